@@ -1,0 +1,126 @@
+"""Every exception of syncengine, grouped by what stops.
+
+SyncEngineError
+ ├── RequestFailed                one request; retried, then its contact is deferred
+ │    ├── VendorUnavailable       no answer, or one that judges nobody
+ │    └── VendorThrottled         the vendor says "too fast"
+ ├── AccountStopped               one account; its contacts are deferred, other accounts go on (exit 1)
+ │    ├── VendorHalted            bad key, quota, breaker
+ │    ├── ProtocolViolation       the vendor broke the rules its adapter relies on
+ │    └── LeaseLost               another run took this account over
+ ├── RunRefused                   nothing is sent (exit 2)
+ │    ├── ConfigError
+ │    ├── StorageError
+ │    │    └── SchemaOutdated
+ │    ├── SourceError
+ │    └── BrakeApplied
+ └── LeaseHeld                    another run works on this account (exit 3)
+
+No message carries a secret or a value of a contact's field; contacts are named by their id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class SyncEngineError(Exception):
+    """The root: whatever syncengine raises on purpose."""
+
+
+class RequestFailed(SyncEngineError):
+    """One request did not bring a judgement."""
+
+
+class VendorUnavailable(RequestFailed):
+    """No answer, or an answer that judges nobody (5xx, unreadable, cut off).
+
+    ``maybe_applied`` says whether the vendor may have carried the request out all the same.
+    """
+
+    def __init__(self, message: str, *, maybe_applied: bool, status: int | None = None) -> None:
+        super().__init__(message)
+        self.maybe_applied = maybe_applied
+        self.status = status
+
+
+class VendorThrottled(RequestFailed):
+    """The vendor refused a request for its rate limit; it was not carried out.
+
+    ``retry_after`` is the wait in seconds the vendor asked for, or None when it named none.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class AccountStopped(SyncEngineError):
+    """Work on one account ends here; its remaining contacts are deferred."""
+
+
+class VendorHalted(AccountStopped):
+    """Going on would be useless or harmful: a refused key, a used-up quota, the breaker.
+
+    ``setting`` names the configuration key to look at (relative to the destination's file), where one is to blame.
+    """
+
+    def __init__(self, message: str, *, setting: str | None = None) -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
+class ProtocolViolation(AccountStopped):
+    """The vendor answered against the rules its adapter relies on; nothing it says can be trusted now."""
+
+
+class LeaseLost(AccountStopped):
+    """The lease of the account ran out or was taken over; this process must not send or write any more."""
+
+
+class RunRefused(SyncEngineError):
+    """Nothing is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with what a person gave us: where (file, key path or row) and what."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+class ConfigError(RunRefused):
+    """The configuration cannot be used. Holds every problem found, not just the first."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class StorageError(RunRefused):
+    """The state database cannot be used."""
+
+
+class SchemaOutdated(StorageError):
+    """The state schema does not fit this version; ``syncengine migrate`` brings it up to date."""
+
+
+class SourceError(RunRefused):
+    """The source cannot be read as configured (missing column, NULL or repeated keys, no access)."""
+
+
+class BrakeApplied(RunRefused):
+    """A run that would do something drastic was stopped before its first request."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class LeaseHeld(SyncEngineError):
+    """Another run is working on this account."""

@@ -1,0 +1,1 @@
+"""The nouns: frozen, slotted dataclasses that import nothing else of ours."""

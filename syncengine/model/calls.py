@@ -1,0 +1,83 @@
+"""Calls, their outcomes, and why a contact needs none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from syncengine.model.contact import Fields, MatchKey
+
+
+class Action(StrEnum):
+    """What a call does to one contact."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    UPSERT = "upsert"
+    ADD_TAGS = "add_tags"
+    REMOVE_TAGS = "remove_tags"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One action on one contact."""
+
+    action: Action
+    contact_id: str
+    external_id: str | None = None
+    """None for creates and first upserts, and for calls planned behind a create: the engine fills it in."""
+    key: MatchKey | None = None
+    """The identity an upsert goes by."""
+    fields: Fields = field(default_factory=dict, repr=False)
+    """Values to set; None clears."""
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """A wish the vendor cannot express, such as ``Unsupported("remove_tag", "vip")``."""
+
+    code: str
+    """``remove_tag``, ``clear_field``, ``change_field``, ``set_field``, ``add_tag``, ``change_key``, ``delete``, ``field_dropped``, ``tag_dropped``."""
+    subject: str
+    """The field's or the tag's name; never a field's value."""
+
+
+class OutcomeKind(StrEnum):
+    """How a call, or a contact in a run, ended."""
+
+    APPLIED = "applied"
+    REJECTED = "rejected"
+    DEFERRED = "deferred"
+    UNSUPPORTED = "unsupported"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The vendor carried the call out."""
+
+    external_id: str | None = None
+    """The vendor's id as the answer tells it; None where the answer holds none."""
+    dropped: tuple[Unsupported, ...] = ()
+    """What the vendor silently did not take, judged by its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """This contact was refused, by the vendor or by our own check."""
+
+    code: str
+    message: str
+    """For the person on call; free of field values (a vendor's text is cleaned by the engine before it is stored)."""
+    status: int | None = None
+    by_vendor: bool = True
+    vendor_fields: Mapping[str, str] = field(default_factory=dict)
+    """Field name to the vendor's words about it, where the vendor says so."""
+
+
+Answer = Applied | Rejected
+"""What ``Vendor.send`` returns; everything else is raised (see errors.RequestFailed and errors.AccountStopped)."""

@@ -1,0 +1,66 @@
+"""What a vendor can do, as data. An action that is missing is unsupported; no flag can contradict it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a field name fits one of the patterns (``*`` stands for any text: ``custom_properties.*``)."""
+    return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A create, update or upsert: what one call of it may carry. Limits are per call; None means no limit."""
+
+    fields: tuple[str, ...] = ("*",)
+    """Patterns of the fields it may set."""
+    clears: tuple[str, ...] = ()
+    """Patterns of the fields it may clear."""
+    must_carry: tuple[str, ...] = ()
+    """Fields every such call has to carry, changed or not; they count against ``max_fields``."""
+    max_fields: int | None = None
+    add_tags: int | None = 0
+    """How many tags may ride inside to be added; 0: none."""
+    remove_tags: int | None = 0
+    requests: int = 1
+    """Requests of its exchange (read-change-write: 2)."""
+    repeatable: bool = False
+    """Whether sending it twice does no more than sending it once. Updates and upserts are, by construction."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagCall:
+    """A call that only adds, or only removes, tags."""
+
+    max_tags: int | None = None
+    requests: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A call that deletes the contact."""
+
+    requests: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """The feature list of a vendor."""
+
+    create: Write | None = None
+    update: Write | None = None
+    upsert: Write | None = None
+    add_tags: TagCall | None = None
+    remove_tags: TagCall | None = None
+    delete: Deletion | None = None
+    find_by: tuple[str, ...] = ()
+    """Patterns of the fields that ``find`` can look up exactly; empty: the vendor has no look-up."""
+    identity: str | None = None
+    """The field that is the only identity (an upsert key); its default value is the contact id."""
+    accumulates: tuple[str, ...] = ()
+    """Patterns of the fields of which the vendor keeps every value it was ever sent."""
+    settles_within: float = 30.0
+    """Seconds after which a request that was sent is either visible in look-ups or will never be carried out."""

@@ -1,0 +1,40 @@
+"""HTTP as data. An adapter yields requests and is handed responses; it never sees a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
+
+Json: TypeAlias = Any
+"""A JSON value as orjson reads it: None, bool, int, float, str, list or dict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. Headers, query and body stay out of the repr: they hold secrets and personal data."""
+
+    method: str
+    path: str
+    """Appended to the destination's ``base_url`` as it stands: starts with ``/``, already percent-encoded."""
+    route: str
+    """The path's pattern for logs and counts, such as ``PUT /contact/{id}``; free of contact data."""
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Plain values; the transport percent-encodes them (``+`` becomes ``%2B``)."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    json: Json = field(default=None, repr=False)
+    """The body before encoding; None sends no body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP response, read to its end. Header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+T = TypeVar("T")
+Exchange: TypeAlias = Generator[Request, Response, T]
+"""The requests one call needs: yields each request, is sent its response, returns the result."""

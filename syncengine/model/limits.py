@@ -1,0 +1,15 @@
+"""A vendor's rate limit, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``calls`` requests in any window of ``per`` seconds of the vendor's clock."""
+
+    calls: int
+    per: float
+    method: str | None = None
+    """Only requests of this HTTP method count; None: all do."""

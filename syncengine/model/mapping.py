@@ -1,0 +1,77 @@
+"""How a source row becomes a desired contact, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from syncengine.model.http import Json
+
+
+class Form(StrEnum):
+    """Normal forms a value can be brought into (``as:`` in the configuration)."""
+
+    E164 = "e164"
+    TEXT = "text"
+    LOWER = "lower"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+
+
+class OnNull(StrEnum):
+    """What a NULL in the source means."""
+
+    SKIP = "skip"
+    CLEAR = "clear"
+
+
+class OnRemoved(StrEnum):
+    """What happens to the copy of a contact that left the source."""
+
+    IGNORE = "ignore"
+    UNTAG = "untag"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMapping:
+    """One vendor field and the column it comes from."""
+
+    field: str
+    column: str
+    form: Form | None = None
+    region: str | None = None
+    """ISO 3166-1 alpha-2, for national phone numbers (``e164``)."""
+    default: Json = None
+    """Used where the column is NULL."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagMapping:
+    """Where the managed tags come from: one array column, or boolean columns that each stand for a tag."""
+
+    column: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
+    """(tag, boolean column)"""
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A destination's whole mapping."""
+
+    fields: tuple[FieldMapping, ...] = ()
+    tags: TagMapping | None = None
+    match_on: tuple[str, ...] = ()
+    """Mapped fields, tried in order; empty where the vendor's identity is the contact id."""
+    on_null: OnNull = OnNull.SKIP
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The source columns it reads, each once, in a stable order."""
+        names = [mapping.column for mapping in self.fields]
+        if self.tags is not None:
+            names += [self.tags.column] if self.tags.column else []
+            names += [column for _, column in self.tags.columns]
+        return tuple(dict.fromkeys(names))

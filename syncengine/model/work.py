@@ -1,0 +1,134 @@
+"""What a run handles: source rows, states, batches, intents, records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from syncengine.model.calls import Action, OutcomeKind, Unsupported
+from syncengine.model.contact import Known, Pending
+from syncengine.model.http import Json
+
+
+class RunKind(StrEnum):
+    """Why a run was started."""
+
+    SYNC = "sync"
+    BACKFILL = "backfill"
+    RETRY = "retry"
+
+
+class BatchKind(StrEnum):
+    """What the diff said about a batch's contacts."""
+
+    REMOVALS = "removals"
+    """Known, but no longer in the source. Handled first: a newcomer may take over the match key of one who left."""
+    CHANGES = "changes"
+
+
+class Status(StrEnum):
+    """Where a contact stands at a destination (``sync_state.status``)."""
+
+    PENDING = "pending"
+    """Planned again by the next run: an intent without outcome, or deferred."""
+    SYNCED = "synced"
+    REJECTED = "rejected"
+    DEAD = "dead"
+    """A dead letter: refused three times with the same source hash."""
+    REMOVED = "removed"
+    """Left the source, and that was dealt with."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One contact's mapped columns, freshly read."""
+
+    contact_id: str
+    source_hash: int
+    values: tuple[Json, ...] = field(repr=False)
+    """In the order of ``Mapping.columns``, as JSON values (numeric as int, float or, where a float would lose digits, str)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactState:
+    """``sync_state`` and ``sync_known`` of one contact."""
+
+    contact_id: str
+    known: Known = field(default_factory=Known)
+    status: Status = Status.PENDING
+    source_hash: int | None = None
+    rejections: int = 0
+    rejected_hash: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A slice of a run's contacts."""
+
+    number: int
+    kind: BatchKind
+    contact_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is about to be sent for one contact. Writing it clears the contact's acknowledged source hash."""
+
+    contact_id: str
+    pending: Pending
+
+
+@dataclass(frozen=True, slots=True)
+class ContactOutcome:
+    """How one contact ended in a run (``sync_outcome``)."""
+
+    kind: OutcomeKind
+    actions: tuple[Action, ...] = ()
+    """The calls that were applied."""
+    requests: int = 0
+    code: str = ""
+    message: str = ""
+    http_status: int | None = None
+    unsupported: tuple[Unsupported, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A contact's new state, and its outcome once it is finished.
+
+    ``outcome`` is None for a step on the way: a call succeeded and more are to come; ``known.pending`` then holds
+    what is still open.
+    """
+
+    contact_id: str
+    known: Known
+    status: Status
+    source_hash: int | None
+    rejections: int = 0
+    rejected_hash: int | None = None
+    outcome: ContactOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DiffTotals:
+    """What a diff counted."""
+
+    source_rows: int = 0
+    known_contacts: int = 0
+    """Contacts with a state that is not ``removed``."""
+    changed: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseGrant:
+    """The right to be the only writer for an account, as it was granted."""
+
+    account: str
+    epoch: int
+    ttl: float
+    """Seconds the lease lasts from its last renewal."""
+    wait: float
+    """Seconds to wait before the first request: what the former holder sent may still arrive until then. 0 after a clean release."""
+    ledger: Json
+    """What the former holder left in the ledger at its clean release; None after a crash: count every limit as used up."""

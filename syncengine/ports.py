@@ -1,0 +1,157 @@
+"""The protocols the engine needs; storage, transport, vendors and tests provide them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Protocol
+
+from syncengine.model.calls import Answer, Call
+from syncengine.model.capabilities import Capabilities
+from syncengine.model.contact import MatchKey, Remote
+from syncengine.model.http import Exchange, Json, Request, Response
+from syncengine.model.work import Batch, BatchKind, ContactState, Intent, LeaseGrant, Record, SourceRow
+
+
+class Vendor(Protocol):
+    """A pure translator between calls and one vendor's HTTP. Raises ``RequestFailed`` and ``AccountStopped`` only."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def probe(self) -> Exchange[bool]:
+        """Ask whether the credentials are good: True, or VendorHalted; False where the vendor has no harmless request to ask with."""
+        ...
+
+    def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+        """Every contact that matches exactly, each once."""
+        ...
+
+    def read(self, external_id: str) -> Exchange[Remote | None]:
+        """What the vendor holds; None when it has no such contact."""
+        ...
+
+    def send(self, call: Call) -> Exchange[Answer]:
+        """Carry a call out."""
+        ...
+
+    def same(self, field: str, ours: Json, theirs: Json) -> bool:
+        """Whether a value as the vendor shows it is the one we would send, looking through the vendor's reformatting."""
+        ...
+
+
+class Permit(Protocol):
+    """The right to send one request; exactly one of the two must be called."""
+
+    def answered(self) -> None:
+        """The response came in."""
+        ...
+
+    def abandoned(self) -> None:
+        """No response will be waited for; the request may still arrive."""
+        ...
+
+
+class Gate(Protocol):
+    """Where every request of an account waits for its turn."""
+
+    async def permit(self, method: str) -> Permit:
+        """Wait until a request of this method may be sent. Raises AccountStopped when the account is stopped."""
+        ...
+
+    def check(self) -> None:
+        """Raise LeaseLost unless this process still holds the lease; called right before the bytes go out."""
+        ...
+
+
+class Sender(Protocol):
+    """Sends one request and reads its response. Raises VendorUnavailable when none came."""
+
+    async def send(self, request: Request) -> Response: ...
+
+
+class SourceReader(Protocol):
+    """Fresh rows by key, with ``where`` applied again; contacts that are not selected (any more) are left out."""
+
+    async def load(self, contact_ids: Sequence[str]) -> Sequence[SourceRow]: ...
+
+
+class ContactStore(Protocol):
+    """The contacts of one destination. Every write checks the lease's epoch in its transaction and raises LeaseLost."""
+
+    async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:
+        """States by contact id; a contact never seen is left out."""
+        ...
+
+    async def intend(self, intents: Sequence[Intent]) -> None:
+        """Note what is about to be sent and clear the source hashes, in one transaction."""
+        ...
+
+    async def record(self, batch: int, records: Sequence[Record]) -> None:
+        """Write steps and outcomes, in one transaction. A batch's contacts may come in several calls."""
+        ...
+
+    async def link(self, contact_id: str, external_id: str) -> str | None:
+        """Make the contact the owner of a vendor contact that was found; returns None when that worked.
+
+        Else the id (``destination/contact_id``) of the contact that owns it. A removed contact gives its vendor
+        contact up: its tags set by us become this contact's.
+        """
+        ...
+
+
+class KeyStore(Protocol):
+    """Which contact asks for which match key, in one account. Keys are stored hashed."""
+
+    async def claim(self, claims: Mapping[str, Sequence[bytes]]) -> None:
+        """Replace the claims of these contacts (by contact id; an empty list lets go)."""
+        ...
+
+    async def losers(self, contact_ids: Sequence[str]) -> Mapping[str, str]:
+        """Of these contacts, those that must not have a key they claim, with the contact that has it.
+
+        Of several claimants the one that owns an external id wins, else the lowest contact id.
+        """
+        ...
+
+    async def freed(self) -> Sequence[str]:
+        """Contacts once rejected as ``duplicate_match_key`` that no longer lose any key."""
+        ...
+
+
+class BatchStore(Protocol):
+    """The batches of one run."""
+
+    async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> None: ...
+
+    def waiting(self) -> AsyncIterator[Batch]:
+        """The batches in the order of work, each read when asked for; batches added meanwhile come too."""
+        ...
+
+    async def finish(self, number: int, totals: Mapping[str, int], error: str | None) -> None: ...
+
+
+class LeaseStore(Protocol):
+    """The right to be the only writer for an account."""
+
+    async def acquire(self, account: str, *, ttl: float, settles_within: float) -> LeaseGrant:
+        """Take the lease; waits out a holder that stopped renewing. Raises LeaseHeld when the holder is alive."""
+        ...
+
+    async def renew(self, grant: LeaseGrant) -> None:
+        """Hold it for another ``ttl`` seconds. Raises LeaseLost when it was taken over or ran out."""
+        ...
+
+    async def release(self, grant: LeaseGrant, ledger: Json) -> None:
+        """Give it back cleanly: everything sent was answered or is in the ledger, every outcome is recorded."""
+        ...
+
+
+class QuotaStore(Protocol):
+    """Counts of long windows (over ten minutes), kept by the minute and reserved ahead."""
+
+    async def reserve(self, limit: str, calls: int, per: float, wanted: int) -> tuple[int, float]:
+        """Reserve up to ``wanted`` requests: (how many were granted, seconds until more can be when none were)."""
+        ...

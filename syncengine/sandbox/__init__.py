@@ -1,0 +1,1 @@
+"""Our own stand-ins for the vendors, over real HTTP."""

@@ -1,0 +1,1 @@
+"""One pure, stateful twin per vendor."""

@@ -1,0 +1,20 @@
+"""Named SQL statements: ``sql/NAME.sql`` holds several, each under a line ``-- name: what_it_is``."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+
+
+@cache
+def statements(name: str) -> MappingProxyType[str, str]:
+    """The statements of one file, by name, in file order."""
+    text = resources.files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+    found: dict[str, str] = {}
+    for block in text.split("-- name: ")[1:]:
+        title, _, body = block.partition("\n")
+        if title.strip() in found:
+            raise ValueError(f"sql/{name}.sql: statement {title.strip()} stands there twice")
+        found[title.strip()] = body.strip().rstrip(";")
+    return MappingProxyType(found)
