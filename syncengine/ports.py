@@ -22,7 +22,10 @@ class Vendor(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     def probe(self) -> Exchange[bool]:
-        """Ask whether the credentials are good: True, or VendorHalted; False where the vendor has no harmless request to ask with."""
+        """Ask whether the credentials are good: returns True or raises VendorHalted.
+
+        Returns False, without a request, where the vendor has nothing harmless to ask.
+        """
         ...
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
@@ -38,7 +41,7 @@ class Vendor(Protocol):
         ...
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
-        """Whether a value as the vendor shows it is the one we would send, looking through the vendor's reformatting."""
+        """Whether a value as the vendor shows it is the one we would send, its reformatting looked through."""
         ...
 
 

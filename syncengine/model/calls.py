@@ -41,7 +41,8 @@ class Unsupported:
     """A wish the vendor cannot express, such as ``Unsupported("remove_tag", "vip")``."""
 
     code: str
-    """``remove_tag``, ``clear_field``, ``change_field``, ``set_field``, ``add_tag``, ``change_key``, ``delete``, ``field_dropped``, ``tag_dropped``."""
+    """``set_field``, ``change_field``, ``clear_field``, ``add_tag``, ``remove_tag``, ``change_key``, ``delete``,
+    ``field_dropped``, ``tag_dropped``."""
     subject: str
     """The field's or the tag's name; never a field's value."""
 

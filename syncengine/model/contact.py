@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from syncengine.model.http import Json
@@ -17,7 +18,7 @@ class MatchKey:
     """What the vendor recognises a contact by: a mapped field and its normalised value, as text."""
 
     field: str
-    value: str = field(repr=False)
+    value: str = dataclasses.field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Desired:
     """What the source asks for."""
 
     contact_id: str
-    fields: Fields = field(repr=False)
+    fields: Fields = dataclasses.field(repr=False)
     tags: frozenset[str] = frozenset()
     keys: tuple[MatchKey, ...] = ()
     """In the order of ``match_on``; keys whose field is NULL are left out."""
@@ -39,7 +40,7 @@ class Pending:
     deletes: bool = False
     keys: tuple[MatchKey, ...] = ()
     """The match keys a create carried."""
-    fields: Fields = field(default_factory=dict, repr=False)
+    fields: Fields = dataclasses.field(default_factory=dict, repr=False)
     add_tags: frozenset[str] = frozenset()
     remove_tags: frozenset[str] = frozenset()
     age: float | None = None
@@ -53,7 +54,7 @@ class Known:
     external_id: str | None = None
     key: MatchKey | None = None
     """The key under which the vendor took the contact in."""
-    fields: Fields = field(default_factory=dict, repr=False)
+    fields: Fields = dataclasses.field(default_factory=dict, repr=False)
     """Last acknowledged values, in our form. For fields that accumulate: the list of all values sent."""
     tags: frozenset[str] = frozenset()
     """Held there, and set by us."""
@@ -67,5 +68,5 @@ class Remote:
     """A contact as the vendor shows it, in the vendor's form."""
 
     external_id: str
-    fields: Fields = field(default_factory=dict, repr=False)
+    fields: Fields = dataclasses.field(default_factory=dict, repr=False)
     tags: frozenset[str] = frozenset()

@@ -46,7 +46,8 @@ class SourceRow:
     contact_id: str
     source_hash: int
     values: tuple[Json, ...] = field(repr=False)
-    """In the order of ``Mapping.columns``, as JSON values (numeric as int, float or, where a float would lose digits, str)."""
+    """In the order of ``Mapping.columns``, as JSON values (a numeric as int or float, or as str where a float would
+    lose digits)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ class LeaseGrant:
     ttl: float
     """Seconds the lease lasts from its last renewal."""
     wait: float
-    """Seconds to wait before the first request: what the former holder sent may still arrive until then. 0 after a clean release."""
+    """Seconds to wait before the first request: until then something the former holder sent may still arrive. 0 after
+    a clean release."""
     ledger: Json
-    """What the former holder left in the ledger at its clean release; None after a crash: count every limit as used up."""
+    """What the former holder left in the ledger at its clean release; None after a crash: every limit counts as
+    used up."""
