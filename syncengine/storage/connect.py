@@ -1,0 +1,115 @@
+"""Connections to Postgres that work through a pooler in transaction mode too.
+
+Such a pooler may give every transaction another server connection. So statements are not cached, every statement runs
+inside a transaction (asyncpg needs two round trips for one), and settings are pinned per transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+from asyncpg.transaction import Transaction
+
+from syncengine.errors import StorageError
+from syncengine.storage.failures import describe, explain, storage_errors
+from syncengine.storage.statements import statements
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+APPLICATION = "syncengine"
+OLDEST = 14
+"""The first major version that has ``hash_record_extended``."""
+
+
+class _ReadOnly(asyncpg.Connection):
+    """A connection whose transactions are read-only, whoever opens them."""
+
+    def transaction(self, *, isolation: Any = None, readonly: bool = False, deferrable: bool = False) -> Transaction:
+        del readonly
+        return super().transaction(isolation=isolation, readonly=True, deferrable=deferrable)
+
+
+async def connect(
+    dsn: str, *, read_only: bool = False, application_name: str = APPLICATION
+) -> asyncpg.Connection[asyncpg.Record]:
+    """One connection, to be closed by the caller.
+
+    Raises StorageError that names host, database and user, and what to do.
+    """
+    with _opening(dsn):
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+            dsn, **_options(application_name, read_only=read_only)
+        )
+    try:
+        await _check_version(connection)
+    except StorageError:
+        await connection.close()
+        raise
+    return connection
+
+
+@asynccontextmanager
+async def open_pool(
+    dsn: str, *, size: int = 4, read_only: bool = False, application_name: str = APPLICATION
+) -> AsyncIterator[Pool]:
+    """A pool of at most ``size`` connections, opened as needed.
+
+    All must be given back before it closes. Raises StorageError as ``connect`` does.
+    """
+    options = _options(application_name, read_only=read_only)
+    pool = asyncpg.create_pool(dsn, min_size=1, max_size=size, init=_check_version, reset=_leave, **options)
+    with _opening(dsn):
+        await pool
+    try:
+        yield pool
+    except BaseException:
+        pool.terminate()  # never wait for connections that an error or a cancellation left behind
+        raise
+    await pool.close()
+
+
+@asynccontextmanager
+async def transaction(
+    connection: Connection, *, read_only: bool = False, statement_timeout: float = 300.0
+) -> AsyncIterator[None]:
+    """A transaction with known settings: TimeZone UTC, ISO dates and intervals, and limits on waiting.
+
+    ``statement_timeout`` is in seconds, for each statement; 0 sets none.
+    """
+    async with connection.transaction(isolation="read_committed", readonly=read_only):
+        await connection.fetchrow(statements("connect")["pin"], f"{round(statement_timeout * 1000)}ms")
+        yield
+
+
+def _options(application_name: str, *, read_only: bool) -> dict[str, Any]:
+    return {
+        "timeout": 15,
+        "statement_cache_size": 0,
+        "server_settings": {"application_name": application_name},
+        "connection_class": _ReadOnly if read_only else asyncpg.Connection,
+    }
+
+
+@contextmanager
+def _opening(dsn: str) -> Iterator[None]:
+    with storage_errors(describe(dsn)):
+        try:
+            yield
+        except ValueError as error:
+            raise StorageError(f"{describe(dsn)}: {explain(error)}") from None
+
+
+async def _check_version(connection: Connection) -> None:
+    version = connection.get_server_version()
+    if version.major < OLDEST:
+        raise StorageError(
+            f"the server runs Postgres {version.major}; syncengine needs {OLDEST} or newer: use another server"
+        )
+
+
+async def _leave(connection: Connection) -> None:
+    """Nothing to reset: no statement of ours outlives its transaction."""

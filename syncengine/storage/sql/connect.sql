@@ -1,0 +1,12 @@
+-- name: pin
+-- Settings that decide how values look as text, and how long anything may wait; they end with the transaction, so that
+-- a pooler in transaction mode hands the connection on as it was.
+SELECT set_config('TimeZone', 'UTC', true),
+       set_config('DateStyle', 'ISO, YMD', true),
+       set_config('IntervalStyle', 'iso_8601', true),
+       set_config('extra_float_digits', '1', true),
+       set_config('bytea_output', 'hex', true),
+       set_config('jit', 'off', true),  -- compiling takes longer than any of our statements gains by it
+       set_config('lock_timeout', '60s', true),
+       set_config('idle_in_transaction_session_timeout', '120s', true),
+       set_config('statement_timeout', $1, true);
