@@ -111,7 +111,14 @@ class SchemaOutdated(StorageError):
 
 
 class SourceError(RunRefused):
-    """The source cannot be read as configured (missing column, NULL or repeated keys, no access)."""
+    """The source cannot be read as configured (missing column, NULL or repeated keys, no access).
+
+    ``problems`` lists what is wrong with the configuration, where that is to blame.
+    """
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class BrakeApplied(RunRefused):

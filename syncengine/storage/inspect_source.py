@@ -1,0 +1,165 @@
+"""Looks at a configured source: does it exist, can it be read, how is its key ordered. Finds every problem at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+
+import asyncpg
+
+from syncengine.errors import Problem, SourceError
+from syncengine.storage.connect import Connection, transaction
+from syncengine.storage.failures import explain, storage_errors
+from syncengine.storage.source import KeyKind, Source, SourceSpec
+from syncengine.storage.statements import statements
+
+_KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "f": "foreign table"}
+_SHOWN = 30
+"""Columns listed in a message."""
+
+
+async def inspect(connection: Connection, spec: SourceSpec) -> Source:
+    """Look at the source. Reads no row.
+
+    Raises SourceError with every problem found: a relation or column that is not there, a ``where`` or ``query`` that
+    does not parse, a key that cannot be compared, missing rights.
+    """
+    with storage_errors(spec.label, failure=SourceError):
+        async with transaction(connection, read_only=True):
+            return await _Inspection(connection, spec).run()
+
+
+class _Inspection:
+    """One look at a source, inside a transaction; collects problems on its way."""
+
+    def __init__(self, connection: Connection, spec: SourceSpec) -> None:
+        self._connection = connection
+        self._spec = spec
+        self._problems: list[Problem] = []
+
+    async def run(self) -> Source:
+        oid, relation, alias = await self._relation()
+        types = await self._columns(relation)
+        where = f"({self._spec.where}\n)" if self._spec.where else "TRUE"
+        if self._spec.where:
+            selected = statements("source")["selected"].format(relation=relation, where=where)
+            await self._try(self._spec.where_place, selected, execute=True)
+        self._raise_problems()
+        source = await self._source(oid, relation, alias, where, types)
+        if await self._try(self._spec.relation_place, source.sql("source", "probe"), execute=True):
+            await self._check_key(source)
+        self._raise_problems()
+        return source
+
+    async def _relation(self) -> tuple[int, str, str]:
+        """Oid (0 for a query), the fragment for FROM, and the name its columns are qualified with."""
+        spec = self._spec
+        if spec.table is None:
+            query = (spec.query or "").strip().removesuffix(";")
+            return 0, f"({query}\n) AS source", "source"
+        try:
+            async with self._connection.transaction():
+                row = await self._connection.fetchrow(statements("source")["relation"], spec.table)
+        except (asyncpg.InvalidNameError, asyncpg.FeatureNotSupportedError):
+            row = None
+        if row is None:
+            names = [r["name"] for r in await self._connection.fetch(statements("source")["relations"])]
+            self._problem(spec.relation_place, f"there is no table or view {spec.table}{_near(spec.table, names)}")
+        elif row["kind"] not in _KINDS:
+            self._problem(spec.relation_place, f"{spec.table} is not a table or view")
+        self._raise_problems()
+        assert row is not None
+        return row["oid"], row["relation"], row["alias"]
+
+    async def _columns(self, relation: str) -> dict[str, int]:
+        """Types by column name; notes what is missing."""
+        spec = self._spec
+        statement = statements("source")["every_column"].format(relation=relation)
+        prepared = await self._try(spec.relation_place, statement)
+        self._raise_problems()
+        assert prepared is not None
+        attributes = prepared.get_attributes()
+        types = {attribute.name: attribute.type.oid for attribute in attributes}
+        counts = Counter(attribute.name for attribute in attributes)
+        asked = [(spec.key_place, spec.key)]
+        asked += [(spec.places.get(column, f"columns.{column}"), column) for column in spec.columns]
+        for place, column in asked:
+            if column not in types:
+                self._problem(place, f'column "{column}" is not in {spec.label}{_having(column, list(types))}')
+            elif counts[column] > 1:
+                self._problem(place, f'column "{column}" comes {counts[column]} times in {spec.label}; name it once')
+        return types
+
+    async def _source(self, oid: int, relation: str, alias: str, where: str, types: dict[str, int]) -> Source:
+        spec = self._spec
+        columns = await self._connection.fetchrow(
+            statements("source")["columns"],
+            list(spec.columns),
+            [types[column] for column in spec.columns],
+            alias,
+            spec.salt,
+        )
+        key = await self._connection.fetchrow(statements("source")["key"], spec.key, types[spec.key], alias, oid)
+        assert columns is not None
+        assert key is not None
+        return Source(
+            spec=spec,
+            relation=relation,
+            where=where,
+            key=key["key"],
+            key_type=key["type"],
+            contact_id=key["contact_id"],
+            text_order=key["text_order"],
+            hash=columns["hash"],
+            values=columns["values"],
+            numerics=tuple(columns["numerics"]),
+            kind=KeyKind(key["kind"]),
+            indexed=key["is_indexed"],
+            unique=key["is_unique"],
+            nullable=key["is_nullable"],
+        )
+
+    async def _check_key(self, source: Source) -> None:
+        try:
+            async with self._connection.transaction():
+                await self._connection.prepare(source.sql("source", "rows"))
+        except asyncpg.UndefinedFunctionError:
+            what = f'the key column "{self._spec.key}" has type {source.key_type}, which cannot be compared'
+            self._problem(self._spec.key_place, f"{what}; cast it to text in a view or query")
+
+    async def _try(
+        self, place: str, statement: str, *, execute: bool = False
+    ) -> asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record] | None:
+        """Prepare a statement, and run it if asked to; an error becomes a problem of ``place``."""
+        try:
+            async with self._connection.transaction():
+                prepared = await self._connection.prepare(statement)
+                if execute:
+                    await prepared.fetch()
+        except asyncpg.PostgresConnectionError:
+            raise
+        except asyncpg.PostgresError as error:
+            self._problem(place, explain(error))
+            return None
+        return prepared
+
+    def _problem(self, where: str, what: str) -> None:
+        self._problems.append(Problem(where, what))
+
+    def _raise_problems(self) -> None:
+        if self._problems:
+            raise SourceError("\n".join(str(problem) for problem in self._problems), self._problems)
+
+
+def _having(column: str, names: Sequence[str]) -> str:
+    """What a relation has instead of a column."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f" (it has: {', '.join(names[:_SHOWN])}{more}){_near(column, names)}"
+
+
+def _near(name: str, names: Sequence[str]) -> str:
+    """A question about the name that was probably meant, or nothing."""
+    folded = {candidate.casefold(): candidate for candidate in reversed(names)}
+    close = difflib.get_close_matches(name.casefold(), list(folded), n=1)
+    return f'; did you mean "{folded[close[0]]}"?' if close else ""

@@ -1,0 +1,96 @@
+"""The source, as it is configured and as the database says it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from syncengine.storage.statements import statements
+
+
+class KeyKind(StrEnum):
+    """How keys are ordered."""
+
+    NUMBER = "number"
+    """smallint, integer, bigint: by value, as ``sync_state.contact_number`` is."""
+    UUID = "uuid"
+    """By bytes, which is also the order of their text."""
+    TEXT = "text"
+    """text and varchar under a collation that compares bytes, as ``sync_state.contact_id`` is."""
+    OTHER = "other"
+    """In an order of their own; to be compared with the state they have to be sorted as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """A destination's source as configured: exactly one of ``table`` and ``query``.
+
+    ``query`` and ``where`` are trusted SQL and only ever run in read-only transactions.
+    """
+
+    key: str
+    columns: tuple[str, ...]
+    """The mapped columns (``Mapping.columns``), each once."""
+    table: str | None = None
+    """As SQL would name it: ``crm.contacts``, ``"Crm"."Contacts"``."""
+    query: str | None = None
+    where: str | None = None
+    salt: str = ""
+    """Hashed with every row: the mapping, and the versions of normalisers and adapter. A new salt makes every contact
+    a candidate."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Column to the place in the configuration that names it, for messages: ``{"mobile": "fields.phone.from"}``."""
+    key_place: str = "source.key"
+    where_place: str = "where"
+    place: str = ""
+    """Where the table or query stands; by default ``source.table`` or ``source.query``."""
+
+    @property
+    def label(self) -> str:
+        """The source's name in messages, such as ``crm.contacts``."""
+        return self.table if self.table is not None else "the source query"
+
+    @property
+    def relation_place(self) -> str:
+        return self.place or ("source.query" if self.table is None else "source.table")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source that was looked at: ready fragments of SQL, quoted by Postgres, and what is known of its key."""
+
+    spec: SourceSpec
+    relation: str
+    where: str
+    key: str
+    """The key column, qualified: a bare name in ORDER BY would mean an output column."""
+    key_type: str
+    """Its type, domains looked through."""
+    contact_id: str
+    """The key as canonical text."""
+    text_order: str
+    """What to sort by to have the contact ids in the order of their UTF-8 bytes."""
+    hash: str
+    values: str
+    numerics: tuple[bool, ...]
+    """Which of the columns are numeric, or arrays of it."""
+    kind: KeyKind
+    indexed: bool
+    """A table with a btree that the key leads, in an order the state can follow."""
+    unique: bool
+    """Such an index that admits no key twice."""
+    nullable: bool
+
+    def sql(self, file: str, name: str, **fragments: str) -> str:
+        """A statement template of ``sql/FILE.sql`` with this source's fragments in it."""
+        return statements(file)[name].format(
+            relation=self.relation,
+            where=self.where,
+            key=self.key,
+            key_type=self.key_type,
+            contact_id=self.contact_id,
+            hash=self.hash,
+            values=self.values,
+            **fragments,
+        )

@@ -1,0 +1,156 @@
+-- name: relation
+-- What a relation's name means, quoted for use: no row when it means nothing.
+SELECT c.oid,
+       c.relkind::text AS kind,
+       format('%I.%I', n.nspname, c.relname) AS relation,
+       quote_ident(c.relname) AS alias
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.oid = to_regclass($1);
+
+-- name: relations
+-- The names somebody may have meant.
+SELECT n.nspname || '.' || c.relname AS name
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'syncengine')
+  AND n.nspname NOT LIKE 'pg\_%'
+ORDER BY 1
+LIMIT 2000;
+
+-- name: columns
+-- How the columns go into the hash and into the values. $1 names, $2 types, $3 the relation's alias, $4 the salt.
+--
+-- Hashed as they are: types of which two equal values are the same to a reader. All others are hashed as text, for want
+-- of a hash function (json, xml, money, point) or because their equality hides a change: citext ignores case, intervals
+-- take a month for 30 days, an enum is hashed by a number that survives the renaming of its label. Text is compared
+-- byte by byte, whatever the column's collation.
+--
+-- In the values a numeric is text, since JSON readers make it a float; so are its arrays. char(n) loses its padding.
+WITH RECURSIVE asked AS (
+    SELECT position, type, format('%s.%I', $3::text, name) AS reference
+    FROM unnest($1::text[], $2::oid[]) WITH ORDINALITY AS asked (name, type, position)
+), seen AS (  -- through domains and arrays
+    SELECT position, type, false AS is_array, 0 AS depth FROM asked
+    UNION ALL
+    SELECT seen.position, CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END, seen.is_array OR t.typtype <> 'd',
+           seen.depth + 1
+    FROM seen
+    JOIN pg_catalog.pg_type AS t ON t.oid = seen.type
+    LEFT JOIN pg_catalog.pg_type AS element ON element.oid = t.typelem AND element.typarray = t.oid
+    WHERE t.typtype = 'd' OR element.oid IS NOT NULL
+), core AS (  -- the last type seen
+    SELECT DISTINCT ON (position) position, type::regtype AS type, is_array FROM seen ORDER BY position, depth DESC
+), parts AS (
+    SELECT position,
+           CASE
+               WHEN core.type IN ('boolean'::regtype, 'smallint', 'integer', 'bigint', 'numeric', 'real',
+                                  'double precision', 'date', 'time', 'timestamp', 'timestamptz', 'uuid', 'bytea',
+                                  'jsonb') THEN reference
+               WHEN core.type IN ('text'::regtype, 'varchar') THEN reference || ' COLLATE "C"'
+               ELSE reference || '::text COLLATE "C"'
+           END AS hashed,
+           CASE
+               WHEN core.type IN ('numeric'::regtype, 'bpchar')
+               THEN reference || CASE WHEN is_array THEN '::text[]' ELSE '::text' END
+               ELSE reference
+           END AS value,
+           core.type = 'numeric'::regtype AS is_numeric
+    FROM asked JOIN core USING (position)
+)
+SELECT format('hash_record_extended(ROW(%L::text%s), 0)', $4::text,
+              string_agg(', ' || hashed, '' ORDER BY position)) AS hash,
+       format('row_to_json(ROW(%s))::text', string_agg(value, ', ' ORDER BY position)) AS values,
+       coalesce(array_agg(is_numeric ORDER BY position), '{}') AS numerics
+FROM parts;
+
+-- name: key
+-- What is known of the key. $1 its name, $2 its type, $3 the relation's alias, $4 the relation, or 0 for a query.
+WITH RECURSIVE seen AS (  -- through domains
+    SELECT $2::oid AS type
+    UNION ALL
+    SELECT t.typbasetype FROM seen JOIN pg_catalog.pg_type AS t ON t.oid = seen.type AND t.typtype = 'd'
+), base AS (
+    SELECT t.oid::regtype AS type
+    FROM seen JOIN pg_catalog.pg_type AS t ON t.oid = seen.type AND t.typtype <> 'd'
+), attribute AS (
+    SELECT a.*,
+           CASE l.collprovider
+               WHEN 'b' THEN true
+               WHEN 'c' THEN l.collcollate IN ('C', 'POSIX')
+               WHEN 'd' THEN (
+                   -- datlocprovider came with Postgres 15
+                   SELECT CASE coalesce(to_jsonb(d) ->> 'datlocprovider', 'c')
+                              WHEN 'b' THEN true
+                              WHEN 'c' THEN d.datcollate IN ('C', 'POSIX')
+                          END
+                   FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
+           END AS bytewise
+    FROM pg_catalog.pg_attribute AS a
+    LEFT JOIN pg_catalog.pg_collation AS l ON l.oid = a.attcollation
+    WHERE a.attrelid = $4 AND a.attname = $1 AND NOT a.attisdropped
+), described AS (
+    SELECT format('%s.%I', $3::text, $1::text) AS key,
+           base.type,
+           CASE
+               WHEN base.type IN ('smallint'::regtype, 'integer', 'bigint') THEN 'number'
+               WHEN base.type = 'uuid'::regtype THEN 'uuid'
+               WHEN base.type IN ('text'::regtype, 'varchar') AND attribute.bytewise
+                    AND getdatabaseencoding() IN ('UTF8', 'SQL_ASCII', 'LATIN1') THEN 'text'
+               ELSE 'other'
+           END AS kind,
+           attribute.*
+    FROM base LEFT JOIN attribute ON true
+), usable AS (  -- a btree that the key leads, in the type's own order
+    SELECT i.indisunique AND i.indnkeyatts = 1 AS is_unique
+    FROM attribute
+    JOIN pg_catalog.pg_index AS i
+      ON i.indrelid = attribute.attrelid AND i.indkey[0] = attribute.attnum
+     AND i.indcollation[0] = attribute.attcollation
+     AND i.indisvalid AND i.indisready AND i.indpred IS NULL
+    JOIN pg_catalog.pg_opclass AS o ON o.oid = i.indclass[0]
+    JOIN pg_catalog.pg_opfamily AS f ON f.oid = o.opcfamily AND f.opfname IN ('integer_ops', 'uuid_ops', 'text_ops')
+    JOIN pg_catalog.pg_am AS m ON m.oid = f.opfmethod AND m.amname = 'btree'
+    -- the index of a table does not cover the tables that inherit from it; that of a partitioned table does
+    WHERE NOT EXISTS (
+        SELECT FROM pg_catalog.pg_inherits AS h JOIN pg_catalog.pg_class AS c ON c.oid = h.inhparent
+        WHERE h.inhparent = attribute.attrelid AND c.relkind <> 'p')
+)
+SELECT key,
+       type::text AS type,
+       kind,
+       contact_id,
+       -- Python compares UTF-8 bytes; "C" compares the bytes of the database's own encoding.
+       CASE WHEN getdatabaseencoding() IN ('UTF8', 'SQL_ASCII', 'LATIN1') THEN contact_id || ' COLLATE "C"'
+            ELSE format('convert_to(%s, %L)', contact_id, 'UTF8') END AS text_order,
+       EXISTS (SELECT FROM usable) AS is_indexed,
+       EXISTS (SELECT FROM usable WHERE is_unique) AS is_unique,
+       coalesce(NOT attnotnull, true) AS is_nullable
+FROM described
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN type = 'numeric'::regtype THEN format('trim_scale(%s)::text', key) ELSE key || '::text' END
+) AS canonical (contact_id);
+
+-- name: every_column
+SELECT * FROM {relation};
+
+-- name: selected
+-- Whether ``where`` can be used.
+SELECT FROM {relation} WHERE {where} LIMIT 0;
+
+-- name: probe
+-- Whether key, hash and values can be read; rights are checked when it runs.
+SELECT {contact_id}, {hash}, {values} FROM {relation} WHERE {where} LIMIT 0;
+
+-- name: rows
+-- Fresh rows of contacts.
+SELECT {contact_id} AS contact_id, {hash} AS source_hash, {values} AS "values"
+FROM {relation}
+WHERE {where} AND {key} = ANY ($1::text[]::{key_type}[]);
+
+-- name: rows_by_text
+-- The same where a contact id is no text of the key's type (any more).
+SELECT {contact_id} AS contact_id, {hash} AS source_hash, {values} AS "values"
+FROM {relation}
+WHERE {where} AND {contact_id} = ANY ($1::text[]);
