@@ -1,0 +1,61 @@
+"""A Postgres server of our own, for those who have none: it lives and dies with this process.
+
+The same steps are walked by two drivers: one for asyncio, one for plain code (a test session's fixture).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+from syncengine.storage.server import start
+from syncengine.storage.server_lock import Steps, T
+
+
+@asynccontextmanager
+async def embedded(data_folder: Path, *, durable: bool = True) -> AsyncIterator[str]:
+    """The DSN of a server that keeps its data in a folder and runs until the block ends or this process does.
+
+    Child processes may use the DSN too. ``durable=False`` trades safety against power loss for speed: demo and tests.
+    Must be entered in the main thread. Raises StorageError: no programs, the folder in use, the server's own complaint.
+    """
+    server = await _walk(start(data_folder, durable=durable))
+    try:
+        yield server.dsn
+    finally:
+        await _walk(server.stop())
+
+
+@contextmanager
+def embedded_sync(data_folder: Path, *, durable: bool = True) -> Iterator[str]:
+    """``embedded``, for code without an event loop."""
+    server = _walk_sync(start(data_folder, durable=durable))
+    try:
+        yield server.dsn
+    finally:
+        _walk_sync(server.stop())
+
+
+async def _walk(steps: Steps[T]) -> T:
+    with closing(steps):
+        while True:
+            try:
+                pause = next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            await asyncio.sleep(pause)
+
+
+def _walk_sync(steps: Steps[T]) -> T:
+    with closing(steps):
+        while True:
+            try:
+                pause = next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            time.sleep(pause)

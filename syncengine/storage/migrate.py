@@ -1,0 +1,195 @@
+"""Brings the state schema up to date: numbered plain SQL, each file applied once, never edited afterwards.
+
+A file is one transaction. One whose first line is ``-- no-transaction`` runs outside of any, for statements such as
+``CREATE INDEX CONCURRENTLY``: it must hold a single statement, and one that can be repeated, since a crash may come
+between it and the note that it ran.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import asyncpg
+import asyncpg.pool
+
+from syncengine.errors import SchemaOutdated, StorageError
+from syncengine.shipped import shipped
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+
+OLDEST_MAJOR = 14
+"""The first version with ``hash_record_extended``, which the diff lives on."""
+
+_LOCK = int.from_bytes(hashlib.sha256(b"syncengine.sync_migration").digest()[:8], "big", signed=True)
+_POLL = 0.1
+_NO_TRANSACTION = "-- no-transaction"
+_TABLE = """
+CREATE TABLE IF NOT EXISTS syncengine.sync_migration (
+    number     integer PRIMARY KEY,
+    name       text NOT NULL,
+    checksum   text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered file."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def in_transaction(self) -> bool:
+        return self.sql.split("\n", 1)[0].strip() != _NO_TRANSACTION
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One row of ``sync_migration``."""
+
+    number: int
+    name: str
+    checksum: str
+
+
+async def migrate(connection: Connection, *, patience: float = 60.0) -> list[str]:
+    """Apply what is missing; returns the names of what this call applied.
+
+    Any number of processes may do this at once: each file is applied by one of them. Waits up to ``patience`` seconds
+    for another one's file. Raises SchemaOutdated for a schema that no number of files would mend, else StorageError.
+    """
+    _require_version(connection)
+    done: list[str] = []
+    deadline = asyncio.get_running_loop().time() + patience
+    while todo := await _unapplied(connection):
+        if await _apply_next(connection, todo[0]):
+            done.append(todo[0].name)
+            deadline = asyncio.get_running_loop().time() + patience
+        elif asyncio.get_running_loop().time() > deadline:
+            raise StorageError(
+                f"{todo[0].name} could not be applied: for {patience:g} s another process has been migrating this "
+                "database. Look for it in pg_stat_activity, and run `syncengine migrate` again when it is done"
+            )
+        else:
+            await asyncio.sleep(_POLL)
+    return done
+
+
+async def pending(connection: Connection) -> list[str]:
+    """The names of the files not yet applied, in order. Raises like ``migrate``; changes nothing."""
+    _require_version(connection)
+    return [migration.name for migration in await _unapplied(connection)]
+
+
+async def require_current(connection: Connection) -> None:
+    """Raise SchemaOutdated unless the schema is exactly this version's."""
+    if missing := await pending(connection):
+        raise SchemaOutdated(
+            f"The state database lacks {', '.join(missing)}: run `syncengine migrate`, then start again"
+        )
+
+
+def migrations() -> list[Migration]:
+    """The files of this version, in order."""
+    files = sorted(shipped("migrations").glob("[0-9]*_*.sql"))
+    return [Migration(int(file.name.split("_", 1)[0]), file.name, file.read_text(encoding="utf-8")) for file in files]
+
+
+def unapplied(files: Sequence[Migration], applied: Sequence[Applied]) -> list[Migration]:
+    """The files still to be applied. Raises SchemaOutdated where the database was built from other files."""
+    known = {file.number: file for file in files}
+    for row in applied:
+        file = known.get(row.number)
+        if file is None:
+            raise SchemaOutdated(
+                f"The state database was brought to {row.name} by a newer syncengine than this one, which ends with "
+                f"{files[-1].name if files else 'no migration'}: use the newer version"
+            )
+        if (file.name, file.checksum) != (row.name, row.checksum):
+            raise SchemaOutdated(
+                f"migrations/{file.name} is not the file that was applied to the state database as {row.name}. An "
+                "applied migration must never be edited: restore it, and put the change into a new file"
+            )
+    done = {row.number for row in applied}
+    return [file for file in files if file.number not in done]
+
+
+async def _unapplied(connection: Connection) -> list[Migration]:
+    table = await connection.fetchval("SELECT to_regclass('syncengine.sync_migration') IS NOT NULL")
+    rows = await connection.fetch("SELECT number, name, checksum FROM syncengine.sync_migration") if table else []
+    return unapplied(migrations(), [Applied(**row) for row in rows])
+
+
+async def _apply_next(connection: Connection, migration: Migration) -> bool:
+    """Apply it; False when another process holds the lock, or applied it meanwhile.
+
+    The lock is tried, never waited in: a waiting statement holds a snapshot, for which CREATE INDEX CONCURRENTLY in the
+    lock's holder would wait in turn.
+    """
+    try:
+        if migration.in_transaction:
+            return await _apply_in_transaction(connection, migration)
+        return await _apply_alone(connection, migration)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise StorageError(
+            f"migrations/{migration.name} may not be applied by this database user: {error}. Let an administrator run "
+            "CREATE SCHEMA syncengine AUTHORIZATION <that user>, or run `syncengine migrate` as a user who may"
+        ) from error
+    except asyncpg.PostgresError as error:
+        kept = (
+            "nothing of it was kept" if migration.in_transaction else "look for what it left, such as an invalid index"
+        )
+        raise StorageError(f"migrations/{migration.name} failed ({kept}): {error}") from error
+
+
+async def _apply_in_transaction(connection: Connection, migration: Migration) -> bool:
+    # A transaction's lock: it cannot outlive the work, and it holds through a pooler in transaction mode.
+    async with connection.transaction():
+        if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
+            return False
+        return await _apply_locked(connection, migration)
+
+
+async def _apply_alone(connection: Connection, migration: Migration) -> bool:
+    # No transaction to hang the lock on: a session's lock, which needs a connection that keeps its session.
+    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+        return False
+    try:
+        return await _apply_locked(connection, migration)
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+
+async def _apply_locked(connection: Connection, migration: Migration) -> bool:
+    # Asked first: CREATE SCHEMA IF NOT EXISTS wants the right to create schemas even where there is nothing to create.
+    if not await connection.fetchval("SELECT to_regnamespace('syncengine') IS NOT NULL"):
+        await connection.execute("CREATE SCHEMA syncengine")
+    await connection.execute(_TABLE)
+    if migration.number not in {file.number for file in await _unapplied(connection)}:
+        return False
+    await connection.execute(migration.sql)
+    await connection.execute(
+        "INSERT INTO syncengine.sync_migration (number, name, checksum) VALUES ($1, $2, $3)",
+        migration.number,
+        migration.name,
+        migration.checksum,
+    )
+    return True
+
+
+def _require_version(connection: Connection) -> None:
+    version = connection.get_server_version()
+    if version.major < OLDEST_MAJOR:
+        raise StorageError(
+            f"The state database is Postgres {version.major}.{version.minor}; syncengine needs {OLDEST_MAJOR} or newer"
+        )

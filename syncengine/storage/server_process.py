@@ -1,0 +1,83 @@
+"""The programs of an embedded server as child processes: who they run as, and what they said when they failed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from syncengine.errors import StorageError
+
+if sys.platform != "win32":
+    import pwd
+
+_CHILD = Path(__file__).with_name("server_child.py")
+_LOG_LINES = 8
+
+
+def identity() -> str:
+    """As whom Postgres, which refuses to be root, can run here (see server_child)."""
+    if os.geteuid() != 0:
+        return "same"
+    probe = subprocess.run(  # noqa: S603 - our own script
+        _command("mapped", ()), stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    return "mapped" if probe.returncode == 0 else _unprivileged_user()
+
+
+def _unprivileged_user() -> str:
+    """Containers often refuse user namespaces; there, another account has to do."""
+    for name in ("postgres", "nobody"):
+        try:
+            account = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return f"{account.pw_uid}:{account.pw_gid}"
+    raise StorageError(
+        "Postgres cannot run as root, and this machine has neither user namespaces nor an account 'nobody'. "
+        "Start syncengine as an ordinary user, or set database: to the URL of a server"
+    )
+
+
+def hand_over(folder: Path, to: str) -> None:
+    """As root, make the identity the owner of the folder and all in it; a run as somebody else may have left it."""
+    if os.geteuid() != 0:
+        return
+    uid, gid = (0, os.getegid()) if to == "mapped" else map(int, to.split(":"))
+    for path in (folder, *folder.rglob("*")):
+        if path.lstat().st_uid != uid:
+            os.chown(path, uid, gid, follow_symlinks=False)
+
+
+def spawn(program: Sequence[str | Path], *, to: str, log: Path, keep: int) -> subprocess.Popen[bytes]:
+    """Start a program that ends when this *thread* does: that is what the kernel's death signal follows.
+
+    It gets a session of its own, so that the Ctrl-C meant for us does not stop it first, and the descriptor ``keep``.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
+    with log.open("ab") as output:
+        return subprocess.Popen(  # noqa: S603 - our own script, which becomes the program
+            _command(to, program),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            pass_fds=(keep,),
+            start_new_session=True,
+        )
+
+
+def _command(to: str, program: Sequence[str | Path]) -> list[str]:
+    return [sys.executable, "-I", "-S", str(_CHILD), str(os.getpid()), to, *map(str, program)]
+
+
+def failure(what: str, *, to: str, program: Path, log: Path) -> StorageError:
+    """What went wrong, in the words of the server's log."""
+    hint = ""
+    if to not in ("same", "mapped"):
+        hint = f" It ran as user {to}, who must be able to reach {log.parent} and {program}."
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
+    said = "\n".join(f"  {line}" for line in lines) or "  (nothing)"
+    return StorageError(f"{what}.{hint} Its log, {log}, ends with:\n{said}")
