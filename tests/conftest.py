@@ -1,0 +1,48 @@
+"""Fixtures for every test: scratch databases on a real Postgres, and an aioresponses that works."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.aiohttp_shim import aioresponses_repaired
+from tests.databases import Databases, running_server
+
+# Taken out of the environment, so that no command under test can reach a database that no test has made.
+_SERVER_URL = os.environ.pop("SYNCENGINE_DATABASE_URL", None)
+os.environ.pop("CRM_DATABASE_URL", None)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """One Postgres server for all tests."""
+    with running_server(_SERVER_URL) as server:
+        databases = Databases(server)
+        try:
+            yield databases
+        finally:
+            databases.close()
+
+
+@pytest.fixture
+def database(databases: Databases) -> Iterator[str]:
+    """The DSN of a fresh database with the state schema; dropped after the test, whoever is still connected."""
+    dsn = databases.create(migrated=True)
+    yield dsn
+    databases.drop(dsn)
+
+
+@pytest.fixture
+def empty_database(databases: Databases) -> Iterator[str]:
+    """The DSN of a fresh database without the state schema."""
+    dsn = databases.create(migrated=False)
+    yield dsn
+    databases.drop(dsn)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _working_aioresponses() -> Iterator[None]:
+    with aioresponses_repaired():
+        yield
