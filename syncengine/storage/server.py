@@ -54,6 +54,7 @@ class Server:
     dsn: str
     process: subprocess.Popen[bytes]
     lock: int
+    socket: Path
 
     def stop(self) -> Steps[None]:
         """Shut down cleanly; at once when the caller cannot wait any longer (closes this generator)."""
@@ -62,6 +63,8 @@ class Server:
             yield from _exit(self.process, _STOP_PATIENCE)
         finally:
             _abort(self.process)
+            with contextlib.suppress(OSError):
+                self.socket.rmdir()
             release_lock(self.lock, stopped=self.process.returncode == 0)
 
 
@@ -110,7 +113,8 @@ def _start_locked(folder: Path, binaries: Binaries, lock: int, *, durable: bool)
     if not started:
         _abort(process)
         raise failure(f"The embedded Postgres in {folder} did not start", to=to, program=binaries.postgres, log=log)
-    return Server(f"postgresql://postgres@/postgres?host={quote(str(socket), safe='')}&port=5432", process, lock)
+    dsn = f"postgresql://postgres@/postgres?host={quote(str(socket), safe='')}&port=5432"
+    return Server(dsn, process, lock, socket)
 
 
 def _initialise(folder: Path, binaries: Binaries, lock: int, *, to: str, durable: bool) -> Steps[None]:

@@ -46,8 +46,8 @@ def hand_over(folder: Path, to: str) -> None:
     if os.geteuid() != 0:
         return
     uid, gid = (0, os.getegid()) if to == "mapped" else map(int, to.split(":"))
-    for path in (folder, *folder.rglob("*")):
-        if path.lstat().st_uid != uid:
+    if folder.lstat().st_uid != uid:
+        for path in (*folder.rglob("*"), folder):  # the folder last: until then the work counts as not done
             os.chown(path, uid, gid, follow_symlinks=False)
 
 

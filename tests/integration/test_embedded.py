@@ -1,0 +1,292 @@
+"""The embedded server: it starts anywhere, has one owner, and never outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from syncengine.errors import StorageError
+from syncengine.storage import server, server_child, server_lock, server_process
+from syncengine.storage.embedded import embedded, embedded_sync
+from syncengine.storage.server_binaries import Binaries, find_binaries
+
+_DEADLINE = 60.0
+_ROOT = Path(__file__).resolve().parents[2]
+_OWNER = """
+import sys
+from pathlib import Path
+from syncengine.storage import server_process
+from syncengine.storage.embedded import embedded_sync
+folder, child = map(Path, sys.argv[1:])
+server_process._CHILD = child
+with embedded_sync(folder, durable=False):
+    print((folder / "data" / "postmaster.pid").read_text().split()[0], flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A new folder with a path short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="syncengine-embedded-") as parent:
+        yield Path(parent) / "postgres"
+
+
+def _ask(dsn: str, query: str) -> str:
+    async def ask() -> str:
+        connection = await asyncpg.connect(dsn)
+        try:
+            return str(await connection.fetchval(query))
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
+
+
+def _server_pid(folder: Path) -> int:
+    return int((folder / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+
+
+def _runs(process: int) -> bool:
+    """Whether a process is there and no zombie."""
+    state = Path(f"/proc/{process}/stat")
+    if Path("/proc/self/stat").exists():
+        return state.exists() and state.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
+    return subprocess.run(["ps", "-p", str(process)], capture_output=True, check=False).returncode == 0
+
+
+def _eventually(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + _DEADLINE
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+class _Owner:
+    """Another process that owns a server."""
+
+    def __init__(self, folder: Path, *, child: Path = Path(server_child.__file__)) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _OWNER, str(folder), str(child)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(_ROOT)},
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.server = int(self.process.stdout.readline())
+
+    def end(self, how: signal.Signals) -> None:
+        self.process.send_signal(how)
+        self.process.communicate(timeout=_DEADLINE)
+
+
+def test_data_survive_a_restart_and_nothing_runs_afterwards(folder: Path) -> None:
+    with embedded_sync(folder, durable=False) as dsn:
+        _ask(dsn, "CREATE TABLE kept AS SELECT 42 AS answer")
+        first = _server_pid(folder)
+    assert not _runs(first)
+    with embedded_sync(folder, durable=False) as dsn:
+        assert _ask(dsn, "SELECT answer FROM kept") == "42"
+    assert sorted(path.name for path in folder.iterdir()) == ["data", "lock", "log"]
+
+
+@pytest.mark.asyncio
+async def test_the_asynchronous_form_yields_a_server_of_the_right_make(folder: Path) -> None:
+    async with embedded(folder) as dsn:
+        connection = await asyncpg.connect(dsn)
+        settings = {
+            name: await connection.fetchval("SELECT current_setting($1)", name)
+            for name in ("fsync", "jit", "listen_addresses", "max_connections", "server_encoding", "TimeZone")
+        }
+        process = _server_pid(folder)
+        await connection.close()
+    assert settings == {
+        "fsync": "on",
+        "jit": "off",
+        "listen_addresses": "",
+        "max_connections": "100",
+        "server_encoding": "UTF8",
+        "TimeZone": "UTC",
+    }
+    assert not _runs(process)
+
+
+def test_nobody_else_may_look_inside(folder: Path) -> None:
+    with embedded_sync(folder, durable=False):
+        modes = {
+            name: (folder / name).stat().st_mode & 0o077 for name in (".", "data", "socket", "socket/.s.PGSQL.5432")
+        }
+    assert set(modes.values()) == {0}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a death signal; elsewhere the next start cleans up")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_no_server_outlives_its_owner(folder: Path, how: signal.Signals) -> None:
+    owner = _Owner(folder)
+    assert _runs(owner.server)
+    owner.end(how)
+    assert _eventually(lambda: not _runs(owner.server))
+    with embedded_sync(folder, durable=False) as dsn:
+        assert _ask(dsn, "SELECT 1") == "1"
+
+
+def test_where_there_is_no_death_signal_the_next_owner_stops_the_leftover(folder: Path, tmp_path: Path) -> None:
+    deaf = tmp_path / "server_child.py"
+    script = Path(server_child.__file__).read_text(encoding="utf-8")
+    assert '"linux"' in script
+    deaf.write_text(script.replace('"linux"', '"a system with a death signal"'), encoding="utf-8")
+    owner = _Owner(folder, child=deaf)
+    owner.end(signal.SIGKILL)
+    assert _runs(owner.server)
+    with embedded_sync(folder, durable=False) as dsn:
+        assert _ask(dsn, "SELECT 1") == "1"
+        assert not _runs(owner.server)
+
+
+def test_a_second_owner_is_refused_and_the_first_not_disturbed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_lock, "_PATIENCE_WITH_OWNER", 0.0)
+    owner = _Owner(folder)
+    with pytest.raises(StorageError, match=f"in use by process {owner.process.pid}"), embedded_sync(folder):
+        pass
+    assert _runs(owner.server)
+    owner.process.communicate("", timeout=_DEADLINE)
+    assert not _runs(owner.server)
+    with embedded_sync(folder, durable=False) as dsn:
+        assert _ask(dsn, "SELECT 1") == "1"
+
+
+def test_it_needs_no_postgres_on_the_path(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert shutil.which("initdb") is None
+    with embedded_sync(folder, durable=False) as dsn:
+        assert _ask(dsn, "SELECT current_setting('server_version_num')::int >= 140000") == "True"
+
+
+def test_without_the_extra_the_programs_on_the_path_are_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    real = find_binaries()
+    (tmp_path / "initdb").symlink_to(real.initdb)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_binaries() == real
+
+
+def test_without_any_programs_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StorageError, match=r"syncengine\[embedded\].*database:"):
+        find_binaries()
+
+
+def test_a_postgres_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("initdb", "postgres"):
+        (tmp_path / name).write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 13.22'\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StorageError, match=r"13\.22.*Postgres 14 or newer"):
+        find_binaries()
+
+
+def test_only_the_main_thread_may_start_it(folder: Path) -> None:
+    raised: list[BaseException] = []
+
+    def elsewhere() -> None:
+        try:
+            next(server.start(folder, durable=False))
+        except StorageError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert ["main thread" in str(error) for error in raised] == [True]
+
+
+def test_data_of_another_version_are_left_alone(folder: Path) -> None:
+    with embedded_sync(folder, durable=False):
+        pass
+    (folder / "data" / "PG_VERSION").write_text("12\n", encoding="ascii")
+    with pytest.raises(StorageError, match=r"belong to Postgres 12.*do not just delete them"), embedded_sync(folder):
+        pass
+
+
+def test_a_start_that_was_broken_off_leaves_nothing_that_is_taken_for_a_cluster(folder: Path) -> None:
+    steps = server.start(folder, durable=False)
+    while not (folder / "data.new" / "PG_VERSION").exists():
+        next(steps)
+    steps.close()
+    assert not (folder / "data").exists()
+    with embedded_sync(folder, durable=False) as dsn:
+        assert _ask(dsn, "SELECT 1") == "1"
+    assert not (folder / "data.new").exists()
+
+
+def test_a_stop_that_is_broken_off_leaves_no_process(folder: Path) -> None:
+    steps = server.start(folder, durable=False)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        running: server.Server = end.value
+    stopping = running.stop()
+    next(stopping)
+    stopping.close()
+    assert not _runs(running.process.pid)
+    with embedded_sync(folder, durable=False) as dsn:
+        assert _ask(dsn, "SELECT 1") == "1"
+
+
+def test_a_server_that_does_not_start_is_quoted(folder: Path) -> None:
+    with embedded_sync(folder, durable=False):
+        pass
+    with (folder / "data" / "postgresql.conf").open("a", encoding="utf-8") as settings:
+        settings.write("no_such_setting = 1\n")
+    with pytest.raises(StorageError, match=r"did not start(.|\n)*no_such_setting"), embedded_sync(folder):
+        pass
+
+
+def test_a_folder_too_deep_for_a_socket_gets_a_short_one(folder: Path) -> None:
+    deep = folder / ("deep" * 20) / "postgres"
+    with embedded_sync(deep, durable=False) as dsn:
+        assert _ask(dsn, "SELECT 1") == "1"
+        socket = Path(_ask(dsn, "SELECT current_setting('unix_socket_directories')").strip('"'))
+        assert (socket.parent, socket.stat().st_mode & 0o077) == (Path(tempfile.gettempdir()), 0)
+    assert not socket.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root must become somebody else")
+def test_root_without_namespaces_runs_it_as_another_user_and_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.parent.chmod(0o755)
+    real = find_binaries()
+    package = real.postgres.parents[2]
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(part, folder.parent / part.name)  # to where that user can reach it, wherever this checkout is
+    programs = folder.parent / real.postgres.parent.relative_to(package.parent)
+    reachable = Binaries(programs / "initdb", programs / "postgres", real.major)
+    other = server_process._unprivileged_user()
+    owners = []
+    for identity in (other, "mapped", other):
+        monkeypatch.setattr(server, "identity", lambda identity=identity: identity)
+        monkeypatch.setattr(server, "find_binaries", lambda: reachable)
+        with embedded_sync(folder, durable=False) as dsn:
+            assert _ask(dsn, "SELECT 1") == "1"
+            owners.append(Path(f"/proc/{_server_pid(folder)}").stat().st_uid)
+    uid = int(other.partition(":")[0])
+    assert owners == [uid, 0, uid]
