@@ -1,0 +1,241 @@
+"""charles (hello-charles.com): one idempotent upsert, and the erasure of a person.
+
+Tags, phone numbers and e-mail addresses only ever grow there. The person id comes with every upsert and from nowhere
+else. What charles does not know (undefined custom properties) it drops with a success; so the echo is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from syncengine.errors import VendorHalted
+from syncengine.model.calls import Action, Answer, Applied, Call, Rejected, Unsupported
+from syncengine.model.capabilities import Capabilities, Deletion, Write
+from syncengine.model.contact import MatchKey, Remote
+from syncengine.model.http import Exchange, Json, Request
+from syncengine.model.limits import Limit
+from syncengine.vendors.kit import (
+    BASE_URL,
+    ClearWith,
+    Id,
+    Reply,
+    Secret,
+    Shape,
+    VendorSettings,
+    check,
+    external_id,
+    judge,
+    nothing,
+    refused,
+    same_json,
+    same_phone,
+    segment,
+    sent_values,
+    shaped,
+    text,
+)
+
+_IDENTITY = "external_reference_id"
+_NAMES = ("first_name", "middle_name", "last_name")
+_SCALARS = (*_NAMES, "external_channel_reference_id")
+_LISTS = ("phone_numbers", "email_addresses")
+_PROPERTIES = "custom_properties"
+_KEY_REFUSED = dict.fromkeys((401, 403), "settings.api_key")
+
+
+class Settings(VendorSettings):
+    """``base_url`` is the customer's own host."""
+
+    api_key: Secret
+    source_type: Annotated[str, Field(min_length=1)]
+    """The name of the source system; with the external reference id it is what charles knows a contact by."""
+    clear_with: ClearWith = "nothing"
+    """Whether null or an empty text clears a name or a property is not documented."""
+
+
+SETTINGS = Settings
+LIMITS = (Limit(calls=5, per=1.0),)
+IDENTITY = ("source_type",)
+VERSION = 1
+
+
+def build(settings: Settings) -> Charles:
+    return Charles(settings)
+
+
+def _no_null(value: Json) -> Json:
+    return {} if value is None else value
+
+
+class _Entry(Shape):
+    value: str | None = None
+
+
+class _Person(Shape):
+    """The echo. What it leaves out says nothing about what charles holds."""
+
+    id: Id
+    first_name: str | None = None
+    middle_name: str | None = None
+    last_name: str | None = None
+    phonenumbers: tuple[_Entry, ...] | None = None
+    emails: tuple[_Entry, ...] | None = None
+    tags: tuple[str, ...] | None = None
+    custom_properties: Annotated[dict[str, Json], BeforeValidator(_no_null)] | None = None
+
+
+class _Upserted(Shape):
+    data: _Person
+
+
+class _Scheduled(Shape):
+    data: dict[str, Json] | Annotated[list[dict[str, Json]], Field(min_length=1, max_length=1)]
+
+
+class Charles:
+    """See ``ports.Vendor``."""
+
+    name = "charles"
+
+    def __init__(self, settings: Settings) -> None:
+        self._source_type = settings.source_type
+        self._headers = {"accept": "application/json", "x-api-key": settings.api_key.get_secret_value()}
+        self._clears = settings.clear_with != "nothing"
+        self._cleared = "" if settings.clear_with == "empty" else None
+        self.capabilities = Capabilities(
+            upsert=Write(
+                fields=(f"{_PROPERTIES}.*", *_SCALARS, *(f"{name}.*" for name in _LISTS), _IDENTITY),
+                clears=(f"{_PROPERTIES}.*", *_SCALARS) if self._clears else (),
+                add_tags=None,
+                repeatable=True,
+            ),
+            delete=Deletion(),
+            identity=_IDENTITY,
+            accumulates=tuple(f"{name}.*" for name in _LISTS),
+            settles_within=settings.settles_within,
+        )
+
+    def probe(self) -> Exchange[bool]:
+        return nothing(result=False)
+
+    def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+        raise ValueError(f"charles has no look-up, not by {key.field} nor by anything else")
+
+    def read(self, external_id: str) -> Exchange[Remote | None]:
+        raise ValueError(f"charles has no look-up; {external_id} cannot be read")
+
+    def send(self, call: Call) -> Exchange[Answer]:
+        check(call, self.capabilities)
+        return self._delete(call) if call.action is Action.DELETE else self._upsert(call)
+
+    def same(self, field: str, ours: Json, theirs: Json) -> bool:
+        if field.startswith("phone_numbers."):
+            return same_phone(ours, theirs)
+        return same_json(ours, theirs) or (_empty(ours) and _empty(theirs))
+
+    def _upsert(self, call: Call) -> Exchange[Answer]:
+        if call.key is None:
+            raise ValueError("upsert needs the key it goes by")
+        request = Request(
+            "PUT",
+            "/api/v1beta/contacts",
+            route="PUT /api/v1beta/contacts",
+            headers=self._headers,
+            json={_IDENTITY: call.key.value, "source_type": self._source_type, **self._body(call)},
+        )
+        reply = judge(request, (yield request), {**_KEY_REFUSED, 404: BASE_URL})
+        if rejected := _refusal(reply, call):
+            return rejected
+        person = shaped(request, reply, _Upserted).data
+        return Applied(person.id, tuple(self._dropped(call, person)))
+
+    def _delete(self, call: Call) -> Exchange[Answer]:
+        request = Request(
+            "DELETE",
+            f"/api/v0/people/cleanup/gdpr/{segment(external_id(call))}",
+            route="DELETE /api/v0/people/cleanup/gdpr/{id}",
+            headers={**self._headers, "content-type": "application/json; charset=utf-8"},
+        )
+        reply = judge(request, (yield request), _KEY_REFUSED)
+        if reply.status == 404:
+            if isinstance(reply.body, dict):
+                return Applied()  # erased already
+            raise VendorHalted(f"{request.route}: no such endpoint (status 404); check {BASE_URL}", setting=BASE_URL)
+        if rejected := _refusal(reply, call):
+            return rejected
+        shaped(request, reply, _Scheduled)
+        return Applied()
+
+    def _body(self, call: Call) -> dict[str, Json]:
+        body: dict[str, Json] = {}
+        for name, value in call.fields.items():
+            head, _, tail = name.partition(".")
+            if name == _IDENTITY or (_empty(value) and not self._clears):
+                continue
+            if head in _LISTS and tail:
+                if not _empty(value):
+                    body.setdefault(head, []).append({"type": tail, "value": text(value)})
+            elif head == _PROPERTIES and tail:
+                body.setdefault(head, {})[tail] = self._cleared if _empty(value) else value
+            elif name in _SCALARS:
+                body[name] = self._cleared if _empty(value) else text(value)
+            else:
+                raise ValueError(f'charles has no field "{name}"')
+        if call.add_tags:
+            body["tags"] = list(call.add_tags)
+        return body
+
+    def _dropped(self, call: Call, person: _Person) -> Iterator[Unsupported]:
+        """What the echo shows that charles did not do."""
+        for name, value in call.fields.items():
+            held = _held(name, person)
+            if held is None:
+                continue
+            if _empty(value):
+                if any(not _empty(theirs) for theirs in held) and not name.startswith(_LISTS):
+                    yield Unsupported("clear_field", name)
+            elif name.startswith(_LISTS):
+                if not any(self.same(name, text(value), theirs) for theirs in held):
+                    yield Unsupported("field_dropped", name)
+            elif all(_empty(theirs) for theirs in held):
+                yield Unsupported("field_dropped", name)
+        if person.tags is not None:
+            yield from (Unsupported("tag_dropped", tag) for tag in call.add_tags if tag not in person.tags)
+
+
+def _empty(value: Json) -> bool:
+    return value is None or value == ""
+
+
+def _held(name: str, person: _Person) -> Sequence[Json] | None:
+    """The values the echo shows for a field; None when it does not show the field at all."""
+    head, _, tail = name.partition(".")
+    match head:
+        case "phone_numbers":
+            return person.phonenumbers and [entry.value for entry in person.phonenumbers]
+        case "email_addresses":
+            return person.emails and [entry.value for entry in person.emails]
+        case "custom_properties":
+            return None if person.custom_properties is None else [person.custom_properties.get(tail)]
+        case _ if name in _NAMES and name in person.model_fields_set:
+            return [getattr(person, name)]
+        case _:
+            return None
+
+
+def _refusal(reply: Reply, call: Call) -> Rejected | None:
+    """A refusal has a status of its own, or hides in a success as entries in ``errors``."""
+    body = reply.body if isinstance(reply.body, Mapping) else {}
+    errors = body.get("errors") or []
+    if reply.ok and not errors:
+        return None
+    said = [_words(error) for error in (errors if isinstance(errors, list) else [errors])] or [body.get("msg")]
+    words = "; ".join(word for word in said if isinstance(word, str))
+    return refused(reply, words, sent_values(call), code="refused" if reply.ok else None)
+
+
+def _words(error: Json) -> Json:
+    return error.get("message") or error.get("description") if isinstance(error, Mapping) else error

@@ -1,0 +1,142 @@
+"""Judge an HTTP answer: it stops the account, fails the request, or speaks about the call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, TypeAlias, TypeVar
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
+from syncengine.model.calls import Rejected
+from syncengine.model.http import Json, Request, Response
+from syncengine.vendors.kit.retry_after import retry_after
+from syncengine.vendors.kit.words import cleaned
+
+BASE_URL = "settings.base_url"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer about the call itself: a success or a refusal (4xx)."""
+
+    status: int
+    body: Json = field(repr=False)
+    """A refusal's is None where it is no JSON."""
+
+    @property
+    def ok(self) -> bool:
+        return self.status < 300
+
+
+def judge(request: Request, response: Response, halts: Mapping[int, str]) -> Reply:
+    """The answer, if it is about the call; else raises VendorHalted, VendorThrottled or VendorUnavailable.
+
+    ``halts`` names the statuses that stop the account, each with the setting to look at.
+    """
+    status = response.status
+    if setting := halts.get(status):
+        fault = "there is no such endpoint" if setting == BASE_URL else "the vendor refuses the credentials"
+        raise VendorHalted(f"{request.route}: {fault} (status {status}); check {setting}", setting=setting)
+    match status:
+        case _ if 200 <= status < 300:
+            return Reply(status, _success(request, response))
+        case _ if 300 <= status < 400:
+            raise VendorHalted(
+                f"{request.route}: the vendor answers with a redirect (status {status}); check {BASE_URL} "
+                "(https instead of http? another host or path?)",
+                setting=BASE_URL,
+            )
+        case 402:
+            raise VendorHalted(f"{request.route}: the vendor asks for payment (status 402); check the plan's quota")
+        case 405:
+            raise VendorHalted(f"{request.route}: no such endpoint (status 405); check {BASE_URL}", setting=BASE_URL)
+        case 429:
+            raise VendorThrottled(
+                f"{request.route}: too many requests (status 429)", retry_after=retry_after(response.headers)
+            )
+        case _ if status == 408 or not 400 <= status < 500:
+            raise VendorUnavailable(
+                f"{request.route}: the vendor is in trouble (status {status})",
+                maybe_applied=_writes(request),
+                status=status,
+            )
+        case _:
+            return Reply(status, _refusal(response))
+
+
+def _writes(request: Request) -> bool:
+    return request.method not in ("GET", "HEAD")
+
+
+def _success(request: Request, response: Response) -> Json:
+    try:
+        return orjson.loads(response.body)
+    except orjson.JSONDecodeError:
+        raise unreadable(request, response.status) from None
+
+
+def _refusal(response: Response) -> Json:
+    try:
+        return orjson.loads(response.body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def unreadable(request: Request, status: int) -> VendorUnavailable:
+    """A success nobody can read says nothing: the request may have been carried out, or never have arrived."""
+    return VendorUnavailable(
+        f"{request.route}: the answer (status {status}) cannot be read: cut off, or not from the API",
+        maybe_applied=_writes(request),
+        status=status,
+    )
+
+
+def _id(value: Json) -> Json:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Id: TypeAlias = Annotated[str, BeforeValidator(_id), Field(min_length=1)]
+"""A vendor's id as text; some write theirs as a number."""
+
+
+class Shape(BaseModel):
+    """The part of an answer that an adapter relies on; whatever else is in it does not matter."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+_Shape = TypeVar("_Shape", bound=Shape)
+
+
+def shaped(request: Request, reply: Reply, shape: type[_Shape]) -> _Shape:
+    """The answer's body in its documented shape; raises VendorUnavailable when it has another."""
+    try:
+        return shape.model_validate(reply.body)
+    except ValidationError:
+        raise unreadable(request, reply.status) from None
+
+
+def refused(reply: Reply, said: str, sent: Iterable[Json], code: str | None = None) -> Rejected:
+    """The vendor's refusal of one contact, in its own words as far as they may be repeated."""
+    words = cleaned(said, sent)
+    reason = f' and says: "{words}"' if words else " without saying why"
+    return Rejected(
+        code or f"http_{reply.status}",
+        f"the vendor refused it with status {reply.status}{reason}; correct the row or the mapping",
+        status=reply.status,
+    )
+
+
+def refused_look_up(request: Request, reply: Reply, said: str, sent: Iterable[Json]) -> VendorUnavailable:
+    """A refusal to look something up: it tells nothing about the contact."""
+    words = cleaned(said, sent)
+    reason = f': "{words}"' if words else ""
+    return VendorUnavailable(
+        f"{request.route}: the vendor refused to look (status {reply.status}){reason}; "
+        "does it know the field, and is the value one it can have?",
+        maybe_applied=False,
+        status=reply.status,
+    )

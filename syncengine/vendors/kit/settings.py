@@ -1,0 +1,66 @@
+"""The settings every vendor has, and the types they are made of."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+
+from syncengine.model.http import Json
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.ASCII)
+
+
+def _seconds(value: Json) -> float:
+    if isinstance(value, str) and (found := _DURATION.fullmatch(value.strip())):
+        value = float(found[1]) * _UNITS[found[2]]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError("must be a duration such as 500ms, 2s, 1m or 1d")
+    return float(value)
+
+
+def _base_url(value: str) -> str:
+    url = value.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"\s", url):
+        raise ValueError("must be an address that starts with http:// or https://")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("must be a plain address: no user, no ?query, no #fragment")
+    return url
+
+
+def _secret(value: SecretStr) -> SecretStr:
+    secret = value.get_secret_value().strip()
+    if not secret:
+        raise ValueError("is empty: is the environment variable set?")
+    if not re.fullmatch(r"[!-~]+", secret):
+        raise ValueError("must be one word of printable ASCII characters")
+    return SecretStr(secret)
+
+
+Duration: TypeAlias = Annotated[float, BeforeValidator(_seconds)]
+"""Seconds; written ``500ms``, ``2s``, ``1m``, ``1h``, ``1d``, or as a number of seconds."""
+BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]
+"""An http or https address without a slash at its end."""
+Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret)]
+"""A key or token that fits into a header; surrounding blanks (a file's last newline) are cut off."""
+ClearWith: TypeAlias = Literal["empty", "null", "nothing"]
+"""What clears a field at the vendor: the empty string, null, or nothing does."""
+
+
+class VendorSettings(BaseModel):
+    """What every vendor needs to know. Unknown keys are errors; no error repeats what was given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    base_url: BaseUrl
+    settles_within: Duration = 30.0
+    """Seconds after which a request that was sent is visible in look-ups or will never be carried out."""

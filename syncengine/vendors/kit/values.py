@@ -1,0 +1,67 @@
+"""Values as text, and comparing them with what a vendor made of them."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal, InvalidOperation
+
+from syncengine.model.http import Json
+
+_DIGITS = frozenset("0123456789")
+
+
+def text(value: Json) -> str:
+    """A value as the text a person would write: ``true``, ``3`` for 3.0, no exponents; lists and objects as JSON."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return _plain(value)
+        case int():
+            return str(value)
+        case _:
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _plain(value: float) -> str:
+    if value.is_integer():
+        return str(int(value))
+    return format(Decimal(repr(value)), "f")
+
+
+def digits(value: str) -> str:
+    """The digits of a phone number; its ``+`` and its punctuation are form."""
+    return "".join(character for character in value if character in _DIGITS)
+
+
+def same_phone(ours: Json, theirs: Json) -> bool:
+    """Whether two phone numbers are one, however they are written."""
+    ours, theirs = text(ours), text(theirs)
+    return bool(ours == theirs or (digits(ours) and digits(ours) == digits(theirs)))
+
+
+def same_json(ours: Json, theirs: Json) -> bool:
+    """Whether two JSON values are equal: 3 is 3.0, but true is not 1."""
+    return bool(ours == theirs) and isinstance(ours, bool) == isinstance(theirs, bool)
+
+
+def same_text(ours: Json, theirs: Json) -> bool:
+    """Whether a vendor that keeps every value as text holds ours; null and the empty text are one."""
+    shown = text(theirs)
+    if isinstance(ours, bool):
+        return shown.lower() == text(ours)
+    if isinstance(ours, int | float):
+        return _number(shown) == _number(text(ours))
+    return shown == text(ours)
+
+
+def _number(value: str) -> Decimal | str:
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return value
+    return number if number.is_finite() else value

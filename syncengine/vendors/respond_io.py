@@ -1,0 +1,280 @@
+"""respond.io, legacy v1 (also served by resellers on hosts of their own).
+
+Create makes a new contact every time. Nearly every refusal is a 403, told apart by its text. Fields are written as a
+list of pairs and read as one object, and every value is text there.
+"""
+
+from __future__ import annotations
+
+from base64 import standard_b64encode, urlsafe_b64encode
+from collections.abc import Sequence
+from itertools import count
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
+
+from syncengine.errors import VendorHalted
+from syncengine.model.calls import Action, Answer, Applied, Call, Rejected
+from syncengine.model.capabilities import Capabilities, TagCall, Write
+from syncengine.model.contact import Fields, MatchKey, Remote
+from syncengine.model.http import Exchange, Json, Request
+from syncengine.model.limits import Limit
+from syncengine.vendors.kit import (
+    BASE_URL,
+    ClearWith,
+    Id,
+    Reply,
+    Secret,
+    Shape,
+    VendorSettings,
+    check,
+    digits,
+    external_id,
+    judge,
+    refused,
+    refused_look_up,
+    same_phone,
+    same_text,
+    segment,
+    sent_values,
+    shaped,
+    text,
+)
+
+_MAX_FIELDS = 30
+_MAX_TAGS = 10
+_NO_SUCH_CONTACT = "no such contact"
+_CONTACT_NAMED = {401: "settings.token"}
+_NO_CONTACT_NAMED = {**_CONTACT_NAMED, 404: BASE_URL}
+
+
+class Settings(VendorSettings):
+    """``base_url`` ends in ``/api/v1``."""
+
+    token: Secret
+    """The token of one channel."""
+    viber: bool = False
+    """The channel is a Viber one: ids stand in paths as Base64."""
+    viber_alphabet: Literal["standard", "url"] = "standard"
+    """Which Base64 is not documented."""
+    viber_calls: Literal["all", "documented"] = "all"
+    """The documentation asks for Base64 at update and at the removal of tags only."""
+    clear_with: ClearWith = "empty"
+    """What clears a field is not documented."""
+
+
+SETTINGS = Settings
+LIMITS = (Limit(calls=200, per=60.0),)
+IDENTITY = ()
+VERSION = 1
+
+
+def build(settings: Settings) -> RespondIo:
+    return RespondIo(settings)
+
+
+def _object(value: Json) -> Json:
+    """PHP writes an empty object as an empty list."""
+    return {} if value is None or value == [] else value
+
+
+def _list(value: Json) -> Json:
+    return [] if value is None else value
+
+
+class _Contact(Shape):
+    id: Id
+    custom_fields: Annotated[dict[str, Json], BeforeValidator(_object)]
+    tags: Annotated[tuple[str, ...], BeforeValidator(_list)] = ()
+
+    def remote(self) -> Remote:
+        return Remote(self.id, self.custom_fields, frozenset(self.tags))
+
+
+class _Meta(Shape):
+    last_page: int | None = None
+
+
+class _Page(Shape):
+    data: tuple[_Contact, ...]
+    meta: _Meta | None = None
+
+
+class _One(Shape):
+    data: _Contact
+
+
+class _Told(Shape):
+    id: Id
+
+
+class _Written(Shape):
+    data: _Told
+
+
+class _Tagged(Shape):
+    """Any object: what a tag call answers is not documented."""
+
+
+class RespondIo:
+    """See ``ports.Vendor``."""
+
+    name = "respond_io"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._headers = {
+            "accept": "application/json",
+            "authorization": f"Bearer {settings.token.get_secret_value()}",
+        }
+        self.capabilities = Capabilities(
+            create=Write(max_fields=_MAX_FIELDS),
+            update=Write(
+                clears=() if settings.clear_with == "nothing" else ("*",), max_fields=_MAX_FIELDS, repeatable=True
+            ),
+            add_tags=TagCall(_MAX_TAGS),
+            remove_tags=TagCall(_MAX_TAGS),
+            find_by=("*",),
+            settles_within=settings.settles_within,
+        )
+
+    def probe(self) -> Exchange[bool]:
+        request = self._look_up("email", "nobody@syncengine.invalid", page=1)
+        reply = judge(request, (yield request), _NO_CONTACT_NAMED)
+        if reply.ok:
+            shaped(request, reply, _Page)
+        elif not _gone(reply):
+            raise VendorHalted(
+                f"{request.route}: the vendor refuses even a harmless look-up (status {reply.status}); "
+                f"check {BASE_URL}, and that the token belongs to a channel",
+                setting=BASE_URL,
+            )
+        return True
+
+    def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+        hits: dict[str, Remote] = {}
+        for spelling in _spellings(key):
+            found = yield from self._pages(key.field, spelling)
+            hits.update((remote.external_id, remote) for remote in found if self._is_hit(key, remote))
+        return tuple(hits.values())
+
+    def read(self, external_id: str) -> Exchange[Remote | None]:
+        request = self._on_contact("GET", external_id)
+        reply = judge(request, (yield request), _CONTACT_NAMED)
+        if _gone(reply):
+            return None
+        if not reply.ok:
+            raise refused_look_up(request, reply, _words(reply.body), ())
+        return shaped(request, reply, _One).data.remote()
+
+    def send(self, call: Call) -> Exchange[Answer]:
+        check(call, self.capabilities)
+        if call.action is Action.CREATE:
+            return self._write(call, self._create(call))
+        contact = external_id(call)
+        match call.action:
+            case Action.UPDATE:
+                return self._write(call, self._on_contact("PUT", contact, json=self._pairs(call.fields)))
+            case Action.ADD_TAGS:
+                return self._tag(call, self._on_contact("POST", contact, "/tags", {"tags": list(call.add_tags)}))
+            case _:
+                return self._tag(call, self._on_contact("DELETE", contact, "/tags", {"tags": list(call.remove_tags)}))
+
+    def same(self, field: str, ours: Json, theirs: Json) -> bool:
+        return same_phone(ours, theirs) if field == "phone" else same_text(ours, theirs)
+
+    def _write(self, call: Call, request: Request) -> Exchange[Answer]:
+        reply = judge(request, (yield request), _CONTACT_NAMED if call.external_id else _NO_CONTACT_NAMED)
+        if rejected := _refusal(reply, call):
+            return rejected
+        return Applied(shaped(request, reply, _Written).data.id)
+
+    def _tag(self, call: Call, request: Request) -> Exchange[Answer]:
+        reply = judge(request, (yield request), _CONTACT_NAMED)
+        if rejected := _refusal(reply, call):
+            return rejected
+        shaped(request, reply, _Tagged)
+        return Applied()
+
+    def _pages(self, field: str, value: str) -> Exchange[Sequence[Remote]]:
+        """Every row of a look-up, page by page; a page that brings nothing new ends it as an empty one does."""
+        rows: dict[str, Remote] = {}
+        for page in count(1):
+            request = self._look_up(field, value, page)
+            reply = judge(request, (yield request), _NO_CONTACT_NAMED)
+            if _gone(reply):
+                break
+            if not reply.ok:
+                raise refused_look_up(request, reply, _words(reply.body), (value,))
+            answer = shaped(request, reply, _Page)
+            known = len(rows)
+            rows.update((contact.id, contact.remote()) for contact in answer.data)
+            last = answer.meta.last_page if answer.meta else None
+            if len(rows) == known or (last is not None and page >= last):
+                break
+        return tuple(rows.values())
+
+    def _is_hit(self, key: MatchKey, remote: Remote) -> bool:
+        theirs = remote.fields.get(key.field)
+        if key.field == "email":  # two contacts of one mailbox are one person
+            return text(theirs).lower() == key.value.lower()
+        return theirs is not None and self.same(key.field, key.value, theirs)
+
+    def _create(self, call: Call) -> Request:
+        return Request("POST", "/contact/", "POST /contact/", headers=self._headers, json=self._pairs(call.fields))
+
+    def _look_up(self, field: str, value: str, page: int) -> Request:
+        return Request(
+            "GET",
+            "/contact/by_custom_field",
+            "GET /contact/by_custom_field",
+            query=(("name", field), ("value", value), ("page", str(page))),
+            headers=self._headers,
+        )
+
+    def _on_contact(self, method: str, contact: str, tail: str = "", json: Json = None) -> Request:
+        documented = method in ("PUT", "DELETE")
+        if self._settings.viber and (documented or self._settings.viber_calls == "all"):
+            encode = standard_b64encode if self._settings.viber_alphabet == "standard" else urlsafe_b64encode
+            contact = encode(contact.encode()).decode()
+        return Request(
+            method,
+            f"/contact/{segment(contact)}{tail}",
+            f"{method} /contact/{{id}}{tail}",
+            headers=self._headers,
+            json=json,
+        )
+
+    def _pairs(self, fields: Fields) -> Json:
+        cleared = None if self._settings.clear_with == "null" else ""
+        return {
+            "custom_fields": [
+                {"name": name, "value": cleared if value is None else text(value)} for name, value in fields.items()
+            ]
+        }
+
+
+def _spellings(key: MatchKey) -> tuple[str, ...]:
+    """The values to look for: phones are stored with and without their ``+``."""
+    if key.field != "phone" or not digits(key.value):
+        return (key.value,)
+    bare = key.value.removeprefix("+")
+    return f"+{bare}", bare
+
+
+def _words(body: Json) -> str:
+    """The message of a refusal: a text or a list of texts."""
+    message = body.get("message") if isinstance(body, dict) else None
+    return "; ".join(map(text, message)) if isinstance(message, list) else text(message)
+
+
+def _gone(reply: Reply) -> bool:
+    return not reply.ok and _NO_SUCH_CONTACT in _words(reply.body).lower()
+
+
+def _refusal(reply: Reply, call: Call) -> Rejected | None:
+    """A refusal has a status of its own, or hides in a success as ``status: error``."""
+    if reply.ok and not (isinstance(reply.body, dict) and reply.body.get("status") == "error"):
+        return None
+    code = "not_found" if call.external_id and _gone(reply) else "refused" if reply.ok else None
+    return refused(reply, _words(reply.body), sent_values(call), code)
