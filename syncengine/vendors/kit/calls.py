@@ -3,41 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import NamedTuple, TypeVar, assert_never
 from urllib.parse import quote
 
 from syncengine.model.calls import Action, Call
-from syncengine.model.capabilities import Capabilities, matches
+from syncengine.model.capabilities import Capabilities, Write, matches
 from syncengine.model.http import Exchange, Json
 
 _T = TypeVar("_T")
 
 
+class _Room(NamedTuple):
+    """What one call may carry; None: any number."""
+
+    fields: int | None = 0
+    add_tags: int | None = 0
+    remove_tags: int | None = 0
+    clears: tuple[str, ...] = ()
+
+
 def check(call: Call, capabilities: Capabilities) -> None:
     """Raise ValueError for a call the capabilities rule out: a mistake of ours, not of the data or the vendor."""
-    offered = getattr(capabilities, call.action)
-    if offered is None:
+    room = _room(call.action, capabilities)
+    if room is None:
         raise ValueError(f"this vendor has no {call.action}")
-    fields = adds = removes = None
-    match call.action:
-        case Action.CREATE | Action.UPDATE | Action.UPSERT:
-            fields, adds, removes = offered.max_fields, offered.add_tags, offered.remove_tags
-            for name, value in call.fields.items():
-                if value is None and not matches(name, offered.clears):
-                    raise ValueError(f"this vendor cannot clear {name} in {call.action}")
-        case Action.ADD_TAGS:
-            fields, adds, removes = 0, offered.max_tags, 0
-        case Action.REMOVE_TAGS:
-            fields, adds, removes = 0, 0, offered.max_tags
-        case Action.DELETE:
-            fields = adds = removes = 0
     for what, number, limit in (
-        ("fields", len(call.fields), fields),
-        ("tags to add", len(call.add_tags), adds),
-        ("tags to remove", len(call.remove_tags), removes),
+        ("fields", len(call.fields), room.fields),
+        ("tags to add", len(call.add_tags), room.add_tags),
+        ("tags to remove", len(call.remove_tags), room.remove_tags),
     ):
         if limit is not None and number > limit:
             raise ValueError(f"{call.action} carries {number} {what}; this vendor takes {limit}")
+    for name, value in call.fields.items():
+        if value is None and not matches(name, room.clears):
+            raise ValueError(f"this vendor cannot clear {name} in {call.action}")
+
+
+def _room(action: Action, capabilities: Capabilities) -> _Room | None:
+    match action:
+        case Action.CREATE:
+            return _in_write(capabilities.create)
+        case Action.UPDATE:
+            return _in_write(capabilities.update)
+        case Action.UPSERT:
+            return _in_write(capabilities.upsert)
+        case Action.ADD_TAGS:
+            tags = capabilities.add_tags
+            return _Room(add_tags=tags.max_tags) if tags else None
+        case Action.REMOVE_TAGS:
+            tags = capabilities.remove_tags
+            return _Room(remove_tags=tags.max_tags) if tags else None
+        case Action.DELETE:
+            return _Room() if capabilities.delete else None
+        case _ as never:
+            assert_never(never)
+
+
+def _in_write(write: Write | None) -> _Room | None:
+    return _Room(write.max_fields, write.add_tags, write.remove_tags, write.clears) if write else None
 
 
 def external_id(call: Call) -> str:

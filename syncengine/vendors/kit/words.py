@@ -13,7 +13,7 @@ LENGTH = 300
 """Characters a message may have."""
 
 _GONE = "[...]"
-_PERSONAL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+|\+?\d[\d\s().-]{4,}\d")
+_PERSONAL = re.compile(r"[^\s@<>\"']{1,254}@[^\s@<>\"']+|\+?\d[\d\s().-]{4,}\d")
 """What looks like an e-mail address or a phone number, whoever's it is."""
 _SHORT = 4
 """Shorter ASCII values are removed as whole words only, else ``1`` or ``de`` would eat the sentence."""
@@ -22,7 +22,8 @@ _SHORT = 4
 def cleaned(said: str, sent: Iterable[Json]) -> str:
     """What the vendor said, without the values that were sent and without anything like an address or a number."""
     words = _one_line(html.unescape(said))
-    values = sorted({_one_line(text(leaf)) for value in sent for leaf in _leaves(value)} - {""}, key=len, reverse=True)
+    forms = {form for value in sent for leaf in _leaves(value) for form in (text(leaf), html.unescape(text(leaf)))}
+    values = sorted({_one_line(form) for form in forms} - {""}, key=len, reverse=True)
     if values:
         words = re.sub("|".join(_pattern(value) for value in values), _GONE, words, flags=re.IGNORECASE)
     words = _PERSONAL.sub(_GONE, words)
