@@ -84,7 +84,7 @@ class _Person(Shape):
     phonenumbers: tuple[_Entry, ...] | None = None
     emails: tuple[_Entry, ...] | None = None
     tags: tuple[str, ...] | None = None
-    custom_properties: Annotated[dict[str, Json], BeforeValidator(_no_null)] | None = None
+    custom_properties: Annotated[dict[str, Json] | None, BeforeValidator(_no_null)] = None
 
 
 class _Upserted(Shape):

@@ -1,0 +1,40 @@
+"""An adapter for charles, and the calls and answers its tests share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncengine.model.calls import Action, Call
+from syncengine.model.contact import MatchKey
+from syncengine.model.http import Json, Response
+from syncengine.vendors.charles import Charles, Settings, build
+from tests.vendors.driving import answer
+
+KEY = MatchKey("external_reference_id", "crm-20418")
+PERSON = "b1a4b1de-2f53-4a3e-8a35-0b8a6a7b9c01"
+ENVELOPE: dict[str, Json] = {"status": 200, "msg": "ok", "messages": [], "localized_messages": [], "errors": []}
+
+
+def charles(**settings: Any) -> Charles:
+    return build(
+        Settings.model_validate(
+            {"base_url": "https://acme.example", "api_key": "k-123", "source_type": "acme_sync", **settings}
+        )
+    )
+
+
+def upsert(fields: dict[str, Json] | None = None, *, tags: tuple[str, ...] = ()) -> Call:
+    return Call(Action.UPSERT, "20418", key=KEY, fields=fields or {}, add_tags=tags)
+
+
+def echo(**person: Json) -> Response:
+    return answer({**ENVELOPE, "data": {"id": PERSON, **person}})
+
+
+def error(status: int, *messages: str) -> Response:
+    errors = [{"code": 1001, "class": "ValidationError", "message": message} for message in messages]
+    return answer({**ENVELOPE, "status": status, "msg": "Bad request", "errors": errors, "data": None}, status)
+
+
+DELETE = Call(Action.DELETE, "20418", external_id=PERSON)
+SCHEDULED: Json = {**ENVELOPE, "data": {"jobId": "contacts-cleanup"}}

@@ -1,0 +1,154 @@
+"""How the answers of charles are judged."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncengine.errors import VendorHalted, VendorUnavailable
+from syncengine.model.calls import Action, Applied, Call, Rejected, Unsupported
+from syncengine.model.http import Json, Response
+from tests.vendors.driving import answer, html, scripted
+from tests.vendors.of_charles import DELETE, ENVELOPE, KEY, PERSON, SCHEDULED, charles, echo, error, upsert
+
+
+@pytest.mark.parametrize(
+    ("call", "response", "result"),
+    [
+        # The id is always the answer's newest.
+        (Call(Action.UPSERT, "1", external_id="old", key=KEY), echo(), Applied(PERSON)),
+        (upsert({"first_name": "Ilse"}), echo(first_name="Ilse"), Applied(PERSON)),
+        # What the echo leaves out says nothing.
+        (upsert({"first_name": "Ilse", "custom_properties.plan": "gold"}, tags=("vip",)), echo(), Applied(PERSON)),
+        # Phones come back as digits, and beside older ones.
+        (
+            upsert({"phone_numbers.mobile": "+4915111223344"}),
+            echo(phonenumbers=[{"type": "mobile", "value": "493012345"}, {"type": "mobile", "value": "4915111223344"}]),
+            Applied(PERSON),
+        ),
+        (
+            upsert({"phone_numbers.mobile": "+4915111223344"}),
+            echo(phonenumbers=[{"type": "mobile", "value": "493012345"}]),
+            Applied(PERSON, (Unsupported("field_dropped", "phone_numbers.mobile"),)),
+        ),
+        (
+            upsert({"phone_numbers.mobile": "+4915111223344", "email_addresses.main": "ilse@example.org"}),
+            echo(phonenumbers=[], emails=[]),
+            Applied(
+                PERSON,
+                (
+                    Unsupported("field_dropped", "phone_numbers.mobile"),
+                    Unsupported("field_dropped", "email_addresses.main"),
+                ),
+            ),
+        ),
+        # Undefined properties vanish in silence.
+        (
+            upsert({"custom_properties.plan": "gold", "custom_properties.visits": 0, "custom_properties.vip": False}),
+            echo(custom_properties={"visits": 0, "vip": False}),
+            Applied(PERSON, (Unsupported("field_dropped", "custom_properties.plan"),)),
+        ),
+        (
+            upsert({"custom_properties.plan": "gold"}),
+            echo(custom_properties=None),
+            Applied(PERSON, (Unsupported("field_dropped", "custom_properties.plan"),)),
+        ),
+        (
+            upsert(tags=("newsletter", "vip")),
+            echo(tags=["vip", "old"]),
+            Applied(PERSON, (Unsupported("tag_dropped", "newsletter"),)),
+        ),
+        (
+            upsert({"first_name": "Ilse"}),
+            echo(first_name=None),
+            Applied(PERSON, (Unsupported("field_dropped", "first_name"),)),
+        ),
+        # An empty value that was not sent is only missing where the vendor still holds something.
+        (upsert({"first_name": "", "last_name": ""}), echo(first_name=None, last_name=""), Applied(PERSON)),
+        (
+            upsert({"first_name": "", "custom_properties.plan": ""}),
+            echo(first_name="Ilse", custom_properties={"plan": "gold"}),
+            Applied(
+                PERSON, (Unsupported("clear_field", "first_name"), Unsupported("clear_field", "custom_properties.plan"))
+            ),
+        ),
+        (DELETE, answer(SCHEDULED), Applied()),
+        (DELETE, answer({**SCHEDULED, "data": [{"jobId": "contacts-cleanup"}]}), Applied()),
+        # Gone already.
+        (DELETE, error(404, "person not found"), Applied()),
+    ],
+)
+def test_success(call: Call, response: Response, result: Applied) -> None:
+    _, found = scripted(charles().send(call), response)
+    assert found == result
+
+
+@pytest.mark.parametrize(
+    ("call", "response", "code", "status", "words"),
+    [
+        (
+            upsert(),
+            error(400, "external_reference_id is required"),
+            "http_400",
+            400,
+            "external_reference_id is required",
+        ),
+        (upsert(), error(422, "one", "two"), "http_422", 422, "one; two"),
+        (upsert(), answer({**ENVELOPE, "msg": "Conflict"}, 409), "http_409", 409, "Conflict"),
+        (upsert(), answer({"errors": ["bare words"]}, 400), "http_400", 400, "bare words"),
+        (upsert(), error(200, "half of it failed"), "refused", 200, "half of it failed"),
+        (DELETE, error(200, "cannot schedule"), "refused", 200, "cannot schedule"),
+        (DELETE, error(400, "not a person"), "http_400", 400, "not a person"),
+    ],
+)
+def test_refusal(call: Call, response: Response, code: str, status: int, words: str) -> None:
+    _, found = scripted(charles().send(call), response)
+    assert found == Rejected(
+        code,
+        f'the vendor refused it with status {status} and says: "{words}"; correct the row or the mapping',
+        status=status,
+    )
+
+
+def test_a_refusal_repeats_no_value() -> None:
+    call = upsert({"first_name": "Ilse", "phone_numbers.mobile": "+4915111223344"}, tags=("patient",))
+    said = "Ilse with +49 151 11223344 or 4915111223344, crm-20418, tagged patient, shares ina@example.org"
+    _, found = scripted(charles().send(call), error(422, said))
+    assert isinstance(found, Rejected)
+    assert '"[...] with [...] or [...], [...], tagged [...], shares [...]"' in found.message
+
+
+@pytest.mark.parametrize(
+    ("call", "response", "setting"),
+    [
+        (upsert(), error(401, "no"), "settings.api_key"),
+        (upsert(), error(403, "no"), "settings.api_key"),
+        (DELETE, error(401, "no"), "settings.api_key"),
+        (DELETE, error(403, "no"), "settings.api_key"),
+        # The path of an upsert names no contact, so nothing but the address can be unknown.
+        (upsert(), error(404, "no such tenant"), "settings.base_url"),
+        (upsert(), html(404), "settings.base_url"),
+        (DELETE, html(404), "settings.base_url"),
+        (upsert(), html(301), "settings.base_url"),
+    ],
+)
+def test_halts(call: Call, response: Response, setting: str) -> None:
+    with pytest.raises(VendorHalted, match=setting) as halted:
+        scripted(charles().send(call), response)
+    assert halted.value.setting == setting
+
+
+@pytest.mark.parametrize(
+    ("call", "body"),
+    [
+        (upsert(), {**ENVELOPE, "data": None}),
+        (upsert(), {**ENVELOPE, "data": {"first_name": "no id"}}),
+        (upsert(), {**ENVELOPE, "data": {"id": ""}}),
+        (upsert(), {**ENVELOPE, "data": {"id": PERSON, "tags": "vip"}}),
+        (DELETE, {**ENVELOPE, "data": None}),
+        (DELETE, {**ENVELOPE, "data": [{}, {}]}),
+    ],
+)
+def test_a_success_of_another_shape_is_unknown(call: Call, body: Json) -> None:
+    with pytest.raises(VendorUnavailable) as failed:
+        scripted(charles().send(call), answer(body))
+    assert failed.value.maybe_applied

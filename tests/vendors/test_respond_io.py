@@ -1,0 +1,227 @@
+"""The wire format of respond.io's legacy v1."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncengine.errors import VendorHalted, VendorUnavailable
+from syncengine.model.calls import Action, Applied, Call, Rejected
+from syncengine.model.contact import MatchKey
+from syncengine.model.http import Json, Response
+from tests.vendors.driving import answer, html, requested, scripted, sent
+from tests.vendors.of_respond_io import (
+    ADD,
+    CREATE,
+    GONE,
+    ID,
+    REMOVE,
+    TOLD,
+    UPDATE,
+    VIBER_ID,
+    refusal,
+    respond_io,
+)
+
+
+def pairs(*values: tuple[str, Json]) -> Json:
+    return {"custom_fields": [{"name": name, "value": value} for name, value in values]}
+
+
+@pytest.mark.parametrize(
+    ("call", "method", "path", "body"),
+    [
+        (CREATE, "POST", "/contact/", pairs(("crm_id", "crm-7"), ("firstName", "Ilse"))),
+        (UPDATE, "PUT", f"/contact/{ID}", pairs(("firstName", "Ilse"))),
+        (ADD, "POST", f"/contact/{ID}/tags", {"tags": ["vip", "trial"]}),
+        (REMOVE, "DELETE", f"/contact/{ID}/tags", {"tags": ["old"]}),
+        (Call(Action.UPDATE, "7", external_id="a b/c"), "PUT", "/contact/a%20b%2Fc", pairs()),
+    ],
+)
+def test_sends(call: Call, method: str, path: str, body: Json) -> None:
+    request = requested(respond_io().send(call))
+    assert sent(request) == (method, path, (), body)
+    assert request.headers == {"accept": "application/json", "authorization": "Bearer t-123"}
+    assert ID not in request.route
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("Žofia 李", "Žofia 李"),
+        (True, "true"),
+        (False, "false"),
+        (3, "3"),
+        (3.0, "3"),
+        (-0.0, "0"),
+        (0.1, "0.1"),
+        (1e-7, "0.0000001"),
+        (1e22, "10000000000000000000000"),
+        (12345678901234567890, "12345678901234567890"),
+        (["a", 1, None, "ü"], '["a",1,null,"ü"]'),
+        ({"b": 1, "a": [True]}, '{"a":[true],"b":1}'),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_every_value_goes_as_text(value: Json, text: str) -> None:
+    request = requested(respond_io().send(Call(Action.UPDATE, "7", external_id=ID, fields={"f": value})))
+    assert request.json == pairs(("f", text))
+    assert respond_io().same("f", value, text)
+
+
+def test_what_clears_is_a_switch() -> None:
+    call = Call(Action.UPDATE, "7", external_id=ID, fields={"f": None})
+    assert requested(respond_io(clear_with="null").send(call)).json == pairs(("f", None))
+    with pytest.raises(ValueError, match="cannot clear f"):
+        respond_io(clear_with="nothing").send(call)
+
+
+@pytest.mark.parametrize(
+    ("settings", "update", "untag", "tag", "read"),
+    [
+        ({}, "a%2Bb%2Fc9%3D%3D", "a%2Bb%2Fc9%3D%3D", "a%2Bb%2Fc9%3D%3D", "a%2Bb%2Fc9%3D%3D"),
+        ({"viber": True}, "YStiL2M5PT0%3D", "YStiL2M5PT0%3D", "YStiL2M5PT0%3D", "YStiL2M5PT0%3D"),
+        (
+            {"viber": True, "viber_calls": "documented"},
+            "YStiL2M5PT0%3D",
+            "YStiL2M5PT0%3D",
+            "a%2Bb%2Fc9%3D%3D",
+            "a%2Bb%2Fc9%3D%3D",
+        ),
+    ],
+)
+def test_viber_ids_stand_in_paths_as_base64(
+    settings: dict[str, Json], update: str, untag: str, tag: str, read: str
+) -> None:
+    adapter = respond_io(**settings)
+
+    def path(action: Action) -> str:
+        return requested(adapter.send(Call(action, "7", external_id=VIBER_ID))).path
+
+    assert path(Action.UPDATE) == f"/contact/{update}"
+    assert path(Action.REMOVE_TAGS) == f"/contact/{untag}/tags"
+    assert path(Action.ADD_TAGS) == f"/contact/{tag}/tags"
+    assert requested(adapter.read(VIBER_ID)).path == f"/contact/{read}"
+
+
+@pytest.mark.parametrize(("alphabet", "segment"), [("standard", "Pz8%2FPj4%2B"), ("url", "Pz8_Pj4-")])
+def test_the_viber_alphabet_is_a_switch(alphabet: str, segment: str) -> None:
+    adapter = respond_io(viber=True, viber_alphabet=alphabet)
+    assert requested(adapter.read("???>>>")).path == f"/contact/{segment}"
+
+
+@pytest.mark.parametrize(
+    ("call", "response", "result"),
+    [
+        (CREATE, TOLD, Applied(ID)),
+        (CREATE, answer({"data": {"id": 177640021}}), Applied(ID)),
+        (UPDATE, TOLD, Applied(ID)),
+        (ADD, TOLD, Applied()),
+        # The answer of the tag calls is not documented.
+        (ADD, answer({"status": "success"}), Applied()),
+        (REMOVE, answer({}), Applied()),
+    ],
+)
+def test_success(call: Call, response: Response, result: Applied) -> None:
+    assert scripted(respond_io().send(call), response)[1] == result
+
+
+@pytest.mark.parametrize(
+    ("call", "response", "code", "status", "words"),
+    [
+        (UPDATE, GONE, "not_found", 403, "No such contact found."),
+        (ADD, refusal("NO SUCH CONTACT"), "not_found", 403, "NO SUCH CONTACT"),
+        (REMOVE, refusal("no such contact found", 404), "not_found", 404, "no such contact found"),
+        (UPDATE, refusal("Unknown field xyz"), "http_403", 403, "Unknown field xyz"),
+        (CREATE, refusal(["Too long", "Too short"]), "http_403", 403, "Too long; Too short"),
+        (CREATE, GONE, "http_403", 403, "No such contact found."),
+        (CREATE, refusal("not today", 200), "refused", 200, "not today"),
+        (ADD, refusal("not today", 200), "refused", 200, "not today"),
+    ],
+)
+def test_refusal(call: Call, response: Response, code: str, status: int, words: str) -> None:
+    assert scripted(respond_io().send(call), response)[1] == Rejected(
+        code,
+        f'the vendor refused it with status {status} and says: "{words}"; correct the row or the mapping',
+        status=status,
+    )
+
+
+@pytest.mark.parametrize("response", [html(403), answer(None, 403), answer([], 403), refusal(None), refusal({"a": 1})])
+def test_a_refusal_in_no_known_shape_is_still_one(response: Response) -> None:
+    result = scripted(respond_io().send(UPDATE), response)[1]
+    assert isinstance(result, Rejected)
+    assert result.code == "http_403"
+
+
+@pytest.mark.parametrize(
+    ("call", "body"),
+    [(CREATE, {}), (CREATE, {"data": {}}), (CREATE, {"data": {"id": None}}), (UPDATE, {}), (ADD, []), (ADD, None)],
+)
+def test_a_success_of_another_shape_is_unknown(call: Call, body: Json) -> None:
+    with pytest.raises(VendorUnavailable) as failed:
+        scripted(respond_io().send(call), answer(body))
+    assert failed.value.maybe_applied
+
+
+@pytest.mark.parametrize(
+    ("call", "response", "setting"),
+    [
+        (UPDATE, refusal("Unauthorized", 401), "settings.token"),
+        (CREATE, refusal("Unauthorized", 401), "settings.token"),
+        (CREATE, html(404), "settings.base_url"),
+        (CREATE, refusal("Method Not Allowed", 405), "settings.base_url"),
+        (UPDATE, html(302), "settings.base_url"),
+    ],
+)
+def test_halts(call: Call, response: Response, setting: str) -> None:
+    with pytest.raises(VendorHalted, match=setting) as halted:
+        scripted(respond_io().send(call), response)
+    assert halted.value.setting == setting
+
+
+@pytest.mark.parametrize(
+    ("field", "ours", "theirs", "same"),
+    [
+        ("phone", "+4915111223344", "4915111223344", True),
+        ("phone", "+4915111223344", "4915111223345", False),
+        ("phone", "unknown", "", False),
+        ("phone", None, "", True),
+        ("mobile_2", "+4915111223344", "4915111223344", False),
+        ("vip", True, "true", True),
+        ("vip", True, "True", True),
+        ("vip", True, "false", False),
+        ("vip", True, "1", False),
+        ("visits", 3, "3", True),
+        ("visits", 3, "3.00", True),
+        ("visits", 3, "4", False),
+        ("visits", 3, "three", False),
+        ("visits", "3", "3.00", False),
+        ("visits", 3, "NaN", False),
+        ("note", None, "", True),
+        ("note", "", None, True),
+        ("note", "x", None, False),
+        ("note", "Žofia", "Žofia", True),
+        ("note", "x", " x", False),
+    ],
+)
+def test_same(field: str, ours: Json, theirs: Json, same: bool) -> None:  # noqa: FBT001
+    assert respond_io().same(field, ours, theirs) is same
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (Call(Action.UPSERT, "1", key=MatchKey("k", "v")), "no upsert"),
+        (Call(Action.DELETE, "1", external_id=ID), "no delete"),
+        (Call(Action.UPDATE, "1"), "external id"),
+        (Call(Action.ADD_TAGS, "1", add_tags=("a",)), "external id"),
+        (Call(Action.UPDATE, "1", external_id=ID, fields={str(n): "v" for n in range(31)}), "31 fields"),
+        (Call(Action.ADD_TAGS, "1", external_id=ID, add_tags=tuple(map(str, range(11)))), "11 tags to add"),
+        (Call(Action.UPDATE, "1", external_id=ID, add_tags=("a",)), "1 tags to add"),
+        (Call(Action.CREATE, "1", fields={"f": None}), "cannot clear f"),
+    ],
+)
+def test_a_call_nobody_can_translate_is_our_mistake(call: Call, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        requested(respond_io().send(call))
