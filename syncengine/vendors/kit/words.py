@@ -13,7 +13,7 @@ LENGTH = 300
 """Characters a message may have."""
 
 _GONE = "[...]"
-_PERSONAL = re.compile(r"[^\s@<>\"']{1,254}@[^\s@<>\"']+|\+?\d[\d\s().-]{4,}\d")
+_PERSONAL = re.compile(r"(?<![^\s@<>\"'])[^\s@<>\"']+@[^\s@<>\"']+|\+?\d[\d\s().-]{4,}\d")
 """What looks like an e-mail address or a phone number, whoever's it is."""
 _SHORT = 4
 """Shorter ASCII values are removed as whole words only, else ``1`` or ``de`` would eat the sentence."""

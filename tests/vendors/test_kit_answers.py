@@ -1,0 +1,126 @@
+"""How the kit judges answers, whatever the vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
+from syncengine.model.http import Request, Response
+from syncengine.vendors.kit import Id, Shape, judge, refused, shaped
+from tests.vendors.driving import answer, html
+
+GET = Request("GET", "/things/secret-id", "GET /things/{id}")
+PUT = Request("PUT", "/things/secret-id", "PUT /things/{id}")
+HALTS = {401: "settings.token", 404: "settings.base_url"}
+NOW = "Sun, 06 Nov 1994 08:49:37 GMT"
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_a_success_is_handed_on(status: int) -> None:
+    reply = judge(PUT, answer({"a": 1}, status), HALTS)
+    assert (reply.ok, reply.status, reply.body) == (True, status, {"a": 1})
+
+
+@pytest.mark.parametrize("status", [400, 403, 409, 413, 418, 422, 499])
+def test_a_refusal_is_handed_on(status: int) -> None:
+    reply = judge(PUT, answer({"a": 1}, status), HALTS)
+    assert (reply.ok, reply.status, reply.body) == (False, status, {"a": 1})
+    assert judge(PUT, html(status), HALTS).body is None
+    assert refused(reply, "no", ()).code == f"http_{status}"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"data": {"id": "1', b"\xff\xfe", b'{"a": NaN}', b"ok"])
+@pytest.mark.parametrize(("request_", "maybe"), [(GET, False), (PUT, True)])
+def test_an_unreadable_success_is_unknown(body: bytes, request_: Request, maybe: bool) -> None:  # noqa: FBT001
+    with pytest.raises(VendorUnavailable, match="cannot be read") as failed:
+        judge(request_, Response(200, {}, body), HALTS)
+    assert (failed.value.maybe_applied, failed.value.status) == (maybe, 200)
+
+
+@pytest.mark.parametrize("status", [100, 408, 500, 502, 503, 504, 520, 600, 999])
+@pytest.mark.parametrize(("request_", "maybe"), [(GET, False), (PUT, True)])
+def test_trouble_judges_nobody(status: int, request_: Request, maybe: bool) -> None:  # noqa: FBT001
+    with pytest.raises(VendorUnavailable, match=str(status)) as failed:
+        judge(request_, html(status), HALTS)
+    assert (failed.value.maybe_applied, failed.value.status) == (maybe, status)
+
+
+@pytest.mark.parametrize(
+    ("status", "setting"),
+    [
+        (401, "settings.token"),
+        (404, "settings.base_url"),
+        (405, "settings.base_url"),
+        (301, "settings.base_url"),
+        (302, "settings.base_url"),
+        (307, "settings.base_url"),
+        (304, "settings.base_url"),
+        (402, None),
+    ],
+)
+def test_what_stops_the_account(status: int, setting: str | None) -> None:
+    with pytest.raises(VendorHalted, match=str(status)) as halted:
+        judge(PUT, answer({"location": "https://x.example/?token=t"}, status), HALTS)
+    assert halted.value.setting == setting
+    assert setting is None or setting in str(halted.value)
+
+
+def test_messages_name_the_route_and_nothing_of_the_contact() -> None:
+    for status in (301, 401, 402, 404, 405, 408, 429, 500):
+        with pytest.raises((VendorHalted, VendorThrottled, VendorUnavailable), match=r"PUT /things/\{id\}") as raised:
+            judge(PUT, answer({"message": "secret-id"}, status), HALTS)
+        assert "secret-id" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after": "17"}, 17.0),
+        ({"retry-after": " 17 "}, 17.0),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": ""}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "9" * 400}, None),
+        ({"retry-after": "\u0661\u0667"}, None),
+        ({"retry-after": "Sun, 06 Nov 1994 08:50:37 GMT", "date": NOW}, 60.0),
+        ({"retry-after": "Sun, 06 Nov 1994 09:50:37 +0100", "date": NOW}, 60.0),
+        ({"retry-after": "Sun, 06 Nov 1994 08:50:37 -0000", "date": NOW}, 60.0),
+        ({"retry-after": "Sun, 06 Nov 1994 08:00:00 GMT", "date": NOW}, 0.0),
+        ({"retry-after": "Sun, 06 Nov 1994 08:50:37 GMT"}, None),
+        ({"retry-after": "Sun, 06 Nov 1994 08:50:37 GMT", "date": "today"}, None),
+        ({"retry-after": "Sun, 99 Nov 1994 08:50:37 GMT", "date": NOW}, None),
+        ({"retry-after": "Sun, 06 Nov 99999999999 08:50:37 GMT", "date": NOW}, None),
+    ],
+)
+def test_retry_after(headers: Mapping[str, str], seconds: float | None) -> None:
+    with pytest.raises(VendorThrottled) as throttled:
+        judge(PUT, answer({}, 429, headers), HALTS)
+    assert throttled.value.retry_after == seconds
+
+
+class _Thing(Shape):
+    id: Id
+
+
+@pytest.mark.parametrize(("given", "known"), [("a", "a"), (7, "7"), (2**70, str(2**70))])
+def test_an_id_is_text(given: object, known: str) -> None:
+    assert _Thing.model_validate({"id": given, "more": 1}).id == known
+
+
+@pytest.mark.parametrize("body", [None, [], "x", 1, {}, {"id": None}, {"id": ""}, {"id": True}, {"id": 1.5}])
+def test_another_shape_is_unreadable(body: object) -> None:
+    reply = judge(PUT, answer(body), HALTS)
+    with pytest.raises(VendorUnavailable, match="cannot be read") as failed:
+        shaped(PUT, reply, _Thing)
+    assert failed.value.maybe_applied
+
+
+def test_no_repr_shows_a_body() -> None:
+    assert "Brandt" not in repr(judge(PUT, answer({"name": "Brandt"}), HALTS))

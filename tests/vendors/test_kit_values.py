@@ -1,0 +1,54 @@
+"""Values as text, and back."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncengine.model.http import Json
+from syncengine.vendors.kit import same_phone, same_text, text
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+_VALUES = st.recursive(_SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_loses_nothing_and_shows_no_exponent(value: float) -> None:
+    assert float(text(value)) == value
+    assert set(text(value)) <= set("-.0123456789")
+
+
+@given(_VALUES)
+def test_whatever_is_sent_as_text_is_the_same_when_it_comes_back(value: Json) -> None:
+    assert same_text(value, text(value))
+
+
+@given(st.lists(st.none() | st.booleans() | st.text(st.characters(codec="utf-8"))))
+def test_lists_are_json(value: Json) -> None:
+    assert orjson.loads(text(value)) == value
+
+
+@given(st.integers(), st.integers())
+def test_different_numbers_differ(one: int, other: int) -> None:
+    assert same_text(one, text(other)) is (one == other)
+    assert Decimal(text(one)) == one
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [
+        ("+49 (151) 1", "491511", True),
+        ("+491511", "491512", False),
+        ("", "", True),
+        ("", "n/a", False),
+        ("n/a", "none", False),
+        (None, "", True),
+        (491511, "+491511", True),
+    ],
+)
+def test_same_phone(ours: Json, theirs: Json, same: bool) -> None:  # noqa: FBT001
+    assert same_phone(ours, theirs) is same

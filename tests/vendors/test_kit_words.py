@@ -1,0 +1,66 @@
+"""A vendor's words hold no value of a contact when we repeat them."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncengine.model.http import Json
+from syncengine.vendors.kit.words import LENGTH, cleaned
+
+
+@pytest.mark.parametrize(
+    ("said", "sent", "words"),
+    [
+        ("", (), ""),
+        ("Unknown field company_name", ("Acme",), "Unknown field company_name"),
+        ('"Ilse Brandt" is too long', ("Ilse Brandt",), '"[...]" is too long'),
+        ("ILSE is too long", ("Ilse",), "[...] is too long"),
+        ("O&#039;Brien is wrong", ("O'Brien",), "[...] is wrong"),
+        ("a&amp;amp;b is wrong", ("a&amp;b",), "[...] is wrong"),
+        ("Ilse\n  Brandt\x00\x1b[31m!", ("Ilse Brandt",), "[...] [31m!"),
+        # Of two values that overlap the longer one goes first.
+        ("Ilse-Marie", ("Ilse", "Ilse-Marie"), "[...]"),
+        # Short values go as whole words only ...
+        ("de is no code; decide", ("de",), "[...] is no code; decide"),
+        ("value 3 of 30", (3,), "value [...] of 30"),
+        ("must be true", (True,), "must be [...]"),
+        # ... but not in scripts that write no blanks.
+        ("王伟不合法", ("王伟",), "[...]不合法"),
+        ("gold and silver", ({"plan": ["gold", {"old": "silver"}]},), "[...] and [...]"),
+        ('["gold","x"] is no text', (["gold", "x"],), "[...] is no text"),
+        # What looks like an address or a number may be another contact's.
+        ("taken by ina@example.org", (), "taken by [...]"),
+        ("taken by +49 (151) 112-233, sorry", (), "taken by [...], sorry"),
+        ("30 fields, 10 tags, 2024-01", (), "30 fields, 10 tags, [...]"),
+    ],
+)
+def test_cleaned(said: str, sent: tuple[Json, ...], words: str) -> None:
+    assert cleaned(said, sent) == words
+
+
+def test_a_long_text_is_cut_after_it_was_cleaned() -> None:
+    words = cleaned("x" * (LENGTH - 5) + "Brandt" + "y" * 50, ("Brandt",))
+    assert len(words) <= LENGTH
+    assert words.endswith("...")
+    assert "Bra" not in words
+
+
+def test_a_huge_text_does_not_hang_it() -> None:
+    assert len(cleaned("x" * 1_000_000, ("Brandt",))) == LENGTH
+    assert len(cleaned("1." * 20 + "x@" * 500_000, ("Brandt",))) <= LENGTH
+
+
+_VALUES = st.text(string.ascii_letters + string.digits + "äöüß 李王:/?&'", min_size=4, max_size=12)
+
+
+@given(st.lists(_VALUES, min_size=1, max_size=4), st.lists(st.text(max_size=8), min_size=5, max_size=5))
+def test_no_sent_value_survives(values: list[str], between: list[str]) -> None:
+    said = "".join(part + value for part, value in zip(between, [*values, ""], strict=False))
+    words = cleaned(said, values)
+    for value in values:
+        kept = " ".join(value.split())
+        assert not kept or len(kept) < 4 or kept not in words
