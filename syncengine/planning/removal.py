@@ -1,0 +1,27 @@
+"""Plan what happens to the copy of a contact that left the source."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncengine.model.calls import Action, Call, Unsupported
+from syncengine.model.capabilities import Capabilities
+from syncengine.model.contact import Desired, Known
+from syncengine.model.mapping import OnRemoved
+from syncengine.planning.plan import Plan, plan_contact
+
+
+def plan_removal(contact_id: str, known: Known, policy: OnRemoved, capabilities: Capabilities) -> Plan:
+    """The calls the policy asks for; none where the contact never reached the vendor."""
+    if known.external_id is None or policy is OnRemoved.IGNORE:
+        return Plan()
+    if policy is OnRemoved.DELETE:
+        if capabilities.delete is None:
+            return Plan(unsupported=(Unsupported("delete", ""),))
+        call = Call(Action.DELETE, contact_id, external_id=known.external_id, key=known.key)
+        return Plan((call,), requests=capabilities.delete.requests)
+    untagged = Desired(contact_id, fields={}, keys=(known.key,) if known.key else ())
+    pending = known.pending
+    tags_only = replace(known, pending=replace(pending, fields={}) if pending else None)
+    plan = plan_contact(untagged, tags_only, capabilities)
+    return plan if isinstance(plan, Plan) else Plan()

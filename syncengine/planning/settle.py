@@ -1,0 +1,155 @@
+"""What is not known for sure: unknown outcomes, found contacts, and what an outcome teaches."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from syncengine.model.calls import Action, Applied, Call
+from syncengine.model.capabilities import Capabilities, matches
+from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
+from syncengine.model.http import Json
+from syncengine.planning.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Look the contact up before anything else."""
+
+    keys: tuple[MatchKey, ...]
+    wait: float
+    """Seconds until "not found" may be believed; 0: at once."""
+    must_find_none: bool
+    """An unknown create is in question: nothing may be created before the look-up says there is none."""
+
+
+def needs_look_up(
+    desired: Desired | None, known: Known, capabilities: Capabilities, *, find_first: bool
+) -> LookUp | None:
+    """Whether a contact without external id has to be looked up, and by which keys.
+
+    An unknown create goes first by the keys it was sent with, then by the present ones. ``desired`` is None for a
+    contact that left the source.
+    """
+    if known.external_id is not None or not capabilities.find_by:
+        return None
+    present = desired.keys if desired else ()
+    unknown = known.pending is not None and known.pending.creates
+    if not unknown and not (find_first and desired and _creates_once(capabilities)):
+        return None
+    sent = known.pending.keys if known.pending and unknown else ()
+    keys = tuple(key for key in dict.fromkeys((*sent, *present)) if matches(key.field, capabilities.find_by))
+    age = known.pending.age if known.pending and unknown else None
+    wait = 0.0 if age is None else max(0.0, capabilities.settles_within - age)
+    return LookUp(keys, wait, unknown) if keys else None
+
+
+def _creates_once(capabilities: Capabilities) -> bool:
+    return capabilities.upsert is None and capabilities.create is not None and not capabilities.create.repeatable
+
+
+def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[str, Json, Json], bool]) -> Known:
+    """What is known of a contact that was found: the vendor's word, in our form where it means the same.
+
+    Tags that our own unknown calls sent count as ours; others that we would want are left to whoever set them.
+    """
+    fields = {}
+    for name, value in (desired.fields if desired else {}).items():
+        if name in remote.fields:
+            theirs = remote.fields[name]
+            fields[name] = value if same(name, value, theirs) else theirs
+    pending = known.pending
+    mine = known.tags | (pending.add_tags if pending else frozenset())
+    return Known(
+        external_id=remote.external_id,
+        key=known.key or (desired.keys[0] if desired and desired.keys else None),
+        fields={name: value for name, value in fields.items() if value is not None},
+        tags=remote.tags & mine,
+        found_tags=(remote.tags & desired.tags) - mine if desired else frozenset(),
+    )
+
+
+def absent(known: Known) -> Known:
+    """What is known once a look-up found nothing: nothing at all."""
+    return replace(known, external_id=None, fields={}, tags=frozenset(), found_tags=frozenset(), pending=None)
+
+
+def intent(desired: Desired | None, known: Known, plan: Plan) -> Pending:
+    """What is about to be sent, together with what was sent before and is still unknown.
+
+    For a contact that may have to be created it covers everything a create would carry: whether a look-up finds it
+    is not known yet.
+    """
+    new = known.external_id is None
+    before = known.pending or Pending()
+    sent = Pending(
+        creates=new and desired is not None,
+        keys=desired.keys if new and desired else (),
+        fields={name: value for call in plan.calls for name, value in call.fields.items()},
+        add_tags=frozenset(tag for call in plan.calls for tag in call.add_tags),
+        remove_tags=frozenset(tag for call in plan.calls for tag in call.remove_tags),
+        deletes=any(call.action is Action.DELETE for call in plan.calls),
+    )
+    return merge(before, sent)
+
+
+def merge(one: Pending, two: Pending) -> Pending:
+    """Both of what may have been sent."""
+    return Pending(
+        creates=one.creates or two.creates,
+        deletes=one.deletes or two.deletes,
+        keys=tuple(dict.fromkeys((*one.keys, *two.keys))),
+        fields={**one.fields, **two.fields},
+        add_tags=one.add_tags | two.add_tags,
+        remove_tags=one.remove_tags | two.remove_tags,
+        age=two.age,
+    )
+
+
+def remaining(calls: Sequence[Call], *, age: float | None = None) -> Pending | None:
+    """The intent that is left when these calls have no outcome."""
+    if not calls:
+        return None
+    creates = [call for call in calls if call.external_id is None and call.action in (Action.CREATE, Action.UPSERT)]
+    return Pending(
+        creates=bool(creates),
+        deletes=any(call.action is Action.DELETE for call in calls),
+        keys=tuple(dict.fromkeys(call.key for call in creates if call.key)),
+        fields={name: value for call in calls for name, value in call.fields.items()},
+        add_tags=frozenset(tag for call in calls for tag in call.add_tags),
+        remove_tags=frozenset(tag for call in calls for tag in call.remove_tags),
+        age=age,
+    )
+
+
+def learn(known: Known, call: Call, applied: Applied, capabilities: Capabilities) -> Known:
+    """What is known after a call was applied. The newest external id wins: vendors merge contacts."""
+    if call.action is Action.DELETE:
+        return Known(key=known.key)
+    dropped = {item.subject for item in applied.dropped if item.code.startswith(("field", "clear"))}
+    lost_tags = {item.subject for item in applied.dropped if item.code == "tag_dropped"}
+    fields = dict(known.fields)
+    for name, value in call.fields.items():
+        if name in dropped:
+            continue
+        if matches(name, capabilities.accumulates):
+            held = list(fields.get(name) or [])
+            fields[name] = held if value in held else [*held, value]
+        elif value is None:
+            fields.pop(name, None)
+        else:
+            fields[name] = value
+    return dataclasses.replace(
+        known,
+        external_id=applied.external_id or call.external_id or known.external_id,
+        key=known.key or call.key,
+        fields=fields,
+        tags=(known.tags | set(call.add_tags)) - set(call.remove_tags) - lost_tags,
+        found_tags=known.found_tags - set(call.remove_tags),
+    )
+
+
+def unique(remotes: Iterable[Remote]) -> tuple[Remote, ...]:
+    """Each vendor contact once."""
+    return tuple({remote.external_id: remote for remote in remotes}.values())

@@ -1,0 +1,60 @@
+"""What differs between a desired contact and the known one: the wishes a plan has to carry out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from syncengine.model.calls import Unsupported
+from syncengine.model.capabilities import Capabilities, matches
+from syncengine.model.contact import Desired, Fields, Known
+from syncengine.model.http import Json
+
+
+def equal(ours: Json, theirs: Json) -> bool:
+    """JSON equality: as Python's, but ``true`` is not 1."""
+    return bool(ours == theirs) and isinstance(ours, bool) == isinstance(theirs, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """The difference, before anybody asks what the vendor can express."""
+
+    fields: Fields
+    """Values to set; None: to clear. Match keys come first, so that a create split over several calls carries them."""
+    add_tags: tuple[str, ...]
+    remove_tags: tuple[str, ...]
+    stays: tuple[Unsupported, ...]
+    """Values the vendor keeps beside the wished one, or instead of none."""
+
+    def __bool__(self) -> bool:
+        return bool(self.fields or self.add_tags or self.remove_tags)
+
+
+def wishes(desired: Desired, known: Known, capabilities: Capabilities) -> Wishes:
+    """Compare. What is pending may or may not have happened, so it differs from every wish about it."""
+    pending = known.pending
+    doubtful_fields = pending.fields if pending else {}
+    doubtful_tags = (pending.add_tags | pending.remove_tags) - known.found_tags if pending else frozenset[str]()
+    fields: dict[str, Json] = {}
+    stays: list[Unsupported] = []
+    key_fields = [key.field for key in desired.keys if key.field in desired.fields]
+    for name in dict.fromkeys([*key_fields, *desired.fields]):
+        value = desired.fields[name]
+        doubtful = name in doubtful_fields
+        if matches(name, capabilities.accumulates):
+            held = known.fields.get(name) or []
+            if value is not None and (doubtful or not any(equal(value, old) for old in held)):
+                fields[name] = value
+            if any(not equal(value, old) for old in held):
+                stays.append(Unsupported("clear_field" if value is None else "change_field", name))
+        elif value is None:
+            if known.fields.get(name) is not None or doubtful:
+                fields[name] = None
+        elif doubtful or name not in known.fields or not equal(value, known.fields[name]):
+            fields[name] = value
+    return Wishes(
+        fields=fields,
+        add_tags=tuple(sorted(desired.tags - (known.tags - doubtful_tags) - known.found_tags)),
+        remove_tags=tuple(sorted((known.tags | doubtful_tags) - desired.tags)),
+        stays=tuple(stays),
+    )
