@@ -14,7 +14,7 @@ CREATE TABLE syncengine.sync_lease (
     account      text COLLATE "C" PRIMARY KEY,
     holder       text NOT NULL,                    -- host and process, for people
     epoch        bigint NOT NULL,                  -- the fence: grows with every new holder
-    expires_at   timestamptz NOT NULL,
+    expires_at   timestamptz NOT NULL,             -- once released: when that was
     released     boolean NOT NULL,
     ledger       jsonb                             -- slots still taken at a clean release
 );
@@ -59,7 +59,8 @@ CREATE TABLE syncengine.sync_state (
     synced_at      timestamptz,
     PRIMARY KEY (destination, contact_id)
 ) WITH (fillfactor = 80);
-CREATE INDEX sync_state_by_number ON syncengine.sync_state (destination, contact_number) WHERE contact_number IS NOT NULL;
+-- Not partial: the diff asks whether a contact without a number is left. Nothing included: it would end HOT updates.
+CREATE INDEX sync_state_by_number ON syncengine.sync_state (destination, contact_number);
 CREATE INDEX sync_state_by_external_id ON syncengine.sync_state (external_id, destination) WHERE external_id IS NOT NULL;
 CREATE INDEX sync_state_by_code ON syncengine.sync_state (destination, code) WHERE code IS NOT NULL;
 
@@ -69,8 +70,8 @@ CREATE TABLE syncengine.sync_known (
     match_field  text,
     match_key    text,
     fields       jsonb NOT NULL DEFAULT '{}',
-    tags         text[] NOT NULL DEFAULT '{}',     -- held there, set by us
-    found_tags   text[] NOT NULL DEFAULT '{}',     -- held there, set by others
+    tags         jsonb NOT NULL DEFAULT '[]',      -- held there, set by us
+    found_tags   jsonb NOT NULL DEFAULT '[]',      -- held there, set by others
     pending      jsonb,                            -- the intent: sent, or about to be, without an outcome yet
     pending_at   timestamptz,                      -- when the last of it may have been sent; null: before its lease ended
     PRIMARY KEY (destination, contact_id)
@@ -81,7 +82,8 @@ CREATE TABLE syncengine.sync_key (
     destination  text COLLATE "C" NOT NULL,
     contact_id   text COLLATE "C" NOT NULL,
     contact_number bigint,
-    key_hash     bytea NOT NULL,
+    key_hash     bytea NOT NULL,                   -- of field and value
+    since        timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (destination, contact_id, key_hash)
 );
 CREATE INDEX sync_key_by_hash ON syncengine.sync_key (account, key_hash);

@@ -111,6 +111,14 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class DiffSlice:
+    """Some of what a diff found."""
+
+    kind: BatchKind
+    contact_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DiffTotals:
     """What a diff counted."""
 
@@ -134,4 +142,18 @@ class LeaseGrant:
     a clean release."""
     ledger: Json
     """What the former holder left in the ledger at its clean release; None after a crash: every limit counts as
-    used up."""
+    used up. Empty where nobody held the lease before."""
+    elapsed: float = 0.0
+    """Seconds since that release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Whether a contact could become the owner of a vendor contact that was found."""
+
+    owner: str | None = None
+    """The contact (``destination/contact_id``) that owns it already; None: it is ours now."""
+    owner_settled: bool = True
+    """False when the owner has work to do, and may let go then."""
+    tags: frozenset[str] = frozenset()
+    """Tags we set there for a contact that left the source and gave it up."""

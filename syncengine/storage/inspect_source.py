@@ -117,7 +117,9 @@ class _Inspection:
             kind=KeyKind(key["kind"]),
             indexed=key["is_indexed"],
             unique=key["is_unique"],
+            in_key_order=key["in_key_order"],
             nullable=key["is_nullable"],
+            on_replica=key["on_replica"],
         )
 
     async def _check_key(self, source: Source) -> None:

@@ -80,7 +80,11 @@ class Source:
     """A table with a btree that the key leads, in an order the state can follow."""
     unique: bool
     """Such an index that admits no key twice."""
+    in_key_order: bool
+    """The rows lie about as the key orders them. Where they do not, every range of keys reads the whole table."""
     nullable: bool
+    on_replica: bool
+    """The server replays another one's log, and cancels statements that stand in its way."""
 
     def sql(self, file: str, name: str, **fragments: str) -> str:
         """A statement template of ``sql/FILE.sql`` with this source's fragments in it."""

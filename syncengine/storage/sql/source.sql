@@ -126,7 +126,14 @@ SELECT key,
             ELSE format('convert_to(%s, %L)', contact_id, 'UTF8') END AS text_order,
        EXISTS (SELECT FROM usable) AS is_indexed,
        EXISTS (SELECT FROM usable WHERE is_unique) AS is_unique,
-       coalesce(NOT attnotnull, true) AS is_nullable
+       coalesce((SELECT abs(s.correlation) > 0.8
+                 FROM pg_catalog.pg_stats AS s
+                 JOIN pg_catalog.pg_class AS c ON c.relname = s.tablename
+                 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = s.schemaname
+                 WHERE c.oid = attrelid AND s.attname = described.attname
+                 ORDER BY s.inherited DESC LIMIT 1), kind = 'number') AS in_key_order,
+       coalesce(NOT attnotnull, true) AS is_nullable,
+       pg_is_in_recovery() AS on_replica
 FROM described
 CROSS JOIN LATERAL (
     SELECT CASE WHEN type = 'numeric'::regtype THEN format('trim_scale(%s)::text', key) ELSE key || '::text' END

@@ -1,0 +1,56 @@
+"""The result of a query as COPY's text format, read as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from syncengine.storage.connect import Connection, transaction
+
+_AHEAD = 4
+"""Blocks read ahead of the reader; with it memory is bounded, since the server waits."""
+_TIMEOUT = 6 * 3600.0
+
+
+class CopyStream:
+    """A query that runs in a read-only transaction while the context lasts; leaving it early cancels the query."""
+
+    def __init__(self, connection: Connection, query: str) -> None:
+        self._connection = connection
+        self._query = query
+        self._blocks: asyncio.Queue[bytes] = asyncio.Queue()
+        self._room = asyncio.Semaphore(_AHEAD)
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._copy())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def read(self) -> bytes:
+        """The next block, not cut at line ends; empty at the end. Raises what the query raised."""
+        assert self._task is not None
+        block = await self._blocks.get()
+        if block:
+            self._room.release()
+        else:
+            await self._task
+        return block
+
+    async def _copy(self) -> None:
+        try:
+            async with transaction(self._connection, read_only=True, statement_timeout=_TIMEOUT):
+                await self._connection.copy_from_query(self._query, output=self._take)
+        finally:
+            self._blocks.put_nowait(b"")
+
+    async def _take(self, block: bytes) -> None:
+        await self._room.acquire()
+        self._blocks.put_nowait(block)

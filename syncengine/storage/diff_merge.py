@@ -1,0 +1,166 @@
+"""Compares two ordered streams of ``key TAB hash`` lines, as COPY writes them. Pure: bytes in, ids out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+ENOUGH_EXAMPLES = 5
+_NULL_KEY = b"\\N\t"
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_ESCAPES = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+
+Place: TypeAlias = tuple[int, bytes]
+"""A key as it is ordered: by number, or by its UTF-8 bytes."""
+
+
+class Disordered(Exception):
+    """Keys do not come in the order that was asked for."""
+
+
+@dataclass(slots=True)
+class Side:
+    """One of the two streams: what was read and not yet compared."""
+
+    by_number: bool
+    buffer: bytes = b""
+    ended: bool = False
+    lines: int = 0
+    """Compared so far."""
+    last: bytes = b""
+    """The line compared last."""
+    _last_place: Place | None = None
+    """Its place, where that was needed."""
+
+    @property
+    def wants(self) -> bool:
+        """Whether it has to be read on: no whole line is left, and there are more."""
+        return not self.ended and b"\n" not in self.buffer
+
+    @property
+    def exhausted(self) -> bool:
+        return self.ended and not self.buffer
+
+    def feed(self, block: bytes) -> None:
+        """Append what was read; nothing says that it ended."""
+        self.buffer += block
+        self.ended = not block
+
+    def whole_lines(self, reach: int) -> list[bytes]:
+        """The whole lines among the first ``reach`` bytes, or the first line where it is longer than that."""
+        cut = self.buffer.rfind(b"\n", 0, reach) + 1 or self.buffer.find(b"\n") + 1
+        return self.buffer[:cut].split(b"\n")[:-1]
+
+    def drop(self, lines: list[bytes]) -> None:
+        self.buffer = self.buffer[sum(map(len, lines)) + len(lines) :]
+        self.lines += len(lines)
+
+    def skip(self, cut: int) -> None:
+        """Drop a whole block."""
+        self.lines += self.buffer.count(b"\n", 0, cut)
+        self.passed(self.buffer[self.buffer.rfind(b"\n", 0, cut - 1) + 1 : cut - 1])
+        self.buffer = self.buffer[cut:]
+
+    def passed(self, line: bytes) -> None:
+        """A line that the other side has too, and that so is in its place."""
+        self.last, self._last_place = line, None
+
+    def place(self, line: bytes) -> Place:
+        key = line[: line.index(b"\t")]
+        return (int(key), b"") if self.by_number else (0, _unescaped(key))
+
+    def follow(self, line: bytes) -> str:
+        """The contact id of the next line. Raises Disordered."""
+        place = self.place(line)
+        if self.last and place <= (self._last_place or self.place(self.last)):
+            raise Disordered
+        self.last, self._last_place = line, place
+        return _contact_id(line)
+
+
+class Merge:
+    """A merge of the source's lines with the state's, fed block by block.
+
+    Blocks that are equal are skipped whole: where nothing changed, no line is ever looked at.
+    """
+
+    def __init__(self, *, by_number: bool, everything: bool) -> None:
+        self._everything = everything
+        self.source = Side(by_number)
+        self.state = Side(by_number)
+        self.changes: list[str] = []
+        self.removals: list[str] = []
+        self.nulls = 0
+        self.repeated: list[str] = []
+        """Some of the keys that come more than once."""
+
+    def compare(self) -> None:
+        """Compare what was fed, as far as the shorter side reaches. Raises Disordered."""
+        source, state = self.source, self.state
+        if not self._everything:
+            self._skip_equal()
+        if state.exhausted:
+            lines = source.whole_lines(len(source.buffer))
+            for line in lines:
+                self._source_alone(line)
+            source.drop(lines)
+        elif source.exhausted:
+            lines = state.whole_lines(len(state.buffer))
+            self.removals += [state.follow(line) for line in lines]
+            state.drop(lines)
+        else:  # no further than the shorter side: lines that are not used would be cut out again and again
+            reach = min(len(source.buffer), len(state.buffer))
+            ours, theirs = source.whole_lines(reach), state.whole_lines(reach)
+            i, j = self._walk(ours, theirs)
+            source.drop(ours[:i])
+            state.drop(theirs[:j])
+
+    def _skip_equal(self) -> None:
+        ours, theirs = self.source.buffer, self.state.buffer
+        cut = ours.rfind(b"\n", 0, min(len(ours), len(theirs))) + 1
+        if cut and ours[:cut] == theirs[:cut]:
+            self.source.skip(cut)
+            self.state.skip(cut)
+
+    def _walk(self, ours: list[bytes], theirs: list[bytes]) -> tuple[int, int]:
+        """Compare line by line to the end of one side; returns how many lines of each were used."""
+        source, state = self.source, self.state
+        i = j = 0
+        while i < len(ours) and j < len(theirs):
+            if ours[i] == theirs[j]:
+                if self._everything:
+                    self.changes.append(_contact_id(ours[i]))
+                source.passed(ours[i])
+                state.passed(ours[i])
+                i, j = i + 1, j + 1
+            elif ours[i].startswith(_NULL_KEY) or (here := source.place(ours[i])) < (there := state.place(theirs[j])):
+                self._source_alone(ours[i])
+                i += 1
+            elif here > there:
+                self.removals.append(state.follow(theirs[j]))
+                j += 1
+            else:
+                self.changes.append(source.follow(ours[i]))
+                state.passed(theirs[j])
+                i, j = i + 1, j + 1
+        return i, j
+
+    def _source_alone(self, line: bytes) -> None:
+        """A source line without a state: a new contact, or a row without a key of its own."""
+        if line.startswith(_NULL_KEY):
+            self.nulls += 1
+        elif self.source.last.startswith(line[: line.index(b"\t") + 1]):
+            if len(self.repeated) < ENOUGH_EXAMPLES and _contact_id(line) not in self.repeated:
+                self.repeated.append(_contact_id(line))
+        else:
+            self.changes.append(self.source.follow(line))
+
+
+def _contact_id(line: bytes) -> str:
+    return _unescaped(line[: line.index(b"\t")]).decode()
+
+
+def _unescaped(key: bytes) -> bytes:
+    """The key itself, out of COPY's text format (escapes do not sort as what they stand for)."""
+    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), key) if b"\\" in key else key
