@@ -1,0 +1,35 @@
+"""Drive a vendor's exchange over a sender."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TypeVar
+
+from syncengine.model.http import Exchange
+from syncengine.ports import Sender
+
+T = TypeVar("T")
+
+
+class Meter:
+    """Counts the requests of one contact."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+
+
+async def drive(exchange: Exchange[T], sender: Sender, meter: Meter) -> T:
+    """Send what the exchange yields and hand it the responses; returns its result.
+
+    Whatever the sender or the vendor raises ends the exchange and is passed on.
+    """
+    with closing(exchange):
+        try:
+            request = next(exchange)
+            while True:
+                meter.requests += 1
+                response = await sender.send(request)
+                request = exchange.send(response)
+        except StopIteration as end:
+            result: T = end.value
+            return result

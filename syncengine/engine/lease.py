@@ -1,0 +1,67 @@
+"""Keep the lease of an account while a run works, and know when it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from syncengine.errors import AccountStopped, LeaseLost, StorageError
+from syncengine.model.work import LeaseGrant
+from syncengine.ports import LeaseStore
+
+_BEATS = 3
+"""Renewals in one lease's time."""
+
+
+def boot_time() -> float:
+    """Seconds on a clock that goes on while the process is stopped and while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class LeaseKeeper:
+    """Renews a lease and judges by our own clock, from before each renewal was asked for, whether it still runs."""
+
+    def __init__(self, store: LeaseStore, grant: LeaseGrant, asked: float, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._grant = grant
+        self._clock = clock
+        self._until = asked + grant.ttl
+        self._lost: str | None = None
+
+    def check(self) -> None:
+        """Raise LeaseLost unless the lease still runs."""
+        if self._lost is None and self._clock() >= self._until:
+            self._lost = (
+                f"the lease of account {self._grant.account} ran out before it was renewed (this process or the "
+                "database stood still): this run stops here, and the next one settles what it left"
+            )
+        if self._lost is not None:
+            raise LeaseLost(self._lost)
+
+    async def keep(self, stop: Callable[[AccountStopped], None]) -> None:
+        """Renew until cancelled; tells ``stop`` when the lease is lost."""
+        while True:
+            await asyncio.sleep(self._grant.ttl / _BEATS)
+            asked = self._clock()
+            try:
+                self.check()
+                await self._store.renew(self._grant)
+            except LeaseLost as error:
+                self._lost = str(error)
+                stop(error)
+                return
+            except StorageError:
+                continue  # the lease runs on for a while; check() ends the work when it does not
+            self._until = asked + self._grant.ttl
+
+    @asynccontextmanager
+    async def kept(self, stop: Callable[[AccountStopped], None]) -> AsyncIterator[None]:
+        """Renew in the background while the block runs."""
+        beat = asyncio.create_task(self.keep(stop), name=f"lease of {self._grant.account}")
+        try:
+            yield
+        finally:
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)

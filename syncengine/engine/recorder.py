@@ -1,0 +1,61 @@
+"""Write steps and outcomes down, in groups: every 250 ms, or as soon as 500 have come together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from syncengine.model.work import Record
+from syncengine.ports import ContactStore
+
+INTERVAL = 0.25
+MOST = 500
+
+
+class Recorder:
+    """Collects records and flushes them in the order they came, one flush at a time."""
+
+    def __init__(self, store: ContactStore) -> None:
+        self._store = store
+        self._waiting: list[tuple[int, Record]] = []
+        self._full = asyncio.Event()
+        self._flushing = asyncio.Lock()
+
+    def put(self, batch: int, record: Record) -> None:
+        """Have a record written soon."""
+        self._waiting.append((batch, record))
+        if len(self._waiting) >= MOST:
+            self._full.set()
+
+    async def flush(self) -> None:
+        """Write everything put so far; returns when it is committed."""
+        async with self._flushing:
+            taken, self._waiting = self._waiting, []
+            self._full.clear()
+            batches: dict[int, list[Record]] = defaultdict(list)
+            for batch, record in taken:
+                batches[batch].append(record)
+            for batch, records in batches.items():
+                await self._store.record(batch, records)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Flush in the background while the block runs. A failed flush surfaces in the block's task group."""
+        async with asyncio.TaskGroup() as group:
+            beat = group.create_task(self._beat(), name="recorder")
+            try:
+                yield
+            finally:
+                beat.cancel()
+
+    async def _beat(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(INTERVAL):
+                    await self._full.wait()
+            except TimeoutError:
+                pass
+            if self._waiting:
+                await asyncio.shield(self.flush())

@@ -1,0 +1,89 @@
+"""Try an exchange again: what failed without judging anybody, with full jitter, never sooner than the vendor asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol, TypeVar
+
+from syncengine.engine.exchange import Meter, drive
+from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
+from syncengine.model.http import Exchange
+from syncengine.ports import Sender
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a request is tried."""
+
+    attempts: int = 4
+    max_wait: float = 120.0
+    """Seconds; a vendor that asks for a longer wait ends the run."""
+    base: float = 0.5
+    most: float = 30.0
+    throttles: int = 12
+    """Refusals for the rate limit in a row, all waited out, before the account is halted: somebody else uses it up."""
+
+
+class Pausing(Protocol):
+    """The part of the pacing that a 429 concerns."""
+
+    def pause(self, seconds: float) -> None:
+        """Send nothing for the account for so long."""
+        ...
+
+
+class Retrier:
+    """Runs exchanges of one account until they are answered."""
+
+    def __init__(self, sender: Sender, pacing: Pausing, patience: Patience, random: Random) -> None:
+        self._sender = sender
+        self._pacing = pacing
+        self._patience = patience
+        self._random = random
+
+    async def run(self, make: Callable[[], Exchange[T]], meter: Meter, *, repeatable: bool) -> T:
+        """The exchange's result.
+
+        Raises VendorUnavailable when the attempts are used up, or at once when the vendor may have carried out
+        something that must not be repeated; its ``maybe_applied`` speaks for all attempts. Raises AccountStopped.
+        """
+        failures = throttled = 0
+        maybe = False
+        while True:
+            try:
+                return await drive(make(), self._sender, meter)
+            except VendorThrottled as error:
+                throttled += 1
+                self._wait_for_limit(error, throttled)
+            except VendorUnavailable as error:
+                failures += 1
+                maybe = maybe or error.maybe_applied
+                if failures >= self._patience.attempts or (maybe and not repeatable):
+                    raise VendorUnavailable(str(error), maybe_applied=maybe, status=error.status) from None
+                await asyncio.sleep(self._backoff(failures))
+
+    def _wait_for_limit(self, error: VendorThrottled, times: int) -> None:
+        wait = error.retry_after
+        if wait is None:
+            wait = min(self._patience.most, self._patience.base * 2**times)
+        if wait > self._patience.max_wait:
+            raise VendorHalted(
+                f"{error}: the vendor asks to wait {wait:.0f} s, longer than max_wait ({self._patience.max_wait:.0f} s); "
+                "the next run goes on",
+                setting="max_wait",
+            ) from None
+        if times > self._patience.throttles:
+            raise VendorHalted(
+                f"{error}: refused {times} times in a row although every wait was kept; does something else use this "
+                "account's limit? Lower limits in the destination's file",
+                setting="limits",
+            ) from None
+        self._pacing.pause(wait)
+
+    def _backoff(self, failures: int) -> float:
+        return self._random.uniform(0, min(self._patience.most, self._patience.base * 2**failures))

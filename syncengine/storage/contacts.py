@@ -1,0 +1,182 @@
+"""The contacts of one destination in the state database (``ports.ContactStore``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import asyncpg
+import orjson
+
+from syncengine.model.contact import Known, MatchKey, Pending
+from syncengine.model.http import Json
+from syncengine.model.work import ContactState, Intent, Link, Record, Status
+from syncengine.storage.fence import Fence
+from syncengine.storage.statements import statements
+
+_SQL = statements("contacts")
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+
+
+class Contacts:
+    """Set-based reads and writes; rows always in key order, since arrival order deadlocks."""
+
+    def __init__(self, fence: Fence, destination: str, run_id: int, *, numbered: bool) -> None:
+        self._fence = fence
+        self._destination = destination
+        self._run_id = run_id
+        self._numbered = numbered
+
+    async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:
+        async with self._fence.reading() as connection:
+            rows = await connection.fetch(_SQL["load"], self._destination, list(contact_ids))
+        return {row["contact_id"]: _state(row) for row in rows}
+
+    async def intend(self, intents: Sequence[Intent]) -> None:
+        if not intents:
+            return
+        ids = [intent.contact_id for intent in intents]
+        pending = [_dump(_pending_json(intent.pending)) for intent in intents]
+        async with self._fence.writing(sending=True) as connection:
+            await connection.execute(_SQL["intend_state"], self._destination, ids, self._numbers(ids))
+            await connection.execute(_SQL["intend_known"], self._destination, ids, pending)
+
+    async def record(self, batch: int, records: Sequence[Record]) -> None:
+        latest = {record.contact_id: record for record in records}
+        kept = [record for record in latest.values() if record.known != Known()]
+        gone = [record.contact_id for record in latest.values() if record.known == Known()]
+        finished = [record for record in records if record.outcome]
+        async with self._fence.writing() as connection:
+            await connection.execute(_SQL["record_state"], self._destination, *self._state_columns(latest.values()))
+            if kept:
+                await connection.execute(_SQL["record_known"], self._destination, *_known_columns(kept))
+            if gone:
+                await connection.execute(_SQL["forget_known"], self._destination, gone)
+            if finished:
+                await connection.execute(_SQL["record_outcome"], self._run_id, *_outcome_columns(batch, finished))
+
+    async def link(self, contact_id: str, external_id: str) -> Link:
+        account = self._fence.account
+        async with self._fence.writing(sending=True) as connection:
+            owner = await connection.fetchrow(_SQL["owner"], account, external_id, self._destination, contact_id)
+            tags: list[str] = []
+            if owner is not None:
+                if owner["status"] != Status.REMOVED:
+                    return Link(f"{owner['destination']}/{owner['contact_id']}", owner["settled"])
+                tags = orjson.loads(owner["tags"] or "[]")
+                await connection.execute(_SQL["give_up"], owner["destination"], owner["contact_id"])
+                await connection.execute(_SQL["forget_known"], owner["destination"], [owner["contact_id"]])
+            (number,) = self._numbers([contact_id])
+            await connection.execute(_SQL["own"], self._destination, contact_id, number, external_id)
+            if tags:
+                await connection.execute(_SQL["inherit_tags"], self._destination, contact_id, _dump(tags))
+        return Link(tags=frozenset(tags))
+
+    def _numbers(self, contact_ids: Sequence[str]) -> list[int | None]:
+        return numbers(contact_ids, numbered=self._numbered)
+
+    def _state_columns(self, records: Iterable[Record]) -> list[list[object]]:
+        rows = [
+            (
+                record.contact_id,
+                *self._numbers([record.contact_id]),
+                record.known.external_id,
+                record.source_hash,
+                record.status.value,
+                record.rejections,
+                record.rejected_hash,
+                record.outcome.code if record.outcome and record.status in (Status.REJECTED, Status.DEAD) else None,
+            )
+            for record in records
+        ]
+        return [list(column) for column in zip(*rows, strict=True)]
+
+
+def numbers(contact_ids: Sequence[str], *, numbered: bool) -> list[int | None]:
+    """The contact ids as numbers, where the source's key is an integer."""
+    return [int(text) if numbered and _INTEGER.fullmatch(text) else None for text in contact_ids]
+
+
+def _known_columns(records: Sequence[Record]) -> list[list[object]]:
+    rows = [
+        (
+            record.contact_id,
+            record.known.key.field if record.known.key else None,
+            record.known.key.value if record.known.key else None,
+            _dump(dict(record.known.fields)),
+            _dump(sorted(record.known.tags)),
+            _dump(sorted(record.known.found_tags)),
+            _dump(_pending_json(record.known.pending)) if record.known.pending else None,
+            record.known.pending.age if record.known.pending else None,
+        )
+        for record in records
+    ]
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _outcome_columns(batch: int, records: Sequence[Record]) -> list[list[object]]:
+    latest = {record.contact_id: record for record in records}
+    rows = [
+        (
+            record.contact_id,
+            batch,
+            outcome.kind.value,
+            ",".join(outcome.actions),
+            outcome.requests,
+            outcome.code or None,
+            outcome.message or None,
+            outcome.http_status,
+            _dump([[item.code, item.subject] for item in outcome.unsupported]) if outcome.unsupported else None,
+        )
+        for record in latest.values()
+        if (outcome := record.outcome)
+    ]
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _state(row: asyncpg.Record) -> ContactState:
+    pending = _pending(orjson.loads(row["pending"]), row["pending_age"]) if row["pending"] else None
+    key = MatchKey(row["match_field"], row["match_key"]) if row["match_field"] else None
+    known = Known(
+        external_id=row["external_id"],
+        key=key,
+        fields=orjson.loads(row["fields"] or "{}"),
+        tags=frozenset(orjson.loads(row["tags"] or "[]")),
+        found_tags=frozenset(orjson.loads(row["found_tags"] or "[]")),
+        pending=pending,
+    )
+    return ContactState(
+        contact_id=row["contact_id"],
+        known=known,
+        status=Status(row["status"]),
+        source_hash=row["source_hash"],
+        rejections=row["rejections"],
+        rejected_hash=row["rejected_hash"],
+    )
+
+
+def _dump(value: Json) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _pending_json(pending: Pending) -> Json:
+    return {
+        "creates": pending.creates,
+        "deletes": pending.deletes,
+        "keys": [[key.field, key.value] for key in pending.keys],
+        "fields": dict(pending.fields),
+        "add_tags": sorted(pending.add_tags),
+        "remove_tags": sorted(pending.remove_tags),
+    }
+
+
+def _pending(stored: Json, age: float | None) -> Pending:
+    return Pending(
+        creates=stored["creates"],
+        deletes=stored["deletes"],
+        keys=tuple(MatchKey(field, value) for field, value in stored["keys"]),
+        fields=stored["fields"],
+        add_tags=frozenset(stored["add_tags"]),
+        remove_tags=frozenset(stored["remove_tags"]),
+        age=age,
+    )

@@ -1,0 +1,45 @@
+"""Every write of a run checks, in its own transaction, that the run still holds the lease."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from syncengine.errors import LeaseLost
+from syncengine.storage.connect import Connection, Pool, transaction
+from syncengine.storage.failures import storage_errors
+from syncengine.storage.statements import statements
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The lease a writer stands on."""
+
+    pool: Pool
+    account: str
+    epoch: int
+
+    @asynccontextmanager
+    async def writing(self, *, sending: bool = False) -> AsyncIterator[Connection]:
+        """A fenced transaction. Raises LeaseLost once another run took over.
+
+        What happened may be written down as long as nobody took over; ``sending`` announces new requests, for which
+        the lease must not have run out either.
+        """
+        with storage_errors():
+            async with self.pool.acquire() as connection, transaction(connection):
+                row = await connection.fetchrow(statements("contacts")["fence"], self.account)
+                if row is None or row["epoch"] != self.epoch or (sending and not row["runs"]):
+                    raise LeaseLost(
+                        f"the lease of account {self.account} ran out and another run may have it: this run stops "
+                        "here, and the next one settles what it left"
+                    )
+                yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Connection]:
+        """A transaction that only reads."""
+        with storage_errors():
+            async with self.pool.acquire() as connection, transaction(connection, read_only=True):
+                yield connection

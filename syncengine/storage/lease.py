@@ -1,0 +1,73 @@
+"""The right to be the only writer for an account (``ports.LeaseStore``)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+import asyncpg
+import orjson
+
+from syncengine.errors import LeaseHeld, LeaseLost
+from syncengine.model.http import Json
+from syncengine.model.work import LeaseGrant
+from syncengine.storage.connect import Pool, transaction
+from syncengine.storage.failures import storage_errors
+from syncengine.storage.statements import statements
+
+_SQL = statements("lease")
+_LOOK_AGAIN = 1.0
+
+
+class Leases:
+    """Leases in the state database, timed by its clock."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._holder = f"{socket.gethostname()} process {os.getpid()}"
+
+    async def acquire(self, account: str, *, ttl: float, settles_within: float) -> LeaseGrant:
+        renewal = None
+        while True:
+            found = await self._try(account, ttl, settles_within)
+            if isinstance(found, LeaseGrant):
+                return found
+            if renewal is not None and found["expires_at"] != renewal:
+                raise LeaseHeld(
+                    f"another run is working on account {account} ({found['holder']}): nothing was sent. Wait for it "
+                    "to end, or stop it there"
+                )
+            # The holder may have died: then it will not renew, and its lease runs out.
+            renewal = found["expires_at"]
+            await asyncio.sleep(min(_LOOK_AGAIN, max(0.01, -found["since"])))
+
+    async def _try(self, account: str, ttl: float, settles_within: float) -> LeaseGrant | asyncpg.Record:
+        with storage_errors():
+            async with self._pool.acquire() as connection, transaction(connection):
+                found = await connection.fetchrow(_SQL["look"], account)
+                if found is None:
+                    epoch = await connection.fetchval(_SQL["first"], account, self._holder, ttl)
+                    if epoch is not None:
+                        return LeaseGrant(account, epoch, ttl, wait=0.0, ledger={})
+                    found = await connection.fetchrow(_SQL["look"], account)
+                    assert found is not None
+                if found["runs"] and not found["released"]:
+                    return found
+                epoch = await connection.fetchval(_SQL["take"], account, self._holder, ttl)
+        if found["released"]:
+            ledger = orjson.loads(found["ledger"] or "null")
+            return LeaseGrant(account, epoch, ttl, wait=0.0, ledger=ledger, elapsed=found["since"])
+        return LeaseGrant(account, epoch, ttl, wait=max(0.0, settles_within - found["since"]), ledger=None)
+
+    async def renew(self, grant: LeaseGrant) -> None:
+        with storage_errors():
+            async with self._pool.acquire() as connection, transaction(connection, statement_timeout=grant.ttl / 2):
+                epoch = await connection.fetchval(_SQL["renew"], grant.account, grant.epoch, grant.ttl)
+        if epoch is None:
+            raise LeaseLost(f"the lease of account {grant.account} ran out or was taken over: this run stops here")
+
+    async def release(self, grant: LeaseGrant, ledger: Json) -> None:
+        with storage_errors():
+            async with self._pool.acquire() as connection, transaction(connection):
+                await connection.execute(_SQL["release"], grant.account, grant.epoch, orjson.dumps(ledger).decode())

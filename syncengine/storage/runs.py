@@ -1,0 +1,166 @@
+"""Runs, their batches, and what a destination remembers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from syncengine.errors import ConfigError, Problem
+from syncengine.model.http import Json
+from syncengine.model.work import Batch, BatchKind, RunKind
+from syncengine.storage.connect import Pool, transaction
+from syncengine.storage.failures import storage_errors
+from syncengine.storage.fence import Fence
+from syncengine.storage.statements import statements
+
+_SQL = statements("runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a destination must not change unnoticed: a staging file pointed at production believes all is in step."""
+
+    account: str
+    vendor: str
+    base_url: str
+    settings: Mapping[str, Json]
+    source: str
+
+    def changes(self, before: Identity) -> dict[str, tuple[Json, Json]]:
+        """Name (as ``--accept`` takes it) to what was remembered and what is configured now."""
+        pairs = {
+            "account": (before.account, self.account),
+            "vendor": (before.vendor, self.vendor),
+            "base_url": (before.base_url, self.base_url),
+            "settings": (dict(before.settings), dict(self.settings)),
+            "source": (before.source, self.source),
+        }
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+@dataclass(frozen=True, slots=True)
+class FormerRun:
+    """A run as it is remembered."""
+
+    run_id: int
+    destination: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A contact worth a look after a run."""
+
+    contact_id: str
+    outcome: str
+    code: str
+    message: str
+
+
+async def remembered(pool: Pool, destination: str) -> Identity | None:
+    """What the destination remembers of itself; None when it never ran."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            row = await connection.fetchrow(_SQL["remembered"], destination)
+    if row is None:
+        return None
+    return Identity(row["account"], row["vendor"], row["base_url"], orjson.loads(row["identity"]), row["source"])
+
+
+async def former_run(pool: Pool, run_id: int, batch: int | None) -> FormerRun:
+    """The run to be retried. Raises ConfigError when there is no such run or batch."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            row = await connection.fetchrow(_SQL["run"], run_id)
+            known = row and (batch is None or await connection.fetchval(_SQL["batch_exists"], run_id, batch))
+    if row is None or not known:
+        what = "there is no such run" if row is None else f"run {run_id} has no batch {batch}"
+        raise ConfigError([Problem(f"retry {run_id}", f"{what}; its number stands in the summary of the run")])
+    return FormerRun(row["run_id"], row["destination"], row["status"])
+
+
+async def unmade(pool: Pool, run_id: int, batch: int | None) -> list[str]:
+    """The contacts that did not make it in a run, or in one batch of it."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            return [row["contact_id"] for row in await connection.fetch(_SQL["unmade"], run_id, batch)]
+
+
+async def start_run(
+    fence: Fence, destination: str, identity: Identity, kind: RunKind, *, retry_of: int | None = None
+) -> int:
+    """Begin a run: its id. A former one of the same destination that still counts as running has died."""
+    async with fence.writing(sending=True) as connection:
+        await connection.execute(_SQL["died"], destination)
+        settings = orjson.dumps(dict(identity.settings)).decode()
+        await connection.execute(
+            _SQL["remember"],
+            destination,
+            identity.account,
+            identity.vendor,
+            identity.base_url,
+            settings,
+            identity.source,
+        )
+        run_id: int = await connection.fetchval(
+            _SQL["start"], destination, fence.account, kind.value, retry_of, fence.epoch
+        )
+        return run_id
+
+
+async def finish_run(fence: Fence, run_id: int, status: str, totals: Json, error: str | None) -> None:
+    """Note how a run ended."""
+    async with fence.writing() as connection:
+        await connection.execute(_SQL["finish"], run_id, status, orjson.dumps(totals).decode(), error)
+
+
+async def notes(pool: Pool, run_id: int, most: int = 20) -> list[Note]:
+    """The contacts of a run that did not simply succeed, the worst first."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["noteworthy"], run_id, most)
+    return [
+        Note(
+            row["contact_id"],
+            row["outcome"],
+            row["code"],
+            row["message"]
+            or ", ".join(f"{code} {subject}" for code, subject in orjson.loads(row["unsupported"] or "[]")),
+        )
+        for row in rows
+    ]
+
+
+class Batches:
+    """The batches of one run (``ports.BatchStore``)."""
+
+    def __init__(self, fence: Fence, run_id: int) -> None:
+        self._fence = fence
+        self._run_id = run_id
+
+    async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> None:
+        async with self._fence.writing() as connection:
+            await connection.execute(_SQL["add_batch"], self._run_id, kind.value, list(contact_ids))
+
+    async def waiting(self) -> AsyncIterator[Batch]:
+        behind_removals, number = False, 0
+        while True:
+            async with self._fence.reading() as connection:
+                row = await connection.fetchrow(_SQL["next_batch"], self._run_id, behind_removals, number)
+            if row is None:
+                return
+            kind, number = BatchKind(row["kind"]), row["number"]
+            behind_removals = kind is not BatchKind.REMOVALS
+            yield Batch(number, kind, tuple(row["contact_ids"]))
+
+    async def finish(self, number: int, totals: Mapping[str, int], error: str | None) -> None:
+        async with self._fence.writing() as connection:
+            dumped = orjson.dumps(dict(totals)).decode()
+            await connection.execute(_SQL["finish_batch"], self._run_id, number, dumped, error)
+
+    async def left(self) -> int:
+        """How many contacts stand in batches that were not finished."""
+        async with self._fence.reading() as connection:
+            return int(await connection.fetchval(_SQL["waiting_contacts"], self._run_id))

@@ -1,0 +1,93 @@
+-- name: fence
+-- The lease must still be ours; the lock keeps it so until this transaction ends.
+SELECT epoch, expires_at > clock_timestamp() AS runs
+FROM syncengine.sync_lease WHERE account = $1 FOR SHARE
+
+-- name: load
+SELECT s.contact_id, s.status, s.source_hash, s.rejections, s.rejected_hash, s.external_id,
+       k.match_field, k.match_key, k.fields, k.tags, k.found_tags, k.pending,
+       extract(epoch FROM clock_timestamp() - k.pending_at)::float8 AS pending_age
+FROM syncengine.sync_state AS s
+LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
+WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[])
+
+-- name: intend_state
+INSERT INTO syncengine.sync_state (destination, contact_id, contact_number, status)
+SELECT $1, contact_id, contact_number, 'pending'
+FROM unnest($2::text[], $3::bigint[]) AS t (contact_id, contact_number)
+ORDER BY contact_id
+ON CONFLICT (destination, contact_id) DO UPDATE SET source_hash = NULL
+
+-- name: intend_known
+INSERT INTO syncengine.sync_known (destination, contact_id, pending)
+SELECT $1, contact_id, pending::jsonb
+FROM unnest($2::text[], $3::text[]) AS t (contact_id, pending)
+ORDER BY contact_id
+ON CONFLICT (destination, contact_id) DO UPDATE SET pending = excluded.pending, pending_at = NULL
+
+-- name: record_state
+INSERT INTO syncengine.sync_state AS s
+    (destination, contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code, synced_at)
+SELECT $1, contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code,
+       CASE WHEN status = 'synced' THEN clock_timestamp() END
+FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::smallint[], $8::bigint[], $9::text[])
+     AS t (contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code)
+ORDER BY contact_id
+ON CONFLICT (destination, contact_id) DO UPDATE SET
+    external_id = excluded.external_id, source_hash = excluded.source_hash, status = excluded.status,
+    rejections = excluded.rejections, rejected_hash = excluded.rejected_hash, code = excluded.code,
+    synced_at = coalesce(excluded.synced_at, s.synced_at)
+
+-- name: record_known
+INSERT INTO syncengine.sync_known
+    (destination, contact_id, match_field, match_key, fields, tags, found_tags, pending, pending_at)
+SELECT $1, contact_id, match_field, match_key, fields::jsonb, tags::jsonb, found_tags::jsonb, pending::jsonb,
+       clock_timestamp() - make_interval(secs => age)
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::float8[])
+     AS t (contact_id, match_field, match_key, fields, tags, found_tags, pending, age)
+ORDER BY contact_id
+ON CONFLICT (destination, contact_id) DO UPDATE SET
+    match_field = excluded.match_field, match_key = excluded.match_key, fields = excluded.fields,
+    tags = excluded.tags, found_tags = excluded.found_tags, pending = excluded.pending,
+    pending_at = excluded.pending_at
+
+-- name: forget_known
+DELETE FROM syncengine.sync_known WHERE destination = $1 AND contact_id = ANY ($2::text[])
+
+-- name: record_outcome
+INSERT INTO syncengine.sync_outcome
+    (run_id, contact_id, batch, outcome, actions, requests, code, message, http_status, unsupported)
+SELECT $1, contact_id, batch, outcome, coalesce(string_to_array(nullif(actions, ''), ','), '{}'), requests, code, message,
+       http_status, unsupported::jsonb
+FROM unnest($2::text[], $3::integer[], $4::text[], $5::text[], $6::integer[], $7::text[], $8::text[], $9::smallint[],
+            $10::text[])
+     AS t (contact_id, batch, outcome, actions, requests, code, message, http_status, unsupported)
+ORDER BY contact_id
+ON CONFLICT (run_id, contact_id) DO UPDATE SET
+    batch = excluded.batch, outcome = excluded.outcome, actions = excluded.actions,
+    requests = syncengine.sync_outcome.requests + excluded.requests,
+    code = excluded.code, message = excluded.message, http_status = excluded.http_status,
+    unsupported = excluded.unsupported, at = clock_timestamp()
+
+-- name: owner
+SELECT s.destination, s.contact_id, s.status, s.source_hash IS NOT NULL AS settled, k.tags
+FROM syncengine.sync_state AS s
+JOIN syncengine.sync_destination AS d ON d.destination = s.destination AND d.account = $1
+LEFT JOIN syncengine.sync_known AS k ON (k.destination, k.contact_id) = (s.destination, s.contact_id)
+WHERE s.external_id = $2 AND (s.destination, s.contact_id) <> ($3, $4)
+ORDER BY s.status = 'removed'
+LIMIT 1
+FOR UPDATE OF s
+
+-- name: give_up
+UPDATE syncengine.sync_state SET external_id = NULL WHERE destination = $1 AND contact_id = $2
+
+-- name: own
+INSERT INTO syncengine.sync_state (destination, contact_id, contact_number, status, external_id)
+VALUES ($1, $2, $3, 'pending', $4)
+ON CONFLICT (destination, contact_id) DO UPDATE SET external_id = excluded.external_id
+
+-- name: inherit_tags
+INSERT INTO syncengine.sync_known (destination, contact_id, tags)
+VALUES ($1, $2, $3::jsonb)
+ON CONFLICT (destination, contact_id) DO UPDATE SET tags = excluded.tags

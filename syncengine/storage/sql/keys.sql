@@ -1,0 +1,33 @@
+-- name: let_go
+DELETE FROM syncengine.sync_key AS k
+WHERE k.destination = $1 AND k.contact_id = ANY ($2::text[])
+  AND NOT EXISTS (SELECT FROM unnest($3::text[], $4::bytea[]) AS c (contact_id, key_hash)
+                  WHERE c.contact_id = k.contact_id AND c.key_hash = k.key_hash)
+
+-- name: claim
+INSERT INTO syncengine.sync_key (account, destination, contact_id, contact_number, key_hash)
+SELECT $1, $2, contact_id, contact_number, key_hash
+FROM unnest($3::text[], $4::bigint[], $5::bytea[]) AS t (contact_id, contact_number, key_hash)
+ORDER BY contact_id, key_hash
+ON CONFLICT (destination, contact_id, key_hash) DO NOTHING
+
+-- name: losers
+-- Of the claimants of a key the one with an external id has it, and of several the one that asked first; else the
+-- lowest contact id.
+SELECT DISTINCT ON (mine.contact_id) mine.contact_id, winner.contact_id AS winner
+FROM syncengine.sync_key AS mine
+CROSS JOIN LATERAL (
+    SELECT k.destination, k.contact_id
+    FROM syncengine.sync_key AS k
+    LEFT JOIN syncengine.sync_state AS s USING (destination, contact_id)
+    WHERE k.account = $1 AND k.key_hash = mine.key_hash
+    ORDER BY (s.external_id IS NULL), CASE WHEN s.external_id IS NOT NULL THEN k.since END,
+             k.contact_number NULLS LAST, k.contact_id, k.destination
+    LIMIT 1) AS winner
+WHERE mine.destination = $2 AND mine.contact_id = ANY ($3::text[])
+  AND (winner.destination, winner.contact_id) <> (mine.destination, mine.contact_id)
+ORDER BY mine.contact_id
+
+-- name: dead_duplicates
+SELECT contact_id FROM syncengine.sync_state
+WHERE destination = $1 AND code = 'duplicate_match_key' AND status = 'dead'

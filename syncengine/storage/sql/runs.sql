@@ -1,0 +1,60 @@
+-- name: remembered
+SELECT account, vendor, base_url, identity, source FROM syncengine.sync_destination WHERE destination = $1
+
+-- name: remember
+INSERT INTO syncengine.sync_destination (destination, account, vendor, base_url, identity, source)
+VALUES ($1, $2, $3, $4, $5::jsonb, $6)
+ON CONFLICT (destination) DO UPDATE SET
+    account = excluded.account, vendor = excluded.vendor, base_url = excluded.base_url,
+    identity = excluded.identity, source = excluded.source, remembered_at = clock_timestamp()
+
+-- name: died
+UPDATE syncengine.sync_run SET status = 'died', ended_at = clock_timestamp(),
+       error = 'the process ended without finishing this run; the runs after it settle what it left'
+WHERE destination = $1 AND status = 'running'
+
+-- name: start
+INSERT INTO syncengine.sync_run (destination, account, kind, retry_of, epoch)
+VALUES ($1, $2, $3, $4, $5) RETURNING run_id
+
+-- name: finish
+UPDATE syncengine.sync_run SET status = $2, ended_at = clock_timestamp(), totals = $3::jsonb, error = $4
+WHERE run_id = $1
+
+-- name: run
+SELECT run_id, destination, kind, status FROM syncengine.sync_run WHERE run_id = $1
+
+-- name: unmade
+-- The contacts of a run that did not make it: without an outcome, or with one that is to be tried again.
+SELECT DISTINCT c.contact_id
+FROM syncengine.sync_batch AS b
+CROSS JOIN LATERAL unnest(b.contact_ids) AS c (contact_id)
+LEFT JOIN syncengine.sync_outcome AS o ON o.run_id = b.run_id AND o.contact_id = c.contact_id
+WHERE b.run_id = $1 AND ($2::integer IS NULL OR b.number = $2)
+  AND (o.outcome IN ('rejected', 'deferred', 'unknown') OR (o.outcome IS NULL AND b.status <> 'done'))
+ORDER BY 1
+
+-- name: batch_exists
+SELECT true FROM syncengine.sync_batch WHERE run_id = $1 AND number = $2
+
+-- name: add_batch
+INSERT INTO syncengine.sync_batch (run_id, number, kind, contact_ids)
+SELECT $1, 1 + coalesce(max(number), 0), $2, $3::text[] FROM syncengine.sync_batch WHERE run_id = $1
+
+-- name: next_batch
+SELECT number, kind, contact_ids FROM syncengine.sync_batch
+WHERE run_id = $1 AND status = 'waiting' AND (kind <> 'removals', number) > ($2::boolean, $3::integer)
+ORDER BY kind <> 'removals', number LIMIT 1
+
+-- name: finish_batch
+UPDATE syncengine.sync_batch SET status = 'done', totals = $3::jsonb, error = $4 WHERE run_id = $1 AND number = $2
+
+-- name: waiting_contacts
+SELECT coalesce(sum(cardinality(contact_ids)), 0)::bigint FROM syncengine.sync_batch
+WHERE run_id = $1 AND status = 'waiting'
+
+-- name: noteworthy
+SELECT contact_id, outcome, coalesce(code, '') AS code, coalesce(message, '') AS message, unsupported
+FROM syncengine.sync_outcome
+WHERE run_id = $1 AND outcome <> 'applied'
+ORDER BY array_position(ARRAY['rejected', 'unknown', 'deferred', 'unsupported'], outcome), contact_id LIMIT $2
