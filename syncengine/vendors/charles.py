@@ -147,7 +147,7 @@ class Charles:
             json={_IDENTITY: call.key.value, "source_type": self._source_type, **self._body(call)},
         )
         reply = judge(request, (yield request), {**_KEY_REFUSED, 404: BASE_URL})
-        if rejected := _refusal(reply, call):
+        if rejected := _refusal(request, reply, call):
             return rejected
         person = shaped(request, reply, _Upserted).data
         return Applied(person.id, tuple(self._dropped(call, person)))
@@ -164,7 +164,7 @@ class Charles:
             if isinstance(reply.body, dict):
                 return Applied()  # erased already
             raise VendorHalted(f"{request.route}: no such endpoint (status 404); check {BASE_URL}", setting=BASE_URL)
-        if rejected := _refusal(reply, call):
+        if rejected := _refusal(request, reply, call):
             return rejected
         shaped(request, reply, _Scheduled)
         return Applied()
@@ -226,7 +226,7 @@ def _held(name: str, person: _Person) -> Sequence[Json] | None:
             return None
 
 
-def _refusal(reply: Reply, call: Call) -> Rejected | None:
+def _refusal(request: Request, reply: Reply, call: Call) -> Rejected | None:
     """A refusal has a status of its own, or hides in a success as entries in ``errors``."""
     body = reply.body if isinstance(reply.body, Mapping) else {}
     errors = body.get("errors") or []
@@ -234,7 +234,7 @@ def _refusal(reply: Reply, call: Call) -> Rejected | None:
         return None
     said = [_words(error) for error in (errors if isinstance(errors, list) else [errors])] or [body.get("msg")]
     words = "; ".join(word for word in said if isinstance(word, str))
-    return refused(reply, words, sent_values(call), code="refused" if reply.ok else None)
+    return refused(request, reply, words, sent_values(call), code="refused" if reply.ok else None)
 
 
 def _words(error: Json) -> Json:

@@ -185,13 +185,13 @@ class RespondIo:
 
     def _write(self, call: Call, request: Request) -> Exchange[Answer]:
         reply = judge(request, (yield request), _CONTACT_NAMED if call.external_id else _NO_CONTACT_NAMED)
-        if rejected := _refusal(reply, call):
+        if rejected := _refusal(request, reply, call):
             return rejected
         return Applied(shaped(request, reply, _Written).data.id)
 
     def _tag(self, call: Call, request: Request) -> Exchange[Answer]:
         reply = judge(request, (yield request), _CONTACT_NAMED)
-        if rejected := _refusal(reply, call):
+        if rejected := _refusal(request, reply, call):
             return rejected
         shaped(request, reply, _Tagged)
         return Applied()
@@ -272,9 +272,9 @@ def _gone(reply: Reply) -> bool:
     return not reply.ok and _NO_SUCH_CONTACT in _words(reply.body).lower()
 
 
-def _refusal(reply: Reply, call: Call) -> Rejected | None:
+def _refusal(request: Request, reply: Reply, call: Call) -> Rejected | None:
     """A refusal has a status of its own, or hides in a success as ``status: error``."""
     if reply.ok and not (isinstance(reply.body, dict) and reply.body.get("status") == "error"):
         return None
     code = "not_found" if call.external_id and _gone(reply) else "refused" if reply.ok else None
-    return refused(reply, _words(reply.body), sent_values(call), code)
+    return refused(request, reply, _words(reply.body), sent_values(call), code)

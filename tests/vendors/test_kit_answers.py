@@ -8,7 +8,7 @@ import pytest
 
 from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
 from syncengine.model.http import Request, Response
-from syncengine.vendors.kit import Id, Shape, judge, refused, shaped
+from syncengine.vendors.kit import Id, Shape, judge, refused, refused_look_up, shaped
 from tests.vendors.driving import answer, html
 
 GET = Request("GET", "/things/secret-id", "GET /things/{id}")
@@ -28,7 +28,7 @@ def test_a_refusal_is_handed_on(status: int) -> None:
     reply = judge(PUT, answer({"a": 1}, status), HALTS)
     assert (reply.ok, reply.status, reply.body) == (False, status, {"a": 1})
     assert judge(PUT, html(status), HALTS).body is None
-    assert refused(reply, "no", ()).code == f"http_{status}"
+    assert refused(PUT, reply, "no", ()).code == f"http_{status}"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"data": {"id": "1', b"\xff\xfe", b'{"a": NaN}', b"ok"])
@@ -120,6 +120,14 @@ def test_another_shape_is_unreadable(body: object) -> None:
     with pytest.raises(VendorUnavailable, match="cannot be read") as failed:
         shaped(PUT, reply, _Thing)
     assert failed.value.maybe_applied
+
+
+def test_the_key_is_not_repeated() -> None:
+    request = Request("PUT", "/", "PUT /", headers={"authorization": "Bearer hunter2", "accept": "application/json"})
+    reply = judge(request, answer({}, 422), HALTS)
+    said = "hunter2 may not write application/json"
+    assert 'says: "[...] may not write application/json"' in refused(request, reply, said, ()).message
+    assert '"[...] may not write application/json"' in str(refused_look_up(request, reply, said, ()))
 
 
 def test_no_repr_shows_a_body() -> None:

@@ -119,9 +119,12 @@ def shaped(request: Request, reply: Reply, shape: type[_Shape]) -> _Shape:
         raise unreadable(request, reply.status) from None
 
 
-def refused(reply: Reply, said: str, sent: Iterable[Json], code: str | None = None) -> Rejected:
-    """The vendor's refusal of one contact, in its own words as far as they may be repeated."""
-    words = cleaned(said, sent)
+def refused(request: Request, reply: Reply, said: str, sent: Iterable[Json], code: str | None = None) -> Rejected:
+    """The vendor's refusal of one contact, in its own words as far as they may be repeated.
+
+    ``sent`` is what must not be: the contact's values (and a secret that does not travel in a header).
+    """
+    words = _repeatable(request, said, sent)
     reason = f' and says: "{words}"' if words else " without saying why"
     return Rejected(
         code or f"http_{reply.status}",
@@ -132,7 +135,7 @@ def refused(reply: Reply, said: str, sent: Iterable[Json], code: str | None = No
 
 def refused_look_up(request: Request, reply: Reply, said: str, sent: Iterable[Json]) -> VendorUnavailable:
     """A refusal to look something up: it tells nothing about the contact."""
-    words = cleaned(said, sent)
+    words = _repeatable(request, said, sent)
     reason = f': "{words}"' if words else ""
     return VendorUnavailable(
         f"{request.route}: the vendor refused to look (status {reply.status}){reason}; "
@@ -140,3 +143,8 @@ def refused_look_up(request: Request, reply: Reply, said: str, sent: Iterable[Js
         maybe_applied=False,
         status=reply.status,
     )
+
+
+def _repeatable(request: Request, said: str, sent: Iterable[Json]) -> str:
+    headers = (value for name, value in request.headers.items() if name not in ("accept", "content-type"))
+    return cleaned(said, (*sent, *(word for value in headers for word in value.split())))

@@ -1,0 +1,132 @@
+"""Every vendor there is, as a subject of the contract suite: found by itself, driven by its capabilities alone.
+
+A new vendor needs no line here. Its settings and its sample contacts are derived from its settings model and its
+capabilities; ``tests/vendors/of_<vendor>.py`` may say better, with ``SETTINGS`` (a mapping) or ``sample(number)`` (the
+fields of a sample contact, different for each number, among them whatever the vendor treats in a way of its own).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from pydantic import SecretStr
+
+from syncengine import vendors
+from syncengine.model.calls import Action, Call
+from syncengine.model.capabilities import Write, matches
+from syncengine.model.contact import MatchKey
+from syncengine.model.http import Json
+from syncengine.ports import Vendor
+from syncengine.vendors import VendorModule
+
+SECRET = "sample-secret-7f0f0b3e"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A vendor with an adapter built for its twin."""
+
+    module: VendorModule
+    vendor: Vendor
+    fields: Callable[[int], dict[str, Json]]
+
+    def __str__(self) -> str:
+        return self.module.name
+
+    def write(self, action: Action) -> Write | None:
+        """What the vendor declares for a create, update or upsert."""
+        found = getattr(self.vendor.capabilities, action)
+        return found if isinstance(found, Write) else None
+
+    def key(self, number: int) -> MatchKey | None:
+        """The identity of a sample contact, where the vendor has one."""
+        identity = self.vendor.capabilities.identity
+        return MatchKey(identity, f"sample-key-{number}") if identity else None
+
+    def sample(self, write: Write, number: int) -> dict[str, Json]:
+        """Fields one such call can carry, those it must carry first."""
+        fields = self.fields(number)
+        fitting = [name for name in fields if name in write.must_carry]
+        fitting += [name for name in fields if name not in fitting and matches(name, write.fields)]
+        return {name: fields[name] for name in fitting[: write.max_fields]}
+
+    def call(self, action: Action, number: int = 1, external_id: str | None = "sample-id-1") -> Call:
+        """A call of this action that uses all it may carry (three tags where there is no limit)."""
+        call = Call(action, f"contact-{number}", external_id=external_id, key=self.key(number))
+        if write := self.write(action):
+            if action is Action.CREATE:
+                call = replace(call, external_id=None)
+            tags = tuple(f"sample-tag-{tag}" for tag in range(3 if write.add_tags is None else min(3, write.add_tags)))
+            return replace(call, fields=self.sample(write, number), add_tags=tags)
+        match action:
+            case Action.ADD_TAGS:
+                return replace(call, add_tags=("sample-tag-0", "sample-tag-1"))
+            case Action.REMOVE_TAGS:
+                return replace(call, remove_tags=("sample-tag-0", "sample-tag-1"))
+            case _:
+                return call
+
+    def actions(self) -> tuple[Action, ...]:
+        return tuple(action for action in Action if getattr(self.vendor.capabilities, action) is not None)
+
+
+def subjects(settings: Mapping[str, Json] | None = None) -> Iterator[Subject]:
+    for name in vendors.names():
+        yield subject(name, settings or {})
+
+
+def subject(name: str, settings: Mapping[str, Json]) -> Subject:
+    module = vendors.load(name)
+    hints = _hints(name)
+    given = {**derived_settings(module), **getattr(hints, "SETTINGS", {}), **settings}
+    vendor = module.build(module.settings.model_validate(given))
+    return Subject(module, vendor, getattr(hints, "sample", None) or _derived_sample(vendor))
+
+
+def derived_settings(module: VendorModule) -> dict[str, Json]:
+    """A value for everything that has no default."""
+    given: dict[str, Json] = {"base_url": f"https://{module.name.replace('_', '-')}.example"}
+    for name, field in module.settings.model_fields.items():
+        if field.is_required() and name not in given:
+            given[name] = SECRET if field.annotation is SecretStr else f"sample-{name}"
+    return given
+
+
+@cache
+def _hints(name: str) -> Any:
+    module = f"tests.vendors.of_{name}"
+    return importlib.import_module(module) if importlib.util.find_spec(module) else None
+
+
+def _derived_sample(vendor: Vendor) -> Callable[[int], dict[str, Json]]:
+    can = vendor.capabilities
+    patterns = dict.fromkeys(p for write in (can.create, can.update, can.upsert) if write for p in write.fields)
+
+    def sample(number: int) -> dict[str, Json]:
+        fields: dict[str, Json] = {}
+        for pattern in patterns:
+            if "*" not in pattern:
+                fields[pattern] = f"{pattern}-{number}"
+            elif matches(pattern, can.accumulates):
+                fields[pattern.replace("*", "sample")] = f"sample-{number}"
+            else:
+                fields |= {pattern.replace("*", f"sample_{kind}"): value for kind, value in _kinds(number).items()}
+        return fields
+
+    return sample
+
+
+def _kinds(number: int) -> dict[str, Json]:
+    return {
+        "key": f"sample-{number}",
+        "text": f"Žofia 李 O'Brien {number}",
+        "integer": 1_000_000 + number,
+        "float": number + 0.125,
+        "yes": True,
+        "no": False,
+    }

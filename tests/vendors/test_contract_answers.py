@@ -1,0 +1,250 @@
+"""The contract, part one: whatever a vendor answers, every adapter judges it into the same few results.
+
+Names no vendor; see subjects.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import orjson
+import pytest
+
+from syncengine.errors import AccountStopped, RequestFailed, VendorHalted, VendorThrottled, VendorUnavailable
+from syncengine.model.calls import Action, Applied, Rejected
+from syncengine.model.capabilities import matches
+from syncengine.model.contact import MatchKey, Remote
+from syncengine.model.http import Exchange, Json, Request, Response
+from tests.vendors.driving import answer, drive, html
+from tests.vendors.subjects import SECRET, Subject, subjects
+
+SUBJECTS = tuple(subjects())
+ENDLESS = 60
+"""More requests than any exchange with a stubborn vendor may need."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """One thing an adapter can be asked to do."""
+
+    subject: Subject
+    what: str
+    start: Callable[[], Exchange[Any]]
+    sent: tuple[str, ...]
+    """Values of the contact that go out, and the secret."""
+    action: Action | None = None
+
+    def __str__(self) -> str:
+        return f"{self.subject}-{self.what}"
+
+
+def acts() -> Iterator[Act]:
+    for subject in SUBJECTS:
+        can = subject.vendor.capabilities
+        for action in subject.actions():
+            call = subject.call(action)
+            values = (*call.fields.values(), *call.add_tags, *call.remove_tags, call.key and call.key.value)
+            yield Act(subject, action, partial(subject.vendor.send, call), (SECRET, *_long(values)), action)
+        if can.find_by:
+            fields = subject.fields(1)
+            name = next(name for name, value in fields.items() if _long([value]) and matches(name, can.find_by))
+            key = MatchKey(name, fields[name])
+            yield Act(subject, "find", partial(subject.vendor.find, key), (SECRET, key.value))
+            yield Act(subject, "read", partial(subject.vendor.read, "sample-id-1"), (SECRET,))
+        yield Act(subject, "probe", subject.vendor.probe, (SECRET,))
+
+
+def _long(values: Any) -> tuple[str, ...]:
+    return tuple(value for value in values if isinstance(value, str) and len(value) > 3)
+
+
+ACTS = tuple(act for act in acts() if act.what != "probe" or next(act.start(), None))
+SENDS = tuple(act for act in ACTS if act.action)
+LOOKS = tuple(act for act in ACTS if not act.action)
+every_act = pytest.mark.parametrize("act", ACTS, ids=str)
+every_send = pytest.mark.parametrize("act", SENDS, ids=str)
+
+
+@dataclass(frozen=True)
+class End:
+    """How an exchange ended, and its requests."""
+
+    result: Any
+    requests: tuple[Request, ...]
+
+    @property
+    def wrote(self) -> bool:
+        """Whether the vendor may have carried the last request out."""
+        return self.requests[-1].method != "GET"
+
+
+def end(act: Act, answering: Callable[[Request], Response]) -> End:
+    """Drive it; only the two kinds of failure may be raised, and nothing that was sent may be in what comes out."""
+    requests: list[Request] = []
+
+    def counting(request: Request) -> Response:
+        requests.append(request)
+        assert len(requests) < ENDLESS, "it would go on for ever"
+        return answering(request)
+
+    result: Any
+    try:
+        result = drive(act.start(), counting)
+    except (RequestFailed, AccountStopped) as failure:
+        result = failure
+    assert str(result)
+    said = replace(result, dropped=()) if isinstance(result, Applied) else result  # what was dropped is named
+    shown = f"{said!r} {said}"
+    for value in act.sent:
+        assert value not in shown
+    return End(result, tuple(requests))
+
+
+def stubborn(act: Act, response: Response) -> End:
+    """The vendor gives the same answer to everything."""
+    return end(act, lambda _: response)
+
+
+def telltale(act: Act, status: int) -> Response:
+    """A refusal in every envelope there is, that repeats all it was sent."""
+    said = "wrong: " + ", ".join(act.sent)
+    error = {"code": 1, "message": said, "description": said}
+    return answer({"status": "error", "message": said, "error": said, "msg": said, "errors": [error]}, status)
+
+
+# --- the account ----------------------------------------------------------------------------------------------------
+
+
+@every_act
+def test_a_refused_key_stops_the_account_and_names_its_setting(act: Act) -> None:
+    for response in (html(401), telltale(act, 401)):
+        halted = stubborn(act, response).result
+        assert isinstance(halted, VendorHalted)
+        assert halted.setting is not None
+        assert halted.setting.removeprefix("settings.") in act.subject.module.settings.model_fields
+        assert halted.setting in str(halted)
+
+
+@every_act
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_a_wrong_address(act: Act, status: int) -> None:
+    halted = stubborn(act, Response(status, {"location": f"https://x.example/?{SECRET}"})).result
+    assert isinstance(halted, VendorHalted)
+    assert halted.setting == "settings.base_url"
+
+
+# --- the request ----------------------------------------------------------------------------------------------------
+
+
+@every_act
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 520])
+def test_trouble_judges_nobody(act: Act, status: int) -> None:
+    for response in (html(status), Response(status), telltale(act, status)):
+        ended = stubborn(act, response)
+        assert isinstance(ended.result, VendorUnavailable)
+        assert ended.result.status == status
+        assert ended.result.maybe_applied or not ended.wrote
+
+
+@every_act
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "17"}, 17.0),
+        ({"retry-after": "a while"}, None),
+        ({"retry-after": "-1"}, None),
+        (
+            {"retry-after": "Sun, 06 Nov 1994 08:50:07 GMT", "date": "Sun, 06 Nov 1994 08:49:37 GMT"},
+            30.0,
+        ),
+    ],
+)
+def test_too_fast(act: Act, headers: Mapping[str, str], seconds: float | None) -> None:
+    for body in (b"", b"<html>", orjson.dumps({"message": "Too Many Requests", "errors": []})):
+        throttled = stubborn(act, Response(429, headers, body)).result
+        assert isinstance(throttled, VendorThrottled)
+        assert throttled.retry_after == seconds
+
+
+@every_act
+@pytest.mark.parametrize("body", [b"", b"<html></html>", b'{"data": {"id": "12', b'{"data": [', b"\xff\x00", b"OK"])
+def test_an_unreadable_success_is_unknown(act: Act, body: bytes) -> None:
+    ended = stubborn(act, Response(200, {"content-type": "application/json"}, body))
+    assert isinstance(ended.result, VendorUnavailable)
+    assert ended.result.maybe_applied or not ended.wrote
+
+
+@every_act
+@pytest.mark.parametrize("body", [None, 1, "ok", True, [[]], [1, "x"]])
+def test_a_success_of_a_wild_shape_is_unknown(act: Act, body: Json) -> None:
+    assert isinstance(stubborn(act, answer(body)).result, VendorUnavailable)
+
+
+@every_act
+def test_a_success_without_an_id_made_nothing_known(act: Act) -> None:
+    bodies: tuple[Json, ...] = ({}, {"data": None}, {"data": {}}, {"id": None}, {"data": {"id": None}})
+    for body in bodies:
+        result = stubborn(act, answer(body)).result
+        if act.action in (Action.CREATE, Action.UPSERT) or act.what == "read":
+            assert isinstance(result, VendorUnavailable)
+        elif isinstance(result, Applied):
+            assert result.external_id is None
+
+
+# --- the contact ----------------------------------------------------------------------------------------------------
+
+
+@every_send
+@pytest.mark.parametrize("status", [400, 409, 413, 422, 499])
+def test_a_refusal_rejects_the_contact_in_clean_words(act: Act, status: int) -> None:
+    for response in (telltale(act, status), html(status), answer(None, status), answer([], status)):
+        rejected = stubborn(act, response).result
+        assert isinstance(rejected, Rejected)
+        assert rejected.status == status
+        assert rejected.by_vendor
+        assert rejected.code
+        assert 0 < len(rejected.message) < 500
+
+
+@every_act
+@pytest.mark.parametrize("status", [403, 404, 405, 410])
+def test_a_refusal_that_may_mean_anything(act: Act, status: int) -> None:
+    for response in (telltale(act, status), html(status), answer({"message": "No such contact found."}, status)):
+        result = stubborn(act, response).result
+        match act.what:
+            case "probe":
+                assert result is True or isinstance(result, VendorHalted)
+            case "find":
+                assert isinstance(result, VendorHalted | VendorUnavailable) or result == ()
+            case "read":
+                assert isinstance(result, VendorHalted | VendorUnavailable | None)
+            case "delete":
+                assert isinstance(result, VendorHalted | Rejected | Applied)
+            case _:
+                assert isinstance(result, VendorHalted | Rejected)
+
+
+@pytest.mark.parametrize("act", LOOKS, ids=str)
+@pytest.mark.parametrize("status", [400, 422, 499])
+def test_a_refused_look_finds_out_nothing(act: Act, status: int) -> None:
+    failed = stubborn(act, telltale(act, status)).result
+    assert isinstance(failed, VendorUnavailable | VendorHalted)
+    assert not (isinstance(failed, VendorUnavailable) and failed.maybe_applied)
+
+
+# --- any JSON at all ------------------------------------------------------------------------------------------------
+
+
+@every_act
+@pytest.mark.parametrize("status", [200, 400, 403, 422])
+def test_no_json_breaks_an_adapter(act: Act, status: int) -> None:
+    contact: Json = {"id": "x", "custom_fields": {}, "tags": []}
+    wilds: tuple[Json, ...] = (None, True, 7, -1.5, "x", "", [], {}, [None], [[1]], [{}], {"id": {}}, contact)
+    for wild in wilds:
+        for key in ("data", "errors", "message", "msg", "meta", "items", "id", "tags", "status"):
+            result = stubborn(act, answer({"data": contact, key: wild}, status)).result
+            assert isinstance(result, Exception | Applied | Rejected | Remote | tuple | bool | None)
