@@ -11,18 +11,12 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import asyncpg
-import asyncpg.pool
 
 from syncengine.errors import SchemaOutdated, StorageError
 from syncengine.shipped import shipped
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
-
-OLDEST_MAJOR = 14
-"""The first version with ``hash_record_extended``, which the diff lives on."""
+from syncengine.storage.connect import OLDEST, Connection
 
 _LOCK = int.from_bytes(hashlib.sha256(b"syncengine.sync_migration").digest()[:8], "big", signed=True)
 _POLL = 0.1
@@ -125,8 +119,10 @@ def unapplied(files: Sequence[Migration], applied: Sequence[Applied]) -> list[Mi
 
 
 async def _unapplied(connection: Connection) -> list[Migration]:
-    table = await connection.fetchval("SELECT to_regclass('syncengine.sync_migration') IS NOT NULL")
-    rows = await connection.fetch("SELECT number, name, checksum FROM syncengine.sync_migration") if table else []
+    # In a transaction, as everything here: a pooler may change the server connection behind each.
+    async with connection.transaction():
+        table = await connection.fetchval("SELECT to_regclass('syncengine.sync_migration') IS NOT NULL")
+        rows = await connection.fetch("SELECT number, name, checksum FROM syncengine.sync_migration") if table else []
     return unapplied(migrations(), [Applied(**row) for row in rows])
 
 
@@ -178,18 +174,19 @@ async def _apply_locked(connection: Connection, migration: Migration) -> bool:
     if migration.number not in {file.number for file in await _unapplied(connection)}:
         return False
     await connection.execute(migration.sql)
-    await connection.execute(
-        "INSERT INTO syncengine.sync_migration (number, name, checksum) VALUES ($1, $2, $3)",
-        migration.number,
-        migration.name,
-        migration.checksum,
-    )
+    async with connection.transaction():
+        await connection.execute(
+            "INSERT INTO syncengine.sync_migration (number, name, checksum) VALUES ($1, $2, $3)",
+            migration.number,
+            migration.name,
+            migration.checksum,
+        )
     return True
 
 
 def _require_version(connection: Connection) -> None:
     version = connection.get_server_version()
-    if version.major < OLDEST_MAJOR:
+    if version.major < OLDEST:
         raise StorageError(
-            f"The state database is Postgres {version.major}.{version.minor}; syncengine needs {OLDEST_MAJOR} or newer"
+            f"The state database is Postgres {version.major}.{version.minor}; syncengine needs {OLDEST} or newer"
         )

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syncengine.errors import StorageError
-
-OLDEST_MAJOR = 14
+from syncengine.storage.connect import OLDEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +59,9 @@ def _major(postgres: Path) -> int:
             "Set database: to the URL of a Postgres server of your own"
         ) from error
     version = re.search(r"\d+", answer.stdout)
-    if version is None or int(version[0]) < OLDEST_MAJOR:
+    if version is None or int(version[0]) < OLDEST:
         raise StorageError(
-            f"{postgres} is {answer.stdout.strip()!r}; Postgres {OLDEST_MAJOR} or newer is needed. Install "
+            f"{postgres} is {answer.stdout.strip()!r}; Postgres {OLDEST} or newer is needed. Install "
             "syncengine[embedded], or set database: to the URL of a newer server"
         )
     return int(version[0])
