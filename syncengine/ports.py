@@ -9,7 +9,7 @@ from syncengine.model.calls import Answer, Call
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.http import Exchange, Json, Request, Response
-from syncengine.model.work import Batch, BatchKind, ContactState, Intent, LeaseGrant, Record, SourceRow
+from syncengine.model.work import Batch, BatchKind, ContactState, Intent, LeaseGrant, Link, Record, SourceRow
 
 
 class Vendor(Protocol):
@@ -96,11 +96,10 @@ class ContactStore(Protocol):
         """Write steps and outcomes, in one transaction. A batch's contacts may come in several calls."""
         ...
 
-    async def link(self, contact_id: str, external_id: str) -> str | None:
-        """Make the contact the owner of a vendor contact that was found; returns None when that worked.
+    async def link(self, contact_id: str, external_id: str) -> Link:
+        """Make the contact the owner of a vendor contact that was found, unless another contact owns it.
 
-        Else the id (``destination/contact_id``) of the contact that owns it. A removed contact gives its vendor
-        contact up: its tags set by us become this contact's.
+        A contact that left the source gives its vendor contact up.
         """
         ...
 

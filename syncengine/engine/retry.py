@@ -73,8 +73,8 @@ class Retrier:
             wait = min(self._patience.most, self._patience.base * 2**times)
         if wait > self._patience.max_wait:
             raise VendorHalted(
-                f"{error}: the vendor asks to wait {wait:.0f} s, longer than max_wait ({self._patience.max_wait:.0f} s); "
-                "the next run goes on",
+                f"{error}: the vendor asks to wait {wait:.0f} s, longer than max_wait "
+                f"({self._patience.max_wait:.0f} s); the next run goes on",
                 setting="max_wait",
             ) from None
         if times > self._patience.throttles:

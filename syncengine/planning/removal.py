@@ -13,7 +13,9 @@ from syncengine.planning.plan import Plan, plan_contact
 
 def plan_removal(contact_id: str, known: Known, policy: OnRemoved, capabilities: Capabilities) -> Plan:
     """The calls the policy asks for; none where the contact never reached the vendor."""
-    if known.external_id is None or policy is OnRemoved.IGNORE:
+    if known.external_id is None:
+        return _of_unknown(contact_id, known, policy, capabilities)
+    if policy is OnRemoved.IGNORE:
         return Plan()
     if policy is OnRemoved.DELETE:
         if capabilities.delete is None:
@@ -25,3 +27,15 @@ def plan_removal(contact_id: str, known: Known, policy: OnRemoved, capabilities:
     tags_only = replace(known, pending=replace(pending, fields={}) if pending else None)
     plan = plan_contact(untagged, tags_only, capabilities)
     return plan if isinstance(plan, Plan) else Plan()
+
+
+def _of_unknown(contact_id: str, known: Known, policy: OnRemoved, capabilities: Capabilities) -> Plan:
+    """Nothing, or where an upsert's outcome is unknown: an empty one tells the id that a deletion needs."""
+    pending = known.pending
+    if policy is not OnRemoved.DELETE or pending is None or not pending.creates or not pending.keys:
+        return Plan()
+    if capabilities.upsert is None or capabilities.upsert.must_carry or capabilities.delete is None:
+        return Plan()
+    key = pending.keys[0]
+    calls = (Call(Action.UPSERT, contact_id, key=key), Call(Action.DELETE, contact_id, key=key))
+    return Plan(calls, requests=capabilities.upsert.requests + capabilities.delete.requests)

@@ -70,6 +70,14 @@ def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[
     )
 
 
+def revived(known: Known) -> Known:
+    """What is known of a contact that is wanted again while its deletion is in doubt: that it may exist, no more."""
+    if known.pending is None or not known.pending.deletes:
+        return known
+    keys = (known.key,) if known.key else known.pending.keys
+    return Known(key=known.key, pending=Pending(creates=True, keys=keys, age=known.pending.age))
+
+
 def absent(known: Known) -> Known:
     """What is known once a look-up found nothing: nothing at all."""
     return replace(known, external_id=None, fields={}, tags=frozenset(), found_tags=frozenset(), pending=None)

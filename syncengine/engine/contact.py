@@ -1,0 +1,227 @@
+"""Bring one contact in step: settle what is unknown, look it up, send its calls in order, note each success."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from functools import partial
+
+from syncengine.engine import records
+from syncengine.engine.exchange import Meter
+from syncengine.engine.recorder import Recorder
+from syncengine.engine.retry import Retrier
+from syncengine.engine.task import Job, Task
+from syncengine.errors import AccountStopped, VendorUnavailable
+from syncengine.model.calls import Action, Applied, Call, Rejected, Unsupported
+from syncengine.model.contact import Desired, Known, Remote
+from syncengine.model.work import Record
+from syncengine.planning import settle
+from syncengine.planning.plan import Plan, plan_contact
+from syncengine.planning.removal import plan_removal
+from syncengine.ports import ContactStore, Vendor
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a contact's turn ended."""
+
+    record: Record
+    refused: bool = False
+    """The vendor refused this contact."""
+    unreachable: bool = False
+    """The vendor judged nothing for as long as it was asked."""
+    postponed: bool = False
+    """Another contact holds its match key at the vendor and is about to let go."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A contact's turn so far."""
+
+    job: Job
+    known: Known
+    meter: Meter
+    actions: tuple[Action, ...] = ()
+    dropped: tuple[Unsupported, ...] = ()
+
+
+class ContactSync:
+    """Works on the contacts of one destination, several at a time."""
+
+    def __init__(
+        self,
+        task: Task,
+        vendor: Vendor,
+        retrier: Retrier,
+        store: ContactStore,
+        recorder: Recorder,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._task = task
+        self._vendor = vendor
+        self._capabilities = vendor.capabilities
+        self._retrier = retrier
+        self._store = store
+        self._recorder = recorder
+        self._stopping = stopping
+
+    async def sync(self, job: Job) -> Ending:
+        """The contact's turn, to its end. Raises StorageError and LeaseLost only."""
+        turn = _Turn(job, job.state.known, Meter())
+        try:
+            for _ in range(self._task.patience.attempts):
+                ending = await self._settle(turn) or await self._send(turn)
+                if ending is not None:
+                    return ending
+        except VendorUnavailable as error:
+            return self._deferred(turn, "unreachable", error)
+        except AccountStopped as error:
+            return self._deferred(turn, "account_stopped", error)
+        return self._deferred(turn, "unsettled", VendorUnavailable(_UNSETTLED, maybe_applied=True))
+
+    async def _settle(self, turn: _Turn) -> Ending | None:
+        """Look up what has to be; None when the contact is ready to be planned."""
+        desired = turn.job.desired
+        look_up = settle.needs_look_up(desired, turn.known, self._capabilities, find_first=self._task.find_first)
+        if look_up is None:
+            return self._refusal(turn)
+        found = await self._find(turn, look_up)
+        if not found and look_up.wait > 0:
+            if look_up.wait > self._task.patience.max_wait or self._stopping.is_set():
+                return self._deferred(turn, "unsettled", VendorUnavailable(_UNSETTLED, maybe_applied=True))
+            await asyncio.sleep(look_up.wait)
+            found = await self._find(turn, look_up)
+        if len(found) > 1:
+            return self._rejected(turn, _AMBIGUOUS)
+        if not found:
+            turn.known = settle.absent(turn.known)
+            return self._refusal(turn)
+        return await self._link(turn, found[0]) or self._refusal(turn)
+
+    async def _find(self, turn: _Turn, look_up: settle.LookUp) -> tuple[Remote, ...]:
+        """The hits of the first key that has any."""
+        for key in look_up.keys:
+            hits = await self._retrier.run(partial(self._vendor.find, key), turn.meter, repeatable=True)
+            if hits:
+                return settle.unique(hits)
+        return ()
+
+    async def _link(self, turn: _Turn, remote: Remote) -> Ending | None:
+        link = await self._store.link(turn.job.state.contact_id, remote.external_id)
+        if link.owner is None:
+            known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same)
+            turn.known = replace(known, tags=known.tags | (link.tags & remote.tags))
+            return None
+        if not turn.job.postponed:
+            return replace(self._held(turn, link.owner), postponed=True)
+        if not link.owner_settled:
+            return self._held(turn, link.owner)
+        return self._rejected(turn, _owned(link.owner))
+
+    async def _send(self, turn: _Turn) -> Ending | None:
+        """Plan against what is known now and send; None when a create's outcome is unknown and to be looked up."""
+        plan = self._plan(turn)
+        if isinstance(plan, Rejected):
+            return self._rejected(turn, plan)
+        doubtful = turn.known.pending is not None
+        for index, planned in enumerate(plan.calls):
+            call = replace(planned, external_id=turn.known.external_id or planned.external_id)
+            repeatable = call.action is not Action.CREATE or _repeatable(call, self._vendor)
+            try:
+                answer = await self._retrier.run(partial(self._vendor.send, call), turn.meter, repeatable=repeatable)
+            except (VendorUnavailable, AccountStopped) as error:
+                maybe = isinstance(error, VendorUnavailable) and error.maybe_applied
+                open_calls = settle.remaining((call, *plan.calls[index + 1 :]), age=0.0)
+                turn.known = replace(turn.known, pending=open_calls if maybe or doubtful else None)
+                if maybe and not repeatable and self._capabilities.find_by and not self._stopping.is_set():
+                    return None
+                raise
+            if isinstance(answer, Rejected):
+                if _gone(answer, turn.job.desired):
+                    answer = Applied()
+                else:
+                    turn.known = replace(turn.known, pending=turn.known.pending if index == 0 else None)
+                    return self._rejected(turn, answer)
+            self._learn(turn, call, answer)
+            if rest := plan.calls[index + 1 :]:
+                self._recorder.put(turn.job.batch, records.step(turn.job, turn.known, settle.remaining(rest)))
+        unsupported = plan.unsupported + turn.dropped
+        record = records.in_step(turn.job, turn.known, turn.actions, turn.meter.requests, unsupported)
+        return Ending(record)
+
+    def _plan(self, turn: _Turn) -> Plan | Rejected:
+        job = turn.job
+        if job.desired is None:
+            return plan_removal(job.state.contact_id, turn.known, self._task.on_removed, self._capabilities)
+        return plan_contact(job.desired, turn.known, self._capabilities)
+
+    def _learn(self, turn: _Turn, call: Call, applied: Applied) -> None:
+        pending = turn.known.pending
+        turn.known = replace(settle.learn(turn.known, call, applied, self._capabilities), pending=pending)
+        turn.actions = (*turn.actions, call.action)
+        turn.dropped += applied.dropped
+
+    def _refusal(self, turn: _Turn) -> Ending | None:
+        """The end for a contact that our own check refused; None for all others."""
+        return self._rejected(turn, turn.job.refusal) if turn.job.refusal else None
+
+    def _rejected(self, turn: _Turn, refusal: Rejected) -> Ending:
+        job = turn.job
+        record = records.rejected(
+            job.state,
+            turn.known,
+            job.source_hash,
+            refusal,
+            removal=job.desired is None,
+            actions=turn.actions,
+            requests=turn.meter.requests,
+        )
+        return Ending(record, refused=refusal.by_vendor and not turn.actions)
+
+    def _deferred(self, turn: _Turn, code: str, error: VendorUnavailable | AccountStopped) -> Ending:
+        unreachable = isinstance(error, VendorUnavailable)
+        record = records.deferred(
+            turn.job,
+            turn.known,
+            code,
+            str(error),
+            actions=turn.actions,
+            requests=turn.meter.requests,
+            unknown=turn.known.pending is not None and unreachable,
+            status=error.status if isinstance(error, VendorUnavailable) else None,
+        )
+        return Ending(record, unreachable=unreachable and not turn.actions)
+
+    def _held(self, turn: _Turn, owner: str) -> Ending:
+        message = f"its match key is still held at the vendor by contact {owner}, which has work to do first"
+        return Ending(records.deferred(turn.job, turn.known, "key_still_held", message, requests=turn.meter.requests))
+
+
+def _repeatable(call: Call, vendor: Vendor) -> bool:
+    write = vendor.capabilities.create
+    return call.action is Action.CREATE and write is not None and write.repeatable
+
+
+def _gone(answer: Rejected, desired: Desired | None) -> bool:
+    """A contact that is to be untagged or deleted and no longer exists at the vendor is done with."""
+    return desired is None and answer.code == "not_found"
+
+
+_UNSETTLED = (
+    "a create was sent and its answer was lost; it could not be found yet, and a second one is not created before the "
+    "vendor has had time to settle. The next run looks again"
+)
+_AMBIGUOUS = Rejected(
+    "ambiguous_match",
+    "the vendor holds several contacts with this match key, and guessing would write to the wrong person: merge them "
+    "there, or add a field to match_on that tells them apart",
+    by_vendor=False,
+)
+
+
+def _owned(owner: str) -> Rejected:
+    return Rejected(
+        "ambiguous_match",
+        f"the vendor's contact with this match key belongs to contact {owner}: correct one of the two rows",
+        by_vendor=False,
+    )

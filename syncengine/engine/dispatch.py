@@ -1,0 +1,133 @@
+"""A fixed number of workers pull contacts from a bounded queue, batch by batch, the next one prepared meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+from syncengine.engine.contact import ContactSync, Ending
+from syncengine.engine.judgement import Judge
+from syncengine.engine.prepare import Preparer
+from syncengine.engine.recorder import Recorder
+from syncengine.engine.tally import Tally
+from syncengine.engine.task import Job
+from syncengine.errors import AccountStopped
+from syncengine.model.work import Batch, BatchKind, Record
+from syncengine.ports import BatchStore
+
+Advance = Callable[[int], None]
+"""Told how many contacts are through."""
+
+
+class Dispatcher:
+    """Works through a run's batches. Ends early, without error, when the run is to stop."""
+
+    def __init__(
+        self,
+        *,
+        preparer: Preparer,
+        contacts: ContactSync,
+        batches: BatchStore,
+        recorder: Recorder,
+        tally: Tally,
+        workers: int,
+        stopping: asyncio.Event,
+        stop: Callable[[AccountStopped], None],
+        advance: Advance,
+    ) -> None:
+        self._preparer = preparer
+        self._contacts = contacts
+        self._batches = batches
+        self._recorder = recorder
+        self._tally = tally
+        self._workers = workers
+        self._stopping = stopping
+        self._advance = advance
+        self._judge = Judge(self._emit, stop)
+        self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=workers)
+        self._open: Counter[int] = Counter()
+        self._complete: list[int] = []
+        self._postponed: list[str] = []
+
+    async def run(self) -> None:
+        """Every waiting batch. Raises SourceError, StorageError, LeaseLost."""
+        async with asyncio.TaskGroup() as group:
+            workers = [group.create_task(self._work(), name=f"worker {number}") for number in range(self._workers)]
+            await self._feed()
+            await self._settle()
+            await self._again()
+            self._judge.release()
+            await self._settle()
+            for worker in workers:
+                worker.cancel()
+
+    async def _feed(self) -> None:
+        kind = BatchKind.REMOVALS
+        async for batch in self._batches.waiting():
+            if self._stopping.is_set():
+                return
+            if batch.kind is not kind:
+                # Who left gives match keys up before newcomers ask for them.
+                await self._settle()
+                kind = batch.kind
+            await self._take(batch, again=False)
+
+    async def _again(self) -> None:
+        """Give those who waited for another contact's match key their second turn."""
+        waited, self._postponed = self._postponed, []
+        if waited and not self._stopping.is_set():
+            await self._batches.add(BatchKind.CHANGES, waited)
+            async for batch in self._batches.waiting():
+                if set(batch.contact_ids) == set(waited):
+                    await self._take(batch, again=True)
+            await self._settle()
+
+    async def _take(self, batch: Batch, *, again: bool) -> None:
+        prepared = await self._preparer.prepare(batch, batch.contact_ids if again else ())
+        for record in prepared.records:
+            self._emit(batch.number, record)
+        self._advance(len(batch.contact_ids) - len(prepared.jobs))
+        self._open[batch.number] = len(prepared.jobs)
+        if not prepared.jobs:
+            self._complete.append(batch.number)
+        for job in prepared.jobs:
+            await self._queue.put(job)
+
+    async def _work(self) -> None:
+        while True:
+            job = await self._queue.get()
+            try:
+                self._note(job, await self._contacts.sync(job))
+            finally:
+                self._queue.task_done()
+            await self._finish_batches()
+
+    def _note(self, job: Job, ending: Ending) -> None:
+        if ending.postponed:
+            self._postponed.append(job.state.contact_id)
+            self._recorder.put(job.batch, ending.record)
+        else:
+            self._judge.note(job.batch, ending)
+        self._advance(1)
+        self._open[job.batch] -= 1
+        if not self._open[job.batch]:
+            del self._open[job.batch]
+            self._complete.append(job.batch)
+
+    def _emit(self, batch: int, record: Record) -> None:
+        self._tally.count(batch, record)
+        self._recorder.put(batch, record)
+
+    async def _settle(self) -> None:
+        """Wait until everything handed out is through and written down."""
+        await self._queue.join()
+        await self._recorder.flush()
+        await self._finish_batches()
+
+    async def _finish_batches(self) -> None:
+        complete, self._complete = self._complete, []
+        if complete:
+            await self._recorder.flush()
+        for number in complete:
+            await self._batches.finish(number, self._tally.of_batch(number), None)

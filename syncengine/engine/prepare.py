@@ -1,0 +1,142 @@
+"""From a batch of contact ids to jobs: fresh rows and states, plans, and intents before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from syncengine.engine import records
+from syncengine.engine.task import Job, Task
+from syncengine.model.calls import Rejected
+from syncengine.model.capabilities import Capabilities
+from syncengine.model.contact import Desired, Known
+from syncengine.model.work import Batch, BatchKind, ContactState, Intent, Record, SourceRow, Status
+from syncengine.planning.mapping import desire, no_match_key
+from syncengine.planning.match_keys import hashes
+from syncengine.planning.plan import Plan, plan_contact
+from syncengine.planning.removal import plan_removal
+from syncengine.planning.settle import intent, needs_look_up, revived
+from syncengine.ports import ContactStore, KeyStore, SourceReader
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch ready to be worked on."""
+
+    jobs: tuple[Job, ...] = ()
+    records: tuple[Record, ...] = ()
+    """Contacts that need no request."""
+
+
+class Preparer:
+    """Loads and plans batches of one destination."""
+
+    def __init__(
+        self, task: Task, capabilities: Capabilities, source: SourceReader, store: ContactStore, keys: KeyStore | None
+    ) -> None:
+        self._task = task
+        self._capabilities = capabilities
+        self._source = source
+        self._store = store
+        self._keys = keys
+
+    async def claim(self, batch: Batch) -> None:
+        """Note which match keys the batch's contacts ask for, so that all of the run's wishes are judged together."""
+        if self._keys is None:
+            return
+        rows = {row.contact_id: row for row in await self._source.load(batch.contact_ids)}
+        claims: dict[str, list[bytes]] = {}
+        for contact_id in batch.contact_ids:
+            row = rows.get(contact_id)
+            wanted = desire(row, self._task.mapping, self._capabilities.identity) if row else None
+            claims[contact_id] = hashes(wanted.keys) if isinstance(wanted, Desired) else []
+        await self._keys.claim(claims)
+
+    async def prepare(self, batch: Batch, postponed: Collection[str] = ()) -> Prepared:
+        """Load and plan a batch, and write its intents. Raises SourceError, StorageError, LeaseLost."""
+        prepared = await self.plan(batch, postponed)
+        await self._store.intend(
+            [
+                Intent(job.state.contact_id, intent(job.desired, job.state.known, job.plan))
+                for job in prepared.jobs
+                if job.plan.calls
+            ]
+        )
+        return prepared
+
+    async def plan(self, batch: Batch, postponed: Collection[str] = ()) -> Prepared:
+        """Load and plan a batch; writes nothing."""
+        rows = {row.contact_id: row for row in await self._source.load(batch.contact_ids)}
+        states = await self._store.load(batch.contact_ids)
+        losers = await self._keys.losers(batch.contact_ids) if self._keys else {}
+        planned = self._planned(batch, rows, states, losers, postponed)
+        return Prepared(
+            tuple(item for item in planned if isinstance(item, Job)),
+            tuple(item for item in planned if isinstance(item, Record)),
+        )
+
+    def _planned(
+        self,
+        batch: Batch,
+        rows: Mapping[str, SourceRow],
+        states: Mapping[str, ContactState],
+        losers: Mapping[str, str],
+        postponed: Collection[str],
+    ) -> Sequence[Job | Record]:
+        planned: list[Job | Record | None] = []
+        for contact_id in dict.fromkeys(batch.contact_ids):
+            state, row = states.get(contact_id), rows.get(contact_id)
+            if row is not None:
+                state = state or ContactState(contact_id)
+                job = self._change(batch.number, state, row, losers.get(contact_id))
+                job = replace(job, postponed=contact_id in postponed) if isinstance(job, Job) else job
+                planned.append(job)
+            elif state is not None and batch.kind is BatchKind.REMOVALS:
+                planned.append(self._removal(batch.number, state))
+            # Else it left after the diff: not sent, and its removal is the next run's business, brakes included.
+        return [item for item in planned if item is not None]
+
+    def _change(self, batch: int, state: ContactState, row: SourceRow, winner: str | None) -> Job | Record | None:
+        state = replace(state, known=revived(state.known))
+        known = state.known
+        desired = desire(row, self._task.mapping, self._capabilities.identity)
+        if isinstance(desired, Rejected):
+            return self._refused(batch, state, None, row, desired)
+        if winner is not None:
+            return self._refused(batch, state, desired, row, _duplicate(winner))
+        if known.external_id is None and not desired.keys:
+            return self._refused(batch, state, desired, row, no_match_key(self._task.mapping))
+        plan = plan_contact(desired, known, self._capabilities)
+        if isinstance(plan, Rejected):
+            return self._refused(batch, state, desired, row, plan)
+        job = Job(batch, state, desired, row.source_hash, plan)
+        if plan.calls:
+            return job
+        settled = state.status is Status.SYNCED and state.source_hash == row.source_hash and known.pending is None
+        return None if settled else records.in_step(job, known, (), 0, plan.unsupported)
+
+    def _refused(
+        self, batch: int, state: ContactState, desired: Desired | None, row: SourceRow, refusal: Rejected
+    ) -> Job | Record:
+        if needs_look_up(None, state.known, self._capabilities, find_first=False):
+            return Job(batch, state, desired or Desired(state.contact_id, {}), row.source_hash, Plan(), refusal)
+        return records.rejected(state, state.known, row.source_hash, refusal)
+
+    def _removal(self, batch: int, state: ContactState) -> Job | Record:
+        plan = plan_removal(state.contact_id, state.known, self._task.on_removed, self._capabilities)
+        job = Job(batch, state, None, None, plan)
+        unknown = needs_look_up(None, state.known, self._capabilities, find_first=False)
+        return job if plan.calls or unknown else records.in_step(job, _left(state.known), (), 0, plan.unsupported)
+
+
+def _left(known: Known) -> Known:
+    return replace(known, pending=None)
+
+
+def _duplicate(winner: str) -> Rejected:
+    return Rejected(
+        "duplicate_match_key",
+        f"contact {winner} has the same match key, and a vendor would take the two for one: correct the row, or add "
+        "a field to match_on that tells them apart",
+        by_vendor=False,
+    )

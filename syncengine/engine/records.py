@@ -1,0 +1,81 @@
+"""Records of how contacts end. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncengine.engine.task import Job
+from syncengine.model.calls import Action, OutcomeKind, Rejected, Unsupported
+from syncengine.model.contact import Known, Pending
+from syncengine.model.work import ContactOutcome, ContactState, Record, Status
+from syncengine.planning.refusals import refused
+
+
+def in_step(
+    job: Job, known: Known, actions: tuple[Action, ...], requests: int, unsupported: tuple[Unsupported, ...]
+) -> Record:
+    """Everything the vendor can express is done; without an outcome where there was nothing to do."""
+    outcome = None
+    if actions or unsupported:
+        kind = OutcomeKind.UNSUPPORTED if unsupported else OutcomeKind.APPLIED
+        code = unsupported[0].code if unsupported else ""
+        outcome = ContactOutcome(kind, actions, requests, code, unsupported=unsupported)
+    return Record(
+        contact_id=job.state.contact_id,
+        known=replace(known, pending=None),
+        status=Status.REMOVED if job.desired is None else Status.SYNCED,
+        source_hash=None if job.desired is None else job.source_hash,
+        outcome=outcome,
+    )
+
+
+def step(job: Job, known: Known, pending: Pending | None) -> Record:
+    """A call succeeded, and more are to come."""
+    return Record(
+        contact_id=job.state.contact_id,
+        known=replace(known, pending=pending),
+        status=Status.PENDING,
+        source_hash=None,
+        rejections=job.state.rejections,
+        rejected_hash=job.state.rejected_hash,
+    )
+
+
+def deferred(
+    job: Job,
+    known: Known,
+    code: str,
+    message: str,
+    *,
+    actions: tuple[Action, ...] = (),
+    requests: int = 0,
+    unknown: bool = False,
+    status: int | None = None,
+) -> Record:
+    """Not judged: planned again by the next run, and nothing is held against it."""
+    kind = OutcomeKind.UNKNOWN if unknown else OutcomeKind.DEFERRED
+    outcome = ContactOutcome(kind, actions, requests, code, message, status)
+    return replace(step(job, known, known.pending), outcome=outcome)
+
+
+def rejected(
+    state: ContactState,
+    known: Known,
+    source_hash: int | None,
+    refusal: Rejected,
+    *,
+    removal: bool = False,
+    actions: tuple[Action, ...] = (),
+    requests: int = 0,
+) -> Record:
+    """Refused: planned again until it is a dead letter. A removal that keeps being refused is let be."""
+    status, rejections = refused(state, source_hash)
+    return Record(
+        contact_id=state.contact_id,
+        known=known,
+        status=Status.REMOVED if removal and status is Status.DEAD else status,
+        source_hash=None,
+        rejections=rejections,
+        rejected_hash=source_hash,
+        outcome=ContactOutcome(OutcomeKind.REJECTED, actions, requests, refusal.code, refusal.message, refusal.status),
+    )

@@ -1,0 +1,49 @@
+"""What a run counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from syncengine.model.work import Record
+
+
+class Tally:
+    """Contacts by outcome and calls by action, for the run and for each batch."""
+
+    def __init__(self) -> None:
+        self.contacts: Counter[str] = Counter()
+        self.actions: Counter[str] = Counter()
+        self._batches: dict[int, Counter[str]] = {}
+
+    def count(self, batch: int, record: Record) -> None:
+        """Count a contact that is finished."""
+        if record.outcome is None:
+            return
+        # An unknown outcome is one the next run settles: to a person it is deferred.
+        kind = "deferred" if record.outcome.kind == "unknown" else record.outcome.kind.value
+        self.contacts[kind] += 1
+        self.actions.update(action.value for action in record.outcome.actions)
+        self._batches.setdefault(batch, Counter())[kind] += 1
+
+    def defer(self, contacts: int) -> None:
+        """Count contacts whose turn never came."""
+        self.contacts["deferred"] += contacts
+
+    def of_batch(self, batch: int) -> dict[str, int]:
+        """What was counted in one batch."""
+        return dict(self._batches.get(batch, {}))
+
+    @property
+    def calls(self) -> int:
+        return self.actions.total()
+
+    @property
+    def fell_short(self) -> bool:
+        """Whether somebody should look: anything refused or deferred in this run."""
+        return bool(self.contacts["rejected"] or self.contacts["deferred"])
+
+    def public_contacts(self) -> dict[str, int]:
+        """The names of ``run --json``."""
+        names = ("applied", "rejected", "deferred", "unsupported")
+        counted = {name: self.contacts[name] for name in names}
+        return {"changed": sum(counted.values()), **counted}

@@ -1,0 +1,42 @@
+"""What a run is asked to do, and a contact's part of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from syncengine.engine.retry import Patience
+from syncengine.model.calls import Rejected
+from syncengine.model.contact import Desired
+from syncengine.model.mapping import Mapping, OnRemoved
+from syncengine.model.work import ContactState
+from syncengine.planning.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One destination's settings as the engine needs them."""
+
+    destination: str
+    mapping: Mapping
+    source_key: str
+    on_removed: OnRemoved
+    find_first: bool = True
+    in_flight: int = 8
+    patience: Patience = field(default_factory=Patience)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One contact's work."""
+
+    batch: int
+    state: ContactState
+    desired: Desired | None
+    """None: the contact left the source."""
+    source_hash: int | None
+    plan: Plan
+    """As far as it can be told before a look-up."""
+    refusal: Rejected | None = None
+    """The contact is refused by our own check, but something sent before has to be settled first."""
+    postponed: bool = False
+    """It had its turn already and waited for another contact to let go."""
