@@ -68,6 +68,8 @@ class ContactSync:
     async def sync(self, job: Job) -> Ending:
         """The contact's turn, to its end. Raises StorageError and LeaseLost only."""
         turn = _Turn(job, job.state.known, Meter())
+        if self._stopping.is_set():
+            return self._deferred(turn, "stopped", AccountStopped("the run was stopped before this contact's turn"))
         try:
             for _ in range(self._task.patience.attempts):
                 ending = await self._settle(turn) or await self._send(turn)

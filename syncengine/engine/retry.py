@@ -9,7 +9,7 @@ from random import Random
 from typing import Protocol, TypeVar
 
 from syncengine.engine.exchange import Meter, drive
-from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
+from syncengine.errors import AccountStopped, VendorHalted, VendorThrottled, VendorUnavailable
 from syncengine.model.http import Exchange
 from syncengine.ports import Sender
 
@@ -29,8 +29,16 @@ class Patience:
     """Refusals for the rate limit in a row, all waited out, before the account is halted: somebody else uses it up."""
 
 
-class Pausing(Protocol):
-    """The part of the pacing that a 429 concerns."""
+class Brakes(Protocol):
+    """The part of the pacing that answers concern."""
+
+    def prove(self) -> None:
+        """The vendor accepts the credentials."""
+        ...
+
+    def stop(self, error: AccountStopped) -> None:
+        """Nothing may be sent any more."""
+        ...
 
     def pause(self, seconds: float) -> None:
         """Send nothing for the account for so long."""
@@ -40,7 +48,7 @@ class Pausing(Protocol):
 class Retrier:
     """Runs exchanges of one account until they are answered."""
 
-    def __init__(self, sender: Sender, pacing: Pausing, patience: Patience, random: Random) -> None:
+    def __init__(self, sender: Sender, pacing: Brakes, patience: Patience, random: Random) -> None:
         self._sender = sender
         self._pacing = pacing
         self._patience = patience
@@ -56,7 +64,10 @@ class Retrier:
         maybe = False
         while True:
             try:
-                return await drive(make(), self._sender, meter)
+                result = await drive(make(), self._sender, meter)
+            except AccountStopped as error:
+                self._pacing.stop(error)
+                raise
             except VendorThrottled as error:
                 throttled += 1
                 self._wait_for_limit(error, throttled)
@@ -66,24 +77,37 @@ class Retrier:
                 if failures >= self._patience.attempts or (maybe and not repeatable):
                     raise VendorUnavailable(str(error), maybe_applied=maybe, status=error.status) from None
                 await asyncio.sleep(self._backoff(failures))
+            else:
+                self._pacing.prove()
+                return result
 
     def _wait_for_limit(self, error: VendorThrottled, times: int) -> None:
-        wait = error.retry_after
-        if wait is None:
-            wait = min(self._patience.most, self._patience.base * 2**times)
+        halted = self._too_long(error, times)
+        if halted is not None:
+            self._pacing.stop(halted)
+            raise halted from None
+        self._pacing.pause(self._asked(error, times))
+
+    def _asked(self, error: VendorThrottled, times: int) -> float:
+        if error.retry_after is not None:
+            return error.retry_after
+        return min(self._patience.most, self._patience.base * 2**times)
+
+    def _too_long(self, error: VendorThrottled, times: int) -> VendorHalted | None:
+        wait = self._asked(error, times)
         if wait > self._patience.max_wait:
-            raise VendorHalted(
+            return VendorHalted(
                 f"{error}: the vendor asks to wait {wait:.0f} s, longer than max_wait "
                 f"({self._patience.max_wait:.0f} s); the next run goes on",
                 setting="max_wait",
-            ) from None
+            )
         if times > self._patience.throttles:
-            raise VendorHalted(
+            return VendorHalted(
                 f"{error}: refused {times} times in a row although every wait was kept; does something else use this "
                 "account's limit? Lower limits in the destination's file",
                 setting="limits",
-            ) from None
-        self._pacing.pause(wait)
+            )
+        return None
 
     def _backoff(self, failures: int) -> float:
         return self._random.uniform(0, min(self._patience.most, self._patience.base * 2**failures))
