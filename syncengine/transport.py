@@ -7,7 +7,9 @@ before the bytes go out.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextvars import ContextVar
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -24,6 +26,7 @@ MOST_BYTES = 10 * 1024 * 1024
 """An answer longer than this is no answer of a contacts API."""
 _NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 """The connection was never made (refused, unknown host, TLS), so nothing was sent."""
+_left: ContextVar[list[bool]] = ContextVar("attempts of this request that may have reached the vendor")
 _FAILED = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 
@@ -33,7 +36,7 @@ class Transport:
     def __init__(self, base_url: str, gate: Gate, *, timeout: float = 30.0, connections: int = 8) -> None:
         self._base_url = base_url.rstrip("/")
         self._gate = gate
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout)
+        self._timeout = timeout
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
@@ -43,7 +46,7 @@ class Transport:
         trace.on_connection_reuseconn.append(self._about_to_send)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections),
-            timeout=self._timeout,
+            timeout=aiohttp.ClientTimeout(total=None),
             middlewares=(self._with_permit,),
             trace_configs=[trace],
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -64,6 +67,7 @@ class Transport:
         Raises VendorUnavailable when no whole response came, AccountStopped when nothing may be sent.
         """
         assert self._session is not None, "enter the transport first"
+        left = _left.set([])
         try:
             async with self._session.request(
                 request.method,
@@ -72,14 +76,16 @@ class Transport:
                 headers=_headers(request),
                 allow_redirects=False,
             ) as response:
-                body = await _read(response)
+                async with asyncio.timeout(self._timeout):
+                    body = await _read(response)
                 return Response(response.status, {k.lower(): v for k, v in response.headers.items()}, body)
         except AccountStopped:
             raise
         except _FAILED as error:
-            raise VendorUnavailable(
-                f"{request.route}: {_in_words(error)}", maybe_applied=not isinstance(error, _NEVER_LEFT)
-            ) from None
+            maybe = bool(_left.get()) or not isinstance(error, _NEVER_LEFT)
+            raise VendorUnavailable(f"{request.route}: {_in_words(error)}", maybe_applied=maybe) from None
+        finally:
+            _left.reset(left)
 
     def _url(self, request: Request) -> URL:
         query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in request.query)
@@ -91,9 +97,12 @@ class Transport:
         permit = await self._gate.permit(request.method)
         try:
             self._gate.check()
-            response = await handler(request)
-        except BaseException:
+            async with asyncio.timeout(self._timeout):  # from here: waiting for the permit is no delay of the vendor's
+                response = await handler(request)
+        except BaseException as error:
             permit.abandoned()
+            if not isinstance(error, (*_NEVER_LEFT, AccountStopped)):
+                _left.get().append(True)
             raise
         permit.answered()
         return response
@@ -117,7 +126,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _in_words(error: BaseException) -> str:
+def _in_words(error: BaseException) -> str:  # noqa: PLR0911 - a table of words
     """What happened, without the address: it may hold secrets and personal data."""
     match error:
         case aiohttp.ClientConnectorDNSError():
