@@ -1,0 +1,73 @@
+"""Every named statement is prepared against the migrated schema; templates with the fragments of sample sources."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from importlib import resources
+from string import Formatter
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from syncengine.storage.connect import connect, transaction
+from syncengine.storage.inspect_source import inspect
+from syncengine.storage.source import Source, SourceSpec
+from syncengine.storage.statements import statements
+
+FILES = sorted(
+    file.name.removesuffix(".sql")
+    for file in resources.files("syncengine.storage").joinpath("sql").iterdir()
+    if file.name.endswith(".sql")
+)
+NAMES = [(file, name) for file in FILES for name in statements(file)]
+
+_SAMPLES = """
+CREATE SCHEMA crm;
+CREATE TABLE crm.by_number ("the key" bigint PRIMARY KEY, name text, tags text[]);
+CREATE TABLE crm.by_text ("the key" text COLLATE "C" PRIMARY KEY, name text, tags text[]);
+"""
+
+
+def _placeholders(template: str) -> set[str]:
+    try:
+        fields = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
+    except ValueError:  # a lone brace: no template
+        return set()
+    return {field for field in fields if field.isidentifier()}
+
+
+@pytest_asyncio.fixture
+async def connection(database: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    connection = await connect(database)
+    await connection.execute(_SAMPLES)
+    yield connection
+    await connection.close()
+
+
+def _fragments(source: Source, bound: str) -> dict[str, str]:
+    known = ("relation", "where", "key", "key_type", "contact_id", "hash", "values")
+    literals = {"order": source.text_order, "destination": "'whatsapp'", "low": "NULL", "high": bound}
+    return {name: getattr(source, name) for name in known} | literals
+
+
+def test_there_are_statements() -> None:
+    assert {"connect", "diff", "source"} <= set(FILES)
+    assert ("diff", "range_by_number") in NAMES
+
+
+@pytest.mark.parametrize(("file", "name"), NAMES)
+@pytest.mark.asyncio
+async def test_statement_fits_the_schema(connection: asyncpg.Connection[asyncpg.Record], file: str, name: str) -> None:
+    statement = statements(file)[name]
+    if not _placeholders(statement):
+        async with transaction(connection, read_only=True):
+            await connection.prepare(statement)
+        return
+    table, bound = ("by_text", "'k'") if name.endswith("by_text") else ("by_number", "'17'")
+    spec = SourceSpec(
+        table=f"crm.{table}", key="the key", columns=("name", "tags"), where="name <> 'a{b}$1'", salt="it's {x}"
+    )
+    source = await inspect(connection, spec)
+    async with transaction(connection, read_only=True):
+        await connection.prepare(statement.format(**_fragments(source, bound)))
