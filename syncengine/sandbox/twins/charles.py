@@ -1,0 +1,243 @@
+"""The twin of charles: one upsert by (source type, external reference id), lists that only grow, and an erasure job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from typing import Literal
+from urllib.parse import unquote
+from uuid import NAMESPACE_URL, uuid5
+
+import orjson
+
+from syncengine.model.http import Json, Response
+from syncengine.sandbox.limiter import Limiter
+from syncengine.sandbox.twins.charles_people import NAMES, Person, changes, mistakes, payload, shown
+from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, changed, retry_header
+
+_CONTACTS = "/api/v1beta/contacts"
+_ERASURES = "/api/v0/people/cleanup/gdpr/"
+_SEEDED = "seed"
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What the documentation leaves open."""
+
+    __pydantic_config__ = SWITCHES
+
+    key: str = "sandbox-key"
+    tags_mode: Literal["add", "replace"] = "add"
+    custom_properties: tuple[str, ...] | None = None
+    """The properties that are defined; None: any."""
+    unknown_property: Literal["drop", "reject"] = "drop"
+    known_tags: tuple[str, ...] | None = None
+    """The tags that are defined; None: any."""
+    unknown_tag: Literal["create", "drop", "reject"] = "create"
+    null_mode: Literal["ignore", "clear"] = "ignore"
+    match_by_phone: bool = False
+    """Whether a new key with a known phone joins the person that has it."""
+    erasure_delay: float = 0.5
+    """Seconds until the erasure job has run."""
+    unknown_person: Literal[200, 404] = 404
+    """The answer to the erasure of a person who is not there."""
+    send_retry_after: bool = True
+
+
+class CharlesTwin:
+    """See ``Twin``."""
+
+    def __init__(self) -> None:
+        self.switches = Switches()
+        self.limiter = Limiter()
+        self._made = count(1)
+        self.reset()
+
+    def configure(self, changes: Mapping[str, Json]) -> None:
+        self.switches = changed(self.switches, changes)
+
+    def reset(self) -> None:
+        self._people: dict[str, Person] = {}
+        self._by_key: dict[tuple[str, str], str] = {}
+        self._by_phone: dict[str, str] = {}
+        self._erase_at: dict[str, float] = {}
+        self.limiter.reset()
+
+    def route(self, request: TwinRequest) -> str:
+        if request.path == _CONTACTS:
+            return f"{request.method} {_CONTACTS}"
+        if _person_id(request):
+            return f"{request.method} {_ERASURES}{{id}}"
+        return f"{request.method} /?"
+
+    def admit(self, request: TwinRequest, now: float) -> Response | None:
+        if request.headers.get("x-api-key") != self.switches.key:
+            return self.refusal(401, "The API key is missing or wrong")
+        wait = self.limiter.arrive(request.method, now)
+        if wait is None:
+            return None
+        return self.refusal(429, "Too many requests", wait if self.switches.send_retry_after else None)
+
+    def handle(self, request: TwinRequest, now: float) -> Response:
+        return self.admit(request, now) or self.commit(request, now)
+
+    def refusal(self, status: int, text: str, retry_after: float | None = None) -> Response:
+        error = {
+            "code": 1000 + status,
+            "class": "ValidationError" if status in (400, 422) else "RequestError",
+            "message_key": f"errors.{status}",
+            "message": text,
+            "description_key": "",
+            "description": "",
+        }
+        return answer(status, self._envelope(status, "Request failed", None, [error]), retry_header(retry_after))
+
+    def commit(self, request: TwinRequest, now: float) -> Response:
+        self._erase(now)
+        person_id = _person_id(request)
+        if request.method == "PUT" and request.path == _CONTACTS:
+            return self._upsert(request, now)
+        if request.method == "DELETE" and person_id:
+            return self._schedule_erasure(person_id, now)
+        return self.refusal(404, "Not found")
+
+    def seed(self, seeds: Sequence[Seed], now: float) -> list[str]:
+        bodies = []
+        for number, each in enumerate(seeds):
+            if not each.key:
+                raise ValueError(f"{number}.key: charles knows a contact by its key alone")
+            fields = {"source_type": _SEEDED, **each.fields}
+            source = fields.pop("source_type")
+            body = {"external_reference_id": each.key, "source_type": source, **payload(fields, each.tags)}
+            if wrong := mistakes(body):
+                raise ValueError(f"{number}: {wrong[0]}")
+            bodies.append(body)
+        return [self._put(body, now).id for body in bodies]
+
+    def contacts(self, now: float) -> list[dict[str, Json]]:
+        self._erase(now)
+        return [
+            {"id": person.id, "key": person.key, "fields": person.fields(), "tags": list(person.tags)}
+            for person in self._people.values()
+        ]
+
+    def _upsert(self, request: TwinRequest, now: float) -> Response:
+        try:
+            body = orjson.loads(request.body)
+        except orjson.JSONDecodeError:
+            return self.refusal(400, "The body is not valid JSON")
+        if not isinstance(body, dict):
+            return self.refusal(400, "The body must be an object")
+        if wrong := mistakes(body):
+            return self.refusal(422, "; ".join(wrong))
+        if unknown := self._unknown(body):
+            return self.refusal(422, unknown)
+        person = self._put(body, now)
+        host = request.headers.get("host", "localhost")
+        return answer(200, self._envelope(200, "Upserted contact successfully.", shown(person), [], host))
+
+    def _unknown(self, body: Mapping[str, Json]) -> str | None:
+        """What makes the whole request a mistake, where the switches say so."""
+        if self.switches.unknown_property == "reject" and any(
+            not _defined(name, self.switches.custom_properties) for name in body.get("custom_properties") or {}
+        ):
+            return "custom_properties names a property that does not exist"
+        if self.switches.unknown_tag == "reject" and any(
+            not _defined(tag, self.switches.known_tags) for tag in body.get("tags") or ()
+        ):
+            return "tags names a tag that does not exist"
+        return None
+
+    def _put(self, body: Mapping[str, Json], now: float) -> Person:
+        key = (body["source_type"], body["external_reference_id"])
+        wanted = changes(body)
+        person = self._person(key, wanted.phones)
+        at = datetime.fromtimestamp(now, UTC)
+        if person is None:
+            person = Person(str(uuid5(NAMESPACE_URL, f"person-{next(self._made)}")), key[1], at, at)
+            self._people[person.id] = person
+        self._by_key[key] = person.id
+        person.payloads[key] = dict(body)
+        person.updated = at
+        for name in NAMES:
+            self._set(person.names, name, body)
+        for name in body.get("custom_properties") or {}:
+            if _defined(name, self.switches.custom_properties):
+                self._set(person.properties, name, body["custom_properties"])
+        for number, kind in wanted.phones.items():
+            person.phones.setdefault(number, kind)
+            self._by_phone.setdefault(number, person.id)
+        for address, entry in wanted.emails.items():
+            person.emails.setdefault(address, entry)
+        self._tag(person, body)
+        return person
+
+    def _tag(self, person: Person, body: Mapping[str, Json]) -> None:
+        tags = body.get("tags")
+        if tags is None:
+            return
+        if self.switches.tags_mode == "replace":
+            person.tags.clear()
+        for tag in tags:
+            if self.switches.unknown_tag == "create" or _defined(tag, self.switches.known_tags):
+                person.tags.setdefault(tag)
+
+    def _set(self, held: dict[str, Json], name: str, given: Mapping[str, Json]) -> None:
+        value = given.get(name)
+        if value is not None:
+            held[name] = value
+        elif name in given and self.switches.null_mode == "clear":
+            held.pop(name, None)
+
+    def _person(self, key: tuple[str, str], phones: Mapping[str, str]) -> Person | None:
+        person_id = self._by_key.get(key)
+        if person_id is None and self.switches.match_by_phone:
+            person_id = next((self._by_phone[number] for number in phones if number in self._by_phone), None)
+        return self._people[person_id] if person_id else None
+
+    def _schedule_erasure(self, person_id: str, now: float) -> Response:
+        if person_id not in self._people and self.switches.unknown_person == 404:
+            return self.refusal(404, "Person not found")
+        if person_id in self._people:
+            self._erase_at.setdefault(person_id, now + self.switches.erasure_delay)
+        done = "GDPR delete contact job scheduled successfully"
+        return answer(200, self._envelope(200, done, {"jobId": "contacts-cleanup"}, []))
+
+    def _erase(self, now: float) -> None:
+        for person_id in [each for each, at in self._erase_at.items() if at <= now]:
+            del self._erase_at[person_id]
+            gone = self._people.pop(person_id)
+            for key in gone.payloads:
+                del self._by_key[key]
+            for number in gone.phones:
+                if self._by_phone.get(number) == person_id:
+                    heir = next((each.id for each in self._people.values() if number in each.phones), None)
+                    del self._by_phone[number]
+                    if heir:
+                        self._by_phone[number] = heir
+
+    def _envelope(self, status: int, msg: str, data: Json, errors: list[Json], host: str = "localhost") -> Json:
+        request_id = uuid5(NAMESPACE_URL, f"request-{next(self._made)}")
+        return {
+            "status": status,
+            "msg": msg,
+            "messages": [],
+            "localized_messages": [],
+            "errors": errors,
+            "request": {"host": host, "id": str(request_id)},
+            "data": data,
+        }
+
+
+TWIN = CharlesTwin
+
+
+def _person_id(request: TwinRequest) -> str:
+    segment = request.path.removeprefix(_ERASURES) if request.path.startswith(_ERASURES) else ""
+    return "" if "/" in segment else unquote(segment)
+
+
+def _defined(name: str, known: Sequence[str] | None) -> bool:
+    return known is None or name in known

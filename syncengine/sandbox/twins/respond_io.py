@@ -1,0 +1,248 @@
+"""The twin of respond.io, legacy v1: a create that repeats, 403 for nearly everything, and all values text."""
+
+from __future__ import annotations
+
+from base64 import b64decode, urlsafe_b64decode
+from binascii import Error as NotBase64
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Literal
+from urllib.parse import parse_qsl, unquote
+
+from syncengine.model.http import Json, Response
+from syncengine.sandbox.limiter import Limiter
+from syncengine.sandbox.twins.respond_io_wire import (
+    Contact,
+    RefusedError,
+    as_text,
+    entries,
+    page_of,
+    pattern_of,
+    segments,
+    token_of,
+)
+from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, changed, retry_header
+
+_STANDARD = frozenset({"firstName", "lastName", "profilePic", "language", "phone", "email"})
+_MAX_FIELDS = 30
+_MAX_TAGS = 10
+_FIRST_ID = 177640021
+_VERBS = {
+    "/contact/by_custom_field": ("GET",),
+    "/contact/": ("POST",),
+    "/contact/{id}": ("GET", "PUT"),
+    "/contact/{id}/tags": ("POST", "DELETE"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What the documentation leaves open."""
+
+    __pydantic_config__ = SWITCHES
+
+    tokens: tuple[str, ...] = ("sandbox-token",)
+    """Each is a channel with contacts of its own."""
+    viber_tokens: tuple[str, ...] = ()
+    """Tokens of Viber channels, besides ``tokens``."""
+    viber_alphabet: Literal["standard", "url"] = "standard"
+    viber_calls: Literal["all", "documented"] = "all"
+    """Which calls take the id as Base64: all, or update and the removal of tags."""
+    dup: Literal["allow", "403"] = "allow"
+    """A create with the phone or e-mail of a contact that is there."""
+    store_plus: bool = True
+    """Whether a phone keeps its ``+``."""
+    custom_fields: tuple[str, ...] | None = None
+    """The custom fields that are defined; None: any."""
+    null_mode: Literal["ignore", "clear"] = "ignore"
+    send_retry_after: bool = True
+
+
+class _Channel:
+    """The contacts of one token."""
+
+    def __init__(self) -> None:
+        self.contacts: dict[str, Contact] = {}
+        self._holders: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+
+    def add(self, contact: Contact, fields: Mapping[str, str]) -> None:
+        self.contacts[contact.id] = contact
+        self.write(contact, fields)
+
+    def write(self, contact: Contact, fields: Mapping[str, str]) -> None:
+        for name, value in fields.items():
+            if name in contact.fields:
+                self._holders[name, contact.fields[name]].discard(contact.id)
+            contact.fields[name] = value
+            self._holders[name, value].add(contact.id)
+
+    def holders(self, name: str, value: str) -> list[Contact]:
+        found = (self.contacts[each] for each in self._holders.get((name, value), ()))
+        return sorted(found, key=lambda contact: contact.number)
+
+
+class RespondIoTwin:
+    """See ``Twin``. Paths may begin with ``/api/v1``."""
+
+    def __init__(self) -> None:
+        self.switches = Switches()
+        self.limiter = Limiter()
+        self.reset()
+
+    def configure(self, changes: Mapping[str, Json]) -> None:
+        self.switches = changed(self.switches, changes)
+
+    def reset(self) -> None:
+        self._channels: defaultdict[str, _Channel] = defaultdict(_Channel)
+        self._numbers = count(_FIRST_ID)
+        self.limiter.reset()
+
+    def route(self, request: TwinRequest) -> str:
+        return f"{request.method} {pattern_of(request) or '/?'}"
+
+    def admit(self, request: TwinRequest, now: float) -> Response | None:
+        token = token_of(request)
+        if token not in (*self.switches.tokens, *self.switches.viber_tokens):
+            return self.refusal(401, "Unauthorized")
+        wait = self.limiter.arrive(request.method, now, token)
+        if wait is None:
+            return None
+        return self.refusal(429, "Too Many Requests", wait if self.switches.send_retry_after else None)
+
+    def handle(self, request: TwinRequest, now: float) -> Response:
+        return self.admit(request, now) or self.commit(request, now)
+
+    def refusal(self, status: int, text: Json, retry_after: float | None = None) -> Response:
+        return answer(status, {"status": "error", "message": text}, retry_header(retry_after))
+
+    def commit(self, request: TwinRequest, now: float) -> Response:
+        pattern = pattern_of(request)
+        if pattern is None:
+            return self.refusal(404, "Not Found")
+        if request.method not in _VERBS[pattern]:
+            return self.refusal(405, "Method Not Allowed")
+        try:
+            return self._answer(pattern, self._channels[token_of(request)], request, now)
+        except RefusedError as refused:
+            return self.refusal(403, refused.message)
+
+    def _answer(self, pattern: str, channel: _Channel, request: TwinRequest, now: float) -> Response:
+        match pattern:
+            case "/contact/by_custom_field":
+                return self._find(channel, request)
+            case "/contact/":
+                return self._create(channel, request, now)
+            case "/contact/{id}":
+                return self._read_or_update(channel, request)
+            case _:
+                return self._tag(channel, request)
+
+    def seed(self, seeds: Sequence[Seed], now: float) -> list[str]:
+        token = (*self.switches.tokens, *self.switches.viber_tokens)[0]
+        made = []
+        for each in seeds:
+            contact = self._new(token, now)
+            fields = {name: as_text(value) for name, value in each.fields.items()}
+            contact.tags.update(dict.fromkeys(each.tags))
+            self._channels[token].add(contact, fields)
+            made.append(contact.id)
+        return made
+
+    def contacts(self, now: float) -> list[dict[str, Json]]:  # noqa: ARG002 - nothing here changes with time
+        held = (contact for channel in self._channels.values() for contact in channel.contacts.values())
+        return [
+            {"id": contact.id, "key": None, "fields": dict(contact.fields), "tags": list(contact.tags)}
+            for contact in sorted(held, key=lambda contact: contact.number)
+        ]
+
+    def _find(self, channel: _Channel, request: TwinRequest) -> Response:
+        asked = dict(parse_qsl(request.query, keep_blank_values=True))  # a raw + becomes a space here
+        name, value, page = asked.get("name"), asked.get("value"), asked.get("page", "1")
+        if not name or value is None:
+            raise RefusedError(["The name field is required.", "The value field is required."])
+        self._check_defined(name)
+        if not page.isascii() or not page.isdigit() or int(page) < 1:
+            raise RefusedError(["The page must be a positive number."])
+        return answer(200, page_of(channel.holders(name, value), int(page), request.headers.get("host", "localhost")))
+
+    def _create(self, channel: _Channel, request: TwinRequest, now: float) -> Response:
+        fields = self._fields(request)
+        if self.switches.dup == "403" and any(
+            fields.get(name) and channel.holders(name, fields[name]) for name in ("phone", "email")
+        ):
+            raise RefusedError("Contact already exists.")
+        contact = self._new(token_of(request), now)
+        channel.add(contact, fields)
+        return _told(contact)
+
+    def _read_or_update(self, channel: _Channel, request: TwinRequest) -> Response:
+        contact = self._contact(channel, request)
+        if request.method == "GET":
+            return answer(200, {"data": contact.shown()})
+        channel.write(contact, self._fields(request))
+        return _told(contact)
+
+    def _tag(self, channel: _Channel, request: TwinRequest) -> Response:
+        contact = self._contact(channel, request)
+        tags = entries(request, "tags", _MAX_TAGS)
+        if not all(isinstance(tag, str) and tag for tag in tags):
+            raise RefusedError(["The tags must be texts."])
+        for tag in tags:
+            if request.method == "POST":
+                contact.tags.setdefault(tag)
+            else:
+                contact.tags.pop(tag, None)
+        return _told(contact)
+
+    def _fields(self, request: TwinRequest) -> dict[str, str]:
+        return dict(self._pairs(entries(request, "custom_fields", _MAX_FIELDS)))
+
+    def _pairs(self, pairs: Sequence[Json]) -> Iterator[tuple[str, str]]:
+        for pair in pairs:
+            match pair:
+                case {"name": str(name), "value": value, **others} if name and not others:
+                    pass
+                case _:
+                    raise RefusedError(["The custom_fields must be pairs of name and value."])
+            self._check_defined(name)
+            if value is None and self.switches.null_mode == "ignore":
+                continue
+            text = as_text(value)
+            yield name, text.removeprefix("+") if name == "phone" and not self.switches.store_plus else text
+
+    def _check_defined(self, name: str) -> None:
+        defined = self.switches.custom_fields
+        if defined is not None and name not in _STANDARD and name not in defined:
+            raise RefusedError(f"Custom field {name} does not exist.")
+
+    def _contact(self, channel: _Channel, request: TwinRequest) -> Contact:
+        contact_id = unquote(segments(request)[1])
+        everywhere = self.switches.viber_calls == "all"
+        if token_of(request) in self.switches.viber_tokens and (everywhere or request.method in ("PUT", "DELETE")):
+            contact_id = self._decoded(contact_id)
+        contact = channel.contacts.get(contact_id)
+        if contact is None:
+            raise RefusedError("No such contact found.")
+        return contact
+
+    def _decoded(self, segment: str) -> str:
+        try:
+            if self.switches.viber_alphabet == "standard":
+                return b64decode(segment, validate=True).decode()
+            return urlsafe_b64decode(segment).decode()
+        except (NotBase64, ValueError):
+            return ""
+
+    def _new(self, token: str, now: float) -> Contact:
+        number = next(self._numbers)
+        contact_id = f"v+{number:x}/c9==" if token in self.switches.viber_tokens else str(number)
+        return Contact(number, contact_id, int(now))
+
+
+TWIN = RespondIoTwin
+
+
+def _told(contact: Contact) -> Response:
+    return answer(200, {"data": {"id": contact.id}})

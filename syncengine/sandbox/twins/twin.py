@@ -1,0 +1,104 @@
+"""What every twin is: a vendor's behaviour as a pure, stateful function of requests and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol, TypeVar, cast
+
+import orjson
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from syncengine.model.http import Json, Response
+from syncengine.sandbox.limiter import Limiter
+
+T = TypeVar("T")
+SWITCHES = ConfigDict(extra="forbid", strict=True)
+"""For the switches of a twin: unknown names and wrong types are errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class TwinRequest:
+    """One HTTP request as it came over the wire."""
+
+    method: str
+    path: str
+    """Percent-encoded as it was sent, without the query."""
+    query: str = ""
+    """Raw, without the question mark."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Names are lower-case."""
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A contact put into a twin past its API; named as ``Twin.contacts`` shows it."""
+
+    __pydantic_config__ = SWITCHES
+
+    fields: dict[str, Any] = field(default_factory=dict, repr=False)
+    tags: tuple[str, ...] = ()
+    key: str | None = None
+
+
+class Twin(Protocol):
+    """One account of a vendor. Times are seconds since 1970, and never go back."""
+
+    limiter: Limiter
+
+    @property
+    def switches(self) -> Any:
+        """The settings in force: a frozen dataclass."""
+
+    def configure(self, changes: Mapping[str, Json]) -> None:
+        """Change switches by name. Raises ValueError for unknown names and wrong types, and then changes nothing."""
+
+    def reset(self) -> None:
+        """Forget every contact and arrival; switches and limits stay."""
+
+    def route(self, request: TwinRequest) -> str:
+        """Method and path pattern, such as ``PUT /contact/{id}``."""
+
+    def admit(self, request: TwinRequest, now: float) -> Response | None:
+        """The refusal of a request on its arrival (key, rate limit), or None."""
+
+    def commit(self, request: TwinRequest, now: float) -> Response:
+        """Carry an admitted request out."""
+
+    def handle(self, request: TwinRequest, now: float) -> Response:
+        """Admit and commit in one."""
+
+    def refusal(self, status: int, text: str, retry_after: float | None = None) -> Response:
+        """A refusal in the vendor's own form."""
+
+    def seed(self, seeds: Sequence[Seed], now: float) -> list[str]:
+        """Put contacts in; their ids."""
+
+    def contacts(self, now: float) -> list[dict[str, Json]]:
+        """What the vendor holds: ``id``, ``key`` (None where the vendor knows none), ``fields`` (flat), ``tags``."""
+
+
+def changed(switches: T, changes: Mapping[str, Json]) -> T:
+    """The switches with some of them changed. Raises ValueError."""
+    return parsed(type(switches), {**asdict(cast("Any", switches)), **changes})
+
+
+def parsed(kind: type[T], value: Json) -> T:
+    """A value from JSON in a type's own form. Raises ValueError with one readable line per mistake."""
+    try:
+        return TypeAdapter(kind).validate_json(orjson.dumps(value))
+    except ValidationError as error:
+        mistakes = error.errors(include_url=False, include_input=False, include_context=False)
+        lines = (f"{'.'.join(map(str, each['loc'])) or 'value'}: {each['msg']}" for each in mistakes)
+        raise ValueError("\n".join(lines)) from None
+
+
+def answer(status: int, body: Json, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON response."""
+    return Response(status, {"content-type": "application/json", **(headers or {})}, orjson.dumps(body))
+
+
+def retry_header(seconds: float | None) -> dict[str, str]:
+    """``Retry-After`` in whole seconds, rounded up."""
+    return {} if seconds is None else {"retry-after": str(int(-(-seconds // 1)))}
