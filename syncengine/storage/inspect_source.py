@@ -108,7 +108,7 @@ class _Inspection:
             relation=relation,
             where=where,
             key=key["key"],
-            key_type=key["type"],
+            key_type=key["type_name"],
             contact_id=key["contact_id"],
             text_order=key["text_order"],
             hash=columns["hash"],
@@ -127,7 +127,8 @@ class _Inspection:
             async with self._connection.transaction():
                 await self._connection.prepare(source.sql("source", "rows"))
         except asyncpg.UndefinedFunctionError:
-            what = f'the key column "{self._spec.key}" has type {source.key_type}, which cannot be compared'
+            kind = source.key_type.removeprefix("pg_catalog.")
+            what = f'the key column "{self._spec.key}" has type {kind}, which cannot be compared'
             self._problem(self._spec.key_place, f"{what}; cast it to text in a view or query")
 
     async def _try(

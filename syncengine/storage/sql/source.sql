@@ -93,6 +93,7 @@ WITH RECURSIVE seen AS (  -- through domains
 ), described AS (
     SELECT format('%s.%I', $3::text, $1::text) AS key,
            base.type,
+           format('%I.%I', n.nspname, t.typname) AS type_name,  -- regtype's `character` would mean character(1)
            CASE
                WHEN base.type IN ('smallint'::regtype, 'integer', 'bigint') THEN 'number'
                WHEN base.type = 'uuid'::regtype THEN 'uuid'
@@ -101,7 +102,10 @@ WITH RECURSIVE seen AS (  -- through domains
                ELSE 'other'
            END AS kind,
            attribute.*
-    FROM base LEFT JOIN attribute ON true
+    FROM base
+    JOIN pg_catalog.pg_type AS t ON t.oid = base.type
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
+    LEFT JOIN attribute ON true
 ), usable AS (  -- a btree that the key leads, in the type's own order
     SELECT i.indisunique AND i.indnkeyatts = 1 AS is_unique
     FROM attribute
@@ -118,7 +122,7 @@ WITH RECURSIVE seen AS (  -- through domains
         WHERE h.inhparent = attribute.attrelid AND c.relkind <> 'p')
 )
 SELECT key,
-       type::text AS type,
+       type_name,
        kind,
        contact_id,
        -- Python compares UTF-8 bytes; "C" compares the bytes of the database's own encoding.

@@ -1,0 +1,232 @@
+"""A change in a column of any type is seen, an equal rewrite is not, and values come as JSON values."""
+
+# ruff: noqa: S608 - these tests write the SQL they run
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from syncengine.storage.source import SourceSpec
+from tests.integration.sources import Scene, scene
+
+_TYPES = """
+CREATE TYPE mood AS ENUM ('calm', 'keen');
+CREATE DOMAIN score AS numeric(9, 2) CHECK (VALUE >= 0);
+CREATE TYPE pair AS (a text, b integer);
+"""
+
+
+@pytest_asyncio.fixture
+async def here(database: str) -> AsyncIterator[Scene]:
+    """Source and state in one database."""
+    async with scene(database) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after"),
+    [
+        ("text", "'Zoë'", "'zoë'"),
+        ("text", "NULL", "''"),
+        ("varchar(20)", "'a'", "'b'"),
+        ("char(5)", "'a'", "'b'"),
+        ("citext", "'Ann'", "'ANN'"),
+        ("numeric", "10.5", "10.51"),
+        ("numeric", "0.1", "0.1000000000000000000000000001"),
+        ("boolean", "true", "NULL"),
+        ("boolean", "true", "false"),
+        ("integer", "1", "2"),
+        ("bigint", "9223372036854775807", "9223372036854775806"),
+        ("real", "1.5", "1.25"),
+        ("double precision", "0.1", "0.30000000000000004"),
+        ("date", "'2025-06-01'", "'2025-06-02'"),
+        ("time", "'10:00'", "'10:01'"),
+        ("timestamp", "'2025-06-01 10:00'", "'2025-06-01 10:00:00.000001'"),
+        ("timestamptz", "'2025-06-01 10:00+00'", "'2025-06-01 10:00+01'"),
+        ("timetz", "'10:00+00'", "'11:00+01'"),
+        ("interval", "'1 month'", "'30 days'"),
+        ("json", """'{"a": 1}'""", """'{"a": 2}'"""),
+        ("jsonb", """'{"a": 1, "b": [1, null]}'""", """'{"a": 1, "b": [null, 1]}'"""),
+        ("text[]", "'{a,b}'", "'{b,a}'"),
+        ("text[]", "'{a}'", "'{a,NULL}'"),
+        ("citext[]", "'{a}'", "'{A}'"),
+        ("interval[]", "ARRAY['1 month'::interval]", "ARRAY['30 days'::interval]"),
+        ("jsonb[]", """ARRAY['{"a": 1}'::jsonb]""", """ARRAY['{"a": 2}'::jsonb]"""),
+        ("json[]", """ARRAY['{"a": 1}'::json]""", """ARRAY['{"a": 2}'::json]"""),
+        ("mood", "'calm'", "'keen'"),
+        ("mood[]", "'{calm}'", "'{keen}'"),
+        ("score", "1.5", "1.51"),
+        ("pair", "('a', 1)", "('a', 2)"),
+        ("uuid", "'00000000-0000-0000-0000-000000000001'", "'00000000-0000-0000-0000-000000000002'"),
+        ("bytea", r"'\xde'", r"'\xdf'"),
+        ("xml", "'<a/>'", "'<b/>'"),
+        ("money", "1", "2"),
+        ("point", "'(1,2)'", "'(1,3)'"),
+        ("inet", "'10.0.0.1'", "'10.0.0.1/8'"),
+        ("tsvector", "'a'", "'b'"),
+        ("bit(3)", "B'101'", "B'111'"),
+        ("int4range", "'[1,3)'", "'[1,4)'"),
+        ("hstore", "'a=>1'", "'a=>2'"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_change_is_seen_and_an_equal_rewrite_is_not(here: Scene, kind: str, before: str, after: str) -> None:
+    await here.execute(
+        "CREATE EXTENSION citext",
+        "CREATE EXTENSION hstore",
+        _TYPES,
+        f"CREATE TABLE contacts (id integer PRIMARY KEY, value {kind}, other text)",
+    )
+    try:
+        await here.execute(f"INSERT INTO contacts VALUES (1, {before}, 'o'), (2, {before}, 'o')")
+    except asyncpg.FeatureNotSupportedError:
+        pytest.skip(f"this server was built without {kind}")
+    source = await here.inspect(SourceSpec(table="contacts", key="id", columns=("value", "other")))
+    assert set((await here.settle(source)).changes) == {"1", "2"}
+    old = await here.load(source, "1")
+
+    await here.execute("UPDATE contacts SET value = value, other = other")
+    assert (await here.diff(source)).changes == ()
+
+    await here.execute(f"UPDATE contacts SET value = {after} WHERE id = 1")
+    assert (await here.diff(source)).changes == ("1",)
+    new = await here.load(source, "1")
+    assert new["1"].source_hash != old["1"].source_hash
+    await here.settle(source)
+    assert (await here.diff(source)).changes == ()
+
+
+@pytest.mark.asyncio
+async def test_a_renamed_label_of_an_enum_is_a_change(here: Scene) -> None:
+    await here.execute(
+        _TYPES,
+        "CREATE TABLE contacts (id integer PRIMARY KEY, mood mood)",
+        "INSERT INTO contacts VALUES (1, 'calm'), (2, 'keen')",
+    )
+    source = await here.inspect(SourceSpec(table="contacts", key="id", columns=("mood",)))
+    await here.settle(source)
+    await here.execute("ALTER TYPE mood RENAME VALUE 'calm' TO 'serene'")
+    assert (await here.diff(source)).changes == ("1",)
+
+
+@pytest.mark.asyncio
+async def test_a_collation_that_ignores_case_hides_no_change(here: Scene) -> None:
+    try:
+        await here.execute(
+            "CREATE COLLATION ignoring (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+        )
+    except asyncpg.FeatureNotSupportedError:
+        pytest.skip("this server was built without ICU")
+    await here.execute(
+        "CREATE TABLE contacts (id text COLLATE ignoring PRIMARY KEY, name text COLLATE ignoring)",
+        "INSERT INTO contacts VALUES ('k', 'ann')",
+    )
+    source = await here.inspect(SourceSpec(table="contacts", key="id", columns=("name",)))
+    await here.settle(source)
+    await here.execute("UPDATE contacts SET name = 'ANN'")
+    assert (await here.settle(source)).changes == ("k",)
+    await here.execute("UPDATE contacts SET id = 'K'")
+    found = await here.diff(source)
+    assert (found.changes, found.removals) == (("K",), ("k",))
+    assert set(await here.load(source, "k")) == set()
+
+
+@pytest.mark.asyncio
+async def test_columns_of_every_type_can_be_hashed_and_read(here: Scene) -> None:
+    async with here.source.acquire() as connection:
+        types = [
+            row["name"]
+            for row in await connection.fetch(
+                "SELECT format_type(t.oid, NULL) AS name FROM pg_type AS t"
+                " WHERE t.typtype IN ('b', 'r', 'm') AND t.typnamespace = 'pg_catalog'::regnamespace"
+                " AND NOT EXISTS (SELECT FROM pg_type AS e WHERE e.oid = t.typelem AND e.typtype = 'c') ORDER BY t.oid"
+            )
+        ]
+    assert len(types) > 100
+    columns = tuple(f"c{number}" for number in range(len(types)))
+    await here.execute(
+        f"CREATE TABLE contacts (id integer PRIMARY KEY, {', '.join(map(' '.join, zip(columns, types, strict=True)))})",
+        "INSERT INTO contacts VALUES (1)",
+    )
+    source = await here.inspect(SourceSpec(table="contacts", key="id", columns=columns))
+    assert (await here.settle(source)).changes == ("1",)
+    assert (await here.load(source, "1"))["1"].values == (None,) * len(columns)
+
+
+@pytest.mark.parametrize(
+    ("kind", "literal", "value"),
+    [
+        ("text", "'Zoë 🎈 \"quoted\" \\ tab\t'", 'Zoë 🎈 "quoted" \\ tab\t'),
+        ("text", r"'\u0000'", r"\u0000"),
+        ("citext", "'Ann'", "Ann"),
+        ("char(5)", "'ab'", "ab"),
+        ("char(5)[]", "'{ab}'", ["ab"]),
+        ("numeric", "12.00", 12),
+        ("numeric", "12.50", 12.5),
+        ("numeric", "0.1", 0.1),
+        ("numeric", "-0.00", 0),
+        ("numeric", "0.00000001", 1e-08),
+        ("numeric", "12345678901234567890.1", "12345678901234567890.1"),
+        ("numeric", "1234567890.1234567890", "1234567890.123456789"),
+        ("numeric", "12345678901234567890", "12345678901234567890"),
+        ("numeric", "-9223372036854775808", -9223372036854775808),
+        ("numeric", "'NaN'", "NaN"),
+        ("numeric", "'-Infinity'", "-Infinity"),
+        ("numeric(30, 20)", "0.12345678901234567890", "0.1234567890123456789"),
+        ("numeric", "(10::numeric ^ 400) + 0.5", "1" + "0" * 400 + ".5"),
+        ("numeric[]", "'{1.0,1.5,NULL,NaN}'", [1, 1.5, None, "NaN"]),
+        ("numeric[]", "'{{1.0},{2.5}}'", [[1], [2.5]]),
+        ("score", "3.10", 3.1),
+        ("bigint", "9223372036854775807", 9223372036854775807),
+        ("double precision", "0.1", 0.1),
+        ("double precision", "'NaN'", "NaN"),
+        ("real", "0.1", 0.1),
+        ("boolean", "true", True),
+        ("date", "'2025-06-01'", "2025-06-01"),
+        ("date", "'infinity'", "infinity"),
+        ("timestamp", "'2025-06-01 10:00'", "2025-06-01T10:00:00"),
+        ("timestamptz", "'2025-06-01 10:00+02'", "2025-06-01T08:00:00+00:00"),
+        ("timestamptz", "'2025-06-01 10:00:00.25+00'", "2025-06-01T10:00:00.25+00:00"),
+        ("interval", "'1 day 2 hours'", "P1DT2H"),
+        ("mood", "'keen'", "keen"),
+        ("mood[]", "'{keen}'", ["keen"]),
+        ("uuid", "'ABCDEF00-0000-0000-0000-000000000001'", "abcdef00-0000-0000-0000-000000000001"),
+        ("text[]", "'{a,NULL,\"c,d\"}'", ["a", None, "c,d"]),
+        ("text[]", "'{}'", []),
+        ("json", """'{"a": [1, {"b": null}]}'""", {"a": [1, {"b": None}]}),
+        ("jsonb", """'{"a": [1, {"b": null}]}'""", {"a": [1, {"b": None}]}),
+        ("jsonb", "'null'", None),
+        ("json", r"""'{"a": "x\u0000"}'""", {"a": "x\ufffd"}),
+        ("json", r"""'["\ud800"]'""", ["\ufffd"]),
+        ("pair", "('a', 1)", {"a": "a", "b": 1}),
+        ("bytea", r"'\xdead'", "\\xdead"),
+        ("text", "NULL", None),
+    ],
+)
+@pytest.mark.asyncio
+async def test_values_come_as_json_values(here: Scene, kind: str, literal: str, value: object) -> None:
+    await here.execute(
+        "CREATE EXTENSION citext",
+        _TYPES,
+        f"CREATE TABLE contacts (id integer PRIMARY KEY, value {kind}, last text)",
+        f"INSERT INTO contacts VALUES (1, {literal}, 'last')",
+    )
+    source = await here.inspect(SourceSpec(table="contacts", key="id", columns=("last", "value")))
+    row = (await here.load(source, "1"))["1"]
+    assert row.values == ("last", value)
+    assert type(row.values[1]) is type(value)
+
+
+@pytest.mark.asyncio
+async def test_more_columns_than_a_function_takes_arguments(here: Scene) -> None:
+    columns = tuple(f"c{number}" for number in range(300))
+    await here.execute(
+        f"CREATE TABLE contacts (id integer PRIMARY KEY, {', '.join(f'{column} numeric' for column in columns)})",
+        "INSERT INTO contacts (id, c0, c299) VALUES (1, 1.5, 2)",
+    )
+    source = await here.inspect(SourceSpec(table="contacts", key="id", columns=columns))
+    row = (await here.load(source, "1"))["1"]
+    assert (row.values[0], row.values[1], row.values[299], len(row.values)) == (1.5, None, 2, 300)
