@@ -9,7 +9,7 @@ import orjson
 
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.http import Json
-from syncengine.model.work import Batch, BatchKind, RunKind
+from syncengine.model.work import Batch, BatchKind, DiffSlice, RunKind
 from syncengine.storage.connect import Pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.fence import Fence
@@ -81,11 +81,13 @@ async def former_run(pool: Pool, run_id: int, batch: int | None) -> FormerRun:
     return FormerRun(row["run_id"], row["destination"], row["status"])
 
 
-async def unmade(pool: Pool, run_id: int, batch: int | None) -> list[str]:
+async def unmade(pool: Pool, run_id: int, batch: int | None) -> list[DiffSlice]:
     """The contacts that did not make it in a run, or in one batch of it."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
-            return [row["contact_id"] for row in await connection.fetch(_SQL["unmade"], run_id, batch)]
+            rows = await connection.fetch(_SQL["unmade"], run_id, batch)
+    kinds = {kind: tuple(row["contact_id"] for row in rows if row["kind"] == kind.value) for kind in BatchKind}
+    return [DiffSlice(kind, contact_ids) for kind, contact_ids in kinds.items() if contact_ids]
 
 
 async def start_run(

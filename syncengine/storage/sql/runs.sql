@@ -26,13 +26,13 @@ SELECT run_id, destination, kind, status FROM syncengine.sync_run WHERE run_id =
 
 -- name: unmade
 -- The contacts of a run that did not make it: without an outcome, or with one that is to be tried again.
-SELECT DISTINCT c.contact_id
+SELECT DISTINCT b.kind, c.contact_id
 FROM syncengine.sync_batch AS b
 CROSS JOIN LATERAL unnest(b.contact_ids) AS c (contact_id)
 LEFT JOIN syncengine.sync_outcome AS o ON o.run_id = b.run_id AND o.contact_id = c.contact_id
 WHERE b.run_id = $1 AND ($2::integer IS NULL OR b.number = $2)
   AND (o.outcome IN ('rejected', 'deferred', 'unknown') OR (o.outcome IS NULL AND b.status <> 'done'))
-ORDER BY 1
+ORDER BY 1, 2
 
 -- name: batch_exists
 SELECT true FROM syncengine.sync_batch WHERE run_id = $1 AND number = $2

@@ -1,0 +1,17 @@
+"""``python -m syncengine`` and the installed command."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    from syncengine.cli import verbs  # noqa: F401, PLC0415 - registers the verbs
+    from syncengine.cli.root import main as run  # noqa: PLC0415 - imported late, so that a broken install says so
+
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,10 @@
+"""The composition root: the only place that knows configuration, storage, vendors, transport and engine together."""
+
+from __future__ import annotations
+
+from syncengine.app.check import check
+from syncengine.app.databases import migrate
+from syncengine.app.forecast import plan
+from syncengine.app.runs import Request, run
+
+__all__ = ["Request", "check", "migrate", "plan", "run"]

@@ -1,0 +1,80 @@
+"""One account's pipeline: its lease, its pacing, its destinations one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from syncengine.app.databases import Databases
+from syncengine.config import DestinationConfig
+from syncengine.engine.lease import LeaseKeeper, boot_time
+from syncengine.engine.pacing import Pacing
+from syncengine.errors import AccountStopped
+from syncengine.model.limits import Limit
+from syncengine.storage.fence import Fence
+from syncengine.storage.lease import Leases
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account we are the only writer of."""
+
+    name: str
+    fence: Fence
+    pacing: Pacing
+
+
+@asynccontextmanager
+async def held(
+    name: str, destinations: Sequence[DestinationConfig], databases: Databases, ttl: float
+) -> AsyncIterator[Account]:
+    """Hold the account's lease while the block runs. Raises LeaseHeld, StorageError.
+
+    After an error the lease is left to run out: what was sent may not be recorded, and the next holder has to wait
+    as after a crash.
+    """
+    settles_within = max(destination.vendor.capabilities.settles_within for destination in destinations)
+    leases = Leases(databases.state)
+    grant = await leases.acquire(name, ttl=ttl, settles_within=settles_within)
+    asked = boot_time()
+    await leases.renew(grant)  # taking it may have taken a while; from here our own clock knows how long it lasts
+    keeper = LeaseKeeper(leases, grant, asked, boot_time)
+    limits = tuple(dict.fromkeys(limit for destination in destinations for limit in destination.limits))
+    pacing = Pacing(
+        limits,
+        in_flight=min(destination.options.in_flight for destination in destinations),
+        settles_within=settles_within,
+        check=keeper.check,
+    )
+    async with keeper.kept(pacing.stop), pacing:
+        await asyncio.sleep(grant.wait)
+        now = asyncio.get_running_loop().time()
+        if grant.ledger is None:
+            pacing.ledger.fill(now)
+        elif grant.ledger or grant.epoch > 1:
+            pacing.ledger.restore(grant.ledger, grant.elapsed, now)
+        yield Account(name, Fence(databases.state, name, grant.epoch), pacing)
+        keeper.check()
+        await leases.release(grant, pacing.ledger.dump(asyncio.get_running_loop().time()))
+
+
+def paced_as(limits: Sequence[Limit]) -> str:
+    """The limits in words."""
+    return ", ".join(f"{limit.calls} per {limit.per:g} s" for limit in limits) or "no limit"
+
+
+def by_account(destinations: Sequence[DestinationConfig]) -> dict[str, list[DestinationConfig]]:
+    """The destinations of each account, in order."""
+    accounts: dict[str, list[DestinationConfig]] = {}
+    for destination in destinations:
+        accounts.setdefault(destination.account, []).append(destination)
+    return accounts
+
+
+def stopped_by(error: AccountStopped, destination: DestinationConfig) -> str:
+    """The error as the person on call needs it: which destination, which key."""
+    setting = getattr(error, "setting", None)
+    place = f" ({destination.place(setting)})" if setting else ""
+    return f"{destination.name}: {error}{place}"

@@ -1,0 +1,117 @@
+"""The databases of a configuration: the state, and the sources where they are elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import orjson
+
+from syncengine.config import Config, DestinationConfig
+from syncengine.errors import Problem, SourceError
+from syncengine.planning import normalise
+from syncengine.storage import migrate as migrations
+from syncengine.storage.connect import Pool, connect, open_pool
+from syncengine.storage.embedded import embedded
+from syncengine.storage.failures import storage_errors
+from syncengine.storage.inspect_source import inspect
+from syncengine.storage.source import Source, SourceSpec
+
+EMBEDDED = "embedded"
+FOLDER = ".syncengine"
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Open pools."""
+
+    state: Pool
+    sources: dict[str, Pool]
+    """By the URL they are configured with."""
+
+    def source(self, destination: DestinationConfig) -> Pool:
+        """The pool of a destination's source; the state's own where they share a database."""
+        url = destination.source.database
+        return self.sources[url] if url else self.state
+
+
+@asynccontextmanager
+async def state_url(config: Config) -> AsyncIterator[str]:
+    """The URL of the state database; starts the embedded server where that is configured."""
+    if config.engine.database != EMBEDDED:
+        yield config.engine.database
+        return
+    async with embedded(config.file.parent / FOLDER) as dsn:
+        yield dsn
+
+
+@asynccontextmanager
+async def opened(config: Config, destinations: tuple[DestinationConfig, ...]) -> AsyncIterator[Databases]:
+    """All databases these destinations need. Raises StorageError, SchemaOutdated."""
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(state_url(config))
+        accounts = len({destination.account for destination in destinations})
+        state = await stack.enter_async_context(open_pool(url, size=4 + 3 * accounts))
+        with storage_errors():
+            async with state.acquire() as connection:
+                await migrations.require_current(connection)
+        sources = {}
+        for other in dict.fromkeys(d.source.database for d in destinations if d.source.database):
+            sources[other] = await stack.enter_async_context(open_pool(other, size=2 + accounts, read_only=True))
+        yield Databases(state, sources)
+
+
+async def migrate(config: Config) -> list[str]:
+    """Bring the state schema up to date; the names of what was applied."""
+    async with state_url(config) as url:
+        connection = await connect(url)
+        try:
+            with storage_errors():
+                return await migrations.migrate(connection)
+        finally:
+            await connection.close()
+
+
+async def look_at(destination: DestinationConfig, pool: Pool) -> Source:
+    """The destination's source, looked at. Raises SourceError naming the destination's file."""
+    spec = source_spec(destination)
+    try:
+        with storage_errors(spec.label, failure=SourceError):
+            async with pool.acquire() as connection:
+                return await inspect(connection, spec)
+    except SourceError as error:
+        problems = [Problem(destination.place(problem.where), problem.what) for problem in error.problems]
+        text = "\n".join(map(str, problems)) if problems else f"{destination.file}: {error}"
+        raise SourceError(text, problems) from None
+
+
+def source_spec(destination: DestinationConfig) -> SourceSpec:
+    """What the storage needs to know of a destination's source."""
+    source, options = destination.source, destination.options
+    assert source.key is not None
+    places = {item.column: f"fields.{name}.from" for name, item in options.fields.items()}
+    if options.tags:
+        places |= {column: f"tags.columns.{tag}" for tag, column in options.tags.columns.items()}
+        places |= {options.tags.column: "tags.from"} if options.tags.column else {}
+    return SourceSpec(
+        key=source.key,
+        columns=destination.mapping.columns,
+        table=source.table,
+        query=source.query,
+        where=options.where,
+        salt=_salt(destination),
+        places=places,
+    )
+
+
+def _salt(destination: DestinationConfig) -> str:
+    """Changes when the meaning of what is sent may change: then every contact is compared field by field once."""
+    meaning = [
+        repr(destination.mapping),
+        destination.vendor.name,
+        destination.version,
+        normalise.VERSION,
+    ]
+    return hashlib.sha256(orjson.dumps(meaning)).hexdigest()[:16]

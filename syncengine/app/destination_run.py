@@ -1,0 +1,266 @@
+"""One run of one destination, from the diff to the report."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from random import Random
+
+from syncengine.app.accounts import Account, stopped_by
+from syncengine.app.databases import Databases, look_at
+from syncengine.app.request import Request
+from syncengine.config import DestinationConfig
+from syncengine.engine.contact import ContactSync
+from syncengine.engine.dispatch import Dispatcher
+from syncengine.engine.prepare import Preparer
+from syncengine.engine.recorder import Recorder
+from syncengine.engine.retry import Patience, Retrier
+from syncengine.engine.tally import Tally
+from syncengine.engine.task import Task
+from syncengine.errors import BrakeApplied, RunRefused
+from syncengine.model.reports import Noteworthy, Progress, RunReport
+from syncengine.model.work import BatchKind, DiffSlice, RunKind
+from syncengine.planning.brakes import brake
+from syncengine.planning.match_keys import may_collide
+from syncengine.storage.contacts import Contacts
+from syncengine.storage.diff import Diff, diff
+from syncengine.storage.keys import Keys
+from syncengine.storage.runs import (
+    Batches,
+    Identity,
+    finish_run,
+    notes,
+    remembered,
+    start_run,
+    unmade,
+)
+from syncengine.storage.source import KeyKind, Source
+from syncengine.storage.source_rows import SourceRows
+from syncengine.transport import Transport
+
+
+def task_of(destination: DestinationConfig) -> Task:
+    """The destination's settings as the engine needs them."""
+    options = destination.options
+    assert destination.source.key is not None
+    return Task(
+        destination=destination.name,
+        mapping=destination.mapping,
+        source_key=destination.source.key,
+        on_removed=options.on_removed,
+        find_first=options.find_first,
+        in_flight=options.in_flight,
+        patience=Patience(attempts=options.attempts, max_wait=options.max_wait),
+    )
+
+
+async def run_destination(
+    destination: DestinationConfig,
+    account: Account,
+    databases: Databases,
+    request: Request,
+    progress: Progress,
+    stop: asyncio.Event,
+    *,
+    batch_size: int,
+) -> RunReport:
+    """Run it. A refusal comes back as a report; raises StorageError and LeaseLost when the run cannot go on."""
+    began = time.monotonic()
+    sent, throttled = account.pacing.requests, account.pacing.throttled
+    fence = account.fence
+    source_pool = databases.source(destination)
+    try:
+        await _refuse_changes(destination, databases, request)
+        source = await look_at(destination, source_pool)
+    except RunRefused as error:
+        return RunReport(destination.name, None, "refused", error=str(error), exit_code=2)
+    run_id = await start_run(fence, destination.name, identity_of(destination), request.kind, retry_of=request.retry_of)
+    tally = Tally()
+    batches = Batches(fence, run_id)
+    task = task_of(destination)
+    numbered = source.kind is KeyKind.NUMBER
+    store = Contacts(fence, destination.name, run_id, numbered=numbered)
+    keys = Keys(fence, destination.name, numbered=numbered) if may_collide(task.mapping, task.source_key) else None
+    rows = SourceRows(source_pool, source)
+    preparer = Preparer(task, destination.vendor.capabilities, rows, store, keys)
+    said: str | None = None
+    status, code = "done", 0
+    try:
+        total = await _fill(destination, databases, source, request, batches, batch_size)
+        total += await _claim(preparer, keys, batches)
+        progress.started(destination.name, total)
+        recorder = Recorder(store)
+
+        def advance(contacts: int) -> None:
+            progress.advanced(destination.name, contacts, account.pacing.requests - sent)
+
+        async with (
+            Transport(
+                destination.base_url,
+                account.pacing,
+                timeout=destination.options.timeout,
+                connections=destination.options.in_flight,
+            ) as transport,
+            recorder.running(),
+        ):
+            retrier = Retrier(transport, account.pacing, task.patience, Random())  # noqa: S311 - jitter
+            stopping = _Stopping(stop, account)
+            await Dispatcher(
+                preparer=preparer,
+                contacts=ContactSync(task, destination.vendor, retrier, store, recorder, stopping),
+                batches=batches,
+                recorder=recorder,
+                tally=tally,
+                workers=task.in_flight,
+                stopping=stopping,
+                stop=account.pacing.stop,
+                advance=advance,
+            ).run()
+    except RunRefused as refused:
+        if account.pacing.requests > sent:
+            raise
+        status, code, said = "refused", 2, str(refused)
+    tally.defer(await batches.left() if status != "refused" else 0)
+    if account.pacing.stopped is not None:
+        status, code, said = "halted", 1, stopped_by(account.pacing.stopped, destination)
+    elif status == "done" and tally.fell_short:
+        status, code = ("stopped" if stop.is_set() else "incomplete"), 1
+    report = RunReport(
+        destination=destination.name,
+        run_id=run_id,
+        status=status,
+        contacts=tally.public_contacts(),
+        actions=dict(sorted(tally.actions.items())),
+        calls=tally.calls,
+        requests=account.pacing.requests - sent,
+        throttled=account.pacing.throttled - throttled,
+        seconds=time.monotonic() - began,
+        error=said,
+        exit_code=code,
+        noteworthy=tuple(
+            Noteworthy(note.contact_id, note.outcome, note.code, note.message)
+            for note in await notes(databases.state, run_id)
+        ),
+    )
+    await finish_run(fence, run_id, status, report.public(), said)
+    progress.finished(destination.name)
+    return report
+
+
+class _Stopping(asyncio.Event):
+    """Set when the whole call is to stop, or when this account is."""
+
+    def __init__(self, stop: asyncio.Event, account: Account) -> None:
+        super().__init__()
+        self._stop = stop
+        self._account = account
+
+    def is_set(self) -> bool:
+        return self._stop.is_set() or self._account.pacing.stopped is not None
+
+
+def identity_of(destination: DestinationConfig) -> Identity:
+    """What a destination remembers of itself."""
+    source = destination.source
+    return Identity(
+        account=destination.account,
+        vendor=destination.vendor.name,
+        base_url=destination.base_url,
+        settings=dict(destination.identity),
+        source=f"{source.table or source.query} by {source.key}",
+    )
+
+
+async def _refuse_changes(destination: DestinationConfig, databases: Databases, request: Request) -> None:
+    before = await remembered(databases.state, destination.name)
+    changes = identity_of(destination).changes(before) if before else {}
+    for name, (was, now) in changes.items():
+        if name not in request.accept:
+            raise BrakeApplied(
+                name,
+                f"{destination.name}: {name} was {was} and is now {now}. If this is still the same account and the "
+                f"same contacts, let it pass with --accept {name}; else give the destination a new name, so that it "
+                "starts with an empty state",
+            )
+
+
+async def _fill(
+    destination: DestinationConfig,
+    databases: Databases,
+    source: Source,
+    request: Request,
+    batches: Batches,
+    batch_size: int,
+) -> int:
+    """Write the run's batches; how many contacts they hold. Raises BrakeApplied, SourceError."""
+    total = 0
+    async for found in cut(slices(destination, databases, source, request), batch_size, request.limit):
+        await batches.add(found.kind, found.contact_ids)
+        total += len(found.contact_ids)
+    return total
+
+
+async def slices(
+    destination: DestinationConfig, databases: Databases, source: Source, request: Request
+) -> AsyncIterator[DiffSlice]:
+    """The contacts a run is about. Raises BrakeApplied at the end of a diff that must not be acted upon."""
+    if request.retry_of is not None:
+        for found in await unmade(databases.state, request.retry_of, request.batch):
+            yield found
+    elif request.contacts:
+        yield DiffSlice(BatchKind.CHANGES, request.contacts)
+    else:
+        differ = diff(
+            databases.state,
+            databases.source(destination),
+            source,
+            destination.name,
+            everything=request.kind is RunKind.BACKFILL,
+        )
+        async for found in differ:
+            yield found
+        _brake(destination, differ, request)
+
+
+def _brake(destination: DestinationConfig, differ: Diff, request: Request) -> None:
+    removals = destination.options.brakes.removals
+    applied = brake(
+        differ.totals,
+        destination.options.on_removed,
+        share=removals.share,
+        at_least=removals.at_least,
+        accepted=request.accept,
+    )
+    if applied is not None:
+        name, message = applied
+        raise BrakeApplied(name, f"{destination.name}: brake {name}: {message}")
+
+
+async def cut(found: AsyncIterator[DiffSlice], size: int, limit: int | None) -> AsyncIterator[DiffSlice]:
+    """Slices of at most ``size`` contacts of one kind, ``limit`` contacts in all; what is found is read to its end."""
+    open_ids: dict[BatchKind, list[str]] = {kind: [] for kind in BatchKind}
+    left = limit
+    async for piece in found:
+        ids: Sequence[str] = piece.contact_ids if left is None else piece.contact_ids[:left]
+        left = None if left is None else left - len(ids)
+        collected = open_ids[piece.kind]
+        collected += ids
+        while len(collected) >= size:
+            yield DiffSlice(piece.kind, tuple(collected[:size]))
+            del collected[:size]
+    for kind, rest in open_ids.items():
+        if rest:
+            yield DiffSlice(kind, tuple(rest))
+
+
+async def _claim(preparer: Preparer, keys: Keys | None, batches: Batches) -> int:
+    """Judge match keys over everything the run wants; brings back contacts whose key was let go."""
+    if keys is None:
+        return 0
+    async for batch in batches.waiting():
+        await preparer.claim(batch)
+    freed = await keys.freed()
+    if freed:
+        await batches.add(BatchKind.CHANGES, freed)
+    return len(freed)

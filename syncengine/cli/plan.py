@@ -1,0 +1,48 @@
+"""``syncengine plan``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from syncengine import app as engine
+from syncengine.cli.root import app, options
+from syncengine.cli.tables import print_json, print_plans
+
+
+@app.command
+def plan(
+    *,
+    destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
+    backfill: Annotated[bool, Parameter(negative="")] = False,
+    limit: int | None = None,
+    contact: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    accept: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Show what a run would send, and how long it would take; sends nothing.
+
+    Parameters
+    ----------
+    destination
+        Only this one; may be repeated.
+    backfill
+        Compare every contact field by field.
+    limit
+        At most so many contacts.
+    contact
+        Only this contact; may be repeated.
+    accept
+        A brake to let pass; may be repeated.
+    json
+        One JSON object a destination.
+    """
+    request = engine.Request(backfill=backfill, limit=limit, contacts=contact, accept=frozenset(accept))
+    reports = asyncio.run(engine.plan(options.load(), destination, request))
+    if json:
+        print_json(reports)
+    else:
+        print_plans(reports)
+    return 2 if any(report.error or report.brake for report in reports) else 0

@@ -1,0 +1,90 @@
+"""The two consoles, progress bars, and running a coroutine under signals."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any, Self, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+T = TypeVar("T")
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class Bars:
+    """Progress for a terminal: a bar of contacts for each destination, its requests beside it."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("contacts, {task.fields[requests]} requests {task.fields[note]}"),
+            TimeRemainingColumn(),
+            console=err,
+            disable=not err.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def started(self, destination: str, total: int) -> None:
+        self._tasks[destination] = self._progress.add_task(destination, total=total, requests=0, note="")
+
+    def advanced(self, destination: str, contacts: int, requests: int) -> None:
+        self._progress.update(self._tasks[destination], advance=contacts, requests=requests)
+
+    def note(self, destination: str, text: str) -> None:
+        if destination in self._tasks:
+            self._progress.update(self._tasks[destination], note=text)
+
+    def finished(self, destination: str) -> None:
+        if destination in self._tasks:
+            self._progress.stop_task(self._tasks[destination])
+
+
+class Stopped:
+    """Which signal asked the command to stop, if any did."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    @property
+    def exit_code(self) -> int | None:
+        return None if self.signal is None else 128 + self.signal
+
+
+def run_stoppable(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], stopped: Stopped) -> T | None:
+    """Run a coroutine; the first SIGINT or SIGTERM asks it to stop, the second cancels it (then None is returned)."""
+
+    async def main() -> T | None:
+        loop = asyncio.get_running_loop()
+        event = asyncio.Event()
+        task = asyncio.ensure_future(work(event))
+
+        def on(number: int) -> None:
+            if stopped.signal is None:
+                stopped.signal = number
+                err.print("Stopping: what is under way is finished and written down. Once more stops at once.")
+                event.set()
+            else:
+                task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, on, number)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            return None
+
+    return asyncio.run(main())

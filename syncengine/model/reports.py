@@ -1,0 +1,120 @@
+"""What the verbs report, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from syncengine.model.http import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Noteworthy:
+    """A contact worth a look."""
+
+    contact_id: str
+    outcome: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """One destination's run. The names ``public`` gives are promised: they do not change."""
+
+    destination: str
+    run_id: int | None
+    status: str
+    """``done``, ``incomplete``, ``halted``, ``stopped``, ``refused`` or ``held``."""
+    contacts: Mapping[str, int] = field(default_factory=dict)
+    actions: Mapping[str, int] = field(default_factory=dict)
+    calls: int = 0
+    requests: int = 0
+    throttled: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    exit_code: int = 0
+    noteworthy: tuple[Noteworthy, ...] = ()
+
+    def public(self) -> dict[str, Json]:
+        """The object ``run --json`` prints."""
+        return {
+            "destination": self.destination,
+            "run_id": self.run_id,
+            "status": self.status,
+            "contacts": dict(self.contacts),
+            "actions": dict(self.actions),
+            "calls": self.calls,
+            "requests": self.requests,
+            "throttled": self.throttled,
+            "seconds": round(self.seconds, 3),
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReport:
+    """What a run for one destination would send."""
+
+    destination: str
+    contacts: int
+    actions: Mapping[str, int]
+    unsupported: int
+    rejected: Mapping[str, int]
+    look_ups: int
+    """Contacts that are looked up first; how many requests that takes depends on what is found."""
+    requests: int
+    """Requests of the calls, look-ups apart."""
+    seconds: float
+    """The least time under the limits, one request a look-up."""
+    brake: str | None = None
+    error: str | None = None
+
+    def public(self) -> dict[str, Json]:
+        """The object ``plan --json`` prints."""
+        return {
+            "destination": self.destination,
+            "contacts": self.contacts,
+            "actions": dict(self.actions),
+            "unsupported": self.unsupported,
+            "rejected": dict(self.rejected),
+            "look_ups": self.look_ups,
+            "requests": self.requests,
+            "seconds": round(self.seconds, 1),
+            "brake": self.brake,
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was checked."""
+
+    area: str
+    ok: bool
+    message: str
+
+
+class Progress(Protocol):
+    """Told how a run goes on."""
+
+    def started(self, destination: str, total: int) -> None: ...
+
+    def advanced(self, destination: str, contacts: int, requests: int) -> None: ...
+
+    def note(self, destination: str, text: str) -> None: ...
+
+    def finished(self, destination: str) -> None: ...
+
+
+class Silent:
+    """Progress for nobody."""
+
+    def started(self, destination: str, total: int) -> None: ...
+
+    def advanced(self, destination: str, contacts: int, requests: int) -> None: ...
+
+    def note(self, destination: str, text: str) -> None: ...
+
+    def finished(self, destination: str) -> None: ...
