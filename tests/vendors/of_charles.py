@@ -38,3 +38,30 @@ def error(status: int, *messages: str) -> Response:
 
 DELETE = Call(Action.DELETE, "20418", external_id=PERSON)
 SCHEDULED: Json = {**ENVELOPE, "data": {"jobId": "contacts-cleanup"}}
+
+VARIANTS: dict[str, tuple[dict[str, Json], dict[str, Json]]] = {
+    "null clears": ({"clear_with": "null"}, {"null_mode": "clear"}),
+    "the empty text clears": ({"clear_with": "empty"}, {}),
+    "an unknown person is erased": ({}, {"unknown_person": 200}),
+    "known phones are matched": ({}, {"match_by_phone": True}),
+}
+
+
+def sample(number: int) -> dict[str, Json]:
+    """One of each kind of value, and the fields that have a form of their own."""
+    return {
+        "first_name": f"Žofia 李 {number}",
+        "middle_name": f"O'Brien & <Söhne> {number}",
+        "last_name": f"Brandt {number}",
+        "external_channel_reference_id": f"channel-{number}",
+        "phone_numbers.mobile": f"+49151112233{number:02}",
+        "phone_numbers.work": f"+4930112233{number:02}",
+        "email_addresses.main": f"ilse.{number}@example.org",
+        "custom_properties.plan": f"gold {number}",
+        "custom_properties.visits": 1_000_000 + number,
+        "custom_properties.score": number + 0.125,
+        "custom_properties.vip": True,
+        "custom_properties.spam": False,
+        "custom_properties.wishes": ["a", number, None],
+        "custom_properties.address.city": f"Köln {number}",
+    }

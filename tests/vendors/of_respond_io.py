@@ -36,3 +36,34 @@ def row(contact: str, fields: Json, tags: Json = None) -> dict[str, Json]:
 def page(*rows: Json, last: int | None = 1) -> Response:
     meta = {} if last is None else {"meta": {"current_page": 1, "last_page": last, "per_page": 10}}
     return answer({"data": list(rows), "links": {"next": "http://elsewhere.example/?page=9"}, **meta})
+
+
+_VIBER = {"tokens": [], "viber_tokens": ["sandbox-token"]}
+VARIANTS: dict[str, tuple[dict[str, Json], dict[str, Json]]] = {
+    "null clears": ({"clear_with": "null"}, {"null_mode": "clear"}),
+    "nothing clears": ({"clear_with": "nothing"}, {}),
+    "phones without plus": ({}, {"store_plus": False}),
+    "no second contact": ({}, {"dup": "403"}),
+    "viber": ({"viber": True}, _VIBER),
+    "viber, url alphabet": ({"viber": True, "viber_alphabet": "url"}, {**_VIBER, "viber_alphabet": "url"}),
+    "viber, documented": ({"viber": True, "viber_calls": "documented"}, {**_VIBER, "viber_calls": "documented"}),
+}
+
+
+def sample(number: int) -> dict[str, Json]:
+    """One of each kind of value, and the fields that have a form of their own."""
+    return {
+        "crm_id": f"crm-{number}",
+        "phone": f"+49151112233{number:02}",
+        "email": f"ilse.{number}@example.org",
+        "firstName": f"Žofia 李 {number}",
+        "lastName": f"O'Brien & <Söhne> {number}",
+        "language": "de",
+        "visits": 1_000_000 + number,
+        "score": number + 0.125,
+        "tiny": 1e-9 * number,
+        "vip": True,
+        "spam": False,
+        "wishes": ["a", number, None],
+        "address": {"city": "Köln", "number": number},
+    }

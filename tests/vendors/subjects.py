@@ -1,8 +1,10 @@
 """Every vendor there is, as a subject of the contract suite: found by itself, driven by its capabilities alone.
 
 A new vendor needs no line here. Its settings and its sample contacts are derived from its settings model and its
-capabilities; ``tests/vendors/of_<vendor>.py`` may say better, with ``SETTINGS`` (a mapping) or ``sample(number)`` (the
-fields of a sample contact, different for each number, among them whatever the vendor treats in a way of its own).
+capabilities; ``tests/vendors/of_<vendor>.py`` may add ``sample(number)`` (the fields of a sample contact, different for
+each number, among them whatever the vendor treats in a way of its own) and ``VARIANTS`` (by name: settings, and the
+twin's switches that go with them). A twin's own credentials are ``sandbox-key`` for a setting ``api_key``,
+``sandbox-token`` for ``token``, and so on.
 """
 
 from __future__ import annotations
@@ -24,19 +26,19 @@ from syncengine.model.http import Json
 from syncengine.ports import Vendor
 from syncengine.vendors import VendorModule
 
-SECRET = "sample-secret-7f0f0b3e"
-
 
 @dataclass(frozen=True)
 class Subject:
     """A vendor with an adapter built for its twin."""
 
     module: VendorModule
+    variant: str
     vendor: Vendor
     fields: Callable[[int], dict[str, Json]]
+    switches: Mapping[str, Json]
 
     def __str__(self) -> str:
-        return self.module.name
+        return f"{self.module.name}:{self.variant}" if self.variant else self.module.name
 
     def write(self, action: Action) -> Write | None:
         """What the vendor declares for a create, update or upsert."""
@@ -47,6 +49,13 @@ class Subject:
         """The identity of a sample contact, where the vendor has one."""
         identity = self.vendor.capabilities.identity
         return MatchKey(identity, f"sample-key-{number}") if identity else None
+
+    def keys(self, number: int) -> Iterator[MatchKey]:
+        """Every text of a sample contact that it can be looked up by, and that the next one has not."""
+        other = self.fields(number + 1)
+        for name, value in self.fields(number).items():
+            if matches(name, self.vendor.capabilities.find_by) and isinstance(value, str) and value != other[name]:
+                yield MatchKey(name, value)
 
     def sample(self, write: Write, number: int) -> dict[str, Json]:
         """Fields one such call can carry, those it must carry first."""
@@ -71,29 +80,42 @@ class Subject:
             case _:
                 return call
 
+    def accumulates(self, name: str) -> bool:
+        """Whether the vendor keeps every value of the field it was ever sent."""
+        return matches(name, self.vendor.capabilities.accumulates)
+
     def actions(self) -> tuple[Action, ...]:
         return tuple(action for action in Action if getattr(self.vendor.capabilities, action) is not None)
 
 
-def subjects(settings: Mapping[str, Json] | None = None) -> Iterator[Subject]:
+def subjects(*, variants: bool = True) -> Iterator[Subject]:
+    """Every vendor as it comes, with its own samples, and in its variants."""
     for name in vendors.names():
-        yield subject(name, settings or {})
+        yield subject(name)
+        if hints := _hints(name):
+            yield replace(subject(name), variant="own samples", fields=hints.sample)
+            for variant, (settings, switches) in hints.VARIANTS.items() if variants else ():
+                yield replace(subject(name, settings), variant=variant, fields=hints.sample, switches=switches)
 
 
-def subject(name: str, settings: Mapping[str, Json]) -> Subject:
+def subject(name: str, settings: Mapping[str, Json] | None = None) -> Subject:
     module = vendors.load(name)
-    hints = _hints(name)
-    given = {**derived_settings(module), **getattr(hints, "SETTINGS", {}), **settings}
-    vendor = module.build(module.settings.model_validate(given))
-    return Subject(module, vendor, getattr(hints, "sample", None) or _derived_sample(vendor))
+    vendor = module.build(module.settings.model_validate({**derived_settings(module), **(settings or {})}))
+    return Subject(module, "", vendor, _derived_sample(vendor), {})
+
+
+def secrets(module: VendorModule) -> dict[str, str]:
+    """The settings that are credentials, with those every twin takes."""
+    fields = module.settings.model_fields.items()
+    return {name: f"sandbox-{name.rpartition('_')[2]}" for name, field in fields if field.annotation is SecretStr}
 
 
 def derived_settings(module: VendorModule) -> dict[str, Json]:
     """A value for everything that has no default."""
-    given: dict[str, Json] = {"base_url": f"https://{module.name.replace('_', '-')}.example"}
+    given = {"base_url": f"https://{module.name.replace('_', '-')}.example", **secrets(module)}
     for name, field in module.settings.model_fields.items():
-        if field.is_required() and name not in given:
-            given[name] = SECRET if field.annotation is SecretStr else f"sample-{name}"
+        if field.is_required():
+            given.setdefault(name, f"sample-{name}")
     return given
 
 
@@ -105,7 +127,9 @@ def _hints(name: str) -> Any:
 
 def _derived_sample(vendor: Vendor) -> Callable[[int], dict[str, Json]]:
     can = vendor.capabilities
-    patterns = dict.fromkeys(p for write in (can.create, can.update, can.upsert) if write for p in write.fields)
+    patterns = dict.fromkeys(
+        p for write in (can.create, can.update, can.upsert) if write for p in write.fields if p != can.identity
+    )
 
     def sample(number: int) -> dict[str, Json]:
         fields: dict[str, Json] = {}

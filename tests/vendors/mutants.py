@@ -1,0 +1,34 @@
+"""A good JSON answer with one thing wrong in it, for every thing that can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import orjson
+
+from syncengine.model.http import Json, Response
+
+_WRONG: tuple[Json, ...] = (None, True, 0, -7, 1.5, 2**63, "", "x", [], {}, [None], [[]], [{}], {"x": None})
+
+
+def mutants(response: Response) -> Iterator[Response]:
+    """Every part of the body left out or replaced by a value of another kind, one at a time; and the body cut off."""
+    body = orjson.loads(response.body)
+    for damaged in _damaged(body):
+        yield replace(response, body=orjson.dumps(damaged))
+    for end in range(0, len(response.body), 7):
+        yield replace(response, body=response.body[:end])
+
+
+def _damaged(value: Json) -> Iterator[Json]:
+    yield from _WRONG
+    parts = list(value.items()) if isinstance(value, dict) else []
+    for name, part in parts:
+        yield {key: kept for key, kept in value.items() if key != name}
+        yield from ({**value, name: wrong} for wrong in _damaged(part))
+    if isinstance(value, list):
+        yield [*value, *value]
+        for index, part in enumerate(value):
+            yield [*value[:index], *value[index + 1 :]]
+            yield from ([*value[:index], wrong, *value[index + 1 :]] for wrong in _damaged(part))
