@@ -1,0 +1,151 @@
+"""Which fault, if any, a request meets. Pure: it follows from the rules, the seed and the requests before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from random import Random
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import ConfigDict, Field
+
+from syncengine.sandbox.twins.twin import TwinRequest
+
+_STRICT = ConfigDict(extra="forbid")
+_Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+_Seconds: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Count: TypeAlias = Annotated[int, Field(ge=0)]
+
+
+class Kind(StrEnum):
+    LATENCY = "latency"
+    """Waits ``seconds`` before the commit (``when: after``: after it)."""
+    THROTTLE = "throttle"
+    """429 with ``retry_after`` seconds, or without the header; nothing is committed."""
+    ERROR_HTML = "error_html"
+    """``status`` with an HTML page, before or after the commit."""
+    RESET = "reset"
+    """The connection is reset, before or after the commit."""
+    TRUNCATED_JSON = "truncated_json"
+    """Commits, then answers with the first half of the body."""
+    SLOW_DRIP = "slow_drip"
+    """Commits, then takes ``seconds`` to send the body piece by piece."""
+    REFUSE = "refuse"
+    """``status`` and ``text`` in the vendor's form; nothing is committed."""
+    HOLD_BEFORE_COMMIT = "hold_before_commit"
+    """Blocks until released. With ``commit_if_gone`` it is committed then although the client has left."""
+    HOLD_AFTER_COMMIT = "hold_after_commit"
+    """Commits, then blocks until released."""
+    COMMIT_LATE = "commit_late"
+    """Resets the connection at once and commits ``seconds`` later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What goes wrong. Only the settings that the kind names above have a meaning."""
+
+    __pydantic_config__ = _STRICT
+
+    kind: Kind
+    when: Literal["before", "after"] = "before"
+    seconds: _Seconds = 0.05
+    status: Annotated[int, Field(ge=400, le=599)] = 502
+    text: str = "Refused by the sandbox"
+    retry_after: _Seconds | None = None
+    commit_if_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(Fault):
+    """A fault for the requests that match: method, a regular expression in the path, a text in the body.
+
+    The first ``after`` matching requests pass, the next ``times`` (None: all) meet the fault.
+    """
+
+    method: str | None = None
+    path: str | None = None
+    body: str | None = None
+    times: _Count | None = None
+    after: _Count = 0
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.path or "")
+        except re.error as error:
+            raise ValueError(f"path is no regular expression: {error}") from None
+
+    def matches(self, request: TwinRequest) -> bool:
+        return (
+            self.method in (None, request.method)
+            and (self.path is None or re.search(self.path, request.path) is not None)
+            and (self.body is None or self.body.encode() in request.body)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """A fault for a share of the requests, one of ``kinds`` each; equal seeds, equal faults."""
+
+    __pydantic_config__ = _STRICT
+
+    seed: int
+    share: _Share
+    kinds: Annotated[tuple[Kind | Fault, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Randomly:
+    """The form in which a chance is configured: ``{"random": {...}}``."""
+
+    __pydantic_config__ = _STRICT
+
+    random: Chance
+
+
+@dataclass(slots=True)
+class _Watch:
+    rule: Rule
+    matched: int = 0
+
+    def strikes(self, request: TwinRequest) -> bool:
+        """Counts the request if it matches."""
+        if not self.rule.matches(request):
+            return False
+        self.matched += 1
+        turn = self.matched - self.rule.after
+        return turn > 0 and (self.rule.times is None or turn <= self.rule.times)
+
+
+@dataclass(slots=True)
+class Faults:
+    """The faults of one twin; none until configured. Of several rules that match, the first that strikes counts."""
+
+    _watches: list[_Watch] = field(default_factory=list)
+    _chance: Chance | None = None
+    _random: Random = field(default_factory=Random)
+
+    def clear(self) -> None:
+        self.configure(())
+
+    def configure(self, faults: Sequence[Rule] | Chance) -> None:
+        """Replace all faults; every count starts anew."""
+        self._watches = [] if isinstance(faults, Chance) else [_Watch(rule) for rule in faults]
+        self._chance = faults if isinstance(faults, Chance) else None
+        if self._chance:
+            self._random = Random(self._chance.seed)  # noqa: S311 - repeatable is the point
+
+    def matched(self) -> list[int]:
+        """How many requests each rule has matched so far."""
+        return [watch.matched for watch in self._watches]
+
+    def choose(self, request: TwinRequest) -> Fault | None:
+        """The fault this request meets. Counts it, so ask once a request."""
+        for watch in self._watches:
+            if watch.strikes(request):
+                return watch.rule
+        if self._chance is None or self._random.random() >= self._chance.share:
+            return None
+        chosen = self._random.choice(self._chance.kinds)
+        return chosen if isinstance(chosen, Fault) else Fault(chosen)

@@ -1,0 +1,144 @@
+"""One twin on the stage of the server: admits a request, lets it meet its fault, answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from aiohttp import web
+
+from syncengine.model.http import Response
+from syncengine.sandbox.faults import Fault, Faults, Kind
+from syncengine.sandbox.holds import Holds
+from syncengine.sandbox.journal import Entry, Journal
+from syncengine.sandbox.twins.twin import Twin, TwinRequest
+
+_PIECES = 8
+_PAGE = b"<html><head><title>Error</title></head><body><h1>The server is having a bad day</h1></body></html>"
+
+
+class Stage:
+    """A twin, its faults, its journal and the requests it holds. ``clock`` gives seconds since 1970."""
+
+    def __init__(self, twin: Twin, clock: Callable[[], float]) -> None:
+        self.twin = twin
+        self.faults = Faults()
+        self.journal = Journal()
+        self.holds = Holds()
+        self.clock = clock
+        self._late: set[asyncio.Task[None]] = set()
+
+    def reset(self) -> None:
+        """Forget contacts, requests, faults and late commits, and release what is held. Switches and limits stay."""
+        self.faults.clear()
+        self._drop_late()
+        self.twin.reset()
+        self.journal.reset()
+        self.holds.release()
+
+    async def close(self) -> None:
+        """End what still waits, committing nothing more."""
+        late = tuple(self._late)
+        self._drop_late()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def answer(self, request: TwinRequest, wire: web.BaseRequest) -> web.StreamResponse:
+        now = self.clock()
+        entry = Entry(now, request.method, request.path, self.twin.route(request))
+        self.journal.arrived(entry)
+        response = self.twin.admit(request, now)
+        fault = None if response else self.faults.choose(request)
+        if fault is None:
+            self.journal.answered(entry, (response := response or self.twin.commit(request, now)).status)
+            return _plain(response)
+        entry.fault = str(fault.kind)
+        return await self._strike(fault, request, wire, entry)
+
+    async def _strike(
+        self, fault: Fault, request: TwinRequest, wire: web.BaseRequest, entry: Entry
+    ) -> web.StreamResponse:
+        response = await self._meet(fault, request, wire, entry)
+        if response is None or _gone(wire):
+            if wire.transport is not None:
+                wire.transport.abort()
+            self.journal.answered(entry, 0)
+            return web.Response()  # nobody is there to read it
+        self.journal.answered(entry, response.status)
+        if fault.kind is Kind.TRUNCATED_JSON:
+            return _plain(replace(response, body=response.body[: len(response.body) // 2]))
+        if fault.kind is Kind.SLOW_DRIP:
+            return await _drip(wire, response, fault.seconds)
+        return _plain(response)
+
+    async def _meet(self, fault: Fault, request: TwinRequest, wire: web.BaseRequest, entry: Entry) -> Response | None:
+        """What the client is to see; None: the connection is dropped."""
+        match fault.kind:
+            case Kind.THROTTLE:
+                return self.twin.refusal(429, "Too Many Requests", fault.retry_after)
+            case Kind.REFUSE:
+                return self.twin.refusal(fault.status, fault.text)
+            case Kind.COMMIT_LATE:
+                self._commit_late(request, fault.seconds)
+                return None
+            case Kind.HOLD_BEFORE_COMMIT | Kind.HOLD_AFTER_COMMIT:
+                return await self._hold(fault, request, wire, entry)
+            case Kind.TRUNCATED_JSON | Kind.SLOW_DRIP:
+                return self._commit(request)
+            case Kind.LATENCY | Kind.ERROR_HTML | Kind.RESET:
+                return await self._before_or_after(fault, request)
+
+    async def _hold(self, fault: Fault, request: TwinRequest, wire: web.BaseRequest, entry: Entry) -> Response | None:
+        response = self._commit(request) if fault.kind is Kind.HOLD_AFTER_COMMIT else None
+        await self.holds.hold(entry, lambda: _gone(wire))
+        if response is None and (fault.commit_if_gone or not _gone(wire)):
+            return self._commit(request)
+        return response
+
+    async def _before_or_after(self, fault: Fault, request: TwinRequest) -> Response | None:
+        committed = self._commit(request) if fault.when == "after" else None
+        if fault.kind is Kind.LATENCY:
+            await asyncio.sleep(fault.seconds)
+            return committed or self._commit(request)
+        if fault.kind is Kind.ERROR_HTML:
+            return Response(fault.status, {"content-type": "text/html; charset=utf-8"}, _PAGE)
+        return None
+
+    def _commit(self, request: TwinRequest) -> Response:
+        return self.twin.commit(request, self.clock())
+
+    def _commit_late(self, request: TwinRequest, seconds: float) -> None:
+        async def late() -> None:
+            await asyncio.sleep(seconds)
+            self._commit(request)
+
+        task = asyncio.get_running_loop().create_task(late())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    def _drop_late(self) -> None:
+        for task in self._late:
+            task.cancel()
+
+
+def _plain(response: Response) -> web.Response:
+    return web.Response(status=response.status, headers=response.headers, body=response.body)
+
+
+def _gone(wire: web.BaseRequest) -> bool:
+    return wire.transport is None or wire.transport.is_closing()
+
+
+async def _drip(wire: web.BaseRequest, response: Response, seconds: float) -> web.StreamResponse:
+    stream = web.StreamResponse(status=response.status, headers=response.headers)
+    stream.content_length = len(response.body)
+    size = -(-len(response.body) // _PIECES) or 1
+    try:
+        await stream.prepare(wire)
+        for start in range(0, len(response.body), size):
+            await asyncio.sleep(seconds / _PIECES)
+            await stream.write(response.body[start : start + size])
+        await stream.write_eof()
+    except ConnectionError:
+        pass  # the client has lost its patience, as it may
+    return stream
