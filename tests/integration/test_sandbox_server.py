@@ -302,6 +302,7 @@ async def test_seeded_and_reset() -> None:
         ("PUT", "faults", b'{"random": {"seed": 1, "share": 2, "kinds": ["reset"]}}', "random.share: Input should be"),
         ("PUT", "faults", b"{", "The body is not valid JSON"),
         ("POST", "contacts", b'[{"field": {}}]', "0.field: Unexpected keyword argument"),
+        ("POST", "contacts", b'[{"fields": {"a": []}}]', "The value must be a text"),
         ("GET", "held?wait_for=soon", b"", "The body is not valid JSON"),
     ],
 )

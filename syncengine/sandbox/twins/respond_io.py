@@ -142,9 +142,9 @@ class RespondIoTwin:
     def seed(self, seeds: Sequence[Seed], now: float) -> list[str]:
         token = (*self.switches.tokens, *self.switches.viber_tokens)[0]
         made = []
-        for each in seeds:
+        written = [{name: as_text(value) for name, value in each.fields.items()} for each in seeds]
+        for each, fields in zip(seeds, written, strict=True):
             contact = self._new(token, now)
-            fields = {name: as_text(value) for name, value in each.fields.items()}
             contact.tags.update(dict.fromkeys(each.tags))
             self._channels[token].add(contact, fields)
             made.append(contact.id)

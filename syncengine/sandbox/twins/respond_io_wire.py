@@ -28,11 +28,11 @@ class Contact:
         return {"id": self.id, "custom_fields": fields, "tags": list(self.tags), "created_at": self.created}
 
 
-class RefusedError(Exception):
+class RefusedError(ValueError):
     """The answer 403, with what the vendor says."""
 
     def __init__(self, message: Json) -> None:
-        super().__init__()
+        super().__init__(str(message))
         self.message = message
 
 
