@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -35,9 +36,10 @@ class Strategy:
 
 
 class Diff:
-    """One diff; iterate over it once, to its end. A slice holds ids of one kind, in key order.
+    """One diff; iterate over it once. A slice holds ids of one kind, in key order.
 
-    Takes one or two connections of the pools while it runs. Raises SourceError when the source has rows without key or
+    Takes a connection of each pool while it runs (of a shared pool up to two); who leaves it early closes the iterator
+    (``contextlib.aclosing``). Raises SourceError when the source has rows without key or
     keys more than once, at the latest at the end: so nothing may be acted upon before.
     """
 
@@ -52,20 +54,21 @@ class Diff:
         self.totals = DiffTotals()
         """What was counted so far; all of it after the last slice."""
 
-    async def __aiter__(self) -> AsyncIterator[DiffSlice]:
-        async for found in await self._findings():
-            self.totals = DiffTotals(
-                source_rows=self.totals.source_rows + found.source_rows,
-                known_contacts=self.totals.known_contacts + found.known_contacts,
-                changed=self.totals.changed + len(found.changes),
-                removed=self.totals.removed + len(found.removals),
-            )
-            if found.removals:
-                yield DiffSlice(BatchKind.REMOVALS, found.removals)
-            if found.changes:
-                yield DiffSlice(BatchKind.CHANGES, found.changes)
+    async def __aiter__(self) -> AsyncGenerator[DiffSlice, None]:
+        async with aclosing(await self._findings()) as findings:
+            async for found in findings:
+                self.totals = DiffTotals(
+                    source_rows=self.totals.source_rows + found.source_rows,
+                    known_contacts=self.totals.known_contacts + found.known_contacts,
+                    changed=self.totals.changed + len(found.changes),
+                    removed=self.totals.removed + len(found.removals),
+                )
+                if found.removals:
+                    yield DiffSlice(BatchKind.REMOVALS, found.removals)
+                if found.changes:
+                    yield DiffSlice(BatchKind.CHANGES, found.changes)
 
-    async def _findings(self) -> AsyncIterator[Findings]:
+    async def _findings(self) -> AsyncGenerator[Findings, None]:
         strategy = choose(
             self._source, same_database=self._state is self._source_pool, numbered=await self._is_numbered()
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import storage_errors
@@ -15,7 +15,7 @@ RANGE = 50_000
 
 async def range_findings(
     pool: Pool, source: Source, destination: str, *, by_number: bool, everything: bool, size: int = RANGE
-) -> AsyncIterator[Findings]:
+) -> AsyncGenerator[Findings, None]:
     """What differs, range by range. Raises SourceError for rows without key, StorageError."""
     suffix = "by_number" if by_number else "by_text"
     bound = source.sql("diff", f"bound_{suffix}")

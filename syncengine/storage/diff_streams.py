@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from syncengine.errors import SourceError, StorageError
 from syncengine.storage.connect import Connection, Pool, transaction
@@ -30,7 +31,7 @@ async def stream_findings(
     cut: bool,
     everything: bool,
     size: int = STREAM_RANGE,
-) -> AsyncIterator[Findings]:
+) -> AsyncGenerator[Findings, None]:
     """What differs. Raises SourceError for rows without key or with a repeated one, StorageError."""
     async with state_pool.acquire() as state_connection, source_pool.acquire() as source_connection:
         if cut and source.nullable:
@@ -46,8 +47,9 @@ async def stream_findings(
                 source,
                 destination,
             )
-            async for found in streams.findings():
-                yield found
+            async with aclosing(streams.findings()) as findings:
+                async for found in findings:
+                    yield found
             if high is None:
                 return
             low = high
@@ -92,7 +94,7 @@ class _Streams:
         self._destination = destination
         self._told = (0, 0)
 
-    async def findings(self) -> AsyncIterator[Findings]:
+    async def findings(self) -> AsyncGenerator[Findings, None]:
         merge = self._merge
         async with self._source_stream, self._state_stream:
             while not (merge.source.exhausted and merge.state.exhausted):

@@ -29,6 +29,7 @@ _IN_WORDS: dict[type[BaseException], str] = {
 }
 """Looked up in this order."""
 _WHAT_TO_DO = {
+    "08": "run again when the server is reachable",
     "28": "check user and password in the database URL",
     "3D000": "create the database or correct its name in the database URL",
     "25006": "the server takes no writes (a read replica?); point the URL at the primary",

@@ -61,7 +61,7 @@ class _Inspection:
         try:
             async with self._connection.transaction():
                 row = await self._connection.fetchrow(statements("source")["relation"], spec.table)
-        except (asyncpg.InvalidNameError, asyncpg.FeatureNotSupportedError):
+        except (asyncpg.InvalidNameError, asyncpg.PostgresSyntaxError, asyncpg.FeatureNotSupportedError):
             row = None
         if row is None:
             names = [r["name"] for r in await self._connection.fetch(statements("source")["relations"])]
@@ -127,7 +127,7 @@ class _Inspection:
             async with self._connection.transaction():
                 await self._connection.prepare(source.sql("source", "rows"))
         except asyncpg.UndefinedFunctionError:
-            kind = source.key_type.removeprefix("pg_catalog.")
+            kind = source.key_type.removeprefix("pg_catalog.").strip('"')
             what = f'the key column "{self._spec.key}" has type {kind}, which cannot be compared'
             self._problem(self._spec.key_place, f"{what}; cast it to text in a view or query")
 

@@ -1,4 +1,7 @@
-"""Every named statement is prepared against the migrated schema; templates with the fragments of sample sources."""
+"""Every named statement is prepared against the migrated schema; templates with the fragments of sample sources.
+
+Statements that make tables (the demo's) are run before, since others stand on them.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,13 @@ FILES = sorted(
     for file in resources.files("syncengine.storage").joinpath("sql").iterdir()
     if file.name.endswith(".sql")
 )
-NAMES = [(file, name) for file in FILES for name in statements(file)]
+NAMES = [(file, name) for file in FILES for name, text in statements(file).items() if not text.startswith("CREATE")]
+MAKERS = [text for file in FILES for text in statements(file).values() if text.startswith("CREATE")]
 
 _SAMPLES = """
-CREATE SCHEMA crm;
-CREATE TABLE crm.by_number ("the key" bigint PRIMARY KEY, name text, tags text[]);
-CREATE TABLE crm.by_text ("the key" text COLLATE "C" PRIMARY KEY, name text, tags text[]);
+CREATE SCHEMA sample;
+CREATE TABLE sample.by_number ("the key" bigint PRIMARY KEY, name text, tags text[]);
+CREATE TABLE sample.by_text ("the key" text COLLATE "C" PRIMARY KEY, name text, tags text[]);
 """
 
 
@@ -40,7 +44,8 @@ def _placeholders(template: str) -> set[str]:
 @pytest_asyncio.fixture
 async def connection(database: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     connection = await connect(database)
-    await connection.execute(_SAMPLES)
+    for statement in (_SAMPLES, *MAKERS):
+        await connection.execute(statement)
     yield connection
     await connection.close()
 
@@ -66,7 +71,7 @@ async def test_statement_fits_the_schema(connection: asyncpg.Connection[asyncpg.
         return
     table, bound = ("by_text", "'k'") if name.endswith("by_text") else ("by_number", "'17'")
     spec = SourceSpec(
-        table=f"crm.{table}", key="the key", columns=("name", "tags"), where="name <> 'a{b}$1'", salt="it's {x}"
+        table=f"sample.{table}", key="the key", columns=("name", "tags"), where="name <> 'a{b}$1'", salt="it's {x}"
     )
     source = await inspect(connection, spec)
     async with transaction(connection, read_only=True):

@@ -1,0 +1,72 @@
+"""Which way a diff goes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from syncengine.storage.diff import Strategy, Way, choose
+from syncengine.storage.source import KeyKind, Source, SourceSpec
+
+_TABLE = Source(
+    spec=SourceSpec(table="crm.contacts", key="id", columns=()),
+    relation="crm.contacts",
+    where="TRUE",
+    key="contacts.id",
+    key_type="pg_catalog.int8",
+    contact_id="contacts.id::text",
+    text_order='contacts.id::text COLLATE "C"',
+    hash="",
+    values="",
+    numerics=(),
+    kind=KeyKind.NUMBER,
+    indexed=True,
+    unique=True,
+    in_key_order=True,
+    nullable=False,
+    on_replica=False,
+)
+_UNKNOWN = replace(_TABLE, kind=KeyKind.OTHER, indexed=False, unique=False, in_key_order=False)
+
+
+@pytest.mark.parametrize("kind", [KeyKind.NUMBER, KeyKind.UUID, KeyKind.TEXT])
+def test_a_table_beside_the_state_goes_by_ranges(kind: KeyKind) -> None:
+    chosen = choose(replace(_TABLE, kind=kind), same_database=True, numbered=kind is KeyKind.NUMBER)
+    assert chosen == Strategy(Way.RANGES, by_number=kind is KeyKind.NUMBER, cut=True)
+
+
+@pytest.mark.parametrize(
+    "unsuitable",
+    [
+        replace(_TABLE, unique=False),
+        replace(_TABLE, in_key_order=False),
+        replace(_TABLE, unique=False, indexed=False),
+    ],
+)
+def test_ranges_need_a_unique_index_that_the_rows_follow(unsuitable: Source) -> None:
+    assert choose(unsuitable, same_database=True, numbered=True).way is Way.STREAMS
+
+
+def test_another_database_goes_by_streams_in_ranges() -> None:
+    assert choose(_TABLE, same_database=False, numbered=True) == Strategy(Way.STREAMS, by_number=True, cut=True)
+
+
+def test_contacts_without_a_number_cannot_be_joined_by_it() -> None:
+    for same_database in (True, False):
+        chosen = choose(_TABLE, same_database=same_database, numbered=False)
+        assert chosen == Strategy(Way.STREAMS, by_number=False, cut=False)
+
+
+def test_an_index_the_rows_do_not_follow_is_used_on_a_replica_only() -> None:
+    scattered = replace(_TABLE, kind=KeyKind.UUID, in_key_order=False)
+    assert not choose(scattered, same_database=False, numbered=False).cut
+    assert choose(replace(scattered, on_replica=True), same_database=False, numbered=False).cut
+
+
+def test_what_has_no_index_is_read_at_once() -> None:
+    for same_database in (True, False):
+        for on_replica in (True, False):
+            source = replace(_UNKNOWN, on_replica=on_replica)
+            chosen = choose(source, same_database=same_database, numbered=False)
+            assert chosen == Strategy(Way.STREAMS, by_number=False, cut=False)
