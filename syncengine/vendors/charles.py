@@ -7,6 +7,7 @@ else. What charles does not know (undefined custom properties) it drops with a s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
@@ -39,8 +40,7 @@ from syncengine.vendors.kit import (
 )
 
 _IDENTITY = "external_reference_id"
-_NAMES = ("first_name", "middle_name", "last_name")
-_SCALARS = (*_NAMES, "external_channel_reference_id")
+_SCALARS = ("first_name", "middle_name", "last_name", "external_channel_reference_id")
 _LISTS = ("phone_numbers", "email_addresses")
 _PROPERTIES = "custom_properties"
 _KEY_REFUSED = dict.fromkeys((401, 403), "settings.api_key")
@@ -132,9 +132,13 @@ class Charles:
         return self._delete(call) if call.action is Action.DELETE else self._upsert(call)
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
-        if field.startswith("phone_numbers."):
-            return same_phone(ours, theirs)
-        return same_json(ours, theirs) or (_empty(ours) and _empty(theirs))
+        match _split(field)[0]:
+            case "phone_numbers":
+                return same_phone(ours, theirs)
+            case "email_addresses":
+                return text(ours).lower() == text(theirs).lower()
+            case _:
+                return same_json(ours, theirs) or (_empty(ours) and _empty(theirs))
 
     def _upsert(self, call: Call) -> Exchange[Answer]:
         if call.key is None:
@@ -172,16 +176,17 @@ class Charles:
     def _body(self, call: Call) -> dict[str, Json]:
         body: dict[str, Json] = {}
         for name, value in call.fields.items():
-            head, _, tail = name.partition(".")
-            if name == _IDENTITY or (_empty(value) and not self._clears):
+            head, tail = _split(name)
+            empty = _empty(value)
+            if name == _IDENTITY or (empty and not self._clears):
                 continue
-            if head in _LISTS and tail:
-                if not _empty(value):
+            if head == _PROPERTIES and tail:
+                body.setdefault(head, {})[tail] = self._cleared if empty else value
+            elif head in _LISTS and tail:
+                if not empty:
                     body.setdefault(head, []).append({"type": tail, "value": text(value)})
-            elif head == _PROPERTIES and tail:
-                body.setdefault(head, {})[tail] = self._cleared if _empty(value) else value
             elif name in _SCALARS:
-                body[name] = self._cleared if _empty(value) else text(value)
+                body[name] = self._cleared if empty else text(value)
             else:
                 raise ValueError(f'charles has no field "{name}"')
         if call.add_tags:
@@ -191,39 +196,34 @@ class Charles:
     def _dropped(self, call: Call, person: _Person) -> Iterator[Unsupported]:
         """What the echo shows that charles did not do."""
         for name, value in call.fields.items():
-            held = _held(name, person)
-            if held is None:
-                continue
-            if _empty(value):
-                if any(not _empty(theirs) for theirs in held) and not name.startswith(_LISTS):
-                    yield Unsupported("clear_field", name)
-            elif name.startswith(_LISTS):
-                if not any(self.same(name, text(value), theirs) for theirs in held):
-                    yield Unsupported("field_dropped", name)
-            elif all(_empty(theirs) for theirs in held):
-                yield Unsupported("field_dropped", name)
+            shown = self._shown(name, value, person)
+            if shown != value and _empty(shown) != _empty(value):
+                yield Unsupported("clear_field" if _empty(value) else "field_dropped", name)
         if person.tags is not None:
             yield from (Unsupported("tag_dropped", tag) for tag in call.add_tags if tag not in person.tags)
+
+    def _shown(self, name: str, value: Json, person: _Person) -> Json:
+        """What the echo shows for a field; our own value where it does not show the field at all."""
+        head, tail = _split(name)
+        if head == _PROPERTIES:
+            properties = person.custom_properties
+            return value if properties is None else properties.get(tail)
+        if head in _LISTS:
+            entries = person.phonenumbers if head == "phone_numbers" else person.emails
+            held = entries is None or any(self.same(name, value, entry.value) for entry in entries)
+            return value if held else None
+        return getattr(person, name) if name in person.model_fields_set else value
 
 
 def _empty(value: Json) -> bool:
     return value is None or value == ""
 
 
-def _held(name: str, person: _Person) -> Sequence[Json] | None:
-    """The values the echo shows for a field; None when it does not show the field at all."""
+@cache
+def _split(name: str) -> tuple[str, str]:
+    """A dotted field's place and its name there. A mapping has few names, so each is split once."""
     head, _, tail = name.partition(".")
-    match head:
-        case "phone_numbers":
-            return person.phonenumbers and [entry.value for entry in person.phonenumbers]
-        case "email_addresses":
-            return person.emails and [entry.value for entry in person.emails]
-        case "custom_properties":
-            return None if person.custom_properties is None else [person.custom_properties.get(tail)]
-        case _ if name in _NAMES and name in person.model_fields_set:
-            return [getattr(person, name)]
-        case _:
-            return None
+    return head, tail
 
 
 def _refusal(request: Request, reply: Reply, call: Call) -> Rejected | None:

@@ -129,6 +129,9 @@ def test_a_call_nobody_can_translate_is_our_mistake(call: Call, words: str) -> N
     [
         ("phone_numbers.mobile", "+4915111223344", "4915111223344", True),
         ("phone_numbers.mobile", "+4915111223344", "4915111223345", False),
+        ("email_addresses.main", "Ilse@example.org", "ilse@Example.org", True),
+        ("email_addresses.main", "ilse@example.org", "ina@example.org", False),
+        ("custom_properties.mail", "Ilse@example.org", "ilse@example.org", False),
         ("custom_properties.phone", "+4915111223344", "4915111223344", False),
         ("custom_properties.visits", 3, 3.0, True),
         ("custom_properties.visits", 3, "3", False),

@@ -12,11 +12,11 @@ _DIGITS = frozenset("0123456789")
 
 def text(value: Json) -> str:
     """A value as the text a person would write: ``true``, ``3`` for 3.0, no exponents; lists and objects as JSON."""
+    if isinstance(value, str):
+        return value
     match value:
         case None:
             return ""
-        case str():
-            return value
         case bool():
             return "true" if value else "false"
         case float():
