@@ -1,4 +1,4 @@
-"""The contract, part one: whatever a vendor answers, every adapter judges it into the same few results.
+"""The contract: whatever a vendor answers, every adapter judges it into the same few results.
 
 Names no vendor; see subjects.py.
 """

@@ -1,4 +1,4 @@
-"""The contract, part two: every adapter and its twin understand each other.
+"""The contract: every adapter and its twin understand each other.
 
 Names no vendor; see subjects.py.
 """
