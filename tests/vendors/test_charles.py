@@ -141,5 +141,5 @@ def test_a_call_nobody_can_translate_is_our_mistake(call: Call, words: str) -> N
         ("first_name", None, "", True),
     ],
 )
-def test_same(field: str, ours: Json, theirs: Json, same: bool) -> None:  # noqa: FBT001
+def test_same(field: str, ours: Json, theirs: Json, *, same: bool) -> None:
     assert charles().same(field, ours, theirs) is same

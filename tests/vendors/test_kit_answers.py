@@ -33,7 +33,7 @@ def test_a_refusal_is_handed_on(status: int) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"data": {"id": "1', b"\xff\xfe", b'{"a": NaN}', b"ok"])
 @pytest.mark.parametrize(("request_", "maybe"), [(GET, False), (PUT, True)])
-def test_an_unreadable_success_is_unknown(body: bytes, request_: Request, maybe: bool) -> None:  # noqa: FBT001
+def test_an_unreadable_success_is_unknown(body: bytes, request_: Request, *, maybe: bool) -> None:
     with pytest.raises(VendorUnavailable, match="cannot be read") as failed:
         judge(request_, Response(200, {}, body), HALTS)
     assert (failed.value.maybe_applied, failed.value.status) == (maybe, 200)
@@ -41,7 +41,7 @@ def test_an_unreadable_success_is_unknown(body: bytes, request_: Request, maybe:
 
 @pytest.mark.parametrize("status", [100, 408, 500, 502, 503, 504, 520, 600, 999])
 @pytest.mark.parametrize(("request_", "maybe"), [(GET, False), (PUT, True)])
-def test_trouble_judges_nobody(status: int, request_: Request, maybe: bool) -> None:  # noqa: FBT001
+def test_trouble_judges_nobody(status: int, request_: Request, *, maybe: bool) -> None:
     with pytest.raises(VendorUnavailable, match=str(status)) as failed:
         judge(request_, html(status), HALTS)
     assert (failed.value.maybe_applied, failed.value.status) == (maybe, status)

@@ -50,5 +50,5 @@ def test_different_numbers_differ(one: int, other: int) -> None:
         (491511, "+491511", True),
     ],
 )
-def test_same_phone(ours: Json, theirs: Json, same: bool) -> None:  # noqa: FBT001
+def test_same_phone(ours: Json, theirs: Json, *, same: bool) -> None:
     assert same_phone(ours, theirs) is same

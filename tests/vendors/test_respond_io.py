@@ -205,7 +205,7 @@ def test_halts(call: Call, response: Response, setting: str) -> None:
         ("note", "x", " x", False),
     ],
 )
-def test_same(field: str, ours: Json, theirs: Json, same: bool) -> None:  # noqa: FBT001
+def test_same(field: str, ours: Json, theirs: Json, *, same: bool) -> None:
     assert respond_io().same(field, ours, theirs) is same
 
 

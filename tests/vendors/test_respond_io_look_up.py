@@ -56,7 +56,7 @@ def test_find_by_phone_looks_with_and_without_plus(given: str) -> None:
         (MatchKey("email", "ilse@example.org"), "xilse@example.org", False),
     ],
 )
-def test_the_adapter_judges_exactness_itself(key: MatchKey, theirs: Json, hit: bool) -> None:  # noqa: FBT001
+def test_the_adapter_judges_exactness_itself(key: MatchKey, theirs: Json, *, hit: bool) -> None:
     _, found = scripted(respond_io().find(key), page(row("1", {key.field: theirs}), row("2", {})))
     assert [remote.external_id for remote in found] == (["1"] if hit else [])
 
