@@ -1,7 +1,7 @@
-"""The contract: what every vendor module and every request looks like.
+"""The contract: what every vendor module and every request looks like. Names no vendor; see subjects.py.
 
-Names no vendor; see subjects.py. Beside this: test_contract_answers.py (hostile answers), test_contract_twin.py (the twin),
-test_contract_damage.py (answers that are nearly right).
+Beside this: test_contract_answers.py (hostile answers), test_contract_twin.py (the twin), test_contract_damage.py
+(answers that are nearly right).
 """
 
 from __future__ import annotations
