@@ -84,6 +84,7 @@ class Dispatcher:
             await self._settle()
 
     async def _take(self, batch: Batch, *, again: bool) -> None:
+        await self._finish_batches()
         prepared = await self._preparer.prepare(batch, batch.contact_ids if again else ())
         for record in prepared.records:
             self._emit(batch.number, record)
@@ -101,7 +102,6 @@ class Dispatcher:
                 self._note(job, await self._contacts.sync(job))
             finally:
                 self._queue.task_done()
-            await self._finish_batches()
 
     def _note(self, job: Job, ending: Ending) -> None:
         if ending.postponed:

@@ -147,10 +147,14 @@ class Pacing:
 
     def _try(self, method: str) -> Slot | None:
         now = asyncio.get_running_loop().time()
-        # Until the credentials are proven a single request is out, so that a wrong key costs just one.
-        if self._flying >= (self._in_flight if self._proven else 1) or now < self._paused_until:
+        if self._flying >= self._room or now < self._paused_until:
             return None
         return self.ledger.take(method, now)
+
+    @property
+    def _room(self) -> int:
+        """Until the credentials are proven a single request is out, so that a wrong key costs just one."""
+        return self._in_flight if self._proven else 1
 
     def _grant(self, slot: Slot) -> Permit:
         self._flying += 1
@@ -180,8 +184,10 @@ class Pacing:
         now = asyncio.get_running_loop().time()
         if now < self._paused_until:
             return self._paused_until - now
+        if self._flying >= self._room:
+            return None
         free = self.ledger.free_at(method, now)
-        return free - now if free is not None and free > now else None
+        return None if free is None else max(0.0, free - now)  # 0: a slot came free since the try
 
     async def _change(self, seconds: float | None) -> None:
         self._changed.clear()
