@@ -1,0 +1,89 @@
+"""Six nights of real contacts, to both vendors: exact contents, fewest requests, silence when nothing changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from syncengine.storage.csv_table import load_contacts, read_rows
+from tests.expected import NIGHTS, Charles, RespondIo, night_file, rows_of
+from tests.running import World, world
+
+
+@pytest.mark.asyncio
+async def test_six_nights(database: str, tmp_path: Path) -> None:
+    charles, respond_io = Charles(), RespondIo()
+    async with world(database, tmp_path / "config") as here:
+        for night in NIGHTS:
+            await load_contacts(database, read_rows(night_file(night))[1])
+            rows = rows_of(night)
+            least = respond_io.night(rows)
+            least_charles, unsupported = charles.night(rows)
+
+            reports = await here.run(accept=frozenset({"removals"}))
+            assert {name: report.exit_code for name, report in reports.items()} == {"charles": 0, "respond_io": 0}
+            assert reports["respond_io"].requests == least
+            assert reports["charles"].requests == least_charles
+            assert reports["respond_io"].contacts["unsupported"] == 0
+            assert await _unsupported(here, reports["charles"].run_id) == unsupported
+            assert _respond_io(here) == respond_io.contacts()
+            assert _charles(here) == charles.contacts()
+
+            again = await here.run()
+            assert {name: report.requests for name, report in again.items()} == {"charles": 0, "respond_io": 0}
+        assert await _linked(here) == {
+            "respond_io": {contact["id"] for contact in here.sandbox.contacts("respond_io")},
+            "charles": {contact["id"] for contact in here.sandbox.contacts("charles")},
+        }
+
+
+@pytest.mark.asyncio
+async def test_the_change_of_congress_trips_the_brake(database: str, tmp_path: Path) -> None:
+    async with world(database, tmp_path / "config") as here:
+        await load_contacts(database, read_rows(night_file(NIGHTS[0]))[1])
+        await here.run()
+        sent = len(here.sandbox.contacts("respond_io"))
+        await load_contacts(database, read_rows(night_file(NIGHTS[1]))[1])
+        reports = await here.run()
+        for report in reports.values():
+            assert (report.status, report.exit_code, report.requests) == ("refused", 2, 0)
+            assert report.error is not None
+            assert "--accept removals" in report.error
+        assert len(here.sandbox.contacts("respond_io")) == sent
+
+
+def _respond_io(here: World) -> dict[str, tuple[dict[str, str | None], set[str]]]:
+    found = {}
+    for contact in here.sandbox.contacts("respond_io"):
+        fields = {name: value for name, value in contact["fields"].items() if value != ""}  # type: ignore[attr-defined]
+        key = fields["crm_id"]
+        assert key not in found, f"{key} is there twice"
+        found[key] = (fields, set(contact["tags"]))  # type: ignore[call-overload]
+    return found
+
+
+def _charles(here: World) -> dict[str, tuple[dict[str, object], set[str]]]:
+    found = {}
+    for contact in here.sandbox.contacts("charles"):
+        assert contact["key"] not in found
+        found[str(contact["key"])] = (dict(contact["fields"]), set(contact["tags"]))  # type: ignore[call-overload]
+    return found
+
+
+async def _unsupported(here: World, run_id: int | None) -> set[str]:
+    async with here.database() as connection:
+        rows = await connection.fetch(
+            "SELECT contact_id FROM syncengine.sync_outcome WHERE run_id = $1 AND unsupported IS NOT NULL", run_id
+        )
+    return {row["contact_id"] for row in rows}
+
+
+async def _linked(here: World) -> dict[str, set[str]]:
+    async with here.database() as connection:
+        rows = await connection.fetch("SELECT destination, external_id FROM syncengine.external_ids")
+    found: dict[str, set[str]] = {"charles": set(), "respond_io": set()}
+    for row in rows:
+        assert row["external_id"] not in found[row["destination"]]
+        found[row["destination"]].add(row["external_id"])
+    return found
