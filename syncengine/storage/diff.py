@@ -36,7 +36,7 @@ class Strategy:
 
 
 class Diff:
-    """One diff; iterate over it once. A slice holds ids of one kind, in key order.
+    """One diff; iterate over it once. A slice holds ids of one kind, those of changes in key order.
 
     Takes a connection of each pool while it runs (of a shared pool up to two); who leaves it early closes the iterator
     (``contextlib.aclosing``). Raises SourceError when the source has rows without key or

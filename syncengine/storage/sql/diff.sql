@@ -23,12 +23,12 @@ SELECT least(
 
 -- name: range_by_number
 -- What differs after $2, up to and with $3. A full join cannot become a nested loop, whatever the planner believes of
--- a state that was just filled.
+-- a state that was just filled. (A second ordered aggregate would cost another 5 %.)
 SELECT count(wanted.key) AS source_rows,
        count(held.contact_number) AS known_contacts,
        array_agg(wanted.key::text ORDER BY wanted.key)
            FILTER (WHERE wanted.key IS NOT NULL AND ($4 OR wanted.hash IS DISTINCT FROM held.hash)) AS changes,
-       array_agg(held.contact_id ORDER BY held.contact_number)
+       array_agg(held.contact_id)
            FILTER (WHERE wanted.key IS NULL) AS removals
 FROM (
     SELECT {key}::bigint AS key, {hash} AS hash
@@ -56,7 +56,7 @@ SELECT count(wanted.contact_id) AS source_rows,
        count(held.contact_id) AS known_contacts,
        array_agg(wanted.contact_id ORDER BY wanted.contact_id)
            FILTER (WHERE wanted.contact_id IS NOT NULL AND ($4 OR wanted.hash IS DISTINCT FROM held.hash)) AS changes,
-       array_agg(held.contact_id ORDER BY held.contact_id)
+       array_agg(held.contact_id)
            FILTER (WHERE wanted.contact_id IS NULL) AS removals
 FROM (
     SELECT ({contact_id}) COLLATE "C" AS contact_id, {hash} AS hash
