@@ -5,23 +5,41 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from syncengine.model.http import Json, Response
+from syncengine.sandbox.duplicates import duplicates
 from syncengine.sandbox.faults import Randomly, Rule
-from syncengine.sandbox.limiter import Limit
+from syncengine.sandbox.limits import Limit
 from syncengine.sandbox.stage import Stage
 from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, parsed
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, config=SWITCHES)
 class _Awaited:
     wait_for: int = Field(default=0, ge=0)
     timeout: float = Field(default=30.0, ge=0)
+
+
+@dataclass(frozen=True, config=SWITCHES)
+class _Windows:
+    per: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, config=SWITCHES)
+class _Since:
+    since: float = 0.0
+
+
+@dataclass(frozen=True, config=SWITCHES)
+class _By:
+    key: str | None = None
 
 
 @dataclass(frozen=True, config=SWITCHES)
@@ -45,16 +63,33 @@ async def answer_admin(stage: Stage, verb: str, request: TwinRequest, query: Map
 
 
 async def _told(stage: Stage, verb: str, body: Json, query: Mapping[str, str]) -> Json:
+    method, _, noun = verb.partition(" ")
+    if method == "GET":
+        return await _shown(stage, noun, query)
+    return _changed(stage, verb, body)
+
+
+async def _shown(stage: Stage, noun: str, query: Mapping[str, str]) -> Json:
+    match noun:
+        case "contacts":
+            return stage.twin.contacts(stage.clock())
+        case "duplicates":
+            return duplicates(stage.twin.contacts(stage.clock()), parsed(_By, dict(query)).key)
+        case "requests":
+            return stage.journal.report(stage.twin.limiter, _asked(_Windows, query).per)
+        case "log":
+            return stage.journal.since(_asked(_Since, query).since)
+        case "held":
+            return await _held(stage, query)
+        case _:
+            raise LookupError(f"The sandbox does not know GET {noun}.")
+
+
+def _changed(stage: Stage, verb: str, body: Json) -> Json:
     told: Json = {}
     match verb:
-        case "GET contacts":
-            told = stage.twin.contacts(stage.clock())
         case "POST contacts":
             told = {"ids": stage.twin.seed(parsed(tuple[Seed, ...], body), stage.clock())}
-        case "GET requests":
-            told = stage.journal.report(stage.twin.limiter)
-        case "GET held":
-            told = await _held(stage, query)
         case "POST release":
             told = {"released": stage.holds.release(parsed(_Released, body or {}).count)}
         case "POST reset":
@@ -63,7 +98,8 @@ async def _told(stage: Stage, verb: str, body: Json, query: Mapping[str, str]) -
             stage.twin.configure(parsed(dict[str, Any], body))
             told = asdict(stage.twin.switches)
         case "PUT limits":
-            stage.twin.limiter.configure(parsed(tuple[Limit, ...], body))
+            vendors = body == "vendor"
+            stage.twin.limiter.configure(stage.twin.vendor_limits if vendors else parsed(tuple[Limit, ...], body))
             told = [asdict(limit) for limit in stage.twin.limiter.limits]
         case "PUT faults":
             chance = isinstance(body, dict)
@@ -75,7 +111,7 @@ async def _told(stage: Stage, verb: str, body: Json, query: Mapping[str, str]) -
 
 
 async def _held(stage: Stage, query: Mapping[str, str]) -> Json:
-    asked = parsed(_Awaited, {name: orjson.loads(value) for name, value in query.items()})
+    asked = _asked(_Awaited, query)
     try:
         async with asyncio.timeout(asked.timeout):
             held = await stage.holds.wait_for(asked.wait_for)
@@ -84,3 +120,8 @@ async def _held(stage: Stage, query: Mapping[str, str]) -> Json:
         message = f"After {asked.timeout:g} s {there} of {asked.wait_for} requests are held."
         raise TimeoutError(message) from None
     return [{"id": each.id, **asdict(each.entry), "gone": each.gone()} for each in held]
+
+
+def _asked(kind: type[T], query: Mapping[str, str]) -> T:
+    """A query whose values are numbers."""
+    return parsed(kind, {name: orjson.loads(value) for name, value in query.items()})

@@ -39,7 +39,7 @@ class Kind(StrEnum):
     HOLD_AFTER_COMMIT = "hold_after_commit"
     """Commits, then blocks until released."""
     COMMIT_LATE = "commit_late"
-    """Resets the connection at once and commits ``seconds`` later."""
+    """Resets the connection at once and commits ``seconds`` later, or with ``until_released`` when released."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class Fault:
     text: str = "Refused by the sandbox"
     retry_after: _Seconds | None = None
     commit_if_gone: bool = False
+    until_released: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class Sandbox:
             response = answer(404, {"error": message})
             return web.Response(status=response.status, headers=response.headers, body=response.body)
         headers = {key.lower(): value for key, value in wire.headers.items()}
-        request = TwinRequest(wire.method, f"/{tail}", query, headers, await wire.read())
+        request = TwinRequest(wire.method, f"/{tail}", query, headers, await wire.content.read())
         if head != _ADMIN:
             return await stage.answer(request, wire)
         response = await answer_admin(stage, f"{wire.method} {verb}", request, dict(parse_qsl(query)))
@@ -85,10 +85,13 @@ class Sandbox:
 
 
 @asynccontextmanager
-async def serve(names: Sequence[str], host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Sandbox]:
+async def serve(
+    names: Sequence[str], host: str = "127.0.0.1", port: int = 0, *, vendor_limits: bool = False
+) -> AsyncIterator[Sandbox]:
     """Serve new, empty twins of vendors until the block ends; port 0 takes a free one.
 
     A name is a vendor's, or ``NAME=VENDOR`` for a twin at another path: two accounts of one vendor are two twins.
+    ``vendor_limits`` puts what each vendor is known to allow in force; else there are no limits until they are set.
     Raises LookupError for a vendor without a twin, OSError where the port is taken.
     """
     started, reading = time.time(), time.monotonic()
@@ -99,7 +102,8 @@ async def serve(names: Sequence[str], host: str = "127.0.0.1", port: int = 0) ->
     stages = {}
     for each in names:
         name, _, vendor = each.partition("=")
-        stages[name] = Stage(load(vendor or name), clock)
+        stages[name] = Stage(twin := load(vendor or name), clock)
+        twin.limiter.configure(twin.vendor_limits if vendor_limits else ())
     sandbox = Sandbox(stages, host)
     runner = web.ServerRunner(web.Server(sandbox.answer, access_log=None), shutdown_timeout=_GOODBYE)
     await runner.setup()

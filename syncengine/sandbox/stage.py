@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
@@ -18,6 +18,20 @@ _PIECES = 8
 _PAGE = b"<html><head><title>Error</title></head><body><h1>The server is having a bad day</h1></body></html>"
 
 
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """A request that meets a fault, and how often the twin had been reset when it came."""
+
+    request: TwinRequest
+    wire: web.BaseRequest
+    entry: Entry
+    resets: int
+
+    def gone(self) -> bool:
+        """Whether the client has left."""
+        return self.wire.transport is None or self.wire.transport.is_closing()
+
+
 class Stage:
     """A twin, its faults, its journal and the requests it holds. ``clock`` gives seconds since 1970."""
 
@@ -28,9 +42,14 @@ class Stage:
         self.holds = Holds()
         self.clock = clock
         self._late: set[asyncio.Task[None]] = set()
+        self._resets = 0
 
     def reset(self) -> None:
-        """Forget contacts, requests, faults and late commits, and release what is held. Switches and limits stay."""
+        """Forget contacts, requests, faults and late commits. Switches and limits stay.
+
+        What is still on its way, held requests above all, is dropped and commits nothing more.
+        """
+        self._resets += 1
         self.faults.clear()
         self._drop_late()
         self.twin.reset()
@@ -53,25 +72,25 @@ class Stage:
             self.journal.answered(entry, (response := response or self.twin.commit(request, now)).status)
             return _plain(response)
         entry.fault = str(fault.kind)
-        return await self._strike(fault, request, wire, entry)
+        return await self._strike(fault, _Visit(request, wire, entry, self._resets))
 
-    async def _strike(
-        self, fault: Fault, request: TwinRequest, wire: web.BaseRequest, entry: Entry
-    ) -> web.StreamResponse:
-        response = await self._meet(fault, request, wire, entry)
-        if response is None or _gone(wire):
-            if wire.transport is not None:
-                wire.transport.abort()
-            self.journal.answered(entry, 0)
+    async def _strike(self, fault: Fault, visit: _Visit) -> web.StreamResponse:
+        response = await self._meet(fault, visit)
+        if visit.resets != self._resets:
+            response = None
+        if response is None or visit.gone():
+            if visit.wire.transport is not None:
+                visit.wire.transport.abort()
+            self._answered(visit, 0)
             return web.Response()  # nobody is there to read it
-        self.journal.answered(entry, response.status)
+        self._answered(visit, response.status)
         if fault.kind is Kind.TRUNCATED_JSON:
             return _plain(replace(response, body=response.body[: len(response.body) // 2]))
         if fault.kind is Kind.SLOW_DRIP:
-            return await _drip(wire, response, fault.seconds)
+            return await _drip(visit.wire, response, fault.seconds)
         return _plain(response)
 
-    async def _meet(self, fault: Fault, request: TwinRequest, wire: web.BaseRequest, entry: Entry) -> Response | None:
+    async def _meet(self, fault: Fault, visit: _Visit) -> Response | None:
         """What the client is to see; None: the connection is dropped."""
         match fault.kind:
             case Kind.THROTTLE:
@@ -79,42 +98,50 @@ class Stage:
             case Kind.REFUSE:
                 return self.twin.refusal(fault.status, fault.text)
             case Kind.COMMIT_LATE:
-                self._commit_late(request, fault.seconds)
+                self._commit_late(fault, visit)
                 return None
             case Kind.HOLD_BEFORE_COMMIT | Kind.HOLD_AFTER_COMMIT:
-                return await self._hold(fault, request, wire, entry)
+                return await self._hold(fault, visit)
             case Kind.TRUNCATED_JSON | Kind.SLOW_DRIP:
-                return self._commit(request)
+                return self._commit(visit)
             case Kind.LATENCY | Kind.ERROR_HTML | Kind.RESET:
-                return await self._before_or_after(fault, request)
+                return await self._before_or_after(fault, visit)
 
-    async def _hold(self, fault: Fault, request: TwinRequest, wire: web.BaseRequest, entry: Entry) -> Response | None:
-        response = self._commit(request) if fault.kind is Kind.HOLD_AFTER_COMMIT else None
-        await self.holds.hold(entry, lambda: _gone(wire))
-        if response is None and (fault.commit_if_gone or not _gone(wire)):
-            return self._commit(request)
+    async def _hold(self, fault: Fault, visit: _Visit) -> Response | None:
+        response = self._commit(visit) if fault.kind is Kind.HOLD_AFTER_COMMIT else None
+        await self.holds.hold(visit.entry, visit.gone)
+        if response is None and (fault.commit_if_gone or not visit.gone()):
+            return self._commit(visit)
         return response
 
-    async def _before_or_after(self, fault: Fault, request: TwinRequest) -> Response | None:
-        committed = self._commit(request) if fault.when == "after" else None
+    async def _before_or_after(self, fault: Fault, visit: _Visit) -> Response | None:
+        committed = self._commit(visit) if fault.when == "after" else None
         if fault.kind is Kind.LATENCY:
             await asyncio.sleep(fault.seconds)
-            return committed or self._commit(request)
+            return committed or self._commit(visit)
         if fault.kind is Kind.ERROR_HTML:
             return Response(fault.status, {"content-type": "text/html; charset=utf-8"}, _PAGE)
         return None
 
-    def _commit(self, request: TwinRequest) -> Response:
-        return self.twin.commit(request, self.clock())
+    def _commit(self, visit: _Visit) -> Response | None:
+        """Carry the request out; None when the twin was reset since it arrived."""
+        return self.twin.commit(visit.request, self.clock()) if visit.resets == self._resets else None
 
-    def _commit_late(self, request: TwinRequest, seconds: float) -> None:
+    def _commit_late(self, fault: Fault, visit: _Visit) -> None:
         async def late() -> None:
-            await asyncio.sleep(seconds)
-            self._commit(request)
+            if fault.until_released:
+                await self.holds.hold(visit.entry, lambda: True)
+            else:
+                await asyncio.sleep(fault.seconds)
+            self._commit(visit)
 
         task = asyncio.get_running_loop().create_task(late())
         self._late.add(task)
         task.add_done_callback(self._late.discard)
+
+    def _answered(self, visit: _Visit, status: int) -> None:
+        if visit.resets == self._resets:
+            self.journal.answered(visit.entry, status)
 
     def _drop_late(self) -> None:
         for task in self._late:
@@ -123,10 +150,6 @@ class Stage:
 
 def _plain(response: Response) -> web.Response:
     return web.Response(status=response.status, headers=response.headers, body=response.body)
-
-
-def _gone(wire: web.BaseRequest) -> bool:
-    return wire.transport is None or wire.transport.is_closing()
 
 
 async def _drip(wire: web.BaseRequest, response: Response, seconds: float) -> web.StreamResponse:

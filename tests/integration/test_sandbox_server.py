@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 from urllib.parse import quote
 
@@ -141,6 +142,7 @@ async def test_limits_are_counted_at_arrival() -> None:
         assert told["by_status"] == {"200": 2, "429": 2}
         assert sum(minute["requests"] for minute in told["per_minute"]) == 4
         limit = {"calls": 2, "per": 3600.0, "kind": "sliding", "method": "POST", "phase": 0.0}
+        limit |= {"burst": None, "count_refused": False}
         assert told["worst_window"] == [{**limit, "worst": 4}]
         assert [entry["status"] for entry in told["log"]] == [200, 200, 429, 429]
 
@@ -231,6 +233,19 @@ async def test_a_late_commit_comes_after_the_connection_went() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_late_commit_may_wait_for_its_release() -> None:
+    async with bench() as it:
+        await it.faults({"kind": "commit_late", "until_released": True, "times": 1})
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await it.create()
+        (held,) = await it.admin("GET", "held?wait_for=1")
+        assert (held["fault"], held["gone"]) == ("commit_late", True)
+        assert await it.held() == []
+        assert await it.admin("POST", "release") == {"released": 1}
+        await until(lambda: committed(it))
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(("kind", "meanwhile"), [("hold_before_commit", 0), ("hold_after_commit", 1)])
 async def test_a_held_request_goes_on_when_released(kind: str, meanwhile: int) -> None:
     async with bench() as it:
@@ -267,6 +282,75 @@ async def test_a_held_request_whose_client_has_left(fault: dict[str, Any], conta
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("commit_if_gone", [True, False])
+async def test_what_was_on_its_way_at_a_reset_commits_nothing(*, commit_if_gone: bool) -> None:
+    async with bench() as it:
+        await it.faults({"kind": "hold_before_commit", "commit_if_gone": commit_if_gone})
+        waiting = asyncio.create_task(it.create())
+        await it.admin("GET", "held?wait_for=1")
+        await it.admin("POST", "reset")
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await waiting
+        assert await it.held() == []
+        told = await it.admin("GET", "requests")
+        assert (told["total"], told["by_status"]) == (0, {})
+
+
+@pytest.mark.asyncio
+async def test_a_late_commit_is_forgotten_at_a_reset() -> None:
+    async with bench() as it:
+        await it.faults({"kind": "commit_late", "until_released": True})
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await it.create()
+        await it.admin("GET", "held?wait_for=1")
+        await it.admin("POST", "reset")
+        assert await it.admin("GET", "held") == []
+        assert await it.held() == []
+
+
+@pytest.mark.asyncio
+async def test_a_large_account_is_seeded_at_once() -> None:
+    async with bench() as it:
+        seeds = [{"fields": {"crm_id": str(number), "note": "x" * 400}} for number in range(4000)]
+        url = it.sandbox.admin_url("respond_io") + "/contacts"
+        async with it.session.post(url, data=BytesIO(orjson.dumps(seeds))) as response:
+            assert response.status == 200, await response.text()
+        assert len(await it.held()) == 4000
+
+
+@pytest.mark.asyncio
+async def test_what_came_lately_and_in_which_window() -> None:
+    async with bench() as it:
+        for _ in range(3):
+            await it.create()
+        first, *later = await it.admin("GET", "log")
+        assert [each["route"] for each in (first, *later)] == ["POST /contact/"] * 3
+        assert await it.admin("GET", f"log?since={first['at']!r}") == later
+        told = await it.admin("GET", "requests?per=86400")
+        assert sum(window["requests"] for window in told["per_window"]) == 3
+        assert [(worst["per"], worst["worst"]) for worst in told["worst_window"]] == [(60.0, 3), (86400.0, 3)]
+
+
+@pytest.mark.asyncio
+async def test_doubles_are_told() -> None:
+    async with bench() as it:
+        made = [(await it.create())[1]["data"]["id"] for _ in range(2)]
+        assert await it.admin("GET", "duplicates?key=crm_id") == {"phone": {}, "key": {"crm-7": made}}
+
+
+@pytest.mark.asyncio
+async def test_the_vendors_limits_are_in_force_on_request() -> None:
+    async with serve(["respond_io"], vendor_limits=True) as sandbox:
+        (limit,) = sandbox.twin("respond_io").limiter.limits
+        assert (limit.calls, limit.per, limit.kind) == (200, 60.0, "fixed")
+    async with bench() as it:
+        assert it.sandbox.twin("respond_io").limiter.limits == ()
+        told = await it.admin("PUT", "limits", "vendor")
+        assert [(each["calls"], each["per"], each["kind"]) for each in told] == [(200, 60.0, "fixed")]
+        assert await it.admin("PUT", "limits", []) == []
+
+
+@pytest.mark.asyncio
 async def test_waiting_in_vain_says_how_far_it_came() -> None:
     async with (
         bench() as it,
@@ -297,6 +381,10 @@ async def test_seeded_and_reset() -> None:
         ("PUT", "switches", b'{"nope": 1}', "nope: Unexpected keyword argument"),
         ("PUT", "switches", b"[]", "value: Input should be an object"),
         ("PUT", "limits", b'[{"calls": 0, "per": 1}]', "0.calls: Input should be greater than 0"),
+        ("PUT", "limits", b'[{"calls": 1, "per": 1, "burst": 2}]', "only a bucket has a burst"),
+        ("PUT", "limits", b'"mine"', "value: Input should be a valid array"),
+        ("GET", "requests?per=0", b"", "per: Input should be greater than 0"),
+        ("GET", "log?until=3", b"", "until: Unexpected keyword argument"),
         ("PUT", "faults", b'[{"kind": "meteor"}]', "0.kind: Input should be 'latency'"),
         ("PUT", "faults", b'[{"kind": "reset", "path": "("}]', "path is no regular expression"),
         ("PUT", "faults", b'{"random": {"seed": 1, "share": 2, "kinds": ["reset"]}}', "random.share: Input should be"),

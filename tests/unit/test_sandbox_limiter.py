@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import random
+from itertools import pairwise
+from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from syncengine.sandbox.limiter import Limit, Limiter
+from syncengine.sandbox.limiter import Limiter
+from syncengine.sandbox.limits import Limit
 
 
 def test_without_limits_everything_is_let_in() -> None:
@@ -99,3 +105,105 @@ def test_the_worst_window_is_told(seed: int) -> None:
     assert limiter.worst(Limit(1, 20.0)).calls == sliding
     assert limiter.worst(Limit(1, 20.0, "fixed")).calls == fixed
     assert limiter.worst(Limit(1, 20.0, method="POST")).calls == 0
+
+
+def test_a_bucket_lets_a_burst_in_and_then_its_rate() -> None:
+    limiter = Limiter([Limit(4, 1.0, "bucket", burst=2)])
+    assert [limiter.arrive("GET", 0.0) for _ in range(3)] == [None, None, 0.25]
+    assert limiter.arrive("GET", 0.125) == pytest.approx(0.125)
+    assert [limiter.arrive("GET", 0.25) for _ in range(2)] == [None, 0.25]
+    assert [limiter.arrive("GET", 60.0) for _ in range(3)] == [None, None, 0.25]
+
+
+def test_only_a_bucket_has_a_burst() -> None:
+    with pytest.raises(ValueError, match="only a bucket has a burst"):
+        Limit(4, 1.0, burst=2)
+
+
+def test_a_client_that_never_waits_stays_out_where_refused_requests_count() -> None:
+    limiter = Limiter([Limit(1, 4.0, count_refused=True)])
+    assert [limiter.arrive("GET", float(at)) is None for at in range(12)] == [True] + [False] * 11
+    assert limiter.arrive("GET", 14.0) == 1.0
+    assert limiter.arrive("GET", 18.0) is None
+
+
+def test_the_end_of_a_period_is_strict_where_rounding_blurs_it() -> None:
+    limit = Limit(1, 4.9, "fixed")
+    edge = 984_770 * limit.per  # belongs, divided again, to the period before
+    assert limit.period(edge) == 984_769
+    limiter = Limiter([limit])
+    assert limiter.arrive("GET", edge - 1.0) is None
+    assert limiter.arrive("GET", edge) == 0.0
+
+
+def test_the_tightest_limit_is_told() -> None:
+    wide, narrow = Limit(10, 60.0), Limit(2, 10.0, method="POST")
+    limiter = Limiter([wide, narrow])
+    assert Limiter().standing("GET", 0.0) is None
+    limiter.arrive("POST", 0.0)
+    limiter.arrive("POST", 4.0)
+    for method, expected in (("POST", (narrow, 0, 5.0)), ("GET", (wide, 8, 0.0))):
+        standing = limiter.standing(method, 5.0)
+        assert standing is not None
+        assert (standing.limit, standing.left, standing.free_in) == expected
+    assert limiter.arrive("POST", 10.0) is None
+
+
+@st.composite
+def limits(draw: st.DrawFn) -> Limit:
+    kinds: list[Literal["sliding", "fixed", "bucket"]] = ["sliding", "fixed", "bucket"]
+    kind = draw(st.sampled_from(kinds))
+    burst = draw(st.none() | st.integers(1, 6)) if kind == "bucket" else None
+    # with powers of two every count below is exact
+    calls, per = 2 ** draw(st.integers(0, 3)), 2.0 ** draw(st.integers(0, 4))
+    method = draw(st.sampled_from([None, "POST"]))
+    return Limit(calls, per, kind, method, float(draw(st.integers(0, 15))), burst, draw(st.booleans()))
+
+
+def room(limit: Limit, taken: list[float], now: float) -> bool:
+    """Whether a place is free, counted from the times at which places were taken."""
+    if limit.kind == "sliding":
+        return sum(now - limit.per < at for at in taken) < limit.calls
+    if limit.kind == "fixed":
+        start = math.floor((now - limit.phase) / limit.per) * limit.per + limit.phase
+        return sum(start <= at for at in taken) < limit.calls
+    size = limit.burst or limit.calls
+    level = float(size)
+    for at, until in pairwise([*taken, now]):
+        level -= level >= 1
+        level = min(size, level + (until - at) * limit.calls / limit.per)
+    return level >= 1
+
+
+@given(
+    several=st.lists(limits(), min_size=1, max_size=3),
+    arrivals=st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["GET", "POST"])), max_size=60),
+)
+def test_several_limits_agree_with_a_count_by_brute_force(
+    several: list[Limit], arrivals: list[tuple[int, str]]
+) -> None:
+    limiter = Limiter(several)
+    taken: list[list[float]] = [[] for _ in several]
+    now = 0.0
+    for step, method in arrivals:
+        now += step / 2
+        covering = [number for number, limit in enumerate(several) if limit.method in (None, method)]
+        free = all(room(several[number], taken[number], now) for number in covering)
+        wait = limiter.arrive(method, now)
+        assert (wait is None) == free
+        for number in covering:
+            if free or several[number].count_refused:
+                taken[number].append(now)
+
+
+@given(limit=limits(), full=st.integers(1, 12))
+def test_who_waits_as_told_is_let_in(limit: Limit, full: int) -> None:
+    limiter = Limiter([limit])
+    now = 32.0
+    for _ in range(full):
+        wait = limiter.arrive("POST", now)
+        if wait is not None and not limit.count_refused:
+            assert wait > 0
+            assert limiter.arrive("POST", now + wait / 2) is not None
+            assert limiter.arrive("POST", now + wait) is None
+            return

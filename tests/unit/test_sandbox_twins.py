@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from syncengine.model.http import Response
-from syncengine.sandbox.limiter import Limit
+from syncengine.sandbox.duplicates import duplicates
+from syncengine.sandbox.limits import Limit
 from syncengine.sandbox.twins import load
 from syncengine.sandbox.twins.twin import Seed, Twin, TwinRequest
 
@@ -224,6 +225,85 @@ def test_charles_offers_nothing_else(method: str, path: str) -> None:
     assert (status, told["status"]) == (404, 404)
 
 
+# As the vendor's own example shows them.
+_PERSON = """id kind first_name nickname middle_name last_name name avatar email date_of_birth created_at updated_at
+gender comment deleted active measurements annotations custom_properties tags name_preference
+language_preference parents default_address assumed_language addresses phonenumbers channel_users emails
+direct_feed"""
+_PHONE = """id person type value created_at updated_at comment deleted active channel_user is_proxy proxy_vendor
+is_portable portability"""
+_EMAIL = "id person type value created_at updated_at comment deleted active channel_user proxy_vendor"
+_USER = """id person updated_at created_at last_source_fetch_at broker external_person_reference_id
+last_external_person_reference_id external_person_custom_id external_channel_reference_id source_type source_api
+payload_name first_name middle_name last_name email phone name payload active deleted
+external_organization_reference_ids organizations comment links verified last_verified_at last_cached_at
+custom_properties channel_profile"""
+
+
+def test_the_answer_has_the_shape_of_the_example() -> None:
+    status, told = Client("charles").call(
+        "PUT",
+        CONTACTS,
+        {
+            **BODY,
+            "phone_numbers": [{"type": "mobile", "value": "+491"}],
+            "email_addresses": [{"type": "main", "value": "i@x.example"}],
+        },
+    )
+    assert (status, told["msg"]) == (200, "Upserted contact successfully.")
+    assert list(told) == ["status", "msg", "messages", "localized_messages", "errors", "request", "data"]
+    data = told["data"]
+    assert set(data) == set(_PERSON.split())
+    (phone,), (email,), (source, whatsapp) = data["phonenumbers"], data["emails"], data["channel_users"]
+    assert (set(phone), set(email)) == (set(_PHONE.split()), set(_EMAIL.split()))
+    assert set(source) == set(whatsapp) == set(_USER.split())
+    assert (phone["channel_user"], email["channel_user"]) == (whatsapp["id"], source["id"])
+    assert (whatsapp["source_type"], whatsapp["external_person_reference_id"]) == ("whatsapp", "491")
+    assert source["payload"]["phone_numbers"] == [{"type": "mobile", "value": "+491"}]
+    assert (data["created_at"], phone["created_at"]) == ("1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00.000")
+
+
+def test_the_time_of_the_person_is_no_proof_of_a_write() -> None:
+    client = Client("charles")
+    client.put(first_name="Ilse", now=1.0)
+    told = client.put(first_name="Ilse", tags=["a"], now=5.0)
+    assert told["updated_at"] == "1970-01-01T00:00:01.000Z"
+    assert told["channel_users"][0]["updated_at"] == "1970-01-01T00:00:05.000"
+    assert client.put(first_name="Ilka", now=9.0)["updated_at"] == "1970-01-01T00:00:09.000Z"
+
+
+def test_lists_and_properties_may_replace() -> None:
+    client = Client("charles", lists_mode="replace", properties_mode="replace")
+    client.put(
+        phone_numbers=[{"type": "mobile", "value": "+491"}],
+        email_addresses=[{"type": "main", "value": "i@x.example"}],
+        custom_properties={"x": 1},
+    )
+    client.put(phone_numbers=[{"type": "mobile", "value": "+492"}], custom_properties={"y": 2})
+    assert client.fields() == {
+        "phone_numbers.mobile": ["492"],
+        "email_addresses.main": ["i@x.example"],
+        "custom_properties.y": 2,
+    }
+
+
+@pytest.mark.parametrize("status", [200, 400, 422])
+def test_a_refusal_may_have_any_status(status: int) -> None:
+    client = Client("charles", invalid_status=status)
+    got, told = client.call("PUT", CONTACTS, {"source_type": "acme"})
+    assert (got, told["status"], told["data"]) == (status, status, None)
+    assert [error["class"] for error in told["errors"]] == ["ValidationError"]
+    assert client.twin.contacts(0.0) == []
+
+
+def test_a_bad_key_may_be_forbidden_and_a_job_listed() -> None:
+    client = Client("charles", bad_key_status=403, erasure_answer="list")
+    person = client.put()["id"]
+    assert client.call("DELETE", ERASE + person)[1]["data"] == [{"jobId": "contacts-cleanup"}]
+    client.headers = {"x-api-key": "other"}
+    assert client.raw("PUT", CONTACTS).status == 403
+
+
 # --- respond.io -----------------------------------------------------------------------------------------------------
 
 
@@ -323,3 +403,69 @@ def test_a_channel_sees_its_own_contacts_only() -> None:
     assert client.find("crm_id", "1")["data"] == []
     assert client.call("GET", f"/contact/{contact}")[0] == 403
     assert len(client.twin.contacts(0.0)) == 1
+
+
+def test_an_update_may_replace() -> None:
+    client = Client("respond_io", put_mode="replace")
+    contact = client.create(a="1", b="2")
+    client.call("PUT", f"/contact/{contact}", pairs({"b": "3"}))
+    assert client.fields() == {"a": "", "b": "3"}
+
+
+def test_a_look_up_may_ignore_case_and_an_empty_one_be_refused() -> None:
+    client = Client("respond_io", look_up="ignore_case", no_hit="403")
+    made = [client.create(company="Acme"), client.create(company="ACME")]
+    client.create(company="")
+    assert [row["id"] for row in client.find("company", "acme")["data"]] == made
+    query = "name=company&value=other"
+    gone = (403, {"status": "error", "message": "No such contact found."})
+    assert client.call("GET", "/contact/by_custom_field", query=query) == gone
+    assert client.call("GET", "/contact/by_custom_field", query="name=company&value=") == gone
+
+
+def test_tags_may_have_to_exist_and_to_make_a_difference() -> None:
+    client = Client("respond_io", known_tags=["a", "b"], idle_tag="403")
+    path = f"/contact/{client.create(x=1)}/tags"
+    asked = [("POST", "c", 403), ("POST", "a", 200), ("POST", "a", 403), ("DELETE", "b", 403), ("DELETE", "a", 200)]
+    assert [client.call(method, path, {"tags": [tag]})[0] for method, tag, _ in asked] == [want for *_, want in asked]
+
+
+def test_who_does_not_accept_json_may_be_sent_away() -> None:
+    client = Client("respond_io", require_accept=True)
+    refused = client.raw("POST", "/contact/", orjson.dumps(pairs({"a": 1})))
+    assert (refused.status, refused.headers["content-type"]) == (302, "text/html; charset=utf-8")
+    client.headers = {**client.headers, "accept": "application/json"}
+    assert client.create(a=1)
+
+
+def test_answers_tell_how_much_of_the_limit_is_left() -> None:
+    client = Client("respond_io")
+    client.twin.limiter.configure([Limit(2, 60.0, "fixed")])
+    told = [client.raw("GET", "/contact/1", now=90.0).headers for _ in range(3)]
+    assert [each["x-ratelimit-remaining"] for each in told] == ["1", "0", "0"]
+    assert [each.get("x-ratelimit-reset") for each in told] == [None, "120", "120"]
+    assert {each["x-ratelimit-limit"] for each in told} == {"2"}
+    client.twin.configure({"send_limit_headers": False})
+    assert not [name for name in client.raw("GET", "/contact/1", now=90.0).headers if "ratelimit" in name]
+
+
+@every_twin
+def test_what_a_vendor_allows_is_in_force_only_when_asked_for(name: str) -> None:
+    client = Client(name)
+    (limit,) = client.twin.vendor_limits
+    assert client.twin.limiter.limits == ()
+    client.twin.limiter.configure(client.twin.vendor_limits)
+    statuses = [client.raw("GET", "/contact/1", now=600.0).status for _ in range(limit.calls + 1)]
+    assert (statuses.count(429), statuses[-1]) == (1, 429)
+
+
+def test_duplicates_are_found_by_phone_and_key() -> None:
+    client = Client("respond_io")
+    made = [client.create(phone=phone, crm_id=key) for phone, key in (("+491", "a"), ("491", "b"), ("+492", "b"))]
+    contacts = client.twin.contacts(0.0)
+    assert duplicates(contacts) == {"phone": {"491": made[:2]}, "key": {}}
+    assert duplicates(contacts, "crm_id") == {"phone": {"491": made[:2]}, "key": {"b": made[1:]}}
+    charles = Client("charles")
+    phones = [{"type": "mobile", "value": "+491"}, {"type": "home", "value": "+49-1"}]
+    people = [charles.put(source_type=source, phone_numbers=phones)["id"] for source in ("one", "other")]
+    assert duplicates(charles.twin.contacts(0.0)) == {"phone": {"491": people}, "key": {"crm-1": people}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Literal
@@ -14,8 +14,9 @@ import orjson
 
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
-from syncengine.sandbox.twins.charles_people import NAMES, Person, changes, mistakes, payload, shown
-from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, changed, retry_header
+from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.twins.charles_people import NAMES, Lists, Person, changes, mistakes, payload, shown
+from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, changed, limit_headers, retry_header
 
 _CONTACTS = "/api/v1beta/contacts"
 _ERASURES = "/api/v0/people/cleanup/gdpr/"
@@ -43,11 +44,22 @@ class Switches:
     """Seconds until the erasure job has run."""
     unknown_person: Literal[200, 404] = 404
     """The answer to the erasure of a person who is not there."""
+    erasure_answer: Literal["object", "list"] = "object"
+    """Whether ``data`` of the answer to an erasure is an object, or a list of one."""
+    lists_mode: Literal["merge", "replace"] = "merge"
+    """What phones and e-mails do to those that are there."""
+    properties_mode: Literal["merge", "replace"] = "merge"
+    invalid_status: Literal[200, 400, 422] = 422
+    """The answer to a body that breaks the rules; 200 has ``errors`` all the same."""
+    bad_key_status: Literal[401, 403] = 401
     send_retry_after: bool = True
+    send_limit_headers: bool = False
 
 
 class CharlesTwin:
-    """See ``Twin``."""
+    """See ``Twin``. The vendor documents no limit; the one here is a guess."""
+
+    vendor_limits = (Limit(10, 1.0, "bucket", burst=10),)
 
     def __init__(self) -> None:
         self.switches = Switches()
@@ -61,7 +73,6 @@ class CharlesTwin:
     def reset(self) -> None:
         self._people: dict[str, Person] = {}
         self._by_key: dict[tuple[str, str], str] = {}
-        self._by_phone: dict[str, str] = {}
         self._erase_at: dict[str, float] = {}
         self.limiter.reset()
 
@@ -74,11 +85,12 @@ class CharlesTwin:
 
     def admit(self, request: TwinRequest, now: float) -> Response | None:
         if request.headers.get("x-api-key") != self.switches.key:
-            return self.refusal(401, "The API key is missing or wrong")
+            return self.refusal(self.switches.bad_key_status, "The API key is missing or wrong")
         wait = self.limiter.arrive(request.method, now)
         if wait is None:
             return None
-        return self.refusal(429, "Too many requests", wait if self.switches.send_retry_after else None)
+        refusal = self.refusal(429, "Too many requests", wait if self.switches.send_retry_after else None)
+        return self._with_limits(refusal, request.method, now)
 
     def handle(self, request: TwinRequest, now: float) -> Response:
         return self.admit(request, now) or self.commit(request, now)
@@ -86,7 +98,7 @@ class CharlesTwin:
     def refusal(self, status: int, text: str, retry_after: float | None = None) -> Response:
         error = {
             "code": 1000 + status,
-            "class": "ValidationError" if status in (400, 422) else "RequestError",
+            "class": "ValidationError" if status in (200, 400, 422) else "RequestError",
             "message_key": f"errors.{status}",
             "message": text,
             "description_key": "",
@@ -95,6 +107,15 @@ class CharlesTwin:
         return answer(status, self._envelope(status, "Request failed", None, [error]), retry_header(retry_after))
 
     def commit(self, request: TwinRequest, now: float) -> Response:
+        return self._with_limits(self._answer(request, now), request.method, now)
+
+    def _with_limits(self, response: Response, method: str, now: float) -> Response:
+        if not self.switches.send_limit_headers:
+            return response
+        headers = limit_headers(self.limiter.standing(method, now), now)
+        return replace(response, headers={**response.headers, **headers})
+
+    def _answer(self, request: TwinRequest, now: float) -> Response:
         self._erase(now)
         person_id = _person_id(request)
         if request.method == "PUT" and request.path == _CONTACTS:
@@ -131,9 +152,9 @@ class CharlesTwin:
         if not isinstance(body, dict):
             return self.refusal(400, "The body must be an object")
         if wrong := mistakes(body):
-            return self.refusal(422, "; ".join(wrong))
+            return self.refusal(self.switches.invalid_status, "; ".join(wrong))
         if unknown := self._unknown(body):
-            return self.refusal(422, unknown)
+            return self.refusal(self.switches.invalid_status, unknown)
         person = self._put(body, now)
         host = request.headers.get("host", "localhost")
         return answer(200, self._envelope(200, "Upserted contact successfully.", shown(person), [], host))
@@ -156,23 +177,35 @@ class CharlesTwin:
         person = self._person(key, wanted.phones)
         at = datetime.fromtimestamp(now, UTC)
         if person is None:
-            person = Person(str(uuid5(NAMESPACE_URL, f"person-{next(self._made)}")), key[1], at, at)
+            person = Person(str(uuid5(NAMESPACE_URL, f"person-{next(self._made)}")), key[1], at, at, at)
             self._people[person.id] = person
         self._by_key[key] = person.id
         person.payloads[key] = dict(body)
-        person.updated = at
+        person.touched = at
+        names = dict(person.names)
         for name in NAMES:
             self._set(person.names, name, body)
+        if person.names != names:
+            person.updated = at
+        self._list(person, body, wanted)
+        self._tag(person, body)
+        if self.switches.properties_mode == "replace" and body.get("custom_properties") is not None:
+            person.properties.clear()
         for name in body.get("custom_properties") or {}:
             if _defined(name, self.switches.custom_properties):
                 self._set(person.properties, name, body["custom_properties"])
+        return person
+
+    def _list(self, person: Person, body: Mapping[str, Json], wanted: Lists) -> None:
+        if self.switches.lists_mode == "replace":
+            if body.get("phone_numbers") is not None:
+                person.phones.clear()
+            if body.get("email_addresses") is not None:
+                person.emails.clear()
         for number, kind in wanted.phones.items():
             person.phones.setdefault(number, kind)
-            self._by_phone.setdefault(number, person.id)
         for address, entry in wanted.emails.items():
             person.emails.setdefault(address, entry)
-        self._tag(person, body)
-        return person
 
     def _tag(self, person: Person, body: Mapping[str, Json]) -> None:
         tags = body.get("tags")
@@ -193,9 +226,11 @@ class CharlesTwin:
 
     def _person(self, key: tuple[str, str], phones: Mapping[str, str]) -> Person | None:
         person_id = self._by_key.get(key)
-        if person_id is None and self.switches.match_by_phone:
-            person_id = next((self._by_phone[number] for number in phones if number in self._by_phone), None)
-        return self._people[person_id] if person_id else None
+        if person_id is not None:
+            return self._people[person_id]
+        if not self.switches.match_by_phone:
+            return None
+        return next((each for each in self._people.values() if phones.keys() & each.phones.keys()), None)
 
     def _schedule_erasure(self, person_id: str, now: float) -> Response:
         if person_id not in self._people and self.switches.unknown_person == 404:
@@ -203,7 +238,8 @@ class CharlesTwin:
         if person_id in self._people:
             self._erase_at.setdefault(person_id, now + self.switches.erasure_delay)
         done = "GDPR delete contact job scheduled successfully"
-        return answer(200, self._envelope(200, done, {"jobId": "contacts-cleanup"}, []))
+        job: Json = {"jobId": "contacts-cleanup"}
+        return answer(200, self._envelope(200, done, job if self.switches.erasure_answer == "object" else [job], []))
 
     def _erase(self, now: float) -> None:
         for person_id in [each for each, at in self._erase_at.items() if at <= now]:
@@ -211,12 +247,6 @@ class CharlesTwin:
             gone = self._people.pop(person_id)
             for key in gone.payloads:
                 del self._by_key[key]
-            for number in gone.phones:
-                if self._by_phone.get(number) == person_id:
-                    heir = next((each.id for each in self._people.values() if number in each.phones), None)
-                    del self._by_phone[number]
-                    if heir:
-                        self._by_phone[number] = heir
 
     def _envelope(self, status: int, msg: str, data: Json, errors: list[Json], host: str = "localhost") -> Json:
         request_id = uuid5(NAMESPACE_URL, f"request-{next(self._made)}")

@@ -12,6 +12,27 @@ from syncengine.model.http import Json
 NAMES = ("first_name", "middle_name", "last_name", "external_channel_reference_id")
 _LISTS = ("phone_numbers", "email_addresses")
 _PROPERTIES = "custom_properties"
+_NOT_SAID = (
+    "last_external_person_reference_id",
+    "external_person_custom_id",
+    "external_channel_reference_id",
+    "payload_name",
+    "first_name",
+    "middle_name",
+    "last_name",
+    "email",
+    "phone",
+    "name",
+    "payload",
+    "external_organization_reference_ids",
+    "organizations",
+    "comment",
+    "links",
+    "last_verified_at",
+    "last_cached_at",
+    "channel_profile",
+)
+"""What a channel user shows as null unless its source says more."""
 
 
 @dataclass(slots=True)
@@ -22,6 +43,9 @@ class Person:
     key: str
     created: datetime
     updated: datetime
+    """When a name last changed: no other write shows here."""
+    touched: datetime
+    """When it was last written at all."""
     names: dict[str, Json] = field(default_factory=dict)
     properties: dict[str, Json] = field(default_factory=dict)
     tags: dict[str, None] = field(default_factory=dict)
@@ -113,7 +137,7 @@ def payload(fields: Mapping[str, Json], tags: Iterable[str]) -> dict[str, Json]:
 def shown(person: Person) -> Json:
     """The echo of an upsert. Times of the person have a zone, those of its parts have none."""
     first, middle, last = (person.names.get(name) for name in NAMES[:3])
-    part = {"comment": None, "deleted": False, "active": True, **_times(person, "")}
+    part = {"comment": None, "deleted": False, "active": True, **_times(person.created, person.touched, "")}
     return {
         "id": person.id,
         "kind": "Contact",
@@ -122,7 +146,7 @@ def shown(person: Person) -> Json:
         "middle_name": middle,
         "last_name": last,
         **dict.fromkeys(("name", "avatar", "email", "date_of_birth", "gender")),
-        **_times(person, "Z"),
+        **_times(person.created, person.updated, "Z"),
         **dict.fromkeys(("comment", "measurements", "annotations", "name_preference", "language_preference")),
         "deleted": False,
         "active": True,
@@ -182,25 +206,28 @@ def _whatsapp(person: Person) -> Iterator[dict[str, Json]]:
 
 
 def _user(person: Person, part: str, source: str, broker: str, reference: str) -> dict[str, Json]:
+    times = _times(person.created, person.touched, "")
     return {
         "id": _part_id(person, part),
         "person": person.id,
-        **_times(person, ""),
+        **times,
+        "last_source_fetch_at": times["created_at"],
         "broker": broker,
         "external_person_reference_id": reference,
         "source_type": source,
         "source_api": broker,
-        "payload": None,
+        **dict.fromkeys(_NOT_SAID),
         "active": True,
         "deleted": False,
+        "verified": False,
         "custom_properties": {},
     }
 
 
-def _times(person: Person, zone: str) -> dict[str, Json]:
+def _times(created: datetime, updated: datetime, zone: str) -> dict[str, Json]:
     return {
         f"{name}_at": at.replace(tzinfo=None).isoformat(timespec="milliseconds") + zone
-        for name, at in (("created", person.created), ("updated", person.updated))
+        for name, at in (("created", created), ("updated", updated))
     }
 
 

@@ -6,13 +6,14 @@ from base64 import b64decode, urlsafe_b64decode
 from binascii import Error as NotBase64
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Literal
 from urllib.parse import parse_qsl, unquote
 
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
+from syncengine.sandbox.limits import Limit
 from syncengine.sandbox.twins.respond_io_wire import (
     Contact,
     RefusedError,
@@ -23,12 +24,13 @@ from syncengine.sandbox.twins.respond_io_wire import (
     segments,
     token_of,
 )
-from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, changed, retry_header
+from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, changed, limit_headers, retry_header
 
 _STANDARD = frozenset({"firstName", "lastName", "profilePic", "language", "phone", "email"})
 _MAX_FIELDS = 30
 _MAX_TAGS = 10
 _FIRST_ID = 177640021
+_LOGIN = b"<html><body>Redirecting to /login</body></html>"
 _VERBS = {
     "/contact/by_custom_field": ("GET",),
     "/contact/": ("POST",),
@@ -57,7 +59,18 @@ class Switches:
     custom_fields: tuple[str, ...] | None = None
     """The custom fields that are defined; None: any."""
     null_mode: Literal["ignore", "clear"] = "ignore"
+    put_mode: Literal["partial", "replace"] = "partial"
+    look_up: Literal["exact", "ignore_case"] = "exact"
+    no_hit: Literal["empty", "403"] = "empty"
+    """The answer to a look-up that finds nobody."""
+    known_tags: tuple[str, ...] | None = None
+    """The tags that are defined; None: any."""
+    idle_tag: Literal["ok", "403"] = "ok"
+    """Adding a tag that is there, or removing one that is not."""
+    require_accept: bool = False
+    """Whether a request that does not accept JSON is sent to a page of HTML."""
     send_retry_after: bool = True
+    send_limit_headers: bool = True
 
 
 class _Channel:
@@ -82,9 +95,17 @@ class _Channel:
         found = (self.contacts[each] for each in self._holders.get((name, value), ()))
         return sorted(found, key=lambda contact: contact.number)
 
+    def alike(self, name: str, value: str) -> list[Contact]:
+        """Who holds the value, however it is capitalised."""
+        wanted = value.casefold()
+        found = (each for each in self.contacts.values() if each.fields.get(name, "").casefold() == wanted != "")
+        return sorted(found, key=lambda contact: contact.number)
+
 
 class RespondIoTwin:
     """See ``Twin``. Paths may begin with ``/api/v1``."""
+
+    vendor_limits = (Limit(200, 60.0, "fixed"),)
 
     def __init__(self) -> None:
         self.switches = Switches()
@@ -109,7 +130,8 @@ class RespondIoTwin:
         wait = self.limiter.arrive(request.method, now, token)
         if wait is None:
             return None
-        return self.refusal(429, "Too Many Requests", wait if self.switches.send_retry_after else None)
+        refusal = self.refusal(429, "Too Many Requests", wait if self.switches.send_retry_after else None)
+        return self._with_limits(refusal, request, now)
 
     def handle(self, request: TwinRequest, now: float) -> Response:
         return self.admit(request, now) or self.commit(request, now)
@@ -118,6 +140,17 @@ class RespondIoTwin:
         return answer(status, {"status": "error", "message": text}, retry_header(retry_after))
 
     def commit(self, request: TwinRequest, now: float) -> Response:
+        return self._with_limits(self._judged(request, now), request, now)
+
+    def _with_limits(self, response: Response, request: TwinRequest, now: float) -> Response:
+        if not self.switches.send_limit_headers:
+            return response
+        headers = limit_headers(self.limiter.standing(request.method, now, token_of(request)), now)
+        return replace(response, headers={**response.headers, **headers}) if headers else response
+
+    def _judged(self, request: TwinRequest, now: float) -> Response:
+        if self.switches.require_accept and "json" not in request.headers.get("accept", ""):
+            return Response(302, {"content-type": "text/html; charset=utf-8", "location": "/login"}, _LOGIN)
         pattern = pattern_of(request)
         if pattern is None:
             return self.refusal(404, "Not Found")
@@ -165,7 +198,10 @@ class RespondIoTwin:
         self._check_defined(name)
         if not page.isascii() or not page.isdigit() or int(page) < 1:
             raise RefusedError(["The page must be a positive number."])
-        return answer(200, page_of(channel.holders(name, value), int(page), request.headers.get("host", "localhost")))
+        found = channel.holders(name, value) if self.switches.look_up == "exact" else channel.alike(name, value)
+        if not found and self.switches.no_hit == "403":
+            raise RefusedError("No such contact found.")
+        return answer(200, page_of(found, int(page), request.headers.get("host", "localhost")))
 
     def _create(self, channel: _Channel, request: TwinRequest, now: float) -> Response:
         fields = self._fields(request)
@@ -181,7 +217,10 @@ class RespondIoTwin:
         contact = self._contact(channel, request)
         if request.method == "GET":
             return answer(200, {"data": contact.shown()})
-        channel.write(contact, self._fields(request))
+        fields = self._fields(request)
+        if self.switches.put_mode == "replace":
+            fields = {**dict.fromkeys(contact.fields, ""), **fields}
+        channel.write(contact, fields)
         return _told(contact)
 
     def _tag(self, channel: _Channel, request: TwinRequest) -> Response:
@@ -189,8 +228,13 @@ class RespondIoTwin:
         tags = entries(request, "tags", _MAX_TAGS)
         if not all(isinstance(tag, str) and tag for tag in tags):
             raise RefusedError(["The tags must be texts."])
+        known, adds = self.switches.known_tags, request.method == "POST"
+        if known is not None and not set(tags) <= set(known):
+            raise RefusedError("The tag does not exist.")
+        if self.switches.idle_tag == "403" and any((tag in contact.tags) is adds for tag in tags):
+            raise RefusedError("The tag was added or removed before.")
         for tag in tags:
-            if request.method == "POST":
+            if adds:
                 contact.tags.setdefault(tag)
             else:
                 contact.tags.pop(tag, None)

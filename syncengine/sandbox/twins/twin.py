@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, TypeVar, cast
@@ -10,7 +11,8 @@ import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from syncengine.model.http import Json, Response
-from syncengine.sandbox.limiter import Limiter
+from syncengine.sandbox.limiter import Limiter, Standing
+from syncengine.sandbox.limits import Limit
 
 T = TypeVar("T")
 SWITCHES = ConfigDict(extra="forbid", strict=True)
@@ -46,6 +48,8 @@ class Twin(Protocol):
     """One account of a vendor. Times are seconds since 1970, and never go back."""
 
     limiter: Limiter
+    vendor_limits: tuple[Limit, ...]
+    """What the vendor allows, as far as known; not in force until the limiter is given them."""
 
     @property
     def switches(self) -> Any:
@@ -99,6 +103,14 @@ def answer(status: int, body: Json, headers: Mapping[str, str] | None = None) ->
     return Response(status, {"content-type": "application/json", **(headers or {})}, orjson.dumps(body))
 
 
+def limit_headers(standing: Standing | None, now: float) -> dict[str, str]:
+    """``X-RateLimit-*``; the moment of the reset (seconds since 1970) only where no place is left."""
+    if standing is None:
+        return {}
+    reset = {} if standing.left else {"x-ratelimit-reset": str(math.ceil(now + standing.free_in))}
+    return {"x-ratelimit-limit": str(standing.limit.calls), "x-ratelimit-remaining": str(standing.left), **reset}
+
+
 def retry_header(seconds: float | None) -> dict[str, str]:
     """``Retry-After`` in whole seconds, rounded up."""
-    return {} if seconds is None else {"retry-after": str(int(-(-seconds // 1)))}
+    return {} if seconds is None else {"retry-after": str(math.ceil(seconds))}
