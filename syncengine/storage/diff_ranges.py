@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
+from syncengine.errors import SourceError
 from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.findings import Findings, bad_keys
 from syncengine.storage.source import Source
+from syncengine.storage.statements import statements
 
 RANGE = 50_000
-"""Keys in a range, on the side that has more of them: small enough for the planner not to matter (measured)."""
+"""Source keys in a range: small enough for the planner not to matter (measured)."""
+_CROWD = 4
+"""How many times as many contacts the state may hold in a range before it is cut smaller (measuring both sides each
+time costs 5 %)."""
 
 
 async def range_findings(
@@ -18,17 +23,25 @@ async def range_findings(
 ) -> AsyncGenerator[Findings, None]:
     """What differs, range by range. Raises SourceError for rows without key, StorageError."""
     suffix = "by_number" if by_number else "by_text"
-    bound = source.sql("diff", f"bound_{suffix}")
+    state_bound = statements("diff")[f"state_bound_{suffix}"]
     joined = source.sql("diff", f"range_{suffix}")
+
+    def place(bound: str | None) -> int | str | None:
+        return int(bound) if by_number and bound is not None else bound
+
     async with pool.acquire() as connection:
         if source.nullable:
             await refuse_nulls(connection, source)
-        low: int | str | None = None
+        low: str | None = None
         while True:
             with storage_errors(f"comparing {source.spec.label} with the state of {destination}"):
                 async with transaction(connection, read_only=True):
-                    high = await connection.fetchval(bound, destination, low, size)
-                    row = await connection.fetchrow(joined, destination, low, high, everything)
+                    high = await next_bound(connection, source, low, size)
+                    arguments = (everything, _CROWD * size)
+                    row = await connection.fetchrow(joined, destination, place(low), place(high), *arguments)
+                    if row is not None and row["known_contacts"] == _CROWD * size:
+                        high = await connection.fetchval(state_bound, destination, place(low), size)
+                        row = await connection.fetchrow(joined, destination, place(low), place(high), *arguments)
             assert row is not None
             yield Findings(
                 source_rows=row["source_rows"],
@@ -41,9 +54,15 @@ async def range_findings(
             low = high
 
 
+async def next_bound(connection: Connection, source: Source, low: str | None, size: int) -> str | None:
+    """The key with which a range of ``size`` source keys after ``low`` ends; None when the source ends before."""
+    bound: str | None = await connection.fetchval(source.sql("diff", "bound"), low, size)
+    return bound
+
+
 async def refuse_nulls(connection: Connection, source: Source) -> None:
     """Raise SourceError when selected rows have no key: no range would find them."""
-    with storage_errors(source.spec.label):
+    with storage_errors(source.spec.label, failure=SourceError):
         async with transaction(connection, read_only=True):
             nulls = await connection.fetchval(source.sql("diff", "null_keys"))
     if nulls:

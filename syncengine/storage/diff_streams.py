@@ -9,7 +9,7 @@ from syncengine.errors import SourceError, StorageError
 from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.copy_stream import CopyStream
 from syncengine.storage.diff_merge import ENOUGH_EXAMPLES, Disordered, Merge
-from syncengine.storage.diff_ranges import refuse_nulls
+from syncengine.storage.diff_ranges import next_bound, refuse_nulls
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.findings import Findings, bad_keys
 from syncengine.storage.source import KeyKind, Source
@@ -38,7 +38,7 @@ async def stream_findings(
             await refuse_nulls(source_connection, source)
         low: str | None = None
         while True:
-            high = await _bound(source_connection, source, low, size) if cut else None
+            high = await _next_bound(source_connection, source, low, size) if cut else None
             literals = await _literals(state_connection, destination, low, high)
             streams = _Streams(
                 CopyStream(source_connection, _source_query(source, literals, by_number=by_number, cut=cut)),
@@ -55,11 +55,10 @@ async def stream_findings(
             low = high
 
 
-async def _bound(connection: Connection, source: Source, low: str | None, size: int) -> str | None:
+async def _next_bound(connection: Connection, source: Source, low: str | None, size: int) -> str | None:
     with storage_errors(source.spec.label, failure=SourceError):
         async with transaction(connection, read_only=True):
-            bound: str | None = await connection.fetchval(source.sql("diff", "stream_bound"), low, size)
-    return bound
+            return await next_bound(connection, source, low, size)
 
 
 async def _literals(connection: Connection, destination: str, low: str | None, high: str | None) -> dict[str, str]:

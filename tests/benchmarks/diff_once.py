@@ -1,4 +1,4 @@
-"""One diff in a process of its own; ``python -m tests.benchmarks.diff_once STATE SOURCE`` prints what it took as JSON."""
+"""One diff in a process of its own: ``python -m tests.benchmarks.diff_once STATE SOURCE`` prints it as JSON."""
 
 from __future__ import annotations
 

@@ -227,6 +227,20 @@ async def test_many_contacts_in_many_ranges(together: Scene, apart: Scene, *, ap
     assert (found.totals.source_rows, found.totals.known_contacts) == (60_000 - len(removed) + len(new), 60_000)
 
 
+@pytest.mark.parametrize("kind", ["bigint", 'text COLLATE "C"'])
+@pytest.mark.parametrize("left", [[], ["50"], ["10", "11", "99"]])
+@pytest.mark.asyncio
+async def test_a_state_that_holds_far_more_than_the_source(together: Scene, kind: str, left: list[str]) -> None:
+    held = {str(number): Held("synced", 1) for number in range(100)}
+    source = await _fill(together, kind, dict.fromkeys(left, 1), held)
+    findings = range_findings(together.state, source, DESTINATION, by_number=kind == "bigint", everything=False, size=3)
+    steps = [step async for step in findings]
+    assert max(step.known_contacts for step in steps) < 12  # four times the size
+    removals = [key for step in steps for key in step.removals]
+    assert sorted(removals) == sorted(held.keys() - set(left))
+    assert [step.changes for step in steps if step.changes] == []
+
+
 @pytest.mark.asyncio
 async def test_a_contact_known_under_a_key_that_was_no_number(together: Scene) -> None:
     await together.execute(

@@ -11,18 +11,25 @@ SELECT EXISTS (
 -- name: null_keys
 SELECT count(*) FROM {relation} WHERE {where} AND {key} IS NULL;
 
--- name: bound_by_number
--- Where the range after $2 ends, so that it holds $3 keys on one side and no more on the other; NULL: nowhere.
-SELECT least(
-    (SELECT {key}::bigint FROM {relation}
-     WHERE $2::bigint IS NULL OR {key} > $2
-     ORDER BY {key} OFFSET $3 - 1 LIMIT 1),
-    (SELECT contact_number FROM syncengine.sync_state
-     WHERE destination = $1 AND contact_number IS NOT NULL AND ($2::bigint IS NULL OR contact_number > $2)
-     ORDER BY contact_number OFFSET $3 - 1 LIMIT 1));
+-- name: bound
+-- Where the range after $1 ends, so that it holds $2 keys of the source; no row: nowhere.
+SELECT {contact_id} FROM {relation}
+WHERE {key} IS NOT NULL AND ($1::text IS NULL OR {key} > $1::text::{key_type})
+ORDER BY {key} OFFSET $2 - 1 LIMIT 1;
+
+-- name: state_bound_by_number
+-- The same for the state, where the source's range holds too many of its contacts.
+SELECT contact_id FROM syncengine.sync_state
+WHERE destination = $1 AND contact_number IS NOT NULL AND ($2::bigint IS NULL OR contact_number > $2)
+ORDER BY contact_number OFFSET $3 - 1 LIMIT 1;
+
+-- name: state_bound_by_text
+SELECT contact_id FROM syncengine.sync_state
+WHERE destination = $1 AND ($2::text IS NULL OR contact_id > $2)
+ORDER BY contact_id OFFSET $3 - 1 LIMIT 1;
 
 -- name: range_by_number
--- What differs after $2, up to and with $3. A full join cannot become a nested loop, whatever the planner believes of
+-- What differs after $2, up to and with $3; means nothing when known_contacts reaches $5. A full join cannot become a nested loop, whatever the planner believes of
 -- a state that was just filled. (A second ordered aggregate would cost another 5 %.)
 SELECT count(wanted.key) AS source_rows,
        count(held.contact_number) AS known_contacts,
@@ -40,16 +47,8 @@ FULL JOIN (
     FROM syncengine.sync_state
     WHERE destination = $1 AND status <> 'removed' AND contact_number IS NOT NULL
       AND ($2::bigint IS NULL OR contact_number > $2) AND ($3::bigint IS NULL OR contact_number <= $3)
+    LIMIT $5
 ) AS held ON held.contact_number = wanted.key;
-
--- name: bound_by_text
-SELECT least(
-    (SELECT ({contact_id}) COLLATE "C" FROM {relation}
-     WHERE $2::text IS NULL OR {key} > $2::text::{key_type}
-     ORDER BY {key} OFFSET $3 - 1 LIMIT 1),
-    (SELECT contact_id FROM syncengine.sync_state
-     WHERE destination = $1 AND ($2::text IS NULL OR contact_id > $2)
-     ORDER BY contact_id OFFSET $3 - 1 LIMIT 1));
 
 -- name: range_by_text
 SELECT count(wanted.contact_id) AS source_rows,
@@ -69,17 +68,12 @@ FULL JOIN (
     FROM syncengine.sync_state
     WHERE destination = $1 AND status <> 'removed'
       AND ($2::text IS NULL OR contact_id > $2) AND ($3::text IS NULL OR contact_id <= $3)
+    LIMIT $5
 ) AS held ON held.contact_id = wanted.contact_id;
 
 -- name: quoted
 -- Literals for the COPY statements, which take no parameters.
 SELECT quote_nullable($1::text) AS destination, quote_nullable($2::text) AS low, quote_nullable($3::text) AS high;
-
--- name: stream_bound
--- Where the stream range after $1 ends in the source.
-SELECT {contact_id} FROM {relation}
-WHERE {key} IS NOT NULL AND ($1::text IS NULL OR {key} > $1::text::{key_type})
-ORDER BY {key} OFFSET $2 - 1 LIMIT 1;
 
 -- name: source_stream
 SELECT {contact_id}, {hash} FROM {relation} WHERE {where} ORDER BY {order};
