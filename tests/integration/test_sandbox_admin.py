@@ -1,0 +1,112 @@
+"""The sandbox's admin endpoint."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import orjson
+import pytest
+
+from syncengine.sandbox.server import serve
+from tests.integration.sandbox_bench import bench
+
+
+@pytest.mark.asyncio
+async def test_waiting_in_vain_says_how_far_it_came() -> None:
+    async with (
+        bench() as it,
+        it.session.get(it.sandbox.admin_url("respond_io") + "/held?wait_for=2&timeout=0.01") as response,
+    ):
+        assert response.status == 408
+        assert (await response.json())["error"] == "After 0.01 s 0 of 2 requests are held."
+
+
+@pytest.mark.asyncio
+async def test_seeded_and_reset() -> None:
+    async with bench() as it:
+        told = await it.admin("POST", "contacts", [{"fields": {"crm_id": "a"}, "tags": ["vip"]}])
+        assert told == {"ids": ["177640021"]}
+        (contact,) = await it.admin("GET", "contacts")
+        assert contact == {"id": "177640021", "key": None, "fields": {"crm_id": "a"}, "tags": ["vip"]}
+        await it.faults({"kind": "refuse"})
+        await it.admin("POST", "reset")
+        assert await it.held() == []
+        assert (await it.create())[0] == 200
+        assert (await it.admin("GET", "requests"))["total"] == 1
+
+
+@pytest.mark.asyncio
+async def test_a_large_account_is_seeded_at_once() -> None:
+    async with bench() as it:
+        seeds = [{"fields": {"crm_id": str(number), "note": "x" * 400}} for number in range(4000)]
+        url = it.sandbox.admin_url("respond_io") + "/contacts"
+        async with it.session.post(url, data=BytesIO(orjson.dumps(seeds))) as response:
+            assert response.status == 200, await response.text()
+        assert len(await it.held()) == 4000
+
+
+@pytest.mark.asyncio
+async def test_what_came_lately_and_in_which_window() -> None:
+    async with bench() as it:
+        for _ in range(3):
+            await it.create()
+        first, *later = await it.admin("GET", "log")
+        assert [each["route"] for each in (first, *later)] == ["POST /contact/"] * 3
+        assert await it.admin("GET", f"log?since={first['at']!r}") == later
+        told = await it.admin("GET", "requests?per=86400")
+        assert sum(window["requests"] for window in told["per_window"]) == 3
+        assert [(worst["per"], worst["worst"]) for worst in told["worst_window"]] == [(60.0, 3), (86400.0, 3)]
+
+
+@pytest.mark.asyncio
+async def test_doubles_are_told() -> None:
+    async with bench() as it:
+        made = [(await it.create())[1]["data"]["id"] for _ in range(2)]
+        assert await it.admin("GET", "duplicates?key=crm_id") == {"phone": {}, "key": {"crm-7": made}}
+
+
+@pytest.mark.asyncio
+async def test_the_vendors_limits_are_in_force_on_request() -> None:
+    async with serve(["respond_io"], vendor_limits=True) as sandbox:
+        (limit,) = sandbox.twin("respond_io").limiter.limits
+        assert (limit.calls, limit.per, limit.kind) == (200, 60.0, "fixed")
+    async with bench() as it:
+        assert it.sandbox.twin("respond_io").limiter.limits == ()
+        told = await it.admin("PUT", "limits", "vendor")
+        assert [(each["calls"], each["per"], each["kind"]) for each in told] == [(200, 60.0, "fixed")]
+        assert await it.admin("PUT", "limits", []) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("method", "verb", "body", "said"),
+    [
+        ("PUT", "switches", b'{"nope": 1}', "nope: Unexpected keyword argument"),
+        ("PUT", "switches", b"[]", "value: Input should be an object"),
+        ("PUT", "limits", b'[{"calls": 0, "per": 1}]', "0.calls: Input should be greater than 0"),
+        ("PUT", "limits", b'[{"calls": 1, "per": 1, "burst": 2}]', "only a bucket has a burst"),
+        ("PUT", "limits", b'"mine"', "value: Input should be a valid array"),
+        ("GET", "requests?per=0", b"", "per: Input should be greater than 0"),
+        ("GET", "log?until=3", b"", "until: Unexpected keyword argument"),
+        ("PUT", "faults", b'[{"kind": "meteor"}]', "0.kind: Input should be 'latency'"),
+        ("PUT", "faults", b'[{"kind": "reset", "path": "("}]', "path is no regular expression"),
+        ("PUT", "faults", b'{"random": {"seed": 1, "share": 2, "kinds": ["reset"]}}', "random.share: Input should be"),
+        ("PUT", "faults", b"{", "The body is not valid JSON"),
+        ("POST", "contacts", b'[{"field": {}}]', "0.field: Unexpected keyword argument"),
+        ("POST", "contacts", b'[{"fields": {"a": []}}]', "The value must be a text"),
+        ("GET", "held?wait_for=soon", b"", "The body is not valid JSON"),
+    ],
+)
+async def test_mistakes_are_told(method: str, verb: str, body: bytes, said: str) -> None:
+    async with bench() as it:
+        url = f"{it.sandbox.admin_url('respond_io')}/{verb}"
+        async with it.session.request(method, url, data=body) as response:
+            assert response.status == 400
+            assert said in (await response.json())["error"]
+
+
+@pytest.mark.asyncio
+async def test_an_unknown_verb_is_told() -> None:
+    async with bench() as it, it.session.get(it.sandbox.admin_url("respond_io") + "/nope") as response:
+        assert response.status == 404
+        assert (await response.json())["error"] == "The sandbox does not know GET nope."
