@@ -46,7 +46,7 @@ class Vendor(Protocol):
 
 
 class Permit(Protocol):
-    """The right to send one request; exactly one of the two must be called."""
+    """The right to send one request; exactly one of the three must be called."""
 
     def answered(self) -> None:
         """The response came in."""
@@ -54,6 +54,10 @@ class Permit(Protocol):
 
     def abandoned(self) -> None:
         """No response will be waited for; the request may still arrive."""
+        ...
+
+    def unsent(self) -> None:
+        """Nothing of the request ever left this machine."""
         ...
 
 
@@ -152,8 +156,11 @@ class LeaseStore(Protocol):
 
 
 class QuotaStore(Protocol):
-    """Counts of long windows (over ten minutes), kept by the minute and reserved ahead."""
+    """Counts of one account's requests in long windows (over ten minutes), kept by the minute and reserved ahead."""
 
-    async def reserve(self, limit: str, calls: int, per: float, wanted: int) -> tuple[int, float]:
-        """Reserve up to ``wanted`` requests: (how many were granted, seconds until more can be when none were)."""
+    async def reserve(self, quota: str, windows: Sequence[tuple[int, float]], wanted: int) -> tuple[int, float]:
+        """Reserve up to ``wanted`` requests, so that every window (requests, seconds) holds.
+
+        Returns how many were granted, and the seconds until more can be when none were. Raises StorageError, LeaseLost.
+        """
         ...

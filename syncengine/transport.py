@@ -1,57 +1,66 @@
 """HTTP: requests as data go in, responses as data come out. The sole importer of aiohttp's client.
 
-aiohttp sends GET, PUT and DELETE a second time by itself when a reused connection drops. So the permit is taken in a
-client middleware, which runs once per real attempt, and the lease is checked again when the connection is there, right
-before the bytes go out.
+aiohttp sends GET, PUT and DELETE a second time by itself when a connection drops. So the permit is taken in a client
+middleware, which runs once per real attempt, and the gate is asked again when the connection is there, right before the
+bytes go out. That same moment tells whether a request that failed can have reached the vendor at all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
-from contextvars import ContextVar
 from types import SimpleNamespace, TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
 import aiohttp
 import orjson
 from yarl import URL
 
-from syncengine.errors import AccountStopped, VendorUnavailable
+from syncengine import __version__
+from syncengine.errors import RequestFailed, VendorHalted, VendorUnavailable
 from syncengine.model.http import Request, Response
-from syncengine.ports import Gate
+from syncengine.ports import Gate, Permit
+from syncengine.transport_errors import TooLong, in_words
 
 MOST_BYTES = 10 * 1024 * 1024
-"""An answer longer than this is no answer of a contacts API."""
-_NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-"""The connection was never made (refused, unknown host, TLS), so nothing was sent."""
-_left: ContextVar[list[bool]] = ContextVar("attempts of this request that may have reached the vendor")
-_FAILED = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
+"""A longer answer, unpacked, is none of a contacts API."""
+_ALWAYS = {"accept": "application/json", "user-agent": f"syncengine/{__version__}"}
 
 
 class Transport:
-    """Sends one account's requests (``ports.Sender``); an async context manager."""
+    """Sends one account's requests (``ports.Sender``); an async context manager.
 
-    def __init__(self, base_url: str, gate: Gate, *, timeout: float = 30.0, connections: int = 8) -> None:
+    ``timeout`` (seconds) runs from when a request may be sent until its answer is read. ``tls`` replaces the usual
+    trust store; certificates are always verified.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        gate: Gate,
+        *,
+        timeout: float = 30.0,
+        connections: int = 8,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._base_url = base_url.rstrip("/")
         self._gate = gate
         self._timeout = timeout
         self._connections = connections
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         trace = aiohttp.TraceConfig()
-        trace.on_connection_create_end.append(self._about_to_send)
-        trace.on_connection_reuseconn.append(self._about_to_send)
+        trace.on_request_headers_sent.append(_about_to_send)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections),
-            timeout=aiohttp.ClientTimeout(total=None),
-            middlewares=(self._with_permit,),
+            connector=aiohttp.TCPConnector(limit=self._connections, ssl=self._tls or True),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             trace_configs=[trace],
             cookie_jar=aiohttp.DummyCookieJar(),
-            raise_for_status=False,
-            auto_decompress=True,
+            headers=_ALWAYS,
         )
         return self
 
@@ -62,86 +71,125 @@ class Transport:
             await self._session.close()
 
     async def send(self, request: Request) -> Response:
-        """Send and read one request.
+        """Send one request and read its response to the end.
 
         Raises VendorUnavailable when no whole response came, AccountStopped when nothing may be sent.
         """
-        assert self._session is not None, "enter the transport first"
-        left = _left.set([])
+        _refuse_broken(request)
+        attempts = _Attempts(self._gate, self._timeout)
         try:
-            async with self._session.request(
-                request.method,
-                self._url(request),
-                data=None if request.json is None else orjson.dumps(request.json),
-                headers=_headers(request),
-                allow_redirects=False,
-            ) as response:
-                async with asyncio.timeout(self._timeout):
-                    body = await _read(response)
-                return Response(response.status, {k.lower(): v for k, v in response.headers.items()}, body)
-        except AccountStopped:
-            raise
-        except _FAILED as error:
-            maybe = bool(_left.get()) or not isinstance(error, _NEVER_LEFT)
-            raise VendorUnavailable(f"{request.route}: {_in_words(error)}", maybe_applied=maybe) from None
+            async with attempts.deadline:
+                response = await self._exchange(request, attempts)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            failure = _failure(request, error, attempts)
+        else:
+            attempts.answered()
+            return response
         finally:
-            _left.reset(left)
+            attempts.close()
+        raise failure  # out here, where the cause does not cling to it: its text may hold the address and the headers
+
+    async def _exchange(self, request: Request, attempts: _Attempts) -> Response:
+        assert self._session is not None, "enter the transport first"
+        async with self._session.request(
+            request.method,
+            self._url(request),
+            data=None if request.json is None else orjson.dumps(request.json),
+            headers=_headers(request),
+            allow_redirects=False,
+            middlewares=(attempts,),
+            trace_request_ctx=attempts,
+        ) as response:
+            attempts.status = response.status
+            body = await _read(response)
+            return Response(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
 
     def _url(self, request: Request) -> URL:
         query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in request.query)
         return URL(f"{self._base_url}{request.path}" + (f"?{query}" if query else ""), encoded=True)
 
-    async def _with_permit(
+
+class _Attempts:
+    """The real attempts of one request, each with a permit of its own; aiohttp calls it for each."""
+
+    def __init__(self, gate: Gate, timeout: float) -> None:
+        self.deadline = asyncio.timeout(None)
+        self.maybe_arrived = False
+        self.status: int | None = None
+        self._gate = gate
+        self._timeout = timeout
+        self._permit: Permit | None = None
+        self._sending = False
+
+    async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        permit = await self._gate.permit(request.method)
-        try:
-            self._gate.check()
-            async with asyncio.timeout(self._timeout):  # from here: waiting for the permit is no delay of the vendor's
-                response = await handler(request)
-        except BaseException as error:
-            permit.abandoned()
-            if not isinstance(error, (*_NEVER_LEFT, AccountStopped)):
-                _left.get().append(True)
-            raise
-        permit.answered()
-        return response
+        self.close()  # aiohttp gave the attempt before up
+        self.deadline.reschedule(None)  # the wait for the permit is no delay of the vendor's
+        self._permit = await self._gate.permit(request.method)
+        self._sending = False
+        self.deadline.reschedule(asyncio.get_running_loop().time() + self._timeout)
+        return await handler(request)
 
-    async def _about_to_send(self, _session: aiohttp.ClientSession, _context: SimpleNamespace, _params: Any) -> None:
+    def about_to_send(self) -> None:
+        """The connection stands. Raises AccountStopped when the bytes must stay here."""
         self._gate.check()
+        self._sending = self.maybe_arrived = True
+
+    def answered(self) -> None:
+        """The whole response is read."""
+        if self._permit is not None:
+            self._permit.answered()
+            self._permit = None
+
+    def close(self) -> None:
+        """Give the permit back as befits what happened, if that is still to be done."""
+        permit, self._permit = self._permit, None
+        if permit is None:
+            return
+        if not self._sending:
+            permit.unsent()
+        elif self.status is not None:  # its head came in: the vendor has counted the request
+            permit.answered()
+        else:
+            permit.abandoned()
+
+
+async def _about_to_send(
+    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams
+) -> None:
+    """In spite of its name aiohttp's signal comes right before the head is written (a test holds it to that)."""
+    context.trace_request_ctx.about_to_send()
+
+
+def _refuse_broken(request: Request) -> None:
+    """A line break in a header would end it, and what follows would be read as another one."""
+    for name, value in request.headers.items():
+        if not value.isprintable():
+            raise VendorHalted(
+                f"{request.route}: header {name} cannot be sent, since its value holds a line break or another "
+                "unprintable character; look at the key in settings",
+                setting="settings",
+            )
 
 
 def _headers(request: Request) -> Mapping[str, str]:
-    if request.json is None or any(name.lower() == "content-type" for name in request.headers):
-        return request.headers
-    return {**request.headers, "content-type": "application/json"}
+    return request.headers if request.json is None else {"content-type": "application/json", **request.headers}
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
-    async for chunk in response.content.iter_chunked(64 * 1024):
+    while chunk := await response.content.readany():
         body += chunk
         if len(body) > MOST_BYTES:
-            raise ValueError("the answer is longer than 10 MB")
+            response.close()
+            raise TooLong(f"longer than {MOST_BYTES // 1024**2} MB")
     return bytes(body)
 
 
-def _in_words(error: BaseException) -> str:  # noqa: PLR0911 - a table of words
-    """What happened, without the address: it may hold secrets and personal data."""
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return "the vendor's host is unknown; check settings.base_url and DNS"
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
-            return "the vendor's certificate cannot be trusted, or TLS failed; check settings.base_url"
-        case aiohttp.ClientConnectorError():
-            return "nothing listens at settings.base_url, or the network is down"
-        case TimeoutError():
-            return "no answer in time"
-        case aiohttp.ServerDisconnectedError() | ConnectionError():
-            return "the connection was cut before the answer"
-        case aiohttp.ClientPayloadError():
-            return "the answer was cut off"
-        case ValueError() if not isinstance(error, aiohttp.InvalidURL):
-            return str(error) if "10 MB" in str(error) else "the request or its answer cannot be read"
-        case _:
-            return f"the request failed ({type(error).__name__})"
+def _failure(request: Request, error: Exception, attempts: _Attempts) -> RequestFailed | VendorHalted:
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return VendorHalted(f"{request.route}: {in_words(error)}", setting="settings.base_url")
+    return VendorUnavailable(
+        f"{request.route}: {in_words(error)}", maybe_applied=attempts.maybe_arrived, status=attempts.status
+    )

@@ -15,6 +15,7 @@ from syncengine.errors import AccountStopped
 from syncengine.model.limits import Limit
 from syncengine.storage.fence import Fence
 from syncengine.storage.lease import Leases
+from syncengine.storage.quota import QuotaCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,15 @@ async def held(
     await leases.renew(grant)  # taking it may have taken a while; from here our own clock knows how long it lasts
     keeper = LeaseKeeper(leases, grant, asked, boot_time)
     limits = tuple(dict.fromkeys(limit for destination in destinations for limit in destination.limits))
+    fence = Fence(databases.state, name, grant.epoch)
     pacing = Pacing(
         limits,
         in_flight=min(destination.options.in_flight for destination in destinations),
         settles_within=settles_within,
         check=keeper.check,
+        quotas=QuotaCounts(fence),
+        timeout=max(destination.options.timeout for destination in destinations),
+        max_wait=min(destination.options.max_wait for destination in destinations),
     )
     async with keeper.kept(pacing.stop), pacing:
         await asyncio.sleep(grant.wait)
@@ -55,7 +60,7 @@ async def held(
             pacing.ledger.fill(now)
         elif grant.ledger or grant.epoch > 1:
             pacing.ledger.restore(grant.ledger, grant.elapsed, now)
-        yield Account(name, Fence(databases.state, name, grant.epoch), pacing)
+        yield Account(name, fence, pacing)
         keeper.check()
         await leases.release(grant, pacing.ledger.dump(asyncio.get_running_loop().time()))
 

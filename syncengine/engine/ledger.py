@@ -1,124 +1,195 @@
-"""The ledger: who is inside the vendor's windows. Pure; times are seconds of the caller's clock.
+"""The ledger of one account: which requests its vendor may still be counting. Pure: time is an argument, in seconds.
 
-A request takes a slot in every limit that applies, all or none, when it is sent, and gives it back one window after its
-response came in. The vendor counted the request somewhere between the two, so whatever window of its clock one looks
-at, every request it counts in there held a slot at one and the same moment of ours: no window can hold more than the
-limit, whatever the jitter, the kind of window or its phase.
+A request takes a slot in every limit that applies when it is sent. The vendor counts it at its arrival, which we never
+see, but which lies before its response. So a slot that is given back one window after the *response* cannot be taken
+again inside a window that still holds the request: no window of the vendor's clock, sliding or fixed, holds more than
+the limit, whatever the network does. After an abandoned request the arrival is known to lie before the abandonment
+plus ``settles_within``, and the slot is given back one window after that.
+
+Two clocks measure the same window: each may run fast or slow by 500 millionths (the most that NTP steers a clock by),
+so a window lasts ``1 + CLOCK_DRIFT`` times as long for us.
 """
 
 from __future__ import annotations
 
-import heapq
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import groupby
+from math import ceil, inf
 
 from syncengine.model.http import Json
 from syncengine.model.limits import Limit
 
-_BUCKETS = 600
-"""Times of return that a dump tells apart within one window; rounded up, so that no slot returns early."""
+CLOCK_DRIFT = 0.001
+LEARNING = 50
+"""Answers a tight ledger waits for before it relies on the smallest round trip seen."""
+BUCKETS = 100
+"""The most entries a limit has in a dump."""
 
 
-@dataclass(eq=False, slots=True)
-class Slot:
-    """One request's place in every limit that applies to it."""
-
-    books: tuple[_Book, ...]
-
-
-@dataclass(eq=False, slots=True)
-class _Book:
-    """One limit: requests without an answer, and the times when answered ones leave the window."""
+@dataclass(slots=True)
+class _Page:
+    """One limit: how many requests the vendor may still count, and until when."""
 
     limit: Limit
     unanswered: int = 0
-    leaving: list[float] = field(default_factory=list)
-
-    def free(self, now: float) -> bool:
-        while self.leaving and self.leaving[0] <= now:
-            heapq.heappop(self.leaving)
-        return self.unanswered + len(self.leaving) < self.limit.calls
-
-    def applies(self, method: str) -> bool:
-        return self.limit.method is None or self.limit.method == method
+    held: int = 0
+    arrivals: list[tuple[float, int]] = field(default_factory=list)
+    """A heap of (latest possible arrival, requests): answered or abandoned, and still inside a window."""
 
     @property
-    def name(self) -> str:
-        return f"{self.limit.calls}/{self.limit.per:g}/{self.limit.method or '*'}"
+    def window(self) -> float:
+        return self.limit.per * (1 + CLOCK_DRIFT)
+
+    def hold(self, arrival: float, requests: int) -> None:
+        """Count requests that arrived at the vendor at ``arrival`` or before."""
+        if requests:
+            heappush(self.arrivals, (arrival, requests))
+            self.held += requests
+
+    def expire(self, now: float) -> None:
+        """Give back what has left every window."""
+        while self.arrivals and self.arrivals[0][0] + self.window <= now:
+            self.held -= heappop(self.arrivals)[1]
+
+    def is_full(self) -> bool:
+        return self.unanswered + self.held >= self.limit.calls
+
+    def next_free(self) -> float | None:
+        """When the first slot comes back; None while that hangs on an answer."""
+        return self.arrivals[0][0] + self.window if self.arrivals else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """A request's place in every limit that applies to it. Given back exactly once."""
+
+    pages: tuple[_Page, ...] = field(repr=False)
+    taken: float
 
 
 class Ledger:
-    """The slots of one account.
+    """The slots of one account's limits with windows up to ten minutes. Starts empty: nothing was ever sent.
 
-    ``settles_within`` is how long after it was given up a request may still arrive, in seconds.
+    ``settles_within`` is the time in seconds in which an abandoned request still may arrive. ``tight`` takes the
+    smallest round trip seen off every window: a bet that the path to the vendor gets no shorter.
     """
 
-    def __init__(self, limits: Sequence[Limit], settles_within: float) -> None:
-        self._books = tuple(_Book(limit) for limit in limits)
+    def __init__(self, limits: Sequence[Limit], settles_within: float, *, tight: bool = False) -> None:
+        self._pages = [_Page(limit) for limit in limits]
         self._settles_within = settles_within
+        self._tight = tight
+        self._answers = 0
+        self._round_trip = inf
+        self._by_method: dict[str, tuple[_Page, ...]] = {}
+
+    def room(self, method: str, now: float) -> bool:
+        """Whether ``take`` would give a slot."""
+        pages = self._applying(method)
+        for page in pages:
+            page.expire(now)
+        return not any(page.is_full() for page in pages)
 
     def take(self, method: str, now: float) -> Slot | None:
-        """A slot in every limit that applies, or None: then ``free_at`` says when to ask again."""
-        books = tuple(book for book in self._books if book.applies(method))
-        if not all(book.free(now) for book in books):
+        """A slot in every limit that applies, or None when one of them is full."""
+        if not self.room(method, now):
             return None
-        for book in books:
-            book.unanswered += 1
-        return Slot(books)
+        slot = Slot(self._applying(method), now)
+        for page in slot.pages:
+            page.unanswered += 1
+        return slot
 
-    def free_at(self, method: str, now: float) -> float | None:
-        """The earliest time a slot can be free; None when that depends on answers that are still to come."""
-        full = [book for book in self._books if book.applies(method) and not book.free(now)]
-        if any(not book.leaving for book in full):
-            return None
-        return max((book.leaving[0] for book in full), default=now)
+    def free_at(self, method: str) -> float | None:
+        """When to look again after ``take`` gave none; None: after the next answer."""
+        latest = 0.0
+        for page in self._applying(method):
+            if page.is_full():
+                free = page.next_free()
+                if free is None:
+                    return None
+                latest = max(latest, free)
+        return latest
 
     def answered(self, slot: Slot, now: float) -> None:
-        """The response came in: the slot is free again one window later."""
-        self._leave(slot, now)
+        """The response came in: the request arrived before ``now``."""
+        self._answers += 1
+        self._round_trip = min(self._round_trip, now - slot.taken)
+        saved = self._round_trip if self._tight and self._answers > LEARNING else 0.0
+        self._settle(slot, now - saved)
 
     def abandoned(self, slot: Slot, now: float) -> None:
-        """No response will come: the request may still arrive for ``settles_within``."""
-        self._leave(slot, now + self._settles_within)
+        """No response will be waited for: the request arrives within ``settles_within``, or never."""
+        self._settle(slot, now + self._settles_within)
 
     def unsent(self, slot: Slot) -> None:
-        """The request never left: the slot is free at once."""
-        for book in slot.books:
-            book.unanswered -= 1
+        """Nothing of the request ever left: its slot is free at once."""
+        for page in slot.pages:
+            page.unanswered -= 1
 
-    def _leave(self, slot: Slot, counted: float) -> None:
-        for book in slot.books:
-            book.unanswered -= 1
-            heapq.heappush(book.leaving, counted + book.limit.per)
-
-    def fill(self, now: float) -> None:
-        """After a crash nobody knows what was sent: every limit counts as used up as of now."""
-        for book in self._books:
-            book.leaving = [now + book.limit.per] * book.limit.calls
+    def fill(self, at: float) -> None:
+        """Every limit counts as used up as of ``at``: what was sent before is not known, but had arrived by then."""
+        for page in self._pages:
+            page.hold(at, page.limit.calls)
 
     def dump(self, now: float) -> Json:
-        """What is still taken, as seconds left from now and how many slots return then; for ``restore``."""
-        return {book.name: _grouped(book, now, self._settles_within) for book in self._books}
+        """What is held, for ``restore`` in another process: times in seconds from ``now``, rounded up.
 
-    def restore(self, dumped: Json, elapsed: float, now: float) -> None:
-        """Take over what was dumped ``elapsed`` seconds ago. A limit that was not among it counts as used up."""
-        known = dumped if isinstance(dumped, dict) else {}
-        for book in self._books:
-            groups = known.get(book.name)
-            if groups is None:
-                book.leaving = [now + book.limit.per] * book.limit.calls
-                continue
-            book.leaving = [now + left - elapsed for left, number in groups if left > elapsed for _ in range(number)]
-            heapq.heapify(book.leaving)
+        At most ``BUCKETS`` entries a limit. Unanswered requests count as abandoned.
+        """
+        pages = []
+        for page in self._pages:
+            page.expire(now)
+            late = [(self._settles_within, page.unanswered)] if page.unanswered else []
+            held = [(arrival - now, requests) for arrival, requests in page.arrivals]
+            limit = {"calls": page.limit.calls, "per": page.limit.per, "method": page.limit.method}
+            pages.append({**limit, "arrivals": _compact(sorted(held + late))})
+        return {"limits": pages}
+
+    def restore(self, dump: Json, elapsed: float, now: float) -> None:
+        """Take over a dump that was made ``elapsed`` seconds ago.
+
+        A limit that the dump cannot answer for, since it is new, longer or for more methods, counts as used up as of
+        the latest arrival that is possible.
+        """
+        limits = dump.get("limits", ()) if isinstance(dump, dict) else ()
+        made = now - max(elapsed, 0.0)
+        latest = max((offset for was in limits for offset, _ in was["arrivals"]), default=0.0)
+        for page in self._pages:
+            old = _covering(limits, page.limit)
+            if old is None:
+                page.hold(made + max(latest, 0.0), page.limit.calls)
+            else:
+                for offset, requests in old["arrivals"]:
+                    page.hold(made + offset, requests)
+
+    def _applying(self, method: str) -> tuple[_Page, ...]:
+        pages = self._by_method.get(method)
+        if pages is None:
+            pages = tuple(page for page in self._pages if page.limit.method in (None, method))
+            self._by_method[method] = pages
+        return pages
+
+    def _settle(self, slot: Slot, arrival: float) -> None:
+        for page in slot.pages:
+            page.unanswered -= 1
+            page.hold(arrival, 1)
 
 
-def _grouped(book: _Book, now: float, settles_within: float) -> list[list[float]]:
-    lefts = [left - now for left in book.leaving if left > now]
-    lefts += [settles_within + book.limit.per] * book.unanswered
-    width = book.limit.per / _BUCKETS
-    counts: dict[int, int] = {}
-    for left in lefts:
-        bucket = math.ceil(left / width)
-        counts[bucket] = counts.get(bucket, 0) + 1
-    return [[bucket * width, number] for bucket, number in sorted(counts.items())]
+def _compact(arrivals: Sequence[tuple[float, int]]) -> list[list[float | int]]:
+    """Sorted arrivals in at most ``BUCKETS`` entries, each rounded up: a slot is given back late, never early."""
+    if not arrivals:
+        return []
+    first, last = arrivals[0][0], arrivals[-1][0]
+    width = max((last - first) / (BUCKETS - 1), 0.001)
+    buckets = groupby(arrivals, key=lambda entry: ceil((entry[0] - first) / width))
+    return [
+        [ceil((first + number * width) * 1000) / 1000, sum(requests for _, requests in entries)]
+        for number, entries in buckets
+    ]
+
+
+def _covering(pages: Sequence[Json], limit: Limit) -> Json | None:
+    """The dumped limit that saw every request the limit has to count: the shortest window of those long enough."""
+    fit = [page for page in pages if page["per"] >= limit.per and page["method"] in (None, limit.method)]
+    return min(fit, key=lambda page: (page["per"], page["method"] is None), default=None)

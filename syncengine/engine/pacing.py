@@ -1,8 +1,7 @@
 """The gate of an account: every request waits here for its turn.
 
-Two things stand in a row. The pace, an ``aiolimiter`` bucket with a small burst, spreads requests evenly; the ledger
-makes the limit certain. One pacer task draws for all workers in the order they came: ``aiolimiter`` itself lets a
-woken waiter lose its turn to a newcomer.
+Three things stand in a row. The pace spreads requests evenly, the quotas keep long windows, and the ledger makes the
+limit certain. One pacer task serves all workers in the order they came, so nobody is overtaken or starved.
 """
 
 from __future__ import annotations
@@ -10,43 +9,62 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from aiolimiter import AsyncLimiter
-
 from syncengine.engine.ledger import Ledger, Slot
+from syncengine.engine.pace import LONGEST_PACED, Pace
+from syncengine.engine.quota import Quotas
 from syncengine.errors import AccountStopped
 from syncengine.model.limits import Limit
-
-LONGEST_PACED = 600.0
-"""Seconds. Longer windows are quotas: to spread them evenly would slow down every short run."""
-_EVEN = 20.0
-"""Requests a second up to which single draws waste nothing; above, every late timer would (measured)."""
+from syncengine.ports import QuotaStore
 
 
 class Permit:
-    """The right to send one request (``ports.Permit``)."""
+    """The right to send one request (``ports.Permit``). The first of its three endings counts."""
 
-    __slots__ = ("_gate", "_slot")
+    __slots__ = ("_pacing", "_slot")
 
-    def __init__(self, gate: Pacing, slot: Slot) -> None:
-        self._gate = gate
+    def __init__(self, pacing: Pacing, slot: Slot) -> None:
+        self._pacing = pacing
         self._slot: Slot | None = slot
 
     def answered(self) -> None:
-        if self._slot is not None:
-            self._gate.give_back(self._slot, answered=True)
-            self._slot = None
+        if (slot := self._end()) is not None:
+            self._pacing.ledger.answered(slot, self._pacing.now())
+            self._pacing.landed(sent=True)
 
     def abandoned(self) -> None:
-        if self._slot is not None:
-            self._gate.give_back(self._slot, answered=False)
-            self._slot = None
+        if (slot := self._end()) is not None:
+            self._pacing.ledger.abandoned(slot, self._pacing.now())
+            self._pacing.landed(sent=True)
+
+    def unsent(self) -> None:
+        if (slot := self._end()) is not None:
+            self._pacing.ledger.unsent(slot)
+            self._pacing.landed(sent=False)
+
+    def _end(self) -> Slot | None:
+        slot, self._slot = self._slot, None
+        return slot
+
+
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """A worker in the line. Woken with a permit, or with none: then the account is stopped."""
+
+    method: str
+    woken: asyncio.Future[Permit | None]
 
 
 class Pacing:
-    """The gate of one account (``ports.Gate``); an async context manager."""
+    """The gate of one account (``ports.Gate``); an async context manager.
+
+    ``in_flight`` caps the requests under way; until ``prove`` was called it is one, so that a wrong key costs a single
+    request. ``settles_within`` and ``timeout`` (seconds) bound how late a request may arrive and how long one is waited
+    for. Limits with windows over ten minutes are kept in ``quotas``, or in the ledger where there is no such store.
+    """
 
     def __init__(
         self,
@@ -55,19 +73,28 @@ class Pacing:
         in_flight: int,
         settles_within: float,
         check: Callable[[], None] = lambda: None,
+        quotas: QuotaStore | None = None,
+        timeout: float = 30.0,
+        max_wait: float = 120.0,
+        tight: bool = False,
     ) -> None:
-        self.ledger = Ledger(limits, settles_within)
+        long = [limit for limit in limits if limit.per > LONGEST_PACED and quotas is not None]
+        self.ledger = Ledger([limit for limit in limits if limit not in long], settles_within, tight=tight)
         self.requests = 0
+        """Requests that were sent, each real attempt counted."""
         self.throttled = 0
-        self._pace = _bucket(limits)
+        self._quotas = Quotas(long, quotas, late=timeout + settles_within, max_wait=max_wait) if quotas else None
+        self._pace = Pace([limit for limit in limits if limit.per <= LONGEST_PACED])
+        self._unlimited = not limits
         self._in_flight = in_flight
         self._check = check
         self._flying = 0
         self._proven = False
         self._paused_until = 0.0
-        self._stopped: AccountStopped | None = None
-        self._waiting: deque[tuple[str, asyncio.Future[Permit]]] = deque()
-        self._changed = asyncio.Event()
+        self._error: Exception | None = None
+        self._line: deque[_Turn] = deque()
+        self._news: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
         self._pacer: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -77,132 +104,132 @@ class Pacing:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        assert self._pacer is not None
-        self._pacer.cancel()
-        await asyncio.gather(self._pacer, return_exceptions=True)
+        if self._pacer is not None:
+            self._pacer.cancel()
+            await asyncio.gather(self._pacer, return_exceptions=True)
 
     async def permit(self, method: str) -> Permit:
-        """Wait for the turn of one request. Raises AccountStopped when the account is stopped."""
-        if self._stopped is not None:
-            raise self._stopped
-        if self._pace is None and not self._waiting and (slot := self._try(method)):
-            return self._grant(slot)
-        turn: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
-        self._waiting.append((method, turn))
-        self._changed.set()
+        """Wait for the turn of one request.
+
+        Raises AccountStopped when the account is stopped, StorageError when a quota cannot be read.
+        """
+        self._raise_error()
+        if self._unlimited and not self._line and self._open():
+            return self._grant(method)
+        turn = _Turn(method, self._loop.create_future())
+        self._line.append(turn)
+        self._tell()
         try:
-            return await turn
+            permit = await turn.woken
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._unsent(turn.result())
+            if turn.woken.done() and not turn.woken.cancelled() and (permit := turn.woken.result()) is not None:
+                permit.unsent()
+            self._tell()
             raise
+        if self._error is not None and permit is not None:  # stopped between the grant and now
+            permit.unsent()
+        self._raise_error()
+        assert permit is not None
+        return permit
 
     def check(self) -> None:
-        """Raise LeaseLost unless requests may still be sent; called right before the bytes go out."""
+        """Raise AccountStopped unless requests may still be sent; called right before the bytes go out."""
+        self._raise_error()
         self._check()
 
     def pause(self, seconds: float) -> None:
         """The vendor said "too fast": send nothing for so long. The longest pause wins."""
         self.throttled += 1
-        self._paused_until = max(self._paused_until, asyncio.get_running_loop().time() + seconds)
-        self._changed.set()
+        self._paused_until = max(self._paused_until, self.now() + seconds)
+        self._tell()
 
     def prove(self) -> None:
         """The vendor accepts the credentials: from now on more than one request may be out."""
         if not self._proven:
             self._proven = True
-            self._changed.set()
+            self._tell()
 
     def stop(self, error: AccountStopped) -> None:
-        """Let nothing through any more; everybody who waits gets the error."""
-        self._stopped = self._stopped or error
-        for _, turn in self._waiting:
-            if not turn.done():
-                turn.set_exception(self._stopped)
-        self._waiting.clear()
-        self._changed.set()
+        """Let nothing through any more; everybody who waits gets the error. The first stop counts."""
+        self._fail(error)
 
     @property
     def stopped(self) -> AccountStopped | None:
         """Why the account is stopped, if it is."""
-        return self._stopped
+        return self._error if isinstance(self._error, AccountStopped) else None
 
-    def give_back(self, slot: Slot, *, answered: bool) -> None:
-        """A request is over."""
-        now = asyncio.get_running_loop().time()
-        if answered:
-            self.ledger.answered(slot, now)
-        else:
-            self.ledger.abandoned(slot, now)
+    def now(self) -> float:
+        return self._loop.time()
+
+    def landed(self, *, sent: bool) -> None:
+        """A permit came to its end."""
         self._flying -= 1
-        self._changed.set()
-
-    def _unsent(self, permit: Permit) -> None:
-        if permit._slot is not None:  # noqa: SLF001 - the permit is a part of the gate
-            self.ledger.unsent(permit._slot)  # noqa: SLF001
-            permit._slot = None  # noqa: SLF001
-            self._flying -= 1
-            self.requests -= 1
-            self._changed.set()
-
-    def _try(self, method: str) -> Slot | None:
-        now = asyncio.get_running_loop().time()
-        if self._flying >= self._room or now < self._paused_until:
-            return None
-        return self.ledger.take(method, now)
-
-    @property
-    def _room(self) -> int:
-        """Until the credentials are proven a single request is out, so that a wrong key costs just one."""
-        return self._in_flight if self._proven else 1
-
-    def _grant(self, slot: Slot) -> Permit:
-        self._flying += 1
-        self.requests += 1
-        return Permit(self, slot)
+        self.requests += sent
+        self._tell()
 
     async def _serve(self) -> None:
-        """Serve the workers in the order they came."""
-        while True:
-            while not self._waiting:
-                await self._change(None)
-            if self._pace is not None:
-                await self._pace.acquire()
-            while self._waiting:
-                method, turn = self._waiting[0]
-                if turn.done():  # its worker was cancelled
-                    self._waiting.popleft()
-                elif slot := self._try(method):
-                    self._waiting.popleft()
-                    turn.set_result(self._grant(slot))
-                    break
-                else:
-                    await self._change(self._wait(method))
-
-    def _wait(self, method: str) -> float | None:
-        """Seconds until another try may succeed without anything happening before; None: something has to happen."""
-        now = asyncio.get_running_loop().time()
-        if now < self._paused_until:
-            return self._paused_until - now
-        if self._flying >= self._room:
-            return None
-        free = self.ledger.free_at(method, now)
-        return None if free is None else max(0.0, free - now)  # 0: a slot came free since the try
-
-    async def _change(self, seconds: float | None) -> None:
-        self._changed.clear()
+        """Serve the workers in the order they came; whatever goes wrong here reaches every one of them."""
         try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            pass
+            while True:
+                while not self._line:
+                    await self._change(None)
+                await self._serve_first(self._line[0])
+                self._line.popleft()
+        except Exception as error:  # noqa: BLE001 - a pacer that died silently would leave all workers waiting
+            self._fail(error)
 
+    async def _serve_first(self, turn: _Turn) -> None:
+        """Give the first one its permit; returns without when its worker was cancelled meanwhile."""
+        if not turn.woken.done():
+            await self._pace.draw(turn.method)
+        while not turn.woken.done():
+            if not self._open() or not self.ledger.room(turn.method, self.now()):
+                await self._change(self._look_again(turn.method))
+            elif self._quotas and (wait := await self._quotas.wait(turn.method)):
+                await self._change(self.now() + wait)
+            elif not turn.woken.done() and self._open():  # a quota may have taken its time
+                turn.woken.set_result(self._grant(turn.method))
 
-def _bucket(limits: Sequence[Limit]) -> AsyncLimiter | None:
-    """The pace of the tightest limit."""
-    rates = [limit.calls / limit.per for limit in limits if limit.per <= LONGEST_PACED]
-    if not rates:
-        return None
-    rate = min(rates)
-    burst = 1 if rate <= _EVEN else 4
-    return AsyncLimiter(burst, burst / rate)
+    def _grant(self, method: str) -> Permit:
+        """Only after everything was found open, with no await in between."""
+        slot = self.ledger.take(method, self.now())
+        assert slot is not None
+        if self._quotas:
+            self._quotas.draw(method)
+        self._flying += 1
+        return Permit(self, slot)
+
+    def _open(self) -> bool:
+        room = self._in_flight if self._proven else 1
+        return self._flying < room and self.now() >= self._paused_until
+
+    def _look_again(self, method: str) -> float | None:
+        """When another try may succeed without anything happening before; None: something has to happen."""
+        if self.now() < self._paused_until:
+            return self._paused_until
+        return None if not self._open() else self.ledger.free_at(method)
+
+    def _tell(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    async def _change(self, until: float | None) -> None:
+        """Wait for news, at most until then."""
+        self._news = self._loop.create_future()
+        timer = None if until is None else self._loop.call_at(until, self._tell)
+        try:
+            await self._news
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _fail(self, error: Exception) -> None:
+        self._error = self._error or error
+        for turn in self._line:
+            if not turn.woken.done():
+                turn.woken.set_result(None)
+        self._tell()
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error.with_traceback(None)

@@ -1,0 +1,39 @@
+"""Counts of long windows (``ports.QuotaStore``): requests reserved per minute, by the database's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncengine.storage.fence import Fence
+from syncengine.storage.statements import statements
+
+_SQL = statements("quota")
+_KEPT = 35 * 86400.0
+"""Seconds that counts are kept at least: a limit may be given a longer window one day."""
+_SOON = 0.01
+
+
+class QuotaCounts:
+    """The quotas of one account."""
+
+    def __init__(self, fence: Fence) -> None:
+        self._fence = fence
+
+    async def reserve(self, quota: str, windows: Sequence[tuple[int, float]], wanted: int) -> tuple[int, float]:
+        account = self._fence.account
+        granted, frees_in = wanted, 0.0
+        async with self._fence.writing(sending=True) as connection:
+            await connection.execute(_SQL["lock"], account, quota)
+            for calls, per in windows:
+                row = await connection.fetchrow(_SQL["spent"], account, quota, per, calls)
+                assert row is not None
+                left = calls - row["spent"]
+                granted = min(granted, left)
+                if left <= 0:
+                    frees_in = max(frees_in, row["frees_in"] or 0.0, _SOON)
+            if granted <= 0:
+                return 0, frees_in
+            await connection.execute(_SQL["reserve"], account, quota, granted)
+            longest = max(per for _, per in windows)
+            await connection.execute(_SQL["forget"], account, quota, max(longest + 120.0, _KEPT))
+        return granted, 0.0

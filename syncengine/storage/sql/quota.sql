@@ -1,0 +1,25 @@
+-- name: lock
+-- One reservation at a time for a quota, until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended('syncengine quota ' || $1::text || ' ' || $2::text, 0))
+
+-- name: spent
+-- What may fall into a window of $3 seconds that ends now, and when there will be fewer than $4.
+-- A minute's requests may have been reserved at its very end.
+WITH counted AS (
+    SELECT minute, sum(reserved) OVER (ORDER BY minute) AS until_then, sum(reserved) OVER () AS spent
+    FROM syncengine.sync_quota
+    WHERE account = $1 AND quota = $2 AND minute > clock_timestamp() - make_interval(secs => $3 + 60)
+)
+SELECT coalesce(max(spent), 0)::bigint AS spent,
+       extract(epoch FROM min(minute) FILTER (WHERE until_then > spent - $4::bigint)
+                          + make_interval(secs => $3 + 60) - clock_timestamp())::float8 AS frees_in
+FROM counted
+
+-- name: reserve
+INSERT INTO syncengine.sync_quota AS was (account, quota, minute, reserved)
+VALUES ($1, $2, date_trunc('minute', clock_timestamp(), 'UTC'), $3)
+ON CONFLICT (account, quota, minute) DO UPDATE SET reserved = was.reserved + excluded.reserved
+
+-- name: forget
+DELETE FROM syncengine.sync_quota
+WHERE account = $1 AND quota = $2 AND minute < clock_timestamp() - make_interval(secs => $3)

@@ -1,0 +1,92 @@
+"""A gate that lets everything through and writes down what became of each permit, and a server made of raw bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from syncengine.errors import AccountStopped
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class NotedPermit:
+    def __init__(self, notes: list[str]) -> None:
+        self._notes = notes
+
+    def answered(self) -> None:
+        self._notes.append("answered")
+
+    def abandoned(self) -> None:
+        self._notes.append("abandoned")
+
+    def unsent(self) -> None:
+        self._notes.append("unsent")
+
+
+class NotedGate:
+    """``closed`` is raised by every check, ``shut`` by every permit; ``wait`` is how long a permit takes (seconds)."""
+
+    def __init__(self, *, wait: float = 0.0) -> None:
+        self.methods: list[str] = []
+        self.fates: list[str] = []
+        self.permitted: asyncio.Queue[str] = asyncio.Queue()
+        self.checks = 0
+        self.wait = wait
+        self.closed: AccountStopped | None = None
+        self.shut: AccountStopped | None = None
+
+    async def permit(self, method: str) -> NotedPermit:
+        await asyncio.sleep(self.wait)
+        if self.shut is not None:
+            raise self.shut
+        self.methods.append(method)
+        self.permitted.put_nowait(method)
+        return NotedPermit(self.fates)
+
+    def check(self) -> None:
+        self.checks += 1
+        if self.closed is not None:
+            raise self.closed
+
+
+@asynccontextmanager
+async def serving(talk: Talk) -> AsyncIterator[str]:
+    """The address of a server that treats each connection as ``talk`` says; it is closed, if still open, after."""
+    lines: set[asyncio.Task[None]] = set()
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        lines.add(task)
+        try:
+            await talk(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for line in lines:
+            line.cancel()
+        await asyncio.gather(*lines, return_exceptions=True)
+        await server.wait_closed()
+
+
+async def read_request(reader: asyncio.StreamReader) -> bytes:
+    """One whole request with its body."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    for line in head.split(b"\r\n"):
+        if line.lower().startswith(b"content-length:"):
+            return head + await reader.readexactly(int(line.split(b":")[1]))
+    return head
+
+
+def answer(body: bytes = b"{}", *, status: str = "200 OK", headers: str = "") -> bytes:
+    """A response on the wire."""
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body

@@ -1,0 +1,89 @@
+"""aiohttp sends GET, PUT and DELETE a second time when a connection drops: each attempt needs a permit of its own."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from syncengine.errors import VendorHalted, VendorUnavailable
+from syncengine.model.http import Request
+from syncengine.transport import Transport
+from tests.unit.gates import NotedGate, Talk, answer, read_request, serving
+
+
+def dropping(seen: list[str]) -> Talk:
+    """Read a request and drop the connection."""
+
+    async def talk(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        seen.append((await read_request(reader)).decode().split(" ")[0])
+
+    return talk
+
+
+def request(method: str) -> Request:
+    return Request(method, "/contact", f"{method} /contact", json={"a": 1} if method in ("POST", "PUT") else None)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.asyncio
+async def test_a_request_that_is_sent_again_takes_a_second_permit(method: str) -> None:
+    seen: list[str] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first = not seen
+        while True:
+            seen.append((await read_request(reader)).decode().split(" ")[0])
+            if first and len(seen) == 2:
+                return
+            writer.write(answer())
+
+    gate = NotedGate()
+    async with serving(talk) as url, Transport(url, gate, connections=1) as transport:
+        await transport.send(request("POST"))
+        assert (await transport.send(request(method))).status == 200
+    assert seen == ["POST", method, method]
+    assert gate.methods == ["POST", method, method]
+    assert gate.fates == ["answered", "abandoned", "answered"]
+    assert gate.checks == 3
+
+
+@pytest.mark.asyncio
+async def test_a_create_is_never_sent_again() -> None:
+    seen: list[str] = []
+    gate = NotedGate()
+    async with serving(dropping(seen)) as url, Transport(url, gate) as transport:
+        with pytest.raises(VendorUnavailable) as caught:
+            await transport.send(request("POST"))
+    assert caught.value.maybe_applied
+    assert seen == ["POST"]
+    assert gate.fates == ["abandoned"]
+
+
+@pytest.mark.asyncio
+async def test_two_drops_in_a_row_are_a_failure() -> None:
+    seen: list[str] = []
+    gate = NotedGate()
+    async with serving(dropping(seen)) as url, Transport(url, gate) as transport:
+        with pytest.raises(VendorUnavailable) as caught:
+            await transport.send(request("PUT"))
+    assert caught.value.maybe_applied
+    assert seen == ["PUT", "PUT"]
+    assert gate.fates == ["abandoned", "abandoned"]
+
+
+@pytest.mark.asyncio
+async def test_no_second_permit_no_second_sending() -> None:
+    """The account is stopped between the attempts; that the first may have arrived is for the permit to remember."""
+    gate = NotedGate()
+    seen: list[str] = []
+
+    async def talk(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        seen.append((await read_request(reader)).decode().split(" ")[0])
+        gate.shut = VendorHalted("stop")
+
+    async with serving(talk) as url, Transport(url, gate) as transport:
+        with pytest.raises(VendorHalted):
+            await transport.send(request("PUT"))
+    assert seen == ["PUT"]
+    assert gate.fates == ["abandoned"]
