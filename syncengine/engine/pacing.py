@@ -20,6 +20,9 @@ from syncengine.errors import AccountStopped
 from syncengine.model.limits import Limit
 from syncengine.ports import QuotaStore
 
+_EVERYWHERE = Slot((), 0.0)
+"""The slot of a request that no limit counts."""
+
 
 class Permit:
     """The right to send one request (``ports.Permit``). The first of its three endings counts."""
@@ -31,23 +34,23 @@ class Permit:
         self._slot: Slot | None = slot
 
     def answered(self) -> None:
-        if (slot := self._end()) is not None:
-            self._pacing.ledger.answered(slot, self._pacing.now())
-            self._pacing.landed(sent=True)
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            if slot.pages:
+                self._pacing.ledger.answered(slot, self._pacing.now())
+            self._pacing.landed(1)
 
     def abandoned(self) -> None:
-        if (slot := self._end()) is not None:
+        slot, self._slot = self._slot, None
+        if slot is not None:
             self._pacing.ledger.abandoned(slot, self._pacing.now())
-            self._pacing.landed(sent=True)
+            self._pacing.landed(1)
 
     def unsent(self) -> None:
-        if (slot := self._end()) is not None:
-            self._pacing.ledger.unsent(slot)
-            self._pacing.landed(sent=False)
-
-    def _end(self) -> Slot | None:
         slot, self._slot = self._slot, None
-        return slot
+        if slot is not None:
+            self._pacing.ledger.unsent(slot)
+            self._pacing.landed(0)
 
 
 @dataclass(slots=True, eq=False)
@@ -113,9 +116,11 @@ class Pacing:
 
         Raises AccountStopped when the account is stopped, StorageError when a quota cannot be read.
         """
-        self._raise_error()
+        if self._error is not None:
+            self._raise_error()
         if self._unlimited and not self._line and self._open():
-            return self._grant(method)
+            self._flying += 1
+            return Permit(self, _EVERYWHERE)
         turn = _Turn(method, self._loop.create_future())
         self._line.append(turn)
         self._tell()
@@ -161,11 +166,12 @@ class Pacing:
     def now(self) -> float:
         return self._loop.time()
 
-    def landed(self, *, sent: bool) -> None:
+    def landed(self, sent: int) -> None:
         """A permit came to its end."""
         self._flying -= 1
         self.requests += sent
-        self._tell()
+        if self._line:
+            self._tell()
 
     async def _serve(self) -> None:
         """Serve the workers in the order they came; whatever goes wrong here reaches every one of them."""
@@ -201,7 +207,7 @@ class Pacing:
 
     def _open(self) -> bool:
         room = self._in_flight if self._proven else 1
-        return self._flying < room and self.now() >= self._paused_until
+        return self._flying < room and (not self._paused_until or self.now() >= self._paused_until)
 
     def _look_again(self, method: str) -> float | None:
         """When another try may succeed without anything happening before; None: something has to happen."""

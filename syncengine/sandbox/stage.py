@@ -51,16 +51,15 @@ class Stage:
         """
         self._resets += 1
         self.faults.clear()
-        self._drop_late()
         self.twin.reset()
         self.journal.reset()
         self.holds.release()
 
     async def close(self) -> None:
         """End what still waits, committing nothing more."""
-        late = tuple(self._late)
-        self._drop_late()
-        await asyncio.gather(*late, return_exceptions=True)
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
 
     async def answer(self, request: TwinRequest, wire: web.BaseRequest) -> web.StreamResponse:
         now = self.clock()
@@ -142,10 +141,6 @@ class Stage:
     def _answered(self, visit: _Visit, status: int) -> None:
         if visit.resets == self._resets:
             self.journal.answered(visit.entry, status)
-
-    def _drop_late(self) -> None:
-        for task in self._late:
-            task.cancel()
 
 
 def _plain(response: Response) -> web.Response:

@@ -57,6 +57,8 @@ async def test_paths_and_queries_arrive_as_they_were_sent() -> None:
         encoded = b64encode(viber_id.encode()).decode()
         assert (await it.call("GET", f"/contact/{quote(encoded, safe='')}", **viber))[0] == 200
         assert (await it.call("GET", f"/contact/{quote(viber_id, safe='')}", **viber))[0] == 403
+        assert (await it.call("GET", "/contact/%61%2Fb%2b", **viber))[0] == 403
+        assert (await it.admin("GET", "log"))[-1]["path"] == "/contact/%61%2Fb%2b"
         for value, hits in (("%2B491", 1), ("+491", 0)):
             _, page = await it.call("GET", f"/contact/by_custom_field?name=phone&value={value}", **viber)
             assert page["meta"]["total"] == hits

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode, urlsafe_b64encode
+from typing import Any
+from urllib.parse import quote
+
 import orjson
 import pytest
 
@@ -149,3 +153,36 @@ def test_answers_tell_how_much_of_the_limit_is_left() -> None:
     assert {each["x-ratelimit-limit"] for each in told} == {"2"}
     client.twin.configure({"send_limit_headers": False})
     assert not [name for name in client.raw("GET", "/contact/1", now=90.0).headers if "ratelimit" in name]
+
+
+def viber(**switches: Any) -> tuple[Client, str]:
+    """A Viber channel with a contact whose id looks different in the two alphabets."""
+    client = Client("respond_io", tokens=[], viber_tokens=["sandbox-token"], **switches)
+    while True:
+        contact = client.create(a=1)
+        if {"+", "/"} & set(b64encode(contact.encode()).decode()):
+            return client, contact
+
+
+@pytest.mark.parametrize(("alphabet", "other"), [("standard", "url"), ("url", "standard")])
+def test_a_viber_id_goes_in_the_alphabet_of_the_switch(alphabet: str, other: str) -> None:
+    client, contact = viber(viber_alphabet=alphabet)
+    encoded = {"standard": b64encode(contact.encode()), "url": urlsafe_b64encode(contact.encode())}
+    path = {name: f"/contact/{quote(text.decode(), safe='')}" for name, text in encoded.items()}
+    assert path[alphabet] != path[other]
+    assert client.call("GET", path[alphabet])[1]["data"]["id"] == contact
+    assert client.call("GET", path[other])[0] == 403
+
+
+def test_a_viber_id_may_go_as_it_is_where_nothing_else_is_documented() -> None:
+    client, contact = viber(viber_calls="documented")
+    plain, encoded = (f"/contact/{quote(text, safe='')}" for text in (contact, b64encode(contact.encode()).decode()))
+    calls = [
+        ("GET", "", None, plain),
+        ("PUT", "", pairs({"a": 2}), encoded),
+        ("POST", "/tags", {"tags": ["x"]}, plain),
+        ("DELETE", "/tags", {"tags": ["x"]}, encoded),
+    ]
+    for method, tail, body, right in calls:
+        statuses = {path: client.call(method, path + tail, body)[0] for path in (plain, encoded)}
+        assert statuses == {plain: 403, encoded: 403, right: 200}, method
