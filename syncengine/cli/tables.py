@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import orjson
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from syncengine.cli.terminal import out
 from syncengine.model.http import Json
 from syncengine.model.reports import Check, PlanReport, RunReport
+
+
+_OTHER = ("rejected", "deferred", "unsupported")
 
 
 class Public(Protocol):
@@ -27,58 +31,59 @@ def print_json(reports: Iterable[Public]) -> None:
 
 def print_runs(reports: Sequence[RunReport]) -> None:
     """What each destination's run did, and the contacts to look at."""
-    table = Table(title="Runs", title_justify="left")
-    for name in ("destination", "run", "status", "applied", "rejected", "deferred", "unsupported", "calls", "requests"):
-        table.add_column(name, justify="left" if name in {"destination", "status"} else "right", no_wrap=True)
-    table.add_column("seconds", justify="right")
+    table = _table("destination", "run", "status", "applied", "other", "requests", "time")
     for report in reports:
-        counts = [str(report.contacts.get(name, 0)) for name in ("applied", "rejected", "deferred", "unsupported")]
-        run = "-" if report.run_id is None else str(report.run_id)
         table.add_row(
             report.destination,
-            run,
+            "-" if report.run_id is None else str(report.run_id),
             report.status,
-            *counts,
-            _counted(report.actions) or "0",
-            str(report.requests),
-            f"{report.seconds:.1f}",
-        )
-    out.print(table)
-    for report in reports:
-        if report.error:
-            out.print(f"{report.error}", markup=False, style="bold")
-        for note in report.noteworthy:
-            line = f"  {report.destination}, contact {note.contact_id}: {note.outcome} ({note.code}) {note.message}"
-            out.print(line, markup=False)
-        if report.status in {"incomplete", "halted", "stopped"} and report.run_id is not None:
-            out.print(
-                f"  The next run goes on where this one fell short; `syncengine retry {report.run_id}` does it now.",
-                markup=False,
-            )
-
-
-def print_plans(reports: Sequence[PlanReport]) -> None:
-    """What each destination's run would send."""
-    table = Table(title="Plan: nothing was sent", title_justify="left")
-    names = ("destination", "contacts", "calls", "rejected", "unsupported", "look-ups", "requests", "at least")
-    for name in names:
-        table.add_column(name, justify="left" if name == "destination" else "right")
-    for report in reports:
-        table.add_row(
-            report.destination,
-            str(report.contacts),
-            _counted(report.actions) or "none",
-            _counted(report.rejected) or "0",
-            str(report.unsupported),
-            str(report.look_ups),
+            str(report.contacts.get("applied", 0)),
+            str(sum(report.contacts.get(name, 0) for name in _OTHER)),
             str(report.requests),
             duration(report.seconds),
         )
     out.print(table)
     for report in reports:
+        if report.actions:
+            out.print(f"{report.destination}: {_counted(report.actions)}", markup=False)
+        if other := {name: number for name in _OTHER if (number := report.contacts.get(name))}:
+            out.print(f"{report.destination}: {_counted(other)}", markup=False)
+        if report.error:
+            out.print(report.error, markup=False, style="bold", soft_wrap=True)
+        for note in report.noteworthy:
+            line = f"  {report.destination}, contact {note.contact_id}: {note.outcome} ({note.code}) {note.message}"
+            out.print(line, markup=False, soft_wrap=True)
+        if report.status in {"incomplete", "halted", "stopped"} and report.run_id is not None:
+            out.print(
+                f"  The next run goes on where this one fell short; `syncengine retry {report.run_id}` does it now.",
+                markup=False,
+                soft_wrap=True,
+            )
+
+
+def print_plans(reports: Sequence[PlanReport]) -> None:
+    """What each destination's run would send."""
+    table = _table("destination", "contacts", "rejected", "unsupported", "look-ups", "requests", "time")
+    for report in reports:
+        table.add_row(
+            report.destination,
+            str(report.contacts),
+            str(sum(report.rejected.values())),
+            str(report.unsupported),
+            str(report.look_ups),
+            str(report.requests),
+            f"{duration(report.seconds)} or more",
+        )
+    out.print(table)
+    for report in reports:
+        if report.actions:
+            out.print(f"{report.destination}: {_counted(report.actions)}", markup=False)
+        if report.rejected:
+            out.print(f"{report.destination}: rejected: {_counted(report.rejected)}", markup=False)
         for text in (report.brake, report.error):
             if text:
-                out.print(text, markup=False, style="bold")
+                out.print(text, markup=False, style="bold", soft_wrap=True)
+    out.print("Nothing was sent.")
 
 
 def print_checks(checks: Sequence[Check]) -> None:
@@ -94,6 +99,14 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _table(*names: str) -> Table:
+    """A table narrow enough for 80 columns: text columns left, numbers right."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in names:
+        table.add_column(name, justify="left" if name in {"destination", "status"} else "right", no_wrap=True)
+    return table
 
 
 def _counted(counts: Mapping[str, int]) -> str:
