@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from syncengine import vendors
-from syncengine.config_models import DestinationFile, EngineFile, SourceModel
+from syncengine.config_models import DestinationFile, EngineFile, MembersModel, SourceModel
 from syncengine.config_yaml import fill_in, is_variable, read_yaml
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.capabilities import matches
+from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
 from syncengine.model.limits import Limit
-from syncengine.model.mapping import FieldMapping, Form, TagMapping
+from syncengine.model.mapping import FieldMapping, Form, SetMapping
 from syncengine.model.mapping import Mapping as ContactMapping
 from syncengine.ports import Vendor
 
@@ -155,16 +156,20 @@ def _own_source(source: SourceModel) -> dict[str, Any]:
 
 
 def _mapping(options: DestinationFile) -> ContactMapping:
-    tags = options.tags
     return ContactMapping(
         fields=tuple(
             FieldMapping(name, item.column, item.form, item.region, item.default)
             for name, item in options.fields.items()
         ),
-        tags=TagMapping(tags.column, tuple(tags.columns.items()), tags.prefix) if tags else None,
+        tags=_members(options.tags),
+        lists=_members(options.lists),
         match_on=options.match_on,
         on_null=options.on_null,
     )
+
+
+def _members(options: MembersModel | None) -> SetMapping | None:
+    return SetMapping(options.column, tuple(options.columns.items()), options.prefix) if options else None
 
 
 def _mistakes(
@@ -181,7 +186,24 @@ def _mistakes(
             f"{where}: settings.base_url",
             "sends keys and contacts unencrypted; use https, or say allow_http: true if that is meant",
         )
+    for name, item in options.fields.items():
+        if name.startswith(LISTS):
+            yield Problem(f"{where}: fields.{name}", "lists have a key of their own: lists: {from: COLUMN}")
+        if item.region is not None and item.form is not Form.E164:
+            yield Problem(f"{where}: fields.{name}.region", "goes with as: e164 only")
+    yield from _beyond(options, vendor, where)
+
+
+def _beyond(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[Problem]:
+    """What the vendor cannot do."""
     capabilities = vendor.capabilities
+    if options.lists and not capabilities.join_lists:
+        yield Problem(f"{where}: lists", f"{vendor.name} has no lists; tags may do")
+    upsert = capabilities.upsert
+    if upsert and upsert.keyed_by and not set(upsert.keyed_by) & set(options.match_on):
+        yield Problem(
+            f"{where}: match_on", f"{vendor.name} takes contacts in by {' or '.join(upsert.keyed_by)}: name one of them"
+        )
     for name in options.match_on:
         if name not in options.fields:
             yield Problem(f"{where}: match_on", f'"{name}" is no mapped field{_near(name, list(options.fields))}')
@@ -189,9 +211,6 @@ def _mistakes(
             yield Problem(f"{where}: match_on", f'{vendor.name} cannot look contacts up by "{name}"')
     if not options.match_on and capabilities.identity is None:
         yield Problem(f"{where}: match_on", f"{vendor.name} needs a field to recognise contacts by")
-    for name, item in options.fields.items():
-        if item.region is not None and item.form is not Form.E164:
-            yield Problem(f"{where}: fields.{name}.region", "goes with as: e164 only")
 
 
 def _is_loopback(host: str) -> bool:

@@ -48,17 +48,17 @@ class FieldModel(_Model):
         return {"from": value} if isinstance(value, str) else value
 
 
-class TagsModel(_Model):
-    """The managed tags: one array column, or boolean columns."""
+class MembersModel(_Model):
+    """A managed set (tags, lists): one array column, or boolean columns."""
 
     column: Name | None = Field(default=None, alias="from")
     columns: dict[Name, Name] = {}
     prefix: str = ""
 
     @model_validator(mode="after")
-    def _one(self) -> TagsModel:
+    def _one(self) -> MembersModel:
         if (self.column is None) == (not self.columns):
-            raise ValueError("needs either from (an array column) or columns (a boolean column for each tag)")
+            raise ValueError("needs either from (an array column) or columns (a boolean column for each member)")
         return self
 
 
@@ -89,7 +89,8 @@ class DestinationFile(_Model):
     where: Name | None = None
     match_on: tuple[Name, ...] = ()
     fields: dict[Name, FieldModel]
-    tags: TagsModel | None = None
+    tags: MembersModel | None = None
+    lists: MembersModel | None = None
     limits: tuple[LimitModel, ...] | None = None
     find_first: bool = True
     in_flight: Annotated[int, Field(ge=1, le=500)] = 8

@@ -92,9 +92,10 @@ def source_spec(destination: DestinationConfig) -> SourceSpec:
     source, options = destination.source, destination.options
     assert source.key is not None
     places = {item.column: f"fields.{name}.from" for name, item in options.fields.items()}
-    if options.tags:
-        places |= {column: f"tags.columns.{tag}" for tag, column in options.tags.columns.items()}
-        places |= {options.tags.column: "tags.from"} if options.tags.column else {}
+    for name, members in (("tags", options.tags), ("lists", options.lists)):
+        if members:
+            places |= {column: f"{name}.columns.{member}" for member, column in members.columns.items()}
+            places |= {members.column: f"{name}.from"} if members.column else {}
     return SourceSpec(
         key=source.key,
         columns=destination.mapping.columns,

@@ -13,7 +13,6 @@ from syncengine.cli.terminal import out
 from syncengine.model.http import Json
 from syncengine.model.reports import Check, PlanReport, RunReport
 
-
 _OTHER = ("rejected", "deferred", "unsupported")
 
 

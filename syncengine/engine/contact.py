@@ -12,8 +12,9 @@ from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Retrier
 from syncengine.engine.task import Job, Task
 from syncengine.errors import AccountStopped, VendorUnavailable
-from syncengine.model.calls import Action, Applied, Call, Rejected, Unsupported
+from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, Unsupported
 from syncengine.model.contact import Desired, Known, Remote
+from syncengine.model.http import Exchange
 from syncengine.model.work import Record
 from syncengine.planning import settle
 from syncengine.planning.plan import Plan, plan_contact
@@ -130,7 +131,7 @@ class ContactSync:
             call = replace(planned, external_id=turn.known.external_id or planned.external_id)
             repeatable = call.action is not Action.CREATE or _repeatable(call, self._vendor)
             try:
-                answer = await self._retrier.run(partial(self._vendor.send, call), turn.meter, repeatable=repeatable)
+                answer = await self._answer(turn, call, repeatable=repeatable)
             except (VendorUnavailable, AccountStopped) as error:
                 maybe = isinstance(error, VendorUnavailable) and error.maybe_applied
                 open_calls = settle.remaining((call, *plan.calls[index + 1 :]), age=0.0)
@@ -144,12 +145,33 @@ class ContactSync:
                 else:
                     turn.known = replace(turn.known, pending=turn.known.pending if index == 0 else None)
                     return self._rejected(turn, answer)
+            if isinstance(answer, Exists):
+                return await self._link(turn, answer.remote)
+            if ending := await self._taken_over(turn, call, answer):
+                return ending
             self._learn(turn, call, answer)
             if rest := plan.calls[index + 1 :]:
                 self._recorder.put(turn.job.batch, records.step(turn.job, turn.known, settle.remaining(rest)))
         unsupported = plan.unsupported + turn.dropped
         record = records.in_step(turn.job, turn.known, turn.actions, turn.meter.requests, unsupported)
         return Ending(record)
+
+    async def _answer(self, turn: _Turn, call: Call, *, repeatable: bool) -> Answer:
+        def make() -> Exchange[Answer]:
+            exchange = self._vendor.send(call)
+            created = Action.CREATE in turn.actions or Action.UPSERT in turn.actions
+            return _visible(exchange) if created else exchange
+
+        return await self._retrier.run(make, turn.meter, repeatable=repeatable)
+
+    async def _taken_over(self, turn: _Turn, call: Call, applied: Applied) -> Ending | None:
+        """The end for a contact whose upsert by a match key wrote to a vendor contact that another one owns."""
+        upsert = self._capabilities.upsert
+        new = turn.known.external_id is None and applied.external_id is not None
+        if not new or call.action is not Action.UPSERT or not upsert or not upsert.keyed_by:
+            return None
+        link = await self._store.link(turn.job.state.contact_id, applied.external_id or "")
+        return self._rejected(turn, _owned(link.owner)) if link.owner else None
 
     def _plan(self, turn: _Turn) -> Plan | Rejected:
         job = turn.job
@@ -197,6 +219,16 @@ class ContactSync:
     def _held(self, turn: _Turn, owner: str) -> Ending:
         message = f"its match key is still held at the vendor by contact {owner}, which has work to do first"
         return Ending(records.deferred(turn.job, turn.known, "key_still_held", message, requests=turn.meter.requests))
+
+
+def _visible(exchange: Exchange[Answer]) -> Exchange[Answer]:
+    """The exchange, for a contact just created: that it is not found says only that the vendor is not ready yet."""
+    answer = yield from exchange
+    if isinstance(answer, Rejected) and answer.code == "not_found":
+        raise VendorUnavailable(
+            "the vendor does not show a contact yet that it has just created", maybe_applied=False, status=answer.status
+        )
+    return answer
 
 
 def _repeatable(call: Call, vendor: Vendor) -> bool:

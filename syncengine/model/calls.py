@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from syncengine.model.contact import Fields, MatchKey
+from syncengine.model.contact import Fields, MatchKey, Remote
 
 
 class Action(StrEnum):
@@ -18,6 +18,9 @@ class Action(StrEnum):
     ADD_TAGS = "add_tags"
     REMOVE_TAGS = "remove_tags"
     DELETE = "delete"
+    JOIN_LISTS = "join_lists"
+    LEAVE_LISTS = "leave_lists"
+    SET_LIFECYCLE = "set_lifecycle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Call:
     key: MatchKey | None = None
     """The identity an upsert goes by."""
     fields: Fields = field(default_factory=dict, repr=False)
-    """Values to set; None clears."""
+    """Values to set; None clears. Lists to join (true) and to leave (None) are among them (see ``contact.LISTS``)."""
     add_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
 
@@ -42,9 +45,9 @@ class Unsupported:
 
     code: str
     """``set_field``, ``change_field``, ``clear_field``, ``add_tag``, ``remove_tag``, ``change_key``, ``delete``,
-    ``field_dropped``, ``tag_dropped``."""
+    ``join_list``, ``leave_list``, ``field_dropped``, ``tag_dropped``."""
     subject: str
-    """The field's or the tag's name; never a field's value."""
+    """The field's, the tag's or the list's name; never a field's value."""
 
 
 class OutcomeKind(StrEnum):
@@ -80,5 +83,12 @@ class Rejected:
     """Field name to the vendor's words about it, where the vendor says so."""
 
 
-Answer = Applied | Rejected
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """A create that made nothing: the vendor holds a contact with this key already."""
+
+    remote: Remote
+
+
+Answer = Applied | Rejected | Exists
 """What ``Vendor.send`` returns; everything else is raised (see errors.RequestFailed and errors.AccountStopped)."""

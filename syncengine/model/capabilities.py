@@ -25,10 +25,16 @@ class Write:
     add_tags: int | None = 0
     """How many tags may ride inside to be added; 0: none."""
     remove_tags: int | None = 0
+    join_lists: int | None = 0
+    """How many lists may ride inside to be joined; 0: none."""
     requests: int = 1
     """Requests of its exchange (read-change-write: 2)."""
     repeatable: bool = False
     """Whether sending it twice does no more than sending it once. Updates and upserts are, by construction."""
+    keyed_by: tuple[str, ...] = ()
+    """Fields by which the vendor itself tells contacts apart: a create makes no second contact with the value of one
+    of them, an upsert goes by the first that is a match field of the contact (and by ``identity`` where that is the
+    only one). In the order of preference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,16 @@ class TagCall:
     """A call that only adds, or only removes, tags."""
 
     max_tags: int | None = None
+    requests: int = 1
+    addressed_by: tuple[str, ...] = ()
+    """Fields one of which, as the vendor holds it, names the contact in ``Call.key``; empty: the external id does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListCall:
+    """A call that only joins, or only leaves, lists."""
+
+    max_lists: int | None = 1
     requests: int = 1
 
 
@@ -56,6 +72,10 @@ class Capabilities:
     add_tags: TagCall | None = None
     remove_tags: TagCall | None = None
     delete: Deletion | None = None
+    join_lists: ListCall | None = None
+    leave_lists: ListCall | None = None
+    set_lifecycle: Write | None = None
+    """A write of its own for the stage of a contact's life."""
     find_by: tuple[str, ...] = ()
     """Patterns of the fields that ``find`` can look up exactly; empty: the vendor has no look-up."""
     identity: str | None = None
@@ -64,3 +84,5 @@ class Capabilities:
     """Patterns of the fields of which the vendor keeps every value it was ever sent."""
     settles_within: float = 30.0
     """Seconds after which a request that was sent is either visible in look-ups or will never be carried out."""
+    cautions: tuple[str, ...] = ()
+    """What a person should know before the first run, such as automations that writes set off."""

@@ -13,6 +13,10 @@ Fields: TypeAlias = Mapping[str, Json]
 """Vendor field name (dotted where nested) to value. In a desired contact None means: the source says NULL."""
 
 
+LISTS = "lists."
+"""A list a contact is a member of is a field of this name with the list's id behind it; its value is true."""
+
+
 @dataclass(frozen=True, slots=True)
 class MatchKey:
     """What the vendor recognises a contact by: a mapped field and its normalised value, as text."""
@@ -30,6 +34,8 @@ class Desired:
     tags: frozenset[str] = frozenset()
     keys: tuple[MatchKey, ...] = ()
     """In the order of ``match_on``; keys whose field is NULL are left out."""
+    manages_lists: bool = False
+    """Lists that are not among the fields are to be left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,12 +48,12 @@ class FieldMapping:
 
 
 @dataclass(frozen=True, slots=True)
-class TagMapping:
-    """Where the managed tags come from: one array column, or boolean columns that each stand for a tag."""
+class SetMapping:
+    """Where a managed set (tags, lists) comes from: one array column, or a boolean column for each member."""
 
     column: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
-    """(tag, boolean column)"""
+    """(member, boolean column)"""
     prefix: str = ""
 
 
@@ -62,7 +62,8 @@ class Mapping:
     """A destination's whole mapping."""
 
     fields: tuple[FieldMapping, ...] = ()
-    tags: TagMapping | None = None
+    tags: SetMapping | None = None
+    lists: SetMapping | None = None
     match_on: tuple[str, ...] = ()
     """Mapped fields, tried in order; empty where the vendor's identity is the contact id."""
     on_null: OnNull = OnNull.SKIP
@@ -71,7 +72,8 @@ class Mapping:
     def columns(self) -> tuple[str, ...]:
         """The source columns it reads, each once, in a stable order."""
         names = [mapping.column for mapping in self.fields]
-        if self.tags is not None:
-            names += [self.tags.column] if self.tags.column else []
-            names += [column for _, column in self.tags.columns]
+        for members in (self.tags, self.lists):
+            if members is not None:
+                names += [members.column] if members.column else []
+                names += [column for _, column in members.columns]
         return tuple(dict.fromkeys(names))

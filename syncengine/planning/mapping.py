@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from syncengine.model.calls import Rejected
-from syncengine.model.contact import Desired, MatchKey
+from syncengine.model.contact import LISTS, Desired, MatchKey
 from syncengine.model.http import Json
-from syncengine.model.mapping import Mapping, OnNull, TagMapping
+from syncengine.model.mapping import Mapping, OnNull, SetMapping
 from syncengine.model.work import SourceRow
 from syncengine.planning.normalise import NotNormal, normalise, text
 
@@ -36,17 +36,25 @@ def desire(row: SourceRow, mapping: Mapping, identity: str | None) -> Desired | 
         keys = [MatchKey(identity, keys[0].value if mapping.match_on and keys else row.contact_id)]
         if mapping.match_on and fields.get(mapping.match_on[0]) in (None, ""):
             keys = []
-    return Desired(row.contact_id, fields, _tags(values, mapping.tags), tuple(keys))
+    fields |= {LISTS + member: True for member in sorted(_members(values, mapping.lists))}
+    return Desired(
+        row.contact_id,
+        fields,
+        _members(values, mapping.tags),
+        tuple(keys),
+        manages_lists=mapping.lists is not None,
+    )
 
 
-def _tags(values: dict[str, Json], mapping: TagMapping | None) -> frozenset[str]:
+def _members(values: dict[str, Json], mapping: SetMapping | None) -> frozenset[str]:
+    """A managed set's members."""
     if mapping is None:
         return frozenset()
-    tags = [tag for tag, column in mapping.columns if values[column] is True]
+    members = [member for member, column in mapping.columns if values[column] is True]
     if mapping.column:
         held = values[mapping.column]
-        tags += [str(tag) for tag in (held if isinstance(held, list) else [held]) if tag not in (None, "")]
-    return frozenset(mapping.prefix + tag for tag in tags)
+        members += [str(item) for item in (held if isinstance(held, list) else [held]) if item not in (None, "")]
+    return frozenset(mapping.prefix + member for member in members)
 
 
 def no_match_key(mapping: Mapping) -> Rejected:

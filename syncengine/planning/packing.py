@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncengine.model.calls import Action
-from syncengine.model.capabilities import Capabilities, TagCall, Write, matches
+from syncengine.model.capabilities import Capabilities, ListCall, TagCall, Write, matches
 from syncengine.model.contact import Fields
 from syncengine.model.http import Json
 
@@ -53,8 +53,12 @@ class Load:
     """What is to be packed: everything in it fits somewhere."""
 
     fields: Fields
-    add_tags: tuple[str, ...]
-    remove_tags: tuple[str, ...]
+    """Without lists."""
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
+    join_lists: tuple[str, ...] = ()
+    """By their names as fields."""
+    leave_lists: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,34 +122,46 @@ def _fill(writes: list[Kind], cost: int, capabilities: Capabilities, load: Load)
     if placed is None:
         return None
     parcels = [Parcel(kind.action, {**kind.carried, **fields}) for kind, fields in zip(writes, placed, strict=True)]
-    add_rest, remove_rest = list(load.add_tags), list(load.remove_tags)
+    add_rest, remove_rest, join_rest = list(load.add_tags), list(load.remove_tags), list(load.join_lists)
     for kind, parcel in zip(writes, parcels, strict=True):
         parcel.add_tags, add_rest = _split(add_rest, kind.write.add_tags)
         parcel.remove_tags, remove_rest = _split(remove_rest, kind.write.remove_tags)
-    removals = _tag_calls(remove_rest, capabilities.remove_tags)
-    additions = _tag_calls(add_rest, capabilities.add_tags)
-    if removals is None or additions is None:
-        return None
-    parcels += [Parcel(Action.REMOVE_TAGS, remove_tags=tags) for tags in removals]
-    parcels += [Parcel(Action.ADD_TAGS, add_tags=tags) for tags in additions]
-    if capabilities.remove_tags:
-        cost += len(removals) * capabilities.remove_tags.requests
-    if capabilities.add_tags:
-        cost += len(additions) * capabilities.add_tags.requests
+        joined, join_rest = _split(join_rest, kind.write.join_lists)
+        parcel.fields |= dict.fromkeys(joined, True)
+    for action, rest, call in (
+        (Action.REMOVE_TAGS, remove_rest, capabilities.remove_tags),
+        (Action.ADD_TAGS, add_rest, capabilities.add_tags),
+        (Action.LEAVE_LISTS, list(load.leave_lists), capabilities.leave_lists),
+        (Action.JOIN_LISTS, join_rest, capabilities.join_lists),
+    ):
+        if not rest:
+            continue
+        if call is None:
+            return None
+        calls = [_set_call(action, members) for members in _chunks(rest, call)]
+        parcels += calls
+        cost += len(calls) * call.requests
     return Packed(tuple(parcels), cost)
+
+
+def _set_call(action: Action, members: list[str]) -> Parcel:
+    match action:
+        case Action.ADD_TAGS:
+            return Parcel(action, add_tags=members)
+        case Action.REMOVE_TAGS:
+            return Parcel(action, remove_tags=members)
+        case _:
+            return Parcel(action, dict.fromkeys(members, True if action is Action.JOIN_LISTS else None))
 
 
 def _split(tags: list[str], room: int | None) -> tuple[list[str], list[str]]:
     return (tags, []) if room is None else (tags[:room], tags[room:])
 
 
-def _tag_calls(tags: list[str], call: TagCall | None) -> list[list[str]] | None:
-    if not tags:
-        return []
-    if call is None:
-        return None
-    size = call.max_tags or len(tags)
-    return [tags[start : start + size] for start in range(0, len(tags), size)]
+def _chunks(members: list[str], call: TagCall | ListCall) -> list[list[str]]:
+    """As many a call as it takes."""
+    size = (call.max_tags if isinstance(call, TagCall) else call.max_lists) or len(members)
+    return [members[start : start + size] for start in range(0, len(members), size)]
 
 
 def _place(writes: list[Kind], fields: Fields) -> list[dict[str, Json]] | None:

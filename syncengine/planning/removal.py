@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from syncengine.model.calls import Action, Call, Unsupported
 from syncengine.model.capabilities import Capabilities
-from syncengine.model.contact import Desired, Known
+from syncengine.model.contact import LISTS, Desired, Known
 from syncengine.model.mapping import OnRemoved
 from syncengine.planning.plan import Plan, plan_contact
 
@@ -22,9 +22,11 @@ def plan_removal(contact_id: str, known: Known, policy: OnRemoved, capabilities:
             return Plan(unsupported=(Unsupported("delete", ""),))
         call = Call(Action.DELETE, contact_id, external_id=known.external_id, key=known.key)
         return Plan((call,), requests=capabilities.delete.requests)
-    untagged = Desired(contact_id, fields={}, keys=(known.key,) if known.key else ())
+    untagged = Desired(contact_id, fields={}, keys=(known.key,) if known.key else (), manages_lists=True)
     pending = known.pending
-    tags_only = replace(known, pending=replace(pending, fields={}) if pending else None)
+    if pending:
+        pending = replace(pending, fields={name: v for name, v in pending.fields.items() if name.startswith(LISTS)})
+    tags_only = replace(known, pending=pending)
     plan = plan_contact(untagged, tags_only, capabilities)
     return plan if isinstance(plan, Plan) else Plan()
 

@@ -36,7 +36,7 @@ def needs_look_up(
         return None
     present = desired.keys if desired else ()
     unknown = known.pending is not None and known.pending.creates
-    if not unknown and not (find_first and desired and _creates_once(capabilities)):
+    if not unknown and not (find_first and desired and not _guarded(desired, capabilities)):
         return None
     sent = known.pending.keys if known.pending and unknown else ()
     keys = tuple(key for key in dict.fromkeys((*sent, *present)) if matches(key.field, capabilities.find_by))
@@ -45,8 +45,14 @@ def needs_look_up(
     return LookUp(keys, wait, unknown) if keys else None
 
 
-def _creates_once(capabilities: Capabilities) -> bool:
-    return capabilities.upsert is None and capabilities.create is not None and not capabilities.create.repeatable
+def _guarded(desired: Desired, capabilities: Capabilities) -> bool:
+    """Whether the first write itself makes no second contact, and writes to none that another contact owns."""
+    if capabilities.upsert is not None:
+        return not capabilities.upsert.keyed_by
+    create = capabilities.create
+    if create is None:
+        return True
+    return create.repeatable and all(not create.keyed_by or key.field in create.keyed_by for key in desired.keys)
 
 
 def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[str, Json, Json], bool]) -> Known:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from syncengine.model.calls import Unsupported
 from syncengine.model.capabilities import Capabilities, matches
-from syncengine.model.contact import Desired, Fields, Known
+from syncengine.model.contact import LISTS, Desired, Fields, Known
 from syncengine.model.http import Json
 
 
@@ -20,7 +20,8 @@ class Wishes:
     """The difference, before anybody asks what the vendor can express."""
 
     fields: Fields
-    """Values to set; None: to clear. Match keys come first, so that a create split over several calls carries them."""
+    """Values to set; None: to clear (a list: to leave). Match keys come first: a create split over several calls has to
+    carry them."""
     add_tags: tuple[str, ...]
     remove_tags: tuple[str, ...]
     stays: tuple[Unsupported, ...]
@@ -52,6 +53,9 @@ def wishes(desired: Desired, known: Known, capabilities: Capabilities) -> Wishes
                 fields[name] = None
         elif doubtful or name not in known.fields or not equal(value, known.fields[name]):
             fields[name] = value
+    if desired.manages_lists:
+        held_lists = (name for name in {**known.fields, **doubtful_fields} if name.startswith(LISTS))
+        fields |= {name: None for name in held_lists if name not in desired.fields}
     return Wishes(
         fields=fields,
         add_tags=tuple(sorted(desired.tags - (known.tags - doubtful_tags) - known.found_tags)),

@@ -7,7 +7,8 @@ from typing import NamedTuple, TypeVar, assert_never
 from urllib.parse import quote
 
 from syncengine.model.calls import Action, Call
-from syncengine.model.capabilities import Capabilities, Write, matches
+from syncengine.model.capabilities import Capabilities, Deletion, ListCall, TagCall, Write, matches
+from syncengine.model.contact import LISTS
 from syncengine.model.http import Exchange, Json
 
 _T = TypeVar("_T")
@@ -19,6 +20,7 @@ class _Room(NamedTuple):
     fields: int | None = 0
     add_tags: int | None = 0
     remove_tags: int | None = 0
+    lists: int | None = 0
     clears: tuple[str, ...] = ()
 
 
@@ -27,8 +29,10 @@ def check(call: Call, capabilities: Capabilities) -> None:
     room = _room(call.action, capabilities)
     if room is None:
         raise ValueError(f"this vendor has no {call.action}")
+    lists = sum(name.startswith(LISTS) for name in call.fields)
     for what, number, limit in (
-        ("fields", len(call.fields), room.fields),
+        ("fields", len(call.fields) - lists, room.fields),
+        ("lists", lists, room.lists),
         ("tags to add", len(call.add_tags), room.add_tags),
         ("tags to remove", len(call.remove_tags), room.remove_tags),
     ):
@@ -40,27 +44,21 @@ def check(call: Call, capabilities: Capabilities) -> None:
 
 
 def _room(action: Action, capabilities: Capabilities) -> _Room | None:
-    match action:
-        case Action.CREATE:
-            return _in_write(capabilities.create)
-        case Action.UPDATE:
-            return _in_write(capabilities.update)
-        case Action.UPSERT:
-            return _in_write(capabilities.upsert)
-        case Action.ADD_TAGS:
-            tags = capabilities.add_tags
-            return _Room(add_tags=tags.max_tags) if tags else None
-        case Action.REMOVE_TAGS:
-            tags = capabilities.remove_tags
-            return _Room(remove_tags=tags.max_tags) if tags else None
-        case Action.DELETE:
-            return _Room() if capabilities.delete else None
+    """What a call of this action may carry; None where the vendor has no such action."""
+    offer: Write | TagCall | ListCall | Deletion | None = getattr(capabilities, action)
+    match offer:
+        case None:
+            return None
+        case Write():
+            return _Room(offer.max_fields, offer.add_tags, offer.remove_tags, offer.join_lists, offer.clears)
+        case TagCall(max_tags=most):
+            return _Room(add_tags=most) if action is Action.ADD_TAGS else _Room(remove_tags=most)
+        case ListCall(max_lists=most):
+            return _Room(lists=most, clears=(f"{LISTS}*",) if action is Action.LEAVE_LISTS else ())
+        case Deletion():
+            return _Room()
         case _ as never:
             assert_never(never)
-
-
-def _in_write(write: Write | None) -> _Room | None:
-    return _Room(write.max_fields, write.add_tags, write.remove_tags, write.clears) if write else None
 
 
 def external_id(call: Call) -> str:
