@@ -275,13 +275,14 @@ class RespondIoTwin:
         try:
             if self.switches.viber_alphabet == "standard":
                 return b64decode(segment, validate=True).decode()
-            return urlsafe_b64decode(segment).decode()
+            # Python's decoder takes the other alphabet's characters too.
+            return "" if {"+", "/"} & set(segment) else urlsafe_b64decode(segment).decode()
         except (NotBase64, ValueError):
             return ""
 
     def _new(self, token: str, now: float) -> Contact:
         number = next(self._numbers)
-        contact_id = f"v+{number:x}/c9==" if token in self.switches.viber_tokens else str(number)
+        contact_id = f"v+{number:x}/c?==" if token in self.switches.viber_tokens else str(number)
         return Contact(number, contact_id, int(now))
 
 
