@@ -1,0 +1,476 @@
+"""One suite for the stores in Postgres and for those in memory, on which the simulations stand: both behave alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from syncengine.errors import LeaseLost
+from syncengine.model.calls import Action, OutcomeKind, Unsupported
+from syncengine.model.contact import Known, MatchKey, Pending
+from syncengine.model.work import (
+    Batch,
+    BatchKind,
+    ContactOutcome,
+    ContactState,
+    DiffTotals,
+    Intent,
+    Link,
+    Record,
+    Status,
+)
+from tests.databases import Databases
+from tests.integration.stores import ACCOUNT, Backend, InMemory, Stores, in_postgres
+
+PENDING = Pending(
+    creates=True,
+    deletes=True,
+    keys=(MatchKey("crm_id", "7"), MatchKey("phone", "+49151")),
+    fields={"name": "Žofia", "score": 1.5, "vip": True, "lists": ["a", 1, None], "gone": None},
+    add_tags=frozenset({"b", "a"}),
+    remove_tags=frozenset({"old"}),
+)
+KNOWN = Known(
+    external_id="ext-7",
+    key=MatchKey("crm_id", "7"),
+    fields={"name": "Ilse", "address": {"city": "Köln"}, "held": [1, 2.5, "x"], "big": 2**53 + 1},
+    tags=frozenset({"ours"}),
+    found_tags=frozenset({"theirs"}),
+)
+APPLIED = ContactOutcome(OutcomeKind.APPLIED, (Action.CREATE, Action.ADD_TAGS), 3)
+
+
+@pytest.fixture(scope="module", params=["postgres", "memory"])
+def dsn(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """None: in memory."""
+    if request.param == "memory":
+        yield None
+        return
+    databases: Databases = request.getfixturevalue("databases")
+    made = databases.create(migrated=True)
+    yield made
+    databases.drop(made)
+
+
+@pytest_asyncio.fixture
+async def backend(dsn: str | None) -> AsyncIterator[Backend]:
+    if dsn is None:
+        yield InMemory()
+        return
+    async with in_postgres(dsn) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def stores(backend: Backend) -> Stores:
+    return await backend.run()
+
+
+async def _load(stores: Stores, contact_id: str) -> ContactState | None:
+    return (await stores.contacts.load([contact_id])).get(contact_id)
+
+
+async def _own(stores: Stores, contact_id: str, external_id: str, *, status: Status = Status.SYNCED) -> None:
+    """Make a contact own a vendor contact, with a tag of ours on it."""
+    known = Known(external_id, fields={"name": contact_id}, tags=frozenset({f"tag of {contact_id}"}))
+    source_hash = 5 if status is Status.SYNCED else None
+    await stores.contacts.record(1, [Record(contact_id, known, status, source_hash)])
+
+
+async def _die(stores: Stores, contact_id: str, code: str, status: Status = Status.DEAD) -> None:
+    outcome = ContactOutcome(OutcomeKind.REJECTED, code=code, message="why")
+    await stores.contacts.record(1, [Record(contact_id, Known(), status, None, 3, 5, outcome)])
+
+
+# --- contacts -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_contact_never_seen_is_left_out(stores: Stores) -> None:
+    assert await stores.contacts.load(["7"]) == {}
+    assert await stores.contacts.load([]) == {}
+
+
+@pytest.mark.asyncio
+async def test_an_intent_is_kept_whole_and_older_than_any_vendor_needs(stores: Stores) -> None:
+    await stores.contacts.intend([Intent("7", PENDING), Intent("8", Pending())])
+    assert await stores.contacts.load(["8", "7", "9"]) == {
+        "7": ContactState("7", Known(pending=PENDING)),
+        "8": ContactState("8", Known(pending=Pending())),
+    }
+
+
+@pytest.mark.asyncio
+async def test_an_intent_clears_the_acknowledged_hash_and_nothing_else(stores: Stores) -> None:
+    await stores.contacts.record(1, [Record("7", KNOWN, Status.SYNCED, 11, 2, 12)])
+    assert await _load(stores, "7") == ContactState("7", KNOWN, Status.SYNCED, 11, 2, 12)
+    await stores.contacts.intend([Intent("7", Pending(add_tags=frozenset({"x"})))])
+    state = await _load(stores, "7")
+    assert state is not None
+    assert (state.status, state.source_hash, state.rejections, state.rejected_hash) == (Status.SYNCED, None, 2, 12)
+    assert state.known.pending == Pending(add_tags=frozenset({"x"}))
+    assert (state.known.fields, state.known.tags, state.known.external_id) == (KNOWN.fields, KNOWN.tags, "ext-7")
+
+
+@pytest.mark.asyncio
+async def test_a_later_intent_replaces_the_earlier_one(stores: Stores) -> None:
+    await stores.contacts.intend([Intent("7", PENDING)])
+    await stores.contacts.intend([Intent("7", Pending(creates=True))])
+    state = await _load(stores, "7")
+    assert state is not None
+    assert state.known.pending == Pending(creates=True)
+
+
+@pytest.mark.asyncio
+async def test_no_intents_are_no_transaction(backend: Backend, stores: Stores) -> None:
+    await backend.run_out()
+    await stores.contacts.intend([])
+
+
+@pytest.mark.asyncio
+async def test_what_was_recorded_is_loaded(stores: Stores) -> None:
+    record = Record("7", KNOWN, Status.REJECTED, -5, 2, 2**63 - 1, APPLIED)
+    await stores.contacts.record(1, [record])
+    assert await _load(stores, "7") == ContactState("7", KNOWN, Status.REJECTED, -5, 2, 2**63 - 1)
+
+
+@pytest.mark.asyncio
+async def test_what_is_still_open_grows_older(stores: Stores) -> None:
+    for contact_id, age in (("known", 100.0), ("unknown", None)):
+        pending = Pending(creates=True, age=age)
+        await stores.contacts.record(1, [Record(contact_id, Known(pending=pending), Status.PENDING, None)])
+    states = await stores.contacts.load(["known", "unknown"])
+    pendings = {contact_id: state.known.pending for contact_id, state in states.items()}
+    assert pendings["unknown"] == Pending(creates=True)
+    assert pendings["known"] is not None
+    assert pendings["known"].age is not None
+    assert 100.0 < pendings["known"].age < 500.0
+
+
+@pytest.mark.asyncio
+async def test_an_intent_ends_the_counting_of_age(stores: Stores) -> None:
+    await stores.contacts.record(1, [Record("7", Known(pending=Pending(age=1.0)), Status.PENDING, None)])
+    await stores.contacts.intend([Intent("7", Pending(age=1.0))])
+    state = await _load(stores, "7")
+    assert state is not None
+    assert state.known.pending == Pending()
+
+
+@pytest.mark.asyncio
+async def test_a_contact_nothing_is_known_of_is_forgotten_but_for_its_state(stores: Stores) -> None:
+    await stores.contacts.record(1, [Record("7", KNOWN, Status.SYNCED, 1)])
+    await stores.contacts.record(1, [Record("7", Known(), Status.REMOVED, None)])
+    assert await _load(stores, "7") == ContactState("7", Known(), Status.REMOVED)
+
+
+@pytest.mark.asyncio
+async def test_of_several_records_of_a_contact_the_last_counts_and_its_outcome(
+    backend: Backend, stores: Stores
+) -> None:
+    step = Record("7", Known("ext-7", pending=Pending(add_tags=frozenset({"a"}))), Status.PENDING, None)
+    end = Record("7", Known("ext-7", tags=frozenset({"a"})), Status.SYNCED, 4, outcome=APPLIED)
+    await stores.contacts.record(1, [step, end, Record("8", Known("ext-8"), Status.SYNCED, 4)])
+    assert await _load(stores, "7") == ContactState("7", end.known, Status.SYNCED, 4)
+    assert await backend.outcome(stores.run_id, "7") == ("applied", ("create", "add_tags"), 3, None)
+
+
+@pytest.mark.asyncio
+async def test_a_second_outcome_in_a_run_replaces_the_first_and_adds_its_requests(
+    backend: Backend, stores: Stores
+) -> None:
+    held = ContactOutcome(OutcomeKind.DEFERRED, (), 2, "key_still_held")
+    await stores.contacts.record(1, [Record("7", Known(), Status.PENDING, None, outcome=held)])
+    unsupported = ContactOutcome(
+        OutcomeKind.UNSUPPORTED, (Action.UPSERT,), 1, "clear_field", unsupported=(Unsupported("clear_field", "name"),)
+    )
+    await stores.contacts.record(2, [Record("7", KNOWN, Status.SYNCED, 4, outcome=unsupported)])
+    assert await backend.outcome(stores.run_id, "7") == ("unsupported", ("upsert",), 3, "clear_field")
+
+
+@pytest.mark.asyncio
+async def test_destinations_have_states_of_their_own(backend: Backend, stores: Stores) -> None:
+    other = await backend.run("viber")
+    await stores.contacts.record(1, [Record("7", KNOWN, Status.SYNCED, 1)])
+    assert await other.contacts.load(["7"]) == {}
+
+
+# --- links ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_vendor_contact_nobody_owns_is_ours_at_once(stores: Stores) -> None:
+    assert await stores.contacts.link("7", "ext") == Link()
+    assert await _load(stores, "7") == ContactState("7", Known("ext"))
+    assert await stores.contacts.link("7", "ext") == Link()
+
+
+@pytest.mark.asyncio
+async def test_a_link_keeps_what_is_known_and_pending(stores: Stores) -> None:
+    await stores.contacts.intend([Intent("7", PENDING)])
+    await stores.contacts.link("7", "ext")
+    assert await _load(stores, "7") == ContactState("7", Known("ext", pending=PENDING))
+
+
+@pytest.mark.asyncio
+async def test_an_owner_keeps_its_vendor_contact(stores: Stores) -> None:
+    await _own(stores, "1", "ext")
+    assert await stores.contacts.link("7", "ext") == Link("whatsapp/1", owner_settled=True)
+    await stores.contacts.intend([Intent("1", Pending())])
+    assert await stores.contacts.link("7", "ext") == Link("whatsapp/1", owner_settled=False)
+    assert await _load(stores, "7") is None
+
+
+@pytest.mark.asyncio
+async def test_a_contact_that_left_gives_its_vendor_contact_and_its_tags_up(stores: Stores) -> None:
+    await _own(stores, "1", "ext", status=Status.REMOVED)
+    assert await stores.contacts.link("7", "ext") == Link(tags=frozenset({"tag of 1"}))
+    assert await _load(stores, "1") == ContactState("1", Known(), Status.REMOVED)
+    assert await _load(stores, "7") == ContactState("7", Known("ext", tags=frozenset({"tag of 1"})))
+
+
+@pytest.mark.asyncio
+async def test_an_owner_in_the_source_goes_before_one_that_left(stores: Stores) -> None:
+    await _own(stores, "1", "ext", status=Status.REMOVED)
+    await _own(stores, "2", "ext")
+    assert await stores.contacts.link("7", "ext") == Link("whatsapp/2", owner_settled=True)
+
+
+@pytest.mark.asyncio
+async def test_ownership_holds_in_the_whole_account_and_not_beyond(backend: Backend, stores: Stores) -> None:
+    await _own(stores, "1", "ext")
+    beside = await backend.run("viber")
+    assert await beside.contacts.link("7", "ext") == Link("whatsapp/1", owner_settled=True)
+    elsewhere = await backend.run("charles", "another account")
+    assert await elsewhere.contacts.link("7", "ext") == Link()
+
+
+# --- match keys -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_of_two_newcomers_the_lowest_contact_id_has_the_key(stores: Stores) -> None:
+    await stores.keys.claim({"10": [b"k"], "9": [b"k"], "8": [b"other"]})
+    assert await stores.keys.losers(["10", "9", "8"]) == {"9": "10"}
+    assert await stores.keys.losers(["10"]) == {}
+
+
+@pytest.mark.asyncio
+async def test_integer_ids_are_compared_as_numbers(backend: Backend) -> None:
+    stores = await backend.run(numbered=True)
+    await stores.keys.claim({"10": [b"k"], "9": [b"k"], "-3": [b"other"], "2": [b"other"]})
+    assert await stores.keys.losers(["10", "9", "-3", "2"]) == {"10": "9", "2": "-3"}
+
+
+@pytest.mark.asyncio
+async def test_who_owns_an_external_id_keeps_the_key(stores: Stores) -> None:
+    await _own(stores, "9", "ext-9")
+    await stores.keys.claim({"1": [b"k"], "9": [b"k"]})
+    assert await stores.keys.losers(["1", "9"]) == {"1": "9"}
+
+
+@pytest.mark.asyncio
+async def test_of_several_owners_the_one_that_asked_first_keeps_the_key(stores: Stores) -> None:
+    await _own(stores, "1", "ext-1")
+    await _own(stores, "9", "ext-9")
+    await stores.keys.claim({"9": [b"k"]})
+    await stores.keys.claim({"1": [b"k"], "9": [b"k"]})
+    assert await stores.keys.losers(["1", "9"]) == {"1": "9"}
+
+
+@pytest.mark.asyncio
+async def test_a_claim_replaces_the_former_ones_of_its_contacts_only(stores: Stores) -> None:
+    await stores.keys.claim({"1": [b"k", b"l"], "2": [b"k"], "3": [b"l"]})
+    assert await stores.keys.losers(["1", "2", "3"]) == {"2": "1", "3": "1"}
+    await stores.keys.claim({"1": [b"l"], "2": [b"k", b"k"]})
+    assert await stores.keys.losers(["1", "2", "3"]) == {"3": "1"}
+    await stores.keys.claim({"1": []})
+    assert await stores.keys.losers(["1", "2", "3"]) == {}
+
+
+@pytest.mark.asyncio
+async def test_keys_are_judged_over_the_whole_account_and_not_beyond(backend: Backend, stores: Stores) -> None:
+    beside, elsewhere = await backend.run("viber"), await backend.run("charles", "another account")
+    await stores.keys.claim({"1": [b"k"]})
+    await beside.keys.claim({"2": [b"k"]})
+    await elsewhere.keys.claim({"3": [b"k"]})
+    assert await beside.keys.losers(["2"]) == {"2": "1"}
+    assert await stores.keys.losers(["1"]) == {}
+    assert await elsewhere.keys.losers(["3"]) == {}
+
+
+@pytest.mark.asyncio
+async def test_a_dead_duplicate_is_freed_once_it_loses_no_key(stores: Stores) -> None:
+    await stores.keys.claim({"1": [b"k"], "2": [b"k"], "3": [b"m"], "4": [b"n"]})
+    await _die(stores, "2", "duplicate_match_key")
+    await _die(stores, "3", "refused")
+    await _die(stores, "4", "duplicate_match_key", Status.REJECTED)
+    assert await stores.keys.freed() == []
+    await stores.keys.claim({"1": []})
+    assert await stores.keys.freed() == ["2"]
+    await stores.contacts.record(1, [Record("2", KNOWN, Status.SYNCED, 1)])
+    assert await stores.keys.freed() == []
+
+
+# --- batches --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_removals_come_first_then_changes_in_their_order(stores: Stores) -> None:
+    for kind, contact_ids in ((BatchKind.CHANGES, ["b", "a"]), (BatchKind.REMOVALS, ["x"]), (BatchKind.CHANGES, ["c"])):
+        await stores.batches.add(kind, contact_ids)
+    assert [batch async for batch in stores.batches.waiting()] == [
+        Batch(2, BatchKind.REMOVALS, ("x",)),
+        Batch(1, BatchKind.CHANGES, ("b", "a")),
+        Batch(3, BatchKind.CHANGES, ("c",)),
+    ]
+
+
+@pytest.mark.asyncio
+async def test_finished_batches_do_not_come_again_and_new_ones_come_meanwhile(stores: Stores) -> None:
+    await stores.batches.add(BatchKind.CHANGES, ["1", "2"])
+    await stores.batches.add(BatchKind.CHANGES, ["3"])
+    seen = []
+    async for batch in stores.batches.waiting():
+        seen.append(batch.number)
+        if batch.number == 1:
+            await stores.batches.finish(2, {"applied": 1}, None)
+            await stores.batches.add(BatchKind.CHANGES, ["4", "5", "6"])
+            await stores.batches.add(BatchKind.REMOVALS, ["7"])
+    assert seen == [1, 3]
+    assert await stores.batches.left() == 6
+    await stores.batches.finish(3, {}, "an error")
+    assert await stores.batches.left() == 3
+
+
+@pytest.mark.asyncio
+async def test_runs_have_batches_and_numbers_of_their_own(backend: Backend, stores: Stores) -> None:
+    await stores.batches.add(BatchKind.CHANGES, ["1"])
+    later = await backend.run()
+    assert later.run_id > stores.run_id
+    assert [batch async for batch in later.batches.waiting()] == []
+    await later.batches.add(BatchKind.CHANGES, ["2"])
+    assert [batch async for batch in later.batches.waiting()] == [Batch(1, BatchKind.CHANGES, ("2",))]
+
+
+# --- the fence ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_after_the_lease_ran_out_what_happened_is_written_and_nothing_new_is_announced(
+    backend: Backend, stores: Stores
+) -> None:
+    await backend.run_out()
+    for announcing in (
+        stores.contacts.intend([Intent("7", PENDING)]),
+        stores.contacts.link("7", "ext"),
+        stores.keys.claim({"7": [b"k"]}),
+        backend.run(),
+    ):
+        with pytest.raises(LeaseLost):
+            await announcing
+    assert await stores.contacts.load(["7"]) == {}
+    await stores.contacts.record(1, [Record("7", KNOWN, Status.SYNCED, 1)])
+    await stores.batches.add(BatchKind.CHANGES, ["7"])
+    await stores.batches.finish(1, {}, None)
+    assert (await _load(stores, "7")) == ContactState("7", KNOWN, Status.SYNCED, 1)
+
+
+@pytest.mark.asyncio
+async def test_after_a_take_over_nothing_is_written(backend: Backend, stores: Stores) -> None:
+    await stores.batches.add(BatchKind.CHANGES, ["7"])
+    await backend.run_out()
+    await backend.leases.acquire(ACCOUNT, ttl=60.0, settles_within=0.0)
+    for writing in (
+        stores.contacts.intend([Intent("7", PENDING)]),
+        stores.contacts.record(1, [Record("7", KNOWN, Status.SYNCED, 1, outcome=APPLIED)]),
+        stores.contacts.link("7", "ext"),
+        stores.keys.claim({"7": [b"k"]}),
+        stores.batches.add(BatchKind.CHANGES, ["8"]),
+        stores.batches.finish(1, {}, None),
+    ):
+        with pytest.raises(LeaseLost):
+            await writing
+    assert await stores.contacts.load(["7"]) == {}
+    assert [batch.contact_ids async for batch in stores.batches.waiting()] == [("7",)]
+
+
+@pytest.mark.asyncio
+async def test_the_first_holder_finds_an_unused_account(backend: Backend) -> None:
+    grant = await backend.leases.acquire("new", ttl=60.0, settles_within=30.0)
+    assert (grant.epoch, grant.wait, grant.ledger) == (1, 0.0, {})
+
+
+@pytest.mark.asyncio
+async def test_a_released_lease_hands_the_ledger_on(backend: Backend) -> None:
+    grant = await backend.leases.acquire("new", ttl=60.0, settles_within=30.0)
+    await backend.leases.renew(grant)
+    await backend.leases.release(grant, {"limits": [1]})
+    with pytest.raises(LeaseLost):
+        await backend.leases.renew(grant)
+    after = await backend.leases.acquire("new", ttl=60.0, settles_within=30.0)
+    assert (after.epoch, after.wait, after.ledger) == (2, 0.0, {"limits": [1]})
+    assert 0.0 < after.elapsed < 500.0
+    await backend.leases.release(grant, {"limits": [2]})
+    await backend.leases.renew(after)
+
+
+@pytest.mark.asyncio
+async def test_after_a_crash_the_next_holder_waits_for_what_may_still_arrive(backend: Backend) -> None:
+    grant = await backend.leases.acquire("new", ttl=60.0, settles_within=30.0)
+    await backend.run_out("new")
+    with pytest.raises(LeaseLost):
+        await backend.leases.renew(grant)
+    after = await backend.leases.acquire("new", ttl=60.0, settles_within=10_000.0)
+    assert (after.epoch, after.ledger) == (2, None)
+    assert 9_000.0 < after.wait < 9_940.0
+    await backend.run_out("new")
+    assert (await backend.leases.acquire("new", ttl=60.0, settles_within=30.0)).wait == 0.0
+
+
+# --- the source -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_rows_are_read_fresh_and_once(backend: Backend) -> None:
+    source = await backend.fill({"a": 1, "b": 1, "c": 2})
+    rows = {row.contact_id: row for row in await source.load(["c", "a", "a", "gone"])}
+    assert {contact_id: row.values for contact_id, row in rows.items()} == {"a": (1,), "c": (2,)}
+    again = {row.contact_id: row for row in await (await backend.fill({"a": 1, "c": 3})).load(["a", "b", "c"])}
+    assert again["a"] == rows["a"]
+    assert again.keys() == {"a", "c"}
+    assert again["c"].source_hash not in (rows["c"].source_hash, rows["a"].source_hash)
+
+
+@pytest.mark.asyncio
+async def test_a_diff_finds_what_is_new_changed_unsettled_or_gone(backend: Backend, stores: Stores) -> None:
+    source = await backend.fill(dict.fromkeys(["new", "same", "changed", "unsettled", "dead", "alive", "back"], 1))
+    hashes = {row.contact_id: row.source_hash for row in await source.load(["same", "dead"])}
+    now, other = hashes["same"], hashes["same"] + 1
+    assert hashes["dead"] == now
+    held = {
+        "same": (Status.SYNCED, now, None),
+        "changed": (Status.SYNCED, other, now),
+        "unsettled": (Status.PENDING, None, None),
+        "dead": (Status.DEAD, None, now),
+        "alive": (Status.DEAD, now, other),
+        "back": (Status.REMOVED, now, now),
+        "left": (Status.REJECTED, None, now),
+        "left before": (Status.REMOVED, None, None),
+    }
+    await stores.contacts.record(
+        1,
+        [
+            Record(contact_id, KNOWN, status, acknowledged, 1, refused)
+            for contact_id, (status, acknowledged, refused) in held.items()
+        ],
+    )
+    found = await backend.diff()
+    assert found.changes == ["alive", "back", "changed", "new", "unsettled"]
+    assert found.removals == ["left"]
+    assert found.totals == DiffTotals(source_rows=7, known_contacts=6, changed=5, removed=1)
+    assert (await backend.diff(everything=True)).changes == sorted(
+        ["new", "same", "changed", "unsettled", "dead", "alive", "back"]
+    )
+    assert (await backend.diff("elsewhere")).totals == DiffTotals(source_rows=7, changed=7)

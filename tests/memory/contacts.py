@@ -1,0 +1,130 @@
+"""The contacts of one destination (``ports.ContactStore``), as ``storage.contacts`` and its SQL keep them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from syncengine.model.contact import Known
+from syncengine.model.work import ContactOutcome, ContactState, Intent, Link, Record, Status
+from tests.memory.database import Database, Fence, KnownRow, StateRow, kept, known_of
+
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+_REFUSED = (Status.REJECTED, Status.DEAD)
+
+
+class Contacts:
+    def __init__(self, fence: Fence, destination: str, run_id: int, *, numbered: bool) -> None:
+        self._fence = fence
+        self._destination = destination
+        self._run_id = run_id
+        self._numbered = numbered
+
+    async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:
+        async with self._fence.reading("load states") as database:
+            places = {each: (self._destination, each) for each in contact_ids}
+            return {
+                contact_id: ContactState(
+                    contact_id=contact_id,
+                    known=known_of(database.known.get(place), row.external_id, database.clock()),
+                    status=row.status,
+                    source_hash=row.source_hash,
+                    rejections=row.rejections,
+                    rejected_hash=row.rejected_hash,
+                )
+                for contact_id, place in places.items()
+                if (row := database.states.get(place))
+            }
+
+    async def intend(self, intents: Sequence[Intent]) -> None:
+        if not intents:
+            return
+        async with self._fence.writing("intend", sending=True) as database:
+            for intent in intents:
+                self._state(database, intent.contact_id).source_hash = None
+                known = self._known(database, intent.contact_id)
+                known.pending = replace(intent.pending, fields=kept(dict(intent.pending.fields)))
+                known.pending_at = None
+
+    async def record(self, batch: int, records: Sequence[Record]) -> None:  # noqa: ARG002 - nothing here asks for it
+        async with self._fence.writing("record") as database:
+            for record in {record.contact_id: record for record in records}.values():
+                self._write_state(database, record)
+                self._write_known(database, record)
+            for record in {record.contact_id: record for record in records if record.outcome}.values():
+                assert record.outcome is not None
+                self._write_outcome(database, record.contact_id, record.outcome)
+
+    async def link(self, contact_id: str, external_id: str) -> Link:
+        async with self._fence.writing("link", sending=True) as database:
+            owner = self._owner(database, contact_id, external_id)
+            tags: frozenset[str] = frozenset()
+            if owner is not None:
+                row = database.states[owner]
+                if row.status is not Status.REMOVED:
+                    link = Link("/".join(owner), row.source_hash is not None)
+                else:
+                    row.external_id = None
+                    left = database.known.pop(owner, KnownRow())
+                    tags = left.tags
+                    owner = None
+            if owner is None:
+                self._state(database, contact_id).external_id = external_id
+                if tags:
+                    self._known(database, contact_id).tags = tags
+                link = Link(tags=tags)
+        return link
+
+    def _owner(self, database: Database, contact_id: str, external_id: str) -> tuple[str, str] | None:
+        """Who owns a vendor contact in this account; one who left the source only if nobody else does."""
+        owners = [
+            (row.status is Status.REMOVED, place)
+            for place, row in database.states.items()
+            if row.external_id == external_id
+            and place != (self._destination, contact_id)
+            and database.accounts.get(place[0]) == self._fence.account
+        ]
+        return min(owners)[1] if owners else None
+
+    def _state(self, database: Database, contact_id: str) -> StateRow:
+        """The row, made where there is none."""
+        (number,) = numbers([contact_id], numbered=self._numbered)
+        return database.states.setdefault((self._destination, contact_id), StateRow(number))
+
+    def _known(self, database: Database, contact_id: str) -> KnownRow:
+        return database.known.setdefault((self._destination, contact_id), KnownRow())
+
+    def _write_state(self, database: Database, record: Record) -> None:
+        row = self._state(database, record.contact_id)
+        row.external_id = record.known.external_id
+        row.source_hash = record.source_hash
+        row.status = record.status
+        row.rejections = record.rejections
+        row.rejected_hash = record.rejected_hash
+        row.code = record.outcome.code if record.outcome and record.status in _REFUSED else None
+
+    def _write_known(self, database: Database, record: Record) -> None:
+        known, place = record.known, (self._destination, record.contact_id)
+        if known == Known():
+            database.known.pop(place, None)
+            return
+        age = known.pending.age if known.pending else None
+        database.known[place] = KnownRow(
+            key=known.key,
+            fields=kept(dict(known.fields)),
+            tags=known.tags,
+            found_tags=known.found_tags,
+            pending=replace(known.pending, fields=kept(dict(known.pending.fields))) if known.pending else None,
+            pending_at=None if age is None else database.clock() - age,
+        )
+
+    def _write_outcome(self, database: Database, contact_id: str, outcome: ContactOutcome) -> None:
+        before = database.outcomes.get((self._run_id, contact_id))
+        requests = outcome.requests + (before.requests if before else 0)
+        database.outcomes[self._run_id, contact_id] = replace(outcome, requests=requests)
+
+
+def numbers(contact_ids: Sequence[str], *, numbered: bool) -> list[int | None]:
+    """The contact ids as numbers, where the source's key is an integer."""
+    return [int(text) if numbered and _INTEGER.fullmatch(text) else None for text in contact_ids]

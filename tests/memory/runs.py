@@ -1,0 +1,57 @@
+"""Runs and their batches (``ports.BatchStore``), as ``storage.runs`` and its SQL keep them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from syncengine.model.work import Batch, BatchKind
+from tests.memory.database import BatchRow, Fence
+
+
+async def start_run(fence: Fence, destination: str) -> int:
+    async with fence.writing("start run", sending=True) as database:
+        database.accounts[destination] = fence.account
+        run_id = max(database.runs, default=0) + 1
+        database.runs[run_id] = "running"
+    return run_id
+
+
+async def finish_run(fence: Fence, run_id: int, status: str) -> None:
+    async with fence.writing("finish run") as database:
+        database.runs[run_id] = status
+
+
+class Batches:
+    def __init__(self, fence: Fence, run_id: int) -> None:
+        self._fence = fence
+        self._run_id = run_id
+
+    async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> None:
+        async with self._fence.writing("add batch") as database:
+            number = 1 + max((number for run, number in database.batches if run == self._run_id), default=0)
+            database.batches[self._run_id, number] = BatchRow(kind, tuple(contact_ids))
+
+    async def waiting(self) -> AsyncIterator[Batch]:
+        after = (False, 0)
+        while True:
+            async with self._fence.reading("next batch") as database:
+                left = sorted(
+                    (row.kind is not BatchKind.REMOVALS, number)
+                    for (run, number), row in database.batches.items()
+                    if run == self._run_id and row.totals is None
+                )
+                after = next((place for place in left if place > after), (False, -1))
+                row = database.batches.get((self._run_id, after[1]))
+            if row is None:
+                return
+            yield Batch(after[1], row.kind, row.contact_ids)
+
+    async def finish(self, number: int, totals: Mapping[str, int], error: str | None) -> None:  # noqa: ARG002
+        async with self._fence.writing("finish batch") as database:
+            if row := database.batches.get((self._run_id, number)):
+                row.totals = dict(totals)
+
+    async def left(self) -> int:
+        async with self._fence.reading("batches left") as database:
+            rows = [row for (run, _), row in database.batches.items() if run == self._run_id and row.totals is None]
+        return sum(len(row.contact_ids) for row in rows)
