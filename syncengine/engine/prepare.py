@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,9 @@ from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import plan_removal
 from syncengine.planning.settle import intent, needs_look_up, revived
 from syncengine.ports import ContactStore, KeyStore, SourceReader
+
+_AT_A_STRETCH = 20
+"""Contacts planned before the rest of the process has its turn: a lease is renewed and answers are read meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +73,13 @@ class Preparer:
         rows = {row.contact_id: row for row in await self._source.load(batch.contact_ids)}
         states = await self._store.load(batch.contact_ids)
         losers = await self._keys.losers(batch.contact_ids) if self._keys else {}
-        planned = self._planned(batch, rows, states, losers, postponed)
+        planned = await self._planned(batch, rows, states, losers, postponed)
         return Prepared(
             tuple(item for item in planned if isinstance(item, Job)),
             tuple(item for item in planned if isinstance(item, Record)),
         )
 
-    def _planned(
+    async def _planned(
         self,
         batch: Batch,
         rows: Mapping[str, SourceRow],
@@ -84,7 +88,9 @@ class Preparer:
         postponed: Collection[str],
     ) -> Sequence[Job | Record]:
         planned: list[Job | Record | None] = []
-        for contact_id in dict.fromkeys(batch.contact_ids):
+        for number, contact_id in enumerate(dict.fromkeys(batch.contact_ids)):
+            if number % _AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
             state, row = states.get(contact_id), rows.get(contact_id)
             if row is not None:
                 state = state or ContactState(contact_id)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 
+@lru_cache(maxsize=4096)
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
     """Whether a field name fits one of the patterns (``*`` stands for any text: ``custom_properties.*``)."""
     return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)

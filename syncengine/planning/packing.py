@@ -167,6 +167,9 @@ def _chunks(members: list[str], call: TagCall | ListCall) -> list[list[str]]:
 def _place(writes: list[Kind], fields: Fields) -> list[dict[str, Json]] | None:
     """Match each field to a write that can carry it and has room (augmenting paths); None when some find no place."""
     free = {name for kind in writes for name in kind.carried if fields.get(name) is not None}
+    rooms = [kind.room for kind in writes]
+    if sum(len(fields) if room is None else room for room in rooms) < len(fields) - len(free):
+        return None
     places: list[list[str]] = [[] for _ in writes]
 
     def settle(name: str, tried: set[int]) -> bool:
@@ -174,7 +177,8 @@ def _place(writes: list[Kind], fields: Fields) -> list[dict[str, Json]] | None:
             if index in tried or not kind.can(name, fields[name]):
                 continue
             tried.add(index)
-            if kind.room is None or len(places[index]) < kind.room:
+            room = rooms[index]
+            if room is None or len(places[index]) < room:
                 places[index].append(name)
                 return True
             for position, other in enumerate(places[index]):

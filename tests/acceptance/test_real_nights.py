@@ -22,6 +22,7 @@ async def test_six_nights(database: str, tmp_path: Path) -> None:
             least_charles, unsupported = charles.night(rows)
 
             reports = await here.run(accept=frozenset({"removals"}))
+            assert {name: report.error for name, report in reports.items() if report.error} == {}
             assert {name: report.exit_code for name, report in reports.items()} == {"charles": 0, "respond_io": 0}
             assert reports["respond_io"].requests == least
             assert reports["charles"].requests == least_charles
