@@ -1,4 +1,4 @@
-"""The YAML files as pydantic models."""
+"""The YAML files as pydantic models. The text under a key is what ``config/schema.json`` says of it."""
 
 from __future__ import annotations
 
@@ -17,30 +17,43 @@ class _Model(BaseModel):
 
 
 class SourceModel(_Model):
-    """Where contacts are read from."""
+    """Where contacts are read from. A destination's own keys go before the common ones."""
 
     database: str | None = None
+    """The URL of its database; empty: the one that keeps the state."""
     table: Name | None = None
+    """A table or view, with its schema: ``crm.contacts``. This or ``query``."""
     query: Name | None = None
+    """A SELECT of yours, run in a read-only transaction. This or ``table``."""
     key: Name | None = None
+    """The column that tells contacts apart: unique and never NULL. Its text is the contact id."""
 
 
 class EngineFile(_Model):
-    """``config/syncengine.yaml``."""
+    """``config/syncengine.yaml``: what all destinations share."""
 
     database: Name = "embedded"
+    """Where the state is kept: a Postgres URL, or ``embedded``: a Postgres of its own, in ``.syncengine/`` beside this
+    file."""
     source: SourceModel = SourceModel()
+    """Where contacts are read from; a destination may say otherwise."""
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
+    """Contacts a batch, the unit of progress and of ``retry RUN --batch N``."""
     lease_ttl: Annotated[Duration, Field(ge=1.0)] = 30.0
+    """How long a run that died keeps its account."""
 
 
 class FieldModel(_Model):
-    """One vendor field; the short form is just the column's name."""
+    """Where a vendor field's value comes from; a column's name alone will do."""
 
     column: Name = Field(alias="from")
+    """The source column."""
     form: Form | None = Field(default=None, alias="as")
+    """The normal form its value is brought into."""
     region: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
+    """With ``as: e164``: the country of phone numbers without a prefix, such as ``DE``."""
     default: Any = None
+    """The value where the column is NULL."""
 
     @model_validator(mode="before")
     @classmethod
@@ -49,11 +62,14 @@ class FieldModel(_Model):
 
 
 class MembersModel(_Model):
-    """A managed set (tags, lists): one array column, or boolean columns."""
+    """A managed set: one array column, or a boolean column for each member."""
 
     column: Name | None = Field(default=None, alias="from")
+    """A ``text[]`` column. This or ``columns``."""
     columns: dict[Name, Name] = {}
+    """Member to boolean column. This or ``from``."""
     prefix: str = ""
+    """Put in front of every member's name, so that ours are told from others at the vendor."""
 
     @model_validator(mode="after")
     def _one(self) -> MembersModel:
@@ -63,41 +79,73 @@ class MembersModel(_Model):
 
 
 class LimitModel(_Model):
-    """At most so many requests in any window."""
+    """At most so many requests in any window of so long."""
 
     calls: Annotated[int, Field(ge=1)]
+    """Requests a window."""
     per: Annotated[Duration, Field(gt=0)]
+    """The window's length."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] | None = None
+    """Only requests of this method count; without: all do."""
 
 
 class RemovalsBrake(_Model):
+    """How many contacts may leave in one run before somebody has to look."""
+
     share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Of the known contacts."""
     at_least: Annotated[int, Field(ge=1)] = 10
+    """So few removals never stop a run."""
 
 
 class BrakesModel(_Model):
+    """What stops a run before its first request. ``--accept NAME`` lets one run pass."""
+
     removals: RemovalsBrake = RemovalsBrake()
+    """More contacts would be untagged or deleted than this."""
 
 
 class DestinationFile(_Model):
-    """``config/destinations/NAME.yaml``; ``settings`` is the vendor's own."""
+    """``config/destinations/NAME.yaml``: one mapping into one account."""
 
     vendor: Name
+    """The kind of API."""
     settings: dict[str, Any]
+    """The vendor's own settings."""
     account: Annotated[str, Field(pattern="^[a-z0-9_-]+$")] | None = None
+    """The same word in every file that shares credentials: they share limits, lease and match keys. Without it, the
+    destination is alone in its account."""
     source: SourceModel = SourceModel()
+    """Where it differs from the common source."""
     where: Name | None = None
+    """SQL: which rows are meant. Who does not match counts as removed."""
     match_on: tuple[Name, ...] = ()
+    """Mapped fields the vendor recognises a contact by, tried in order."""
     fields: dict[Name, FieldModel]
+    """Vendor field to source column. Nested vendor fields are dotted."""
     tags: MembersModel | None = None
+    """Where tags come from. Tags that syncengine did not set are never removed."""
     lists: MembersModel | None = None
+    """Where the lists a contact is on come from, where the vendor has lists."""
     limits: tuple[LimitModel, ...] | None = None
+    """The account's limits; without: the vendor's own. An empty list means none."""
+    tight: bool = False
+    """For windows of a few seconds: count on the shortest round trip seen, to use a little more of the limit."""
     find_first: bool = True
+    """Look a new contact up before it is created. ``false`` only where the account is known to be empty."""
     in_flight: Annotated[int, Field(ge=1, le=500)] = 8
+    """Requests under way at once."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 4
+    """Tries of one request before its contact is deferred."""
     max_wait: Duration = 120.0
+    """The longest wait a vendor may ask for (Retry-After); beyond it the run ends, and the next one goes on."""
     timeout: Annotated[Duration, Field(gt=0)] = 30.0
+    """How long one request may take."""
     on_removed: OnRemoved = OnRemoved.IGNORE
+    """What happens to the copy of a contact that left the source."""
     on_null: OnNull = OnNull.SKIP
+    """A column without a value leaves the vendor's field alone (skip), or clears it."""
     brakes: BrakesModel = BrakesModel()
+    """What stops a run before its first request."""
     allow_http: bool = False
+    """Send keys and contacts unencrypted to a host that is not this machine."""

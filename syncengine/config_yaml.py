@@ -11,7 +11,9 @@ import yaml
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.http import Json
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+VARIABLE = r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}"
+"""``${NAME}`` or ``${NAME:-default}``, as a regular expression."""
+_VARIABLE = re.compile(VARIABLE)
 
 
 class _Loader(yaml.SafeLoader):

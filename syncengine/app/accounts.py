@@ -52,6 +52,7 @@ async def held(
         quotas=QuotaCounts(fence),
         timeout=max(destination.options.timeout for destination in destinations),
         max_wait=min(destination.options.max_wait for destination in destinations),
+        tight=all(destination.options.tight for destination in destinations),
     )
     async with keeper.kept(pacing.stop), pacing:
         await asyncio.sleep(grant.wait)

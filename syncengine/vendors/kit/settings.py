@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, WithJsonSchema
 
 from syncengine.model.http import Json
 
@@ -46,11 +46,17 @@ def _secret(value: SecretStr) -> SecretStr:
     return SecretStr(secret)
 
 
-Duration: TypeAlias = Annotated[float, BeforeValidator(_seconds)]
+# For editors: what people write, which is not what the settings hold.
+_WRITTEN_DURATION = WithJsonSchema(
+    {"type": ["number", "string"], "minimum": 0, "pattern": rf"^\s*{_DURATION.pattern}\s*$"}
+)
+_WRITTEN_SECRET = WithJsonSchema({"type": "string", "pattern": r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"})
+
+Duration: TypeAlias = Annotated[float, BeforeValidator(_seconds), _WRITTEN_DURATION]
 """Seconds; written ``500ms``, ``2s``, ``1m``, ``1h``, ``1d``, or as a number of seconds."""
 BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]
 """An http or https address without a slash at its end."""
-Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret)]
+Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret), _WRITTEN_SECRET]
 """A key or token that fits into a header; surrounding blanks (a file's last newline) are cut off."""
 ClearWith: TypeAlias = Literal["empty", "null", "nothing"]
 """What clears a field at the vendor: the empty string, null, or nothing does."""
@@ -62,5 +68,6 @@ class VendorSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     base_url: BaseUrl
+    """Where the vendor's API is."""
     settles_within: Duration = 30.0
     """Seconds after which a request that was sent is visible in look-ups or will never be carried out."""
