@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr
 
+from syncengine import config_rules as rules
 from syncengine import vendors
 from syncengine.config_models import DestinationFile, EngineFile, MembersModel, SourceModel
-from syncengine.config_yaml import fill_in, is_variable, read_yaml
+from syncengine.config_words import checked, near, note
+from syncengine.config_yaml import fill_in, read_yaml
 from syncengine.errors import ConfigError, Problem
-from syncengine.model.capabilities import matches
-from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
 from syncengine.model.limits import Limit
-from syncengine.model.mapping import FieldMapping, Form, SetMapping
+from syncengine.model.mapping import FieldMapping, SetMapping
 from syncengine.model.mapping import Mapping as ContactMapping
 from syncengine.ports import Vendor
-
-_Model = TypeVar("_Model", bound=BaseModel)
-_LOOPBACK = {"localhost", "::1"}
+from syncengine.shipped import shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +57,15 @@ class Config:
     @property
     def secrets(self) -> frozenset[str]:
         """Values that must never be printed."""
-        return frozenset().union(*(destination.secrets for destination in self.destinations))
+        urls = [self.engine.database, self.engine.source.database, *(d.source.database for d in self.destinations)]
+        keys = frozenset[str]().union(*(destination.secrets for destination in self.destinations))
+        return keys.union(*(rules.passwords(url) for url in urls))
 
     def chosen(self, names: tuple[str, ...]) -> tuple[DestinationConfig, ...]:
         """The destinations of these names, or all. Raises ConfigError for a name there is none of."""
         known = {destination.name: destination for destination in self.destinations}
         problems = [
-            Problem("--destination", f'there is no destination "{name}"{_near(name, list(known))}')
+            Problem("--destination", f'there is no destination "{name}"{near(name, known)}')
             for name in names
             if name not in known
         ]
@@ -79,49 +76,74 @@ class Config:
 
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     """Read ``syncengine.yaml`` and the destinations beside it. Raises ConfigError with every problem found."""
-    if not path.exists():
-        raise ConfigError([Problem(str(path), "there is no such file; name another with --config")])
     problems: list[Problem] = []
-    engine = _checked(EngineFile, fill_in(read_yaml(path), environ, str(path), problems), str(path), problems)
-    files = sorted((path.parent / "destinations").glob("*.yaml"))
-    if not files:
-        problems.append(Problem(str(path.parent / "destinations"), "holds no destination (a file NAME.yaml)"))
-    found = [_destination(file, environ, engine or EngineFile(), problems) for file in files]
+    raw = _read(path, problems)
+    given = fill_in(raw, environ, str(path), problems)
+    engine = None if raw is None else checked(EngineFile, given, str(path), problems)
+    problems += rules.of_database(raw or {}, str(path))
+    found = [_destination(file, environ, engine, problems) for file in _files(path.parent / "destinations", problems)]
     destinations = tuple(destination for destination in found if destination)
-    problems += _shared_credentials(destinations)
+    problems += rules.among(destinations)
     if problems or engine is None:
         raise ConfigError(problems)
     return Config(path, engine, destinations)
 
 
+def _read(path: Path, problems: list[Problem]) -> dict[str, Json] | None:
+    if not path.exists():
+        begin = f"begin with the commented example: cp {shown(shipped('config') / path.name)} {path}"
+        problems.append(Problem(str(path), f"there is no such file; name another with --config, or {begin}"))
+        return None
+    try:
+        return read_yaml(path)
+    except ConfigError as error:
+        problems += error.problems
+        return None
+
+
+def _files(folder: Path, problems: list[Problem]) -> list[Path]:
+    """The destinations' files; hidden ones are an editor's business."""
+    files = [file for file in sorted(folder.glob("*.yaml")) if not file.name.startswith(".")]
+    problems += (
+        Problem(str(file), f"is not read: a destination's file ends in .yaml; mv {file} {file.with_suffix('.yaml')}")
+        for file in sorted(folder.glob("*.yml"))
+    )
+    if not files and folder.parent.is_dir():
+        examples = sorted((shipped("config") / "destinations").glob("*.yaml.example"))
+        copies = "".join(f"\n  cp {shown(example)} {folder / 'NAME.yaml'}" for example in examples)
+        what = f"holds no destination; copy the commented example of your vendor, and edit it:{copies}"
+        problems.append(Problem(str(folder), what))
+    return files
+
+
 def _destination(
-    file: Path, environ: Mapping[str, str], engine: EngineFile, problems: list[Problem]
+    file: Path, environ: Mapping[str, str], engine: EngineFile | None, problems: list[Problem]
 ) -> DestinationConfig | None:
     before = len(problems)
     where = str(file)
     if not re.fullmatch(r"[a-z0-9_-]+", file.stem):
-        problems.append(Problem(where, "a destination's name may hold a-z, 0-9, _ and - only"))
-    try:
-        raw = read_yaml(file)
-    except ConfigError as error:
-        problems += error.problems
+        problems.append(Problem(where, "a destination's name may hold a-z, 0-9, _ and - only; rename the file"))
+    raw = _read(file, problems)
+    if raw is None:
         return None
-    options = _checked(DestinationFile, fill_in(raw, environ, where, problems), where, problems)
+    given = fill_in(raw, environ, where, problems)
+    options = checked(DestinationFile, given, where, problems)
+    problems += rules.of_database(raw, where)
+    module = _module(given.get("vendor"), where, problems)
+    settings = None
+    if module and isinstance(given.get("settings"), dict):
+        problems += rules.of_secrets(module.settings, raw["settings"], where)
+        settings = checked(module.settings, given["settings"], where, problems, "settings.")
     if options is None:
         return None
-    try:
-        module = vendors.load(options.vendor)
-    except LookupError as error:
-        problems.append(Problem(f"{where}: vendor", f"{error}{_near(options.vendor, list(vendors.names()))}"))
-        return None
-    raw_settings = raw.get("settings")
-    problems += _literal_secrets(module.settings, raw_settings if isinstance(raw_settings, dict) else {}, where)
-    settings = _checked(module.settings, options.settings, where, problems, "settings.")
-    if settings is None or len(problems) > before:
+    source = _source(engine, options)
+    problems += rules.of_mapping(options, where)
+    problems += rules.of_source(source, where) if engine else ()
+    if module is None or settings is None:
         return None
     vendor = module.build(settings)
-    source = SourceModel.model_validate({**engine.source.model_dump(exclude_none=True), **_own_source(options.source)})
-    problems += _mistakes(options, source, vendor, settings.base_url, where)
+    problems += rules.of_address(options, settings.base_url, where)
+    problems += rules.of_vendor(options, vendor, where)
     if len(problems) > before:
         return None
     own_limits = options.limits
@@ -147,12 +169,23 @@ def _destination(
     )
 
 
-def _own_source(source: SourceModel) -> dict[str, Any]:
-    """A destination's own source; its table replaces the common query, and the other way round."""
-    own = source.model_dump(exclude_none=True)
+def _module(name: Json, where: str, problems: list[Problem]) -> vendors.VendorModule | None:
+    if not isinstance(name, str):
+        return None
+    try:
+        return vendors.load(name)
+    except LookupError as error:
+        note(problems, Problem(f"{where}: vendor", f"{error}{near(name, vendors.names())}"))
+        return None
+
+
+def _source(engine: EngineFile | None, options: DestinationFile) -> SourceModel:
+    """A destination's own source over the common one; its table replaces the common query, and the other way round."""
+    common = engine.source.model_dump(exclude_none=True) if engine else {}
+    own = options.source.model_dump(exclude_none=True)
     if "table" in own or "query" in own:
-        return {"table": None, "query": None, **own}
-    return own
+        common = {name: value for name, value in common.items() if name not in {"table", "query"}}
+    return SourceModel.model_validate({**common, **own})
 
 
 def _mapping(options: DestinationFile) -> ContactMapping:
@@ -172,92 +205,7 @@ def _members(options: MembersModel | None) -> SetMapping | None:
     return SetMapping(options.column, tuple(options.columns.items()), options.prefix) if options else None
 
 
-def _mistakes(
-    options: DestinationFile, source: SourceModel, vendor: Vendor, base_url: str, where: str
-) -> Iterator[Problem]:
-    """What each key allows for itself, but not together with others."""
-    if (source.table is None) == (source.query is None):
-        yield Problem(f"{where}: source", "needs a table or a query, here or in syncengine.yaml, and not both")
-    if source.key is None:
-        yield Problem(f"{where}: source.key", "names the column that tells contacts apart; it is missing")
-    host = urlsplit(base_url).hostname or ""
-    if base_url.startswith("http://") and not options.allow_http and not _is_loopback(host):
-        yield Problem(
-            f"{where}: settings.base_url",
-            "sends keys and contacts unencrypted; use https, or say allow_http: true if that is meant",
-        )
-    for name, item in options.fields.items():
-        if name.startswith(LISTS):
-            yield Problem(f"{where}: fields.{name}", "lists have a key of their own: lists: {from: COLUMN}")
-        if item.region is not None and item.form is not Form.E164:
-            yield Problem(f"{where}: fields.{name}.region", "goes with as: e164 only")
-    yield from _beyond(options, vendor, where)
-
-
-def _beyond(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[Problem]:
-    """What the vendor cannot do."""
-    capabilities = vendor.capabilities
-    if options.lists and not capabilities.join_lists:
-        yield Problem(f"{where}: lists", f"{vendor.name} has no lists; tags may do")
-    upsert = capabilities.upsert
-    if upsert and upsert.keyed_by and not set(upsert.keyed_by) & set(options.match_on):
-        yield Problem(
-            f"{where}: match_on", f"{vendor.name} takes contacts in by {' or '.join(upsert.keyed_by)}: name one of them"
-        )
-    for name in options.match_on:
-        if name not in options.fields:
-            yield Problem(f"{where}: match_on", f'"{name}" is no mapped field{_near(name, list(options.fields))}')
-        elif capabilities.identity is None and not matches(name, capabilities.find_by):
-            yield Problem(f"{where}: match_on", f'{vendor.name} cannot look contacts up by "{name}"')
-    if not options.match_on and capabilities.identity is None:
-        yield Problem(f"{where}: match_on", f"{vendor.name} needs a field to recognise contacts by")
-
-
-def _is_loopback(host: str) -> bool:
-    return host in _LOOPBACK or host.startswith("127.")
-
-
-def _literal_secrets(model: type[BaseModel], raw: Mapping[str, Json], where: str) -> Iterator[Problem]:
-    for name, info in model.model_fields.items():
-        if "Secret" in str(info.annotation) and raw.get(name) is not None and not is_variable(raw[name]):
-            yield Problem(f"{where}: settings.{name}", "secrets come from the environment only: write ${NAME} here")
-
-
-def _shared_credentials(destinations: tuple[DestinationConfig, ...]) -> Iterator[Problem]:
-    """One account under two names would be paced twice."""
-    seen: dict[object, DestinationConfig] = {}
-    for destination in destinations:
-        credentials = (destination.vendor.name, destination.base_url, destination.secrets)
-        other = seen.setdefault(credentials, destination)
-        if destination.secrets and other.account != destination.account:
-            yield Problem(
-                destination.place("account"),
-                f"has the same credentials as {other.file.name}, so both must name the same account: the vendor "
-                "counts their requests together",
-            )
-
-
-def _checked(model: type[_Model], data: Json, where: str, problems: list[Problem], prefix: str = "") -> _Model | None:
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        for found in error.errors(include_input=False, include_url=False):
-            path = prefix + ".".join(str(part) for part in found["loc"])
-            problems.append(Problem(f"{where}: {path}".rstrip(": ."), _in_words(found, model)))
-        return None
-
-
-def _in_words(found: Any, model: type[BaseModel]) -> str:
-    match found["type"]:
-        case "extra_forbidden":
-            known = [info.alias or name for name, info in model.model_fields.items()] if len(found["loc"]) == 1 else []
-            return f"there is no such key{_near(str(found['loc'][-1]), known)}"
-        case "missing":
-            return "is missing"
-        case _:
-            return str(found["msg"]).removeprefix("Value error, ")
-
-
-def _near(name: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1)
-    return f'; did you mean "{close[0]}"?' if close else ""
+def shown(path: Path) -> Path:
+    """A path as short as it can be typed here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

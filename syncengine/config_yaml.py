@@ -16,21 +16,40 @@ VARIABLE = r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}"
 _VARIABLE = re.compile(VARIABLE)
 
 
+_PLAIN_TYPES = {
+    "tag:yaml.org,2002:bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?(?:0|[1-9][0-9]*)"),
+    "tag:yaml.org,2002:float": re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?"),
+    "tag:yaml.org,2002:null": re.compile(r"~|null|Null|NULL|"),
+    "tag:yaml.org,2002:merge": re.compile(r"<<"),
+}
+"""Much as YAML 1.2 has it. By YAML 1.1 the country NO is false, 12:30 is 750, 0123 is 83, and a day is a date."""
+_HINTS = {
+    "found character '\\t'": "indent with blanks, not with tabs",
+    "'{'": "inside { } a ${NAME} needs quotes",
+}
+
+
 class _Loader(yaml.SafeLoader):
-    """SafeLoader, but a key that stands twice is an error and dates stay text."""
+    """SafeLoader, but a key that stands twice is an error, and less is guessed from how a text looks."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002 - PyYAML's signature
         seen = set()
         for key, _ in node.value:
-            name = self.construct_object(key, deep=True)
-            if name in seen:
-                raise yaml.constructor.ConstructorError(None, None, f'"{name}" stands there twice', key.start_mark)
-            seen.add(name)
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key has to be text", key.start_mark)
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f'"{key.value}" stands there twice', key.start_mark)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    first: [
+        (tag, re.compile(rf"(?:{_PLAIN_TYPES[tag].pattern})\Z"))
+        for tag in dict.fromkeys(tag for tag, _ in resolvers)
+        if tag in _PLAIN_TYPES
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
@@ -38,15 +57,20 @@ _Loader.yaml_implicit_resolvers = {
 def read_yaml(path: Path) -> dict[str, Json]:
     """The mapping in a file, variables still in it. Raises ConfigError with line and column."""
     try:
-        text = path.read_text(encoding="utf-8")
-        loaded = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError([Problem(str(path), f"cannot be read: {reason}")]) from None
+        loaded = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)  # noqa: S506 - a SafeLoader
+        _untwisted(loaded)
+    except OSError as error:
+        what = "it is a folder; name a file" if path.is_dir() else error.strerror
+        raise ConfigError([Problem(str(path), f"cannot be read: {what}")]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([Problem(str(path), "cannot be read: it is not UTF-8; save it in that encoding")]) from None
+    except RecursionError:
+        raise ConfigError([Problem(str(path), "cannot be used: it nests too deeply, or holds itself")]) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise ConfigError([Problem(str(path), f"is no valid YAML: {error.problem}{place}")]) from None
+        hint = "".join(f"; {advice}" for sign, advice in _HINTS.items() if sign in str(error.problem))
+        raise ConfigError([Problem(str(path), f"is no valid YAML: {error.problem}{place}{hint}")]) from None
     except yaml.YAMLError:
         raise ConfigError([Problem(str(path), "is no valid YAML: it holds characters YAML does not allow")]) from None
     if loaded is None:
@@ -54,6 +78,12 @@ def read_yaml(path: Path) -> dict[str, Json]:
     if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
         raise ConfigError([Problem(str(path), "has to be a mapping of keys to values")])
     return loaded
+
+
+def _untwisted(value: Json) -> None:
+    """Raise RecursionError for what holds itself."""
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _untwisted(part)
 
 
 def fill_in(value: Json, environ: Mapping[str, str], where: str, problems: list[Problem], path: str = "") -> Json:
@@ -73,13 +103,18 @@ def fill_in(value: Json, environ: Mapping[str, str], where: str, problems: list[
         if environ.get(name):
             return environ[name]
         if default is None:
-            problems.append(Problem(f"{where}: {path}", f"the environment variable {name} is not set"))
+            how = "is set, but empty" if name in environ else "is not set"
+            problems.append(Problem(f"{where}: {path}", f"the environment variable {name} {how}"))
             return ""
         return default
 
+    if "${" in _VARIABLE.sub("", value):
+        problems.append(
+            Problem(f"{where}: {path}", "holds a ${ that begins no variable: write ${NAME} or ${NAME:-default}")
+        )
     return _VARIABLE.sub(replaced, value)
 
 
 def is_variable(value: Json) -> bool:
-    """Whether a raw value is nothing but one variable."""
-    return isinstance(value, str) and _VARIABLE.fullmatch(value.strip()) is not None
+    """Whether a raw value is nothing but one variable, and names no default."""
+    return isinstance(value, str) and (found := _VARIABLE.fullmatch(value.strip())) is not None and found[2] is None

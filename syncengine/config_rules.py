@@ -1,0 +1,179 @@
+"""What each key allows for itself, but not together with others, with this vendor, or beside another destination."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel
+
+from syncengine.config_models import DestinationFile, SourceModel
+from syncengine.config_words import near
+from syncengine.config_yaml import is_variable
+from syncengine.errors import Problem
+from syncengine.model.capabilities import Capabilities, Write, matches
+from syncengine.model.contact import LISTS
+from syncengine.model.http import Json
+from syncengine.model.mapping import Form
+from syncengine.ports import Vendor
+
+if TYPE_CHECKING:
+    from syncengine.config import DestinationConfig
+
+
+def of_source(source: SourceModel, where: str) -> Iterator[Problem]:
+    """A destination's source, the common one's keys included."""
+    if (source.table is None) == (source.query is None):
+        yield Problem(f"{where}: source", "needs a table or a query, here or in syncengine.yaml, and not both")
+    if source.key is None:
+        yield Problem(f"{where}: source.key", "names the column that tells contacts apart; it is missing")
+
+
+def of_mapping(options: DestinationFile, where: str) -> Iterator[Problem]:
+    """Whatever the vendor is."""
+    if not options.fields:
+        yield Problem(f"{where}: fields", "maps nothing: name at least one vendor field and its column")
+    if options.where and options.where.rstrip().endswith(";"):
+        yield Problem(f"{where}: where", "is a condition, not a statement: leave the semicolon out")
+    for name, item in options.fields.items():
+        if name.startswith(LISTS):
+            yield Problem(f"{where}: fields.{name}", "lists have a key of their own: lists: {from: COLUMN}")
+        if item.region is not None and item.form is not Form.E164:
+            yield Problem(f"{where}: fields.{name}.region", "goes with as: e164 only")
+    for name in options.match_on:
+        if name not in options.fields:
+            yield Problem(f"{where}: match_on", f'"{name}" is no mapped field{near(name, options.fields)}')
+
+
+def of_address(options: DestinationFile, base_url: str, where: str) -> Iterator[Problem]:
+    """Keys and contacts do not go unencrypted to another machine unnoticed."""
+    if urlsplit(base_url).scheme == "http" and not options.allow_http and not _is_loopback(base_url):
+        yield Problem(
+            f"{where}: settings.base_url",
+            "sends keys and contacts unencrypted; use https, or say allow_http: true if that is meant",
+        )
+
+
+def of_vendor(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[Problem]:
+    """What the vendor cannot do, or cannot do without."""
+    capabilities = vendor.capabilities
+    writes = _writes(capabilities)
+    if options.tags and not (capabilities.add_tags or any(write.add_tags != 0 for write in writes)):
+        yield Problem(f"{where}: tags", f"{vendor.name} has no tags; leave them out")
+    if options.lists and not (capabilities.join_lists or any(write.join_lists != 0 for write in writes)):
+        yield Problem(f"{where}: lists", f"{vendor.name} has no lists; tags may do")
+    patterns = tuple(dict.fromkeys(pattern for write in writes for pattern in write.fields))
+    for name in options.fields:
+        if not matches(name, patterns) and not name.startswith(LISTS):
+            what = f"{vendor.name} has no such field (it has: {', '.join(patterns)}){near(name, patterns)}"
+            yield Problem(f"{where}: fields.{name}", what)
+    yield from _missing(options, vendor, where)
+    yield from _match_on(options, vendor, where)
+
+
+def of_secrets(model: type[BaseModel], raw: Json, where: str) -> Iterator[Problem]:
+    """A file is read, copied and committed by many: a key or token never stands in one."""
+    for name, info in model.model_fields.items():
+        given = raw.get(name) if isinstance(raw, dict) else None
+        if "Secret" in str(info.annotation) and given is not None and not is_variable(given):
+            yield Problem(
+                f"{where}: settings.{name}",
+                "secrets come from the environment only: write ${NAME} here, without a default",
+            )
+
+
+def of_database(raw: Mapping[str, Json], where: str) -> Iterator[Problem]:
+    """Neither does the password of a database."""
+    source = raw.get("source")
+    places = {
+        "database": raw.get("database"),
+        "source.database": source.get("database") if isinstance(source, dict) else None,
+    }
+    for place, url in places.items():
+        if any("${" not in password for password in passwords(url)):
+            yield Problem(
+                f"{where}: {place}", "holds a password: take the URL, or its password, from the environment (${NAME})"
+            )
+
+
+def among(destinations: Sequence[DestinationConfig]) -> Iterator[Problem]:
+    """One account under two names would be paced twice; two accounts under one name, as if they were one."""
+    by_credentials: dict[object, DestinationConfig] = {}
+    by_account: dict[str, DestinationConfig] = {}
+    for destination in destinations:
+        credentials = (destination.vendor.name, destination.base_url, destination.secrets)
+        other = by_credentials.setdefault(credentials, destination)
+        if destination.secrets and other.account != destination.account:
+            yield Problem(
+                destination.place("account"),
+                f"has the same credentials as {other.file.name}, so both must name the same account: the vendor "
+                "counts their requests together",
+            )
+        yield from _one_account(destination, by_account.setdefault(destination.account, destination))
+
+
+def passwords(url: Json) -> frozenset[str]:
+    """The password in a database's URL, as it is written and as it is meant; empty where there is none."""
+    try:
+        password = urlsplit(url).password if isinstance(url, str) else None
+    except ValueError:
+        return frozenset()
+    return frozenset({password, unquote(password)}) if password else frozenset()
+
+
+def _one_account(destination: DestinationConfig, other: DestinationConfig) -> Iterator[Problem]:
+    """What destinations of one account must have in common."""
+    differences = {
+        "vendor": destination.vendor.name != other.vendor.name,
+        "settings.base_url": destination.base_url != other.base_url,
+        "settings": destination.secrets != other.secrets,
+        "limits": destination.limits != other.limits,
+    }
+    for key, differs in differences.items():
+        if differs:
+            what = "credentials" if key == "settings" else key.removeprefix("settings.")
+            yield Problem(
+                destination.place(key),
+                f"{other.file.name} is in the same account ({destination.account}) and has other {what}: one account "
+                "has one; make them the same, or give one of the two files another account",
+            )
+            return
+
+
+def _missing(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[Problem]:
+    """Fields without which the vendor takes no new contact in."""
+    capabilities = vendor.capabilities
+    firsts = [write for write in (capabilities.upsert, capabilities.create) if write]
+    lacking = [[name for name in write.must_carry if name not in options.fields] for write in firsts]
+    if lacking and all(lacking):
+        lacking.sort(key=len)
+        names = " and ".join(lacking[0])
+        yield Problem(f"{where}: fields", f"{vendor.name} takes no contact in without {names}: map it")
+
+
+def _match_on(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[Problem]:
+    capabilities, place = vendor.capabilities, f"{where}: match_on"
+    keyed_by = capabilities.upsert.keyed_by if capabilities.upsert else ()
+    usable = (capabilities.identity,) if capabilities.identity else (*capabilities.find_by, *keyed_by)
+    if keyed_by and not set(keyed_by) & set(options.match_on):
+        yield Problem(place, f"{vendor.name} takes contacts in by {' or '.join(keyed_by)}: name one of them")
+    elif not options.match_on and capabilities.identity is None:
+        yield Problem(place, f"{vendor.name} needs a field to recognise contacts by: name a mapped one")
+    for name in options.match_on:
+        if name in options.fields and not matches(name, usable):
+            yield Problem(place, f'{vendor.name} cannot recognise contacts by "{name}", only by {" or ".join(usable)}')
+
+
+def _writes(capabilities: Capabilities) -> list[Write]:
+    every = (capabilities.create, capabilities.update, capabilities.upsert, capabilities.set_lifecycle)
+    return [write for write in every if write]
+
+
+def _is_loopback(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
