@@ -10,11 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from syncengine.model.calls import Action
 from syncengine.model.capabilities import Capabilities, ListCall, TagCall, Write, matches
 from syncengine.model.contact import Fields
 from syncengine.model.http import Json
+
+_T = TypeVar("_T")
+Names: TypeAlias = tuple[str, ...]
+
+
+class Members(NamedTuple, Generic[_T]):
+    """Something about each way tags and lists can change; lists go by their names as fields."""
+
+    add_tags: _T
+    remove_tags: _T
+    join_lists: _T
+    leave_lists: _T
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,11 @@ class Kind:
         """Further fields one call has room for."""
         return None if self.write.max_fields is None else self.write.max_fields - len(self.carried)
 
+    @property
+    def rooms(self) -> Members[int | None]:
+        """Tags and lists one call has room for."""
+        return Members(self.write.add_tags, self.write.remove_tags, self.write.join_lists, 0)
+
     def can(self, name: str, value: Json) -> bool:
         """Whether a call of it can set, or clear, this field."""
         if name in self.carried:
@@ -38,14 +56,14 @@ class Kind:
         return self.room != 0 and matches(name, self.write.clears if value is None else self.write.fields)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Parcel:
     """One call in the making."""
 
     action: Action
-    fields: dict[str, Json] = field(default_factory=dict)
-    add_tags: list[str] = field(default_factory=list)
-    remove_tags: list[str] = field(default_factory=list)
+    fields: Fields = field(default_factory=dict)
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +72,17 @@ class Load:
 
     fields: Fields
     """Without lists."""
-    add_tags: tuple[str, ...] = ()
-    remove_tags: tuple[str, ...] = ()
-    join_lists: tuple[str, ...] = ()
-    """By their names as fields."""
-    leave_lists: tuple[str, ...] = ()
+    members: Members[Names]
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
     """The cheapest packing found."""
 
-    parcels: tuple[Parcel, ...]
+    writes: tuple[Parcel, ...]
+    """In the order they have to be sent."""
+    calls: tuple[Parcel, ...]
+    """About tags and lists alone."""
     requests: int
 
 
@@ -75,21 +92,27 @@ def pack(first: Kind | None, later: Sequence[Kind], capabilities: Capabilities, 
     ``first`` is the write that makes a new contact exist (None: it exists); ``later`` are the kinds usable behind it.
     """
     best: Packed | None = None
+    dearest = _dearest(first, later, load)
     for writes in _numbers(first, later):
         cost = sum(kind.write.requests for kind in writes)
+        if cost > dearest or (best is not None and cost >= best.requests):
+            break
+        members = _ride(writes, load)
+        calls = _set_calls(members[-1], capabilities)
+        if calls is None:
+            continue
+        cost += sum(requests for _, requests in calls)
         if best is not None and cost >= best.requests:
-            break
-        if cost > _dearest(first, later, load):
-            break
-        packed = _fill(writes, cost, capabilities, load)
-        if packed is not None and (best is None or packed.requests < best.requests):
-            best = packed
+            continue
+        placed = _place(writes, load.fields)
+        if placed is not None:
+            best = Packed(_written(writes, placed, members), tuple(parcel for parcel, _ in calls), cost)
     return best
 
 
 def _dearest(first: Kind | None, later: Sequence[Kind], load: Load) -> int:
     """No sensible packing has writes that cost more: one for each single wish."""
-    wishes = len(load.fields) + len(load.add_tags) + len(load.remove_tags)
+    wishes = len(load.fields) + sum(map(len, load.members))
     return (first.write.requests if first else 0) + wishes * max((kind.write.requests for kind in later), default=0)
 
 
@@ -116,35 +139,39 @@ def _chosen(kinds: Sequence[Kind], cost: int) -> Iterator[list[Kind]]:
             yield [head] * number + rest
 
 
-def _fill(writes: list[Kind], cost: int, capabilities: Capabilities, load: Load) -> Packed | None:
-    """Put the load into these writes and as few tag calls as possible; None when it does not fit."""
-    placed = _place(writes, load.fields)
-    if placed is None:
-        return None
-    parcels = [Parcel(kind.action, {**kind.carried, **fields}) for kind, fields in zip(writes, placed, strict=True)]
-    add_rest, remove_rest, join_rest = list(load.add_tags), list(load.remove_tags), list(load.join_lists)
-    for kind, parcel in zip(writes, parcels, strict=True):
-        parcel.add_tags, add_rest = _split(add_rest, kind.write.add_tags)
-        parcel.remove_tags, remove_rest = _split(remove_rest, kind.write.remove_tags)
-        joined, join_rest = _split(join_rest, kind.write.join_lists)
-        parcel.fields |= dict.fromkeys(joined, True)
-    for action, rest, call in (
-        (Action.REMOVE_TAGS, remove_rest, capabilities.remove_tags),
-        (Action.ADD_TAGS, add_rest, capabilities.add_tags),
-        (Action.LEAVE_LISTS, list(load.leave_lists), capabilities.leave_lists),
-        (Action.JOIN_LISTS, join_rest, capabilities.join_lists),
-    ):
-        if not rest:
+def _ride(writes: Sequence[Kind], load: Load) -> list[Members[Names]]:
+    """The tags and lists that ride inside each of these writes; last, those that found no room."""
+    riding, rest = [], load.members
+    for kind in writes:
+        riding.append(Members(*(members[:room] for members, room in zip(rest, kind.rooms, strict=True))))
+        rest = Members(*(members[len(taken) :] for members, taken in zip(rest, riding[-1], strict=True)))
+    return [*riding, rest]
+
+
+def set_offers(capabilities: Capabilities) -> Members[tuple[Action, TagCall | ListCall | None]]:
+    """The calls about tags and lists alone."""
+    return Members(
+        (Action.ADD_TAGS, capabilities.add_tags),
+        (Action.REMOVE_TAGS, capabilities.remove_tags),
+        (Action.JOIN_LISTS, capabilities.join_lists),
+        (Action.LEAVE_LISTS, capabilities.leave_lists),
+    )
+
+
+def _set_calls(rest: Members[Names], capabilities: Capabilities) -> list[tuple[Parcel, int]] | None:
+    """The calls, with their requests, for tags and lists that ride in no write; None where the vendor has none."""
+    calls: list[tuple[Parcel, int]] = []
+    for names, (action, offer) in zip(rest, set_offers(capabilities), strict=True):
+        if not names:
             continue
-        if call is None:
+        if offer is None:
             return None
-        calls = [_set_call(action, members) for members in _chunks(rest, call)]
-        parcels += calls
-        cost += len(calls) * call.requests
-    return Packed(tuple(parcels), cost)
+        most = (offer.max_tags if isinstance(offer, TagCall) else offer.max_lists) or len(names)
+        calls += ((_set_call(action, names[at : at + most]), offer.requests) for at in range(0, len(names), most))
+    return calls
 
 
-def _set_call(action: Action, members: list[str]) -> Parcel:
+def _set_call(action: Action, members: Names) -> Parcel:
     match action:
         case Action.ADD_TAGS:
             return Parcel(action, add_tags=members)
@@ -154,14 +181,19 @@ def _set_call(action: Action, members: list[str]) -> Parcel:
             return Parcel(action, dict.fromkeys(members, True if action is Action.JOIN_LISTS else None))
 
 
-def _split(tags: list[str], room: int | None) -> tuple[list[str], list[str]]:
-    return (tags, []) if room is None else (tags[:room], tags[room:])
-
-
-def _chunks(members: list[str], call: TagCall | ListCall) -> list[list[str]]:
-    """As many a call as it takes."""
-    size = (call.max_tags if isinstance(call, TagCall) else call.max_lists) or len(members)
-    return [members[start : start + size] for start in range(0, len(members), size)]
+def _written(writes: Sequence[Kind], placed: Sequence[Fields], members: Sequence[Members[Names]]) -> tuple[Parcel, ...]:
+    """The writes. What one clears and another has to carry is cleared last."""
+    parcels = [
+        Parcel(
+            kind.action,
+            {**kind.carried, **fields, **dict.fromkeys(riding.join_lists, True)},
+            riding.add_tags,
+            riding.remove_tags,
+        )
+        for kind, fields, riding in zip(writes, placed, members, strict=False)
+    ]
+    carried = {name for kind in writes for name in kind.carried}
+    return tuple(sorted(parcels, key=lambda parcel: any(parcel.fields.get(name, True) is None for name in carried)))
 
 
 def _place(writes: list[Kind], fields: Fields) -> list[dict[str, Json]] | None:

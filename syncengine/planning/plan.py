@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from syncengine.model.calls import Action, Call, Rejected, Unsupported
-from syncengine.model.capabilities import Capabilities, TagCall, Write
-from syncengine.model.contact import LISTS, Desired, Known, MatchKey
+from syncengine.model.capabilities import Capabilities, Write
+from syncengine.model.contact import LISTS, Desired, Fields, Known, MatchKey
 from syncengine.model.http import Json
-from syncengine.planning.packing import Kind, Load, Packed, pack
+from syncengine.planning.addresses import Address, findable, identity, tag_address, upsert_key
+from syncengine.planning.packing import Kind, Load, Members, Names, Packed, Parcel, pack, set_offers
 from syncengine.planning.wishes import Wishes, wishes
+
+_CODES = Members("add_tag", "remove_tag", "join_list", "leave_list")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,103 +26,77 @@ class Plan:
     """What the calls cost when nothing goes wrong."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A way to do it."""
+
+    packed: Packed
+    dropped: tuple[Unsupported, ...]
+    addresses: Mapping[Action, Address]
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """First as much is expressed as the capabilities permit, then requests are saved."""
+        return len(self.dropped), self.packed.requests
+
+
 def plan_contact(desired: Desired, known: Known, capabilities: Capabilities) -> Plan | Rejected:
     """The calls that make the vendor hold what is desired, in the fewest requests.
 
-    First as much is expressed as the capabilities permit, then requests are saved. A contact without external id does
-    not exist at the vendor: it is created or upserted first. Raises nothing.
+    A contact without external id does not exist at the vendor: it is created or upserted first. Raises nothing.
     """
     wanted = wishes(desired, known, capabilities)
     exists = known.external_id is not None
-    key, key_change = _identity(desired, known, capabilities)
+    key, key_change = identity(desired, known, capabilities)
     if exists and not wanted:
         return Plan(unsupported=wanted.stays + key_change)
     later = [kind for kind in (_usable(offer, desired, known) for offer in _later(capabilities)) if kind]
     firsts: list[Kind | None] = [None]
     if not exists:
-        offered = [Kind(action, write, {}) for action, write in _firsts(capabilities)]
+        offered = list(_firsts(desired, capabilities))
         if not offered:
             return Plan(unsupported=(Unsupported("create", ""),))
         firsts = [kind for kind in (_usable(first, desired, known) for first in offered) if kind]
         if not firsts:
             return _missing(offered[0].write, desired)
-    best: tuple[Packed, tuple[Unsupported, ...]] | None = None
-    for first in firsts:
-        load, dropped = _expressible(wanted, first, later, capabilities, desired, known)
-        packed = pack(first, later, capabilities, load)
-        if packed is not None and (best is None or (len(dropped), packed.requests) < (len(best[1]), best[0].requests)):
-            best = packed, dropped
-    if best is None:
-        raise AssertionError("an expressible load has a packing")
-    packed, dropped = best
+    drafts = [_draft(wanted, first, later, capabilities, key, known) for first in firsts]
+    best = min(drafts, key=lambda draft: draft.rank)
+    keys = {action: address.key for action, address in best.addresses.items()}
+    if capabilities.upsert and capabilities.upsert.keyed_by:
+        keys[Action.UPSERT] = upsert_key(desired, capabilities.upsert)
     calls = tuple(
         Call(
             action=parcel.action,
             contact_id=desired.contact_id,
             external_id=known.external_id,
-            key=_address(parcel.action, key, desired, known, capabilities),
+            key=keys.get(parcel.action, key),
             fields=parcel.fields,
-            add_tags=tuple(parcel.add_tags),
-            remove_tags=tuple(parcel.remove_tags),
+            add_tags=parcel.add_tags,
+            remove_tags=parcel.remove_tags,
         )
-        for parcel in packed.parcels
+        for parcel in _in_order(best)
     )
-    return Plan(calls, wanted.stays + dropped + key_change, packed.requests)
+    return Plan(calls, wanted.stays + best.dropped + key_change, best.packed.requests)
 
 
-def _identity(
-    desired: Desired, known: Known, capabilities: Capabilities
-) -> tuple[MatchKey | None, tuple[Unsupported, ...]]:
-    """The key calls go by. Where it is the only identity, the one the contact was taken in under stays."""
-    wished = desired.keys[0] if desired.keys else None
-    if capabilities.identity is None or known.key is None:
-        return wished, ()
-    changed = wished is not None and wished != known.key
-    return known.key, (Unsupported("change_key", capabilities.identity),) if changed else ()
+def _in_order(draft: _Draft) -> list[Parcel]:
+    """Tag calls come behind the writes that make what they name the contact by; or before those that end it."""
+    early = [
+        call for call in draft.packed.calls if call.action in draft.addresses and draft.addresses[call.action].early
+    ]
+    return [*early, *draft.packed.writes, *(call for call in draft.packed.calls if call not in early)]
 
 
-def _address(
-    action: Action, key: MatchKey | None, desired: Desired, known: Known, capabilities: Capabilities
-) -> MatchKey | None:
-    """The key a call names its contact by."""
-    match action:
-        case Action.UPSERT if capabilities.upsert and capabilities.upsert.keyed_by:
-            return _keyed(desired, capabilities.upsert)
-        case Action.ADD_TAGS if capabilities.add_tags and capabilities.add_tags.addressed_by:
-            return _held(capabilities.add_tags, desired, known)
-        case Action.REMOVE_TAGS if capabilities.remove_tags and capabilities.remove_tags.addressed_by:
-            return _held(capabilities.remove_tags, desired, known)
-        case _:
-            return key
-
-
-def _keyed(desired: Desired, write: Write) -> MatchKey | None:
-    """The key an upsert goes by."""
-    keys = {key.field: key for key in desired.keys}
-    return next((keys[name] for name in write.keyed_by if name in keys), None)
-
-
-def _held(call: TagCall, desired: Desired, known: Known) -> MatchKey | None:
-    """What the vendor holds in a field that a tag call names the contact by."""
-    for name in call.addressed_by:
-        value = known.fields.get(name)
-        if value is None and known.external_id is None:
-            value = desired.fields.get(name)
-        if value not in (None, ""):
-            return MatchKey(name, str(value))
-    return None
-
-
-def _can_tag(call: TagCall | None, desired: Desired, known: Known) -> bool:
-    return call is not None and (not call.addressed_by or _held(call, desired, known) is not None)
-
-
-def _firsts(capabilities: Capabilities) -> Iterator[tuple[Action, Write]]:
+def _firsts(desired: Desired, capabilities: Capabilities) -> Iterator[Kind]:
+    """The writes that can make a contact exist."""
     # An upsert is safe to repeat, so it wins a draw.
     if capabilities.upsert:
-        yield Action.UPSERT, capabilities.upsert
+        yield Kind(Action.UPSERT, capabilities.upsert, {})
     if capabilities.create:
-        yield Action.CREATE, capabilities.create
+        # A create without a key that can be looked up would be made twice, should its answer be lost.
+        for name in findable(desired, capabilities.create, capabilities) or (None,):
+            carried = {} if name is None else {name: desired.fields[name]}
+            yield Kind(Action.CREATE, capabilities.create, carried)
 
 
 def _later(capabilities: Capabilities) -> Iterator[Kind]:
@@ -134,9 +111,9 @@ def _later(capabilities: Capabilities) -> Iterator[Kind]:
 
 def _usable(kind: Kind, desired: Desired, known: Known) -> Kind | None:
     """The kind with its must-carry fields filled in; None when one has no value or there is no room for them."""
-    if kind.action is Action.UPSERT and kind.write.keyed_by and _keyed(desired, kind.write) is None:
+    if kind.action is Action.UPSERT and kind.write.keyed_by and upsert_key(desired, kind.write) is None:
         return None
-    carried: dict[str, Json] = {}
+    carried = dict(kind.carried)
     for name in kind.write.must_carry:
         value = desired.fields.get(name)
         if value is None:
@@ -159,21 +136,46 @@ def _missing(write: Write, desired: Desired) -> Rejected:
     )
 
 
-def _expressible(
+def _draft(
     wanted: Wishes,
     first: Kind | None,
     later: Sequence[Kind],
     capabilities: Capabilities,
-    desired: Desired,
+    key: MatchKey | None,
     known: Known,
-) -> tuple[Load, tuple[Unsupported, ...]]:
-    """Split the wishes into what fits somewhere and what the vendor cannot express."""
+) -> _Draft:
+    """Split the wishes into what fits somewhere and what the vendor cannot express, and pack what fits."""
+    fields, dropped = _expressible(wanted.fields, first, later, known)
+    add, remove = capabilities.add_tags, capabilities.remove_tags
+    adding = tag_address(add, key, known, fields) if add else None
+    removing = tag_address(remove, key, known, fields) if remove else None
+    offers = replace(capabilities, add_tags=add if adding else None, remove_tags=remove if removing else None)
+    wished = Members(
+        wanted.add_tags,
+        wanted.remove_tags,
+        tuple(name for name, value in wanted.fields.items() if name.startswith(LISTS) and value is not None),
+        tuple(name for name, value in wanted.fields.items() if name.startswith(LISTS) and value is None),
+    )
+    members = _that_fit(wished, first, later, offers)
+    for code, names, fit in zip(_CODES, wished, members, strict=True):
+        dropped += [
+            Unsupported(code, name if code in _CODES[:2] else name.removeprefix(LISTS)) for name in names[len(fit) :]
+        ]
+    packed = pack(first, later, offers, Load(fields, members))
+    if packed is None:
+        raise AssertionError("an expressible load has a packing")
+    addresses = ((Action.ADD_TAGS, adding), (Action.REMOVE_TAGS, removing))
+    return _Draft(packed, tuple(dropped), {action: address for action, address in addresses if address})
+
+
+def _expressible(
+    wanted: Fields, first: Kind | None, later: Sequence[Kind], known: Known
+) -> tuple[Fields, list[Unsupported]]:
+    """The wished fields that some write can carry, and what the vendor cannot express."""
     fields: dict[str, Json] = {}
     dropped: list[Unsupported] = []
     room = first.room if first else 0
-    joins = tuple(name for name, value in wanted.fields.items() if name.startswith(LISTS) and value is not None)
-    leaves = tuple(name for name, value in wanted.fields.items() if name.startswith(LISTS) and value is None)
-    for name, value in wanted.fields.items():
+    for name, value in wanted.items():
         if name.startswith(LISTS):
             continue
         if any(kind.can(name, value) for kind in later):
@@ -184,34 +186,24 @@ def _expressible(
                 room -= 1
         else:
             dropped.append(Unsupported(_field_code(name, value, known), name))
-    adds = _members_that_fit(
-        wanted.add_tags,
-        _can_tag(capabilities.add_tags, desired, known) or any(kind.write.add_tags != 0 for kind in later),
-        first.write.add_tags if first else 0,
-    )
-    removes = _members_that_fit(
-        wanted.remove_tags,
-        _can_tag(capabilities.remove_tags, desired, known) or any(kind.write.remove_tags != 0 for kind in later),
-        first.write.remove_tags if first else 0,
-    )
-    joined = _members_that_fit(
-        joins,
-        bool(capabilities.join_lists) or any(kind.write.join_lists != 0 for kind in later),
-        first.write.join_lists if first else 0,
-    )
-    left = leaves if capabilities.leave_lists else ()
-    dropped += [Unsupported("add_tag", tag) for tag in wanted.add_tags[len(adds) :]]
-    dropped += [Unsupported("remove_tag", tag) for tag in wanted.remove_tags[len(removes) :]]
-    dropped += [Unsupported("join_list", name.removeprefix(LISTS)) for name in joins[len(joined) :]]
-    dropped += [Unsupported("leave_list", name.removeprefix(LISTS)) for name in leaves[len(left) :]]
-    return Load(fields, adds, removes, joined, left), tuple(dropped)
-
-
-def _members_that_fit(members: tuple[str, ...], anytime: bool, first_room: int | None) -> tuple[str, ...]:  # noqa: FBT001
-    return members if anytime or first_room is None else members[:first_room]
+    return fields, dropped
 
 
 def _field_code(name: str, value: Json, known: Known) -> str:
     if value is None:
         return "clear_field"
     return "change_field" if name in known.fields else "set_field"
+
+
+def _that_fit(
+    wished: Members[Names], first: Kind | None, later: Sequence[Kind], offers: Capabilities
+) -> Members[Names]:
+    """The tags and lists that some call can carry; where only the first write can, as many as it has room for."""
+    once = first.rooms if first else Members(0, 0, 0, 0)
+    anytime = [
+        offer is not None or any(kind.rooms[place] != 0 for kind in later)
+        for place, (_, offer) in enumerate(set_offers(offers))
+    ]
+    return Members(
+        *(names if always else names[:room] for names, always, room in zip(wished, anytime, once, strict=True))
+    )

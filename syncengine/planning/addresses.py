@@ -1,0 +1,70 @@
+"""The key each call names its contact by, where it is not the vendor's own id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from syncengine.model.calls import Unsupported
+from syncengine.model.capabilities import Capabilities, TagCall, Write, matches
+from syncengine.model.contact import Desired, Fields, Known, MatchKey
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a tag call names the contact by."""
+
+    key: MatchKey | None
+    early: bool = False
+    """It holds only until the writes change it: the call goes out before them."""
+
+
+def identity(
+    desired: Desired, known: Known, capabilities: Capabilities
+) -> tuple[MatchKey | None, tuple[Unsupported, ...]]:
+    """The key calls go by. Where it is the only identity, the one the contact was taken in under stays."""
+    wished = desired.keys[0] if desired.keys else None
+    if capabilities.identity is None or known.key is None:
+        return wished, ()
+    changed = wished is not None and wished != known.key
+    return known.key, (Unsupported("change_key", capabilities.identity),) if changed else ()
+
+
+def upsert_key(desired: Desired, write: Write) -> MatchKey | None:
+    """The key an upsert goes by, of those the vendor tells contacts apart by."""
+    keys = {key.field: key for key in desired.keys}
+    return next((keys[name] for name in write.keyed_by if name in keys), None)
+
+
+def findable(desired: Desired, create: Write, capabilities: Capabilities) -> Sequence[str]:
+    """The match fields one of which a create is to be given room for, so that it could be found again.
+
+    None where a field it has to carry serves, or where there is no room.
+    """
+    names = [
+        key.field for key in desired.keys if key.field in desired.fields and matches(key.field, capabilities.find_by)
+    ]
+    if any(name in create.must_carry for name in names):
+        return ()
+    if create.max_fields is not None and create.max_fields <= len(create.must_carry):
+        return ()
+    names = [name for name in names if matches(name, create.fields)]
+    return names[:1] if create.max_fields is None else names
+
+
+def tag_address(call: TagCall, key: MatchKey | None, known: Known, written: Fields) -> Address | None:
+    """What a tag call names the contact by when the writes set and clear ``written``; None when nothing is sure.
+
+    ``key`` serves where the vendor's own id, or its only identity, names the contact.
+    """
+    if not call.addressed_by:
+        return Address(key)
+    doubtful = known.pending.fields if known.pending else {}
+    sure = {name: known.fields.get(name) for name in call.addressed_by if name not in doubtful}
+    for name in call.addressed_by:
+        if (value := written[name] if name in written else sure.get(name)) not in (None, ""):
+            return Address(MatchKey(name, str(value)))
+    for name, value in sure.items():
+        if value not in (None, ""):
+            return Address(MatchKey(name, str(value)), early=True)
+    return None

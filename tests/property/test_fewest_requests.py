@@ -1,0 +1,259 @@
+"""No sequence of requests is shorter than a plan, or gets further: tried against a model of a vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from unittest.mock import patch
+
+import pytest
+
+from syncengine.model.calls import Action, Call, Rejected, Unsupported
+from syncengine.model.capabilities import Capabilities, ListCall, TagCall
+from syncengine.model.capabilities import Write as Offer
+from syncengine.model.contact import LISTS, Desired, Fields, Known, MatchKey, Pending
+from syncengine.planning import packing, plan
+from syncengine.planning.plan import Plan, plan_contact
+from tests.request_search import (
+    DOUBT,
+    LIST,
+    MEMBERS,
+    TAG,
+    WRITES,
+    Held,
+    Least,
+    MemberCall,
+    Request,
+    Vendor,
+    Wanted,
+    Write,
+    answer,
+    cost,
+    search,
+)
+
+FIELDS = tuple("abcdef")
+TAGS = tuple(f"#{number}" for number in range(6))
+LISTS_THERE = tuple(f"lists.{number}" for number in range(3))
+IDENTITY = "own_key"
+CHUNKS, CASES = 20, 150
+
+
+@dataclass(frozen=True)
+class Case:
+    """One contact at one vendor."""
+
+    vendor: Vendor
+    wanted: Wanted
+    held: Held
+    desired: Desired
+    known: Known
+    capabilities: Capabilities
+
+
+def case_of(random: Random, size: int) -> Case:
+    """Any vendor, and a contact of at most ``size`` fields and tags there."""
+    fields = FIELDS[:size]
+    vendor, identity = _vendor(random, fields)
+    exists = random.random() < 0.6
+    desired = Desired(
+        contact_id="7",
+        fields={
+            **{name: random.choice(("1", "2", "3", None)) for name in fields if random.random() < 0.8},
+            **{name: True for name in LISTS_THERE if random.random() < 0.3},
+        },
+        tags=frozenset(name[1:] for name in TAGS[:size] if random.random() < 0.6),
+        manages_lists=random.random() < 0.5,
+    )
+    keys = [
+        name for name in random.sample(fields, random.randint(0, min(2, size))) if desired.fields.get(name) is not None
+    ]
+    key = tuple(MatchKey(name, str(desired.fields[name])) for name in keys)
+    desired = Desired(
+        desired.contact_id,
+        desired.fields,
+        desired.tags,
+        (MatchKey(IDENTITY, "7"),) if identity else key,
+        manages_lists=desired.manages_lists,
+    )
+    known = _known(random, vendor, fields, size, exists=exists)
+    return Case(
+        vendor,
+        _wanted(vendor, desired, known, keys=() if identity else tuple(keys)),
+        _held(vendor, known),
+        desired,
+        known,
+        _capabilities(vendor, identity=identity),
+    )
+
+
+def _vendor(random: Random, fields: tuple[str, ...]) -> tuple[Vendor, bool]:
+    """A vendor; and whether it goes by one identity alone."""
+    shape = random.choice(("create", "upsert", "both", "all"))
+    actions = {"create": ("create", "update"), "upsert": ("upsert",), "both": ("create", "upsert"), "all": WRITES[:3]}
+    writes = {}
+    must = tuple(name for name in fields if random.random() < 0.1)
+    for action in actions[shape]:
+        if shape == "create" and action == "update" and random.random() < 0.15:
+            continue
+        writes[action] = _write(random, fields, must if random.random() < 0.5 else ())
+    keyed = "upsert" in writes and random.random() < 0.3
+    if keyed:
+        writes["upsert"] = Write(
+            **{**vars(writes["upsert"]), "keyed_by": tuple(random.sample(fields, random.randint(1, len(fields))))}
+        )
+    if random.random() < 0.1:
+        writes["set_lifecycle"] = _write(random, fields[:1], ())
+    members = {
+        kind: MemberCall(random.choice((None, 1, 2, 3)), random.choice((1, 1, 2)), _some(random, fields, 0.1))
+        if kind.endswith("tags")
+        else MemberCall(random.choice((None, 1, 2)), 1)
+        for kind in MEMBERS
+        if random.random() < 0.7
+    }
+    identity = shape == "upsert" and not keyed
+    keeps = frozenset(_some(random, fields, 0.1)) - {*must}
+    keeps -= frozenset(name for offer in members.values() for name in offer.addressed_by)
+    finds = frozenset() if random.random() < 0.3 else frozenset(_some(random, fields, 0.5))
+    return Vendor(writes, members, keeps, finds), identity
+
+
+def _some(random: Random, names: tuple[str, ...], share: float) -> tuple[str, ...]:
+    return tuple(name for name in names if random.random() < share)
+
+
+def _write(random: Random, fields: tuple[str, ...], must: tuple[str, ...]) -> Write:
+    share = random.choice((1.0, 1.0, 0.7))
+    most = random.choice((None, 1, 2, 3, 4))
+    return Write(
+        fields=frozenset(_some(random, fields, share)),
+        clears=frozenset(_some(random, fields, random.choice((0.0, 0.5, 1.0)))) - {*must},
+        must_carry=must,
+        max_fields=None if most is None else max(most, len(must)),
+        room={kind: random.choice((0, 0, 1, 2, None)) for kind in MEMBERS if kind != "leave_lists"},
+        cost=random.choice((1, 1, 2)),
+    )
+
+
+def _known(random: Random, vendor: Vendor, fields: tuple[str, ...], size: int, *, exists: bool) -> Known:
+    doubtful = random.random() < 0.2 and (exists or "upsert" in vendor.writes)
+    pending = None
+    if doubtful:
+        pending = Pending(
+            creates=not exists,
+            fields={name: random.choice(("1", "2")) for name in fields if random.random() < 0.3},
+            add_tags=frozenset(name[1:] for name in TAGS[:size] if random.random() < 0.2),
+        )
+    if not exists:
+        return Known(pending=pending)
+    tags = {name[1:]: random.random() < 0.7 for name in TAGS[:size] if random.random() < 0.5}
+    values: dict[str, object] = {
+        name: [random.choice("123")] if name in vendor.keeps else random.choice("123")
+        for name in fields
+        if random.random() < 0.6
+    }
+    return Known(
+        external_id="v7",
+        key=MatchKey(IDENTITY, "7"),
+        fields={**values, **{name: True for name in LISTS_THERE if random.random() < 0.3}},
+        tags=frozenset(name for name, ours in tags.items() if ours),
+        found_tags=frozenset(name for name, ours in tags.items() if not ours),
+        pending=pending,
+    )
+
+
+def _held(vendor: Vendor, known: Known) -> Held:
+    """What the vendor holds, and DOUBT where that is open."""
+    facts: dict[str, object] = {}
+    for name, value in known.fields.items():
+        facts[name] = frozenset(value) if name in vendor.keeps else value
+    facts |= {TAG + tag: True for tag in known.tags | known.found_tags}
+    if known.pending:
+        facts |= {name: DOUBT for name in known.pending.fields if name not in vendor.keeps}
+        facts |= {TAG + tag: DOUBT for tag in known.pending.add_tags - known.found_tags}
+    return Held(exists=known.external_id is not None, facts=frozenset(facts.items()))
+
+
+def _wanted(vendor: Vendor, desired: Desired, known: Known, keys: tuple[str, ...]) -> Wanted:
+    """What is asked for; what others set, and what is no longer mapped, is nobody's wish."""
+    facts: dict[str, object] = dict(desired.fields)
+    if desired.manages_lists:
+        facts |= {name: None for name in known.fields if name.startswith(LIST) and name not in desired.fields}
+    sent = known.pending.add_tags if known.pending else frozenset[str]()
+    facts |= {TAG + tag: None for tag in (known.tags | sent) - known.found_tags - desired.tags}
+    facts |= {TAG + tag: True for tag in desired.tags}
+    return Wanted(facts, keys, {name: value for name, value in known.fields.items() if name not in vendor.keeps})
+
+
+def _capabilities(vendor: Vendor, *, identity: bool) -> Capabilities:
+    """The same rules in syncengine's words."""
+    writes = {
+        kind: Offer(
+            fields=tuple(sorted(write.fields)),
+            clears=tuple(sorted(write.clears)),
+            must_carry=write.must_carry,
+            max_fields=write.max_fields,
+            add_tags=write.room["add_tags"],
+            remove_tags=write.room["remove_tags"],
+            join_lists=write.room["join_lists"],
+            requests=write.cost,
+            keyed_by=write.keyed_by,
+        )
+        for kind, write in vendor.writes.items()
+    }
+    members = {
+        kind: TagCall(offer.most, offer.cost, offer.addressed_by)
+        if kind.endswith("tags")
+        else ListCall(offer.most, offer.cost)
+        for kind, offer in vendor.members.items()
+    }
+    return Capabilities(
+        **writes,
+        **members,  # type: ignore[arg-type]
+        accumulates=tuple(vendor.keeps),
+        find_by=tuple(vendor.finds),
+        identity=IDENTITY if identity else None,
+    )
+
+
+def prove(case: Case) -> None:
+    """The plan gets as far as any sequence of requests, with as few of them, and names the rest unsupported."""
+    least = search(case.vendor, case.wanted, case.held)
+    planned = plan_contact(case.desired, case.known, case.capabilities)
+    if least is None:
+        assert isinstance(planned, Rejected) or planned.unsupported == (Unsupported("create", ""),)
+        return
+    assert isinstance(planned, Plan), planned
+    held, spent = case.held, 0
+    for call in planned.calls:
+        request = _request(call)
+        held, spent = answer(case.vendor, case.wanted, held, request), spent + cost(case.vendor, request)
+    assert spent == planned.requests
+    assert {_name(item, case.vendor) for item in planned.unsupported} == case.wanted.missing(held, case.vendor)
+    assert Least(len(planned.unsupported), spent) == least
+
+
+def _request(call: Call) -> Request:
+    facts = [*call.fields.items(), *((TAG + tag, True) for tag in call.add_tags)]
+    facts += [(TAG + tag, None) for tag in call.remove_tags]
+    by_field = call.action in (Action.ADD_TAGS, Action.REMOVE_TAGS) and call.key and call.key.field != IDENTITY
+    return Request(str(call.action), tuple(facts), (call.key.field, call.key.value) if by_field and call.key else None)
+
+
+def _name(item: Unsupported, vendor: Vendor) -> str:
+    match item.code:
+        case "add_tag" | "remove_tag":
+            return TAG + item.subject
+        case "join_list" | "leave_list":
+            return LISTS + item.subject
+        case "change_field" | "clear_field" if item.subject in vendor.keeps:
+            return item.subject + "+"
+        case _:
+            return item.subject
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_no_sequence_of_requests_is_shorter_or_gets_further(chunk: int) -> None:
+    for number in range(CASES):
+        prove(case_of(Random(f"{chunk}/{number}"), size=1 + (chunk * CASES + number) * 6 // (CHUNKS * CASES)))
