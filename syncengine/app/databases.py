@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import orjson
 
 from syncengine.config import Config, DestinationConfig
-from syncengine.errors import Problem, SourceError
+from syncengine.errors import Problem, SourceError, StorageError
 from syncengine.planning import normalise
 from syncengine.storage import migrate as migrations
 from syncengine.storage.connect import Pool, connect, open_pool
@@ -28,13 +28,18 @@ class Databases:
     """Open pools."""
 
     state: Pool
-    sources: dict[str, Pool]
-    """By the URL they are configured with."""
+    sources: dict[str, Pool | StorageError]
+    """By the URL they are configured with; the error where one cannot be reached, which concerns its readers alone."""
 
     def source(self, destination: DestinationConfig) -> Pool:
-        """The pool of a destination's source; the state's own where they share a database."""
+        """The pool of a destination's source; the state's own where they share a database. Raises SourceError."""
         url = destination.source.database
-        return self.sources[url] if url else self.state
+        pool = self.sources[url] if url else self.state
+        if isinstance(pool, StorageError):
+            own = destination.options.source.database is not None
+            place = destination.place("source.database") if own else "source.database"
+            raise SourceError(f"{place}: {pool}")
+        return pool
 
 
 @asynccontextmanager
@@ -57,9 +62,12 @@ async def opened(config: Config, destinations: tuple[DestinationConfig, ...]) ->
         with storage_errors():
             async with state.acquire() as connection:
                 await migrations.require_current(connection)
-        sources = {}
+        sources: dict[str, Pool | StorageError] = {}
         for other in dict.fromkeys(d.source.database for d in destinations if d.source.database):
-            sources[other] = await stack.enter_async_context(open_pool(other, size=2 + accounts, read_only=True))
+            try:
+                sources[other] = await stack.enter_async_context(open_pool(other, size=2 + accounts, read_only=True))
+            except StorageError as error:
+                sources[other] = error
         yield Databases(state, sources)
 
 
@@ -77,10 +85,16 @@ async def migrate(config: Config) -> list[str]:
 async def look_at(destination: DestinationConfig, pool: Pool) -> Source:
     """The destination's source, looked at. Raises SourceError naming the destination's file."""
     spec = source_spec(destination)
+    with placed(destination), storage_errors(spec.label, failure=SourceError):
+        async with pool.acquire() as connection:
+            return await inspect(connection, spec)
+
+
+@contextmanager
+def placed(destination: DestinationConfig) -> Iterator[None]:
+    """Put the destination's file in front of what is wrong with its source."""
     try:
-        with storage_errors(spec.label, failure=SourceError):
-            async with pool.acquire() as connection:
-                return await inspect(connection, spec)
+        yield
     except SourceError as error:
         problems = [Problem(destination.place(problem.where), problem.what) for problem in error.problems]
         text = "\n".join(map(str, problems)) if problems else f"{destination.file}: {error}"

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from random import Random
 
 from syncengine.app.accounts import Account, stopped_by
-from syncengine.app.databases import Databases, look_at
+from syncengine.app.brakes import apply_brakes, identity_of, refuse_changes
+from syncengine.app.databases import Databases, look_at, placed
+from syncengine.app.remarks import remarks
 from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
 from syncengine.engine.contact import ContactSync
@@ -18,23 +20,14 @@ from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Patience, Retrier
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Task
-from syncengine.errors import BrakeApplied, RunRefused
+from syncengine.errors import RunRefused
 from syncengine.model.reports import Noteworthy, Progress, RunReport
-from syncengine.model.work import BatchKind, DiffSlice, RunKind
-from syncengine.planning.brakes import brake
+from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind
 from syncengine.planning.match_keys import may_collide
 from syncengine.storage.contacts import Contacts
-from syncengine.storage.diff import Diff, diff
+from syncengine.storage.diff import diff
 from syncengine.storage.keys import Keys
-from syncengine.storage.runs import (
-    Batches,
-    Identity,
-    finish_run,
-    notes,
-    remembered,
-    start_run,
-    unmade,
-)
+from syncengine.storage.runs import Batches, finish_run, known_contacts, notes, start_run, unmade
 from syncengine.storage.source import KeyKind, Source
 from syncengine.storage.source_rows import SourceRows
 from syncengine.transport import Transport
@@ -69,9 +62,9 @@ async def run_destination(
     began = time.monotonic()
     sent, throttled = account.pacing.requests, account.pacing.throttled
     fence = account.fence
-    source_pool = databases.source(destination)
     try:
-        await _refuse_changes(destination, databases, request)
+        await refuse_changes(destination, databases, request.accept)
+        source_pool = databases.source(destination)
         source = await look_at(destination, source_pool)
     except RunRefused as error:
         return RunReport(destination.name, None, "refused", error=str(error), exit_code=2)
@@ -85,7 +78,7 @@ async def run_destination(
     rows = SourceRows(source_pool, source)
     preparer = Preparer(task, destination.vendor.capabilities, rows, store, keys)
     said: str | None = None
-    status, code = "done", 0
+    status, code, total = "done", 0, 0
     try:
         total = await _fill(destination, databases, source, request, batches, batch_size)
         total += await _claim(preparer, keys, batches)
@@ -106,7 +99,7 @@ async def run_destination(
         ):
             retrier = Retrier(transport, account.pacing, task.patience, Random())  # noqa: S311 - jitter
             stopping = _Stopping(stop, account)
-            await Dispatcher(
+            broken = await Dispatcher(
                 preparer=preparer,
                 contacts=ContactSync(task, destination.vendor, retrier, store, recorder, stopping),
                 batches=batches,
@@ -117,6 +110,10 @@ async def run_destination(
                 stop=account.pacing.stop,
                 advance=advance,
             ).run()
+        if broken is not None:
+            status, code, said = "incomplete", 1, f"{destination.file}: {broken}; the next run goes on"
+            if account.pacing.requests == sent:
+                status, code = "refused", 2
     except RunRefused as refused:
         if account.pacing.requests > sent:
             raise
@@ -142,6 +139,7 @@ async def run_destination(
             Noteworthy(note.contact_id, note.outcome, note.code, note.message)
             for note in await notes(databases.state, run_id)
         ),
+        remarks=await remarks(destination, databases, request, rows, nothing=not total),
     )
     await finish_run(fence, run_id, status, report.public(), said)
     progress.finished(destination.name)
@@ -158,31 +156,6 @@ class _Stopping(asyncio.Event):
 
     def is_set(self) -> bool:
         return self._stop.is_set() or self._account.pacing.stopped is not None
-
-
-def identity_of(destination: DestinationConfig) -> Identity:
-    """What a destination remembers of itself."""
-    source = destination.source
-    return Identity(
-        account=destination.account,
-        vendor=destination.vendor.name,
-        base_url=destination.base_url,
-        settings=dict(destination.identity),
-        source=f"{source.table or source.query} by {source.key}",
-    )
-
-
-async def _refuse_changes(destination: DestinationConfig, databases: Databases, request: Request) -> None:
-    before = await remembered(databases.state, destination.name)
-    changes = identity_of(destination).changes(before) if before else {}
-    for name, (was, now) in changes.items():
-        if name not in request.accept:
-            raise BrakeApplied(
-                name,
-                f"{destination.name}: {name} was {was} and is now {now}. If this is still the same account and the "
-                f"same contacts, let it pass with --accept {name}; else give the destination a new name, so that it "
-                "starts with an empty state",
-            )
 
 
 async def _fill(
@@ -206,8 +179,14 @@ async def slices(
 ) -> AsyncIterator[DiffSlice]:
     """The contacts a run is about. Raises BrakeApplied at the end of a diff that must not be acted upon."""
     if request.retry_of is not None:
-        for found in await unmade(databases.state, request.retry_of, request.batch):
+        again = await unmade(databases.state, request.retry_of, request.batch)
+        for found in again:
             yield found
+        known = await known_contacts(databases.state, destination.name)
+        removed = sum(len(found.contact_ids) for found in again if found.kind is BatchKind.REMOVALS)
+        # The former run may have died before its brakes could judge it. Its source was not counted, and is not now.
+        totals = DiffTotals(source_rows=known, known_contacts=known, removed=removed)
+        apply_brakes(destination, totals, request.accept)
     elif request.contacts:
         yield DiffSlice(BatchKind.CHANGES, request.contacts)
     else:
@@ -218,23 +197,10 @@ async def slices(
             destination.name,
             everything=request.kind is RunKind.BACKFILL,
         )
-        async for found in differ:
-            yield found
-        _brake(destination, differ, request)
-
-
-def _brake(destination: DestinationConfig, differ: Diff, request: Request) -> None:
-    removals = destination.options.brakes.removals
-    applied = brake(
-        differ.totals,
-        destination.options.on_removed,
-        share=removals.share,
-        at_least=removals.at_least,
-        accepted=request.accept,
-    )
-    if applied is not None:
-        name, message = applied
-        raise BrakeApplied(name, f"{destination.name}: brake {name}: {message}")
+        with placed(destination):
+            async for found in differ:
+                yield found
+        apply_brakes(destination, differ.totals, request.accept)
 
 
 async def cut(found: AsyncIterator[DiffSlice], size: int, limit: int | None) -> AsyncIterator[DiffSlice]:

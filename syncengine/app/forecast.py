@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from syncengine.app.brakes import refuse_changes
 from syncengine.app.databases import Databases, look_at, opened
 from syncengine.app.destination_run import cut, slices, task_of
 from syncengine.app.request import Request
@@ -37,6 +38,7 @@ async def _plan(config: Config, destination: DestinationConfig, databases: Datab
     error: str | None = None
     task, capabilities = task_of(destination), destination.vendor.capabilities
     try:
+        await refuse_changes(destination, databases, request.accept)
         source = await look_at(destination, databases.source(destination))
         store = Contacts(
             Fence(databases.state, destination.account, 0),

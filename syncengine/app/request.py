@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 
+from syncengine.errors import ConfigError, Problem
 from syncengine.model.work import RunKind
+from syncengine.planning.brakes import EMPTY_SOURCE, REMOVALS
+
+_ACCEPTABLE = (REMOVALS, EMPTY_SOURCE, "account", "vendor", "base_url", "settings", "source")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A run's options."""
+    """A run's options. Raises ConfigError for the name of a brake there is none of."""
 
     backfill: bool = False
     limit: int | None = None
@@ -21,8 +26,19 @@ class Request:
     retry_of: int | None = None
     batch: int | None = None
 
+    def __post_init__(self) -> None:
+        unknown = sorted(self.accept - set(_ACCEPTABLE))
+        if unknown:
+            raise ConfigError([Problem("--accept", _no_such(name)) for name in unknown])
+
     @property
     def kind(self) -> RunKind:
         if self.retry_of is not None:
             return RunKind.RETRY
         return RunKind.BACKFILL if self.backfill else RunKind.SYNC
+
+
+def _no_such(name: str) -> str:
+    close = difflib.get_close_matches(name, _ACCEPTABLE, n=1)
+    meant = f'did you mean "{close[0]}"?' if close else f"there are {', '.join(_ACCEPTABLE)}"
+    return f'there is no brake "{name}"; {meant}'

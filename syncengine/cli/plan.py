@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from syncengine import app as engine
-from syncengine.cli.root import app, options
+from syncengine.cli.root import AtLeastOne, app, options
 from syncengine.cli.tables import print_json, print_plans
 
 
@@ -17,7 +17,7 @@ def plan(
     *,
     destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
     backfill: Annotated[bool, Parameter(negative="")] = False,
-    limit: int | None = None,
+    limit: AtLeastOne | None = None,
     contact: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     accept: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     json: Annotated[bool, Parameter(negative="")] = False,

@@ -6,9 +6,9 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, validators
 
 from syncengine import __version__
 from syncengine.cli import exits
@@ -16,6 +16,9 @@ from syncengine.cli.terminal import err
 from syncengine.config import Config, load_config
 from syncengine.errors import SyncEngineError
 from syncengine.logs import set_up
+
+AtLeastOne: TypeAlias = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+"""A number of contacts."""
 
 app = App(
     name="syncengine",

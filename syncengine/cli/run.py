@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from syncengine import app as engine
 from syncengine.cli import exits
-from syncengine.cli.root import app, options
+from syncengine.cli.root import AtLeastOne, app, options
 from syncengine.cli.tables import print_json, print_runs
 from syncengine.cli.terminal import Bars, Stopped, err, run_stoppable
 from syncengine.model.reports import RunReport, Silent
@@ -21,7 +21,7 @@ def run(
     *,
     destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
     backfill: Annotated[bool, Parameter(negative="")] = False,
-    limit: int | None = None,
+    limit: AtLeastOne | None = None,
     contact: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     accept: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -53,6 +53,7 @@ def retry(
     /,
     *,
     batch: int | None = None,
+    accept: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Run again exactly the contacts that did not make it in a former run, with fresh values.
@@ -63,10 +64,12 @@ def retry(
         The former run's number.
     batch
         Only this batch of it.
+    accept
+        A brake, or a remembered setting that changed, to let pass this once; may be repeated.
     json
         One JSON object a destination.
     """
-    return carry_out((), engine.Request(retry_of=run_id, batch=batch), json=json)
+    return carry_out((), engine.Request(retry_of=run_id, batch=batch, accept=frozenset(accept)), json=json)
 
 
 def carry_out(destinations: Sequence[str], request: engine.Request, *, json: bool) -> int:

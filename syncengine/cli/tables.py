@@ -52,6 +52,8 @@ def print_runs(reports: Sequence[RunReport]) -> None:
         for note in report.noteworthy:
             line = f"  {report.destination}, contact {note.contact_id}: {note.outcome} ({note.code}) {note.message}"
             out.print(line, markup=False, soft_wrap=True)
+        for remark in report.remarks:
+            out.print(f"  {report.destination}: {remark}", markup=False, soft_wrap=True)
         if report.status in {"incomplete", "halted", "stopped"} and report.run_id is not None:
             out.print(
                 f"  The next run goes on where this one fell short; `syncengine retry {report.run_id}` does it now.",

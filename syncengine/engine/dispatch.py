@@ -12,7 +12,7 @@ from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Job
-from syncengine.errors import AccountStopped
+from syncengine.errors import AccountStopped, SourceError
 from syncengine.model.work import Batch, BatchKind, Record
 from syncengine.ports import BatchStore
 
@@ -44,23 +44,32 @@ class Dispatcher:
         self._workers = workers
         self._stopping = stopping
         self._advance = advance
-        self._judge = Judge(self._emit, stop)
+        self._judge = Judge(self._end, stop)
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=workers)
         self._open: Counter[int] = Counter()
         self._complete: list[int] = []
         self._postponed: list[str] = []
 
-    async def run(self) -> None:
-        """Every waiting batch. Raises SourceError, StorageError, LeaseLost."""
+    async def run(self) -> SourceError | None:
+        """Every waiting batch. Raises StorageError, LeaseLost.
+
+        Returns the error of a source that could not be read any more; what was under way then is finished all the same.
+        """
+        broken: SourceError | None = None
         async with asyncio.TaskGroup() as group:
             workers = [group.create_task(self._work(), name=f"worker {number}") for number in range(self._workers)]
-            await self._feed()
-            await self._settle()
-            await self._again()
+            try:
+                await self._feed()
+                await self._settle()
+                await self._again()
+            except SourceError as error:
+                broken = error
+                await self._settle()
             self._judge.release()
             await self._settle()
             for worker in workers:
                 worker.cancel()
+        return broken
 
     async def _feed(self) -> None:
         kind = BatchKind.REMOVALS
@@ -107,13 +116,21 @@ class Dispatcher:
         if ending.postponed:
             self._postponed.append(job.state.contact_id)
             self._recorder.put(job.batch, ending.record)
+            self._close(job.batch)
         else:
             self._judge.note(job.batch, ending)
         self._advance(1)
-        self._open[job.batch] -= 1
-        if not self._open[job.batch]:
-            del self._open[job.batch]
-            self._complete.append(job.batch)
+
+    def _end(self, batch: int, record: Record) -> None:
+        """A contact's ending is believed; until then its batch stays open."""
+        self._emit(batch, record)
+        self._close(batch)
+
+    def _close(self, batch: int) -> None:
+        self._open[batch] -= 1
+        if not self._open[batch]:
+            del self._open[batch]
+            self._complete.append(batch)
 
     def _emit(self, batch: int, record: Record) -> None:
         self._tally.count(batch, record)

@@ -9,7 +9,7 @@ from syncengine.engine.contact import Ending
 from syncengine.errors import AccountStopped, VendorHalted
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.work import ContactOutcome, Record, Status
-from syncengine.planning.refusals import FirstJudgements
+from syncengine.planning.refusals import FIRST, FirstJudgements
 
 TRIPS_AFTER = 10
 """Contacts in a row for whom the vendor could not be reached."""
@@ -36,7 +36,10 @@ class Judge:
             self._unreachable = 0
         if ending.refused and not self._first.believed:
             self._held.append((batch, record))
-            if self._first.judge(accepted=False):
+            # Who was refused in the same version before is no news about the configuration.
+            if record.rejections == 1:
+                self._first.judge(accepted=False)
+            if self._first.hopeless:
                 self._acquit(record)
             return
         if record.outcome is not None and record.outcome.actions:
@@ -53,22 +56,18 @@ class Judge:
     def _acquit(self, last: Record) -> None:
         said = last.outcome.message if last.outcome else ""
         message = (
-            f"the first {len(self._held)} contacts were all refused, which is configuration, not data; nothing is "
-            f"held against them. The last refusal (contact {last.contact_id}): {said}"
+            f"the first {FIRST} contacts were all refused, which is configuration, not data; nothing is held against "
+            f"them. The last refusal (contact {last.contact_id}): {said}"
         )
         held, self._held = self._held, []
         for batch, record in held:
-            self._emit(batch, _acquitted(record, message))
+            self._emit(batch, _acquitted(record))
         self._stop(VendorHalted(message, setting="fields"))
 
 
-def _acquitted(record: Record, message: str) -> Record:
-    outcome = ContactOutcome(
-        OutcomeKind.DEFERRED,
-        requests=record.outcome.requests if record.outcome else 0,
-        code="all_refused",
-        message=message,
-    )
+def _acquitted(record: Record) -> Record:
+    before_that = record.outcome or ContactOutcome(OutcomeKind.DEFERRED)
+    outcome = replace(before_that, kind=OutcomeKind.DEFERRED, code="all_refused")
     before = max(0, record.rejections - 1)
     return replace(
         record,

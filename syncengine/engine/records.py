@@ -8,7 +8,7 @@ from syncengine.engine.task import Job
 from syncengine.model.calls import Action, OutcomeKind, Rejected, Unsupported
 from syncengine.model.contact import Known, Pending
 from syncengine.model.work import ContactOutcome, ContactState, Record, Status
-from syncengine.planning.refusals import refused
+from syncengine.planning.refusals import DEAD_AFTER, refused
 
 
 def in_step(
@@ -70,6 +70,7 @@ def rejected(
 ) -> Record:
     """Refused: planned again until it is a dead letter. A removal that keeps being refused is let be."""
     status, rejections = refused(state, source_hash)
+    message = refusal.message + (_LAST if status is Status.DEAD and not removal else "")
     return Record(
         contact_id=state.contact_id,
         known=known,
@@ -77,5 +78,8 @@ def rejected(
         source_hash=None,
         rejections=rejections,
         rejected_hash=source_hash,
-        outcome=ContactOutcome(OutcomeKind.REJECTED, actions, requests, refusal.code, refusal.message, refusal.status),
+        outcome=ContactOutcome(OutcomeKind.REJECTED, actions, requests, refusal.code, message, refusal.status),
     )
+
+
+_LAST = f" (refused {DEAD_AFTER} times: left alone from now on, until its row or the mapping changes or you retry it)"

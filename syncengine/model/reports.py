@@ -36,6 +36,8 @@ class RunReport:
     error: str | None = None
     exit_code: int = 0
     noteworthy: tuple[Noteworthy, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What a person may want to know although nothing fell short."""
 
     def public(self) -> dict[str, Json]:
         """The object ``run --json`` prints."""

@@ -17,7 +17,9 @@ def brake(
     Removals stop a run when they are more than ``share`` of the known contacts, and at least ``at_least``.
     """
     known, removed = totals.known_contacts, totals.removed
-    if known and not totals.source_rows and EMPTY_SOURCE not in accepted:
+    if known and not totals.source_rows:
+        if EMPTY_SOURCE in accepted:
+            return None  # what was accepted is that they all go
         return EMPTY_SOURCE, (
             f"the source is empty, while {known} contacts are known here: {_would(policy, known)}. If it is meant "
             f"to be empty, let this run pass with --accept {EMPTY_SOURCE}; else look at the table and at where"

@@ -32,4 +32,9 @@ class FirstJudgements:
             self.believed = True
         else:
             self.refused += 1
+        return self.hopeless
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether everybody was refused so far, and they were enough to tell."""
         return not self.believed and self.refused >= FIRST

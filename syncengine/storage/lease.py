@@ -35,8 +35,9 @@ class Leases:
                 return found
             if renewal is not None and found["expires_at"] != renewal:
                 raise LeaseHeld(
-                    f"another run is working on account {account} ({found['holder']}): nothing was sent. Wait for it "
-                    "to end, or stop it there"
+                    f"another run is working on account {account}: {found['holder']}, whose lease runs until "
+                    f"{found['expires_at']:%H:%M:%S} UTC unless it renews it again. Nothing was sent. Wait for it to "
+                    "end, or stop it there"
                 )
             # The holder may have died: then it will not renew, and its lease runs out.
             renewal = found["expires_at"]

@@ -78,6 +78,9 @@ async def former_run(pool: Pool, run_id: int, batch: int | None) -> FormerRun:
     if row is None or not known:
         what = "there is no such run" if row is None else f"run {run_id} has no batch {batch}"
         raise ConfigError([Problem(f"retry {run_id}", f"{what}; its number stands in the summary of the run")])
+    if row["status"] == "refused":
+        what = "that run was stopped before it sent anything, so nothing is to be retried: start a new `run`"
+        raise ConfigError([Problem(f"retry {run_id}", what)])
     return FormerRun(row["run_id"], row["destination"], row["status"])
 
 
@@ -129,10 +132,25 @@ async def notes(pool: Pool, run_id: int, most: int = 20) -> list[Note]:
             row["outcome"],
             row["code"],
             row["message"]
-            or ", ".join(f"{code} {subject}" for code, subject in orjson.loads(row["unsupported"] or "[]")),
+            or ", ".join(f"{code} {subject}".rstrip() for code, subject in orjson.loads(row["unsupported"] or "[]")),
         )
         for row in rows
     ]
+
+
+async def known_contacts(pool: Pool, destination: str) -> int:
+    """How many contacts have a state that is not ``removed``."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            return int(await connection.fetchval(_SQL["known_contacts"], destination))
+
+
+async def dead_letters(pool: Pool, destination: str, most: int = 5) -> tuple[int, tuple[str, ...]]:
+    """How many dead letters the destination has, and some of them."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["dead_letters"], destination, most)
+    return (rows[0]["number"] if rows else 0), tuple(row["contact_id"] for row in rows)
 
 
 class Batches:

@@ -53,6 +53,14 @@ UPDATE syncengine.sync_batch SET status = 'done', totals = $3::jsonb, error = $4
 SELECT coalesce(sum(cardinality(contact_ids)), 0)::bigint FROM syncengine.sync_batch
 WHERE run_id = $1 AND status = 'waiting'
 
+-- name: known_contacts
+SELECT count(*) FROM syncengine.sync_state WHERE destination = $1 AND status <> 'removed'
+
+-- name: dead_letters
+SELECT contact_id, count(*) OVER () AS number FROM syncengine.sync_state
+WHERE destination = $1 AND code IS NOT NULL AND status = 'dead'
+ORDER BY contact_number NULLS LAST, contact_id LIMIT $2
+
 -- name: noteworthy
 SELECT contact_id, outcome, coalesce(code, '') AS code, coalesce(message, '') AS message, unsupported
 FROM syncengine.sync_outcome
