@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from syncengine.model.calls import Answer, Call
 from syncengine.model.capabilities import Capabilities
-from syncengine.model.contact import MatchKey, Remote
+from syncengine.model.contact import MatchKey, Page, Remote
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.work import Batch, BatchKind, ContactState, Intent, LeaseGrant, Link, Record, SourceRow
 
@@ -42,6 +42,33 @@ class Vendor(Protocol):
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
         """Whether a value as the vendor shows it is the one we would send, its reformatting looked through."""
+        ...
+
+
+@runtime_checkable
+class Directory(Protocol):
+    """A vendor that lists all contacts of an account."""
+
+    def page(self, cursor: str | None) -> Exchange[Page]:
+        """Some of them, from the cursor of the page before on (None: from the start)."""
+        ...
+
+
+@runtime_checkable
+class Merger(Protocol):
+    """A vendor that makes one contact of two."""
+
+    def merge(self, into: str, other: str) -> Exchange[Answer]:
+        """Merge one contact (by external id) into another; Applied names the one that is left."""
+        ...
+
+
+@runtime_checkable
+class Teller(Protocol):
+    """A vendor that shows more of a contact than its fields and tags: messages, channels, lists."""
+
+    def details(self, external_id: str) -> Exchange[Mapping[str, Json]]:
+        """What else there is, by its name; for people."""
         ...
 
 

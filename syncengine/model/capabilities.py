@@ -80,6 +80,8 @@ class Capabilities:
     """A write of its own for the stage of a contact's life."""
     find_by: tuple[str, ...] = ()
     """Patterns of the fields that ``find`` can look up exactly; empty: the vendor has no look-up."""
+    reads: bool = True
+    """Whether ``read`` shows what the vendor holds under an external id."""
     identity: str | None = None
     """The field that is the only identity (an upsert key); its default value is the contact id."""
     accumulates: tuple[str, ...] = ()

@@ -76,3 +76,12 @@ class Remote:
     external_id: str
     fields: Fields = dataclasses.field(default_factory=dict, repr=False)
     tags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of all contacts of an account."""
+
+    contacts: tuple[Remote, ...]
+    cursor: str | None
+    """Where the next page begins; None: this was the last one."""

@@ -113,6 +113,7 @@ class Charles:
                 repeatable=True,
             ),
             delete=Deletion(),
+            reads=False,
             identity=_IDENTITY,
             accumulates=tuple(f"{name}.*" for name in _LISTS),
             settles_within=settings.settles_within,
@@ -124,8 +125,8 @@ class Charles:
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         raise ValueError(f"charles has no look-up, not by {key.field} nor by anything else")
 
-    def read(self, external_id: str) -> Exchange[Remote | None]:
-        raise ValueError(f"charles has no look-up; {external_id} cannot be read")
+    def read(self, external_id: str) -> Exchange[Remote | None]:  # noqa: ARG002 - the port's
+        raise ValueError("charles has no look-up, so that nothing can be read there")
 
     def send(self, call: Call) -> Exchange[Answer]:
         check(call, self.capabilities)

@@ -92,12 +92,11 @@ class Bench:
         assert external_id
         for call in calls:
             self.applied(replace(call, external_id=external_id))
-        assert can.find_by or self.held(external_id)
+        assert can.reads or self.held(external_id)
         return external_id
 
     def _making(self, number: int) -> Iterator[Call]:
-        first = Action.UPSERT if self.subject.vendor.capabilities.upsert else Action.CREATE
-        call = replace(self.subject.call(first, number, None), add_tags=())
+        call = replace(self.subject.call(self.subject.first, number, None), add_tags=())
         yield call
         rest = {name: value for name, value in self.subject.fields(number).items() if name not in call.fields}
         if rest:
@@ -126,7 +125,7 @@ class Bench:
     def assert_holds(self, external_id: str, fields: Fields, tags: frozenset[str] | None = None) -> None:
         """The twin holds these values, and the adapter shows them where the vendor can be asked."""
         sights = [self.held(external_id)]
-        if self.subject.vendor.capabilities.find_by:
+        if self.subject.vendor.capabilities.reads:
             sights.append(self.read(external_id))
         for sight in sights:
             assert sight is not None

@@ -1,9 +1,9 @@
 """Every vendor there is, as a subject of the contract suite: found by itself, driven by its capabilities alone.
 
 A new vendor needs no line here. Its settings and its sample contacts are derived from its settings model and its
-capabilities; ``tests/vendors/of_<vendor>.py`` may add ``sample(number)`` (the fields of a sample contact, different for
-each number, among them whatever the vendor treats in a way of its own) and ``VARIANTS`` (by name: settings, and the
-twin's switches that go with them). A twin's own credentials are ``sandbox-key`` for a setting ``api_key``,
+capabilities; ``tests/vendors/of_<vendor>.py`` may bring a better ``sample(number)`` (the fields of a sample contact,
+different for each number, among them whatever the vendor treats in a way of its own) and ``VARIANTS`` (by name:
+settings, and the twin's switches that go with them). A twin's own credentials are ``sandbox-key`` for ``api_key``,
 ``sandbox-token`` for ``token``, and so on.
 """
 
@@ -20,8 +20,8 @@ from pydantic import SecretStr
 
 from syncengine import vendors
 from syncengine.model.calls import Action, Call
-from syncengine.model.capabilities import Write, matches
-from syncengine.model.contact import MatchKey
+from syncengine.model.capabilities import TagCall, Write, matches
+from syncengine.model.contact import LISTS, MatchKey
 from syncengine.model.http import Json
 from syncengine.ports import Vendor
 from syncengine.vendors import VendorModule
@@ -45,10 +45,20 @@ class Subject:
         found = getattr(self.vendor.capabilities, action)
         return found if isinstance(found, Write) else None
 
-    def key(self, number: int) -> MatchKey | None:
-        """The identity of a sample contact, where the vendor has one."""
-        identity = self.vendor.capabilities.identity
-        return MatchKey(identity, f"sample-key-{number}") if identity else None
+    @property
+    def first(self) -> Action:
+        """The action that makes a contact."""
+        return Action.UPSERT if self.vendor.capabilities.upsert else Action.CREATE
+
+    def key(self, action: Action, number: int) -> MatchKey | None:
+        """What a call about a sample contact goes by, where the external id does not say it."""
+        can = self.vendor.capabilities
+        if can.identity:
+            return MatchKey(can.identity, f"sample-key-{number}")
+        offer = getattr(can, action)
+        by = offer.keyed_by if isinstance(offer, Write) else offer.addressed_by if isinstance(offer, TagCall) else ()
+        fields = self.fields(number)
+        return next((MatchKey(name, str(fields[name])) for name in by if name in fields), None)
 
     def keys(self, number: int) -> Iterator[MatchKey]:
         """Every text of a sample contact that it can be looked up by, and that the next one has not."""
@@ -66,7 +76,7 @@ class Subject:
 
     def call(self, action: Action, number: int = 1, external_id: str | None = "sample-id-1") -> Call:
         """A call of this action that uses all it may carry (three tags where there is no limit)."""
-        call = Call(action, f"contact-{number}", external_id=external_id, key=self.key(number))
+        call = Call(action, f"contact-{number}", external_id=external_id, key=self.key(action, number))
         if write := self.write(action):
             if action is Action.CREATE:
                 call = replace(call, external_id=None)
@@ -74,11 +84,19 @@ class Subject:
             return replace(call, fields=self.sample(write, number), add_tags=tags)
         match action:
             case Action.ADD_TAGS:
-                return replace(call, add_tags=("sample-tag-0", "sample-tag-1"))
+                return replace(call, add_tags=("sample-tag-0", "sample-tag-1")[: self._most(action)])
             case Action.REMOVE_TAGS:
-                return replace(call, remove_tags=("sample-tag-0", "sample-tag-1"))
+                return replace(call, remove_tags=("sample-tag-0", "sample-tag-1")[: self._most(action)])
+            case Action.JOIN_LISTS:
+                return replace(call, fields={f"{LISTS}sample-list-0": True})
+            case Action.LEAVE_LISTS:
+                return replace(call, fields={f"{LISTS}sample-list-0": None})
             case _:
                 return call
+
+    def _most(self, action: Action) -> int | None:
+        offer = getattr(self.vendor.capabilities, action)
+        return offer.max_tags if isinstance(offer, TagCall) else None
 
     def accumulates(self, name: str) -> bool:
         """Whether the vendor keeps every value of the field it was ever sent."""
@@ -89,19 +107,19 @@ class Subject:
 
 
 def subjects(*, variants: bool = True) -> Iterator[Subject]:
-    """Every vendor as it comes, with its own samples, and in its variants."""
+    """Every vendor as it comes, and in its variants."""
     for name in vendors.names():
         yield subject(name)
-        if hints := _hints(name):
-            yield replace(subject(name), variant="own samples", fields=hints.sample)
-            for variant, (settings, switches) in hints.VARIANTS.items() if variants else ():
-                yield replace(subject(name, settings), variant=variant, fields=hints.sample, switches=switches)
+        hints = _hints(name)
+        for variant, (settings, switches) in hints.VARIANTS.items() if hints and variants else ():
+            yield replace(subject(name, settings), variant=variant, switches=switches)
 
 
 def subject(name: str, settings: Mapping[str, Json] | None = None) -> Subject:
     module = vendors.load(name)
     vendor = module.build(module.settings.model_validate({**derived_settings(module), **(settings or {})}))
-    return Subject(module, "", vendor, _derived_sample(vendor), {})
+    hints = _hints(name)
+    return Subject(module, "", vendor, hints.sample if hints else _derived_sample(vendor), {})
 
 
 def secrets(module: VendorModule) -> dict[str, str]:

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from syncengine.model.calls import Action, Call
-from syncengine.model.capabilities import Write
+from syncengine.model.capabilities import Write, matches
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Request
 from tests.vendors.driving import requested
@@ -112,6 +112,9 @@ def test_what_is_not_declared_is_refused_before_it_is_sent(subject: Subject) -> 
     if not subject.vendor.capabilities.find_by:
         with pytest.raises(ValueError, match="look-up"):
             requested(subject.vendor.find(MatchKey("anything", "at all")))
+    if not subject.vendor.capabilities.reads:
+        with pytest.raises(ValueError, match="read"):
+            requested(subject.vendor.read("an-id"))
 
 
 def _impossible(subject: Subject) -> Iterator[Call]:
@@ -119,14 +122,16 @@ def _impossible(subject: Subject) -> Iterator[Call]:
         yield subject.call(action)
     for action in subject.actions():
         call = subject.call(action)
-        if action not in (Action.CREATE, Action.UPSERT):
+        if call.key and subject.vendor.capabilities.identity is None:
+            yield replace(call, key=None)
+        elif action not in (Action.CREATE, Action.UPSERT):
             yield replace(call, external_id=None)
         if action is Action.UPSERT and subject.vendor.capabilities.identity:
             yield replace(call, key=None)
         if write := subject.write(action):
             yield from _overloaded(call, write)
         else:
-            yield replace(call, fields={"a_field": "value"})
+            yield replace(call, fields={**call.fields, "a_field": "value"})
 
 
 def _overloaded(call: Call, write: Write) -> Iterator[Call]:
@@ -164,9 +169,10 @@ def test_a_request_is_fit_for_the_wire_and_for_the_log(subject: Subject, action:
 
 @every_subject
 def test_a_look_up_is_fit_for_the_wire_and_for_the_log(subject: Subject) -> None:
-    asked = [requested(subject.vendor.read("id/with+odd=signs ü%"))] if subject.vendor.capabilities.find_by else []
-    if subject.vendor.capabilities.find_by:
-        name = next(name for name, value in subject.fields(1).items() if isinstance(value, str))
+    can = subject.vendor.capabilities
+    asked = [requested(subject.vendor.read("id/with+odd=signs ü%"))] if can.reads else []
+    if can.find_by:
+        name = next(name for name in subject.fields(1) if matches(name, can.find_by))
         asked.append(requested(subject.vendor.find(MatchKey(name, "Žofia + 李 &=?/"))))
     for request in asked:
         _assert_fit(request)

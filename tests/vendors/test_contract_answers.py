@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from syncengine.errors import AccountStopped, RequestFailed, VendorHalted, VendorThrottled, VendorUnavailable
-from syncengine.model.calls import Action, Applied, Rejected
+from syncengine.model.calls import Action, Applied, Exists, Rejected
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.http import Exchange, Json, Request, Response
@@ -54,6 +54,7 @@ def acts() -> Iterator[Act]:
             name = next(name for name, value in fields.items() if _long([value]) and matches(name, can.find_by))
             key = MatchKey(name, fields[name])
             yield Act(subject, "find", partial(subject.vendor.find, key), (*hidden, key.value))
+        if can.reads:
             yield Act(subject, "read", partial(subject.vendor.read, "sample-id-1"), hidden)
         yield Act(subject, "probe", subject.vendor.probe, hidden)
 
@@ -248,4 +249,4 @@ def test_no_json_breaks_an_adapter(act: Act, status: int) -> None:
     for wild in wilds:
         for key in ("data", "errors", "message", "msg", "meta", "items", "id", "tags", "status"):
             result = stubborn(act, answer({"data": contact, key: wild}, status)).result
-            assert isinstance(result, Exception | Applied | Rejected | Remote | tuple | bool | None)
+            assert isinstance(result, Exception | Applied | Exists | Rejected | Remote | tuple | bool | None)

@@ -11,14 +11,17 @@ from dataclasses import replace
 import pytest
 
 from syncengine.errors import VendorHalted
-from syncengine.model.calls import Action, Applied, Call, Rejected
+from syncengine.model.calls import Action, Applied, Call, Exists, Rejected
 from syncengine.model.capabilities import TagCall, Write, matches
+from syncengine.model.contact import LISTS
 from syncengine.model.http import Exchange, Json
 from tests.vendors.benches import Bench
 from tests.vendors.subjects import Subject, subjects
 
 SUBJECTS = tuple(subjects())
 LOOK_UPS = tuple(subject for subject in SUBJECTS if subject.vendor.capabilities.find_by)
+READS = tuple(subject for subject in SUBJECTS if subject.vendor.capabilities.reads)
+LISTS_IN_USE = tuple(subject for subject in SUBJECTS if subject.vendor.capabilities.join_lists)
 every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 every_look_up = pytest.mark.parametrize("subject", LOOK_UPS, ids=str)
 every_action = pytest.mark.parametrize(
@@ -85,6 +88,11 @@ def test_doing_it_twice_does_what_doing_it_once_does(subject: Subject, action: A
     if write and not write.repeatable:
         again = bench.send(call)
         assert not isinstance(again, Applied) or again.external_id != once.external_id, "declare it as repeatable"
+    elif action is Action.CREATE:
+        again = bench.send(call)
+        assert isinstance(again, Exists)
+        assert again.remote.external_id == once.external_id
+        assert bench.state() == before
     else:
         assert bench.applied(call) == once
         assert bench.state() == before
@@ -103,8 +111,10 @@ def test_wrong_credentials_stop_the_account(subject: Subject) -> None:
     bench = Bench(subject)
     stranger = bench.stranger()
     exchanges: list[Exchange[object]] = [stranger.vendor.send(stranger.call(action)) for action in stranger.actions()]
+    if stranger.vendor.capabilities.reads:
+        exchanges.append(stranger.vendor.read(NOBODY))
     if stranger.vendor.capabilities.find_by:
-        exchanges += [stranger.vendor.read(NOBODY), stranger.vendor.find(next(subject.keys(1)))]
+        exchanges.append(stranger.vendor.find(next(subject.keys(1))))
     for exchange in exchanges:
         with pytest.raises(VendorHalted) as halted:
             bench.do(exchange)
@@ -124,7 +134,8 @@ def test_each_key_finds_its_contact_and_no_other(subject: Subject) -> None:
         for key in keys:
             (found,) = bench.do(subject.vendor.find(key))
             assert found.external_id == external_id
-            assert all(bench.shows(found, name, value) for name, value in subject.fields(number).items())
+            if subject.vendor.capabilities.reads:
+                assert all(bench.shows(found, name, value) for name, value in subject.fields(number).items())
 
 
 @every_look_up
@@ -133,9 +144,10 @@ def test_what_is_not_there_is_not_found(subject: Subject) -> None:
     bench.make(1)
     for key in subject.keys(7):
         assert tuple(bench.do(subject.vendor.find(key))) == ()
-    assert bench.read(NOBODY) is None
+    if subject.vendor.capabilities.reads:
+        assert bench.read(NOBODY) is None
     for action in set(subject.actions()) - {Action.CREATE, Action.UPSERT, Action.DELETE}:
-        rejected = bench.send(subject.call(action, external_id=NOBODY))
+        rejected = bench.send(subject.call(action, 7, NOBODY))
         assert isinstance(rejected, Rejected)
         assert rejected.code == "not_found"
 
@@ -146,7 +158,7 @@ def test_every_contact_that_shares_a_key_is_found_once(subject: Subject) -> None
         bench = Bench(subject)
         made = {bench.make(1)}
         for number in range(2, 24):
-            call = subject.call(Action.CREATE, number)
+            call = replace(subject.call(subject.first, number, None), add_tags=())
             answer = bench.send(replace(call, fields={**call.fields, key.field: key.value}))
             if isinstance(answer, Applied) and answer.external_id:  # some vendors take no second contact of a key
                 made.add(answer.external_id)
@@ -201,6 +213,17 @@ def test_tags_come_and_go(subject: Subject) -> None:
         call = subject.call(Action.REMOVE_TAGS, external_id=external_id)
         bench.applied(replace(call, remove_tags=("a b", "never set")))
         bench.assert_holds(external_id, subject.fields(1), frozenset({tag}))
+
+
+@pytest.mark.parametrize("subject", LISTS_IN_USE, ids=str)
+def test_lists_are_joined_and_left(subject: Subject) -> None:
+    bench = Bench(subject)
+    external_id = bench.make(1)
+    bench.applied(subject.call(Action.JOIN_LISTS, external_id=external_id))
+    bench.assert_holds(external_id, {**subject.fields(1), f"{LISTS}sample-list-0": True})
+    if subject.vendor.capabilities.leave_lists:
+        bench.applied(subject.call(Action.LEAVE_LISTS, external_id=external_id))
+        bench.assert_holds(external_id, {**subject.fields(1), f"{LISTS}sample-list-0": None})
 
 
 @every_subject

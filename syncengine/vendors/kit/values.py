@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from syncengine.model.http import Json
@@ -42,6 +43,19 @@ def same_phone(ours: Json, theirs: Json) -> bool:
     """Whether two phone numbers are one, however they are written."""
     ours, theirs = text(ours), text(theirs)
     return bool(ours == theirs or (digits(ours) and digits(ours) == digits(theirs)))
+
+
+def same_mailbox(ours: str, theirs: str) -> bool:
+    """Whether two e-mail addresses are one: two contacts of one mailbox are one person."""
+    return bool(ours) and ours.lower() == theirs.lower()
+
+
+def same_time(ours: Json, theirs: Json) -> bool:
+    """Whether both are moments in ISO 8601, and the same one."""
+    try:
+        return datetime.fromisoformat(text(ours)) == datetime.fromisoformat(text(theirs))
+    except (TypeError, ValueError):
+        return False
 
 
 def same_json(ours: Json, theirs: Json) -> bool:

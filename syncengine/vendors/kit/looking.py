@@ -1,0 +1,24 @@
+"""Asking a vendor for what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from syncengine.model.http import Exchange, Json, Request
+from syncengine.vendors.kit.answers import Reply, judge, refused_look_up
+
+
+def looked_up(
+    request: Request, halts: Mapping[int, str], words: Callable[[Json], str], sent: Iterable[Json] = ()
+) -> Exchange[Reply | None]:
+    """The answer to a look-up; None where the vendor knows no such thing (404).
+
+    ``words`` finds the vendor's words in a refusal, ``sent`` is what must not be repeated. Raises VendorHalted,
+    VendorThrottled, VendorUnavailable.
+    """
+    reply = judge(request, (yield request), halts)
+    if reply.status == 404:
+        return None
+    if not reply.ok:
+        raise refused_look_up(request, reply, words(reply.body), sent)
+    return reply
