@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from base64 import b64decode
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, TypeAlias, TypeVar
 
@@ -146,5 +147,12 @@ def refused_look_up(request: Request, reply: Reply, said: str, sent: Iterable[Js
 
 
 def _repeatable(request: Request, said: str, sent: Iterable[Json]) -> str:
-    headers = (value for name, value in request.headers.items() if name not in ("accept", "content-type"))
-    return cleaned(said, (*sent, *(word for value in headers for word in value.split())))
+    return cleaned(said, (*sent, *_credentials(request)))
+
+
+def _credentials(request: Request) -> Iterator[str]:
+    for name, value in request.headers.items():
+        if name not in ("accept", "content-type"):
+            yield from value.split()
+        if value.startswith("Basic "):
+            yield from b64decode(value.removeprefix("Basic ")).decode().split(":")
