@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from syncengine.app.databases import Databases
@@ -19,7 +20,7 @@ async def remarks(
     """``nothing`` says that the run had no contact to look at."""
     number, some = await dead_letters(databases.state, destination.name)
     missing = await _missing(request, rows) if request.contacts else ()
-    return tuple(_remarks(request, missing, number, some, nothing=nothing))
+    return tuple(_remarks(destination.name, request, missing, number, some, nothing=nothing))
 
 
 async def _missing(request: Request, rows: SourceRows) -> tuple[str, ...]:
@@ -31,7 +32,7 @@ async def _missing(request: Request, rows: SourceRows) -> tuple[str, ...]:
 
 
 def _remarks(
-    request: Request, missing: tuple[str, ...], dead: int, some: tuple[str, ...], *, nothing: bool
+    destination: str, request: Request, missing: tuple[str, ...], dead: int, some: tuple[str, ...], *, nothing: bool
 ) -> Iterator[str]:
     if request.retry_of is not None and nothing:
         part = "" if request.batch is None else f"batch {request.batch} of "
@@ -42,7 +43,8 @@ def _remarks(
         more = f" and {dead - len(some)} more" if dead > len(some) else ""
         yield (
             f"{dead} dead letter{'s' if dead > 1 else ''}, refused {DEAD_AFTER} times and left alone until the row or "
-            f"the mapping changes: {_named(some)}{more}; `syncengine run --contact {some[0]}` tries again"
+            f"the mapping changes: {_named(some)}{more}; `syncengine run -d {destination} "
+            f"--contact {shlex.quote(some[0])}` tries it again"
         )
 
 
