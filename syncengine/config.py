@@ -144,6 +144,7 @@ def _destination(
     vendor = module.build(settings)
     problems += rules.of_address(options, settings.base_url, where)
     problems += rules.of_vendor(options, vendor, where)
+    problems += rules.of_connections(options, module.max_in_flight, where)
     if len(problems) > before:
         return None
     own_limits = options.limits

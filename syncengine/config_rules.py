@@ -73,6 +73,16 @@ def of_vendor(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[
     yield from _match_on(options, vendor, where)
 
 
+def of_connections(options: DestinationFile, most: int | None, where: str) -> Iterator[Problem]:
+    """A vendor that refuses connections beyond a number."""
+    if most is not None and options.in_flight > most:
+        yield Problem(
+            f"{where}: in_flight",
+            f"{options.vendor} refuses more connections than it likes, those of other integrations counted: "
+            f"{most} at most",
+        )
+
+
 def of_secrets(model: type[BaseModel], raw: Json, where: str) -> Iterator[Problem]:
     """A file is read, copied and committed by many: a key or token never stands in one."""
     for name, info in model.model_fields.items():

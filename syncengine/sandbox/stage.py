@@ -12,7 +12,7 @@ from syncengine.model.http import Response
 from syncengine.sandbox.faults import Fault, Faults, Kind
 from syncengine.sandbox.holds import Holds
 from syncengine.sandbox.journal import Entry, Journal
-from syncengine.sandbox.twins.twin import Twin, TwinRequest
+from syncengine.sandbox.twins.twin import Crowded, Twin, TwinRequest
 
 _PIECES = 8
 _PAGE = b"<html><head><title>Error</title></head><body><h1>The server is having a bad day</h1></body></html>"
@@ -43,6 +43,7 @@ class Stage:
         self.clock = clock
         self._late: set[asyncio.Task[None]] = set()
         self._resets = 0
+        self._visits = 0
 
     def reset(self) -> None:
         """Forget contacts, requests, faults and late commits. Switches and limits stay.
@@ -62,16 +63,27 @@ class Stage:
         await asyncio.gather(*self._late, return_exceptions=True)
 
     async def answer(self, request: TwinRequest, wire: web.BaseRequest) -> web.StreamResponse:
+        self._visits += 1
+        try:
+            return await self._visited(request, wire)
+        finally:
+            self._visits -= 1
+
+    async def _visited(self, request: TwinRequest, wire: web.BaseRequest) -> web.StreamResponse:
         now = self.clock()
         entry = Entry(now, request.method, request.path, self.twin.route(request))
         self.journal.arrived(entry)
-        response = self.twin.admit(request, now)
+        response = self._crowded() or self.twin.admit(request, now)
         fault = None if response else self.faults.choose(request)
         if fault is None:
             self.journal.answered(entry, (response := response or self.twin.commit(request, now)).status)
             return _plain(response)
         entry.fault = str(fault.kind)
         return await self._strike(fault, _Visit(request, wire, entry, self._resets))
+
+    def _crowded(self) -> Response | None:
+        most = self.twin.max_in_flight if isinstance(self.twin, Crowded) else None
+        return self.twin.refusal(503, "Too many connections") if most and self._visits > most else None
 
     async def _strike(self, fault: Fault, visit: _Visit) -> web.StreamResponse:
         response = await self._meet(fault, visit)

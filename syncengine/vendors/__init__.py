@@ -5,6 +5,7 @@ A vendor module defines
 - ``SETTINGS``: its settings, a subclass of ``kit.VendorSettings``;
 - ``LIMITS``: the limits of an account where the configuration names none;
 - ``IDENTITY``: the settings that say which account it is and are no secrets (``base_url`` always does);
+- ``MAX_IN_FLIGHT``, where the vendor caps connections: the requests of an account that may be under way at once;
 - ``VERSION``: raised when the meaning of what is sent changes; part of the source hash's salt;
 - ``build(settings)``: its ``ports.Vendor``.
 
@@ -35,6 +36,8 @@ class VendorModule:
     version: int
     build: Callable[[Any], Vendor]
     """Takes an instance of ``settings``."""
+    max_in_flight: int | None = None
+    """The requests that may be under way at once; None: the vendor sets no limit."""
 
 
 def names() -> tuple[str, ...]:
@@ -54,4 +57,5 @@ def load(name: str) -> VendorModule:
         identity=("base_url", *module.IDENTITY),
         version=module.VERSION,
         build=module.build,
+        max_in_flight=getattr(module, "MAX_IN_FLIGHT", None),
     )

@@ -68,6 +68,7 @@ class ChartMogulTwin:
     """See ``Twin``. Paths may begin with ``/v1``. It comes with one data source and five customers."""
 
     vendor_limits = (Limit(40, 1.0, "bucket"),)
+    max_in_flight = 20
 
     def __init__(self) -> None:
         self.switches = Switches()

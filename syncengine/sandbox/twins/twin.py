@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -81,6 +81,13 @@ class Twin(Protocol):
 
     def contacts(self, now: float) -> list[dict[str, Json]]:
         """What the vendor holds: ``id``, ``key`` (None where the vendor knows none), ``fields`` (flat), ``tags``."""
+
+
+@runtime_checkable
+class Crowded(Protocol):
+    """A twin that answers 503 where too many requests are under way at once."""
+
+    max_in_flight: int
 
 
 def changed(switches: T, changes: Mapping[str, Json]) -> T:
