@@ -1,0 +1,113 @@
+"""A vendor's adapter and its twin with a mapping between them, found out from the capabilities alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from syncengine.model.capabilities import Capabilities, Write, matches
+from syncengine.model.http import Json
+from syncengine.model.mapping import FieldMapping, Mapping, OnNull, SetMapping
+from syncengine.ports import Vendor
+from syncengine.sandbox import twins
+from syncengine.sandbox.twins.twin import Twin
+from tests.memory.source import Row
+from tests.vendors.subjects import Subject, subjects
+
+VALUES = 2
+"""Fields that change, besides the match key and the mark."""
+CLEARED = -1
+"""In place of a value's number: NULL."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What a simulated destination is made of."""
+
+    subject: Subject
+    key: str | None
+    """The field contacts are matched by; None where the vendor's only identity is the contact id."""
+    mark: str
+    """A field that holds the contact id, by which nobody is matched: it tells duplicates."""
+    values: tuple[str, ...]
+    """Fields that come and go."""
+    others: tuple[str, ...]
+    """Fields the vendor insists on; they stay what they are."""
+
+    @property
+    def vendor(self) -> Vendor:
+        return self.subject.vendor
+
+    @property
+    def can(self) -> Capabilities:
+        return self.subject.vendor.capabilities
+
+    @property
+    def name(self) -> str:
+        return str(self.subject)
+
+    def twin(self) -> Twin:
+        twin = twins.load(self.subject.module.name)
+        if self.subject.switches:
+            twin.configure(self.subject.switches)
+        return twin
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The source's mapped columns, named as the fields they go to."""
+        return self.mapping.columns
+
+    @property
+    def mapping(self) -> Mapping:
+        names = [self.mark, *([self.key] if self.key else []), *self.values, *self.others]
+        return Mapping(
+            fields=tuple(FieldMapping(name, name) for name in names),
+            tags=SetMapping(column="tags"),
+            match_on=(self.key,) if self.key else (),
+            on_null=OnNull.CLEAR,
+        )
+
+    def row(self, contact: int, key: int, values: tuple[int, ...], tags: tuple[str, ...]) -> Row:
+        """A source row; numbers say which sample each value is."""
+        row: dict[str, Json] = {self.mark: contact_id(contact), "tags": list(tags)}
+        if self.key:
+            row[self.key] = self.subject.fields(key)[self.key]
+        row |= {name: self.subject.fields(contact)[name] for name in self.others}
+        for name, number in zip(self.values, values, strict=False):
+            row[name] = None if number == CLEARED else self.subject.fields(number)[name]
+        return row
+
+
+def contact_id(contact: int) -> str:
+    return f"contact-{contact}"
+
+
+def pairs() -> Iterator[Pair]:
+    """Every vendor as it comes, and in its variants."""
+    yield from map(_pair, subjects())
+
+
+def _pair(subject: Subject) -> Pair:
+    can = subject.vendor.capabilities
+    sample, other = subject.fields(1), subject.fields(2)
+    key = None if can.identity else next(_texts(sample, other, lambda name: matches(name, can.find_by)), None)
+    writes = [write for write in (can.create, can.update, can.upsert) if write]
+    needed = {name for write in writes for name in (*write.must_carry, *write.keyed_by)}
+    later = can.update or can.upsert
+    assert later is not None, "a vendor that changes nothing is not simulated"
+    free = list(_texts(sample, other, lambda name: _changes(name, later, can)))
+    free = [name for name in free if name not in (key, can.identity, *needed)]
+    free.sort(key=lambda name: "phone" in name or "mail" in name)  # the mark is no phone
+    others = tuple(sorted(needed - {key, can.identity}))
+    return Pair(subject, key, free[0], tuple(free[1 : 1 + VALUES]), others)
+
+
+def _texts(sample: dict[str, Json], other: dict[str, Json], fits: Callable[[str], bool]) -> Iterator[str]:
+    """The fields whose values are texts that differ from contact to contact."""
+    for name, value in sample.items():
+        if isinstance(value, str) and value != other[name] and fits(name):
+            yield name
+
+
+def _changes(name: str, later: Write, can: Capabilities) -> bool:
+    return matches(name, later.fields) and not matches(name, can.accumulates)

@@ -1,0 +1,78 @@
+"""Small worlds: what the source held last night, and what it holds tonight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from syncengine.model.mapping import OnRemoved
+from tests.simulation.pair import CLEARED, contact_id
+from tests.simulation.world import World
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One source row, by the numbers of its values. No two rows of a source have the same key."""
+
+    key: int
+    values: tuple[int, ...] = (1, 1)
+    tags: tuple[str, ...] = ()
+
+
+Source = Mapping[int, Wish]
+"""Contact to what it asks for."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A source that changes between two nights."""
+
+    before: Source
+    after: Source
+    gone: Source = field(default_factory=dict)
+    """Who was there the night before the last one."""
+    met: tuple[str, ...] | None = None
+    """The tags of a contact with the key of contact 1 that the vendor held before us."""
+    on_removed: OnRemoved = OnRemoved.UNTAG
+
+
+_ANN = Wish(1, (1, 1), ("a", "b"))
+_BOB = Wish(2, (2, 2), ("b",))
+_CAT = Wish(3, (3, CLEARED), ())
+
+SCENES: Mapping[str, Scene] = {
+    "newcomers": Scene({}, {1: _ANN, 2: replace(_BOB, values=(2, CLEARED))}),
+    "changes": Scene(
+        {1: _ANN, 2: _BOB},
+        {1: replace(_ANN, values=(4, CLEARED)), 2: replace(_BOB, tags=("a", "c"))},
+    ),
+    "left": Scene({1: _ANN, 2: _BOB}, {2: _BOB}),
+    "deleted": Scene({1: _ANN, 2: _BOB}, {2: replace(_BOB, values=(5, 5))}, on_removed=OnRemoved.DELETE),
+    "back": Scene({2: _BOB}, {1: replace(_ANN, tags=("c",)), 2: _BOB}, gone={1: _ANN, 2: _BOB}),
+    "taken over": Scene({1: _ANN}, {2: replace(_ANN, values=(6, 6), tags=("b", "c"))}),
+    "handed on": Scene({1: _ANN}, {1: replace(_ANN, key=9), 2: replace(_BOB, key=1)}),
+    "swapped": Scene({1: _ANN, 2: _BOB}, {1: replace(_ANN, key=2), 2: replace(_BOB, key=1)}),
+    "met": Scene({2: _BOB}, {1: _ANN, 2: replace(_BOB, key=8)}, met=("a", "x")),
+    "all at once": Scene(
+        {1: _ANN, 2: _BOB, 3: _CAT, 4: Wish(4, (4, 4), ("d",))},
+        {
+            1: replace(_ANN, tags=("b",), values=(7, 1)),
+            2: replace(_BOB, key=3),
+            3: replace(_CAT, key=2, values=(3, 3)),
+            5: Wish(4, (5, 5), ("a", "d")),
+            6: Wish(6, (6, CLEARED), ("e",)),
+        },
+    ),
+}
+
+
+def fill(world: World, source: Source) -> None:
+    """Make the source hold just this."""
+    for contact in [each for each in world.table.rows if each not in {contact_id(number) for number in source}]:
+        world.drop(contact)
+    for number, wish in source.items():
+        put(world, number, wish)
+
+
+def put(world: World, number: int, wish: Wish) -> None:
+    world.put(contact_id(number), world.pair.row(number, wish.key, wish.values, wish.tags))
