@@ -123,8 +123,9 @@ async def test_what_is_refused_comes_as_the_client_s_own_error() -> None:
         ):
             with pytest.raises(chartmogul.APIError) as refused:
                 chartmogul.Contact.create(config, data={**ILSE, **change}).get()
-            cause: Any = refused.value.__cause__
+            cause = refused.value.__cause__
             assert isinstance(cause, requests.HTTPError)
+            assert cause.response is not None
             assert cause.response.status_code == status
         made = chartmogul.Contact.create(config, data={**ILSE, "custom": [{"key": "unknown", "value": 1}]}).get()
         assert made.custom == {}
