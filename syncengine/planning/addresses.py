@@ -52,6 +52,15 @@ def findable(desired: Desired, create: Write, capabilities: Capabilities) -> Seq
     return names[:1] if create.max_fields is None else names
 
 
+def namers(desired: Desired, write: Write, capabilities: Capabilities) -> Sequence[str]:
+    """The fields that tag calls could name the contact by, if the write that makes it exist is given room for them."""
+    if write.max_fields is None:
+        return ()
+    calls = (capabilities.add_tags, capabilities.remove_tags)
+    names = dict.fromkeys(name for call in calls if call for name in call.addressed_by)
+    return [name for name in names if desired.fields.get(name) is not None and matches(name, write.fields)]
+
+
 def tag_address(call: TagCall, key: MatchKey | None, known: Known, written: Fields) -> Address | None:
     """What a tag call names the contact by when the writes set and clear ``written``; None when nothing is sure.
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncengine.model.calls import Action, Call, Rejected, Unsupported
-from syncengine.model.capabilities import Capabilities, Write
+from syncengine.model.capabilities import Capabilities, Write, matches
 from syncengine.model.contact import LISTS, Desired, Fields, Known, MatchKey
 from syncengine.model.http import Json
-from syncengine.planning.addresses import Address, findable, identity, tag_address, upsert_key
+from syncengine.planning.addresses import Address, findable, identity, namers, tag_address, upsert_key
 from syncengine.planning.packing import Kind, Load, Members, Names, Packed, Parcel, pack, set_offers
 from syncengine.planning.wishes import Wishes, wishes
 
@@ -88,7 +88,14 @@ def _in_order(draft: _Draft) -> list[Parcel]:
 
 
 def _firsts(desired: Desired, capabilities: Capabilities) -> Iterator[Kind]:
-    """The writes that can make a contact exist."""
+    """The writes that can make a contact exist, each as it is and with a field that tag calls could name it by."""
+    for kind in _makers(desired, capabilities):
+        yield kind
+        for name in namers(desired, kind.write, capabilities):
+            yield Kind(kind.action, kind.write, {**kind.carried, name: desired.fields[name]})
+
+
+def _makers(desired: Desired, capabilities: Capabilities) -> Iterator[Kind]:
     # An upsert is safe to repeat, so it wins a draw.
     if capabilities.upsert:
         yield Kind(Action.UPSERT, capabilities.upsert, {})
@@ -145,10 +152,11 @@ def _draft(
     known: Known,
 ) -> _Draft:
     """Split the wishes into what fits somewhere and what the vendor cannot express, and pack what fits."""
-    fields, dropped = _expressible(wanted.fields, first, later, known)
+    fields, dropped = _expressible(wanted.fields, first, later, known, capabilities)
     add, remove = capabilities.add_tags, capabilities.remove_tags
-    adding = tag_address(add, key, known, fields) if add else None
-    removing = tag_address(remove, key, known, fields) if remove else None
+    written = {**_surely_carried(first, later, fields), **fields}
+    adding = tag_address(add, key, known, written) if add else None
+    removing = tag_address(remove, key, known, written) if remove else None
     offers = replace(capabilities, add_tags=add if adding else None, remove_tags=remove if removing else None)
     wished = Members(
         wanted.add_tags,
@@ -168,8 +176,17 @@ def _draft(
     return _Draft(packed, tuple(dropped), {action: address for action, address in addresses if address})
 
 
+def _surely_carried(first: Kind | None, later: Sequence[Kind], fields: Fields) -> Fields:
+    """What goes out anyway, changed or not, whichever writes are chosen for these wishes."""
+    if first:
+        return first.carried
+    kinds = later if fields else ()
+    carried = kinds[0].carried if kinds else {}
+    return {name: value for name, value in carried.items() if all(name in kind.carried for kind in kinds)}
+
+
 def _expressible(
-    wanted: Fields, first: Kind | None, later: Sequence[Kind], known: Known
+    wanted: Fields, first: Kind | None, later: Sequence[Kind], known: Known, capabilities: Capabilities
 ) -> tuple[Fields, list[Unsupported]]:
     """The wished fields that some write can carry, and what the vendor cannot express."""
     fields: dict[str, Json] = {}
@@ -185,14 +202,16 @@ def _expressible(
             if room is not None and name not in first.carried:
                 room -= 1
         else:
-            dropped.append(Unsupported(_field_code(name, value, known), name))
+            dropped.append(Unsupported(_field_code(name, value, known, capabilities), name))
     return fields, dropped
 
 
-def _field_code(name: str, value: Json, known: Known) -> str:
+def _field_code(name: str, value: Json, known: Known, capabilities: Capabilities) -> str:
     if value is None:
         return "clear_field"
-    return "change_field" if name in known.fields else "set_field"
+    # Of a field that accumulates, the value that stays is told of apart (``Wishes.stays``).
+    changes = name in known.fields and not matches(name, capabilities.accumulates)
+    return "change_field" if changes else "set_field"
 
 
 def _that_fit(

@@ -44,7 +44,8 @@ def wishes(desired: Desired, known: Known, capabilities: Capabilities) -> Wishes
         doubtful = name in doubtful_fields
         if matches(name, capabilities.accumulates):
             held = known.fields.get(name) or []
-            if value is not None and (doubtful or not any(equal(value, old) for old in held)):
+            # What it was known to hold it still holds, whatever else may have been sent.
+            if value is not None and not any(equal(value, old) for old in held):
                 fields[name] = value
             if any(not equal(value, old) for old in held):
                 stays.append(Unsupported("clear_field" if value is None else "change_field", name))

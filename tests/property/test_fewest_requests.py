@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
+from types import ModuleType
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from syncengine.model.calls import Action, Call, Rejected, Unsupported
 from syncengine.model.capabilities import Capabilities, ListCall, TagCall
 from syncengine.model.capabilities import Write as Offer
-from syncengine.model.contact import LISTS, Desired, Fields, Known, MatchKey, Pending
+from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending
 from syncengine.planning import packing, plan
 from syncengine.planning.plan import Plan, plan_contact
 from tests.request_search import (
@@ -22,6 +24,7 @@ from tests.request_search import (
     TAG,
     WRITES,
     Held,
+    IllegalRequest,
     Least,
     MemberCall,
     Request,
@@ -208,9 +211,9 @@ def _capabilities(vendor: Vendor, *, identity: bool) -> Capabilities:
         else ListCall(offer.most, offer.cost)
         for kind, offer in vendor.members.items()
     }
+    offers: dict[str, Any] = {**writes, **members}  # by the names of the actions
     return Capabilities(
-        **writes,
-        **members,  # type: ignore[arg-type]
+        **offers,
         accumulates=tuple(vendor.keeps),
         find_by=tuple(vendor.finds),
         identity=IDENTITY if identity else None,
@@ -253,7 +256,30 @@ def _name(item: Unsupported, vendor: Vendor) -> str:
             return item.subject
 
 
+def _cases(chunk: int) -> Iterator[Case]:
+    """Small contacts in the first chunks, those of six fields and six tags in the last."""
+    for number in range(CASES):
+        yield case_of(Random(f"{chunk}/{number}"), size=1 + (chunk * CASES + number) * 6 // (CHUNKS * CASES))
+
+
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_no_sequence_of_requests_is_shorter_or_gets_further(chunk: int) -> None:
-    for number in range(CASES):
-        prove(case_of(Random(f"{chunk}/{number}"), size=1 + (chunk * CASES + number) * 6 // (CHUNKS * CASES)))
+    for case in _cases(chunk):
+        prove(case)
+
+
+SPOILED: dict[str, tuple[ModuleType, str, Callable[..., object]]] = {
+    "nothing rides inside a write": (
+        packing,
+        "_ride",
+        lambda writes, load: [*([packing.Members((), (), (), ())] * len(writes)), load.members],
+    ),
+    "the calls go out back to front": (plan, "_in_order", lambda draft: [*draft.packed.calls, *draft.packed.writes]),
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_the_search_notices_a_plan_that_is_spoiled(name: str) -> None:
+    module, function, spoiled = SPOILED[name]
+    with patch.object(module, function, spoiled), pytest.raises((AssertionError, IllegalRequest)):
+        test_no_sequence_of_requests_is_shorter_or_gets_further(CHUNKS // 2)
