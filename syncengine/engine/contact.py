@@ -80,7 +80,7 @@ class ContactSync:
             return self._deferred(turn, "unreachable", error)
         except AccountStopped as error:
             return self._deferred(turn, "account_stopped", error)
-        return self._deferred(turn, "unsettled", VendorUnavailable(_UNSETTLED, maybe_applied=True))
+        return self._unsettled(turn)
 
     async def _settle(self, turn: _Turn) -> Ending | None:
         """Look up what has to be; None when the contact is ready to be planned."""
@@ -88,26 +88,29 @@ class ContactSync:
         look_up = settle.needs_look_up(desired, turn.known, self._capabilities, find_first=self._task.find_first)
         if look_up is None:
             return self._refusal(turn)
-        found = await self._find(turn, look_up)
+        found, ending = await self._look_up(turn, look_up)
         if not found and look_up.wait > 0:
             if look_up.wait > self._task.patience.max_wait or self._stopping.is_set():
-                return self._deferred(turn, "unsettled", VendorUnavailable(_UNSETTLED, maybe_applied=True))
+                return self._unsettled(turn)
             await asyncio.sleep(look_up.wait)
-            found = await self._find(turn, look_up)
-        if len(found) > 1:
-            return self._rejected(turn, _AMBIGUOUS)
+            found, ending = await self._look_up(turn, look_up)
         if not found:
             turn.known = settle.absent(turn.known)
-            return self._refusal(turn)
-        return await self._link(turn, found[0]) or self._refusal(turn)
+        return ending or self._refusal(turn)
 
-    async def _find(self, turn: _Turn, look_up: settle.LookUp) -> tuple[Remote, ...]:
-        """The hits of the first key that has any."""
+    async def _look_up(self, turn: _Turn, look_up: settle.LookUp) -> tuple[bool, Ending | None]:
+        """Whether any key finds the contact, and how its turn ends where what is found cannot be its own."""
+        desired = turn.job.desired
         for key in look_up.keys:
-            hits = await self._retrier.run(partial(self._vendor.find, key), turn.meter, repeatable=True)
+            hits = settle.unique(await self._retrier.run(partial(self._vendor.find, key), turn.meter, repeatable=True))
+            if len(hits) > 1:
+                return True, self._rejected(turn, _AMBIGUOUS)
             if hits:
-                return settle.unique(hits)
-        return ()
+                ending = await self._link(turn, hits[0])
+                # Another contact's, under a key this one does not ask for (any more): it says nothing about this one.
+                if ending is None or (desired and key in desired.keys):
+                    return True, ending
+        return False, None
 
     async def _link(self, turn: _Turn, remote: Remote) -> Ending | None:
         link = await self._store.link(turn.job.state.contact_id, remote.external_id)
@@ -215,6 +218,9 @@ class ContactSync:
             status=error.status if isinstance(error, VendorUnavailable) else None,
         )
         return Ending(record, unreachable=unreachable and not turn.actions)
+
+    def _unsettled(self, turn: _Turn) -> Ending:
+        return self._deferred(turn, "unsettled", VendorUnavailable(_UNSETTLED, maybe_applied=True))
 
     def _held(self, turn: _Turn, owner: str) -> Ending:
         message = f"its match key is still held at the vendor by contact {owner}, which has work to do first"

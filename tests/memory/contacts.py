@@ -42,7 +42,8 @@ class Contacts:
             return
         async with self._fence.writing("intend", sending=True) as database:
             for intent in intents:
-                self._state(database, intent.contact_id).source_hash = None
+                state = self._state(database, intent.contact_id)
+                state.source_hash, state.status = None, Status.PENDING
                 known = self._known(database, intent.contact_id)
                 known.pending = replace(intent.pending, fields=kept(dict(intent.pending.fields)))
                 known.pending_at = None

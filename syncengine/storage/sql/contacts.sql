@@ -12,11 +12,12 @@ LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
 WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[])
 
 -- name: intend_state
+-- Whatever the contact was before, removed or a dead letter: until this is settled every diff has to find it.
 INSERT INTO syncengine.sync_state (destination, contact_id, contact_number, status)
 SELECT $1, contact_id, contact_number, 'pending'
 FROM unnest($2::text[], $3::bigint[]) AS t (contact_id, contact_number)
 ORDER BY contact_id
-ON CONFLICT (destination, contact_id) DO UPDATE SET source_hash = NULL
+ON CONFLICT (destination, contact_id) DO UPDATE SET source_hash = NULL, status = 'pending'
 
 -- name: intend_known
 INSERT INTO syncengine.sync_known (destination, contact_id, pending)
