@@ -13,6 +13,7 @@ from syncengine.engine.retry import Retrier
 from syncengine.engine.task import Job, Task
 from syncengine.errors import AccountStopped, VendorUnavailable
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, Unsupported
+from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Desired, Known, Remote
 from syncengine.model.http import Exchange
 from syncengine.model.work import Record
@@ -168,10 +169,9 @@ class ContactSync:
         return await self._retrier.run(make, turn.meter, repeatable=repeatable)
 
     async def _taken_over(self, turn: _Turn, call: Call, applied: Applied) -> Ending | None:
-        """The end for a contact whose upsert by a match key wrote to a vendor contact that another one owns."""
-        upsert = self._capabilities.upsert
+        """The end for a contact whose write by a match key went to a vendor contact that another one owns."""
         new = turn.known.external_id is None and applied.external_id is not None
-        if not new or call.action is not Action.UPSERT or not upsert or not upsert.keyed_by:
+        if not new or not _by_key(call, self._capabilities):
             return None
         link = await self._store.link(turn.job.state.contact_id, applied.external_id or "")
         return self._rejected(turn, _owned(link.owner)) if link.owner else None
@@ -240,6 +240,14 @@ def _visible(exchange: Exchange[Answer]) -> Exchange[Answer]:
 def _repeatable(call: Call, vendor: Vendor) -> bool:
     write = vendor.capabilities.create
     return call.action is Action.CREATE and write is not None and write.repeatable
+
+
+def _by_key(call: Call, capabilities: Capabilities) -> bool:
+    """Whether the answer may name a contact that was there before, without saying so."""
+    if call.action is Action.UPSERT:
+        return capabilities.upsert is not None and bool(capabilities.upsert.keyed_by)
+    create = capabilities.create if call.action is Action.CREATE else None
+    return create is not None and not create.tells_existing
 
 
 def _gone(answer: Rejected, desired: Desired | None) -> bool:

@@ -37,6 +37,9 @@ class Write:
     """Fields by which the vendor itself tells contacts apart: a create makes no second contact with the value of one
     of them, an upsert goes by the first that is a match field of the contact (and by ``identity`` where that is the
     only one). In the order of preference."""
+    tells_existing: bool = True
+    """Whether a create that finds its contact there says so (``Exists``). Where it may just name that contact, written
+    to or not, contacts are looked up by all of ``keyed_by`` before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,9 @@ class Deletion:
     """A call that deletes the contact."""
 
     requests: int = 1
+    keeps: tuple[str, ...] = ()
+    """Patterns of the fields that the vendor goes on holding; empty: the contact is gone. From one that is not gone our
+    tags are taken, and its lists are left, before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,8 @@ class Capabilities:
     """A write of its own for the stage of a contact's life."""
     find_by: tuple[str, ...] = ()
     """Patterns of the fields that ``find`` can look up exactly; empty: the vendor has no look-up."""
+    shows_one: tuple[str, ...] = ()
+    """Patterns of the fields of which ``find`` shows one contact, any one, where several have the value."""
     reads: bool = True
     """Whether ``read`` shows what the vendor holds under an external id."""
     identity: str | None = None

@@ -21,7 +21,13 @@ def plan_removal(contact_id: str, known: Known, policy: OnRemoved, capabilities:
         if capabilities.delete is None:
             return Plan(unsupported=(Unsupported("delete", ""),))
         call = Call(Action.DELETE, contact_id, external_id=known.external_id, key=known.key)
-        return Plan((call,), requests=capabilities.delete.requests)
+        before = _untagged(contact_id, known, capabilities) if capabilities.delete.keeps else Plan()
+        return Plan((*before.calls, call), before.unsupported, before.requests + capabilities.delete.requests)
+    return _untagged(contact_id, known, capabilities)
+
+
+def _untagged(contact_id: str, known: Known, capabilities: Capabilities) -> Plan:
+    """The calls that take our tags away and leave the lists; whatever else the vendor holds stays."""
     untagged = Desired(contact_id, fields={}, keys=(known.key,) if known.key else (), manages_lists=True)
     pending = known.pending
     if pending:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from syncengine.model.calls import Action, Applied, Call
@@ -34,7 +34,7 @@ def needs_look_up(
     """
     if known.external_id is not None or not capabilities.find_by:
         return None
-    present = desired.keys if desired else ()
+    present = (*desired.keys, *_untold(desired, capabilities)) if desired else ()
     unknown = known.pending is not None and known.pending.creates
     if not unknown and not (find_first and desired and not _guarded(desired, capabilities)):
         return None
@@ -45,6 +45,17 @@ def needs_look_up(
     return LookUp(keys, wait, unknown) if keys else None
 
 
+def _untold(desired: Desired, capabilities: Capabilities) -> Iterator[MatchKey]:
+    """Keys by which a create would take a contact that is there for its own, and not say so."""
+    create = capabilities.create
+    if create is None or create.tells_existing or not desired.keys:
+        return
+    for name in create.keyed_by:
+        value = desired.fields.get(name)
+        if value not in (None, "") and all(key.field != name for key in desired.keys):
+            yield MatchKey(name, str(value))
+
+
 def _guarded(desired: Desired, capabilities: Capabilities) -> bool:
     """Whether the first write itself makes no second contact, and writes to none that another contact owns."""
     if capabilities.upsert is not None:
@@ -52,7 +63,8 @@ def _guarded(desired: Desired, capabilities: Capabilities) -> bool:
     create = capabilities.create
     if create is None:
         return True
-    return create.repeatable and all(not create.keyed_by or key.field in create.keyed_by for key in desired.keys)
+    told = create.repeatable and create.tells_existing
+    return told and all(not create.keyed_by or key.field in create.keyed_by for key in desired.keys)
 
 
 def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[str, Json, Json], bool]) -> Known:

@@ -25,9 +25,9 @@ def duplicates(contacts: Iterable[Mapping[str, Json]], key: str | None = None) -
 
 
 def _phones(fields: Mapping[str, Json]) -> Iterator[str]:
-    """The standard phone fields, whatever the vendor calls them: ``phone``, ``phone_numbers.mobile``."""
+    """The standard phone fields, whatever the vendor calls them: ``phoneNumber``, ``phone_numbers.mobile``."""
     for name, value in fields.items():
-        if name.partition(".")[0] in ("phone", "phone_numbers"):
+        if name.partition(".")[0] in ("phone", "phoneNumber", "phone_numbers"):
             yield from value if isinstance(value, list) else [value]
 
 

@@ -122,7 +122,7 @@ def _impossible(subject: Subject) -> Iterator[Call]:
         yield subject.call(action)
     for action in subject.actions():
         call = subject.call(action)
-        if call.key and subject.vendor.capabilities.identity is None:
+        if call.key and subject.vendor.capabilities.identity is None and action is not Action.CREATE:
             yield replace(call, key=None)
         elif action not in (Action.CREATE, Action.UPSERT):
             yield replace(call, external_id=None)
