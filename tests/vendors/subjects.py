@@ -119,7 +119,7 @@ def subject(name: str, settings: Mapping[str, Json] | None = None) -> Subject:
     module = vendors.load(name)
     vendor = module.build(module.settings.model_validate({**derived_settings(module), **(settings or {})}))
     hints = _hints(name)
-    return Subject(module, "", vendor, hints.sample if hints else _derived_sample(vendor), {})
+    return Subject(module, "", vendor, _writable(hints.sample, vendor) if hints else _derived_sample(vendor), {})
 
 
 def secrets(module: VendorModule) -> dict[str, str]:
@@ -144,6 +144,15 @@ def _hints(name: str) -> Any:
 
 
 def _derived_sample(vendor: Vendor) -> Callable[[int], dict[str, Json]]:
+def _writable(sample: Callable[[int], dict[str, Json]], vendor: Vendor) -> Callable[[int], dict[str, Json]]:
+    """The sample without the fields that no write takes with these settings."""
+    can = vendor.capabilities
+    patterns = tuple(
+        p for write in (can.create, can.update, can.upsert, can.set_lifecycle) if write for p in write.fields
+    )
+    return lambda number: {name: value for name, value in sample(number).items() if matches(name, patterns)}
+
+
     can = vendor.capabilities
     patterns = dict.fromkeys(
         p for write in (can.create, can.update, can.upsert) if write for p in write.fields if p != can.identity

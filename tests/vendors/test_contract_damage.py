@@ -38,7 +38,8 @@ def test_a_damaged_look_up_never_breaks_the_adapter(subject: Subject) -> None:
     bench = Bench(subject)
     external_id = bench.make(1)
     key = next(subject.keys(1))
-    for damaged in mutants(bench.last_answer_to(subject.vendor.read(external_id))):
+    reads = subject.vendor.capabilities.reads
+    for damaged in mutants(bench.last_answer_to(subject.vendor.read(external_id))) if reads else ():
         try:
             held = bench.pretend(subject.vendor.read(external_id), damaged)
         except (RequestFailed, AccountStopped):

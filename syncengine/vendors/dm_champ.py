@@ -1,0 +1,300 @@
+"""DM Champ: one contact a phone; a success that may be an error, and an error that may be a plain text.
+
+The key travels in the query. Nothing is read by the vendor's own id but tags and messages. Tags are only ever added, by
+phone or e-mail; membership that can be taken back is a list. What a create leaves out is stored as "Unknown".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AliasChoices, AliasPath, BeforeValidator, Field
+
+from syncengine.errors import VendorHalted, VendorUnavailable
+from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected
+from syncengine.model.capabilities import Capabilities, Deletion, ListCall, TagCall, Write
+from syncengine.model.contact import LISTS, Fields, MatchKey, Remote
+from syncengine.model.http import Exchange, Json, Request
+from syncengine.model.limits import Limit
+from syncengine.vendors import kit
+
+_PHONE = "phoneNumber"
+_NAMES = ("firstName", "lastName")
+_BOT, _SILENT = "is_bot_active", "do_not_disturb"
+_CHANGEABLE = (*_NAMES, "email", _BOT, _SILENT)
+_TEXTS = (_PHONE, "instagramId", "currentCampaign", "channel", "externalId", "customChannel", "chatWidgetId")
+_ONCE = (*_TEXTS, "currentCampaignData", "isChatWindowOpen")
+_FLAGS = (_BOT, _SILENT, "isChatWindowOpen")
+_CUSTOM = "custom_fields."
+_SHOWN = {name: name for name in (_PHONE, *_NAMES, "email", "channel")} | {"isBotActive": _BOT, "doNotDisturb": _SILENT}
+"""What a look-up shows, and our name for it: flags are read in another spelling than they are written."""
+_PLACEHOLDERS = dict.fromkeys(_NAMES, "Unknown") | {"email": "unknown@unknown.com"}
+"""What the vendor stores where it was given nothing."""
+_SILENCED = {**_PLACEHOLDERS, _BOT: False, _SILENT: True}
+_ID_PLACES = AliasChoices("contactId", "contact_id", AliasPath("data", "contactId"), AliasPath("contact", "id"), "id")
+_TagName: TypeAlias = Annotated[str, BeforeValidator(lambda tag: tag.get("name") if isinstance(tag, dict) else tag)]
+_KEY_REFUSED = {401: "settings.api_key"}
+_ERROR_CODES = frozenset(map(str, range(400, 600)))
+_UNSEEN = Rejected(
+    "exists_unseen",
+    "the vendor says that it holds a contact with this phone, and shows none in a look-up by it: is it written in "
+    "another way there (settings.look_up_phones)? Correct the row, or the contact there",
+)
+_ANSWERED = "settings.bot_active: the bot answers every contact that is created, and a campaign may write to it at once"
+
+
+class Settings(kit.VendorSettings):
+    """``base_url`` ends in ``/v1``."""
+
+    api_key: kit.Secret
+    bot_active: bool = False
+    """Whether the bot answers new contacts whose row does not say so; the vendor's own default is that it does."""
+    do_not_disturb: bool = False
+    """Whether new contacts whose row does not say so are left in peace."""
+    duplicates: Literal["unknown", "refused"] = "unknown"
+    """What a create says of a phone that is there. ``refused``: surely no success, so that no look-up goes before."""
+    lists_in_create: bool = True
+    """Whether a create joins lists; older copies of the API ignore them there."""
+    custom_fields: Literal["nowhere", "create", "everywhere"] = "nowhere"
+    """Which writes keep custom fields is not documented."""
+    clear_with: Literal["placeholder", "empty", "nothing"] = "nothing"
+    """What clears a name or the e-mail address: the vendor's own placeholder, the empty text, or nothing does."""
+    put_replaces: bool = False
+    """Whether an update resets what it leaves out, so that it has to carry all five fields."""
+    look_up_phones: Literal["as_sent", "both"] = "as_sent"
+    """``both``: also without the ``+``, where nobody is found with it."""
+    delete_as: Literal["nothing", "silenced"] = "nothing"
+    """There is no deletion. ``silenced`` is the nearest thing: no name, no address, no bot, not to be disturbed."""
+
+
+SETTINGS = Settings
+LIMITS = (Limit(calls=5, per=1.0),)
+"""None is documented."""
+IDENTITY = ()
+VERSION = 1
+
+
+def build(settings: Settings) -> DmChamp:
+    return DmChamp(settings)
+
+
+class _Tags(kit.Shape):
+    tags: tuple[_TagName, ...]
+
+
+class _Contact(kit.Shape, extra="allow"):
+    tags: tuple[_TagName, ...] | None = None
+
+    def fields(self) -> dict[str, Json]:
+        shown = self.model_extra or {}
+        return {ours: _held(ours, shown[theirs]) for theirs, ours in _SHOWN.items() if theirs in shown}
+
+
+class _Named(kit.Shape):
+    id: kit.Id = Field(validation_alias=_ID_PLACES)
+    contact: _Contact | None = None
+
+
+class DmChamp:
+    """See ``ports.Vendor`` and ``ports.Teller``."""
+
+    name = "dm_champ"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._key = settings.api_key.get_secret_value()
+        custom = (f"{_CUSTOM}*",)
+        self.capabilities = Capabilities(
+            create=Write(
+                fields=(*_CHANGEABLE, *_ONCE, *(custom if settings.custom_fields != "nowhere" else ())),
+                must_carry=(_PHONE,),
+                join_lists=None if settings.lists_in_create else 0,
+                repeatable=True,
+                keyed_by=(_PHONE,),
+                tells_existing=settings.duplicates == "refused",
+            ),
+            update=Write(
+                fields=(*_CHANGEABLE, *(custom if settings.custom_fields == "everywhere" else ())),
+                clears=() if settings.clear_with == "nothing" else (*_NAMES, "email"),
+                must_carry=_CHANGEABLE if settings.put_replaces else (),
+                repeatable=True,
+            ),
+            add_tags=TagCall(1, addressed_by=(_PHONE, "email")),
+            delete=Deletion(keeps=(*_ONCE, *custom)) if settings.delete_as == "silenced" else None,
+            join_lists=ListCall(),
+            leave_lists=ListCall(),
+            find_by=(_PHONE, "email"),
+            shows_one=("email",),
+            reads=False,
+            settles_within=settings.settles_within,
+            cautions=(_ANSWERED,) if settings.bot_active else (),
+        )
+
+    def probe(self) -> Exchange[bool]:
+        request = self._request("GET", "/tags")
+        reply = yield from _asked(request, {**_KEY_REFUSED, 404: kit.BASE_URL})
+        if _refuses(reply):
+            said = f"{request.route}: the vendor refuses even this (status {reply.status}); check {kit.BASE_URL}"
+            raise VendorHalted(said, setting=kit.BASE_URL)
+        kit.shaped(request, replace(reply, body={"tags": reply.body}), _Tags)
+        return True
+
+    def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+        remote = yield from self._look(key)
+        return (remote,) if remote else ()
+
+    def read(self, external_id: str) -> Exchange[Remote | None]:  # noqa: ARG002 - the port's
+        raise ValueError("DM Champ reads no contact by its id; look it up by phone or e-mail")
+
+    def details(self, external_id: str) -> Exchange[Mapping[str, Json]]:
+        told: dict[str, Json] = {}
+        for what in ("tags", "messages"):
+            request = self._request("GET", f"/contacts/{what}/{{id}}", contact=external_id)
+            reply = yield from _asked(request)
+            if _refuses(reply) and reply.status != 404:
+                raise _unsaid(request, reply)
+            if reply.ok:
+                told[what] = reply.body
+        return told
+
+    def send(self, call: Call) -> Exchange[Answer]:
+        kit.check(call, self.capabilities)
+        match call.action:
+            case Action.CREATE:
+                return self._create(call)
+            case Action.ADD_TAGS:
+                return self._tag(call)
+            case Action.UPDATE | Action.DELETE:
+                body = _SILENCED if call.action is Action.DELETE else self._body(call.fields)
+                request = self._request("PUT", "/contacts/{id}", contact=kit.external_id(call), json=body)
+                return self._change(call, request)
+            case _:
+                method = "POST" if call.action is Action.JOIN_LISTS else "DELETE"
+                body = {"contactId": kit.external_id(call), "listId": next(_lists(call.fields))}
+                return self._change(call, self._request(method, "/contacts/lists", json=body))
+
+    def same(self, field: str, ours: Json, theirs: Json) -> bool:
+        ours, theirs = _held(field, ours), _held(field, theirs)
+        if field == _PHONE:
+            return kit.same_phone(ours, theirs)
+        if field in _FLAGS or field == "email":
+            return kit.text(ours).lower() == kit.text(theirs).lower()
+        return kit.same_text(ours, theirs) or kit.same_time(ours, theirs)
+
+    def _look(self, key: MatchKey, *, quietly: bool = False) -> Exchange[Remote | None]:
+        """Whom the vendor shows under a key; quietly: nobody where it refuses to look."""
+        if self.same(key.field, key.value, None):
+            return None  # whoever has no address has the placeholder: thousands may
+        spellings = [key.value]
+        if key.field == _PHONE and self._settings.look_up_phones == "both":
+            spellings.append(key.value[1:] if key.value.startswith("+") else f"+{key.value}")
+        for spelling in spellings:
+            request = self._request("GET", "/contacts", (key.field, spelling))
+            reply = yield from _asked(request)
+            if reply.status == 404 or (_refuses(reply) and (reply.ok or quietly)):
+                continue
+            if _refuses(reply):
+                raise _unsaid(request, reply)
+            found = kit.shaped(request, reply, _Named)
+            contact = found.contact or _Contact()
+            fields = {key.field: key.value, **contact.fields()}
+            if self.same(key.field, key.value, fields[key.field]):
+                return Remote(found.id, fields, frozenset(contact.tags or ()))
+        return None
+
+    def _create(self, call: Call) -> Exchange[Answer]:
+        body = {_BOT: self._settings.bot_active, _SILENT: self._settings.do_not_disturb, **self._body(call.fields)}
+        if lists := list(_lists(call.fields)):
+            body["listIds"] = lists
+        request = self._request("POST", "/contacts", json=body)
+        reply = yield from _asked(request, _KEY_REFUSED if lists else {**_KEY_REFUSED, 404: kit.BASE_URL})
+        if not _refuses(reply):
+            return Applied(kit.shaped(request, reply, _Named).id)
+        if reply.status != 409 and "already exist" not in _words(reply.body).lower():
+            return self._refusal(request, reply, call)
+        remote = yield from self._look(MatchKey(_PHONE, kit.text(call.fields.get(_PHONE))), quietly=True)
+        return Exists(remote) if remote else replace(_UNSEEN, status=reply.status)
+
+    def _tag(self, call: Call) -> Exchange[Answer]:
+        if call.key is None:
+            raise ValueError("add_tags needs the phone or the e-mail address it goes by")
+        who = call.key.value.removeprefix("+") if call.key.field == _PHONE else call.key.value
+        query = (("tag", tag) for tag in call.add_tags)
+        return self._change(call, self._request("POST", "/tags", *query, (call.key.field, who)))
+
+    def _change(self, call: Call, request: Request) -> Exchange[Answer]:
+        """Everything but a create: no answer shows what became of it."""
+        reply = yield from _asked(request)
+        if _refuses(reply):
+            return Applied() if _is_so(reply, call.action) else self._refusal(request, reply, call)
+        kit.shaped(request, reply, kit.Shape)  # any object
+        return Applied()
+
+    def _refusal(self, request: Request, reply: kit.Reply, call: Call) -> Rejected:
+        words = _words(reply.body)
+        gone = reply.status == 404 and call.action is not Action.CREATE and "list" not in words.lower()
+        code = "not_found" if gone else "refused" if reply.ok else None
+        return kit.refused(request, reply, words, (*kit.sent_values(call), *dict(request.query).values()), code)
+
+    def _body(self, fields: Fields) -> dict[str, Json]:
+        body: dict[str, Json] = {}
+        for name, value in fields.items():
+            if name.startswith(_CUSTOM):
+                body.setdefault("custom_fields", {})[name.removeprefix(_CUSTOM)] = value
+            elif value is None:
+                body[name] = _PLACEHOLDERS[name] if self._settings.clear_with == "placeholder" else ""
+            elif name in (*_CHANGEABLE, *_ONCE):
+                flag = {"true": True, "false": False}.get(kit.text(value).lower(), value)
+                body[name] = flag if name in _FLAGS else value if isinstance(value, dict) else kit.text(value)
+            elif not name.startswith(LISTS):
+                raise ValueError(f'DM Champ has no field "{name}"')
+        return body
+
+    def _request(self, method: str, route: str, *ask: tuple[str, str], contact: str = "", json: Json = None) -> Request:
+        path = route.replace("{id}", kit.segment(contact))
+        return Request(method, path, f"{method} {route}", query=(*ask, ("apiKey", self._key)), json=json)
+
+
+def _asked(request: Request, halts: Mapping[int, str] = _KEY_REFUSED) -> Exchange[kit.Reply]:
+    """The answer; one that calls itself an error is judged by the status it names, whatever HTTP's is."""
+    response = yield request
+    reply = kit.judge(request, response, halts)
+    if reply.ok and _refuses(reply) and (code := kit.text(reply.body.get("error_code"))) in _ERROR_CODES:
+        reply = kit.judge(request, replace(response, status=int(code)), halts)
+    no_json = reply.status == 404 and reply.body is None
+    return kit.judge(request, response, {404: kit.BASE_URL}) if no_json else reply
+
+
+def _refuses(reply: kit.Reply) -> bool:
+    return not reply.ok or (isinstance(reply.body, Mapping) and reply.body.get("success") is False)
+
+
+def _unsaid(request: Request, reply: kit.Reply) -> VendorUnavailable:
+    return kit.refused_look_up(request, reply, _words(reply.body), dict(request.query).values())
+
+
+def _is_so(reply: kit.Reply, action: Action) -> bool:
+    """Whether a refusal says that what was asked for is so already."""
+    words = _words(reply.body).lower()
+    if action is Action.LEAVE_LISTS:
+        return reply.status in (400, 404) and "list" in words and "not" in words
+    return reply.status == 404 if action is Action.DELETE else action is Action.JOIN_LISTS and "already" in words
+
+
+def _lists(fields: Fields) -> Iterator[str]:
+    return (name.removeprefix(LISTS) for name in fields if name.startswith(LISTS))
+
+
+def _held(field: str, value: Json) -> Json:
+    """A value as it counts: what stands for nothing is None."""
+    return None if value in ("", _PLACEHOLDERS.get(field)) else value
+
+
+def _words(body: Json) -> str:
+    """The message of a refusal: the body itself, or in one of three places."""
+    if isinstance(body, Mapping):
+        data = body.get("data")
+        body = body.get("message") or body.get("error") or (data.get("message") if isinstance(data, Mapping) else None)
+    return kit.text(body)
