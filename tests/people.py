@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,8 @@ from syncengine.config import Config, load_config
 from syncengine.model.reports import PlanReport, RunReport
 from syncengine.sandbox.faults import Chance, Kind, Rule
 from syncengine.sandbox.server import Sandbox, serve
+from syncengine.sandbox.twins.chartmogul import CUSTOMERS, DATA_SOURCE
+from tests.killing import Command
 from tests.running import KEY, TOKEN
 
 _ENGINE = {
@@ -47,6 +49,24 @@ CHARLES = {
     "fields": {"first_name": "name", "phone_numbers.main": "phone"},
     "tags": {"from": "tags"},
 }
+CHARTMOGUL = {
+    "vendor": "chartmogul",
+    "settings": {
+        "base_url": "${CHARTMOGUL_URL}/v1",
+        "api_key": "${CHARTMOGUL_KEY}",
+        "data_source_uuid": DATA_SOURCE,
+        "settles_within": "100ms",
+    },
+    "limits": [],
+    "attempts": 1,
+    "match_on": ["external_id"],
+    "fields": {
+        "external_id": "id",
+        "first_name": "name",
+        "phone": "phone",
+        "customer_uuid": {"from": "company", "default": CUSTOMERS[0]},
+    },
+}
 BOTH: Mapping[str, Mapping[str, Any]] = {"charles": CHARLES, "respond_io": RESPOND_IO}
 
 
@@ -60,6 +80,7 @@ class People:
     environ: dict[str, str]
     engine: dict[str, Any]
     destinations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _commands: int = 0
 
     @property
     def config(self) -> Config:
@@ -92,16 +113,27 @@ class People:
         (report,) = await app.plan(self.config, (name,), app.Request(**options))
         return report
 
+    def start(self, *arguments: str) -> Command:
+        """``syncengine ARGUMENTS`` in a process of its own."""
+        self._commands += 1
+        output = self.file.parent / f"output-{self._commands}"
+        return Command(("--config", str(self.file), *arguments), {**self.environ, "TERM": "dumb"}, output)
+
+    async def command(self, *arguments: str) -> tuple[int, str]:
+        """``syncengine ARGUMENTS``: its exit code, and everything it printed."""
+        command = self.start(*arguments)
+        return await command.ended(), command.said()
+
     async def add(self, ids: Iterable[int], **columns: Any) -> None:
         """Newcomers, or former ones again."""
-        for number in ids:
-            await self.source.execute(
-                "INSERT INTO crm.people (id, name, phone) VALUES ($1, $2, $3)",
-                number,
-                f"Name {number}",
-                f"+49151{number:07}",
-            )
-            await self.change(number, **columns)
+        numbers = list(ids)
+        await self.source.execute(
+            "INSERT INTO crm.people (id, name, phone) "
+            "SELECT id, 'Name ' || id, '+49151' || lpad(id::text, 7, '0') FROM unnest($1::integer[]) AS t (id)",
+            numbers,
+        )
+        for column, value in columns.items():
+            await self.source.execute(f"UPDATE crm.people SET {column} = $2 WHERE id = ANY ($1)", numbers, value)  # noqa: S608 - the tests' own columns
 
     async def change(self, number: int, **columns: Any) -> None:
         for column, value in columns.items():
@@ -138,7 +170,8 @@ class People:
         """The vendor's contacts by our id; two of one id fail the test."""
         found: dict[int, dict[str, Any]] = {}
         for contact in self.sandbox.contacts(twin):
-            contact_id = int(str(contact["key"] or contact["fields"]["crm_id"]))  # type: ignore[index]
+            fields: Any = contact["fields"]
+            contact_id = int(str(contact["key"] or fields.get("crm_id") or fields["external_id"]))
             assert contact_id not in found, f"contact {contact_id} is at {twin} twice"
             found[contact_id] = contact
         return found
@@ -154,20 +187,22 @@ async def people(
     dsn: str,
     folder: Path,
     destinations: Mapping[str, Mapping[str, Any]] = BOTH,
-    twins: Iterable[str] = ("charles", "respond_io"),
+    twins: Sequence[str] = ("charles", "respond_io"),
 ) -> AsyncIterator[People]:
     """An empty table in a migrated database, and empty vendors."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(
             "CREATE SCHEMA crm; CREATE TABLE crm.people (id integer PRIMARY KEY, name text, phone text, "
-            "tags text[] NOT NULL DEFAULT '{}', opted_in boolean NOT NULL DEFAULT true)"
+            "tags text[] NOT NULL DEFAULT '{}', opted_in boolean NOT NULL DEFAULT true, company text)"
         )
-        async with serve(list(twins)) as sandbox:
+        async with serve(twins) as sandbox:
             shutil.rmtree(folder, ignore_errors=True)
             (folder / "destinations").mkdir(parents=True)
-            environ = {"STATE_URL": dsn, "RESPOND_IO_TOKEN": TOKEN, "CHARLES_KEY": KEY}
-            environ |= {f"{name.upper()}_URL": sandbox.url(name) for name in ("charles", "respond_io")}
+            environ = {"STATE_URL": dsn, "RESPOND_IO_TOKEN": TOKEN, "CHARLES_KEY": KEY, "CHARTMOGUL_KEY": KEY}
+            environ |= {f"{name.upper()}_URL": sandbox.url(name) for name in (each.partition("=")[0] for each in twins)}
+            if "charles" in twins:
+                sandbox.twin("charles").configure({"erasure_delay": 0.0})
             here = People(folder / "syncengine.yaml", connection, sandbox, environ, {})
             here.configure_engine(**_ENGINE)
             for name, keys in destinations.items():

@@ -6,5 +6,6 @@ from syncengine.app.check import check
 from syncengine.app.databases import migrate
 from syncengine.app.forecast import plan
 from syncengine.app.runs import Request, run
+from syncengine.app.verify import verify
 
-__all__ = ["Request", "check", "migrate", "plan", "run"]
+__all__ = ["Request", "check", "migrate", "plan", "run", "verify"]

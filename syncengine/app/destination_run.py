@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from random import Random
 
 from syncengine.app.accounts import Account, stopped_by
+from syncengine.app.asking import asking, task_of
 from syncengine.app.brakes import apply_brakes, identity_of, refuse_changes
 from syncengine.app.databases import Databases, look_at, placed
 from syncengine.app.remarks import remarks
@@ -17,9 +17,7 @@ from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
-from syncengine.engine.retry import Patience, Retrier
 from syncengine.engine.tally import Tally
-from syncengine.engine.task import Task
 from syncengine.errors import RunRefused
 from syncengine.model.reports import Noteworthy, Progress, RunReport
 from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind
@@ -30,22 +28,6 @@ from syncengine.storage.keys import Keys
 from syncengine.storage.runs import Batches, finish_run, known_contacts, notes, start_run, unmade
 from syncengine.storage.source import KeyKind, Source
 from syncengine.storage.source_rows import SourceRows
-from syncengine.transport import Transport
-
-
-def task_of(destination: DestinationConfig) -> Task:
-    """The destination's settings as the engine needs them."""
-    options = destination.options
-    assert destination.source.key is not None
-    return Task(
-        destination=destination.name,
-        mapping=destination.mapping,
-        source_key=destination.source.key,
-        on_removed=options.on_removed,
-        find_first=options.find_first,
-        in_flight=options.in_flight,
-        patience=Patience(attempts=options.attempts, max_wait=options.max_wait),
-    )
 
 
 async def run_destination(
@@ -63,7 +45,7 @@ async def run_destination(
     sent, throttled = account.pacing.requests, account.pacing.throttled
     fence = account.fence
     try:
-        await refuse_changes(destination, databases, request.accept)
+        await refuse_changes(destination, databases, request)
         source_pool = databases.source(destination)
         source = await look_at(destination, source_pool)
     except RunRefused as error:
@@ -88,16 +70,7 @@ async def run_destination(
         def advance(contacts: int) -> None:
             progress.advanced(destination.name, contacts, account.pacing.requests - sent)
 
-        async with (
-            Transport(
-                destination.base_url,
-                account.pacing,
-                timeout=destination.options.timeout,
-                connections=destination.options.in_flight,
-            ) as transport,
-            recorder.running(),
-        ):
-            retrier = Retrier(transport, account.pacing, task.patience, Random())  # noqa: S311 - jitter
+        async with asking(destination, account) as retrier, recorder.running():
             stopping = _Stopping(stop, account)
             broken = await Dispatcher(
                 preparer=preparer,
@@ -139,7 +112,9 @@ async def run_destination(
             Noteworthy(note.contact_id, note.outcome, note.code, note.message)
             for note in await notes(databases.state, run_id)
         ),
-        remarks=await remarks(destination, databases, request, rows, nothing=not total),
+        remarks=await remarks(
+            destination, databases, request, rows, run_id, total=total, changed=sum(tally.contacts.values())
+        ),
     )
     await finish_run(fence, run_id, status, report.public(), said)
     progress.finished(destination.name)
@@ -186,9 +161,9 @@ async def slices(
         removed = sum(len(found.contact_ids) for found in again if found.kind is BatchKind.REMOVALS)
         # The former run may have died before its brakes could judge it. Its source was not counted, and is not now.
         totals = DiffTotals(source_rows=known, known_contacts=known, removed=removed)
-        apply_brakes(destination, totals, request.accept)
+        apply_brakes(destination, totals, request)
     elif request.contacts:
-        yield DiffSlice(BatchKind.CHANGES, request.contacts)
+        yield DiffSlice(BatchKind.CHANGES, tuple(dict.fromkeys(request.contacts)))  # one turn each
     else:
         differ = diff(
             databases.state,
@@ -200,7 +175,7 @@ async def slices(
         with placed(destination):
             async for found in differ:
                 yield found
-        apply_brakes(destination, differ.totals, request.accept)
+        apply_brakes(destination, differ.totals, request)
 
 
 async def cut(found: AsyncIterator[DiffSlice], size: int, limit: int | None) -> AsyncIterator[DiffSlice]:
@@ -226,7 +201,11 @@ async def _claim(preparer: Preparer, keys: Keys | None, batches: Batches) -> int
         return 0
     async for batch in batches.waiting():
         await preparer.claim(batch)
-    freed = await keys.freed()
+    freed = dict.fromkeys(await keys.freed())
     if freed:
-        await batches.add(BatchKind.CHANGES, freed)
+        async for batch in batches.waiting():  # whose own row changed has its turn already: two would be two creates
+            for contact_id in batch.contact_ids:
+                freed.pop(contact_id, None)
+    if freed:
+        await batches.add(BatchKind.CHANGES, tuple(freed))
     return len(freed)

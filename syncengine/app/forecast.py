@@ -1,82 +1,146 @@
-"""What a run would send; sends and writes nothing."""
+"""What a run would send; sends nothing, and leaves the state as it is."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 
+from syncengine.app.asking import task_of
 from syncengine.app.brakes import refuse_changes
 from syncengine.app.databases import Databases, look_at, opened
-from syncengine.app.destination_run import cut, slices, task_of
+from syncengine.app.destination_run import cut, slices
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
-from syncengine.engine.prepare import Preparer
+from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.errors import BrakeApplied, RunRefused
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.reports import PlanReport
-from syncengine.model.work import Batch
+from syncengine.model.work import Batch, BatchKind
 from syncengine.planning.forecast import seconds
+from syncengine.planning.match_keys import may_collide
 from syncengine.planning.settle import needs_look_up
+from syncengine.storage.connect import Connection
 from syncengine.storage.contacts import Contacts
 from syncengine.storage.fence import Fence
-from syncengine.storage.source import KeyKind
+from syncengine.storage.planned_keys import PlannedKeys, planned_claims
+from syncengine.storage.source import KeyKind, Source
 from syncengine.storage.source_rows import SourceRows
 
 
 async def plan(config: Config, names: Sequence[str], request: Request) -> list[PlanReport]:
-    """Plan the named destinations, or all."""
+    """Plan the named destinations, or all, in the order in which a run would take them."""
     destinations = config.chosen(tuple(names))
     async with opened(config, destinations) as databases:
-        return [await _plan(config, destination, databases, request) for destination in destinations]
+        claiming = any(_claims(destination) for destination in destinations)
+        async with planned_claims(databases.state) if claiming else nullcontext() as claims:
+            return [await _plan(config, destination, databases, request, claims) for destination in destinations]
 
 
-async def _plan(config: Config, destination: DestinationConfig, databases: Databases, request: Request) -> PlanReport:
-    actions: Counter[str] = Counter()
-    rejected: Counter[str] = Counter()
-    contacts = unsupported = look_ups = requests = 0
-    stopped: str | None = None
-    error: str | None = None
-    task, capabilities = task_of(destination), destination.vendor.capabilities
-    try:
-        await refuse_changes(destination, databases, request.accept)
-        source = await look_at(destination, databases.source(destination))
-        store = Contacts(
-            Fence(databases.state, destination.account, 0),
-            destination.name,
-            0,
-            numbered=source.kind is KeyKind.NUMBER,
+@dataclass(slots=True)
+class _Forecast:
+    """What the plans of one destination add up to."""
+
+    destination: DestinationConfig
+    contacts: int = 0
+    unsupported: int = 0
+    look_ups: int = 0
+    requests: int = 0
+    actions: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    def add(self, prepared: Prepared) -> None:
+        """Count a batch."""
+        capabilities, find_first = self.destination.vendor.capabilities, self.destination.options.find_first
+        for job in prepared.jobs:
+            self.contacts += 1
+            self.requests += job.plan.requests
+            self.actions.update(call.action.value for call in job.plan.calls)
+            self.unsupported += bool(job.plan.unsupported)
+            self.rejected.update([job.refusal.code] if job.refusal else [])
+            look_up = needs_look_up(job.desired, job.state.known, capabilities, find_first=find_first)
+            self.look_ups += look_up is not None
+        for outcome in (record.outcome for record in prepared.records if record.outcome):
+            self.contacts += 1
+            self.unsupported += bool(outcome.unsupported)
+            self.rejected.update([outcome.code] if outcome.kind is OutcomeKind.REJECTED else [])
+
+    def report(self, brake: BrakeApplied | None = None, error: RunRefused | None = None) -> PlanReport:
+        return PlanReport(
+            destination=self.destination.name,
+            contacts=self.contacts,
+            actions=dict(sorted(self.actions.items())),
+            unsupported=self.unsupported,
+            rejected=dict(sorted(self.rejected.items())),
+            look_ups=self.look_ups,
+            requests=self.requests,
+            seconds=seconds(self.requests + self.look_ups, self.destination.limits),
+            brake=str(brake) if brake else None,
+            error=str(error) if error else None,
         )
-        preparer = Preparer(task, capabilities, SourceRows(databases.source(destination), source), store, None)
-        found = slices(destination, databases, source, request)
-        async for piece in cut(found, config.engine.batch_size, request.limit):
-            prepared = await preparer.plan(Batch(0, piece.kind, piece.contact_ids))
-            for job in prepared.jobs:
-                contacts += 1
-                requests += job.plan.requests
-                actions.update(call.action.value for call in job.plan.calls)
-                unsupported += bool(job.plan.unsupported)
-                known = job.state.known
-                look_ups += needs_look_up(job.desired, known, capabilities, find_first=task.find_first) is not None
-            for record in prepared.records:
-                if record.outcome is None:
-                    continue
-                contacts += 1
-                if record.outcome.kind is OutcomeKind.REJECTED:
-                    rejected[record.outcome.code] += 1
-                unsupported += bool(record.outcome.unsupported)
+
+
+async def _plan(
+    config: Config,
+    destination: DestinationConfig,
+    databases: Databases,
+    request: Request,
+    claims: Connection | None,
+) -> PlanReport:
+    forecast = _Forecast(destination)
+    try:
+        await refuse_changes(destination, databases, request)
+        source = await look_at(destination, databases.source(destination))
+        numbered = source.kind is KeyKind.NUMBER
+        account, name = destination.account, destination.name
+        keys = PlannedKeys(claims, account, name, numbered=numbered) if claims and _claims(destination) else None
+        preparer = Preparer(
+            task_of(destination),
+            destination.vendor.capabilities,
+            SourceRows(databases.source(destination), source),
+            Contacts(Fence(databases.state, account, 0), name, 0, numbered=numbered),
+            keys,
+        )
+        async for batch in _batches(config, destination, databases, source, request, preparer, keys):
+            prepared = await preparer.plan(batch)
+            forecast.add(prepared)
+            if keys:
+                await keys.reach([job.state.contact_id for job in prepared.jobs if not job.refusal])
     except BrakeApplied as brake:
-        stopped = str(brake)
+        return forecast.report(brake=brake)
     except RunRefused as refused:
-        error = str(refused)
-    return PlanReport(
-        destination=destination.name,
-        contacts=contacts,
-        actions=dict(sorted(actions.items())),
-        unsupported=unsupported,
-        rejected=dict(sorted(rejected.items())),
-        look_ups=look_ups,
-        requests=requests,
-        seconds=seconds(requests + look_ups, destination.limits),
-        brake=stopped,
-        error=error,
-    )
+        return forecast.report(error=refused)
+    return forecast.report()
+
+
+async def _batches(
+    config: Config,
+    destination: DestinationConfig,
+    databases: Databases,
+    source: Source,
+    request: Request,
+    preparer: Preparer,
+    keys: PlannedKeys | None,
+) -> AsyncIterator[Batch]:
+    """What a run would work on, all of its match keys claimed before."""
+
+    async def found() -> AsyncIterator[Batch]:
+        pieces = slices(destination, databases, source, request)
+        async for piece in cut(pieces, config.engine.batch_size, request.limit):
+            yield Batch(0, piece.kind, piece.contact_ids)
+
+    freed: Sequence[str] = ()
+    if keys:
+        # The diff comes twice rather than that millions of ids stand in memory.
+        async for batch in found():
+            await preparer.claim(batch)
+        freed = await keys.freed()
+    async for batch in found():
+        yield batch
+    if freed:
+        yield Batch(0, BatchKind.CHANGES, tuple(freed))
+
+
+def _claims(destination: DestinationConfig) -> bool:
+    return may_collide(destination.mapping, destination.source.key or "")

@@ -1,28 +1,21 @@
-"""Runs: every account in its own task, so that a slow or broken vendor holds up nobody else."""
+"""Runs of destinations."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-from syncengine.app.accounts import by_account, held
+from syncengine.app.accounts import Account
 from syncengine.app.databases import Databases, opened
 from syncengine.app.destination_run import run_destination
+from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
-from syncengine.errors import AccountStopped, LeaseHeld, RunRefused, SyncEngineError
+from syncengine.errors import ConfigError, LeaseHeld, Problem, RunRefused, SyncEngineError
 from syncengine.model.reports import Progress, RunReport, Silent
 from syncengine.storage.runs import former_run
 
 __all__ = ["Request", "run"]
-
-
-@dataclass(slots=True)
-class _Reports:
-    """Reports as they come in."""
-
-    done: dict[str, RunReport] = field(default_factory=dict)
 
 
 async def run(
@@ -37,60 +30,42 @@ async def run(
 
     ``stop`` ends the run cleanly once it is set. Raises RunRefused for what concerns the whole call.
     """
-    progress, stop = progress or Silent(), stop or asyncio.Event()
+    heard, ended = progress or Silent(), stop or asyncio.Event()
     destinations = config.chosen(tuple(names))
     async with opened(config, destinations) as databases:
         if request.retry_of is not None:
-            former = await former_run(databases.state, request.retry_of, request.batch)
-            destinations = config.chosen((former.destination,))
-        reports = _Reports()
-        async with asyncio.TaskGroup() as group:
-            for account, members in by_account(destinations).items():
-                work = _account(config, account, members, databases, request, progress, stop, reports)
-                group.create_task(work, name=f"account {account}")
-    return [reports.done[destination.name] for destination in destinations]
+            destinations = await _retried(config, databases, request.retry_of, request.batch)
+
+        async def work(destination: DestinationConfig, account: Account) -> RunReport:
+            return await run_destination(
+                destination, account, databases, request, heard, ended, batch_size=config.engine.batch_size
+            )
+
+        return await side_by_side(config, databases, destinations, work, failed)
 
 
-async def _account(
-    config: Config,
-    account: str,
-    destinations: Sequence[DestinationConfig],
-    databases: Databases,
-    request: Request,
-    progress: Progress,
-    stop: asyncio.Event,
-    reports: _Reports,
-) -> None:
-    try:
-        async with held(account, destinations, databases, config.engine.lease_ttl) as mine:
-            for destination in destinations:
-                reports.done[destination.name] = await run_destination(
-                    destination, mine, databases, request, progress, stop, batch_size=config.engine.batch_size
-                )
-    except* SyncEngineError as errors:
-        error = _first(errors)
-        for destination in destinations:
-            if destination.name not in reports.done:
-                reports.done[destination.name] = failed(destination.name, error)
+async def _retried(
+    config: Config, databases: Databases, run_id: int, batch: int | None
+) -> tuple[DestinationConfig, ...]:
+    former = await former_run(databases.state, run_id, batch)
+    if former.destination not in {destination.name for destination in config.destinations}:
+        what = f'that run was for destination "{former.destination}", and there is no such destination (any more)'
+        raise ConfigError([Problem(f"retry {run_id}", what)])
+    return config.chosen((former.destination,))
 
 
-def failed(destination: str, error: SyncEngineError) -> RunReport:
+def failed(destination: DestinationConfig, error: SyncEngineError) -> RunReport:
     """The report of a destination whose run could not begin or could not go on."""
+    status, code = how_it_ended(error)
+    return RunReport(destination.name, None, status, error=str(error), exit_code=code)
+
+
+def how_it_ended(error: SyncEngineError) -> tuple[str, int]:
+    """Status and exit code of a destination that this error ended."""
     match error:
         case LeaseHeld():
-            status, code = "held", 3
+            return "held", 3
         case RunRefused():
-            status, code = "refused", 2
-        case AccountStopped():
-            status, code = "halted", 1
+            return "refused", 2
         case _:
-            status, code = "halted", 1
-    return RunReport(destination, None, status, error=str(error), exit_code=code)
-
-
-def _first(errors: BaseExceptionGroup[SyncEngineError]) -> SyncEngineError:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, SyncEngineError)
-    return error
+            return "halted", 1

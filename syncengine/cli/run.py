@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from syncengine import app as engine
-from syncengine.cli import exits
-from syncengine.cli.root import AtLeastOne, app, options
-from syncengine.cli.tables import print_json, print_runs
-from syncengine.cli.terminal import Bars, Stopped, err, run_stoppable
-from syncengine.model.reports import RunReport, Silent
+from syncengine.cli.carry import carry_out
+from syncengine.cli.root import AtLeastOne, app
+from syncengine.cli.tables import print_runs
+from syncengine.config import Config
+from syncengine.model.reports import Progress, RunReport
 
 
 @app.command
@@ -44,7 +44,7 @@ def run(
         One JSON object a destination.
     """
     request = engine.Request(backfill=backfill, limit=limit, contacts=contact, accept=frozenset(accept))
-    return carry_out(destination, request, json=json)
+    return _run(destination, request, json=json)
 
 
 @app.command
@@ -69,26 +69,11 @@ def retry(
     json
         One JSON object a destination.
     """
-    return carry_out((), engine.Request(retry_of=run_id, batch=batch, accept=frozenset(accept)), json=json)
+    return _run((), engine.Request(retry_of=run_id, batch=batch, accept=frozenset(accept)), json=json)
 
 
-def carry_out(destinations: Sequence[str], request: engine.Request, *, json: bool) -> int:
-    """Run, show the reports, and tell the exit code."""
-    config = options.load()
-    stopped = Stopped()
+def _run(destinations: Sequence[str], request: engine.Request, *, json: bool) -> int:
+    def work(config: Config, progress: Progress, stop: asyncio.Event) -> Awaitable[Sequence[RunReport]]:
+        return engine.run(config, destinations, request, progress=progress, stop=stop)
 
-    async def work(stop: asyncio.Event) -> list[RunReport]:
-        if not options.progress or not err.is_terminal:
-            return await engine.run(config, destinations, request, progress=Silent(), stop=stop)
-        with Bars() as bars:
-            return await engine.run(config, destinations, request, progress=bars, stop=stop)
-
-    reports = run_stoppable(work, stopped)
-    if reports is None:
-        return stopped.exit_code or 1
-    if json:
-        print_json(reports)
-    else:
-        print_runs(reports)
-    code = exits.worst(report.exit_code for report in reports)
-    return stopped.exit_code if stopped.exit_code is not None and code in (0, 1) else code
+    return carry_out(work, print_runs, json=json)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import orjson
@@ -30,7 +30,7 @@ def print_json(reports: Iterable[Public]) -> None:
 
 def print_runs(reports: Sequence[RunReport]) -> None:
     """What each destination's run did, and the contacts to look at."""
-    table = _table("destination", "run", "status", "applied", "other", "requests", "time")
+    table = columns("destination", "run", "status", "applied", "other", "requests", "time")
     for report in reports:
         table.add_row(
             report.destination,
@@ -44,17 +44,18 @@ def print_runs(reports: Sequence[RunReport]) -> None:
     out.print(table)
     for report in reports:
         if report.actions:
-            out.print(f"{report.destination}: {_counted(report.actions)}", markup=False)
+            out.print(f"{report.destination}: {counted(report.actions)}", markup=False)
         if other := {name: number for name in _OTHER if (number := report.contacts.get(name))}:
-            out.print(f"{report.destination}: {_counted(other)}", markup=False)
+            out.print(f"{report.destination}: {counted(other)}", markup=False)
         if report.error:
             out.print(report.error, markup=False, style="bold", soft_wrap=True)
-        for note in report.noteworthy:
-            line = f"  {report.destination}, contact {note.contact_id}: {note.outcome} ({note.code}) {note.message}"
-            out.print(line, markup=False, soft_wrap=True)
+        for line in _worth_a_look(report):
+            out.print(f"  {report.destination}, {line}", markup=False, soft_wrap=True)
         for remark in report.remarks:
             out.print(f"  {report.destination}: {remark}", markup=False, soft_wrap=True)
-        if report.status in {"incomplete", "halted", "stopped"} and report.run_id is not None:
+        if report.status == "refused":
+            out.print(f"  Nothing was sent to {report.destination}.", markup=False)
+        elif report.status in {"incomplete", "halted", "stopped"} and report.run_id is not None:
             out.print(
                 f"  The next run goes on where this one fell short; `syncengine retry {report.run_id}` does it now.",
                 markup=False,
@@ -62,9 +63,18 @@ def print_runs(reports: Sequence[RunReport]) -> None:
             )
 
 
+def _worth_a_look(report: RunReport) -> Iterator[str]:
+    """A line for each thing that happened, with the contacts it happened to."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for note in report.noteworthy:
+        alike.setdefault((note.outcome, note.code, note.message), []).append(note.contact_id)
+    for (outcome, code, message), contact_ids in alike.items():
+        yield f"contact{'s' if len(contact_ids) > 1 else ''} {', '.join(contact_ids)}: {outcome} ({code}) {message}"
+
+
 def print_plans(reports: Sequence[PlanReport]) -> None:
     """What each destination's run would send."""
-    table = _table("destination", "contacts", "rejected", "unsupported", "look-ups", "requests", "time")
+    table = columns("destination", "contacts", "rejected", "unsupported", "look-ups", "requests", "at least")
     for report in reports:
         table.add_row(
             report.destination,
@@ -73,14 +83,14 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
             str(report.unsupported),
             str(report.look_ups),
             str(report.requests),
-            f"{duration(report.seconds)} or more",
+            duration(report.seconds),
         )
     out.print(table)
     for report in reports:
         if report.actions:
-            out.print(f"{report.destination}: {_counted(report.actions)}", markup=False)
+            out.print(f"{report.destination}: {counted(report.actions)}", markup=False)
         if report.rejected:
-            out.print(f"{report.destination}: rejected: {_counted(report.rejected)}", markup=False)
+            out.print(f"{report.destination}: rejected: {counted(report.rejected)}", markup=False)
         for text in (report.brake, report.error):
             if text:
                 out.print(text, markup=False, style="bold", soft_wrap=True)
@@ -102,7 +112,7 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
-def _table(*names: str) -> Table:
+def columns(*names: str) -> Table:
     """A table narrow enough for 80 columns: text columns left, numbers right."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in names:
@@ -110,5 +120,6 @@ def _table(*names: str) -> Table:
     return table
 
 
-def _counted(counts: Mapping[str, int]) -> str:
+def counted(counts: Mapping[str, int]) -> str:
+    """Numbers with their names."""
     return ", ".join(f"{number} {name}" for name, number in counts.items())

@@ -120,3 +120,58 @@ class Silent:
     def note(self, destination: str, text: str) -> None: ...
 
     def finished(self, destination: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """A contact whose copy is not what we left there: what is told are names, never values."""
+
+    contact_id: str
+    found: Mapping[str, tuple[str, ...]]
+    """``gone``, ``changed``, ``missing``, ``extra``, ``missing_tags``, ``extra_tags`` to the fields or tags."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What the copies at one destination look like. The names ``public`` gives are promised."""
+
+    destination: str
+    status: str
+    """That of a run, or ``unreadable``: the vendor shows nothing of what it holds."""
+    compared: int = 0
+    drifted: int = 0
+    found: Mapping[str, int] = field(default_factory=dict)
+    """How many contacts drifted in which way."""
+    subjects: Mapping[str, int] = field(default_factory=dict)
+    """Field or tag to how many contacts drifted in it."""
+    in_doubt: int = 0
+    """Contacts the next run has to settle first; not compared."""
+    unread: int = 0
+    """Contacts the vendor did not show for as long as it was asked."""
+    strangers: int | None = None
+    """Contacts at the vendor that belong to nobody here; None where the vendor was not listed."""
+    repaired: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    exit_code: int = 0
+    contacts: tuple[Drifted, ...] = ()
+
+    def public(self) -> dict[str, Json]:
+        """The object ``verify --json`` prints."""
+        return {
+            "destination": self.destination,
+            "status": self.status,
+            "compared": self.compared,
+            "drifted": self.drifted,
+            "found": dict(self.found),
+            "subjects": dict(self.subjects),
+            "in_doubt": self.in_doubt,
+            "unread": self.unread,
+            "strangers": self.strangers,
+            "repaired": self.repaired,
+            "requests": self.requests,
+            "seconds": round(self.seconds, 3),
+            "error": self.error,
+            "contacts": [{"contact": each.contact_id, **each.found} for each in self.contacts],
+        }

@@ -16,6 +16,8 @@ class RunKind(StrEnum):
     SYNC = "sync"
     BACKFILL = "backfill"
     RETRY = "retry"
+    VERIFY = "verify"
+    ADOPT = "adopt"
 
 
 class BatchKind(StrEnum):

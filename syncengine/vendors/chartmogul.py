@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from syncengine.errors import VendorHalted
 from syncengine.model.calls import Action, Answer, Applied, Call, Rejected, Unsupported
 from syncengine.model.capabilities import Capabilities, Deletion, Write
 from syncengine.model.contact import Fields, MatchKey, Page, Remote
@@ -26,9 +25,11 @@ from syncengine.vendors.kit import (
     Shape,
     VendorSettings,
     check,
+    every_hit,
     external_id,
     judge,
     looked_up,
+    probed,
     refused,
     same_mailbox,
     same_text,
@@ -142,25 +143,13 @@ class ChartMogul:
         )
 
     def probe(self) -> Exchange[bool]:
-        request = self._request("GET", "/ping")
-        reply = judge(request, (yield request), {**_KEY_REFUSED, 404: BASE_URL})
-        if not reply.ok:
-            raise VendorHalted(
-                f"{request.route}: the vendor refuses even this (status {reply.status}); check {BASE_URL}",
-                setting=BASE_URL,
-            )
-        shaped(request, reply, _Pong)
-        return True
+        return probed(self._request("GET", "/ping"), {**_KEY_REFUSED, 404: BASE_URL}, _Pong)
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
-        hits: dict[str, Remote] = {}
-        cursor: str | None = None
-        while True:
-            page = yield from self._page(((key.field, key.value), *self._in_source()), cursor, (key.value,))
-            hits.update((remote.external_id, remote) for remote in page.contacts if _is_hit(key, remote))
-            if page.cursor is None or page.cursor == cursor:
-                return tuple(hits.values())
-            cursor = page.cursor
+        def page(cursor: str | None) -> Exchange[Page]:
+            return self._page(((key.field, key.value), *self._in_source()), cursor, (key.value,))
+
+        return every_hit(page, lambda remote: _is_hit(key, remote))
 
     def page(self, cursor: str | None) -> Exchange[Page]:
         return self._page(self._in_source(), cursor, ())
@@ -264,9 +253,14 @@ class ChartMogul:
 
 
 def _body(fields: Fields) -> Json:
-    body: dict[str, Json] = {name: value for name, value in fields.items() if not name.startswith(_CUSTOM)}
+    body = {name: _plain(name, value) for name, value in fields.items() if not name.startswith(_CUSTOM)}
     custom = [{"key": _tail(name), "value": value} for name, value in fields.items() if name.startswith(_CUSTOM)]
     return {**body, "custom": custom} if custom else body
+
+
+def _plain(name: str, value: Json) -> Json:
+    """All but the position are texts there; a number, such as a contact id, is refused."""
+    return value if value is None or name == _POSITION else text(value)
 
 
 @cache

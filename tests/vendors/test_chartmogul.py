@@ -51,6 +51,16 @@ def test_sends(call: Call, method: str, path: str, body: Json) -> None:
     assert UUID not in request.route
 
 
+def test_a_number_goes_into_a_text_as_text_and_is_the_same_there() -> None:
+    call = Call(Action.UPDATE, "7", external_id=UUID, fields={"external_id": 7, "position": 2, "custom.visits": 3})
+    assert sent(requested(chartmogul().send(call)))[3] == {
+        "external_id": "7",
+        "position": 2,
+        "custom": [{"key": "visits", "value": 3}],
+    }
+    assert chartmogul().same("external_id", 7, "7")
+
+
 def test_an_attribute_that_is_not_defined_there_is_told() -> None:
     _, told = scripted(chartmogul().send(UPDATE), answer(contact(custom={"plan": "gold"})))
     assert told == Applied(UUID, dropped=(Unsupported("field_dropped", "custom.visits"),))

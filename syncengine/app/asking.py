@@ -1,0 +1,38 @@
+"""From a destination's settings to requests at its account's pace."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from random import Random
+
+from syncengine.app.accounts import Account
+from syncengine.config import DestinationConfig
+from syncengine.engine.retry import Patience, Retrier
+from syncengine.engine.task import Task
+from syncengine.transport import Transport
+
+
+def task_of(destination: DestinationConfig) -> Task:
+    """The destination's settings as the engine needs them."""
+    options = destination.options
+    assert destination.source.key is not None
+    return Task(
+        destination=destination.name,
+        mapping=destination.mapping,
+        source_key=destination.source.key,
+        on_removed=options.on_removed,
+        find_first=options.find_first,
+        in_flight=options.in_flight,
+        patience=Patience(attempts=options.attempts, max_wait=options.max_wait),
+    )
+
+
+@asynccontextmanager
+async def asking(destination: DestinationConfig, account: Account) -> AsyncIterator[Retrier]:
+    """Connections to the destination's vendor while the block runs, every request paced and tried with patience."""
+    options = destination.options
+    async with Transport(
+        destination.base_url, account.pacing, timeout=options.timeout, connections=options.in_flight
+    ) as transport:
+        yield Retrier(transport, account.pacing, task_of(destination).patience, Random())  # noqa: S311 - jitter

@@ -1,0 +1,52 @@
+"""Every account in its own task, so that a slow or broken vendor holds up nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from syncengine.app.accounts import Account, by_account, held
+from syncengine.app.databases import Databases
+from syncengine.config import Config, DestinationConfig
+from syncengine.errors import SyncEngineError
+
+T = TypeVar("T")
+
+
+async def side_by_side(
+    config: Config,
+    databases: Databases,
+    destinations: Sequence[DestinationConfig],
+    work: Callable[[DestinationConfig, Account], Awaitable[T]],
+    failed: Callable[[DestinationConfig, SyncEngineError], T],
+) -> list[T]:
+    """The result of ``work`` for each destination, in their order; of ``failed`` where its account could not go on.
+
+    The destinations of one account take turns under its lease.
+    """
+    done: dict[str, T] = {}
+
+    async def pipeline(account: str, members: Sequence[DestinationConfig]) -> None:
+        try:
+            async with held(account, members, databases, config.engine.lease_ttl) as mine:
+                for destination in members:
+                    done[destination.name] = await work(destination, mine)
+        except* SyncEngineError as errors:
+            error = _first(errors)
+            for destination in members:
+                if destination.name not in done:
+                    done[destination.name] = failed(destination, error)
+
+    async with asyncio.TaskGroup() as group:
+        for account, members in by_account(destinations).items():
+            group.create_task(pipeline(account, members), name=f"account {account}")
+    return [done[destination.name] for destination in destinations]
+
+
+def _first(errors: BaseExceptionGroup[SyncEngineError]) -> SyncEngineError:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, SyncEngineError)
+    return error

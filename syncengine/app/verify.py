@@ -1,0 +1,126 @@
+"""Read contacts back from the vendors, and compare them with what is known of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from syncengine.app.accounts import Account, stopped_by
+from syncengine.app.asking import asking
+from syncengine.app.brakes import identity_of, refuse_changes
+from syncengine.app.databases import Databases, opened
+from syncengine.app.pipelines import side_by_side
+from syncengine.app.request import Request
+from syncengine.app.runs import how_it_ended
+from syncengine.config import Config, DestinationConfig
+from syncengine.engine.verification import Verification
+from syncengine.errors import AccountStopped, RunRefused, SyncEngineError
+from syncengine.model.mapping import OnNull
+from syncengine.model.reports import Progress, Silent, VerifyReport
+from syncengine.model.work import RunKind
+from syncengine.planning.drift import Owned
+from syncengine.ports import Directory
+from syncengine.storage.contacts import Contacts
+from syncengine.storage.linked import Linked
+from syncengine.storage.runs import finish_run, start_run
+
+
+async def verify(
+    config: Config,
+    names: Sequence[str],
+    *,
+    sample: int | None = None,
+    repair: bool = False,
+    progress: Progress | None = None,
+    stop: asyncio.Event | None = None,
+) -> list[VerifyReport]:
+    """Compare all contacts of the named destinations (or of all), or a sample of so many each.
+
+    With ``repair`` what drifted is planned again by the next run. Raises RunRefused for what concerns the whole call.
+    """
+    destinations = config.chosen(tuple(names))
+    heard, ended = progress or Silent(), stop or asyncio.Event()
+    async with opened(config, destinations) as databases:
+
+        async def work(destination: DestinationConfig, account: Account) -> VerifyReport:
+            return await _verify(destination, account, databases, sample, heard, ended, repair=repair)
+
+        return await side_by_side(config, databases, destinations, work, _failed)
+
+
+async def _verify(
+    destination: DestinationConfig,
+    account: Account,
+    databases: Databases,
+    sample: int | None,
+    progress: Progress,
+    stop: asyncio.Event,
+    *,
+    repair: bool,
+) -> VerifyReport:
+    vendor, name = destination.vendor, destination.name
+    if not vendor.capabilities.reads:
+        return VerifyReport(name, "unreadable", error=f"{name}: {vendor.name} shows nothing of what it holds")
+    began, sent = time.monotonic(), account.pacing.requests
+    try:
+        await refuse_changes(destination, databases, Request())
+    except RunRefused as error:
+        return _failed(destination, error)
+    run_id = await start_run(account.fence, name, identity_of(destination), RunKind.VERIFY)
+    linked = Linked(databases.state, name)
+    total = await linked.count()
+    progress.started(name, total if sample is None else min(sample, total))
+    store = Contacts(account.fence, name, run_id, numbered=False)
+    status, said = "done", None
+    async with asking(destination, account) as retrier:
+        verification = Verification(
+            vendor,
+            retrier,
+            store,
+            Owned(
+                fields=tuple(field.field for field in destination.mapping.fields)
+                if destination.mapping.on_null is OnNull.CLEAR
+                else (),
+                tag_prefix=destination.mapping.tags.prefix if destination.mapping.tags else "",
+            ),
+            stop,
+            lambda contacts: progress.advanced(name, contacts, account.pacing.requests - sent),
+            repair=repair,
+        )
+        try:
+            if sample is not None:
+                await verification.one_by_one(await linked.sample(sample, run_id))
+            else:
+                pages = vendor if isinstance(vendor, Directory) else None
+                await verification.everybody(linked, total, pages)
+        except AccountStopped as stopped:
+            status, said = "halted", stopped_by(stopped, destination)
+    seen = verification.seen
+    if status == "done" and (stop.is_set() or seen.unread):
+        status = "stopped" if stop.is_set() else "incomplete"
+    report = VerifyReport(
+        destination=name,
+        status=status,
+        compared=seen.compared,
+        drifted=seen.drifted,
+        found=dict(sorted(seen.found.items())),
+        subjects=dict(seen.subjects.most_common()),
+        in_doubt=seen.in_doubt,
+        unread=seen.unread,
+        strangers=seen.strangers,
+        repaired=seen.repaired,
+        requests=account.pacing.requests - sent,
+        seconds=time.monotonic() - began,
+        error=said,
+        exit_code=int(status != "done" or seen.drifted > seen.repaired),
+        contacts=tuple(seen.contacts),
+    )
+    await finish_run(account.fence, run_id, status, {**report.public(), "contacts": []}, said)
+    progress.finished(name)
+    return report
+
+
+def _failed(destination: DestinationConfig, error: SyncEngineError) -> VerifyReport:
+    status, code = how_it_ended(error)
+    return VerifyReport(destination.name, status, error=str(error), exit_code=code)

@@ -1,0 +1,67 @@
+"""What the verbs that look at the vendors' copies print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from syncengine.cli.tables import columns, counted, duration
+from syncengine.cli.terminal import out
+from syncengine.model.reports import VerifyReport
+
+_SHOWN = 20
+_WAYS = {
+    "gone": "not there any more",
+    "changed": "changed there",
+    "missing": "without a value there",
+    "extra": "with a value there that we know nothing of",
+    "missing_tags": "without the tags",
+    "extra_tags": "with the tags",
+}
+
+
+def print_verified(reports: Sequence[VerifyReport]) -> None:
+    """What each destination's copies look like, and the contacts that drifted."""
+    shown = columns("destination", "status", "compared", "drifted", "repaired", "requests", "time")
+    for report in reports:
+        shown.add_row(
+            report.destination,
+            report.status,
+            str(report.compared),
+            str(report.drifted),
+            str(report.repaired),
+            str(report.requests),
+            duration(report.seconds),
+        )
+    out.print(shown)
+    for report in reports:
+        if report.error:
+            out.print(report.error, markup=False, style="bold", soft_wrap=True)
+        for line in (*_found(report), *_advice(report)):
+            out.print(line, markup=False, soft_wrap=True)
+
+
+def _found(report: VerifyReport) -> Iterator[str]:
+    if report.found:
+        yield f"{report.destination}: {counted(report.found)}; in {counted(report.subjects) or 'no field'}"
+    for contact in report.contacts[:_SHOWN]:
+        ways = "; ".join(f"{_WAYS[way]} {', '.join(names)}".rstrip() for way, names in contact.found.items())
+        yield f"  {report.destination}, contact {contact.contact_id}: {ways}"
+    if report.drifted > _SHOWN:
+        yield f"  and {report.drifted - _SHOWN} more; --json names up to 1000 of them"
+
+
+def _advice(report: VerifyReport) -> Iterator[str]:
+    name = report.destination
+    if report.in_doubt:
+        yield f"  {name}: {report.in_doubt} contacts were not compared; the next run settles what was sent for them first"
+    if report.unread:
+        yield f"  {name}: {report.unread} contacts could not be read, the vendor gave no answer: verify again later"
+    if report.strangers:
+        yield (
+            f"  {name}: {report.strangers} contacts at the vendor belong to nobody here; `syncengine adopt -d {name}` "
+            "links those that are in the source"
+        )
+    if report.repaired:
+        yield f"  {name}: the next `syncengine run -d {name}` mends what drifted"
+    elif report.drifted:
+        yield f"  {name}: `syncengine verify -d {name} --repair` lets the next run mend what drifted"

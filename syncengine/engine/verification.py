@@ -1,0 +1,177 @@
+"""Contacts read back and compared, a slice at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Protocol
+
+from syncengine.engine.exchange import Meter
+from syncengine.engine.retry import Retrier
+from syncengine.errors import VendorUnavailable
+from syncengine.model.capabilities import matches
+from syncengine.model.contact import Known, Remote
+from syncengine.model.reports import Drifted
+from syncengine.model.work import ContactState, Record, Status
+from syncengine.planning.drift import Drift, Owned, corrected, drift
+from syncengine.ports import ContactStore, Directory, Vendor
+
+_SLICE = 200
+"""Contacts read at a time."""
+_MOST_NAMED = 1000
+"""Contacts that are named; more are only counted."""
+_OF_NO_RUN = 0
+
+
+class LinkedContacts(Protocol):
+    """The contacts that have a vendor contact of their own."""
+
+    def slices(self, size: int) -> AsyncIterator[Sequence[str]]: ...
+
+    async def owners(self, external_ids: Sequence[str]) -> Mapping[str, str]: ...
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was found so far."""
+
+    compared: int = 0
+    drifted: int = 0
+    in_doubt: int = 0
+    unread: int = 0
+    repaired: int = 0
+    strangers: int | None = None
+    found: Counter[str] = field(default_factory=Counter)
+    subjects: Counter[str] = field(default_factory=Counter)
+    contacts: list[Drifted] = field(default_factory=list)
+
+
+class Verification:
+    """Verifies the contacts of one destination. With ``repair`` the next run plans again what drifted."""
+
+    def __init__(
+        self,
+        vendor: Vendor,
+        retrier: Retrier,
+        store: ContactStore,
+        owned: Owned,
+        stop: asyncio.Event,
+        advance: Callable[[int], None],
+        *,
+        repair: bool,
+    ) -> None:
+        self.seen = Seen()
+        self._vendor = vendor
+        self._retrier = retrier
+        self._store = store
+        self._owned = owned
+        self._stop = stop
+        self._advance = advance
+        self._repair = repair
+
+    async def everybody(self, linked: LinkedContacts, total: int, directory: Directory | None) -> None:
+        """Every linked contact: by the vendor's list where it has one, the others one by one.
+
+        Raises AccountStopped, StorageError.
+        """
+        listed = await self._listed(linked, total, directory) if directory else set[str]()
+        async for contact_ids in linked.slices(_SLICE):
+            await self.one_by_one([contact_id for contact_id in contact_ids if contact_id not in listed])
+            if self._stop.is_set():
+                return
+
+    async def one_by_one(self, contact_ids: Sequence[str]) -> None:
+        """These contacts, a request each. Raises AccountStopped, StorageError."""
+        for start in range(0, len(contact_ids), _SLICE):
+            if self._stop.is_set():
+                return
+            states = await self._store.load(contact_ids[start : start + _SLICE])
+            askable = [state for state in states.values() if state.known.external_id and not self._doubtful(state)]
+            answers = await asyncio.gather(*map(self._read, askable), return_exceptions=True)
+            pairs = zip(askable, answers, strict=True)
+            await self._compare([(state, answer) for state, answer in pairs if not isinstance(answer, BaseException)])
+            for answer in answers:
+                if isinstance(answer, VendorUnavailable):
+                    self.seen.unread += 1
+                elif isinstance(answer, BaseException):
+                    raise answer
+
+    async def _listed(self, linked: LinkedContacts, total: int, directory: Directory) -> set[str]:
+        """The contacts that were compared by the vendor's list."""
+        compared: set[str] = set()
+        strangers, cursor = 0, None
+        # Once it has taken more pages than there are contacts left, asking for each of those is cheaper.
+        left = total
+        while left > 0 and not self._stop.is_set():
+            page = await self._retrier.run(partial(directory.page, cursor), Meter(), repeatable=True)
+            remotes = {remote.external_id: remote for remote in page.contacts}
+            owners = await linked.owners(list(remotes))
+            strangers += len(remotes.keys() - owners.keys())
+            states = await self._store.load([owner for owner in owners.values() if owner not in compared])
+            await self._compare(
+                [
+                    (state, remotes[state.known.external_id])
+                    for state in states.values()
+                    if state.known.external_id in remotes and not self._doubtful(state)
+                ]
+            )
+            compared |= states.keys()
+            left = min(left - 1, total - len(compared))
+            if page.cursor is None or page.cursor == cursor:
+                self.seen.strangers = strangers
+                break
+            cursor = page.cursor
+        return compared
+
+    async def _read(self, state: ContactState) -> Remote | None:
+        assert state.known.external_id is not None
+        read = partial(self._vendor.read, state.known.external_id)
+        return await self._retrier.run(read, Meter(), repeatable=True)
+
+    def _doubtful(self, state: ContactState) -> bool:
+        doubtful = state.known.pending is not None
+        self.seen.in_doubt += doubtful
+        return doubtful
+
+    async def _compare(self, pairs: Sequence[tuple[ContactState, Remote | None]]) -> None:
+        mended: list[Record] = []
+        for state, remote in pairs:
+            self.seen.compared += 1
+            found = drift(state.known, remote, self._owned, self._vendor.same, self._is_passed_over)
+            if found:
+                self._note(state.contact_id, found)
+                known = corrected(state.known, remote, found)
+                # A dead letter is left alone until its row changes, whatever its copy looks like.
+                if self._repair and state.status is not Status.DEAD:
+                    mended.append(_planned_again(state, known))
+        if mended:
+            await self._store.record(_OF_NO_RUN, mended)
+            self.seen.repaired += len(mended)
+        self._advance(len(pairs))
+
+    def _is_passed_over(self, name: str) -> bool:
+        return matches(name, self._vendor.capabilities.accumulates)
+
+    def _note(self, contact_id: str, found: Drift) -> None:
+        told: dict[str, tuple[str, ...]] = {
+            way: names if isinstance(names, tuple) else () for way, names in asdict(found).items() if names
+        }
+        self.seen.drifted += 1
+        self.seen.found.update(told.keys())
+        self.seen.subjects.update(name for names in told.values() for name in names)
+        if len(self.seen.contacts) < _MOST_NAMED:
+            self.seen.contacts.append(Drifted(contact_id, told))
+
+
+def _planned_again(state: ContactState, known: Known) -> Record:
+    return Record(
+        contact_id=state.contact_id,
+        known=known,
+        status=Status.PENDING,
+        source_hash=None,
+        rejections=state.rejections,
+        rejected_hash=state.rejected_hash,
+    )

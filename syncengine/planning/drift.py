@@ -1,0 +1,92 @@
+"""What a vendor holds, compared with what we last knew it to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from syncengine.model.contact import Fields, Known, Remote
+from syncengine.model.http import Json
+
+_EMPTY: tuple[Json, ...] = (None, "", [])
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What of a vendor contact is ours to judge."""
+
+    fields: tuple[str, ...]
+    """Mapped fields that are cleared where the source has NULL: a value in one that we do not know is extra."""
+    tag_prefix: str
+    """Tags of this prefix are ours, whoever set them; empty: only those we set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How a vendor contact differs from what is known of it."""
+
+    gone: bool = False
+    """The vendor knows no such contact."""
+    changed: tuple[str, ...] = ()
+    """Fields with another value there."""
+    missing: tuple[str, ...] = ()
+    """Fields without a value there."""
+    extra: tuple[str, ...] = ()
+    """Fields with a value there that we know nothing of."""
+    missing_tags: tuple[str, ...] = ()
+    extra_tags: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self != Drift()
+
+
+def drift(
+    known: Known,
+    remote: Remote | None,
+    owned: Owned,
+    same: Callable[[str, Json, Json], bool],
+    passed_over: Callable[[str], bool],
+) -> Drift:
+    """Compare. ``same`` is the vendor's own notion of equal values; fields that are ``passed_over`` prove nothing."""
+    if remote is None:
+        return Drift(gone=True)
+    changed: list[str] = []
+    missing: list[str] = []
+    for name, value in sorted(known.fields.items()):
+        theirs = remote.fields.get(name)
+        if passed_over(name) or same(name, value, theirs):
+            continue
+        (missing if theirs in _EMPTY else changed).append(name)
+    ours = known.tags | known.found_tags
+    return Drift(
+        changed=tuple(changed),
+        missing=tuple(missing),
+        extra=tuple(_extra(known.fields, remote.fields, owned.fields, same)),
+        missing_tags=tuple(sorted(known.tags - remote.tags)),
+        extra_tags=tuple(
+            sorted(tag for tag in remote.tags - ours if owned.tag_prefix and tag.startswith(owned.tag_prefix))
+        ),
+    )
+
+
+def _extra(
+    known: Fields, remote: Fields, names: Iterable[str], same: Callable[[str, Json, Json], bool]
+) -> Iterable[str]:
+    for name in names:
+        theirs = remote.get(name)
+        if name not in known and theirs not in _EMPTY and not same(name, None, theirs):
+            yield name
+
+
+def corrected(known: Known, remote: Remote | None, found: Drift) -> Known:
+    """What is known once the drift is believed: a plan then mends it."""
+    if remote is None:
+        return Known(key=known.key)
+    fields = {name: value for name, value in known.fields.items() if name not in found.missing}
+    fields |= {name: remote.fields[name] for name in (*found.changed, *found.extra)}
+    return replace(
+        known,
+        fields=fields,
+        tags=(known.tags & remote.tags) | frozenset(found.extra_tags),
+        found_tags=known.found_tags & remote.tags,
+    )

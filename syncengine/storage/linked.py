@@ -1,0 +1,46 @@
+"""The contacts of a destination that have a vendor contact of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from syncengine.storage.connect import Pool, transaction
+from syncengine.storage.failures import storage_errors
+from syncengine.storage.statements import statements
+
+_SQL = statements("linked")
+
+
+class Linked:
+    """Read in slices; each read is a short transaction of its own. Raises StorageError."""
+
+    def __init__(self, pool: Pool, destination: str) -> None:
+        self._pool = pool
+        self._destination = destination
+
+    async def count(self) -> int:
+        """How many there are."""
+        ((number,),) = await self._fetch("count")
+        return int(number)
+
+    async def slices(self, size: int) -> AsyncIterator[Sequence[str]]:
+        """All of them, in the order of their ids."""
+        last = ""
+        while ids := [row[0] for row in await self._fetch("after", last, size)]:
+            yield ids
+            last = ids[-1]
+
+    async def sample(self, number: int, seed: int) -> Sequence[str]:
+        """Some of them by chance; another seed, another sample."""
+        return [row[0] for row in await self._fetch("sample", seed, number)]
+
+    async def owners(self, external_ids: Sequence[str]) -> dict[str, str]:
+        """External id to the contact it belongs to, for those that are known."""
+        rows = await self._fetch("of_external_ids", list(external_ids))
+        return {row[1]: row[0] for row in rows}
+
+    async def _fetch(self, name: str, *arguments: object) -> Sequence[tuple[Any, ...]]:
+        with storage_errors():
+            async with self._pool.acquire() as connection, transaction(connection, read_only=True):
+                return [tuple(row) for row in await connection.fetch(_SQL[name], self._destination, *arguments)]

@@ -1,0 +1,155 @@
+"""``verify`` tells what others did to our contacts at the vendor; ``--repair`` has the next run mend it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncengine import app
+from syncengine.model.calls import Action, Call
+from syncengine.model.reports import VerifyReport
+from syncengine.sandbox.faults import Kind, Rule
+from tests.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
+from tests.vendors.benches import over_the_wire
+from tests.vendors.driving import drive
+
+RESPOND_IO_WHOLE = {**RESPOND_IO, "on_null": "clear", "tags": {"from": "tags", "prefix": "crm:"}}
+
+
+async def verified(here: People, name: str, **options: Any) -> VerifyReport:
+    (report,) = await app.verify(here.config, (name,), **options)
+    return report
+
+
+def meddle(here: People, name: str, number: int, action: Action, **content: Any) -> None:
+    """Somebody else writes to our contact at the vendor."""
+    vendor, twin = here.config.chosen((name,))[0].vendor, here.sandbox.twin(name)
+    external_id = str(here.held(name)[number]["id"])
+    call = Call(action, str(number), external_id=external_id, **content)
+    drive(vendor.send(call), lambda request: twin.commit(over_the_wire(request), 0.0))
+
+
+def filled(contact: dict[str, Any]) -> dict[str, Any]:
+    """Without what was emptied."""
+    return {**contact, "fields": {name: value for name, value in contact["fields"].items() if value != ""}}
+
+
+def told(report: VerifyReport) -> dict[str, dict[str, tuple[str, ...]]]:
+    return {each.contact_id: dict(each.found) for each in report.contacts}
+
+
+@pytest.mark.asyncio
+async def test_what_others_changed_is_told_and_mended(database: str, tmp_path: Path) -> None:
+    name = "respond_io"
+    async with people(database, tmp_path, {name: RESPOND_IO_WHOLE}) as here:
+        await here.add(range(1, 8), tags=["vip", "old"])
+        await here.change(4, phone=None)
+        await here.run(name)
+        before = here.held(name)
+        meddle(here, name, 1, Action.UPDATE, fields={"firstName": "Renamed"})
+        meddle(here, name, 2, Action.UPDATE, fields={"phone": ""})
+        meddle(here, name, 3, Action.REMOVE_TAGS, remove_tags=("crm:vip",))
+        meddle(here, name, 4, Action.UPDATE, fields={"phone": "+4917612345"})
+        meddle(here, name, 5, Action.ADD_TAGS, add_tags=("crm:stray", "theirs"))
+
+        requests = here.requests(name)
+        report = await verified(here, name)
+        assert (report.status, report.exit_code, report.compared, report.drifted) == ("done", 1, 7, 5)
+        assert report.requests == here.requests(name) - requests == 7
+        assert told(report) == {
+            "1": {"changed": ("firstName",)},
+            "2": {"missing": ("phone",)},
+            "3": {"missing_tags": ("crm:vip",)},
+            "4": {"extra": ("phone",)},
+            "5": {"extra_tags": ("crm:stray",)},
+        }
+        assert (await here.run(name)).requests == 0
+
+        report = await verified(here, name, repair=True)
+        assert (report.exit_code, report.repaired) == (0, 5)
+        await here.run(name)
+        after = here.held(name)
+        assert set(after[5].pop("tags")) - set(before[5].pop("tags")) == {"theirs"}
+        assert {number: filled(contact) for number, contact in after.items()} == before
+        report = await verified(here, name)
+        assert (report.exit_code, report.drifted) == (0, 0)
+        assert (await here.run(name)).requests == 0
+
+
+@pytest.mark.asyncio
+async def test_who_was_deleted_there_is_made_again_only_after_repair(database: str, tmp_path: Path) -> None:
+    name = "chartmogul"
+    async with people(database, tmp_path, {name: CHARTMOGUL}, twins=[name]) as here:
+        await here.add(range(1, 4))
+        await here.run(name)
+        meddle(here, name, 2, Action.DELETE)
+        assert told(await verified(here, name)) == {"2": {"gone": ()}}
+        await here.run(name)
+        assert here.held(name).keys() == {1, 3}
+        await verified(here, name, repair=True)
+        await here.run(name)
+        assert here.held(name).keys() == {1, 2, 3}
+        assert (await verified(here, name)).drifted == 0
+
+
+@pytest.mark.asyncio
+async def test_a_vendor_that_lists_is_read_by_pages_and_strangers_are_counted(database: str, tmp_path: Path) -> None:
+    name = "chartmogul"
+    async with people(database, tmp_path, {name: CHARTMOGUL}, twins=[name]) as here:
+        await here.add(range(1, 6))
+        await here.run(name)
+        await here.source.execute("DELETE FROM syncengine.sync_state WHERE contact_id = '5'")
+        requests = here.requests(name)
+        report = await verified(here, name)
+        assert (report.compared, report.strangers, here.requests(name) - requests) == (4, 1, 1)
+
+
+@pytest.mark.asyncio
+async def test_a_sample_costs_no_more_than_its_size(database: str, tmp_path: Path) -> None:
+    name = "respond_io"
+    async with people(database, tmp_path, {name: RESPOND_IO}) as here:
+        await here.add(range(1, 30))
+        await here.run(name)
+        report = await verified(here, name, sample=5)
+        assert (report.compared, report.requests, report.status) == (5, 5, "done")
+        assert (await verified(here, name, sample=500)).compared == 29
+
+
+@pytest.mark.asyncio
+async def test_who_cannot_be_read_is_told_and_the_others_are_compared(database: str, tmp_path: Path) -> None:
+    name = "respond_io"
+    async with people(database, tmp_path, {name: RESPOND_IO}) as here:
+        await here.add(range(1, 5))
+        await here.run(name)
+        here.fail(name, Rule(Kind.ERROR_HTML, method="GET", times=1, status=502))
+        report = await verified(here, name)
+        assert (report.status, report.exit_code, report.compared, report.unread) == ("incomplete", 1, 3, 1)
+
+
+@pytest.mark.asyncio
+async def test_a_vendor_that_shows_nothing_says_so(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {"charles": CHARLES}) as here:
+        await here.add([1])
+        await here.run("charles")
+        report = await verified(here, "charles")
+        assert (report.status, report.exit_code, report.requests) == ("unreadable", 0, 0)
+        assert report.error == "charles: charles shows nothing of what it holds"
+
+
+@pytest.mark.asyncio
+async def test_the_command_prints_names_and_never_values(database: str, tmp_path: Path) -> None:
+    name = "respond_io"
+    async with people(database, tmp_path, {name: RESPOND_IO_WHOLE}) as here:
+        await here.add([1, 2])
+        await here.run(name)
+        meddle(here, name, 1, Action.UPDATE, fields={"firstName": "Renamed", "phone": "+4917699"})
+        code, said = await here.command("verify")
+        assert code == 1
+        assert "respond_io, contact 1: changed there firstName, phone" in said
+        assert "syncengine verify -d respond_io --repair" in said
+        assert not [value for value in ("Renamed", "Name 1", "+4917699") if value in said]
+        code, said = await here.command("verify", "--repair", "--json")
+        assert code == 0
+        assert '"contacts":[{"contact":"1","changed":["firstName","phone"]}]' in said

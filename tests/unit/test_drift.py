@@ -1,0 +1,75 @@
+"""What differs between a vendor's copy and what is known of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncengine.model.contact import Known, MatchKey, Remote
+from syncengine.model.http import Json
+from syncengine.planning.drift import Drift, Owned, corrected, drift
+
+KNOWN = Known(
+    external_id="x",
+    key=MatchKey("phone", "+491"),
+    fields={"phone": "+491", "city": "Bonn"},
+    tags=frozenset({"crm:a"}),
+    found_tags=frozenset({"theirs"}),
+)
+OWNED = Owned(fields=("phone", "city", "title"), tag_prefix="crm:")
+AS_LEFT = Remote("x", {"phone": "491", "city": "Bonn", "title": "", "note": "x"}, frozenset({"crm:a", "theirs", "new"}))
+
+
+def same(name: str, ours: Json, theirs: Json) -> bool:
+    return ours == theirs or (name == "phone" and str(ours).lstrip("+") == theirs)
+
+
+def found(remote: Remote | None, owned: Owned = OWNED) -> Drift:
+    return drift(KNOWN, remote, owned, same, lambda name: name == "history")
+
+
+def remote(*tags: str, **fields: Json) -> Remote:
+    return Remote("x", {**AS_LEFT.fields, **fields}, frozenset(tags or AS_LEFT.tags))
+
+
+def test_a_copy_as_we_left_it_has_not_drifted() -> None:
+    assert not found(AS_LEFT)
+    assert corrected(KNOWN, AS_LEFT, Drift()) == KNOWN
+
+
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [
+        (None, Drift(gone=True)),
+        (remote(city="Köln"), Drift(changed=("city",))),
+        (remote(city=None), Drift(missing=("city",))),
+        (remote(city=""), Drift(missing=("city",))),
+        (remote(title="Dr."), Drift(extra=("title",))),
+        (remote("theirs"), Drift(missing_tags=("crm:a",))),
+        (remote("crm:a", "crm:b"), Drift(extra_tags=("crm:b",))),
+        (remote(city="Köln", phone=None, title="x"), Drift(changed=("city",), missing=("phone",), extra=("title",))),
+    ],
+)
+def test_what_somebody_did_there_is_told(there: Remote | None, told: Drift) -> None:
+    assert found(there) == told
+    if there is not None:
+        known = corrected(KNOWN, there, told)
+        assert not drift(known, there, OWNED, same, lambda _: False)
+
+
+def test_what_is_not_ours_is_no_drift() -> None:
+    assert not found(remote("crm:a", "crm:b", title="Dr."), Owned((), ""))
+
+
+def test_a_contact_that_is_gone_keeps_only_its_key() -> None:
+    assert corrected(KNOWN, None, Drift(gone=True)) == Known(key=KNOWN.key)
+
+
+def test_fields_that_prove_nothing_are_passed_over() -> None:
+    known = Known(external_id="x", fields={"history": ["a", "b"]})
+    assert not drift(known, Remote("x"), OWNED, same, lambda name: name == "history")
+
+
+def test_the_tags_of_others_that_vanish_are_forgotten() -> None:
+    there = remote("crm:a")
+    assert not found(there)
+    assert corrected(KNOWN, there, Drift()).found_tags == frozenset()
