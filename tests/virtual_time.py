@@ -40,6 +40,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._now
 
+    def stand_still(self, seconds: float) -> None:
+        """Let time pass while nothing runs, as for a process that is stopped and goes on again."""
+        self._now += seconds
+
     def run_in_executor(self, *_: object) -> NoReturn:
         raise RuntimeError("Threads take real time; there are none in virtual time")
 

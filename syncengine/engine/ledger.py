@@ -150,15 +150,14 @@ class Ledger:
         """Take over a dump that was made ``elapsed`` seconds ago.
 
         A limit that the dump cannot answer for, since it is new, longer or for more methods, counts as used up as of
-        the latest arrival that is possible.
+        the latest arrival that is possible: what no limit counted may have been abandoned right before.
         """
         limits = dump.get("limits", ()) if isinstance(dump, dict) else ()
         made = now - max(elapsed, 0.0)
-        latest = max((offset for was in limits for offset, _ in was["arrivals"]), default=0.0)
         for page in self._pages:
             old = _covering(limits, page.limit)
             if old is None:
-                page.hold(made + max(latest, 0.0), page.limit.calls)
+                page.hold(made + self._settles_within, page.limit.calls)
             else:
                 for offset, requests in old["arrivals"]:
                     page.hold(made + offset, requests)

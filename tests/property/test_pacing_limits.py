@@ -1,0 +1,264 @@
+"""Never over the limit: whatever the network does and however often the process dies, and hardly ever below it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+import pytest
+from aiolimiter import AsyncLimiter
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syncengine.engine.pacing import Pacing
+from syncengine.errors import LeaseLost, StorageError
+from syncengine.model.limits import Limit
+from tests.memory.database import Database
+from tests.pacing_lives import TTL, Line, database_clock, holding, kept_in_memory, now, work
+from tests.strict_vendor import StrictVendor, Weather, Wire
+from tests.virtual_time import run
+
+A_MINUTE = Limit(200, 60.0)
+A_SECOND = Limit(20, 1.0)
+SETTLES_WITHIN, TIMEOUT = 5.0, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One process: how long it works, how it ends, and how long nobody works after it."""
+
+    seconds: float
+    ending: str
+    rest: float
+    limits: tuple[Limit, ...] | None = None
+    """None: those of its history."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Everything that happens to an account."""
+
+    limits: tuple[Limit, ...]
+    weather: Weather
+    lives: tuple[Life, ...]
+    workers: int
+    in_flight: int
+    speed: float
+    """How fast the vendor's clock runs by ours."""
+    seed: int
+
+
+def seconds(most: float) -> st.SearchStrategy[float]:
+    return st.floats(0.0, most, allow_nan=False)
+
+
+def sometimes(most: float) -> st.SearchStrategy[float]:
+    return st.just(0.0) | seconds(most)
+
+
+LIMITS = st.lists(
+    st.builds(
+        Limit,
+        st.integers(1, 12),
+        st.sampled_from([0.5, 1.0, 2.0, 5.0, 12.0]),
+        st.sampled_from([None, None, "GET", "POST"]),
+    ),
+    min_size=1,
+    max_size=3,
+).map(tuple)
+WEATHERS = st.builds(
+    Weather,
+    latency=sometimes(2.0),
+    jitter=seconds(0.05),
+    service=seconds(0.2),
+    connecting=sometimes(1.0),
+    slow=sometimes(0.2),
+    lost=sometimes(0.1),
+    unsent=sometimes(0.1),
+    throttled=sometimes(0.1),
+    frozen=sometimes(0.02),
+)
+LIVES = st.lists(
+    st.builds(Life, seconds(15.0), st.sampled_from(["released", "killed", "cut off"]), sometimes(12.0)),
+    min_size=1,
+    max_size=4,
+).map(tuple)
+HISTORIES = st.builds(
+    History,
+    LIMITS,
+    WEATHERS,
+    LIVES,
+    workers=st.integers(1, 20),
+    in_flight=st.integers(1, 12),
+    speed=st.sampled_from([1.0, 1.0009, 0.9991]),
+    seed=st.integers(0, 2**32),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """What became of a history."""
+
+    vendor: StrictVendor
+    wires: list[Wire]
+
+
+async def live(history: History) -> Lived:
+    """Play a history from beginning to end."""
+    random, vendor, database = Random(history.seed), StrictVendor(history.speed), Database(database_clock)
+    wires, processes = [], []
+    with kept_in_memory():
+        for life in history.lives:
+            # Who is cut off goes on beside the next one: what it sent before its lease ran out arrives in time all
+            # the same.
+            patience = 1.0 if life.ending == "cut off" else TIMEOUT
+            late = SETTLES_WITHIN - patience if life.ending == "cut off" else SETTLES_WITHIN
+            wire, line = Wire(vendor, history.weather, random, late, patience), Line(database)
+            wires.append(wire)
+            process = asyncio.create_task(work_on_account(history, life, wire, line))
+            processes.append(process)
+            await asyncio.wait([process], timeout=None if life.ending == "released" else life.seconds)
+            if life.ending == "killed":
+                process.cancel()
+            elif life.ending == "cut off":
+                line.reachable = False
+            await asyncio.sleep(life.rest)
+        await asyncio.sleep(TIMEOUT + SETTLES_WITHIN)
+    for process in processes:
+        if not process.cancelled():
+            process.result()
+    return Lived(vendor, wires)
+
+
+async def work_on_account(history: History, life: Life, wire: Wire, line: Line) -> None:
+    """Live; whoever finds the lease or the database gone is done."""
+    kept = {"in_flight": history.in_flight, "settles_within": SETTLES_WITHIN, "timeout": TIMEOUT}
+    endless = life.seconds + (10 * TTL if life.ending == "cut off" else 0.0)
+    try:
+        async with holding(line, life.limits or history.limits, **kept) as pacing:  # type: ignore[arg-type]
+            wire.told_to_wait = pacing.pause
+            pacing.prove()
+            await work(history.workers, lambda: wire.send(pacing, wire.random.choice(["GET", "POST"])), endless)
+    except* (LeaseLost, StorageError):
+        assert life.ending == "cut off" or history.weather.frozen
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(HISTORIES)
+def test_no_window_of_the_vendor_ever_holds_more_than_its_limit(history: History) -> None:
+    lived = run(live(history))
+    assert lived.vendor.excess(history.limits) == {}
+    assert all(wire.most_under_way <= history.in_flight for wire in lived.wires)
+
+
+@settings(max_examples=80, derandomize=True, deadline=None)
+@given(HISTORIES, LIMITS | st.just(()), LIMITS)
+def test_a_changed_limit_counts_what_was_sent_before_it(
+    history: History, before: tuple[Limit, ...], after: tuple[Limit, ...]
+) -> None:
+    """Every window that holds a request of the last process, the first one with these limits."""
+    *lives, last = history.lives
+    lives = [replace(life, limits=before) for life in lives or [last]]
+    lived = run(live(replace(history, limits=after, lives=(*lives, replace(last, limits=after)))))
+    assert lived.vendor.excess(after, sender=lived.wires[-1]) == {}
+
+
+async def paced(limits: Sequence[Limit], weather: Weather, seconds: float, *, tight: bool = False) -> StrictVendor:
+    """One process that has always more to send."""
+    vendor = StrictVendor()
+    wire = Wire(vendor, weather, Random(7))
+    with kept_in_memory():
+        async with holding(Line(), limits, in_flight=16, tight=tight) as pacing:
+            pacing.prove()
+            await work(16, lambda: wire.send(pacing, "GET"), seconds)
+    return vendor
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.05])
+def test_a_minute_is_used_to_98_percent(jitter: float) -> None:
+    """Requests that arrived in the fifteen windows after the first one, of those that are allowed in them."""
+    vendor = run(paced([A_MINUTE], Weather(jitter=jitter), 16 * 60.0))
+    assert vendor.excess([A_MINUTE]) == {}
+    assert 0.98 <= vendor.use(A_MINUTE, since=60.0, windows=15) <= 1.0
+
+
+@pytest.mark.parametrize("workers", [1, 100])
+def test_a_backlog_changes_nothing(workers: int) -> None:
+    async def crowd() -> StrictVendor:
+        vendor = StrictVendor()
+        wire = Wire(vendor, Weather(), Random(7))
+        async with Pacing([A_MINUTE], in_flight=8, settles_within=5.0) as pacing:
+            pacing.prove()
+            await work(workers, lambda: wire.send(pacing, "GET"), 600.0)
+        return vendor
+
+    vendor = run(crowd())
+    assert vendor.excess([A_MINUTE]) == {}
+    assert vendor.use(A_MINUTE, since=60.0, windows=9) >= 0.98
+
+
+def test_several_limits_are_kept_at_once_and_the_tightest_is_used() -> None:
+    limits = [A_SECOND, A_MINUTE, Limit(150, 60.0, "GET")]
+    vendor = run(paced(limits, Weather(), 11 * 60.0))
+    assert vendor.excess(limits) == {}
+    assert vendor.use(limits[2], since=60.0, windows=10) >= 0.98
+
+
+def test_a_tight_second_is_used_to_98_percent() -> None:
+    """A bet on the shortest way, won as long as the way does not get shorter than it was at first."""
+    weather = Weather(latency=0.02, jitter=0.01)
+    usual, tight = (run(paced([A_SECOND], weather, 201.0, tight=tight)) for tight in (False, True))
+    assert usual.excess([A_SECOND]) == tight.excess([A_SECOND]) == {}
+    assert usual.use(A_SECOND, since=1.0, windows=200) < 0.95
+    assert tight.use(A_SECOND, since=1.0, windows=200) >= 0.98
+
+
+class Smooth:
+    """A gate that trusts a token bucket."""
+
+    def __init__(self, limit: Limit) -> None:
+        self._bucket = AsyncLimiter(limit.calls, limit.per)
+
+    async def permit(self, _method: str) -> Smooth:
+        await self._bucket.acquire()
+        return self
+
+    def check(self) -> None: ...
+
+    def answered(self) -> None: ...
+
+    def abandoned(self) -> None: ...
+
+    def unsent(self) -> None: ...
+
+
+class SendsLog(Smooth):
+    """A gate that counts requests when it sends them."""
+
+    def __init__(self, limit: Limit) -> None:
+        super().__init__(limit)
+        self._limit = limit
+        self._sent: deque[float] = deque()
+
+    async def permit(self, _method: str) -> SendsLog:
+        while len(self._sent) == self._limit.calls and now() < self._sent[0] + self._limit.per:  # noqa: ASYNC110
+            await asyncio.sleep(self._sent[0] + self._limit.per - now())
+        if len(self._sent) == self._limit.calls:
+            self._sent.popleft()
+        self._sent.append(now())
+        return self
+
+
+@pytest.mark.parametrize("naive", [Smooth, SendsLog])
+@pytest.mark.parametrize("limit", [A_MINUTE, A_SECOND], ids=["minute", "second"])
+def test_simpler_ways_are_caught(naive: type[Smooth], limit: Limit) -> None:
+    async def trusting() -> StrictVendor:
+        vendor = StrictVendor()
+        wire, gate = Wire(vendor, Weather(), Random(7)), naive(limit)
+        await work(16, lambda: wire.send(gate, "GET"), 5 * limit.per)
+        return vendor
+
+    assert run(trusting()).excess([limit])

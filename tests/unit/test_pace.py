@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from syncengine.engine.pace import Pace
+from syncengine.model.limits import Limit
+from tests.virtual_time import run
+
+
+def drawn(limits: Sequence[Limit], methods: Sequence[str]) -> list[float]:
+    """When each of these requests was let through."""
+
+    async def draw() -> list[float]:
+        pace, times = Pace(limits), []
+        for method in methods:
+            await pace.draw(method)
+            times.append(asyncio.get_running_loop().time())
+        return times
+
+    return run(draw())
+
+
+def test_requests_are_spread_evenly_over_the_window() -> None:
+    times = drawn([Limit(200, 60.0)], ["GET"] * 201)
+    assert times == pytest.approx([0.3 * number for number in range(201)], abs=0.01)
+
+
+def test_the_tightest_limit_is_the_pace() -> None:
+    times = drawn([Limit(10, 1.0), Limit(60, 60.0)], ["GET"] * 11)
+    assert times[-1] == pytest.approx(10.0, abs=0.01)
+
+
+def test_above_twenty_a_second_a_few_may_go_at_once() -> None:
+    times = drawn([Limit(100, 1.0)], ["GET"] * 104)
+    assert times[3] == pytest.approx(0.0, abs=0.001)
+    assert times[-1] == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_method_of_its_own_limit_waits_for_both() -> None:
+    times = drawn([Limit(10, 1.0), Limit(1, 1.0, "POST")], ["GET", "POST", "POST", "GET"])
+    assert times == pytest.approx([0.0, 0.1, 1.1, 1.1], abs=0.01)
+
+
+def test_without_limits_nothing_waits() -> None:
+    assert drawn([], ["GET"] * 1000)[-1] < 0.01
