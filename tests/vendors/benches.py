@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from syncengine.model.calls import Action, Answer, Applied, Call
+from syncengine.model.capabilities import matches
 from syncengine.model.contact import Fields, Remote
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.sandbox import twins
@@ -98,10 +99,16 @@ class Bench:
     def _making(self, number: int) -> Iterator[Call]:
         call = replace(self.subject.call(self.subject.first, number, None), add_tags=())
         yield call
-        rest = {name: value for name, value in self.subject.fields(number).items() if name not in call.fields}
-        if rest:
-            later = Action.UPDATE if self.subject.vendor.capabilities.update else Action.UPSERT
-            yield replace(self.subject.call(later, number, None), fields=rest, add_tags=())
+        fields = self.subject.fields(number)
+        rest = {name: value for name, value in fields.items() if name not in call.fields}
+        for action in (Action.UPDATE, Action.UPSERT, Action.SET_LIFECYCLE):
+            write = self.subject.write(action)
+            fitting = {name: value for name, value in rest.items() if write and matches(name, write.fields)}
+            if write and fitting:
+                carried = {name: fields[name] for name in write.must_carry}
+                yield replace(self.subject.call(action, number, None), fields={**carried, **fitting}, add_tags=())
+                rest = {name: value for name, value in rest.items() if name not in fitting}
+        assert not rest, f"no write of this vendor takes {', '.join(rest)}"
 
     def ready(self, action: Action) -> Call:
         """A call of this action that can be sent now; the contact it is about is there."""

@@ -1,0 +1,300 @@
+"""respond.io, v2: contacts are taken in by phone or e-mail, and known by a number from then on.
+
+A new contact waits in a queue: until it is through, reading it answers 404 and writing to it 449. A 403 in JSON is a
+refusal; a 403 with a page comes from the network in front of the API. Values of custom fields are read as text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Annotated, TypeAlias
+from urllib.parse import unquote
+
+from pydantic import BeforeValidator
+
+from syncengine.errors import VendorHalted, VendorUnavailable
+from syncengine.model.calls import Action, Answer, Applied, Call, Rejected
+from syncengine.model.capabilities import Capabilities, Deletion, TagCall, Write
+from syncengine.model.contact import Fields, MatchKey, Page, Remote
+from syncengine.model.http import Exchange, Json, Request, Response
+from syncengine.model.limits import Limit
+from syncengine.vendors.kit.answers import BASE_URL, Id, Reply, Shape, judge, refused, shaped
+from syncengine.vendors.kit.calls import check, external_id, segment, sent_values
+from syncengine.vendors.kit.looking import looked_up
+from syncengine.vendors.kit.paging import every_hit, probed
+from syncengine.vendors.kit.settings import ClearWith, Duration, Secret, VendorSettings
+from syncengine.vendors.kit.values import same_phone, same_text, same_time, text
+
+_KEYS = ("phone", "email")
+_OTHERS = ("lastName", "language", "profilePic", "countryCode")
+_FIRST_NAME = "firstName"
+_CUSTOM = "custom_fields."
+_LIFECYCLE = "lifecycle"
+_PLAIN = (_FIRST_NAME, *_KEYS, *_OTHERS)
+_MAX_TAGS = 10
+_PER_PAGE = 100
+_GONE = "not_found"
+_Query: TypeAlias = tuple[tuple[str, str], ...]
+_EVERYBODY: Json = {"$and": []}
+_CONTACT_NAMED = {401: "settings.token"}
+_NO_CONTACT_NAMED = {**_CONTACT_NAMED, 404: BASE_URL}
+
+
+class Settings(VendorSettings):
+    """``base_url`` ends in ``/v2``."""
+
+    token: Secret
+    """An access token of the workspace."""
+    first_name_in_updates: bool = True
+    """Whether each update has to carry the first name; the documentation says both."""
+    clear_with: ClearWith = "null"
+    """What clears a field is not documented; all but the first name may be null."""
+    settles_within: Duration = 120.0
+    """Seconds after which a request that was sent is visible in look-ups (new contacts wait in a queue)."""
+
+
+SETTINGS = Settings
+LIMITS = tuple(Limit(calls=5, per=1.0, method=method) for method in ("GET", "POST", "PUT", "DELETE"))
+"""Counted over all workspaces of an organisation, together with its other integrations."""
+IDENTITY = ()
+VERSION = 1
+
+
+def build(settings: Settings) -> RespondIoV2:
+    return RespondIoV2(settings)
+
+
+def _list(value: Json) -> Json:
+    return [] if value is None else value
+
+
+def _cursor(pagination: Json) -> Json:
+    """The cursor in the full address of the next page."""
+    link = pagination.get("next") if isinstance(pagination, dict) else pagination
+    if link is None or link == "":
+        return None
+    found = re.search(r"[?&]cursorId=([^&#]+)", link) if isinstance(link, str) else None
+    if found is None:
+        raise ValueError("an address with a cursor is expected")
+    return unquote(found[1])
+
+
+class _Custom(Shape):
+    name: str
+    value: Json = None
+
+
+class _Contact(Shape, extra="allow"):
+    id: Id
+    custom_fields: Annotated[tuple[_Custom, ...], BeforeValidator(_list)] = ()
+    tags: Annotated[tuple[str, ...], BeforeValidator(_list)] = ()
+
+    def remote(self) -> Remote:
+        plain = {name: (self.model_extra or {}).get(name) for name in (*_PLAIN, _LIFECYCLE)}
+        custom = {f"{_CUSTOM}{each.name}": each.value for each in self.custom_fields}
+        return Remote(self.id, {**plain, **custom}, frozenset(self.tags))
+
+
+class _Contacts(Shape):
+    items: tuple[_Contact, ...]
+    pagination: Annotated[str | None, BeforeValidator(_cursor)] = None
+
+
+class _Items(Shape):
+    items: list[Json]
+
+
+class _Told(Shape):
+    contactId: Id | None = None  # noqa: N815 - the vendor's spelling
+
+
+class RespondIoV2:
+    """See ``ports.Vendor``, ``ports.Directory``, ``ports.Merger`` and ``ports.Teller``."""
+
+    name = "respond_io_v2"
+
+    def __init__(self, settings: Settings) -> None:
+        token = settings.token.get_secret_value()
+        self._headers = {"accept": "application/json", "authorization": f"Bearer {token}"}
+        self._clears = settings.clear_with != "nothing"
+        self._cleared = "" if settings.clear_with == "empty" else None
+        fields = (f"{_CUSTOM}*", *_PLAIN)
+        clears = (f"{_CUSTOM}*", *_OTHERS) if self._clears else ()
+        self.capabilities = Capabilities(
+            upsert=Write(fields, clears=clears, must_carry=(_FIRST_NAME,), repeatable=True, keyed_by=_KEYS),
+            update=Write(
+                fields,
+                clears=(*clears, *_KEYS) if clears else (),
+                must_carry=(_FIRST_NAME,) if settings.first_name_in_updates else (),
+                repeatable=True,
+            ),
+            set_lifecycle=Write((_LIFECYCLE,), clears=(_LIFECYCLE,), max_fields=1, repeatable=True),
+            add_tags=TagCall(_MAX_TAGS),
+            remove_tags=TagCall(_MAX_TAGS),
+            delete=Deletion(),
+            find_by=(*_KEYS, f"{_CUSTOM}*"),
+            settles_within=settings.settles_within,
+        )
+
+    def probe(self) -> Exchange[bool]:
+        return probed(self._listing(_EVERYBODY, None, 1), _NO_CONTACT_NAMED, _Contacts, _judged)
+
+    def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+        return every_hit(lambda cursor: self._page(_filter(key), cursor, (key.value,)), partial(self._is_hit, key))
+
+    def page(self, cursor: str | None) -> Exchange[Page]:
+        return self._page(_EVERYBODY, cursor, ())
+
+    def read(self, external_id: str) -> Exchange[Remote | None]:
+        return self._look(MatchKey("id", external_id))
+
+    def details(self, external_id: str) -> Exchange[Mapping[str, Json]]:
+        """The channels a contact can be reached on, and the newest messages; nothing where there is no contact."""
+        found: dict[str, Json] = {}
+        for name, tail in (("channels", "/channels"), ("messages", "/message/list")):
+            request = self._on("GET", MatchKey("id", external_id), tail=tail)
+            reply = yield from looked_up(request, _CONTACT_NAMED, _words, (), _judged)
+            if reply is None:
+                return {}
+            found[name] = shaped(request, reply, _Items).items
+        return found
+
+    def merge(self, into: str, other: str) -> Exchange[Answer]:
+        """The vendor keeps the older of the two, with the plain fields of the one merged into."""
+        held = yield from self.read(into)
+        if held is None:
+            return Rejected(_GONE, "the vendor has no contact of this id to merge into")
+        plain = {name: held.fields[name] for name in _PLAIN if held.fields[name] not in (None, "")}
+        request = self._request("POST", "/contact/merge", {"contactIds": [int(into), int(other)], **plain})
+        return (yield from _carried_out(request, plain.values()))
+
+    def send(self, call: Call) -> Exchange[Answer]:
+        check(call, self.capabilities)
+        if call.action is Action.UPSERT:
+            return self._upsert(call)
+        contact = MatchKey("id", external_id(call))
+        match call.action:
+            case Action.UPDATE:
+                request = self._on("PUT", contact, self._body(call.fields))
+            case Action.SET_LIFECYCLE:
+                stage = {"name": call.fields[_LIFECYCLE] or None}
+                request = self._on("POST", contact, stage, tail="/lifecycle/update")
+            case Action.ADD_TAGS:
+                request = self._on("POST", contact, list(call.add_tags), tail="/tag")
+            case Action.REMOVE_TAGS:
+                request = self._on("DELETE", contact, list(call.remove_tags), tail="/tag")
+            case _:
+                return self._delete(contact)
+        return _carried_out(request, tuple(sent_values(call)))
+
+    def same(self, field: str, ours: Json, theirs: Json) -> bool:
+        match field:
+            case "phone":
+                return same_phone(ours, theirs)
+            case "email" | "language" | "countryCode":
+                return text(ours).lower() == text(theirs).lower()
+            case _:
+                return same_text(ours, theirs) or (field.startswith(_CUSTOM) and same_time(ours, theirs))
+
+    def _upsert(self, call: Call) -> Exchange[Answer]:
+        if call.key is None:
+            raise ValueError("upsert needs the key it goes by")
+        request = self._on("POST", call.key, self._body(call.fields), under="/contact/create_or_update")
+        answer = yield from _carried_out(request, tuple(sent_values(call)), gone=None)
+        if not isinstance(answer, Applied) or answer.external_id:
+            return answer
+        status: int | None = 404
+        try:
+            if held := (yield from self._look(call.key)):
+                return Applied(held.external_id)
+        except VendorUnavailable as error:
+            status = error.status
+        raise VendorUnavailable(
+            f"the vendor took the contact in, but does not show its id yet (status {status}); it is asked again",
+            maybe_applied=True,
+            status=status,
+        )
+
+    def _delete(self, contact: MatchKey) -> Exchange[Answer]:
+        answer = yield from _carried_out(self._on("DELETE", contact), ())
+        return answer if isinstance(answer, Rejected) and answer.code != _GONE else Applied()
+
+    def _look(self, key: MatchKey) -> Exchange[Remote | None]:
+        request = self._on("GET", key)
+        reply = yield from looked_up(request, _CONTACT_NAMED, _words, (key.value,), _judged)
+        return shaped(request, reply, _Contact).remote() if reply else None
+
+    def _page(self, wanted: Json, cursor: str | None, sent: tuple[str, ...]) -> Exchange[Page]:
+        request = self._listing(wanted, cursor, _PER_PAGE)
+        reply = yield from looked_up(request, _NO_CONTACT_NAMED, _words, sent, _judged)
+        found = shaped(request, reply, _Contacts) if reply else _Contacts(items=())
+        return Page(tuple(contact.remote() for contact in found.items), found.pagination)
+
+    def _is_hit(self, key: MatchKey, remote: Remote) -> bool:
+        theirs = text(remote.fields.get(key.field))
+        return bool(theirs) and (self.same(key.field, key.value, theirs) if key.field in _KEYS else theirs == key.value)
+
+    def _listing(self, wanted: Json, cursor: str | None, limit: int) -> Request:
+        """A look-up by a filter; ``search`` and ``timezone`` have to be there."""
+        query = (("limit", str(limit)), *((("cursorId", cursor),) if cursor else ()))
+        return self._request("POST", "/contact/list", {"search": "", "timezone": "UTC", "filter": wanted}, query)
+
+    def _on(
+        self, method: str, contact: MatchKey, json: Json = None, under: str = "/contact", tail: str = ""
+    ) -> Request:
+        path = f"{under}/{segment(f'{contact.field}:{contact.value}')}{tail}"
+        return self._request(method, path, json, route=f"{under}/{{identifier}}{tail}")
+
+    def _request(self, method: str, path: str, json: Json, query: _Query = (), route: str | None = None) -> Request:
+        return Request(method, path, f"{method} {route or path}", query=query, headers=self._headers, json=json)
+
+    def _body(self, fields: Fields) -> Json:
+        body: dict[str, Json] = {}
+        for name, value in fields.items():
+            typed = name.startswith(_CUSTOM) and isinstance(value, bool | int | float)
+            empty = value is None or (value == "" and self._clears)
+            written = value if typed else self._cleared if empty else text(value)
+            if name.startswith(_CUSTOM):
+                body.setdefault("custom_fields", []).append({"name": name.removeprefix(_CUSTOM), "value": written})
+            elif name in _PLAIN:
+                body[name] = written
+            else:
+                raise ValueError(f'respond.io has no field "{name}"')
+        return body
+
+
+def _filter(key: MatchKey) -> Json:
+    """Who holds a value, however it is written there: phones without their ``+``, mailboxes in small letters."""
+    bare = key.value.removeprefix("+")
+    spellings = {"phone": (f"+{bare}", bare), "email": (key.value, key.value.lower())}.get(key.field, (key.value,))
+    condition = {"category": "contactField", "field": key.field.removeprefix(_CUSTOM), "operator": "isEqualTo"}
+    return {"$or": [{**condition, "value": spelling} for spelling in dict.fromkeys(spellings)]}
+
+
+def _judged(request: Request, response: Response, halts: Mapping[int, str]) -> Reply:
+    """As ``judge``; the queue is no refusal, and a page comes from the network in front of the API."""
+    if response.status == 449:
+        raise VendorUnavailable(
+            f"{request.route}: the contact still waits in the vendor's queue (status 449); it is tried again",
+            maybe_applied=False,
+            status=449,
+        )
+    if response.status in (403, 404) and response.body.lstrip().startswith(b"<"):
+        blocked = "and that no proxy drops the authorization header or blocks this machine"
+        what = f"{request.route}: a web page answers, not the API (status {response.status})"
+        raise VendorHalted(f"{what}; check {BASE_URL}, {blocked}", setting=BASE_URL)
+    return judge(request, response, halts)
+
+
+def _carried_out(request: Request, sent: Iterable[Json], gone: str | None = _GONE) -> Exchange[Answer]:
+    """What a write comes to; ``gone`` is the code of a 404."""
+    reply = _judged(request, (yield request), _CONTACT_NAMED)
+    if not reply.ok:
+        return refused(request, reply, _words(reply.body), sent, gone if reply.status == 404 else None)
+    return Applied(shaped(request, reply, _Told).contactId)
+
+
+def _words(body: Json) -> str:
+    return text(body.get("message")) if isinstance(body, Mapping) else ""
