@@ -2,9 +2,9 @@
 
 A new vendor needs no line here. Its settings and its sample contacts are derived from its settings model and its
 capabilities; ``tests/vendors/of_<vendor>.py`` may bring a better ``sample(number)`` (the fields of a sample contact,
-different for each number, among them whatever the vendor treats in a way of its own) and ``VARIANTS`` (by name:
-settings, and the twin's switches that go with them). A twin's own credentials are ``sandbox-key`` for ``api_key``,
-``sandbox-token`` for ``token``, and so on.
+different for each number, among them whatever the vendor treats in a way of its own), ``VARIANTS`` (by name: settings,
+and the twin's switches that go with them) and ``SETTINGS`` (required ones that name something the twin holds). A twin's
+own credentials are ``sandbox-key`` for ``api_key``, ``sandbox-token`` for ``token``, and so on.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ def secrets(module: VendorModule) -> dict[str, str]:
 
 def derived_settings(module: VendorModule) -> dict[str, Json]:
     """A value for everything that has no default."""
-    given = {"base_url": f"https://{module.name.replace('_', '-')}.example", **secrets(module)}
+    known = getattr(_hints(module.name), "SETTINGS", {})
+    given = {"base_url": f"https://{module.name.replace('_', '-')}.example", **secrets(module), **known}
     for name, field in module.settings.model_fields.items():
         if field.is_required():
             given.setdefault(name, f"sample-{name}")
@@ -143,7 +144,6 @@ def _hints(name: str) -> Any:
     return importlib.import_module(module) if importlib.util.find_spec(module) else None
 
 
-def _derived_sample(vendor: Vendor) -> Callable[[int], dict[str, Json]]:
 def _writable(sample: Callable[[int], dict[str, Json]], vendor: Vendor) -> Callable[[int], dict[str, Json]]:
     """The sample without the fields that no write takes with these settings."""
     can = vendor.capabilities
@@ -153,6 +153,7 @@ def _writable(sample: Callable[[int], dict[str, Json]], vendor: Vendor) -> Calla
     return lambda number: {name: value for name, value in sample(number).items() if matches(name, patterns)}
 
 
+def _derived_sample(vendor: Vendor) -> Callable[[int], dict[str, Json]]:
     can = vendor.capabilities
     patterns = dict.fromkeys(
         p for write in (can.create, can.update, can.upsert) if write for p in write.fields if p != can.identity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from syncengine.vendors.kit.allowed import if_allowed
 from syncengine.vendors.kit.answers import (
     BASE_URL,
     Id,
@@ -13,7 +14,10 @@ from syncengine.vendors.kit.answers import (
     shaped,
 )
 from syncengine.vendors.kit.calls import check, external_id, nothing, segment, sent_values
+from syncengine.vendors.kit.echo import fields_not_taken, tags_not_taken
+from syncengine.vendors.kit.gateway import through_gateway
 from syncengine.vendors.kit.looking import looked_up
+from syncengine.vendors.kit.paging import every_hit, probed
 from syncengine.vendors.kit.settings import ClearWith, Duration, Secret, VendorSettings
 from syncengine.vendors.kit.values import digits, same_json, same_mailbox, same_phone, same_text, same_time, text
 
@@ -28,10 +32,14 @@ __all__ = [
     "VendorSettings",
     "check",
     "digits",
+    "every_hit",
     "external_id",
+    "fields_not_taken",
+    "if_allowed",
     "judge",
     "looked_up",
     "nothing",
+    "probed",
     "refused",
     "refused_look_up",
     "same_json",
@@ -42,5 +50,7 @@ __all__ = [
     "segment",
     "sent_values",
     "shaped",
+    "tags_not_taken",
     "text",
+    "through_gateway",
 ]
