@@ -58,6 +58,7 @@ class Contacts:
     async def link(self, contact_id: str, external_id: str) -> Link:
         account = self._fence.account
         async with self._fence.writing(sending=True) as connection:
+            await connection.execute(_SQL["one_at_a_time"], account, external_id)
             owner = await connection.fetchrow(_SQL["owner"], account, external_id, self._destination, contact_id)
             tags: list[str] = []
             if owner is not None:

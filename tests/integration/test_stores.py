@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -208,6 +209,15 @@ async def test_a_vendor_contact_nobody_owns_is_ours_at_once(stores: Stores) -> N
     assert await stores.contacts.link("7", "ext") == Link()
     assert await _load(stores, "7") == ContactState("7", Known("ext"))
     assert await stores.contacts.link("7", "ext") == Link()
+
+
+@pytest.mark.asyncio
+async def test_two_who_find_the_same_vendor_contact_at_the_same_moment_do_not_both_own_it(stores: Stores) -> None:
+    for number in range(20):
+        links = await asyncio.gather(*(stores.contacts.link(contact, f"ext {number}") for contact in ("7", "8", "9")))
+        assert len([link for link in links if link.owner is None]) == 1
+        for contact in ("7", "8", "9"):
+            await stores.contacts.record(1, [Record(contact, KNOWN, Status.SYNCED, 1)])
 
 
 @pytest.mark.asyncio

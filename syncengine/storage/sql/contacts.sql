@@ -70,6 +70,10 @@ ON CONFLICT (run_id, contact_id) DO UPDATE SET
     code = excluded.code, message = excluded.message, http_status = excluded.http_status,
     unsupported = excluded.unsupported, at = clock_timestamp()
 
+-- name: one_at_a_time
+-- Two contacts that find the same vendor contact at the same moment: neither would see the other as its owner.
+SELECT pg_advisory_xact_lock(hashtextextended('syncengine link ' || $1::text || ' ' || $2::text, 0))
+
 -- name: owner
 SELECT s.destination, s.contact_id, s.status, s.source_hash IS NOT NULL AS settled, k.tags
 FROM syncengine.sync_state AS s
