@@ -91,15 +91,20 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(_LOOK_AGAIN)
 
 
+async def until_true(connection: asyncpg.Connection[asyncpg.Record], question: str, *arguments: object) -> None:
+    """Return once a query's only value is true."""
+    async with asyncio.timeout(PATIENCE):
+        while not await connection.fetchval(question, *arguments):  # noqa: ASYNC110 - nor does Postgres
+            await asyncio.sleep(_LOOK_AGAIN)
+
+
 @asynccontextmanager
 async def locked(dsn: str, table: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Keep a table from being written while the block runs; yields what waits until somebody wants to."""
     locker, watcher = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
 
     async def somebody_waits() -> None:
-        async with asyncio.timeout(PATIENCE):
-            while not await watcher.fetchval(_WAITS, table):  # noqa: ASYNC110 - nor does Postgres
-                await asyncio.sleep(_LOOK_AGAIN)
+        await until_true(watcher, _WAITS, table)
 
     try:
         async with locker.transaction():

@@ -8,5 +8,5 @@ SELECT set_config('TimeZone', 'UTC', true),
        set_config('bytea_output', 'hex', true),
        set_config('jit', 'off', true),  -- compiling takes longer than any of our statements gains by it
        set_config('lock_timeout', '60s', true),
-       set_config('idle_in_transaction_session_timeout', '120s', true),
+       set_config('idle_in_transaction_session_timeout', '45s', true),  -- a frozen holder goes before a takeover gives up
        set_config('statement_timeout', $1, true);

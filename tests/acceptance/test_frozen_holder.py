@@ -1,0 +1,97 @@
+"""A process that is frozen past its lease and thaws: the run that took over is not disturbed by a single byte."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from syncengine.sandbox.faults import Kind, Rule
+from syncengine.storage.connect import transaction
+from tests.crm import Crm, crm, report
+from tests.crm_expected import assert_in_step
+from tests.killing import Command, until_true
+
+_CREATES = Rule(Kind.HOLD_BEFORE_COMMIT, method="POST", path="/contact/$")
+_OPEN = 3
+
+
+@pytest.mark.asyncio
+async def test_a_holder_frozen_past_its_lease_writes_and_sends_nothing_after_it_thaws(
+    database: str, tmp_path: Path
+) -> None:
+    async with crm(database, tmp_path, "respond_io", seed=1, lease_ttl="4s", limits=()) as here:
+        holder = await _frozen_with_answers_on_their_way(here)
+        # Not moved forward: the frozen process goes by its own clock, and both have to say that the lease is over.
+        await until_true(here.source, "SELECT expires_at < clock_timestamp() FROM syncengine.sync_lease")
+        await here.finish()
+        await assert_in_step(here)
+        rows, requests = await _everything(here), here.requests()
+        holder.thaw()
+        assert await holder.ended() == 1
+        _says_that_the_lease_is_lost(holder)
+        assert await _everything(here) == rows, "it wrote after it thawed"
+        assert here.requests() == requests, "it sent after it thawed"
+        assert await here.finish() == 0
+
+
+@pytest.mark.asyncio
+async def test_a_holder_that_believes_in_its_lease_still_writes_nothing_once_another_has_it(
+    database: str, tmp_path: Path
+) -> None:
+    """Clocks may lie, as that of a database does that fails over: the fence holds all the same."""
+    async with crm(database, tmp_path, "respond_io", seed=2) as here:
+        holder = await _frozen_with_answers_on_their_way(here)
+        await here.let_leases_run_out()
+        await here.finish()
+        rows = await _everything(here)
+        holder.thaw()
+        assert await holder.ended() == 1
+        _says_that_the_lease_is_lost(holder)
+        assert await _everything(here) == rows, "it wrote after it thawed"
+
+
+@pytest.mark.asyncio
+async def test_who_is_frozen_inside_a_transaction_is_thrown_out_before_those_who_wait_give_up(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    try:
+        async with transaction(connection):
+            settings = {name: int(milliseconds) for name, milliseconds in await connection.fetch(_TIMEOUTS)}
+    finally:
+        await connection.close()
+    assert 0 < settings["idle_in_transaction_session_timeout"] < settings["lock_timeout"]
+
+
+_TIMEOUTS = (
+    "SELECT name, setting FROM pg_settings WHERE name IN ('idle_in_transaction_session_timeout', 'lock_timeout')"
+)
+
+
+async def _frozen_with_answers_on_their_way(here: Crm) -> Command:
+    """A run that stands still: some contacts are created, more calls of theirs and other contacts are to come."""
+    await here.add(20)
+    here.sandbox.faults(here.vendor).configure([_CREATES])
+    holder = here.start()
+    assert await holder.comes_to(here.sandbox.holds(here.vendor).wait_for(_OPEN)), holder.said()
+    holder.freeze()
+    here.sandbox.faults(here.vendor).clear()
+    here.sandbox.holds(here.vendor).release()
+    return holder
+
+
+def _says_that_the_lease_is_lost(holder: Command) -> None:
+    said = report(holder)
+    assert said["status"] == "halted"
+    assert "the lease of account respond_io ran out" in said["error"]
+
+
+async def _everything(here: Crm) -> Mapping[str, list[str]]:
+    """Every row of the state, as text; and the version of each, so that a write of the same values shows too."""
+    tables = await here.source.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'syncengine'")
+    found = {}
+    for (table,) in tables:
+        rows = await here.source.fetch(f"SELECT t.xmin::text || t::text FROM syncengine.{table} AS t ORDER BY 1")  # noqa: S608 - a name from the catalogue
+        found[table] = [row[0] for row in rows]
+    return found
