@@ -1,0 +1,145 @@
+"""Long windows, with counts in memory that an integration test holds to those in Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from syncengine.engine.quota import BLOCK_LIFE, Quotas
+from syncengine.errors import VendorHalted
+from syncengine.model.limits import Limit
+from tests.memory.quotas import Quotas as Store
+from tests.virtual_time import run
+
+HOUR, DAY, LATE = 3600.0, 86400.0, 90.0
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def quotas(store: Store, *limits: Limit, max_wait: float = 120.0) -> Quotas:
+    return Quotas(limits, store, late=LATE, max_wait=max_wait)
+
+
+async def send(pool: Quotas, requests: int, *, method: str = "GET", every: float = 0.0) -> list[float]:
+    """When each of these requests was drawn, waited for as the pacer does."""
+    times = []
+    for _ in range(requests):
+        while wait := await pool.wait(method):
+            await asyncio.sleep(wait)
+        pool.draw(method)
+        times.append(now())
+        await asyncio.sleep(every)
+    return times
+
+
+def in_time(test: Callable[[Store], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        await test(Store(now))
+
+    run(whole())
+
+
+def test_ten_thousand_a_day_are_used_and_not_one_more_in_any_day() -> None:
+    async def days(store: Store) -> None:
+        times = await send(quotas(store, Limit(10_000, DAY), max_wait=2 * DAY), 25_000, every=0.05)
+        assert all(times[number + 10_000] - times[number] > DAY for number in range(15_000))
+        assert times[-1] < 2.02 * DAY
+
+    in_time(days)
+
+
+def test_several_windows_of_one_method_hold_at_once() -> None:
+    async def hours(store: Store) -> None:
+        limits = (Limit(100, HOUR), Limit(250, DAY))
+        times = await send(quotas(store, *limits, max_wait=2 * DAY), 300, every=1.0)
+        for limit in limits:
+            beyond = zip(times, times[limit.calls :], strict=False)
+            assert all(later - earlier > limit.per for earlier, later in beyond)
+
+    in_time(hours)
+
+
+def test_a_method_with_a_limit_of_its_own_counts_against_both() -> None:
+    async def both(store: Store) -> None:
+        pool = quotas(store, Limit(40, DAY), Limit(10, DAY, "POST"))
+        await send(pool, 10, method="POST")
+        with pytest.raises(VendorHalted, match="10 POST requests is used up"):
+            await pool.wait("POST")
+        await send(pool, 30)
+        with pytest.raises(VendorHalted, match="40 requests is used up"):
+            await pool.wait("GET")
+
+    in_time(both)
+
+
+def test_a_new_process_goes_on_with_the_counts_of_the_one_before() -> None:
+    async def lives(store: Store) -> None:
+        await send(quotas(store, Limit(100, DAY)), 60)
+        sent = 0
+        with pytest.raises(VendorHalted):
+            while True:
+                await send(quotas(store, Limit(100, DAY)), 1)
+                sent += 1
+        assert sent == 40
+
+    in_time(lives)
+
+
+def test_a_lowered_limit_counts_what_was_sent_under_the_old_one() -> None:
+    async def lowered(store: Store) -> None:
+        await send(quotas(store, Limit(1000, DAY)), 60)
+        with pytest.raises(VendorHalted):
+            await quotas(store, Limit(50, DAY)).wait("GET")
+
+    in_time(lowered)
+
+
+def test_a_short_wait_is_waited_out_and_a_long_one_ends_the_run_with_words() -> None:
+    async def waits(store: Store) -> None:
+        await send(quotas(store, Limit(10, HOUR)), 10)
+        with pytest.raises(VendorHalted, match=r"for another 1 h .*longer than max_wait \(2 min\).*next run goes on"):
+            await quotas(store, Limit(10, HOUR)).wait("GET")
+        assert 0.0 < await quotas(store, Limit(10, HOUR), max_wait=DAY).wait("GET") < 1.1 * HOUR
+
+    in_time(waits)
+
+
+def test_while_it_waits_it_does_not_ask_again() -> None:
+    async def patient(store: Store) -> None:
+        pool = quotas(store, Limit(10, HOUR), max_wait=DAY)
+        await send(pool, 10)
+        wait = await pool.wait("GET")
+        asked = store.asked
+        await asyncio.sleep(wait / 2)
+        assert await pool.wait("GET") == pytest.approx(wait / 2)
+        assert store.asked == asked
+
+    in_time(patient)
+
+
+def test_a_run_in_a_hurry_asks_rarely_and_a_slow_one_wastes_little() -> None:
+    async def asks(store: Store) -> None:
+        await send(quotas(store, Limit(100_000, DAY)), 20_000)
+        assert store.asked < 40
+        slow = Store(now)
+        await send(quotas(slow, Limit(1000, DAY), max_wait=1.0), 900, every=BLOCK_LIFE / 2)
+
+    in_time(asks)
+
+
+def test_what_is_left_of_a_block_is_not_used_later() -> None:
+    """Its requests would arrive outside the window they were counted in."""
+
+    async def stale(store: Store) -> None:
+        pool = quotas(store, Limit(100_000, DAY))
+        await send(pool, 1000)
+        asked = store.asked
+        await asyncio.sleep(BLOCK_LIFE)
+        await pool.wait("GET")
+        assert store.asked == asked + 1
+
+    in_time(stale)
