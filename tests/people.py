@@ -27,7 +27,7 @@ _ENGINE = {
     "batch_size": 4,
     "lease_ttl": "30s",
 }
-RESPOND_IO = {
+RESPOND_IO: dict[str, Any] = {
     "vendor": "respond_io",
     "settings": {"base_url": "${RESPOND_IO_URL}", "token": "${RESPOND_IO_TOKEN}", "settles_within": "100ms"},
     "limits": [],
@@ -36,7 +36,7 @@ RESPOND_IO = {
     "fields": {"crm_id": "id", "firstName": "name", "phone": "phone"},
     "tags": {"from": "tags"},
 }
-CHARLES = {
+CHARLES: dict[str, Any] = {
     "vendor": "charles",
     "settings": {
         "base_url": "${CHARLES_URL}",
@@ -141,6 +141,12 @@ class People:
 
     async def remove(self, ids: Iterable[int]) -> None:
         await self.source.execute("DELETE FROM crm.people WHERE id = ANY ($1)", list(ids))
+
+    async def one(self, query: str, *arguments: object) -> asyncpg.Record:
+        """The one row a query finds."""
+        row = await self.source.fetchrow(query, *arguments)
+        assert row is not None
+        return row
 
     async def states(self, destination: str) -> dict[int, asyncpg.Record]:
         """What the state says of each contact."""

@@ -10,17 +10,26 @@ from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
 from syncengine.errors import SourceError
 from syncengine.planning.refusals import DEAD_AFTER
-from syncengine.storage.runs import dead_letters
+from syncengine.storage.runs import dead_letters, notes_left
 from syncengine.storage.source_rows import SourceRows
 
 
 async def remarks(
-    destination: DestinationConfig, databases: Databases, request: Request, rows: SourceRows, *, nothing: bool
+    destination: DestinationConfig,
+    databases: Databases,
+    request: Request,
+    rows: SourceRows,
+    run_id: int,
+    *,
+    total: int,
+    changed: int,
 ) -> tuple[str, ...]:
-    """``nothing`` says that the run had no contact to look at."""
+    """``total`` is how many contacts the run was about, ``changed`` how many of them were not in step."""
+    unnamed = await notes_left(databases.state, run_id)
     number, some = await dead_letters(databases.state, destination.name)
     missing = await _missing(request, rows) if request.contacts else ()
-    return tuple(_remarks(destination.name, request, missing, number, some, nothing=nothing))
+    retried = () if request.retry_of is None else _of_retry(request.retry_of, request.batch, total, changed)
+    return (*_of_unnamed(run_id, unnamed), *retried, *_remarks(destination.name, missing, number, some))
 
 
 async def _missing(request: Request, rows: SourceRows) -> tuple[str, ...]:
@@ -31,12 +40,24 @@ async def _missing(request: Request, rows: SourceRows) -> tuple[str, ...]:
     return tuple(contact_id for contact_id in request.contacts if contact_id not in found)
 
 
-def _remarks(
-    destination: str, request: Request, missing: tuple[str, ...], dead: int, some: tuple[str, ...], *, nothing: bool
-) -> Iterator[str]:
-    if request.retry_of is not None and nothing:
-        part = "" if request.batch is None else f"batch {request.batch} of "
-        yield f"every contact of {part}run {request.retry_of} made it: there is nothing to retry"
+def _of_unnamed(run_id: int, unnamed: int) -> Iterator[str]:
+    if unnamed:
+        yield (
+            f"{unnamed} more contacts did not simply succeed: all of them stand in the table syncengine.sync_outcome, "
+            f"with run_id {run_id}"
+        )
+
+
+def _of_retry(run_id: int, batch: int | None, total: int, changed: int) -> Iterator[str]:
+    former = f"run {run_id}" if batch is None else f"batch {batch} of run {run_id}"
+    if not total:
+        yield f"every contact of {former} made it: there is nothing to retry"
+    elif not changed:
+        who = "the contact that fell short" if total == 1 else f"the {total} contacts that fell short"
+        yield f"{who} in {former} {'is' if total == 1 else 'are'} in step by now, or left the source"
+
+
+def _remarks(destination: str, missing: tuple[str, ...], dead: int, some: tuple[str, ...]) -> Iterator[str]:
     if missing:
         yield f"the source does not select {_named(missing)} (any more; look at where): nothing was sent for it"
     if dead:

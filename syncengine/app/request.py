@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from dataclasses import dataclass
 
 from syncengine.errors import ConfigError, Problem
@@ -36,6 +37,17 @@ class Request:
         if self.retry_of is not None:
             return RunKind.RETRY
         return RunKind.BACKFILL if self.backfill else RunKind.SYNC
+
+    def command(self, destination: str, *accept: str) -> str:
+        """What to type for the same run of one destination, with more accepted."""
+        words = ["syncengine"]
+        words += ["run", "-d", destination] if self.retry_of is None else ["retry", str(self.retry_of)]
+        words += ["--batch", str(self.batch)] if self.batch is not None else []
+        words += ["--backfill"] if self.backfill else []
+        words += ["--limit", str(self.limit)] if self.limit is not None else []
+        words += [word for contact_id in self.contacts for word in ("--contact", contact_id)]
+        words += [word for name in sorted({*self.accept, *accept}) for word in ("--accept", name)]
+        return shlex.join(words)
 
 
 def _no_such(name: str) -> str:

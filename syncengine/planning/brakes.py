@@ -20,16 +20,13 @@ def brake(
     if known and not totals.source_rows:
         if EMPTY_SOURCE in accepted:
             return None  # what was accepted is that they all go
-        return EMPTY_SOURCE, (
-            f"the source is empty, while {known} contacts are known here: {_would(policy, known)}. If it is meant "
-            f"to be empty, let this run pass with --accept {EMPTY_SOURCE}; else look at the table and at where"
-        )
+        return EMPTY_SOURCE, f"the source is empty, while {known} contacts are known here: {_would(policy, known)}"
     if policy is OnRemoved.IGNORE or REMOVALS in accepted:
         return None
     if removed >= at_least and removed > share * known:
         return REMOVALS, (
             f"{removed} of {known} known contacts ({removed / known:.1%}) left the source: {_would(policy, removed)}. "
-            f"The brake allows {share:.0%}. If they really left, let this run pass with --accept {REMOVALS}"
+            f"The brake allows {share:.0%}"
         )
     return None
 

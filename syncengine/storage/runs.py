@@ -74,10 +74,14 @@ async def former_run(pool: Pool, run_id: int, batch: int | None) -> FormerRun:
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             row = await connection.fetchrow(_SQL["run"], run_id)
-            known = row and (batch is None or await connection.fetchval(_SQL["batch_exists"], run_id, batch))
-    if row is None or not known:
-        what = "there is no such run" if row is None else f"run {run_id} has no batch {batch}"
-        raise ConfigError([Problem(f"retry {run_id}", f"{what}; its number stands in the summary of the run")])
+            last = await connection.fetchval(_SQL["last_run"])
+            batches = await connection.fetchval(_SQL["last_batch"], run_id)
+    if row is None:
+        what = "no run has taken place yet" if last is None else f"there is no run {run_id}; the last one was {last}"
+        raise ConfigError([Problem(f"retry {run_id}", what)])
+    if batch is not None and not 1 <= batch <= batches:
+        only = f", only 1 to {batches}" if batches else ": it found nothing to do"
+        raise ConfigError([Problem(f"retry {run_id}", f"run {run_id} has no batch {batch}{only}")])
     if row["status"] == "refused":
         what = "that run was stopped before it sent anything, so nothing is to be retried: start a new `run`"
         raise ConfigError([Problem(f"retry {run_id}", what)])
@@ -121,7 +125,11 @@ async def finish_run(fence: Fence, run_id: int, status: str, totals: Json, error
         await connection.execute(_SQL["finish"], run_id, status, orjson.dumps(totals).decode(), error)
 
 
-async def notes(pool: Pool, run_id: int, most: int = 20) -> list[Note]:
+NOTES = 20
+"""Contacts of a run that are named one by one."""
+
+
+async def notes(pool: Pool, run_id: int, most: int = NOTES) -> list[Note]:
     """The contacts of a run that did not simply succeed, the worst first."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
@@ -136,6 +144,13 @@ async def notes(pool: Pool, run_id: int, most: int = 20) -> list[Note]:
         )
         for row in rows
     ]
+
+
+async def notes_left(pool: Pool, run_id: int, most: int = NOTES) -> int:
+    """How many contacts ``notes`` does not name."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            return max(0, int(await connection.fetchval(_SQL["noteworthy_number"], run_id)) - most)
 
 
 async def known_contacts(pool: Pool, destination: str) -> int:

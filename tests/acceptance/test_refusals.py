@@ -196,4 +196,4 @@ async def test_a_refusal_that_was_held_back_is_in_its_batch_s_totals(database: s
 
 
 def _fields() -> dict[str, Any]:
-    return dict(RESPOND_IO["fields"])  # type: ignore[call-overload, no-any-return]
+    return dict(RESPOND_IO["fields"])

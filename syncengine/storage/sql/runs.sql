@@ -34,8 +34,11 @@ WHERE b.run_id = $1 AND ($2::integer IS NULL OR b.number = $2)
   AND (o.outcome IN ('rejected', 'deferred', 'unknown') OR (o.outcome IS NULL AND b.status <> 'done'))
 ORDER BY 1, 2
 
--- name: batch_exists
-SELECT true FROM syncengine.sync_batch WHERE run_id = $1 AND number = $2
+-- name: last_run
+SELECT max(run_id) FROM syncengine.sync_run
+
+-- name: last_batch
+SELECT coalesce(max(number), 0) FROM syncengine.sync_batch WHERE run_id = $1
 
 -- name: add_batch
 INSERT INTO syncengine.sync_batch (run_id, number, kind, contact_ids)
@@ -65,4 +68,7 @@ ORDER BY contact_number NULLS LAST, contact_id LIMIT $2
 SELECT contact_id, outcome, coalesce(code, '') AS code, coalesce(message, '') AS message, unsupported
 FROM syncengine.sync_outcome
 WHERE run_id = $1 AND outcome <> 'applied'
-ORDER BY array_position(ARRAY['rejected', 'unknown', 'deferred', 'unsupported'], outcome), contact_id LIMIT $2
+ORDER BY array_position(ARRAY['rejected', 'unknown', 'deferred', 'unsupported'], outcome), length(contact_id), contact_id LIMIT $2
+
+-- name: noteworthy_number
+SELECT count(*) FROM syncengine.sync_outcome WHERE run_id = $1 AND outcome <> 'applied'

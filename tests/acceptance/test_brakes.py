@@ -1,0 +1,206 @@
+"""What would be drastic stops before its first request, says what would have happened, and passes once accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.people import CHARLES, RESPOND_IO, People, people
+
+_UNTAG: Mapping[str, Mapping[str, Any]] = {"respond_io": {**RESPOND_IO, "on_removed": "untag"}}
+_DELETE: Mapping[str, Mapping[str, Any]] = {"charles": {**CHARLES, "on_removed": "delete"}}
+_EVERYBODY = 20
+
+
+async def _in_step(here: People, *names: str) -> dict[str, int]:
+    """Everybody is synced; the requests so far by twin."""
+    await here.add(range(1, _EVERYBODY + 1), tags=["vip"])
+    for report in (await here.runs(*names)).values():
+        assert report.exit_code == 0
+    return _requests(here)
+
+
+def _requests(here: People) -> dict[str, int]:
+    return {name: here.requests(name) for name in ("charles", "respond_io")}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("destinations", "would"),
+    [(_UNTAG, "removed our tags from 10 contacts"), (_DELETE, "deleted 10 contacts")],
+    ids=["untag", "delete"],
+)
+async def test_when_many_left_nothing_is_sent_until_that_is_accepted(
+    database: str, tmp_path: Path, destinations: Mapping[str, Mapping[str, Any]], would: str
+) -> None:
+    (name,) = destinations
+    async with people(database, tmp_path, destinations) as here:
+        sent = await _in_step(here)
+        await here.remove(range(1, 11))
+        await here.change(20, name="Somebody else")
+        for verb in ("run", "plan"):
+            code, said = await here.command(verb)
+            assert (code, _requests(here)) == (2, sent)
+            assert f"{name}: brake removals: 10 of 20 known contacts (50.0%) left the source" in said
+            assert f"the run would have {would}. The brake allows 5%" in said
+            assert f"`syncengine run -d {name} --accept removals` lets it pass this once" in said
+            assert f"{here.destination_file(name)}: brakes.removals" in said
+            assert "Nothing was sent" in said
+        run_id, status, error = await here.one(
+            "SELECT run_id, status, error FROM syncengine.sync_run ORDER BY run_id DESC LIMIT 1"
+        )
+        assert (status, "brake removals" in error) == ("refused", True)
+        code, said = await here.command("retry", str(run_id))
+        assert (code, "stopped before it sent anything" in said) == (2, True)
+
+        code, said = await here.command("run", "-d", name, "--accept", "removals")
+        assert code == 0
+        states = await here.states(name)
+        assert {number for number, row in states.items() if row["status"] == "removed"} == set(range(1, 11))
+        assert (await here.run(name)).requests == 0, "what was accepted once is done, and trips no brake again"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("settings", "leave", "status"),
+    [
+        ({}, 9, "done"),  # fewer than the least number
+        ({"at_least": 9}, 9, "refused"),
+        ({"at_least": 1, "share": 0.45}, 9, "done"),  # just the share
+        ({"at_least": 1, "share": 0.44}, 9, "refused"),
+    ],
+)
+async def test_the_brake_for_removals_knows_a_share_and_a_number(
+    database: str, tmp_path: Path, settings: dict[str, float], leave: int, status: str
+) -> None:
+    destination = {**RESPOND_IO, "on_removed": "untag", "brakes": {"removals": settings}}
+    async with people(database, tmp_path, {"respond_io": destination}) as here:
+        await _in_step(here)
+        await here.remove(range(1, leave + 1))
+        assert (await here.run("respond_io")).status == status
+
+
+@pytest.mark.asyncio
+async def test_removals_that_are_ignored_need_no_brake(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
+        sent = await _in_step(here)
+        await here.remove(range(1, 16))
+        report = await here.run("respond_io")
+        assert (report.status, report.exit_code, _requests(here)) == ("done", 0, sent)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("on_removed", ["ignore", "untag", "delete"])
+async def test_an_empty_source_stops_the_run_whatever_happens_to_those_who_left(
+    database: str, tmp_path: Path, on_removed: str
+) -> None:
+    async with people(database, tmp_path, {"charles": {**CHARLES, "on_removed": on_removed}}) as here:
+        sent = await _in_step(here)
+        here.configure("charles", where="opted_in AND name LIKE 'Nobody%'")
+        report = await here.run("charles")
+        assert (report.status, report.exit_code, _requests(here)) == ("refused", 2, sent)
+        assert report.error is not None
+        assert "brake empty_source: the source is empty, while 20 contacts are known here" in report.error
+        assert "`syncengine run -d charles --accept empty_source` lets it pass this once" in report.error
+        assert f"{here.destination_file('charles')}: where" in report.error
+
+        report = await here.run("charles", accept=frozenset({"removals"}))
+        assert (report.status, _requests(here)) == ("refused", sent), "another brake was accepted"
+        report = await here.run("charles", accept=frozenset({"empty_source"}))
+        assert report.exit_code == 0
+        assert {row["status"] for row in (await here.states("charles")).values()} == {"removed"}
+        assert bool(here.held("charles")) == (on_removed != "delete")
+
+
+@pytest.mark.asyncio
+async def test_a_first_run_over_an_empty_source_is_nothing_drastic(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, _UNTAG) as here:
+        report = await here.run("respond_io")
+        assert (report.status, report.exit_code, report.requests) == ("done", 0, 0)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("name", "keys", "words"),
+    [
+        ("account", {"account": "another"}, "account was respond_io and is now another"),
+        ("source", {"source": {"table": "crm.others"}}, "source was crm.people by id and is now crm.others by id"),
+        (
+            "settings",
+            {"settings": {**CHARLES["settings"], "source_type": "others"}},
+            "settings.source_type was tests and is now others",
+        ),
+        ("base_url", {}, "base_url was http"),
+        ("vendor", {**RESPOND_IO}, "vendor was charles and is now respond_io"),
+    ],
+)
+async def test_a_destination_that_is_not_the_one_remembered_stops_until_that_is_accepted(
+    database: str, tmp_path: Path, name: str, keys: dict[str, Any], words: str
+) -> None:
+    destination = CHARLES if name in ("settings", "vendor") else RESPOND_IO
+    async with people(database, tmp_path, {"respond_io": destination}) as here:
+        sent = await _in_step(here)
+        await here.source.execute("CREATE TABLE crm.others AS TABLE crm.people")
+        await here.change(1, name="Somebody else")
+        here.configure("respond_io", **keys)
+        if name == "base_url":
+            here.environ["RESPOND_IO_URL"] = here.environ["RESPOND_IO_URL"].replace("127.0.0.1", "localhost")
+        for verb in ("run", "plan", "run"):
+            code, said = await here.command(verb)
+            assert (code, _requests(here)) == (2, sent), said
+            assert f"respond_io: {words}" in said
+            assert str(here.destination_file("respond_io")) in said
+            assert f"--accept {name}" in said
+            assert "Nothing was sent" in said
+
+        if name == "vendor":
+            return  # everything else about it has changed too; it was remembered, and that is all there is to prove
+        code, said = await here.command("run", "--accept", name)
+        assert code == 0, said
+        code, said = await here.command("run", "--json")
+        assert (code, '"requests":0' in said) == (0, True), "it remembers what was accepted"
+
+
+@pytest.mark.asyncio
+async def test_one_destination_s_brake_holds_up_no_other(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {**_UNTAG, "charles": CHARLES}) as here:
+        await _in_step(here)
+        await here.remove(range(1, 11))
+        await here.change(20, name="Somebody else")
+        reports = await here.runs()
+        assert (reports["respond_io"].status, reports["respond_io"].requests) == ("refused", 0)
+        assert (reports["charles"].status, reports["charles"].contacts["applied"]) == ("done", 1)
+
+
+@pytest.mark.asyncio
+async def test_a_brake_that_there_is_not_cannot_be_accepted(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, _UNTAG) as here:
+        assert await here.command("run", "--accept", "removal") == (
+            2,
+            'syncengine: --accept: there is no brake "removal"; did you mean "removals"?\n',
+        )
+
+
+@pytest.mark.asyncio
+async def test_a_retry_trips_the_brakes_of_a_run_that_never_came_to_them(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, _DELETE) as here:
+        sent = await _in_step(here)
+        await here.remove(range(1, 11))
+        died = await here.source.fetchval(
+            "INSERT INTO syncengine.sync_run (destination, account, kind, epoch, status) "
+            "VALUES ('charles', 'charles', 'sync', 1, 'died') RETURNING run_id"
+        )
+        await here.source.execute(
+            "INSERT INTO syncengine.sync_batch (run_id, number, kind, contact_ids) VALUES ($1, 1, 'removals', $2)",
+            died,
+            [str(number) for number in range(1, 11)],
+        )
+        code, said = await here.command("retry", str(died))
+        assert (code, _requests(here)) == (2, sent)
+        assert "would have deleted 10 contacts" in said
+        assert f"`syncengine retry {died} --accept removals` lets it pass this once" in said
+        code, said = await here.command("retry", str(died), "--accept", "removals")
+        assert (code, set(here.held("charles"))) == (0, set(range(11, 21)))
