@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from syncengine.app.adopt import adopt
 from syncengine.app.check import check
 from syncengine.app.databases import migrate
 from syncengine.app.forecast import plan
 from syncengine.app.runs import Request, run
 from syncengine.app.verify import verify
 
-__all__ = ["Request", "check", "migrate", "plan", "run", "verify"]
+__all__ = ["Request", "adopt", "check", "migrate", "plan", "run", "verify"]

@@ -63,7 +63,7 @@ async def run_destination(
     status, code, total = "done", 0, 0
     try:
         total = await _fill(destination, databases, source, request, batches, batch_size)
-        total += await _claim(preparer, keys, batches)
+        total += await claim_keys(preparer, keys, batches)
         progress.started(destination.name, total)
         recorder = Recorder(store)
 
@@ -195,7 +195,7 @@ async def cut(found: AsyncIterator[DiffSlice], size: int, limit: int | None) -> 
             yield DiffSlice(kind, tuple(rest))
 
 
-async def _claim(preparer: Preparer, keys: Keys | None, batches: Batches) -> int:
+async def claim_keys(preparer: Preparer, keys: Keys | None, batches: Batches) -> int:
     """Judge match keys over everything the run wants; brings back contacts whose key was let go."""
     if keys is None:
         return 0

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from syncengine.cli.tables import columns, counted, duration
 from syncengine.cli.terminal import out
-from syncengine.model.reports import VerifyReport
+from syncengine.model.reports import AdoptReport, VerifyReport
 
 _SHOWN = 20
 _WAYS = {
@@ -53,7 +53,7 @@ def _found(report: VerifyReport) -> Iterator[str]:
 def _advice(report: VerifyReport) -> Iterator[str]:
     name = report.destination
     if report.in_doubt:
-        yield f"  {name}: {report.in_doubt} contacts were not compared; the next run settles what was sent for them first"
+        yield f"  {name}: {report.in_doubt} contacts were not compared: the next run has to settle them first"
     if report.unread:
         yield f"  {name}: {report.unread} contacts could not be read, the vendor gave no answer: verify again later"
     if report.strangers:
@@ -65,3 +65,39 @@ def _advice(report: VerifyReport) -> Iterator[str]:
         yield f"  {name}: the next `syncengine run -d {name}` mends what drifted"
     elif report.drifted:
         yield f"  {name}: `syncengine verify -d {name} --repair` lets the next run mend what drifted"
+
+
+def print_adopted(reports: Sequence[AdoptReport]) -> None:
+    """Whom each account was found to hold, and who needs a decision."""
+    shown = columns("destination", "status", "linked", "unmatched", "ambiguous", "requests", "time")
+    for report in reports:
+        shown.add_row(
+            report.destination,
+            report.status,
+            str(report.linked),
+            str(report.unmatched),
+            str(report.ambiguous + report.owned),
+            str(report.requests),
+            duration(report.seconds),
+        )
+    out.print(shown)
+    for report in reports:
+        if report.error:
+            out.print(report.error, markup=False, style="bold", soft_wrap=True)
+        for line in _decisions(report):
+            out.print(line, markup=False, soft_wrap=True)
+
+
+def _decisions(report: AdoptReport) -> Iterator[str]:
+    name = report.destination
+    for note in report.contacts[:_SHOWN]:
+        yield f"  {name}, contact {note.contact_id}: {note.outcome}: {note.message}"
+    if len(report.contacts) > _SHOWN:
+        yield f"  and {len(report.contacts) - _SHOWN} more; --json names up to 1000 of them"
+    if report.ambiguous:
+        yield (
+            f"  {name}: nothing is guessed. `syncengine merge INTO OTHER -d {name}` makes one contact of two where the "
+            "vendor can; else delete one there, or add a field to match_on that tells them apart, and adopt again"
+        )
+    if report.unmatched:
+        yield f"  {name}: the next run creates those who are unmatched; `syncengine plan -d {name}` tells what it sends"

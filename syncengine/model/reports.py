@@ -98,6 +98,51 @@ class Check:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class AdoptReport:
+    """Whom an account was found to hold already. The names ``public`` gives are promised."""
+
+    destination: str
+    status: str
+    """That of a run, or ``unreadable``: the vendor has no look-up."""
+    linked: int = 0
+    unmatched: int = 0
+    """Nobody at the vendor matches: the next run creates them."""
+    ambiguous: int = 0
+    """Several at the vendor match."""
+    owned: int = 0
+    """The one that matches belongs to another contact."""
+    refused: int = 0
+    """The row itself, or its match key, cannot be used."""
+    unread: int = 0
+    """The vendor gave no answer."""
+    requests: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    exit_code: int = 0
+    contacts: tuple[Noteworthy, ...] = ()
+
+    def public(self) -> dict[str, Json]:
+        """The object ``adopt --json`` prints."""
+        return {
+            "destination": self.destination,
+            "status": self.status,
+            "linked": self.linked,
+            "unmatched": self.unmatched,
+            "ambiguous": self.ambiguous,
+            "owned": self.owned,
+            "refused": self.refused,
+            "unread": self.unread,
+            "requests": self.requests,
+            "seconds": round(self.seconds, 3),
+            "error": self.error,
+            "contacts": [
+                {"contact": each.contact_id, "finding": each.outcome, "code": each.code, "message": each.message}
+                for each in self.contacts
+            ],
+        }
+
+
 class Progress(Protocol):
     """Told how a run goes on."""
 

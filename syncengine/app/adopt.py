@@ -1,0 +1,161 @@
+"""Make the contacts an account holds already known, before the first run."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+
+from syncengine.app.accounts import Account, stopped_by
+from syncengine.app.asking import asking, task_of
+from syncengine.app.brakes import identity_of, refuse_changes
+from syncengine.app.databases import Databases, look_at, opened, placed
+from syncengine.app.destination_run import claim_keys, cut
+from syncengine.app.pipelines import side_by_side
+from syncengine.app.request import Request
+from syncengine.app.runs import how_it_ended
+from syncengine.config import Config, DestinationConfig
+from syncengine.engine.adoption import Adopted, Adoption, Finding
+from syncengine.engine.prepare import Preparer
+from syncengine.errors import AccountStopped, RunRefused, SyncEngineError
+from syncengine.model.calls import OutcomeKind
+from syncengine.model.reports import AdoptReport, Noteworthy, Progress, Silent
+from syncengine.model.work import BatchKind, DiffSlice, Record, RunKind
+from syncengine.planning.match_keys import may_collide
+from syncengine.storage.contacts import Contacts
+from syncengine.storage.diff import diff
+from syncengine.storage.keys import Keys
+from syncengine.storage.runs import Batches, finish_run, start_run
+from syncengine.storage.source import KeyKind, Source
+from syncengine.storage.source_rows import SourceRows
+
+_MOST_NAMED = 1000
+"""Contacts that are named; more are only counted."""
+
+
+async def adopt(
+    config: Config,
+    names: Sequence[str],
+    *,
+    limit: int | None = None,
+    progress: Progress | None = None,
+    stop: asyncio.Event | None = None,
+) -> list[AdoptReport]:
+    """Look up the source's contacts at the named destinations (or at all), and link those found exactly once.
+
+    At most ``limit`` contacts each. Writes nothing to a vendor. Raises RunRefused for what concerns the whole call.
+    """
+    destinations = config.chosen(tuple(names))
+    heard, ended = progress or Silent(), stop or asyncio.Event()
+    async with opened(config, destinations) as databases:
+
+        async def work(destination: DestinationConfig, account: Account) -> AdoptReport:
+            try:
+                return await _adopt(
+                    destination, account, databases, limit, heard, ended, batch_size=config.engine.batch_size
+                )
+            except RunRefused as error:
+                return _failed(destination, error)
+
+        return await side_by_side(config, databases, destinations, work, _failed)
+
+
+async def _adopt(
+    destination: DestinationConfig,
+    account: Account,
+    databases: Databases,
+    limit: int | None,
+    progress: Progress,
+    stop: asyncio.Event,
+    *,
+    batch_size: int,
+) -> AdoptReport:
+    vendor, name = destination.vendor, destination.name
+    if not vendor.capabilities.find_by:
+        told = f"{name}: {vendor.name} has no look-up; its contacts are recognised by the key they are sent with"
+        return AdoptReport(name, "unreadable", error=told)
+    began, sent = time.monotonic(), account.pacing.requests
+    await refuse_changes(destination, databases, Request())
+    pool = databases.source(destination)
+    source = await look_at(destination, pool)
+    run_id = await start_run(account.fence, name, identity_of(destination), RunKind.ADOPT)
+    task, batches = task_of(destination), Batches(account.fence, run_id)
+    numbered = source.kind is KeyKind.NUMBER
+    store = Contacts(account.fence, name, run_id, numbered=numbered)
+    keys = Keys(account.fence, name, numbered=numbered) if may_collide(task.mapping, task.source_key) else None
+    preparer = Preparer(task, vendor.capabilities, SourceRows(pool, source), store, keys)
+    total = 0
+    async for piece in cut(_everybody(destination, databases, source), batch_size, limit):
+        await batches.add(piece.kind, piece.contact_ids)
+        total += len(piece.contact_ids)
+    await claim_keys(preparer, keys, batches)
+    progress.started(name, total)
+    counts: Counter[str] = Counter()
+    notes: list[Noteworthy] = []
+    status, said = "done", None
+    async with asking(destination, account) as retrier:
+        adoption = Adoption(vendor, retrier, store)
+        try:
+            async for batch in batches.waiting():
+                if stop.is_set():
+                    status = "stopped"
+                    break
+                prepared = await preparer.plan(batch)
+                found = [*map(_refused, prepared.records), *map(_told, await adoption.adopt(prepared.jobs))]
+                counts.update(note.outcome for note in found if note)
+                notes += [note for note in found if note and note.outcome not in _SILENT][: _MOST_NAMED - len(notes)]
+                await batches.finish(batch.number, {}, None)
+                progress.advanced(name, len(batch.contact_ids), account.pacing.requests - sent)
+        except AccountStopped as stopped:
+            status, said = "halted", stopped_by(stopped, destination)
+    if status == "done" and counts[Finding.UNREAD]:
+        status = "incomplete"
+    report = AdoptReport(
+        destination=name,
+        status=status,
+        linked=counts[Finding.LINKED],
+        unmatched=counts[Finding.UNMATCHED],
+        ambiguous=counts[Finding.AMBIGUOUS],
+        owned=counts[Finding.OWNED],
+        refused=counts[_REFUSED],
+        unread=counts[Finding.UNREAD],
+        requests=account.pacing.requests - sent,
+        seconds=time.monotonic() - began,
+        error=said,
+        exit_code=int(status != "done" or bool(notes)),
+        contacts=tuple(notes),
+    )
+    await finish_run(account.fence, run_id, status, {**report.public(), "contacts": []}, said)
+    progress.finished(name)
+    return report
+
+
+_REFUSED = "refused"
+_SILENT = (Finding.LINKED, Finding.UNMATCHED)
+
+
+async def _everybody(destination: DestinationConfig, databases: Databases, source: Source) -> AsyncIterator[DiffSlice]:
+    """Everybody in the source; who left it is no business of an adoption."""
+    with placed(destination):
+        async for piece in diff(
+            databases.state, databases.source(destination), source, destination.name, everything=True
+        ):
+            if piece.kind is BatchKind.CHANGES:
+                yield piece
+
+
+def _told(adopted: Adopted) -> Noteworthy:
+    return Noteworthy(adopted.contact_id, adopted.finding, adopted.finding, adopted.message)
+
+
+def _refused(record: Record) -> Noteworthy | None:
+    outcome = record.outcome
+    if outcome is None or outcome.kind is not OutcomeKind.REJECTED:
+        return None
+    return Noteworthy(record.contact_id, _REFUSED, outcome.code, outcome.message)
+
+
+def _failed(destination: DestinationConfig, error: SyncEngineError) -> AdoptReport:
+    status, code = how_it_ended(error)
+    return AdoptReport(destination.name, status, error=str(error), exit_code=code)

@@ -1,0 +1,101 @@
+"""Contacts that the account holds already become known: found by their match keys, nothing is written there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+
+from syncengine.engine.exchange import Meter
+from syncengine.engine.retry import Retrier
+from syncengine.engine.task import Job
+from syncengine.errors import VendorUnavailable
+from syncengine.model.capabilities import matches
+from syncengine.model.contact import Desired, Remote
+from syncengine.model.work import Record, Status
+from syncengine.planning import settle
+from syncengine.ports import ContactStore, Vendor
+
+
+class Finding(StrEnum):
+    """What the search for one contact came to."""
+
+    LINKED = "linked"
+    UNMATCHED = "unmatched"
+    AMBIGUOUS = "ambiguous"
+    OWNED = "owned"
+    UNREAD = "unread"
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What became of one contact."""
+
+    contact_id: str
+    finding: Finding
+    message: str = ""
+    record: Record | None = None
+
+
+class Adoption:
+    """Adopts the contacts of one destination."""
+
+    def __init__(self, vendor: Vendor, retrier: Retrier, store: ContactStore) -> None:
+        self._vendor = vendor
+        self._retrier = retrier
+        self._store = store
+
+    async def adopt(self, jobs: Sequence[Job]) -> list[Adopted]:
+        """Look up whoever is not linked yet, and link who is found once. Raises AccountStopped, StorageError."""
+        new = [
+            job for job in jobs if job.desired and job.state.known.external_id is None and not job.state.known.pending
+        ]
+        results = await asyncio.gather(*map(self._adopt, new), return_exceptions=True)
+        adopted: list[Adopted] = []
+        for job, result in zip(new, results, strict=True):
+            if isinstance(result, VendorUnavailable):
+                adopted.append(Adopted(job.state.contact_id, Finding.UNREAD, str(result)))
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                adopted.append(result)
+        records = [each.record for each in adopted if each.record]
+        if records:
+            await self._store.record(0, records)
+        return adopted
+
+    async def _adopt(self, job: Job) -> Adopted:
+        contact_id, desired = job.state.contact_id, job.desired
+        assert desired is not None
+        found = await self._find(desired)
+        if not found:
+            return Adopted(contact_id, Finding.UNMATCHED)
+        if len(found) > 1:
+            ids = ", ".join(sorted(remote.external_id for remote in found))
+            return Adopted(contact_id, Finding.AMBIGUOUS, f"{len(found)} contacts at the vendor match: {ids}")
+        (remote,) = found
+        link = await self._store.link(contact_id, remote.external_id)
+        if link.owner is not None:
+            return Adopted(contact_id, Finding.OWNED, f"{remote.external_id} belongs to {link.owner} already")
+        known = settle.link(remote, desired, job.state.known, self._vendor.same)
+        known = replace(known, tags=known.tags | (link.tags & remote.tags))
+        record = Record(
+            contact_id=contact_id,
+            known=known,
+            status=Status.PENDING,
+            source_hash=None,
+            rejections=job.state.rejections,
+            rejected_hash=job.state.rejected_hash,
+        )
+        return Adopted(contact_id, Finding.LINKED, record=record)
+
+    async def _find(self, desired: Desired) -> tuple[Remote, ...]:
+        """The hits of the first key that has any."""
+        for key in desired.keys:
+            if matches(key.field, self._vendor.capabilities.find_by):
+                hits = await self._retrier.run(partial(self._vendor.find, key), Meter(), repeatable=True)
+                if hits:
+                    return settle.unique(hits)
+        return ()
