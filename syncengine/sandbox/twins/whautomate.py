@@ -22,6 +22,7 @@ from syncengine.sandbox.twins.whautomate_wire import (
     body_of,
     digits,
     held,
+    is_number,
     new_id,
     number,
     routed,
@@ -189,7 +190,7 @@ class WhautomateTwin:
     def _fits(self, contact: Contact, sought: str) -> bool:
         fields = {name: value for name, value in contact.flat().items() if matches(name, self.switches.searches)}
         phone = digits(str(fields.pop("phoneNumber", "")))
-        if digits(sought) and digits(sought) in phone:
+        if is_number(sought) and digits(sought) in phone:
             return True
         return any(sought.casefold() in str(value).casefold() for value in fields.values())
 
@@ -240,8 +241,9 @@ class WhautomateTwin:
             raise RefusedError(400, "Unknown stage")
         notes = words(body.get("notes", contact.notes if merges else ""), "notes")
         custom = self._custom(contact, body.get("customFields"))
+        tags = tags_of({"tags": [], **body})
         if self.switches.unknown_tag == "400":
-            self._defined(now).check(tags_of({"tags": [], **body}))
+            self._defined(now).check(tags)
         if self.switches.phone_changes or not contact.phone:
             contact.phone = phone if self.switches.store_plus else phone.removeprefix("+")
         contact.name, contact.location, contact.stage, contact.notes = name, location, stage, notes

@@ -191,6 +191,11 @@ def digits(value: str) -> str:
     return "".join(filter(str.isdecimal, value))
 
 
+def is_number(sought: str) -> bool:
+    """Whether a text is a phone number, or a part of one."""
+    return bool(digits(sought)) and not sought.strip("+0123456789 ().-")
+
+
 def routed(request: TwinRequest) -> tuple[str, str] | None:
     """The path's pattern and the id in it; None where the gateway knows no such path or method."""
     for pattern, methods in _ROUTES.items():

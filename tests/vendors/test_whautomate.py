@@ -1,0 +1,444 @@
+"""The wire format of Whautomate."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
+from syncengine.model.calls import Action, Applied, Call, Exists, Rejected, Unsupported
+from syncengine.model.contact import MatchKey, Remote
+from syncengine.model.http import Json, Request, Response
+from syncengine.ports import Directory, Teller
+from tests.vendors.driving import answer, html, requested, scripted, sent
+from tests.vendors.of_whautomate import (
+    ADD,
+    CREATE,
+    DELETE,
+    GONE,
+    ID,
+    PHONE,
+    REMOVE,
+    UPDATE,
+    refusal,
+    row,
+    shown,
+    whautomate,
+)
+
+CONTACT = f"/v1/contacts/{ID}"
+MADE = shown(tags=["vip"])
+HELD = row(
+    notes="met at fair",
+    location={"id": "loc-9", "title": "Bonn"},
+    customFields={"crm_key": "crm-7", "theirs": [1], "nickname": "Illi"},
+    tags=["theirs"],
+    messengerId="m-1",
+)
+PUT: dict[str, Json] = {
+    "name": "Ilse B.",
+    "phoneNumber": PHONE,
+    "location": {"id": "loc-9", "title": "Bonn"},
+    "stage": "Lead",
+    "notes": "met at fair",
+    "customFields": {"crm_key": "crm-7", "theirs": [1], "nickname": "Illi", "city": "Köln"},
+    "tags": ["theirs"],
+}
+WRITTEN = answer({**HELD, **PUT})
+
+
+def update(**fields: Json) -> Call:
+    named = {name if name in ("name", "phoneNumber", "notes", "stage") else f"customFields.{name}": value
+             for name, value in fields.items()}  # fmt: skip
+    return Call(Action.UPDATE, "7", external_id=ID, fields=named)
+
+
+# --- creates --------------------------------------------------------------------------------------------------------
+
+
+def test_a_create_names_the_location_and_carries_the_tags() -> None:
+    requests, result = scripted(whautomate().send(CREATE), MADE)
+    (request,) = requests
+    assert sent(request) == (
+        "POST",
+        "/v1/contacts",
+        (),
+        {
+            "name": "Ilse",
+            "phoneNumber": PHONE,
+            "location": {"id": "loc-1"},
+            "customFields": {"crm_key": "crm-7"},
+            "tags": ["vip"],
+        },
+    )
+    assert request.headers == {"accept": "application/json", "x-api-key": "k-123"}
+    assert result == Applied(ID)
+
+
+def test_what_a_create_did_not_take_is_told() -> None:
+    made = shown(customFields={}, tags=[])
+    _, result = scripted(whautomate().send(CREATE), made)
+    dropped = (Unsupported("field_dropped", "customFields.crm_key"), Unsupported("tag_dropped", "vip"))
+    assert result == Applied(ID, dropped)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"name": "Somebody else"}, {"customFields": {"crm_key": "crm-8"}}, {"phoneNumber": "+491"}]
+)
+def test_a_create_that_shows_other_values_found_a_contact_there(fields: dict[str, Json]) -> None:
+    found = shown(tags=["vip"], **fields)
+    _, result = scripted(whautomate().send(CREATE), found)
+    assert isinstance(result, Exists)
+    assert result.remote.external_id == ID
+
+
+def test_where_creates_return_who_is_there_a_lack_means_that_too() -> None:
+    adapter = whautomate(duplicate_phone="returned")
+    assert isinstance(scripted(adapter.send(CREATE), shown(customFields={}, tags=["vip"]))[1], Exists)
+    assert isinstance(scripted(adapter.send(CREATE), shown())[1], Exists)
+    assert scripted(adapter.send(CREATE), MADE)[1] == Applied(ID)
+
+
+def test_a_refused_second_contact_is_looked_up_by_its_phone() -> None:
+    requests, result = scripted(
+        whautomate().send(CREATE), refusal(409), answer([row("2", phoneNumber="+99" + PHONE[1:]), row("1")]), answer([])
+    )
+    assert requests[1].query[1] == ("searchText", PHONE[1:])
+    assert isinstance(result, Exists)
+    assert result.remote.external_id == "1"
+
+
+@pytest.mark.parametrize("rows", [[], [row("1"), row("2")]])
+def test_a_refused_second_contact_that_is_not_to_be_found_is_a_refusal(rows: Json) -> None:
+    left = [answer([])] if rows else []
+    _, result = scripted(whautomate().send(CREATE), refusal(409), answer(rows), *left)
+    assert isinstance(result, Rejected)
+    assert (result.code, result.status) == ("http_409", 409)
+
+
+def test_trouble_while_looking_for_who_is_in_the_way_judges_nobody() -> None:
+    with pytest.raises(VendorUnavailable) as failed:
+        scripted(whautomate().send(CREATE), refusal(409), html(502))
+    assert not failed.value.maybe_applied
+
+
+@pytest.mark.parametrize(
+    ("mode", "repeatable", "keyed_by", "tells"),
+    [("made", False, (), True), ("refused", True, ("phoneNumber",), True), ("returned", True, ("phoneNumber",), False)],
+)
+def test_what_a_second_create_does_is_a_switch(
+    mode: str, keyed_by: tuple[str, ...], *, repeatable: bool, tells: bool
+) -> None:
+    create = whautomate(duplicate_phone=mode).capabilities.create
+    assert create
+    assert (create.repeatable, create.keyed_by, create.tells_existing) == (repeatable, keyed_by, tells)
+
+
+# --- updates --------------------------------------------------------------------------------------------------------
+
+
+def test_an_update_puts_back_what_others_wrote() -> None:
+    requests, result = scripted(whautomate().send(UPDATE), answer(HELD), WRITTEN)
+    assert [sent(request) for request in requests] == [("GET", CONTACT, (), None), ("PUT", CONTACT, (), PUT)]
+    assert result == Applied(ID)
+
+
+def test_what_is_so_already_is_not_written() -> None:
+    call = update(name="Ilse", phoneNumber=PHONE.removeprefix("+"), nickname="Illi")
+    requests, result = scripted(whautomate().send(call), answer(HELD))
+    assert [request.method for request in requests] == ["GET"]
+    assert result == Applied(ID)
+
+
+def test_a_contact_without_a_location_gets_ours() -> None:
+    requests, _ = scripted(whautomate().send(UPDATE), answer({**HELD, "location": None}), WRITTEN)
+    assert requests[1].json["location"] == {"id": "loc-1"}
+
+
+@pytest.mark.parametrize(
+    ("clear_with", "nickname", "notes"),
+    [("omit", "nothing", ""), ("empty", "", ""), ("null", None, None)],
+)
+def test_what_clears_is_a_switch(clear_with: str, nickname: Json, notes: Json) -> None:
+    call = update(nickname=None, notes=None)
+    cleared = answer({**HELD, "notes": "", "customFields": {"crm_key": "crm-7", "theirs": [1]}})
+    requests, result = scripted(whautomate(clear_with=clear_with).send(call), answer(HELD), cleared)
+    assert requests[1].json["notes"] == notes
+    assert requests[1].json["customFields"].get("nickname", "nothing") == nickname
+    assert result == Applied(ID)
+
+
+def test_where_nothing_clears_a_clear_is_our_mistake() -> None:
+    with pytest.raises(ValueError, match="cannot clear notes"):
+        whautomate(clear_with="nothing").send(update(notes=None))
+
+
+@pytest.mark.parametrize("name", ["name", "phoneNumber", "stage"])
+def test_what_the_vendor_needs_is_never_cleared(name: str) -> None:
+    with pytest.raises(ValueError, match="cannot clear"):
+        whautomate().send(update(**{name: None}))
+
+
+@pytest.mark.parametrize(
+    ("call", "after", "dropped"),
+    [
+        (UPDATE, {"name": "Ilse"}, ("field_dropped", "name")),
+        (UPDATE, {"customFields": {**PUT["customFields"], "city": ""}}, ("field_dropped", "customFields.city")),
+        (update(notes=None), {"name": "Ilse", "notes": "met at fair"}, ("clear_field", "notes")),
+        # What others had there:
+        (UPDATE, {"tags": []}, ("tag_dropped", "theirs")),
+        (UPDATE, {"notes": ""}, ("field_dropped", "notes")),
+        (UPDATE, {"customFields": {**PUT["customFields"], "theirs": None}}, ("field_dropped", "customFields.theirs")),
+    ],
+)
+def test_the_answer_of_an_update_is_compared(call: Call, after: dict[str, Json], dropped: tuple[str, str]) -> None:
+    _, result = scripted(whautomate().send(call), answer(HELD), answer({**HELD, **PUT, **after}))
+    assert result == Applied(ID, (Unsupported(*dropped),))
+
+
+@pytest.mark.parametrize("after", [{"name": "Ilse Brandt"}, {"stage": "Customer"}, {"tags": ["Theirs", "new"]}])
+def test_what_somebody_else_changed_meanwhile_is_theirs(after: dict[str, Json]) -> None:
+    _, result = scripted(whautomate().send(UPDATE), answer(HELD), answer({**HELD, **PUT, **after}))
+    assert result == Applied(ID)
+
+
+def test_an_answer_that_shows_no_contact_says_nothing_about_one() -> None:
+    assert scripted(whautomate().send(UPDATE), answer(HELD), answer({"id": ID}))[1] == Applied(ID)
+
+
+@pytest.mark.parametrize("before", [(), (answer(HELD),)])
+def test_an_update_of_nobody(before: tuple[Response, ...]) -> None:
+    result = scripted(whautomate().send(UPDATE), *before, GONE)[1]
+    assert isinstance(result, Rejected)
+    assert result.code == "not_found"
+
+
+def test_a_lost_answer_of_the_read_changed_nothing() -> None:
+    with pytest.raises(VendorUnavailable) as failed:
+        scripted(whautomate().send(UPDATE), html(504))
+    assert not failed.value.maybe_applied
+    with pytest.raises(VendorUnavailable) as failed:
+        scripted(whautomate().send(UPDATE), answer(HELD), html(504))
+    assert failed.value.maybe_applied
+
+
+# --- tags and deletion ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "verb", "tags"), [(ADD, "add", ["vip", "trial"]), (REMOVE, "remove", ["old"])], ids=["add", "remove"]
+)
+def test_tags_have_calls_of_their_own(call: Call, verb: str, tags: list[str]) -> None:
+    requests, result = scripted(whautomate().send(call), answer({"id": ID, "tags": ["Trial", "VIP", "theirs"]}))
+    assert [sent(request) for request in requests] == [("POST", f"{CONTACT}/tags/{verb}", (), {"tags": tags})]
+    assert requests[0].route == f"POST /v1/contacts/{{id}}/tags/{verb}"
+    assert result == Applied()
+
+
+def test_a_tag_that_was_not_taken_is_told_unless_only_changes_are() -> None:
+    told = answer({"id": ID, "tags": ["vip"]})
+    assert scripted(whautomate().send(ADD), told)[1] == Applied(dropped=(Unsupported("tag_dropped", "trial"),))
+    assert scripted(whautomate(tags_told="changed").send(ADD), told)[1] == Applied()
+
+
+@pytest.mark.parametrize("call", [ADD, CREATE])
+def test_tags_that_do_not_exist_are_defined_first(call: Call) -> None:
+    done = shown(tags=["vip", "trial"])
+    defined = [{"id": "t-1", "name": "trial", "canonical": "trial"}]
+    requests, result = scripted(
+        whautomate().send(call), refusal(400, "Unknown tag"), answer(defined), answer([]), answer({"id": "t-2"}), done
+    )
+    assert [request.method for request in requests] == ["POST", "GET", "GET", "POST", "POST"]
+    assert requests[1].path == "/v1/contactTags"
+    assert sent(requests[3]) == ("POST", "/v1/contactTags", (), {"name": "vip"})
+    assert requests[4] == requests[0]
+    assert isinstance(result, Applied)
+
+
+def test_a_refusal_of_tags_that_cannot_be_looked_into_stands() -> None:
+    _, result = scripted(whautomate().send(ADD), refusal(400, "not today"), refusal(400), refusal(400, "not today"))
+    assert isinstance(result, Rejected)
+    assert "not today" in result.message
+    assert isinstance(scripted(whautomate().send(REMOVE), refusal(400))[1], Rejected)
+
+
+@pytest.mark.parametrize(
+    ("response", "result"),
+    [(answer({"success": True}), Applied()), (GONE, Applied())],
+)
+def test_a_deletion(response: Response, result: Applied) -> None:
+    requests, told = scripted(whautomate().send(DELETE), response)
+    assert [sent(request) for request in requests] == [("DELETE", CONTACT, (), None)]
+    assert told == result
+
+
+def test_a_success_that_is_none() -> None:
+    result = scripted(whautomate().send(DELETE), answer({"success": False, "message": "has open chats"}))[1]
+    assert isinstance(result, Rejected)
+    assert result.code == "refused"
+    assert "has open chats" in result.message
+
+
+# --- look-ups -------------------------------------------------------------------------------------------------------
+
+
+def found(key: MatchKey, *pages: Json, **settings: Json) -> tuple[list[Request], list[str]]:
+    requests, remotes = scripted(whautomate(**settings).find(key), *map(answer, pages))
+    return requests, [remote.external_id for remote in remotes]
+
+
+def test_a_look_up_searches_the_digits_here_and_judges_itself() -> None:
+    key = MatchKey("phoneNumber", PHONE)
+    requests, ids = found(
+        key, [row("1"), row("2", phoneNumber=f"{PHONE}9"), row("3", phoneNumber="4915111223344"), row("4", notes=PHONE,
+              phoneNumber=None)], []
+    )  # fmt: skip
+    assert [sent(request)[1:3] for request in requests] == [
+        (
+            "/v1/contacts",
+            (("locationId", "loc-1"), ("searchText", "4915111223344"), ("limit", "100"), ("page", page)),
+        )
+        for page in ("1", "2")
+    ]
+    assert ids == ["1", "3"]
+
+
+def test_other_fields_are_looked_up_where_the_search_is_known_to_see_them() -> None:
+    key = MatchKey("customFields.crm_key", "crm-7")
+    adapter = whautomate(found_by=["customFields.crm_key"])
+    assert adapter.capabilities.find_by == ("customFields.crm_key",)
+    requests, remotes = scripted(
+        adapter.find(key), answer([row("1"), row("2", customFields={"crm_key": "crm-77"})]), answer([])
+    )
+    assert ("searchText", "crm-7") in requests[0].query
+    assert [remote.external_id for remote in remotes] == ["1"]
+    assert whautomate().capabilities.find_by == ("phoneNumber",)
+
+
+def rows(*numbers: int) -> list[Json]:
+    return [row(str(number)) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("pages", "ids"),
+    [
+        (([],), []),
+        ((rows(1, 2, 3), rows(4, 5)), [1, 2, 3, 4, 5]),  # a page that is shorter than one before is the last
+        ((rows(1, 2), rows(3, 4), []), [1, 2, 3, 4]),
+        ((rows(1, 2), rows(2, 3), rows(4)), [1, 2, 3, 4]),  # a newcomer moved the rows
+        ((rows(1), rows(2, 3), rows(4)), [1, 2, 3, 4]),
+        ((rows(1, 2), rows(1, 2)), [1, 2]),  # a vendor that knows no pages
+    ],
+)
+def test_pages_end_without_a_total(pages: tuple[Json, ...], ids: list[int]) -> None:
+    assert found(MatchKey("phoneNumber", PHONE), *pages)[1] == [str(number) for number in ids]
+
+
+def test_contacts_are_listed() -> None:
+    adapter = whautomate(page_size=2)
+    assert isinstance(adapter, Directory)
+    (request,), page = scripted(adapter.page(None), answer(rows(1, 2)))
+    assert request.query == (("locationId", "loc-1"), ("limit", "2"), ("page", "1"))
+    assert [contact.external_id for contact in page.contacts] == ["1", "2"]
+    (request,), page = scripted(adapter.page(page.cursor), answer(rows(3)))
+    assert request.query[-1] == ("page", "2")
+    assert page.cursor is None
+
+
+def test_read() -> None:
+    requests, remote = scripted(whautomate().read(ID), answer(HELD))
+    assert [sent(request) for request in requests] == [("GET", CONTACT, (), None)]
+    assert remote == Remote(
+        ID,
+        {
+            "name": "Ilse",
+            "phoneNumber": PHONE,
+            "stage": "Lead",
+            "notes": "met at fair",
+            "customFields.crm_key": "crm-7",
+            "customFields.theirs": [1],
+            "customFields.nickname": "Illi",
+        },
+        frozenset({"theirs"}),
+    )
+    assert scripted(whautomate().read(ID), GONE)[1] is None
+
+
+def test_there_is_more_to_tell_than_fields() -> None:
+    adapter = whautomate()
+    assert isinstance(adapter, Teller)
+    _, details = scripted(adapter.details(ID), answer(HELD))
+    assert details == {
+        "location": {"id": "loc-9", "title": "Bonn"},
+        "channel": "whatsapp",
+        "messengerId": "m-1",
+        "lastActivity": None,
+        "createdAt": "2025-03-02T08:15:00.000Z",
+    }
+    assert scripted(adapter.details(ID), GONE)[1] == {}
+
+
+# --- the account ----------------------------------------------------------------------------------------------------
+
+
+def test_the_probe_looks_for_the_location() -> None:
+    page = [{"id": "loc-2", "title": "Bonn"}, {"id": "loc-1", "title": "Berlin"}]
+    requests, good = scripted(whautomate().probe(), answer(page), answer([]))
+    assert good is True
+    assert {request.path for request in requests} == {"/v1/locations"}
+    with pytest.raises(VendorHalted) as halted:
+        scripted(whautomate(location_id="loc-3").probe(), answer(page), answer(page))
+    assert halted.value.setting == "settings.location_id"
+
+
+@pytest.mark.parametrize(
+    ("response", "setting"),
+    [
+        (refusal(403, "Forbidden"), "settings.api_key"),
+        (html(403), "settings.api_key"),
+        (refusal(403, "Missing Authentication Token"), "settings.base_url"),
+        (html(404), "settings.base_url"),
+    ],
+)
+@pytest.mark.parametrize("call", [CREATE, UPDATE, ADD, DELETE], ids=lambda call: call.action)
+def test_the_gateway_says_403_for_a_key_and_for_a_path(call: Call, response: Response, setting: str) -> None:
+    with pytest.raises(VendorHalted) as halted:
+        scripted(whautomate().send(call), response)
+    assert halted.value.setting == setting
+
+
+def test_the_quota_of_a_day_is_not_waited_for() -> None:
+    with pytest.raises(VendorThrottled):
+        scripted(whautomate().send(ADD), refusal(429, "Too Many Requests"))
+    with pytest.raises(VendorHalted, match="quota"):
+        scripted(whautomate().send(ADD), refusal(429, "Limit Exceeded"))
+
+
+def test_somebody_is_warned_of_automations() -> None:
+    assert any("automations" in caution for caution in whautomate().capabilities.cautions)
+
+
+@pytest.mark.parametrize(
+    ("field", "ours", "theirs", "same"),
+    [
+        ("phoneNumber", PHONE, "49 151 11223344", True),
+        ("phoneNumber", PHONE, "+4915111223345", False),
+        ("name", "Ilse", "ilse", False),
+        ("notes", None, "", True),
+        ("customFields.vip", True, "true", True),
+        ("customFields.vip", True, "false", False),
+        ("customFields.visits", 3, "3.0", True),
+        ("customFields.seen", "2025-03-02T09:15:00+01:00", "2025-03-02T08:15:00.000Z", True),
+        ("customFields.seen", "2025-03-02T09:15:00+01:00", "2025-03-02T08:16:00.000Z", False),
+        ("notes", "2025-03-02T09:15:00+01:00", "2025-03-02T08:15:00.000Z", False),
+        ("customFields.wishes", ["a", 1], '["a",1]', True),
+        ("customFields.wishes", ["a", 1], ["a", 1], True),
+        ("customFields.wishes", ["a", 1], ["a", 2], False),
+    ],
+)
+def test_same(field: str, ours: Json, theirs: Json, *, same: bool) -> None:
+    assert whautomate().same(field, ours, theirs) is same
+
+
+def test_an_id_is_one_segment_of_a_path() -> None:
+    request = requested(whautomate().send(Call(Action.DELETE, "7", external_id="a b/c")))
+    assert (request.path, request.route) == ("/v1/contacts/a%20b%2Fc", "DELETE /v1/contacts/{id}")
