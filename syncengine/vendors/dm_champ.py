@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AliasChoices, AliasPath, BeforeValidator, Field
+from pydantic import AliasChoices, AliasPath, BeforeValidator, Field, model_validator
 
-from syncengine.errors import VendorHalted, VendorUnavailable
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected
 from syncengine.model.capabilities import Capabilities, Deletion, ListCall, TagCall, Write
 from syncengine.model.contact import LISTS, Fields, MatchKey, Remote
-from syncengine.model.http import Exchange, Json, Request
+from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.limits import Limit
 from syncengine.vendors import kit
 
@@ -81,7 +80,14 @@ def build(settings: Settings) -> DmChamp:
 
 
 class _Tags(kit.Shape):
+    """A bare list."""
+
     tags: tuple[_TagName, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, body: Json) -> Json:
+        return {"tags": body}
 
 
 class _Contact(kit.Shape, extra="allow"):
@@ -133,13 +139,7 @@ class DmChamp:
         )
 
     def probe(self) -> Exchange[bool]:
-        request = self._request("GET", "/tags")
-        reply = yield from _asked(request, {**_KEY_REFUSED, 404: kit.BASE_URL})
-        if _refuses(reply):
-            said = f"{request.route}: the vendor refuses even this (status {reply.status}); check {kit.BASE_URL}"
-            raise VendorHalted(said, setting=kit.BASE_URL)
-        kit.shaped(request, replace(reply, body={"tags": reply.body}), _Tags)
-        return True
+        return kit.probed(self._request("GET", "/tags"), {**_KEY_REFUSED, 404: kit.BASE_URL}, _Tags, _judged)
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         remote = yield from self._look(key)
@@ -152,10 +152,8 @@ class DmChamp:
         told: dict[str, Json] = {}
         for what in ("tags", "messages"):
             request = self._request("GET", f"/contacts/{what}/{{id}}", contact=external_id)
-            reply = yield from _asked(request)
-            if _refuses(reply) and reply.status != 404:
-                raise _unsaid(request, reply)
-            if reply.ok:
+            reply = yield from kit.looked_up(request, _KEY_REFUSED, _words, (self._key,), _judged)
+            if reply:
                 told[what] = reply.body
         return told
 
@@ -192,11 +190,11 @@ class DmChamp:
             spellings.append(key.value[1:] if key.value.startswith("+") else f"+{key.value}")
         for spelling in spellings:
             request = self._request("GET", "/contacts", (key.field, spelling))
-            reply = yield from _asked(request)
-            if reply.status == 404 or (_refuses(reply) and (reply.ok or quietly)):
+            reply = _judged(request, (yield request))
+            if reply.status == 404 or (quietly and not reply.ok):
                 continue
-            if _refuses(reply):
-                raise _unsaid(request, reply)
+            if not reply.ok:
+                raise kit.refused_look_up(request, reply, _words(reply.body), dict(request.query).values())
             found = kit.shaped(request, reply, _Named)
             contact = found.contact or _Contact()
             fields = {key.field: key.value, **contact.fields()}
@@ -209,8 +207,8 @@ class DmChamp:
         if lists := list(_lists(call.fields)):
             body["listIds"] = lists
         request = self._request("POST", "/contacts", json=body)
-        reply = yield from _asked(request, _KEY_REFUSED if lists else {**_KEY_REFUSED, 404: kit.BASE_URL})
-        if not _refuses(reply):
+        reply = _judged(request, (yield request), _KEY_REFUSED if lists else {**_KEY_REFUSED, 404: kit.BASE_URL})
+        if reply.ok:
             return Applied(kit.shaped(request, reply, _Named).id)
         if reply.status != 409 and "already exist" not in _words(reply.body).lower():
             return self._refusal(request, reply, call)
@@ -226,8 +224,8 @@ class DmChamp:
 
     def _change(self, call: Call, request: Request) -> Exchange[Answer]:
         """Everything but a create: no answer shows what became of it."""
-        reply = yield from _asked(request)
-        if _refuses(reply):
+        reply = _judged(request, (yield request))
+        if not reply.ok:
             return Applied() if _is_so(reply, call.action) else self._refusal(request, reply, call)
         kit.shaped(request, reply, kit.Shape)  # any object
         return Applied()
@@ -235,8 +233,8 @@ class DmChamp:
     def _refusal(self, request: Request, reply: kit.Reply, call: Call) -> Rejected:
         words = _words(reply.body)
         gone = reply.status == 404 and call.action is not Action.CREATE and "list" not in words.lower()
-        code = "not_found" if gone else "refused" if reply.ok else None
-        return kit.refused(request, reply, words, (*kit.sent_values(call), *dict(request.query).values()), code)
+        sent = (*kit.sent_values(call), *dict(request.query).values())
+        return kit.refused(request, reply, words, sent, "not_found" if gone else None)
 
     def _body(self, fields: Fields) -> dict[str, Json]:
         body: dict[str, Json] = {}
@@ -257,22 +255,18 @@ class DmChamp:
         return Request(method, path, f"{method} {route}", query=(*ask, ("apiKey", self._key)), json=json)
 
 
-def _asked(request: Request, halts: Mapping[int, str] = _KEY_REFUSED) -> Exchange[kit.Reply]:
-    """The answer; one that calls itself an error is judged by the status it names, whatever HTTP's is."""
-    response = yield request
+def _judged(request: Request, response: Response, halts: Mapping[int, str] = _KEY_REFUSED) -> kit.Reply:
+    """``kit.judge`` for a vendor whose successes may be errors: those are judged by the status they name.
+
+    One that names none is a plain refusal, or nobody where somebody was looked up.
+    """
     reply = kit.judge(request, response, halts)
-    if reply.ok and _refuses(reply) and (code := kit.text(reply.body.get("error_code"))) in _ERROR_CODES:
-        reply = kit.judge(request, replace(response, status=int(code)), halts)
+    if reply.ok and isinstance(reply.body, Mapping) and reply.body.get("success") is False:
+        named = kit.text(reply.body.get("error_code"))
+        status = int(named) if named in _ERROR_CODES else 404 if request.method == "GET" else 400
+        reply = kit.judge(request, replace(response, status=status), halts)
     no_json = reply.status == 404 and reply.body is None
     return kit.judge(request, response, {404: kit.BASE_URL}) if no_json else reply
-
-
-def _refuses(reply: kit.Reply) -> bool:
-    return not reply.ok or (isinstance(reply.body, Mapping) and reply.body.get("success") is False)
-
-
-def _unsaid(request: Request, reply: kit.Reply) -> VendorUnavailable:
-    return kit.refused_look_up(request, reply, _words(reply.body), dict(request.query).values())
 
 
 def _is_so(reply: kit.Reply, action: Action) -> bool:

@@ -31,7 +31,6 @@ TAG = Call(Action.ADD_TAGS, "7", external_id=ID, key=KEY, add_tags=("vip",))
 JOIN = Call(Action.JOIN_LISTS, "7", external_id=ID, fields={"lists.L-9": True})
 LEAVE = Call(Action.LEAVE_LISTS, "7", external_id=ID, fields={"lists.L-9": None})
 DELETE = Call(Action.DELETE, "7", external_id=ID)
-MADE = answer({"success": True, "data": {"message": "Successfully created new contact", "contactId": ID}})
 DONE = answer({"success": True, "message": "Contact updated successfully"})
 GONE = answer({"success": False, "message": "Contact not found"}, 404)
 
