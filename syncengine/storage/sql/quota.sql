@@ -2,6 +2,18 @@
 -- One reservation at a time for a quota, until the transaction ends.
 SELECT pg_advisory_xact_lock(hashtextextended('syncengine quota ' || $1::text || ' ' || $2::text, 0))
 
+-- name: catch_up
+-- What runs sent that did not keep this quota: before the limit was given, or while it was not. Outcomes say when, at
+-- the latest; not by which method, so all requests count. A run that keeps a quota has reserved since it started.
+INSERT INTO syncengine.sync_quota AS was (account, quota, minute, reserved)
+SELECT $1, $2, date_trunc('minute', sent.at, 'UTC'), sum(sent.requests)
+FROM syncengine.sync_run AS run JOIN syncengine.sync_outcome AS sent USING (run_id)
+WHERE run.account = $1 AND sent.requests > 0 AND sent.at > clock_timestamp() - make_interval(secs => $3)
+  AND run.started_at >= (SELECT coalesce(max(minute) + interval '1 minute', '-infinity')
+                         FROM syncengine.sync_quota WHERE account = $1 AND quota = $2)
+GROUP BY 3
+ON CONFLICT (account, quota, minute) DO UPDATE SET reserved = was.reserved + excluded.reserved
+
 -- name: spent
 -- What may fall into a window of $3 seconds that ends now, and when there will be fewer than $4.
 -- A minute's requests may have been reserved at its very end.
