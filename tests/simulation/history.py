@@ -1,44 +1,80 @@
-"""A history: a night that goes wrong in a way told by data alone, the nights that repair it, and what was violated."""
+"""A history: nights that go wrong in ways told by data alone, the night that repairs them, and what was violated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from random import Random
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
+from tests.simulation.life import Life, Point, elsewhere
+from tests.simulation.network import Fate
 from tests.simulation.oracle import safety, violations
-from tests.simulation.pair import Pair, pairs
-from tests.simulation.scenes import SCENES, Source, Wish, fill
+from tests.simulation.pair import pair
+from tests.simulation.scenes import BESIDES, SCENES, fill
+from tests.simulation.twists import Sources, Twisted
 from tests.simulation.world import Ran, World
-from tests.virtual_time import run
+from tests.virtual_time import Deadlock, run
 
 
-class Twist(StrEnum):
-    """What happens to a source row between two runs."""
+@dataclass(frozen=True)
+class Outage:
+    """The same happens to every request for a while."""
 
-    REVERTS = "reverts"
-    CHANGES_KEY = "changes key"
-    CHANGES = "changes"
-    LEAVES = "leaves"
-    COMES = "comes"
-    """A contact that left is back as it was, or one that never was is new."""
+    fate: Fate
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Standstill:
+    """No statement comes through to the database for a while."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Jump:
+    """The database's clock is set forward, or back."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Another:
+    """Somebody starts a second run."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The run gets a signal to end."""
+
+
+Event = Twisted | Outage | Standstill | Jump | Another | Stop
+
+
+@dataclass(frozen=True)
+class Night:
+    """One run, and what happens meanwhile."""
+
+    dies_at: Point = 0
+    faults: float = 0.0
+    """The share of requests that something happens to."""
+    events: tuple[tuple[int, Event], ...] = ()
+    """Each when the process waits for the so manieth time."""
+    then: tuple[Twisted, ...] = ()
+    """What happens to source rows once the run is over."""
 
 
 @dataclass(frozen=True)
 class History:
-    """One night and its repair. ``play(History(...))`` with the same arguments is the same history again."""
+    """Nights, and their repair. ``play(History(...))`` with the same arguments is the same history again."""
 
     pair: str
     scene: str
-    seed: int = 0
-    """Of all that is drawn: the ways' durations, what happens to requests, which of the dead process's arrive."""
-    deaths: tuple[int, ...] = ()
-    """One run each: the place where the process dies, counted from 1; 0: it lives."""
-    twists: tuple[tuple[Twist, int], ...] = ()
-    """What happens to which contact, one behind each of these runs."""
-    faults: float = 0.0
-    """The share of requests that something happens to."""
+    seed: int
+    """Of all that is drawn while it is played: the ways' durations, what happens to requests."""
+    nights: tuple[Night, ...]
+    destinations: int = 1
+    find_first: bool = True
 
 
 @dataclass(frozen=True)
@@ -49,60 +85,105 @@ class Told:
     ran: tuple[Ran, ...]
 
 
-def play(history: History, bases: dict[tuple[str, str], World] | None = None) -> Told:
-    """Play it from the start, or from worlds that were prepared before (they are kept in ``bases``)."""
+Bases = dict[tuple[str, str, int], World]
+"""Worlds that were prepared before, by pair, scene and destinations."""
 
-    async def told() -> Told:
-        key = (history.pair, history.scene)
-        kept = bases if bases is not None else {}
-        if key not in kept:
-            kept[key] = await _prepared(history)
-        return await _play(history, kept[key])
 
-    return run(told())
+def play(history: History, bases: Bases | None = None) -> Told:
+    """Play it from the start, or from a world that was prepared before (they are kept in ``bases``)."""
+    kept = bases if bases is not None else {}
+    key = (history.pair, history.scene, history.destinations)
+    if key not in kept:
+        kept[key] = run(_prepared(history))
+    try:
+        return run(_Play(history, kept[key]).told())
+    except Deadlock as error:
+        return Told((f"everything stands still: {error}",), ())
 
 
 async def _prepared(history: History) -> World:
-    """The world as it stands before the night in question, in step. Frozen: only copies of it go on."""
+    """The world as it stands before the nights in question, in step. Frozen: only copies of it go on."""
     scene = SCENES[history.scene]
-    world = World(_pairs()[history.pair], 0, scene.on_removed)
+    world = World(pair(history.pair), 0, scene.on_removed, history.destinations)
     if scene.met is not None:
         first = scene.after[1]
         world.meet(world.pair.row(1, first.key, first.values, ()), frozenset(scene.met))
+    besides = BESIDES.before if history.destinations > 1 else {}
     for source in (scene.gone, scene.before):
-        fill(world, source)
+        fill(world, {**source, **besides})
         await world.run()
         await world.settle()
     assert violations(world) == []
     return world.freeze()
 
 
-async def _play(history: History, base: World) -> Told:
-    scene, world = SCENES[history.scene], base.copy(history.seed)
-    sources = Sources(scene.before, scene.after)
-    fill(world, sources.now)
-    world.faults = history.faults
-    ran: list[Ran] = []
-    wrong: list[str] = []
-    for number, death in enumerate(history.deaths):
-        ran.append(await world.run(dies_at=death or None))
+class _Play:
+    def __init__(self, history: History, base: World) -> None:
+        self._history = history
+        self._base = base
+
+    async def told(self) -> Told:
+        history, scene = self._history, SCENES[self._history.scene]
+        world = self._world = self._base.copy(history.seed)
+        world.find_first = history.find_first
+        beside = BESIDES if history.destinations > 1 else None
+        self._sources = Sources(
+            {**scene.before, **(beside.before if beside else {})}, {**scene.after, **(beside.after if beside else {})}
+        )
+        fill(world, self._sources.now)
+        ran: list[Ran] = []
+        for night in history.nights:
+            ran += await self._night(night)
+        world.weather.faults = world.weather.ends = world.still_until = 0.0
+        await world.settle()
+        wrong = list(safety(world))
+        ran.append(await world.run())
+        await world.settle()
+        wrong += violations(world)
+        wrong += _fell_short(ran[-1])
+        wrong += [f"{contact} is blamed" for contact in sorted(world.blamed())]
+        ran.append(await world.run())
+        wrong += [f"{ran[-1].requests} requests although all is in step"] if ran[-1].requests else []
         wrong += safety(world)
+        return Told(tuple(dict.fromkeys(wrong)), tuple(ran))
+
+    async def _night(self, night: Night) -> list[Ran]:
+        world = self._world
+        world.weather.faults = night.faults
+        others: list[asyncio.Task[Ran]] = []
+        ran = [await world.run(dies_at=night.dies_at, events=self._events(night, others))]
+        ran += [await other for other in others]
         if not ran[-1].died:
             await world.settle()
-        for twist, contact in history.twists[number : number + 1]:
-            sources.twist(twist, contact)
-            fill(world, sources.now)
-    world.faults = 0.0
-    await world.settle()
-    ran.append(await world.run())
-    await world.settle()
-    wrong += violations(world)
-    wrong += _fell_short(ran[-1])
-    wrong += [f"{contact} is blamed" for contact in sorted(world.blamed())]
-    ran.append(await world.run())
-    wrong += [f"{ran[-1].requests} requests although all is in step"] if ran[-1].requests else []
-    wrong += safety(world)
-    return Told(tuple(dict.fromkeys(wrong)), tuple(ran))
+        for twisted in night.then:
+            self._let(twisted)
+        return ran
+
+    def _events(self, night: Night, others: list[asyncio.Task[Ran]]) -> Mapping[int, Callable[[Life], None]]:
+        def happening(event: Event) -> Callable[[Life], None]:
+            return lambda life: self._happen(event, life, others)
+
+        return {point: happening(event) for point, event in night.events}
+
+    def _happen(self, event: Event, life: Life, others: list[asyncio.Task[Ran]]) -> None:
+        world, loop = self._world, asyncio.get_running_loop()
+        match event:
+            case Twisted():
+                self._let(event)
+            case Outage(fate, seconds):
+                world.weather.outage, world.weather.ends = fate, loop.time() + seconds
+            case Standstill(seconds):
+                world.still_until = loop.time() + seconds
+            case Jump(seconds):
+                world.jumped += seconds
+            case Another():
+                others.append(loop.create_task(world.run(), context=elsewhere()))
+            case Stop():
+                life.told_to_stop = True
+
+    def _let(self, twisted: Twisted) -> None:
+        self._sources.let(twisted)
+        fill(self._world, self._sources.now)
 
 
 def _fell_short(ran: Ran) -> Iterator[str]:
@@ -111,56 +192,3 @@ def _fell_short(ran: Ran) -> Iterator[str]:
     for contact, outcome in ran.outcomes.items():
         if outcome != "unsupported":
             yield f"{contact} ended {outcome} in a clean run"
-
-
-class Sources:
-    """The source through the night."""
-
-    def __init__(self, before: Source, after: Source) -> None:
-        self._before = dict(before)
-        self.now = dict(after)
-        self._fresh = 20
-
-    def twist(self, twist: Twist, contact: int) -> None:
-        """Let it happen, unless two rows would then have one key."""
-        now, was = dict(self.now), self._before.get(contact)
-        self._fresh += 1
-        match twist:
-            case Twist.REVERTS if was is not None:
-                now[contact] = was
-            case Twist.REVERTS | Twist.LEAVES:
-                now.pop(contact, None)
-            case Twist.CHANGES_KEY if contact in now:
-                now[contact] = replace(now[contact], key=self._fresh)
-            case Twist.CHANGES if contact in now:
-                now[contact] = replace(now[contact], values=(self._fresh, self._fresh), tags=("b", f"t{self._fresh}"))
-            case Twist.COMES if contact not in now:
-                now[contact] = was or Wish(self._fresh, (1, 2), ("a",))
-        if len({wish.key for wish in now.values()}) == len(now):
-            self.now = now
-
-
-def _pairs() -> dict[str, Pair]:
-    if not _KNOWN:
-        _KNOWN.update({pair.name: pair for pair in pairs()})
-    return _KNOWN
-
-
-_KNOWN: dict[str, Pair] = {}
-
-
-def drawn(pair: str, seed: int, *, deaths: int = 2, faults: float = 0.0) -> History:
-    """A history drawn from a seed."""
-    random = Random(seed)
-    scene = random.choice(sorted(SCENES))
-    contacts = sorted({*SCENES[scene].before, *SCENES[scene].after, 7})
-    return History(
-        pair,
-        scene,
-        seed,
-        tuple(
-            random.choice((0, random.randint(1, 60), random.randint(1, 160))) for _ in range(random.randint(1, deaths))
-        ),
-        tuple((random.choice(list(Twist)), random.choice(contacts)) for _ in range(random.randint(0, deaths))),
-        faults,
-    )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import inf
 from random import Random
 
 from syncengine.errors import VendorUnavailable
+from syncengine.model.capabilities import Capabilities
 from syncengine.model.http import Request, Response
 from syncengine.ports import Gate
 from syncengine.sandbox.twins.twin import Twin
@@ -18,6 +21,7 @@ from tests.vendors.benches import over_the_wire
 TIMEOUT = 30.0
 _WAY = (0.005, 0.3)
 """Seconds of one way, at least and at most."""
+_DRIP = 3.0
 _PAGE = b"<html><body><h1>Bad Gateway</h1></body></html>"
 
 
@@ -41,9 +45,31 @@ class Fate(StrEnum):
     """A server error in HTML, nothing was done."""
     ERROR_AFTER = "error after"
     """A bad gateway in HTML, although it was done."""
+    TWICE = "twice"
+    """Something on the way delivers it a second time; never one that makes a contact, which nobody could tell."""
+    DRIPS = "drips"
+    """The answer comes after a long time, but while it is still waited for."""
 
 
 FAULTS = tuple(fate for fate in Fate if fate is not Fate.FINE)
+OUTAGES = (Fate.UNSENT, Fate.LOST, Fate.ANSWER_LOST, Fate.THROTTLED, Fate.ERROR)
+"""What may happen to every request for a while."""
+
+
+@dataclass
+class Weather:
+    """What happens to requests, whoever sends them."""
+
+    faults: float = 0.0
+    """The share of requests that something happens to."""
+    outage: Fate = Fate.FINE
+    ends: float = -inf
+    """The loop's time until which the outage happens to all."""
+
+    def fate(self, random: Random, now: float) -> Fate:
+        if now < self.ends:
+            return self.outage
+        return random.choice(FAULTS) if random.random() < self.faults else Fate.FINE
 
 
 @dataclass(eq=False, slots=True)
@@ -57,21 +83,25 @@ class _Flight:
 
 
 class Network:
-    """The only way to the twin. ``faults`` is the share of requests that something happens to."""
+    """The only way of one process to the twin."""
 
     def __init__(
-        self, twin: Twin, clock: Callable[[], float], random: Random, settles_within: float, faults: float = 0.0
+        self, twin: Twin, clock: Callable[[], float], random: Random, weather: Weather, capabilities: Capabilities
     ) -> None:
-        self.faults = faults
+        self.fates: Counter[Fate] = Counter()
+        """What happened to requests."""
         self._twin = twin
         self._clock = clock
         self._random = random
-        self._settles_within = settles_within
+        self._weather = weather
+        self._settles_within = capabilities.settles_within
+        self._repeatable = capabilities.create is None or capabilities.create.repeatable
         self._flying: set[_Flight] = set()
 
     def fate(self, request: Request) -> Fate:
         """What will happen to a request. Raises VendorUnavailable where nothing of it leaves the machine."""
-        fate = self._random.choice(FAULTS) if self._random.random() < self.faults else Fate.FINE
+        fate = self._weather.fate(self._random, asyncio.get_running_loop().time())
+        self.fates[fate] += 1
         if fate is Fate.UNSENT:
             raise VendorUnavailable(f"{request.route}: no connection", maybe_applied=False)
         return fate
@@ -81,6 +111,8 @@ class Network:
         loop = asyncio.get_running_loop()
         flight = _Flight(request, fate, loop.create_future())
         there, back = self._random.uniform(*_WAY), self._random.uniform(*_WAY)
+        if fate is Fate.DRIPS:
+            back = self._random.uniform(_DRIP, TIMEOUT - 1)
         if fate in (Fate.LOST, Fate.LATE):
             loop.call_later(there + back, _break, flight.response)
         if fate is Fate.LATE:
@@ -123,7 +155,14 @@ class Network:
             return Response(500, {"content-type": "text/html"}, _PAGE)
         if flight.fate is Fate.THROTTLED:
             return self._twin.refusal(429, "Too Many Requests", self._random.choice((None, 1.0, 7.0)))
+        before = len(self._twin.contacts(now)) if flight.fate is Fate.TWICE else 0
         response = self._twin.handle(request, now)
+        if (
+            flight.fate is Fate.TWICE
+            and response.status < 300
+            and (self._repeatable or len(self._twin.contacts(now)) <= before)
+        ):
+            self._twin.commit(request, now)  # past the limit: the sender knows nothing of it
         if flight.fate is Fate.ERROR_AFTER:
             return Response(502, {"content-type": "text/html"}, _PAGE)
         if flight.fate is Fate.ANSWER_CUT:
@@ -134,10 +173,11 @@ class Network:
 class Wire:
     """``ports.Sender``, with permits as the transport takes them."""
 
-    def __init__(self, network: Network, gate: Gate, life: Life) -> None:
+    def __init__(self, network: Network, gate: Gate, life: Life, sends: Callable[[], None]) -> None:
         self._network = network
         self._gate = gate
         self._life = life
+        self._sends = sends
 
     async def send(self, request: Request) -> Response:
         self._life.point(f"{request.route}: permit asked")
@@ -149,6 +189,7 @@ class Wire:
         except BaseException:
             permit.unsent()
             raise
+        self._sends()
         coming = self._network.send(request, fate, self._life)
         try:
             self._life.point(f"{request.route}: sent")
@@ -168,6 +209,7 @@ class Wire:
 def _break(response: asyncio.Future[Response]) -> None:
     if not response.done():
         response.set_exception(ConnectionResetError())
+        response.exception()  # nobody may be left who waits for it
 
 
 def _deliver(response: asyncio.Future[Response], what: Response) -> None:

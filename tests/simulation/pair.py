@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from syncengine.model.capabilities import Capabilities, Write, matches
 from syncengine.model.http import Json
@@ -74,7 +75,8 @@ class Pair:
             row[self.key] = self.subject.fields(key)[self.key]
         row |= {name: self.subject.fields(contact)[name] for name in self.others}
         for name, number in zip(self.values, values, strict=False):
-            row[name] = None if number == CLEARED else self.subject.fields(number)[name]
+            # No two contacts have a value in common: a vendor may take it for a match key.
+            row[name] = None if number == CLEARED else self.subject.fields(20 * number + contact)[name]
         return row
 
 
@@ -82,9 +84,15 @@ def contact_id(contact: int) -> str:
     return f"contact-{contact}"
 
 
-def pairs() -> Iterator[Pair]:
-    """Every vendor as it comes, and in its variants."""
-    yield from map(_pair, subjects())
+@cache
+def pairs(vendor: str) -> tuple[Pair, ...]:
+    """A vendor as it comes, and in its variants."""
+    return tuple(_pair(subject) for subject in subjects(vendor))
+
+
+def pair(name: str) -> Pair:
+    """The pair of this name."""
+    return next(each for each in pairs(name.partition(":")[0]) if each.name == name)
 
 
 def _pair(subject: Subject) -> Pair:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -35,35 +35,43 @@ BATCH = 3
 
 @dataclass(frozen=True)
 class Settings:
-    """What a destination's file says."""
+    """What the files of an account's destinations say."""
 
     vendor: Vendor
-    task: Task
+    tasks: tuple[Task, ...]
     account: str
     limits: tuple[Limit, ...]
 
 
 class Process:
-    """One run. ``database``, ``table`` and ``network`` outlive it; all else is its own."""
+    """One run of an account's destinations. All it is given but its ``life`` outlives it; what it makes is its own."""
 
     def __init__(
-        self, settings: Settings, database: Database, table: Table, network: Network, life: Life, random: Random
+        self,
+        settings: Settings,
+        database: Database,
+        tables: Mapping[str, Table],
+        network: Network,
+        life: Life,
+        random: Random,
+        sends: Callable[[int], None],
     ) -> None:
-        self.tally = Tally()
-        self.run_id = 0
+        self.run_ids: list[int] = []
         self.requests = 0
         self.stopped: Exception | None = None
         self._settings = settings
         self._database = database
-        self._table = table
+        self._tables = tables
         self._network = network
         self._life = life
         self._random = random
+        self._sends = sends
 
     async def run(self) -> None:
         """As ``app.accounts.held`` and what runs in it."""
         settings, now = self._settings, asyncio.get_running_loop().time
         settles_within = settings.vendor.capabilities.settles_within
+        in_flight = min(task.in_flight for task in settings.tasks)
         leases = Leases(self._database, self._life.hop)
         grant = await leases.acquire(settings.account, ttl=LEASE, settles_within=settles_within)
         asked = now()
@@ -71,50 +79,57 @@ class Process:
         keeper = LeaseKeeper(leases, grant, asked, now)
         pacing = Pacing(
             settings.limits,
-            in_flight=settings.task.in_flight,
+            in_flight=in_flight,
             settles_within=settles_within,
             check=keeper.check,
             timeout=TIMEOUT,
-            max_wait=settings.task.patience.max_wait,
+            max_wait=settings.tasks[0].patience.max_wait,
         )
-        async with keeper.kept(pacing.stop), pacing:
-            await asyncio.sleep(grant.wait)
-            _take_over(pacing, grant, now())
-            await self._work(Fence(self._database, settings.account, grant.epoch, self._life.hop), pacing)
-            keeper.check()
-            await leases.release(grant, pacing.ledger.dump(now()))
+        try:
+            async with keeper.kept(pacing.stop), pacing:
+                await asyncio.sleep(grant.wait)
+                _take_over(pacing, grant, now())
+                fence = Fence(self._database, settings.account, grant.epoch, self._life.hop)
+                wire = Wire(self._network, pacing, self._life, lambda: self._sends(grant.epoch))
+                for task in settings.tasks:
+                    await self._work(task, fence, pacing, wire)
+                    self.stopped = pacing.stopped
+                keeper.check()
+                await leases.release(grant, pacing.ledger.dump(now()))
+        finally:
+            self.requests = pacing.requests
 
-    async def _work(self, fence: Fence, pacing: Pacing) -> None:
+    async def _work(self, task: Task, fence: Fence, pacing: Pacing, wire: Wire) -> None:
         """As ``app.destination_run``."""
-        task, vendor = self._settings.task, self._settings.vendor
-        self.run_id = await start_run(fence, task.destination)
-        store = Contacts(fence, task.destination, self.run_id, numbered=False)
+        vendor, table = self._settings.vendor, self._tables[task.destination]
+        run_id = await start_run(fence, task.destination)
+        self.run_ids.append(run_id)
+        store = Contacts(fence, task.destination, run_id, numbered=False)
         keys = Keys(fence, task.destination, numbered=False) if may_collide(task.mapping, task.source_key) else None
-        batches = Batches(fence, self.run_id)
-        preparer = Preparer(task, vendor.capabilities, Source(self._table, self._life.hop), store, keys)
-        await self._fill(batches, task.destination)
+        batches = Batches(fence, run_id)
+        preparer = Preparer(task, vendor.capabilities, Source(table, self._life.hop), store, keys)
+        await self._fill(batches, table, task.destination)
         await _claim(preparer, keys, batches)
         recorder = Recorder(store)
         async with recorder.running():
-            retrier = Retrier(Wire(self._network, pacing, self._life), pacing, task.patience, self._random)
-            stopping = _Stopping(pacing)
+            retrier = Retrier(wire, pacing, task.patience, self._random)
+            stopping = _Stopping(pacing, self._life)
             await Dispatcher(
                 preparer=preparer,
                 contacts=ContactSync(task, vendor, retrier, store, recorder, stopping),
                 batches=batches,
                 recorder=recorder,
-                tally=self.tally,
+                tally=Tally(),
                 workers=task.in_flight,
                 stopping=stopping,
                 stop=pacing.stop,
                 advance=lambda _: None,
             ).run()
-        self.requests, self.stopped = pacing.requests, pacing.stopped
-        await finish_run(fence, self.run_id, "done")
+        await finish_run(fence, run_id, "done")
 
-    async def _fill(self, batches: Batches, destination: str) -> None:
+    async def _fill(self, batches: Batches, table: Table, destination: str) -> None:
         await self._life.hop("diff: asked")
-        found, _ = diff(self._table, self._database, destination)
+        found, _ = diff(table, self._database, destination)
         await self._life.hop("diff: read")
         for piece in found:
             for ids in _chunks(piece.contact_ids):
@@ -126,9 +141,11 @@ async def _claim(preparer: Preparer, keys: Keys | None, batches: Batches) -> Non
         return
     async for batch in batches.waiting():
         await preparer.claim(batch)
-    freed = await keys.freed()
+    freed = set(await keys.freed())
+    async for batch in batches.waiting():
+        freed -= set(batch.contact_ids)
     if freed:
-        await batches.add(BatchKind.CHANGES, freed)
+        await batches.add(BatchKind.CHANGES, sorted(freed))
 
 
 def _take_over(pacing: Pacing, grant: LeaseGrant, now: float) -> None:
@@ -143,11 +160,12 @@ def _chunks(ids: Sequence[str]) -> list[Sequence[str]]:
 
 
 class _Stopping(asyncio.Event):
-    """Set when the account is to stop."""
+    """Set when the process is to stop, or the account is."""
 
-    def __init__(self, pacing: Pacing) -> None:
+    def __init__(self, pacing: Pacing, life: Life) -> None:
         super().__init__()
         self._pacing = pacing
+        self._life = life
 
     def is_set(self) -> bool:
-        return self._pacing.stopped is not None
+        return self._life.told_to_stop or self._pacing.stopped is not None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from syncengine.model.mapping import OnRemoved
 from tests.simulation.pair import CLEARED, contact_id
-from tests.simulation.world import World
+from tests.simulation.world import DESTINATIONS, World
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,14 @@ SCENES: Mapping[str, Scene] = {
 }
 
 
+BESIDES = Scene({11: Wish(11, (1, 2), ("a",)), 12: Wish(12)}, {11: Wish(11, (2, 2), ("b",)), 13: Wish(13)})
+"""What a second destination in the account holds and is to hold, where there is one."""
+
+
 def fill(world: World, source: Source) -> None:
-    """Make the source hold just this."""
-    for contact in [each for each in world.table.rows if each not in {contact_id(number) for number in source}]:
-        world.drop(contact)
+    """Make the sources hold just this."""
+    for table in world.tables.values():
+        table.rows.clear()
     for number, wish in source.items():
-        put(world, number, wish)
-
-
-def put(world: World, number: int, wish: Wish) -> None:
-    world.put(contact_id(number), world.pair.row(number, wish.key, wish.values, wish.tags))
+        row = world.pair.row(number, wish.key, wish.values, wish.tags)
+        world.tables[DESTINATIONS[number >= min(BESIDES.before)]].rows[contact_id(number)] = row

@@ -1,14 +1,16 @@
-"""All that outlives a process: the source, the state, the vendor and the network; and the runs over it."""
+"""All that outlives a process: the sources, the state, the vendor and the weather; and the runs over it."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Self
 
 from syncengine.engine.task import Task
+from syncengine.errors import AccountStopped, LeaseHeld, StorageError
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.limits import Limit
 from syncengine.model.mapping import OnRemoved
@@ -17,15 +19,17 @@ from syncengine.sandbox.limits import Limit as Strict
 from syncengine.sandbox.twins.twin import Seed, Twin
 from tests.memory.database import Database
 from tests.memory.source import Row, Table
-from tests.simulation.life import Life
-from tests.simulation.network import Network
+from tests.simulation.life import Life, Point
+from tests.simulation.network import Network, Weather
 from tests.simulation.pair import Pair
 from tests.simulation.process import Process, Settings
 
-DESTINATION, ACCOUNT = "destination", "account"
+ACCOUNT = "account"
+DESTINATIONS = ("one", "two")
+"""Both in one account."""
 EPOCH = 1_700_000_000.0
-_LIMIT = Limit(calls=6, per=10.0)
-STRICT = Strict(_LIMIT.calls, _LIMIT.per, "sliding")
+_LIMITS = (Limit(calls=6, per=10.0), Limit(calls=40, per=120.0))
+STRICT = tuple(Strict(limit.calls, limit.per, "sliding") for limit in _LIMITS)
 _LONGEST = 7 * 86400.0
 
 
@@ -33,60 +37,74 @@ _LONGEST = 7 * 86400.0
 class Ran:
     """How a run went."""
 
-    run_id: int
     points: tuple[str, ...]
     """Where it waited."""
     died: bool
     requests: int
-    outcomes: dict[str, str]
+    fates: Mapping[str, int]
+    """What happened to its requests, and how often."""
+    outcomes: Mapping[str, str]
     """Contact to how it ended, where that is not ``applied``."""
-    stopped: Exception | None
+    stopped: BaseException | None
+
+    @property
+    def held(self) -> bool:
+        """Whether another run had the account."""
+        return isinstance(self.stopped, LeaseHeld)
 
 
 class World:
     """A deterministic one: the same seed and the same steps give the same history."""
 
-    def __init__(self, pair: Pair, seed: int, on_removed: OnRemoved, twin: Twin | None = None) -> None:
+    def __init__(
+        self, pair: Pair, seed: int, on_removed: OnRemoved, destinations: int = 1, twin: Twin | None = None
+    ) -> None:
         self.pair = pair
         self.random = Random(seed)
-        self.started = EPOCH
-        self.table = Table(pair.columns)
-        self.database = Database(self.clock)
-        self.twin = twin or pair.twin()
-        self.twin.limiter.configure([STRICT])
         self.on_removed = on_removed
-        self.faults = 0.0
-        self._frozen = False
+        self.destinations = DESTINATIONS[:destinations]
+        self.find_first = True
+        self.tables = {name: Table(pair.columns) for name in self.destinations}
+        self.twin = twin or pair.twin()
+        self.twin.limiter.configure(STRICT)
+        self.database = Database(self.clock_of_database)
+        self.weather = Weather()
+        self.still_until = 0.0
+        """The loop's time until which no statement comes through to the database."""
+        self.jumped = 0.0
+        """Seconds the database's clock is ahead."""
         self.strangers: dict[str, frozenset[str]] = {}
         """Contacts that were at the vendor before us, with the tags they had."""
-
-    @property
-    def task(self) -> Task:
-        return Task(DESTINATION, self.pair.mapping, "id", self.on_removed, in_flight=3)
+        self.in_doubt: set[str] = set()
+        """Tags that creates without an outcome may have carried."""
+        self.wrong: list[str] = []
+        """What must never happen, and did."""
+        self._epoch = 0
+        self._started, self._frozen = EPOCH, False
 
     def clock(self) -> float:
-        return self.started if self._frozen else self.started + asyncio.get_running_loop().time()
+        """The true time, by which the vendor goes."""
+        return self._started if self._frozen else self._started + asyncio.get_running_loop().time()
+
+    def clock_of_database(self) -> float:
+        return self.clock() + self.jumped
 
     def freeze(self) -> Self:
         """Stop the clock: from now on the world is there to be copied."""
-        self.started, self._frozen = self.clock(), True
+        self._started, self._frozen = self.clock(), True
         return self
 
     def copy(self, seed: int) -> World:
         """A frozen world once more, going on from here in a loop of its own, with a future of its own."""
-        made = World(self.pair, seed, self.on_removed, copy.deepcopy(self.twin))
-        made.started = self.started - asyncio.get_running_loop().time()
-        made.table.rows = dict(self.table.rows)
+        made = World(self.pair, seed, self.on_removed, len(self.destinations), copy.deepcopy(self.twin))
+        made._started = self._started - asyncio.get_running_loop().time()
+        for name, table in self.tables.items():
+            made.tables[name].rows = dict(table.rows)
         made.strangers = dict(self.strangers)
-        tables = {name: copy.deepcopy(getattr(self.database, name)) for name in _TABLES}
-        made.database = Database(made.clock, **tables)
+        for name in _TABLES:
+            setattr(made.database, name, copy.deepcopy(getattr(self.database, name)))
+        made._epoch = self._epoch
         return made
-
-    def put(self, contact_id: str, row: Row) -> None:
-        self.table.rows[contact_id] = row
-
-    def drop(self, contact_id: str) -> None:
-        self.table.rows.pop(contact_id, None)
 
     def meet(self, row: Row, tags: frozenset[str]) -> None:
         """Let the vendor hold a contact with this row's match key before we do."""
@@ -97,27 +115,62 @@ class World:
         # Some vendors know no tags.
         self.strangers |= {str(each["id"]): frozenset(each["tags"]) for each in self.twin.contacts(self.clock())}
 
-    async def run(self, *, dies_at: int | None = None) -> Ran:
+    async def run(self, *, dies_at: Point = 0, events: Mapping[int, Callable[[Life], None]] | None = None) -> Ran:
         """A run in a process of its own, which dies at the given point, if it comes so far."""
-        life = Life(Random(self.random.random()), dies_at=dies_at)
+        life = Life(Random(self.random.random()), dies_at=dies_at, events=events, still=self._still)
         network = Network(
-            self.twin, self.clock, Random(self.random.random()), self.pair.can.settles_within, self.faults
+            self.twin, self.clock, Random(self.random.random()), self.weather, self.pair.vendor.capabilities
         )
         life.on_death = network.abandon
-        settings = Settings(self.pair.vendor, self.task, ACCOUNT, (_LIMIT,))
-        process = Process(settings, self.database, self.table, network, life, Random(self.random.random()))
-        async with asyncio.timeout(_LONGEST):
-            await life.live(process.run())
+        tasks = tuple(
+            Task(name, self.pair.mapping, "id", self.on_removed, find_first=self.find_first, in_flight=3)
+            for name in self.destinations
+        )
+        settings = Settings(self.pair.vendor, tasks, ACCOUNT, _LIMITS)
+        process = Process(
+            settings, self.database, self.tables, network, life, Random(self.random.random()), self._sends
+        )
+        stopped = await self._lived(life, process)
+        self.in_doubt |= {
+            tag for row in self.database.known.values() if row.pending and row.pending.creates
+            for tag in row.pending.add_tags
+        }  # fmt: skip
         ended = {
             contact_id: outcome.kind.value
             for (run_id, contact_id), outcome in self.database.outcomes.items()
-            if run_id == process.run_id and outcome.kind is not OutcomeKind.APPLIED
+            if run_id in process.run_ids and outcome.kind is not OutcomeKind.APPLIED
         }
-        return Ran(process.run_id, tuple(life.points), life.dead, process.requests, ended, process.stopped)
+        fates = {fate.value: number for fate, number in network.fates.items()}
+        if isinstance(stopped, LeaseHeld) and network.fates:
+            self.wrong.append("a run that was refused the account sent requests")
+        return Ran(tuple(life.points), life.dead, process.requests, fates, ended, stopped)
+
+    async def _lived(self, life: Life, process: Process) -> BaseException | None:
+        """Let it live; why it did not come to its end. What is no error of ours is raised."""
+        stopped: BaseException | None = None
+        try:
+            async with asyncio.timeout(_LONGEST):
+                await life.live(process.run())
+        except* (LeaseHeld, AccountStopped, StorageError) as errors:
+            stopped = next(_leaves(errors))
+        return stopped or process.stopped
+
+    def _still(self) -> float:
+        return self.still_until - asyncio.get_running_loop().time()
+
+    def _sends(self, epoch: int) -> None:
+        """A process that took the account in this epoch lets a request out."""
+        if epoch < self._epoch:
+            self.wrong.append("a run sent a request after another one had taken the account over and sent some")
+        self._epoch = max(self._epoch, epoch)
 
     async def settle(self) -> None:
         """Let everything under way arrive."""
         await asyncio.sleep(self.pair.can.settles_within)
+
+    def rows(self) -> Mapping[str, Row]:
+        """What all sources ask for, by contact."""
+        return {contact_id: row for table in self.tables.values() for contact_id, row in table.rows.items()}
 
     def blamed(self) -> set[str]:
         """Contacts that something is held against."""
@@ -134,6 +187,14 @@ class World:
             for (_, contact_id), row in self.database.states.items()
             if row.external_id is not None
         }
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
 
 
 _TABLES = ("leases", "accounts", "states", "known", "keys", "runs", "batches", "outcomes")

@@ -106,9 +106,9 @@ class Subject:
         return tuple(action for action in Action if getattr(self.vendor.capabilities, action) is not None)
 
 
-def subjects(*, variants: bool = True) -> Iterator[Subject]:
-    """Every vendor as it comes, and in its variants."""
-    for name in vendors.names():
+def subjects(*names: str, variants: bool = True) -> Iterator[Subject]:
+    """Every vendor, or the named ones, as it comes and in its variants."""
+    for name in names or vendors.names():
         yield subject(name)
         hints = _hints(name)
         for variant, (settings, switches) in hints.VARIANTS.items() if hints and variants else ():

@@ -1,0 +1,58 @@
+"""What happens to source rows: between two runs, or while one works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from tests.simulation.scenes import Source, Wish
+
+
+class Twist(StrEnum):
+    """What happens to a source row."""
+
+    REVERTS = "reverts"
+    """It is as it was last night."""
+    CHANGES_KEY = "changes key"
+    CHANGES = "changes"
+    TAGS = "changes tags"
+    LEAVES = "leaves"
+    COMES = "comes"
+    """A contact that left is back as it was, or one that never was is new."""
+
+
+@dataclass(frozen=True)
+class Twisted:
+    """A twist of one contact's row."""
+
+    twist: Twist
+    contact: int
+
+
+class Sources:
+    """The sources through the nights."""
+
+    def __init__(self, before: Source, after: Source) -> None:
+        self._before = dict(before)
+        self.now = dict(after)
+        self._fresh = 20
+
+    def let(self, twisted: Twisted) -> None:
+        """Let it happen, unless two rows would then have one key."""
+        contact, now, was = twisted.contact, dict(self.now), self._before.get(twisted.contact)
+        self._fresh += 1
+        match twisted.twist:
+            case Twist.REVERTS if was is not None:
+                now[contact] = was
+            case Twist.REVERTS | Twist.LEAVES:
+                now.pop(contact, None)
+            case Twist.CHANGES_KEY if contact in now:
+                now[contact] = replace(now[contact], key=self._fresh)
+            case Twist.CHANGES if contact in now:
+                now[contact] = replace(now[contact], values=(self._fresh, self._fresh), tags=("b", f"t{self._fresh}"))
+            case Twist.TAGS if contact in now:
+                now[contact] = replace(now[contact], tags=("a",) if "a" not in now[contact].tags else ("c",))
+            case Twist.COMES if contact not in now:
+                now[contact] = was or Wish(self._fresh, (1, 2), ("a",))
+        if len({wish.key for wish in now.values()}) == len(now):
+            self.now = now
