@@ -7,6 +7,7 @@ from syncengine.app.check import check
 from syncengine.app.databases import migrate
 from syncengine.app.forecast import plan
 from syncengine.app.runs import Request, run
+from syncengine.app.show import show
 from syncengine.app.verify import verify
 
-__all__ = ["Request", "adopt", "check", "migrate", "plan", "run", "verify"]
+__all__ = ["Request", "adopt", "check", "migrate", "plan", "run", "show", "verify"]

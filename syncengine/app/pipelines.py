@@ -9,7 +9,7 @@ from typing import TypeVar
 from syncengine.app.accounts import Account, by_account, held
 from syncengine.app.databases import Databases
 from syncengine.config import Config, DestinationConfig
-from syncengine.errors import SyncEngineError
+from syncengine.errors import CutShort, LeaseLost, SyncEngineError
 
 T = TypeVar("T")
 
@@ -31,7 +31,13 @@ async def side_by_side(
         try:
             async with held(account, members, databases, config.engine.lease_ttl) as mine:
                 for destination in members:
-                    done[destination.name] = await work(destination, mine)
+                    before = mine.pacing.requests
+                    try:
+                        done[destination.name] = await work(destination, mine)
+                    except* SyncEngineError as errors:
+                        if sent := mine.pacing.requests - before:  # then it can no longer be said to be refused
+                            done[destination.name] = failed(destination, _cut_short(_first(errors), sent))
+                        raise
         except* SyncEngineError as errors:
             error = _first(errors)
             for destination in members:
@@ -42,6 +48,11 @@ async def side_by_side(
         for account, members in by_account(destinations).items():
             group.create_task(pipeline(account, members), name=f"account {account}")
     return [done[destination.name] for destination in destinations]
+
+
+def _cut_short(error: SyncEngineError, requests: int) -> CutShort:
+    settled = "" if isinstance(error, LeaseLost) else ". The next run settles what was sent and not written down"
+    return CutShort(f"{error}{settled}", requests=requests)
 
 
 def _first(errors: BaseExceptionGroup[SyncEngineError]) -> SyncEngineError:

@@ -11,7 +11,7 @@ from syncengine.app.destination_run import run_destination
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
-from syncengine.errors import ConfigError, LeaseHeld, Problem, RunRefused, SyncEngineError
+from syncengine.errors import ConfigError, CutShort, LeaseHeld, Problem, RunRefused, SyncEngineError
 from syncengine.model.reports import Progress, RunReport, Silent
 from syncengine.storage.runs import former_run
 
@@ -57,7 +57,8 @@ async def _retried(
 def failed(destination: DestinationConfig, error: SyncEngineError) -> RunReport:
     """The report of a destination whose run could not begin or could not go on."""
     status, code = how_it_ended(error)
-    return RunReport(destination.name, None, status, error=str(error), exit_code=code)
+    requests = error.requests if isinstance(error, CutShort) else 0
+    return RunReport(destination.name, None, status, requests=requests, error=str(error), exit_code=code)
 
 
 def how_it_ended(error: SyncEngineError) -> tuple[str, int]:

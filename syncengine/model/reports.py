@@ -220,3 +220,47 @@ class VerifyReport:
             "error": self.error,
             "contacts": [{"contact": each.contact_id, **each.found} for each in self.contacts],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A contact's fields and tags, as one of three sees them. Values are personal data: for whoever asked for them."""
+
+    fields: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    tags: tuple[str, ...] = ()
+
+    def public(self) -> dict[str, Json]:
+        return {"fields": dict(self.fields), "tags": list(self.tags)}
+
+
+@dataclass(frozen=True, slots=True)
+class ShowReport:
+    """One contact at one destination. The names ``public`` gives are promised."""
+
+    destination: str
+    contact_id: str
+    status: str
+    """As in ``sync_state``, or ``unknown``."""
+    external_id: str | None = None
+    source: Copy | None = None
+    """What the source asks for; None: it does not select the contact."""
+    known: Copy | None = None
+    """What we last knew the vendor to hold; None: nothing."""
+    vendor: Copy | None = None
+    """What the vendor holds now; None: nothing, or it was not told."""
+    details: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    remarks: tuple[str, ...] = ()
+    exit_code: int = 0
+
+    def public(self) -> dict[str, Json]:
+        """The object ``show --json`` prints."""
+        copies = {"source": self.source, "known": self.known, "vendor": self.vendor}
+        return {
+            "destination": self.destination,
+            "contact": self.contact_id,
+            "status": self.status,
+            "external_id": self.external_id,
+            **{name: copy.public() if copy else None for name, copy in copies.items()},
+            "details": dict(self.details),
+            "remarks": list(self.remarks),
+        }

@@ -1,0 +1,156 @@
+"""One contact as everybody sees it: the source, we, and each vendor right now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from syncengine.app.accounts import Account, stopped_by
+from syncengine.app.asking import asking, task_of
+from syncengine.app.databases import Databases, look_at, opened
+from syncengine.app.pipelines import side_by_side
+from syncengine.config import Config, DestinationConfig
+from syncengine.engine.exchange import Meter
+from syncengine.engine.retry import Retrier
+from syncengine.errors import AccountStopped, LeaseHeld, RequestFailed, RunRefused, SyncEngineError
+from syncengine.model.calls import Rejected
+from syncengine.model.capabilities import matches
+from syncengine.model.contact import Desired, Known, MatchKey, Remote
+from syncengine.model.http import Json
+from syncengine.model.reports import Copy, ShowReport
+from syncengine.model.work import ContactState
+from syncengine.planning.mapping import desire
+from syncengine.planning.settle import unique
+from syncengine.ports import Teller
+from syncengine.storage.contacts import Contacts
+from syncengine.storage.fence import Fence
+from syncengine.storage.source_rows import SourceRows
+
+
+async def show(config: Config, names: Sequence[str], contact_id: str) -> list[ShowReport]:
+    """One report for each named destination, or for all. Raises RunRefused for what concerns the whole call."""
+    destinations = config.chosen(tuple(names))
+    async with opened(config, destinations) as databases:
+        local = {each.name: await _local(each, databases, contact_id) for each in destinations}
+
+        async def work(destination: DestinationConfig, account: Account) -> ShowReport:
+            return await _at_vendor(destination, account, local[destination.name])
+
+        def failed(destination: DestinationConfig, error: SyncEngineError) -> ShowReport:
+            told = f"the vendor was not asked: {error}"
+            code = 3 if isinstance(error, LeaseHeld) else 1
+            return _report(replace(local[destination.name], remarks=(told,)), code)
+
+        return await side_by_side(config, databases, destinations, work, failed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """What is known without asking the vendor."""
+
+    destination: str
+    contact_id: str
+    state: ContactState | None
+    desired: Desired | None
+    remarks: tuple[str, ...] = ()
+    vendor: Copy | None = None
+    details: Mapping[str, Json] = field(default_factory=dict)
+
+
+async def _local(destination: DestinationConfig, databases: Databases, contact_id: str) -> _Local:
+    fence = Fence(databases.state, destination.account, 0)
+    states = await Contacts(fence, destination.name, 0, numbered=False).load([contact_id])
+    desired: Desired | None = None
+    remarks: list[str] = []
+    try:
+        pool = databases.source(destination)
+        rows = await SourceRows(pool, await look_at(destination, pool)).load([contact_id])
+    except RunRefused as error:
+        remarks.append(f"the source could not be read: {error}")
+    else:
+        if not rows:
+            remarks.append("the source does not select this contact (any more; look at where)")
+        for row in rows:
+            wanted = desire(row, task_of(destination).mapping, destination.vendor.capabilities.identity)
+            if isinstance(wanted, Rejected):
+                remarks.append(f"the row cannot be used: {wanted.message}")
+            else:
+                desired = wanted
+    return _Local(destination.name, contact_id, states.get(contact_id), desired, tuple(remarks))
+
+
+async def _at_vendor(destination: DestinationConfig, account: Account, local: _Local) -> ShowReport:
+    """The report, with what the vendor says."""
+    vendor, can = destination.vendor, destination.vendor.capabilities
+    if not can.reads:
+        return _report(_with(local, f"{vendor.name} shows nothing of what it holds"), 0)
+    known = local.state.known if local.state else Known()
+    try:
+        async with asking(destination, account) as retrier:
+            remotes = await _remotes(destination, retrier, known, local.desired)
+            if not remotes:
+                return _report(_with(local, "the vendor knows no such contact"), 0)
+            if len(remotes) > 1:
+                ids = ", ".join(remote.external_id for remote in remotes)
+                return _report(_with(local, f"{len(remotes)} contacts at the vendor match: {ids}"), 1)
+            (remote,) = remotes
+            told = replace(local, vendor=_copy(remote.fields, remote.tags))
+            if known.external_id is None:
+                told = _with(
+                    told, f"{remote.external_id} at the vendor matches; a run, or `syncengine adopt`, links it"
+                )
+            if isinstance(vendor, Teller):
+                details = await retrier.run(partial(vendor.details, remote.external_id), Meter(), repeatable=True)
+                told = replace(told, details=details)
+            return _report(told, 0)
+    except AccountStopped as stopped:
+        return _report(_with(local, stopped_by(stopped, destination)), 1)
+    except RequestFailed as error:
+        return _report(_with(local, f"the vendor gave no answer: {error}"), 1)
+
+
+async def _remotes(
+    destination: DestinationConfig, retrier: Retrier, known: Known, desired: Desired | None
+) -> tuple[Remote, ...]:
+    vendor = destination.vendor
+    if known.external_id is not None:
+        remote = await retrier.run(partial(vendor.read, known.external_id), Meter(), repeatable=True)
+        return (remote,) if remote else ()
+    keys: tuple[MatchKey, ...] = desired.keys if desired else ()
+    for key in keys:
+        if matches(key.field, vendor.capabilities.find_by):
+            found = await retrier.run(partial(vendor.find, key), Meter(), repeatable=True)
+            if found:
+                return unique(found)
+    return ()
+
+
+def _with(local: _Local, remark: str) -> _Local:
+    return replace(local, remarks=(*local.remarks, remark))
+
+
+def _copy(fields: Mapping[str, Json], tags: frozenset[str]) -> Copy:
+    return Copy(dict(sorted(fields.items())), tuple(sorted(tags)))
+
+
+def _report(local: _Local, exit_code: int) -> ShowReport:
+    state, desired = local.state, local.desired
+    known = state.known if state else Known()
+    return ShowReport(
+        destination=local.destination,
+        contact_id=local.contact_id,
+        status=state.status.value if state else "unknown",
+        external_id=known.external_id,
+        source=_copy(desired.fields, desired.tags) if desired else None,
+        known=_copy(known.fields, known.tags | known.found_tags) if known.external_id or known.fields else None,
+        vendor=local.vendor,
+        details=local.details,
+        remarks=(*local.remarks, *_of_pending(known)),
+        exit_code=exit_code,
+    )
+
+
+def _of_pending(known: Known) -> tuple[str, ...]:
+    told = "something was sent that has no outcome yet: the next run settles it before anything else"
+    return (told,) if known.pending is not None else ()

@@ -1,0 +1,119 @@
+"""``show``: one contact as the source, the state and each vendor see it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from syncengine import app
+from syncengine.model.reports import Copy, ShowReport
+from syncengine.sandbox.faults import Kind, Rule
+from tests.people import BOTH, People, people
+
+NAME = "respond_io"
+
+
+async def shown(here: People, contact: str = "1") -> dict[str, ShowReport]:
+    return {report.destination: report for report in await app.show(here.config, (), contact)}
+
+
+@pytest.mark.asyncio
+async def test_the_three_stand_side_by_side(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, BOTH) as here:
+        await here.add([1], tags=["vip"])
+        await here.runs()
+        await here.change(1, name="New")
+        reports = await shown(here)
+        at_respond_io = reports[NAME]
+        fields = {"crm_id": "1", "firstName": "Name 1", "phone": "+491510000001"}
+        assert (at_respond_io.status, at_respond_io.exit_code) == ("synced", 0)
+        assert at_respond_io.external_id == here.held(NAME)[1]["id"]
+        assert at_respond_io.source == Copy({**fields, "crm_id": 1, "firstName": "New"}, ("vip",))
+        assert at_respond_io.known == Copy({**fields, "crm_id": 1}, ("vip",))
+        assert at_respond_io.vendor is not None
+        assert dict(at_respond_io.vendor.fields).items() >= fields.items()
+        assert at_respond_io.vendor.tags == ("vip",)
+        at_charles = reports["charles"]
+        assert (at_charles.vendor, at_charles.remarks) == (None, ("charles shows nothing of what it holds",))
+        assert at_charles.known is not None
+
+
+@pytest.mark.asyncio
+async def test_who_is_not_linked_is_looked_up(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: BOTH[NAME]}) as here:
+        await here.add([1, 2])
+        await here.run(NAME)
+        await here.source.execute("DELETE FROM syncengine.sync_state; DELETE FROM syncengine.sync_known")
+        report = (await shown(here))[NAME]
+        assert (report.status, report.external_id) == ("unknown", None)
+        assert report.vendor is not None
+        assert "matches" in report.remarks[0]
+        await here.add([3])
+        report = (await shown(here, "3"))[NAME]
+        assert report.remarks == ("the vendor knows no such contact",)
+
+
+@pytest.mark.asyncio
+async def test_who_left_the_source_is_shown_all_the_same(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: BOTH[NAME]}) as here:
+        await here.add([1])
+        await here.run(NAME)
+        await here.remove([1])
+        report = (await shown(here))[NAME]
+        assert report.source is None
+        assert report.vendor is not None
+        assert "the source does not select this contact" in report.remarks[0]
+        report = (await shown(here, "no such id"))[NAME]
+        assert (report.status, report.vendor) == ("unknown", None)
+
+
+@pytest.mark.asyncio
+async def test_while_a_run_works_the_vendor_is_not_asked(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: BOTH[NAME]}) as here:
+        await here.add([1])
+        await here.run(NAME)
+        await here.change(1, name="New")
+        here.fail(NAME, Rule(Kind.HOLD_BEFORE_COMMIT))
+        command = here.start("run")
+        await here.sandbox.holds(NAME).wait_for(1)
+        here.heal(NAME)
+        report = (await shown(here))[NAME]
+        assert (report.exit_code, report.vendor) == (3, None)
+        assert "the vendor was not asked: another run is working on account" in report.remarks[0]
+        assert report.known is not None
+        here.sandbox.holds(NAME).release()
+        assert await command.ended() == 0
+
+
+@pytest.mark.asyncio
+async def test_a_vendor_in_trouble_hides_nothing_else(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: BOTH[NAME]}) as here:
+        await here.add([1])
+        await here.run(NAME)
+        here.fail(NAME, Rule(Kind.ERROR_HTML))
+        report = (await shown(here))[NAME]
+        assert report.exit_code == 1
+        assert "the vendor gave no answer" in report.remarks[0]
+        assert report.source is not None
+        here.heal(NAME)
+        here.environ["RESPOND_IO_TOKEN"] = "wrong"
+        report = (await shown(here))[NAME]
+        assert report.exit_code == 1
+        assert "settings.token" in report.remarks[0]
+
+
+@pytest.mark.asyncio
+async def test_the_command_prints_what_was_asked_for(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, BOTH) as here:
+        await here.add([1], tags=["vip"])
+        await here.runs()
+        code, said = await here.command("show", "1")
+        assert code == 0
+        assert "respond_io, contact 1: synced as " in said
+        assert "firstName" in said
+        assert "Name 1" in said
+        code, said = await here.command("show", "1", "-d", NAME, "--json")
+        told = orjson.loads(said.strip().splitlines()[-1])
+        assert (code, told["contact"], told["vendor"]["fields"]["firstName"]) == (0, "1", "Name 1")
