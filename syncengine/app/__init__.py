@@ -6,8 +6,9 @@ from syncengine.app.adopt import adopt
 from syncengine.app.check import check
 from syncengine.app.databases import migrate
 from syncengine.app.forecast import plan
+from syncengine.app.merge import merge
 from syncengine.app.runs import Request, run
 from syncengine.app.show import show
 from syncengine.app.verify import verify
 
-__all__ = ["Request", "adopt", "check", "migrate", "plan", "run", "show", "verify"]
+__all__ = ["Request", "adopt", "check", "merge", "migrate", "plan", "run", "show", "verify"]

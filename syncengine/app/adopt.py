@@ -20,7 +20,8 @@ from syncengine.engine.adoption import Adopted, Adoption, Finding
 from syncengine.engine.prepare import Preparer
 from syncengine.errors import AccountStopped, RunRefused, SyncEngineError
 from syncengine.model.calls import OutcomeKind
-from syncengine.model.reports import AdoptReport, Noteworthy, Progress, Silent
+from syncengine.model.copies import AdoptReport
+from syncengine.model.reports import Noteworthy, Progress, Silent
 from syncengine.model.work import BatchKind, DiffSlice, Record, RunKind
 from syncengine.planning.match_keys import may_collide
 from syncengine.storage.contacts import Contacts

@@ -17,8 +17,8 @@ from syncengine.errors import AccountStopped, LeaseHeld, RequestFailed, RunRefus
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, Known, MatchKey, Remote
+from syncengine.model.copies import Copy, ShowReport
 from syncengine.model.http import Json
-from syncengine.model.reports import Copy, ShowReport
 from syncengine.model.work import ContactState
 from syncengine.planning.mapping import desire
 from syncengine.planning.settle import unique

@@ -16,8 +16,9 @@ from syncengine.app.runs import how_it_ended
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.verification import Verification
 from syncengine.errors import AccountStopped, RunRefused, SyncEngineError
+from syncengine.model.copies import VerifyReport
 from syncengine.model.mapping import OnNull
-from syncengine.model.reports import Progress, Silent, VerifyReport
+from syncengine.model.reports import Progress, Silent
 from syncengine.model.work import RunKind
 from syncengine.planning.drift import Owned
 from syncengine.ports import Directory

@@ -13,7 +13,8 @@ from syncengine.cli.carry import carry_out
 from syncengine.cli.root import AtLeastOne, app
 from syncengine.cli.tables_of_copies import print_adopted
 from syncengine.config import Config
-from syncengine.model.reports import AdoptReport, Progress
+from syncengine.model.copies import AdoptReport
+from syncengine.model.reports import Progress
 
 
 @app.command

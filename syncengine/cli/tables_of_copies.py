@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from syncengine.cli.tables import columns, counted, duration
 from syncengine.cli.terminal import out
-from syncengine.model.reports import AdoptReport, VerifyReport
+from syncengine.model.copies import AdoptReport, VerifyReport
 
 _SHOWN = 20
 _WAYS = {

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from syncengine.cli.terminal import out
+from syncengine.model.copies import Copy, ShowReport
 from syncengine.model.http import Json
-from syncengine.model.reports import Copy, ShowReport
 
 
 def print_shown(reports: Sequence[ShowReport]) -> None:

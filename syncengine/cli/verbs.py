@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from syncengine.cli import adopt, check, demo, migrate, plan, run, sandbox, schema, show, verify
+from syncengine.cli import adopt, check, demo, merge, migrate, plan, run, sandbox, schema, show, verify
 
-__all__ = ["adopt", "check", "demo", "migrate", "plan", "run", "sandbox", "schema", "show", "verify"]
+__all__ = ["adopt", "check", "demo", "merge", "migrate", "plan", "run", "sandbox", "schema", "show", "verify"]

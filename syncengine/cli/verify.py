@@ -13,7 +13,8 @@ from syncengine.cli.carry import carry_out
 from syncengine.cli.root import AtLeastOne, app
 from syncengine.cli.tables_of_copies import print_verified
 from syncengine.config import Config
-from syncengine.model.reports import Progress, VerifyReport
+from syncengine.model.copies import VerifyReport
+from syncengine.model.reports import Progress
 
 
 @app.command

@@ -14,7 +14,7 @@ from syncengine.engine.retry import Retrier
 from syncengine.errors import VendorUnavailable
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import Known, Remote
-from syncengine.model.reports import Drifted
+from syncengine.model.copies import Drifted
 from syncengine.model.work import ContactState, Record, Status
 from syncengine.planning.drift import Drift, Owned, corrected, drift
 from syncengine.ports import ContactStore, Directory, Vendor

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncengine import app
-from syncengine.model.reports import AdoptReport
+from syncengine.model.copies import AdoptReport
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.twin import Seed
 from tests.people import CHARLES, RESPOND_IO, People, people

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from syncengine import app
-from syncengine.model.reports import Copy, ShowReport
+from syncengine.model.copies import Copy, ShowReport
 from syncengine.sandbox.faults import Kind, Rule
 from tests.people import BOTH, People, people
 

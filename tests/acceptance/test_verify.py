@@ -9,7 +9,7 @@ import pytest
 
 from syncengine import app
 from syncengine.model.calls import Action, Call
-from syncengine.model.reports import VerifyReport
+from syncengine.model.copies import VerifyReport
 from syncengine.sandbox.faults import Kind, Rule
 from tests.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
 from tests.vendors.benches import over_the_wire

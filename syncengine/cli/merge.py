@@ -1,0 +1,55 @@
+"""``syncengine merge``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from syncengine import app as engine
+from syncengine.cli.root import app, options
+from syncengine.cli.tables import print_json
+from syncengine.cli.terminal import out
+from syncengine.model.copies import MergeReport
+
+
+@app.command
+def merge(
+    into: str,
+    other: str,
+    /,
+    *,
+    destination: Annotated[str, Parameter(name=["--destination", "-d"])],
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Make one contact of two at a vendor that can. It cannot be undone.
+
+    Parameters
+    ----------
+    into
+        External id of the contact that is left.
+    other
+        External id of the contact that goes.
+    destination
+        Where.
+    json
+        One JSON object.
+    """
+    report = asyncio.run(engine.merge(options.load(), destination, into, other))
+    if json:
+        print_json([report])
+    else:
+        out.print(_told(report, other), markup=False, soft_wrap=True)
+    return report.exit_code
+
+
+def _told(report: MergeReport, other: str) -> str:
+    if report.status != "done":
+        return f"{report.destination}: {report.status}: {report.error}"
+    whose = (
+        f"the copy of contact {report.contact_id}; `syncengine verify -d {report.destination}` tells what it holds now"
+        if report.contact_id
+        else f"nobody's copy yet; `syncengine adopt -d {report.destination}` links it"
+    )
+    return f"{report.destination}: {other} was merged into {report.left}, which is {whose}."
