@@ -89,13 +89,9 @@ class _Row(Shape, extra="allow"):
     tags: list[str] | None = None
     custom: dict[str, Json] | None = Field(default=None, alias="customFields")
 
-    @property
-    def more(self) -> Fields:
-        return self.model_extra or {}
-
     def remote(self) -> Remote:
         custom = {f"{_CUSTOM}{name}": value for name, value in (self.custom or {}).items()}
-        plain = {name: self.more.get(name) for name in _PLAIN}
+        plain = {name: (self.model_extra or {}).get(name) for name in _PLAIN}
         return Remote(self.id, {**plain, **custom}, frozenset(self.tags or ()))
 
 
@@ -151,7 +147,8 @@ class Whautomate:
 
     def details(self, external_id: str) -> Exchange[Mapping[str, Json]]:
         contact = yield from self._read(external_id)
-        return {name: value for name, value in contact.more.items() if name not in _PLAIN} if contact else {}
+        more = contact.model_extra or {} if contact else {}
+        return {name: value for name, value in more.items() if name not in _PLAIN}
 
     def page(self, cursor: str | None) -> Exchange[Page]:
         return self._page(_CONTACTS, self._here, cursor)
@@ -197,6 +194,8 @@ class Whautomate:
             hits = yield from if_allowed(self.find(MatchKey(_PHONE, text(call.fields[_PHONE]))))
             if hits and len(hits) == 1:
                 return Exists(hits[0])
+            if hits == ():  # who had the phone has let go of it
+                reply = yield from through_gateway(request, _KEY)
         if not reply.ok:
             return _refused(request, reply, call)
         made = shaped(request, reply, _Row)
@@ -266,9 +265,10 @@ class Whautomate:
 
     def _dropped(self, wanted: Fields, before: Fields, tags: Iterable[str], after: _Row) -> tuple[Unsupported, ...]:
         """What the answer shows that the vendor did not take, or lost of what was there."""
-        if "name" not in after.more:
+        shown = after.remote().fields
+        if shown["name"] is None:
             return ()  # it shows no contact, so that nothing follows from what it leaves out
-        fields = fields_not_taken(wanted, before, after.remote().fields, self.same)
+        fields = fields_not_taken(wanted, before, shown, self.same)
         return (*fields, *tags_not_taken(tags, after.tags or ()))
 
     def _request(self, method: str, path: str, query: _Query = (), json: Json = None) -> Request:

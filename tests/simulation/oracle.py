@@ -36,7 +36,7 @@ def _marked(world: World) -> dict[str, list[Remote]]:
     """Vendor contacts by the contact they were last written for; without strangers that we never wrote to."""
     found: dict[str, list[Remote]] = {}
     for remote in held(world):
-        if remote.external_id not in world.strangers or remote.fields.get(world.pair.mark) is not None:
+        if remote.external_id not in world.strangers or remote.fields.get(world.pair.mark) not in (None, ""):
             found.setdefault(str(remote.fields.get(world.pair.mark)), []).append(remote)
     return found
 

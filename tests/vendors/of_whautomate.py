@@ -87,11 +87,10 @@ _STAGES = ("Lead", "Customer", "Opportunity")
 def sample(number: int) -> dict[str, Json]:
     """One of each kind of value, and the fields that have a form of their own."""
     return {
+        "customFields.crm_key": f"crm-{number}",
         "name": f"Žofia 李 O'Brien & <Söhne> {number}",
         "phoneNumber": f"+49151112233{number:02}",
-        "stage": _STAGES[number % len(_STAGES)],
         "notes": f"line one\nline {number}",
-        "customFields.crm_key": f"crm-{number}",
         "customFields.email": f"Ilse.{number}@example.org",
         "customFields.seen": f"2025-03-02T08:15:{number:02}+00:00",
         "customFields.visits": 1_000_000 + number,
@@ -100,4 +99,5 @@ def sample(number: int) -> dict[str, Json]:
         "customFields.spam": False,
         "customFields.wishes": ["a", number, None],
         "customFields.address.city": f"Köln {number}",
+        "stage": _STAGES[number % len(_STAGES)],
     }

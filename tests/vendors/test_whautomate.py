@@ -107,10 +107,23 @@ def test_a_refused_second_contact_is_looked_up_by_its_phone() -> None:
     assert result.remote.external_id == "1"
 
 
-@pytest.mark.parametrize("rows", [[], [row("1"), row("2")]])
-def test_a_refused_second_contact_that_is_not_to_be_found_is_a_refusal(rows: Json) -> None:
-    left = [answer([])] if rows else []
-    _, result = scripted(whautomate().send(CREATE), refusal(409), answer(rows), *left)
+def test_where_nobody_is_in_the_way_any_more_the_create_is_sent_again() -> None:
+    requests, result = scripted(whautomate().send(CREATE), refusal(409), answer([]), MADE)
+    assert requests[2] == requests[0]
+    assert result == Applied(ID)
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        (answer([]), refusal(409)),
+        (answer([row("1"), row("2")]), answer([])),
+        (refusal(400),),
+    ],
+    ids=["nobody", "several", "refused"],
+)
+def test_a_refused_second_contact_without_a_single_one_in_the_way_is_a_refusal(then: tuple[Response, ...]) -> None:
+    _, result = scripted(whautomate().send(CREATE), refusal(409), *then)
     assert isinstance(result, Rejected)
     assert (result.code, result.status) == ("http_409", 409)
 
