@@ -166,6 +166,25 @@ def test_a_changed_limit_counts_what_was_sent_before_it(
     assert lived.vendor.excess(after, sender=lived.wires[-1]) == {}
 
 
+CALM = Weather(jitter=0.0, service=0.0)
+
+
+@pytest.mark.parametrize("speed", [0.9991, 1.0009])
+def test_a_clock_that_runs_fast_or_slow_makes_no_difference(speed: float) -> None:
+    """Where nothing else holds requests apart."""
+    life = Life(300.0, "released", 0.0)
+    lived = run(live(History((Limit(3, 30.0),), CALM, (life, life), workers=4, in_flight=4, speed=speed, seed=1)))
+    assert lived.vendor.excess([Limit(3, 30.0)]) == {}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_who_takes_over_lets_the_requests_of_the_dead_arrive_first(seed: int) -> None:
+    """In windows shorter than the time they may take."""
+    limits, lives = (Limit(3, 0.5),), (Life(6.0, "killed", 0.0), Life(10.0, "released", 0.0))
+    lived = run(live(History(limits, Weather(lost=0.5), lives, workers=8, in_flight=8, speed=1.0, seed=seed)))
+    assert lived.vendor.excess(limits) == {}
+
+
 async def paced(limits: Sequence[Limit], weather: Weather, seconds: float, *, tight: bool = False) -> StrictVendor:
     """One process that has always more to send."""
     vendor = StrictVendor()
