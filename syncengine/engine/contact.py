@@ -33,7 +33,9 @@ class Ending:
     unreachable: bool = False
     """The vendor judged nothing for as long as it was asked."""
     postponed: bool = False
-    """Another contact holds its match key at the vendor and is about to let go."""
+    """It is worth a second turn: another contact that holds its match key is about to let go, or see ``wait``."""
+    wait: float = 0.0
+    """Seconds until the vendor, which has just created it, will let it be written to."""
 
 
 @dataclass(slots=True)
@@ -78,7 +80,11 @@ class ContactSync:
                 if ending is not None:
                     return ending
         except VendorUnavailable as error:
-            return self._deferred(turn, "unreachable", error)
+            ending = self._deferred(turn, "unreachable", error)
+            if _not_ready(turn, error) and not job.postponed:
+                ready_in = min(self._capabilities.settles_within, self._task.patience.max_wait)
+                return replace(ending, postponed=True, wait=ready_in)
+            return ending
         except AccountStopped as error:
             return self._deferred(turn, "account_stopped", error)
         return self._unsettled(turn)
@@ -163,8 +169,7 @@ class ContactSync:
     async def _answer(self, turn: _Turn, call: Call, *, repeatable: bool) -> Answer:
         def make() -> Exchange[Answer]:
             exchange = self._vendor.send(call)
-            created = Action.CREATE in turn.actions or Action.UPSERT in turn.actions
-            return _visible(exchange) if created else exchange
+            return _visible(exchange) if _created(turn) else exchange
 
         return await self._retrier.run(make, turn.meter, repeatable=repeatable)
 
@@ -225,6 +230,15 @@ class ContactSync:
     def _held(self, turn: _Turn, owner: str) -> Ending:
         message = f"its match key is still held at the vendor by contact {owner}, which has work to do first"
         return Ending(records.deferred(turn.job, turn.known, "key_still_held", message, requests=turn.meter.requests))
+
+
+def _created(turn: _Turn) -> bool:
+    return Action.CREATE in turn.actions or Action.UPSERT in turn.actions
+
+
+def _not_ready(turn: _Turn, error: VendorUnavailable) -> bool:
+    """Whether the vendor can be reached, and only puts off what follows a create."""
+    return _created(turn) and error.status is not None and 400 <= error.status < 500
 
 
 def _visible(exchange: Exchange[Answer]) -> Exchange[Answer]:

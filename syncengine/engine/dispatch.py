@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 
@@ -18,6 +19,8 @@ from syncengine.ports import BatchStore
 
 Advance = Callable[[int], None]
 """Told how many contacts are through."""
+_AT_ONCE = 500
+"""Contacts in one batch of second turns."""
 
 
 class Dispatcher:
@@ -49,6 +52,7 @@ class Dispatcher:
         self._open: Counter[int] = Counter()
         self._complete: list[int] = []
         self._postponed: list[str] = []
+        self._wait = 0.0
 
     async def run(self) -> SourceError | None:
         """Every waiting batch. Raises StorageError, LeaseLost.
@@ -83,12 +87,16 @@ class Dispatcher:
             await self._take(batch, again=False)
 
     async def _again(self) -> None:
-        """Give those who waited for another contact's match key their second turn."""
+        """Give those who waited, for another contact's match key or for the vendor, their second turn."""
         waited, self._postponed = self._postponed, []
+        if waited and self._wait:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._wait)
         if waited and not self._stopping.is_set():
-            await self._batches.add(BatchKind.CHANGES, waited)
+            for at in range(0, len(waited), _AT_ONCE):
+                await self._batches.add(BatchKind.CHANGES, waited[at : at + _AT_ONCE])
             async for batch in self._batches.waiting():
-                if set(batch.contact_ids) == set(waited):
+                if set(batch.contact_ids) <= set(waited):
                     await self._take(batch, again=True)
             await self._settle()
 
@@ -115,6 +123,7 @@ class Dispatcher:
     def _note(self, job: Job, ending: Ending) -> None:
         if ending.postponed:
             self._postponed.append(job.state.contact_id)
+            self._wait = max(self._wait, ending.wait)
             self._recorder.put(job.batch, ending.record)
             self._close(job.batch)
         else:

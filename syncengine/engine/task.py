@@ -39,4 +39,4 @@ class Job:
     refusal: Rejected | None = None
     """The contact is refused by our own check, but something sent before has to be settled first."""
     postponed: bool = False
-    """It had its turn already and waited for another contact to let go."""
+    """It had its turn already and waited, for another contact to let go or for the vendor."""
