@@ -91,7 +91,7 @@ class Retrier:
     def _asked(self, error: VendorThrottled, times: int) -> float:
         if error.retry_after is not None:
             return error.retry_after
-        return min(self._patience.most, self._patience.base * 2.0**times)
+        return min(self._patience.most, self._patience.max_wait, self._patience.base * 2.0**times)
 
     def _too_long(self, error: VendorThrottled, times: int) -> VendorHalted | None:
         wait = self._asked(error, times)

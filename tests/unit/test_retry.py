@@ -1,0 +1,157 @@
+"""What is tried again, after how long, and what ends it; in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from random import Random
+
+import pytest
+
+from syncengine.engine.exchange import Meter
+from syncengine.engine.retry import Patience, Retrier
+from syncengine.errors import AccountStopped, RequestFailed, VendorHalted, VendorThrottled, VendorUnavailable
+from syncengine.model.http import Request, Response
+from tests.virtual_time import run
+
+GET = Request("GET", "/contact", "look up")
+FINE = Response(200, {}, b"{}")
+
+
+@dataclass
+class Vendor:
+    """Answers one request after the other as it is told, from then on well; also the brakes."""
+
+    answers: list[Exception]
+    sent: list[float] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    free_at: float = 0.0
+
+    async def send(self, _request: Request) -> Response:
+        now = asyncio.get_running_loop().time()
+        await asyncio.sleep(max(0.0, self.free_at - now))
+        self.sent.append(asyncio.get_running_loop().time())
+        if self.answers:
+            raise self.answers.pop(0)
+        return FINE
+
+    def prove(self) -> None:
+        self.told.append("prove")
+
+    def stop(self, error: AccountStopped) -> None:
+        self.told.append(f"stop: {getattr(error, 'setting', None)}")
+
+    def pause(self, seconds: float) -> None:
+        self.told.append(f"pause {seconds:g}")
+        self.free_at = asyncio.get_running_loop().time() + seconds
+
+
+def exchange() -> Generator[Request, Response, str]:
+    response = yield GET
+    return f"answered {response.status}"
+
+
+def tried(
+    *answers: Exception, repeatable: bool = True, patience: Patience | None = None, seed: int = 1
+) -> tuple[Vendor, str | RequestFailed | AccountStopped]:
+    """What became of the exchange, and what the vendor saw of it."""
+    vendor = Vendor(list(answers))
+
+    async def whole() -> str | RequestFailed | AccountStopped:
+        retrier = Retrier(vendor, vendor, patience or Patience(), Random(seed))
+        try:
+            return await retrier.run(exchange, Meter(), repeatable=repeatable)
+        except (RequestFailed, AccountStopped) as error:
+            return error
+
+    return vendor, run(whole())
+
+
+def lost(*, maybe_applied: bool = True) -> VendorUnavailable:
+    return VendorUnavailable("no answer", maybe_applied=maybe_applied)
+
+
+def throttled(retry_after: float | None = None) -> VendorThrottled:
+    return VendorThrottled("429", retry_after=retry_after)
+
+
+def test_an_answer_proves_the_key_and_is_the_result() -> None:
+    vendor, result = tried()
+    assert (result, vendor.told, len(vendor.sent)) == ("answered 200", ["prove"], 1)
+
+
+def test_what_may_be_repeated_is_tried_four_times() -> None:
+    vendor, result = tried(*[lost()] * 3)
+    assert (result, len(vendor.sent)) == ("answered 200", 4)
+    vendor, result = tried(*[lost()] * 4)
+    assert isinstance(result, VendorUnavailable)
+    assert result.maybe_applied
+    assert len(vendor.sent) == 4
+
+
+def test_what_must_not_be_repeated_is_tried_again_only_where_nothing_was_done() -> None:
+    vendor, result = tried(lost(maybe_applied=False), lost(), repeatable=False)
+    assert isinstance(result, VendorUnavailable)
+    assert result.maybe_applied
+    assert len(vendor.sent) == 2
+
+
+def test_once_something_may_have_been_done_the_failure_says_so() -> None:
+    _, result = tried(lost(), *[lost(maybe_applied=False)] * 3)
+    assert isinstance(result, VendorUnavailable)
+    assert result.maybe_applied
+
+
+def test_tries_are_spread_at_random_over_waits_that_double() -> None:
+    waits: list[list[float]] = [[], [], []]
+    for seed in range(200):
+        vendor, _ = tried(*[lost()] * 3, seed=seed)
+        for number, (earlier, later) in enumerate(zip(vendor.sent, vendor.sent[1:], strict=False)):
+            waits[number].append(later - earlier)
+    for most, spread in zip((1.0, 2.0, 4.0), waits, strict=True):
+        assert 0.9 * most < max(spread) <= most + 0.001
+        assert min(spread) < 0.1 * most
+
+
+@pytest.mark.parametrize("asked", [0.0, 0.5, 7.0, 120.0])
+def test_a_wait_the_vendor_asks_for_is_the_accounts_and_no_failure(asked: float) -> None:
+    vendor, result = tried(*[throttled(asked)] * 12)
+    assert result == "answered 200"
+    assert vendor.told == [f"pause {asked:g}"] * 12 + ["prove"]
+    assert all(later - earlier >= asked for earlier, later in zip(vendor.sent, vendor.sent[1:], strict=False))
+
+
+def test_without_a_word_how_long_the_wait_doubles_up_to_half_a_minute() -> None:
+    vendor, _ = tried(*[throttled()] * 7)
+    assert vendor.told[:-1] == [f"pause {seconds}" for seconds in (1, 2, 4, 8, 16, 30, 30)]
+
+
+def test_a_wait_of_ours_is_never_longer_than_the_longest_allowed() -> None:
+    """Nobody asked for it: it would end a run and blame the vendor."""
+    vendor, result = tried(*[throttled()] * 7, patience=Patience(max_wait=5.0))
+    assert result == "answered 200"
+    assert vendor.told[:-1] == [f"pause {seconds}" for seconds in (1, 2, 4, 5, 5, 5, 5)]
+
+
+def halted(case: Callable[[], tuple[Vendor, object]]) -> tuple[Vendor, VendorHalted]:
+    vendor, result = case()
+    assert isinstance(result, VendorHalted)
+    return vendor, result
+
+
+def test_a_wait_too_long_halts_the_account_at_once() -> None:
+    vendor, error = halted(lambda: tried(throttled(120.5)))
+    assert vendor.told == ["stop: max_wait"]
+    assert "asks to wait" in str(error)
+
+
+def test_refusals_without_end_halt_the_account() -> None:
+    vendor, error = halted(lambda: tried(*[throttled(1.0)] * 13))
+    assert vendor.told == ["pause 1"] * 12 + ["stop: limits"]
+    assert "refused 13 times" in str(error)
+
+
+def test_a_refused_key_stops_the_account_at_its_first_request() -> None:
+    vendor, error = halted(lambda: tried(VendorHalted("wrong key", setting="settings.token")))
+    assert (vendor.told, len(vendor.sent), str(error)) == (["stop: settings.token"], 1, "wrong key")
