@@ -7,7 +7,8 @@ SyncEngineError
  ├── AccountStopped               one account; its contacts are deferred, other accounts go on (exit 1)
  │    ├── VendorHalted            bad key, quota, breaker
  │    ├── ProtocolViolation       the vendor broke the rules its adapter relies on
- │    └── LeaseLost               another run took this account over
+ │    ├── LeaseLost               another run took this account over
+ │    └── CutShort                what a run stands on broke away when requests had been sent
  ├── RunRefused                   nothing is sent (exit 2)
  │    ├── ConfigError
  │    ├── StorageError
@@ -77,6 +78,14 @@ class ProtocolViolation(AccountStopped):
 
 class LeaseLost(AccountStopped):
     """The lease of the account ran out or was taken over; this process must not send or write any more."""
+
+
+class CutShort(AccountStopped):
+    """The database or the lease was lost in the middle of a run. ``requests`` had been sent; their intents stand."""
+
+    def __init__(self, message: str, *, requests: int) -> None:
+        super().__init__(message)
+        self.requests = requests
 
 
 class RunRefused(SyncEngineError):

@@ -129,6 +129,11 @@ class Crm:
         found = await self.source.fetch("SELECT contact_id, external_id FROM syncengine.external_ids")
         return {int(row["contact_id"]): row["external_id"] for row in found}
 
+    async def reconnect(self) -> None:
+        """After the server was gone."""
+        self.source.terminate()
+        self.source = await asyncpg.connect(self.dsn)
+
     async def let_leases_run_out(self) -> None:
         """What time does to the lease of a dead process; from now on the vendor has ``settles_within``."""
         await self.source.execute("UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() WHERE NOT released")
@@ -192,7 +197,11 @@ async def crm(
                 sandbox.twin(vendor).configure({"erasure_delay": 0.0})
             _write(folder / "syncengine.yaml", _engine(lease_ttl))
             _write(folder / "destinations" / f"{vendor}.yaml", _destination(pair, sandbox.url(vendor), limits))
-            yield Crm(dsn, folder, sandbox, pair, connection, Random(seed))
+            here = Crm(dsn, folder, sandbox, pair, connection, Random(seed))
+            try:
+                yield here
+            finally:
+                connection = here.source
     finally:
         await connection.close()
 

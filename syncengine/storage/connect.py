@@ -6,6 +6,7 @@ inside a transaction (asyncpg needs two round trips for one), and settings are p
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
@@ -21,6 +22,8 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolC
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 APPLICATION = "syncengine"
+_GOODBYE = 5.0
+"""Seconds."""
 OLDEST = 14
 """The first major version that has ``hash_record_extended``."""
 
@@ -61,15 +64,23 @@ async def open_pool(
     All must be given back before it closes. Raises StorageError as ``connect`` does.
     """
     options = _options(application_name, read_only=read_only)
-    pool = asyncpg.create_pool(dsn, min_size=1, max_size=size, init=_check_version, reset=_leave, **options)
+    # None is kept open by force: asyncpg would go on trying behind our back, and log it, when the server is gone.
+    pool = asyncpg.create_pool(dsn, min_size=0, max_size=size, init=_check_version, reset=_leave, **options)
     with _opening(dsn):
         await pool
     try:
+        with _opening(dsn):
+            async with pool.acquire():
+                pass  # one connection shows that there is a way
         yield pool
     except BaseException:
         pool.terminate()  # never wait for connections that an error or a cancellation left behind
         raise
-    await pool.close()
+    try:
+        async with asyncio.timeout(_GOODBYE):
+            await pool.close()
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        pool.terminate()  # the server is gone: there is nobody to take leave of
 
 
 @asynccontextmanager
