@@ -264,6 +264,20 @@ LEAVERS: dict[str, tuple[OnRemoved, Capabilities, Known, str, str]] = {
 }
 
 
+    "is emptied after its lists are left": (
+        OnRemoved.DELETE,
+        replace(LISTING, delete=Deletion(keeps=("phone",))),
+        there("x", lists="l"),
+        "leave_lists lists.l=None; delete by ref=7",
+        "remove_tag x",
+    ),
+    "is deleted with its lists": (
+        OnRemoved.DELETE,
+        replace(LISTING, delete=Deletion()),
+        there(lists="l"),
+        "delete by ref=7",
+        "",
+    ),
 @pytest.mark.parametrize(("policy", "vendor", "stands", "calls", "unsupported"), LEAVERS.values(), ids=LEAVERS)
 def test_one_who_left(policy: OnRemoved, vendor: Capabilities, stands: Known, calls: str, unsupported: str) -> None:
     plan = plan_removal("7", stands, policy, vendor)

@@ -1,0 +1,231 @@
+"""A vendor that takes one contact a phone, and says so in one of three ways; with lists, and with tags that stay."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.twins.twin import Seed
+from tests.people import People, people
+from tests.running import KEY
+
+NAME = "dm_champ"
+MODES = ("http409", "http200_error_code", "return_existing")
+every_mode = pytest.mark.parametrize("mode", MODES)
+DESTINATION: dict[str, Any] = {
+    "vendor": NAME,
+    "settings": {"base_url": "${DM_CHAMP_URL}/v1", "api_key": "${DM_CHAMP_KEY}", "settles_within": "100ms"},
+    "limits": [],
+    "attempts": 2,
+    "match_on": ["phoneNumber"],
+    "fields": {
+        "phoneNumber": "phone",
+        "firstName": "name",
+        "email": "email",
+        "externalId": "id",
+        "do_not_disturb": {"from": "opted_out", "default": True},
+        "custom_fields.since": "since",
+        "currentCampaignData": "campaign",
+    },
+    "tags": {"from": "tags"},
+    "lists": {"from": "lists"},
+}
+
+
+@asynccontextmanager
+async def champ(database: str, folder: Path, mode: str, **settings: Any) -> AsyncIterator[People]:
+    """Ten people in two lists and with a tag each, and an empty vendor that reformats what it shows."""
+    own = {**DESTINATION["settings"], "custom_fields": "create", **settings}
+    async with people(database, folder, {NAME: {**DESTINATION, "settings": own}}, (NAME,)) as here:
+        here.environ["DM_CHAMP_KEY"] = KEY
+        here.sandbox.twin(NAME).configure(
+            {
+                "duplicate_mode": mode,
+                "custom_fields": "create",
+                "flags_as": "texts",
+                "tags_as": "objects",
+                "email_case": "lower",
+                "phones": "digits",
+                "store_plus": False,
+            }
+        )
+        await here.source.execute(
+            "ALTER TABLE crm.people ADD email text, ADD opted_out boolean, "
+            "ADD lists text[] NOT NULL DEFAULT '{L-1,L-2}', "
+            "ADD since timestamptz DEFAULT '2025-03-02T08:15:30Z', "
+            "ADD campaign jsonb DEFAULT '{\"step\": 1}'"
+        )
+        await here.add(range(1, 11), tags=["vip"])
+        await here.source.execute("UPDATE crm.people SET email = 'Name' || id || '@Example.org' WHERE id > 2")
+        yield here
+
+
+def at_vendor(here: People) -> dict[str, Any]:
+    """What the vendor holds, by phone; two of one phone fail the test."""
+    held: list[Any] = here.sandbox.contacts(NAME)
+    contacts = {contact["fields"]["phoneNumber"]: contact for contact in held}
+    assert len(contacts) == len(held)
+    return contacts
+
+
+def phone(number: int) -> str:
+    return f"49151{number:07}"
+
+
+def lists(contact: dict[str, Any]) -> set[str]:
+    return {name.removeprefix("lists.") for name in contact["fields"] if name.startswith("lists.")}
+
+
+def stranger(number: int, **fields: Any) -> Seed:
+    return Seed({"phoneNumber": phone(number), "firstName": "Somebody", "do_not_disturb": False, **fields}, ("own",))
+
+
+def assert_in_step(here: People, numbers: Iterable[int]) -> None:
+    held = at_vendor(here)
+    for number in numbers:
+        contact = held[phone(number)]
+        fields = contact["fields"]
+        assert (fields["firstName"], fields["do_not_disturb"]) == (f"Name {number}", True)
+        assert fields["email"] == (f"name{number}@example.org" if number > 2 else "unknown@unknown.com")
+        assert (lists(contact), {"vip"} - set(contact["tags"])) == ({"L-1", "L-2"}, set())
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("mode", "look_up"), [*zip(MODES, ("full", "id_only", "full"), strict=True)])
+async def test_every_kind_of_field_is_synced_once(database: str, tmp_path: Path, mode: str, look_up: str) -> None:
+    async with champ(database, tmp_path, mode) as here:
+        here.sandbox.twin(NAME).configure({"lookup_returns": look_up})
+        first = await here.run(NAME)
+        assert (first.status, first.contacts["applied"]) == ("done", 10)
+        # Each is looked up, created with its lists, and tagged.
+        assert first.requests == 10 * 3
+        assert_in_step(here, range(1, 11))
+        held = at_vendor(here)[phone(7)]
+        assert held["fields"]["is_bot_active"] is False
+        assert held["fields"]["externalId"] == "7"
+        assert held["fields"]["currentCampaignData"] == {"step": 1}
+        assert (await here.run(NAME)).requests == 0
+        backfill = await here.run(NAME, backfill=True)
+        assert backfill.requests == 0
+
+
+@pytest.mark.asyncio
+@every_mode
+async def test_who_is_there_is_taken_over_and_brought_in_step(database: str, tmp_path: Path, mode: str) -> None:
+    settings = {} if mode == "return_existing" else {"duplicates": "refused"}
+    async with champ(database, tmp_path, mode, **settings) as here:
+        here.sandbox.twin(NAME).seed([stranger(3), stranger(4, firstName="Name 4")], 0.0)
+        first = await here.run(NAME)
+        assert (first.status, first.contacts["applied"] + first.contacts["unsupported"]) == ("done", 10)
+        assert_in_step(here, range(1, 11))
+        outcomes = await here.outcomes(first.run_id)
+        # What only a create can set, and no look-up shows, is told of once.
+        unseen = ("externalId", "custom_fields.since", "currentCampaignData")
+        assert unsupported(outcomes[3]) == {("set_field", name) for name in unseen}
+        assert (await here.run(NAME)).requests == 0
+
+
+def unsupported(outcome: Any) -> set[tuple[str, str]]:
+    """What could not be expressed: code and subject."""
+    return {(code, subject) for code, subject in orjson.loads(outcome["unsupported"])}
+
+
+@pytest.mark.asyncio
+@every_mode
+async def test_a_lost_answer_makes_no_second_contact(database: str, tmp_path: Path, mode: str) -> None:
+    async with champ(database, tmp_path, mode) as here:
+        here.fail(NAME, Rule(Kind.RESET, when="after", method="POST", times=4))
+        await here.run(NAME)
+        here.heal(NAME)
+        await here.run(NAME)
+        assert_in_step(here, range(1, 11))
+        assert (await here.run(NAME)).requests == 0
+
+
+@pytest.mark.asyncio
+@every_mode
+async def test_two_rows_of_one_phone_do_not_share_a_contact(database: str, tmp_path: Path, mode: str) -> None:
+    async with champ(database, tmp_path, mode) as here:
+        here.configure(NAME, match_on=["email"])
+        await here.remove([1, 2])
+        await here.change(4, phone="+" + phone(3))
+        first = await here.run(NAME)
+        outcomes = await here.outcomes(first.run_id)
+        refused = [number for number, outcome in outcomes.items() if outcome["code"] == "ambiguous_match"]
+        assert len(refused) == 1
+        assert refused[0] in (3, 4)
+        ids = [state["external_id"] for state in (await here.states(NAME)).values() if state["external_id"]]
+        assert len(set(ids)) == len(ids) == 7
+        assert len(at_vendor(here)) == 7
+
+
+@pytest.mark.asyncio
+async def test_a_change_is_an_update_a_list_call_or_unsupported(database: str, tmp_path: Path) -> None:
+    async with champ(database, tmp_path, "http409") as here:
+        await here.run(NAME)
+        await here.change(3, name="Ilse", phone="+49159")
+        await here.change(4, lists=["L-2", "L-3"])
+        await here.change(5, tags=["new"])
+        second = await here.run(NAME)
+        assert second.actions == {"update": 1, "join_lists": 1, "leave_lists": 1, "add_tags": 1}
+        assert second.requests == 4
+        held = at_vendor(here)
+        assert held[phone(3)]["fields"]["firstName"] == "Ilse"
+        assert lists(held[phone(4)]) == {"L-2", "L-3"}
+        assert set(held[phone(5)]["tags"]) == {"vip", "new"}
+        outcomes = await here.outcomes(second.run_id)
+        assert unsupported(outcomes[3]) == {("change_field", "phoneNumber")}
+        assert unsupported(outcomes[5]) == {("remove_tag", "vip")}
+        assert (await here.run(NAME)).requests == 0
+
+
+@pytest.mark.asyncio
+async def test_who_left_is_silenced_only_where_that_is_asked_for_by_its_name(database: str, tmp_path: Path) -> None:
+    async with champ(database, tmp_path, "http409") as here:
+        here.configure(NAME, on_removed="delete")
+        await here.run(NAME)
+        await here.remove([3])
+        report = await here.run(NAME, accept=frozenset({"removals"}))
+        assert (report.requests, report.contacts["unsupported"]) == (0, 1)
+        assert_in_step(here, range(1, 11))
+
+        here.configure(NAME, settings={**here.destinations[NAME]["settings"], "delete_as": "silenced"})
+        await here.remove([4])
+        report = await here.run(NAME, accept=frozenset({"removals"}))
+        assert report.actions == {"leave_lists": 2, "delete": 1}
+        gone = at_vendor(here)[phone(4)]
+        names = [gone["fields"][name] for name in ("firstName", "lastName", "email")]
+        assert names == ["Unknown", "Unknown", "unknown@unknown.com"]
+        assert (gone["fields"]["do_not_disturb"], gone["fields"]["is_bot_active"], lists(gone)) == (True, False, set())
+        assert (await here.run(NAME)).requests == 0
+
+        await here.add([4], tags=["vip"])
+        await here.source.execute("UPDATE crm.people SET email = 'Name4@Example.org' WHERE id = 4")
+        await here.run(NAME)
+        assert_in_step(here, range(1, 11))
+
+
+@pytest.mark.asyncio
+async def test_the_key_is_in_no_report_and_no_row(database: str, tmp_path: Path) -> None:
+    async with champ(database, tmp_path, "http409") as here:
+        here.sandbox.twin(NAME).configure({"api_keys": ["s3cr3t-key"]})
+        here.environ["DM_CHAMP_KEY"] = "s3cr3t-key"
+        said = "no: /v1/contacts?apiKey=s3cr3t-key"
+        here.fail(NAME, Rule(Kind.REFUSE, status=400, text=said, after=3, times=3))
+        reports = [await here.run(NAME), await here.run(NAME)]
+        here.environ["DM_CHAMP_KEY"] = "wr0ng-key"
+        await here.change(3, name="Other")
+        reports.append(await here.run(NAME))
+        assert reports[-1].status == "halted"
+        tables = ("sync_outcome", "sync_run", "sync_known", "sync_batch")
+        every = " UNION ALL ".join(f"SELECT t::text FROM syncengine.{table} t" for table in tables)  # noqa: S608 - our own tables
+        rows = await here.source.fetch(every)
+        told = [repr(reports), repr(here.config), *(row[0] for row in rows)]
+        assert len(rows) > 20
+        assert not [text for text in told if "s3cr3t-key" in text or "wr0ng-key" in text]

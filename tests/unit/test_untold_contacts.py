@@ -1,0 +1,53 @@
+"""Creates that take a contact that is there for their own and do not say so."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncengine.model.capabilities import Capabilities, Write
+from syncengine.model.contact import Desired, Known, MatchKey, Pending
+from syncengine.model.http import Json
+from syncengine.planning.settle import needs_look_up
+
+EMAIL, PHONE = MatchKey("email", "i@example.org"), MatchKey("phone", "+491")
+SENT = MatchKey("email", "old@example.org")
+UNKNOWN = Known(pending=Pending(creates=True, keys=(SENT,)))
+
+
+def vendor(*, tells: bool) -> Capabilities:
+    create = Write(repeatable=True, keyed_by=("phone",), tells_existing=tells)
+    return Capabilities(create=create, find_by=("email", "phone"))
+
+
+def looked_up(
+    *keys: MatchKey, tells: bool, known: Known | None = None, find_first: bool = True, phone: Json = "+491"
+) -> list[MatchKey]:
+    desired = Desired("7", {"email": "i@example.org", "phone": phone}, keys=keys)
+    look_up = needs_look_up(desired, known or Known(), vendor(tells=tells), find_first=find_first)
+    return list(look_up.keys) if look_up else []
+
+
+def test_a_create_that_tells_needs_no_look_up_by_the_keys_it_tells_by() -> None:
+    assert looked_up(PHONE, tells=True) == []
+    assert looked_up(EMAIL, tells=True) == [EMAIL]
+
+
+def test_one_that_does_not_is_preceded_by_look_ups_under_all_of_them() -> None:
+    assert looked_up(PHONE, tells=False) == [PHONE]
+    assert looked_up(EMAIL, tells=False) == [EMAIL, PHONE]
+    assert looked_up(PHONE, EMAIL, tells=False) == [PHONE, EMAIL]
+
+
+@pytest.mark.parametrize("phone", [None, ""])
+def test_nobody_is_looked_up_by_nothing(phone: Json) -> None:
+    assert looked_up(EMAIL, tells=False, phone=phone) == [EMAIL]
+
+
+def test_an_unknown_create_is_looked_up_by_them_too() -> None:
+    assert looked_up(EMAIL, tells=True, known=UNKNOWN) == [SENT, EMAIL]
+    assert looked_up(EMAIL, tells=False, known=UNKNOWN) == [SENT, EMAIL, PHONE]
+
+
+def test_an_account_known_to_be_empty_is_spared() -> None:
+    assert looked_up(EMAIL, tells=False, find_first=False) == []
+    assert looked_up(EMAIL, tells=False, known=UNKNOWN, find_first=False) == [SENT, EMAIL, PHONE]
