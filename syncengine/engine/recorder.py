@@ -1,11 +1,11 @@
-"""Write steps and outcomes down, in groups: every 250 ms, or as soon as 500 have come together."""
+"""Write steps and outcomes down, in groups: 250 ms after the first, or as soon as 500 have come together."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from syncengine.model.work import Record
 from syncengine.ports import ContactStore
@@ -20,12 +20,14 @@ class Recorder:
     def __init__(self, store: ContactStore) -> None:
         self._store = store
         self._waiting: list[tuple[int, Record]] = []
+        self._any = asyncio.Event()
         self._full = asyncio.Event()
         self._flushing = asyncio.Lock()
 
     def put(self, batch: int, record: Record) -> None:
         """Have a record written soon."""
         self._waiting.append((batch, record))
+        self._any.set()
         if len(self._waiting) >= MOST:
             self._full.set()
 
@@ -33,6 +35,7 @@ class Recorder:
         """Write everything put so far; returns when it is committed."""
         async with self._flushing:
             taken, self._waiting = self._waiting, []
+            self._any.clear()
             self._full.clear()
             batches: dict[int, list[Record]] = defaultdict(list)
             for batch, record in taken:
@@ -52,10 +55,8 @@ class Recorder:
 
     async def _beat(self) -> None:
         while True:
-            try:
+            await self._any.wait()
+            with suppress(TimeoutError):
                 async with asyncio.timeout(INTERVAL):
                     await self._full.wait()
-            except TimeoutError:
-                pass
-            if self._waiting:
-                await asyncio.shield(self.flush())
+            await asyncio.shield(self.flush())
