@@ -9,6 +9,9 @@ from syncengine.model.capabilities import Capabilities, matches
 from syncengine.model.contact import LISTS, Desired, Fields, Known
 from syncengine.model.http import Json
 
+EMPTY: tuple[Json, ...] = (None, "", [])
+"""Values that say nothing: where the vendor holds nothing there is nothing to send for one of them."""
+
 
 def equal(ours: Json, theirs: Json) -> bool:
     """JSON equality: as Python's, but ``true`` is not 1."""
@@ -45,13 +48,13 @@ def wishes(desired: Desired, known: Known, capabilities: Capabilities) -> Wishes
         if matches(name, capabilities.accumulates):
             held = known.fields.get(name) or []
             # What it was known to hold it still holds, whatever else may have been sent.
-            if value is not None and not any(equal(value, old) for old in held):
+            if value not in EMPTY and not any(equal(value, old) for old in held):
                 fields[name] = value
             if any(not equal(value, old) for old in held):
-                stays.append(Unsupported("clear_field" if value is None else "change_field", name))
-        elif value is None:
-            if known.fields.get(name) is not None or doubtful:
-                fields[name] = None
+                stays.append(Unsupported("clear_field" if value in EMPTY else "change_field", name))
+        elif value in EMPTY:
+            if known.fields.get(name) not in EMPTY or doubtful:
+                fields[name] = value
         elif doubtful or name not in known.fields or not equal(value, known.fields[name]):
             fields[name] = value
     if desired.manages_lists:

@@ -33,6 +33,7 @@ Row = tuple[Capabilities, Known, Wish, str]
 NEWCOMERS: dict[str, Row] = {
     "one create": (SPLITTING, NEW, Wish({"ref": "7", "name": "I"}), "create name=I ref=7"),
     "NULLs are not sent": (SPLITTING, NEW, Wish({"ref": "7", "name": None}), "create ref=7"),
+    "nor are empty texts": (SPLITTING, NEW, Wish({"ref": "7", "name": "", "b": 0}), "create b=0 ref=7"),
     "tags in calls of two": (SPLITTING, NEW, Wish({"ref": "7"}, "x y z"), "create ref=7; add_tags +x +y; add_tags +z"),
     "two tags ride inside, a third does not": (RIDING, NEW, Wish({"a": 1}, "x y z"), "create a=1 +x +y; add_tags +z"),
     "an update takes what calls of one would": (
@@ -68,6 +69,9 @@ CHANGES: dict[str, Row] = {
     "true is not 1": (SPLITTING, there(a=1), Wish({"a": True}), "update a=True"),
     "a NULL clears": (SPLITTING, there(a=1), Wish({"a": None}), "update a=None"),
     "a NULL where nothing is": (SPLITTING, there(), Wish({"a": None}), ""),
+    "an empty text where nothing is": (SPLITTING, there(), Wish({"a": ""}), ""),
+    "a NULL where an empty text is": (ADDING, there(a=""), Wish({"a": None}), ""),
+    "an empty text for a value": (ADDING, there(a=1), Wish({"a": ""}), "upsert by ref a="),
     "what is no longer mapped is left alone": (SPLITTING, there(a=1, old=2), Wish({"a": 1}), ""),
     "tags come and go": (SPLITTING, there("x y"), Wish(tags="y z"), "add_tags +z; remove_tags -x"),
     "tags of others are neither removed nor sent": (SPLITTING, there(found="own x"), Wish(tags="x"), ""),
@@ -175,6 +179,13 @@ UNSUPPORTED: dict[str, tuple[Capabilities, Known, Wish, str, str]] = {
         "upsert by ref phones=2",
         "change_field phones",
     ),
+    "a former value stays instead of an empty one": (
+        ADDING,
+        there(phones=["1"]),
+        Wish({"phones": ""}),
+        "",
+        "clear_field phones",
+    ),
     "a former value stays instead of none": (
         ADDING,
         there(phones=["1"]),
@@ -253,17 +264,6 @@ LEAVERS: dict[str, tuple[OnRemoved, Capabilities, Known, str, str]] = {
     "keeps tags that cannot be removed": (OnRemoved.UNTAG, ADDING, there("x"), "", "remove_tag x"),
     "is deleted": (OnRemoved.DELETE, replace(SPLITTING, delete=Deletion()), there("x"), "delete by ref=7", ""),
     "cannot be deleted": (OnRemoved.DELETE, SPLITTING, there("x"), "", "delete"),
-    "never got there": (OnRemoved.DELETE, replace(SPLITTING, delete=Deletion()), NEW, "", ""),
-    "may have got there": (
-        OnRemoved.DELETE,
-        replace(ADDING, delete=Deletion()),
-        Known(pending=Pending(creates=True, keys=(REF,))),
-        "upsert by ref; delete by ref=7",
-        "",
-    ),
-}
-
-
     "is emptied after its lists are left": (
         OnRemoved.DELETE,
         replace(LISTING, delete=Deletion(keeps=("phone",))),
@@ -278,6 +278,17 @@ LEAVERS: dict[str, tuple[OnRemoved, Capabilities, Known, str, str]] = {
         "delete by ref=7",
         "",
     ),
+    "never got there": (OnRemoved.DELETE, replace(SPLITTING, delete=Deletion()), NEW, "", ""),
+    "may have got there": (
+        OnRemoved.DELETE,
+        replace(ADDING, delete=Deletion()),
+        Known(pending=Pending(creates=True, keys=(REF,))),
+        "upsert by ref; delete by ref=7",
+        "",
+    ),
+}
+
+
 @pytest.mark.parametrize(("policy", "vendor", "stands", "calls", "unsupported"), LEAVERS.values(), ids=LEAVERS)
 def test_one_who_left(policy: OnRemoved, vendor: Capabilities, stands: Known, calls: str, unsupported: str) -> None:
     plan = plan_removal("7", stands, policy, vendor)
