@@ -134,6 +134,10 @@ class ContactStore(Protocol):
         """
         ...
 
+    async def owner(self, contact_id: str, external_ids: Sequence[str]) -> str | None:
+        """Another contact (``destination/contact_id``) of the source that owns one of these vendor contacts."""
+        ...
+
 
 class KeyStore(Protocol):
     """Which contact asks for which match key, in one account. Keys are stored hashed."""

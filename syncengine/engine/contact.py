@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -111,13 +112,20 @@ class ContactSync:
         for key in look_up.keys:
             hits = settle.unique(await self._retrier.run(partial(self._vendor.find, key), turn.meter, repeatable=True))
             if len(hits) > 1:
-                return True, self._rejected(turn, _AMBIGUOUS)
+                return True, await self._one_of_several(turn, hits)
             if hits:
                 ending = await self._link(turn, hits[0])
                 # Another contact's, under a key this one does not ask for (any more): it says nothing about this one.
                 if ending is None or (desired and key in desired.keys):
                     return True, ending
         return False, None
+
+    async def _one_of_several(self, turn: _Turn, hits: Sequence[Remote]) -> Ending:
+        """Nobody can tell which it is, unless all others are contacts of ours that let go in this run."""
+        ids = [remote.external_id for remote in hits]
+        if not turn.job.postponed and (owner := await self._store.owner(turn.job.state.contact_id, ids)):
+            return replace(self._held(turn, owner), postponed=True)
+        return self._rejected(turn, _AMBIGUOUS)
 
     async def _link(self, turn: _Turn, remote: Remote) -> Ending | None:
         link = await self._store.link(turn.job.state.contact_id, remote.external_id)

@@ -73,6 +73,14 @@ class Contacts:
                 await connection.execute(_SQL["inherit_tags"], self._destination, contact_id, _dump(tags))
         return Link(tags=frozenset(tags))
 
+    async def owner(self, contact_id: str, external_ids: Sequence[str]) -> str | None:
+        mine = self._destination, contact_id
+        async with self._fence.reading() as connection:
+            owner: str | None = await connection.fetchval(
+                _SQL["owner_of_any"], self._fence.account, list(external_ids), *mine
+            )
+        return owner
+
     def _numbers(self, contact_ids: Sequence[str]) -> list[int | None]:
         return numbers(contact_ids, numbered=self._numbered)
 

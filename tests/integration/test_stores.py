@@ -252,6 +252,15 @@ async def test_an_owner_in_the_source_goes_before_one_that_left(stores: Stores) 
 
 
 @pytest.mark.asyncio
+async def test_of_several_vendor_contacts_the_owner_in_the_source_is_told(stores: Stores) -> None:
+    await _own(stores, "1", "left", status=Status.REMOVED)
+    await _own(stores, "2", "mine")
+    assert await stores.contacts.owner("7", ["left", "mine", "nobody's"]) == "whatsapp/2"
+    assert await stores.contacts.owner("7", ["left", "nobody's"]) is None
+    assert await stores.contacts.owner("2", ["mine"]) is None
+
+
+@pytest.mark.asyncio
 async def test_ownership_holds_in_the_whole_account_and_not_beyond(backend: Backend, stores: Stores) -> None:
     await _own(stores, "1", "ext")
     beside = await backend.run("viber")

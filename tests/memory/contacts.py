@@ -77,6 +77,12 @@ class Contacts:
                 link = Link(tags=tags)
         return link
 
+    async def owner(self, contact_id: str, external_ids: Sequence[str]) -> str | None:
+        async with self._fence.reading("owner") as database:
+            owners = sorted(filter(None, (self._owner(database, contact_id, each) for each in external_ids)))
+            here = [place for place in owners if database.states[place].status is not Status.REMOVED]
+        return "/".join(here[0]) if here else None
+
     def _owner(self, database: Database, contact_id: str, external_id: str) -> tuple[str, str] | None:
         """Who owns a vendor contact in this account; one who left the source only if nobody else does."""
         owners = [
