@@ -33,7 +33,6 @@ _FIRST_NAME = "firstName"
 _CUSTOM = "custom_fields."
 _LIFECYCLE = "lifecycle"
 _PLAIN = (_FIRST_NAME, *_KEYS, *_OTHERS)
-_MAX_TAGS = 10
 _PER_PAGE = 100
 _GONE = "not_found"
 _Query: TypeAlias = tuple[tuple[str, str], ...]
@@ -131,8 +130,8 @@ class RespondIoV2:
                 repeatable=True,
             ),
             set_lifecycle=Write((_LIFECYCLE,), clears=(_LIFECYCLE,), max_fields=1, repeatable=True),
-            add_tags=TagCall(_MAX_TAGS),
-            remove_tags=TagCall(_MAX_TAGS),
+            add_tags=TagCall(10),
+            remove_tags=TagCall(10),
             delete=Deletion(),
             find_by=(*_KEYS, f"{_CUSTOM}*"),
             settles_within=settings.settles_within,
@@ -166,7 +165,8 @@ class RespondIoV2:
         held = yield from self.read(into)
         if held is None:
             return Rejected(_GONE, "the vendor has no contact of this id to merge into")
-        plain = {name: held.fields[name] for name in _PLAIN if held.fields[name] not in (None, "")}
+        plain = {name: text(held.fields[name]) for name in _PLAIN if held.fields[name] not in (None, "")}
+        plain |= {"phone": f"+{plain['phone'].removeprefix('+')}"} if "phone" in plain else {}
         request = self._request("POST", "/contact/merge", {"contactIds": [int(into), int(other)], **plain})
         return (yield from _carried_out(request, plain.values()))
 

@@ -185,10 +185,10 @@ def test_details_are_channels_and_messages() -> None:
 
 
 def test_a_merge_keeps_the_plain_fields_of_the_one_merged_into() -> None:
-    into = answer(row(5501, email="ilse@example.org", lastName=None, custom_fields=held(vip="true")))
+    into = answer(row(5501, phone="4915111223344", lastName=None, custom_fields=held(vip="true")))
     requests, merged = scripted(respond_io_v2().merge("5501", "5490"), into, answer({"contactId": 5490}))
     assert [request.path for request in requests] == ["/contact/id%3A5501", "/contact/merge"]
-    assert requests[1].json == {"contactIds": [5501, 5490], "firstName": "Ilse", "email": "ilse@example.org"}
+    assert requests[1].json == {"contactIds": [5501, 5490], "firstName": "Ilse", "phone": "+4915111223344"}
     assert merged == Applied("5490")
 
 
