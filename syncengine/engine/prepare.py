@@ -16,7 +16,8 @@ from syncengine.planning.mapping import desire, no_match_key
 from syncengine.planning.match_keys import hashes
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import plan_removal
-from syncengine.planning.settle import intent, needs_look_up, revived
+from syncengine.planning.settle import intent, made_under, needs_look_up, revived
+from syncengine.planning.survey import Survey
 from syncengine.ports import ContactStore, KeyStore, SourceReader
 
 _AT_A_STRETCH = 20
@@ -103,7 +104,7 @@ class Preparer:
         return [item for item in planned if item is not None]
 
     def _change(self, batch: int, state: ContactState, row: SourceRow, winner: str | None) -> Job | Record | None:
-        state = replace(state, known=revived(state.known))
+        state = replace(state, known=made_under(revived(state.known), self._capabilities))
         known = state.known
         desired = desire(row, self._task.mapping, self._capabilities.identity)
         if isinstance(desired, Rejected):

@@ -96,6 +96,20 @@ def revived(known: Known) -> Known:
     return Known(key=known.key, pending=Pending(creates=True, keys=keys, age=known.pending.age))
 
 
+def made_under(known: Known, capabilities: Capabilities) -> Known:
+    """What is known of a contact whose create is known to have reached a vendor contact, if no more was noted of it.
+
+    The vendor tells contacts apart by the key it was sent under: that value is held, and no later write could set it.
+    """
+    create, pending = capabilities.create, known.pending
+    if known.external_id is None or pending is None or not pending.creates or create is None:
+        return known
+    sure = {key.field for key in pending.keys} if len(pending.keys) == 1 else set[str]()
+    fields = {name: value for name, value in pending.fields.items() if name in sure and name in create.keyed_by}
+    left = {name: value for name, value in pending.fields.items() if name not in fields}
+    return replace(known, fields={**known.fields, **fields}, pending=replace(pending, fields=left))
+
+
 def absent(known: Known) -> Known:
     """What is known once a look-up found nothing: nothing at all."""
     return replace(known, external_id=None, fields={}, tags=frozenset(), found_tags=frozenset(), pending=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from syncengine.model.capabilities import matches
+from syncengine.model.capabilities import Capabilities, matches
 from syncengine.model.contact import Remote
 from syncengine.model.http import Json
 from syncengine.model.mapping import OnRemoved
@@ -35,9 +35,14 @@ def held(world: World) -> list[Remote]:
 def _marked(world: World) -> dict[str, list[Remote]]:
     """Vendor contacts by the contact they were last written for; without strangers that we never wrote to."""
     found: dict[str, list[Remote]] = {}
+    can = world.pair.can
     for remote in held(world):
-        if remote.external_id not in world.strangers or remote.fields.get(world.pair.mark) not in (None, ""):
-            found.setdefault(str(remote.fields.get(world.pair.mark)), []).append(remote)
+        mark = remote.fields.get(world.pair.mark)
+        emptied = can.delete is not None and bool(can.delete.keeps)
+        if not (
+            (emptied or remote.external_id in world.strangers) and world.pair.vendor.same(world.pair.mark, None, mark)
+        ):
+            found.setdefault(str(mark), []).append(remote)
     return found
 
 
@@ -83,10 +88,17 @@ def _differs(world: World, row: Row, remote: Remote) -> Iterator[str]:
             theirs_before = set(world.strangers.get(remote.external_id, ()))
             yield from _tags_differ(world, set(value), set(remote.tags), theirs_before)
         elif value is None:
-            if matches(name, tuple(clears)) and theirs not in (None, "", []):
+            if matches(name, tuple(clears)) and theirs != [] and not world.pair.vendor.same(name, None, theirs):
                 yield f"{name} is not cleared"
-        elif not _same(world, name, value, theirs):
+        elif name == world.pair.key and not world.pair.rekeys:
+            continue  # it stays what it was at first
+        elif not _same(world, name, value, theirs) and _may_change(can, name):
             yield f"{name} is {theirs!r}, not {value!r}"
+
+
+def _may_change(can: Capabilities, name: str) -> bool:
+    """Whether a contact that is there can still be given another value."""
+    return any(matches(name, write.fields) for write in (can.update, can.upsert, can.set_lifecycle) if write)
 
 
 def _same(world: World, name: str, ours: Json, theirs: Json) -> bool:

@@ -44,8 +44,21 @@ class Pair:
         return self.subject.vendor.capabilities
 
     @property
+    def key_changes(self) -> bool:
+        """Whether a contact that is there can be given another match key."""
+        can, key = self.can, self.key
+        writes = [write for write in (can.update, can.upsert) if write]
+        return key is None or any(matches(key, write.fields) for write in writes)
+
+    @property
     def name(self) -> str:
         return str(self.subject)
+
+    @property
+    def rekeys(self) -> bool:
+        """Whether a vendor contact's match key can be changed."""
+        writes = (self.can.update, self.can.upsert)
+        return self.key is None or any(matches(self.key, write.fields) for write in writes if write)
 
     def twin(self) -> Twin:
         twin = twins.load(self.subject.module.name)
@@ -103,11 +116,20 @@ def _pair(subject: Subject) -> Pair:
     needed = {name for write in writes for name in (*write.must_carry, *write.keyed_by)}
     later = can.update or can.upsert
     assert later is not None, "a vendor that changes nothing is not simulated"
-    free = list(_texts(sample, other, lambda name: _changes(name, later, can)))
-    free = [name for name in free if name not in (key, can.identity, *needed)]
+    texts = [name for name in _texts(sample, other, lambda name: _changes(name, later, can)) if name != can.identity]
+    free = [name for name in texts if name not in (key, *needed)]
+    if len(free) <= VALUES:  # what an update has to carry may change as well
+        free = [name for name in texts if name not in (key, *_made_with(can))]
     free.sort(key=lambda name: "phone" in name or "mail" in name)  # the mark is no phone
-    others = tuple(sorted(needed - {key, can.identity}))
-    return Pair(subject, key, free[0], tuple(free[1 : 1 + VALUES]), others)
+    chosen = tuple(free[: 1 + VALUES])
+    others = tuple(sorted(needed - {key, can.identity, *chosen}))
+    return Pair(subject, key, chosen[0], chosen[1:], others)
+
+
+def _made_with(can: Capabilities) -> Iterator[str]:
+    """The fields without which no contact is made."""
+    for write in filter(None, (can.create, can.upsert)):
+        yield from (*write.must_carry, *write.keyed_by)
 
 
 def _texts(sample: dict[str, Json], other: dict[str, Json], fits: Callable[[str], bool]) -> Iterator[str]:

@@ -7,7 +7,7 @@ import pytest
 from syncengine.model.capabilities import Capabilities, Write
 from syncengine.model.contact import Desired, Known, MatchKey, Pending
 from syncengine.model.http import Json
-from syncengine.planning.settle import needs_look_up
+from syncengine.planning.settle import made_under, needs_look_up
 
 EMAIL, PHONE = MatchKey("email", "i@example.org"), MatchKey("phone", "+491")
 SENT = MatchKey("email", "old@example.org")
@@ -51,3 +51,24 @@ def test_an_unknown_create_is_looked_up_by_them_too() -> None:
 def test_an_account_known_to_be_empty_is_spared() -> None:
     assert looked_up(EMAIL, tells=False, find_first=False) == []
     assert looked_up(EMAIL, tells=False, known=UNKNOWN, find_first=False) == [SENT, EMAIL, PHONE]
+
+
+def noted(*keys: MatchKey, external_id: str | None = "v7", creates: bool = True) -> Known:
+    """A create that was answered, and of which no more than the id was written down."""
+    sent = {"phone": "+491", "email": "i@example.org", "ref": "7"}
+    return Known(external_id, pending=Pending(creates=creates, keys=keys, fields=sent))
+
+
+def test_a_contact_holds_the_key_it_was_made_under_though_no_more_was_noted() -> None:
+    known = made_under(noted(PHONE), vendor(tells=False))
+    assert known.fields == {"phone": "+491"}
+    assert known.pending is not None
+    assert known.pending.fields == {"email": "i@example.org", "ref": "7"}
+
+
+@pytest.mark.parametrize(
+    "known",
+    [noted(EMAIL), noted(EMAIL, PHONE), noted(PHONE, external_id=None), noted(PHONE, creates=False), Known("v7")],
+)
+def test_else_nothing_is_sure(known: Known) -> None:
+    assert made_under(known, vendor(tells=False)) == known
