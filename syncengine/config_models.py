@@ -98,11 +98,55 @@ class RemovalsBrake(_Model):
     """So few removals never stop a run."""
 
 
+class ShrunkSourceBrake(_Model):
+    """How many rows fewer than known contacts a source may have."""
+
+    share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Of the known contacts."""
+    at_least: Annotated[int, Field(ge=1)] = 10
+    """So few never stop a run."""
+
+
+class CreatesBrake(_Model):
+    """How many contacts one run may create, where some are known already: the first run may create any number."""
+
+    share: Annotated[float, Field(ge=0)] = 0.5
+    """Of the known contacts."""
+    at_least: Annotated[int, Field(ge=1)] = 1000
+    """So few never stop a run."""
+
+
+class NullsBrake(_Model):
+    """How many contacts may lose a field's value in one run because its column is empty now."""
+
+    share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Of the contacts that have a value in the field."""
+    at_least: Annotated[int, Field(ge=1)] = 50
+    """So few never stop a run."""
+
+
+class TagsBrake(_Model):
+    """How many contacts one tag may be added to or removed from in one run; new contacts do not count."""
+
+    share: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """Of the known contacts."""
+    at_least: Annotated[int, Field(ge=1)] = 50
+    """So few never stop a run."""
+
+
 class BrakesModel(_Model):
     """What stops a run before its first request. ``--accept NAME`` lets one run pass."""
 
     removals: RemovalsBrake = RemovalsBrake()
     """More contacts would be untagged or deleted than this."""
+    shrunk_source: ShrunkSourceBrake = ShrunkSourceBrake()
+    """The source has so many rows fewer than there are known contacts."""
+    creates: CreatesBrake = CreatesBrake()
+    """More contacts would be created than this."""
+    nulls: NullsBrake = NullsBrake()
+    """A field would be emptied at more contacts than this."""
+    tags: TagsBrake = TagsBrake()
+    """A tag would come or go at more contacts than this."""
 
 
 class DestinationFile(_Model):

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Sequence
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, task_of
 from syncengine.app.brakes import identity_of, refuse_changes
+from syncengine.app.candidates import cut
 from syncengine.app.databases import Databases, look_at, opened, placed
-from syncengine.app.destination_run import claim_keys, cut
+from syncengine.app.destination_run import claim_keys
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
 from syncengine.app.runs import how_it_ended

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from syncengine.app.databases import Databases
 from syncengine.app.request import Request
@@ -10,8 +10,9 @@ from syncengine.config import DestinationConfig
 from syncengine.errors import BrakeApplied
 from syncengine.model.http import Json
 from syncengine.model.work import DiffTotals
-from syncengine.planning.brakes import EMPTY_SOURCE, brake
-from syncengine.storage.runs import Identity, remembered
+from syncengine.planning.brakes import EMPTY_SOURCE, Allowance, Allowances, Brake, of_survey, of_totals
+from syncengine.planning.survey import Survey
+from syncengine.storage.runs import Identity, holders, remembered
 
 
 def identity_of(destination: DestinationConfig) -> Identity:
@@ -53,23 +54,37 @@ def _told(name: str, was: Json, now: Json) -> Iterator[str]:
         yield f"{name} was {was} and is now {now}"
 
 
-def apply_brakes(destination: DestinationConfig, totals: DiffTotals, request: Request) -> None:
-    """Raise BrakeApplied when a run that does this would do something drastic."""
-    removals = destination.options.brakes.removals
-    applied = brake(
-        totals,
-        destination.options.on_removed,
-        share=removals.share,
-        at_least=removals.at_least,
-        accepted=request.accept,
-    )
-    if applied is not None:
-        name, message = applied
-        passing = f"`{request.command(destination.name, name)}` lets it pass this once"
-        if name == EMPTY_SOURCE:
-            advice = (
-                f"If it is meant to be empty, {passing}; else look at the table and at {destination.place('where')}"
-            )
-        else:
-            advice = f"If they really left, {passing} ({destination.place('brakes.removals')})"
-        raise BrakeApplied(name, f"{destination.name}: brake {name}: {message}. {advice}")
+def brake_on_totals(destination: DestinationConfig, totals: DiffTotals, request: Request) -> None:
+    """Raise BrakeApplied when what the diff found is drastic."""
+    options = destination.options
+    _apply(destination, of_totals(totals, options.on_removed, _allowances(destination), request.accept), request)
+
+
+async def brake_on_survey(
+    destination: DestinationConfig, databases: Databases, survey: Survey, totals: DiffTotals, request: Request
+) -> None:
+    """Raise BrakeApplied when what the run would do to its contacts, taken together, is drastic."""
+    allowances = _allowances(destination)
+    enough = [name for name, number in survey.nulls.items() if number >= allowances.nulls.at_least]
+    had = await holders(databases.state, destination.name, enough) if enough else {}
+    _apply(destination, of_survey(survey, totals, had, allowances, request.accept), request)
+
+
+def _allowances(destination: DestinationConfig) -> Allowances:
+    brakes = destination.options.brakes
+    given = {name: getattr(brakes, name) for name in type(brakes).model_fields}
+    return Allowances(**{name: Allowance(brake.share, brake.at_least) for name, brake in given.items()})
+
+
+def _apply(destination: DestinationConfig, brakes: Sequence[Brake], request: Request) -> None:
+    if not brakes:
+        return
+    names = tuple(dict.fromkeys(brake.name for brake in brakes))
+    told = " ".join(f"brake {brake.name}: {brake.message}." for brake in brakes)
+    passing = f"`{request.command(destination.name, *names)}` lets it pass this once"
+    if names == (EMPTY_SOURCE,):
+        advice = f"If it is meant to be empty, {passing}; else look at the table and at {destination.place('where')}"
+    else:
+        keys = ", ".join(f"brakes.{name}" for name in names)
+        advice = f"Nothing was sent. If that is meant, {passing} ({destination.place(keys)})"
+    raise BrakeApplied(names[0], f"{destination.name}: {told} {advice}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
 
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, task_of
-from syncengine.app.brakes import apply_brakes, identity_of, refuse_changes
-from syncengine.app.databases import Databases, look_at, placed
+from syncengine.app.brakes import brake_on_survey, identity_of, refuse_changes
+from syncengine.app.candidates import Candidates, cut
+from syncengine.app.databases import Databases, look_at
 from syncengine.app.remarks import remarks
 from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
@@ -20,13 +20,13 @@ from syncengine.engine.recorder import Recorder
 from syncengine.engine.tally import Tally
 from syncengine.errors import RunRefused
 from syncengine.model.reports import Noteworthy, Progress, RunReport
-from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind
+from syncengine.model.work import BatchKind
 from syncengine.planning.match_keys import may_collide
+from syncengine.planning.survey import Survey
 from syncengine.storage.contacts import Contacts
-from syncengine.storage.diff import diff
 from syncengine.storage.keys import Keys
-from syncengine.storage.runs import Batches, finish_run, known_contacts, notes, start_run, unmade
-from syncengine.storage.source import KeyKind, Source
+from syncengine.storage.runs import Batches, finish_run, notes, start_run
+from syncengine.storage.source import KeyKind
 from syncengine.storage.source_rows import SourceRows
 
 
@@ -62,8 +62,12 @@ async def run_destination(
     said: str | None = None
     status, code, total = "done", 0, 0
     try:
-        total = await _fill(destination, databases, source, request, batches, batch_size)
+        candidates = Candidates(destination, databases, source, request)
+        async for piece in cut(candidates.slices(), batch_size, request.limit):
+            await batches.add(piece.kind, piece.contact_ids)
+            total += len(piece.contact_ids)
         total += await claim_keys(preparer, keys, batches)
+        await _survey(destination, databases, candidates, preparer, batches, request)
         progress.started(destination.name, total)
         recorder = Recorder(store)
 
@@ -133,66 +137,21 @@ class _Stopping(asyncio.Event):
         return self._stop.is_set() or self._account.pacing.stopped is not None
 
 
-async def _fill(
+async def _survey(
     destination: DestinationConfig,
     databases: Databases,
-    source: Source,
-    request: Request,
+    candidates: Candidates,
+    preparer: Preparer,
     batches: Batches,
-    batch_size: int,
-) -> int:
-    """Write the run's batches; how many contacts they hold. Raises BrakeApplied, SourceError."""
-    total = 0
-    async for found in cut(slices(destination, databases, source, request), batch_size, request.limit):
-        await batches.add(found.kind, found.contact_ids)
-        total += len(found.contact_ids)
-    return total
-
-
-async def slices(
-    destination: DestinationConfig, databases: Databases, source: Source, request: Request
-) -> AsyncIterator[DiffSlice]:
-    """The contacts a run is about. Raises BrakeApplied at the end of a diff that must not be acted upon."""
-    if request.retry_of is not None:
-        again = await unmade(databases.state, request.retry_of, request.batch)
-        for found in again:
-            yield found
-        known = await known_contacts(databases.state, destination.name)
-        removed = sum(len(found.contact_ids) for found in again if found.kind is BatchKind.REMOVALS)
-        # The former run may have died before its brakes could judge it. Its source was not counted, and is not now.
-        totals = DiffTotals(source_rows=known, known_contacts=known, removed=removed)
-        apply_brakes(destination, totals, request)
-    elif request.contacts:
-        yield DiffSlice(BatchKind.CHANGES, tuple(dict.fromkeys(request.contacts)))  # one turn each
-    else:
-        differ = diff(
-            databases.state,
-            databases.source(destination),
-            source,
-            destination.name,
-            everything=request.kind is RunKind.BACKFILL,
-        )
-        with placed(destination):
-            async for found in differ:
-                yield found
-        apply_brakes(destination, differ.totals, request)
-
-
-async def cut(found: AsyncIterator[DiffSlice], size: int, limit: int | None) -> AsyncIterator[DiffSlice]:
-    """Slices of at most ``size`` contacts of one kind, ``limit`` contacts in all; what is found is read to its end."""
-    open_ids: dict[BatchKind, list[str]] = {kind: [] for kind in BatchKind}
-    left = limit
-    async for piece in found:
-        ids: Sequence[str] = piece.contact_ids if left is None else piece.contact_ids[:left]
-        left = None if left is None else left - len(ids)
-        collected = open_ids[piece.kind]
-        collected += ids
-        while len(collected) >= size:
-            yield DiffSlice(piece.kind, tuple(collected[:size]))
-            del collected[:size]
-    for kind, rest in open_ids.items():
-        if rest:
-            yield DiffSlice(kind, tuple(rest))
+    request: Request,
+) -> None:
+    """Raise BrakeApplied when the run would do something drastic to what is known."""
+    totals, survey = candidates.totals, Survey()
+    if totals is None or not totals.known_contacts:
+        return
+    async for batch in batches.waiting():
+        await preparer.survey(batch, survey)
+    await brake_on_survey(destination, databases, survey, totals, request)
 
 
 async def claim_keys(preparer: Preparer, keys: Keys | None, batches: Batches) -> int:

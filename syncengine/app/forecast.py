@@ -8,9 +8,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from syncengine.app.asking import task_of
-from syncengine.app.brakes import refuse_changes
+from syncengine.app.brakes import brake_on_survey, refuse_changes
+from syncengine.app.candidates import Candidates, cut
 from syncengine.app.databases import Databases, look_at, opened
-from syncengine.app.destination_run import cut, slices
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.prepare import Prepared, Preparer
@@ -21,11 +21,12 @@ from syncengine.model.work import Batch, BatchKind
 from syncengine.planning.forecast import seconds
 from syncengine.planning.match_keys import may_collide
 from syncengine.planning.settle import needs_look_up
+from syncengine.planning.survey import Survey
 from syncengine.storage.connect import Connection
 from syncengine.storage.contacts import Contacts
 from syncengine.storage.fence import Fence
 from syncengine.storage.planned_keys import PlannedKeys, planned_claims
-from syncengine.storage.source import KeyKind, Source
+from syncengine.storage.source import KeyKind
 from syncengine.storage.source_rows import SourceRows
 
 
@@ -102,11 +103,15 @@ async def _plan(
             Contacts(Fence(databases.state, account, 0), name, 0, numbered=numbered),
             keys,
         )
-        async for batch in _batches(config, destination, databases, source, request, preparer, keys):
+        candidates, survey = Candidates(destination, databases, source, request), Survey()
+        async for batch in _batches(candidates, config.engine.batch_size, request, preparer, keys):
+            await preparer.survey(batch, survey)
             prepared = await preparer.plan(batch)
             forecast.add(prepared)
             if keys:
                 await keys.reach([job.state.contact_id for job in prepared.jobs if not job.refusal])
+        if candidates.totals is not None:
+            await brake_on_survey(destination, databases, survey, candidates.totals, request)
     except BrakeApplied as brake:
         return forecast.report(brake=brake)
     except RunRefused as refused:
@@ -115,19 +120,12 @@ async def _plan(
 
 
 async def _batches(
-    config: Config,
-    destination: DestinationConfig,
-    databases: Databases,
-    source: Source,
-    request: Request,
-    preparer: Preparer,
-    keys: PlannedKeys | None,
+    candidates: Candidates, size: int, request: Request, preparer: Preparer, keys: PlannedKeys | None
 ) -> AsyncIterator[Batch]:
     """What a run would work on, all of its match keys claimed before."""
 
     async def found() -> AsyncIterator[Batch]:
-        pieces = slices(destination, databases, source, request)
-        async for piece in cut(pieces, config.engine.batch_size, request.limit):
+        async for piece in cut(candidates.slices(), size, request.limit):
             yield Batch(0, piece.kind, piece.contact_ids)
 
     freed: Sequence[str] = ()

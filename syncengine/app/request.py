@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.work import RunKind
-from syncengine.planning.brakes import EMPTY_SOURCE, REMOVALS
+from syncengine.planning.brakes import NAMES
 
-_ACCEPTABLE = (REMOVALS, EMPTY_SOURCE, "account", "vendor", "base_url", "settings", "source")
+_ACCEPTABLE = (*NAMES, "account", "vendor", "base_url", "settings", "source")
 
 
 @dataclass(frozen=True, slots=True)

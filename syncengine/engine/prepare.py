@@ -57,6 +57,18 @@ class Preparer:
             claims[contact_id] = hashes(wanted.keys) if isinstance(wanted, Desired) else []
         await self._keys.claim(claims)
 
+    async def survey(self, batch: Batch, survey: Survey) -> None:
+        """Count what the batch's contacts are in for, as far as brakes judge it. Raises SourceError, StorageError."""
+        if batch.kind is not BatchKind.CHANGES:
+            return
+        states = await self._store.load(batch.contact_ids)
+        linked = [contact_id for contact_id, state in states.items() if state.known.external_id is not None]
+        survey.creates += len(set(batch.contact_ids)) - len(linked)
+        for row in await self._source.load(linked) if linked else ():
+            desired = desire(row, self._task.mapping, self._capabilities.identity)
+            if isinstance(desired, Desired):
+                survey.add(row, desired, states[row.contact_id].known, self._task.mapping)
+
     async def prepare(self, batch: Batch, postponed: Collection[str] = ()) -> Prepared:
         """Load and plan a batch, and write its intents. Raises SourceError, StorageError, LeaseLost."""
         prepared = await self.plan(batch, postponed)

@@ -2,33 +2,113 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import DiffTotals
+from syncengine.planning.survey import Survey
 
 EMPTY_SOURCE = "empty_source"
 REMOVALS = "removals"
+SHRUNK_SOURCE = "shrunk_source"
+CREATES = "creates"
+NULLS = "nulls"
+TAGS = "tags"
+NAMES = (EMPTY_SOURCE, REMOVALS, SHRUNK_SOURCE, CREATES, NULLS, TAGS)
 
 
-def brake(
-    totals: DiffTotals, policy: OnRemoved, *, share: float, at_least: int, accepted: frozenset[str]
-) -> tuple[str, str] | None:
-    """The name of the brake that stops this run and what would have happened, or None.
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much is let pass: up to a share, and always less than so many."""
 
-    Removals stop a run when they are more than ``share`` of the known contacts, and at least ``at_least``.
-    """
-    known, removed = totals.known_contacts, totals.removed
+    share: float
+    at_least: int
+
+    def exceeded(self, number: int, of: int) -> bool:
+        return number >= self.at_least and number > self.share * of
+
+
+@dataclass(frozen=True, slots=True)
+class Allowances:
+    """A destination's brakes."""
+
+    removals: Allowance = field(default=Allowance(0.05, 10))
+    shrunk_source: Allowance = field(default=Allowance(0.2, 10))
+    creates: Allowance = field(default=Allowance(0.5, 1000))
+    nulls: Allowance = field(default=Allowance(0.2, 50))
+    tags: Allowance = field(default=Allowance(0.3, 50))
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """A brake that stops a run."""
+
+    name: str
+    message: str
+    """What would have happened, and what is allowed."""
+
+
+def of_totals(totals: DiffTotals, policy: OnRemoved, allowances: Allowances, accepted: AbstractSet[str]) -> list[Brake]:
+    """The brakes that the diff alone trips."""
+    known = totals.known_contacts
     if known and not totals.source_rows:
         if EMPTY_SOURCE in accepted:
-            return None  # what was accepted is that they all go
-        return EMPTY_SOURCE, f"the source is empty, while {known} contacts are known here: {_would(policy, known)}"
-    if policy is OnRemoved.IGNORE or REMOVALS in accepted:
-        return None
-    if removed >= at_least and removed > share * known:
-        return REMOVALS, (
+            return []  # what was accepted is that they all go
+        told = f"the source is empty, while {known} contacts are known here: {_would(policy, known)}"
+        return [Brake(EMPTY_SOURCE, told)]
+    return [brake for brake in _of_totals(totals, policy, allowances) if brake.name not in accepted]
+
+
+def of_survey(
+    survey: Survey, totals: DiffTotals, had: Mapping[str, int], allowances: Allowances, accepted: AbstractSet[str]
+) -> list[Brake]:
+    """The brakes that the run's contacts trip. ``had``: field to the contacts known to have a value."""
+    return [brake for brake in _of_survey(survey, totals, had, allowances) if brake.name not in accepted]
+
+
+def _of_totals(totals: DiffTotals, policy: OnRemoved, allowances: Allowances) -> Iterator[Brake]:
+    known, removed = totals.known_contacts, totals.removed
+    less = known - totals.source_rows
+    if policy is not OnRemoved.IGNORE and allowances.removals.exceeded(removed, known):
+        yield Brake(
+            REMOVALS,
             f"{removed} of {known} known contacts ({removed / known:.1%}) left the source: {_would(policy, removed)}. "
-            f"The brake allows {share:.0%}"
+            f"The brake allows {allowances.removals.share:.0%}",
         )
-    return None
+    elif allowances.shrunk_source.exceeded(less, known):
+        yield Brake(
+            SHRUNK_SOURCE,
+            f"the source has {totals.source_rows} rows, {less / known:.1%} fewer than the {known} contacts known here, "
+            f"and {_would(policy, removed)}: is the source complete? "
+            f"The brake allows {allowances.shrunk_source.share:.0%}",
+        )
+
+
+def _of_survey(survey: Survey, totals: DiffTotals, had: Mapping[str, int], allowances: Allowances) -> Iterator[Brake]:
+    known, creates = totals.known_contacts, allowances.creates
+    if known and creates.exceeded(survey.creates, known):
+        yield Brake(
+            CREATES,
+            f"the run would have created {survey.creates} contacts, while {known} are known here: did the keys of the "
+            f"source change? The brake allows {creates.share:.0%}, or {creates.at_least - 1}",
+        )
+    for name, number in sorted(survey.nulls.items()):
+        holders = had.get(name, number)
+        if allowances.nulls.exceeded(number, holders):
+            yield Brake(
+                NULLS,
+                f"the run would have emptied {name} at {number} of the {holders} contacts that have it, since its "
+                f"column is empty now. The brake allows {allowances.nulls.share:.0%}",
+            )
+    for tag, number in sorted(survey.swings.items()):
+        if allowances.tags.exceeded(number, known):
+            yield Brake(
+                TAGS,
+                f'the run would have added or removed tag "{tag}" at {number} of {known} known contacts. '
+                f"The brake allows {allowances.tags.share:.0%}",
+            )
 
 
 def _would(policy: OnRemoved, number: int) -> str:

@@ -160,6 +160,14 @@ async def known_contacts(pool: Pool, destination: str) -> int:
             return int(await connection.fetchval(_SQL["known_contacts"], destination))
 
 
+async def holders(pool: Pool, destination: str, fields: Sequence[str]) -> dict[str, int]:
+    """Of each of these fields, how many contacts are known to have a value in it."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["holders"], destination, list(fields))
+    return {row["field"]: row["number"] for row in rows}
+
+
 async def dead_letters(pool: Pool, destination: str, most: int = 5) -> tuple[int, tuple[str, ...]]:
     """How many dead letters the destination has, and some of them."""
     with storage_errors():

@@ -87,7 +87,7 @@ async def test_the_brake_for_removals_knows_a_share_and_a_number(
 async def test_removals_that_are_ignored_need_no_brake(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         sent = await _in_step(here)
-        await here.remove(range(1, 16))
+        await here.remove(range(1, 10))
         report = await here.run("respond_io")
         assert (report.status, report.exit_code, _requests(here)) == ("done", 0, sent)
 
@@ -166,7 +166,8 @@ async def test_a_destination_that_is_not_the_one_remembered_stops_until_that_is_
 
 @pytest.mark.asyncio
 async def test_one_destination_s_brake_holds_up_no_other(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {**_UNTAG, "charles": CHARLES}) as here:
+    charles = {**CHARLES, "brakes": {"shrunk_source": {"share": 0.5}}}
+    async with people(database, tmp_path, {**_UNTAG, "charles": charles}) as here:
         await _in_step(here)
         await here.remove(range(1, 11))
         await here.change(20, name="Somebody else")

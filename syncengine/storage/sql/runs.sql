@@ -59,6 +59,12 @@ WHERE run_id = $1 AND status = 'waiting'
 -- name: known_contacts
 SELECT count(*) FROM syncengine.sync_state WHERE destination = $1 AND status <> 'removed'
 
+-- name: holders
+SELECT held.key AS field, count(*) AS number
+FROM syncengine.sync_known AS k CROSS JOIN LATERAL jsonb_each(k.fields) AS held
+WHERE k.destination = $1 AND held.key = ANY ($2::text[]) AND held.value <> 'null'
+GROUP BY held.key
+
 -- name: dead_letters
 SELECT contact_id, count(*) OVER () AS number FROM syncengine.sync_state
 WHERE destination = $1 AND code IS NOT NULL AND status = 'dead'

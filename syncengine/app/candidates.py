@@ -1,0 +1,78 @@
+"""The contacts a run is about."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from syncengine.app.brakes import brake_on_totals
+from syncengine.app.databases import Databases, placed
+from syncengine.app.request import Request
+from syncengine.config import DestinationConfig
+from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind
+from syncengine.storage.diff import diff
+from syncengine.storage.runs import known_contacts, unmade
+from syncengine.storage.source import Source
+
+
+class Candidates:
+    """Found by the diff, by a former run's outcomes, or named by hand."""
+
+    def __init__(self, destination: DestinationConfig, databases: Databases, source: Source, request: Request) -> None:
+        self.totals: DiffTotals | None = None
+        """What was counted, once all were read; None for contacts named by hand, which no brake judges."""
+        self._destination = destination
+        self._databases = databases
+        self._source = source
+        self._request = request
+
+    async def slices(self) -> AsyncIterator[DiffSlice]:
+        """Raises SourceError, StorageError, and at the end BrakeApplied for what must not be acted upon."""
+        if self._request.contacts:
+            yield DiffSlice(BatchKind.CHANGES, tuple(dict.fromkeys(self._request.contacts)))  # one turn each
+            return
+        found = self._again() if self._request.retry_of is not None else self._differing()
+        async for piece in found:
+            yield piece
+        assert self.totals is not None
+        brake_on_totals(self._destination, self.totals, self._request)
+
+    async def _again(self) -> AsyncIterator[DiffSlice]:
+        state, run_id = self._databases.state, self._request.retry_of
+        assert run_id is not None
+        found = await unmade(state, run_id, self._request.batch)
+        for piece in found:
+            yield piece
+        known = await known_contacts(state, self._destination.name)
+        removed = sum(len(piece.contact_ids) for piece in found if piece.kind is BatchKind.REMOVALS)
+        # The former run may have died before its brakes could judge it. Its source was not counted, and is not now.
+        self.totals = DiffTotals(source_rows=known, known_contacts=known, removed=removed)
+
+    async def _differing(self) -> AsyncIterator[DiffSlice]:
+        differ = diff(
+            self._databases.state,
+            self._databases.source(self._destination),
+            self._source,
+            self._destination.name,
+            everything=self._request.kind is RunKind.BACKFILL,
+        )
+        with placed(self._destination):
+            async for piece in differ:
+                yield piece
+        self.totals = differ.totals
+
+
+async def cut(found: AsyncIterator[DiffSlice], size: int, limit: int | None) -> AsyncIterator[DiffSlice]:
+    """Slices of at most ``size`` contacts of one kind, ``limit`` contacts in all; what is found is read to its end."""
+    open_ids: dict[BatchKind, list[str]] = {kind: [] for kind in BatchKind}
+    left = limit
+    async for piece in found:
+        ids: Sequence[str] = piece.contact_ids if left is None else piece.contact_ids[:left]
+        left = None if left is None else left - len(ids)
+        collected = open_ids[piece.kind]
+        collected += ids
+        while len(collected) >= size:
+            yield DiffSlice(piece.kind, tuple(collected[:size]))
+            del collected[:size]
+    for kind, rest in open_ids.items():
+        if rest:
+            yield DiffSlice(kind, tuple(rest))
