@@ -67,7 +67,7 @@ class Settings(VendorSettings):
     """What clears a field is not documented. ``omit`` leaves a custom field out and empties the notes."""
     tags_told: Literal["all", "changed"] = "all"
     """Which tags the answer of a tag call lists is not documented."""
-    page_size: Annotated[int, Field(ge=1)] = 100
+    page_size: Annotated[int, Field(ge=10)] = 100
     """Contacts to ask for at once; the vendor may give fewer."""
 
 
@@ -174,16 +174,16 @@ class Whautomate:
         return every_hit(lambda cursor: self._page(path, query, cursor), wanted)
 
     def _page(self, path: str, query: _Query, cursor: str | None) -> Exchange[Page]:
-        """The last page is an empty one, one shorter than one before, or one that begins like the one before."""
-        number, longest, first = cursor.split(" ") if cursor else ("1", "0", "")
+        """The last page is an empty one, one shorter than the one before, or one that begins like it."""
+        number, before, first = cursor.split(" ", 2) if cursor else ("1", "0", "")
         paging = (("limit", str(self._settings.page_size)), ("page", number))
         request = self._request("GET", path, query=(*query, *paging))
         reply = yield from through_gateway(request, _KEY)
         if not reply.ok:
             raise refused_look_up(request, reply, _words(reply.body), (value for _, value in query))
         rows = shaped(request, replace(reply, body={"rows": reply.body}), _Listed).rows
-        over = not rows or len(rows) < int(longest) or rows[0].id == first
-        following = None if over else f"{int(number) + 1} {max(len(rows), int(longest))} {rows[0].id}"
+        over = not rows or len(rows) < int(before) or rows[0].id == first
+        following = None if over else f"{int(number) + 1} {len(rows)} {rows[0].id}"
         return Page(tuple(row.remote() for row in rows), following)
 
     def _create(self, call: Call) -> Exchange[Answer]:

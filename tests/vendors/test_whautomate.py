@@ -347,11 +347,11 @@ def test_pages_end_without_a_total(pages: tuple[Json, ...], ids: list[int]) -> N
 
 
 def test_contacts_are_listed() -> None:
-    adapter = whautomate(page_size=2)
+    adapter = whautomate(page_size=50)
     assert isinstance(adapter, Directory)
-    (request,), page = scripted(adapter.page(None), answer(rows(1, 2)))
-    assert request.query == (("locationId", "loc-1"), ("limit", "2"), ("page", "1"))
-    assert [contact.external_id for contact in page.contacts] == ["1", "2"]
+    (request,), page = scripted(adapter.page(None), answer([row("an id"), row("2")]))
+    assert request.query == (("locationId", "loc-1"), ("limit", "50"), ("page", "1"))
+    assert [contact.external_id for contact in page.contacts] == ["an id", "2"]
     (request,), page = scripted(adapter.page(page.cursor), answer(rows(3)))
     assert request.query[-1] == ("page", "2")
     assert page.cursor is None
