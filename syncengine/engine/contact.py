@@ -131,7 +131,8 @@ class ContactSync:
         link = await self._store.link(turn.job.state.contact_id, remote.external_id)
         if link.owner is None:
             known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same)
-            turn.known = replace(known, tags=known.tags | (link.tags & remote.tags))
+            inherited = link.tags & remote.tags
+            turn.known = replace(known, tags=known.tags | inherited, found_tags=known.found_tags - inherited)
             return None
         if not turn.job.postponed:
             return replace(self._held(turn, link.owner), postponed=True)

@@ -10,6 +10,7 @@ from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.capabilities import Capabilities, matches
 from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
 from syncengine.model.http import Json
+from syncengine.planning.normalise import text
 from syncengine.planning.plan import Plan
 
 
@@ -70,7 +71,7 @@ def _guarded(desired: Desired, capabilities: Capabilities) -> bool:
 def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[str, Json, Json], bool]) -> Known:
     """What is known of a contact that was found: the vendor's word, in our form where it means the same.
 
-    Tags that our own unknown calls sent count as ours; others that we would want are left to whoever set them.
+    Tags that our own unknown calls sent count as ours; all others are left to whoever set them.
     """
     fields = {}
     for name, value in (desired.fields if desired else {}).items():
@@ -84,16 +85,28 @@ def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[
         key=known.key or (desired.keys[0] if desired and desired.keys else None),
         fields={name: value for name, value in fields.items() if value is not None},
         tags=remote.tags & mine,
-        found_tags=(remote.tags & desired.tags) - mine if desired else frozenset(),
+        found_tags=remote.tags - mine if desired else frozenset(),
     )
 
 
-def revived(known: Known) -> Known:
-    """What is known of a contact that is wanted again while its deletion is in doubt: that it may exist, no more."""
-    if known.pending is None or not known.pending.deletes:
+def revived(known: Known, match_on: Sequence[str]) -> Known:
+    """What is known of a contact that is wanted again while its deletion is in doubt: that it may exist, no more.
+
+    The deletion stays in doubt until this is settled: should the process die on the way, the next run begins here too.
+    """
+    pending = known.pending
+    if pending is None or not pending.deletes:
         return known
-    keys = (known.key,) if known.key else known.pending.keys
-    return Known(key=known.key, pending=Pending(creates=True, keys=keys, age=known.pending.age))
+    taken_in = (known.key,) if known.key else ()
+    held = (MatchKey(name, text(known.fields[name])) for name in match_on if name in known.fields)
+    doubt = replace(
+        pending,
+        creates=True,
+        keys=tuple(dict.fromkeys((*taken_in, *held, *pending.keys))),
+        fields={**known.fields, **pending.fields},
+        add_tags=known.tags | pending.add_tags,
+    )
+    return Known(key=known.key, pending=doubt)
 
 
 def made_under(known: Known, capabilities: Capabilities) -> Known:
@@ -166,7 +179,7 @@ def remaining(calls: Sequence[Call], *, age: float | None = None) -> Pending | N
 def learn(known: Known, call: Call, applied: Applied, capabilities: Capabilities) -> Known:
     """What is known after a call was applied. The newest external id wins: vendors merge contacts."""
     if call.action is Action.DELETE:
-        return Known(key=known.key)
+        return Known()
     dropped = {item.subject for item in applied.dropped if item.code.startswith(("field", "clear"))}
     lost_tags = {item.subject for item in applied.dropped if item.code == "tag_dropped"}
     fields = dict(known.fields)

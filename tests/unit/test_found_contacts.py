@@ -1,0 +1,33 @@
+"""What is known of a contact that a look-up found at the vendor."""
+
+from __future__ import annotations
+
+from syncengine.model.contact import Desired, Known, Pending, Remote
+from syncengine.model.http import Json
+from syncengine.planning.plan import Plan, plan_contact
+from syncengine.planning.settle import link
+from tests.unit.plan_words import SPLITTING, told
+
+THERE = Remote("v7", {"name": "Ilse", "phone": "49151"}, frozenset({"theirs", "wanted", "sent"}))
+WANTED = Desired("7", {"name": "Ilse", "phone": "+49151"}, frozenset({"wanted", "new"}))
+UNKNOWN = Known(pending=Pending(creates=True, add_tags=frozenset({"sent"})))
+
+
+def _same(field: str, ours: Json, theirs: Json) -> bool:
+    return bool(ours == theirs or (field == "phone" and ours == f"+{theirs}"))
+
+
+def test_values_that_mean_the_same_are_known_in_our_form() -> None:
+    assert link(THERE, WANTED, Known(), _same).fields == {"name": "Ilse", "phone": "+49151"}
+
+
+def test_tags_of_others_are_known_and_those_an_unknown_call_sent_are_ours() -> None:
+    known = link(THERE, WANTED, UNKNOWN, _same)
+    assert (known.tags, known.found_tags) == ({"sent"}, {"theirs", "wanted"})
+
+
+def test_tags_of_others_stay_whether_or_not_they_are_wanted_in_between() -> None:
+    known = link(THERE, WANTED, Known(), _same)
+    later = plan_contact(Desired("7", WANTED.fields, frozenset({"theirs"})), known, SPLITTING)
+    assert isinstance(later, Plan)
+    assert told(later.calls) == ""
