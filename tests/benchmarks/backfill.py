@@ -1,0 +1,121 @@
+"""An unthrottled backfill, next to the fewest lines of aiohttp that send the same requests in the same minute."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from syncengine.storage.connect import connect
+from tests.benchmarks.contacts import COLUMNS, create_source
+from tests.benchmarks.measured import Measured, say, show
+from tests.benchmarks.scratch import Configured, configure, run_command, scratch_databases, served, told_by
+
+_AIM, _AIM_MEMORY = 1 / 0.6, 80.0
+_REQUESTS = {"charles": 1, "respond_io": 3}
+"""A contact: one upsert; a look-up, a create and a tag call."""
+_IN_FLIGHT = 8
+"""As shipped."""
+
+
+def main(arguments: list[str]) -> None:
+    """Build the contacts, send them in interleaved rounds, print the table. Takes a quarter of an hour."""
+    parser = argparse.ArgumentParser(prog="./run bench backfill", description=__doc__)
+    parser.add_argument("--contacts", type=int, default=100_000, help="the default is %(default)s")
+    parser.add_argument("--rounds", type=int, default=3, help="the default is %(default)s")
+    parser.add_argument("--vendor", choices=sorted(_REQUESTS), help="only this one; the default is each")
+    options = parser.parse_args(arguments)
+    vendors = [options.vendor] if options.vendor else sorted(_REQUESTS)
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_measure(Path(folder), options.contacts, options.rounds, vendors))
+
+
+@dataclass(slots=True)
+class _Taken:
+    """Round by round: microseconds of CPU a request, requests a second, peak megabytes."""
+
+    cpu: list[float] = field(default_factory=list)
+    pace: list[float] = field(default_factory=list)
+    peaks: list[float] = field(default_factory=list)
+
+    def note(self, took: dict[str, float], requests: int) -> None:
+        self.cpu.append(took["cpu"] / requests * 1e6)
+        self.pace.append(requests / took["seconds"])
+        self.peaks.append(took["peak"])
+
+
+async def _measure(folder: Path, contacts: int, rounds: int, vendors: list[str]) -> None:
+    async with scratch_databases() as databases:
+        dsn = await asyncio.to_thread(databases.create, migrated=True)
+        connection = await connect(dsn)
+        await create_source(connection, contacts)
+        await connection.close()
+        for vendor in vendors:
+            engine, bare = _Taken(), _Taken()
+            async with served(vendor) as url:
+                configured = configure(folder / vendor, vendor, url, state=dsn)
+                for number in range(rounds):
+                    say(f"{vendor}: round {number + 1} of {rounds} ...")
+                    await _round(configured, dsn, vendor, url, contacts, engine, bare)
+            _show(vendor, contacts, rounds, engine, bare)
+
+
+async def _round(
+    configured: Configured, dsn: str, vendor: str, url: str, contacts: int, engine: _Taken, bare: _Taken
+) -> None:
+    requests = contacts * _REQUESTS[vendor]
+    await _forget(dsn)
+    report, took = await run_command(configured, "--backfill")
+    if (report["status"], report["contacts"]["applied"], report["requests"]) != ("done", contacts, requests):
+        raise RuntimeError(f"the backfill did not go through: {report}")
+    engine.note(took, requests)
+    held = await _held(url)
+    (took,) = await told_by("tests.benchmarks.bare", dsn, vendor, url, str(_IN_FLIGHT))
+    bare.note(took, requests)
+    if await _held(url) != held:
+        raise RuntimeError(f"{vendor} was sent different requests by the engine and by the bare loop")
+
+
+async def _forget(dsn: str) -> None:
+    """The state as before the first run."""
+    connection = await connect(dsn)
+    await connection.execute(
+        "TRUNCATE syncengine.sync_run, syncengine.sync_batch, syncengine.sync_outcome, syncengine.sync_state,"
+        " syncengine.sync_known, syncengine.sync_key"
+    )
+    await connection.execute("CHECKPOINT")
+    await connection.close()
+
+
+async def _held(url: str) -> tuple[Any, str]:
+    """How often each route was called, and a digest of all contacts but for their ids; then the twin forgets both."""
+    base, _, name = url.rpartition("/")
+    admin = f"{base}/__sandbox/{name}"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{admin}/requests") as response:
+            routes = orjson.loads(await response.read())["by_route"]
+        async with session.get(f"{admin}/contacts") as response:
+            contacts = orjson.loads(await response.read())
+        await (await session.post(f"{admin}/reset")).read()
+    told = ((each["key"], each["fields"], sorted(each["tags"])) for each in contacts)
+    lines = sorted(orjson.dumps(each, option=orjson.OPT_SORT_KEYS) for each in told)
+    return routes, sha256(b"\n".join(lines)).hexdigest()
+
+
+def _show(vendor: str, contacts: int, rounds: int, engine: _Taken, bare: _Taken) -> None:
+    show(
+        f"A backfill of {contacts:,} contacts, {len(COLUMNS)} columns, to {vendor}: {_REQUESTS[vendor]} requests each,"
+        f" {_IN_FLIGHT} in flight ({rounds} interleaved rounds: min / median / max)",
+        [
+            Measured("CPU of the client a request", "us", engine.cpu, bare.cpu, _AIM),
+            Measured("peak memory of the command", "MB", engine.peaks, bare.peaks),
+            Measured("requests a second", "1/s", engine.pace, bare.pace),
+        ],
+    )

@@ -1,0 +1,21 @@
+"""The command in a process that watches itself: ``python -m tests.benchmarks.command ARGUMENTS OF SYNCENGINE``.
+
+Prints what the command prints, and then, as one more line of JSON, what it took once everything was imported.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+from syncengine.cli import verbs  # noqa: F401 - registers them
+from syncengine.cli.root import main
+from tests.benchmarks.measured import cpu, peak
+
+if __name__ == "__main__":
+    used, began = cpu(), time.perf_counter()
+    code = main(sys.argv[1:])
+    took = {"seconds": time.perf_counter() - began, "cpu": cpu() - used, "peak": peak()}
+    sys.stdout.write(json.dumps(took) + "\n")
+    sys.exit(code)

@@ -1,0 +1,120 @@
+"""What benchmarks run on: a Postgres of their own, a configuration, a sandbox and commands in other processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.contacts import COLUMNS
+from tests.databases import Databases, running_server
+from tests.expected import ROOT
+
+TOKEN, KEY = "sandbox-token", "sandbox-key"
+DESTINATION = "benchmark"
+FIELDS = tuple(name for name in COLUMNS if name != "tags")
+
+_SETTINGS = {
+    "charles": {"api_key": "${BENCHMARK_KEY}", "source_type": "benchmark"},
+    "respond_io": {"token": "${BENCHMARK_KEY}"},
+}
+_KEYS = {"charles": KEY, "respond_io": TOKEN}
+_FIELDS: dict[str, dict[str, str]] = {
+    "charles": {f"custom_properties.{name}": name for name in FIELDS},
+    "respond_io": {"crm_id": "id", **{name: name for name in FIELDS}},
+}
+_MATCH = {"charles": [], "respond_io": ["crm_id"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A configuration of one destination, and the environment it needs."""
+
+    file: Path
+    environ: Mapping[str, str]
+
+
+def configure(folder: Path, vendor: str, url: str, *, state: str, source: str = "") -> Configured:
+    """Every column of the benchmarks' contacts mapped, the vendor's limits off, all else as shipped."""
+    folder.mkdir()
+    (folder / "destinations").mkdir()
+    file = folder / "syncengine.yaml"
+    engine = {
+        "database": "${BENCHMARK_STATE}",
+        "source": {"database": "${BENCHMARK_SOURCE:-}", "table": "crm.contacts", "key": "id"},
+    }
+    destination = {
+        "vendor": vendor,
+        "settings": {"base_url": url, **_SETTINGS[vendor]},
+        "limits": [],
+        "match_on": _MATCH[vendor],
+        "fields": _FIELDS[vendor],
+        "tags": {"from": "tags"},
+    }
+    # JSON is YAML.
+    file.write_text(json.dumps(engine), encoding="utf-8")
+    (folder / "destinations" / f"{DESTINATION}.yaml").write_text(json.dumps(destination), encoding="utf-8")
+    environ = {"BENCHMARK_STATE": state, "BENCHMARK_SOURCE": source, "BENCHMARK_KEY": _KEYS[vendor]}
+    return Configured(file, environ)
+
+
+@asynccontextmanager
+async def scratch_databases() -> AsyncIterator[Databases]:
+    """Databases on a server that is thrown away, or on the one that SYNCENGINE_DATABASE_URL names."""
+    with running_server(os.environ.get("SYNCENGINE_DATABASE_URL")) as server:
+        databases = await asyncio.to_thread(Databases, server)
+        try:
+            yield databases
+        finally:
+            await asyncio.to_thread(databases.close)
+
+
+@asynccontextmanager
+async def served(vendor: str) -> AsyncIterator[str]:
+    """The URL of a twin, without limits, in a process of its own."""
+    process = await _start("-m", "syncengine", "sandbox", "--port", "0", "--vendor", vendor)
+    assert process.stdout is not None
+    try:
+        told = (await process.stdout.readline()).decode()
+        name, _, url = told.strip().partition(": ")
+        if name != vendor:
+            raise RuntimeError(f"the sandbox said {told!r} instead of where it serves {vendor}")
+        yield url
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+async def told_by(module: str, *arguments: str, environ: Mapping[str, str] | None = None) -> list[Any]:
+    """The lines of JSON that a module prints when it is run in a process of its own."""
+    process = await _start("-m", module, *arguments, environ=environ)
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{module} ended with exit code {process.returncode}: {output.decode()}")
+    return [json.loads(line) for line in output.splitlines()]
+
+
+async def run_command(configured: Configured, *arguments: str) -> tuple[dict[str, Any], dict[str, float]]:
+    """``syncengine run --json`` in a process of its own: its report, and what it took."""
+    report, took = await told_by(
+        *("tests.benchmarks.command", "--config", str(configured.file), "--no-progress", "run", "--json", *arguments),
+        environ=configured.environ,
+    )
+    return report, took
+
+
+async def _start(*arguments: str, environ: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SYNCENGINE_")}
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+        env={**inherited, **(environ or {})},
+    )

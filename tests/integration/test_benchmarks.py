@@ -1,0 +1,49 @@
+"""Every benchmark runs, on next to nothing, and prints its table. What it measures then means nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.benchmarks.__main__ import BENCHMARKS
+from tests.databases import Databases
+from tests.expected import ROOT
+
+TINY = {
+    "unchanged": (["--contacts", "200", "--rounds", "1"], ["A run over 200 unchanged contacts", "peak memory"]),
+    "backfill": (
+        ["--contacts", "20", "--rounds", "1"],
+        ["20 contacts, 25 columns, to charles: 1 requests each", "to respond_io: 3 requests each"],
+    ),
+    "pacing": (
+        ["--contacts", "10", "--calls", "5", "--per", "0.2"],
+        ["5 requests in any 0.2 s", "syncengine", "a token bucket", "a log of sends"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_a_benchmark_runs_and_prints_its_table(databases: Databases, name: str) -> None:
+    options, expected = TINY[name]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks", name, *options],
+        cwd=ROOT,
+        env=os.environ | {"SYNCENGINE_DATABASE_URL": databases._server},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told = " ".join(done.stdout.split())
+    assert [words for words in expected if words not in told] == []
+
+
+def test_a_benchmark_that_is_not_there_is_refused() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks", "speed"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "unrecognized arguments: speed" in done.stderr
