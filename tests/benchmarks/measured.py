@@ -76,7 +76,11 @@ def table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) ->
 def _spread(values: Sequence[float]) -> str:
     if not values:
         return ""
-    return f"{min(values):.3g} / {statistics.median(values):.3g} / {max(values):.3g}"
+    return " / ".join(_short(value) for value in (min(values), statistics.median(values), max(values)))
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def peak() -> float:
