@@ -96,9 +96,12 @@ class Crm:
         """Another match key."""
         await self.put(number, replace(self.people[number], key=next(self._numbers)))
 
-    async def take_over(self, person: Person) -> None:
-        """A newcomer gets the match key of somebody who left."""
-        await self.put(next(self._numbers), replace(self._somebody(_MANY_TAGS), key=person.key))
+    async def take_over(self, left: int) -> None:
+        """Somebody leaves, and a newcomer gets the match key, with the tags that the vendor does not take back."""
+        person, newcomer = self.people[left], next(self._numbers)
+        await self.remove(left)
+        self.ever_tagged[newcomer] |= self.ever_tagged[left]
+        await self.put(newcomer, replace(self._somebody(_MANY_TAGS), key=person.key))
 
     async def put(self, number: int, person: Person) -> None:
         """A row as it is to be."""

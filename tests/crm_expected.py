@@ -39,8 +39,8 @@ def _assert_same(here: Crm, number: int, person: Person, contact: dict[str, Any]
     row = dict(here.pair.row(number, person.key, person.values, person.tags))
     wanted = set(row.pop("tags"))
     same = here.pair.vendor.same
-    if here.pair.key and not here.pair.key_changes:  # it keeps the key it was made with
-        row.pop(here.pair.key)
+    if (key := here.pair.key) and not here.pair.key_changes:  # it keeps the key it was made with
+        row.pop(key)
     differing = [name for name, value in row.items() if not same(name, value, contact["fields"].get(name))]
     assert differing == [], f"contact {number}"
     if not takes_tags(here.pair):

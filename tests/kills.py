@@ -39,7 +39,7 @@ class Kills:
 
 async def history(here: Crm, wanted: int, kills: Kills) -> None:
     """Rounds of changes; in each two runs are killed, the source changes in between, and others finish the job."""
-    await _grow(here)
+    await grow(here)
     rounds = 0
     while kills.phases.total() < wanted:
         rounds += 1
@@ -47,7 +47,7 @@ async def history(here: Crm, wanted: int, kills: Kills) -> None:
         before = dict(here.people)
         await here.change()
         for _ in range(2):
-            if await kill(here, kills):
+            if await kill(here, kills.next_of(PHASES), kills):
                 await here.let_leases_run_out()
                 await meanwhile(here, before, kills)
         await here.finish()
@@ -55,7 +55,7 @@ async def history(here: Crm, wanted: int, kills: Kills) -> None:
     assert await here.finish() == 0, "a run on unchanged contacts sent something"
 
 
-async def _grow(here: Crm) -> None:
+async def grow(here: Crm) -> None:
     """Contacts to begin with, and all the requests that there may be in the journal."""
     await here.add(8)
     await here.finish()
@@ -64,9 +64,8 @@ async def _grow(here: Crm) -> None:
     await assert_in_step(here)
 
 
-async def kill(here: Crm, kills: Kills) -> bool:
-    """Start a run and kill it in the phase that is next; False when it ended before it came there."""
-    phase = kills.next_of(PHASES)
+async def kill(here: Crm, phase: str, kills: Kills) -> bool:
+    """Start a run and kill it in a phase; False when it ended before it came there."""
     match phase:
         case "intent written":
             killed = await _before_the_first_request(here)
@@ -97,10 +96,13 @@ async def _before_the_first_request(here: Crm) -> bool:
 
 async def _with_requests_open(here: Crm, kind: Kind, kills: Kills) -> bool:
     """Writes wait at the vendor, committed or not; what is not may be committed when the command is gone."""
+    return await killed_with_open([next_write(here, kind, kills)], here, kills)
+
+
+async def killed_with_open(writes: Sequence[Rule], here: Crm, kills: Kills) -> bool:
+    """Killed as soon as one of these writes waits at the vendor."""
     faults, holds = here.sandbox.faults(here.vendor), here.sandbox.holds(here.vendor)
-    route = kills.next_of(here.writes())
-    late = here.random.random() < 0.5
-    faults.configure([Rule(kind, method=route.partition(" ")[0], path=pattern(route), commit_if_gone=late)])
+    faults.configure(writes)
     command = here.start()
     came = await command.comes_to(holds.wait_for(1))
     if came:
@@ -112,6 +114,12 @@ async def _with_requests_open(here: Crm, kind: Kind, kills: Kills) -> bool:
     faults.clear()
     holds.release()
     return came
+
+
+def next_write(here: Crm, kind: Kind, kills: Kills) -> Rule:
+    """A fault for the writes of a route; what is not committed may be all the same once the client is gone."""
+    method, _, _ = (route := kills.next_of(here.writes())).partition(" ")
+    return Rule(kind, method=method, path=pattern(route), commit_if_gone=here.random.random() < 0.5)
 
 
 async def _in_a_transaction(here: Crm, table: str) -> bool:
@@ -159,9 +167,7 @@ async def meanwhile(here: Crm, before: dict[int, Person], kills: Kills) -> None:
                 await here.remove(number)
         case "match key taken over":
             for number in chosen[::2]:
-                person = here.people[number]
-                await here.remove(number)
-                await here.take_over(person)
+                await here.take_over(number)
     kills.afterwards[what] += 1
 
 

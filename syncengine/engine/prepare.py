@@ -116,7 +116,7 @@ class Preparer:
         return [item for item in planned if item is not None]
 
     def _change(self, batch: int, state: ContactState, row: SourceRow, winner: str | None) -> Job | Record | None:
-        state = replace(state, known=made_under(revived(state.known), self._capabilities))
+        state = replace(state, known=made_under(self._revived(state.known), self._capabilities))
         known = state.known
         desired = desire(row, self._task.mapping, self._capabilities.identity)
         if isinstance(desired, Rejected):
@@ -141,7 +141,12 @@ class Preparer:
             return Job(batch, state, desired or Desired(state.contact_id, {}), row.source_hash, Plan(), refusal)
         return records.rejected(state, state.known, row.source_hash, refusal)
 
+    def _revived(self, known: Known) -> Known:
+        return revived(known, self._task.mapping.match_on)
+
     def _removal(self, batch: int, state: ContactState) -> Job | Record:
+        if state.known.pending and state.known.pending.creates:  # it was back and may have been created anew
+            state = replace(state, known=self._revived(state.known))
         plan = plan_removal(state.contact_id, state.known, self._task.on_removed, self._capabilities)
         job = Job(batch, state, None, None, plan)
         unknown = needs_look_up(None, state.known, self._capabilities, find_first=False)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.crm import crm, names
+from syncengine.sandbox.faults import Kind, Rule
+from tests.crm import Crm, crm, names, pair_of, pattern
+from tests.crm_expected import assert_in_step
 from tests.databases import Databases
-from tests.kills import AFTERWARDS, PHASES, Kills, history
+from tests.kills import AFTERWARDS, PHASES, Kills, history, kill, killed_with_open
 
 _MOST_TESTED = "respond_io"
 _WRITES = {"POST /contact/", "PUT /contact/{id}", "POST /contact/{id}/tags", "DELETE /contact/{id}/tags"}
@@ -47,6 +50,38 @@ async def test_whatever_the_vendor_a_killed_run_leaves_no_trace(database: str, t
     kills = Kills()
     await _lives(database, tmp_path, vendor, 0, len(PHASES), kills)
     assert {phase for phase in PHASES if kills.phases[phase]} == set(PHASES)
+
+
+@pytest.mark.parametrize("vendor", [name for name in names() if pair_of(name).can.delete])
+@pytest.mark.asyncio
+async def test_who_is_back_while_the_deletion_is_in_doubt_survives_another_crash(
+    database: str, tmp_path: Path, vendor: str
+) -> None:
+    async with crm(database, tmp_path, vendor, seed=5) as here:
+        await here.add(4)
+        await here.finish()
+        for deleted, stays, number in ((True, True, 1), (True, False, 3)):
+            person = here.people[number]
+            await here.remove(number)
+            await _killed_at_its_first_write(here, Kind.HOLD_AFTER_COMMIT if deleted else Kind.HOLD_BEFORE_COMMIT)
+            await here.put(number, replace(person, values=person.values[::-1], tags=person.tags[:1]))
+            if here.pair.key:
+                await here.change_key(number)
+            if stays:
+                assert await kill(here, "intent written", Kills())
+                await here.let_leases_run_out()
+            else:
+                await _killed_at_its_first_write(here, Kind.HOLD_AFTER_COMMIT)
+                await here.remove(number)
+            await here.finish()
+            await assert_in_step(here)
+
+
+async def _killed_at_its_first_write(here: Crm, kind: Kind) -> None:
+    writes = [Rule(kind, method=route.partition(" ")[0], path=pattern(route)) for route in here.writes()]
+    deletion = [Rule(kind, method="DELETE")]
+    assert await killed_with_open([*writes, *deletion], here, Kills())
+    await here.let_leases_run_out()
 
 
 async def _lives(dsn: str, folder: Path, vendor: str, number: int, wanted: int, kills: Kills) -> None:
