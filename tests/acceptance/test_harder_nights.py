@@ -1,0 +1,94 @@
+"""Nights made up from a seed: shared, swapped and inherited phones, leavers who return, contacts made by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from syncengine.model.reports import RunReport
+from tests.nights import Night, load, nights
+from tests.nights_charles import Charles
+from tests.nights_expected import Expected, Fate, Oracle, Ways, fate
+from tests.nights_respond_io import RespondIo
+from tests.nights_world import contents, differences, put_by_hand, town
+from tests.running import World
+
+SEEDS = range(*map(int, os.environ.get("SYNCENGINE_TEST_SEEDS", "1-3").split("-")))
+"""More of them: ``SYNCENGINE_TEST_SEEDS=1-31`` (the last is not among them)."""
+NIGHTS, PEOPLE = 6, 80
+WAYS = (
+    Ways("own_key", "respond_io", ("id",), on_removed="untag"),
+    Ways("by_phone", "respond_io", ("phone",), clears=False, prefix="crm:"),
+    Ways("by_both", "respond_io", ("id", "phone"), on_removed="delete"),
+    Ways("by_mail", "respond_io", ("email",), find_first=False, on_removed="untag"),
+    Ways("charles", "charles", on_removed="delete"),
+)
+
+
+HARD = {"duplicate_match_key", "ambiguous_match", "key_still_held", "invalid_value", "no_match_key"}
+"""What happens to somebody in every town."""
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_every_night_brings_both_vendors_in_step(seed: int, database: str, tmp_path: Path) -> None:
+    oracles: list[Oracle] = [RespondIo(ways) if ways.vendor == "respond_io" else Charles(ways) for ways in WAYS]
+    happened: set[str] = set()
+    async with town(database, tmp_path / "config", WAYS, batch_size=500) as here:
+        for night in nights(seed, NIGHTS, PEOPLE):
+            await _begin(here, oracles, night)
+            for _ in range(2):
+                reports = await here.run(accept=frozenset({"removals"}))
+                for oracle in oracles:
+                    expected = oracle.run(night.rows)
+                    await _as_expected(here, oracle, expected, reports[oracle.ways.name])
+                    happened |= {fate.code for fate in expected.fates.values()}
+    assert happened >= HARD
+
+
+async def _begin(here: World, oracles: list[Oracle], night: Night) -> None:
+    async with here.database() as connection:
+        await load(connection, night)
+    for oracle in oracles:
+        if isinstance(oracle, RespondIo):
+            put_by_hand(here.sandbox, oracle.ways.name, night.by_hand)
+            for each in night.by_hand:
+                oracle.put_by_hand(each.fields, each.tags)
+
+
+async def _as_expected(here: World, oracle: Oracle, expected: Expected, report: RunReport) -> None:
+    name = oracle.ways.name
+    async with here.database() as connection:
+        fates = await _fates(connection, report.run_id)
+        owners = await _owners(connection, name)
+    assert report.error is None
+    wrong = {each: (fates.get(each), expected.fates.get(each)) for each in fates.keys() | expected.fates.keys()}
+    assert {each: pair for each, pair in wrong.items() if pair[0] != pair[1]} == {}, name
+    assert differences(contents(here.sandbox, name, owners), oracle.contents()) == {}, name
+    assert expected.least <= report.requests <= expected.most, name
+    short = any(fate.outcome in ("rejected", "deferred") for fate in expected.fates.values())
+    assert (report.status, report.exit_code) == (("incomplete", 1) if short else ("done", 0))
+
+
+async def _fates(connection: asyncpg.Connection[asyncpg.Record], run_id: int | None) -> dict[int, Fate]:
+    rows = await connection.fetch(
+        "SELECT contact_id::bigint, outcome, coalesce(code, '') AS code, unsupported FROM syncengine.sync_outcome "
+        "WHERE run_id = $1",
+        run_id,
+    )
+    return {
+        row["contact_id"]: fate(row["outcome"], row["code"], json.loads(row["unsupported"] or "[]")) for row in rows
+    }
+
+
+async def _owners(connection: asyncpg.Connection[asyncpg.Record], name: str) -> dict[str, int]:
+    rows = await connection.fetch(
+        "SELECT contact_id::bigint, external_id FROM syncengine.external_ids WHERE destination = $1", name
+    )
+    owners = {row["external_id"]: row["contact_id"] for row in rows}
+    assert len(owners) == len(rows), "two contacts own one copy"
+    return owners
