@@ -8,7 +8,8 @@ SyncEngineError
  │    ├── VendorHalted            bad key, quota, breaker
  │    ├── ProtocolViolation       the vendor broke the rules its adapter relies on
  │    ├── LeaseLost               another run took this account over
- │    └── CutShort                what a run stands on broke away when requests had been sent
+ │    ├── CutShort                what a run stands on broke away when requests had been sent
+ │    └── RunStopped              somebody asked the run to stop
  ├── RunRefused                   nothing is sent (exit 2)
  │    ├── ConfigError
  │    ├── StorageError
@@ -86,6 +87,10 @@ class CutShort(AccountStopped):
     def __init__(self, message: str, *, requests: int) -> None:
         super().__init__(message)
         self.requests = requests
+
+
+class RunStopped(AccountStopped):
+    """Somebody asked the run to stop: requests that are out are answered, and none goes out any more."""
 
 
 class RunRefused(SyncEngineError):

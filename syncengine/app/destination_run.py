@@ -12,13 +12,14 @@ from syncengine.app.candidates import Candidates, cut
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.remarks import remarks
 from syncengine.app.request import Request
+from syncengine.app.stopping import heeding
 from syncengine.config import DestinationConfig
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.tally import Tally
-from syncengine.errors import RunRefused
+from syncengine.errors import RunRefused, RunStopped
 from syncengine.model.reports import Noteworthy, Progress, RunReport
 from syncengine.model.work import BatchKind
 from syncengine.planning.match_keys import may_collide
@@ -74,8 +75,11 @@ async def run_destination(
         def advance(contacts: int) -> None:
             progress.advanced(destination.name, contacts, account.pacing.requests - sent)
 
-        async with asking(destination, account) as retrier, recorder.running():
-            stopping = _Stopping(stop, account)
+        async with (
+            asking(destination, account) as retrier,
+            recorder.running(),
+            heeding(stop, account.pacing) as stopping,
+        ):
             broken = await Dispatcher(
                 preparer=preparer,
                 contacts=ContactSync(task, destination.vendor, retrier, store, recorder, stopping),
@@ -96,8 +100,9 @@ async def run_destination(
             raise
         status, code, said = "refused", 2, str(refused)
     tally.defer(await batches.left() if status != "refused" else 0)
-    if account.pacing.stopped is not None:
-        status, code, said = "halted", 1, stopped_by(account.pacing.stopped, destination)
+    halted = account.pacing.stopped
+    if halted is not None and not isinstance(halted, RunStopped):
+        status, code, said = "halted", 1, stopped_by(halted, destination)
     elif status == "done" and tally.fell_short:
         status, code = ("stopped" if stop.is_set() else "incomplete"), 1
     report = RunReport(
@@ -123,18 +128,6 @@ async def run_destination(
     await finish_run(fence, run_id, status, report.public(), said)
     progress.finished(destination.name)
     return report
-
-
-class _Stopping(asyncio.Event):
-    """Set when the whole call is to stop, or when this account is."""
-
-    def __init__(self, stop: asyncio.Event, account: Account) -> None:
-        super().__init__()
-        self._stop = stop
-        self._account = account
-
-    def is_set(self) -> bool:
-        return self._stop.is_set() or self._account.pacing.stopped is not None
 
 
 async def _survey(

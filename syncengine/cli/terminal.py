@@ -64,6 +64,10 @@ class Stopped:
         return None if self.signal is None else 128 + self.signal
 
 
+_FIRST = "Stopping: what is under way is finished and written down. Once more stops at once."
+_SECOND = "Stopped at once: what became of the last requests is open, and the next run settles it."
+
+
 def run_stoppable(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], stopped: Stopped) -> T | None:
     """Run a coroutine; the first SIGINT or SIGTERM asks it to stop, the second cancels it (then None is returned)."""
 
@@ -75,9 +79,10 @@ def run_stoppable(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], stopp
         def on(number: int) -> None:
             if stopped.signal is None:
                 stopped.signal = number
-                err.print("Stopping: what is under way is finished and written down. Once more stops at once.")
+                err.print(_FIRST, soft_wrap=True)
                 event.set()
             else:
+                err.print(_SECOND, soft_wrap=True)
                 task.cancel()
 
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -12,6 +12,8 @@ from syncengine.ports import ContactStore
 
 INTERVAL = 0.25
 MOST = 500
+_GRACE = 1.0
+"""Seconds in which a flush may come to its end when everything is being cancelled; it leaves nothing behind it."""
 
 
 class Recorder:
@@ -59,4 +61,11 @@ class Recorder:
             with suppress(TimeoutError):
                 async with asyncio.timeout(INTERVAL):
                     await self._full.wait()
-            await asyncio.shield(self.flush())
+            flushing = asyncio.ensure_future(self.flush())
+            try:
+                await asyncio.shield(flushing)
+            except asyncio.CancelledError:
+                await asyncio.wait({flushing}, timeout=_GRACE)
+                flushing.cancel()
+                await asyncio.gather(flushing, return_exceptions=True)
+                raise

@@ -1,0 +1,38 @@
+"""A run that is asked to stop: requests that are out are finished, and nobody waits for anything else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from syncengine.engine.pacing import Pacing
+from syncengine.errors import RunStopped
+
+
+class Stopping(asyncio.Event):
+    """Set when the whole call is to stop, or when this account is."""
+
+    def __init__(self, stop: asyncio.Event, pacing: Pacing) -> None:
+        super().__init__()
+        self._stop = stop
+        self._pacing = pacing
+
+    def is_set(self) -> bool:
+        return self._stop.is_set() or self._pacing.stopped is not None
+
+
+@asynccontextmanager
+async def heeding(stop: asyncio.Event, pacing: Pacing) -> AsyncIterator[Stopping]:
+    """Let no request out any more once ``stop`` is set: a vendor's limit may have them wait for an hour."""
+
+    async def heed() -> None:
+        await stop.wait()
+        pacing.stop(RunStopped("the run was stopped before this contact was through; the next run goes on"))
+
+    task = asyncio.create_task(heed(), name="stop")
+    try:
+        yield Stopping(stop, pacing)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
