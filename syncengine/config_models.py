@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from syncengine.model.limits import REMEMBERED
 from syncengine.model.mapping import Form, OnNull, OnRemoved
 from syncengine.vendors.kit import Duration
 
 Name = Annotated[str, Field(min_length=1)]
+
+
+def _long_enough(seconds: float) -> float:
+    if seconds < REMEMBERED:
+        raise ValueError(f"must be {REMEMBERED / 86400:.0f}d or more: by its outcomes a long limit knows what was sent")
+    return seconds
+
+
+Retention = Annotated[Duration, AfterValidator(_long_enough)]
+"""Seconds that outcomes are kept."""
 
 
 class _Model(BaseModel):
@@ -41,6 +52,8 @@ class EngineFile(_Model):
     """Contacts a batch, the unit of progress and of ``retry RUN --batch N``."""
     lease_ttl: Annotated[Duration, Field(ge=1.0)] = 30.0
     """How long a run that died keeps its account."""
+    keep_outcomes: Retention = 90 * 86400.0
+    """How long ``prune`` keeps runs with their batches and outcomes: 35d or longer."""
 
 
 class FieldModel(_Model):
@@ -163,6 +176,8 @@ class DestinationFile(_Model):
     """Where it differs from the common source."""
     where: Name | None = None
     """SQL: which rows are meant. Who does not match counts as removed."""
+    opted_out: Name | None = None
+    """A boolean column: where it is true, nothing at all is sent about the contact, not even its removal."""
     match_on: tuple[Name, ...] = ()
     """Mapped fields the vendor recognises a contact by, tried in order."""
     fields: dict[Name, FieldModel]

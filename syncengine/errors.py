@@ -4,6 +4,7 @@ SyncEngineError
  ├── RequestFailed                one request; retried, then its contact is deferred
  │    ├── VendorUnavailable       no answer, or one that judges nobody
  │    └── VendorThrottled         the vendor says "too fast"
+ ├── ContactSuppressed            one contact; nothing is sent about it (any more)
  ├── AccountStopped               one account; its contacts are deferred, other accounts go on (exit 1)
  │    ├── VendorHalted            bad key, quota, breaker
  │    ├── ProtocolViolation       the vendor broke the rules its adapter relies on
@@ -56,6 +57,14 @@ class VendorThrottled(RequestFailed):
     def __init__(self, message: str, *, retry_after: float | None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class ContactSuppressed(SyncEngineError):
+    """Nothing may be sent about this contact: suppressed, opted out or forgotten (``reason``)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"nothing is sent about this contact: {reason}")
+        self.reason = reason
 
 
 class AccountStopped(SyncEngineError):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from syncengine.model.calls import Answer, Call
 from syncengine.model.capabilities import Capabilities
+from syncengine.model.consent import Subject
 from syncengine.model.contact import MatchKey, Page, Remote
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.work import Batch, BatchKind, ContactState, Intent, LeaseGrant, Link, Record, SourceRow
@@ -100,10 +101,16 @@ class Gate(Protocol):
         ...
 
 
+Allowed: TypeAlias = Callable[[], Awaitable[None]]
+"""Raises ContactSuppressed when nothing may be sent about a contact any more."""
+
+
 class Sender(Protocol):
     """Sends one request and reads its response. Raises VendorUnavailable when none came."""
 
-    async def send(self, request: Request) -> Response: ...
+    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+        """``allowed`` is asked right before the bytes go out; what it raises keeps them here."""
+        ...
 
 
 class SourceReader(Protocol):
@@ -132,6 +139,10 @@ class ContactStore(Protocol):
 
         A contact that left the source gives its vendor contact up.
         """
+        ...
+
+    async def suppressed(self, asked: Mapping[str, Sequence[Subject]]) -> Mapping[str, str]:
+        """Of these contacts, those about whom nothing is sent, with the reason."""
         ...
 
     async def owner(self, contact_id: str, external_ids: Sequence[str]) -> str | None:

@@ -21,7 +21,7 @@ from yarl import URL
 from syncengine import __version__
 from syncengine.errors import RequestFailed, VendorHalted, VendorUnavailable
 from syncengine.model.http import Request, Response
-from syncengine.ports import Gate, Permit
+from syncengine.ports import Allowed, Gate, Permit
 from syncengine.transport_errors import TooLong, in_words
 
 MOST_BYTES = 10 * 1024 * 1024
@@ -70,13 +70,14 @@ class Transport:
         if self._session is not None:
             await self._session.close()
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
         """Send one request and read its response to the end.
 
-        Raises VendorUnavailable when no whole response came, AccountStopped when nothing may be sent.
+        Raises VendorUnavailable when no whole response came, AccountStopped when nothing may be sent, and whatever
+        ``allowed`` raises.
         """
         _refuse_broken(request)
-        attempts = _Attempts(self._gate, self._timeout)
+        attempts = _Attempts(self._gate, self._timeout, allowed)
         try:
             async with attempts.deadline:
                 response = await self._exchange(request, attempts)
@@ -112,12 +113,13 @@ class Transport:
 class _Attempts:
     """The real attempts of one request, each with a permit of its own; aiohttp calls it for each."""
 
-    def __init__(self, gate: Gate, timeout: float) -> None:
+    def __init__(self, gate: Gate, timeout: float, allowed: Allowed | None) -> None:
         self.deadline = asyncio.timeout(None)
         self.maybe_arrived = False
         self.status: int | None = None
         self._gate = gate
         self._timeout = timeout
+        self._allowed = allowed
         self._permit: Permit | None = None
         self._sending = False
 
@@ -131,8 +133,10 @@ class _Attempts:
         self.deadline.reschedule(asyncio.get_running_loop().time() + self._timeout)
         return await handler(request)
 
-    def about_to_send(self) -> None:
-        """The connection stands. Raises AccountStopped when the bytes must stay here."""
+    async def about_to_send(self) -> None:
+        """The connection stands. Raises AccountStopped or ContactSuppressed when the bytes must stay here."""
+        if self._allowed is not None:
+            await self._allowed()
         self._gate.check()
         self._sending = self.maybe_arrived = True
 
@@ -159,7 +163,7 @@ async def _about_to_send(
     _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams
 ) -> None:
     """In spite of its name aiohttp's signal comes right before the head is written (a test holds it to that)."""
-    context.trace_request_ctx.about_to_send()
+    await context.trace_request_ctx.about_to_send()
 
 
 def _refuse_broken(request: Request) -> None:

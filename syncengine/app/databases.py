@@ -110,6 +110,7 @@ def source_spec(destination: DestinationConfig) -> SourceSpec:
         if members:
             places |= {column: f"{name}.columns.{member}" for member, column in members.columns.items()}
             places |= {members.column: f"{name}.from"} if members.column else {}
+    places |= {options.opted_out: "opted_out"} if options.opted_out else {}
     return SourceSpec(
         key=source.key,
         columns=destination.mapping.columns,
@@ -118,6 +119,7 @@ def source_spec(destination: DestinationConfig) -> SourceSpec:
         where=options.where,
         salt=_salt(destination),
         places=places,
+        flags={options.opted_out: "opted_out"} if options.opted_out else {},
     )
 
 

@@ -14,6 +14,7 @@ from syncengine.app.remarks import remarks
 from syncengine.app.request import Request
 from syncengine.app.stopping import heeding
 from syncengine.config import DestinationConfig
+from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.prepare import Preparer
@@ -82,7 +83,15 @@ async def run_destination(
         ):
             broken = await Dispatcher(
                 preparer=preparer,
-                contacts=ContactSync(task, destination.vendor, retrier, store, recorder, stopping),
+                contacts=ContactSync(
+                    task,
+                    destination.vendor,
+                    retrier,
+                    store,
+                    recorder,
+                    stopping,
+                    Consent(store, rows, task.mapping) if task.needs_consent else None,
+                ),
                 batches=batches,
                 recorder=recorder,
                 tally=tally,

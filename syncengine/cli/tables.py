@@ -11,9 +11,9 @@ from rich.table import Table
 
 from syncengine.cli.terminal import out
 from syncengine.model.http import Json
-from syncengine.model.reports import Check, PlanReport, RunReport
+from syncengine.model.reports import Check, PlanReport, PruneReport, RunReport
 
-_OTHER = ("rejected", "deferred", "unsupported")
+_OTHER = ("rejected", "deferred", "unsupported", "suppressed")
 
 
 class Public(Protocol):
@@ -95,6 +95,20 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
             if text:
                 out.print(text, markup=False, style="bold", soft_wrap=True)
     out.print("Nothing was sent.")
+
+
+def print_pruned(reports: Sequence[PruneReport]) -> None:
+    """What was deleted."""
+    for report in reports:
+        days = f"{report.older_than / 86400:g} days"
+        if not report.runs + report.batches + report.outcomes + report.quota_minutes:
+            out.print(f"No run is older than {days}, but for the newest of each destination.")
+            continue
+        out.print(
+            f"Deleted what is older than {days}: {report.runs} runs with {report.batches} batches and {report.outcomes} "
+            f"outcomes, {report.quota_minutes} minutes of long limits, in {duration(report.seconds)}.",
+            soft_wrap=True,
+        )
 
 
 def print_checks(checks: Sequence[Check]) -> None:

@@ -8,14 +8,25 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from syncengine.engine import records
+from syncengine.engine.conclusions import (
+    AMBIGUOUS,
+    UNSETTLED,
+    by_key,
+    created,
+    gone,
+    not_ready,
+    owned,
+    repeatable,
+    visible,
+)
+from syncengine.engine.consent import Consent
 from syncengine.engine.exchange import Meter
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Retrier
 from syncengine.engine.task import Job, Task
-from syncengine.errors import AccountStopped, VendorUnavailable
+from syncengine.errors import AccountStopped, ContactSuppressed, VendorUnavailable
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, Unsupported
-from syncengine.model.capabilities import Capabilities
-from syncengine.model.contact import Desired, Known, Remote
+from syncengine.model.contact import Known, Remote
 from syncengine.model.http import Exchange
 from syncengine.model.work import Record
 from syncengine.planning import settle
@@ -61,6 +72,7 @@ class ContactSync:
         store: ContactStore,
         recorder: Recorder,
         stopping: asyncio.Event,
+        consent: Consent | None = None,
     ) -> None:
         self._task = task
         self._vendor = vendor
@@ -69,26 +81,35 @@ class ContactSync:
         self._store = store
         self._recorder = recorder
         self._stopping = stopping
+        self._consent = consent
 
     async def sync(self, job: Job) -> Ending:
         """The contact's turn, to its end. Raises StorageError and LeaseLost only."""
-        turn = _Turn(job, job.state.known, Meter())
+        turn = _Turn(job, job.state.known, Meter(self._consent.about(job) if self._consent else None))
         if self._stopping.is_set():
             return self._deferred(turn, "stopped", AccountStopped("the run was stopped before this contact's turn"))
         try:
-            for _ in range(self._task.patience.attempts):
-                ending = await self._settle(turn) or await self._send(turn)
-                if ending is not None:
-                    return ending
+            return await self._take(turn)
         except VendorUnavailable as error:
-            ending = self._deferred(turn, "unreachable", error)
-            if _not_ready(turn, error) and not job.postponed:
-                ready_in = min(self._capabilities.settles_within, self._task.patience.max_wait)
-                return replace(ending, postponed=True, wait=ready_in)
-            return ending
+            return self._put_off(turn, error)
         except AccountStopped as error:
             return self._deferred(turn, "account_stopped", error)
+        except ContactSuppressed as error:
+            return self._suppressed(turn, error.reason)
+
+    async def _take(self, turn: _Turn) -> Ending:
+        for _ in range(self._task.patience.attempts):
+            ending = await self._settle(turn) or await self._send(turn)
+            if ending is not None:
+                return ending
         return self._unsettled(turn)
+
+    def _put_off(self, turn: _Turn, error: VendorUnavailable) -> Ending:
+        ending = self._deferred(turn, "unreachable", error)
+        if turn.job.postponed or not not_ready(error, turn.actions):
+            return ending
+        ready_in = min(self._capabilities.settles_within, self._task.patience.max_wait)
+        return replace(ending, postponed=True, wait=ready_in)
 
     async def _settle(self, turn: _Turn) -> Ending | None:
         """Look up what has to be; None when the contact is ready to be planned."""
@@ -125,7 +146,7 @@ class ContactSync:
         ids = [remote.external_id for remote in hits]
         if not turn.job.postponed and (owner := await self._store.owner(turn.job.state.contact_id, ids)):
             return replace(self._held(turn, owner), postponed=True)
-        return self._rejected(turn, _AMBIGUOUS)
+        return self._rejected(turn, AMBIGUOUS)
 
     async def _link(self, turn: _Turn, remote: Remote) -> Ending | None:
         link = await self._store.link(turn.job.state.contact_id, remote.external_id)
@@ -138,7 +159,7 @@ class ContactSync:
             return replace(self._held(turn, link.owner), postponed=True)
         if not link.owner_settled:
             return self._held(turn, link.owner)
-        return self._rejected(turn, _owned(link.owner))
+        return self._rejected(turn, owned(link.owner))
 
     async def _send(self, turn: _Turn) -> Ending | None:
         """Plan against what is known now and send; None when a create's outcome is unknown and to be looked up."""
@@ -148,18 +169,18 @@ class ContactSync:
         doubtful = turn.known.pending is not None
         for index, planned in enumerate(plan.calls):
             call = replace(planned, external_id=turn.known.external_id or planned.external_id)
-            repeatable = call.action is not Action.CREATE or _repeatable(call, self._vendor)
+            again = repeatable(call, self._capabilities)
             try:
-                answer = await self._answer(turn, call, repeatable=repeatable)
-            except (VendorUnavailable, AccountStopped) as error:
+                answer = await self._answer(turn, call, repeatable=again)
+            except (VendorUnavailable, AccountStopped, ContactSuppressed) as error:
                 maybe = isinstance(error, VendorUnavailable) and error.maybe_applied
                 open_calls = settle.remaining((call, *plan.calls[index + 1 :]), age=0.0)
                 turn.known = replace(turn.known, pending=open_calls if maybe or doubtful else None)
-                if maybe and not repeatable and self._capabilities.find_by and not self._stopping.is_set():
+                if maybe and not again and self._capabilities.find_by and not self._stopping.is_set():
                     return None
                 raise
             if isinstance(answer, Rejected):
-                if _gone(answer, turn.job.desired):
+                if gone(answer, turn.job.desired):
                     answer = Applied()
                 else:
                     turn.known = replace(turn.known, pending=turn.known.pending if index == 0 else None)
@@ -178,17 +199,17 @@ class ContactSync:
     async def _answer(self, turn: _Turn, call: Call, *, repeatable: bool) -> Answer:
         def make() -> Exchange[Answer]:
             exchange = self._vendor.send(call)
-            return _visible(exchange) if _created(turn) else exchange
+            return visible(exchange) if created(turn.actions) else exchange
 
         return await self._retrier.run(make, turn.meter, repeatable=repeatable)
 
     async def _taken_over(self, turn: _Turn, call: Call, applied: Applied) -> Ending | None:
         """The end for a contact whose write by a match key went to a vendor contact that another one owns."""
         new = turn.known.external_id is None and applied.external_id is not None
-        if not new or not _by_key(call, self._capabilities):
+        if not new or not by_key(call, self._capabilities):
             return None
         link = await self._store.link(turn.job.state.contact_id, applied.external_id or "")
-        return self._rejected(turn, _owned(link.owner)) if link.owner else None
+        return self._rejected(turn, owned(link.owner)) if link.owner else None
 
     def _plan(self, turn: _Turn) -> Plan | Rejected:
         job = turn.job
@@ -233,66 +254,22 @@ class ContactSync:
         )
         return Ending(record, unreachable=unreachable and not turn.actions)
 
+    def _suppressed(self, turn: _Turn, reason: str) -> Ending:
+        job = turn.job
+        record = records.suppressed(
+            job.state,
+            turn.known,
+            job.source_hash,
+            reason,
+            removal=job.desired is None,
+            actions=turn.actions,
+            requests=turn.meter.requests,
+        )
+        return Ending(record)
+
     def _unsettled(self, turn: _Turn) -> Ending:
-        return self._deferred(turn, "unsettled", VendorUnavailable(_UNSETTLED, maybe_applied=True))
+        return self._deferred(turn, "unsettled", VendorUnavailable(UNSETTLED, maybe_applied=True))
 
     def _held(self, turn: _Turn, owner: str) -> Ending:
         message = f"its match key is still held at the vendor by contact {owner}, which has work to do first"
         return Ending(records.deferred(turn.job, turn.known, "key_still_held", message, requests=turn.meter.requests))
-
-
-def _created(turn: _Turn) -> bool:
-    return Action.CREATE in turn.actions or Action.UPSERT in turn.actions
-
-
-def _not_ready(turn: _Turn, error: VendorUnavailable) -> bool:
-    """Whether the vendor can be reached, and only puts off what follows a create."""
-    return _created(turn) and error.status is not None and 400 <= error.status < 500
-
-
-def _visible(exchange: Exchange[Answer]) -> Exchange[Answer]:
-    """The exchange, for a contact just created: that it is not found says only that the vendor is not ready yet."""
-    answer = yield from exchange
-    if isinstance(answer, Rejected) and answer.code == "not_found":
-        raise VendorUnavailable(
-            "the vendor does not show a contact yet that it has just created", maybe_applied=False, status=answer.status
-        )
-    return answer
-
-
-def _repeatable(call: Call, vendor: Vendor) -> bool:
-    write = vendor.capabilities.create
-    return call.action is Action.CREATE and write is not None and write.repeatable
-
-
-def _by_key(call: Call, capabilities: Capabilities) -> bool:
-    """Whether the answer may name a contact that was there before, without saying so."""
-    if call.action is Action.UPSERT:
-        return capabilities.upsert is not None and bool(capabilities.upsert.keyed_by)
-    create = capabilities.create if call.action is Action.CREATE else None
-    return create is not None and not create.tells_existing
-
-
-def _gone(answer: Rejected, desired: Desired | None) -> bool:
-    """A contact that is to be untagged or deleted and no longer exists at the vendor is done with."""
-    return desired is None and answer.code == "not_found"
-
-
-_UNSETTLED = (
-    "a create was sent and its answer was lost; it could not be found yet, and a second one is not created before the "
-    "vendor has had time to settle. The next run looks again"
-)
-_AMBIGUOUS = Rejected(
-    "ambiguous_match",
-    "the vendor holds several contacts with this match key, and guessing would write to the wrong person: merge them "
-    "there, or add a field to match_on that tells them apart",
-    by_vendor=False,
-)
-
-
-def _owned(owner: str) -> Rejected:
-    return Rejected(
-        "ambiguous_match",
-        f"the vendor's contact with this match key belongs to contact {owner}: correct one of the two rows",
-        by_vendor=False,
-    )

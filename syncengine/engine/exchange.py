@@ -6,16 +6,17 @@ from contextlib import closing
 from typing import TypeVar
 
 from syncengine.model.http import Exchange
-from syncengine.ports import Sender
+from syncengine.ports import Allowed, Sender
 
 T = TypeVar("T")
 
 
 class Meter:
-    """Counts the requests of one contact."""
+    """Counts the requests of one contact; ``allowed`` is asked before each goes out."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowed: Allowed | None = None) -> None:
         self.requests = 0
+        self.allowed = allowed
 
 
 async def drive(exchange: Exchange[T], sender: Sender, meter: Meter) -> T:
@@ -28,7 +29,7 @@ async def drive(exchange: Exchange[T], sender: Sender, meter: Meter) -> T:
             request = next(exchange)
             while True:
                 meter.requests += 1
-                response = await sender.send(request)
+                response = await sender.send(request, meter.allowed)
                 request = exchange.send(response)
         except StopIteration as end:
             result: T = end.value

@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncengine.engine import records
+from syncengine.engine.consent import OPTED_OUT, subjects_of
 from syncengine.engine.task import Job, Task
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Desired, Known
 from syncengine.model.work import Batch, BatchKind, ContactState, Intent, Record, SourceRow, Status
-from syncengine.planning.mapping import desire, no_match_key
+from syncengine.planning.mapping import desire, has_opted_out, no_match_key
 from syncengine.planning.match_keys import hashes
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import plan_removal
@@ -87,10 +88,27 @@ class Preparer:
         states = await self._store.load(batch.contact_ids)
         losers = await self._keys.losers(batch.contact_ids) if self._keys else {}
         planned = await self._planned(batch, rows, states, losers, postponed)
+        jobs = {item.state.contact_id: item for item in planned if isinstance(item, Job)}
+        withheld = await self._withheld(jobs)
         return Prepared(
-            tuple(item for item in planned if isinstance(item, Job)),
-            tuple(item for item in planned if isinstance(item, Record)),
+            tuple(job for contact_id, job in jobs.items() if contact_id not in withheld),
+            (*(item for item in planned if isinstance(item, Record)), *withheld.values()),
         )
+
+    async def _withheld(self, jobs: Mapping[str, Job]) -> Mapping[str, Record]:
+        """Those about whom nothing is sent."""
+        asked = {contact_id: subjects_of(job) for contact_id, job in jobs.items()}
+        reasons = await self._store.suppressed(asked) if asked and self._task.needs_consent else {}
+        return {
+            contact_id: records.suppressed(
+                jobs[contact_id].state,
+                jobs[contact_id].state.known,
+                jobs[contact_id].source_hash,
+                reason,
+                removal=jobs[contact_id].desired is None,
+            )
+            for contact_id, reason in reasons.items()
+        }
 
     async def _planned(
         self,
@@ -107,6 +125,9 @@ class Preparer:
             state, row = states.get(contact_id), rows.get(contact_id)
             if row is not None:
                 state = state or ContactState(contact_id)
+                if has_opted_out(row, self._task.mapping):
+                    planned.append(_opted_out(state, row))
+                    continue
                 job = self._change(batch.number, state, row, losers.get(contact_id))
                 job = replace(job, postponed=contact_id in postponed) if isinstance(job, Job) else job
                 planned.append(job)
@@ -151,6 +172,11 @@ class Preparer:
         job = Job(batch, state, None, None, plan)
         unknown = needs_look_up(None, state.known, self._capabilities, find_first=False)
         return job if plan.calls or unknown else records.in_step(job, _left(state.known), (), 0, plan.unsupported)
+
+
+def _opted_out(state: ContactState, row: SourceRow) -> Record | None:
+    settled = state.status is Status.SUPPRESSED and state.source_hash == row.source_hash
+    return None if settled else records.suppressed(state, state.known, row.source_hash, OPTED_OUT)
 
 
 def _left(known: Known) -> Known:

@@ -58,6 +58,29 @@ def deferred(
     return replace(step(job, known, known.pending), outcome=outcome)
 
 
+def suppressed(
+    state: ContactState,
+    known: Known,
+    source_hash: int | None,
+    reason: str,
+    *,
+    removal: bool = False,
+    actions: tuple[Action, ...] = (),
+    requests: int = 0,
+) -> Record:
+    """Nothing is sent about the contact. What was sent before and is still unknown stays noted."""
+    message = f"nothing is sent about it ({reason})"
+    return Record(
+        contact_id=state.contact_id,
+        known=known,
+        status=Status.REMOVED if removal else Status.SUPPRESSED,
+        source_hash=None if removal else source_hash,
+        rejections=state.rejections,
+        rejected_hash=state.rejected_hash,
+        outcome=ContactOutcome(OutcomeKind.SUPPRESSED, actions, requests, reason, message),
+    )
+
+
 def rejected(
     state: ContactState,
     known: Known,

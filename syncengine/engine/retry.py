@@ -9,7 +9,7 @@ from random import Random
 from typing import Protocol, TypeVar
 
 from syncengine.engine.exchange import Meter, drive
-from syncengine.errors import AccountStopped, VendorHalted, VendorThrottled, VendorUnavailable
+from syncengine.errors import AccountStopped, ContactSuppressed, VendorHalted, VendorThrottled, VendorUnavailable
 from syncengine.model.http import Exchange
 from syncengine.ports import Sender
 
@@ -67,6 +67,10 @@ class Retrier:
                 result = await drive(make(), self._sender, meter)
             except AccountStopped as error:
                 self._pacing.stop(error)
+                raise
+            except ContactSuppressed as error:
+                if maybe:  # what an earlier attempt did is not known
+                    raise VendorUnavailable(str(error), maybe_applied=True) from None
                 raise
             except VendorThrottled as error:
                 throttled += 1

@@ -44,6 +44,6 @@ class Tally:
 
     def public_contacts(self) -> dict[str, int]:
         """The names of ``run --json``."""
-        names = ("applied", "rejected", "deferred", "unsupported")
+        names = ("applied", "rejected", "deferred", "unsupported", "suppressed")
         counted = {name: self.contacts[name] for name in names}
         return {"changed": sum(counted.values()), **counted}

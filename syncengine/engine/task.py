@@ -21,6 +21,8 @@ class Task:
     source_key: str
     on_removed: OnRemoved
     find_first: bool = True
+    needs_consent: bool = True
+    """Nothing is sent about who is suppressed. False only for what an erasure sends."""
     in_flight: int = 8
     patience: Patience = field(default_factory=Patience)
 

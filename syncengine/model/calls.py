@@ -58,6 +58,8 @@ class OutcomeKind(StrEnum):
     DEFERRED = "deferred"
     UNSUPPORTED = "unsupported"
     UNKNOWN = "unknown"
+    SUPPRESSED = "suppressed"
+    """Nothing is sent about the contact; planned again once that is lifted."""
 
 
 @dataclass(frozen=True, slots=True)

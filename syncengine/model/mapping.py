@@ -67,6 +67,8 @@ class Mapping:
     match_on: tuple[str, ...] = ()
     """Mapped fields, tried in order; empty where the vendor's identity is the contact id."""
     on_null: OnNull = OnNull.SKIP
+    opted_out: str | None = None
+    """A boolean column: where it is true, nothing is sent about the contact."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -76,4 +78,5 @@ class Mapping:
             if members is not None:
                 names += [members.column] if members.column else []
                 names += [column for _, column in members.columns]
+        names += [self.opted_out] if self.opted_out else []
         return tuple(dict.fromkeys(names))

@@ -37,6 +37,8 @@ class Status(StrEnum):
     REJECTED = "rejected"
     DEAD = "dead"
     """A dead letter: refused three times with the same source hash."""
+    SUPPRESSED = "suppressed"
+    """Nothing is sent about it; planned again once that is lifted, or its row changes."""
     REMOVED = "removed"
     """Left the source, and that was dealt with."""
 

@@ -46,6 +46,13 @@ def desire(row: SourceRow, mapping: Mapping, identity: str | None) -> Desired | 
     )
 
 
+def has_opted_out(row: SourceRow, mapping: Mapping) -> bool:
+    """Whether the row says that nothing is to be sent about its contact."""
+    if mapping.opted_out is None:
+        return False
+    return dict(zip(mapping.columns, row.values, strict=True))[mapping.opted_out] is True
+
+
 def _members(values: dict[str, Json], mapping: SetMapping | None) -> frozenset[str]:
     """A managed set's members."""
     if mapping is None:

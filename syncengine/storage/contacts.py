@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import asyncpg
 import orjson
 
+from syncengine.model.consent import Subject
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.http import Json
 from syncengine.model.work import ContactState, Intent, Link, Record, Status
+from syncengine.storage.consent import find_suppressed
 from syncengine.storage.fence import Fence
 from syncengine.storage.statements import statements
 
@@ -31,6 +33,10 @@ class Contacts:
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["load"], self._destination, list(contact_ids))
         return {row["contact_id"]: _state(row) for row in rows}
+
+    async def suppressed(self, asked: Mapping[str, Sequence[Subject]]) -> Mapping[str, str]:
+        async with self._fence.reading() as connection:
+            return await find_suppressed(connection, asked)
 
     async def intend(self, intents: Sequence[Intent]) -> None:
         if not intents:

@@ -15,6 +15,8 @@ from syncengine.storage.source import KeyKind, Source, SourceSpec
 from syncengine.storage.statements import statements
 
 _KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "f": "foreign table"}
+_BOOLEAN = 16
+"""The type's oid, the same in every Postgres."""
 _SHOWN = 30
 """Columns listed in a message."""
 
@@ -89,6 +91,9 @@ class _Inspection:
                 self._problem(place, f'column "{column}" is not in {spec.label}{_having(column, list(types))}')
             elif counts[column] > 1:
                 self._problem(place, f'column "{column}" comes {counts[column]} times in {spec.label}; name it once')
+        for column, place in spec.flags.items():
+            if types.get(column, _BOOLEAN) != _BOOLEAN:
+                self._problem(place, f'column "{column}" has to be boolean: true means that nothing is sent')
         return types
 
     async def _source(self, oid: int, relation: str, alias: str, where: str, types: dict[str, int]) -> Source:

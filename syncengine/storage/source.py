@@ -41,6 +41,8 @@ class SourceSpec:
     a candidate."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Column to the place in the configuration that names it, for messages: ``{"mobile": "fields.phone.from"}``."""
+    flags: Mapping[str, str] = field(default_factory=dict)
+    """Columns that have to be boolean, with the place in the configuration that names each."""
     key_place: str = "source.key"
     where_place: str = "where"
     place: str = ""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from syncengine.model.consent import Subject
 from syncengine.model.contact import Known
 from syncengine.model.work import ContactOutcome, ContactState, Intent, Link, Record, Status
 from tests.memory.database import Database, Fence, KnownRow, StateRow, kept, known_of
@@ -35,6 +36,15 @@ class Contacts:
                 )
                 for contact_id, place in places.items()
                 if (row := database.states.get(place))
+            }
+
+    async def suppressed(self, asked: Mapping[str, Sequence[Subject]]) -> Mapping[str, str]:
+        async with self._fence.reading("load suppressions") as database:
+            held = database.suppressed
+            return {
+                contact_id: next(held[subject.text] for subject in subjects if subject.text in held)
+                for contact_id, subjects in asked.items()
+                if any(subject.text in held for subject in subjects)
             }
 
     async def intend(self, intents: Sequence[Intent]) -> None:

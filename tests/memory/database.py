@@ -82,6 +82,8 @@ class Database:
     """By run and number."""
     outcomes: dict[tuple[int, str], ContactOutcome] = field(default_factory=dict)
     """By run and contact."""
+    suppressed: dict[str, str] = field(default_factory=dict)
+    """A subject's text to the reason."""
 
     def ended(self, run_id: int, kind: OutcomeKind) -> set[str]:
         """The contacts of a run that ended so."""

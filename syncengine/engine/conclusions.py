@@ -1,0 +1,70 @@
+"""What follows from a call and its answer, or from the want of one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncengine.errors import VendorUnavailable
+from syncengine.model.calls import Action, Answer, Call, Rejected
+from syncengine.model.capabilities import Capabilities
+from syncengine.model.contact import Desired
+from syncengine.model.http import Exchange
+
+
+def created(actions: Sequence[Action]) -> bool:
+    """Whether one of these made the contact."""
+    return Action.CREATE in actions or Action.UPSERT in actions
+
+
+def not_ready(error: VendorUnavailable, actions: Sequence[Action]) -> bool:
+    """Whether the vendor can be reached, and only puts off what follows a create."""
+    return created(actions) and error.status is not None and 400 <= error.status < 500
+
+
+def visible(exchange: Exchange[Answer]) -> Exchange[Answer]:
+    """The exchange, for a contact just created: that it is not found says only that the vendor is not ready yet."""
+    answer = yield from exchange
+    if isinstance(answer, Rejected) and answer.code == "not_found":
+        raise VendorUnavailable(
+            "the vendor does not show a contact yet that it has just created", maybe_applied=False, status=answer.status
+        )
+    return answer
+
+
+def repeatable(call: Call, capabilities: Capabilities) -> bool:
+    """Whether a call whose answer was lost may be sent again without a look."""
+    return call.action is not Action.CREATE or (capabilities.create is not None and capabilities.create.repeatable)
+
+
+def by_key(call: Call, capabilities: Capabilities) -> bool:
+    """Whether the answer may name a contact that was there before, without saying so."""
+    if call.action is Action.UPSERT:
+        return capabilities.upsert is not None and bool(capabilities.upsert.keyed_by)
+    create = capabilities.create if call.action is Action.CREATE else None
+    return create is not None and not create.tells_existing
+
+
+def gone(answer: Rejected, desired: Desired | None) -> bool:
+    """A contact that is to be untagged or deleted and no longer exists at the vendor is done with."""
+    return desired is None and answer.code == "not_found"
+
+
+UNSETTLED = (
+    "a create was sent and its answer was lost; it could not be found yet, and a second one is not created before the "
+    "vendor has had time to settle. The next run looks again"
+)
+AMBIGUOUS = Rejected(
+    "ambiguous_match",
+    "the vendor holds several contacts with this match key, and guessing would write to the wrong person: merge them "
+    "there, or add a field to match_on that tells them apart",
+    by_vendor=False,
+)
+
+
+def owned(owner: str) -> Rejected:
+    """The refusal of a contact whose vendor contact belongs to another one."""
+    return Rejected(
+        "ambiguous_match",
+        f"the vendor's contact with this match key belongs to contact {owner}: correct one of the two rows",
+        by_vendor=False,
+    )

@@ -1,0 +1,83 @@
+"""Whether anything may be sent about a contact, asked once more right before each request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from syncengine.engine.task import Job
+from syncengine.errors import ContactSuppressed
+from syncengine.model.consent import Subject, subjects
+from syncengine.model.mapping import Mapping as ContactMapping
+from syncengine.planning.mapping import has_opted_out
+from syncengine.ports import Allowed, ContactStore, SourceReader
+
+OPTED_OUT = "opted_out"
+"""The reason where the source's own column says so."""
+
+
+def subjects_of(job: Job) -> tuple[Subject, ...]:
+    """All that a suppression may name the job's contact by: as it is wanted, and as it is known."""
+    known, desired = job.state.known, job.desired
+    keys = [*(desired.keys if desired else ()), *((known.key,) if known.key else ())]
+    wanted = desired.fields.values() if desired else ()
+    return subjects(job.state.contact_id, (*wanted, *known.fields.values(), *(key.value for key in keys)))
+
+
+class Consent:
+    """Questions that come while one is being answered are answered together: one reading for all of them."""
+
+    def __init__(self, store: ContactStore, source: SourceReader, mapping: ContactMapping) -> None:
+        self._store = store
+        self._source = source
+        self._mapping = mapping
+        self._turn = asyncio.Lock()
+        self._waiting: list[_Question] = []
+
+    def about(self, job: Job) -> Allowed:
+        """What is to be asked before each request about this job's contact. Raises ContactSuppressed, StorageError."""
+        return partial(self._ask, job.state.contact_id, subjects_of(job), job.desired is not None)
+
+    async def _ask(self, contact_id: str, named: Sequence[Subject], wanted: bool) -> None:  # noqa: FBT001 - see about
+        question = _Question(contact_id, named, wanted=wanted)
+        self._waiting.append(question)
+        async with self._turn:
+            if not question.answer.done():
+                await self._answer_all()
+        reason = question.answer.result()
+        if reason is not None:
+            raise ContactSuppressed(reason)
+
+    async def _answer_all(self) -> None:
+        questions, self._waiting = self._waiting, []
+        try:
+            reasons = await self._reasons(questions)
+        except asyncio.CancelledError:
+            self._waiting = questions + self._waiting  # whoever still waits asks for all of them
+            raise
+        except Exception as error:
+            for question in questions:
+                question.answer.set_exception(error)
+                question.answer.exception()  # seen, even if nobody waits for it any more
+            raise
+        for question in questions:
+            question.answer.set_result(reasons.get(question.contact_id))
+
+    async def _reasons(self, questions: Sequence[_Question]) -> Mapping[str, str]:
+        reasons = dict(await self._store.suppressed({each.contact_id: each.named for each in questions}))
+        if self._mapping.opted_out is not None:
+            rows = await self._source.load([each.contact_id for each in questions if each.wanted])
+            reasons |= {row.contact_id: OPTED_OUT for row in rows if has_opted_out(row, self._mapping)}
+        return reasons
+
+
+class _Question:
+    """Whether anything may be sent about this contact."""
+
+    def __init__(self, contact_id: str, named: Sequence[Subject], *, wanted: bool) -> None:
+        self.contact_id = contact_id
+        self.named = named
+        self.wanted = wanted
+        """By the source; who left it has no row to look at."""
+        self.answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()

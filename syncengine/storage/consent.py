@@ -1,0 +1,65 @@
+"""Suppressions: salted hashes of contact ids, phones and e-mail addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncengine.model.consent import Subject
+from syncengine.storage.connect import Connection, Pool, transaction
+from syncengine.storage.failures import storage_errors
+from syncengine.storage.statements import statements
+
+_SQL = statements("consent")
+
+SUPPRESSED, FORGOTTEN = "suppressed", "forgotten"
+"""Why nothing is sent: somebody said so, or the contact was erased (its tombstone)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionCount:
+    """How many suppressions there are of one kind."""
+
+    kind: str
+    reason: str
+    number: int
+    latest: datetime
+
+
+async def find_suppressed(connection: Connection, asked: Mapping[str, Sequence[Subject]]) -> dict[str, str]:
+    """Of these contacts, those that are suppressed, with the reason."""
+    pairs = [(contact_id, subject.text) for contact_id, subjects in asked.items() for subject in subjects]
+    rows = await connection.fetch(_SQL["suppressed"], [pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    return {row["contact_id"]: row["reason"] for row in rows}
+
+
+async def suppress(pool: Pool, subjects: Sequence[Subject]) -> int:
+    """Nothing is sent about these any more, from the moment this returns; how many are new."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection):
+            return len(await add(connection, subjects, SUPPRESSED))
+
+
+async def add(connection: Connection, subjects: Sequence[Subject], reason: str) -> Sequence[object]:
+    """Suppress, in a transaction of the caller's."""
+    return await connection.fetch(_SQL["suppress"], [subject.text for subject in subjects], reason)
+
+
+async def lift(pool: Pool, subjects: Sequence[Subject]) -> int:
+    """Take suppressions and tombstones back, and let the next run look at whom it passed over; how many there were."""
+    with storage_errors():
+        async with pool.acquire() as connection:
+            async with transaction(connection):
+                lifted = await connection.fetch(_SQL["lift"], [subject.text for subject in subjects])
+            async with transaction(connection):
+                await connection.execute(_SQL["plan_again"])
+    return len(lifted)
+
+
+async def counts(pool: Pool) -> list[SuppressionCount]:
+    """How many there are, by kind and reason."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["counts"])
+    return [SuppressionCount(row["kind"], row["reason"], row["number"], row["latest"]) for row in rows]

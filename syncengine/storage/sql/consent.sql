@@ -1,0 +1,31 @@
+-- name: suppressed
+-- Which of these contacts are named by a suppression, by any of their subjects.
+SELECT DISTINCT ON (asked.contact_id) asked.contact_id, s.reason
+FROM unnest($1::text[], $2::text[]) AS asked (contact_id, subject)
+JOIN syncengine.sync_suppression AS s
+  ON s.subject_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(asked.subject, 'UTF8'))
+ORDER BY asked.contact_id, s.reason
+
+-- name: suppress
+INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason)
+SELECT sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(subject, 'UTF8')), split_part(subject, ':', 1), $2
+FROM unnest($1::text[]) AS t (subject)
+ORDER BY 1
+ON CONFLICT (subject_hash) DO UPDATE SET reason = excluded.reason
+WHERE sync_suppression.reason <> excluded.reason AND excluded.reason = 'forgotten'
+RETURNING kind
+
+-- name: lift
+DELETE FROM syncengine.sync_suppression
+WHERE subject_hash IN (
+    SELECT sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(subject, 'UTF8'))
+    FROM unnest($1::text[]) AS t (subject))
+RETURNING kind
+
+-- name: plan_again
+-- Whoever was passed over is looked at once more: the suppression that is left may be another one's.
+UPDATE syncengine.sync_state SET source_hash = NULL WHERE status = 'suppressed'
+
+-- name: counts
+SELECT kind, reason, count(*) AS number, max(since) AS latest FROM syncengine.sync_suppression
+GROUP BY kind, reason ORDER BY kind, reason
