@@ -1,0 +1,128 @@
+"""Kills of the real command, and of Postgres under it, at every vendor in turn: no duplicate, no lost id, ever."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count, cycle
+from pathlib import Path
+
+import asyncpg
+
+from syncengine.sandbox.faults import Kind
+from syncengine.storage.migrate import migrate
+from tests.crm import Crm, crm, names, report
+from tests.crm_expected import assert_in_step
+from tests.kills import PHASES, Kills, grow, kill, meanwhile, next_write
+from tests.mortal_postgres import MortalPostgres, mortal_postgres
+
+_ANY_INSTANT, _DATABASE = "at any instant", "Postgres killed"
+_WAYS = (*PHASES, _ANY_INSTANT, _DATABASE)
+_ROUNDS = 3
+_MOST_A_ROUND = 3
+_LONGEST_RUN = 1.0
+"""Seconds within which a run is killed at any instant."""
+
+
+def soak(wanted: int, first: int) -> None:
+    """Kill at least so often; raises AssertionError at the first trace that a kill left, and keeps its files."""
+    folder = Path(tempfile.mkdtemp(prefix="syncengine-soak-"))
+    print(f"files in {folder}", flush=True)  # noqa: T201 - it talks to a person
+    asyncio.run(_lives(folder, wanted, first))
+    shutil.rmtree(folder)
+
+
+async def _lives(folder: Path, wanted: int, first: int) -> None:
+    kills, began = Kills(), time.monotonic()
+    with mortal_postgres(folder / "postgres") as server:
+        for seed, vendor in zip(count(first), cycle(names()), strict=False):
+            before = kills.phases.total()
+            async with _database(server, f"life_{seed}") as dsn, crm(dsn, folder / str(seed), vendor, seed) as here:
+                await _life(here, server, kills)
+            total = kills.phases.total()
+            print(  # noqa: T201 - it talks to a person
+                f"{vendor} (seed {seed}): {total - before} kills, in step; {total} of {wanted} "
+                f"after {time.monotonic() - began:.0f} s",
+                flush=True,
+            )
+            if total >= wanted:
+                break
+    for counted in (kills.phases, kills.afterwards, kills.routes):
+        print("\n" + "\n".join(f"{number:6}  {what}" for what, number in counted.most_common()))  # noqa: T201 - as above
+
+
+async def _life(here: Crm, server: MortalPostgres, kills: Kills) -> None:
+    await grow(here)
+    for _ in range(_ROUNDS):
+        before = dict(here.people)
+        await here.change()
+        for _ in range(here.random.randint(1, _MOST_A_ROUND)):
+            if await _strike(here, server, kills):
+                await here.let_leases_run_out()
+                await meanwhile(here, before, kills)
+        await here.finish()
+        await assert_in_step(here)
+        assert await here.finish() == 0, "a run on unchanged contacts sent something"
+
+
+async def _strike(here: Crm, server: MortalPostgres, kills: Kills) -> bool:
+    way = kills.next_of(_WAYS)
+    if way == _DATABASE:
+        struck = await _without_database(here, server, kills)
+        kills.phases[way] += struck
+        return struck
+    if way == _ANY_INSTANT:
+        struck = await _at_any_instant(here)
+        kills.phases[way] += struck
+        return struck
+    return await kill(here, way, kills)
+
+
+async def _at_any_instant(here: Crm) -> bool:
+    command = here.start()
+    if await command.comes_to(asyncio.sleep(here.random.uniform(0, _LONGEST_RUN))):
+        await command.kill()
+        return True
+    return False
+
+
+async def _without_database(here: Crm, server: MortalPostgres, kills: Kills) -> bool:
+    """Postgres dies while requests are open, and is back at once or later: the run ends, and says why."""
+    faults, holds = here.sandbox.faults(here.vendor), here.sandbox.holds(here.vendor)
+    faults.configure([next_write(here, here.random.choice((Kind.HOLD_BEFORE_COMMIT, Kind.HOLD_AFTER_COMMIT)), kills)])
+    command = here.start()
+    came = await command.comes_to(holds.wait_for(1))
+    if came:
+        server.kill()
+    back_at_once = here.random.random() < 0.5
+    if came and back_at_once:
+        server.start()
+    faults.clear()
+    holds.release()
+    if not came:
+        return False
+    code = await command.ended()
+    # Back between two transactions, it was never missed.
+    assert (code, report(command)["status"]) == (1, "halted") or (back_at_once and code in (0, 1)), command.said()
+    assert "Traceback" not in command.said(), command.said()
+    if not back_at_once:
+        server.start()
+    await here.reconnect()
+    return True
+
+
+@asynccontextmanager
+async def _database(server: MortalPostgres, name: str) -> AsyncIterator[str]:
+    """A migrated database of one life."""
+    dsn = server.dsn.replace("/postgres?", f"/{name}?")
+    for where, work in ((server.dsn, f'CREATE DATABASE "{name}"'), (dsn, None)):
+        connection = await asyncpg.connect(where)
+        try:
+            await (connection.execute(work) if work else migrate(connection))
+        finally:
+            await connection.close()
+    yield dsn
