@@ -8,7 +8,24 @@ from syncengine.app.databases import migrate
 from syncengine.app.forecast import plan
 from syncengine.app.merge import merge
 from syncengine.app.runs import Request, run
+from syncengine.app.prune import prune
 from syncengine.app.show import show
 from syncengine.app.verify import verify
 
-__all__ = ["Request", "adopt", "check", "merge", "migrate", "plan", "run", "show", "verify"]
+__all__ = [
+    "Request",
+    "adopt",
+    "check",
+    "forget",
+    "lift",
+    "merge",
+    "migrate",
+    "named",
+    "plan",
+    "prune",
+    "run",
+    "show",
+    "suppress",
+    "suppressions",
+    "verify",
+]

@@ -105,8 +105,8 @@ def print_pruned(reports: Sequence[PruneReport]) -> None:
             out.print(f"No run is older than {days}, but for the newest of each destination.")
             continue
         out.print(
-            f"Deleted what is older than {days}: {report.runs} runs with {report.batches} batches and {report.outcomes} "
-            f"outcomes, {report.quota_minutes} minutes of long limits, in {duration(report.seconds)}.",
+            f"Deleted what is older than {days}: {report.runs} runs with {report.batches} batches and "
+            f"{report.outcomes} outcomes, {report.quota_minutes} minutes of long limits, in {duration(report.seconds)}.",
             soft_wrap=True,
         )
 

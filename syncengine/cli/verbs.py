@@ -2,6 +2,36 @@
 
 from __future__ import annotations
 
-from syncengine.cli import adopt, check, demo, merge, migrate, plan, run, sandbox, schema, show, verify
+from syncengine.cli import (
+    adopt,
+    check,
+    demo,
+    forget,
+    merge,
+    migrate,
+    plan,
+    prune,
+    run,
+    sandbox,
+    schema,
+    show,
+    suppress,
+    verify,
+)
 
-__all__ = ["adopt", "check", "demo", "merge", "migrate", "plan", "run", "sandbox", "schema", "show", "verify"]
+__all__ = [
+    "adopt",
+    "check",
+    "demo",
+    "forget",
+    "merge",
+    "migrate",
+    "plan",
+    "prune",
+    "run",
+    "sandbox",
+    "schema",
+    "show",
+    "suppress",
+    "verify",
+]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+REMEMBERED = 35 * 86400.0
+"""Seconds for which it is known at least what was sent, by the minute: a limit may be given a longer window one day."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:

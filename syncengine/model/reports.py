@@ -90,6 +90,31 @@ class PlanReport:
 
 
 @dataclass(frozen=True, slots=True)
+class PruneReport:
+    """What was deleted."""
+
+    older_than: float
+    """Seconds since a run's end."""
+    runs: int
+    batches: int
+    outcomes: int
+    quota_minutes: int
+    seconds: float
+    exit_code: int = 0
+
+    def public(self) -> dict[str, Json]:
+        """The object ``prune --json`` prints."""
+        return {
+            "older_than": self.older_than,
+            "runs": self.runs,
+            "batches": self.batches,
+            "outcomes": self.outcomes,
+            "quota_minutes": self.quota_minutes,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One thing that was checked."""
 

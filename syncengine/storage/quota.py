@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from syncengine.model.limits import REMEMBERED
 from syncengine.storage.fence import Fence
 from syncengine.storage.statements import statements
 
 _SQL = statements("quota")
-_KEPT = 35 * 86400.0
-"""Seconds that counts are kept at least: a limit may be given a longer window one day."""
 _SOON = 0.01
 
 
@@ -26,7 +25,7 @@ class QuotaCounts:
         async with self._fence.writing(sending=True) as connection:
             await connection.execute(_SQL["lock"], account, quota)
             if quota not in self._caught_up:
-                await connection.execute(_SQL["catch_up"], account, quota, _KEPT)
+                await connection.execute(_SQL["catch_up"], account, quota, REMEMBERED)
             for calls, per in windows:
                 row = await connection.fetchrow(_SQL["spent"], account, quota, per, calls)
                 assert row is not None
@@ -37,6 +36,6 @@ class QuotaCounts:
             if granted > 0:
                 await connection.execute(_SQL["reserve"], account, quota, granted)
                 longest = max(per for _, per in windows)
-                await connection.execute(_SQL["forget"], account, quota, max(longest + 120.0, _KEPT))
+                await connection.execute(_SQL["forget"], account, quota, max(longest + 120.0, REMEMBERED))
         self._caught_up.add(quota)
         return (granted, 0.0) if granted > 0 else (0, frees_in)

@@ -1,0 +1,34 @@
+"""``syncengine prune``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from syncengine import app as engine
+from syncengine.cli.carry import carry_out
+from syncengine.cli.root import app
+from syncengine.cli.tables import print_pruned
+from syncengine.config import Config
+from syncengine.model.reports import Progress, PruneReport
+
+
+@app.command
+def prune(*, older_than: str | None = None, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+    """Delete old runs with their batches and outcomes; what contacts are known to hold stays. Runs may be under way.
+
+    Parameters
+    ----------
+    older_than
+        Runs that ended longer ago than this, such as 90d; default: the setting keep_outcomes.
+    json
+        One JSON object.
+    """
+
+    async def work(config: Config, _progress: Progress, stop: asyncio.Event) -> Sequence[PruneReport]:
+        return [await engine.prune(config, older_than=older_than, stop=stop)]
+
+    return carry_out(work, print_pruned, json=json)
