@@ -7,7 +7,7 @@ from random import Random
 from tests.simulation.history import Another, Event, History, Jump, Night, Outage, Standstill, Stop
 from tests.simulation.network import OUTAGES
 from tests.simulation.pair import pairs
-from tests.simulation.scenes import BESIDES, SCENES
+from tests.simulation.scenes import BESIDES, SCENES, fitting
 from tests.simulation.twists import Twist, Twisted
 
 _NEVER_MET = ("newcomers", "changes", "left", "deleted", "back")
@@ -17,15 +17,15 @@ _NEVER_MET = ("newcomers", "changes", "left", "deleted", "back")
 def drawn(vendor: str, seed: int) -> History:
     """The history of this seed."""
     random = Random(f"{vendor} {seed}")
-    scene = random.choice(list(SCENES))
+    pair = random.choice(pairs(vendor))
+    scene = random.choice(fitting(pair))
     destinations = 2 if random.random() < 0.25 else 1
     find_first = scene not in _NEVER_MET or random.random() < 0.5
     contacts = sorted({*SCENES[scene].before, *SCENES[scene].after, 7})
     if destinations > 1:
         contacts += sorted({*BESIDES.before, *BESIDES.after})
     nights = tuple(_night(random, contacts) for _ in range(random.choice((1, 1, 2, 2, 3))))
-    pair = random.choice(pairs(vendor)).name
-    return History(pair, scene, seed, nights, destinations, find_first)
+    return History(pair.name, scene, seed, nights, destinations, find_first)
 
 
 def _night(random: Random, contacts: list[int]) -> Night:

@@ -82,7 +82,9 @@ class Told:
     """How a history went."""
 
     wrong: tuple[str, ...]
-    ran: tuple[Ran, ...]
+    ran: tuple[Ran, ...] = ()
+    happened: tuple[Event, ...] = ()
+    """The events that came to pass, and the twists between runs."""
 
 
 Bases = dict[tuple[str, str, int], World]
@@ -98,7 +100,7 @@ def play(history: History, bases: Bases | None = None) -> Told:
     try:
         return run(_Play(history, kept[key]).told())
     except Deadlock as error:
-        return Told((f"everything stands still: {error}",), ())
+        return Told((f"everything stands still: {error}",))
 
 
 async def _prepared(history: History) -> World:
@@ -121,6 +123,7 @@ class _Play:
     def __init__(self, history: History, base: World) -> None:
         self._history = history
         self._base = base
+        self._happened: list[Event] = []
 
     async def told(self) -> Told:
         history, scene = self._history, SCENES[self._history.scene]
@@ -145,7 +148,7 @@ class _Play:
         ran.append(await world.run())
         wrong += [f"{ran[-1].requests} requests although all is in step"] if ran[-1].requests else []
         wrong += safety(world)
-        return Told(tuple(dict.fromkeys(wrong)), tuple(ran))
+        return Told(tuple(dict.fromkeys(wrong)), tuple(ran), tuple(self._happened))
 
     async def _night(self, night: Night) -> list[Ran]:
         world = self._world
@@ -157,6 +160,7 @@ class _Play:
             await world.settle()
         for twisted in night.then:
             self._let(twisted)
+        self._happened += night.then
         return ran
 
     def _events(self, night: Night, others: list[asyncio.Task[Ran]]) -> Mapping[int, Callable[[Life], None]]:
@@ -167,6 +171,7 @@ class _Play:
 
     def _happen(self, event: Event, life: Life, others: list[asyncio.Task[Ran]]) -> None:
         world, loop = self._world, asyncio.get_running_loop()
+        self._happened.append(event)
         match event:
             case Twisted():
                 self._let(event)

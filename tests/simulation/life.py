@@ -58,8 +58,7 @@ class Life:
     async def hop(self, what: str) -> None:
         """A way to the database or back (``tests.memory.database.Hop``)."""
         self.point(what)
-        await asyncio.sleep(self._random.uniform(0, _SLOWEST))
-        await asyncio.sleep(max(0.0, self._still()))
+        await asyncio.sleep(max(self._random.uniform(0, _SLOWEST), self._still()))
         if self.dead:
             raise asyncio.CancelledError
 

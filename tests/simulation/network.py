@@ -13,7 +13,7 @@ from random import Random
 from syncengine.errors import VendorUnavailable
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.http import Request, Response
-from syncengine.ports import Gate
+from syncengine.ports import Allowed, Gate
 from syncengine.sandbox.twins.twin import Twin
 from tests.simulation.life import Life
 from tests.vendors.benches import over_the_wire
@@ -179,11 +179,13 @@ class Wire:
         self._life = life
         self._sends = sends
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
         self._life.point(f"{request.route}: permit asked")
         permit = await self._gate.permit(request.method)
         try:
             await self._life.hop(f"{request.route}: permit granted")
+            if allowed is not None:
+                await allowed()
             self._gate.check()
             fate = self._network.fate(request)
         except BaseException:

@@ -90,8 +90,6 @@ def _differs(world: World, row: Row, remote: Remote) -> Iterator[str]:
         elif value is None:
             if matches(name, tuple(clears)) and theirs != [] and not world.pair.vendor.same(name, None, theirs):
                 yield f"{name} is not cleared"
-        elif name == world.pair.key and not world.pair.rekeys:
-            continue  # it stays what it was at first
         elif not _same(world, name, value, theirs) and _may_change(can, name):
             yield f"{name} is {theirs!r}, not {value!r}"
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.lease import LeaseKeeper
@@ -107,7 +108,8 @@ class Process:
         store = Contacts(fence, task.destination, run_id, numbered=False)
         keys = Keys(fence, task.destination, numbered=False) if may_collide(task.mapping, task.source_key) else None
         batches = Batches(fence, run_id)
-        preparer = Preparer(task, vendor.capabilities, Source(table, self._life.hop), store, keys)
+        source = Source(table, self._life.hop)
+        preparer = Preparer(task, vendor.capabilities, source, store, keys)
         await self._fill(batches, table, task.destination)
         await _claim(preparer, keys, batches)
         recorder = Recorder(store)
@@ -116,7 +118,9 @@ class Process:
             stopping = _Stopping(pacing, self._life)
             await Dispatcher(
                 preparer=preparer,
-                contacts=ContactSync(task, vendor, retrier, store, recorder, stopping),
+                contacts=ContactSync(
+                    task, vendor, retrier, store, recorder, stopping, Consent(store, source, task.mapping)
+                ),
                 batches=batches,
                 recorder=recorder,
                 tally=Tally(),

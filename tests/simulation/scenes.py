@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from syncengine.model.mapping import OnRemoved
-from tests.simulation.pair import CLEARED, contact_id
+from tests.simulation.pair import CLEARED, Pair, contact_id
 from tests.simulation.world import DESTINATIONS, World
 
 
@@ -34,6 +34,8 @@ class Scene:
     met: tuple[str, ...] | None = None
     """The tags of a contact with the key of contact 1 that the vendor held before us."""
     on_removed: OnRemoved = OnRemoved.UNTAG
+    hands_on: bool = False
+    """Whether a match key goes from one who stays to another: nothing for vendors that cannot change it."""
 
 
 _ANN = Wish(1, (1, 1), ("a", "b"))
@@ -50,8 +52,8 @@ SCENES: Mapping[str, Scene] = {
     "deleted": Scene({1: _ANN, 2: _BOB}, {2: replace(_BOB, values=(5, 5))}, on_removed=OnRemoved.DELETE),
     "back": Scene({2: _BOB}, {1: replace(_ANN, tags=("c",)), 2: _BOB}, gone={1: _ANN, 2: _BOB}),
     "taken over": Scene({1: _ANN}, {2: replace(_ANN, values=(6, 6), tags=("b", "c"))}),
-    "handed on": Scene({1: _ANN}, {1: replace(_ANN, key=9), 2: replace(_BOB, key=1)}),
-    "swapped": Scene({1: _ANN, 2: _BOB}, {1: replace(_ANN, key=2), 2: replace(_BOB, key=1)}),
+    "handed on": Scene({1: _ANN}, {1: replace(_ANN, key=9), 2: replace(_BOB, key=1)}, hands_on=True),
+    "swapped": Scene({1: _ANN, 2: _BOB}, {1: replace(_ANN, key=2), 2: replace(_BOB, key=1)}, hands_on=True),
     "met": Scene({2: _BOB}, {1: _ANN, 2: replace(_BOB, key=8)}, met=("a", "x")),
     "all at once": Scene(
         {1: _ANN, 2: _BOB, 3: _CAT, 4: Wish(4, (4, 4), ("d",))},
@@ -62,8 +64,14 @@ SCENES: Mapping[str, Scene] = {
             5: Wish(4, (5, 5), ("a", "d")),
             6: Wish(6, (6, CLEARED), ("e",)),
         },
+        hands_on=True,
     ),
 }
+
+
+def fitting(pair: Pair) -> tuple[str, ...]:
+    """The names of the scenes that mean something at this vendor."""
+    return tuple(name for name, scene in SCENES.items() if pair.rekeys or not scene.hands_on)
 
 
 BESIDES = Scene({11: Wish(11, (1, 2), ("a",)), 12: Wish(12)}, {11: Wish(11, (2, 2), ("b",)), 13: Wish(13)})

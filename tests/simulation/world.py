@@ -28,7 +28,7 @@ ACCOUNT = "account"
 DESTINATIONS = ("one", "two")
 """Both in one account."""
 EPOCH = 1_700_000_000.0
-_LIMITS = (Limit(calls=6, per=10.0), Limit(calls=40, per=120.0))
+_LIMITS = (Limit(calls=6, per=10.0), Limit(calls=16, per=120.0))
 STRICT = tuple(Strict(limit.calls, limit.per, "sliding") for limit in _LIMITS)
 _LONGEST = 7 * 86400.0
 
@@ -197,4 +197,4 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-_TABLES = ("leases", "accounts", "states", "known", "keys", "runs", "batches", "outcomes")
+_TABLES = ("leases", "accounts", "states", "known", "keys", "runs", "batches", "outcomes", "suppressed")

@@ -1,0 +1,73 @@
+"""Histories played in worker processes, and one told in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from tests.simulation.drawing import drawn
+from tests.simulation.history import Bases, play
+from tests.soak.figures import Figures, say
+
+_BASES: Bases = {}
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some seeds of one vendor."""
+
+    vendor: str
+    first: int
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A seed whose history was violated."""
+
+    vendor: str
+    seed: int
+    wrong: tuple[str, ...]
+
+    @property
+    def command(self) -> str:
+        return f"./run soak --vendor {self.vendor} --first {self.seed} --seeds 1"
+
+    def __str__(self) -> str:
+        return f"{self.vendor}, seed {self.seed}: {'; '.join(self.wrong)}"
+
+
+def played(slices: Sequence[Slice], jobs: int) -> Iterator[tuple[Slice, Figures, list[Failure]]]:
+    """Play every slice, ``jobs`` at a time; each as soon as it is done."""
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        under_way = {pool.submit(_play, piece): piece for piece in slices}
+        for done in as_completed(under_way):
+            yield under_way[done], *done.result()
+
+
+def _play(piece: Slice) -> tuple[Figures, list[Failure]]:
+    figures, failures = Figures(), []
+    for seed in range(piece.first, piece.first + piece.seeds):
+        told = play(drawn(piece.vendor, seed), _BASES)
+        figures += Figures.of(told)
+        if told.wrong:
+            failures.append(Failure(piece.vendor, seed, told.wrong))
+    return figures, failures
+
+
+def replayed(vendor: str, seed: int) -> int:
+    """Play one history and tell it in full."""
+    history = drawn(vendor, seed)
+    say(f"{history.pair}: {history.scene}, {history.destinations} destinations, find_first {history.find_first}")
+    for number, night in enumerate(history.nights, 1):
+        say(f"night {number}: {night}")
+    told = play(history)
+    for number, ran in enumerate(told.ran, 1):
+        end = "died" if ran.died else f"stopped: {ran.stopped}" if ran.stopped else "came to its end"
+        say(f"\nrun {number}, {ran.requests} requests {dict(ran.fates)}, {end}; outcomes {dict(ran.outcomes)}")
+        for place, point in enumerate(ran.points, 1):
+            say(f"  {place:4} {point}")
+    say("\n" + ("\n".join(told.wrong) or "nothing was violated"))
+    return 1 if told.wrong else 0
