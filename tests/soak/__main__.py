@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import importlib
+import os
 import sys
+
+from syncengine import vendors
+from tests.soak import kills, seeds
 
 
 def main() -> int:
-    """Dispatch; each kind of soak is imported when asked for."""
+    """What the command line asks for; 1 when anything was violated."""
     parser = argparse.ArgumentParser(prog="./run soak", description=__doc__)
-    parser.add_argument("--seeds", type=int, metavar="N", help="N histories on virtual time, in memory")
+    parser.add_argument("--seeds", type=int, metavar="N", help="N histories of each vendor, in memory on virtual time")
     parser.add_argument("--kills", type=int, metavar="N", help="N kills of the real command, and of Postgres")
     parser.add_argument("--first", type=int, default=1, metavar="SEED", help="the first seed (default 1)")
+    parser.add_argument("--vendor", choices=vendors.names(), action="append", help="--seeds: this one only")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="--seeds: processes (default: the cores)")
     chosen = parser.parse_args()
     if chosen.seeds is None and chosen.kills is None:
         parser.error("say --seeds N, --kills N or both")
-    for kind in ("seeds", "kills"):
-        number = getattr(chosen, kind)
-        if number is not None:
-            importlib.import_module(f"tests.soak.{kind}").soak(number, chosen.first)
-    return 0
+    failed = False
+    if chosen.seeds is not None:
+        failed = not seeds.soak(chosen.seeds, chosen.first, chosen.vendor or vendors.names(), chosen.jobs)
+    if chosen.kills is not None:
+        kills.soak(chosen.kills, chosen.first)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

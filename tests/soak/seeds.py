@@ -1,0 +1,56 @@
+"""Simulated histories from seeds: each seed is one history of each vendor, and always the same.
+
+Nights in which processes die, requests are lost, rows change and clocks jump; then a clean run that must mend
+everything, and one more that must send nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from tests.soak.figures import Figures, say, table
+from tests.soak.play import Failure, Slice, played, replayed
+
+_SLICE = 50
+"""Seeds handed to a worker at once."""
+_SHOWN = 20
+"""Failing seeds named at the end."""
+
+
+def soak(wanted: int, first: int, vendors: Sequence[str], jobs: int) -> bool:
+    """Play them and tell how they went; whether nothing was violated. A single one is told in full."""
+    if wanted == 1 and len(vendors) == 1:
+        return replayed(vendors[0], first)
+    began = time.monotonic()
+    figures = {vendor: Figures() for vendor in vendors}
+    failures: list[Failure] = []
+    total, end = wanted * len(vendors), first + wanted
+    slices = [
+        Slice(vendor, start, min(_SLICE, end - start)) for start in range(first, end, _SLICE) for vendor in vendors
+    ]
+    for piece, found, failed in played(slices, jobs):
+        figures[piece.vendor] += found
+        failures += failed
+        for failure in failed:
+            say(str(failure))
+        done = sum(each.histories for each in figures.values())
+        _progress(done, total, len(failures), time.monotonic() - began)
+    seconds = time.monotonic() - began
+    say(table(figures))
+    say(f"{total} histories in {seconds:.0f} s, {total / seconds:.1f} a second in {jobs} processes")
+    for failure in failures[:_SHOWN]:
+        say(f"again: {failure.command}")
+    if len(failures) > _SHOWN:
+        say(f"and {len(failures) - _SHOWN} more")
+    return not failures
+
+
+def _progress(done: int, total: int, failed: int, seconds: float) -> None:
+    """A line that is rewritten in a terminal; elsewhere, one now and then."""
+    text = f"{done} of {total} histories, {done / seconds:.1f} a second, {failed} failed"
+    if sys.stdout.isatty():
+        say(f"\r\033[K{text}", end="\n" if done == total else "")
+    elif done == total or done * 20 // total != (done - _SLICE) * 20 // total:
+        say(text)
