@@ -6,10 +6,12 @@ from syncengine.app.adopt import adopt
 from syncengine.app.check import check
 from syncengine.app.databases import migrate
 from syncengine.app.forecast import plan
+from syncengine.app.forget import forget
 from syncengine.app.merge import merge
-from syncengine.app.runs import Request, run
 from syncengine.app.prune import prune
+from syncengine.app.runs import Request, run
 from syncengine.app.show import show
+from syncengine.app.suppress import lift, named, suppress, suppressions
 from syncengine.app.verify import verify
 
 __all__ = [

@@ -10,6 +10,7 @@ from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
 from syncengine.errors import SourceError
 from syncengine.planning.refusals import DEAD_AFTER
+from syncengine.storage.erasure import still_open
 from syncengine.storage.runs import dead_letters, notes_left
 from syncengine.storage.source_rows import SourceRows
 
@@ -29,7 +30,13 @@ async def remarks(
     number, some = await dead_letters(databases.state, destination.name)
     missing = await _missing(request, rows) if request.contacts else ()
     retried = () if request.retry_of is None else _of_retry(request.retry_of, request.batch, total, changed)
-    return (*_of_unnamed(run_id, unnamed), *retried, *_remarks(destination.name, missing, number, some))
+    unforgotten = await still_open(databases.state, destination.name)
+    return (
+        *_of_erasures(unforgotten),
+        *_of_unnamed(run_id, unnamed),
+        *retried,
+        *_remarks(destination.name, missing, number, some),
+    )
 
 
 async def _missing(request: Request, rows: SourceRows) -> tuple[str, ...]:
@@ -38,6 +45,14 @@ async def _missing(request: Request, rows: SourceRows) -> tuple[str, ...]:
     except SourceError:
         return ()  # the report tells of it
     return tuple(contact_id for contact_id in request.contacts if contact_id not in found)
+
+
+def _of_erasures(contact_ids: tuple[str, ...]) -> Iterator[str]:
+    for contact_id in contact_ids:
+        yield (
+            f"contact {contact_id} is to be forgotten, and is not yet: nothing is sent about it; "
+            f"`syncengine forget {shlex.quote(contact_id)}` finishes that"
+        )
 
 
 def _of_unnamed(run_id: int, unnamed: int) -> Iterator[str]:

@@ -59,6 +59,7 @@ class _Turn:
     meter: Meter
     actions: tuple[Action, ...] = ()
     dropped: tuple[Unsupported, ...] = ()
+    receipt: str = ""
 
 
 class ContactSync:
@@ -169,12 +170,12 @@ class ContactSync:
         doubtful = turn.known.pending is not None
         for index, planned in enumerate(plan.calls):
             call = replace(planned, external_id=turn.known.external_id or planned.external_id)
+            open_calls = settle.remaining((call, *plan.calls[index + 1 :]), age=0.0)
             again = repeatable(call, self._capabilities)
             try:
                 answer = await self._answer(turn, call, repeatable=again)
             except (VendorUnavailable, AccountStopped, ContactSuppressed) as error:
                 maybe = isinstance(error, VendorUnavailable) and error.maybe_applied
-                open_calls = settle.remaining((call, *plan.calls[index + 1 :]), age=0.0)
                 turn.known = replace(turn.known, pending=open_calls if maybe or doubtful else None)
                 if maybe and not again and self._capabilities.find_by and not self._stopping.is_set():
                     return None
@@ -183,7 +184,8 @@ class ContactSync:
                 if gone(answer, turn.job.desired):
                     answer = Applied()
                 else:
-                    turn.known = replace(turn.known, pending=turn.known.pending if index == 0 else None)
+                    doubt = open_calls if turn.meter.maybe_applied or (doubtful and index) else turn.known.pending
+                    turn.known = replace(turn.known, pending=doubt)
                     return self._rejected(turn, answer)
             if isinstance(answer, Exists):
                 return await self._link(turn, answer.remote)
@@ -193,7 +195,7 @@ class ContactSync:
             if rest := plan.calls[index + 1 :]:
                 self._recorder.put(turn.job.batch, records.step(turn.job, turn.known, settle.remaining(rest)))
         unsupported = plan.unsupported + turn.dropped
-        record = records.in_step(turn.job, turn.known, turn.actions, turn.meter.requests, unsupported)
+        record = records.in_step(turn.job, turn.known, turn.actions, turn.meter.requests, unsupported, turn.receipt)
         return Ending(record)
 
     async def _answer(self, turn: _Turn, call: Call, *, repeatable: bool) -> Answer:
@@ -222,6 +224,7 @@ class ContactSync:
         turn.known = replace(settle.learn(turn.known, call, applied, self._capabilities), pending=pending)
         turn.actions = (*turn.actions, call.action)
         turn.dropped += applied.dropped
+        turn.receipt = applied.receipt or turn.receipt
 
     def _refusal(self, turn: _Turn) -> Ending | None:
         """The end for a contact that our own check refused; None for all others."""

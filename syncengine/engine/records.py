@@ -12,14 +12,23 @@ from syncengine.planning.refusals import DEAD_AFTER, refused
 
 
 def in_step(
-    job: Job, known: Known, actions: tuple[Action, ...], requests: int, unsupported: tuple[Unsupported, ...]
+    job: Job,
+    known: Known,
+    actions: tuple[Action, ...],
+    requests: int,
+    unsupported: tuple[Unsupported, ...],
+    receipt: str = "",
 ) -> Record:
-    """Everything the vendor can express is done; without an outcome where there was nothing to do."""
+    """Everything the vendor can express is done; without an outcome where there was nothing to do.
+
+    ``receipt`` names a job that the vendor carries out later.
+    """
     outcome = None
     if actions or unsupported:
         kind = OutcomeKind.UNSUPPORTED if unsupported else OutcomeKind.APPLIED
         code = unsupported[0].code if unsupported else ""
-        outcome = ContactOutcome(kind, actions, requests, code, unsupported=unsupported)
+        message = f"the vendor has scheduled it: {receipt}" if receipt else ""
+        outcome = ContactOutcome(kind, actions, requests, code, message, unsupported=unsupported)
     return Record(
         contact_id=job.state.contact_id,
         known=replace(known, pending=None),

@@ -13,6 +13,7 @@ from syncengine.engine.exchange import Meter
 from syncengine.engine.retry import Retrier
 from syncengine.errors import VendorUnavailable
 from syncengine.model.capabilities import matches
+from syncengine.model.consent import subjects
 from syncengine.model.contact import Known, Remote
 from syncengine.model.copies import Drifted
 from syncengine.model.work import ContactState, Record, Status
@@ -89,7 +90,15 @@ class Verification:
             if self._stop.is_set():
                 return
             states = await self._store.load(contact_ids[start : start + _SLICE])
-            askable = [state for state in states.values() if state.known.external_id and not self._doubtful(state)]
+            named = {
+                state.contact_id: subjects(state.contact_id, state.known.fields.values()) for state in states.values()
+            }
+            silent = await self._store.suppressed(named)
+            askable = [
+                state
+                for state in states.values()
+                if state.known.external_id and state.contact_id not in silent and not self._doubtful(state)
+            ]
             answers = await asyncio.gather(*map(self._read, askable), return_exceptions=True)
             pairs = zip(askable, answers, strict=True)
             await self._compare([(state, answer) for state, answer in pairs if not isinstance(answer, BaseException)])

@@ -70,6 +70,8 @@ class Applied:
     """The vendor's id as the answer tells it; None where the answer holds none."""
     dropped: tuple[Unsupported, ...] = ()
     """What the vendor silently did not take, judged by its answer."""
+    receipt: str = ""
+    """What the vendor calls a job it will carry out later; empty: it is done."""
 
 
 @dataclass(frozen=True, slots=True)

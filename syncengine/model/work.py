@@ -18,6 +18,7 @@ class RunKind(StrEnum):
     RETRY = "retry"
     VERIFY = "verify"
     ADOPT = "adopt"
+    FORGET = "forget"
 
 
 class BatchKind(StrEnum):

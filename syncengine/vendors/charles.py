@@ -94,6 +94,12 @@ class _Upserted(Shape):
 class _Scheduled(Shape):
     data: dict[str, Json] | Annotated[list[dict[str, Json]], Field(min_length=1, max_length=1)]
 
+    @property
+    def job(self) -> str:
+        """Its id, which is always the same, it seems; but some name there has to be."""
+        told = self.data[0] if isinstance(self.data, list) else self.data
+        return text(told.get("jobId") or "a job without a name")
+
 
 class Charles:
     """See ``ports.Vendor``."""
@@ -171,8 +177,7 @@ class Charles:
             raise VendorHalted(f"{request.route}: no such endpoint (status 404); check {BASE_URL}", setting=BASE_URL)
         if rejected := _refusal(request, reply, call):
             return rejected
-        shaped(request, reply, _Scheduled)
-        return Applied()
+        return Applied(receipt=shaped(request, reply, _Scheduled).job)
 
     def _body(self, call: Call) -> dict[str, Json]:
         body: dict[str, Json] = {}

@@ -1,0 +1,121 @@
+"""Erase one contact: at every vendor that can, and here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from syncengine.app.accounts import Account, stopped_by
+from syncengine.app.asking import asking, task_of
+from syncengine.app.brakes import identity_of, refuse_changes
+from syncengine.app.databases import Databases, opened
+from syncengine.app.pipelines import side_by_side
+from syncengine.app.request import Request
+from syncengine.config import Config, DestinationConfig
+from syncengine.engine.contact import ContactSync
+from syncengine.engine.dispatch import Dispatcher
+from syncengine.engine.prepare import Preparer
+from syncengine.engine.recorder import Recorder
+from syncengine.engine.tally import Tally
+from syncengine.errors import RunRefused, SyncEngineError
+from syncengine.model.erasure import Erased, Receipt
+from syncengine.model.mapping import OnRemoved
+from syncengine.model.work import BatchKind, ContactState, RunKind, SourceRow
+from syncengine.storage import erasure
+from syncengine.storage.contacts import Contacts
+from syncengine.storage.runs import Batches, finish_run, start_run
+
+
+async def forget(config: Config, contact_id: str) -> list[Receipt]:
+    """A receipt for each destination. What is ``open`` is asked for by forgetting the contact again.
+
+    From the first moment on no run sends anything about the contact, here or in another process; a row that is
+    restored is not created again. Raises RunRefused for what concerns the whole call.
+    """
+    destinations = config.destinations
+    async with opened(config, destinations) as databases:
+        await erasure.begin(databases.state, contact_id, [destination.name for destination in destinations])
+
+        async def work(destination: DestinationConfig, account: Account) -> Receipt:
+            try:
+                return await _forget(destination, account, databases, contact_id)
+            except RunRefused as error:
+                return _open(destination, contact_id, error)
+
+        return await side_by_side(
+            config, databases, destinations, work, lambda destination, error: _open(destination, contact_id, error)
+        )
+
+
+class _Nobody:
+    """A source that has lost the contact, whatever the real one says (``ports.SourceReader``)."""
+
+    async def load(self, contact_ids: Sequence[str]) -> Sequence[SourceRow]:  # noqa: ARG002 - the port's
+        return ()
+
+
+async def _forget(destination: DestinationConfig, account: Account, databases: Databases, contact_id: str) -> Receipt:
+    await refuse_changes(destination, databases, Request())
+    name, fence = destination.name, account.fence
+    run_id = await start_run(fence, name, identity_of(destination), RunKind.FORGET)
+    store = Contacts(fence, name, run_id, numbered=False)
+    state = (await store.load([contact_id])).get(contact_id)
+    batches = Batches(fence, run_id)
+    await batches.add(BatchKind.REMOVALS, [contact_id])
+    await _delete(destination, account, store, batches)
+    stopped = account.pacing.stopped
+    if stopped is not None:
+        receipt = Receipt(name, contact_id, Erased.OPEN, stopped_by(stopped, destination))
+    else:
+        receipt = _receipt(destination, contact_id, state, await erasure.outcome(fence, run_id, contact_id))
+    await finish_run(fence, run_id, "done" if receipt.status is not Erased.OPEN else "incomplete", {}, None)
+    await erasure.end(fence, receipt)
+    return receipt
+
+
+async def _delete(destination: DestinationConfig, account: Account, store: Contacts, batches: Batches) -> None:
+    """The contact's turn as of one that left, with everything that keeps a run safe from crashes."""
+    task = replace(task_of(destination), on_removed=OnRemoved.DELETE, needs_consent=False)
+    recorder, stopping = Recorder(store), asyncio.Event()
+    async with asking(destination, account) as retrier, recorder.running():
+        await Dispatcher(
+            preparer=Preparer(task, destination.vendor.capabilities, _Nobody(), store, None),
+            contacts=ContactSync(task, destination.vendor, retrier, store, recorder, stopping),
+            batches=batches,
+            recorder=recorder,
+            tally=Tally(),
+            workers=1,
+            stopping=stopping,
+            stop=account.pacing.stop,
+            advance=lambda _: None,
+        ).run()
+
+
+def _receipt(
+    destination: DestinationConfig, contact_id: str, state: ContactState | None, outcome: erasure.Outcome | None
+) -> Receipt:
+    name, vendor = destination.name, destination.vendor
+    external_id = state.known.external_id if state else None
+    deletion = vendor.capabilities.delete
+    match outcome.kind if outcome else None:
+        case None:
+            return Receipt(name, contact_id, Erased.DONE, "nothing is known of it there")
+        case "applied" if deletion is not None and deletion.keeps:
+            told = f"{vendor.name} keeps part of it: ask them to delete contact {external_id}"
+            return Receipt(name, contact_id, Erased.IMPOSSIBLE, told)
+        case "applied" if outcome and outcome.message:
+            return Receipt(name, contact_id, Erased.SCHEDULED, outcome.message)
+        case "applied":
+            return Receipt(name, contact_id, Erased.DONE, "deleted there")
+        case "unsupported":
+            told = f"{vendor.name}'s API cannot delete: ask them to delete contact {external_id}, and quote the law"
+            return Receipt(name, contact_id, Erased.IMPOSSIBLE, told)
+        case _:
+            told = f"{outcome.message if outcome else ''}; `syncengine forget` tries again"
+            return Receipt(name, contact_id, Erased.OPEN, told)
+
+
+def _open(destination: DestinationConfig, contact_id: str, error: SyncEngineError) -> Receipt:
+    told = f"{error}. Nothing is sent about it meanwhile; `syncengine forget` tries again"
+    return Receipt(destination.name, contact_id, Erased.OPEN, told)

@@ -1,0 +1,96 @@
+"""``syncengine suppress``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from syncengine import app as engine
+from syncengine.cli.root import app, options
+from syncengine.cli.tables import columns, print_json
+from syncengine.cli.terminal import out
+from syncengine.config import Config
+from syncengine.errors import ConfigError, Problem
+from syncengine.model.erasure import Suppressions
+
+
+@app.command
+def suppress(
+    *,
+    contact: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    contacts: Path | None = None,
+    phones: Path | None = None,
+    emails: Path | None = None,
+    lift: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Send nothing about somebody any more, anywhere; not even what a run under way has planned.
+
+    Phones and addresses come from files (or standard input), since a command line can be read by everybody on the
+    machine. Kept are salted hashes. Without any option: how many suppressions there are.
+
+    Parameters
+    ----------
+    contact
+        A contact id; may be repeated.
+    contacts
+        A file of contact ids, one a line; "-" is standard input.
+    phones
+        A file of phone numbers with their country codes, one a line.
+    emails
+        A file of e-mail addresses, one a line.
+    lift
+        Take it back instead: the next run looks at them again.
+    json
+        One JSON object.
+    """
+    config = options.load()
+    subjects = engine.named((*contact, *_lines(contacts)), _lines(phones), _lines(emails))
+    if not subjects and (lift or contacts or phones or emails):
+        raise ConfigError([Problem("suppress", "nobody is named: neither by --contact nor in the files")])
+    if not subjects:
+        return _list(config, json=json)
+    report = asyncio.run((engine.lift if lift else engine.suppress)(config, subjects))
+    if json:
+        print_json([report])
+    else:
+        known = "was not suppressed" if lift else "was suppressed already"
+        rest = f"; of the others each {known}" if report.changed < report.named else ""
+        out.print(f"{report.action}: {report.changed} of {report.named}{rest}")
+    return 0
+
+
+def _list(config: Config, *, json: bool) -> int:
+    found = asyncio.run(engine.suppressions(config))
+    if json:
+        print_json(found)
+        return 0
+    if not found:
+        out.print("Nobody is suppressed.")
+        return 0
+    table = columns("by", "why", "number", "latest")
+    for each in found:
+        table.add_row(each.kind, each.reason, str(each.number), _day(each))
+    out.print(table)
+    return 0
+
+
+def _day(each: Suppressions) -> str:
+    return f"{each.latest:%Y-%m-%d %H:%M} UTC"
+
+
+def _lines(path: Path | None) -> tuple[str, ...]:
+    """The lines that hold something. Raises ConfigError for a file that cannot be read."""
+    if path is None:
+        return ()
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([Problem(str(path), "cannot be read: it is not UTF-8")]) from None
+    return tuple(line.strip() for line in text.splitlines() if line.strip())

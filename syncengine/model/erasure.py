@@ -1,0 +1,73 @@
+"""What is reported of suppressions and erasures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from syncengine.model.http import Json
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressReport:
+    """How many were named, and for how many that changed something."""
+
+    action: str
+    """``suppressed`` or ``lifted``."""
+    named: int
+    changed: int
+
+    def public(self) -> dict[str, Json]:
+        """The object ``suppress --json`` prints."""
+        return {"action": self.action, "named": self.named, "changed": self.changed}
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressions:
+    """How many suppressions there are of one kind, for one reason."""
+
+    kind: str
+    reason: str
+    number: int
+    latest: datetime
+
+    def public(self) -> dict[str, Json]:
+        """A line of ``suppress --json``."""
+        latest = self.latest.isoformat(timespec="seconds")
+        return {"kind": self.kind, "reason": self.reason, "number": self.number, "latest": latest}
+
+
+class Erased(StrEnum):
+    """How far the erasure of one contact is at one destination."""
+
+    DONE = "done"
+    SCHEDULED = "scheduled"
+    """The vendor has taken the order."""
+    IMPOSSIBLE = "impossible"
+    """The vendor's API cannot: a person has to ask."""
+    OPEN = "open"
+    """Not through: to be asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one contact at one destination. The names ``public`` gives are promised."""
+
+    destination: str
+    contact_id: str
+    status: Erased
+    message: str
+
+    @property
+    def exit_code(self) -> int:
+        return int(self.status is Erased.OPEN)
+
+    def public(self) -> dict[str, Json]:
+        """The object ``forget --json`` prints."""
+        return {
+            "destination": self.destination,
+            "contact": self.contact_id,
+            "status": self.status.value,
+            "message": self.message,
+        }

@@ -1,0 +1,161 @@
+"""``forget`` erases one contact everywhere, gives a receipt for each destination, and survives a crash half-way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from syncengine import app
+from syncengine.model.erasure import Erased, Receipt
+from syncengine.sandbox.faults import Kind, Rule
+from tests.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
+
+TWINS = ("charles", "chartmogul", "respond_io")
+ALL = {"charles": CHARLES, "chartmogul": CHARTMOGUL, "respond_io": RESPOND_IO}
+TRACES = ("sync_known", "sync_state", "sync_outcome", "sync_key")
+
+
+async def forgotten(here: People, contact: str = "1") -> dict[str, Receipt]:
+    return {receipt.destination: receipt for receipt in await app.forget(here.config, contact)}
+
+
+async def traces(here: People, contact: str = "1") -> list[str]:
+    """The tables that still know the contact."""
+    counts = {
+        table: await here.source.fetchval(f"SELECT count(*) FROM syncengine.{table} WHERE contact_id = $1", contact)  # noqa: S608 - our own tables
+        for table in (*TRACES, "sync_erasure")
+    }
+    return [table for table, count in counts.items() if count]
+
+
+async def free_the_lease(here: People) -> None:
+    await here.source.execute("UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() WHERE NOT released")
+
+
+@pytest.mark.asyncio
+async def test_every_destination_gives_its_receipt_and_nothing_is_left_here(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, ALL, twins=TWINS) as here:
+        await here.add([1, 2])
+        await here.runs()
+        external_id = here.held("respond_io")[1]["id"]
+        receipts = await forgotten(here)
+        assert {name: receipt.status for name, receipt in receipts.items()} == {
+            "charles": Erased.SCHEDULED,
+            "chartmogul": Erased.DONE,
+            "respond_io": Erased.IMPOSSIBLE,
+        }
+        assert "contacts-cleanup" in receipts["charles"].message
+        assert receipts["respond_io"].message == (
+            f"respond_io's API cannot delete: ask them to delete contact {external_id}, and quote the law"
+        )
+        assert [here.held(name).keys() for name in ("charles", "chartmogul")] == [{2}, {2}]
+        assert await traces(here) == []
+        assert await traces(here, "2") != []
+
+
+@pytest.mark.asyncio
+async def test_a_restored_row_is_not_created_again(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {"chartmogul": CHARTMOGUL}, twins=["chartmogul"]) as here:
+        await here.add([1, 2])
+        await here.run("chartmogul")
+        await forgotten(here)
+        report = await here.run("chartmogul")
+        assert (report.contacts["suppressed"], report.requests) == (1, 0)
+        await here.change(1, name="Restored")
+        report = await here.run("chartmogul")
+        assert (report.contacts["suppressed"], report.requests) == (1, 0)
+        assert here.held("chartmogul").keys() == {2}
+        assert await here.command("suppress", "--contact", "1", "--lift") == (0, "lifted: 1 of 1\n")
+        await here.run("chartmogul")
+        assert here.held("chartmogul").keys() == {1, 2}
+
+
+@pytest.mark.asyncio
+async def test_who_was_never_sent_is_done_at_once_and_stays_away(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {"charles": CHARLES}) as here:
+        await here.add([1])
+        receipts = await forgotten(here)
+        assert receipts["charles"].message == "nothing is known of it there"
+        assert here.requests("charles") == 0
+        assert (await here.run("charles")).contacts["suppressed"] == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", [Kind.HOLD_BEFORE_COMMIT, Kind.HOLD_AFTER_COMMIT])
+async def test_a_crash_half_way_is_finished_by_asking_again(database: str, tmp_path: Path, kind: Kind) -> None:
+    name = "chartmogul"
+    async with people(database, tmp_path, {name: CHARTMOGUL, "respond_io": RESPOND_IO}, twins=TWINS) as here:
+        await here.add([1])
+        await here.runs()
+        here.fail(name, Rule(kind, method="DELETE"))
+        command = here.start("forget", "1")
+        await here.sandbox.holds(name).wait_for(1)
+        await command.kill()
+        here.heal(name)
+        here.sandbox.holds(name).release()
+        await free_the_lease(here)
+
+        await here.change(1, name="New")
+        report = await here.run(name)
+        assert report.requests == 0, "nothing is sent about it meanwhile"
+        assert "`syncengine forget 1` finishes that" in report.remarks[0]
+        receipts = await forgotten(here)
+        assert receipts[name].status is Erased.DONE
+        assert await traces(here) == []
+        assert here.sandbox.contacts(name) == []
+
+
+@pytest.mark.asyncio
+async def test_a_vendor_in_trouble_leaves_it_open(database: str, tmp_path: Path) -> None:
+    name = "chartmogul"
+    async with people(database, tmp_path, {name: CHARTMOGUL}, twins=[name]) as here:
+        await here.add([1])
+        await here.run(name)
+        here.fail(name, Rule(Kind.ERROR_HTML, status=503))
+        receipt = (await forgotten(here))[name]
+        assert (receipt.status, receipt.exit_code) == (Erased.OPEN, 1)
+        assert "tries again" in receipt.message
+        here.heal(name)
+        here.environ["CHARTMOGUL_KEY"] = "wrong"
+        receipt = (await forgotten(here))[name]
+        assert "settings.api_key" in receipt.message
+        here.environ["CHARTMOGUL_KEY"] = "sandbox-key"
+        assert (await forgotten(here))[name].status is Erased.DONE
+        assert (await forgotten(here))[name].message == "nothing is known of it there"
+
+
+@pytest.mark.asyncio
+async def test_a_create_whose_answer_was_lost_is_found_and_deleted(database: str, tmp_path: Path) -> None:
+    name = "chartmogul"
+    async with people(database, tmp_path, {name: CHARTMOGUL}, twins=[name]) as here:
+        await here.add([1])
+        here.fail(name, Rule(Kind.HOLD_AFTER_COMMIT, method="POST"))
+        command = here.start("run")
+        await here.sandbox.holds(name).wait_for(1)
+        await command.kill()
+        here.heal(name)
+        here.sandbox.holds(name).release()
+        await free_the_lease(here)
+        assert len(here.sandbox.contacts(name)) == 1
+        assert (await forgotten(here))[name].status is Erased.DONE
+        assert here.sandbox.contacts(name) == []
+        assert await traces(here) == []
+
+
+@pytest.mark.asyncio
+async def test_the_command_prints_receipts(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, ALL, twins=TWINS) as here:
+        await here.add([1, 2])
+        await here.runs()
+        code, said = await here.command("forget", "1")
+        assert (code, len(said.splitlines())) == (0, 3)
+        assert "chartmogul, contact 1: done: deleted there" in said
+        code, said = await here.command("forget", "2", "--json")
+        told = [orjson.loads(line) for line in said.splitlines()]
+        assert [(each["destination"], each["status"]) for each in told] == [
+            ("charles", "scheduled"),
+            ("chartmogul", "done"),
+            ("respond_io", "impossible"),
+        ]
