@@ -16,6 +16,8 @@ class Meter:
 
     def __init__(self, allowed: Allowed | None = None) -> None:
         self.requests = 0
+        self.maybe_applied = False
+        """Whether something of the exchange under way may have been carried out, and no answer tells."""
         self.allowed = allowed
 
 
@@ -30,7 +32,10 @@ async def drive(exchange: Exchange[T], sender: Sender, meter: Meter) -> T:
             while True:
                 meter.requests += 1
                 response = await sender.send(request, meter.allowed)
+                written = request.method != "GET"
                 request = exchange.send(response)
+                # It goes on: what was written stands, whatever comes of the rest.
+                meter.maybe_applied = meter.maybe_applied or written
         except StopIteration as end:
             result: T = end.value
             return result

@@ -58,37 +58,43 @@ class Retrier:
         """The exchange's result.
 
         Raises VendorUnavailable when the attempts are used up, or at once when the vendor may have carried out
-        something that must not be repeated; its ``maybe_applied`` speaks for all attempts. Raises AccountStopped.
+        something that must not be repeated; its ``maybe_applied`` speaks for all attempts. Raises AccountStopped, or
+        VendorUnavailable in its place when an earlier attempt may have been carried out.
         """
         failures = throttled = 0
-        maybe = False
+        meter.maybe_applied = False
         while True:
             try:
                 result = await drive(make(), self._sender, meter)
             except AccountStopped as error:
                 self._pacing.stop(error)
+                _tell_doubt(error, meter)
                 raise
             except ContactSuppressed as error:
-                if maybe:  # what an earlier attempt did is not known
-                    raise VendorUnavailable(str(error), maybe_applied=True) from None
+                _tell_doubt(error, meter)
                 raise
             except VendorThrottled as error:
                 throttled += 1
-                self._wait_for_limit(error, throttled)
+                if not repeatable:
+                    _tell_doubt(error, meter)
+                self._wait_for_limit(error, throttled, meter)
             except VendorUnavailable as error:
                 failures += 1
-                maybe = maybe or error.maybe_applied
-                if failures >= self._patience.attempts or (maybe and not repeatable):
-                    raise VendorUnavailable(str(error), maybe_applied=maybe, status=error.status) from None
+                meter.maybe_applied = meter.maybe_applied or error.maybe_applied
+                if failures >= self._patience.attempts or (meter.maybe_applied and not repeatable):
+                    raise VendorUnavailable(
+                        str(error), maybe_applied=meter.maybe_applied, status=error.status
+                    ) from None
                 await asyncio.sleep(self._backoff(failures))
             else:
                 self._pacing.prove()
                 return result
 
-    def _wait_for_limit(self, error: VendorThrottled, times: int) -> None:
+    def _wait_for_limit(self, error: VendorThrottled, times: int, meter: Meter) -> None:
         halted = self._too_long(error, times)
         if halted is not None:
             self._pacing.stop(halted)
+            _tell_doubt(halted, meter)
             raise halted from None
         self._pacing.pause(self._asked(error, times))
 
@@ -115,3 +121,9 @@ class Retrier:
 
     def _backoff(self, failures: int) -> float:
         return self._random.uniform(0, min(self._patience.most, self._patience.base * 2**failures))
+
+
+def _tell_doubt(error: Exception, meter: Meter) -> None:
+    """Raise VendorUnavailable in the error's place where it hides that an attempt may have been carried out."""
+    if meter.maybe_applied:
+        raise VendorUnavailable(str(error), maybe_applied=True) from None

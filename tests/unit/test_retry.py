@@ -28,7 +28,7 @@ class Vendor:
     told: list[str] = field(default_factory=list)
     free_at: float = 0.0
 
-    async def send(self, _request: Request) -> Response:
+    async def send(self, _request: Request, *_: object) -> Response:
         now = asyncio.get_running_loop().time()
         await asyncio.sleep(max(0.0, self.free_at - now))
         self.sent.append(asyncio.get_running_loop().time())
