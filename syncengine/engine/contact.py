@@ -1,0 +1,278 @@
+"""Bring one contact in step: settle what is unknown, look it up, send its calls in order, note each success."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from syncengine.engine import records
+from syncengine.engine.conclusions import (
+    AMBIGUOUS,
+    UNSETTLED,
+    by_key,
+    created,
+    gone,
+    not_ready,
+    owned,
+    repeatable,
+    visible,
+)
+from syncengine.engine.consent import Consent
+from syncengine.engine.exchange import Meter
+from syncengine.engine.recorder import Recorder
+from syncengine.engine.retry import Retrier
+from syncengine.engine.task import Job, Task
+from syncengine.errors import AccountStopped, ContactSuppressed, VendorUnavailable
+from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, Unsupported
+from syncengine.model.contact import Known, Remote
+from syncengine.model.http import Exchange
+from syncengine.model.work import Record
+from syncengine.planning import settle
+from syncengine.planning.plan import Plan, plan_contact
+from syncengine.planning.removal import plan_removal
+from syncengine.ports import ContactStore, Vendor
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a contact's turn ended."""
+
+    record: Record
+    refused: bool = False
+    """The vendor refused this contact."""
+    unreachable: bool = False
+    """The vendor judged nothing for as long as it was asked."""
+    postponed: bool = False
+    """It is worth a second turn: another contact that holds its match key is about to let go, or see ``wait``."""
+    wait: float = 0.0
+    """Seconds until the vendor, which has just created it, will let it be written to."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A contact's turn so far."""
+
+    job: Job
+    known: Known
+    meter: Meter
+    actions: tuple[Action, ...] = ()
+    dropped: tuple[Unsupported, ...] = ()
+    receipt: str = ""
+
+
+class ContactSync:
+    """Works on the contacts of one destination, several at a time."""
+
+    def __init__(
+        self,
+        task: Task,
+        vendor: Vendor,
+        retrier: Retrier,
+        store: ContactStore,
+        recorder: Recorder,
+        stopping: asyncio.Event,
+        consent: Consent | None = None,
+    ) -> None:
+        self._task = task
+        self._vendor = vendor
+        self._capabilities = vendor.capabilities
+        self._retrier = retrier
+        self._store = store
+        self._recorder = recorder
+        self._stopping = stopping
+        self._consent = consent
+
+    async def sync(self, job: Job) -> Ending:
+        """The contact's turn, to its end. Raises StorageError and LeaseLost only."""
+        turn = _Turn(job, job.state.known, Meter(self._consent.about(job) if self._consent else None))
+        if self._stopping.is_set():
+            return self._deferred(turn, "stopped", AccountStopped("the run was stopped before this contact's turn"))
+        try:
+            return await self._take(turn)
+        except VendorUnavailable as error:
+            return self._put_off(turn, error)
+        except AccountStopped as error:
+            return self._deferred(turn, "account_stopped", error)
+        except ContactSuppressed as error:
+            return self._suppressed(turn, error.reason)
+
+    async def _take(self, turn: _Turn) -> Ending:
+        for _ in range(self._task.patience.attempts):
+            ending = await self._settle(turn) or await self._send(turn)
+            if ending is not None:
+                return ending
+        return self._unsettled(turn)
+
+    def _put_off(self, turn: _Turn, error: VendorUnavailable) -> Ending:
+        ending = self._deferred(turn, "unreachable", error)
+        if turn.job.postponed or not not_ready(error, turn.actions):
+            return ending
+        ready_in = min(self._capabilities.settles_within, self._task.patience.max_wait)
+        return replace(ending, postponed=True, wait=ready_in)
+
+    async def _settle(self, turn: _Turn) -> Ending | None:
+        """Look up what has to be; None when the contact is ready to be planned."""
+        desired = turn.job.desired
+        look_up = settle.needs_look_up(desired, turn.known, self._capabilities, find_first=self._task.find_first)
+        if look_up is None:
+            return self._refusal(turn)
+        found, ending = await self._look_up(turn, look_up)
+        if not found and look_up.wait > 0:
+            if look_up.wait > self._task.patience.max_wait or self._stopping.is_set():
+                return self._unsettled(turn)
+            await asyncio.sleep(look_up.wait)
+            found, ending = await self._look_up(turn, look_up)
+        if not found:
+            turn.known = settle.absent(turn.known)
+        return ending or self._refusal(turn)
+
+    async def _look_up(self, turn: _Turn, look_up: settle.LookUp) -> tuple[bool, Ending | None]:
+        """Whether any key finds the contact, and how its turn ends where what is found cannot be its own."""
+        desired = turn.job.desired
+        for key in look_up.keys:
+            hits = settle.unique(await self._retrier.run(partial(self._vendor.find, key), turn.meter, repeatable=True))
+            if len(hits) > 1:
+                return True, await self._one_of_several(turn, hits)
+            if hits:
+                ending = await self._link(turn, hits[0])
+                # Another contact's, under a key this one does not ask for (any more): it says nothing about this one.
+                if ending is None or (desired and key in desired.keys):
+                    return True, ending
+        return False, None
+
+    async def _one_of_several(self, turn: _Turn, hits: Sequence[Remote]) -> Ending:
+        """Nobody can tell which it is, unless all others are contacts of ours that let go in this run."""
+        ids = [remote.external_id for remote in hits]
+        if not turn.job.postponed and (owner := await self._store.owner(turn.job.state.contact_id, ids)):
+            return replace(self._held(turn, owner), postponed=True)
+        return self._rejected(turn, AMBIGUOUS)
+
+    async def _link(self, turn: _Turn, remote: Remote) -> Ending | None:
+        link = await self._store.link(turn.job.state.contact_id, remote.external_id)
+        if link.owner is None:
+            known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same)
+            inherited = link.tags & remote.tags
+            turn.known = replace(known, tags=known.tags | inherited, found_tags=known.found_tags - inherited)
+            return None
+        if not turn.job.postponed:
+            return replace(self._held(turn, link.owner), postponed=True)
+        if not link.owner_settled:
+            return self._held(turn, link.owner)
+        return self._rejected(turn, owned(link.owner))
+
+    async def _send(self, turn: _Turn) -> Ending | None:
+        """Plan against what is known now and send; None when a create's outcome is unknown and to be looked up."""
+        plan = self._plan(turn)
+        if isinstance(plan, Rejected):
+            return self._rejected(turn, plan)
+        doubtful = turn.known.pending is not None
+        for index, planned in enumerate(plan.calls):
+            call = replace(planned, external_id=turn.known.external_id or planned.external_id)
+            open_calls = settle.remaining((call, *plan.calls[index + 1 :]), age=0.0)
+            again = repeatable(call, self._capabilities)
+            try:
+                answer = await self._answer(turn, call, repeatable=again)
+            except (VendorUnavailable, AccountStopped, ContactSuppressed) as error:
+                maybe = isinstance(error, VendorUnavailable) and error.maybe_applied
+                turn.known = replace(turn.known, pending=open_calls if maybe or doubtful else None)
+                if maybe and not again and self._capabilities.find_by and not self._stopping.is_set():
+                    return None
+                raise
+            if isinstance(answer, Rejected):
+                if gone(answer, turn.job.desired):
+                    answer = Applied()
+                else:
+                    doubt = open_calls if turn.meter.maybe_applied or (doubtful and index) else turn.known.pending
+                    turn.known = replace(turn.known, pending=doubt)
+                    return self._rejected(turn, answer)
+            if isinstance(answer, Exists):
+                return await self._link(turn, answer.remote)
+            if ending := await self._taken_over(turn, call, answer):
+                return ending
+            self._learn(turn, call, answer)
+            if rest := plan.calls[index + 1 :]:
+                self._recorder.put(turn.job.batch, records.step(turn.job, turn.known, settle.remaining(rest)))
+        unsupported = plan.unsupported + turn.dropped
+        record = records.in_step(turn.job, turn.known, turn.actions, turn.meter.requests, unsupported, turn.receipt)
+        return Ending(record)
+
+    async def _answer(self, turn: _Turn, call: Call, *, repeatable: bool) -> Answer:
+        def make() -> Exchange[Answer]:
+            exchange = self._vendor.send(call)
+            return visible(exchange) if created(turn.actions) else exchange
+
+        return await self._retrier.run(make, turn.meter, repeatable=repeatable)
+
+    async def _taken_over(self, turn: _Turn, call: Call, applied: Applied) -> Ending | None:
+        """The end for a contact whose write by a match key went to a vendor contact that another one owns."""
+        new = turn.known.external_id is None and applied.external_id is not None
+        if not new or not by_key(call, self._capabilities):
+            return None
+        link = await self._store.link(turn.job.state.contact_id, applied.external_id or "")
+        return self._rejected(turn, owned(link.owner)) if link.owner else None
+
+    def _plan(self, turn: _Turn) -> Plan | Rejected:
+        job = turn.job
+        if job.desired is None:
+            return plan_removal(job.state.contact_id, turn.known, self._task.on_removed, self._capabilities)
+        return plan_contact(job.desired, turn.known, self._capabilities)
+
+    def _learn(self, turn: _Turn, call: Call, applied: Applied) -> None:
+        pending = turn.known.pending
+        turn.known = replace(settle.learn(turn.known, call, applied, self._capabilities), pending=pending)
+        turn.actions = (*turn.actions, call.action)
+        turn.dropped += applied.dropped
+        turn.receipt = applied.receipt or turn.receipt
+
+    def _refusal(self, turn: _Turn) -> Ending | None:
+        """The end for a contact that our own check refused; None for all others."""
+        return self._rejected(turn, turn.job.refusal) if turn.job.refusal else None
+
+    def _rejected(self, turn: _Turn, refusal: Rejected) -> Ending:
+        job = turn.job
+        record = records.rejected(
+            job.state,
+            turn.known,
+            job.source_hash,
+            refusal,
+            removal=job.desired is None,
+            actions=turn.actions,
+            requests=turn.meter.requests,
+        )
+        return Ending(record, refused=refusal.by_vendor and not turn.actions)
+
+    def _deferred(self, turn: _Turn, code: str, error: VendorUnavailable | AccountStopped) -> Ending:
+        unreachable = isinstance(error, VendorUnavailable)
+        record = records.deferred(
+            turn.job,
+            turn.known,
+            code,
+            str(error),
+            actions=turn.actions,
+            requests=turn.meter.requests,
+            unknown=turn.known.pending is not None and unreachable,
+            status=error.status if isinstance(error, VendorUnavailable) else None,
+        )
+        return Ending(record, unreachable=unreachable and not turn.actions)
+
+    def _suppressed(self, turn: _Turn, reason: str) -> Ending:
+        job = turn.job
+        record = records.suppressed(
+            job.state,
+            turn.known,
+            job.source_hash,
+            reason,
+            removal=job.desired is None,
+            actions=turn.actions,
+            requests=turn.meter.requests,
+        )
+        return Ending(record)
+
+    def _unsettled(self, turn: _Turn) -> Ending:
+        return self._deferred(turn, "unsettled", VendorUnavailable(UNSETTLED, maybe_applied=True))
+
+    def _held(self, turn: _Turn, owner: str) -> Ending:
+        message = f"its match key is still held at the vendor by contact {owner}, which has work to do first"
+        return Ending(records.deferred(turn.job, turn.known, "key_still_held", message, requests=turn.meter.requests))
