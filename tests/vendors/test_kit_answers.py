@@ -31,6 +31,13 @@ def test_a_refusal_is_handed_on(status: int) -> None:
     assert refused(PUT, reply, "no", ()).code == f"http_{status}"
 
 
+@pytest.mark.parametrize("status", [400, 403, 409])
+def test_a_refusal_that_is_cut_off_judges_nobody(status: int) -> None:
+    with pytest.raises(VendorUnavailable, match="cut off") as failed:
+        judge(PUT, Response(status, {}, b'{"success": false, "mess'), HALTS)
+    assert (failed.value.maybe_applied, failed.value.status) == (False, status)
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"data": {"id": "1', b"\xff\xfe", b'{"a": NaN}', b"ok"])
 @pytest.mark.parametrize(("request_", "maybe"), [(GET, False), (PUT, True)])
 def test_an_unreadable_success_is_unknown(body: bytes, request_: Request, *, maybe: bool) -> None:

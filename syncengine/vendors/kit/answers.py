@@ -65,7 +65,7 @@ def judge(request: Request, response: Response, halts: Mapping[int, str]) -> Rep
                 status=status,
             )
         case _:
-            return Reply(status, _refusal(response))
+            return Reply(status, _refusal(request, response))
 
 
 def _writes(request: Request) -> bool:
@@ -79,10 +79,16 @@ def _success(request: Request, response: Response) -> Json:
         raise unreadable(request, response.status) from None
 
 
-def _refusal(response: Response) -> Json:
+def _refusal(request: Request, response: Response) -> Json:
     try:
         return orjson.loads(response.body)
     except orjson.JSONDecodeError:
+        if response.body.lstrip()[:1] in (b"{", b"["):  # its rest may say whom and what it concerns
+            raise VendorUnavailable(
+                f"{request.route}: the refusal (status {response.status}) is cut off",
+                maybe_applied=False,
+                status=response.status,
+            ) from None
         return None
 
 
