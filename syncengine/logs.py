@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from contextlib import suppress
+from typing import Any, Literal, TypeAlias
 
 import structlog
 from rich.console import Console
@@ -14,9 +15,16 @@ _HIDDEN = "[secret]"
 _SECRET_KEYS = ("token", "api_key", "apikey", "password", "secret", "authorization")
 
 
-def set_up(form: Literal["console", "json"], console: Console, secrets: Iterable[str]) -> None:
-    """Send logs through the console that progress bars use, so that neither tears the other."""
-    renderer = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer()
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+
+def set_up(form: Literal["console", "json"], console: Console, secrets: Iterable[str], level: Level) -> None:
+    """Send logs of this level and above through the console that progress bars use, so that neither tears the other."""
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=console.is_terminal)
+    )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -25,6 +33,7 @@ def set_up(form: Literal["console", "json"], console: Console, secrets: Iterable
             redactor(secrets),
             renderer,
         ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: _ConsoleLogger(console),
         cache_logger_on_first_use=False,
     )
@@ -41,7 +50,7 @@ def redactor(secrets: Iterable[str]) -> Callable[[WrappedLogger, str, EventDict]
             return value
         if isinstance(value, dict):
             return {
-                key: _HIDDEN if any(word in str(key).lower() for word in _SECRET_KEYS) else clean(item)
+                clean(key): _HIDDEN if any(word in str(key).lower() for word in _SECRET_KEYS) else clean(item)
                 for key, item in value.items()
             }
         if isinstance(value, list | tuple | set | frozenset):
@@ -58,12 +67,20 @@ def redactor(secrets: Iterable[str]) -> Callable[[WrappedLogger, str, EventDict]
 
 
 class _ConsoleLogger:
-    """Prints lines as they are: never wrapped, since a JSON line must stay one line."""
+    """Prints lines as they are: never wrapped, since a JSON line must stay one line.
+
+    A log that cannot be written, for a full disk or a reader that is gone, is no reason to end a run.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def msg(self, message: str) -> None:
-        self._console.print(Text.from_ansi(message), soft_wrap=True)
+        with suppress(OSError):
+            if self._console.is_terminal:  # there may be bars: they make room
+                self._console.print(Text.from_ansi(message), soft_wrap=True)
+            else:
+                self._console.file.write(f"{message}\n")
+                self._console.file.flush()
 
     debug = info = warning = error = critical = exception = log = msg

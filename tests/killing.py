@@ -22,12 +22,12 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["syncengine.cli.verbs", "tests.killing"])
 
 
-def _become(arguments: Sequence[str], environ: Mapping[str, str], output: str) -> None:
+def _become(arguments: Sequence[str], environ: Mapping[str, str], output: str, errors: str | None) -> None:
     """What the child does: ``python -m syncengine ARGUMENTS``."""
     os.environ.update(environ)
     file = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.dup2(file, 1)
-    os.dup2(file, 2)
+    os.dup2(file if errors is None else os.open(errors, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), 2)
     sys.argv = ["syncengine", *arguments]
     from syncengine.__main__ import main  # noqa: PLC0415 - the environment comes first
 
@@ -37,11 +37,14 @@ def _become(arguments: Sequence[str], environ: Mapping[str, str], output: str) -
 class Command:
     """``syncengine ARGUMENTS`` under way. Forked from a server that has imported everything: starting costs little."""
 
-    def __init__(self, arguments: Sequence[str], environ: Mapping[str, str], output: Path) -> None:
+    def __init__(
+        self, arguments: Sequence[str], environ: Mapping[str, str], output: Path, errors: Path | None = None
+    ) -> None:
+        """Where ``errors`` is given, stderr goes there, and all else to ``output``."""
         self._output = output
         output.touch()
         self._process: ForkServerProcess = _CONTEXT.Process(
-            target=_become, args=(arguments, dict(environ), str(output)), daemon=True
+            target=_become, args=(arguments, dict(environ), str(output), errors and str(errors)), daemon=True
         )
         self._process.start()
 

@@ -51,7 +51,7 @@ class Line:
 def kept_in_memory() -> Iterator[None]:
     """``held`` works on a database in memory, and by the virtual clock."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accounts, "Leases", lambda line: Leases(line.database, line.hop))
+        patch.setattr(accounts, "Leases", lambda line, _tell: Leases(line.database, line.hop))
         patch.setattr(accounts, "boot_time", now)
         yield
 

@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from syncengine.app.databases import Databases
+from syncengine.app.telling import telling
 from syncengine.config import DestinationConfig
 from syncengine.engine.lease import LeaseKeeper, boot_time
 from syncengine.engine.pacing import Pacing
 from syncengine.errors import AccountStopped
+from syncengine.model.events import Event
 from syncengine.model.limits import Limit
 from syncengine.storage.fence import Fence
 from syncengine.storage.lease import Leases
@@ -37,11 +39,13 @@ async def held(
     as after a crash.
     """
     settles_within = max(destination.vendor.capabilities.settles_within for destination in destinations)
-    leases = Leases(databases.state)
+    tell = telling(account=name)
+    leases = Leases(databases.state, tell)
     grant = await leases.acquire(name, ttl=ttl, settles_within=settles_within)
     asked = boot_time()
     await leases.renew(grant)  # taking it may have taken a while; from here our own clock knows how long it lasts
-    keeper = LeaseKeeper(leases, grant, asked, boot_time)
+    tell(Event.LEASE_TAKEN, epoch=grant.epoch, seconds=round(grant.wait, 3))
+    keeper = LeaseKeeper(leases, grant, asked, boot_time, tell)
     limits = tuple(dict.fromkeys(limit for destination in destinations for limit in destination.limits))
     fence = Fence(databases.state, name, grant.epoch)
     pacing = Pacing(
@@ -53,6 +57,7 @@ async def held(
         timeout=max(destination.options.timeout for destination in destinations),
         max_wait=min(destination.options.max_wait for destination in destinations),
         tight=all(destination.options.tight for destination in destinations),
+        tell=tell,
     )
     async with keeper.kept(pacing.stop), pacing:
         await asyncio.sleep(grant.wait)

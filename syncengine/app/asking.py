@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
 
 from syncengine.app.accounts import Account
+from syncengine.app.telling import telling
 from syncengine.config import DestinationConfig
 from syncengine.engine.retry import Patience, Retrier
 from syncengine.engine.task import Task
+from syncengine.errors import SyncEngineError
+from syncengine.model.events import Event, Tell
+from syncengine.model.http import Request, Response
+from syncengine.ports import Allowed, Sender
 from syncengine.transport import Transport
 
 
@@ -35,4 +41,27 @@ async def asking(destination: DestinationConfig, account: Account) -> AsyncItera
     async with Transport(
         destination.base_url, account.pacing, timeout=options.timeout, connections=options.in_flight
     ) as transport:
-        yield Retrier(transport, account.pacing, task_of(destination).patience, Random())  # noqa: S311 - jitter
+        sender = _Told(transport, telling(destination=destination.name))
+        yield Retrier(sender, account.pacing, task_of(destination).patience, Random())  # noqa: S311 - jitter
+
+
+class _Told:
+    """Tells how each request went (``ports.Sender``)."""
+
+    def __init__(self, sender: Sender, tell: Tell) -> None:
+        self._sender = sender
+        self._tell = tell
+
+    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+        began = time.monotonic()
+        try:
+            response = await self._sender.send(request, allowed)
+        except SyncEngineError as error:
+            self._tell(Event.REQUEST_FAILED, route=request.route, error=str(error), seconds=_since(began))
+            raise
+        self._tell(Event.REQUEST_ANSWERED, route=request.route, status=response.status, seconds=_since(began))
+        return response
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)

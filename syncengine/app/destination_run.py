@@ -13,6 +13,7 @@ from syncengine.app.databases import Databases, look_at
 from syncengine.app.remarks import remarks
 from syncengine.app.request import Request
 from syncengine.app.stopping import heeding
+from syncengine.app.telling import telling
 from syncengine.config import DestinationConfig
 from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync
@@ -21,6 +22,7 @@ from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.tally import Tally
 from syncengine.errors import RunRefused, RunStopped
+from syncengine.model.events import Event, Tell
 from syncengine.model.reports import Noteworthy, Progress, RunReport
 from syncengine.model.work import BatchKind
 from syncengine.planning.match_keys import may_collide
@@ -70,7 +72,7 @@ async def run_destination(
             total += len(piece.contact_ids)
         total += await claim_keys(preparer, keys, batches)
         await _survey(destination, databases, candidates, preparer, batches, request)
-        progress.started(destination.name, total)
+        tell = _started(destination, run_id, request, progress, total)
         recorder = Recorder(store)
 
         def advance(contacts: int) -> None:
@@ -99,6 +101,7 @@ async def run_destination(
                 stopping=stopping,
                 stop=account.pacing.stop,
                 advance=advance,
+                tell=tell,
             ).run()
         if broken is not None:
             status, code, said = "incomplete", 1, f"{destination.file}: {broken}; the next run goes on"
@@ -137,6 +140,14 @@ async def run_destination(
     await finish_run(fence, run_id, status, report.public(), said)
     progress.finished(destination.name)
     return report
+
+
+def _started(destination: DestinationConfig, run_id: int, request: Request, progress: Progress, total: int) -> Tell:
+    """Tell that the first request may go out; returns whom to tell of the rest."""
+    progress.started(destination.name, total)
+    tell = telling(destination=destination.name, run_id=run_id)
+    tell(Event.RUN_STARTED, kind=request.kind.value, contacts=total)
+    return tell
 
 
 async def _survey(

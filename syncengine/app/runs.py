@@ -10,8 +10,10 @@ from syncengine.app.databases import Databases, opened
 from syncengine.app.destination_run import run_destination
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
+from syncengine.app.telling import telling
 from syncengine.config import Config, DestinationConfig
 from syncengine.errors import ConfigError, CutShort, LeaseHeld, Problem, RunRefused, SyncEngineError
+from syncengine.model.events import Event
 from syncengine.model.reports import Progress, RunReport, Silent
 from syncengine.storage.runs import former_run
 
@@ -37,11 +39,21 @@ async def run(
             destinations = await _retried(config, databases, request.retry_of, request.batch)
 
         async def work(destination: DestinationConfig, account: Account) -> RunReport:
-            return await run_destination(
-                destination, account, databases, request, heard, ended, batch_size=config.engine.batch_size
+            return _told(
+                await run_destination(
+                    destination, account, databases, request, heard, ended, batch_size=config.engine.batch_size
+                )
             )
 
-        return await side_by_side(config, databases, destinations, work, failed)
+        def gave_up(destination: DestinationConfig, error: SyncEngineError) -> RunReport:
+            return _told(failed(destination, error))
+
+        return await side_by_side(config, databases, destinations, work, gave_up)
+
+
+def _told(report: RunReport) -> RunReport:
+    telling()(Event.RUN_FINISHED, **report.public())
+    return report
 
 
 async def _retried(

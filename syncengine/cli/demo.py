@@ -43,7 +43,7 @@ def demo() -> int:
                     "SYNCENGINE_DEMO_CHARLES_KEY": "sandbox-key",
                 }
                 config = load_config(shipped("config") / "demo" / "syncengine.yaml", environ)
-                set_up(options.log_format, err, config.secrets)
+                set_up(options.log_format, err, config.secrets, options.log_level or "warning")
                 await engine.migrate(config)
                 return await _nights(config, dsn, stop)
 

@@ -15,7 +15,7 @@ from syncengine.cli import exits
 from syncengine.cli.terminal import err
 from syncengine.config import Config, load_config
 from syncengine.errors import SyncEngineError
-from syncengine.logs import set_up
+from syncengine.logs import Level, set_up
 
 AtLeastOne: TypeAlias = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 """A number of contacts."""
@@ -34,12 +34,14 @@ class Globals:
 
     config: Path = Path("config/syncengine.yaml")
     log_format: Literal["console", "json"] = "console"
+    log_level: Level | None = None
     progress: bool = True
 
     def load(self) -> Config:
         """The configuration. Raises ConfigError."""
         loaded = load_config(self.config, os.environ)
-        set_up(self.log_format, err, loaded.secrets)
+        usual: Level = "info" if self.log_format == "json" else "warning"
+        set_up(self.log_format, err, loaded.secrets, self.log_level or usual)
         return loaded
 
 
@@ -51,11 +53,13 @@ def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     config: Annotated[Path | None, Parameter(help="syncengine.yaml; default config/syncengine.yaml")] = None,
     log_format: Annotated[Literal["console", "json"] | None, Parameter(help="how logs look on stderr")] = None,
+    log_level: Annotated[Level | None, Parameter(help="default: info as JSON, warning on a console")] = None,
     no_progress: Annotated[bool, Parameter(negative="", help="no progress bars")] = False,
 ) -> int:
     """Read the global options and hand over to the verb."""
     options.config = config or Path(os.environ.get("SYNCENGINE_CONFIG", "config/syncengine.yaml"))
     options.log_format = log_format or ("console" if err.is_terminal else "json")
+    options.log_level = log_level
     options.progress = not no_progress
     code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     return int(code or 0)

@@ -106,7 +106,7 @@ def print_pruned(reports: Sequence[PruneReport]) -> None:
             continue
         out.print(
             f"Deleted what is older than {days}: {report.runs} runs with {report.batches} batches and "
-            f"{report.outcomes} outcomes, {report.quota_minutes} minutes of long limits, in {duration(report.seconds)}.",
+            f"{report.outcomes} outcomes; {report.quota_minutes} minutes of long limits; {duration(report.seconds)}.",
             soft_wrap=True,
         )
 

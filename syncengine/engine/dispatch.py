@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable
+from typing import assert_never
 
 from syncengine.engine.contact import ContactSync, Ending
 from syncengine.engine.judgement import Judge
@@ -14,7 +15,9 @@ from syncengine.engine.recorder import Recorder
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Job
 from syncengine.errors import AccountStopped, SourceError
-from syncengine.model.work import Batch, BatchKind, Record
+from syncengine.model.calls import OutcomeKind
+from syncengine.model.events import Event, Tell, nobody
+from syncengine.model.work import Batch, BatchKind, ContactOutcome, Record, Status
 from syncengine.ports import BatchStore
 
 Advance = Callable[[int], None]
@@ -38,6 +41,7 @@ class Dispatcher:
         stopping: asyncio.Event,
         stop: Callable[[AccountStopped], None],
         advance: Advance,
+        tell: Tell = nobody,
     ) -> None:
         self._preparer = preparer
         self._contacts = contacts
@@ -47,6 +51,7 @@ class Dispatcher:
         self._workers = workers
         self._stopping = stopping
         self._advance = advance
+        self._tell = tell
         self._judge = Judge(self._end, stop)
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=workers)
         self._open: Counter[int] = Counter()
@@ -144,6 +149,8 @@ class Dispatcher:
     def _emit(self, batch: int, record: Record) -> None:
         self._tally.count(batch, record)
         self._recorder.put(batch, record)
+        if record.outcome is not None:
+            _tell_of(record, record.outcome, batch, self._tell)
 
     async def _settle(self) -> None:
         """Wait until everything handed out is through and written down."""
@@ -156,4 +163,21 @@ class Dispatcher:
         if complete:
             await self._recorder.flush()
         for number in complete:
-            await self._batches.finish(number, self._tally.of_batch(number), None)
+            totals = self._tally.of_batch(number)
+            await self._batches.finish(number, totals, None)
+            self._tell(Event.BATCH_FINISHED, batch=number, **totals)
+
+
+def _tell_of(record: Record, outcome: ContactOutcome, batch: int, tell: Tell) -> None:
+    """Of a contact that did not make it. Not the vendor's words: reports and ``sync_outcome`` hold them."""
+    facts = {"contact_id": record.contact_id, "code": outcome.code, "http_status": outcome.http_status, "batch": batch}
+    match outcome.kind:
+        case OutcomeKind.REJECTED:
+            dead = record.status is Status.DEAD
+            tell(Event.CONTACT_REJECTED, **facts, refusals=record.rejections, dead_letter=dead)
+        case OutcomeKind.DEFERRED | OutcomeKind.UNKNOWN:
+            tell(Event.CONTACT_DEFERRED, **facts, sent_in_doubt=outcome.kind is OutcomeKind.UNKNOWN)
+        case OutcomeKind.APPLIED | OutcomeKind.UNSUPPORTED | OutcomeKind.SUPPRESSED:
+            pass
+        case _:
+            assert_never(outcome.kind)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from syncengine.errors import AccountStopped, LeaseLost, StorageError
+from syncengine.model.events import Event, Tell, nobody
 from syncengine.model.work import LeaseGrant
 from syncengine.ports import LeaseStore
 
@@ -23,10 +24,18 @@ def boot_time() -> float:
 class LeaseKeeper:
     """Renews a lease and judges by our own clock, from before each renewal was asked for, whether it still runs."""
 
-    def __init__(self, store: LeaseStore, grant: LeaseGrant, asked: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: LeaseStore,
+        grant: LeaseGrant,
+        asked: float,
+        clock: Callable[[], float],
+        tell: Tell = nobody,
+    ) -> None:
         self._store = store
         self._grant = grant
         self._clock = clock
+        self._tell = tell
         self._until = asked + grant.ttl
         self._lost: str | None = None
 
@@ -42,6 +51,7 @@ class LeaseKeeper:
 
     async def keep(self, stop: Callable[[AccountStopped], None]) -> None:
         """Renew until cancelled; tells ``stop`` when the lease is lost."""
+        away = False
         while True:
             await asyncio.sleep(self._grant.ttl / _BEATS)
             asked = self._clock()
@@ -52,8 +62,13 @@ class LeaseKeeper:
                 self._lost = str(error)
                 stop(error)
                 return
-            except StorageError:
+            except StorageError as error:
+                away = True
+                self._tell(Event.DATABASE_AWAY, error=str(error))
                 continue  # the lease runs on for a while; check() ends the work when it does not
+            if away:
+                away = False
+                self._tell(Event.DATABASE_BACK)
             self._until = asked + self._grant.ttl
 
     @asynccontextmanager

@@ -16,7 +16,8 @@ from typing import Self
 from syncengine.engine.ledger import Ledger, Slot
 from syncengine.engine.pace import LONGEST_PACED, Pace
 from syncengine.engine.quota import Quotas
-from syncengine.errors import AccountStopped
+from syncengine.errors import AccountStopped, LeaseLost, RunStopped
+from syncengine.model.events import Event, Tell, nobody
 from syncengine.model.limits import Limit
 from syncengine.ports import QuotaStore
 
@@ -80,6 +81,7 @@ class Pacing:
         timeout: float = 30.0,
         max_wait: float = 120.0,
         tight: bool = False,
+        tell: Tell = nobody,
     ) -> None:
         long = [limit for limit in limits if limit.per > LONGEST_PACED and quotas is not None]
         self.ledger = Ledger([limit for limit in limits if limit not in long], settles_within, tight=tight)
@@ -91,6 +93,7 @@ class Pacing:
         self._unlimited = not limits
         self._in_flight = in_flight
         self._check = check
+        self._tell_of = tell
         self._flying = 0
         self._proven = False
         self._paused_until = 0.0
@@ -145,6 +148,7 @@ class Pacing:
     def pause(self, seconds: float) -> None:
         """The vendor said "too fast": send nothing for so long. The longest pause wins."""
         self.throttled += 1
+        self._tell_of(Event.THROTTLED, seconds=round(seconds, 3))
         self._paused_until = max(self._paused_until, self.now() + seconds)
         self._tell()
 
@@ -156,6 +160,8 @@ class Pacing:
 
     def stop(self, error: AccountStopped) -> None:
         """Let nothing through any more; everybody who waits gets the error. The first stop counts."""
+        if self._error is None:
+            self._tell_of(_stopped_by(error), error=str(error), setting=getattr(error, "setting", None))
         self._fail(error)
 
     @property
@@ -239,3 +245,13 @@ class Pacing:
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error.with_traceback(None)
+
+
+def _stopped_by(error: AccountStopped) -> Event:
+    match error:
+        case RunStopped():
+            return Event.RUN_STOPPED
+        case LeaseLost():
+            return Event.LEASE_LOST
+        case _:
+            return Event.ACCOUNT_HALTED

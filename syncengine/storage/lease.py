@@ -10,6 +10,7 @@ import asyncpg
 import orjson
 
 from syncengine.errors import LeaseHeld, LeaseLost
+from syncengine.model.events import Event, Tell, nobody
 from syncengine.model.http import Json
 from syncengine.model.work import LeaseGrant
 from syncengine.storage.connect import Pool, transaction
@@ -23,8 +24,9 @@ _LOOK_AGAIN = 1.0
 class Leases:
     """Leases in the state database, timed by its clock."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, tell: Tell = nobody) -> None:
         self._pool = pool
+        self._tell = tell
         self._holder = f"{socket.gethostname()} process {os.getpid()}"
 
     async def acquire(self, account: str, *, ttl: float, settles_within: float) -> LeaseGrant:
@@ -40,6 +42,8 @@ class Leases:
                     "end, or stop it there"
                 )
             # The holder may have died: then it will not renew, and its lease runs out.
+            if renewal is None:
+                self._tell(Event.LEASE_AWAITED, holder=found["holder"], seconds=round(-found["since"], 3))
             renewal = found["expires_at"]
             await asyncio.sleep(min(_LOOK_AGAIN, max(0.01, -found["since"])))
 

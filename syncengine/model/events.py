@@ -1,0 +1,52 @@
+"""What is worth a line in a log. Facts are names, ids, codes and numbers; never a value of a contact's field."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+from syncengine.model.http import Json
+
+
+class Event(StrEnum):
+    """What happened; the facts that come along are named beside it."""
+
+    RUN_STARTED = "run_started"
+    """run_id, kind, contacts."""
+    RUN_FINISHED = "run_finished"
+    """What ``run --json`` prints."""
+    BATCH_FINISHED = "batch_finished"
+    """batch, and its contacts by outcome."""
+    CONTACT_REJECTED = "contact_rejected"
+    """contact_id, code, http_status, batch, refusals (in a row, of the same version), dead_letter."""
+    CONTACT_DEFERRED = "contact_deferred"
+    """contact_id, code, http_status, batch; sent_in_doubt: something may have been carried out."""
+    THROTTLED = "throttled"
+    """seconds: nothing is sent for the account for so long."""
+    ACCOUNT_HALTED = "account_halted"
+    """error, setting: nothing is sent for the account any more."""
+    RUN_STOPPED = "run_stopped"
+    """Somebody asked for it."""
+    LEASE_AWAITED = "lease_awaited"
+    """holder, seconds: until its lease runs out, unless it renews it."""
+    LEASE_TAKEN = "lease_taken"
+    """epoch; seconds: how long nothing is sent, since the holder before may have died."""
+    LEASE_LOST = "lease_lost"
+    """error."""
+    DATABASE_AWAY = "database_away"
+    """error: the lease could not be renewed, and runs on for a while."""
+    DATABASE_BACK = "database_back"
+    REQUEST_ANSWERED = "request_answered"
+    """route, status, seconds."""
+    REQUEST_FAILED = "request_failed"
+    """route, error, seconds: it is tried again, or its contact is deferred."""
+
+
+class Tell(Protocol):
+    """Told of events. Must not raise."""
+
+    def __call__(self, event: Event, /, **facts: Json) -> None: ...
+
+
+def nobody(event: Event, /, **facts: Json) -> None:
+    """Told, and keeps it to itself."""

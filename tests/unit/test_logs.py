@@ -1,0 +1,106 @@
+"""Log lines: whole, at their level, without a secret, and beside progress bars."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+
+import orjson
+import pytest
+import structlog
+from rich.console import Console
+
+from syncengine.app.telling import level, telling
+from syncengine.cli import terminal
+from syncengine.logs import set_up
+from syncengine.model.events import Event
+
+_ERASED = re.compile(r"\r|\x1b\[2K")
+"""What was shown before it on the line makes room for what comes."""
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+SECRET = "s3cr3t+/key=="
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+def _console(*, tty: bool) -> tuple[Console, io.StringIO]:
+    written = io.StringIO()
+    return Console(file=written, force_terminal=tty, width=60, height=20, highlight=False), written
+
+
+def test_nobody_is_told_until_logs_are_set_up(capsys: pytest.CaptureFixture[str]) -> None:
+    telling(account="a")(Event.ACCOUNT_HALTED, error="down")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_json_line_stays_one_line() -> None:
+    console, written = _console(tty=False)
+    set_up("json", console, (), "info")
+    telling(account="a")(Event.ACCOUNT_HALTED, error="two\nlines, " + "and long ones " * 20, contact_id="\x1b[31m[/x]")
+    (line,) = written.getvalue().splitlines()
+    told = orjson.loads(line)
+    assert (told["event"], told["account"], told["level"]) == ("account_halted", "a", "error")
+    assert told["contact_id"] == "\x1b[31m[/x]"
+
+
+@pytest.mark.parametrize("threshold", ["debug", "info", "warning", "error"])
+def test_a_line_is_written_from_its_level_on(threshold: str) -> None:
+    console, written = _console(tty=False)
+    set_up("json", console, (), threshold)  # type: ignore[arg-type]
+    for event in Event:
+        telling()(event)
+    told = {orjson.loads(line)["event"] for line in written.getvalue().splitlines()}
+    least = {"debug": 10, "info": 20, "warning": 30, "error": 40}[threshold]
+    assert told == {event.value for event in Event if level(event) >= least}
+    assert (len(told) == len(Event)) == (threshold == "debug")
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_line_holds_a_secret(form: str) -> None:
+    console, written = _console(tty=False)
+    set_up(form, console, [SECRET], "debug")  # type: ignore[arg-type]
+    telling(account=f"a {SECRET}")(
+        Event.REQUEST_FAILED,
+        error=f"said {SECRET}{SECRET}",
+        nested={"list": [SECRET], "authorization": "anything", SECRET: 1},
+        broken=ValueError(SECRET),
+    )
+    said = written.getvalue()
+    assert SECRET not in said
+    assert "anything" not in said
+    assert "[secret]" in said
+
+
+def test_bars_and_lines_do_not_tear_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    console, written = _console(tty=True)
+    monkeypatch.setattr(terminal, "err", console)
+    set_up("console", console, (), "warning")
+    with terminal.Bars() as bars:
+        bars.started("whatsapp_de", 3)
+        for seconds in (1, 2):
+            bars.advanced("whatsapp_de", 1, seconds)
+            telling(account="whatsapp_de")(Event.THROTTLED, seconds=seconds)
+    text = _CONTROL.sub("", _ERASED.sub("\n", written.getvalue()))
+    shown = [line.rstrip() for line in text.splitlines()]
+    told = [line for line in shown if "throttled" in line]
+    assert [line.rpartition("seconds=")[2] for line in told] == ["1", "2"]
+    assert all(line.startswith("20") and "contacts," not in line for line in told)
+    bar = [line for line in shown if "contacts," in line]
+    assert bar
+    assert all(line.startswith("whatsapp_de") for line in bar)
+
+
+class _Full(io.StringIO):
+    def write(self, _text: str, /) -> int:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_a_log_that_cannot_be_written_is_no_error(*, tty: bool) -> None:
+    set_up("json", Console(file=_Full(), force_terminal=tty), (), "info")
+    telling()(Event.RUN_STOPPED)
