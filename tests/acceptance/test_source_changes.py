@@ -57,6 +57,22 @@ async def test_what_changes_between_diff_and_load_is_sent_as_it_is_then(database
 
 
 @pytest.mark.asyncio
+async def test_who_leaves_between_diff_and_load_is_the_next_run_s_business(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {"respond_io": _NARROW}) as here:
+        await here.add(range(1, 25), tags=["vip"])
+        await here.run("respond_io")
+        await here.source.execute("UPDATE crm.people SET name = 'New ' || id")
+        async with _while_a_run_waits(here) as run:
+            await here.remove(range(13, 25))
+        assert (run.result().exit_code, run.result().contacts["applied"]) == (0, 12)
+        held = here.held("respond_io")
+        assert {number for number, contact in held.items() if contact["tags"]} == set(range(1, 25))
+        report = await here.run("respond_io")
+        assert (report.status, report.requests) == ("refused", 0), "no removal goes past the brakes"
+        assert "12 of 24 known contacts" in str(report.error)
+
+
+@pytest.mark.asyncio
 async def test_who_returns_between_diff_and_load_keeps_its_tags(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, {"respond_io": _NARROW}) as here:
         await here.add(range(1, 25), tags=["vip"])
