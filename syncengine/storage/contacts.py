@@ -65,10 +65,11 @@ class Contacts:
         account = self._fence.account
         async with self._fence.writing(sending=True) as connection:
             await connection.execute(_SQL["one_at_a_time"], account, external_id)
-            owner = await connection.fetchrow(_SQL["owner"], account, external_id, self._destination, contact_id)
+            mine = self._destination, contact_id, self._run_id
+            owner = await connection.fetchrow(_SQL["owner"], account, external_id, *mine)
             tags: list[str] = []
             if owner is not None:
-                if owner["status"] != Status.REMOVED:
+                if not owner["gone"]:
                     return Link(f"{owner['destination']}/{owner['contact_id']}", owner["settled"])
                 tags = orjson.loads(owner["tags"] or "[]")
                 await connection.execute(_SQL["give_up"], owner["destination"], owner["contact_id"])

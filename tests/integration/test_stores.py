@@ -245,6 +245,23 @@ async def test_a_contact_that_left_gives_its_vendor_contact_and_its_tags_up(stor
 
 
 @pytest.mark.asyncio
+async def test_one_who_left_and_is_back_in_this_run_gives_nothing_up_before_its_turn(stores: Stores) -> None:
+    await _own(stores, "1", "ext", status=Status.REMOVED)
+    await stores.batches.add(BatchKind.CHANGES, ["1", "7"])
+    assert await stores.contacts.link("7", "ext") == Link("whatsapp/1", owner_settled=False)
+    assert await _load(stores, "7") is None
+    await stores.batches.finish(1, {}, None)
+    assert (await stores.contacts.link("7", "ext")).owner is None
+
+
+@pytest.mark.asyncio
+async def test_one_whose_removal_is_due_in_this_run_is_not_back(stores: Stores) -> None:
+    await _own(stores, "1", "ext", status=Status.REMOVED)
+    await stores.batches.add(BatchKind.REMOVALS, ["1"])
+    assert (await stores.contacts.link("7", "ext")).owner is None
+
+
+@pytest.mark.asyncio
 async def test_an_owner_in_the_source_goes_before_one_that_left(stores: Stores) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     await _own(stores, "2", "ext")

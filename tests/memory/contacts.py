@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from syncengine.model.consent import Subject
 from syncengine.model.contact import Known
-from syncengine.model.work import ContactOutcome, ContactState, Intent, Link, Record, Status
+from syncengine.model.work import BatchKind, ContactOutcome, ContactState, Intent, Link, Record, Status
 from tests.memory.database import Database, Fence, KnownRow, StateRow, kept, known_of
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
@@ -73,7 +73,7 @@ class Contacts:
             tags: frozenset[str] = frozenset()
             if owner is not None:
                 row = database.states[owner]
-                if row.status is not Status.REMOVED:
+                if row.status is not Status.REMOVED or self._is_back(database, owner):
                     link = Link("/".join(owner), row.source_hash is not None)
                 else:
                     row.external_id = None
@@ -92,6 +92,13 @@ class Contacts:
             owners = sorted(filter(None, (self._owner(database, contact_id, each) for each in external_ids)))
             here = [place for place in owners if database.states[place].status is not Status.REMOVED]
         return "/".join(here[0]) if here else None
+
+    def _is_back(self, database: Database, owner: tuple[str, str]) -> bool:
+        """Whether a batch of this run that is not finished is about one who left."""
+        return owner[0] == self._destination and any(
+            run == self._run_id and row.totals is None and row.kind is BatchKind.CHANGES and owner[1] in row.contact_ids
+            for (run, _), row in database.batches.items()
+        )
 
     def _owner(self, database: Database, contact_id: str, external_id: str) -> tuple[str, str] | None:
         """Who owns a vendor contact in this account; one who left the source only if nobody else does."""

@@ -75,7 +75,12 @@ ON CONFLICT (run_id, contact_id) DO UPDATE SET
 SELECT pg_advisory_xact_lock(hashtextextended('syncengine link ' || $1::text || ' ' || $2::text, 0))
 
 -- name: owner
-SELECT s.destination, s.contact_id, s.status, s.source_hash IS NOT NULL AS settled, k.tags
+-- One who left is back when a batch of this run is about it: it was read with what it owns, and will write that again.
+SELECT s.destination, s.contact_id, s.status, s.source_hash IS NOT NULL AS settled, k.tags,
+       s.status = 'removed' AND NOT (s.destination = $3 AND EXISTS (
+           SELECT FROM syncengine.sync_batch AS b
+           WHERE b.run_id = $5 AND b.status = 'waiting' AND b.kind = 'changes' AND s.contact_id = ANY (b.contact_ids)
+       )) AS gone
 FROM syncengine.sync_state AS s
 JOIN syncengine.sync_destination AS d ON d.destination = s.destination AND d.account = $1
 LEFT JOIN syncengine.sync_known AS k ON (k.destination, k.contact_id) = (s.destination, s.contact_id)
