@@ -136,7 +136,12 @@ class _Attempts:
     async def about_to_send(self) -> None:
         """The connection stands. Raises AccountStopped or ContactSuppressed when the bytes must stay here."""
         if self._allowed is not None:
+            left = self.deadline.when()
+            self.deadline.reschedule(None)  # nor is the wait for our own database
+            asked = asyncio.get_running_loop().time()
             await self._allowed()
+            if left is not None:
+                self.deadline.reschedule(left + asyncio.get_running_loop().time() - asked)
         self._gate.check()
         self._sending = self.maybe_arrived = True
 
@@ -195,5 +200,7 @@ def _failure(request: Request, error: Exception, attempts: _Attempts) -> Request
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
         return VendorHalted(f"{request.route}: {in_words(error)}", setting="settings.base_url")
     return VendorUnavailable(
-        f"{request.route}: {in_words(error)}", maybe_applied=attempts.maybe_arrived, status=attempts.status
+        f"{request.route}: {in_words(error)}",
+        maybe_applied=request.writes and attempts.maybe_arrived,
+        status=attempts.status,
     )

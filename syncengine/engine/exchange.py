@@ -32,7 +32,7 @@ async def drive(exchange: Exchange[T], sender: Sender, meter: Meter) -> T:
             while True:
                 meter.requests += 1
                 response = await sender.send(request, meter.allowed)
-                written = request.method != "GET"
+                written = request.writes
                 request = exchange.send(response)
                 # It goes on: what was written stands, whatever comes of the rest.
                 meter.maybe_applied = meter.maybe_applied or written

@@ -24,6 +24,13 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     json: Json = field(default=None, repr=False)
     """The body before encoding; None sends no body."""
+    reads: bool = False
+    """It only asks, whatever its method: some vendors take the filter of a look-up in a POST."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something at the vendor."""
+        return not self.reads and self.method not in ("GET", "HEAD")
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,8 +162,7 @@ class RespondIoV2:
 
     def merge(self, into: str, other: str) -> Exchange[Answer]:
         """The vendor keeps the older of the two, with the plain fields of the one merged into."""
-        held = yield from self.read(into)
-        if held is None:
+        if (held := (yield from self.read(into))) is None:
             return Rejected(_GONE, "the vendor has no contact of this id to merge into")
         plain = {name: text(held.fields[name]) for name in _PLAIN if held.fields[name] not in (None, "")}
         plain |= {"phone": f"+{plain['phone'].removeprefix('+')}"} if "phone" in plain else {}
@@ -248,7 +247,8 @@ class RespondIoV2:
         return self._request(method, path, json, route=f"{under}/{{identifier}}{tail}")
 
     def _request(self, method: str, path: str, json: Json, query: _Query = (), route: str | None = None) -> Request:
-        return Request(method, path, f"{method} {route or path}", query=query, headers=self._headers, json=json)
+        name, reads = f"{method} {route or path}", path == "/contact/list"
+        return Request(method, path, name, query=query, headers=self._headers, json=json, reads=reads)
 
     def _body(self, fields: Fields) -> Json:
         body: dict[str, Json] = {}

@@ -199,7 +199,7 @@ class Wire:
                 response = await coming
         except (ConnectionError, TimeoutError):
             permit.abandoned()
-            raise VendorUnavailable(f"{request.route}: the connection broke", maybe_applied=True) from None
+            raise VendorUnavailable(f"{request.route}: the connection broke", maybe_applied=request.writes) from None
         except BaseException:
             permit.abandoned()
             raise

@@ -27,6 +27,7 @@ from syncengine.ports import ContactStore, Vendor
 from tests.virtual_time import run
 
 PUT, GET = Request("PUT", "/contact/v7", "write"), Request("GET", "/contact/v7", "read")
+LIST = Request("POST", "/contact/list", "list", reads=True)
 LOST = VendorUnavailable("no answer", maybe_applied=True)
 UNSENT = VendorUnavailable("no connection", maybe_applied=False)
 FINE, BAD = Response(200, {}, b"{}"), Response(400, {}, b"{}")
@@ -87,6 +88,7 @@ def test_what_an_exchange_has_written_stands_though_the_rest_of_it_fails(end: Ex
     assert tried([PUT, GET], FINE, end, repeatable=False)
     answers: list[Response | Exception] = [FINE, end]
     assert not tried([GET, PUT], *answers * 4)
+    assert not tried([LIST, PUT], *answers * 4)
 
 
 def test_what_must_not_be_written_twice_is_not_because_the_rest_was_too_fast() -> None:

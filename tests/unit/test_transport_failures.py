@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -95,6 +96,17 @@ async def test_a_connection_that_breaks_before_the_answer_leaves_doubt(talk: Tal
     assert error.maybe_applied
     assert error.status is None
     assert gate.fates == ["abandoned"]
+
+
+@pytest.mark.parametrize("asked", [request("GET"), replace(request("POST"), reads=True)], ids=lambda r: r.method)
+@pytest.mark.asyncio
+async def test_a_look_up_whose_answer_is_lost_leaves_no_doubt(asked: Request) -> None:
+    gate = NotedGate()
+    async with serving(reset_after_reading) as url, Transport(url, gate) as transport:
+        with pytest.raises(VendorUnavailable) as caught:
+            await transport.send(asked)
+    assert not caught.value.maybe_applied
+    assert gate.fates[-1] == "abandoned"
 
 
 async def truncated(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -80,7 +80,7 @@ class End:
     @property
     def wrote(self) -> bool:
         """Whether the vendor may have carried the last request out."""
-        return self.requests[-1].method != "GET"
+        return self.requests[-1].writes
 
 
 def end(act: Act, answering: Callable[[Request], Response]) -> End:
@@ -149,6 +149,7 @@ def test_trouble_judges_nobody(act: Act, status: int) -> None:
         assert isinstance(ended.result, VendorUnavailable)
         assert ended.result.status == status
         assert ended.result.maybe_applied or not ended.wrote
+        assert act.action or not ended.result.maybe_applied, "a look-up changes nothing"
 
 
 @every_act

@@ -13,6 +13,7 @@ from tests.vendors.driving import answer, html
 
 GET = Request("GET", "/things/secret-id", "GET /things/{id}")
 PUT = Request("PUT", "/things/secret-id", "PUT /things/{id}")
+LIST = Request("POST", "/things/list", "POST /things/list", json={"filter": 1}, reads=True)
 HALTS = {401: "settings.token", 404: "settings.base_url"}
 NOW = "Sun, 06 Nov 1994 08:49:37 GMT"
 
@@ -39,7 +40,7 @@ def test_a_refusal_that_is_cut_off_judges_nobody(status: int) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"data": {"id": "1', b"\xff\xfe", b'{"a": NaN}', b"ok"])
-@pytest.mark.parametrize(("request_", "maybe"), [(GET, False), (PUT, True)])
+@pytest.mark.parametrize(("request_", "maybe"), [(GET, False), (PUT, True), (LIST, False)])
 def test_an_unreadable_success_is_unknown(body: bytes, request_: Request, *, maybe: bool) -> None:
     with pytest.raises(VendorUnavailable, match="cannot be read") as failed:
         judge(request_, Response(200, {}, body), HALTS)
@@ -47,7 +48,7 @@ def test_an_unreadable_success_is_unknown(body: bytes, request_: Request, *, may
 
 
 @pytest.mark.parametrize("status", [100, 408, 500, 502, 503, 504, 520, 600, 999])
-@pytest.mark.parametrize(("request_", "maybe"), [(GET, False), (PUT, True)])
+@pytest.mark.parametrize(("request_", "maybe"), [(GET, False), (PUT, True), (LIST, False)])
 def test_trouble_judges_nobody(status: int, request_: Request, *, maybe: bool) -> None:
     with pytest.raises(VendorUnavailable, match=str(status)) as failed:
         judge(request_, html(status), HALTS)

@@ -61,15 +61,11 @@ def judge(request: Request, response: Response, halts: Mapping[int, str]) -> Rep
         case _ if status == 408 or not 400 <= status < 500:
             raise VendorUnavailable(
                 f"{request.route}: the vendor is in trouble (status {status})",
-                maybe_applied=_writes(request),
+                maybe_applied=request.writes,
                 status=status,
             )
         case _:
             return Reply(status, _refusal(request, response))
-
-
-def _writes(request: Request) -> bool:
-    return request.method not in ("GET", "HEAD")
 
 
 def _success(request: Request, response: Response) -> Json:
@@ -96,7 +92,7 @@ def unreadable(request: Request, status: int) -> VendorUnavailable:
     """A success nobody can read says nothing: the request may have been carried out, or never have arrived."""
     return VendorUnavailable(
         f"{request.route}: the answer (status {status}) cannot be read: cut off, or not from the API",
-        maybe_applied=_writes(request),
+        maybe_applied=request.writes,
         status=status,
     )
 
