@@ -36,6 +36,12 @@ def upsert_key(desired: Desired, write: Write) -> MatchKey | None:
     return next((keys[name] for name in write.keyed_by if name in keys), None)
 
 
+def create_key(desired: Desired, write: Write) -> str | None:
+    """The field a create is to carry, of those the vendor tells contacts apart by."""
+    names = (name for name in write.keyed_by if matches(name, write.fields))
+    return next((name for name in names if desired.fields.get(name) not in (None, "")), None)
+
+
 def findable(desired: Desired, create: Write, capabilities: Capabilities) -> Sequence[str]:
     """The match fields one of which a create is to be given room for, so that it could be found again.
 

@@ -9,7 +9,7 @@ from syncengine.model.calls import Action, Call, Rejected, Unsupported
 from syncengine.model.capabilities import Capabilities, Write, matches
 from syncengine.model.contact import LISTS, Desired, Fields, Known, MatchKey
 from syncengine.model.http import Json
-from syncengine.planning.addresses import Address, findable, identity, namers, tag_address, upsert_key
+from syncengine.planning.addresses import Address, create_key, findable, identity, namers, tag_address, upsert_key
 from syncengine.planning.packing import Kind, Load, Members, Names, Packed, Parcel, pack, set_offers
 from syncengine.planning.wishes import Wishes, wishes
 
@@ -128,6 +128,13 @@ def _usable(kind: Kind, desired: Desired, known: Known) -> Kind | None:
         if value is None:
             return None
         carried[name] = value
+    keyed_by = kind.write.keyed_by if kind.action is Action.CREATE else ()
+    if keyed_by and not any(carried.get(name) not in (None, "") for name in keyed_by):
+        # Without one of them the vendor could not tell a second contact from the first.
+        name = create_key(desired, kind.write)
+        if name is None:
+            return None
+        carried[name] = desired.fields[name]
     if kind.write.max_fields is not None and kind.write.max_fields < len(carried):
         return None
     return Kind(kind.action, kind.write, carried)

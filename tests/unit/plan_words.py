@@ -37,6 +37,10 @@ BY_PHONE = Capabilities(
     remove_tags=TagCall(addressed_by=("phone",)),
 )
 """Its tag calls name the contact by the phone that it holds."""
+TELLING = Capabilities(
+    create=Write(max_fields=2, repeatable=True, keyed_by=("email", "phone")), update=Write(), find_by=("ref",)
+)
+"""Its create makes no second contact with an e-mail, or a phone, that is there."""
 STAGED = Capabilities(
     create=Write(fields=("name",)),
     update=Write(fields=("name",)),

@@ -8,7 +8,7 @@ import pytest
 
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import Capabilities, Deletion, TagCall, Write
-from syncengine.model.contact import Known, MatchKey, Pending
+from syncengine.model.contact import Fields, Known, MatchKey, Pending
 from syncengine.model.mapping import OnRemoved
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import plan_removal
@@ -21,6 +21,7 @@ from tests.unit.plan_words import (
     RIDING,
     SPLITTING,
     STAGED,
+    TELLING,
     Wish,
     cannot,
     there,
@@ -55,6 +56,18 @@ NEWCOMERS: dict[str, Row] = {
         NEW,
         Wish({"a": 1}, lists="l m n"),
         "create a=1 lists.l=True; join_lists lists.m=True lists.n=True",
+    ),
+    "a create carries what the vendor tells contacts apart by, however little room there is": (
+        TELLING,
+        NEW,
+        Wish({"a": 1, "email": "", "phone": "1", "ref": "7"}),
+        "create phone=1 ref=7; update a=1",
+    ),
+    "the key it prefers is enough": (
+        replace(TELLING, create=Write(max_fields=1, keyed_by=("email", "phone")), find_by=()),
+        NEW,
+        Wish({"a": 1, "email": "e", "phone": "1"}),
+        "create email=e; update a=1 phone=1",
     ),
     "a stage of life has a call of its own": (
         STAGED,
@@ -247,6 +260,15 @@ def test_a_contact_without_a_field_that_the_vendor_needs_is_refused_by_the_name_
     assert isinstance(plan, Rejected)
     assert (plan.code, plan.by_vendor) == ("missing_field", False)
     assert "needs email" in plan.message
+
+
+@pytest.mark.parametrize("fields", [{"ref": "7"}, {"ref": "7", "email": "", "phone": None}, {"ref": "7", "PHONE": "1"}])
+def test_a_create_without_what_the_vendor_tells_contacts_apart_by_is_refused(fields: Fields) -> None:
+    plan = plan_contact(Wish(fields).desired, NEW, TELLING)
+    assert isinstance(plan, Rejected)
+    assert (plan.code, plan.by_vendor) == ("missing_field", False)
+    assert "needs email or phone" in plan.message
+    assert isinstance(plan_contact(Wish(fields).desired, there(ref="7"), TELLING), Plan), "nothing is created"
 
 
 def test_requests_count_the_whole_exchange_of_every_call() -> None:
