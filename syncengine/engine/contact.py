@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -122,7 +123,8 @@ class ContactSync:
         if not found and look_up.wait > 0:
             if look_up.wait > self._task.patience.max_wait or self._stopping.is_set():
                 return self._unsettled(turn)
-            await asyncio.sleep(look_up.wait)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), look_up.wait)
             found, ending = await self._look_up(turn, look_up)
         if not found:
             turn.known = settle.absent(turn.known)
@@ -169,14 +171,15 @@ class ContactSync:
             return self._rejected(turn, plan)
         doubtful = turn.known.pending is not None
         for index, planned in enumerate(plan.calls):
-            call = replace(planned, external_id=turn.known.external_id or planned.external_id)
-            open_calls = settle.remaining((call, *plan.calls[index + 1 :]), age=0.0)
+            newest = turn.known.external_id or planned.external_id
+            call = planned if planned.external_id == newest else replace(planned, external_id=newest)
+            open_calls = partial(settle.remaining, (call, *plan.calls[index + 1 :]), age=0.0)
             again = repeatable(call, self._capabilities)
             try:
                 answer = await self._answer(turn, call, repeatable=again)
             except (VendorUnavailable, AccountStopped, ContactSuppressed) as error:
                 maybe = isinstance(error, VendorUnavailable) and error.maybe_applied
-                turn.known = replace(turn.known, pending=open_calls if maybe or doubtful else None)
+                turn.known = replace(turn.known, pending=open_calls() if maybe or doubtful else None)
                 if maybe and not again and self._capabilities.find_by and not self._stopping.is_set():
                     return None
                 raise
@@ -184,7 +187,7 @@ class ContactSync:
                 if gone(answer, turn.job.desired):
                     answer = Applied()
                 else:
-                    doubt = open_calls if turn.meter.maybe_applied or (doubtful and index) else turn.known.pending
+                    doubt = open_calls() if turn.meter.maybe_applied or (doubtful and index) else turn.known.pending
                     turn.known = replace(turn.known, pending=doubt)
                     return self._rejected(turn, answer)
             if isinstance(answer, Exists):
@@ -215,13 +218,16 @@ class ContactSync:
 
     def _plan(self, turn: _Turn) -> Plan | Rejected:
         job = turn.job
+        if turn.known == job.state.known:  # nothing was learned since the batch was planned
+            return job.plan
         if job.desired is None:
             return plan_removal(job.state.contact_id, turn.known, self._task.on_removed, self._capabilities)
         return plan_contact(job.desired, turn.known, self._capabilities)
 
     def _learn(self, turn: _Turn, call: Call, applied: Applied) -> None:
+        learned = settle.learn(turn.known, call, applied, self._capabilities)
         pending = turn.known.pending
-        turn.known = replace(settle.learn(turn.known, call, applied, self._capabilities), pending=pending)
+        turn.known = learned if learned.pending is pending else replace(learned, pending=pending)
         turn.actions = (*turn.actions, call.action)
         turn.dropped += applied.dropped
         turn.receipt = applied.receipt or turn.receipt

@@ -129,7 +129,8 @@ class Preparer:
                     planned.append(_opted_out(state, row))
                     continue
                 job = self._change(batch.number, state, row, losers.get(contact_id))
-                job = replace(job, postponed=contact_id in postponed) if isinstance(job, Job) else job
+                if isinstance(job, Job) and contact_id in postponed:
+                    job = replace(job, postponed=True)
                 planned.append(job)
             elif state is not None and batch.kind is BatchKind.REMOVALS:
                 planned.append(self._removal(batch.number, state))
@@ -137,8 +138,9 @@ class Preparer:
         return [item for item in planned if item is not None]
 
     def _change(self, batch: int, state: ContactState, row: SourceRow, winner: str | None) -> Job | Record | None:
-        state = replace(state, known=made_under(self._revived(state.known), self._capabilities))
-        known = state.known
+        known = made_under(self._revived(state.known), self._capabilities)
+        if known is not state.known:
+            state = replace(state, known=known)
         desired = desire(row, self._task.mapping, self._capabilities.identity)
         if isinstance(desired, Rejected):
             return self._refused(batch, state, None, row, desired)

@@ -30,7 +30,7 @@ class Members(NamedTuple, Generic[_T]):
     leave_lists: _T
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
     """A kind of write as it can be used for one contact."""
 
@@ -49,11 +49,18 @@ class Kind:
         """Tags and lists one call has room for."""
         return Members(self.write.add_tags, self.write.remove_tags, self.write.join_lists, 0)
 
-    def can(self, name: str, value: Json) -> bool:
-        """Whether a call of it can set, or clear, this field."""
-        if name in self.carried:
-            return value is not None
-        return self.room != 0 and matches(name, self.write.clears if value is None else self.write.fields)
+    def able(self, fields: Fields) -> frozenset[str]:
+        """Those of the fields that a call of it can set, or clear."""
+        carried, write, roomy = self.carried, self.write, self.room != 0
+        return frozenset(
+            name
+            for name, value in fields.items()
+            if (
+                value is not None
+                if name in carried
+                else roomy and matches(name, write.clears if value is None else write.fields)
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +210,11 @@ def _place(writes: list[Kind], fields: Fields) -> list[dict[str, Json]] | None:
     if sum(len(fields) if room is None else room for room in rooms) < len(fields) - len(free):
         return None
     places: list[list[str]] = [[] for _ in writes]
+    able = {kind: kind.able(fields) for kind in dict.fromkeys(writes)}
 
     def settle(name: str, tried: set[int]) -> bool:
         for index, kind in enumerate(writes):
-            if index in tried or not kind.can(name, fields[name]):
+            if index in tried or name not in able[kind]:
                 continue
             tried.add(index)
             room = rooms[index]

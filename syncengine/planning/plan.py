@@ -131,10 +131,10 @@ def _usable(kind: Kind, desired: Desired, known: Known) -> Kind | None:
     keyed_by = kind.write.keyed_by if kind.action is Action.CREATE else ()
     if keyed_by and not any(carried.get(name) not in (None, "") for name in keyed_by):
         # Without one of them the vendor could not tell a second contact from the first.
-        name = create_key(desired, kind.write)
-        if name is None:
+        key = create_key(desired, kind.write)
+        if key is None:
             return None
-        carried[name] = desired.fields[name]
+        carried[key] = desired.fields[key]
     if kind.write.max_fields is not None and kind.write.max_fields < len(carried):
         return None
     return Kind(kind.action, kind.write, carried)
@@ -159,17 +159,21 @@ def _draft(
     known: Known,
 ) -> _Draft:
     """Split the wishes into what fits somewhere and what the vendor cannot express, and pack what fits."""
-    fields, dropped = _expressible(wanted.fields, first, later, known, capabilities)
+    lists = {name: value for name, value in wanted.fields.items() if name.startswith(LISTS)}
+    plain = {name: value for name, value in wanted.fields.items() if name not in lists} if lists else wanted.fields
+    fields, dropped = _expressible(plain, first, later, known, capabilities)
     add, remove = capabilities.add_tags, capabilities.remove_tags
     written = {**_surely_carried(first, later, fields), **fields}
     adding = tag_address(add, key, known, written) if add else None
     removing = tag_address(remove, key, known, written) if remove else None
-    offers = replace(capabilities, add_tags=add if adding else None, remove_tags=remove if removing else None)
+    offers = capabilities
+    if (add and not adding) or (remove and not removing):
+        offers = replace(capabilities, add_tags=add if adding else None, remove_tags=remove if removing else None)
     wished = Members(
         wanted.add_tags,
         wanted.remove_tags,
-        tuple(name for name, value in wanted.fields.items() if name.startswith(LISTS) and value is not None),
-        tuple(name for name, value in wanted.fields.items() if name.startswith(LISTS) and value is None),
+        tuple(name for name, value in lists.items() if value is not None),
+        tuple(name for name, value in lists.items() if value is None),
     )
     members = _that_fit(wished, first, later, offers)
     for code, names, fit in zip(_CODES, wished, members, strict=True):
@@ -199,12 +203,12 @@ def _expressible(
     fields: dict[str, Json] = {}
     dropped: list[Unsupported] = []
     room = first.room if first else 0
+    anytime = frozenset[str]().union(*(kind.able(wanted) for kind in later))
+    at_first = first.able(wanted) if first and len(anytime) < len(wanted) else frozenset[str]()
     for name, value in wanted.items():
-        if name.startswith(LISTS):
-            continue
-        if any(kind.can(name, value) for kind in later):
+        if name in anytime:
             fields[name] = value
-        elif first and first.can(name, value) and (name in first.carried or room is None or room > 0):
+        elif first and name in at_first and (name in first.carried or room is None or room > 0):
             fields[name] = value
             if room is not None and name not in first.carried:
                 room -= 1
