@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 from syncengine.engine.pacing import Pacing
 from syncengine.errors import RunStopped
@@ -20,6 +21,10 @@ class Stopping(asyncio.Event):
 
     def is_set(self) -> bool:
         return self._stop.is_set() or self._pacing.stopped is not None
+
+    async def wait(self) -> Literal[True]:
+        """Wait for either; ``heeding`` sees to it that a call that is to stop stops this account."""
+        return await self._pacing.over.wait()
 
 
 @asynccontextmanager

@@ -88,6 +88,8 @@ class Pacing:
         self.requests = 0
         """Requests that were sent, each real attempt counted."""
         self.throttled = 0
+        self.over = asyncio.Event()
+        """Set once nothing is let through any more."""
         self._quotas = Quotas(long, quotas, late=timeout + settles_within, max_wait=max_wait) if quotas else None
         self._pace = Pace([limit for limit in limits if limit.per <= LONGEST_PACED])
         self._unlimited = not limits
@@ -237,6 +239,7 @@ class Pacing:
 
     def _fail(self, error: Exception) -> None:
         self._error = self._error or error
+        self.over.set()
         for turn in self._line:
             if not turn.woken.done():
                 turn.woken.set_result(None)

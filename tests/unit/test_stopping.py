@@ -1,0 +1,156 @@
+"""Once an account is stopped nobody waits for its vendor any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from random import Random
+from typing import cast
+
+import pytest
+
+from syncengine.app.stopping import Stopping, heeding
+from syncengine.engine.contact import ContactSync, Ending
+from syncengine.engine.dispatch import Dispatcher
+from syncengine.engine.pacing import Pacing
+from syncengine.engine.prepare import Prepared, Preparer
+from syncengine.engine.recorder import Recorder
+from syncengine.engine.retry import Patience, Retrier
+from syncengine.engine.tally import Tally
+from syncengine.engine.task import Job, Task
+from syncengine.errors import VendorHalted
+from syncengine.model.calls import OutcomeKind
+from syncengine.model.capabilities import Capabilities, Write
+from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
+from syncengine.model.http import Request, Response
+from syncengine.model.mapping import Mapping as FieldMapping
+from syncengine.model.mapping import OnRemoved
+from syncengine.model.work import Batch, BatchKind, ContactState, Record, Status
+from syncengine.planning.plan import Plan
+from syncengine.ports import Allowed, BatchStore, ContactStore, Vendor
+from tests.virtual_time import run
+
+KEY = MatchKey("ref", "7")
+JOB = Job(1, ContactState("7"), Desired("7", {"ref": "7"}, keys=(KEY,)), 1, Plan())
+
+
+@asynccontextmanager
+async def stopped_after(seconds: float, *, by_call: bool) -> AsyncIterator[tuple[Stopping, Pacing]]:
+    """An account that is halted, or whose whole call is told to stop, when so much time has passed."""
+    stop = asyncio.Event()
+    async with Pacing((), in_flight=2, settles_within=5.0) as pacing, heeding(stop, pacing) as stopping:
+        end: Callable[[], None] = stop.set if by_call else lambda: pacing.stop(VendorHalted("the key was withdrawn"))
+        asyncio.get_running_loop().call_later(seconds, end)
+        yield stopping, pacing
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+class Waiters:
+    """One contact whose create the vendor still has in its queue: its second turn would be due in 100 seconds."""
+
+    turns = 0
+
+    async def sync(self, job: Job) -> Ending:
+        del job
+        self.turns += 1
+        return Ending(Record("7", Known(), Status.PENDING, None), postponed=True, wait=100.0)
+
+    async def prepare(self, batch: Batch, postponed: Sequence[str] = ()) -> Prepared:
+        del batch, postponed
+        return Prepared((JOB,))
+
+
+class OneBatch:
+    """The batches of the run: one, and those that are added."""
+
+    def __init__(self) -> None:
+        self.left = {1: Batch(1, BatchKind.CHANGES, ("7",))}
+
+    async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> None:
+        self.left[2] = Batch(2, kind, tuple(contact_ids))
+
+    async def waiting(self) -> AsyncIterator[Batch]:
+        for batch in list(self.left.values()):
+            yield batch
+
+    async def finish(self, number: int, totals: Mapping[str, int], error: str | None) -> None:
+        del totals, error
+        self.left.pop(number, None)
+
+
+class NoStore:
+    async def record(self, batch: int, records: Sequence[Record]) -> None: ...
+
+
+@pytest.mark.parametrize("by_call", [True, False])
+def test_a_second_turn_is_not_waited_for_once_the_account_is_stopped(*, by_call: bool) -> None:
+    async def whole() -> tuple[float, int]:
+        waiters, recorder = Waiters(), Recorder(cast("ContactStore", NoStore()))
+        async with stopped_after(7.0, by_call=by_call) as (stopping, pacing), recorder.running():
+            await Dispatcher(
+                preparer=cast("Preparer", waiters),
+                contacts=cast("ContactSync", waiters),
+                batches=cast("BatchStore", OneBatch()),
+                recorder=recorder,
+                tally=Tally(),
+                workers=1,
+                stopping=stopping,
+                stop=pacing.stop,
+                advance=lambda _: None,
+            ).run()
+        return now(), waiters.turns
+
+    ended, turns = run(whole())
+    assert ended == pytest.approx(7.0, abs=0.1)
+    assert turns == 1
+
+
+class Nobody:
+    """A vendor that finds nobody, within 100 seconds of a create whose answer was lost."""
+
+    name = "nobody"
+    capabilities = Capabilities(create=Write(), find_by=("ref",), settles_within=100.0)
+    asked = 0
+
+    def find(self, key: MatchKey) -> Generator[Request, Response, Sequence[Remote]]:
+        del key
+        self.asked += 1
+        yield Request("GET", "/", "GET /")
+        return ()
+
+
+class Gated:
+    """Answers as long as the account is not stopped."""
+
+    def __init__(self, pacing: Pacing) -> None:
+        self._pacing = pacing
+
+    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+        del allowed
+        (await self._pacing.permit(request.method)).answered()
+        return Response(200)
+
+
+@pytest.mark.parametrize("by_call", [True, False])
+def test_a_lost_create_is_not_waited_for_once_the_account_is_stopped(*, by_call: bool) -> None:
+    unknown = Known(pending=Pending(creates=True, keys=(KEY,), age=0.0))
+    job = Job(1, ContactState("7", unknown), JOB.desired, 1, Plan())
+    task = Task("here", FieldMapping(), "id", OnRemoved.IGNORE)
+
+    async def whole() -> tuple[float, Record]:
+        async with stopped_after(7.0, by_call=by_call) as (stopping, pacing):
+            retrier = Retrier(Gated(pacing), pacing, Patience(), Random(1))
+            vendor, store = cast("Vendor", Nobody()), cast("ContactStore", NoStore())
+            recorder = Recorder(store)
+            ending = await ContactSync(task, vendor, retrier, store, recorder, stopping).sync(job)
+            return now(), ending.record
+
+    ended, record = run(whole())
+    assert ended == pytest.approx(7.0, abs=0.1)
+    assert record.outcome is not None
+    assert (record.outcome.kind, record.outcome.code) == (OutcomeKind.DEFERRED, "account_stopped")
+    assert record.known.pending is not None, "the next run looks again"
