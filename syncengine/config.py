@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,7 +92,9 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
 
 def _read(path: Path, problems: list[Problem]) -> dict[str, Json] | None:
     if not path.exists():
-        begin = f"begin with the commented example: cp {shown(shipped('config') / path.name)} {path}"
+        folder = "" if path.parent.is_dir() else f"mkdir -p {quoted(path.parent)} && "
+        example = shown(shipped("config") / "syncengine.yaml")
+        begin = f"begin with the commented example: {folder}cp {quoted(example)} {quoted(path)}"
         problems.append(Problem(str(path), f"there is no such file; name another with --config, or {begin}"))
         return None
     try:
@@ -103,14 +106,21 @@ def _read(path: Path, problems: list[Problem]) -> dict[str, Json] | None:
 
 def _files(folder: Path, problems: list[Problem]) -> list[Path]:
     """The destinations' files; hidden ones are an editor's business."""
-    files = [file for file in sorted(folder.glob("*.yaml")) if not file.name.startswith(".")]
+    seen = [file for file in sorted(folder.glob("*")) if not file.name.startswith(".")]
+    files = [file for file in seen if file.suffix == ".yaml"]
+    misnamed = [file for file in seen if file.suffix.lower() in {".yml", ".yaml"} and file not in files]
     problems += (
-        Problem(str(file), f"is not read: a destination's file ends in .yaml; mv {file} {file.with_suffix('.yaml')}")
-        for file in sorted(folder.glob("*.yml"))
+        Problem(
+            str(file),
+            f"is not read: a destination's file ends in .yaml; mv {quoted(file)} {quoted(file.with_suffix('.yaml'))}",
+        )
+        for file in misnamed
     )
-    if not files and folder.parent.is_dir():
+    if not files and not misnamed and (folder.parent / "syncengine.yaml").is_file():
         examples = sorted((shipped("config") / "destinations").glob("*.yaml.example"))
-        copies = "".join(f"\n  cp {shown(example)} {folder / 'NAME.yaml'}" for example in examples)
+        to = quoted(folder / "NAME.yaml")
+        make = "" if folder.is_dir() else f"\n  mkdir {quoted(folder)}"
+        copies = make + "".join(f"\n  cp {quoted(shown(example))} {to}" for example in examples)
         what = f"holds no destination; copy the commented example of your vendor, and edit it:{copies}"
         problems.append(Problem(str(folder), what))
     return files
@@ -122,11 +132,15 @@ def _destination(
     before = len(problems)
     where = str(file)
     if not re.fullmatch(r"[a-z0-9_-]+", file.stem):
-        problems.append(Problem(where, "a destination's name may hold a-z, 0-9, _ and - only; rename the file"))
+        better = file.with_stem(re.sub(r"[^a-z0-9_-]", "_", file.stem.lower()))
+        what = f"a destination's name may hold a-z, 0-9, _ and - only; mv {quoted(file)} {quoted(better)}"
+        problems.append(Problem(where, what))
     raw = _read(file, problems)
     if raw is None:
         return None
     given = fill_in(raw, environ, where, problems)
+    if "vendor" not in raw:
+        problems.append(Problem(f"{where}: vendor", f"is missing; there are: {', '.join(vendors.names())}"))
     options = checked(DestinationFile, given, where, problems)
     problems += rules.of_database(raw, where)
     module = _module(given.get("vendor"), where, problems)
@@ -192,7 +206,7 @@ def _source(engine: EngineFile | None, options: DestinationFile) -> SourceModel:
 def _mapping(options: DestinationFile) -> ContactMapping:
     return ContactMapping(
         fields=tuple(
-            FieldMapping(name, item.column, item.form, item.region, item.default)
+            FieldMapping(name, item.column, item.form, item.region, rules.normal_default(name, item))
             for name, item in options.fields.items()
         ),
         tags=_members(options.tags),
@@ -205,6 +219,11 @@ def _mapping(options: DestinationFile) -> ContactMapping:
 
 def _members(options: MembersModel | None) -> SetMapping | None:
     return SetMapping(options.column, tuple(options.columns.items()), options.prefix) if options else None
+
+
+def quoted(path: Path) -> str:
+    """A path as a shell takes it."""
+    return shlex.quote(str(path))
 
 
 def shown(path: Path) -> Path:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from phonenumbers import SUPPORTED_REGIONS
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from syncengine.model.limits import REMEMBERED
 from syncengine.model.mapping import Form, OnNull, OnRemoved
@@ -19,6 +20,30 @@ def _long_enough(seconds: float) -> float:
     return seconds
 
 
+def _a_second(seconds: float) -> float:
+    if seconds < 1.0:
+        raise ValueError("must be 1s or more")
+    return seconds
+
+
+def _database(url: str | None) -> str | None:
+    if url and not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must be a URL that begins with postgresql://")
+    return url
+
+
+def _state_database(url: str) -> str:
+    if url != "embedded" and not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must be embedded, or a URL that begins with postgresql://")
+    return url
+
+
+def _country(region: str) -> str:
+    if region not in SUPPORTED_REGIONS:
+        raise ValueError("must be a country's two capital letters by ISO 3166, such as DE, GB or US")
+    return region
+
+
 Retention = Annotated[Duration, AfterValidator(_long_enough)]
 """Seconds that outcomes are kept."""
 
@@ -26,11 +51,19 @@ Retention = Annotated[Duration, AfterValidator(_long_enough)]
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic takes true for 1."""
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation in (int, float):
+            raise ValueError("must be a number, not true or false")
+        return value
+
 
 class SourceModel(_Model):
     """Where contacts are read from. A destination's own keys go before the common ones."""
 
-    database: str | None = None
+    database: Annotated[str | None, AfterValidator(_database)] = None
     """The URL of its database; empty: the one that keeps the state."""
     table: Name | None = None
     """A table or view, with its schema: ``crm.contacts``. This or ``query``."""
@@ -39,18 +72,24 @@ class SourceModel(_Model):
     key: Name | None = None
     """The column that tells contacts apart: unique and never NULL. Its text is the contact id."""
 
+    @model_validator(mode="after")
+    def _one(self) -> SourceModel:
+        if self.table is not None and self.query is not None:
+            raise ValueError("names both a table and a query: leave one of them out")
+        return self
+
 
 class EngineFile(_Model):
     """``config/syncengine.yaml``: what all destinations share."""
 
-    database: Name = "embedded"
+    database: Annotated[Name, AfterValidator(_state_database)] = "embedded"
     """Where the state is kept: a Postgres URL, or ``embedded``: a Postgres of its own, in ``.syncengine/`` beside this
     file."""
     source: SourceModel = SourceModel()
     """Where contacts are read from; a destination may say otherwise."""
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Contacts a batch, the unit of progress and of ``retry RUN --batch N``."""
-    lease_ttl: Annotated[Duration, Field(ge=1.0)] = 30.0
+    lease_ttl: Annotated[Duration, AfterValidator(_a_second)] = 30.0
     """How long a run that died keeps its account."""
     keep_outcomes: Retention = 90 * 86400.0
     """How long ``prune`` keeps runs with their batches and outcomes: 35d or longer."""
@@ -63,7 +102,7 @@ class FieldModel(_Model):
     """The source column."""
     form: Form | None = Field(default=None, alias="as")
     """The normal form its value is brought into."""
-    region: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
+    region: Annotated[str, Field(pattern="^[A-Z]{2}$"), AfterValidator(_country)] | None = None
     """With ``as: e164``: the country of phone numbers without a prefix, such as ``DE``."""
     default: Any = None
     """The value where the column is NULL."""
@@ -87,7 +126,7 @@ class MembersModel(_Model):
     @model_validator(mode="after")
     def _one(self) -> MembersModel:
         if (self.column is None) == (not self.columns):
-            raise ValueError("needs either from (an array column) or columns (a boolean column for each member)")
+            raise ValueError("needs one of: from (an array column), or columns (a boolean column for each name)")
         return self
 
 

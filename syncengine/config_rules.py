@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel
 
-from syncengine.config_models import DestinationFile, SourceModel
+from syncengine.config_models import DestinationFile, FieldModel, SourceModel
 from syncengine.config_words import near
-from syncengine.config_yaml import is_variable
+from syncengine.config_yaml import VARIABLES, is_variable
 from syncengine.errors import Problem
 from syncengine.model.capabilities import Capabilities, Write, matches
 from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
-from syncengine.model.mapping import Form
+from syncengine.model.mapping import FieldMapping, Form
+from syncengine.planning.normalise import NotNormal, normalise
 from syncengine.ports import Vendor
 
 if TYPE_CHECKING:
     from syncengine.config import DestinationConfig
 
+_KEYS = ("password", "sslpassword")
+"""Passwords in the query of a database's URL."""
+
 
 def of_source(source: SourceModel, where: str) -> Iterator[Problem]:
     """A destination's source, the common one's keys included."""
-    if (source.table is None) == (source.query is None):
-        yield Problem(f"{where}: source", "needs a table or a query, here or in syncengine.yaml, and not both")
+    if source.table is None and source.query is None:
+        what = "names no table and no query: write table: SCHEMA.NAME or query: SELECT ..., here or in syncengine.yaml"
+        yield Problem(f"{where}: source", what)
     if source.key is None:
-        yield Problem(f"{where}: source.key", "names the column that tells contacts apart; it is missing")
+        what = "is missing: name the column that tells contacts apart, here or in syncengine.yaml"
+        yield Problem(f"{where}: source.key", what)
 
 
 def of_mapping(options: DestinationFile, where: str) -> Iterator[Problem]:
@@ -37,14 +43,21 @@ def of_mapping(options: DestinationFile, where: str) -> Iterator[Problem]:
         yield Problem(f"{where}: fields", "maps nothing: name at least one vendor field and its column")
     if options.where and options.where.rstrip().endswith(";"):
         yield Problem(f"{where}: where", "is a condition, not a statement: leave the semicolon out")
+    if options.where and options.where.split()[:1] in (["where"], ["WHERE"]):
+        yield Problem(f"{where}: where", "is the condition alone: leave the word where out")
     for name, item in options.fields.items():
         if name.startswith(LISTS):
             yield Problem(f"{where}: fields.{name}", "lists have a key of their own: lists: {from: COLUMN}")
         if item.region is not None and item.form is not Form.E164:
             yield Problem(f"{where}: fields.{name}.region", "goes with as: e164 only")
-    for name in options.match_on:
+        try:
+            normal_default(name, item)
+        except NotNormal as error:
+            yield Problem(f"{where}: fields.{name}.default", f"{error}, which as: {item.form} asks for")
+    for name in options.match_on if options.fields else ():
         if name not in options.fields:
-            yield Problem(f"{where}: match_on", f'"{name}" is no mapped field{near(name, options.fields)}')
+            what = f'"{name}" is no mapped field{near(name, options.fields) or "; map it in fields first"}'
+            yield Problem(f"{where}: match_on", what)
 
 
 def of_address(options: DestinationFile, base_url: str, where: str) -> Iterator[Problem]:
@@ -63,11 +76,12 @@ def of_vendor(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[
     if options.tags and not (capabilities.add_tags or any(write.add_tags != 0 for write in writes)):
         yield Problem(f"{where}: tags", f"{vendor.name} has no tags; leave them out")
     if options.lists and not (capabilities.join_lists or any(write.join_lists != 0 for write in writes)):
-        yield Problem(f"{where}: lists", f"{vendor.name} has no lists; tags may do")
+        yield Problem(f"{where}: lists", f"{vendor.name} has no lists; leave them out")
     patterns = tuple(dict.fromkeys(pattern for write in writes for pattern in write.fields))
     for name in options.fields:
         if not matches(name, patterns) and not name.startswith(LISTS):
-            what = f"{vendor.name} has no such field (it has: {', '.join(patterns)}){near(name, patterns)}"
+            there = _named(patterns)
+            what = f"{vendor.name} has no such field (it has: {', '.join(there)}){near(name, there)}"
             yield Problem(f"{where}: fields.{name}", what)
     yield from _missing(options, vendor, where)
     yield from _match_on(options, vendor, where)
@@ -78,8 +92,8 @@ def of_connections(options: DestinationFile, most: int | None, where: str) -> It
     if most is not None and options.in_flight > most:
         yield Problem(
             f"{where}: in_flight",
-            f"{options.vendor} refuses more connections than it likes, those of other integrations counted: "
-            f"{most} at most",
+            f"must be {most} or less: {options.vendor} refuses connections beyond a number, and counts those of other "
+            "integrations too",
         )
 
 
@@ -102,7 +116,7 @@ def of_database(raw: Mapping[str, Json], where: str) -> Iterator[Problem]:
         "source.database": source.get("database") if isinstance(source, dict) else None,
     }
     for place, url in places.items():
-        if any("${" not in password for password in passwords(url)):
+        if isinstance(url, str) and passwords(VARIABLES.sub(lambda found: found[2] or "", url)):
             yield Problem(
                 f"{where}: {place}", "holds a password: take the URL, or its password, from the environment (${NAME})"
             )
@@ -118,36 +132,39 @@ def among(destinations: Sequence[DestinationConfig]) -> Iterator[Problem]:
         if destination.secrets and other.account != destination.account:
             yield Problem(
                 destination.place("account"),
-                f"has the same credentials as {other.file.name}, so both must name the same account: the vendor "
-                "counts their requests together",
+                f"has the same credentials as {other.file.name}, and the vendor counts their requests together: write "
+                f"account: {other.account} in both files",
             )
         yield from _one_account(destination, by_account.setdefault(destination.account, destination))
 
 
 def passwords(url: Json) -> frozenset[str]:
-    """The password in a database's URL, as it is written and as it is meant; empty where there is none."""
+    """The passwords in a database's URL, as they are written and as they are meant; empty where there is none."""
     try:
-        password = urlsplit(url).password if isinstance(url, str) else None
+        parts = urlsplit(url) if isinstance(url, str) else None
+        if parts is None:
+            return frozenset()
+        asked = [value for key, _, value in (part.partition("=") for part in parts.query.split("&")) if key in _KEYS]
+        found = [password for password in (parts.password, *asked) if password]
     except ValueError:
         return frozenset()
-    return frozenset({password, unquote(password)}) if password else frozenset()
+    return frozenset(found) | {unquote(password) for password in found}
 
 
 def _one_account(destination: DestinationConfig, other: DestinationConfig) -> Iterator[Problem]:
     """What destinations of one account must have in common."""
     differences = {
-        "vendor": destination.vendor.name != other.vendor.name,
-        "settings.base_url": destination.base_url != other.base_url,
-        "settings": destination.secrets != other.secrets,
-        "limits": destination.limits != other.limits,
+        "vendor": (destination.vendor.name != other.vendor.name, "another vendor"),
+        "settings.base_url": (destination.base_url != other.base_url, "another base_url"),
+        "settings": (destination.secrets != other.secrets, "other credentials"),
+        "limits": (destination.limits != other.limits, "other limits"),
     }
-    for key, differs in differences.items():
+    for key, (differs, what) in differences.items():
         if differs:
-            what = "credentials" if key == "settings" else key.removeprefix("settings.")
             yield Problem(
                 destination.place(key),
-                f"{other.file.name} is in the same account ({destination.account}) and has other {what}: one account "
-                "has one; make them the same, or give one of the two files another account",
+                f"{other.file.name} is in the same account ({destination.account}) and has {what}; make them the same, "
+                "or give one of the two files another account",
             )
             return
 
@@ -160,20 +177,35 @@ def _missing(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[P
     if lacking and all(lacking):
         lacking.sort(key=len)
         names = " and ".join(lacking[0])
-        yield Problem(f"{where}: fields", f"{vendor.name} takes no contact in without {names}: map it")
+        it = "it" if len(lacking[0]) == 1 else "them"
+        yield Problem(f"{where}: fields", f"{vendor.name} takes no contact in without {names}: map {it}")
 
 
 def _match_on(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[Problem]:
     capabilities, place = vendor.capabilities, f"{where}: match_on"
     keyed_by = capabilities.upsert.keyed_by if capabilities.upsert else ()
     usable = (capabilities.identity,) if capabilities.identity else (*capabilities.find_by, *keyed_by)
+    known = "any field" if "*" in usable else " or ".join(_named(usable))
     if keyed_by and not set(keyed_by) & set(options.match_on):
-        yield Problem(place, f"{vendor.name} takes contacts in by {' or '.join(keyed_by)}: name one of them")
+        what = f"{vendor.name} takes contacts in by {' or '.join(keyed_by)}: map one of them, and name it here"
+        yield Problem(place, what)
     elif not options.match_on and capabilities.identity is None:
-        yield Problem(place, f"{vendor.name} needs a field to recognise contacts by: name a mapped one")
-    for name in options.match_on:
-        if name in options.fields and not matches(name, usable):
-            yield Problem(place, f'{vendor.name} cannot recognise contacts by "{name}", only by {" or ".join(usable)}')
+        what = f"is missing: {vendor.name} recognises contacts by {known}; map one, and name it here"
+        yield Problem(place, what)
+    else:
+        for name in options.match_on:
+            if name in options.fields and not matches(name, usable):
+                yield Problem(place, f'{vendor.name} cannot recognise contacts by "{name}", only by {known}')
+
+
+def normal_default(name: str, item: FieldModel) -> Json:
+    """A field's default in the form that the field asks for. Raises NotNormal."""
+    return normalise(item.default, FieldMapping(name, item.column, item.form, item.region))
+
+
+def _named(patterns: Iterable[str]) -> list[str]:
+    """Patterns of fields as people write them, each once."""
+    return list(dict.fromkeys(pattern.replace("*", "NAME") for pattern in patterns))
 
 
 def _writes(capabilities: Capabilities) -> list[Write]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -15,7 +15,15 @@ from syncengine.model.http import Json
 _Model = TypeVar("_Model", bound=BaseModel)
 
 _NUMBER, _WHOLE = "must be a number", "must be a whole number"
-_MAPPING = "must be a mapping: keys, each with a value"
+_LIST = "must be a list: in [ ], or one a line behind a '-'"
+_ORDINARY = "a mapping: keys, each with a value"
+_SHAPES = {
+    "SourceModel": "a mapping, such as {table: crm.contacts, key: id}",
+    "FieldModel": "a column's name, or a mapping such as {from: COLUMN, as: lower}",
+    "MembersModel": "a mapping: {from: ARRAY_COLUMN}, or {columns: {NAME: BOOLEAN_COLUMN}}",
+    "LimitModel": "a mapping, such as {calls: 200, per: 1m}",
+}
+"""What to write for a model, where an example says it best; all others are a mapping."""
 _WORDS = {
     "missing": "is missing",
     "string_type": "must be text (in quotes, if it looks like something else)",
@@ -28,10 +36,9 @@ _WORDS = {
     "finite_number": _NUMBER,
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
-    "dict_type": _MAPPING,
-    "model_type": _MAPPING,
-    "tuple_type": "must be a list",
-    "list_type": "must be a list",
+    "dict_type": f"must be {_ORDINARY}",
+    "tuple_type": _LIST,
+    "list_type": _LIST,
     "greater_than": "must be more than {gt}",
     "greater_than_equal": "must be {ge} or more",
     "less_than_equal": "must be {le} or less",
@@ -40,7 +47,7 @@ _WORDS = {
 }
 _PATTERNS = {
     "^[a-z0-9_-]+$": "may hold a-z, 0-9, _ and - only",
-    "^[A-Z]{2}$": "must be a country's two capital letters, such as DE",
+    "^[A-Z]{2}$": "must be a country's two capital letters by ISO 3166, such as DE, GB or US",
 }
 
 
@@ -49,7 +56,7 @@ def checked(model: type[_Model], data: Json, where: str, problems: list[Problem]
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        for found in error.errors(include_input=False, include_url=False):
+        for found in error.errors(include_url=False):
             path = ".".join(str(part) for part in found["loc"] if part != "[key]")
             note(problems, Problem(f"{where}: {prefix}{path}".rstrip(": ."), _in_words(found, model)))
         return None
@@ -72,13 +79,24 @@ def _in_words(found: Any, model: type[BaseModel]) -> str:
     kind, context = found["type"], found.get("ctx", {})
     if kind == "extra_forbidden":
         *path, key = found["loc"]
-        return f"there is no such key{near(str(key), _keys_at(model, path))}"
+        there = _keys_at(model, path)
+        return "there is no such key" + (near(str(key), there) or f"; there are: {', '.join(there)}")
+    if "[key]" in found["loc"]:
+        return "holds a key that is empty" if kind == "string_too_short" else "a key must be text: put it in quotes"
+    if found["input"] is None:
+        return "has no value: write one behind the colon, or leave the key out"
+    if kind == "model_type":
+        return f"must be {_SHAPES.get(context['class_name'], _ORDINARY)}"
+    return _of_kind(kind, context) or str(found["msg"]).removeprefix("Value error, ")
+
+
+def _of_kind(kind: str, context: Mapping[str, Any]) -> str | None:
     if kind == "string_pattern_mismatch":
         return _PATTERNS.get(context["pattern"], f"must look like {context['pattern']}")
     if words := _WORDS.get(kind):
         numbers = {name: f"{value:g}" for name, value in context.items() if isinstance(value, int | float)}
         return words.format(**{**context, **numbers})
-    return str(found["msg"]).removeprefix("Value error, ")
+    return None
 
 
 def _keys_at(model: type[BaseModel], path: Sequence[object]) -> list[str]:

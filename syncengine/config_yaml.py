@@ -13,7 +13,7 @@ from syncengine.model.http import Json
 
 VARIABLE = r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}"
 """``${NAME}`` or ``${NAME:-default}``, as a regular expression."""
-_VARIABLE = re.compile(VARIABLE)
+VARIABLES = re.compile(VARIABLE)
 
 
 _PLAIN_TYPES = {
@@ -27,6 +27,10 @@ _PLAIN_TYPES = {
 _HINTS = {
     "found character '\\t'": "indent with blanks, not with tabs",
     "'{'": "inside { } a ${NAME} needs quotes",
+    "'<stream end>'": "a { or [ is not closed",
+    "unexpected end of stream": "a quote is not closed",
+    "mapping values are not allowed": "a value with a colon in it needs quotes",
+    "another document": "a file holds one document: leave the --- out",
 }
 
 
@@ -108,13 +112,13 @@ def fill_in(value: Json, environ: Mapping[str, str], where: str, problems: list[
             return ""
         return default
 
-    if "${" in _VARIABLE.sub("", value):
+    if "${" in VARIABLES.sub("", value):
         problems.append(
             Problem(f"{where}: {path}", "holds a ${ that begins no variable: write ${NAME} or ${NAME:-default}")
         )
-    return _VARIABLE.sub(replaced, value)
+    return VARIABLES.sub(replaced, value)
 
 
 def is_variable(value: Json) -> bool:
     """Whether a raw value is nothing but one variable, and names no default."""
-    return isinstance(value, str) and (found := _VARIABLE.fullmatch(value.strip())) is not None and found[2] is None
+    return isinstance(value, str) and (found := VARIABLES.fullmatch(value.strip())) is not None and found[2] is None

@@ -1,0 +1,80 @@
+"""Real contacts over real nights for every vendor there is, on good nights and on hostile ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncengine import vendors
+from syncengine.model.reports import RunReport
+from syncengine.sandbox.faults import Chance, Fault, Kind
+from syncengine.storage.csv_table import load_contacts, read_rows
+from tests.expected import NIGHTS, night_file
+from tests.running import World
+from tests.vendor_nights import Oracle, congress, people_of
+
+COUNTED = {"charles", "respond_io"}
+"""Their nights are followed request by request elsewhere."""
+MIXED = (
+    Fault(Kind.LATENCY, seconds=0.02),
+    Fault(Kind.THROTTLE, retry_after=0),
+    Fault(Kind.ERROR_HTML),
+    Fault(Kind.ERROR_HTML, when="after", status=500),
+    Fault(Kind.RESET),
+    Fault(Kind.RESET, when="after"),
+    Fault(Kind.TRUNCATED_JSON),
+    Fault(Kind.SLOW_DRIP, seconds=0.05),
+    Fault(Kind.COMMIT_LATE, seconds=0.05),
+)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("vendor", sorted(set(vendors.names()) - COUNTED))
+async def test_six_nights_at_every_vendor(vendor: str, database: str, tmp_path: Path) -> None:
+    async with congress(database, tmp_path / "config", vendor) as (here, members):
+        oracle = Oracle(members)
+        for night in NIGHTS:
+            await load_contacts(database, read_rows(night_file(night))[1])
+            oracle.night(people_of(night))
+            await _clean(here, oracle, vendor)
+            assert (await _run(here, vendor)).requests == 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("vendor", sorted(vendors.names()))
+async def test_hostile_nights_at_every_vendor(vendor: str, database: str, tmp_path: Path) -> None:
+    async with congress(database, tmp_path / "config", vendor) as (here, members):
+        oracle, met = Oracle(members), set[str]()
+        for seed, night in enumerate(NIGHTS[1:3]):
+            await load_contacts(database, read_rows(night_file(night))[1])
+            oracle.night(people_of(night))
+            here.sandbox.faults(vendor).configure(Chance(seed, 0.05, MIXED))
+            hostile = await _run(here, vendor)
+            assert hostile.error is None
+            here.sandbox.faults(vendor).clear()
+            met |= {entry.fault for entry in here.sandbox.journal(vendor).log if entry.fault}
+            await _clean(here, oracle, vendor)
+            assert (await _run(here, vendor)).requests == 0
+        assert len(met) > 2, "the nights were not hostile"
+
+
+async def _run(here: World, vendor: str) -> RunReport:
+    return (await here.run(accept=frozenset({"removals"})))[vendor]
+
+
+async def _clean(here: World, oracle: Oracle, vendor: str) -> None:
+    """A run on a good night, after which the vendor holds what it must."""
+    report = await _run(here, vendor)
+    assert (report.error, report.status, report.exit_code) == (None, "done", 0)
+    assert list(oracle.differences(await _held(here, vendor))) == []
+
+
+async def _held(here: World, vendor: str) -> dict[str, dict[str, Any]]:
+    """The vendor's contacts by contact id; one that is nobody's goes by its own."""
+    async with here.database() as connection:
+        rows = await connection.fetch("SELECT contact_id, external_id FROM syncengine.external_ids")
+    owners = {row["external_id"]: row["contact_id"] for row in rows}
+    assert len(owners) == len(rows), "two contacts own one copy"
+    return {owners.get(str(contact["id"]), str(contact["id"])): contact for contact in here.sandbox.contacts(vendor)}
