@@ -105,6 +105,9 @@ class RunStopped(AccountStopped):
 class RunRefused(SyncEngineError):
     """Nothing is sent."""
 
+    may_pass = False
+    """Whether it may pass by itself soon: a database that is away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

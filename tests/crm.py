@@ -161,7 +161,7 @@ class Crm:
 
 def report(command: Command) -> dict[str, Any]:
     """What the command's run said of itself at its end."""
-    lines = [line for line in command.said().splitlines() if line.startswith("{") and '"run_id"' in line]
+    lines = [line for line in command.said().splitlines() if line.startswith('{"destination":"')]
     assert len(lines) == 1, command.said()
     found: dict[str, Any] = orjson.loads(lines[0])
     return found
@@ -184,7 +184,14 @@ def pattern(route: str) -> str:
 
 @asynccontextmanager
 async def crm(
-    dsn: str, folder: Path, vendor: str, seed: int, *, lease_ttl: str = "60s", limits: Sequence[Limit] = (A_DAY,)
+    dsn: str,
+    folder: Path,
+    vendor: str,
+    seed: int,
+    *,
+    lease_ttl: str = "60s",
+    database_wait: str = "60s",
+    limits: Sequence[Limit] = (A_DAY,),
 ) -> AsyncIterator[Crm]:
     """An empty CRM beside a migrated state, and an empty vendor."""
     pair = pair_of(vendor)
@@ -198,7 +205,7 @@ async def crm(
         async with serve([vendor]) as sandbox:
             if hasattr(sandbox.twin(vendor).switches, "erasure_delay"):
                 sandbox.twin(vendor).configure({"erasure_delay": 0.0})
-            _write(folder / "syncengine.yaml", _engine(lease_ttl))
+            _write(folder / "syncengine.yaml", _engine(lease_ttl, database_wait))
             _write(folder / "destinations" / f"{vendor}.yaml", _destination(pair, sandbox.url(vendor), limits))
             here = Crm(dsn, folder, sandbox, pair, connection, Random(seed))
             try:
@@ -209,9 +216,10 @@ async def crm(
         await connection.close()
 
 
-def _engine(lease_ttl: str) -> dict[str, Any]:
+def _engine(lease_ttl: str, database_wait: str) -> dict[str, Any]:
     source = {"table": "crm.people", "key": "id"}
-    return {"database": "${STATE_URL}", "source": source, "lease_ttl": lease_ttl, "batch_size": 8}
+    waits = {"lease_ttl": lease_ttl, "database_wait": database_wait}
+    return {"database": "${STATE_URL}", "source": source, "batch_size": 8, **waits}
 
 
 def _destination(pair: Pair, url: str, limits: Sequence[Limit]) -> dict[str, Any]:

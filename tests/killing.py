@@ -53,6 +53,10 @@ class Command:
         assert self._process.pid is not None
         return self._process.pid
 
+    @property
+    def runs(self) -> bool:
+        return self._process.is_alive()
+
     async def ended(self) -> int:
         """Its exit code, once it ended."""
         await until(lambda: not self._process.is_alive())

@@ -30,6 +30,8 @@ class Databases:
     state: Pool
     sources: dict[str, Pool | StorageError]
     """By the URL they are configured with; the error where one cannot be reached, which concerns its readers alone."""
+    wait: float
+    """Seconds to wait for a database that goes away in mid-run."""
 
     def source(self, destination: DestinationConfig) -> Pool:
         """The pool of a destination's source; the state's own where they share a database. Raises SourceError."""
@@ -68,7 +70,7 @@ async def opened(config: Config, destinations: tuple[DestinationConfig, ...]) ->
                 sources[other] = await stack.enter_async_context(open_pool(other, size=2 + accounts, read_only=True))
             except StorageError as error:
                 sources[other] = error
-        yield Databases(state, sources)
+        yield Databases(state, sources, config.engine.database_wait)
 
 
 async def migrate(config: Config) -> list[str]:

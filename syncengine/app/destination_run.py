@@ -61,7 +61,7 @@ async def run_destination(
     numbered = source.kind is KeyKind.NUMBER
     store = Contacts(fence, destination.name, run_id, numbered=numbered)
     keys = Keys(fence, destination.name, numbered=numbered) if may_collide(task.mapping, task.source_key) else None
-    rows = SourceRows(source_pool, source)
+    rows = SourceRows(source_pool, source, fence.patience)
     preparer = Preparer(task, destination.vendor.capabilities, rows, store, keys)
     said: str | None = None
     status, code, total = "done", 0, 0

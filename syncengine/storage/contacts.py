@@ -14,6 +14,7 @@ from syncengine.model.http import Json
 from syncengine.model.work import ContactState, Intent, Link, Record, Status
 from syncengine.storage.consent import find_suppressed
 from syncengine.storage.fence import Fence
+from syncengine.storage.patience import Patience, patient
 from syncengine.storage.statements import statements
 
 _SQL = statements("contacts")
@@ -29,15 +30,26 @@ class Contacts:
         self._run_id = run_id
         self._numbered = numbered
 
+    @property
+    def patience(self) -> Patience:
+        return self._fence.patience
+
+    @patient
     async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["load"], self._destination, list(contact_ids))
         return {row["contact_id"]: _state(row) for row in rows}
 
     async def suppressed(self, asked: Mapping[str, Sequence[Subject]]) -> Mapping[str, str]:
+        await self.patience.over()  # who cannot write down what was sent must not send more
+        return await self._suppressed(asked)
+
+    @patient
+    async def _suppressed(self, asked: Mapping[str, Sequence[Subject]]) -> Mapping[str, str]:
         async with self._fence.reading() as connection:
             return await find_suppressed(connection, asked)
 
+    @patient
     async def intend(self, intents: Sequence[Intent]) -> None:
         if not intents:
             return
@@ -47,6 +59,7 @@ class Contacts:
             await connection.execute(_SQL["intend_state"], self._destination, ids, self._numbers(ids))
             await connection.execute(_SQL["intend_known"], self._destination, ids, pending)
 
+    @patient
     async def record(self, batch: int, records: Sequence[Record]) -> None:
         latest = {record.contact_id: record for record in records}
         kept = [record for record in latest.values() if record.known != Known()]
@@ -61,6 +74,7 @@ class Contacts:
             if finished:
                 await connection.execute(_SQL["record_outcome"], self._run_id, *_outcome_columns(batch, finished))
 
+    @patient
     async def link(self, contact_id: str, external_id: str) -> Link:
         account = self._fence.account
         async with self._fence.writing(sending=True) as connection:
@@ -80,6 +94,7 @@ class Contacts:
                 await connection.execute(_SQL["inherit_tags"], self._destination, contact_id, _dump(tags))
         return Link(tags=frozenset(tags))
 
+    @patient
     async def owner(self, contact_id: str, external_ids: Sequence[str]) -> str | None:
         mine = self._destination, contact_id
         async with self._fence.reading() as connection:

@@ -43,6 +43,10 @@ _WHAT_TO_DO = {
 """By SQLSTATE or its beginning (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
 
+_PASSING = ("08", "25006", "53", "57P")
+"""Beginnings of the SQLSTATEs of a server that is away, out of room, or takes no writes for now."""
+
+
 def describe(dsn: str) -> str:
     """The database a URL points at, as ``database crm at db.example.org:5432 as user sync``; never its password."""
     try:
@@ -94,4 +98,13 @@ def storage_errors(
             ) from None
         raise failure(f"{place}: {explain(error)}") from None
     except _CAUGHT as error:
-        raise failure(f"{place}: {explain(error)}") from None
+        refused = failure(f"{place}: {explain(error)}")
+        refused.may_pass = _may_pass(error)
+        raise refused from None
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether the database is away, full or read-only rather than unwilling."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(_PASSING)
+    return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from syncengine.errors import LeaseLost
 from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import storage_errors
+from syncengine.storage.patience import Patience
 from syncengine.storage.statements import statements
 
 
@@ -19,6 +20,8 @@ class Fence:
     pool: Pool
     account: str
     epoch: int
+    patience: Patience = field(default_factory=Patience)
+    """With which its writers wait for a database that is away in mid-run."""
 
     @asynccontextmanager
     async def writing(self, *, sending: bool = False) -> AsyncIterator[Connection]:

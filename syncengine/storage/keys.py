@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from syncengine.storage.contacts import numbers
 from syncengine.storage.fence import Fence
+from syncengine.storage.patience import Patience, patient
 from syncengine.storage.statements import statements
 
 _SQL = statements("keys")
@@ -19,6 +20,10 @@ class Keys:
         self._destination = destination
         self._numbered = numbered
 
+    @property
+    def patience(self) -> Patience:
+        return self._fence.patience
+
     async def claim(self, claims: Mapping[str, Sequence[bytes]]) -> None:
         pairs = [(contact_id, key) for contact_id, keys in sorted(claims.items()) for key in dict.fromkeys(keys)]
         ids, keys = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
@@ -28,6 +33,7 @@ class Keys:
                 _SQL["claim"], self._fence.account, self._destination, ids, numbers(ids, numbered=self._numbered), keys
             )
 
+    @patient
     async def losers(self, contact_ids: Sequence[str]) -> Mapping[str, str]:
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["losers"], self._fence.account, self._destination, list(contact_ids))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from syncengine.model.limits import REMEMBERED
 from syncengine.storage.fence import Fence
+from syncengine.storage.patience import Patience, patient
 from syncengine.storage.statements import statements
 
 _SQL = statements("quota")
@@ -19,6 +20,11 @@ class QuotaCounts:
         self._fence = fence
         self._caught_up: set[str] = set()
 
+    @property
+    def patience(self) -> Patience:
+        return self._fence.patience
+
+    @patient
     async def reserve(self, quota: str, windows: Sequence[tuple[int, float]], wanted: int) -> tuple[int, float]:
         account = self._fence.account
         granted, frees_in = wanted, 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import asyncpg
 import orjson
 
 from syncengine.errors import ConfigError, Problem
@@ -13,6 +14,7 @@ from syncengine.model.work import Batch, BatchKind, DiffSlice, RunKind
 from syncengine.storage.connect import Pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.fence import Fence
+from syncengine.storage.patience import Patience, patient
 from syncengine.storage.statements import statements
 
 _SQL = statements("runs")
@@ -121,8 +123,12 @@ async def start_run(
 
 async def finish_run(fence: Fence, run_id: int, status: str, totals: Json, error: str | None) -> None:
     """Note how a run ended."""
-    async with fence.writing() as connection:
-        await connection.execute(_SQL["finish"], run_id, status, orjson.dumps(totals).decode(), error)
+
+    async def note() -> None:
+        async with fence.writing() as connection:
+            await connection.execute(_SQL["finish"], run_id, status, orjson.dumps(totals).decode(), error)
+
+    await fence.patience.wait_out(note)
 
 
 NOTES = 20
@@ -183,6 +189,10 @@ class Batches:
         self._fence = fence
         self._run_id = run_id
 
+    @property
+    def patience(self) -> Patience:
+        return self._fence.patience
+
     async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> None:
         async with self._fence.writing() as connection:
             await connection.execute(_SQL["add_batch"], self._run_id, kind.value, list(contact_ids))
@@ -190,19 +200,25 @@ class Batches:
     async def waiting(self) -> AsyncIterator[Batch]:
         behind_removals, number = False, 0
         while True:
-            async with self._fence.reading() as connection:
-                row = await connection.fetchrow(_SQL["next_batch"], self._run_id, behind_removals, number)
+            row = await self._next(number, behind_removals=behind_removals)
             if row is None:
                 return
             kind, number = BatchKind(row["kind"]), row["number"]
             behind_removals = kind is not BatchKind.REMOVALS
             yield Batch(number, kind, tuple(row["contact_ids"]))
 
+    @patient
+    async def _next(self, number: int, *, behind_removals: bool) -> asyncpg.Record | None:
+        async with self._fence.reading() as connection:
+            return await connection.fetchrow(_SQL["next_batch"], self._run_id, behind_removals, number)
+
+    @patient
     async def finish(self, number: int, totals: Mapping[str, int], error: str | None) -> None:
         async with self._fence.writing() as connection:
             dumped = orjson.dumps(dict(totals)).decode()
             await connection.execute(_SQL["finish_batch"], self._run_id, number, dumped, error)
 
+    @patient
     async def left(self) -> int:
         """How many contacts stand in batches that were not finished."""
         async with self._fence.reading() as connection:

@@ -15,6 +15,7 @@ from syncengine.model.http import Json
 from syncengine.model.work import SourceRow
 from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import storage_errors
+from syncengine.storage.patience import Patience, patient
 from syncengine.storage.source import Source
 
 _LONG = range(-(2**63), 2**63)
@@ -24,10 +25,12 @@ _LONG = range(-(2**63), 2**63)
 class SourceRows:
     """A source's rows by contact id (``ports.SourceReader``). Every load is a short transaction of its own."""
 
-    def __init__(self, pool: Pool, source: Source) -> None:
+    def __init__(self, pool: Pool, source: Source, patience: Patience | None = None) -> None:
+        self.patience = patience or Patience()
         self._pool = pool
         self._source = source
 
+    @patient
     async def load(self, contact_ids: Sequence[str]) -> list[SourceRow]:
         """Fresh rows, each once; contacts that ``where`` does not select (any more) are left out.
 

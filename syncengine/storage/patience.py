@@ -1,0 +1,84 @@
+"""Wait for a database that is away for a while: restarted, unreachable, full, or read-only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial, update_wrapper
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from syncengine.errors import RunRefused
+
+_FIRST, _MOST = 0.1, 3.0
+"""Seconds between two tries, at first and at most."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Patience:
+    """How long (seconds) those who share it wait, and whether one of them waits now."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._seconds = seconds
+        self._waiting = 0
+        self._nobody_waits = asyncio.Event()
+        self._nobody_waits.set()
+
+    async def wait_out(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
+        """The attempt's result. What may pass by itself is tried again until the patience is at its end, then raised.
+
+        For what may be done twice: a commit whose answer was lost may have been carried out.
+        """
+        try:
+            return await attempt()
+        except RunRefused as error:
+            if not error.may_pass:
+                raise
+        self._waiting += 1
+        self._nobody_waits.clear()
+        try:
+            return await self._again(attempt)
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._nobody_waits.set()
+
+    async def over(self) -> None:
+        """Return once nobody waits: what cannot be written down now must not be done either."""
+        await self._nobody_waits.wait()
+
+    async def _again(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
+        loop = asyncio.get_running_loop()
+        until, wait = loop.time() + self._seconds, _FIRST
+        while True:
+            left = until - loop.time()
+            await asyncio.sleep(min(wait, max(left, 0.0)))
+            try:
+                return await attempt()
+            except RunRefused as error:
+                if not error.may_pass or left <= wait:
+                    raise
+            wait = min(2 * wait, _MOST)
+
+
+class Patient(Protocol):
+    """Something that waits."""
+
+    @property
+    def patience(self) -> Patience: ...
+
+
+_S = TypeVar("_S", bound=Patient)
+
+
+def patient(
+    method: Callable[Concatenate[_S, _P], Coroutine[Any, Any, _T]],
+) -> Callable[Concatenate[_S, _P], Coroutine[Any, Any, _T]]:
+    """A method that waits a database's absence out; it must be harmless to carry out twice."""
+
+    async def waiting(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await self.patience.wait_out(partial(method, self, *args, **kwargs))
+
+    update_wrapper(waiting, method)
+    return waiting
