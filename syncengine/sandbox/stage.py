@@ -11,7 +11,7 @@ from aiohttp import web
 from syncengine.model.http import Response
 from syncengine.sandbox.faults import Fault, Faults, Kind
 from syncengine.sandbox.holds import Holds
-from syncengine.sandbox.journal import Entry, Journal
+from syncengine.sandbox.journal import Entry, Journal, impersonal
 from syncengine.sandbox.twins.twin import Crowded, Twin, TwinRequest
 
 _PIECES = 8
@@ -71,7 +71,7 @@ class Stage:
 
     async def _visited(self, request: TwinRequest, wire: web.BaseRequest) -> web.StreamResponse:
         now = self.clock()
-        entry = Entry(now, request.method, request.path, self.twin.route(request))
+        entry = Entry(now, request.method, impersonal(request.path), self.twin.route(request))
         self.journal.arrived(entry)
         response = self._crowded() or self.twin.admit(request, now)
         fault = None if response else self.faults.choose(request)
