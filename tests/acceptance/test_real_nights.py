@@ -42,16 +42,21 @@ async def test_six_nights(database: str, tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_the_change_of_congress_trips_the_brake(database: str, tmp_path: Path) -> None:
     async with world(database, tmp_path / "config") as here:
-        await load_contacts(database, read_rows(night_file(NIGHTS[0]))[1])
+        await load_contacts(database, _some(NIGHTS[0]))
         await here.run()
         sent = len(here.sandbox.contacts("respond_io"))
-        await load_contacts(database, read_rows(night_file(NIGHTS[1]))[1])
+        await load_contacts(database, _some(NIGHTS[1]))
         reports = await here.run()
         for report in reports.values():
             assert (report.status, report.exit_code, report.requests) == ("refused", 2, 0)
             assert report.error is not None
             assert "--accept removals" in report.error
         assert len(here.sandbox.contacts("respond_io")) == sent
+
+
+def _some(night: str) -> list[list[str | None]]:
+    """The same two fifths of the people every night."""
+    return [row for row in read_rows(night_file(night))[1] if str(row[0])[-1] in "0123"]
 
 
 def _respond_io(here: World) -> dict[str, tuple[dict[str, str | None], set[str]]]:
