@@ -32,7 +32,7 @@ from syncengine.model.http import Exchange
 from syncengine.model.work import Record
 from syncengine.planning import settle
 from syncengine.planning.plan import Plan, plan_contact
-from syncengine.planning.removal import plan_removal
+from syncengine.planning.removal import left_in_doubt, plan_removal
 from syncengine.ports import ContactStore, Vendor
 
 
@@ -170,10 +170,11 @@ class ContactSync:
         if isinstance(plan, Rejected):
             return self._rejected(turn, plan)
         doubtful = turn.known.pending is not None
+        left = left_in_doubt(turn.known, self._task.on_removed) if turn.job.desired is None else None
         for index, planned in enumerate(plan.calls):
             newest = turn.known.external_id or planned.external_id
             call = planned if planned.external_id == newest else replace(planned, external_id=newest)
-            open_calls = partial(settle.remaining, (call, *plan.calls[index + 1 :]), age=0.0)
+            open_calls = partial(settle.remaining, (call, *plan.calls[index + 1 :]), age=0.0, besides=left)
             again = repeatable(call, self._capabilities)
             try:
                 answer = await self._answer(turn, call, repeatable=again)
@@ -196,9 +197,13 @@ class ContactSync:
                 return ending
             self._learn(turn, call, answer)
             if rest := plan.calls[index + 1 :]:
-                self._recorder.put(turn.job.batch, records.step(turn.job, turn.known, settle.remaining(rest)))
+                open_still = settle.remaining(rest, besides=left)
+                self._recorder.put(turn.job.batch, records.step(turn.job, turn.known, open_still))
         unsupported = plan.unsupported + turn.dropped
-        record = records.in_step(turn.job, turn.known, turn.actions, turn.meter.requests, unsupported, turn.receipt)
+        left = left if turn.known.external_id else None
+        record = records.in_step(
+            turn.job, turn.known, turn.actions, turn.meter.requests, unsupported, turn.receipt, left
+        )
         return Ending(record)
 
     async def _answer(self, turn: _Turn, call: Call, *, repeatable: bool) -> Answer:

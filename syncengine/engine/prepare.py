@@ -16,7 +16,7 @@ from syncengine.model.work import Batch, BatchKind, ContactState, Intent, Record
 from syncengine.planning.mapping import desire, has_opted_out, no_match_key
 from syncengine.planning.match_keys import hashes
 from syncengine.planning.plan import Plan, plan_contact
-from syncengine.planning.removal import plan_removal
+from syncengine.planning.removal import left_in_doubt, plan_removal
 from syncengine.planning.settle import intent, made_under, needs_look_up, revived
 from syncengine.planning.survey import Survey
 from syncengine.ports import ContactStore, KeyStore, SourceReader
@@ -173,16 +173,15 @@ class Preparer:
         plan = plan_removal(state.contact_id, state.known, self._task.on_removed, self._capabilities)
         job = Job(batch, state, None, None, plan)
         unknown = needs_look_up(None, state.known, self._capabilities, find_first=False)
-        return job if plan.calls or unknown else records.in_step(job, _left(state.known), (), 0, plan.unsupported)
+        if plan.calls or unknown:
+            return job
+        left = left_in_doubt(state.known, self._task.on_removed)
+        return records.in_step(job, state.known, (), 0, plan.unsupported, left=left)
 
 
 def _opted_out(state: ContactState, row: SourceRow) -> Record | None:
     settled = state.status is Status.SUPPRESSED and state.source_hash == row.source_hash
     return None if settled else records.suppressed(state, state.known, row.source_hash, OPTED_OUT)
-
-
-def _left(known: Known) -> Known:
-    return replace(known, pending=None)
 
 
 def _duplicate(winner: str) -> Rejected:

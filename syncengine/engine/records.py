@@ -18,10 +18,11 @@ def in_step(
     requests: int,
     unsupported: tuple[Unsupported, ...],
     receipt: str = "",
+    left: Pending | None = None,
 ) -> Record:
     """Everything the vendor can express is done; without an outcome where there was nothing to do.
 
-    ``receipt`` names a job that the vendor carries out later.
+    ``receipt`` names a job that the vendor carries out later; ``left`` is what stays in doubt of a contact that left.
     """
     outcome = None
     if actions or unsupported:
@@ -31,7 +32,7 @@ def in_step(
         outcome = ContactOutcome(kind, actions, requests, code, message, unsupported=unsupported)
     return Record(
         contact_id=job.state.contact_id,
-        known=replace(known, pending=None),
+        known=replace(known, pending=left),
         status=Status.REMOVED if job.desired is None else Status.SYNCED,
         source_hash=None if job.desired is None else job.source_hash,
         outcome=outcome,

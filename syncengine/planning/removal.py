@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from syncengine.model.calls import Action, Call, Unsupported
 from syncengine.model.capabilities import Capabilities
-from syncengine.model.contact import LISTS, Desired, Known
+from syncengine.model.contact import LISTS, Desired, Known, Pending
 from syncengine.model.mapping import OnRemoved
 from syncengine.planning.plan import Plan, plan_contact
 
@@ -24,6 +24,21 @@ def plan_removal(contact_id: str, known: Known, policy: OnRemoved, capabilities:
         before = _untagged(contact_id, known, capabilities) if capabilities.delete.keeps else Plan()
         return Plan((*before.calls, call), before.unsupported, before.requests + capabilities.delete.requests)
     return _untagged(contact_id, known, capabilities)
+
+
+def left_in_doubt(known: Known, policy: OnRemoved) -> Pending | None:
+    """What of the intents of a contact stays unknown once its removal is carried out: it matters when it returns.
+
+    Tags and lists are settled by the removal, fields are not.
+    """
+    pending = known.pending
+    if pending is None or known.external_id is None:
+        return None
+    if policy is OnRemoved.IGNORE:
+        left = replace(pending, creates=False, keys=())
+    else:
+        left = Pending(fields={name: v for name, v in pending.fields.items() if not name.startswith(LISTS)})
+    return left if replace(left, age=None) != Pending() else None
 
 
 def _untagged(contact_id: str, known: Known, capabilities: Capabilities) -> Plan:

@@ -160,12 +160,12 @@ def merge(one: Pending, two: Pending) -> Pending:
     )
 
 
-def remaining(calls: Sequence[Call], *, age: float | None = None) -> Pending | None:
-    """The intent that is left when these calls have no outcome."""
+def remaining(calls: Sequence[Call], *, age: float | None = None, besides: Pending | None = None) -> Pending | None:
+    """The intent that is left when these calls have no outcome, and what is in doubt ``besides``."""
     if not calls:
-        return None
+        return besides
     creates = [call for call in calls if call.external_id is None and call.action in (Action.CREATE, Action.UPSERT)]
-    return Pending(
+    left = Pending(
         creates=bool(creates),
         deletes=any(call.action is Action.DELETE for call in calls),
         keys=tuple(dict.fromkeys(call.key for call in creates if call.key)),
@@ -174,6 +174,7 @@ def remaining(calls: Sequence[Call], *, age: float | None = None) -> Pending | N
         remove_tags=frozenset(tag for call in calls for tag in call.remove_tags),
         age=age,
     )
+    return merge(besides, left) if besides else left
 
 
 def learn(known: Known, call: Call, applied: Applied, capabilities: Capabilities) -> Known:

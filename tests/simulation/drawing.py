@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from tests.simulation.history import Another, Event, History, Jump, Night, Outage, Standstill, Stop
+from tests.simulation.life import Point
 from tests.simulation.network import OUTAGES
 from tests.simulation.pair import pairs
 from tests.simulation.scenes import BESIDES, SCENES, fitting
@@ -14,27 +15,58 @@ _NEVER_MET = ("newcomers", "changes", "left", "deleted", "back")
 """Scenes in which no newcomer's match key is at the vendor already: look-ups may be spared."""
 
 
+_ENDS = (
+    "intend: committed",
+    "link: committed",
+    "record: asked",
+    "record: committed",
+    ": permit granted",
+    ": sent",
+    " at the vendor",
+    ": answered",
+)
+"""Where a death leaves most in doubt: the places whose names end so."""
+_TWISTS = (*Twist, Twist.LEAVES, Twist.CHANGES_KEY)
+
+
 def drawn(vendor: str, seed: int) -> History:
     """The history of this seed."""
     random = Random(f"{vendor} {seed}")
     pair = random.choice(pairs(vendor))
     scene = random.choice(fitting(pair))
-    destinations = 2 if random.random() < 0.25 else 1
-    find_first = scene not in _NEVER_MET or random.random() < 0.5
+    destinations = 2 if random.random() < 0.2 else 1
     contacts = sorted({*SCENES[scene].before, *SCENES[scene].after, 7})
     if destinations > 1:
         contacts += sorted({*BESIDES.before, *BESIDES.after})
-    nights = tuple(_night(random, contacts) for _ in range(random.choice((1, 1, 2, 2, 3))))
-    return History(pair.name, scene, seed, nights, destinations, find_first)
+    return History(
+        pair=pair.name,
+        scene=scene,
+        seed=seed,
+        nights=tuple(_night(random, contacts) for _ in range(random.choice((1, 1, 2, 2, 3)))),
+        destinations=destinations,
+        find_first=scene not in _NEVER_MET or random.random() < 0.5,
+        tight=random.random() < 0.2,
+    )
 
 
 def _night(random: Random, contacts: list[int]) -> Night:
     return Night(
-        dies_at=random.choice((0, random.randint(1, 60), random.randint(1, 160))),
-        faults=random.choice((0.0, 0.0, 0.05, 0.2, 0.5)),
+        dies_at=_point(random),
+        faults=random.choice((0.0, 0.0, 0.1, 0.3, 0.5)),
         events=tuple((random.randint(1, 100), _event(random, contacts)) for _ in range(random.choice((0, 0, 1, 2, 4)))),
-        then=tuple(_twisted(random, contacts) for _ in range(random.choice((0, 0, 1, 2)))),
+        then=tuple(_twisted(random, contacts) for _ in range(random.choice((0, 1, 1, 2)))),
     )
+
+
+def _point(random: Random) -> Point:
+    """Nowhere, anywhere, or where it hurts."""
+    match random.choice(("nowhere", "anywhere", "hurts", "hurts")):
+        case "nowhere":
+            return 0
+        case "anywhere":
+            return random.randint(1, random.choice((60, 160)))
+        case _:
+            return random.choice(_ENDS), random.choice((1, 1, 2, 3, 5, 8))
 
 
 def _event(random: Random, contacts: list[int]) -> Event:
@@ -44,7 +76,7 @@ def _event(random: Random, contacts: list[int]) -> Event:
         case "standstill":
             return Standstill(random.uniform(1, 40))
         case "jump":
-            return Jump(random.choice((-100.0, -5.0, 5.0, 10.0)))
+            return Jump(random.choice((-100.0, -5.0, -1.0, 5.0, 10.0)))
         case "another":
             return Another()
         case "stop":
@@ -54,4 +86,4 @@ def _event(random: Random, contacts: list[int]) -> Event:
 
 
 def _twisted(random: Random, contacts: list[int]) -> Twisted:
-    return Twisted(random.choice(list(Twist)), random.choice(contacts))
+    return Twisted(random.choice(_TWISTS), random.choice(contacts))

@@ -75,6 +75,8 @@ class History:
     nights: tuple[Night, ...]
     destinations: int = 1
     find_first: bool = True
+    tight: bool = False
+    """Whether the vendor has a second, longer limit."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ class _Play:
         history, scene = self._history, SCENES[self._history.scene]
         world = self._world = self._base.copy(history.seed)
         world.find_first = history.find_first
+        world.limit(tight=history.tight)
         beside = BESIDES if history.destinations > 1 else None
         self._sources = Sources(
             {**scene.before, **(beside.before if beside else {})}, {**scene.after, **(beside.after if beside else {})}

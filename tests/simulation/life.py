@@ -8,8 +8,8 @@ from contextvars import Context, ContextVar, copy_context
 from random import Random
 from typing import Any
 
-Point = int | str
-"""A place where the process waits: counted from 1 (0: none), or by the name it first comes under."""
+Point = int | tuple[str, int]
+"""A place where the process waits: counted from 1 (0: none), or the so manieth one whose name ends so."""
 
 _SLOWEST = 0.02
 """Seconds a way to the database takes at most. That ways take different times is what mixes the tasks."""
@@ -52,8 +52,14 @@ class Life:
         self.points.append(what)
         if event := self._events.get(len(self.points)):
             event(self)
-        if self._dies_at in (len(self.points), what):
+        if self._is_last():
             self._die()
+
+    def _is_last(self) -> bool:
+        if isinstance(self._dies_at, int):
+            return len(self.points) == self._dies_at
+        end, number = self._dies_at
+        return self.points[-1].endswith(end) and sum(point.endswith(end) for point in self.points) == number
 
     async def hop(self, what: str) -> None:
         """A way to the database or back (``tests.memory.database.Hop``)."""

@@ -51,7 +51,9 @@ class Fate(StrEnum):
     """The answer comes after a long time, but while it is still waited for."""
 
 
-FAULTS = tuple(fate for fate in Fate if fate is not Fate.FINE)
+_TELLING = (Fate.LATE, Fate.ANSWER_LOST, Fate.ERROR_AFTER)
+"""After these a sender knows least, so they come more often."""
+FAULTS = (*(fate for fate in Fate if fate is not Fate.FINE), *_TELLING, *_TELLING)
 OUTAGES = (Fate.UNSENT, Fate.LOST, Fate.ANSWER_LOST, Fate.THROTTLED, Fate.ERROR)
 """What may happen to every request for a while."""
 

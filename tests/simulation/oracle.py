@@ -9,7 +9,7 @@ from syncengine.model.contact import Remote
 from syncengine.model.http import Json
 from syncengine.model.mapping import OnRemoved
 from tests.memory.source import Row
-from tests.simulation.world import STRICT, World
+from tests.simulation.world import World
 
 
 def violations(world: World) -> list[str]:
@@ -19,7 +19,7 @@ def violations(world: World) -> list[str]:
 
 def safety(world: World) -> Iterator[str]:
     """What must hold at any time, in step or not."""
-    for limit in STRICT:
+    for limit in world.strict:
         worst = world.twin.limiter.worst(limit).calls
         if worst > limit.calls:
             yield f"{worst} requests in {limit.per:g} seconds, {limit.calls} are allowed"

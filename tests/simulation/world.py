@@ -28,8 +28,8 @@ ACCOUNT = "account"
 DESTINATIONS = ("one", "two")
 """Both in one account."""
 EPOCH = 1_700_000_000.0
-_LIMITS = (Limit(calls=6, per=10.0), Limit(calls=16, per=120.0))
-STRICT = tuple(Strict(limit.calls, limit.per, "sliding") for limit in _LIMITS)
+_BRISK = (Limit(calls=6, per=10.0),)
+_TIGHT = (*_BRISK, Limit(calls=10, per=120.0))
 _LONGEST = 7 * 86400.0
 
 
@@ -66,7 +66,9 @@ class World:
         self.find_first = True
         self.tables = {name: Table(pair.columns) for name in self.destinations}
         self.twin = twin or pair.twin()
-        self.twin.limiter.configure(STRICT)
+        self.limits: tuple[Limit, ...] = ()
+        """Kept by the engine, and strictly by the vendor."""
+        self.limit(tight=False)
         self.database = Database(self.clock_of_database)
         self.weather = Weather()
         self.still_until = 0.0
@@ -88,6 +90,16 @@ class World:
 
     def clock_of_database(self) -> float:
         return self.clock() + self.jumped
+
+    def limit(self, *, tight: bool) -> None:
+        """Let the vendor count from now on, by one limit or by two."""
+        self.limits = _TIGHT if tight else _BRISK
+        self.twin.limiter.reset()
+        self.twin.limiter.configure(self.strict)
+
+    @property
+    def strict(self) -> tuple[Strict, ...]:
+        return tuple(Strict(limit.calls, limit.per, "sliding") for limit in self.limits)
 
     def freeze(self) -> Self:
         """Stop the clock: from now on the world is there to be copied."""
@@ -126,7 +138,7 @@ class World:
             Task(name, self.pair.mapping, "id", self.on_removed, find_first=self.find_first, in_flight=3)
             for name in self.destinations
         )
-        settings = Settings(self.pair.vendor, tasks, ACCOUNT, _LIMITS)
+        settings = Settings(self.pair.vendor, tasks, ACCOUNT, self.limits)
         process = Process(
             settings, self.database, self.tables, network, life, Random(self.random.random()), self._sends
         )

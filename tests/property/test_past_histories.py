@@ -1,0 +1,37 @@
+"""Histories that once went wrong, each with what was lost in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.history import History, Night, play
+from tests.simulation.twists import Twist, Twisted
+
+HISTORIES = {
+    "one who is back is tagged, the outcome is lost, and the row vanishes again": History(
+        "respond_io",
+        "back",
+        1,
+        (Night(("POST /contact/{id}/tags: answered", 1), then=(Twisted(Twist.LEAVES, 1),)),),
+    ),
+    "a newcomer who never was created leaves, and the key is still another's": History(
+        "respond_io",
+        "handed on",
+        1,
+        (Night(("intend: committed", 1), then=(Twisted(Twist.LEAVES, 2),)),),
+    ),
+    "a key was changed, the outcome is lost, the row vanishes and comes back as it was": History(
+        "respond_io",
+        "met",
+        1,
+        (
+            Night((" at the vendor", 2), then=(Twisted(Twist.LEAVES, 2),)),
+            Night(then=(Twisted(Twist.COMES, 2),)),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_a_clean_run_mends_it(name: str) -> None:
+    assert play(HISTORIES[name]).wrong == ()
