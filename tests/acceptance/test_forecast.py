@@ -22,7 +22,7 @@ BY_PHONE = {
 }
 BY_OWN_KEY = {
     **RESPOND_IO,
-    "settings": {**RESPOND_IO["settings"], "base_url": "${OTHER_URL}"},  # type: ignore[dict-item]
+    "settings": {**RESPOND_IO["settings"], "base_url": "${OTHER_URL}"},
     "on_removed": "untag",
 }
 TWINS = ("charles", "respond_io", "other=respond_io")
