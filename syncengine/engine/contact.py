@@ -32,6 +32,7 @@ from syncengine.model.http import Exchange
 from syncengine.model.work import Record
 from syncengine.planning import settle
 from syncengine.planning.plan import Plan, plan_contact
+from syncengine.planning.refusals import weight
 from syncengine.planning.removal import left_in_doubt, plan_removal
 from syncengine.ports import ContactStore, Vendor
 
@@ -42,7 +43,9 @@ class Ending:
 
     record: Record
     refused: bool = False
-    """The vendor refused this contact."""
+    """The vendor refused this contact, or the rest of what was to be sent for it."""
+    weight: int = 0
+    """What the refusal weighs (see ``refusals.weight``)."""
     unreachable: bool = False
     """The vendor judged nothing for as long as it was asked."""
     postponed: bool = False
@@ -252,7 +255,7 @@ class ContactSync:
             actions=turn.actions,
             requests=turn.meter.requests,
         )
-        return Ending(record, refused=refusal.by_vendor and not turn.actions)
+        return Ending(record, refused=refusal.by_vendor, weight=weight(job.state, job.source_hash))
 
     def _deferred(self, turn: _Turn, code: str, error: VendorUnavailable | AccountStopped) -> Ending:
         unreachable = isinstance(error, VendorUnavailable)

@@ -9,78 +9,98 @@ from syncengine.engine.contact import Ending
 from syncengine.errors import AccountStopped, VendorHalted
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.work import ContactOutcome, Record, Status
-from syncengine.planning.refusals import FIRST, FirstJudgements
+from syncengine.planning.outages import TRIPS_AFTER, Outage
+from syncengine.planning.refusals import Rows
 
-TRIPS_AFTER = 10
-"""Contacts in a row for whom the vendor could not be reached."""
+_ACQUITTED = (
+    "nothing is held against them. Mend what the last refusal names, and run again; if those rows are bad indeed, run "
+    "again as well: they will not stop the account at the same place once more"
+)
 
 
 class Judge:
-    """Holds refusals back until somebody was accepted, and counts contacts in a row that nobody judged."""
+    """Holds refusals back until somebody is accepted, and counts contacts in a row whom nobody judged."""
 
     def __init__(self, emit: Callable[[int, Record], None], stop: Callable[[AccountStopped], None]) -> None:
         self._emit = emit
         self._stop = stop
-        self._first = FirstJudgements()
+        self._rows = Rows()
         self._held: list[tuple[int, Record]] = []
-        self._unreachable = 0
+        self._outage = Outage()
 
     def note(self, batch: int, ending: Ending) -> None:
         """Take in how a contact ended, and pass its record on when it may be believed."""
         record = ending.record
+        outcome = record.outcome or ContactOutcome(OutcomeKind.DEFERRED)
         if ending.unreachable:
-            self._unreachable += 1
-            if self._unreachable == TRIPS_AFTER:
-                self._stop(_down(record))
-        elif record.outcome is not None and (ending.refused or record.outcome.actions):
-            self._unreachable = 0
-        if ending.refused and not self._first.believed:
+            if self._outage.add(outcome.http_status):
+                self._stop(_down(record, self._outage))
+        elif ending.refused or outcome.actions:
+            self._outage.end()
+        if ending.refused:
+            if outcome.actions and not self._rows.accepted:
+                self._believe()
             self._held.append((batch, record))
-            # Who was refused in the same version before is no news about the configuration.
-            if record.rejections == 1:
-                self._first.judge(accepted=False)
-            if self._first.hopeless:
-                self._acquit(record)
+            if self._rows.refuse(outcome.code, ending.weight):
+                self._acquit()
             return
-        if record.outcome is not None and record.outcome.actions:
-            self._first.judge(accepted=True)
-            self.release()
+        if outcome.actions:
+            self._believe()
         self._emit(batch, record)
 
     def release(self) -> None:
-        """Believe the refusals held back: the run is over, or somebody was accepted."""
+        """The run is over: believe the refusals held back, unless nobody was accepted in all of it."""
+        if self._held and self._rows.end():
+            self._acquit()
+        self._emit_held()
+
+    def _believe(self) -> None:
+        """Somebody was accepted: the refusals before are the contacts' own."""
+        self._rows.accept()
+        self._emit_held()
+
+    def _emit_held(self) -> None:
         held, self._held = self._held, []
         for batch, record in held:
             self._emit(batch, record)
 
-    def _acquit(self, last: Record) -> None:
-        said = last.outcome.message if last.outcome else ""
-        message = (
-            f"the first {FIRST} contacts were all refused, which is configuration, not data; nothing is held against "
-            f"them. The last refusal (contact {last.contact_id}): {said}"
-        )
-        held, self._held = self._held, []
-        for batch, record in held:
-            self._emit(batch, _acquitted(record))
-        self._stop(VendorHalted(message, setting="fields"))
+    def _acquit(self) -> None:
+        last = self._held[-1][1]
+        self._stop(_changed(last, len(self._held)) if self._rows.accepted else _misconfigured(last, len(self._held)))
+        self._held = [(batch, _acquitted(record)) for batch, record in self._held]
+        self._emit_held()
 
 
 def _acquitted(record: Record) -> Record:
+    """Nothing is held against it; that this version was refused is remembered (see ``refusals.weight``)."""
     before_that = record.outcome or ContactOutcome(OutcomeKind.DEFERRED)
     outcome = replace(before_that, kind=OutcomeKind.DEFERRED, code="all_refused")
-    before = max(0, record.rejections - 1)
-    return replace(
-        record,
-        status=Status.PENDING,
-        rejections=before,
-        rejected_hash=record.rejected_hash if before else None,
-        outcome=outcome,
-    )
+    return replace(record, status=Status.PENDING, rejections=max(0, record.rejections - 1), outcome=outcome)
 
 
-def _down(last: Record) -> VendorHalted:
-    said = last.outcome.message if last.outcome else ""
+def _misconfigured(last: Record, contacts: int) -> VendorHalted:
     return VendorHalted(
-        f"the vendor could not be reached for {TRIPS_AFTER} contacts in a row ({said}); their outcome is open, and "
-        "the next run goes on"
+        f"the first {contacts} contacts were all refused, which is configuration, not data; {_ACQUITTED}. "
+        f"{_last(last)}",
+        setting="fields",
     )
+
+
+def _changed(last: Record, contacts: int) -> VendorHalted:
+    code = last.outcome.code if last.outcome else ""
+    return VendorHalted(
+        f"{contacts} contacts in a row were refused after others had been accepted, most of them alike ({code}): "
+        "something has changed at the vendor (what the account or its key may do, a field, a tag or a list that is "
+        f"gone), or so many bad rows stand next to each other; {_ACQUITTED}. {_last(last)}"
+    )
+
+
+def _down(last: Record, outage: Outage) -> VendorHalted:
+    return VendorHalted(
+        f"the vendor judged none of {TRIPS_AFTER} contacts in a row: {outage.told()} What became of them is open, and "
+        f"the next run goes on. {_last(last)}"
+    )
+
+
+def _last(record: Record) -> str:
+    return f"The last (contact {record.contact_id}): {record.outcome.message if record.outcome else ''}"

@@ -8,7 +8,7 @@ from syncengine.engine.task import Job
 from syncengine.model.calls import Action, OutcomeKind, Rejected, Unsupported
 from syncengine.model.contact import Known, Pending
 from syncengine.model.work import ContactOutcome, ContactState, Record, Status
-from syncengine.planning.refusals import DEAD_AFTER, refused
+from syncengine.planning.refusals import DEAD_AFTER, refused, version
 
 
 def in_step(
@@ -110,7 +110,7 @@ def rejected(
         status=Status.REMOVED if removal and status is Status.DEAD else status,
         source_hash=None,
         rejections=rejections,
-        rejected_hash=source_hash,
+        rejected_hash=version(source_hash),
         outcome=ContactOutcome(OutcomeKind.REJECTED, actions, requests, refusal.code, message, refusal.status),
     )
 

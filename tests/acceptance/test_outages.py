@@ -20,6 +20,9 @@ _DOWN = {
     "carried out, and cut connections": Rule(Kind.RESET, when="after"),
     "half answers": Rule(Kind.TRUNCATED_JSON),
 }
+_TOLD = dict.fromkeys(_DOWN, "an error of the vendor's own (10 times); does the vendor tell of an outage?")
+_TOLD |= dict.fromkeys([way for way in _DOWN if "cut" in way], "no answer (10 times); is the vendor down,")
+_TOLD["half answers"] = "an answer that cannot be read (10 times); does something between here and the API answer"
 
 
 @pytest.mark.asyncio
@@ -41,7 +44,7 @@ async def test_a_vendor_that_is_down_costs_nobody_anything_and_the_next_run_fini
         assert here.requests(vendor) <= 2 * (_TRIPS_AFTER + _IN_FLIGHT), "aiohttp asks twice where that is harmless"
         assert {state["rejections"] for state in (await here.states(vendor)).values()} <= {0}
         assert down.error is not None
-        assert down.error.startswith(f"{vendor}: the vendor could not be reached for 10 contacts in a row")
+        assert down.error.startswith(f"{vendor}: the vendor judged none of 10 contacts in a row: {_TOLD[way]}")
         assert "bad day" not in repr(down), "a page of the vendor's is no message"
         assert [note.contact_id for note in down.noteworthy[:3]] == ["1", "2", "3"]
         unnamed = len(await here.outcomes(down.run_id)) - 20

@@ -1,0 +1,62 @@
+"""When a vendor that judges nobody is down, and what it is that it does instead."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+TRIPS_AFTER = 10
+"""Contacts in a row whom the vendor did not judge."""
+
+
+class Trouble(StrEnum):
+    """What came instead of a judgement."""
+
+    SILENCE = "no answer"
+    ERROR = "an error of the vendor's own"
+    UNREADABLE = "an answer that cannot be read"
+    EVASION = "an answer that judges nobody"
+
+
+_LOOK_AT = {
+    Trouble.SILENCE: "is the vendor down, settings.base_url wrong, or this machine cut off",
+    Trouble.ERROR: "does the vendor tell of an outage",
+    Trouble.UNREADABLE: "does something between here and the API answer in its place, such as a proxy or a login page",
+    Trouble.EVASION: "does the vendor know the fields of match_on, and are their values such as it can have",
+}
+
+
+def trouble(status: int | None) -> Trouble:
+    """The kind of a failure by the status of the answer; None where there was none."""
+    match status:
+        case None:
+            return Trouble.SILENCE
+        case _ if 200 <= status < 300:
+            return Trouble.UNREADABLE
+        case _ if 400 <= status < 500 and status != 408:
+            return Trouble.EVASION
+        case _:
+            return Trouble.ERROR
+
+
+@dataclass(slots=True)
+class Outage:
+    """The contacts in a row whom the vendor did not judge."""
+
+    _kinds: Counter[Trouble] = field(default_factory=Counter)
+
+    def add(self, status: int | None) -> bool:
+        """One more; whether this makes it an outage."""
+        self._kinds[trouble(status)] += 1
+        return self._kinds.total() == TRIPS_AFTER
+
+    def end(self) -> None:
+        """The vendor judged somebody."""
+        self._kinds.clear()
+
+    def told(self) -> str:
+        """What came instead of judgements, and where to look."""
+        kinds = self._kinds.most_common()
+        what = ", ".join(f"{kind.value} ({times} times)" for kind, times in kinds)
+        return f"{what}; {_LOOK_AT[kinds[0][0]]}?"

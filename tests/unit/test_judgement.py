@@ -1,0 +1,259 @@
+"""Refusals and silences in a row: what is held against a contact, and what stops the account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from syncengine.engine.contact import Ending
+from syncengine.engine.judgement import Judge
+from syncengine.errors import AccountStopped
+from syncengine.model.calls import Action, OutcomeKind
+from syncengine.model.contact import Known
+from syncengine.model.work import ContactOutcome, ContactState, Record, Status
+from syncengine.planning.outages import TRIPS_AFTER, Outage, Trouble, trouble
+from syncengine.planning.refusals import IN_A_ROW, Rows, refused, version, weight
+
+THIS, OTHER = 77, 78
+
+
+def state(rejections: int, rejected: int | None) -> ContactState:
+    return ContactState("1", rejections=rejections, rejected_hash=rejected)
+
+
+@pytest.mark.parametrize(
+    ("before", "source_hash", "status", "rejections", "weighs"),
+    [
+        (state(0, None), THIS, Status.REJECTED, 1, 1),
+        (state(0, THIS), THIS, Status.REJECTED, 1, -1),
+        (state(1, THIS), THIS, Status.REJECTED, 2, 0),
+        (state(2, THIS), THIS, Status.DEAD, 3, 0),
+        (state(3, THIS), THIS, Status.DEAD, 3, 0),
+        (state(2, OTHER), THIS, Status.REJECTED, 1, 1),
+        (state(0, OTHER), THIS, Status.REJECTED, 1, 1),
+        (state(0, None), None, Status.REJECTED, 1, 1),
+        (state(2, OTHER), None, Status.REJECTED, 1, 1),
+        (state(0, version(None)), None, Status.REJECTED, 1, -1),
+        (state(2, version(None)), None, Status.DEAD, 3, 0),
+        (state(2, version(None)), THIS, Status.REJECTED, 1, 1),
+    ],
+)
+def test_what_one_more_refusal_counts_and_weighs(
+    before: ContactState, source_hash: int | None, status: Status, rejections: int, weighs: int
+) -> None:
+    assert refused(before, source_hash) == (status, rejections)
+    assert weight(before, source_hash) == weighs
+
+
+def tripped(*refusals: str | int) -> bool:
+    """After these: a code is a refusal that is news, a number one of code "x" that weighs so much, "" an acceptance."""
+    rows, trips = Rows(), False
+    for refusal in refusals:
+        if refusal == "":
+            rows.accept()
+        else:
+            trips = rows.refuse("x", refusal) if isinstance(refusal, int) else rows.refuse(refusal, 1)
+    return trips
+
+
+ROW = (1,) * IN_A_ROW
+SHORT = ROW[1:]
+OLD = (-1,) * IN_A_ROW
+
+
+@pytest.mark.parametrize(
+    ("refusals", "trips"),
+    [
+        (SHORT, False),
+        (ROW, True),
+        ((*SHORT, "another"), True),
+        ((*SHORT, 0, 0, 0), False),
+        ((*SHORT, 0, 1), True),
+        ((*SHORT, ""), False),
+        ((*SHORT, "", 1), False),
+        ((*SHORT, "", *SHORT), False),
+        (("", *SHORT), False),
+        (("", *ROW), True),
+        (("", *SHORT, "another"), False),
+        (("", "another", *SHORT, "another"), False),
+        (("", *SHORT, "another", 1), True),
+        (("", *(0,) * 50), False),
+        (("", *OLD), False),
+        (("", *OLD, *ROW), False),
+        (("", *OLD, *ROW, *SHORT), False),
+        (("", *OLD, *ROW, *ROW), True),
+        ((*OLD, *ROW), False),
+        ((*OLD, *ROW, *ROW), True),
+        ((*ROW, "", 1), True),
+    ],
+)
+def test_a_row_of_refusals_that_are_news_halts(refusals: tuple[str | int, ...], *, trips: bool) -> None:
+    assert tripped(*refusals) == trips
+
+
+@pytest.mark.parametrize(
+    ("refusals", "trips"),
+    [((*OLD,), True), ((*OLD[1:], 1), True), ((*OLD[1:], 0, 0), False), (("", *OLD), False), ((*OLD, ""), False)],
+)
+def test_a_run_in_which_nobody_was_accepted_is_one_row(refusals: tuple[str | int, ...], *, trips: bool) -> None:
+    rows = Rows()
+    for refusal in refusals:
+        if isinstance(refusal, int):
+            assert not rows.refuse("x", refusal)
+        else:
+            rows.accept()
+    assert rows.end() == trips
+
+
+@pytest.mark.parametrize("length", [IN_A_ROW, 100, 1000])
+def test_bad_rows_next_to_each_other_let_others_through_before_long(length: int) -> None:
+    """Each night those who were acquitted before speak for the data: it takes few nights, and every night gets on."""
+    acquitted, places = 0, []
+    while True:
+        rows = Rows()
+        rows.accept()
+        bad = (-1 if number < acquitted else 1 for number in range(length))
+        place = next((number for number, weighs in enumerate(bad, 1) if rows.refuse("x", weighs)), None)
+        if place is None:
+            break
+        places.append(place)
+        acquitted = place
+    assert places == sorted(set(places))
+    assert 1 <= len(places) <= 6
+
+
+class Watched:
+    """A judge, and what it let out."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, Record]] = []
+        self.stopped: list[AccountStopped] = []
+        self.judge = Judge(lambda batch, record: self.told.append((batch, record)), self.stopped.append)
+
+    def refuse(self, numbers: Iterable[int], code: str = "http_403", actions: tuple[Action, ...] = ()) -> None:
+        for number in numbers:
+            outcome = ContactOutcome(OutcomeKind.REJECTED, actions, 1, code, f"said of {number}", 403)
+            record = Record(str(number), Known(), Status.REJECTED, None, 1, THIS, outcome)
+            self.judge.note(number, Ending(record, refused=True, weight=1))
+
+    def accept(self, number: int) -> None:
+        outcome = ContactOutcome(OutcomeKind.APPLIED, (Action.UPDATE,), 1)
+        self.judge.note(number, Ending(Record(str(number), Known(), Status.SYNCED, THIS, outcome=outcome)))
+
+    def fail(self, number: int, status: int | None) -> None:
+        outcome = ContactOutcome(OutcomeKind.DEFERRED, (), 1, "unreachable", f"said of {number}", status)
+        record = Record(str(number), Known(), Status.PENDING, None, outcome=outcome)
+        self.judge.note(number, Ending(record, unreachable=True))
+
+    @property
+    def out(self) -> dict[str, tuple[str, int]]:
+        """Contact to outcome and refusals held against it; each came out once and in its batch."""
+        assert len({record.contact_id for _, record in self.told}) == len(self.told)
+        assert all(str(batch) == record.contact_id for batch, record in self.told)
+        return {
+            record.contact_id: (record.outcome.kind.value if record.outcome else "", record.rejections)
+            for _, record in self.told
+        }
+
+    @property
+    def why(self) -> str:
+        return str(self.stopped[0]) if self.stopped else ""
+
+
+def test_refusals_wait_for_an_acceptance_also_in_mid_run() -> None:
+    watched = Watched()
+    watched.accept(1)
+    watched.refuse([2, 3])
+    assert watched.out.keys() == {"1"}
+    watched.accept(4)
+    assert [record.contact_id for _, record in watched.told] == ["1", "2", "3", "4"]
+    watched.refuse([5])
+    watched.judge.release()
+    assert watched.out["5"] == ("rejected", 1)
+    assert not watched.stopped
+
+
+def test_a_row_in_mid_run_halts_and_acquits_those_in_it_and_those_under_way() -> None:
+    watched = Watched()
+    watched.refuse([1])
+    watched.accept(2)
+    watched.refuse(range(3, 3 + IN_A_ROW + 2))
+    watched.accept(90)
+    watched.refuse([91])
+    watched.judge.release()
+    assert watched.out.pop("1") == ("rejected", 1)
+    assert {watched.out.pop(number) for number in ("2", "90")} == {("applied", 0)}
+    judged = {record.contact_id: record for _, record in watched.told if record.contact_id not in ("1", "2", "90")}
+    assert len(judged) == IN_A_ROW + 3
+    for record in judged.values():
+        assert (record.status, record.rejections, record.rejected_hash) == (Status.PENDING, 0, THIS)
+        assert record.outcome is not None
+        assert (record.outcome.kind, record.outcome.code) == (OutcomeKind.DEFERRED, "all_refused")
+    assert "20 contacts in a row were refused after others had been accepted" in watched.why
+    assert "(http_403)" in watched.why
+    assert "The last (contact 22): said of 22" in watched.why
+
+
+def test_that_the_first_are_all_refused_blames_the_mapping() -> None:
+    watched = Watched()
+    watched.refuse(range(1, IN_A_ROW + 1))
+    assert set(watched.out.values()) == {("deferred", 0)}
+    assert "the first 20 contacts were all refused" in watched.why
+    assert getattr(watched.stopped[0], "setting", None) == "fields"
+
+
+def test_who_was_accepted_in_part_proves_the_mapping_and_is_in_the_row_all_the_same() -> None:
+    watched = Watched()
+    watched.refuse([1, 2])
+    watched.refuse(range(3, 3 + IN_A_ROW), "http_404", (Action.CREATE,))
+    assert {watched.out[number] for number in ("1", "2")} == {("rejected", 1)}
+    assert {watched.out[str(number)] for number in range(3, 3 + IN_A_ROW)} == {("deferred", 0)}
+    assert "(http_404)" in watched.why
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (None, Trouble.SILENCE),
+        (200, Trouble.UNREADABLE),
+        (204, Trouble.UNREADABLE),
+        (400, Trouble.EVASION),
+        (449, Trouble.EVASION),
+        (408, Trouble.ERROR),
+        (500, Trouble.ERROR),
+        (504, Trouble.ERROR),
+        (100, Trouble.ERROR),
+        (999, Trouble.ERROR),
+    ],
+)
+def test_what_came_instead_of_a_judgement(status: int | None, kind: Trouble) -> None:
+    assert trouble(status) is kind
+    outage = Outage()
+    assert [outage.add(status) for _ in range(TRIPS_AFTER + 1)] == [*[False] * (TRIPS_AFTER - 1), True, False]
+    assert outage.told().startswith(f"{kind.value} ({TRIPS_AFTER + 1} times); ")
+
+
+def test_an_outage_names_what_there_was_most_of_and_ends_with_a_judgement() -> None:
+    outage = Outage()
+    for status in (None, 502, 502):
+        outage.add(status)
+    assert outage.told() == (
+        "an error of the vendor's own (2 times), no answer (1 times); does the vendor tell of an outage?"
+    )
+    outage.end()
+    assert not any(outage.add(None) for _ in range(TRIPS_AFTER - 1))
+
+
+@pytest.mark.parametrize("judged", ["refused", "accepted"])
+def test_contacts_whom_nobody_judges_halt_the_account_when_they_are_in_a_row(judged: str) -> None:
+    watched = Watched()
+    for number in range(1, TRIPS_AFTER):
+        watched.fail(number, 200)
+    watched.accept(50) if judged == "accepted" else watched.refuse([50])
+    for number in range(51, 50 + TRIPS_AFTER):
+        watched.fail(number, 200)
+    assert not watched.stopped
+    watched.fail(99, 200)
+    assert "the vendor judged none of 10 contacts in a row: an answer that cannot be read (10 times)" in watched.why
+    assert "The last (contact 99): said of 99" in watched.why
