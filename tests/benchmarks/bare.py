@@ -41,7 +41,9 @@ async def respond_io(send: Send, row: Row) -> None:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return json.dumps(value, separators=(",", ":"), sort_keys=True) if not isinstance(value, float) else f"{value:.15g}"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
 
 
 _SYNC = {"charles": charles, "respond_io": respond_io}
