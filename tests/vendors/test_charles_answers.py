@@ -71,8 +71,8 @@ from tests.vendors.of_charles import DELETE, ENVELOPE, KEY, PERSON, SCHEDULED, c
                 PERSON, (Unsupported("clear_field", "first_name"), Unsupported("clear_field", "custom_properties.plan"))
             ),
         ),
-        (DELETE, answer(SCHEDULED), Applied()),
-        (DELETE, answer({**SCHEDULED, "data": [{"jobId": "contacts-cleanup"}]}), Applied()),
+        (DELETE, answer(SCHEDULED), Applied(receipt="contacts-cleanup")),
+        (DELETE, answer({**SCHEDULED, "data": [{"jobId": "contacts-cleanup"}]}), Applied(receipt="contacts-cleanup")),
         # Gone already.
         (DELETE, error(404, "person not found"), Applied()),
     ],

@@ -98,7 +98,8 @@ def test_doing_it_twice_does_what_doing_it_once_does(subject: Subject, action: A
             assert again.remote.external_id == once.external_id
         assert bench.state() == before
     else:
-        assert bench.applied(call) == once
+        # The second time there may be no job left to be given a receipt for.
+        assert replace(bench.applied(call), receipt="") == replace(once, receipt="")
         assert bench.state() == before
 
 
