@@ -60,5 +60,5 @@ def _of_values(values: Iterable[Json]) -> Iterator[Subject]:
     for value in values:
         if isinstance(value, list):
             yield from _of_values(value)
-        elif isinstance(value, str):
-            yield from (subject for subject in (of_phone(value), of_email(value)) if subject)
+        elif isinstance(value, str) and (subject := of_email(value) if "@" in value else of_phone(value)):
+            yield subject

@@ -85,14 +85,17 @@ async def open_pool(
 
 @asynccontextmanager
 async def transaction(
-    connection: Connection, *, read_only: bool = False, statement_timeout: float = 300.0
+    connection: Connection, *, read_only: bool = False, statement_timeout: float | None = None
 ) -> AsyncIterator[None]:
     """A transaction with known settings: TimeZone UTC, ISO dates and intervals, and limits on waiting.
 
-    ``statement_timeout`` is in seconds, for each statement; 0 sets none.
+    ``statement_timeout`` is in seconds, for each statement; None: five minutes, 0: none.
     """
     async with connection.transaction(isolation="read_committed", readonly=read_only):
-        await connection.fetchrow(statements("connect")["pin"], f"{round(statement_timeout * 1000)}ms")
+        await connection.execute(statements("connect")["pin"])  # no parameters: a single round trip, nothing to decode
+        if statement_timeout is not None:
+            wait = f"{round(statement_timeout * 1000)}ms"
+            await connection.fetchrow(statements("connect")["statement_timeout"], wait)
         yield
 
 
