@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import structlog
 from rich.console import Console
 from rich.text import Text
 from structlog.typing import EventDict, WrappedLogger
 
+from syncengine.model.events import Level
+
 _HIDDEN = "[secret]"
 _SECRET_KEYS = ("token", "api_key", "apikey", "password", "secret", "authorization")
-
-
-Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
 def set_up(form: Literal["console", "json"], console: Console, secrets: Iterable[str], level: Level) -> None:

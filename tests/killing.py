@@ -19,7 +19,7 @@ PATIENCE = 60.0
 _LOOK_AGAIN = 0.01
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["syncengine.cli.verbs", "tests.killing"])
+_CONTEXT.set_forkserver_preload(["syncengine.cli.verbs", "syncengine.cli.run", "tests.killing"])
 
 
 def _become(arguments: Sequence[str], environ: Mapping[str, str], output: str, errors: str | None) -> None:

@@ -9,14 +9,13 @@ import orjson
 from cyclopts import Parameter
 
 from syncengine import app as engine
-from syncengine.cli.root import app, options
+from syncengine.cli.root import options
 from syncengine.cli.tables import print_checks
 from syncengine.cli.terminal import out
 
 
-@app.command
 def check(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """Check configuration, database, source columns and keys, credentials; sends one harmless request a vendor.
+    """Check configuration, database, source and credentials; sends one harmless request a vendor.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from syncengine import app as engine
-from syncengine.cli.root import app, options
+from syncengine.cli.root import options
 from syncengine.cli.tables import duration, print_runs
 from syncengine.cli.terminal import Bars, Stopped, err, out, run_stoppable
 from syncengine.config import Config, load_config
@@ -27,7 +27,6 @@ REAL_LIMITS = {"charles": (5, 1.0), "respond_io": (200, 60.0)}
 """Requests a window that the vendors really allow (charles: the shipped default, since nothing is documented)."""
 
 
-@app.command
 def demo() -> int:
     """Two nights of syncing real contacts to two vendors, start to finish; leaves nothing behind."""
     stopped = Stopped()

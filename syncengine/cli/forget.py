@@ -9,12 +9,11 @@ from cyclopts import Parameter
 
 from syncengine import app as engine
 from syncengine.cli import exits
-from syncengine.cli.root import app, options
+from syncengine.cli.root import options
 from syncengine.cli.tables import print_json
 from syncengine.cli.terminal import out
 
 
-@app.command
 def forget(contact: str, /, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     """Erase one contact, at every vendor that can and here, and print a receipt for each destination.
 

@@ -8,13 +8,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from syncengine import app as engine
-from syncengine.cli.root import app, options
+from syncengine.cli.root import options
 from syncengine.cli.tables import print_json
 from syncengine.cli.terminal import out
 from syncengine.model.copies import MergeReport
 
 
-@app.command
 def merge(
     into: str,
     other: str,

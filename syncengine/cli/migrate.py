@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 
 from syncengine import app as engine
-from syncengine.cli.root import app, options
+from syncengine.cli.root import options
 from syncengine.cli.terminal import out
 
 
-@app.command
-def migrate() -> int:
-    """Bring the state schema up to date."""
+def migrate(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+    """Bring the state schema up to date.
+
+    Parameters
+    ----------
+    json
+        One JSON object.
+    """
     applied = asyncio.run(engine.migrate(options.load()))
     for name in applied:
         out.print(f"applied {name}", markup=False)

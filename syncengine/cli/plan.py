@@ -8,11 +8,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from syncengine import app as engine
-from syncengine.cli.root import AtLeastOne, app, options
+from syncengine.cli.root import AtLeastOne, options
 from syncengine.cli.tables import print_json, print_plans
 
 
-@app.command
 def plan(
     *,
     destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),

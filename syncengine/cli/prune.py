@@ -10,15 +10,13 @@ from cyclopts import Parameter
 
 from syncengine import app as engine
 from syncengine.cli.carry import carry_out
-from syncengine.cli.root import app
 from syncengine.cli.tables import print_pruned
 from syncengine.config import Config
 from syncengine.model.reports import Progress, PruneReport
 
 
-@app.command
 def prune(*, older_than: str | None = None, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """Delete old runs with their batches and outcomes; what contacts are known to hold stays. Runs may be under way.
+    """Delete old runs with their batches and outcomes; runs may be under way meanwhile.
 
     Parameters
     ----------

@@ -6,16 +6,18 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from cyclopts import App, CycloptsError, Parameter, validators
 
 from syncengine import __version__
 from syncengine.cli import exits
-from syncengine.cli.terminal import err
-from syncengine.config import Config, load_config
+from syncengine.cli.terminal import err, out
 from syncengine.errors import SyncEngineError
-from syncengine.logs import Level, set_up
+from syncengine.model.events import Level
+
+if TYPE_CHECKING:
+    from syncengine.config import Config
 
 AtLeastOne: TypeAlias = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 """A number of contacts."""
@@ -47,6 +49,9 @@ class Globals:
 
 options = Globals()
 
+
+        from syncengine.config import load_config  # noqa: PLC0415 - help needs neither
+        from syncengine.logs import set_up  # noqa: PLC0415
 
 @app.meta.default
 def launch(

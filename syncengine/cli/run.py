@@ -10,13 +10,12 @@ from cyclopts import Parameter
 
 from syncengine import app as engine
 from syncengine.cli.carry import carry_out
-from syncengine.cli.root import AtLeastOne, app
+from syncengine.cli.root import AtLeastOne
 from syncengine.cli.tables import print_runs
 from syncengine.config import Config
 from syncengine.model.reports import Progress, RunReport
 
 
-@app.command
 def run(
     *,
     destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
@@ -47,7 +46,6 @@ def run(
     return _run(destination, request, json=json)
 
 
-@app.command
 def retry(
     run_id: int,
     /,

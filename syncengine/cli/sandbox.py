@@ -7,13 +7,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from syncengine.cli.root import app
 from syncengine.cli.terminal import Stopped, out, run_stoppable
 from syncengine.sandbox.server import serve
 from syncengine.vendors import names
 
 
-@app.command
 def sandbox(
     *,
     host: str = "127.0.0.1",

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from syncengine.cli.root import app
 
-
-@app.command(show=False)
 def schema() -> int:
     """Print the JSON Schema of the configuration's files (``config/schema.json``)."""
     from syncengine.config_schema import as_text  # noqa: PLC0415 - nobody else needs it

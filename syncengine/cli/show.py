@@ -9,12 +9,11 @@ from cyclopts import Parameter
 
 from syncengine import app as engine
 from syncengine.cli import exits
-from syncengine.cli.root import app, options
+from syncengine.cli.root import options
 from syncengine.cli.tables import print_json
 from syncengine.cli.tables_of_one import print_shown
 
 
-@app.command
 def show(
     contact: str,
     /,
@@ -22,7 +21,7 @@ def show(
     destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Show what the source asks for one contact, what we know of its copies, and what each vendor holds right now.
+    """Show what the source asks for one contact, what is known of its copies, and what each vendor holds.
 
     Prints personal data.
 

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from syncengine import app as engine
-from syncengine.cli.root import app, options
+from syncengine.cli.root import options
 from syncengine.cli.tables import columns, print_json
 from syncengine.cli.terminal import out
 from syncengine.config import Config
@@ -18,7 +18,6 @@ from syncengine.errors import ConfigError, Problem
 from syncengine.model.erasure import Suppressions
 
 
-@app.command
 def suppress(
     *,
     contact: Annotated[tuple[str, ...], Parameter(negative="")] = (),

@@ -1,37 +1,29 @@
-"""Importing this registers every verb."""
+"""Importing this registers every verb; what a verb needs is imported when it is called."""
 
 from __future__ import annotations
 
-from syncengine.cli import (
-    adopt,
-    check,
-    demo,
-    forget,
-    merge,
-    migrate,
-    plan,
-    prune,
-    run,
-    sandbox,
-    schema,
-    show,
-    suppress,
-    verify,
-)
+from syncengine.cli.root import app
 
-__all__ = [
-    "adopt",
-    "check",
-    "demo",
-    "forget",
-    "merge",
-    "migrate",
-    "plan",
-    "prune",
-    "run",
-    "sandbox",
-    "schema",
-    "show",
-    "suppress",
-    "verify",
-]
+VERBS = {
+    "demo": "Two nights of syncing real contacts to two vendors, start to finish; leaves nothing behind.",
+    "check": "Check configuration, database, source and credentials; sends one harmless request a vendor.",
+    "migrate": "Bring the state schema up to date.",
+    "plan": "Show what a run would send, and how long it would take; sends nothing.",
+    "run": "Bring the vendors' copies in step with the source.",
+    "retry": "Run again exactly the contacts that did not make it in a former run, with fresh values.",
+    "show": "Show what the source asks for one contact, what is known of its copies, and what each vendor holds.",
+    "verify": "Read contacts back from the vendors, and tell where they are not as the last sync left them.",
+    "adopt": "Find out which of the source's contacts an account holds already; creates and changes nothing there.",
+    "merge": "Make one contact of two at a vendor that can. It cannot be undone.",
+    "suppress": "Send nothing about somebody any more, anywhere; not even what a run under way has planned.",
+    "forget": "Erase one contact, at every vendor that can and here, and print a receipt for each destination.",
+    "prune": "Delete old runs with their batches and outcomes; runs may be under way meanwhile.",
+    "sandbox": "Serve stand-ins for the vendors, to try things out on.",
+}
+"""Verb to what it does, as in the first line of its own help."""
+_ELSEWHERE = {"retry": "run"}
+"""Verbs that stand in another verb's file."""
+
+for _verb, _help in VERBS.items():
+    app.command(f"syncengine.cli.{_ELSEWHERE.get(_verb, _verb)}:{_verb}", name=_verb, help=_help)
+app.command("syncengine.cli.schema:schema", name="schema", show=False)

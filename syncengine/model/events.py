@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from syncengine.model.http import Json
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+"""How much a line of a log matters."""
 
 
 class Event(StrEnum):

@@ -9,7 +9,7 @@ import json
 import sys
 import time
 
-from syncengine.cli import verbs  # noqa: F401 - registers them
+from syncengine.cli import run, verbs  # noqa: F401 - registers them, and imports what a run needs
 from syncengine.cli.root import main
 from tests.benchmarks.measured import cpu, peak
 
