@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,7 +27,7 @@ from syncengine.engine.retry import Retrier
 from syncengine.engine.task import Job, Task
 from syncengine.errors import AccountStopped, ContactSuppressed, VendorUnavailable
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, Unsupported
-from syncengine.model.contact import Known, Remote
+from syncengine.model.contact import Known, Pending, Remote
 from syncengine.model.http import Exchange
 from syncengine.model.work import Record
 from syncengine.planning import settle
@@ -196,7 +196,7 @@ class ContactSync:
                     return self._rejected(turn, answer)
             if isinstance(answer, Exists):
                 return await self._link(turn, answer.remote)
-            if ending := await self._taken_over(turn, call, answer):
+            if ending := await self._taken_over(turn, call, answer, open_calls):
                 return ending
             self._learn(turn, call, answer)
             if rest := plan.calls[index + 1 :]:
@@ -216,12 +216,18 @@ class ContactSync:
 
         return await self._retrier.run(make, turn.meter, repeatable=repeatable)
 
-    async def _taken_over(self, turn: _Turn, call: Call, applied: Applied) -> Ending | None:
+    async def _taken_over(
+        self, turn: _Turn, call: Call, applied: Applied, in_doubt: Callable[[], Pending | None]
+    ) -> Ending | None:
         """The end for a contact whose write by a match key went to a vendor contact that another one owns."""
         new = turn.known.external_id is None and applied.external_id is not None
         if not new or not by_key(call, self._capabilities):
             return None
-        link = await self._store.link(turn.job.state.contact_id, applied.external_id or "")
+        try:
+            link = await self._store.link(turn.job.state.contact_id, applied.external_id or "")
+        except AccountStopped:  # the lease is lost: nothing written says yet that this contact is there
+            turn.known = replace(turn.known, pending=in_doubt())
+            raise
         return self._rejected(turn, owned(link.owner)) if link.owner else None
 
     def _plan(self, turn: _Turn) -> Plan | Rejected:

@@ -134,7 +134,9 @@ class _Play:
         world.limit(tight=history.tight)
         beside = BESIDES if history.destinations > 1 else None
         self._sources = Sources(
-            {**scene.before, **(beside.before if beside else {})}, {**scene.after, **(beside.after if beside else {})}
+            {**scene.before, **(beside.before if beside else {})},
+            {**scene.after, **(beside.after if beside else {})},
+            rekeys=world.pair.rekeys,
         )
         fill(world, self._sources.now)
         ran: list[Ran] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -32,13 +33,21 @@ class Twisted:
 class Sources:
     """The sources through the nights."""
 
-    def __init__(self, before: Source, after: Source) -> None:
+    def __init__(self, before: Source, after: Source, *, rekeys: bool) -> None:
         self._before = dict(before)
         self.now = dict(after)
+        self._rekeys = rekeys
+        self._asked: defaultdict[int, set[int]] = defaultdict(set)
+        """The contacts that ever asked for a key."""
+        for source in (before, after):
+            self._ask(source)
         self._fresh = 20
 
     def let(self, twisted: Twisted) -> None:
-        """Let it happen, unless two rows would then have one key."""
+        """Let it happen, unless two rows would then have one key.
+
+        Where the vendor cannot change a key, one who has it keeps it, so that nobody else ever asks for it.
+        """
         contact, now, was = twisted.contact, dict(self.now), self._before.get(twisted.contact)
         self._fresh += 1
         match twisted.twist:
@@ -54,5 +63,13 @@ class Sources:
                 now[contact] = replace(now[contact], tags=("a",) if "a" not in now[contact].tags else ("c",))
             case Twist.COMES if contact not in now:
                 now[contact] = was or Wish(self._fresh, (1, 2), ("a",))
-        if len({wish.key for wish in now.values()}) == len(now):
-            self.now = now
+        if len({wish.key for wish in now.values()}) < len(now):
+            return
+        if contact in now and not self._rekeys and self._asked[now[contact].key] - {contact}:
+            return
+        self.now = now
+        self._ask(now)
+
+    def _ask(self, source: Source) -> None:
+        for contact, wish in source.items():
+            self._asked[wish.key].add(contact)
