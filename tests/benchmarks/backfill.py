@@ -28,7 +28,12 @@ _IN_FLIGHT = 8
 def main(arguments: list[str]) -> None:
     """Build the contacts, send them in interleaved rounds, print the table. Takes a quarter of an hour."""
     parser = argparse.ArgumentParser(prog="./run bench backfill", description=__doc__)
-    parser.add_argument("--contacts", type=int, default=100_000, help="the default is %(default)s")
+    parser.add_argument(
+        "--contacts",
+        type=int,
+        default=100_000,
+        help="divided by the requests a contact needs, so that each vendor gets as many requests; default %(default)s",
+    )
     parser.add_argument("--rounds", type=int, default=3, help="the default is %(default)s")
     parser.add_argument("--vendor", choices=sorted(_REQUESTS), help="only this one; the default is each")
     options = parser.parse_args(arguments)
@@ -53,18 +58,20 @@ class _Taken:
 
 async def _measure(folder: Path, contacts: int, rounds: int, vendors: list[str]) -> None:
     async with scratch_databases() as databases:
-        dsn = await asyncio.to_thread(databases.create, migrated=True)
-        connection = await connect(dsn)
-        await create_source(connection, contacts)
-        await connection.close()
         for vendor in vendors:
+            fewer = max(1, contacts // _REQUESTS[vendor])
+            dsn = await asyncio.to_thread(databases.create, migrated=True)
+            connection = await connect(dsn)
+            await create_source(connection, fewer)
+            await connection.close()
             engine, bare = _Taken(), _Taken()
             async with served(vendor) as url:
                 configured = configure(folder / vendor, vendor, url, state=dsn)
                 for number in range(rounds):
                     say(f"{vendor}: round {number + 1} of {rounds} ...")
-                    await _round(configured, dsn, vendor, url, contacts, engine, bare)
-            _show(vendor, contacts, rounds, engine, bare)
+                    await _round(configured, dsn, vendor, url, fewer, engine, bare)
+            await asyncio.to_thread(databases.drop, dsn)
+            _show(vendor, fewer, rounds, engine, bare)
 
 
 async def _round(
@@ -87,8 +94,8 @@ async def _forget(dsn: str) -> None:
     """The state as before the first run."""
     connection = await connect(dsn)
     await connection.execute(
-        "TRUNCATE syncengine.sync_destination, syncengine.sync_run, syncengine.sync_batch, syncengine.sync_outcome,"
-        " syncengine.sync_state, syncengine.sync_known, syncengine.sync_key"
+        "TRUNCATE syncengine.sync_run, syncengine.sync_batch, syncengine.sync_outcome, syncengine.sync_state,"
+        " syncengine.sync_known, syncengine.sync_key"
     )
     await connection.execute("CHECKPOINT")
     await connection.close()

@@ -94,9 +94,9 @@ async def served(vendor: str) -> AsyncIterator[str]:
 async def told_by(module: str, *arguments: str, environ: Mapping[str, str] | None = None) -> list[Any]:
     """The lines of JSON that a module prints when it is run in a process of its own."""
     process = await _start("-m", module, *arguments, environ=environ)
-    output, _ = await process.communicate()
+    output, said = await process.communicate()
     if process.returncode:
-        raise RuntimeError(f"{module} ended with exit code {process.returncode}: {output.decode()}")
+        raise RuntimeError(f"{module} ended with exit code {process.returncode}:\n{output.decode()}{said.decode()}")
     return [json.loads(line) for line in output.splitlines()]
 
 
@@ -115,6 +115,7 @@ async def _start(*arguments: str, environ: Mapping[str, str] | None = None) -> a
         sys.executable,
         *arguments,
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
         cwd=ROOT,
         env={**inherited, **(environ or {})},
     )
