@@ -67,6 +67,15 @@ CHARTMOGUL = {
         "customer_uuid": {"from": "company", "default": CUSTOMERS[0]},
     },
 }
+DM_CHAMP: dict[str, Any] = {
+    "vendor": "dm_champ",
+    "settings": {"base_url": "${DM_CHAMP_URL}/v1", "api_key": "${DM_CHAMP_KEY}", "settles_within": "100ms"},
+    "limits": [],
+    "attempts": 1,
+    "match_on": ["phoneNumber"],
+    "fields": {"phoneNumber": "phone", "firstName": "name", "email": "company", "externalId": "id"},
+    "tags": {"from": "tags"},
+}
 BOTH: Mapping[str, Mapping[str, Any]] = {"charles": CHARLES, "respond_io": RESPOND_IO}
 
 
@@ -177,7 +186,8 @@ class People:
         found: dict[int, dict[str, Any]] = {}
         for contact in self.sandbox.contacts(twin):
             fields: Any = contact["fields"]
-            contact_id = int(str(contact["key"] or fields.get("crm_id") or fields["external_id"]))
+            ids = (contact["key"], *(fields.get(name) for name in ("crm_id", "externalId", "external_id")))
+            contact_id = int(str(next(filter(None, ids))))
             assert contact_id not in found, f"contact {contact_id} is at {twin} twice"
             found[contact_id] = contact
         return found
@@ -206,6 +216,7 @@ async def people(
             shutil.rmtree(folder, ignore_errors=True)
             (folder / "destinations").mkdir(parents=True)
             environ = {"STATE_URL": dsn, "RESPOND_IO_TOKEN": TOKEN, "CHARLES_KEY": KEY, "CHARTMOGUL_KEY": KEY}
+            environ["DM_CHAMP_KEY"] = KEY
             environ |= {f"{name.upper()}_URL": sandbox.url(name) for name in (each.partition("=")[0] for each in twins)}
             if "charles" in twins:
                 sandbox.twin("charles").configure({"erasure_delay": 0.0})

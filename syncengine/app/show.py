@@ -12,6 +12,7 @@ from syncengine.app.databases import Databases, look_at, opened
 from syncengine.app.pipelines import side_by_side
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.exchange import Meter
+from syncengine.engine.holding import held, shows
 from syncengine.engine.retry import Retrier
 from syncengine.errors import AccountStopped, LeaseHeld, RequestFailed, RunRefused, SyncEngineError
 from syncengine.model.calls import Rejected
@@ -82,8 +83,8 @@ async def _local(destination: DestinationConfig, databases: Databases, contact_i
 
 async def _at_vendor(destination: DestinationConfig, account: Account, local: _Local) -> ShowReport:
     """The report, with what the vendor says."""
-    vendor, can = destination.vendor, destination.vendor.capabilities
-    if not can.reads:
+    vendor = destination.vendor
+    if not shows(vendor.capabilities):
         return _report(_with(local, f"{vendor.name} shows nothing of what it holds"), 0)
     known = local.state.known if local.state else Known()
     try:
@@ -115,7 +116,7 @@ async def _remotes(
 ) -> tuple[Remote, ...]:
     vendor = destination.vendor
     if known.external_id is not None:
-        remote = await retrier.run(partial(vendor.read, known.external_id), Meter(), repeatable=True)
+        remote = await held(vendor, retrier, known)
         return (remote,) if remote else ()
     keys: tuple[MatchKey, ...] = desired.keys if desired else ()
     for key in keys:

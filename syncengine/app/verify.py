@@ -14,6 +14,7 @@ from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
 from syncengine.app.runs import how_it_ended
 from syncengine.config import Config, DestinationConfig
+from syncengine.engine.holding import shows
 from syncengine.engine.verification import Verification
 from syncengine.errors import AccountStopped, RunRefused, SyncEngineError
 from syncengine.model.copies import VerifyReport
@@ -61,7 +62,7 @@ async def _verify(
     repair: bool,
 ) -> VerifyReport:
     vendor, name = destination.vendor, destination.name
-    if not vendor.capabilities.reads:
+    if not shows(vendor.capabilities):
         return VerifyReport(name, "unreadable", error=f"{name}: {vendor.name} shows nothing of what it holds")
     began, sent = time.monotonic(), account.pacing.requests
     try:

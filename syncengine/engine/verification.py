@@ -10,6 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from syncengine.engine.exchange import Meter
+from syncengine.engine.holding import held
 from syncengine.engine.retry import Retrier
 from syncengine.errors import VendorUnavailable
 from syncengine.model.capabilities import matches
@@ -136,9 +137,7 @@ class Verification:
         return compared
 
     async def _read(self, state: ContactState) -> Remote | None:
-        assert state.known.external_id is not None
-        read = partial(self._vendor.read, state.known.external_id)
-        return await self._retrier.run(read, Meter(), repeatable=True)
+        return await held(self._vendor, self._retrier, state.known)
 
     def _doubtful(self, state: ContactState) -> bool:
         doubtful = state.known.pending is not None
@@ -149,7 +148,8 @@ class Verification:
         mended: list[Record] = []
         for state, remote in pairs:
             self.seen.compared += 1
-            found = drift(state.known, remote, self._owned, self._vendor.same, self._is_passed_over)
+            same, whole = self._vendor.same, self._vendor.capabilities.reads
+            found = drift(state.known, remote, self._owned, same, self._is_passed_over, whole=whole)
             if found:
                 self._note(state.contact_id, found)
                 known = corrected(state.known, remote, found)

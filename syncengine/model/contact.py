@@ -76,6 +76,8 @@ class Remote:
     external_id: str
     fields: Fields = dataclasses.field(default_factory=dict, repr=False)
     tags: frozenset[str] = frozenset()
+    shows_tags: bool = True
+    """Whether it says which tags there are; if not, ``tags`` is empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,15 +46,20 @@ def drift(
     owned: Owned,
     same: Callable[[str, Json, Json], bool],
     passed_over: Callable[[str], bool],
+    *,
+    whole: bool = True,
 ) -> Drift:
-    """Compare. ``same`` is the vendor's own notion of equal values; fields that are ``passed_over`` prove nothing."""
+    """Compare. ``same`` is the vendor's own notion of equal values; fields that are ``passed_over`` prove nothing.
+
+    Unless the vendor shows the ``whole`` contact, what it does not show is not judged.
+    """
     if remote is None:
         return Drift(gone=True)
     changed: list[str] = []
     missing: list[str] = []
     for name, value in sorted(known.fields.items()):
         theirs = remote.fields.get(name)
-        if passed_over(name) or same(name, value, theirs):
+        if passed_over(name) or not (whole or name in remote.fields) or same(name, value, theirs):
             continue
         (missing if theirs in _EMPTY else changed).append(name)
     ours = known.tags | known.found_tags
@@ -62,7 +67,7 @@ def drift(
         changed=tuple(changed),
         missing=tuple(missing),
         extra=tuple(_extra(known.fields, remote.fields, owned.fields, same)),
-        missing_tags=tuple(sorted(known.tags - remote.tags)),
+        missing_tags=tuple(sorted(known.tags - remote.tags)) if remote.shows_tags else (),
         extra_tags=tuple(
             sorted(tag for tag in remote.tags - ours if owned.tag_prefix and tag.startswith(owned.tag_prefix))
         ),
@@ -84,6 +89,8 @@ def corrected(known: Known, remote: Remote | None, found: Drift) -> Known:
         return Known(key=known.key)
     fields = {name: value for name, value in known.fields.items() if name not in found.missing}
     fields |= {name: remote.fields[name] for name in (*found.changed, *found.extra)}
+    if not remote.shows_tags:
+        return replace(known, fields=fields)
     return replace(
         known,
         fields=fields,

@@ -1,12 +1,14 @@
-"""Match keys, hashed: equality is all that ownership needs, so no personal data is stored for it."""
+"""Match keys: those a contact is held under, and hashes, since equality is all that ownership needs."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 
-from syncengine.model.contact import MatchKey
+from syncengine.model.capabilities import Capabilities, matches
+from syncengine.model.contact import Known, MatchKey
 from syncengine.model.mapping import Mapping
+from syncengine.planning.normalise import text
 
 
 def key_hash(key: MatchKey) -> bytes:
@@ -17,6 +19,18 @@ def key_hash(key: MatchKey) -> bytes:
 def hashes(keys: Sequence[MatchKey]) -> list[bytes]:
     """The hashes of a contact's keys, in order."""
     return [key_hash(key) for key in keys]
+
+
+def held_keys(known: Known, capabilities: Capabilities) -> tuple[MatchKey, ...]:
+    """What a vendor that only finds can be asked for a contact by, those first of which it shows every holder."""
+    taken_in = (known.key,) if known.key else ()
+    values = (
+        MatchKey(name, text(value))
+        for name, value in known.fields.items()
+        if value not in (None, "") and not isinstance(value, dict | list)
+    )
+    keys = (key for key in dict.fromkeys((*taken_in, *values)) if matches(key.field, capabilities.find_by))
+    return tuple(sorted(keys, key=lambda key: matches(key.field, capabilities.shows_one)))
 
 
 def may_collide(mapping: Mapping, source_key: str) -> bool:

@@ -199,7 +199,7 @@ class DmChamp:
             contact = found.contact or _Contact()
             fields = {key.field: key.value, **contact.fields()}
             if self.same(key.field, key.value, fields[key.field]):
-                return Remote(found.id, fields, frozenset(contact.tags or ()))
+                return Remote(found.id, fields, frozenset(contact.tags or ()), shows_tags=contact.tags is not None)
         return None
 
     def _create(self, call: Call) -> Exchange[Answer]:

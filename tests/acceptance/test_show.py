@@ -10,7 +10,7 @@ import pytest
 from syncengine import app
 from syncengine.model.copies import Copy, ShowReport
 from syncengine.sandbox.faults import Kind, Rule
-from tests.people import BOTH, People, people
+from tests.people import BOTH, DM_CHAMP, People, people
 
 NAME = "respond_io"
 
@@ -38,6 +38,25 @@ async def test_the_three_stand_side_by_side(database: str, tmp_path: Path) -> No
         at_charles = reports["charles"]
         assert (at_charles.vendor, at_charles.remarks) == (None, ("charles shows nothing of what it holds",))
         assert at_charles.known is not None
+
+
+@pytest.mark.asyncio
+async def test_a_vendor_that_only_finds_shows_what_its_look_up_tells(database: str, tmp_path: Path) -> None:
+    name = "dm_champ"
+    async with people(database, tmp_path, {name: DM_CHAMP}, twins=[name]) as here:
+        await here.add([1], tags=["vip"])
+        await here.run(name)
+        await here.change(1, phone="+4915199")
+        report = (await shown(here))[name]
+        assert (report.status, report.exit_code, report.remarks) == ("synced", 0, ())
+        assert report.vendor is not None
+        assert report.vendor.fields["phoneNumber"] == "+491510000001"
+        assert report.vendor.fields["firstName"] == "Name 1"
+        assert (report.vendor.tags, "messages" in report.details) == (("vip",), True)
+
+        await here.source.execute("UPDATE syncengine.sync_state SET external_id = 'another'")
+        report = (await shown(here))[name]
+        assert (report.vendor, report.remarks) == (None, ("the vendor knows no such contact",))
 
 
 @pytest.mark.asyncio

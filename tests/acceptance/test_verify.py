@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from syncengine import app
 from syncengine.model.calls import Action, Call
 from syncengine.model.copies import VerifyReport
 from syncengine.sandbox.faults import Kind, Rule
-from tests.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
+from syncengine.sandbox.twins.twin import Seed
+from tests.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
 from tests.vendors.benches import over_the_wire
 from tests.vendors.driving import drive
 
@@ -126,6 +129,89 @@ async def test_who_cannot_be_read_is_told_and_the_others_are_compared(database: 
         here.fail(name, Rule(Kind.ERROR_HTML, method="GET", times=1, status=502))
         report = await verified(here, name)
         assert (report.status, report.exit_code, report.compared, report.unread) == ("incomplete", 1, 3, 1)
+
+
+@asynccontextmanager
+async def champ(database: str, folder: Path, **switches: Any) -> AsyncIterator[People]:
+    """Six people at a vendor that reads nobody by the vendor's own id."""
+    async with people(database, folder, {"dm_champ": DM_CHAMP}, twins=["dm_champ"]) as here:
+        here.sandbox.twin("dm_champ").configure(switches)
+        await here.add(range(1, 7), tags=["vip"])
+        for number in range(1, 7):
+            await here.change(number, company=f"{number}@example.org")
+        await here.run("dm_champ")
+        yield here
+
+
+def lose(here: People, number: int) -> None:
+    """The contact is no longer at the vendor, in whatever way; the API has none."""
+    twin: Any = here.sandbox.twin("dm_champ")
+    lost = twin._contacts.pop(here.held("dm_champ")[number]["id"])
+    twin._by_phone = {phone: contact for phone, contact in twin._by_phone.items() if contact is not lost}
+
+
+def replace_by(here: People, number: int, **fields: Any) -> None:
+    """The contact is lost, and somebody else's stands in its place."""
+    lose(here, number)
+    here.sandbox.twin("dm_champ").seed([Seed({"externalId": str(900 + number), **fields})], 0.0)
+
+
+@pytest.mark.asyncio
+async def test_a_vendor_that_only_finds_is_asked_by_what_it_is_known_to_hold(database: str, tmp_path: Path) -> None:
+    name = "dm_champ"
+    async with champ(database, tmp_path) as here:
+        report = await verified(here, name)
+        assert (report.status, report.exit_code, report.compared, report.drifted) == ("done", 0, 6, 0)
+        assert report.requests == 6
+
+        meddle(here, name, 1, Action.UPDATE, fields={"firstName": "Renamed"})
+        meddle(here, name, 2, Action.UPDATE, fields={"email": "other@example.org"})
+        lose(here, 3)
+        replace_by(here, 4, phoneNumber="+491510000004", firstName="Name 4")
+        replace_by(here, 5, phoneNumber="+49159", email="5@example.org")
+        before = here.requests(name)
+        report = await verified(here, name)
+        assert told(report) == {
+            "1": {"changed": ("firstName",)},
+            "2": {"changed": ("email",)},
+            "3": {"gone": ()},
+            "4": {"gone": ()},
+            "5": {"gone": ()},
+        }
+        assert (report.compared, report.exit_code) == (6, 1)
+        assert here.requests(name) - before == 6 + 3, "whom the phone does not find is looked up by e-mail"
+
+        report = await verified(here, name, repair=True)
+        assert (report.repaired, report.exit_code) == (5, 0)
+        await here.run(name)
+        assert (await verified(here, name)).drifted == 0
+
+
+@pytest.mark.asyncio
+async def test_what_a_look_up_does_not_show_is_not_missing(database: str, tmp_path: Path) -> None:
+    async with champ(database, tmp_path, lookup_returns="id_only") as here:
+        meddle(here, "dm_champ", 1, Action.UPDATE, fields={"firstName": "Renamed"})
+        lose(here, 2)
+        report = await verified(here, "dm_champ")
+        assert (report.compared, told(report)) == (6, {"2": {"gone": ()}})
+
+
+@pytest.mark.asyncio
+async def test_a_contact_that_no_look_up_can_find_for_sure_is_not_called_gone(database: str, tmp_path: Path) -> None:
+    async with champ(database, tmp_path) as here:
+        await here.source.execute(
+            "UPDATE syncengine.sync_known SET match_field = 'email', match_key = fields->>'email', "
+            "fields = fields - 'phoneNumber' WHERE contact_id IN ('1', '2')"
+        )
+        await here.source.execute(
+            "UPDATE syncengine.sync_known SET match_field = NULL, match_key = NULL, fields = '{}' "
+            "WHERE contact_id = '3'"
+        )
+        # Of those with one address the vendor shows one.
+        replace_by(here, 2, phoneNumber="+49159", email="2@example.org")
+        report = await verified(here, "dm_champ")
+        assert (report.status, report.exit_code, report.compared, report.unread) == ("incomplete", 1, 4, 2)
+        assert told(report) == {}
 
 
 @pytest.mark.asyncio

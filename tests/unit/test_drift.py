@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Known, MatchKey, Remote
 from syncengine.model.http import Json
 from syncengine.planning.drift import Drift, Owned, corrected, drift
+from syncengine.planning.match_keys import held_keys
 
 KNOWN = Known(
     external_id="x",
@@ -54,6 +56,42 @@ def test_what_somebody_did_there_is_told(there: Remote | None, told: Drift) -> N
     if there is not None:
         known = corrected(KNOWN, there, told)
         assert not drift(known, there, OWNED, same, lambda _: False)
+
+
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [
+        (Remote("x", {"phone": "491"}), Drift(missing_tags=("crm:a",))),
+        (Remote("x", {"city": None}), Drift(missing=("city",), missing_tags=("crm:a",))),
+        (Remote("x", {"city": "Köln"}, shows_tags=False), Drift(changed=("city",))),
+        (Remote("x", {"title": "Dr."}, frozenset({"crm:a", "crm:b"})), Drift(extra=("title",), extra_tags=("crm:b",))),
+        (Remote("x", shows_tags=False), Drift()),
+        (None, Drift(gone=True)),
+    ],
+)
+def test_where_a_look_up_shows_less_than_there_is_only_that_is_judged(there: Remote | None, told: Drift) -> None:
+    assert drift(KNOWN, there, OWNED, same, lambda _: False, whole=False) == told
+    if there is not None and not there.shows_tags:
+        known = corrected(KNOWN, there, told)
+        assert (known.tags, known.found_tags) == (KNOWN.tags, KNOWN.found_tags)
+        assert known.fields == {**KNOWN.fields, **{name: there.fields[name] for name in told.changed}}
+
+
+HOLDER = Capabilities(find_by=("email", "phone", "ref"), shows_one=("email",))
+
+
+@pytest.mark.parametrize(
+    ("known", "asked"),
+    [
+        (Known("x", fields={"email": "e", "phone": "1", "name": "n"}), [("phone", "1"), ("email", "e")]),
+        (Known("x", MatchKey("ref", "7"), {"phone": "1"}), [("ref", "7"), ("phone", "1")]),
+        (Known("x", MatchKey("phone", "0"), {"phone": 1}), [("phone", "0"), ("phone", "1")]),
+        (Known("x", MatchKey("phone", "1"), {"phone": "1", "ref": ""}), [("phone", "1")]),
+        (Known("x", MatchKey("name", "n"), {"name": "n", "ref": None, "phone": ["1"]}), []),
+    ],
+)
+def test_what_a_contact_can_be_found_by_is_what_it_is_known_to_hold(known: Known, asked: list[tuple[str, str]]) -> None:
+    assert [(key.field, key.value) for key in held_keys(known, HOLDER)] == asked
 
 
 def test_what_is_not_ours_is_no_drift() -> None:

@@ -1,0 +1,43 @@
+"""What a vendor holds of a contact that is linked, asked in whichever way it can be."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from syncengine.engine.exchange import Meter
+from syncengine.engine.retry import Retrier
+from syncengine.errors import VendorUnavailable
+from syncengine.model.capabilities import Capabilities, matches
+from syncengine.model.contact import Known, Remote
+from syncengine.planning.match_keys import held_keys
+from syncengine.ports import Vendor
+
+
+def shows(capabilities: Capabilities) -> bool:
+    """Whether the vendor shows anything of what it holds."""
+    return capabilities.reads or bool(capabilities.find_by)
+
+
+async def held(vendor: Vendor, retrier: Retrier, known: Known) -> Remote | None:
+    """The vendor contact, read by its id, or else found by what it is known to hold; None when it is gone.
+
+    A vendor that only finds may show less than it holds. Raises VendorUnavailable, also when no look-up can tell, and
+    AccountStopped.
+    """
+    can, external_id = vendor.capabilities, known.external_id
+    assert external_id is not None, "only of who is linked it is known what to ask for"
+    if can.reads:
+        return await retrier.run(partial(vendor.read, external_id), Meter(), repeatable=True)
+    told = False
+    for key in held_keys(known, can):
+        hits = await retrier.run(partial(vendor.find, key), Meter(), repeatable=True)
+        for remote in hits:
+            if remote.external_id == external_id:
+                return remote
+        # Where one of several is shown, it may stand before ours.
+        told = told or not hits or not matches(key.field, can.shows_one)
+    if told:
+        return None
+    raise VendorUnavailable(
+        "the vendor reads no contact by its id, and no value it is known to hold finds this one", maybe_applied=False
+    )
