@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from syncengine.errors import LeaseHeld, RunRefused, SyncEngineError
+from syncengine.errors import LeaseHeld, RunRefused
 
 _WORST_FIRST = (2, 3, 1, 0)
 """Of several destinations: a person has to act, somebody else is acting, the next run acts."""
 
 
-def of_error(error: SyncEngineError) -> int:
+def of_error(error: Exception) -> int:
     """The exit code of an error that ends the command."""
     match error:
         case RunRefused():

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
+
+import orjson
+from cyclopts import Parameter
 
 from syncengine import app as engine
 from syncengine.cli.root import options
@@ -18,6 +22,9 @@ def migrate(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
         One JSON object.
     """
     applied = asyncio.run(engine.migrate(options.load()))
+    if json:
+        out.print(orjson.dumps({"applied": applied}).decode(), markup=False, soft_wrap=True)
+        return 0
     for name in applied:
         out.print(f"applied {name}", markup=False)
     if not applied:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from cyclopts import App, CycloptsError, Parameter, validators
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError, validators
 
 from syncengine import __version__
 from syncengine.cli import exits
@@ -22,10 +23,17 @@ if TYPE_CHECKING:
 AtLeastOne: TypeAlias = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 """A number of contacts."""
 
+
+def _worth_saying(default: object) -> str | None:
+    """A default as help shows it: that nothing is given needs no words."""
+    return str(default) if default else None
+
+
 app = App(
     name="syncengine",
     help="Bring the copies of contacts at messaging and CRM vendors in step with a Postgres table.",
     version=__version__,
+    default_parameter=Parameter(show_default=_worth_saying),
 )
 app.meta.group_parameters = app.group_parameters
 
@@ -41,6 +49,9 @@ class Globals:
 
     def load(self) -> Config:
         """The configuration. Raises ConfigError."""
+        from syncengine.config import load_config  # noqa: PLC0415 - help needs neither
+        from syncengine.logs import set_up  # noqa: PLC0415
+
         loaded = load_config(self.config, os.environ)
         usual: Level = "info" if self.log_format == "json" else "warning"
         set_up(self.log_format, err, loaded.secrets, self.log_level or usual)
@@ -49,9 +60,6 @@ class Globals:
 
 options = Globals()
 
-
-        from syncengine.config import load_config  # noqa: PLC0415 - help needs neither
-        from syncengine.logs import set_up  # noqa: PLC0415
 
 @app.meta.default
 def launch(
@@ -71,16 +79,41 @@ def launch(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
+    """Run the command; returns its exit code. With SYNCENGINE_DEBUG set, errors come with their traceback."""
     tokens = sys.argv[1:] if arguments is None else arguments
     try:
         return int(app.meta(tokens, exit_on_error=False, print_error=False, result_action="return_value") or 0)
     except CycloptsError as error:
-        err.print(f"syncengine: {error}", markup=False)
-        err.print("`syncengine --help` lists the verbs, `syncengine VERB --help` their options.", markup=False)
+        _complain(_in_words(error))
+        _complain("`syncengine --help` lists the verbs, `syncengine VERB --help` their options.", prefix="")
         return 2
-    except SyncEngineError as error:
+    except Exception as error:
         if os.environ.get("SYNCENGINE_DEBUG"):
             raise
-        err.print(f"syncengine: {error}", markup=False, soft_wrap=True)
+        _complain(str(error) if isinstance(error, SyncEngineError) else _unexpected(error))
         return exits.of_error(error)
+
+
+def _complain(text: str, *, prefix: str = "syncengine: ") -> None:
+    err.print(f"{prefix}{text}", markup=False, soft_wrap=True)
+
+
+def _in_words(error: CycloptsError) -> str:
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return f"nothing is known to do with {' '.join(error.unused_tokens)}"
+    return str(error)
+
+
+def _unexpected(error: BaseException) -> str:
+    """Where it happened; not what was said about it, since that may hold a contact's value."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, OSError):
+        out.silence()  # it may be what cannot be written to
+    *_, last = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(last.filename).name}, line {last.lineno}"
+    what = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    return (
+        f"something unexpected: {what} ({place}). What was sent and not written down is settled by the next run; with "
+        "SYNCENGINE_DEBUG=1 the command tells more"
+    )

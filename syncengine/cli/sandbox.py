@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from syncengine.cli.terminal import Stopped, out, run_stoppable
+from syncengine.config_words import near
+from syncengine.errors import ConfigError, Problem
 from syncengine.sandbox.server import serve
 from syncengine.vendors import names
 
@@ -15,7 +18,7 @@ from syncengine.vendors import names
 def sandbox(
     *,
     host: str = "127.0.0.1",
-    port: int = 8080,
+    port: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))] = 8080,
     vendor: Annotated[tuple[str, ...], Parameter(negative="")] = (),
 ) -> int:
     """Serve stand-ins for the vendors, to try things out on.
@@ -29,10 +32,21 @@ def sandbox(
     vendor
         Only this vendor's twin; may be repeated.
     """
+    if problems := [
+        Problem("--vendor", f'there is no vendor "{name}"{near(name, names())}')
+        for name in vendor
+        if name not in names()
+    ]:
+        raise ConfigError(problems)
     stopped = Stopped()
 
     async def work(stop: asyncio.Event) -> None:
-        async with serve(vendor or names(), host, port) as served:
+        async with AsyncExitStack() as stack:
+            try:
+                served = await stack.enter_async_context(serve(vendor or names(), host, port))
+            except OSError as error:
+                what = f"cannot listen at {host}:{port}: {error.strerror}; name another --port (0 takes a free one)"
+                raise ConfigError([Problem("--host, --port", what)]) from None
             for name in vendor or names():
                 out.print(f"{name}: {served.url(name)}", markup=False, soft_wrap=True)
             await stop.wait()

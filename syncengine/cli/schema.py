@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
+from syncengine.cli.terminal import out
 
 
 def schema() -> int:
     """Print the JSON Schema of the configuration's files (``config/schema.json``)."""
     from syncengine.config_schema import as_text  # noqa: PLC0415 - nobody else needs it
 
-    sys.stdout.write(as_text())
+    out.print(as_text(), end="", markup=False, soft_wrap=True)
     return 0

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine
+from io import TextIOWrapper
 from typing import Any, Self, TypeVar
 
 from rich.console import Console
@@ -12,8 +15,32 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 T = TypeVar("T")
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+_NEVER_CUT = 10_000
+"""Columns where nobody looks: what reads a pipe or a file wants whole lines."""
+
+
+class _Console(Console):
+    """One that prints texts as they are, and whose reader may leave."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        stream = sys.stderr if stderr else sys.stdout
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name may hold what the terminal's encoding does not
+        width = None if stream.isatty() else _NEVER_CUT
+        super().__init__(stderr=stderr, highlight=False, emoji=False, width=width)
+
+    def on_broken_pipe(self) -> None:
+        """Nobody reads any more (``| head -1``): what the command does goes on in silence, and its exit code counts."""
+        self.silence()
+
+    def silence(self) -> None:
+        """Print nothing any more, nor what is still held back when Python ends."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
+out = _Console()
+err = _Console(stderr=True)
 
 
 class Bars:
