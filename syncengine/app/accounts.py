@@ -48,7 +48,7 @@ async def held(
     tell(Event.LEASE_TAKEN, epoch=grant.epoch, seconds=round(grant.wait, 3))
     keeper = LeaseKeeper(leases, grant, asked, boot_time, tell)
     limits = tuple(dict.fromkeys(limit for destination in destinations for limit in destination.limits))
-    fence = Fence(databases.state, name, grant.epoch, Patience(databases.wait))
+    fence = Fence(databases.state, name, grant.epoch, Patience(databases.wait, tell))
     pacing = Pacing(
         limits,
         in_flight=min(destination.options.in_flight for destination in destinations),

@@ -37,7 +37,7 @@ class Event(StrEnum):
     LEASE_LOST = "lease_lost"
     """error."""
     DATABASE_AWAY = "database_away"
-    """error: the lease could not be renewed, and runs on for a while."""
+    """error: nothing is sent that could not be written down; with an account, its lease could not be renewed."""
     DATABASE_BACK = "database_back"
     REQUEST_ANSWERED = "request_answered"
     """route, status, seconds."""

@@ -8,6 +8,7 @@ from functools import partial, update_wrapper
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from syncengine.errors import RunRefused
+from syncengine.model.events import Event, Tell, nobody
 
 _FIRST, _MOST = 0.1, 3.0
 """Seconds between two tries, at first and at most."""
@@ -19,8 +20,9 @@ _T = TypeVar("_T")
 class Patience:
     """How long (seconds) those who share it wait, and whether one of them waits now."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    def __init__(self, seconds: float = 0.0, tell: Tell = nobody) -> None:
         self._seconds = seconds
+        self._tell = tell
         self._waiting = 0
         self._nobody_waits = asyncio.Event()
         self._nobody_waits.set()
@@ -35,10 +37,15 @@ class Patience:
         except RunRefused as error:
             if not error.may_pass:
                 raise
+            if not self._waiting:
+                self._tell(Event.DATABASE_AWAY, error=str(error))
         self._waiting += 1
         self._nobody_waits.clear()
         try:
-            return await self._again(attempt)
+            result = await self._again(attempt)
+            if self._waiting == 1:
+                self._tell(Event.DATABASE_BACK)
+            return result
         finally:
             self._waiting -= 1
             if not self._waiting:

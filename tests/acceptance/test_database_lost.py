@@ -34,6 +34,8 @@ async def test_a_run_waits_for_its_database_and_then_goes_on(tmp_path: Path) -> 
         assert (said["status"], said["contacts"]["deferred"]) == ("done", 0)
         assert here.sandbox.journal(here.vendor).total == said["requests"] > sent
         assert "Traceback" not in run.said()
+        assert '"event": "database_away"' in run.said()
+        assert '"event": "database_back"' in run.said()
         await here.reconnect()
         await assert_in_step(here)
         assert await here.finish() == 0

@@ -1,0 +1,46 @@
+"""A database that is waited for is told of once, however many wait, and once when it is back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from syncengine.errors import StorageError
+from syncengine.model.events import Event
+from syncengine.model.http import Json
+from syncengine.storage.patience import Patience
+from tests.virtual_time import run
+
+
+def _told(*, waiters: int, away: float) -> list[Event]:
+    events: list[Event] = []
+
+    def tell(event: Event, /, **_facts: Json) -> None:
+        events.append(event)
+
+    async def attempt() -> None:
+        if asyncio.get_running_loop().time() < away:
+            error = StorageError("the server is starting")
+            error.may_pass = True
+            raise error
+
+    async def main() -> None:
+        patience = Patience(60.0, tell)
+        await asyncio.gather(*(patience.wait_out(attempt) for _ in range(waiters)), return_exceptions=True)
+
+    run(main())
+    return events
+
+
+@pytest.mark.parametrize("waiters", [1, 8])
+def test_whoever_waits_it_is_told_once(waiters: int) -> None:
+    assert _told(waiters=waiters, away=10.0) == [Event.DATABASE_AWAY, Event.DATABASE_BACK]
+
+
+def test_a_database_that_stays_away_is_not_said_to_be_back() -> None:
+    assert _told(waiters=2, away=600.0) == [Event.DATABASE_AWAY]
+
+
+def test_a_database_that_is_there_is_not_worth_a_word() -> None:
+    assert _told(waiters=2, away=0.0) == []
