@@ -67,6 +67,7 @@ async def held(
             pacing.ledger.fill(now)
         elif grant.ledger or grant.epoch > 1:
             pacing.ledger.restore(grant.ledger, grant.elapsed, now)
+            await asyncio.sleep(pacing.unsettled())  # or a lost request of the last run arrives behind this one's
         yield Account(name, fence, pacing)
         keeper.check()
         await leases.release(grant, pacing.ledger.dump(asyncio.get_running_loop().time()))

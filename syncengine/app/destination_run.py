@@ -102,6 +102,7 @@ async def run_destination(
                 stop=account.pacing.stop,
                 advance=advance,
                 tell=tell,
+                unsettled=account.pacing.unsettled,
             ).run()
         if broken is not None:
             status, code, said = "incomplete", 1, f"{destination.file}: {broken}; the next run goes on"

@@ -42,6 +42,7 @@ class Dispatcher:
         stop: Callable[[AccountStopped], None],
         advance: Advance,
         tell: Tell = nobody,
+        unsettled: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._preparer = preparer
         self._contacts = contacts
@@ -52,6 +53,7 @@ class Dispatcher:
         self._stopping = stopping
         self._advance = advance
         self._tell = tell
+        self._unsettled = unsettled
         self._judge = Judge(self._end, stop)
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=workers)
         self._open: Counter[int] = Counter()
@@ -88,8 +90,17 @@ class Dispatcher:
             if batch.kind is not kind:
                 # Who left gives match keys up before newcomers ask for them.
                 await self._settle()
+                await self._quiet()
                 kind = batch.kind
+                if self._stopping.is_set():
+                    return
             await self._take(batch, again=False)
+
+    async def _quiet(self) -> None:
+        """A removal's request that was given up and sent again must not arrive behind what a newcomer writes there."""
+        if wait := self._unsettled():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait)
 
     async def _again(self) -> None:
         """Give those who waited, for another contact's match key or for the vendor, their second turn."""

@@ -82,6 +82,8 @@ class Ledger:
         self._tight = tight
         self._answers = 0
         self._round_trip = inf
+        self._late = -inf
+        """When the last of what was abandoned may arrive."""
         self._by_method: dict[str, tuple[_Page, ...]] = {}
 
     def room(self, method: str, now: float) -> bool:
@@ -120,7 +122,12 @@ class Ledger:
 
     def abandoned(self, slot: Slot, now: float) -> None:
         """No response will be waited for: the request arrives within ``settles_within``, or never."""
+        self._late = max(self._late, now + self._settles_within)
         self._settle(slot, now + self._settles_within)
+
+    def unsettled(self, now: float) -> float:
+        """Seconds in which something abandoned may still arrive, behind whatever is sent meanwhile."""
+        return max(0.0, self._late - now)
 
     def unsent(self, slot: Slot) -> None:
         """Nothing of the request ever left: its slot is free at once."""
@@ -144,7 +151,7 @@ class Ledger:
             held = [(arrival - now, requests) for arrival, requests in page.arrivals]
             limit = {"calls": page.limit.calls, "per": page.limit.per, "method": page.limit.method}
             pages.append({**limit, "arrivals": _compact(sorted(held + late))})
-        return {"limits": pages}
+        return {"limits": pages, "unsettled": self.unsettled(now)}
 
     def restore(self, dump: Json, elapsed: float, now: float) -> None:
         """Take over a dump that was made ``elapsed`` seconds ago.
@@ -154,6 +161,7 @@ class Ledger:
         """
         limits = dump.get("limits", ()) if isinstance(dump, dict) else ()
         made = now - max(elapsed, 0.0)
+        self._late = made + dump.get("unsettled", 0.0) if isinstance(dump, dict) else made
         for page in self._pages:
             old = _covering(limits, page.limit)
             if old is None:

@@ -166,6 +166,10 @@ class Pacing:
             self._tell_of(_stopped_by(error), error=str(error), setting=getattr(error, "setting", None))
         self._fail(error)
 
+    def unsettled(self) -> float:
+        """Seconds in which a request that was given up may still arrive, behind whatever is sent meanwhile."""
+        return self.ledger.unsettled(self.now())
+
     @property
     def stopped(self) -> AccountStopped | None:
         """Why the account is stopped, if it is."""

@@ -161,8 +161,6 @@ class _Play:
         others: list[asyncio.Task[Ran]] = []
         ran = [await world.run(dies_at=night.dies_at, events=self._events(night, others))]
         ran += [await other for other in others]
-        if not ran[-1].died:
-            await world.settle()
         for twisted in night.then:
             self._let(twisted)
         self._happened += night.then

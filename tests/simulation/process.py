@@ -89,7 +89,7 @@ class Process:
         try:
             async with keeper.kept(pacing.stop), pacing:
                 await asyncio.sleep(grant.wait)
-                _take_over(pacing, grant, now())
+                await _take_over(pacing, grant)
                 fence = Fence(self._database, settings.account, grant.epoch, self._life.hop)
                 wire = Wire(self._network, pacing, self._life, lambda: self._sends(grant.epoch))
                 for task in settings.tasks:
@@ -128,6 +128,7 @@ class Process:
                 stopping=stopping,
                 stop=pacing.stop,
                 advance=lambda _: None,
+                unsettled=pacing.unsettled,
             ).run()
         await finish_run(fence, run_id, "done")
 
@@ -152,11 +153,12 @@ async def _claim(preparer: Preparer, keys: Keys | None, batches: Batches) -> Non
         await batches.add(BatchKind.CHANGES, sorted(freed))
 
 
-def _take_over(pacing: Pacing, grant: LeaseGrant, now: float) -> None:
+async def _take_over(pacing: Pacing, grant: LeaseGrant) -> None:
     if grant.ledger is None:
-        pacing.ledger.fill(now)
+        pacing.ledger.fill(pacing.now())
     elif grant.ledger or grant.epoch > 1:
-        pacing.ledger.restore(grant.ledger, grant.elapsed, now)
+        pacing.ledger.restore(grant.ledger, grant.elapsed, pacing.now())
+        await asyncio.sleep(pacing.unsettled())
 
 
 def _chunks(ids: Sequence[str]) -> list[Sequence[str]]:
