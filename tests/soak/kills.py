@@ -24,6 +24,7 @@ _ANY_INSTANT, _DATABASE = "at any instant", "Postgres killed"
 _WAYS = (*PHASES, _ANY_INSTANT, _DATABASE)
 _ROUNDS = 3
 _MOST_A_ROUND = 3
+_DATABASE_WAIT = "2s"
 _LONGEST_RUN = 1.0
 """Seconds within which a run is killed at any instant."""
 
@@ -41,7 +42,10 @@ async def _lives(folder: Path, wanted: int, first: int) -> None:
     with mortal_postgres(folder / "postgres") as server:
         for seed, vendor in zip(count(first), cycle(names()), strict=False):
             before = kills.phases.total()
-            async with _database(server, f"life_{seed}") as dsn, crm(dsn, folder / str(seed), vendor, seed) as here:
+            async with (
+                _database(server, f"life_{seed}") as dsn,
+                crm(dsn, folder / str(seed), vendor, seed, database_wait=_DATABASE_WAIT) as here,
+            ):
                 await _life(here, server, kills)
             total = kills.phases.total()
             print(  # noqa: T201 - it talks to a person
@@ -91,25 +95,26 @@ async def _at_any_instant(here: Crm) -> bool:
 
 
 async def _without_database(here: Crm, server: MortalPostgres, kills: Kills) -> bool:
-    """Postgres dies while requests are open, and is back at once or later: the run ends, and says why."""
+    """Postgres dies while requests are open, and is back at once, after a while, or after the run gave it up."""
     faults, holds = here.sandbox.faults(here.vendor), here.sandbox.holds(here.vendor)
     faults.configure([next_write(here, here.random.choice((Kind.HOLD_BEFORE_COMMIT, Kind.HOLD_AFTER_COMMIT)), kills)])
     command = here.start()
     came = await command.comes_to(holds.wait_for(1))
+    back = here.random.choice(("at once", "later", "too late"))
     if came:
         server.kill()
-    back_at_once = here.random.random() < 0.5
-    if came and back_at_once:
+    if came and back == "at once":
         server.start()
     faults.clear()
     holds.release()
     if not came:
         return False
-    code = await command.ended()
-    # Back between two transactions, it was never missed.
-    assert (code, report(command)["status"]) == (1, "halted") or (back_at_once and code in (0, 1)), command.said()
+    if back == "later":
+        server.start()
+    said = await command.ended(), report(command)["status"]
+    assert said == (1, "halted") or (back != "too late" and said == (0, "done")), f"{back}: {command.said()}"
     assert "Traceback" not in command.said(), command.said()
-    if not back_at_once:
+    if back == "too late":
         server.start()
     await here.reconnect()
     return True
