@@ -2,37 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+
 from syncengine.app.accounts import paced_as
+from syncengine.app.brakes import refuse_changes
 from syncengine.app.databases import Databases, look_at, opened
+from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.exchange import Meter, drive
 from syncengine.engine.pacing import Pacing
-from syncengine.errors import SyncEngineError
+from syncengine.errors import SchemaOutdated, SourceError, SyncEngineError, VendorUnavailable
+from syncengine.model.mapping import OnRemoved
 from syncengine.model.reports import Check
 from syncengine.transport import Transport
 
 
 async def check(config: Config) -> list[Check]:
-    """Every check, good or bad. The configuration itself was checked when it was read."""
-    checks = [Check("configuration", True, f"{config.file}, {len(config.destinations)} destinations")]
-    try:
-        async with opened(config, config.destinations) as databases:
-            checks.append(Check("database", True, "reachable, schema up to date"))
-            for destination in config.destinations:
-                checks.append(await _source(destination, databases))
-                checks.append(await _credentials(destination))
-    except SyncEngineError as error:
-        checks.append(Check("database", False, str(error)))
+    """Every check, good or bad, and what is worth knowing. The configuration itself was checked when it was read."""
+    names = ", ".join(destination.name for destination in config.destinations)
+    checks = [Check("configuration", True, f"{config.file}, with the destinations {names}")]
+    async with AsyncExitStack() as stack:
+        databases, found = await _databases(config, stack)
+        checks.append(found)
+        for destination in config.destinations:
+            if databases:
+                checks += await _source(destination, databases)
+                checks += await _remembered(destination, databases)
+            checks.append(await _credentials(destination))
+            checks += _worth_knowing(destination)
     return checks
 
 
-async def _source(destination: DestinationConfig, databases: Databases) -> Check:
+async def _databases(config: Config, stack: AsyncExitStack) -> tuple[Databases | None, Check]:
+    """The databases; None where the state's own cannot be used: what else there is to check does not need it."""
+    try:
+        databases = await stack.enter_async_context(opened(config, config.destinations))
+    except SchemaOutdated as error:
+        return None, Check("database", False, str(error))
+    except SyncEngineError as error:
+        return None, Check("database", False, f"{config.file}: database: {error}")
+    return databases, Check("database", True, "reachable, schema up to date")
+
+
+async def _source(destination: DestinationConfig, databases: Databases) -> list[Check]:
     area = f"{destination.name}: source"
     try:
         source = await look_at(destination, databases.source(destination))
+    except SourceError as error:
+        return [Check(area, False, str(problem)) for problem in error.problems or (error,)]
     except SyncEngineError as error:
-        return Check(area, False, str(error))
-    return Check(area, True, f"{source.spec.label} by {source.spec.key} ({source.key_type})")
+        return [Check(area, False, str(error))]
+    kind = source.key_type.removeprefix("pg_catalog.").strip('"')
+    columns = f"{len(source.spec.columns)} column{'s' if len(source.spec.columns) != 1 else ''}"
+    return [Check(area, True, f"{source.spec.label} by {source.spec.key} ({kind}), {columns}")]
+
+
+async def _remembered(destination: DestinationConfig, databases: Databases) -> list[Check]:
+    try:
+        await refuse_changes(destination, databases, Request())
+    except SyncEngineError as error:
+        return [Check(f"{destination.name}: identity", False, str(error))]
+    return []
 
 
 async def _credentials(destination: DestinationConfig) -> Check:
@@ -46,9 +77,25 @@ async def _credentials(destination: DestinationConfig) -> Check:
         ):
             asked = await drive(destination.vendor.probe(), transport, Meter())
     except SyncEngineError as error:
-        setting = getattr(error, "setting", None)
-        return Check(area, False, f"{error}" + (f" ({destination.place(setting)})" if setting else ""))
-    paced = f"paced to {paced_as(destination.limits)}"
-    if not asked:
-        return Check(area, True, f"not asked: {destination.vendor.name} has no harmless request to ask with; {paced}")
-    return Check(area, True, f"accepted; {paced}")
+        setting = "settings.base_url" if isinstance(error, VendorUnavailable) else getattr(error, "setting", None)
+        return Check(area, False, f"{destination.place(setting) if setting else destination.file}: {error}")
+    if asked:
+        return Check(area, True, f"accepted at {destination.base_url}")
+    return Check(
+        area,
+        True,
+        f"not asked: {destination.vendor.name} has no harmless request to ask with. "
+        f"`syncengine run -d {destination.name} --contact ID` shows whether {destination.base_url} takes them",
+    )
+
+
+def _worth_knowing(destination: DestinationConfig) -> Iterator[Check]:
+    """Its pace, and what may surprise somebody."""
+    name, vendor, options = destination.name, destination.vendor, destination.options
+    pace = f"account {destination.account}: {paced_as(destination.limits)}, {options.in_flight} requests at once"
+    yield Check(f"{name}: pace", True, pace, note=True)
+    for caution in vendor.capabilities.cautions:
+        yield Check(f"{name}: caution", True, caution, note=True)
+    if options.on_removed is OnRemoved.DELETE and vendor.capabilities.delete is None:
+        told = f"{destination.place('on_removed')}: {vendor.name} cannot delete: who left is reported as unsupported"
+        yield Check(f"{name}: caution", True, told, note=True)

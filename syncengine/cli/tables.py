@@ -112,9 +112,15 @@ def print_pruned(reports: Sequence[PruneReport]) -> None:
 
 
 def print_checks(checks: Sequence[Check]) -> None:
-    """Every check in one line."""
+    """Every check in one line, and what to do next."""
     for check in checks:
-        out.print(f"{'ok ' if check.ok else 'BAD'} {check.area}: {check.message}", markup=False, soft_wrap=True)
+        mark = "note" if check.note else "ok" if check.ok else "BAD"
+        out.print(f"{mark:4} {check.area}: {check.message}", markup=False, soft_wrap=True)
+    bad = sum(not check.ok for check in checks)
+    if bad:
+        out.print(f"{bad} to mend: nothing can be sent there before. Then `syncengine check` again.", soft_wrap=True)
+    else:
+        out.print("Ready: `syncengine plan` shows what a run would send.", soft_wrap=True)
 
 
 def duration(seconds: float) -> str:

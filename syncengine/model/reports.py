@@ -121,6 +121,8 @@ class Check:
     area: str
     ok: bool
     message: str
+    note: bool = False
+    """Nothing was checked: it is worth knowing."""
 
 
 class Progress(Protocol):

@@ -1,0 +1,137 @@
+"""``syncengine check``: a list that a newcomer can work off."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.people import CHARLES, RESPOND_IO, People, people
+
+NOT_ASKED = "not asked: charles has no harmless request to ask with. `syncengine run -d charles --contact ID` shows"
+
+
+async def checked(here: People, code: int, *, files: str = "") -> list[str]:
+    """What check says, without addresses and folders that are other ones each time."""
+    ended, said = await here.command("check")
+    assert ended == code, said
+    text = said.replace(f"{here.file.parent}/", files)
+    for twin in ("charles", "respond_io"):
+        text = text.replace(here.sandbox.url(twin), f"http://{twin}")
+    return text.splitlines()
+
+
+@pytest.mark.asyncio
+async def test_what_is_ready_is_listed_with_the_pace_and_the_next_step(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path / "world") as here:
+        here.configure("respond_io", limits=[{"calls": 200, "per": "1m"}], account="crm", in_flight=4)
+        assert await checked(here, 0) == [
+            "ok   configuration: syncengine.yaml, with the destinations charles, respond_io",
+            "ok   database: reachable, schema up to date",
+            "ok   charles: source: crm.people by id (int4), 3 columns",
+            f"ok   charles: credentials: {NOT_ASKED} whether http://charles takes them",
+            "note charles: pace: account charles: no limit, 8 requests at once",
+            "ok   respond_io: source: crm.people by id (int4), 4 columns",
+            "ok   respond_io: credentials: accepted at http://respond_io",
+            "note respond_io: pace: account crm: 200 per 60 s, 4 requests at once",
+            "Ready: `syncengine plan` shows what a run would send.",
+        ]
+        assert here.requests("charles") == 0
+        assert here.requests("respond_io") == 1
+
+
+@pytest.mark.asyncio
+async def test_each_mistake_in_a_source_is_a_line_with_file_and_key(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path / "world") as here:
+        here.configure("charles", source={"table": "crm.peoples"})
+        here.configure("respond_io", fields={"crm_id": "id", "firstName": "nmae"}, where="name =")
+        bad = [line for line in await checked(here, 2) if line.startswith("BAD")]
+        has = "(it has: id, name, phone, tags, opted_in, company)"
+        assert bad == [
+            (
+                "BAD  charles: source: destinations/charles.yaml: source.table: there is no table or view crm.peoples; "
+                'did you mean "crm.people"?'
+            ),
+            (
+                'BAD  respond_io: source: destinations/respond_io.yaml: fields.firstName.from: column "nmae" is not in '
+                f'crm.people {has}; did you mean "name"?'
+            ),
+            (
+                "BAD  respond_io: source: destinations/respond_io.yaml: where: "
+                'syntax error at or near ")" (SQLSTATE 42601)'
+            ),
+        ]
+
+
+@pytest.mark.asyncio
+async def test_credentials_and_addresses_are_told_with_file_and_key(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path / "world", {"respond_io": RESPOND_IO}) as here:
+        place, asked = "BAD  respond_io: credentials: destinations/respond_io.yaml", "GET /contact/by_custom_field"
+        good = here.environ["RESPOND_IO_TOKEN"], here.environ["RESPOND_IO_URL"]
+        wrong = "a-token-of-somebody-else"
+        for token, url, told in [
+            (wrong, good[1], rf"settings\.token: {asked}: the vendor refuses the credentials \(status 401\)"),
+            (good[0], "http://127.0.0.1:1", rf"settings\.base_url: {asked}: no connection to the vendor"),
+            (
+                good[0],
+                "https://no-such-host.invalid",
+                rf"settings\.base_url: {asked}: the vendor's host name is unknown",
+            ),
+            (good[0], f"{good[1]}/v2", r"settings\.base_url: "),
+        ]:
+            here.environ |= {"RESPOND_IO_TOKEN": token, "RESPOND_IO_URL": url}
+            lines = await checked(here, 2)
+            assert [line for line in lines if re.match(f"{place}: {told}", line)], lines
+            assert lines[-1] == "1 to mend: nothing can be sent there before. Then `syncengine check` again."
+            assert wrong not in "".join(lines)
+
+
+@pytest.mark.asyncio
+async def test_without_a_database_the_vendors_are_asked_all_the_same(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path / "world", {"respond_io": RESPOND_IO}) as here:
+        here.environ["STATE_URL"] = "postgresql://me:geheim@127.0.0.1:1/crm"
+        assert (await checked(here, 2))[1:3] == [
+            (
+                "BAD  database: syncengine.yaml: database: database crm at 127.0.0.1:1 as user me: nothing listens "
+                "there; check host and port, and whether the server runs"
+            ),
+            "ok   respond_io: credentials: accepted at http://respond_io",
+        ]
+
+
+@pytest.mark.asyncio
+async def test_what_a_run_would_refuse_is_told_before(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path / "world", {"charles": CHARLES}) as here:
+        await here.add([1])
+        await here.run("charles")
+        here.environ["CHARLES_URL"] += "/elsewhere"
+        bad = [line for line in await checked(here, 2) if line.startswith("BAD")]
+        assert len(bad) == 1
+        told = "charles: base_url was http://charles and is now http://charles/elsewhere (destinations/charles.yaml)."
+        assert bad[0].startswith(f"BAD  charles: identity: {told}")
+
+
+@pytest.mark.asyncio
+async def test_what_may_surprise_is_told(database: str, tmp_path: Path) -> None:
+    twins = ("dm_champ", "respond_io")
+    champ = {
+        "vendor": "dm_champ",
+        "settings": {"base_url": "${DM_CHAMP_URL}/v1", "api_key": "${CHARLES_KEY}", "bot_active": True},
+        "match_on": ["phoneNumber"],
+        "fields": {"phoneNumber": "phone"},
+    }
+    removing = {**RESPOND_IO, "on_removed": "delete"}
+    async with people(database, tmp_path / "world", {"champ": champ, "respond_io": removing}, twins) as here:
+        _, said = await here.command("check")
+        notes = [line.replace(f"{here.file.parent}/", "") for line in said.splitlines() if ": caution: " in line]
+        assert notes == [
+            (
+                "note champ: caution: settings.bot_active: the bot answers every contact that is created, and a "
+                "campaign may write to it at once"
+            ),
+            (
+                "note respond_io: caution: destinations/respond_io.yaml: on_removed: respond_io cannot delete: who left "
+                "is reported as unsupported"
+            ),
+        ]
