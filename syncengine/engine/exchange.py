@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TypeVar
 
+from syncengine.errors import VendorUnavailable
 from syncengine.model.http import Exchange
 from syncengine.ports import Allowed, Sender
 
@@ -18,6 +19,9 @@ class Meter:
         self.requests = 0
         self.maybe_applied = False
         """Whether something of the exchange under way may have been carried out, and no answer tells."""
+        self.overdue = False
+        """Whether a write was given up that carries what was read before it: should it arrive yet, it takes back
+        whatever was written since."""
         self.allowed = allowed
 
 
@@ -26,6 +30,7 @@ async def drive(exchange: Exchange[T], sender: Sender, meter: Meter) -> T:
 
     Whatever the sender or the vendor raises ends the exchange and is passed on.
     """
+    begun = meter.requests
     with closing(exchange):
         try:
             request = next(exchange)
@@ -39,3 +44,7 @@ async def drive(exchange: Exchange[T], sender: Sender, meter: Meter) -> T:
         except StopIteration as end:
             result: T = end.value
             return result
+        except VendorUnavailable as error:
+            if error.maybe_applied and meter.requests > begun + 1 and request.writes:
+                meter.overdue = True
+            raise

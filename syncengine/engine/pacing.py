@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -169,6 +170,12 @@ class Pacing:
     def unsettled(self) -> float:
         """Seconds in which a request that was given up may still arrive, behind whatever is sent meanwhile."""
         return self.ledger.unsettled(self.now())
+
+    async def calm(self) -> None:
+        """Wait until no request that was given up can arrive any more, or the account is stopped."""
+        if wait := self.unsettled():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.over.wait(), wait)
 
     @property
     def stopped(self) -> AccountStopped | None:

@@ -44,6 +44,10 @@ class Brakes(Protocol):
         """Send nothing for the account for so long."""
         ...
 
+    async def calm(self) -> None:
+        """Wait until no request that was given up can arrive any more, or the account is stopped."""
+        ...
+
 
 class Retrier:
     """Runs exchanges of one account until they are answered."""
@@ -61,6 +65,9 @@ class Retrier:
         something that must not be repeated; its ``maybe_applied`` speaks for all attempts. Raises AccountStopped, or
         VendorUnavailable in its place when an earlier attempt may have been carried out.
         """
+        if meter.overdue:
+            meter.overdue = False
+            await self._pacing.calm()
         failures = throttled = 0
         meter.maybe_applied = False
         while True:

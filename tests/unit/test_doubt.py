@@ -54,6 +54,8 @@ class Line:
 
     def pause(self, seconds: float) -> None: ...
 
+    async def calm(self) -> None: ...
+
     def put(self, batch: int, record: object) -> None:
         self.steps.append((batch, record))
 

@@ -46,6 +46,9 @@ class Vendor:
         self.told.append(f"pause {seconds:g}")
         self.free_at = asyncio.get_running_loop().time() + seconds
 
+    async def calm(self) -> None:
+        self.told.append("calm")
+
 
 def exchange() -> Generator[Request, Response, str]:
     response = yield GET
@@ -155,3 +158,40 @@ def test_refusals_without_end_halt_the_account() -> None:
 def test_a_refused_key_stops_the_account_at_its_first_request() -> None:
     vendor, error = halted(lambda: tried(VendorHalted("wrong key", setting="settings.token")))
     assert (vendor.told, len(vendor.sent), str(error)) == (["stop: settings.token"], 1, "wrong key")
+
+
+PUT = Request("PUT", "/contact", "write")
+LOST = VendorUnavailable("no answer", maybe_applied=True)
+
+
+@pytest.mark.parametrize(
+    ("requests", "failure", "told"),
+    [
+        ((GET, PUT), LOST, ["prove", "calm", "prove"]),
+        ((GET, PUT), VendorUnavailable("no connection", maybe_applied=False), ["prove", "prove"]),
+        ((GET, GET), LOST, ["prove", "prove"]),
+        ((PUT,), LOST, ["prove", "prove"]),
+    ],
+    ids=["a write of what was read", "one that never left", "a read", "a write of what is new"],
+)
+def test_behind_a_lost_write_of_what_was_read_the_next_call_waits_till_it_cannot_arrive_any_more(
+    requests: tuple[Request, ...], failure: VendorUnavailable, told: list[str]
+) -> None:
+    """It would take back what the next call writes."""
+    vendor = Vendor([])
+
+    def both() -> Generator[Request, Response, None]:
+        for number, request in enumerate(requests, 1):
+            if number == len(requests) and not vendor.told:
+                vendor.answers = [failure] if failure not in seen else []
+                seen.append(failure)
+            yield request
+
+    async def twice() -> None:
+        retrier, meter = Retrier(vendor, vendor, Patience(), Random(1)), Meter()
+        await retrier.run(both, meter, repeatable=True)
+        await retrier.run(both, meter, repeatable=True)
+
+    seen: list[VendorUnavailable] = []
+    run(twice())
+    assert vendor.told == told
