@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.history import History, Night, play
+from tests.simulation.history import History, Night, Standstill, play
 from tests.simulation.twists import Twist, Twisted
 
 HISTORIES = {
@@ -28,6 +28,21 @@ HISTORIES = {
             Night((" at the vendor", 2), then=(Twisted(Twist.LEAVES, 2),)),
             Night(then=(Twisted(Twist.COMES, 2),)),
         ),
+    ),
+    "the lease is lost between the answer to a create and its link, and the row vanishes": History(
+        "dm_champ:duplicates untold",
+        "newcomers",
+        29,
+        (Night(events=((59, Standstill(29.0)),)), Night(10, then=(Twisted(Twist.LEAVES, 1),))),
+    ),
+    "tags are taken away at a second try, a newcomer takes the contact over, and then the first try arrives": History(
+        "respond_io:phones without plus",
+        "all at once",
+        5151,
+        (Night((" at the vendor", 2), 0.5, then=(Twisted(Twist.CHANGES_KEY, 4),)), Night(faults=0.1)),
+    ),
+    "a contact is written whole at a second try, then tagged, and then the first try arrives": History(
+        "whautomate:deleted twice", "changes", 5765, (Night(("intend: committed", 5), 0.3),), destinations=2
     ),
 }
 
