@@ -90,7 +90,7 @@ class EngineFile(_Model):
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Contacts a batch, the unit of progress and of ``retry RUN --batch N``."""
     database_wait: Duration = 60.0
-    """How long a run waits for a database that goes away under it (a restart, a full disk); it sends nothing meanwhile."""
+    """How long a run waits, sending nothing, for a database that goes away under it (a restart, a full disk)."""
     lease_ttl: Annotated[Duration, AfterValidator(_a_second)] = 30.0
     """How long a run that died keeps its account."""
     keep_outcomes: Retention = 90 * 86400.0

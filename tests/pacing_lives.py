@@ -72,7 +72,7 @@ async def holding(
         vendor=SimpleNamespace(capabilities=SimpleNamespace(settles_within=settles_within)),
         options=SimpleNamespace(in_flight=in_flight, timeout=timeout, max_wait=120.0, tight=tight),
     )
-    databases: Any = SimpleNamespace(state=line)
+    databases: Any = SimpleNamespace(wait=0.0, state=line)
     async with held("account", [destination], databases, TTL) as account:
         yield account.pacing
 

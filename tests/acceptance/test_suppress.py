@@ -29,7 +29,7 @@ async def suppressed(here: People, *subjects: Subject) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("by", ["contact", "phone", "email"])
 async def test_who_is_suppressed_gets_nothing_and_costs_nothing(database: str, tmp_path: Path, by: str) -> None:
-    fields = {**RESPOND_IO["fields"], "email": "name"}  # type: ignore[dict-item]
+    fields = {**RESPOND_IO["fields"], "email": "name"}
     async with people(database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}) as here:
         await here.add([1, 2], name="somebody@example.org")
         await here.change(2, name="else@example.org")
@@ -107,7 +107,8 @@ async def test_a_column_says_who_has_opted_out(database: str, tmp_path: Path) ->
         await here.change(1, gone=True)
         await here.change(2, gone=False)
         report = await here.run(NAME)
-        assert (report.contacts["suppressed"], here.held(NAME).keys()) == (1, {2, 3})
+        assert report.contacts["suppressed"] == 1
+        assert here.held(NAME).keys() == {2, 3}
         await here.change(2, gone=True, name="New")
         requests = here.requests(NAME)
         assert (await here.run(NAME)).contacts["suppressed"] == 1

@@ -84,6 +84,10 @@ def test_a_database_that_is_away_is_told_of_and_that_it_is_back_once() -> None:
     assert told.events[0][1] == {"error": str(_AWAY)}
 
 
+def test_a_database_that_is_back_before_the_lease_ran_out_costs_nothing() -> None:
+    assert Event.LEASE_LOST not in _kept(4 * _TTL, *[_AWAY] * 9, None).names  # away for 18 of the 20 seconds left
+
+
 def test_a_lease_that_runs_out_meanwhile_is_lost_and_told_of_once() -> None:
     told = _kept(9 * _TTL, _AWAY)
     assert told.names.count(Event.LEASE_LOST) == 1
