@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.simulation.history import Another, Event, History, Jump, Night, Outage, Standstill, Stop
+from tests.simulation.history import Another, Event, History, Jump, Night, Outage, Standstill, Stop, Suppress
 from tests.simulation.life import Point
 from tests.simulation.network import OUTAGES
 from tests.simulation.pair import pairs
@@ -38,22 +38,27 @@ def drawn(vendor: str, seed: int) -> History:
     contacts = sorted({*SCENES[scene].before, *SCENES[scene].after, 7})
     if destinations > 1:
         contacts += sorted({*BESIDES.before, *BESIDES.after})
+    # Where a match key goes from one to another, one about whom nothing is sent would keep it.
+    suppresses = not SCENES[scene].hands_on and random.random() < 0.3
     return History(
         pair=pair.name,
         scene=scene,
         seed=seed,
-        nights=tuple(_night(random, contacts) for _ in range(random.choice((1, 1, 2, 2, 3)))),
+        nights=tuple(_night(random, contacts, suppresses=suppresses) for _ in range(random.choice((1, 1, 2, 2, 3)))),
         destinations=destinations,
         find_first=scene not in _NEVER_MET or random.random() < 0.5,
         tight=random.random() < 0.2,
     )
 
 
-def _night(random: Random, contacts: list[int]) -> Night:
+def _night(random: Random, contacts: list[int], *, suppresses: bool) -> Night:
+    events = [(random.randint(1, 100), _event(random, contacts)) for _ in range(random.choice((0, 0, 1, 2, 4)))]
+    if suppresses:
+        events.append((random.randint(1, 100), Suppress(random.choice(contacts))))
     return Night(
         dies_at=_point(random),
         faults=random.choice((0.0, 0.0, 0.1, 0.3, 0.5)),
-        events=tuple((random.randint(1, 100), _event(random, contacts)) for _ in range(random.choice((0, 0, 1, 2, 4)))),
+        events=tuple(events),
         then=tuple(_twisted(random, contacts) for _ in range(random.choice((0, 1, 1, 2)))),
     )
 

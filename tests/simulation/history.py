@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tests.simulation.life import Life, Point, elsewhere
 from tests.simulation.network import Fate
 from tests.simulation.oracle import safety, violations
-from tests.simulation.pair import pair
+from tests.simulation.pair import contact_id, pair
 from tests.simulation.scenes import BESIDES, SCENES, fill
 from tests.simulation.twists import Sources, Twisted
 from tests.simulation.world import Ran, World
@@ -48,7 +48,14 @@ class Stop:
     """The run gets a signal to end."""
 
 
-Event = Twisted | Outage | Standstill | Jump | Another | Stop
+@dataclass(frozen=True)
+class Suppress:
+    """From now on nothing may be sent about a contact."""
+
+    contact: int
+
+
+Event = Twisted | Outage | Standstill | Jump | Another | Stop | Suppress
 
 
 @dataclass(frozen=True)
@@ -188,6 +195,8 @@ class _Play:
                 others.append(loop.create_task(world.run(), context=elsewhere()))
             case Stop():
                 life.told_to_stop = True
+            case Suppress(contact):
+                world.suppress(contact_id(contact))
 
     def _let(self, twisted: Twisted) -> None:
         self._sources.let(twisted)
@@ -198,5 +207,5 @@ def _fell_short(ran: Ran) -> Iterator[str]:
     if ran.stopped is not None:
         yield f"the clean run stopped: {ran.stopped}"
     for contact, outcome in ran.outcomes.items():
-        if outcome != "unsupported":
+        if outcome not in ("unsupported", "suppressed"):
             yield f"{contact} ended {outcome} in a clean run"

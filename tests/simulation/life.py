@@ -11,7 +11,7 @@ from typing import Any
 Point = int | tuple[str, int]
 """A place where the process waits: counted from 1 (0: none), or the so manieth one whose name ends so."""
 
-_SLOWEST = 0.02
+SLOWEST = 0.02
 """Seconds a way to the database takes at most. That ways take different times is what mixes the tasks."""
 
 
@@ -64,7 +64,7 @@ class Life:
     async def hop(self, what: str) -> None:
         """A way to the database or back (``tests.memory.database.Hop``)."""
         self.point(what)
-        await asyncio.sleep(max(self._random.uniform(0, _SLOWEST), self._still()))
+        await asyncio.sleep(max(self._random.uniform(0, SLOWEST), self._still()))
         if self.dead:
             raise asyncio.CancelledError
 

@@ -20,7 +20,7 @@ from syncengine.engine.task import Task
 from syncengine.model.limits import Limit
 from syncengine.model.work import BatchKind, LeaseGrant
 from syncengine.planning.match_keys import may_collide
-from syncengine.ports import Vendor
+from syncengine.ports import Allowed, Vendor
 from tests.memory.contacts import Contacts
 from tests.memory.database import Database, Fence
 from tests.memory.keys import Keys
@@ -55,7 +55,7 @@ class Process:
         network: Network,
         life: Life,
         random: Random,
-        sends: Callable[[int], None],
+        sends: Callable[[int, Allowed | None], None],
     ) -> None:
         self.run_ids: list[int] = []
         self.requests = 0
@@ -91,7 +91,7 @@ class Process:
                 await asyncio.sleep(grant.wait)
                 await _take_over(pacing, grant)
                 fence = Fence(self._database, settings.account, grant.epoch, self._life.hop)
-                wire = Wire(self._network, pacing, self._life, lambda: self._sends(grant.epoch))
+                wire = Wire(self._network, pacing, self._life, lambda allowed: self._sends(grant.epoch, allowed))
                 for task in settings.tasks:
                     await self._work(task, fence, pacing, wire)
                     self.stopped = pacing.stopped

@@ -6,20 +6,24 @@ import asyncio
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from math import inf
 from random import Random
 from typing import Self
 
 from syncengine.engine.task import Task
 from syncengine.errors import AccountStopped, LeaseHeld, StorageError
 from syncengine.model.calls import OutcomeKind
+from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.limits import Limit
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Status
+from syncengine.ports import Allowed
 from syncengine.sandbox.limits import Limit as Strict
 from syncengine.sandbox.twins.twin import Seed, Twin
 from tests.memory.database import Database
 from tests.memory.source import Row, Table
-from tests.simulation.life import Life, Point
+from tests.simulation.life import SLOWEST, Life, Point
 from tests.simulation.network import Network, Weather
 from tests.simulation.pair import Pair
 from tests.simulation.process import Process, Settings
@@ -77,6 +81,8 @@ class World:
         """Seconds the database's clock is ahead."""
         self.strangers: dict[str, frozenset[str]] = {}
         """Contacts that were at the vendor before us, with the tags they had."""
+        self.suppressed: dict[str, float] = {}
+        """Contact to the loop's time since when nothing may be sent about it."""
         self.in_doubt: set[str] = set()
         """Tags that creates without an outcome may have carried."""
         self.wrong: list[str] = []
@@ -170,8 +176,18 @@ class World:
     def _still(self) -> float:
         return self.still_until - asyncio.get_running_loop().time()
 
-    def _sends(self, epoch: int) -> None:
+    def suppress(self, contact_id: str) -> None:
+        """Commit that nothing may be sent about a contact any more."""
+        if contact_id not in self.suppressed and self._still() <= 0:
+            self.suppressed[contact_id] = asyncio.get_running_loop().time()
+            self.database.suppressed[Subject(SubjectKind.CONTACT, contact_id).text] = "suppressed"
+
+    def _sends(self, epoch: int, allowed: Allowed | None) -> None:
         """A process that took the account in this epoch lets a request out."""
+        contact_id = allowed.args[0] if isinstance(allowed, partial) else ""
+        since = asyncio.get_running_loop().time() - self.suppressed.get(contact_id, inf)
+        if since > SLOWEST:  # the database's answer may have been on its way
+            self.wrong.append(f"a request about {contact_id} {since:.1f} s after it was suppressed")
         if epoch < self._epoch:
             self.wrong.append("a run sent a request after another one had taken the account over and sent some")
         self._epoch = max(self._epoch, epoch)
