@@ -8,10 +8,11 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from textwrap import shorten
 
 from syncengine import app as engine
 from syncengine.cli.root import options
-from syncengine.cli.tables import duration, print_runs
+from syncengine.cli.tables import columns, duration, print_runs
 from syncengine.cli.terminal import Bars, Stopped, err, out, run_stoppable
 from syncengine.config import Config, load_config
 from syncengine.logs import set_up
@@ -67,11 +68,10 @@ async def _nights(config: Config, dsn: str, stop: asyncio.Event) -> int:
     runs: list[tuple[str, list[RunReport]]] = []
     for number, night in enumerate(NIGHTS, 1):
         _, rows = read_rows(shipped("config") / "demo" / f"{night}.csv.gz")
-        changed = await load_contacts(dsn, rows)
-        out.print(
-            f"\n[bold]Night {number}[/bold]: the members of the US Congress as of {night}; {changed} rows changed."
-        )
-        for title in (f"Night {number}", f"Night {number}, run again on the same data"):
+        changed, left = await load_contacts(dsn, rows)
+        new = f"{changed} rows are new" if number == 1 else f"{changed} of {len(rows)} rows changed, {left} left"
+        out.print(f"\n[bold]Night {number}[/bold]: the US Congress as of {night}; {new}.")
+        for title in (f"{number}", f"{number}, again"):
             reports = await _run(config, stop)
             runs.append((title, reports))
             if stop.is_set():
@@ -98,23 +98,26 @@ def _quiet(report: RunReport) -> RunReport:
 
 def _summary(runs: Sequence[tuple[str, list[RunReport]]]) -> None:
     out.print("\n[bold]What happened[/bold]")
+    table = columns("night", "destination", "requests", "real limit", "would take")
     for title, reports in runs:
         for report in reports:
             calls, per = REAL_LIMITS[report.destination]
             real = duration(report.requests * per / calls)
-            pace = f" (under the real limit, {calls} per {per:g} s: {real})" if report.requests else ""
-            out.print(f"  {title}: {report.destination} was sent {report.requests} requests{pace}", soft_wrap=True)
+            table.add_row(title, report.destination, str(report.requests), f"{calls} per {per:g} s", real)
+    out.print(table)
     last = {report.destination: report for report in runs[-2][1]}
     unsupported = last["charles"].contacts["unsupported"]
     out.print(
-        f"\n  charles cannot take a tag away, clear a field or remove a phone: {unsupported} contacts wanted that in "
-        "night 2. They are reported once, as unsupported, such as:",
-        soft_wrap=True,
+        "\nRun again on the same data, nothing is sent: what each vendor is known to hold\n"
+        "is kept in Postgres, and only what differs from it goes out."
+    )
+    out.print(
+        f"\ncharles cannot take a tag away, clear a field or remove a phone: {unsupported} contacts\n"
+        "wanted that in night 2. They are reported once, as unsupported, such as:"
     )
     for note in last["charles"].noteworthy[:3]:
-        out.print(f"    {note.contact_id}: {note.message}", markup=False, soft_wrap=True)
+        out.print(f"  {note.contact_id}: {shorten(note.message, 66, placeholder=' ...')}", markup=False)
     out.print(
-        "\n  The sandbox allows more than the real vendors, so that this takes a minute. Nothing was left behind.\n"
-        "  Next: your own table, in five steps, in README.md.",
-        soft_wrap=True,
+        "\nThe sandbox allows more than the real vendors, so that this takes a minute.\n"
+        "Nothing was left behind. Next: your own table, in five steps, in README.md."
     )

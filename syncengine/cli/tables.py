@@ -74,13 +74,12 @@ def _worth_a_look(report: RunReport) -> Iterator[str]:
 
 def print_plans(reports: Sequence[PlanReport]) -> None:
     """What each destination's run would send."""
-    table = columns("destination", "contacts", "rejected", "unsupported", "look-ups", "requests", "at least")
+    table = columns("destination", "contacts", "other", "look-ups", "requests", "at least")
     for report in reports:
         table.add_row(
             report.destination,
             str(report.contacts),
-            str(sum(report.rejected.values())),
-            str(report.unsupported),
+            str(sum(report.rejected.values()) + report.unsupported),
             str(report.look_ups),
             str(report.requests),
             duration(report.seconds),
@@ -90,7 +89,9 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
         if report.actions:
             out.print(f"{report.destination}: {counted(report.actions)}", markup=False)
         if report.rejected:
-            out.print(f"{report.destination}: rejected: {counted(report.rejected)}", markup=False)
+            out.print(f"{report.destination}: rejected: {counted(report.rejected)}", markup=False, soft_wrap=True)
+        if report.unsupported:
+            out.print(f"{report.destination}: {report.unsupported} unsupported", markup=False)
         for text in (report.brake, report.error):
             if text:
                 out.print(text, markup=False, style="bold", soft_wrap=True)
@@ -134,9 +135,10 @@ def duration(seconds: float) -> str:
 
 def columns(*names: str) -> Table:
     """A table narrow enough for 80 columns: text columns left, numbers right."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     for name in names:
-        table.add_column(name, justify="left" if name in {"destination", "status"} else "right", no_wrap=True)
+        text = name in {"destination", "status", "night"}
+        table.add_column(name, justify="left" if text else "right", no_wrap=name != "destination", overflow="fold")
     return table
 
 

@@ -66,10 +66,13 @@ class Bars:
         self._progress.stop()
 
     def started(self, destination: str, total: int) -> None:
+        if not total:
+            return  # a bar that cannot move says less than the report
         self._tasks[destination] = self._progress.add_task(destination, total=total, requests=0, note="")
 
     def advanced(self, destination: str, contacts: int, requests: int) -> None:
-        self._progress.update(self._tasks[destination], advance=contacts, requests=requests)
+        if destination in self._tasks:
+            self._progress.update(self._tasks[destination], advance=contacts, requests=requests)
 
     def note(self, destination: str, text: str) -> None:
         if destination in self._tasks:

@@ -21,16 +21,19 @@ def read_rows(path: Path) -> tuple[list[str], list[list[str | None]]]:
     return header, [[cell or None for cell in row] for row in rows]
 
 
-async def load_contacts(dsn: str, rows: Sequence[Sequence[str | None]]) -> int:
-    """Make ``crm.contacts`` equal to these rows (in the column order of its definition); how many rows that changed."""
+async def load_contacts(dsn: str, rows: Sequence[Sequence[str | None]]) -> tuple[int, int]:
+    """Make ``crm.contacts`` equal to these rows (in the column order of its definition).
+
+    How many rows are new or changed, and how many left.
+    """
     connection = await connect(dsn)
     try:
         with storage_errors("the demo's database"):
             async with connection.transaction():
                 await connection.execute(_SQL["table"])
                 columns = [list(column) for column in zip(*rows, strict=True)]
-                await connection.execute(_SQL["leave"], columns[0])
-                status = await connection.execute(_SQL["load"], *columns)
+                left = await connection.execute(_SQL["leave"], columns[0])
+                changed = await connection.execute(_SQL["load"], *columns)
     finally:
         await connection.close()
-    return int(status.rsplit(" ", 1)[1])
+    return int(changed.rsplit(" ", 1)[1]), int(left.rsplit(" ", 1)[1])

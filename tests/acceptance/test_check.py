@@ -131,7 +131,7 @@ async def test_what_may_surprise_is_told(database: str, tmp_path: Path) -> None:
                 "campaign may write to it at once"
             ),
             (
-                "note respond_io: caution: destinations/respond_io.yaml: on_removed: respond_io cannot delete: who left "
-                "is reported as unsupported"
+                "note respond_io: caution: destinations/respond_io.yaml: on_removed: respond_io cannot delete: who "
+                "left is reported as unsupported"
             ),
         ]

@@ -1,0 +1,46 @@
+"""Tables in a narrow terminal: nothing in them is cut."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from syncengine.cli import tables
+from syncengine.model.reports import PlanReport
+
+LONG = "newsletter_for_customers_of_the_northern_and_of_the_southern_branch"
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, *reports: PlanReport) -> str:
+    """What ``plan`` prints at 80 columns."""
+    stream = io.StringIO()
+    monkeypatch.setattr(tables, "out", Console(file=stream, width=80, highlight=False))
+    tables.print_plans(reports)
+    return stream.getvalue()
+
+
+def report(destination: str) -> PlanReport:
+    """A large plan."""
+    return PlanReport(
+        destination,
+        contacts=1234567,
+        actions={"create": 1000000},
+        unsupported=12,
+        rejected={"no_match_key": 3},
+        look_ups=1000000,
+        requests=2234567,
+        seconds=670371.0,
+    )
+
+
+def test_large_numbers_and_long_names_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = printed(monkeypatch, report("whatsapp_de"), report(LONG))
+    assert "…" not in text
+    (row,) = [line.split() for line in text.splitlines() if line.startswith("whatsapp_de ")]
+    assert row == ["whatsapp_de", "1234567", "15", "1000000", "2234567", "186", "h", "12", "min"]
+    folded = text[text.index("186 h") :].partition("whatsapp_de: ")[0].splitlines()[1:]
+    assert "".join(line[:30].split(" ")[0] for line in folded) == LONG
+    for line in ("whatsapp_de: rejected: 3 no_match_key", "whatsapp_de: 12 unsupported", "Nothing was sent."):
+        assert line in text.splitlines()
