@@ -140,3 +140,16 @@ def test_what_is_left_of_a_block_is_not_used_later() -> None:
         assert store.asked == asked + 1
 
     in_time(stale)
+
+
+def test_a_request_may_arrive_long_after_it_was_reserved_and_is_counted_from_then() -> None:
+    async def late(store: Store) -> None:
+        pool = quotas(store, Limit(100, HOUR), max_wait=DAY)
+        await pool.wait("GET")  # reserves
+        await asyncio.sleep(BLOCK_LIFE - 1.0)
+        await send(pool, 1)
+        arrives = now() + LATE
+        times = await send(pool, 100)
+        assert times[-1] > arrives + HOUR
+
+    in_time(late)
