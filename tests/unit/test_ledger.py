@@ -65,8 +65,9 @@ def test_a_request_takes_a_slot_in_every_limit_that_applies_or_in_none() -> None
     assert free(book, 0.0, "GET") == 2
 
 
-def test_it_says_when_to_look_again_the_latest_of_all_full_limits() -> None:
-    book = ledger(Limit(1, 10.0), Limit(1, 20.0))
+@pytest.mark.parametrize("limits", [(Limit(1, 10.0), Limit(1, 20.0)), (Limit(1, 20.0), Limit(1, 10.0))])
+def test_it_says_when_to_look_again_the_latest_of_all_full_limits(limits: tuple[Limit, ...]) -> None:
+    book = ledger(*limits)
     book.answered(taken(book, 0.0), 1.0)
     assert book.free_at("GET") == pytest.approx(1.0 + 20.0 * (1 + CLOCK_DRIFT))
 
@@ -106,12 +107,13 @@ def test_a_dump_hands_on_what_is_held_what_is_unanswered_too() -> None:
     assert free(new, 3.0 + SETTLES_WITHIN + WINDOW + 0.001) == 3
 
 
-def test_a_database_clock_that_was_set_back_frees_nothing_early() -> None:
+def test_a_database_clock_that_was_set_back_frees_nothing_early_and_nothing_an_hour_late() -> None:
     old = ledger()
     old.answered(taken(old, 0.0), 0.0)
     new = ledger()
     new.restore(old.dump(0.0), elapsed=-3600.0, now=50.0)
     assert free(new, 49.9 + WINDOW) == 1
+    assert free(new, 50.0 + WINDOW) == 2
 
 
 def test_a_dump_stays_small_and_gives_nothing_back_early() -> None:
