@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from syncengine.cli import tables
+from syncengine.cli.terminal import out
 from syncengine.model.reports import PlanReport
 
 LONG = "newsletter_for_customers_of_the_northern_and_of_the_southern_branch"
@@ -44,3 +45,8 @@ def test_large_numbers_and_long_names_stay_whole(monkeypatch: pytest.MonkeyPatch
     assert "".join(line[:30].split(" ")[0] for line in folded) == LONG
     for line in ("whatsapp_de: rejected: 3 no_match_key", "whatsapp_de: 12 unsupported", "Nothing was sent."):
         assert line in text.splitlines()
+
+
+def test_a_text_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    out.print("a :warning: b", markup=False, soft_wrap=True)
+    assert capsys.readouterr().out == "a :warning: b\n"
