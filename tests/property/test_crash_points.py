@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from syncengine import vendors
-from tests.simulation.history import Bases, History, Night, play
+from tests.simulation.history import History, Night, play
 from tests.simulation.pair import pairs
 from tests.simulation.scenes import fitting
 from tests.simulation.twists import Twist, Twisted
@@ -23,8 +23,6 @@ KEY_MOVES = "handed on"
 
 THEN = ((), *((Twisted(twist, contact),) for twist, contact in product(Twist, (1, 2))))
 """What happens to the source before somebody runs it again."""
-
-_BASES: Bases = {}
 
 
 SCENES_OF = [(vendor, scene) for vendor in vendors.names() for scene in fitting(pairs(vendor)[0])]
@@ -47,12 +45,12 @@ def test_a_death_wherever_the_process_waits_is_mended_by_one_run(vendor: str, sc
 
 def points(pair: str, scene: str) -> int:
     """How often the process waits in this scene when nothing goes wrong."""
-    told = play(History(pair, scene, 0, (Night(),)), _BASES)
+    told = play(History(pair, scene, 0, (Night(),)))
     assert told.wrong == ()
     return len(told.ran[0].points)
 
 
 def assert_mended(pair: str, scene: str, point: int, *, seed: int) -> None:
     history = History(pair, scene, seed, (Night(point, then=THEN[seed % len(THEN)]),))
-    told = play(history, _BASES)
+    told = play(history)
     assert told.wrong == (), f"{history} died at {told.ran[0].points[-1]!r}"

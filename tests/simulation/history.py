@@ -100,9 +100,12 @@ Bases = dict[tuple[str, str, int], World]
 """Worlds that were prepared before, by pair, scene and destinations."""
 
 
+_PREPARED: Bases = {}
+
+
 def play(history: History, bases: Bases | None = None) -> Told:
-    """Play it from the start, or from a world that was prepared before (they are kept in ``bases``)."""
-    kept = bases if bases is not None else {}
+    """Play it from the start, or from a world that was prepared before (they are kept, in ``bases`` if given)."""
+    kept = _PREPARED if bases is None else bases
     key = (history.pair, history.scene, history.destinations)
     if key not in kept:
         kept[key] = run(_prepared(history))

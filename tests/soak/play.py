@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 from tests.simulation.drawing import drawn
-from tests.simulation.history import Bases, Told, play
+from tests.simulation.history import Told, play
 from tests.soak.figures import Figures, say
-
-_BASES: Bases = {}
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def _play(piece: Slice) -> tuple[Figures, list[Failure]]:
     figures, failures = Figures(), []
     for seed in range(piece.first, piece.first + piece.seeds):
         try:
-            told = play(drawn(piece.vendor, seed), _BASES)
+            told = play(drawn(piece.vendor, seed))
         except Exception as error:  # noqa: BLE001 - one more thing that must not happen; the others go on
             told = Told((f"it broke: {error!r}",))
         figures += Figures.of(told)
