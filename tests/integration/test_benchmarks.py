@@ -16,7 +16,7 @@ TINY = {
     "unchanged": (["--contacts", "200", "--rounds", "1"], ["A run over 200 unchanged contacts", "peak memory"]),
     "backfill": (
         ["--contacts", "20", "--rounds", "1"],
-        ["20 contacts, 25 columns, to charles: 1 requests each", "6 contacts, 25 columns, to respond_io: 3 requests"],
+        ["20 contacts, 25 columns, to charles: 1 requests each", "2 contacts, 25 columns, to respond_io: 3 requests"],
     ),
     "pacing": (
         ["--contacts", "10", "--calls", "5", "--per", "0.2"],
