@@ -150,10 +150,10 @@ async def test_the_command_prints_receipts(database: str, tmp_path: Path) -> Non
         await here.add([1, 2])
         await here.runs()
         code, said = await here.command("forget", "1")
-        assert (code, len(said.splitlines())) == (0, 3)
+        assert (code, len([line for line in said.splitlines() if ", contact 1: " in line])) == (0, 3)
         assert "chartmogul, contact 1: done: deleted there" in said
         code, said = await here.command("forget", "2", "--json")
-        told = [orjson.loads(line) for line in said.splitlines()]
+        told = [orjson.loads(line) for line in said.splitlines() if line.startswith('{"destination":"')]
         assert [(each["destination"], each["status"]) for each in told] == [
             ("charles", "scheduled"),
             ("chartmogul", "done"),
