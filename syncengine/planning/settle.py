@@ -73,12 +73,13 @@ def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[
 
     Tags that our own unknown calls sent count as ours; all others are left to whoever set them.
     """
-    fields = {}
-    for name, value in (desired.fields if desired else {}).items():
+    fields, pending = {}, known.pending
+    # Of who left, what was sent is looked at: it matters when the contact returns.
+    asked = desired.fields if desired else pending.fields if pending else {}
+    for name, value in asked.items():
         if name in remote.fields:
             theirs = remote.fields[name]
             fields[name] = value if same(name, value, theirs) else theirs
-    pending = known.pending
     mine = known.tags | (pending.add_tags if pending else frozenset())
     return Known(
         external_id=remote.external_id,
@@ -117,8 +118,9 @@ def made_under(known: Known, capabilities: Capabilities) -> Known:
     create, pending = capabilities.create, known.pending
     if known.external_id is None or pending is None or not pending.creates or create is None:
         return known
-    sure = {key.field for key in pending.keys} if len(pending.keys) == 1 else set[str]()
-    fields = {name: value for name, value in pending.fields.items() if name in sure and name in create.keyed_by}
+    sure = pending.keys if len(pending.keys) == 1 else ()
+    # A later intent may know no more of the field than the key: by then it was taken for held.
+    fields = {key.field: pending.fields.get(key.field, key.value) for key in sure if key.field in create.keyed_by}
     left = {name: value for name, value in pending.fields.items() if name not in fields}
     return replace(known, fields={**known.fields, **fields}, pending=replace(pending, fields=left))
 

@@ -44,6 +44,21 @@ HISTORIES = {
     "a contact is written whole at a second try, then tagged, and then the first try arrives": History(
         "whautomate:deleted twice", "changes", 5765, (Night(("intend: committed", 5), 0.3),), destinations=2
     ),
+    "a newcomer is made, both runs die before they write it down, and its key can name it but not be sent": History(
+        "dm_champ",
+        "newcomers",
+        1,
+        (Night(("link: committed", 2)), Night(("permit granted", 1))),
+    ),
+    "a newcomer is made, nobody writes it down, it leaves and comes back under another key": History(
+        "dm_champ:custom fields",
+        "newcomers",
+        1,
+        (
+            Night((" at the vendor", 4), then=(Twisted(Twist.LEAVES, 2),)),
+            Night(then=(Twisted(Twist.COMES, 2),)),
+        ),
+    ),
 }
 
 

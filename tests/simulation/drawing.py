@@ -81,7 +81,7 @@ def _event(random: Random, contacts: list[int]) -> Event:
         case "standstill":
             return Standstill(random.uniform(1, 40))
         case "jump":
-            return Jump(random.choice((-100.0, -5.0, -1.0, 5.0, 10.0)))
+            return Jump(random.choice((-100.0, -5.0, 5.0, 60.0, 3600.0)))
         case "another":
             return Another()
         case "stop":
