@@ -103,7 +103,8 @@ class Transport:
         ) as response:
             attempts.status = response.status
             body = await _read(response)
-            return Response(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Response(response.status, headers, body, resent=attempts.resent)
 
     def _url(self, request: Request) -> URL:
         query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in request.query)
@@ -116,6 +117,7 @@ class _Attempts:
     def __init__(self, gate: Gate, timeout: float, allowed: Allowed | None) -> None:
         self.deadline = asyncio.timeout(None)
         self.maybe_arrived = False
+        self.resent = False
         self.status: int | None = None
         self._gate = gate
         self._timeout = timeout
@@ -127,6 +129,7 @@ class _Attempts:
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         self.close()  # aiohttp gave the attempt before up
+        self.resent = self.maybe_arrived
         self.deadline.reschedule(None)  # the wait for the permit is no delay of the vendor's
         self._permit = await self._gate.permit(request.method)
         self._sending = False

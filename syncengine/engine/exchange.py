@@ -38,6 +38,8 @@ async def drive(exchange: Exchange[T], sender: Sender, meter: Meter) -> T:
                 meter.requests += 1
                 response = await sender.send(request, meter.allowed)
                 written = request.writes
+                if response.resent and written and meter.requests > begun + 1:
+                    meter.overdue = True
                 request = exchange.send(response)
                 # It goes on: what was written stands, whatever comes of the rest.
                 meter.maybe_applied = meter.maybe_applied or written

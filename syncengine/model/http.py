@@ -40,6 +40,8 @@ class Response:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+    resent: bool = False
+    """Whether it is the answer to a second sending: the first was given up, and may still arrive."""
 
 
 T = TypeVar("T")

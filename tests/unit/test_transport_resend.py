@@ -40,8 +40,9 @@ async def test_a_request_that_is_sent_again_takes_a_second_permit(method: str) -
 
     gate = NotedGate()
     async with serving(talk) as url, Transport(url, gate, connections=1) as transport:
-        await transport.send(request("POST"))
-        assert (await transport.send(request(method))).status == 200
+        assert not (await transport.send(request("POST"))).resent
+        again = await transport.send(request(method))
+        assert (again.status, again.resent) == (200, True)
     assert seen == ["POST", method, method]
     assert gate.methods == ["POST", method, method]
     assert gate.fates == ["answered", "abandoned", "answered"]
