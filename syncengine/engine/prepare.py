@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from syncengine.engine import records
 from syncengine.engine.consent import OPTED_OUT, subjects_of
@@ -23,6 +24,10 @@ from syncengine.ports import ContactStore, KeyStore, SourceReader
 
 _AT_A_STRETCH = 20
 """Contacts planned before the rest of the process has its turn: a lease is renewed and answers are read meanwhile."""
+
+
+Rows: TypeAlias = Mapping[str, SourceRow]
+"""Fresh rows by contact id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +53,19 @@ class Preparer:
 
     async def claim(self, batch: Batch) -> None:
         """Note which match keys the batch's contacts ask for, so that all of the run's wishes are judged together."""
-        if self._keys is None:
-            return
-        rows = {row.contact_id: row for row in await self._source.load(batch.contact_ids)}
+        if self._keys is not None:
+            await self._claim(self._keys, batch, await self._rows(batch))
+
+    async def _claim(self, keys: KeyStore, batch: Batch, rows: Rows) -> None:
         claims: dict[str, list[bytes]] = {}
         for contact_id in batch.contact_ids:
             row = rows.get(contact_id)
             wanted = desire(row, self._task.mapping, self._capabilities.identity) if row else None
             claims[contact_id] = hashes(wanted.keys) if isinstance(wanted, Desired) else []
-        await self._keys.claim(claims)
+        await keys.claim(claims)
+
+    async def _rows(self, batch: Batch) -> Rows:
+        return {row.contact_id: row for row in await self._source.load(batch.contact_ids)}
 
     async def survey(self, batch: Batch, survey: Survey) -> None:
         """Count what the batch's contacts are in for, as far as brakes judge it. Raises SourceError, StorageError."""
@@ -72,7 +81,11 @@ class Preparer:
 
     async def prepare(self, batch: Batch, postponed: Collection[str] = ()) -> Prepared:
         """Load and plan a batch, and write its intents. Raises SourceError, StorageError, LeaseLost."""
-        prepared = await self.plan(batch, postponed)
+        rows = await self._rows(batch)
+        if self._keys is not None:
+            # A row that changed or vanished since would keep others from a key that nobody asks for any more.
+            await self._claim(self._keys, batch, rows)
+        prepared = await self._plan(batch, rows, postponed)
         await self._store.intend(
             [
                 Intent(job.state.contact_id, intent(job.desired, job.state.known, job.plan))
@@ -84,7 +97,9 @@ class Preparer:
 
     async def plan(self, batch: Batch, postponed: Collection[str] = ()) -> Prepared:
         """Load and plan a batch; writes nothing."""
-        rows = {row.contact_id: row for row in await self._source.load(batch.contact_ids)}
+        return await self._plan(batch, await self._rows(batch), postponed)
+
+    async def _plan(self, batch: Batch, rows: Rows, postponed: Collection[str]) -> Prepared:
         states = await self._store.load(batch.contact_ids)
         losers = await self._keys.losers(batch.contact_ids) if self._keys else {}
         planned = await self._planned(batch, rows, states, losers, postponed)
@@ -113,7 +128,7 @@ class Preparer:
     async def _planned(
         self,
         batch: Batch,
-        rows: Mapping[str, SourceRow],
+        rows: Rows,
         states: Mapping[str, ContactState],
         losers: Mapping[str, str],
         postponed: Collection[str],

@@ -78,10 +78,15 @@ BESIDES = Scene({11: Wish(11, (1, 2), ("a",)), 12: Wish(12)}, {11: Wish(11, (2, 
 """What a second destination in the account holds and is to hold, where there is one."""
 
 
+def is_beside(contact: int) -> bool:
+    """Whether a contact is one of the second destination's."""
+    return contact >= min(BESIDES.before)
+
+
 def fill(world: World, source: Source) -> None:
     """Make the sources hold just this."""
     for table in world.tables.values():
         table.rows.clear()
     for number, wish in source.items():
         row = world.pair.row(number, wish.key, wish.values, wish.tags)
-        world.tables[DESTINATIONS[number >= min(BESIDES.before)]].rows[contact_id(number)] = row
+        world.tables[DESTINATIONS[is_beside(number)]].rows[contact_id(number)] = row

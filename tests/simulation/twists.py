@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from tests.simulation.scenes import Source, Wish
+from tests.simulation.scenes import Source, Wish, is_beside
 
 
 class Twist(StrEnum):
@@ -20,6 +20,8 @@ class Twist(StrEnum):
     LEAVES = "leaves"
     COMES = "comes"
     """A contact that left is back as it was, or one that never was is new."""
+    INHERITS = "inherits"
+    """One that is not there comes, or is back, with the match key that was given up last."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Sources:
         """The contacts that ever asked for a key."""
         for source in (before, after):
             self._ask(source)
+        self._freed = {False: 0, True: 0}
+        """The match key somebody gave up last at either destination; one hears later what is new at the other."""
         self._fresh = 20
 
     def let(self, twisted: Twisted) -> None:
@@ -48,8 +52,20 @@ class Sources:
 
         Where the vendor cannot change a key, one who has it keeps it, so that nobody else ever asks for it.
         """
-        contact, now, was = twisted.contact, dict(self.now), self._before.get(twisted.contact)
+        contact = twisted.contact
         self._fresh += 1
+        now = self._after(twisted)
+        if len({wish.key for wish in now.values()}) < len(now):
+            return
+        if contact in now and not self._rekeys and self._asked[now[contact].key] - {contact}:
+            return
+        if contact in self.now and (contact not in now or now[contact].key != self.now[contact].key):
+            self._freed[is_beside(contact)] = self.now[contact].key
+        self.now = now
+        self._ask(now)
+
+    def _after(self, twisted: Twisted) -> dict[int, Wish]:
+        contact, now, was = twisted.contact, dict(self.now), self._before.get(twisted.contact)
         match twisted.twist:
             case Twist.REVERTS if was is not None:
                 now[contact] = was
@@ -61,14 +77,11 @@ class Sources:
                 now[contact] = replace(now[contact], values=(self._fresh, self._fresh), tags=("b", f"t{self._fresh}"))
             case Twist.TAGS if contact in now:
                 now[contact] = replace(now[contact], tags=("a",) if "a" not in now[contact].tags else ("c",))
+            case Twist.INHERITS if contact not in now and (key := self._freed[is_beside(contact)]):
+                now[contact] = Wish(key, (1, 2), ("a", "b"))
             case Twist.COMES if contact not in now:
                 now[contact] = was or Wish(self._fresh, (1, 2), ("a",))
-        if len({wish.key for wish in now.values()}) < len(now):
-            return
-        if contact in now and not self._rekeys and self._asked[now[contact].key] - {contact}:
-            return
-        self.now = now
-        self._ask(now)
+        return now
 
     def _ask(self, source: Source) -> None:
         for contact, wish in source.items():
