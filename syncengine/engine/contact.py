@@ -214,17 +214,19 @@ class ContactSync:
             exchange = self._vendor.send(call)
             return visible(exchange) if created(turn.actions) else exchange
 
-        return await self._retrier.run(make, turn.meter, repeatable=repeatable)
+        answer = await self._retrier.run(make, turn.meter, repeatable=repeatable)
+        if isinstance(answer, Exists) and turn.meter.lost:  # maybe by that very try, and its tags are ours
+            turn.known = replace(turn.known, pending=settle.remaining((call,), age=0.0))
+        return answer
 
     async def _taken_over(
         self, turn: _Turn, call: Call, applied: Applied, in_doubt: Callable[[], Pending | None]
     ) -> Ending | None:
         """The end for a contact whose write by a match key went to a vendor contact that another one owns."""
-        new = turn.known.external_id is None and applied.external_id is not None
-        if not new or not by_key(call, self._capabilities):
+        if turn.known.external_id or not applied.external_id or not by_key(call, self._capabilities):
             return None
         try:
-            link = await self._store.link(turn.job.state.contact_id, applied.external_id or "")
+            link = await self._store.link(turn.job.state.contact_id, applied.external_id)
         except AccountStopped:  # the lease is lost: nothing written says yet that this contact is there
             turn.known = replace(turn.known, pending=in_doubt())
             raise

@@ -19,6 +19,8 @@ class Meter:
         self.requests = 0
         self.maybe_applied = False
         """Whether something of the exchange under way may have been carried out, and no answer tells."""
+        self.lost = False
+        """Whether an earlier try of it was given up and may have been carried out."""
         self.overdue = False
         """Whether a write was given up that carries what was read before it: should it arrive yet, it takes back
         whatever was written since."""

@@ -69,7 +69,7 @@ class Retrier:
             meter.overdue = False
             await self._pacing.calm()
         failures = throttled = 0
-        meter.maybe_applied = False
+        meter.maybe_applied = meter.lost = False
         while True:
             try:
                 result = await drive(make(), self._sender, meter)
@@ -87,7 +87,8 @@ class Retrier:
                 self._wait_for_limit(error, throttled, meter)
             except VendorUnavailable as error:
                 failures += 1
-                meter.maybe_applied = meter.maybe_applied or error.maybe_applied
+                meter.lost = meter.lost or error.maybe_applied
+                meter.maybe_applied = meter.maybe_applied or meter.lost
                 if failures >= self._patience.attempts or (meter.maybe_applied and not repeatable):
                     raise VendorUnavailable(
                         str(error), maybe_applied=meter.maybe_applied, status=error.status

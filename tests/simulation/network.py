@@ -54,6 +54,7 @@ class Fate(StrEnum):
 _TELLING = (Fate.LATE, Fate.ANSWER_LOST, Fate.ERROR_AFTER)
 """After these a sender knows least, so they come more often."""
 FAULTS = (*(fate for fate in Fate if fate is not Fate.FINE), *_TELLING, *_TELLING)
+_UNHEARD = (Fate.LATE, Fate.ANSWER_LOST, Fate.ANSWER_CUT, Fate.ANSWER_SLOW, Fate.ERROR_AFTER)
 OUTAGES = (Fate.UNSENT, Fate.LOST, Fate.ANSWER_LOST, Fate.THROTTLED, Fate.ERROR)
 """What may happen to every request for a while."""
 
@@ -99,6 +100,11 @@ class Network:
         self._settles_within = capabilities.settles_within
         self._repeatable = capabilities.create is None or capabilities.create.repeatable
         self._flying: set[_Flight] = set()
+
+    @property
+    def lost(self) -> bool:
+        """Whether a request may have been carried out although its sender never heard."""
+        return any(self.fates[fate] for fate in _UNHEARD)
 
     def fate(self, request: Request) -> Fate:
         """What will happen to a request. Raises VendorUnavailable where nothing of it leaves the machine."""

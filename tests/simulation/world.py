@@ -153,6 +153,8 @@ class World:
             tag for row in self.database.known.values() if row.pending and row.pending.creates
             for tag in row.pending.add_tags
         }  # fmt: skip
+        if network.lost:
+            self.in_doubt |= {tag for row in self.rows().values() for tag in row["tags"]}
         ended = {
             contact_id: outcome.kind.value
             for (run_id, contact_id), outcome in self.database.outcomes.items()
