@@ -59,6 +59,18 @@ HISTORIES = {
             Night(then=(Twisted(Twist.COMES, 2),)),
         ),
     ),
+    "a key is changed behind the judging of all keys, and then another contact asks for the old one": History(
+        "chartmogul",
+        "handed on",
+        1,
+        (Night(events=((20, Twisted(Twist.CHANGES_KEY, 2)),), then=(Twisted(Twist.REVERTS, 1),)),),
+    ),
+    "a create with tags is lost, the second try finds its contact there, and the tags go": History(
+        "whautomate:a second contact is refused",
+        "newcomers",
+        26,
+        (Night(faults=0.2, then=(Twisted(Twist.CHANGES, 1),)),),
+    ),
 }
 
 

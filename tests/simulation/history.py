@@ -12,7 +12,7 @@ from tests.simulation.oracle import safety, violations
 from tests.simulation.pair import contact_id, pair
 from tests.simulation.scenes import BESIDES, SCENES, fill
 from tests.simulation.twists import Sources, Twisted
-from tests.simulation.world import Ran, World
+from tests.simulation.world import LONGEST_WINDOW, Ran, World
 from tests.virtual_time import Deadlock, run
 
 
@@ -33,7 +33,10 @@ class Standstill:
 
 @dataclass(frozen=True)
 class Jump:
-    """The database's clock is set forward, or back."""
+    """The database's clock is set forward, or back.
+
+    Durable times are the database's: after a leap forward nobody starts a run before the longest window is over.
+    """
 
     seconds: float
 
@@ -136,6 +139,7 @@ class _Play:
         self._history = history
         self._base = base
         self._happened: list[Event] = []
+        self._leapt = False
 
     async def told(self) -> Told:
         history, scene = self._history, SCENES[self._history.scene]
@@ -171,6 +175,9 @@ class _Play:
         others: list[asyncio.Task[Ran]] = []
         ran = [await world.run(dies_at=night.dies_at, events=self._events(night, others))]
         ran += [await other for other in others]
+        if self._leapt:
+            await asyncio.sleep(LONGEST_WINDOW)
+            self._leapt = False
         for twisted in night.then:
             self._let(twisted)
         self._happened += night.then
@@ -192,9 +199,10 @@ class _Play:
                 world.weather.outage, world.weather.ends = fate, loop.time() + seconds
             case Standstill(seconds):
                 world.still_until = loop.time() + seconds
-            case Jump(seconds):
+            case Jump(seconds) if seconds < 0 or not others:
                 world.jumped += seconds
-            case Another():
+                self._leapt = self._leapt or seconds > 0
+            case Another() if not self._leapt:
                 others.append(loop.create_task(world.run(), context=elsewhere()))
             case Stop():
                 life.told_to_stop = True

@@ -34,6 +34,8 @@ DESTINATIONS = ("one", "two")
 EPOCH = 1_700_000_000.0
 _BRISK = (Limit(calls=6, per=10.0),)
 _TIGHT = (*_BRISK, Limit(calls=10, per=120.0))
+LONGEST_WINDOW = max(limit.per for limit in _TIGHT)
+"""Seconds."""
 _LONGEST = 7 * 86400.0
 
 
