@@ -24,6 +24,7 @@ class Keys:
     def patience(self) -> Patience:
         return self._fence.patience
 
+    @patient
     async def claim(self, claims: Mapping[str, Sequence[bytes]]) -> None:
         pairs = [(contact_id, key) for contact_id, keys in sorted(claims.items()) for key in dict.fromkeys(keys)]
         ids, keys = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
