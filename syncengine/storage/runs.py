@@ -115,6 +115,7 @@ async def start_run(
             settings,
             identity.source,
         )
+        await connection.execute(_SQL["let_go_unmade"], destination)
         run_id: int = await connection.fetchval(
             _SQL["start"], destination, fence.account, kind.value, retry_of, fence.epoch
         )

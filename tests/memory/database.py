@@ -78,6 +78,8 @@ class Database:
     """Destination, contact id and hash to the contact's number and since when it asks for the key."""
     runs: dict[int, str] = field(default_factory=dict)
     """The status of every run."""
+    last_runs: dict[str, int] = field(default_factory=dict)
+    """By destination."""
     batches: dict[tuple[int, int], BatchRow] = field(default_factory=dict)
     """By run and number."""
     outcomes: dict[tuple[int, str], ContactOutcome] = field(default_factory=dict)

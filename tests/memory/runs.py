@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from syncengine.model.work import Batch, BatchKind
-from tests.memory.database import BatchRow, Fence
+from tests.memory.database import BatchRow, Database, Fence
 
 
 async def start_run(fence: Fence, destination: str) -> int:
     async with fence.writing("start run", sending=True) as database:
         database.accounts[destination] = fence.account
+        _let_go_unmade(database, destination)
         run_id = max(database.runs, default=0) + 1
         database.runs[run_id] = "running"
+        database.last_runs[destination] = run_id
     return run_id
+
+
+def _let_go_unmade(database: Database, destination: str) -> None:
+    """The match keys of contacts that the last run judged and never came to."""
+    last = database.last_runs.get(destination)
+    waiting = [row for (run, _), row in database.batches.items() if run == last and row.totals is None]
+    unmade = {
+        contact for row in waiting for contact in row.contact_ids if (destination, contact) not in database.states
+    }
+    for place in [place for place in database.keys if place[0] == destination and place[1] in unmade]:
+        del database.keys[place]
 
 
 async def finish_run(fence: Fence, run_id: int, status: str) -> None:

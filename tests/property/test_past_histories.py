@@ -71,6 +71,12 @@ HISTORIES = {
         26,
         (Night(faults=0.2, then=(Twisted(Twist.CHANGES, 1),)),),
     ),
+    "a newcomer's key is judged, the process dies, the row vanishes, and another asks for the key": History(
+        "respond_io",
+        "newcomers",
+        1,
+        (Night(20, then=(Twisted(Twist.LEAVES, 1), Twisted(Twist.INHERITS, 7))),),
+    ),
 }
 
 

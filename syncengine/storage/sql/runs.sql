@@ -13,6 +13,18 @@ UPDATE syncengine.sync_run SET status = 'died', ended_at = clock_timestamp(),
        error = 'the process ended without finishing this run; the runs after it settle what it left'
 WHERE destination = $1 AND status = 'running'
 
+-- name: let_go_unmade
+-- The match keys of contacts that the last run judged and never came to: once their rows are gone no diff finds them,
+-- and nobody else would ever be given the keys.
+DELETE FROM syncengine.sync_key AS k
+USING (SELECT unnest(b.contact_ids) AS contact_id
+       FROM syncengine.sync_batch AS b
+       WHERE b.status = 'waiting'
+         AND b.run_id = (SELECT max(run_id) FROM syncengine.sync_run WHERE destination = $1)) AS unmade
+WHERE k.destination = $1 AND k.contact_id = unmade.contact_id
+  AND NOT EXISTS (SELECT FROM syncengine.sync_state AS s
+                  WHERE s.destination = k.destination AND s.contact_id = k.contact_id)
+
 -- name: start
 INSERT INTO syncengine.sync_run (destination, account, kind, retry_of, epoch)
 VALUES ($1, $2, $3, $4, $5) RETURNING run_id
