@@ -360,14 +360,15 @@ async def test_a_dead_duplicate_is_freed_once_it_loses_no_key(stores: Stores) ->
 async def test_the_next_run_lets_go_of_keys_of_contacts_that_were_judged_and_never_come_to(backend: Backend) -> None:
     first = await backend.run()
     await first.contacts.intend([Intent("2", Pending())])
-    await first.keys.claim({"1": [b"a"], "2": [b"b"], "3": [b"c"], "7": [b"a"], "8": [b"b"], "9": [b"c"]})
-    assert await first.keys.losers(["7", "8", "9"]) == {"7": "1", "8": "2", "9": "3"}
-    for contact_id in ("1", "2"):
+    await first.contacts.record(1, [Record("4", Known(external_id="left"), Status.REMOVED, None)])
+    judged, others = ("1", "2", "3", "4"), ("6", "7", "8", "9")
+    await first.keys.claim({each: [key] for them in (judged, others) for each, key in zip(them, (b"a", b"b", b"c", b"d"))})
+    assert await first.keys.losers(others) == dict(zip(others, judged))
+    for contact_id in judged:
         await first.batches.add(BatchKind.CHANGES, [contact_id])
-    await first.batches.add(BatchKind.CHANGES, ["3"])
     await first.batches.finish(3, {}, None)
     second = await backend.run()
-    assert await second.keys.losers(["7", "8", "9"]) == {"8": "2", "9": "3"}
+    assert await second.keys.losers(others) == {"7": "2", "8": "3"}
 
 
 @pytest.mark.asyncio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from syncengine.model.work import Batch, BatchKind
+from syncengine.model.work import Batch, BatchKind, Status
 from tests.memory.database import BatchRow, Database, Fence
 
 
@@ -22,11 +22,14 @@ def _let_go_unmade(database: Database, destination: str) -> None:
     """The match keys of contacts that the last run judged and never came to."""
     last = database.last_runs.get(destination)
     waiting = [row for (run, _), row in database.batches.items() if run == last and row.totals is None]
-    unmade = {
-        contact for row in waiting for contact in row.contact_ids if (destination, contact) not in database.states
-    }
+    unmade = {contact for row in waiting for contact in row.contact_ids if _is_gone(database, destination, contact)}
     for place in [place for place in database.keys if place[0] == destination and place[1] in unmade]:
         del database.keys[place]
+
+
+def _is_gone(database: Database, destination: str, contact_id: str) -> bool:
+    state = database.states.get((destination, contact_id))
+    return state is None or state.status is Status.REMOVED
 
 
 async def finish_run(fence: Fence, run_id: int, status: str) -> None:

@@ -77,6 +77,15 @@ HISTORIES = {
         1,
         (Night(20, then=(Twisted(Twist.LEAVES, 1), Twisted(Twist.INHERITS, 7))),),
     ),
+    "who left is back, its key is judged, the process dies, it leaves again, and another asks for the key": History(
+        "respond_io",
+        "left",
+        1,
+        (
+            Night(then=(Twisted(Twist.COMES, 1),)),
+            Night(("claim: committed", 1), then=(Twisted(Twist.LEAVES, 1), Twisted(Twist.INHERITS, 7))),
+        ),
+    ),
 }
 
 

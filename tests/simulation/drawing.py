@@ -12,7 +12,7 @@ from tests.simulation.scenes import BESIDES, SCENES, fitting
 from tests.simulation.twists import Twist, Twisted
 
 _NEVER_MET = ("newcomers", "changes", "left", "deleted", "back")
-"""Scenes in which no newcomer's match key is at the vendor already: look-ups may be spared."""
+"""Scenes in which no newcomer's match key is at the vendor already: unless one inherits it, look-ups may be spared."""
 
 
 _ENDS = (
@@ -40,15 +40,21 @@ def drawn(vendor: str, seed: int) -> History:
         contacts += sorted({*BESIDES.before, *BESIDES.after})
     # Where a match key goes from one to another, one about whom nothing is sent would keep it.
     suppresses = not SCENES[scene].hands_on and random.random() < 0.3
+    nights = tuple(_night(random, contacts, suppresses=suppresses) for _ in range(random.choice((1, 1, 2, 2, 3))))
     return History(
         pair=pair.name,
         scene=scene,
         seed=seed,
-        nights=tuple(_night(random, contacts, suppresses=suppresses) for _ in range(random.choice((1, 1, 2, 2, 3)))),
+        nights=nights,
         destinations=destinations,
-        find_first=scene not in _NEVER_MET or random.random() < 0.5,
+        find_first=scene not in _NEVER_MET or any(map(_inherits, nights)) or random.random() < 0.5,
         tight=random.random() < 0.2,
     )
+
+
+def _inherits(night: Night) -> bool:
+    events = (*night.then, *(event for _, event in night.events))
+    return any(isinstance(event, Twisted) and event.twist is Twist.INHERITS for event in events)
 
 
 def _night(random: Random, contacts: list[int], *, suppresses: bool) -> Night:

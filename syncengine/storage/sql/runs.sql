@@ -14,8 +14,8 @@ UPDATE syncengine.sync_run SET status = 'died', ended_at = clock_timestamp(),
 WHERE destination = $1 AND status = 'running'
 
 -- name: let_go_unmade
--- The match keys of contacts that the last run judged and never came to: once their rows are gone no diff finds them,
--- and nobody else would ever be given the keys.
+-- The match keys of contacts that the last run judged and never came to, newcomers or back from having left: once their
+-- rows are gone no diff finds them, and nobody else would ever be given the keys.
 DELETE FROM syncengine.sync_key AS k
 USING (SELECT unnest(b.contact_ids) AS contact_id
        FROM syncengine.sync_batch AS b
@@ -23,7 +23,7 @@ USING (SELECT unnest(b.contact_ids) AS contact_id
          AND b.run_id = (SELECT max(run_id) FROM syncengine.sync_run WHERE destination = $1)) AS unmade
 WHERE k.destination = $1 AND k.contact_id = unmade.contact_id
   AND NOT EXISTS (SELECT FROM syncengine.sync_state AS s
-                  WHERE s.destination = k.destination AND s.contact_id = k.contact_id)
+                  WHERE s.destination = k.destination AND s.contact_id = k.contact_id AND s.status <> 'removed')
 
 -- name: start
 INSERT INTO syncengine.sync_run (destination, account, kind, retry_of, epoch)
