@@ -361,9 +361,10 @@ async def test_the_next_run_lets_go_of_keys_of_contacts_that_were_judged_and_nev
     first = await backend.run()
     await first.contacts.intend([Intent("2", Pending())])
     await first.contacts.record(1, [Record("4", Known(external_id="left"), Status.REMOVED, None)])
-    judged, others = ("1", "2", "3", "4"), ("6", "7", "8", "9")
-    await first.keys.claim({each: [key] for them in (judged, others) for each, key in zip(them, (b"a", b"b", b"c", b"d"))})
-    assert await first.keys.losers(others) == dict(zip(others, judged))
+    rivals = {"6": "1", "7": "2", "8": "3", "9": "4"}
+    judged, others = [*rivals.values()], [*rivals]
+    await first.keys.claim({contact: [rivals.get(contact, contact).encode()] for contact in (*judged, *others)})
+    assert await first.keys.losers(others) == rivals
     for contact_id in judged:
         await first.batches.add(BatchKind.CHANGES, [contact_id])
     await first.batches.finish(3, {}, None)
