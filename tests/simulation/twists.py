@@ -50,7 +50,8 @@ class Sources:
     def let(self, twisted: Twisted) -> None:
         """Let it happen, unless two rows would then have one key.
 
-        Where the vendor cannot change a key, one who has it keeps it, so that nobody else ever asks for it.
+        Where the vendor cannot change a key, one who has it keeps it, so that nobody else ever asks for it. Of those
+        who left, one at most may have kept a key that somebody asks for: nobody guesses which of two copies to take.
         """
         contact = twisted.contact
         self._fresh += 1
@@ -58,6 +59,8 @@ class Sources:
         if len({wish.key for wish in now.values()}) < len(now):
             return
         if contact in now and not self._rekeys and self._asked[now[contact].key] - {contact}:
+            return
+        if any(len(self._asked[wish.key] - now.keys() - {each}) > 1 for each, wish in now.items()):
             return
         if contact in self.now and (contact not in now or now[contact].key != self.now[contact].key):
             self._freed[is_beside(contact)] = self.now[contact].key
