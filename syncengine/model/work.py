@@ -161,4 +161,5 @@ class Link:
     owner_settled: bool = True
     """False when the owner has work to do, and may let go then."""
     tags: frozenset[str] = frozenset()
-    """Tags we set there for a contact that left the source and gave it up."""
+    """Tags that are ours if they are there: set, or maybe set, for one that left the source and gave it up, or in doubt
+    anyway."""

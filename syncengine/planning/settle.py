@@ -71,7 +71,7 @@ def _guarded(desired: Desired, capabilities: Capabilities) -> bool:
 def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[str, Json, Json], bool]) -> Known:
     """What is known of a contact that was found: the vendor's word, in our form where it means the same.
 
-    Tags that our own unknown calls sent count as ours; all others are left to whoever set them.
+    Tags that our own unknown calls added or were to remove count as ours; all others are left to whoever set them.
     """
     fields, pending = {}, known.pending
     # Of who left, what was sent is looked at: it matters when the contact returns.
@@ -80,7 +80,7 @@ def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[
         if name in remote.fields:
             theirs = remote.fields[name]
             fields[name] = value if same(name, value, theirs) else theirs
-    mine = known.tags | (pending.add_tags if pending else frozenset())
+    mine = known.tags | ((pending.add_tags | pending.remove_tags) if pending else frozenset())
     return Known(
         external_id=remote.external_id,
         key=known.key or (desired.keys[0] if desired and desired.keys else None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import asyncpg
 import orjson
@@ -81,18 +82,19 @@ class Contacts:
             await connection.execute(_SQL["one_at_a_time"], account, external_id)
             mine = self._destination, contact_id, self._run_id
             owner = await connection.fetchrow(_SQL["owner"], account, external_id, *mine)
-            tags: list[str] = []
-            if owner is not None:
-                if not owner["gone"]:
-                    return Link(f"{owner['destination']}/{owner['contact_id']}", owner["settled"])
-                tags = orjson.loads(owner["tags"] or "[]")
-                await connection.execute(_SQL["give_up"], owner["destination"], owner["contact_id"])
-                await connection.execute(_SQL["forget_known"], owner["destination"], [owner["contact_id"]])
+            if owner is not None and not owner["gone"]:
+                return Link(f"{owner['destination']}/{owner['contact_id']}", owner["settled"])
             (number,) = self._numbers([contact_id])
             await connection.execute(_SQL["own"], self._destination, contact_id, number, external_id)
-            if tags:
-                await connection.execute(_SQL["inherit_tags"], self._destination, contact_id, _dump(tags))
-        return Link(tags=frozenset(tags))
+            doubt = _doubt(await connection.fetchval(_SQL["pending"], self._destination, contact_id))
+            if owner is not None:
+                # In doubt until the contact is recorded: the owner may have been about to add or remove some.
+                doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(owner))
+                await connection.execute(_SQL["give_up"], owner["destination"], owner["contact_id"])
+                await connection.execute(_SQL["forget_known"], owner["destination"], [owner["contact_id"]])
+                inherited = _dump(_pending_json(doubt))
+                await connection.execute(_SQL["inherit"], self._destination, contact_id, inherited)
+        return Link(tags=doubt.remove_tags)
 
     @patient
     async def owner(self, contact_id: str, external_ids: Sequence[str]) -> str | None:
@@ -188,6 +190,17 @@ def _state(row: asyncpg.Record) -> ContactState:
 
 def _dump(value: Json) -> str:
     return orjson.dumps(value).decode()
+
+
+def _doubt(stored: str | None) -> Pending:
+    return _pending(orjson.loads(stored), None) if stored else Pending()
+
+
+def _ours(owner: asyncpg.Record) -> frozenset[str]:
+    """The tags that an owner set, or may have set."""
+    tags, found = (frozenset(orjson.loads(owner[name] or "[]")) for name in ("tags", "found_tags"))
+    doubt = _doubt(owner["pending"])
+    return tags | ((doubt.add_tags | doubt.remove_tags) - found)
 
 
 def _pending_json(pending: Pending) -> Json:

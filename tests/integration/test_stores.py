@@ -241,7 +241,23 @@ async def test_a_contact_that_left_gives_its_vendor_contact_and_its_tags_up(stor
     await _own(stores, "1", "ext", status=Status.REMOVED)
     assert await stores.contacts.link("7", "ext") == Link(tags=frozenset({"tag of 1"}))
     assert await _load(stores, "1") == ContactState("1", Known(), Status.REMOVED)
-    assert await _load(stores, "7") == ContactState("7", Known("ext", tags=frozenset({"tag of 1"})))
+    doubt = Pending(remove_tags=frozenset({"tag of 1"}))
+    assert await _load(stores, "7") == ContactState("7", Known("ext", pending=doubt))
+    assert await stores.contacts.link("7", "ext") == Link(tags=frozenset({"tag of 1"})), "the first answer was lost"
+
+
+@pytest.mark.asyncio
+async def test_tags_that_were_in_doubt_when_their_contact_left_are_given_up_too(stores: Stores) -> None:
+    doubt = Pending(add_tags=frozenset({"maybe", "theirs"}), remove_tags=frozenset({"maybe gone"}))
+    known = Known("ext", tags=frozenset({"set"}), found_tags=frozenset({"theirs"}), pending=doubt)
+    await stores.contacts.record(1, [Record("1", known, Status.REMOVED, None)])
+    await stores.contacts.intend([Intent("7", Pending(creates=True, add_tags=frozenset({"new"})))])
+    assert await stores.contacts.link("7", "ext") == Link(tags=frozenset({"set", "maybe", "maybe gone"}))
+    (state,) = (await stores.contacts.load(["7"])).values()
+    pending = state.known.pending
+    assert pending is not None
+    assert (pending.creates, pending.add_tags) == (True, {"new"})
+    assert pending.remove_tags == {"set", "maybe", "maybe gone"}
 
 
 @pytest.mark.asyncio

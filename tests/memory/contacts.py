@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from syncengine.model.consent import Subject
-from syncengine.model.contact import Known
+from syncengine.model.contact import Known, Pending
 from syncengine.model.work import BatchKind, ContactOutcome, ContactState, Intent, Link, Record, Status
 from tests.memory.database import Database, Fence, KnownRow, StateRow, kept, known_of
 
@@ -70,21 +70,18 @@ class Contacts:
     async def link(self, contact_id: str, external_id: str) -> Link:
         async with self._fence.writing("link", sending=True) as database:
             owner = self._owner(database, contact_id, external_id)
-            tags: frozenset[str] = frozenset()
-            if owner is not None:
-                row = database.states[owner]
-                if row.status is not Status.REMOVED or self._is_back(database, owner):
-                    link = Link("/".join(owner), row.source_hash is not None)
-                else:
-                    row.external_id = None
-                    left = database.known.pop(owner, KnownRow())
-                    tags = left.tags
-                    owner = None
-            if owner is None:
+            if owner and (database.states[owner].status is not Status.REMOVED or self._is_back(database, owner)):
+                link = Link("/".join(owner), database.states[owner].source_hash is not None)
+            else:
                 self._state(database, contact_id).external_id = external_id
-                if tags:
-                    self._known(database, contact_id).tags = tags
-                link = Link(tags=tags)
+                mine = database.known.get((self._destination, contact_id), KnownRow())
+                doubt = mine.pending or Pending()
+                if owner:
+                    database.states[owner].external_id = None
+                    left = database.known.pop(owner, KnownRow())
+                    doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(left))
+                    self._known(database, contact_id).pending = doubt
+                link = Link(tags=doubt.remove_tags)
         return link
 
     async def owner(self, contact_id: str, external_ids: Sequence[str]) -> str | None:
@@ -147,6 +144,12 @@ class Contacts:
         before = database.outcomes.get((self._run_id, contact_id))
         requests = outcome.requests + (before.requests if before else 0)
         database.outcomes[self._run_id, contact_id] = replace(outcome, requests=requests)
+
+
+def _ours(row: KnownRow) -> frozenset[str]:
+    """The tags that an owner set, or may have set."""
+    doubt = row.pending or Pending()
+    return row.tags | ((doubt.add_tags | doubt.remove_tags) - row.found_tags)
 
 
 def numbers(contact_ids: Sequence[str], *, numbered: bool) -> list[int | None]:

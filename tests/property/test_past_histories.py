@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.history import History, Night, Standstill, play
+from tests.simulation.history import History, Night, Standstill, Suppress, play
 from tests.simulation.twists import Twist, Twisted
 
 HISTORIES = {
@@ -76,6 +76,15 @@ HISTORIES = {
         "newcomers",
         1,
         (Night(20, then=(Twisted(Twist.LEAVES, 1), Twisted(Twist.INHERITS, 7))),),
+    ),
+    "one who leaves is suppressed while its tags are in doubt, and the contact before it takes its copy back": History(
+        "respond_io_v2",
+        "taken over",
+        1,
+        (
+            Night(("record: asked", 3), then=(Twisted(Twist.LEAVES, 2),)),
+            Night(events=((19, Suppress(2)),), then=(Twisted(Twist.REVERTS, 1),)),
+        ),
     ),
     "who left is back, its key is judged, the process dies, it leaves again, and another asks for the key": History(
         "respond_io",

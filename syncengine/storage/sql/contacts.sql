@@ -76,7 +76,8 @@ SELECT pg_advisory_xact_lock(hashtextextended('syncengine link ' || $1::text || 
 
 -- name: owner
 -- One who left is back when a batch of this run is about it: it was read with what it owns, and will write that again.
-SELECT s.destination, s.contact_id, s.status, s.source_hash IS NOT NULL AS settled, k.tags,
+SELECT s.destination, s.contact_id, s.status, s.source_hash IS NOT NULL AS settled,
+       k.tags, k.found_tags, k.pending,
        s.status = 'removed' AND NOT (s.destination = $3 AND EXISTS (
            SELECT FROM syncengine.sync_batch AS b
            WHERE b.run_id = $5 AND b.status = 'waiting' AND b.kind = 'changes' AND s.contact_id = ANY (b.contact_ids)
@@ -105,7 +106,10 @@ INSERT INTO syncengine.sync_state (destination, contact_id, contact_number, stat
 VALUES ($1, $2, $3, 'pending', $4)
 ON CONFLICT (destination, contact_id) DO UPDATE SET external_id = excluded.external_id
 
--- name: inherit_tags
-INSERT INTO syncengine.sync_known (destination, contact_id, tags)
+-- name: pending
+SELECT pending FROM syncengine.sync_known WHERE destination = $1 AND contact_id = $2
+
+-- name: inherit
+INSERT INTO syncengine.sync_known (destination, contact_id, pending)
 VALUES ($1, $2, $3::jsonb)
-ON CONFLICT (destination, contact_id) DO UPDATE SET tags = excluded.tags
+ON CONFLICT (destination, contact_id) DO UPDATE SET pending = excluded.pending
