@@ -26,14 +26,16 @@ from syncengine.transport_errors import TooLong, in_words
 
 MOST_BYTES = 10 * 1024 * 1024
 """A longer answer, unpacked, is none of a contacts API."""
+_DRAIN = 15.0
+"""Seconds that requests under way have left once the run is to stop: what started it may kill it after thirty."""
 _ALWAYS = {"accept": "application/json", "user-agent": f"syncengine/{__version__}"}
 
 
 class Transport:
     """Sends one account's requests (``ports.Sender``); an async context manager.
 
-    ``timeout`` (seconds) runs from when a request may be sent until its answer is read. ``tls`` replaces the usual
-    trust store; certificates are always verified.
+    ``timeout`` (seconds) runs from when a request may be sent until its answer is read; once ``stop`` is set it is
+    ``drain`` at most. ``tls`` replaces the usual trust store; certificates are always verified.
     """
 
     def __init__(
@@ -44,12 +46,18 @@ class Transport:
         timeout: float = 30.0,
         connections: int = 8,
         tls: ssl.SSLContext | None = None,
+        stop: asyncio.Event | None = None,
+        drain: float = _DRAIN,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._gate = gate
         self._timeout = timeout
         self._connections = connections
         self._tls = tls
+        self._stop = stop or asyncio.Event()
+        self._drain = drain
+        self._under_way: set[_Attempts] = set()
+        self._hurry: asyncio.Task[None] | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -62,13 +70,21 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_ALWAYS,
         )
+        self._hurry = asyncio.create_task(self._hurry_up(), name="drain")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._hurry is not None:
+            self._hurry.cancel()
         if self._session is not None:
             await self._session.close()
+
+    async def _hurry_up(self) -> None:
+        await self._stop.wait()
+        for attempts in self._under_way:
+            attempts.hurry(self._drain)
 
     async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
         """Send one request and read its response to the end.
@@ -78,6 +94,7 @@ class Transport:
         """
         _refuse_broken(request)
         attempts = _Attempts(self._gate, self._timeout, allowed)
+        self._under_way.add(attempts)
         try:
             async with attempts.deadline:
                 response = await self._exchange(request, attempts)
@@ -88,6 +105,7 @@ class Transport:
             return response
         finally:
             attempts.close()
+            self._under_way.discard(attempts)
         raise failure  # out here, where the cause does not cling to it: its text may hold the address and the headers
 
     async def _exchange(self, request: Request, attempts: _Attempts) -> Response:
@@ -147,6 +165,11 @@ class _Attempts:
                 self.deadline.reschedule(left + asyncio.get_running_loop().time() - asked)
         self._gate.check()
         self._sending = self.maybe_arrived = True
+
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than so long for what is under way; who still waits for a permit gets none."""
+        if (when := self.deadline.when()) is not None:
+            self.deadline.reschedule(min(when, asyncio.get_running_loop().time() + seconds))
 
     def answered(self) -> None:
         """The whole response is read."""

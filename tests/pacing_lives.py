@@ -73,7 +73,7 @@ async def holding(
         options=SimpleNamespace(in_flight=in_flight, timeout=timeout, max_wait=120.0, tight=tight),
     )
     databases: Any = SimpleNamespace(wait=0.0, state=line)
-    async with held("account", [destination], databases, TTL) as account:
+    async with held("account", [destination], databases, TTL, asyncio.Event()) as account:
         yield account.pacing
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from syncengine.app.databases import Databases
+from syncengine.app.stopping import Stopping, heeding
 from syncengine.app.telling import telling
 from syncengine.config import DestinationConfig
 from syncengine.engine.lease import LeaseKeeper, boot_time
@@ -28,16 +29,17 @@ class Account:
     name: str
     fence: Fence
     pacing: Pacing
+    stopping: Stopping
 
 
 @asynccontextmanager
 async def held(
-    name: str, destinations: Sequence[DestinationConfig], databases: Databases, ttl: float
+    name: str, destinations: Sequence[DestinationConfig], databases: Databases, ttl: float, stop: asyncio.Event
 ) -> AsyncIterator[Account]:
-    """Hold the account's lease while the block runs. Raises LeaseHeld, StorageError.
+    """Hold the account's lease while the block runs; ``stop`` stops the account. Raises LeaseHeld, StorageError.
 
-    After an error the lease is left to run out: what was sent may not be recorded, and the next holder has to wait
-    as after a crash.
+    After an error, or a stop before it may send, the lease is left to run out: what was sent may not be recorded, and
+    the next holder has to wait as after a crash. Raises RunStopped for such a stop.
     """
     settles_within = max(destination.vendor.capabilities.settles_within for destination in destinations)
     tell = telling(account=name)
@@ -48,7 +50,7 @@ async def held(
     tell(Event.LEASE_TAKEN, epoch=grant.epoch, seconds=round(grant.wait, 3))
     keeper = LeaseKeeper(leases, grant, asked, boot_time, tell)
     limits = tuple(dict.fromkeys(limit for destination in destinations for limit in destination.limits))
-    fence = Fence(databases.state, name, grant.epoch, Patience(databases.wait, tell))
+    fence = Fence(databases.state, name, grant.epoch, Patience(databases.wait, tell, stop))
     pacing = Pacing(
         limits,
         in_flight=min(destination.options.in_flight for destination in destinations),
@@ -60,17 +62,22 @@ async def held(
         tight=all(destination.options.tight for destination in destinations),
         tell=tell,
     )
-    async with keeper.kept(pacing.stop), pacing:
-        await asyncio.sleep(grant.wait)
+    async with keeper.kept(pacing.stop), pacing, heeding(stop, pacing) as stopping:
+        await _wait(stopping, grant.wait)
         now = asyncio.get_running_loop().time()
         if grant.ledger is None:
             pacing.ledger.fill(now)
         elif grant.ledger or grant.epoch > 1:
             pacing.ledger.restore(grant.ledger, grant.elapsed, now)
-            await asyncio.sleep(pacing.unsettled())  # or a lost request of the last run arrives behind this one's
-        yield Account(name, fence, pacing)
+            await _wait(stopping, pacing.unsettled())  # or a lost request of the last run arrives behind this one's
+        yield Account(name, fence, pacing, stopping)
         keeper.check()
         await leases.release(grant, pacing.ledger.dump(asyncio.get_running_loop().time()))
+
+
+async def _wait(stopping: Stopping, seconds: float) -> None:
+    async with stopping.heeded():
+        await asyncio.sleep(seconds)
 
 
 def paced_as(limits: Sequence[Limit]) -> str:

@@ -19,7 +19,7 @@ from syncengine.app.runs import how_it_ended
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.adoption import Adopted, Adoption, Finding
 from syncengine.engine.prepare import Preparer
-from syncengine.errors import AccountStopped, RunRefused, SyncEngineError
+from syncengine.errors import AccountStopped, RunRefused, RunStopped, SyncEngineError
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.copies import AdoptReport
 from syncengine.model.reports import Noteworthy, Progress, Silent
@@ -54,13 +54,11 @@ async def adopt(
 
         async def work(destination: DestinationConfig, account: Account) -> AdoptReport:
             try:
-                return await _adopt(
-                    destination, account, databases, limit, heard, ended, batch_size=config.engine.batch_size
-                )
+                return await _adopt(destination, account, databases, limit, heard, batch_size=config.engine.batch_size)
             except RunRefused as error:
                 return _failed(destination, error)
 
-        return await side_by_side(config, databases, destinations, work, _failed)
+        return await side_by_side(config, databases, destinations, work, _failed, ended)
 
 
 async def _adopt(
@@ -69,7 +67,6 @@ async def _adopt(
     databases: Databases,
     limit: int | None,
     progress: Progress,
-    stop: asyncio.Event,
     *,
     batch_size: int,
 ) -> AdoptReport:
@@ -87,20 +84,20 @@ async def _adopt(
     store = Contacts(account.fence, name, run_id, numbered=numbered)
     keys = Keys(account.fence, name, numbered=numbered) if may_collide(task.mapping, task.source_key) else None
     preparer = Preparer(task, vendor.capabilities, SourceRows(pool, source), store, keys)
-    total = 0
-    async for piece in cut(_everybody(destination, databases, source), batch_size, limit):
-        await batches.add(piece.kind, piece.contact_ids)
-        total += len(piece.contact_ids)
-    await claim_keys(preparer, keys, batches)
-    progress.started(name, total)
     counts: Counter[str] = Counter()
     notes: list[Noteworthy] = []
     status, said = "done", None
     async with asking(destination, account) as retrier:
-        adoption = Adoption(vendor, retrier, store)
+        adoption, total = Adoption(vendor, retrier, store), 0
         try:
+            async with account.stopping.heeded():
+                async for piece in cut(_everybody(destination, databases, source), batch_size, limit):
+                    await batches.add(piece.kind, piece.contact_ids)
+                    total += len(piece.contact_ids)
+                await claim_keys(preparer, keys, batches)
+            progress.started(name, total)
             async for batch in batches.waiting():
-                if stop.is_set():
+                if account.stopping.call.is_set():
                     status = "stopped"
                     break
                 prepared = await preparer.plan(batch)
@@ -109,6 +106,8 @@ async def _adopt(
                 notes += [note for note in found if note and note.outcome not in _SILENT][: _MOST_NAMED - len(notes)]
                 await batches.finish(batch.number, {}, None)
                 progress.advanced(name, len(batch.contact_ids), account.pacing.requests - sent)
+        except RunStopped:
+            status = "stopped"
         except AccountStopped as stopped:
             status, said = "halted", stopped_by(stopped, destination)
     if status == "done" and counts[Finding.UNREAD]:

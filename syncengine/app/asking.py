@@ -39,7 +39,11 @@ async def asking(destination: DestinationConfig, account: Account) -> AsyncItera
     """Connections to the destination's vendor while the block runs, every request paced and tried with patience."""
     options = destination.options
     async with Transport(
-        destination.base_url, account.pacing, timeout=options.timeout, connections=options.in_flight
+        destination.base_url,
+        account.pacing,
+        timeout=options.timeout,
+        connections=options.in_flight,
+        stop=account.stopping.call,
     ) as transport:
         sender = _Told(transport, telling(destination=destination.name))
         yield Retrier(sender, account.pacing, task_of(destination).patience, Random())  # noqa: S311 - jitter

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
+from dataclasses import dataclass, field
 
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, task_of
@@ -12,7 +12,6 @@ from syncengine.app.candidates import Candidates, cut
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.remarks import remarks
 from syncengine.app.request import Request
-from syncengine.app.stopping import heeding
 from syncengine.app.telling import telling
 from syncengine.config import DestinationConfig
 from syncengine.engine.consent import Consent
@@ -24,14 +23,41 @@ from syncengine.engine.tally import Tally
 from syncengine.errors import RunRefused, RunStopped
 from syncengine.model.events import Event, Tell
 from syncengine.model.reports import Noteworthy, Progress, RunReport
-from syncengine.model.work import BatchKind
+from syncengine.model.work import BatchKind, DiffTotals
 from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
 from syncengine.storage.contacts import Contacts
 from syncengine.storage.keys import Keys
 from syncengine.storage.runs import Batches, finish_run, notes, start_run
-from syncengine.storage.source import KeyKind
+from syncengine.storage.source import KeyKind, Source
 from syncengine.storage.source_rows import SourceRows
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What a run is about, and what it is made of."""
+
+    destination: DestinationConfig
+    account: Account
+    databases: Databases
+    request: Request
+    source: Source
+    run_id: int
+    batches: Batches
+    store: Contacts
+    keys: Keys | None
+    rows: SourceRows
+    preparer: Preparer
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a run ended."""
+
+    status: str = "done"
+    exit_code: int = 0
+    said: str | None = None
 
 
 async def run_destination(
@@ -40,107 +66,132 @@ async def run_destination(
     databases: Databases,
     request: Request,
     progress: Progress,
-    stop: asyncio.Event,
     *,
     batch_size: int,
 ) -> RunReport:
     """Run it. A refusal comes back as a report; raises StorageError and LeaseLost when the run cannot go on."""
-    began = time.monotonic()
-    sent, throttled = account.pacing.requests, account.pacing.throttled
-    fence = account.fence
+    began, pacing = time.monotonic(), account.pacing
+    sent, throttled = pacing.requests, pacing.throttled
     try:
-        await refuse_changes(destination, databases, request)
-        source_pool = databases.source(destination)
-        source = await look_at(destination, source_pool)
+        async with account.stopping.heeded():
+            await refuse_changes(destination, databases, request)
+            source = await look_at(destination, databases.source(destination))
     except RunRefused as error:
         return RunReport(destination.name, None, "refused", error=str(error), exit_code=2)
-    run_id = await start_run(fence, destination.name, identity_of(destination), request.kind, retry_of=request.retry_of)
-    tally = Tally()
-    batches = Batches(fence, run_id)
-    task = task_of(destination)
-    numbered = source.kind is KeyKind.NUMBER
-    store = Contacts(fence, destination.name, run_id, numbered=numbered)
-    keys = Keys(fence, destination.name, numbered=numbered) if may_collide(task.mapping, task.source_key) else None
-    rows = SourceRows(source_pool, source, fence.patience)
-    preparer = Preparer(task, destination.vendor.capabilities, rows, store, keys)
-    said: str | None = None
-    status, code, total = "done", 0, 0
+    except RunStopped as stopped:
+        return RunReport(destination.name, None, "stopped", error=str(stopped), exit_code=1)
+    run = await _begun(destination, account, databases, request, source)
+    total: int | None = None
+    end = _End()
     try:
-        candidates = Candidates(destination, databases, source, request)
-        async for piece in cut(candidates.slices(), batch_size, request.limit):
-            await batches.add(piece.kind, piece.contact_ids)
-            total += len(piece.contact_ids)
-        total += await claim_keys(preparer, keys, batches)
-        await _survey(destination, databases, candidates, preparer, batches, request)
-        tell = _started(destination, run_id, request, progress, total)
-        recorder = Recorder(store)
-
-        def advance(contacts: int) -> None:
-            progress.advanced(destination.name, contacts, account.pacing.requests - sent)
-
-        async with (
-            asking(destination, account) as retrier,
-            recorder.running(),
-            heeding(stop, account.pacing) as stopping,
-        ):
-            broken = await Dispatcher(
-                preparer=preparer,
-                contacts=ContactSync(
-                    task,
-                    destination.vendor,
-                    retrier,
-                    store,
-                    recorder,
-                    stopping,
-                    Consent(store, rows, task.mapping) if task.needs_consent else None,
-                ),
-                batches=batches,
-                recorder=recorder,
-                tally=tally,
-                workers=task.in_flight,
-                stopping=stopping,
-                stop=account.pacing.stop,
-                advance=advance,
-                tell=tell,
-                unsettled=account.pacing.unsettled,
-            ).run()
-        if broken is not None:
-            status, code, said = "incomplete", 1, f"{destination.file}: {broken}; the next run goes on"
-            if account.pacing.requests == sent:
-                status, code = "refused", 2
+        async with account.stopping.heeded():
+            total = await _prepared(run, batch_size)
+        end = await _carried_out(run, progress, total)
     except RunRefused as refused:
-        if account.pacing.requests > sent:
+        if pacing.requests > sent:
             raise
-        status, code, said = "refused", 2, str(refused)
-    tally.defer(await batches.left() if status != "refused" else 0)
-    halted = account.pacing.stopped
-    if halted is not None and not isinstance(halted, RunStopped):
-        status, code, said = "halted", 1, stopped_by(halted, destination)
-    elif status == "done" and tally.fell_short:
-        status, code = ("stopped" if stop.is_set() else "incomplete"), 1
+        end = _End("refused", 2, str(refused))
+    except RunStopped as stopped:
+        end = _End("stopped", 1, str(stopped))
+    if total is not None and end.status != "refused":
+        run.tally.defer(await run.batches.left())
+    end = _judged(end, run)
     report = RunReport(
         destination=destination.name,
-        run_id=run_id,
-        status=status,
-        contacts=tally.public_contacts(),
-        actions=dict(sorted(tally.actions.items())),
-        calls=tally.calls,
-        requests=account.pacing.requests - sent,
-        throttled=account.pacing.throttled - throttled,
+        run_id=run.run_id,
+        status=end.status,
+        contacts=run.tally.public_contacts(),
+        actions=dict(sorted(run.tally.actions.items())),
+        calls=run.tally.calls,
+        requests=pacing.requests - sent,
+        throttled=pacing.throttled - throttled,
         seconds=time.monotonic() - began,
-        error=said,
-        exit_code=code,
+        error=end.said,
+        exit_code=end.exit_code,
         noteworthy=tuple(
             Noteworthy(note.contact_id, note.outcome, note.code, note.message)
-            for note in await notes(databases.state, run_id)
+            for note in await notes(databases.state, run.run_id)
         ),
         remarks=await remarks(
-            destination, databases, request, rows, run_id, total=total, changed=sum(tally.contacts.values())
+            destination,
+            databases,
+            request,
+            run.rows,
+            run.run_id,
+            total=total,
+            changed=sum(run.tally.contacts.values()),
         ),
     )
-    await finish_run(fence, run_id, status, report.public(), said)
+    await finish_run(account.fence, run.run_id, end.status, report.public(), end.said)
     progress.finished(destination.name)
     return report
+
+
+async def _begun(
+    destination: DestinationConfig, account: Account, databases: Databases, request: Request, source: Source
+) -> _Run:
+    name, fence = destination.name, account.fence
+    run_id = await start_run(fence, name, identity_of(destination), request.kind, retry_of=request.retry_of)
+    task = task_of(destination)
+    numbered = source.kind is KeyKind.NUMBER
+    store = Contacts(fence, name, run_id, numbered=numbered)
+    keys = Keys(fence, name, numbered=numbered) if may_collide(task.mapping, task.source_key) else None
+    rows = SourceRows(databases.source(destination), source, fence.patience)
+    preparer = Preparer(task, destination.vendor.capabilities, rows, store, keys)
+    batches = Batches(fence, run_id)
+    return _Run(destination, account, databases, request, source, run_id, batches, store, keys, rows, preparer)
+
+
+async def _prepared(run: _Run, batch_size: int) -> int:
+    """Everything that precedes the first request; how many contacts the run is about. Raises RunRefused."""
+    candidates = Candidates(run.destination, run.databases, run.source, run.request)
+    total = 0
+    async for piece in cut(candidates.slices(), batch_size, run.request.limit):
+        await run.batches.add(piece.kind, piece.contact_ids)
+        total += len(piece.contact_ids)
+    total += await claim_keys(run.preparer, run.keys, run.batches)
+    await _survey(run, candidates.totals)
+    return total
+
+
+async def _carried_out(run: _Run, progress: Progress, total: int) -> _End:
+    destination, account, task = run.destination, run.account, task_of(run.destination)
+    sent = account.pacing.requests
+    tell = _started(destination, run.run_id, run.request, progress, total)
+    recorder = Recorder(run.store)
+    consent = Consent(run.store, run.rows, task.mapping) if task.needs_consent else None
+
+    def advance(contacts: int) -> None:
+        progress.advanced(destination.name, contacts, account.pacing.requests - sent)
+
+    async with asking(destination, account) as retrier, recorder.running():
+        broken = await Dispatcher(
+            preparer=run.preparer,
+            contacts=ContactSync(task, destination.vendor, retrier, run.store, recorder, account.stopping, consent),
+            batches=run.batches,
+            recorder=recorder,
+            tally=run.tally,
+            workers=task.in_flight,
+            stopping=account.stopping,
+            stop=account.pacing.stop,
+            advance=advance,
+            tell=tell,
+            unsettled=account.pacing.unsettled,
+        ).run()
+    if broken is None:
+        return _End()
+    said = f"{destination.file}: {broken}; the next run goes on"
+    return _End("incomplete", 1, said) if account.pacing.requests > sent else _End("refused", 2, said)
+
+
+def _judged(end: _End, run: _Run) -> _End:
+    """The end in the light of what stopped the account and of what fell short."""
+    halted = run.account.pacing.stopped
+    if halted is not None and not isinstance(halted, RunStopped):
+        return _End("halted", 1, stopped_by(halted, run.destination))
+    if end.status == "done" and run.tally.fell_short:
+        return _End("stopped" if run.account.stopping.call.is_set() else "incomplete", 1, end.said)
+    return end
 
 
 def _started(destination: DestinationConfig, run_id: int, request: Request, progress: Progress, total: int) -> Tell:
@@ -151,21 +202,14 @@ def _started(destination: DestinationConfig, run_id: int, request: Request, prog
     return tell
 
 
-async def _survey(
-    destination: DestinationConfig,
-    databases: Databases,
-    candidates: Candidates,
-    preparer: Preparer,
-    batches: Batches,
-    request: Request,
-) -> None:
+async def _survey(run: _Run, totals: DiffTotals | None) -> None:
     """Raise BrakeApplied when the run would do something drastic to what is known."""
-    totals, survey = candidates.totals, Survey()
     if totals is None or not totals.known_contacts:
         return
-    async for batch in batches.waiting():
-        await preparer.survey(batch, survey)
-    await brake_on_survey(destination, databases, survey, totals, request)
+    survey = Survey()
+    async for batch in run.batches.waiting():
+        await run.preparer.survey(batch, survey)
+    await brake_on_survey(run.destination, run.databases, survey, totals, run.request)
 
 
 async def claim_keys(preparer: Preparer, keys: Keys | None, batches: Batches) -> int:

@@ -20,16 +20,18 @@ async def side_by_side(
     destinations: Sequence[DestinationConfig],
     work: Callable[[DestinationConfig, Account], Awaitable[T]],
     failed: Callable[[DestinationConfig, SyncEngineError], T],
+    stop: asyncio.Event | None = None,
 ) -> list[T]:
     """The result of ``work`` for each destination, in their order; of ``failed`` where its account could not go on.
 
-    The destinations of one account take turns under its lease.
+    The destinations of one account take turns under its lease. ``stop`` stops all accounts.
     """
     done: dict[str, T] = {}
+    stopped = stop or asyncio.Event()
 
     async def pipeline(account: str, members: Sequence[DestinationConfig]) -> None:
         try:
-            async with held(account, members, databases, config.engine.lease_ttl) as mine:
+            async with held(account, members, databases, config.engine.lease_ttl, stopped) as mine:
                 for destination in members:
                     before = mine.pacing.requests
                     try:

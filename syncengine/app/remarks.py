@@ -22,14 +22,19 @@ async def remarks(
     rows: SourceRows,
     run_id: int,
     *,
-    total: int,
+    total: int | None,
     changed: int,
 ) -> tuple[str, ...]:
-    """``total`` is how many contacts the run was about, ``changed`` how many of them were not in step."""
+    """``total`` is how many contacts the run was about, ``changed`` how many of them were not in step.
+
+    None: it ended before that was known.
+    """
     unnamed = await notes_left(databases.state, run_id)
     number, some = await dead_letters(databases.state, destination.name)
     missing = await _missing(request, rows) if request.contacts else ()
-    retried = () if request.retry_of is None else _of_retry(request.retry_of, request.batch, total, changed)
+    retried: Iterator[str] | tuple[str, ...] = ()
+    if request.retry_of is not None and total is not None:
+        retried = _of_retry(request.retry_of, request.batch, total, changed)
     unforgotten = await still_open(databases.state, destination.name)
     return (
         *_of_erasures(unforgotten),

@@ -12,7 +12,7 @@ from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
 from syncengine.app.telling import telling
 from syncengine.config import Config, DestinationConfig
-from syncengine.errors import ConfigError, CutShort, LeaseHeld, Problem, RunRefused, SyncEngineError
+from syncengine.errors import ConfigError, CutShort, LeaseHeld, Problem, RunRefused, RunStopped, SyncEngineError
 from syncengine.model.events import Event
 from syncengine.model.reports import Progress, RunReport, Silent
 from syncengine.storage.runs import former_run
@@ -41,14 +41,14 @@ async def run(
         async def work(destination: DestinationConfig, account: Account) -> RunReport:
             return _told(
                 await run_destination(
-                    destination, account, databases, request, heard, ended, batch_size=config.engine.batch_size
+                    destination, account, databases, request, heard, batch_size=config.engine.batch_size
                 )
             )
 
         def gave_up(destination: DestinationConfig, error: SyncEngineError) -> RunReport:
             return _told(failed(destination, error))
 
-        return await side_by_side(config, databases, destinations, work, gave_up)
+        return await side_by_side(config, databases, destinations, work, gave_up, ended)
 
 
 def _told(report: RunReport) -> RunReport:
@@ -80,5 +80,7 @@ def how_it_ended(error: SyncEngineError) -> tuple[str, int]:
             return "held", 3
         case RunRefused():
             return "refused", 2
+        case RunStopped():
+            return "stopped", 1
         case _:
             return "halted", 1

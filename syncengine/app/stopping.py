@@ -16,15 +16,37 @@ class Stopping(asyncio.Event):
 
     def __init__(self, stop: asyncio.Event, pacing: Pacing) -> None:
         super().__init__()
-        self._stop = stop
+        self.call = stop
+        """Set when the whole call is to."""
         self._pacing = pacing
 
     def is_set(self) -> bool:
-        return self._stop.is_set() or self._pacing.stopped is not None
+        return self.call.is_set() or self._pacing.stopped is not None
 
     async def wait(self) -> Literal[True]:
         """Wait for either; ``heeding`` sees to it that a call that is to stop stops this account."""
         return await self._pacing.over.wait()
+
+    @asynccontextmanager
+    async def heeded(self) -> AsyncIterator[None]:
+        """Break the block off once the whole call is to stop; it may send nothing. Raises RunStopped."""
+        if self.call.is_set():
+            raise RunStopped(_BROKEN_OFF)
+        try:
+            async with asyncio.timeout(None) as block:
+                watch = asyncio.create_task(self._end(block), name="stop of what precedes the first request")
+                try:
+                    yield
+                finally:
+                    watch.cancel()
+        except TimeoutError:
+            if not block.expired():
+                raise
+            raise RunStopped(_BROKEN_OFF) from None
+
+    async def _end(self, block: asyncio.Timeout) -> None:
+        await self.call.wait()
+        block.reschedule(0.0)
 
 
 @asynccontextmanager
@@ -33,7 +55,7 @@ async def heeding(stop: asyncio.Event, pacing: Pacing) -> AsyncIterator[Stopping
 
     async def heed() -> None:
         await stop.wait()
-        pacing.stop(RunStopped("the run was stopped before this contact was through; the next run goes on"))
+        pacing.stop(RunStopped(_TOLD))
 
     task = asyncio.create_task(heed(), name="stop")
     try:
@@ -41,3 +63,7 @@ async def heeding(stop: asyncio.Event, pacing: Pacing) -> AsyncIterator[Stopping
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+_BROKEN_OFF = "stopped before anything was sent; the next run begins again"
+_TOLD = "the run was stopped before this contact was through; the next run goes on"

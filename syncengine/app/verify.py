@@ -16,7 +16,7 @@ from syncengine.app.runs import how_it_ended
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.holding import shows
 from syncengine.engine.verification import Verification
-from syncengine.errors import AccountStopped, RunRefused, SyncEngineError
+from syncengine.errors import AccountStopped, RunRefused, RunStopped, SyncEngineError
 from syncengine.model.copies import VerifyReport
 from syncengine.model.mapping import OnNull
 from syncengine.model.reports import Progress, Silent
@@ -46,9 +46,9 @@ async def verify(
     async with opened(config, destinations) as databases:
 
         async def work(destination: DestinationConfig, account: Account) -> VerifyReport:
-            return await _verify(destination, account, databases, sample, heard, ended, repair=repair)
+            return await _verify(destination, account, databases, sample, heard, repair=repair)
 
-        return await side_by_side(config, databases, destinations, work, _failed)
+        return await side_by_side(config, databases, destinations, work, _failed, ended)
 
 
 async def _verify(
@@ -57,7 +57,6 @@ async def _verify(
     databases: Databases,
     sample: int | None,
     progress: Progress,
-    stop: asyncio.Event,
     *,
     repair: bool,
 ) -> VerifyReport:
@@ -86,7 +85,7 @@ async def _verify(
                 else (),
                 tag_prefix=destination.mapping.tags.prefix if destination.mapping.tags else "",
             ),
-            stop,
+            account.stopping.call,
             lambda contacts: progress.advanced(name, contacts, account.pacing.requests - sent),
             repair=repair,
         )
@@ -96,11 +95,13 @@ async def _verify(
             else:
                 pages = vendor if isinstance(vendor, Directory) else None
                 await verification.everybody(linked, total, pages)
+        except RunStopped:
+            status = "stopped"
         except AccountStopped as stopped:
             status, said = "halted", stopped_by(stopped, destination)
     seen = verification.seen
-    if status == "done" and (stop.is_set() or seen.unread):
-        status = "stopped" if stop.is_set() else "incomplete"
+    if status == "done" and (account.stopping.call.is_set() or seen.unread):
+        status = "stopped" if account.stopping.call.is_set() else "incomplete"
     report = VerifyReport(
         destination=name,
         status=status,

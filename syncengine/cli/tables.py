@@ -14,6 +14,7 @@ from syncengine.model.http import Json
 from syncengine.model.reports import Check, PlanReport, PruneReport, RunReport
 
 _OTHER = ("rejected", "deferred", "unsupported", "suppressed")
+_FELL_SHORT = ("rejected", "deferred")
 
 
 class Public(Protocol):
@@ -55,7 +56,7 @@ def print_runs(reports: Sequence[RunReport]) -> None:
             out.print(f"  {report.destination}: {remark}", markup=False, soft_wrap=True)
         if report.status == "refused":
             out.print(f"  Nothing was sent to {report.destination}.", markup=False)
-        elif report.status in {"incomplete", "halted", "stopped"} and report.run_id is not None:
+        elif report.run_id is not None and any(report.contacts.get(name) for name in _FELL_SHORT):
             out.print(
                 f"  The next run goes on where this one fell short; `syncengine retry {report.run_id}` does it now.",
                 markup=False,

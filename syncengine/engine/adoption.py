@@ -54,16 +54,19 @@ class Adoption:
         ]
         results = await asyncio.gather(*map(self._adopt, new), return_exceptions=True)
         adopted: list[Adopted] = []
+        broken: BaseException | None = None
         for job, result in zip(new, results, strict=True):
             if isinstance(result, VendorUnavailable):
                 adopted.append(Adopted(job.state.contact_id, Finding.UNREAD, str(result)))
             elif isinstance(result, BaseException):
-                raise result
+                broken = broken or result
             else:
                 adopted.append(result)
         records = [each.record for each in adopted if each.record]
         if records:
             await self._store.record(0, records)
+        if broken is not None:
+            raise broken
         return adopted
 
     async def _adopt(self, job: Job) -> Adopted:

@@ -174,8 +174,12 @@ class Pacing:
     async def calm(self) -> None:
         """Wait until no request that was given up can arrive any more, or the account is stopped."""
         if wait := self.unsettled():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.over.wait(), wait)
+            await self.rest(wait)
+
+    async def rest(self, seconds: float) -> None:
+        """Wait so long, or until the account is stopped."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.over.wait(), seconds)
 
     @property
     def stopped(self) -> AccountStopped | None:

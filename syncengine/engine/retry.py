@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -46,6 +45,10 @@ class Brakes(Protocol):
 
     async def calm(self) -> None:
         """Wait until no request that was given up can arrive any more, or the account is stopped."""
+        ...
+
+    async def rest(self, seconds: float) -> None:
+        """Wait so long, or until the account is stopped."""
         ...
 
 
@@ -93,7 +96,7 @@ class Retrier:
                     raise VendorUnavailable(
                         str(error), maybe_applied=meter.maybe_applied, status=error.status
                     ) from None
-                await asyncio.sleep(self._backoff(failures))
+                await self._pacing.rest(self._backoff(failures))
             else:
                 self._pacing.prove()
                 return result

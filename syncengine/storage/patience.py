@@ -12,17 +12,20 @@ from syncengine.model.events import Event, Tell, nobody
 
 _FIRST, _MOST = 0.1, 3.0
 """Seconds between two tries, at first and at most."""
+_DRAIN = 8.0
+"""Seconds that are waited once the run is to stop."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
 class Patience:
-    """How long (seconds) those who share it wait, and whether one of them waits now."""
+    """How long (seconds) those who share it wait, less once ``stop`` is set, and whether one of them waits now."""
 
-    def __init__(self, seconds: float = 0.0, tell: Tell = nobody) -> None:
+    def __init__(self, seconds: float = 0.0, tell: Tell = nobody, stop: asyncio.Event | None = None) -> None:
         self._seconds = seconds
         self._tell = tell
+        self._stop = stop or asyncio.Event()
         self._waiting = 0
         self._nobody_waits = asyncio.Event()
         self._nobody_waits.set()
@@ -57,8 +60,10 @@ class Patience:
 
     async def _again(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
         loop = asyncio.get_running_loop()
-        until, wait = loop.time() + self._seconds, _FIRST
+        until, wait, hurried = loop.time() + self._seconds, _FIRST, False
         while True:
+            if self._stop.is_set() and not hurried:
+                until, hurried = min(until, loop.time() + _DRAIN), True
             left = until - loop.time()
             await asyncio.sleep(min(wait, max(left, 0.0)))
             try:

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
-from tests.killing import Command, until
+from tests.killing import Command, until, until_true
 from tests.people import BOTH, RESPOND_IO, People, people
 
 _ALL = range(1, 31)
 _BEFORE = 6
+_WAITS = "(SELECT pg_advisory_xact_lock_shared(7))::text = ''"
+"""A condition of the source that stands still while somebody holds the lock."""
 _DESTINATION = {**RESPOND_IO, "find_first": False, "in_flight": 2}
 
 
@@ -116,3 +118,49 @@ async def test_a_signal_when_all_is_done_changes_nothing(database: str, tmp_path
         assert await command.ended() == 143
         assert (await here.one("SELECT status FROM syncengine.sync_run"))["status"] == "done"
         assert here.held("respond_io").keys() == {1}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("vendors", [("respond_io",), ("charles", "respond_io")])
+async def test_a_signal_before_the_first_request_does_not_wait_for_the_source(
+    database: str, tmp_path: Path, vendors: tuple[str, ...]
+) -> None:
+    async with people(database, tmp_path, {vendor: {**BOTH[vendor], "where": _WAITS} for vendor in vendors}) as here:
+        await here.add(_ALL)
+        await here.source.execute("SELECT pg_advisory_lock(7)")
+        command = here.start("run")
+        waiting = "SELECT count(*) = $1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        assert await command.comes_to(until_true(here.source, waiting, len(vendors))), command.said()
+        await _tell(command, signal.SIGTERM, "Stopping")
+        assert await command.ended() == 143, command.said()
+        assert "\nstopped before anything was sent; the next run begins again\n" in command.said()
+        assert "syncengine retry" not in command.said(), "what the run was about was not known yet"
+        assert "Traceback" not in command.said()
+        assert await here.source.fetchval("SELECT bool_and(released) FROM syncengine.sync_lease")
+        statuses = await here.source.fetch("SELECT status FROM syncengine.sync_run")
+        assert [row["status"] for row in statuses] == ["stopped"] * len(vendors)
+
+        await here.source.execute("SELECT pg_advisory_unlock(7)")
+        assert {report.status for report in (await here.runs()).values()} == {"done"}
+        for vendor in vendors:
+            assert here.held(vendor).keys() == set(_ALL)
+
+
+@pytest.mark.asyncio
+async def test_a_signal_does_not_wait_for_what_a_dead_run_sent_to_settle(database: str, tmp_path: Path) -> None:
+    settings = {**RESPOND_IO["settings"], "settles_within": "1h"}
+    async with people(database, tmp_path, {"respond_io": {**_DESTINATION, "settings": settings}}) as here:
+        command = await _caught_in_mid_run(here)
+        await command.kill()
+        here.sandbox.holds("respond_io").release()
+        here.heal("respond_io")
+        await here.source.execute("UPDATE syncengine.sync_lease SET expires_at = clock_timestamp()")
+        command = here.start("run")
+        assert await command.comes_to(until_true(here.source, "SELECT epoch = 2 FROM syncengine.sync_lease")), (
+            command.said()
+        )
+        await _tell(command, signal.SIGTERM, "Stopping")
+        assert await command.ended() == 143, command.said()
+        assert "stopped" in command.said()
+        assert "Traceback" not in command.said()
+        assert await here.source.fetchval("SELECT count(*) FROM syncengine.sync_run") == 1

@@ -56,6 +56,9 @@ class Line:
 
     async def calm(self) -> None: ...
 
+    async def rest(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
     def put(self, batch: int, record: object) -> None:
         self.steps.append((batch, record))
 

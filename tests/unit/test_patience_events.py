@@ -1,4 +1,4 @@
-"""A database that is waited for is told of once, however many wait, and once when it is back."""
+"""A database that is waited for is told of once, however many wait, and once when it is back; a stop cuts it short."""
 
 from __future__ import annotations
 
@@ -44,3 +44,19 @@ def test_a_database_that_stays_away_is_not_said_to_be_back() -> None:
 
 def test_a_database_that_is_there_is_not_worth_a_word() -> None:
     assert _told(waiters=2, away=0.0) == []
+
+
+def test_once_the_run_is_to_stop_the_database_is_not_waited_for_long() -> None:
+    async def attempt() -> None:
+        error = StorageError("the server is starting")
+        error.may_pass = True
+        raise error
+
+    async def main() -> float:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.call_later(100.0, stop.set)
+        with pytest.raises(StorageError, match="starting"):
+            await Patience(3600.0, stop=stop).wait_out(attempt)
+        return loop.time()
+
+    assert 100.0 < run(main()) < 115.0

@@ -49,6 +49,9 @@ class Vendor:
     async def calm(self) -> None:
         self.told.append("calm")
 
+    async def rest(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
 
 def exchange() -> Generator[Request, Response, str]:
     response = yield GET

@@ -13,13 +13,14 @@ import pytest
 from syncengine.app.stopping import Stopping, heeding
 from syncengine.engine.contact import ContactSync, Ending
 from syncengine.engine.dispatch import Dispatcher
+from syncengine.engine.exchange import Meter
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Patience, Retrier
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Job, Task
-from syncengine.errors import VendorHalted
+from syncengine.errors import AccountStopped, RunStopped, VendorHalted, VendorUnavailable
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.capabilities import Capabilities, Write
 from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
@@ -28,7 +29,7 @@ from syncengine.model.mapping import Mapping as FieldMapping
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Batch, BatchKind, ContactState, Record, Status
 from syncengine.planning.plan import Plan
-from syncengine.ports import Allowed, BatchStore, ContactStore, Vendor
+from syncengine.ports import Allowed, BatchStore, ContactStore, Sender, Vendor
 from tests.virtual_time import run
 
 KEY = MatchKey("ref", "7")
@@ -123,16 +124,24 @@ class Nobody:
         return ()
 
 
-class Gated:
-    """Answers as long as the account is not stopped."""
+class Answers:
+    """A vendor that answers."""
 
-    def __init__(self, pacing: Pacing) -> None:
+    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+        del request, allowed
+        return Response(200)
+
+
+class Paced:
+    """Lets requests out as long as the account is not stopped."""
+
+    def __init__(self, sender: Sender, pacing: Pacing) -> None:
+        self._sender = sender
         self._pacing = pacing
 
     async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
-        del allowed
         (await self._pacing.permit(request.method)).answered()
-        return Response(200)
+        return await self._sender.send(request, allowed)
 
 
 @pytest.mark.parametrize("by_call", [True, False])
@@ -143,7 +152,7 @@ def test_a_lost_create_is_not_waited_for_once_the_account_is_stopped(*, by_call:
 
     async def whole() -> tuple[float, Record]:
         async with stopped_after(7.0, by_call=by_call) as (stopping, pacing):
-            retrier = Retrier(Gated(pacing), pacing, Patience(), Random(1))
+            retrier = Retrier(Paced(Answers(), pacing), pacing, Patience(), Random(1))
             vendor, store = cast("Vendor", Nobody()), cast("ContactStore", NoStore())
             recorder = Recorder(store)
             ending = await ContactSync(task, vendor, retrier, store, recorder, stopping).sync(job)
@@ -154,3 +163,47 @@ def test_a_lost_create_is_not_waited_for_once_the_account_is_stopped(*, by_call:
     assert record.outcome is not None
     assert (record.outcome.kind, record.outcome.code) == (OutcomeKind.DEFERRED, "account_stopped")
     assert record.known.pending is not None, "the next run looks again"
+
+
+class Down:
+    """A vendor that is down."""
+
+    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+        del request, allowed
+        raise VendorUnavailable("down", maybe_applied=False)
+
+
+@pytest.mark.parametrize("by_call", [True, False])
+def test_a_vendor_that_is_down_is_not_tried_again_once_the_account_is_stopped(*, by_call: bool) -> None:
+    async def whole() -> float:
+        patience = Patience(attempts=1000, base=1e9, most=1e9)
+        async with stopped_after(7.0, by_call=by_call) as (_, pacing):
+            retrier = Retrier(Paced(Down(), pacing), pacing, patience, Random(1))
+            with pytest.raises(AccountStopped):
+                await retrier.run(lambda: Nobody().find(KEY), Meter(), repeatable=True)
+            return now()
+
+    assert run(whole()) == pytest.approx(7.0, abs=0.1)
+
+
+def test_what_precedes_the_first_request_is_broken_off_once_the_call_is_to_stop() -> None:
+    async def whole() -> float:
+        async with stopped_after(7.0, by_call=True) as (stopping, _):
+            with pytest.raises(RunStopped):
+                async with stopping.heeded():
+                    await asyncio.sleep(3600.0)
+            with pytest.raises(RunStopped):
+                async with stopping.heeded():
+                    pytest.fail("it is stopped already")
+            return now()
+
+    assert run(whole()) == pytest.approx(7.0, abs=0.1)
+
+
+def test_a_timeout_of_its_own_is_no_stop() -> None:
+    async def whole() -> None:
+        async with stopped_after(7.0, by_call=True) as (stopping, _), stopping.heeded():
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        run(whole())

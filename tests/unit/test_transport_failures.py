@@ -287,6 +287,29 @@ async def test_a_cancelled_request_is_abandoned() -> None:
     assert gate.fates == ["abandoned"]
 
 
+@pytest.mark.asyncio
+async def test_once_the_run_is_to_stop_what_is_under_way_is_not_waited_for_long() -> None:
+    arrived, stop = asyncio.Event(), asyncio.Event()
+
+    async def silence(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        arrived.set()
+        await reader.read()
+
+    gate = NotedGate()
+    async with (
+        serving(silence) as url,
+        Transport(url, gate, timeout=86400.0, stop=stop, drain=0.05) as transport,
+    ):
+        sending = asyncio.create_task(transport.send(request("PUT")))
+        await arrived.wait()
+        stop.set()
+        with pytest.raises(VendorUnavailable, match="no answer in time") as caught:
+            await sending
+    assert caught.value.maybe_applied
+    assert gate.fates == ["abandoned"]
+
+
 @pytest.mark.parametrize("kind", CLIENT_ERRORS, ids=lambda kind: kind.__name__)
 @pytest.mark.asyncio
 async def test_every_error_of_the_library_is_translated(kind: type[aiohttp.ClientError]) -> None:
