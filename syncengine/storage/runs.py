@@ -79,15 +79,22 @@ async def former_run(pool: Pool, run_id: int, batch: int | None) -> FormerRun:
             last = await connection.fetchval(_SQL["last_run"])
             batches = await connection.fetchval(_SQL["last_batch"], run_id)
     if row is None:
-        what = "no run has taken place yet" if last is None else f"there is no run {run_id}; the last one was {last}"
-        raise ConfigError([Problem(f"retry {run_id}", what)])
+        raise ConfigError([Problem(f"retry {run_id}", _no_run(run_id, last))])
     if batch is not None and not 1 <= batch <= batches:
         only = f", only 1 to {batches}" if batches else ": it found nothing to do"
         raise ConfigError([Problem(f"retry {run_id}", f"run {run_id} has no batch {batch}{only}")])
-    if row["status"] == "refused":
+    if row["status"] == "refused" or (row["status"] == "stopped" and not batches):
         what = "that run was stopped before it sent anything, so nothing is to be retried: start a new `run`"
         raise ConfigError([Problem(f"retry {run_id}", what)])
     return FormerRun(row["run_id"], row["destination"], row["status"])
+
+
+def _no_run(run_id: int, last: int | None) -> str:
+    if last is None:
+        return "no run has taken place yet"
+    if 0 < run_id < last:
+        return f"run {run_id} is not there any more: `syncengine prune` deletes old ones; the last one was {last}"
+    return f"there is no run {run_id}; the last one was {last}"
 
 
 async def unmade(pool: Pool, run_id: int, batch: int | None) -> list[DiffSlice]:

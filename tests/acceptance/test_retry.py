@@ -149,6 +149,10 @@ async def test_a_retry_of_nothing_says_what_there_is(database: str, tmp_path: Pa
         assert (code, f"there is no run 77; the last one was {former}" in said) == (2, True)
         code, said = await here.command("retry", str(former), "--batch", "9")
         assert (code, f"run {former} has no batch 9, only 1 to 3" in said) == (2, True)
+        await here.run("respond_io")
+        await here.source.execute("DELETE FROM syncengine.sync_run WHERE run_id = $1", former)
+        code, said = await here.command("retry", str(former))
+        assert (code, f"run {former} is not there any more: `syncengine prune` deletes old ones" in said) == (2, True)
 
 
 @pytest.mark.asyncio
