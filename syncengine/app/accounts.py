@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from syncengine.app.databases import Databases
-from syncengine.app.stopping import Stopping, heeding
+from syncengine.app.stopping import Stopping, broken_off_by, heeding
 from syncengine.app.telling import telling
 from syncengine.config import DestinationConfig
 from syncengine.engine.lease import LeaseKeeper, boot_time
@@ -44,7 +44,8 @@ async def held(
     settles_within = max(destination.vendor.capabilities.settles_within for destination in destinations)
     tell = telling(account=name)
     leases = Leases(databases.state, tell)
-    grant = await leases.acquire(name, ttl=ttl, settles_within=settles_within)
+    async with broken_off_by(stop):
+        grant = await leases.acquire(name, ttl=ttl, settles_within=settles_within)
     asked = boot_time()
     await leases.renew(grant)  # taking it may have taken a while; from here our own clock knows how long it lasts
     tell(Event.LEASE_TAKEN, epoch=grant.epoch, seconds=round(grant.wait, 3))
@@ -63,20 +64,20 @@ async def held(
         tell=tell,
     )
     async with keeper.kept(pacing.stop), pacing, heeding(stop, pacing) as stopping:
-        await _wait(stopping, grant.wait)
+        await _wait(stop, grant.wait)
         now = asyncio.get_running_loop().time()
         if grant.ledger is None:
             pacing.ledger.fill(now)
         elif grant.ledger or grant.epoch > 1:
             pacing.ledger.restore(grant.ledger, grant.elapsed, now)
-            await _wait(stopping, pacing.unsettled())  # or a lost request of the last run arrives behind this one's
+            await _wait(stop, pacing.unsettled())  # or a lost request of the last run arrives behind this one's
         yield Account(name, fence, pacing, stopping)
         keeper.check()
         await leases.release(grant, pacing.ledger.dump(asyncio.get_running_loop().time()))
 
 
-async def _wait(stopping: Stopping, seconds: float) -> None:
-    async with stopping.heeded():
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    async with broken_off_by(stop):
         await asyncio.sleep(seconds)
 
 

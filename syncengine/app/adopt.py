@@ -16,6 +16,7 @@ from syncengine.app.destination_run import claim_keys
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
 from syncengine.app.runs import how_it_ended
+from syncengine.app.stopping import broken_off_by
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.adoption import Adopted, Adoption, Finding
 from syncengine.engine.prepare import Preparer
@@ -90,7 +91,7 @@ async def _adopt(
     async with asking(destination, account) as retrier:
         adoption, total = Adoption(vendor, retrier, store), 0
         try:
-            async with account.stopping.heeded():
+            async with broken_off_by(account.stopping.call):
                 async for piece in cut(_everybody(destination, databases, source), batch_size, limit):
                     await batches.add(piece.kind, piece.contact_ids)
                     total += len(piece.contact_ids)

@@ -12,6 +12,7 @@ from syncengine.app.candidates import Candidates, cut
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.remarks import remarks
 from syncengine.app.request import Request
+from syncengine.app.stopping import broken_off_by
 from syncengine.app.telling import telling
 from syncengine.config import DestinationConfig
 from syncengine.engine.consent import Consent
@@ -73,7 +74,7 @@ async def run_destination(
     began, pacing = time.monotonic(), account.pacing
     sent, throttled = pacing.requests, pacing.throttled
     try:
-        async with account.stopping.heeded():
+        async with broken_off_by(account.stopping.call):
             await refuse_changes(destination, databases, request)
             source = await look_at(destination, databases.source(destination))
     except RunRefused as error:
@@ -84,7 +85,7 @@ async def run_destination(
     total: int | None = None
     end = _End()
     try:
-        async with account.stopping.heeded():
+        async with broken_off_by(account.stopping.call):
             total = await _prepared(run, batch_size)
         end = await _carried_out(run, progress, total)
     except RunRefused as refused:

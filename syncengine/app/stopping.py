@@ -27,26 +27,28 @@ class Stopping(asyncio.Event):
         """Wait for either; ``heeding`` sees to it that a call that is to stop stops this account."""
         return await self._pacing.over.wait()
 
-    @asynccontextmanager
-    async def heeded(self) -> AsyncIterator[None]:
-        """Break the block off once the whole call is to stop; it may send nothing. Raises RunStopped."""
-        if self.call.is_set():
-            raise RunStopped(_BROKEN_OFF)
-        try:
-            async with asyncio.timeout(None) as block:
-                watch = asyncio.create_task(self._end(block), name="stop of what precedes the first request")
-                try:
-                    yield
-                finally:
-                    watch.cancel()
-        except TimeoutError:
-            if not block.expired():
-                raise
-            raise RunStopped(_BROKEN_OFF) from None
 
-    async def _end(self, block: asyncio.Timeout) -> None:
-        await self.call.wait()
+@asynccontextmanager
+async def broken_off_by(stop: asyncio.Event) -> AsyncIterator[None]:
+    """Break the block off once ``stop`` is set; it may send nothing. Raises RunStopped."""
+    if stop.is_set():
+        raise RunStopped(_BROKEN_OFF)
+
+    async def heed(block: asyncio.Timeout) -> None:
+        await stop.wait()
         block.reschedule(0.0)
+
+    try:
+        async with asyncio.timeout(None) as block:
+            watch = asyncio.create_task(heed(block), name="stop of what precedes the first request")
+            try:
+                yield
+            finally:
+                watch.cancel()
+    except TimeoutError:
+        if not block.expired():
+            raise
+        raise RunStopped(_BROKEN_OFF) from None
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ from syncengine.engine.retry import Retrier
 from syncengine.engine.task import Job, Task
 from syncengine.errors import AccountStopped, ContactSuppressed, VendorUnavailable
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, Unsupported
-from syncengine.model.contact import Known, Pending, Remote
+from syncengine.model.contact import Known, MatchKey, Pending, Remote
 from syncengine.model.http import Exchange
 from syncengine.model.work import Record
 from syncengine.planning import settle
@@ -141,7 +141,7 @@ class ContactSync:
             if len(hits) > 1:
                 return True, await self._one_of_several(turn, hits)
             if hits:
-                ending = await self._link(turn, hits[0])
+                ending = await self._link(turn, hits[0], key)
                 # Another contact's, under a key this one does not ask for (any more): it says nothing about this one.
                 if ending is None or (desired and key in desired.keys):
                     return True, ending
@@ -154,8 +154,8 @@ class ContactSync:
             return replace(self._held(turn, owner), postponed=True)
         return self._rejected(turn, AMBIGUOUS)
 
-    async def _link(self, turn: _Turn, remote: Remote) -> Ending | None:
-        link = await self._store.link(turn.job.state.contact_id, remote.external_id)
+    async def _link(self, turn: _Turn, remote: Remote, key: MatchKey | None = None) -> Ending | None:
+        link = await self._store.link(turn.job.state.contact_id, remote.external_id, key)
         if link.owner is None:
             known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same)
             inherited = link.tags & remote.tags
@@ -226,7 +226,7 @@ class ContactSync:
         if turn.known.external_id or not applied.external_id or not by_key(call, self._capabilities):
             return None
         try:
-            link = await self._store.link(turn.job.state.contact_id, applied.external_id)
+            link = await self._store.link(turn.job.state.contact_id, applied.external_id, call.key)
         except AccountStopped:  # the lease is lost: nothing written says yet that this contact is there
             turn.known = replace(turn.known, pending=in_doubt())
             raise

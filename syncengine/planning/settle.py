@@ -114,15 +114,21 @@ def made_under(known: Known, capabilities: Capabilities) -> Known:
     """What is known of a contact whose create is known to have reached a vendor contact, if no more was noted of it.
 
     The vendor tells contacts apart by the key it was sent under: that value is held, and no later write could set it.
+    Of several keys it is the one that was noted when the contact was linked.
     """
     create, pending = capabilities.create, known.pending
     if known.external_id is None or pending is None or not pending.creates or create is None:
         return known
-    sure = pending.keys if len(pending.keys) == 1 else ()
-    # A later intent may know no more of the field than the key: by then it was taken for held.
-    fields = {key.field: pending.fields.get(key.field, key.value) for key in sure if key.field in create.keyed_by}
+    sure = pending.keys[0] if len(pending.keys) == 1 else known.key
+    fields = {sure.field: _held(sure, pending)} if sure and sure.field in create.keyed_by else {}
     left = {name: value for name, value in pending.fields.items() if name not in fields}
     return replace(known, fields={**known.fields, **fields}, pending=replace(pending, fields=left))
+
+
+def _held(key: MatchKey, pending: Pending) -> Json:
+    """The value of the key's field; a later intent may know no more of it than the key, or tell of another value."""
+    value = pending.fields.get(key.field)
+    return value if value is not None and text(value) == key.value else key.value
 
 
 def absent(known: Known) -> Known:

@@ -76,7 +76,7 @@ class Contacts:
                 await connection.execute(_SQL["record_outcome"], self._run_id, *_outcome_columns(batch, finished))
 
     @patient
-    async def link(self, contact_id: str, external_id: str) -> Link:
+    async def link(self, contact_id: str, external_id: str, key: MatchKey | None = None) -> Link:
         account = self._fence.account
         async with self._fence.writing(sending=True) as connection:
             await connection.execute(_SQL["one_at_a_time"], account, external_id)
@@ -86,6 +86,8 @@ class Contacts:
                 return Link(f"{owner['destination']}/{owner['contact_id']}", owner["settled"])
             (number,) = self._numbers([contact_id])
             await connection.execute(_SQL["own"], self._destination, contact_id, number, external_id)
+            if key is not None:
+                await connection.execute(_SQL["held_under"], self._destination, contact_id, key.field, key.value)
             doubt = _doubt(await connection.fetchval(_SQL["pending"], self._destination, contact_id))
             if owner is not None:
                 # In doubt until the contact is recorded: the owner may have been about to add or remove some.

@@ -123,6 +123,7 @@ async def start_run(
             identity.source,
         )
         await connection.execute(_SQL["let_go_unmade"], destination)
+        await connection.execute(_SQL["look_again"], destination)
         run_id: int = await connection.fetchval(
             _SQL["start"], destination, fence.account, kind.value, retry_of, fence.epoch
         )

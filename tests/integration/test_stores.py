@@ -33,6 +33,7 @@ PENDING = Pending(
     add_tags=frozenset({"b", "a"}),
     remove_tags=frozenset({"old"}),
 )
+KEY = MatchKey("crm_id", "7")
 KNOWN = Known(
     external_id="ext-7",
     key=MatchKey("crm_id", "7"),
@@ -247,6 +248,20 @@ async def test_a_contact_that_left_gives_its_vendor_contact_and_its_tags_up(stor
 
 
 @pytest.mark.asyncio
+async def test_a_link_tells_under_which_key(stores: Stores) -> None:
+    await stores.contacts.intend([Intent("7", Pending(creates=True, keys=(KEY,)))])
+    await stores.contacts.link("7", "ext", KEY)
+    state = await _load(stores, "7")
+    assert state is not None
+    assert (state.known.external_id, state.known.key) == ("ext", KEY)
+    assert state.known.pending is not None, "what else was sent is not known"
+    await stores.contacts.link("7", "ext")
+    state = await _load(stores, "7")
+    assert state is not None
+    assert state.known.key == KEY
+
+
+@pytest.mark.asyncio
 async def test_tags_that_were_in_doubt_when_their_contact_left_are_given_up_too(stores: Stores) -> None:
     doubt = Pending(add_tags=frozenset({"maybe", "theirs"}), remove_tags=frozenset({"maybe gone"}))
     known = Known("ext", tags=frozenset({"set"}), found_tags=frozenset({"theirs"}), pending=doubt)
@@ -387,6 +402,20 @@ async def test_the_next_run_lets_go_of_keys_of_contacts_that_were_judged_and_nev
     await first.batches.finish(3, {}, None)
     second = await backend.run()
     assert await second.keys.losers(others) == {"7": "2", "8": "3"}
+
+
+@pytest.mark.asyncio
+async def test_the_next_run_looks_again_at_rows_that_were_judged_and_never_come_to(backend: Backend) -> None:
+    first = await backend.run()
+    for contact_id, status in {"1": Status.SYNCED, "2": Status.DEAD, "3": Status.REJECTED, "4": Status.SYNCED}.items():
+        source_hash = 11 if status is Status.SYNCED else None
+        await first.contacts.record(1, [Record(contact_id, Known("ext"), status, source_hash, 3, 12)])
+    await first.keys.claim({"1": [b"a"], "2": [b"b"], "3": [b"c"]})
+    await first.batches.add(BatchKind.CHANGES, ["1", "2", "3", "4"])
+    second = await backend.run()
+    states = await second.contacts.load(["1", "2", "3", "4"])
+    hashes = {contact_id: (state.source_hash, state.rejected_hash) for contact_id, state in states.items()}
+    assert hashes == {"1": (None, 12), "2": (None, None), "3": (None, 12), "4": (11, 12)}, "4 asks for no key"
 
 
 @pytest.mark.asyncio

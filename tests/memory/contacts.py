@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from syncengine.model.consent import Subject
-from syncengine.model.contact import Known, Pending
+from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.work import BatchKind, ContactOutcome, ContactState, Intent, Link, Record, Status
 from tests.memory.database import Database, Fence, KnownRow, StateRow, kept, known_of
 
@@ -67,13 +67,15 @@ class Contacts:
                 assert record.outcome is not None
                 self._write_outcome(database, record.contact_id, record.outcome)
 
-    async def link(self, contact_id: str, external_id: str) -> Link:
+    async def link(self, contact_id: str, external_id: str, key: MatchKey | None = None) -> Link:
         async with self._fence.writing("link", sending=True) as database:
             owner = self._owner(database, contact_id, external_id)
             if owner and (database.states[owner].status is not Status.REMOVED or self._is_back(database, owner)):
                 link = Link("/".join(owner), database.states[owner].source_hash is not None)
             else:
                 self._state(database, contact_id).external_id = external_id
+                if key is not None:
+                    self._known(database, contact_id).key = key
                 mine = database.known.get((self._destination, contact_id), KnownRow())
                 doubt = mine.pending or Pending()
                 if owner:

@@ -11,25 +11,26 @@ from tests.memory.database import BatchRow, Database, Fence
 async def start_run(fence: Fence, destination: str) -> int:
     async with fence.writing("start run", sending=True) as database:
         database.accounts[destination] = fence.account
-        _let_go_unmade(database, destination)
+        _judge_again(database, destination)
         run_id = max(database.runs, default=0) + 1
         database.runs[run_id] = "running"
         database.last_runs[destination] = run_id
     return run_id
 
 
-def _let_go_unmade(database: Database, destination: str) -> None:
-    """The match keys of contacts that the last run judged and never came to."""
+def _judge_again(database: Database, destination: str) -> None:
+    """Those whose match keys the last run judged, and to whom it never came."""
     last = database.last_runs.get(destination)
     waiting = [row for (run, _), row in database.batches.items() if run == last and row.totals is None]
-    unmade = {contact for row in waiting for contact in row.contact_ids if _is_gone(database, destination, contact)}
+    unmade = {contact for row in waiting for contact in row.contact_ids}
     for place in [place for place in database.keys if place[0] == destination and place[1] in unmade]:
-        del database.keys[place]
-
-
-def _is_gone(database: Database, destination: str, contact_id: str) -> bool:
-    state = database.states.get((destination, contact_id))
-    return state is None or state.status is Status.REMOVED
+        state = database.states.get(place[:2])
+        if state is None or state.status is Status.REMOVED:
+            del database.keys[place]
+            continue
+        state.source_hash = None
+        if state.status is Status.DEAD:
+            state.rejected_hash = None
 
 
 async def finish_run(fence: Fence, run_id: int, status: str) -> None:

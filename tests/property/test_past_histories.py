@@ -86,6 +86,21 @@ HISTORIES = {
             Night(events=((19, Suppress(2)),), then=(Twisted(Twist.REVERTS, 1),)),
         ),
     ),
+    "a key is changed and judged, the process dies, the row is as it was, and another asks for the key": History(
+        "respond_io",
+        "back",
+        1,
+        (
+            Night(then=(Twisted(Twist.CHANGES_KEY, 2),)),
+            Night(("claim: committed", 1), then=(Twisted(Twist.REVERTS, 2), Twisted(Twist.INHERITS, 7))),
+        ),
+    ),
+    "a create is lost, the key changes, it is made under the new one, and nobody writes down under which": History(
+        "dm_champ:updates replace",
+        "newcomers",
+        2,
+        (Night(("intend: committed", 1), then=(Twisted(Twist.CHANGES_KEY, 2),)), Night(("link: committed", 2))),
+    ),
     "who left is back, its key is judged, the process dies, it leaves again, and another asks for the key": History(
         "respond_io",
         "left",

@@ -35,7 +35,8 @@ class Standstill:
 class Jump:
     """The database's clock is set forward, or back.
 
-    Durable times are the database's: after a leap forward nobody starts a run before the longest window is over.
+    Durable times are the database's: after a leap forward nobody starts a run, or takes an account over, before the
+    longest window is over.
     """
 
     seconds: float
@@ -199,7 +200,7 @@ class _Play:
                 world.weather.outage, world.weather.ends = fate, loop.time() + seconds
             case Standstill(seconds):
                 world.still_until = loop.time() + seconds
-            case Jump(seconds) if seconds < 0 or not others:
+            case Jump(seconds) if seconds < 0 or (not others and "renew lease: committed" in life.points):
                 world.jumped += seconds
                 self._leapt = self._leapt or seconds > 0
             case Another() if not self._leapt:

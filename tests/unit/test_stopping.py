@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from syncengine.app.stopping import Stopping, heeding
+from syncengine.app.stopping import Stopping, broken_off_by, heeding
 from syncengine.engine.contact import ContactSync, Ending
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.exchange import Meter
@@ -188,21 +188,22 @@ def test_a_vendor_that_is_down_is_not_tried_again_once_the_account_is_stopped(*,
 
 def test_what_precedes_the_first_request_is_broken_off_once_the_call_is_to_stop() -> None:
     async def whole() -> float:
-        async with stopped_after(7.0, by_call=True) as (stopping, _):
-            with pytest.raises(RunStopped):
-                async with stopping.heeded():
-                    await asyncio.sleep(3600.0)
-            with pytest.raises(RunStopped):
-                async with stopping.heeded():
-                    pytest.fail("it is stopped already")
-            return now()
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(7.0, stop.set)
+        with pytest.raises(RunStopped):
+            async with broken_off_by(stop):
+                await asyncio.sleep(3600.0)
+        with pytest.raises(RunStopped):
+            async with broken_off_by(stop):
+                pytest.fail("it is stopped already")
+        return now()
 
     assert run(whole()) == pytest.approx(7.0, abs=0.1)
 
 
 def test_a_timeout_of_its_own_is_no_stop() -> None:
     async def whole() -> None:
-        async with stopped_after(7.0, by_call=True) as (stopping, _), stopping.heeded():
+        async with broken_off_by(asyncio.Event()):
             raise TimeoutError
 
     with pytest.raises(TimeoutError):

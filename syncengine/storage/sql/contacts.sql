@@ -106,6 +106,11 @@ INSERT INTO syncengine.sync_state (destination, contact_id, contact_number, stat
 VALUES ($1, $2, $3, 'pending', $4)
 ON CONFLICT (destination, contact_id) DO UPDATE SET external_id = excluded.external_id
 
+-- name: held_under
+INSERT INTO syncengine.sync_known (destination, contact_id, match_field, match_key)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (destination, contact_id) DO UPDATE SET match_field = excluded.match_field, match_key = excluded.match_key
+
 -- name: pending
 SELECT pending FROM syncengine.sync_known WHERE destination = $1 AND contact_id = $2
 
