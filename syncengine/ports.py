@@ -145,8 +145,8 @@ class ContactStore(Protocol):
         """Of these contacts, those about whom nothing is sent, with the reason."""
         ...
 
-    async def owner(self, contact_id: str, external_ids: Sequence[str]) -> str | None:
-        """Another contact (``destination/contact_id``) of the source that owns one of these vendor contacts."""
+    async def owners(self, contact_id: str, external_ids: Sequence[str]) -> Mapping[str, str]:
+        """Of these vendor contacts, those that another contact (``destination/contact_id``) of the source owns."""
         ...
 
 

@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from syncengine.app.databases import Databases
-from syncengine.app.stopping import Stopping, broken_off_by, heeding
+from syncengine.app.stopping import Stopping, heeding
 from syncengine.app.telling import telling
 from syncengine.config import DestinationConfig
 from syncengine.engine.lease import LeaseKeeper, boot_time
 from syncengine.engine.pacing import Pacing
+from syncengine.engine.stopping import broken_off_by
 from syncengine.errors import AccountStopped
 from syncengine.model.events import Event
 from syncengine.model.limits import Limit

@@ -16,10 +16,10 @@ from syncengine.app.destination_run import claim_keys
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
 from syncengine.app.runs import how_it_ended
-from syncengine.app.stopping import broken_off_by
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.adoption import Adopted, Adoption, Finding
 from syncengine.engine.prepare import Preparer
+from syncengine.engine.stopping import broken_off_by
 from syncengine.errors import AccountStopped, RunRefused, RunStopped, SyncEngineError
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.copies import AdoptReport

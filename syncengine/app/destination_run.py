@@ -12,7 +12,6 @@ from syncengine.app.candidates import Candidates, cut
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.remarks import remarks
 from syncengine.app.request import Request
-from syncengine.app.stopping import broken_off_by
 from syncengine.app.telling import telling
 from syncengine.config import DestinationConfig
 from syncengine.engine.consent import Consent
@@ -20,6 +19,7 @@ from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
+from syncengine.engine.stopping import broken_off_by
 from syncengine.engine.tally import Tally
 from syncengine.errors import RunRefused, RunStopped
 from syncengine.model.events import Event, Tell

@@ -29,29 +29,6 @@ class Stopping(asyncio.Event):
 
 
 @asynccontextmanager
-async def broken_off_by(stop: asyncio.Event) -> AsyncIterator[None]:
-    """Break the block off once ``stop`` is set; it may send nothing. Raises RunStopped."""
-    if stop.is_set():
-        raise RunStopped(_BROKEN_OFF)
-
-    async def heed(block: asyncio.Timeout) -> None:
-        await stop.wait()
-        block.reschedule(0.0)
-
-    try:
-        async with asyncio.timeout(None) as block:
-            watch = asyncio.create_task(heed(block), name="stop of what precedes the first request")
-            try:
-                yield
-            finally:
-                watch.cancel()
-    except TimeoutError:
-        if not block.expired():
-            raise
-        raise RunStopped(_BROKEN_OFF) from None
-
-
-@asynccontextmanager
 async def heeding(stop: asyncio.Event, pacing: Pacing) -> AsyncIterator[Stopping]:
     """Let no request out any more once ``stop`` is set: a vendor's limit may have them wait for an hour."""
 
@@ -67,5 +44,4 @@ async def heeding(stop: asyncio.Event, pacing: Pacing) -> AsyncIterator[Stopping
         await asyncio.gather(task, return_exceptions=True)
 
 
-_BROKEN_OFF = "stopped before anything was sent; the next run begins again"
 _TOLD = "the run was stopped before this contact was through; the next run goes on"

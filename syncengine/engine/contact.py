@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -36,6 +36,9 @@ from syncengine.planning.refusals import weight
 from syncengine.planning.removal import left_in_doubt, plan_removal
 from syncengine.ports import ContactStore, Vendor
 
+LAST_TURN = 3
+"""After one wait for another contact, and one for the vendor."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -49,7 +52,7 @@ class Ending:
     unreachable: bool = False
     """The vendor judged nothing for as long as it was asked."""
     postponed: bool = False
-    """It is worth a second turn: another contact that holds its match key is about to let go, or see ``wait``."""
+    """It is worth another turn: another contact that holds its match key is about to let go, or see ``wait``."""
     wait: float = 0.0
     """Seconds until the vendor, which has just created it, will let it be written to."""
 
@@ -111,7 +114,7 @@ class ContactSync:
 
     def _put_off(self, turn: _Turn, error: VendorUnavailable) -> Ending:
         ending = self._deferred(turn, "unreachable", error)
-        if turn.job.postponed or not not_ready(error, turn.actions):
+        if turn.job.turn == LAST_TURN or not not_ready(error, turn.actions):
             return ending
         ready_in = min(self._capabilities.settles_within, self._task.patience.max_wait)
         return replace(ending, postponed=True, wait=ready_in)
@@ -138,20 +141,26 @@ class ContactSync:
         desired = turn.job.desired
         for key in look_up.keys:
             hits = settle.unique(await self._retrier.run(partial(self._vendor.find, key), turn.meter, repeatable=True))
+            asked = desired is not None and key in desired.keys
+            owners = await self._owners(turn, hits) if len(hits) > 1 else {}
+            if not asked:
+                # Another contact's, under a key this one does not ask for (any more): it says nothing about this one.
+                hits = tuple(remote for remote in hits if remote.external_id not in owners)
             if len(hits) > 1:
-                return True, await self._one_of_several(turn, hits)
+                return True, self._one_of_several(turn, owners)
             if hits:
                 ending = await self._link(turn, hits[0], key)
-                # Another contact's, under a key this one does not ask for (any more): it says nothing about this one.
-                if ending is None or (desired and key in desired.keys):
+                if ending is None or asked:
                     return True, ending
         return False, None
 
-    async def _one_of_several(self, turn: _Turn, hits: Sequence[Remote]) -> Ending:
+    async def _owners(self, turn: _Turn, hits: Sequence[Remote]) -> Mapping[str, str]:
+        return await self._store.owners(turn.job.state.contact_id, [remote.external_id for remote in hits])
+
+    def _one_of_several(self, turn: _Turn, owners: Mapping[str, str]) -> Ending:
         """Nobody can tell which it is, unless all others are contacts of ours that let go in this run."""
-        ids = [remote.external_id for remote in hits]
-        if not turn.job.postponed and (owner := await self._store.owner(turn.job.state.contact_id, ids)):
-            return replace(self._held(turn, owner), postponed=True)
+        if owners and turn.job.turn == 1:
+            return replace(self._held(turn, min(owners.values())), postponed=True)
         return self._rejected(turn, AMBIGUOUS)
 
     async def _link(self, turn: _Turn, remote: Remote, key: MatchKey | None = None) -> Ending | None:
@@ -161,7 +170,7 @@ class ContactSync:
             inherited = link.tags & remote.tags
             turn.known = replace(known, tags=known.tags | inherited, found_tags=known.found_tags - inherited)
             return None
-        if not turn.job.postponed:
+        if turn.job.turn == 1:
             return replace(self._held(turn, link.owner), postponed=True)
         if not link.owner_settled:
             return self._held(turn, link.owner)
@@ -247,6 +256,8 @@ class ContactSync:
         turn.actions = (*turn.actions, call.action)
         turn.dropped += applied.dropped
         turn.receipt = applied.receipt or turn.receipt
+        if applied.receipt:
+            self._retrier.scheduled()
 
     def _refusal(self, turn: _Turn) -> Ending | None:
         """The end for a contact that our own check refused; None for all others."""

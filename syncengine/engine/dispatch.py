@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import assert_never
 
-from syncengine.engine.contact import ContactSync, Ending
+from syncengine.engine.contact import LAST_TURN, ContactSync, Ending
 from syncengine.engine.judgement import Judge
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
+from syncengine.engine.stopping import broken_off_by
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Job
-from syncengine.errors import AccountStopped, SourceError
+from syncengine.errors import AccountStopped, RunStopped, SourceError
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.events import Event, Tell, nobody
 from syncengine.model.work import Batch, BatchKind, ContactOutcome, Record, Status
@@ -23,7 +24,7 @@ from syncengine.ports import BatchStore
 Advance = Callable[[int], None]
 """Told how many contacts are through."""
 _AT_ONCE = 500
-"""Contacts in one batch of second turns."""
+"""Contacts in one batch of later turns."""
 
 
 class Dispatcher:
@@ -58,7 +59,8 @@ class Dispatcher:
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=workers)
         self._open: Counter[int] = Counter()
         self._complete: list[int] = []
-        self._postponed: list[str] = []
+        self._postponed: dict[str, tuple[int, Record]] = {}
+        """Those who wait for another turn, with what is to be counted should they not get it."""
         self._wait = 0.0
 
     async def run(self) -> SourceError | None:
@@ -72,10 +74,13 @@ class Dispatcher:
             try:
                 await self._feed()
                 await self._settle()
-                await self._again()
+                for turn in range(2, LAST_TURN + 1):
+                    await self._again(turn)
             except SourceError as error:
                 broken = error
                 await self._settle()
+            for batch, record in self._postponed.values():
+                self._tally.count(batch, record)
             self._judge.release()
             await self._settle()
             for worker in workers:
@@ -94,7 +99,7 @@ class Dispatcher:
                 kind = batch.kind
                 if self._stopping.is_set():
                     return
-            await self._take(batch, again=False)
+            await self._take(batch)
 
     async def _quiet(self) -> None:
         """A removal's request that was given up and sent again must not arrive behind what a newcomer writes there."""
@@ -102,23 +107,29 @@ class Dispatcher:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
 
-    async def _again(self) -> None:
-        """Give those who waited, for another contact's match key or for the vendor, their second turn."""
-        waited, self._postponed = self._postponed, []
-        if waited and self._wait:
+    async def _again(self, turn: int) -> None:
+        """Give those who waited, for another contact's match key or for the vendor, their next turn."""
+        wait, self._wait = self._wait, 0.0
+        if self._postponed and wait:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._wait)
-        if waited and not self._stopping.is_set():
+                await asyncio.wait_for(self._stopping.wait(), wait)
+        if self._postponed and not self._stopping.is_set():
+            waited = list(self._postponed)
+            self._postponed.clear()
             for at in range(0, len(waited), _AT_ONCE):
                 await self._batches.add(BatchKind.CHANGES, waited[at : at + _AT_ONCE])
             async for batch in self._batches.waiting():
                 if set(batch.contact_ids) <= set(waited):
-                    await self._take(batch, again=True)
+                    await self._take(batch, turn)
             await self._settle()
 
-    async def _take(self, batch: Batch, *, again: bool) -> None:
+    async def _take(self, batch: Batch, turn: int = 1) -> None:
         await self._finish_batches()
-        prepared = await self._preparer.prepare(batch, batch.contact_ids if again else ())
+        try:
+            async with broken_off_by(self._stopping):
+                prepared = await self._preparer.prepare(batch, turn)
+        except RunStopped:
+            return  # its contacts are counted as those whose turn never came
         for record in prepared.records:
             self._emit(batch.number, record)
         self._advance(len(batch.contact_ids) - len(prepared.jobs))
@@ -138,7 +149,7 @@ class Dispatcher:
 
     def _note(self, job: Job, ending: Ending) -> None:
         if ending.postponed:
-            self._postponed.append(job.state.contact_id)
+            self._postponed[job.state.contact_id] = job.batch, ending.record
             self._wait = max(self._wait, ending.wait)
             self._recorder.put(job.batch, ending.record)
             self._close(job.batch)

@@ -83,7 +83,7 @@ class Ledger:
         self._answers = 0
         self._round_trip = inf
         self._late = -inf
-        """When the last of what was abandoned may arrive."""
+        """When the last of what was abandoned may arrive, or the last that was scheduled be done."""
         self._by_method: dict[str, tuple[_Page, ...]] = {}
 
     def room(self, method: str, now: float) -> bool:
@@ -122,11 +122,15 @@ class Ledger:
 
     def abandoned(self, slot: Slot, now: float) -> None:
         """No response will be waited for: the request arrives within ``settles_within``, or never."""
-        self._late = max(self._late, now + self._settles_within)
+        self.scheduled(now)
         self._settle(slot, now + self._settles_within)
 
+    def scheduled(self, now: float) -> None:
+        """The vendor has accepted something that it carries out within ``settles_within``."""
+        self._late = max(self._late, now + self._settles_within)
+
     def unsettled(self, now: float) -> float:
-        """Seconds in which something abandoned may still arrive, behind whatever is sent meanwhile."""
+        """Seconds in which something abandoned may still arrive, or be done, behind whatever is sent meanwhile."""
         return max(0.0, self._late - now)
 
     def unsent(self, slot: Slot) -> None:

@@ -167,8 +167,12 @@ class Pacing:
             self._tell_of(_stopped_by(error), error=str(error), setting=getattr(error, "setting", None))
         self._fail(error)
 
+    def scheduled(self) -> None:
+        """The vendor has accepted something that it carries out later."""
+        self.ledger.scheduled(self.now())
+
     def unsettled(self) -> float:
-        """Seconds in which a request that was given up may still arrive, behind whatever is sent meanwhile."""
+        """Seconds in which what was given up, or scheduled, may still be done, behind whatever is sent meanwhile."""
         return self.ledger.unsettled(self.now())
 
     async def calm(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -79,13 +79,13 @@ class Preparer:
             if isinstance(desired, Desired):
                 survey.add(row, desired, states[row.contact_id].known, self._task.mapping)
 
-    async def prepare(self, batch: Batch, postponed: Collection[str] = ()) -> Prepared:
+    async def prepare(self, batch: Batch, turn: int = 1) -> Prepared:
         """Load and plan a batch, and write its intents. Raises SourceError, StorageError, LeaseLost."""
         rows = await self._rows(batch)
         if self._keys is not None:
             # A row that changed or vanished since would keep others from a key that nobody asks for any more.
             await self._claim(self._keys, batch, rows)
-        prepared = await self._plan(batch, rows, postponed)
+        prepared = await self._plan(batch, rows, turn)
         await self._store.intend(
             [
                 Intent(job.state.contact_id, intent(job.desired, job.state.known, job.plan))
@@ -95,14 +95,14 @@ class Preparer:
         )
         return prepared
 
-    async def plan(self, batch: Batch, postponed: Collection[str] = ()) -> Prepared:
+    async def plan(self, batch: Batch) -> Prepared:
         """Load and plan a batch; writes nothing."""
-        return await self._plan(batch, await self._rows(batch), postponed)
+        return await self._plan(batch, await self._rows(batch), 1)
 
-    async def _plan(self, batch: Batch, rows: Rows, postponed: Collection[str]) -> Prepared:
+    async def _plan(self, batch: Batch, rows: Rows, turn: int) -> Prepared:
         states = await self._store.load(batch.contact_ids)
         losers = await self._keys.losers(batch.contact_ids) if self._keys else {}
-        planned = await self._planned(batch, rows, states, losers, postponed)
+        planned = await self._planned(batch, rows, states, losers, turn)
         jobs = {item.state.contact_id: item for item in planned if isinstance(item, Job)}
         withheld = await self._withheld(jobs)
         return Prepared(
@@ -131,7 +131,7 @@ class Preparer:
         rows: Rows,
         states: Mapping[str, ContactState],
         losers: Mapping[str, str],
-        postponed: Collection[str],
+        turn: int,
     ) -> Sequence[Job | Record]:
         planned: list[Job | Record | None] = []
         for number, contact_id in enumerate(dict.fromkeys(batch.contact_ids)):
@@ -144,8 +144,8 @@ class Preparer:
                     planned.append(_opted_out(state, row))
                     continue
                 job = self._change(batch.number, state, row, losers.get(contact_id))
-                if isinstance(job, Job) and contact_id in postponed:
-                    job = replace(job, postponed=True)
+                if isinstance(job, Job) and turn > 1:
+                    job = replace(job, turn=turn)
                 planned.append(job)
             elif state is not None and batch.kind is BatchKind.REMOVALS:
                 planned.append(self._removal(batch.number, state))

@@ -43,6 +43,10 @@ class Brakes(Protocol):
         """Send nothing for the account for so long."""
         ...
 
+    def scheduled(self) -> None:
+        """The vendor has accepted something that it carries out later."""
+        ...
+
     async def calm(self) -> None:
         """Wait until no request that was given up can arrive any more, or the account is stopped."""
         ...
@@ -100,6 +104,10 @@ class Retrier:
             else:
                 self._pacing.prove()
                 return result
+
+    def scheduled(self) -> None:
+        """What the vendor has accepted and carries out later is waited for as what may arrive late is."""
+        self._pacing.scheduled()
 
     def _wait_for_limit(self, error: VendorThrottled, times: int, meter: Meter) -> None:
         halted = self._too_long(error, times)

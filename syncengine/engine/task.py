@@ -40,5 +40,5 @@ class Job:
     """As far as it can be told before a look-up."""
     refusal: Rejected | None = None
     """The contact is refused by our own check, but something sent before has to be settled first."""
-    postponed: bool = False
-    """It had its turn already and waited, for another contact to let go or for the vendor."""
+    turn: int = 1
+    """Which one: a contact waits once for another one to let go, and once for the vendor that has just created it."""

@@ -99,13 +99,11 @@ class Contacts:
         return Link(tags=doubt.remove_tags)
 
     @patient
-    async def owner(self, contact_id: str, external_ids: Sequence[str]) -> str | None:
+    async def owners(self, contact_id: str, external_ids: Sequence[str]) -> Mapping[str, str]:
         mine = self._destination, contact_id
         async with self._fence.reading() as connection:
-            owner: str | None = await connection.fetchval(
-                _SQL["owner_of_any"], self._fence.account, list(external_ids), *mine
-            )
-        return owner
+            rows = await connection.fetch(_SQL["owners"], self._fence.account, list(external_ids), *mine)
+        return {row["external_id"]: row["owner"] for row in rows}
 
     def _numbers(self, contact_ids: Sequence[str]) -> list[int | None]:
         return numbers(contact_ids, numbered=self._numbered)

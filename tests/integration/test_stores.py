@@ -304,9 +304,9 @@ async def test_an_owner_in_the_source_goes_before_one_that_left(stores: Stores) 
 async def test_of_several_vendor_contacts_the_owner_in_the_source_is_told(stores: Stores) -> None:
     await _own(stores, "1", "left", status=Status.REMOVED)
     await _own(stores, "2", "mine")
-    assert await stores.contacts.owner("7", ["left", "mine", "nobody's"]) == "whatsapp/2"
-    assert await stores.contacts.owner("7", ["left", "nobody's"]) is None
-    assert await stores.contacts.owner("2", ["mine"]) is None
+    assert await stores.contacts.owners("7", ["left", "mine", "nobody's"]) == {"mine": "whatsapp/2"}
+    assert await stores.contacts.owners("7", ["left", "nobody's"]) == {}
+    assert await stores.contacts.owners("2", ["mine"]) == {}
 
 
 @pytest.mark.asyncio

@@ -86,11 +86,14 @@ class Contacts:
                 link = Link(tags=doubt.remove_tags)
         return link
 
-    async def owner(self, contact_id: str, external_ids: Sequence[str]) -> str | None:
-        async with self._fence.reading("owner") as database:
-            owners = sorted(filter(None, (self._owner(database, contact_id, each) for each in external_ids)))
-            here = [place for place in owners if database.states[place].status is not Status.REMOVED]
-        return "/".join(here[0]) if here else None
+    async def owners(self, contact_id: str, external_ids: Sequence[str]) -> Mapping[str, str]:
+        async with self._fence.reading("owners") as database:
+            owners = {each: self._owner(database, contact_id, each) for each in external_ids}
+        return {
+            external_id: "/".join(place)
+            for external_id, place in owners.items()
+            if place and database.states[place].status is not Status.REMOVED
+        }
 
     def _is_back(self, database: Database, owner: tuple[str, str]) -> bool:
         """Whether a batch of this run that is not finished is about one who left."""

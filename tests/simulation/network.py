@@ -54,7 +54,7 @@ class Fate(StrEnum):
 _TELLING = (Fate.LATE, Fate.ANSWER_LOST, Fate.ERROR_AFTER)
 """After these a sender knows least, so they come more often."""
 FAULTS = (*(fate for fate in Fate if fate is not Fate.FINE), *_TELLING, *_TELLING)
-_UNHEARD = (Fate.LATE, Fate.ANSWER_LOST, Fate.ANSWER_CUT, Fate.ANSWER_SLOW, Fate.ERROR_AFTER)
+_UNHEARD = (Fate.LATE, Fate.ANSWER_LOST, Fate.ANSWER_CUT, Fate.ANSWER_SLOW, Fate.ERROR, Fate.ERROR_AFTER)
 OUTAGES = (Fate.UNSENT, Fate.LOST, Fate.ANSWER_LOST, Fate.THROTTLED, Fate.ERROR)
 """What may happen to every request for a while."""
 
@@ -103,7 +103,7 @@ class Network:
 
     @property
     def lost(self) -> bool:
-        """Whether a request may have been carried out although its sender never heard."""
+        """Whether a request may have been carried out for all its sender can tell."""
         return any(self.fates[fate] for fate in _UNHEARD)
 
     def fate(self, request: Request) -> Fate:

@@ -46,6 +46,8 @@ class Vendor:
         self.told.append(f"pause {seconds:g}")
         self.free_at = asyncio.get_running_loop().time() + seconds
 
+    def scheduled(self) -> None: ...
+
     async def calm(self) -> None:
         self.told.append("calm")
 

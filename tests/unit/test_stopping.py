@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from syncengine.app.stopping import Stopping, broken_off_by, heeding
+from syncengine.app.stopping import Stopping, heeding
 from syncengine.engine.contact import ContactSync, Ending
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.exchange import Meter
@@ -18,6 +18,7 @@ from syncengine.engine.pacing import Pacing
 from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Patience, Retrier
+from syncengine.engine.stopping import broken_off_by
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Job, Task
 from syncengine.errors import AccountStopped, RunStopped, VendorHalted, VendorUnavailable
@@ -60,8 +61,8 @@ class Waiters:
         self.turns += 1
         return Ending(Record("7", Known(), Status.PENDING, None), postponed=True, wait=100.0)
 
-    async def prepare(self, batch: Batch, postponed: Sequence[str] = ()) -> Prepared:
-        del batch, postponed
+    async def prepare(self, batch: Batch, turn: int = 1) -> Prepared:
+        del batch, turn
         return Prepared((JOB,))
 
 

@@ -90,13 +90,12 @@ ORDER BY s.status = 'removed'
 LIMIT 1
 FOR UPDATE OF s
 
--- name: owner_of_any
-SELECT s.destination || '/' || s.contact_id
+-- name: owners
+SELECT s.external_id, s.destination || '/' || s.contact_id AS owner
 FROM syncengine.sync_state AS s
 JOIN syncengine.sync_destination AS d ON d.destination = s.destination AND d.account = $1
 WHERE s.external_id = ANY ($2::text[]) AND (s.destination, s.contact_id) <> ($3, $4) AND s.status <> 'removed'
 ORDER BY s.destination, s.contact_id
-LIMIT 1
 
 -- name: give_up
 UPDATE syncengine.sync_state SET external_id = NULL WHERE destination = $1 AND contact_id = $2
