@@ -19,7 +19,7 @@ import orjson
 from yarl import URL
 
 from syncengine import __version__
-from syncengine.errors import RequestFailed, VendorHalted, VendorUnavailable
+from syncengine.errors import AccountStopped, ContactSuppressed, RequestFailed, VendorHalted, VendorUnavailable
 from syncengine.model.http import Request, Response
 from syncengine.ports import Allowed, Gate, Permit
 from syncengine.transport_errors import TooLong, in_words
@@ -100,6 +100,11 @@ class Transport:
                 response = await self._exchange(request, attempts)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             failure = _failure(request, error, attempts)
+        except (AccountStopped, ContactSuppressed) as error:
+            if not (attempts.resent and request.writes):
+                raise
+            # Only aiohttp's second attempt was stopped: what became of the first one must not be forgotten.
+            failure = VendorUnavailable(f"{request.route}: {error}", maybe_applied=True)
         else:
             attempts.answered()
             return response
@@ -168,7 +173,8 @@ class _Attempts:
 
     def hurry(self, seconds: float) -> None:
         """Wait no longer than so long for what is under way; who still waits for a permit gets none."""
-        if (when := self.deadline.when()) is not None:
+        when = self.deadline.when()
+        if when is not None and not self.deadline.expired():
             self.deadline.reschedule(min(when, asyncio.get_running_loop().time() + seconds))
 
     def answered(self) -> None:

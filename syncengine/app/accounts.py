@@ -14,7 +14,7 @@ from syncengine.config import DestinationConfig
 from syncengine.engine.lease import LeaseKeeper, boot_time
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.stopping import broken_off_by
-from syncengine.errors import AccountStopped
+from syncengine.errors import AccountStopped, RunStopped
 from syncengine.model.events import Event
 from syncengine.model.limits import Limit
 from syncengine.storage.fence import Fence
@@ -39,8 +39,8 @@ async def held(
 ) -> AsyncIterator[Account]:
     """Hold the account's lease while the block runs; ``stop`` stops the account. Raises LeaseHeld, StorageError.
 
-    After an error, or a stop before it may send, the lease is left to run out: what was sent may not be recorded, and
-    the next holder has to wait as after a crash. Raises RunStopped for such a stop.
+    After an error the lease is left to run out: what was sent may not be recorded, and the next holder has to wait as
+    after a crash. Raises RunStopped for a stop before it may send.
     """
     settles_within = max(destination.vendor.capabilities.settles_within for destination in destinations)
     tell = telling(account=name)
@@ -65,21 +65,19 @@ async def held(
         tell=tell,
     )
     async with keeper.kept(pacing.stop), pacing, heeding(stop, pacing) as stopping:
-        await _wait(stop, grant.wait)
-        now = asyncio.get_running_loop().time()
         if grant.ledger is None:
-            pacing.ledger.fill(now)
+            pacing.ledger.fill(pacing.now() + grant.wait)
         elif grant.ledger or grant.epoch > 1:
-            pacing.ledger.restore(grant.ledger, grant.elapsed, now)
-            await _wait(stop, pacing.unsettled())  # or a lost request of the last run arrives behind this one's
+            pacing.ledger.restore(grant.ledger, grant.elapsed, pacing.now())
+        try:
+            async with broken_off_by(stop):
+                await asyncio.sleep(pacing.unsettled())  # or a lost request of the last run arrives behind this one's
+        except RunStopped:
+            await leases.release(grant, pacing.ledger.dump(pacing.now()))
+            raise
         yield Account(name, fence, pacing, stopping)
         keeper.check()
-        await leases.release(grant, pacing.ledger.dump(asyncio.get_running_loop().time()))
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    async with broken_off_by(stop):
-        await asyncio.sleep(seconds)
+        await leases.release(grant, pacing.ledger.dump(pacing.now()))
 
 
 def paced_as(limits: Sequence[Limit]) -> str:

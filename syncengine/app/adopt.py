@@ -56,7 +56,7 @@ async def adopt(
         async def work(destination: DestinationConfig, account: Account) -> AdoptReport:
             try:
                 return await _adopt(destination, account, databases, limit, heard, batch_size=config.engine.batch_size)
-            except RunRefused as error:
+            except (RunRefused, RunStopped) as error:
                 return _failed(destination, error)
 
         return await side_by_side(config, databases, destinations, work, _failed, ended)
@@ -76,9 +76,10 @@ async def _adopt(
         told = f"{name}: {vendor.name} has no look-up; its contacts are recognised by the key they are sent with"
         return AdoptReport(name, "unreadable", error=told)
     began, sent = time.monotonic(), account.pacing.requests
-    await refuse_changes(destination, databases, Request())
-    pool = databases.source(destination)
-    source = await look_at(destination, pool)
+    async with broken_off_by(account.stopping.call):
+        await refuse_changes(destination, databases, Request())
+        pool = databases.source(destination)
+        source = await look_at(destination, pool)
     run_id = await start_run(account.fence, name, identity_of(destination), RunKind.ADOPT)
     task, batches = task_of(destination), Batches(account.fence, run_id)
     numbered = source.kind is KeyKind.NUMBER

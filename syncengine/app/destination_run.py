@@ -21,7 +21,7 @@ from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.stopping import broken_off_by
 from syncengine.engine.tally import Tally
-from syncengine.errors import RunRefused, RunStopped
+from syncengine.errors import RunRefused, RunStopped, StorageError
 from syncengine.model.events import Event, Tell
 from syncengine.model.reports import Noteworthy, Progress, RunReport
 from syncengine.model.work import BatchKind, DiffTotals
@@ -97,6 +97,7 @@ async def run_destination(
     if total is not None and end.status != "refused":
         run.tally.defer(await run.batches.left())
     end = _judged(end, run)
+    noteworthy, remarked = await _looked_at(run, None if account.stopping.call.is_set() else total)
     report = RunReport(
         destination=destination.name,
         run_id=run.run_id,
@@ -109,23 +110,25 @@ async def run_destination(
         seconds=time.monotonic() - began,
         error=end.said,
         exit_code=end.exit_code,
-        noteworthy=tuple(
-            Noteworthy(note.contact_id, note.outcome, note.code, note.message)
-            for note in await notes(databases.state, run.run_id)
-        ),
-        remarks=await remarks(
-            destination,
-            databases,
-            request,
-            run.rows,
-            run.run_id,
-            total=total,
-            changed=sum(run.tally.contacts.values()),
-        ),
+        noteworthy=noteworthy,
+        remarks=remarked,
     )
     await finish_run(account.fence, run.run_id, end.status, report.public(), end.said)
     progress.finished(destination.name)
     return report
+
+
+async def _looked_at(run: _Run, total: int | None) -> tuple[tuple[Noteworthy, ...], tuple[str, ...]]:
+    """What a person may want to know; less of it where the database is gone, which must not hide how the run ended."""
+    state, run_id, changed = run.databases.state, run.run_id, sum(run.tally.contacts.values())
+    try:
+        noted = await notes(state, run_id)
+        remarked = await remarks(
+            run.destination, run.databases, run.request, run.rows, run_id, total=total, changed=changed
+        )
+    except StorageError as error:
+        return (), (f"what else there is to know could not be read ({error}); `syncengine show` tells it by contact",)
+    return tuple(Noteworthy(note.contact_id, note.outcome, note.code, note.message) for note in noted), remarked
 
 
 async def _begun(

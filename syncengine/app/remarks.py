@@ -27,11 +27,11 @@ async def remarks(
 ) -> tuple[str, ...]:
     """``total`` is how many contacts the run was about, ``changed`` how many of them were not in step.
 
-    None: it ended before that was known.
+    None: it ended before that was known, or is to stop: the source is not asked then.
     """
     unnamed = await notes_left(databases.state, run_id)
     number, some = await dead_letters(databases.state, destination.name)
-    missing = await _missing(request, rows) if request.contacts else ()
+    missing = await _missing(request, rows) if request.contacts and total is not None else ()
     retried: Iterator[str] | tuple[str, ...] = ()
     if request.retry_of is not None and total is not None:
         retried = _of_retry(request.retry_of, request.batch, total, changed)

@@ -6,7 +6,9 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import Any, Self, TypeVar
 
@@ -96,24 +98,36 @@ class Stopped:
 
 _FIRST = "Stopping: what is under way is finished and written down. Once more stops at once."
 _SECOND = "Stopped at once: what became of the last requests is open, and the next run settles it."
+_GRACE = 26.0
+"""Seconds from the first signal until the command is stopped as by a second one: what sent it may kill after thirty."""
+_LAST = 2.0
+"""Seconds for that. What holds it up then, such as a database that has gone deaf, ends with the process."""
 
 
 def run_stoppable(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], stopped: Stopped) -> T | None:
     """Run a coroutine; the first SIGINT or SIGTERM asks it to stop, the second cancels it (then None is returned)."""
+    end = threading.Timer(_LAST, lambda: os._exit(stopped.exit_code or 1))  # as safe as any kill
+    end.daemon = True
 
     async def main() -> T | None:
         loop = asyncio.get_running_loop()
         event = asyncio.Event()
         task = asyncio.ensure_future(work(event))
 
+        def cut_short() -> None:
+            task.cancel()
+            if end.ident is None:
+                end.start()
+                _say(_SECOND)
+
         def on(number: int) -> None:
             if stopped.signal is None:
                 stopped.signal = number
-                err.print(_FIRST, soft_wrap=True)
                 event.set()
+                loop.call_later(_GRACE, cut_short)
+                _say(_FIRST)
             else:
-                err.print(_SECOND, soft_wrap=True)
-                task.cancel()
+                cut_short()
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, on, number)
@@ -122,4 +136,12 @@ def run_stoppable(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], stopp
         except asyncio.CancelledError:
             return None
 
-    return asyncio.run(main())
+    try:
+        return asyncio.run(main())
+    finally:
+        end.cancel()
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # nobody may be there any more to read it
+        err.print(text, soft_wrap=True)

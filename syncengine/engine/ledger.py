@@ -139,7 +139,8 @@ class Ledger:
             page.unanswered -= 1
 
     def fill(self, at: float) -> None:
-        """Every limit counts as used up as of ``at``: what was sent before is not known, but had arrived by then."""
+        """Every limit counts as used up as of ``at``: what was sent before is not known, but has arrived by then."""
+        self._late = max(self._late, at)
         for page in self._pages:
             page.hold(at, page.limit.calls)
 

@@ -88,7 +88,6 @@ class Process:
         )
         try:
             async with keeper.kept(pacing.stop), pacing:
-                await asyncio.sleep(grant.wait)
                 await _take_over(pacing, grant)
                 fence = Fence(self._database, settings.account, grant.epoch, self._life.hop)
                 wire = Wire(self._network, pacing, self._life, lambda allowed: self._sends(grant.epoch, allowed))
@@ -155,10 +154,10 @@ async def _claim(preparer: Preparer, keys: Keys | None, batches: Batches) -> Non
 
 async def _take_over(pacing: Pacing, grant: LeaseGrant) -> None:
     if grant.ledger is None:
-        pacing.ledger.fill(pacing.now())
+        pacing.ledger.fill(pacing.now() + grant.wait)
     elif grant.ledger or grant.epoch > 1:
         pacing.ledger.restore(grant.ledger, grant.elapsed, pacing.now())
-        await asyncio.sleep(pacing.unsettled())
+    await asyncio.sleep(pacing.unsettled())
 
 
 def _chunks(ids: Sequence[str]) -> list[Sequence[str]]:

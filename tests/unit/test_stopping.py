@@ -28,7 +28,7 @@ from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
 from syncengine.model.http import Request, Response
 from syncengine.model.mapping import Mapping as FieldMapping
 from syncengine.model.mapping import OnRemoved
-from syncengine.model.work import Batch, BatchKind, ContactState, Record, Status
+from syncengine.model.work import Batch, BatchKind, ContactOutcome, ContactState, Record, Status
 from syncengine.planning.plan import Plan
 from syncengine.ports import Allowed, BatchStore, ContactStore, Sender, Vendor
 from tests.virtual_time import run
@@ -59,7 +59,8 @@ class Waiters:
     async def sync(self, job: Job) -> Ending:
         del job
         self.turns += 1
-        return Ending(Record("7", Known(), Status.PENDING, None), postponed=True, wait=100.0)
+        outcome = ContactOutcome(OutcomeKind.DEFERRED)
+        return Ending(Record("7", Known(), Status.PENDING, None, outcome=outcome), postponed=True, wait=100.0)
 
     async def prepare(self, batch: Batch, turn: int = 1) -> Prepared:
         del batch, turn
@@ -88,27 +89,47 @@ class NoStore:
     async def record(self, batch: int, records: Sequence[Record]) -> None: ...
 
 
+async def dispatched(waiters: Waiters, *, by_call: bool) -> tuple[float, Tally]:
+    """When a run of one batch is over, and what was counted."""
+    tally, recorder = Tally(), Recorder(cast("ContactStore", NoStore()))
+    async with stopped_after(7.0, by_call=by_call) as (stopping, pacing), recorder.running():
+        await Dispatcher(
+            preparer=cast("Preparer", waiters),
+            contacts=cast("ContactSync", waiters),
+            batches=cast("BatchStore", OneBatch()),
+            recorder=recorder,
+            tally=tally,
+            workers=1,
+            stopping=stopping,
+            stop=pacing.stop,
+            advance=lambda _: None,
+        ).run()
+    return now(), tally
+
+
 @pytest.mark.parametrize("by_call", [True, False])
 def test_a_second_turn_is_not_waited_for_once_the_account_is_stopped(*, by_call: bool) -> None:
-    async def whole() -> tuple[float, int]:
-        waiters, recorder = Waiters(), Recorder(cast("ContactStore", NoStore()))
-        async with stopped_after(7.0, by_call=by_call) as (stopping, pacing), recorder.running():
-            await Dispatcher(
-                preparer=cast("Preparer", waiters),
-                contacts=cast("ContactSync", waiters),
-                batches=cast("BatchStore", OneBatch()),
-                recorder=recorder,
-                tally=Tally(),
-                workers=1,
-                stopping=stopping,
-                stop=pacing.stop,
-                advance=lambda _: None,
-            ).run()
-        return now(), waiters.turns
-
-    ended, turns = run(whole())
+    waiters = Waiters()
+    ended, tally = run(dispatched(waiters, by_call=by_call))
     assert ended == pytest.approx(7.0, abs=0.1)
-    assert turns == 1
+    assert waiters.turns == 1
+    assert tally.contacts["deferred"] == 1, "it was to be tried again"
+
+
+class Slow(Waiters):
+    """A source that takes its time."""
+
+    async def prepare(self, batch: Batch, turn: int = 1) -> Prepared:
+        await asyncio.sleep(3600.0)
+        return await super().prepare(batch, turn)
+
+
+@pytest.mark.parametrize("by_call", [True, False])
+def test_a_batch_is_not_waited_for_once_the_account_is_stopped(*, by_call: bool) -> None:
+    slow = Slow()
+    ended, _ = run(dispatched(slow, by_call=by_call))
+    assert ended == pytest.approx(7.0, abs=0.1)
+    assert slow.turns == 0
 
 
 class Nobody:

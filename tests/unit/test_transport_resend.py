@@ -74,8 +74,9 @@ async def test_two_drops_in_a_row_are_a_failure() -> None:
 
 
 @pytest.mark.asyncio
-async def test_no_second_permit_no_second_sending() -> None:
-    """The account is stopped between the attempts; that the first may have arrived is for the permit to remember."""
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_no_second_permit_no_second_sending(method: str) -> None:
+    """The account is stopped between the attempts; that the first may have arrived is remembered."""
     gate = NotedGate()
     seen: list[str] = []
 
@@ -84,7 +85,8 @@ async def test_no_second_permit_no_second_sending() -> None:
         gate.shut = VendorHalted("stop")
 
     async with serving(talk) as url, Transport(url, gate) as transport:
-        with pytest.raises(VendorHalted):
-            await transport.send(request("PUT"))
-    assert seen == ["PUT"]
+        with pytest.raises(VendorUnavailable, match="stop") as caught:
+            await transport.send(request(method))
+    assert caught.value.maybe_applied
+    assert seen == [method]
     assert gate.fates == ["abandoned"]

@@ -1,0 +1,75 @@
+"""Signals end a command even where the work does not listen, and where nobody reads what it says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+_PATIENCE = 60.0
+"""Seconds after which something that has to happen counts as not happening."""
+_DEAF = """
+import asyncio, sys
+from syncengine.cli import terminal
+
+async def work(stop):
+    print("there", flush=True)
+    while {heeds} or not stop.is_set():
+        try:
+            await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            if not {heeds}:
+                raise
+
+{settings}
+stopped = terminal.Stopped()
+terminal.run_stoppable(work, stopped)
+sys.exit(stopped.exit_code)
+"""
+
+
+@contextmanager
+def _working(settings: str = "", *, deaf: bool, errors: str = os.devnull) -> Iterator[subprocess.Popen[str]]:
+    """A command whose work has begun; what is ``deaf`` hears neither a stop nor a cancellation."""
+    code = _DEAF.format(heeds=deaf, settings=settings)
+    with (
+        Path(errors).open("w", encoding="utf-8") as stderr,
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "there\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_second_signal_ends_what_does_not_even_hear_a_cancellation(number: signal.Signals, code: int) -> None:
+    with _working("terminal._LAST = 0.1", deaf=True) as process:
+        process.send_signal(number)
+        while process.poll() is None:
+            process.send_signal(number)  # two that come at once are one
+            try:
+                process.wait(0.05)
+            except subprocess.TimeoutExpired:
+                continue
+        assert process.returncode == code
+
+
+def test_a_first_signal_ends_it_too_when_its_time_is_over() -> None:
+    with _working("terminal._GRACE = terminal._LAST = 0.1", deaf=True) as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(_PATIENCE) == 143
+
+
+def test_a_signal_is_heard_although_nothing_can_be_said_about_it() -> None:
+    with _working(deaf=False, errors="/dev/full") as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(_PATIENCE) == 143
