@@ -134,10 +134,17 @@ class ContactStore(Protocol):
         """Write steps and outcomes, in one transaction. A batch's contacts may come in several calls."""
         ...
 
-    async def link(self, contact_id: str, external_id: str, key: MatchKey | None = None) -> Link:
+    async def link(
+        self,
+        contact_id: str,
+        external_id: str,
+        key: MatchKey | None = None,
+        found_tags: frozenset[str] = frozenset(),
+    ) -> Link:
         """Make the contact the owner of a vendor contact that was found or made, unless another contact owns it.
 
-        A contact that left the source gives its vendor contact up. ``key`` is the one the vendor holds it under.
+        A contact that left the source gives its vendor contact up. ``key`` is the one the vendor holds it under,
+        ``found_tags`` are those it has that no call of ours is known to have set.
         """
         ...
 

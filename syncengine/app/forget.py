@@ -21,7 +21,7 @@ from syncengine.engine.tally import Tally
 from syncengine.errors import RunRefused, SyncEngineError
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.model.mapping import OnRemoved
-from syncengine.model.work import BatchKind, ContactState, RunKind, SourceRow
+from syncengine.model.work import BatchKind, RunKind, SourceRow
 from syncengine.storage import erasure
 from syncengine.storage.contacts import Contacts
 from syncengine.storage.runs import Batches, finish_run, start_run
@@ -60,7 +60,7 @@ async def _forget(destination: DestinationConfig, account: Account, databases: D
     name, fence = destination.name, account.fence
     run_id = await start_run(fence, name, identity_of(destination), RunKind.FORGET)
     store = Contacts(fence, name, run_id, numbered=False)
-    state = (await store.load([contact_id])).get(contact_id)
+    before = (await store.load([contact_id])).get(contact_id)
     batches = Batches(fence, run_id)
     await batches.add(BatchKind.REMOVALS, [contact_id])
     await _delete(destination, account, store, batches)
@@ -68,7 +68,11 @@ async def _forget(destination: DestinationConfig, account: Account, databases: D
     if stopped is not None:
         receipt = Receipt(name, contact_id, Erased.OPEN, stopped_by(stopped, destination))
     else:
-        receipt = _receipt(destination, contact_id, state, await erasure.outcome(fence, run_id, contact_id))
+        after = (await store.load([contact_id])).get(contact_id)
+        external_id = next(
+            (each.known.external_id for each in (after, before) if each and each.known.external_id), None
+        )
+        receipt = _receipt(destination, contact_id, external_id, await erasure.outcome(fence, run_id, contact_id))
     await finish_run(fence, run_id, "done" if receipt.status is not Erased.OPEN else "incomplete", {}, None)
     await erasure.end(fence, receipt)
     return receipt
@@ -93,10 +97,9 @@ async def _delete(destination: DestinationConfig, account: Account, store: Conta
 
 
 def _receipt(
-    destination: DestinationConfig, contact_id: str, state: ContactState | None, outcome: erasure.Outcome | None
+    destination: DestinationConfig, contact_id: str, external_id: str | None, outcome: erasure.Outcome | None
 ) -> Receipt:
     name, vendor = destination.name, destination.vendor
-    external_id = state.known.external_id if state else None
     deletion = vendor.capabilities.delete
     match outcome.kind if outcome else None:
         case None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
@@ -79,14 +79,13 @@ class Adoption:
             ids = ", ".join(sorted(remote.external_id for remote in found))
             return Adopted(contact_id, Finding.AMBIGUOUS, f"{len(found)} contacts at the vendor match: {ids}")
         (remote,) = found
-        link = await self._store.link(contact_id, remote.external_id)
+        known = settle.link(remote, desired, job.state.known, self._vendor.same)
+        link = await self._store.link(contact_id, remote.external_id, found_tags=known.found_tags)
         if link.owner is not None:
             return Adopted(contact_id, Finding.OWNED, f"{remote.external_id} belongs to {link.owner} already")
-        known = settle.link(remote, desired, job.state.known, self._vendor.same)
-        known = replace(known, tags=known.tags | (link.tags & remote.tags))
         record = Record(
             contact_id=contact_id,
-            known=known,
+            known=settle.inherit(known, link.tags & remote.tags),
             status=Status.PENDING,
             source_hash=None,
             rejections=job.state.rejections,

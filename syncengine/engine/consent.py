@@ -9,6 +9,7 @@ from functools import partial
 from syncengine.engine.task import Job
 from syncengine.errors import ContactSuppressed
 from syncengine.model.consent import Subject, subjects
+from syncengine.model.contact import Pending
 from syncengine.model.mapping import Mapping as ContactMapping
 from syncengine.planning.mapping import has_opted_out
 from syncengine.ports import Allowed, ContactStore, SourceReader
@@ -18,11 +19,12 @@ OPTED_OUT = "opted_out"
 
 
 def subjects_of(job: Job) -> tuple[Subject, ...]:
-    """All that a suppression may name the job's contact by: as it is wanted, and as it is known."""
-    known, desired = job.state.known, job.desired
-    keys = [*(desired.keys if desired else ()), *((known.key,) if known.key else ())]
-    wanted = desired.fields.values() if desired else ()
-    return subjects(job.state.contact_id, (*wanted, *known.fields.values(), *(key.value for key in keys)))
+    """All that a suppression may name the job's contact by: as it is wanted, as it is known, and as it may be known."""
+    known, desired, pending = job.state.known, job.desired, job.state.known.pending or Pending()
+    keys = [*(desired.keys if desired else ()), *((known.key,) if known.key else ()), *pending.keys]
+    fields = (desired.fields if desired else {}, known.fields, pending.fields)
+    values = (value for each in fields for value in each.values())
+    return subjects(job.state.contact_id, (*values, *(key.value for key in keys)))
 
 
 class Consent:

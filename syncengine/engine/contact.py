@@ -164,11 +164,10 @@ class ContactSync:
         return self._rejected(turn, AMBIGUOUS)
 
     async def _link(self, turn: _Turn, remote: Remote, key: MatchKey | None = None) -> Ending | None:
-        link = await self._store.link(turn.job.state.contact_id, remote.external_id, key)
+        known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same)
+        link = await self._store.link(turn.job.state.contact_id, remote.external_id, key, known.found_tags)
         if link.owner is None:
-            known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same)
-            inherited = link.tags & remote.tags
-            turn.known = replace(known, tags=known.tags | inherited, found_tags=known.found_tags - inherited)
+            turn.known = settle.inherit(known, link.tags & remote.tags)
             return None
         if turn.job.turn == 1:
             return replace(self._held(turn, link.owner), postponed=True)
@@ -182,7 +181,7 @@ class ContactSync:
         if isinstance(plan, Rejected):
             return self._rejected(turn, plan)
         doubtful = turn.known.pending is not None
-        left = left_in_doubt(turn.known, self._task.on_removed) if turn.job.desired is None else None
+        left = self._left(turn, plan)
         for index, planned in enumerate(plan.calls):
             newest = turn.known.external_id or planned.external_id
             call = planned if planned.external_id == newest else replace(planned, external_id=newest)
@@ -212,7 +211,7 @@ class ContactSync:
                 open_still = settle.remaining(rest, besides=left)
                 self._recorder.put(turn.job.batch, records.step(turn.job, turn.known, open_still))
         unsupported = plan.unsupported + turn.dropped
-        left = left if turn.known.external_id else None
+        left = left if turn.known.external_id or not plan.calls else None  # nothing of one that was deleted
         record = records.in_step(
             turn.job, turn.known, turn.actions, turn.meter.requests, unsupported, turn.receipt, left
         )
@@ -248,6 +247,12 @@ class ContactSync:
         if job.desired is None:
             return plan_removal(job.state.contact_id, turn.known, self._task.on_removed, self._capabilities)
         return plan_contact(job.desired, turn.known, self._capabilities)
+
+    def _left(self, turn: _Turn, plan: Plan) -> Pending | None:
+        """What stays in doubt once the plan is carried out."""
+        if turn.job.desired is None:
+            return left_in_doubt(turn.known, self._task.on_removed, self._capabilities)
+        return settle.unasked(turn.known, plan)
 
     def _learn(self, turn: _Turn, call: Call, applied: Applied) -> None:
         learned = settle.learn(turn.known, call, applied, self._capabilities)

@@ -18,7 +18,7 @@ from syncengine.planning.mapping import desire, has_opted_out, no_match_key
 from syncengine.planning.match_keys import hashes
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import left_in_doubt, plan_removal
-from syncengine.planning.settle import intent, made_under, needs_look_up, revived
+from syncengine.planning.settle import intent, made_under, needs_look_up, revived, unasked
 from syncengine.planning.survey import Survey
 from syncengine.ports import ContactStore, KeyStore, SourceReader
 
@@ -170,7 +170,8 @@ class Preparer:
         if plan.calls:
             return job
         settled = state.status is Status.SYNCED and state.source_hash == row.source_hash and known.pending is None
-        return None if settled else records.in_step(job, known, (), 0, plan.unsupported)
+        left = unasked(known, plan)
+        return None if settled else records.in_step(job, known, (), 0, plan.unsupported, left=left)
 
     def _refused(
         self, batch: int, state: ContactState, desired: Desired | None, row: SourceRow, refusal: Rejected
@@ -190,7 +191,7 @@ class Preparer:
         unknown = needs_look_up(None, state.known, self._capabilities, find_first=False)
         if plan.calls or unknown:
             return job
-        left = left_in_doubt(state.known, self._task.on_removed)
+        left = left_in_doubt(state.known, self._task.on_removed, self._capabilities)
         return records.in_step(job, state.known, (), 0, plan.unsupported, left=left)
 
 

@@ -24,10 +24,13 @@ def identity(
 ) -> tuple[MatchKey | None, tuple[Unsupported, ...]]:
     """The key calls go by. Where it is the only identity, the one the contact was taken in under stays."""
     wished = desired.keys[0] if desired.keys else None
-    if capabilities.identity is None or known.key is None:
+    taken_in = known.key
+    if taken_in is None and known.pending and known.pending.creates and known.pending.keys:
+        taken_in = known.pending.keys[0]  # it may be there under this one, and could not be told from a second one
+    if capabilities.identity is None or taken_in is None:
         return wished, ()
-    changed = wished is not None and wished != known.key
-    return known.key, (Unsupported("change_key", capabilities.identity),) if changed else ()
+    changed = wished is not None and wished != taken_in
+    return taken_in, (Unsupported("change_key", capabilities.identity),) if changed else ()
 
 
 def upsert_key(desired: Desired, write: Write) -> MatchKey | None:

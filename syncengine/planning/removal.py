@@ -26,18 +26,22 @@ def plan_removal(contact_id: str, known: Known, policy: OnRemoved, capabilities:
     return _untagged(contact_id, known, capabilities)
 
 
-def left_in_doubt(known: Known, policy: OnRemoved) -> Pending | None:
+def left_in_doubt(known: Known, policy: OnRemoved, capabilities: Capabilities) -> Pending | None:
     """What of the intents of a contact stays unknown once its removal is carried out: it matters when it returns.
 
-    Tags and lists are settled by the removal, fields are not.
+    Tags and lists are settled by the removal. Fields are not, nor is a deletion that was once asked for, nor a create
+    where nobody can be looked up.
     """
     pending = known.pending
-    if pending is None or known.external_id is None:
+    if pending is None:
         return None
+    if known.external_id is None:
+        return pending if pending.creates and not capabilities.find_by else None
     if policy is OnRemoved.IGNORE:
         left = replace(pending, creates=False, keys=())
     else:
-        left = Pending(fields={name: v for name, v in pending.fields.items() if not name.startswith(LISTS)})
+        fields = {name: value for name, value in pending.fields.items() if not name.startswith(LISTS)}
+        left = Pending(fields=fields, deletes=pending.deletes)
     return left if replace(left, age=None) != Pending() else None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.capabilities import Capabilities, matches
-from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
+from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending, Remote
 from syncengine.model.http import Json
 from syncengine.planning.normalise import text
 from syncengine.planning.plan import Plan
@@ -72,6 +72,7 @@ def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[
     """What is known of a contact that was found: the vendor's word, in our form where it means the same.
 
     Tags that our own unknown calls added or were to remove count as ours; all others are left to whoever set them.
+    Lists that the vendor does not show stay in doubt.
     """
     fields, pending = {}, known.pending
     # Of who left, what was sent is looked at: it matters when the contact returns.
@@ -80,14 +81,25 @@ def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[
         if name in remote.fields:
             theirs = remote.fields[name]
             fields[name] = value if same(name, value, theirs) else theirs
+    lists = {
+        name: value
+        for name, value in (pending.fields if pending else {}).items()
+        if name.startswith(LISTS) and name not in remote.fields
+    }
     mine = known.tags | ((pending.add_tags | pending.remove_tags) if pending else frozenset())
     return Known(
         external_id=remote.external_id,
         key=known.key or (desired.keys[0] if desired and desired.keys else None),
         fields={name: value for name, value in fields.items() if value is not None},
         tags=remote.tags & mine,
-        found_tags=remote.tags - mine if desired else frozenset(),
+        found_tags=remote.tags - mine,
+        pending=Pending(fields=lists) if lists else None,
     )
+
+
+def inherit(known: Known, tags: frozenset[str]) -> Known:
+    """What is known of a contact that was found when these of its tags are ours all the same."""
+    return replace(known, tags=known.tags | tags, found_tags=known.found_tags - tags)
 
 
 def revived(known: Known, match_on: Sequence[str]) -> Known:
@@ -113,14 +125,20 @@ def revived(known: Known, match_on: Sequence[str]) -> Known:
 def made_under(known: Known, capabilities: Capabilities) -> Known:
     """What is known of a contact whose create is known to have reached a vendor contact, if no more was noted of it.
 
-    The vendor tells contacts apart by the key it was sent under: that value is held, and no later write could set it.
-    Of several keys it is the one that was noted when the contact was linked.
+    The vendor tells contacts apart by the key it was sent under: that value is held, unless a later write could set
+    another one. Of several keys it is the one that was noted when the contact was linked.
     """
     create, pending = capabilities.create, known.pending
     if known.external_id is None or pending is None or not pending.creates or create is None:
         return known
     sure = pending.keys[0] if len(pending.keys) == 1 else known.key
-    fields = {sure.field: _held(sure, pending)} if sure and sure.field in create.keyed_by else {}
+    if sure is None or sure.field not in create.keyed_by:
+        return known
+    fields = {sure.field: _held(sure, pending)}
+    writes = [write for write in (capabilities.update, capabilities.upsert) if write]
+    changed = pending.fields.get(sure.field, sure.value) != fields[sure.field]
+    if changed and any(matches(sure.field, write.fields) for write in writes):
+        return known  # a later write may have been sent, and may have arrived
     left = {name: value for name, value in pending.fields.items() if name not in fields}
     return replace(known, fields={**known.fields, **fields}, pending=replace(pending, fields=left))
 
@@ -183,6 +201,18 @@ def remaining(calls: Sequence[Call], *, age: float | None = None, besides: Pendi
         age=age,
     )
     return merge(besides, left) if besides else left
+
+
+def unasked(known: Known, plan: Plan) -> Pending | None:
+    """What of earlier intents stays unknown once the plan is carried out: fields it does not touch.
+
+    Nobody asks for them now. When somebody does, what is held there must not be taken for known.
+    """
+    if known.pending is None:
+        return None
+    touched = {name for call in plan.calls for name in call.fields}
+    fields = {name: value for name, value in known.pending.fields.items() if name not in touched}
+    return Pending(fields=fields) if fields else None
 
 
 def learn(known: Known, call: Call, applied: Applied, capabilities: Capabilities) -> Known:

@@ -76,7 +76,13 @@ class Contacts:
                 await connection.execute(_SQL["record_outcome"], self._run_id, *_outcome_columns(batch, finished))
 
     @patient
-    async def link(self, contact_id: str, external_id: str, key: MatchKey | None = None) -> Link:
+    async def link(
+        self,
+        contact_id: str,
+        external_id: str,
+        key: MatchKey | None = None,
+        found_tags: frozenset[str] = frozenset(),
+    ) -> Link:
         account = self._fence.account
         async with self._fence.writing(sending=True) as connection:
             await connection.execute(_SQL["one_at_a_time"], account, external_id)
@@ -96,6 +102,8 @@ class Contacts:
                 await connection.execute(_SQL["forget_known"], owner["destination"], [owner["contact_id"]])
                 inherited = _dump(_pending_json(doubt))
                 await connection.execute(_SQL["inherit"], self._destination, contact_id, inherited)
+            if theirs := found_tags - doubt.remove_tags:
+                await connection.execute(_SQL["found_with"], self._destination, contact_id, _dump(sorted(theirs)))
         return Link(tags=doubt.remove_tags)
 
     @patient
@@ -118,7 +126,7 @@ class Contacts:
                 record.status.value,
                 record.rejections,
                 record.rejected_hash,
-                record.outcome.code if record.outcome and record.status in (Status.REJECTED, Status.DEAD) else None,
+                _code(record),
             )
             for record in records
         ]
@@ -186,6 +194,13 @@ def _state(row: asyncpg.Record) -> ContactState:
         rejections=row["rejections"],
         rejected_hash=row["rejected_hash"],
     )
+
+
+def _code(record: Record) -> str | None:
+    """Why it is not in step, where somebody asks for that later."""
+    if record.outcome is None or record.status in (Status.PENDING, Status.SYNCED):
+        return None
+    return record.outcome.code or None
 
 
 def _dump(value: Json) -> str:

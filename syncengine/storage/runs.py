@@ -122,6 +122,7 @@ async def start_run(
             settings,
             identity.source,
         )
+        await connection.execute(_SQL["move_keys"], destination, fence.account)
         await connection.execute(_SQL["let_go_unmade"], destination)
         await connection.execute(_SQL["look_again"], destination)
         run_id: int = await connection.fetchval(

@@ -12,7 +12,6 @@ from syncengine.model.work import BatchKind, ContactOutcome, ContactState, Inten
 from tests.memory.database import Database, Fence, KnownRow, StateRow, kept, known_of
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
-_REFUSED = (Status.REJECTED, Status.DEAD)
 
 
 class Contacts:
@@ -67,13 +66,20 @@ class Contacts:
                 assert record.outcome is not None
                 self._write_outcome(database, record.contact_id, record.outcome)
 
-    async def link(self, contact_id: str, external_id: str, key: MatchKey | None = None) -> Link:
+    async def link(
+        self,
+        contact_id: str,
+        external_id: str,
+        key: MatchKey | None = None,
+        found_tags: frozenset[str] = frozenset(),
+    ) -> Link:
         async with self._fence.writing("link", sending=True) as database:
             owner = self._owner(database, contact_id, external_id)
             if owner and (database.states[owner].status is not Status.REMOVED or self._is_back(database, owner)):
                 link = Link("/".join(owner), database.states[owner].source_hash is not None)
             else:
-                self._state(database, contact_id).external_id = external_id
+                state = self._state(database, contact_id)
+                state.external_id, state.status, state.source_hash = external_id, Status.PENDING, None
                 if key is not None:
                     self._known(database, contact_id).key = key
                 mine = database.known.get((self._destination, contact_id), KnownRow())
@@ -83,6 +89,8 @@ class Contacts:
                     left = database.known.pop(owner, KnownRow())
                     doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(left))
                     self._known(database, contact_id).pending = doubt
+                if theirs := found_tags - doubt.remove_tags:
+                    self._known(database, contact_id).found_tags = theirs
                 link = Link(tags=doubt.remove_tags)
         return link
 
@@ -128,7 +136,8 @@ class Contacts:
         row.status = record.status
         row.rejections = record.rejections
         row.rejected_hash = record.rejected_hash
-        row.code = record.outcome.code if record.outcome and record.status in _REFUSED else None
+        in_step = record.outcome is None or record.status in (Status.PENDING, Status.SYNCED)
+        row.code = None if in_step or record.outcome is None else record.outcome.code or None
 
     def _write_known(self, database: Database, record: Record) -> None:
         known, place = record.known, (self._destination, record.contact_id)

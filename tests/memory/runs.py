@@ -23,14 +23,15 @@ def _judge_again(database: Database, destination: str) -> None:
     last = database.last_runs.get(destination)
     waiting = [row for (run, _), row in database.batches.items() if run == last and row.totals is None]
     unmade = {contact for row in waiting for contact in row.contact_ids}
-    for place in [place for place in database.keys if place[0] == destination and place[1] in unmade]:
-        state = database.states.get(place[:2])
+    for contact_id in unmade:
+        state = database.states.get((destination, contact_id))
         if state is None or state.status is Status.REMOVED:
-            del database.keys[place]
-            continue
-        state.source_hash = None
-        if state.status is Status.DEAD:
-            state.rejected_hash = None
+            for place in [place for place in database.keys if place[:2] == (destination, contact_id)]:
+                del database.keys[place]
+        else:
+            state.source_hash = None
+            if state.status is Status.DEAD:
+                state.rejected_hash = None
 
 
 async def finish_run(fence: Fence, run_id: int, status: str) -> None:

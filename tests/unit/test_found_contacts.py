@@ -27,6 +27,20 @@ def test_tags_of_others_are_known_and_those_an_unknown_call_sent_are_ours() -> N
     assert known.found_tags == frozenset({"theirs", "wanted"})
 
 
+def test_tags_of_others_are_known_of_one_who_left_too() -> None:
+    assert link(THERE, None, UNKNOWN, _same).found_tags == frozenset({"theirs", "wanted"})
+
+
+def test_tags_that_were_to_be_removed_are_ours() -> None:
+    known = link(THERE, WANTED, Known(pending=Pending(creates=True, remove_tags=frozenset({"sent"}))), _same)
+    assert known.tags == frozenset({"sent"})
+
+
+def test_lists_that_the_vendor_does_not_show_stay_in_doubt() -> None:
+    pending = Pending(creates=True, fields={"name": "Ilse", "lists.vip": True}, add_tags=frozenset({"sent"}))
+    assert link(THERE, WANTED, Known(pending=pending), _same).pending == Pending(fields={"lists.vip": True})
+
+
 def test_tags_of_others_stay_whether_or_not_they_are_wanted_in_between() -> None:
     known = link(THERE, WANTED, Known(), _same)
     later = plan_contact(Desired("7", WANTED.fields, frozenset({"theirs"})), known, SPLITTING)

@@ -24,7 +24,9 @@ RETURNING kind
 
 -- name: plan_again
 -- Whoever was passed over is looked at once more: the suppression that is left may be another one's.
-UPDATE syncengine.sync_state SET source_hash = NULL WHERE status = 'suppressed'
+-- One that left meanwhile was neither untagged nor deleted.
+UPDATE syncengine.sync_state SET source_hash = NULL, status = CASE status WHEN 'removed' THEN 'pending' ELSE status END
+WHERE status = 'suppressed' OR (status = 'removed' AND code = 'suppressed')
 
 -- name: counts
 SELECT kind, reason, count(*) AS number, max(since) AS latest FROM syncengine.sync_suppression

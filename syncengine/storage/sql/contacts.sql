@@ -103,12 +103,17 @@ UPDATE syncengine.sync_state SET external_id = NULL WHERE destination = $1 AND c
 -- name: own
 INSERT INTO syncengine.sync_state (destination, contact_id, contact_number, status, external_id)
 VALUES ($1, $2, $3, 'pending', $4)
-ON CONFLICT (destination, contact_id) DO UPDATE SET external_id = excluded.external_id
+ON CONFLICT (destination, contact_id) DO UPDATE SET
+    external_id = excluded.external_id, status = 'pending', source_hash = NULL
 
 -- name: held_under
 INSERT INTO syncengine.sync_known (destination, contact_id, match_field, match_key)
 VALUES ($1, $2, $3, $4)
 ON CONFLICT (destination, contact_id) DO UPDATE SET match_field = excluded.match_field, match_key = excluded.match_key
+
+-- name: found_with
+INSERT INTO syncengine.sync_known (destination, contact_id, found_tags) VALUES ($1, $2, $3::jsonb)
+ON CONFLICT (destination, contact_id) DO UPDATE SET found_tags = excluded.found_tags
 
 -- name: pending
 SELECT pending FROM syncengine.sync_known WHERE destination = $1 AND contact_id = $2

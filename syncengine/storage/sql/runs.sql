@@ -25,9 +25,13 @@ WHERE k.destination = $1 AND k.contact_id = unmade.contact_id
   AND NOT EXISTS (SELECT FROM syncengine.sync_state AS s
                   WHERE s.destination = k.destination AND s.contact_id = k.contact_id AND s.status <> 'removed')
 
+-- name: move_keys
+-- The account may have another name since.
+UPDATE syncengine.sync_key SET account = $2 WHERE destination = $1 AND account <> $2
+
 -- name: look_again
--- The rows of the others are looked at again: one that had changed when it was judged, and is as it was before, would be
--- found by no diff either.
+-- The rows of the others are looked at again: of one that had changed when it was judged, and is as it was before, the
+-- match keys were judged by what it was meanwhile, and no diff would find it.
 UPDATE syncengine.sync_state AS s
 SET source_hash = NULL, rejected_hash = CASE WHEN s.status <> 'dead' THEN s.rejected_hash END
 FROM (SELECT unnest(b.contact_ids) AS contact_id
@@ -36,7 +40,6 @@ FROM (SELECT unnest(b.contact_ids) AS contact_id
         AND b.run_id = (SELECT max(run_id) FROM syncengine.sync_run WHERE destination = $1)) AS unmade
 WHERE s.destination = $1 AND s.contact_id = unmade.contact_id
   AND s.status <> 'removed' AND (s.source_hash IS NOT NULL OR s.status = 'dead')
-  AND EXISTS (SELECT FROM syncengine.sync_key AS k WHERE k.destination = $1 AND k.contact_id = s.contact_id)
 
 -- name: start
 INSERT INTO syncengine.sync_run (destination, account, kind, retry_of, epoch)
