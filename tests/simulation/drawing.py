@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 
 from tests.simulation.history import Another, Event, History, Jump, Night, Outage, Standstill, Stop, Suppress
@@ -39,11 +38,9 @@ def drawn(vendor: str, seed: int) -> History:
     contacts = sorted({*SCENES[scene].before, *SCENES[scene].after, 7})
     if destinations > 1:
         contacts += sorted({*BESIDES.before, *BESIDES.after})
-    suppresses = not SCENES[scene].hands_on and random.random() < 0.3
+    suppresses = random.random() < 0.3
     nights = tuple(_night(random, contacts, suppresses=suppresses) for _ in range(random.choice((1, 1, 2, 2, 3))))
     inherits = any(map(_inherits, nights))
-    if inherits:  # one about whom nothing is sent would keep the key
-        nights = tuple(map(_without_suppressions, nights))
     return History(
         pair=pair.name,
         scene=scene,
@@ -58,10 +55,6 @@ def drawn(vendor: str, seed: int) -> History:
 def _inherits(night: Night) -> bool:
     events = (*night.then, *(event for _, event in night.events))
     return any(isinstance(event, Twisted) and event.twist is Twist.INHERITS for event in events)
-
-
-def _without_suppressions(night: Night) -> Night:
-    return replace(night, events=tuple(each for each in night.events if not isinstance(each[1], Suppress)))
 
 
 def _night(random: Random, contacts: list[int], *, suppresses: bool) -> Night:

@@ -207,7 +207,7 @@ class _Play:
                 others.append(loop.create_task(world.run(), context=elsewhere()))
             case Stop():
                 life.told_to_stop = True
-            case Suppress(contact):
+            case Suppress(contact) if self._sources.silence(contact):
                 world.suppress(contact_id(contact))
 
     def _let(self, twisted: Twisted) -> None:

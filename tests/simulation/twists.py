@@ -46,12 +46,14 @@ class Sources:
         self._freed = {False: 0, True: 0}
         """The match key somebody gave up last at either destination; one hears later what is new at the other."""
         self._fresh = 20
+        self._silent: set[int] = set()
 
     def let(self, twisted: Twisted) -> None:
         """Let it happen, unless two rows would then have one key.
 
         Where the vendor cannot change a key, one who has it keeps it, so that nobody else ever asks for it. Of those
         who left, one at most may have kept a key that somebody asks for: nobody guesses which of two copies to take.
+        One about whom nothing is sent keeps its key at the vendor.
         """
         contact = twisted.contact
         self._fresh += 1
@@ -62,10 +64,19 @@ class Sources:
             return
         if any(len(self._asked[wish.key] - now.keys() - {each}) > 1 for each, wish in now.items()):
             return
+        if any(self._asked[wish.key] & self._silent - {each} for each, wish in now.items()):
+            return
         if contact in self.now and (contact not in now or now[contact].key != self.now[contact].key):
             self._freed[is_beside(contact)] = self.now[contact].key
         self.now = now
         self._ask(now)
+
+    def silence(self, contact: int) -> bool:
+        """Whether nothing may be sent about a contact from now on: not where somebody else asks for its match key."""
+        if any(contact in self._asked[wish.key] for each, wish in self.now.items() if each != contact):
+            return False
+        self._silent.add(contact)
+        return True
 
     def _after(self, twisted: Twisted) -> dict[int, Wish]:
         contact, now, was = twisted.contact, dict(self.now), self._before.get(twisted.contact)
