@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from syncengine.engine import records
@@ -25,48 +25,16 @@ from syncengine.engine.exchange import Meter
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Retrier
 from syncengine.engine.task import Job, Task
+from syncengine.engine.turn import LAST_TURN, Ending, Turn
 from syncengine.errors import AccountStopped, ContactSuppressed, VendorUnavailable
-from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, Unsupported
-from syncengine.model.contact import Known, MatchKey, Pending, Remote
+from syncengine.model.calls import Answer, Applied, Call, Exists, Rejected
+from syncengine.model.contact import MatchKey, Pending, Remote
 from syncengine.model.http import Exchange
-from syncengine.model.work import Record
 from syncengine.planning import settle
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.refusals import weight
 from syncengine.planning.removal import left_in_doubt, plan_removal
 from syncengine.ports import ContactStore, Vendor
-
-LAST_TURN = 3
-"""After one wait for another contact, and one for the vendor."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a contact's turn ended."""
-
-    record: Record
-    refused: bool = False
-    """The vendor refused this contact, or the rest of what was to be sent for it."""
-    weight: int = 0
-    """What the refusal weighs (see ``refusals.weight``)."""
-    unreachable: bool = False
-    """The vendor judged nothing for as long as it was asked."""
-    postponed: bool = False
-    """It is worth another turn: another contact that holds its match key is about to let go, or see ``wait``."""
-    wait: float = 0.0
-    """Seconds until the vendor, which has just created it, will let it be written to."""
-
-
-@dataclass(slots=True)
-class _Turn:
-    """A contact's turn so far."""
-
-    job: Job
-    known: Known
-    meter: Meter
-    actions: tuple[Action, ...] = ()
-    dropped: tuple[Unsupported, ...] = ()
-    receipt: str = ""
 
 
 class ContactSync:
@@ -93,7 +61,7 @@ class ContactSync:
 
     async def sync(self, job: Job) -> Ending:
         """The contact's turn, to its end. Raises StorageError and LeaseLost only."""
-        turn = _Turn(job, job.state.known, Meter(self._consent.about(job) if self._consent else None))
+        turn = Turn(job, job.state.known, Meter(self._consent.about(job) if self._consent else None))
         if self._stopping.is_set():
             return self._deferred(turn, "stopped", AccountStopped("the run was stopped before this contact's turn"))
         try:
@@ -105,21 +73,21 @@ class ContactSync:
         except ContactSuppressed as error:
             return self._suppressed(turn, error.reason)
 
-    async def _take(self, turn: _Turn) -> Ending:
+    async def _take(self, turn: Turn) -> Ending:
         for _ in range(self._task.patience.attempts):
             ending = await self._settle(turn) or await self._send(turn)
             if ending is not None:
                 return ending
         return self._unsettled(turn)
 
-    def _put_off(self, turn: _Turn, error: VendorUnavailable) -> Ending:
+    def _put_off(self, turn: Turn, error: VendorUnavailable) -> Ending:
         ending = self._deferred(turn, "unreachable", error)
         if turn.job.turn == LAST_TURN or not not_ready(error, turn.actions):
             return ending
         ready_in = min(self._capabilities.settles_within, self._task.patience.max_wait)
         return replace(ending, postponed=True, wait=ready_in)
 
-    async def _settle(self, turn: _Turn) -> Ending | None:
+    async def _settle(self, turn: Turn) -> Ending | None:
         """Look up what has to be; None when the contact is ready to be planned."""
         desired = turn.job.desired
         look_up = settle.needs_look_up(desired, turn.known, self._capabilities, find_first=self._task.find_first)
@@ -136,7 +104,7 @@ class ContactSync:
             turn.known = settle.absent(turn.known)
         return ending or self._refusal(turn)
 
-    async def _look_up(self, turn: _Turn, look_up: settle.LookUp) -> tuple[bool, Ending | None]:
+    async def _look_up(self, turn: Turn, look_up: settle.LookUp) -> tuple[bool, Ending | None]:
         """Whether any key finds the contact, and how its turn ends where what is found cannot be its own."""
         desired = turn.job.desired
         for key in look_up.keys:
@@ -154,16 +122,16 @@ class ContactSync:
                     return True, ending
         return False, None
 
-    async def _owners(self, turn: _Turn, hits: Sequence[Remote]) -> Mapping[str, str]:
+    async def _owners(self, turn: Turn, hits: Sequence[Remote]) -> Mapping[str, str]:
         return await self._store.owners(turn.job.state.contact_id, [remote.external_id for remote in hits])
 
-    def _one_of_several(self, turn: _Turn, owners: Mapping[str, str]) -> Ending:
+    def _one_of_several(self, turn: Turn, owners: Mapping[str, str]) -> Ending:
         """Nobody can tell which it is, unless all others are contacts of ours that let go in this run."""
         if owners and turn.job.turn == 1:
             return replace(self._held(turn, min(owners.values())), postponed=True)
         return self._rejected(turn, AMBIGUOUS)
 
-    async def _link(self, turn: _Turn, remote: Remote, key: MatchKey | None = None) -> Ending | None:
+    async def _link(self, turn: Turn, remote: Remote, key: MatchKey | None = None) -> Ending | None:
         known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same)
         link = await self._store.link(turn.job.state.contact_id, remote.external_id, key, known.found_tags)
         if link.owner is None:
@@ -175,7 +143,7 @@ class ContactSync:
             return self._held(turn, link.owner)
         return self._rejected(turn, owned(link.owner))
 
-    async def _send(self, turn: _Turn) -> Ending | None:
+    async def _send(self, turn: Turn) -> Ending | None:
         """Plan against what is known now and send; None when a create's outcome is unknown and to be looked up."""
         plan = self._plan(turn)
         if isinstance(plan, Rejected):
@@ -217,7 +185,7 @@ class ContactSync:
         )
         return Ending(record)
 
-    async def _answer(self, turn: _Turn, call: Call, *, repeatable: bool) -> Answer:
+    async def _answer(self, turn: Turn, call: Call, *, repeatable: bool) -> Answer:
         def make() -> Exchange[Answer]:
             exchange = self._vendor.send(call)
             return visible(exchange) if created(turn.actions) else exchange
@@ -228,7 +196,7 @@ class ContactSync:
         return answer
 
     async def _taken_over(
-        self, turn: _Turn, call: Call, applied: Applied, in_doubt: Callable[[], Pending | None]
+        self, turn: Turn, call: Call, applied: Applied, in_doubt: Callable[[], Pending | None]
     ) -> Ending | None:
         """The end for a contact whose write by a match key went to a vendor contact that another one owns."""
         if turn.known.external_id or not applied.external_id or not by_key(call, self._capabilities):
@@ -240,7 +208,7 @@ class ContactSync:
             raise
         return self._rejected(turn, owned(link.owner)) if link.owner else None
 
-    def _plan(self, turn: _Turn) -> Plan | Rejected:
+    def _plan(self, turn: Turn) -> Plan | Rejected:
         job = turn.job
         if turn.known == job.state.known:  # nothing was learned since the batch was planned
             return job.plan
@@ -248,13 +216,13 @@ class ContactSync:
             return plan_removal(job.state.contact_id, turn.known, self._task.on_removed, self._capabilities)
         return plan_contact(job.desired, turn.known, self._capabilities)
 
-    def _left(self, turn: _Turn, plan: Plan) -> Pending | None:
+    def _left(self, turn: Turn, plan: Plan) -> Pending | None:
         """What stays in doubt once the plan is carried out."""
         if turn.job.desired is None:
             return left_in_doubt(turn.known, self._task.on_removed, self._capabilities)
         return settle.unasked(turn.known, plan)
 
-    def _learn(self, turn: _Turn, call: Call, applied: Applied) -> None:
+    def _learn(self, turn: Turn, call: Call, applied: Applied) -> None:
         learned = settle.learn(turn.known, call, applied, self._capabilities)
         pending = turn.known.pending
         turn.known = learned if learned.pending is pending else replace(learned, pending=pending)
@@ -264,11 +232,11 @@ class ContactSync:
         if applied.receipt:
             self._retrier.scheduled()
 
-    def _refusal(self, turn: _Turn) -> Ending | None:
+    def _refusal(self, turn: Turn) -> Ending | None:
         """The end for a contact that our own check refused; None for all others."""
         return self._rejected(turn, turn.job.refusal) if turn.job.refusal else None
 
-    def _rejected(self, turn: _Turn, refusal: Rejected) -> Ending:
+    def _rejected(self, turn: Turn, refusal: Rejected) -> Ending:
         job = turn.job
         record = records.rejected(
             job.state,
@@ -281,7 +249,7 @@ class ContactSync:
         )
         return Ending(record, refused=refusal.by_vendor, weight=weight(job.state, job.source_hash))
 
-    def _deferred(self, turn: _Turn, code: str, error: VendorUnavailable | AccountStopped) -> Ending:
+    def _deferred(self, turn: Turn, code: str, error: VendorUnavailable | AccountStopped) -> Ending:
         unreachable = isinstance(error, VendorUnavailable)
         record = records.deferred(
             turn.job,
@@ -295,7 +263,7 @@ class ContactSync:
         )
         return Ending(record, unreachable=unreachable and not turn.actions)
 
-    def _suppressed(self, turn: _Turn, reason: str) -> Ending:
+    def _suppressed(self, turn: Turn, reason: str) -> Ending:
         job = turn.job
         record = records.suppressed(
             job.state,
@@ -308,9 +276,9 @@ class ContactSync:
         )
         return Ending(record)
 
-    def _unsettled(self, turn: _Turn) -> Ending:
+    def _unsettled(self, turn: Turn) -> Ending:
         return self._deferred(turn, "unsettled", VendorUnavailable(UNSETTLED, maybe_applied=True))
 
-    def _held(self, turn: _Turn, owner: str) -> Ending:
+    def _held(self, turn: Turn, owner: str) -> Ending:
         message = f"its match key is still held at the vendor by contact {owner}, which has work to do first"
         return Ending(records.deferred(turn.job, turn.known, "key_still_held", message, requests=turn.meter.requests))

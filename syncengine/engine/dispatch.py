@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import assert_never
 
-from syncengine.engine.contact import LAST_TURN, ContactSync, Ending
+from syncengine.engine.contact import ContactSync
 from syncengine.engine.judgement import Judge
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.stopping import broken_off_by
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Job
+from syncengine.engine.turn import LAST_TURN, Ending
 from syncengine.errors import AccountStopped, RunStopped, SourceError
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.events import Event, Tell, nobody

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from syncengine.engine.contact import Ending
+from syncengine.engine.turn import Ending
 from syncengine.errors import AccountStopped, VendorHalted
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.work import ContactOutcome, Record, Status

@@ -10,11 +10,12 @@ from typing import cast
 
 import pytest
 
-from syncengine.engine.contact import ContactSync, Ending
+from syncengine.engine.contact import ContactSync
 from syncengine.engine.exchange import Meter
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Patience, Retrier
 from syncengine.engine.task import Job, Task
+from syncengine.engine.turn import Ending
 from syncengine.errors import LeaseLost, VendorHalted, VendorThrottled, VendorUnavailable
 from syncengine.model.calls import Answer, Applied, Call, Rejected
 from syncengine.model.capabilities import Capabilities, TagCall, Write

@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from syncengine.app.stopping import Stopping, heeding
-from syncengine.engine.contact import ContactSync, Ending
+from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.exchange import Meter
 from syncengine.engine.pacing import Pacing
@@ -21,6 +21,7 @@ from syncengine.engine.retry import Patience, Retrier
 from syncengine.engine.stopping import broken_off_by
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Job, Task
+from syncengine.engine.turn import Ending
 from syncengine.errors import AccountStopped, RunStopped, VendorHalted, VendorUnavailable
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.capabilities import Capabilities, Write
