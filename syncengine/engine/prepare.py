@@ -185,7 +185,7 @@ class Preparer:
 
     def _removal(self, batch: int, state: ContactState) -> Job | Record:
         if state.known.pending and state.known.pending.creates:  # it was back and may have been created anew
-            state = replace(state, known=self._revived(state.known))
+            state = replace(state, known=made_under(self._revived(state.known), self._capabilities))
         plan = plan_removal(state.contact_id, state.known, self._task.on_removed, self._capabilities)
         job = Job(batch, state, None, None, plan)
         unknown = needs_look_up(None, state.known, self._capabilities, find_first=False)

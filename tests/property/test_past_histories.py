@@ -101,6 +101,15 @@ HISTORIES = {
         2,
         (Night(("intend: committed", 1), then=(Twisted(Twist.CHANGES_KEY, 2),)), Night(("link: committed", 2))),
     ),
+    "a newcomer is made, nobody writes it down, it leaves, and is back as it was": History(
+        "dm_champ:custom fields",
+        "newcomers",
+        1,
+        (
+            Night(("record: asked", 1), then=(Twisted(Twist.LEAVES, 1),)),
+            Night(then=(Twisted(Twist.INHERITS, 1),)),
+        ),
+    ),
     "who left is back, its key is judged, the process dies, it leaves again, and another asks for the key": History(
         "respond_io",
         "left",

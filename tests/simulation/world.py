@@ -205,11 +205,11 @@ class World:
         return {contact_id: row for table in self.tables.values() for contact_id, row in table.rows.items()}
 
     def blamed(self) -> set[str]:
-        """Contacts that something is held against."""
+        """Contacts that something is held against. Nobody judges again about whom nothing is sent."""
         return {
             contact_id
             for (_, contact_id), row in self.database.states.items()
-            if row.rejections or row.status in (Status.REJECTED, Status.DEAD)
+            if (row.rejections or row.status in (Status.REJECTED, Status.DEAD)) and contact_id not in self.suppressed
         }
 
     def external_ids(self) -> dict[str, str]:
