@@ -1,0 +1,43 @@
+"""A contact's turn: how far it has come, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from syncengine.engine.exchange import Meter
+from syncengine.engine.task import Job
+from syncengine.model.calls import Action, Unsupported
+from syncengine.model.contact import Known
+from syncengine.model.work import Record
+
+LAST_TURN = 3
+"""After one wait for another contact, and one for the vendor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a contact's turn ended."""
+
+    record: Record
+    refused: bool = False
+    """The vendor refused this contact, or the rest of what was to be sent for it."""
+    weight: int = 0
+    """What the refusal weighs (see ``refusals.weight``)."""
+    unreachable: bool = False
+    """The vendor judged nothing for as long as it was asked."""
+    postponed: bool = False
+    """It is worth another turn: another contact that holds its match key is about to let go, or see ``wait``."""
+    wait: float = 0.0
+    """Seconds until the vendor, which has just created it, will let it be written to."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """A contact's turn so far."""
+
+    job: Job
+    known: Known
+    meter: Meter
+    actions: tuple[Action, ...] = ()
+    dropped: tuple[Unsupported, ...] = ()
+    receipt: str = ""
