@@ -78,8 +78,12 @@ class Command:
 
     async def kill(self) -> None:
         """SIGKILL."""
+        assert await self.killed()
+
+    async def killed(self) -> bool:
+        """SIGKILL; whether it came before the command had ended by itself."""
         self._process.kill()
-        assert await self.ended() == -signal.SIGKILL
+        return await self.ended() == -signal.SIGKILL
 
     def freeze(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)

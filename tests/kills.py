@@ -153,7 +153,7 @@ async def meanwhile(here: Crm, before: dict[int, Person], kills: Kills) -> None:
     """Change contacts whose outcome is open before the next run sees them."""
     in_doubt = await here.in_doubt()
     chosen = [number for number in in_doubt if number in here.people]
-    known = [number for number in in_doubt if number in before]
+    known = [number for number in in_doubt if number in before and _is_free(here, number, before[number].key)]
     what = kills.next_of(_possible(here, chosen, known))
     match what:
         case "reverted":
@@ -169,6 +169,11 @@ async def meanwhile(here: Crm, before: dict[int, Person], kills: Kills) -> None:
             for number in chosen[::2]:
                 await here.take_over(number)
     kills.afterwards[what] += 1
+
+
+def _is_free(here: Crm, number: int, key: int) -> bool:
+    """Whether nobody else has taken a match key over meanwhile: of two rows that ask for it one is refused."""
+    return all(person.key != key for each, person in here.people.items() if each != number)
 
 
 def _possible(here: Crm, chosen: Sequence[int], known: Sequence[int]) -> list[str]:

@@ -89,8 +89,7 @@ async def _strike(here: Crm, server: MortalPostgres, kills: Kills) -> bool:
 async def _at_any_instant(here: Crm) -> bool:
     command = here.start()
     if await command.comes_to(asyncio.sleep(here.random.uniform(0, _LONGEST_RUN))):
-        await command.kill()
-        return True
+        return await command.killed()
     return False
 
 
