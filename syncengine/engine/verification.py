@@ -140,7 +140,8 @@ class Verification:
         return await held(self._vendor, self._retrier, state.known)
 
     def _doubtful(self, state: ContactState) -> bool:
-        doubtful = state.known.pending is not None
+        # Of one that is in step no more than some fields are in doubt, for which nobody asks.
+        doubtful = state.known.pending is not None and state.status is not Status.SYNCED
         self.seen.in_doubt += doubtful
         return doubtful
 
@@ -149,7 +150,7 @@ class Verification:
         for state, remote in pairs:
             self.seen.compared += 1
             same, whole = self._vendor.same, self._vendor.capabilities.reads
-            found = drift(state.known, remote, self._owned, same, self._is_passed_over, whole=whole)
+            found = drift(state.known, remote, self._owned, same, partial(self._is_passed_over, state), whole=whole)
             if found:
                 self._note(state.contact_id, found)
                 known = corrected(state.known, remote, found)
@@ -161,8 +162,9 @@ class Verification:
             self.seen.repaired += len(mended)
         self._advance(len(pairs))
 
-    def _is_passed_over(self, name: str) -> bool:
-        return matches(name, self._vendor.capabilities.accumulates)
+    def _is_passed_over(self, state: ContactState, name: str) -> bool:
+        doubtful = state.known.pending is not None and name in state.known.pending.fields
+        return doubtful or matches(name, self._vendor.capabilities.accumulates)
 
     def _note(self, contact_id: str, found: Drift) -> None:
         told: dict[str, tuple[str, ...]] = {

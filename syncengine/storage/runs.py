@@ -93,7 +93,7 @@ def _no_run(run_id: int, last: int | None) -> str:
     if last is None:
         return "no run has taken place yet"
     if 0 < run_id < last:
-        return f"run {run_id} is not there any more: `syncengine prune` deletes old ones; the last one was {last}"
+        return f"there is no run {run_id} (any more: `syncengine prune` deletes old ones); the last one was {last}"
     return f"there is no run {run_id}; the last one was {last}"
 
 

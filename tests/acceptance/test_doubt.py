@@ -41,6 +41,8 @@ async def test_a_value_in_doubt_that_nobody_asks_for_is_not_taken_for_the_old_on
         await _lose(here, Rule(Kind.RESET, method="PUT", when="after"))
         await here.change(1, name=None)
         assert (await here.run(N)).requests == 0, "on_null: skip"
+        (verified,) = await app.verify(here.config, (N,))
+        assert (verified.compared, verified.drifted, verified.in_doubt) == (1, 0, 0), "the rest of it is compared"
         await here.change(1, name="Name 1")
         assert (await here.run(N)).requests == 1
         assert _fields(here, 1)["firstName"] == "Name 1"

@@ -152,7 +152,7 @@ async def test_a_retry_of_nothing_says_what_there_is(database: str, tmp_path: Pa
         await here.run("respond_io")
         await here.source.execute("DELETE FROM syncengine.sync_run WHERE run_id = $1", former)
         code, said = await here.command("retry", str(former))
-        assert (code, f"run {former} is not there any more: `syncengine prune` deletes old ones" in said) == (2, True)
+        assert (code, f"there is no run {former} (any more: `syncengine prune` deletes old ones)" in said) == (2, True)
 
 
 @pytest.mark.asyncio
