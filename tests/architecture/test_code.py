@@ -10,7 +10,6 @@ import pytest
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TOOLS = Path(sys.executable).parent
-_LONGEST = 300
 
 
 @pytest.mark.parametrize("tool", ["lint-imports", "ruff check", "ruff format --check", "mypy"])
@@ -18,9 +17,3 @@ def test_the_tool_finds_nothing(tool: str) -> None:
     name, *arguments = tool.split()
     answer = subprocess.run([_TOOLS / name, *arguments], cwd=_ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, f"{tool}:\n{answer.stdout}{answer.stderr}"
-
-
-def test_files_stay_small() -> None:
-    lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in (_ROOT / "syncengine").rglob("*.py")}
-    assert len(lines) > 20
-    assert {str(file.relative_to(_ROOT)): count for file, count in lines.items() if count > _LONGEST} == {}
