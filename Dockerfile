@@ -1,16 +1,24 @@
 # syncengine in an image: `docker build -t syncengine .`, then `docker run syncengine VERB ...`
-FROM python:3.13-slim
+#
+# Everything is installed from wheels and by hash. The tools that build our own wheel stay in the first stage. Whoever
+# raises the base image changes tag and digest together, in both stages.
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 
-WORKDIR /app
-COPY requirements.lock ./
-RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.lock
-
-# The project itself needs nothing more: even its build backend is in the lock.
-COPY pyproject.toml README.md ./
+WORKDIR /src
+COPY requirements-dev.lock ./
+RUN pip install --no-cache-dir --require-hashes --only-binary :all: --no-deps -r requirements-dev.lock
+COPY pyproject.toml README.md LICENSE ./
 COPY syncengine syncengine
 COPY migrations migrations
 COPY config config
-RUN pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN python -m hatchling build -t wheel -d /wheel
+
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
+
+COPY requirements.lock ./
+RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.lock
+COPY --from=build /wheel /wheel
+RUN pip install --no-cache-dir --no-index --no-deps /wheel/*.whl
 
 RUN useradd --create-home syncengine
 USER syncengine

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).resolve().parents[2]
-_VERBS = {"demo", "test", "bench", "lint", "soak", "syncengine"}
+_VERBS = {"demo", "test", "bench", "lint", "soak", "syncengine", "wheel"}
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def checkout(tmp_path: Path) -> Path:
     """A checkout as far as ``run`` looks at it before it installs; under a name that shells stumble over."""
     checkout = tmp_path / "a checkout"
     checkout.mkdir()
-    for name in ("run", "requirements.lock"):
+    for name in ("run", "requirements.lock", "requirements-dev.lock"):
         shutil.copy(_ROOT / name, checkout)
     return checkout
 

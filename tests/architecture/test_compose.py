@@ -22,7 +22,7 @@ _OURS = {name: service for name, service in _SERVICES.items() if "build" in serv
 
 def test_it_has_what_a_first_sync_needs() -> None:
     assert set(_OURS) == {"sandbox", "migrate", "sync"}
-    assert re.fullmatch(r"postgres:\d+", _SERVICES["postgres"]["image"])
+    assert re.fullmatch(r"postgres:\d+@sha256:[0-9a-f]{64}", _SERVICES["postgres"]["image"])
 
 
 @pytest.mark.parametrize("service", sorted(_OURS))
@@ -80,7 +80,15 @@ def test_the_contacts_fit_their_table() -> None:
 
 def test_the_image_is_built_from_what_is_there_and_let_in() -> None:
     instructions = (_ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
-    copied = [path for line in instructions if line.startswith("COPY ") for path in line.split()[1:-1]]
+    copies = [line.split()[1:-1] for line in instructions if line.startswith("COPY ")]
+    copied = [path for paths in copies if not paths[0].startswith("--from=") for path in paths]
     let_in = (_ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert {f"!{path}" for path in copied} == {line for line in let_in if line.startswith("!")}
     assert [path for path in copied if not (_ROOT / path).exists()] == []
+
+
+def test_base_images_are_named_by_digest() -> None:
+    instructions = (_ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    bases = {line.split()[1] for line in instructions if line.startswith("FROM ")}
+    assert len(bases) == 1
+    assert [base for base in bases if not re.fullmatch(r"python:[\d.]+-slim@sha256:[0-9a-f]{64}", base)] == []
