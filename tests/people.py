@@ -167,6 +167,12 @@ class People:
         rows = await self.source.fetch("SELECT * FROM syncengine.sync_outcome WHERE run_id = $1", run_id)
         return {int(row["contact_id"]): row for row in rows}
 
+    async def not_made(self, report: RunReport) -> int:
+        """The contacts that were not judged: what is counted as unknown has such an outcome, the rest is deferred."""
+        rows = (await self.outcomes(report.run_id)).values()
+        assert report.contacts["unknown"] == sum(row["outcome"] == "unknown" for row in rows)
+        return report.contacts["deferred"] + report.contacts["unknown"]
+
     def fail(self, twin: str, *faults: Rule) -> None:
         """From now on the twin meets these faults, and no others."""
         self.sandbox.faults(twin).configure(faults)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from syncengine.app.accounts import Account, stopped_by
@@ -24,7 +25,7 @@ from syncengine.engine.tally import Tally
 from syncengine.errors import RunRefused, RunStopped, StorageError
 from syncengine.model.events import Event, Tell
 from syncengine.model.reports import Noteworthy, Progress, RunReport
-from syncengine.model.work import BatchKind, DiffTotals
+from syncengine.model.work import BatchKind, DiffTotals, Standing
 from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
 from syncengine.storage.contacts import Contacts
@@ -32,6 +33,7 @@ from syncengine.storage.keys import Keys
 from syncengine.storage.runs import Batches, finish_run, notes, start_run
 from syncengine.storage.source import KeyKind, Source
 from syncengine.storage.source_rows import SourceRows
+from syncengine.storage.standing import number_standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,15 @@ class _End:
     status: str = "done"
     exit_code: int = 0
     said: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What is read from the state once a run is over."""
+
+    noteworthy: tuple[Noteworthy, ...] = ()
+    remarks: tuple[str, ...] = ()
+    standing: Mapping[Standing, int] | None = None
 
 
 async def run_destination(
@@ -97,12 +108,13 @@ async def run_destination(
     if total is not None and end.status != "refused":
         run.tally.defer(await run.batches.left())
     end = _judged(end, run)
-    noteworthy, remarked = await _looked_at(run, None if account.stopping.call.is_set() else total)
+    looked = await _looked_at(run, None if account.stopping.call.is_set() else total)
     report = RunReport(
         destination=destination.name,
         run_id=run.run_id,
         status=end.status,
         contacts=run.tally.public_contacts(),
+        standing=looked.standing,
         actions=dict(sorted(run.tally.actions.items())),
         calls=run.tally.calls,
         requests=pacing.requests - sent,
@@ -110,25 +122,28 @@ async def run_destination(
         seconds=time.monotonic() - began,
         error=end.said,
         exit_code=end.exit_code,
-        noteworthy=noteworthy,
-        remarks=remarked,
+        noteworthy=looked.noteworthy,
+        remarks=looked.remarks,
     )
     await finish_run(account.fence, run.run_id, end.status, report.public(), end.said)
     progress.finished(destination.name)
     return report
 
 
-async def _looked_at(run: _Run, total: int | None) -> tuple[tuple[Noteworthy, ...], tuple[str, ...]]:
+async def _looked_at(run: _Run, total: int | None) -> _Looked:
     """What a person may want to know; less of it where the database is gone, which must not hide how the run ended."""
     state, run_id, changed = run.databases.state, run.run_id, sum(run.tally.contacts.values())
     try:
+        standing = await number_standing(state, run.destination.name)
         noted = await notes(state, run_id)
         remarked = await remarks(
             run.destination, run.databases, run.request, run.rows, run_id, total=total, changed=changed
         )
     except StorageError as error:
-        return (), (f"what else there is to know could not be read ({error}); `syncengine show` tells it by contact",)
-    return tuple(Noteworthy(note.contact_id, note.outcome, note.code, note.message) for note in noted), remarked
+        told = f"what else there is to know could not be read ({error}); `syncengine show` tells it by contact"
+        return _Looked(remarks=(told,))
+    noteworthy = (Noteworthy(note.contact_id, note.outcome, note.code, note.message) for note in noted)
+    return _Looked(tuple(noteworthy), remarked, standing)
 
 
 async def _begun(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.errors import BrakeApplied, RunRefused
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.reports import PlanReport
-from syncengine.model.work import Batch, BatchKind
+from syncengine.model.work import Batch, BatchKind, Standing
 from syncengine.planning.forecast import seconds
 from syncengine.planning.match_keys import may_collide
 from syncengine.planning.settle import needs_look_up
@@ -28,6 +28,7 @@ from syncengine.storage.fence import Fence
 from syncengine.storage.planned_keys import PlannedKeys, planned_claims
 from syncengine.storage.source import KeyKind
 from syncengine.storage.source_rows import SourceRows
+from syncengine.storage.standing import number_standing
 
 
 async def plan(config: Config, names: Sequence[str], request: Request) -> list[PlanReport]:
@@ -50,15 +51,20 @@ class _Forecast:
     requests: int = 0
     actions: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
+    suppressed: Counter[str] = field(default_factory=Counter)
+    standing: Counter[Standing] = field(default_factory=Counter)
 
-    def add(self, prepared: Prepared) -> None:
-        """Count a batch."""
+    def add(self, prepared: Prepared, stood: Mapping[Standing, int]) -> None:
+        """Count a batch; ``stood`` numbers those of its contacts that are not tried any more until now."""
+        self.standing.subtract(stood)
+        self.standing.update(record.standing for record in prepared.records if record.standing)
         capabilities, find_first = self.destination.vendor.capabilities, self.destination.options.find_first
         for job in prepared.jobs:
             self.contacts += 1
             self.requests += job.plan.requests
             self.actions.update(call.action.value for call in job.plan.calls)
             self.unsupported += bool(job.plan.unsupported)
+            self.standing.update([Standing.UNSUPPORTED] if job.plan.unsupported else [])
             self.rejected.update([job.refusal.code] if job.refusal else [])
             look_up = needs_look_up(job.desired, job.state.known, capabilities, find_first=find_first)
             self.look_ups += look_up is not None
@@ -66,6 +72,7 @@ class _Forecast:
             self.contacts += 1
             self.unsupported += bool(outcome.unsupported)
             self.rejected.update([outcome.code] if outcome.kind is OutcomeKind.REJECTED else [])
+            self.suppressed.update([outcome.code] if outcome.kind is OutcomeKind.SUPPRESSED else [])
 
     def report(self, brake: BrakeApplied | None = None, error: RunRefused | None = None) -> PlanReport:
         return PlanReport(
@@ -74,6 +81,8 @@ class _Forecast:
             actions=dict(sorted(self.actions.items())),
             unsupported=self.unsupported,
             rejected=dict(sorted(self.rejected.items())),
+            suppressed=dict(sorted(self.suppressed.items())),
+            standing=self.standing,
             look_ups=self.look_ups,
             requests=self.requests,
             seconds=seconds(self.requests + self.look_ups, self.destination.limits),
@@ -91,6 +100,7 @@ async def _plan(
 ) -> PlanReport:
     forecast = _Forecast(destination)
     try:
+        forecast.standing = await number_standing(databases.state, destination.name)
         await refuse_changes(destination, databases, request)
         source = await look_at(destination, databases.source(destination))
         numbered = source.kind is KeyKind.NUMBER
@@ -107,7 +117,10 @@ async def _plan(
         async for batch in _batches(candidates, config.engine.batch_size, request, preparer, keys):
             await preparer.survey(batch, survey)
             prepared = await preparer.plan(batch)
-            forecast.add(prepared)
+            worked_on = [job.state.contact_id for job in prepared.jobs]
+            worked_on += [record.contact_id for record in prepared.records]
+            stood = await number_standing(databases.state, destination.name, worked_on)
+            forecast.add(prepared, stood)
             if keys:
                 await keys.reach([job.state.contact_id for job in prepared.jobs if not job.refusal])
         if candidates.totals is not None:

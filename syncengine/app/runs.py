@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from syncengine.app.accounts import Account
 from syncengine.app.databases import Databases, opened
@@ -12,10 +13,20 @@ from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
 from syncengine.app.telling import telling
 from syncengine.config import Config, DestinationConfig
-from syncengine.errors import ConfigError, CutShort, LeaseHeld, Problem, RunRefused, RunStopped, SyncEngineError
+from syncengine.errors import (
+    ConfigError,
+    CutShort,
+    LeaseHeld,
+    Problem,
+    RunRefused,
+    RunStopped,
+    StorageError,
+    SyncEngineError,
+)
 from syncengine.model.events import Event
 from syncengine.model.reports import Progress, RunReport, Silent
 from syncengine.storage.runs import former_run
+from syncengine.storage.standing import number_standing
 
 __all__ = ["Request", "run"]
 
@@ -48,7 +59,19 @@ async def run(
         def gave_up(destination: DestinationConfig, error: SyncEngineError) -> RunReport:
             return _told(failed(destination, error))
 
-        return await side_by_side(config, databases, destinations, work, gave_up, ended)
+        reports = await side_by_side(config, databases, destinations, work, gave_up, ended)
+        return [await _with_standing(databases, report) for report in reports]
+
+
+async def _with_standing(databases: Databases, report: RunReport) -> RunReport:
+    """The report of a destination whose run could not begin, with those who are not tried any more."""
+    if report.standing is not None:
+        return report
+    try:
+        standing = await number_standing(databases.state, report.destination)
+    except StorageError:
+        return report  # it says already why the database cannot be asked
+    return replace(report, standing=standing)
 
 
 def _told(report: RunReport) -> RunReport:

@@ -11,10 +11,17 @@ from rich.table import Table
 
 from syncengine.cli.terminal import out
 from syncengine.model.http import Json
-from syncengine.model.reports import Check, PlanReport, PruneReport, RunReport
+from syncengine.model.reports import CONTACTS, FELL_SHORT, Check, PlanReport, PruneReport, RunReport
+from syncengine.model.work import Standing
 
-_OTHER = ("rejected", "deferred", "unsupported", "suppressed")
-_FELL_SHORT = ("rejected", "deferred")
+_OTHER = CONTACTS[2:]
+_STANDING = {
+    Standing.DEAD_LETTER: "refused for good",
+    Standing.GONE: "gone at the vendor",
+    Standing.UNSUPPORTED: "unsupported",
+    Standing.SUPPRESSED: "suppressed",
+    Standing.OPTED_OUT: "opted out",
+}
 
 
 class Public(Protocol):
@@ -48,6 +55,7 @@ def print_runs(reports: Sequence[RunReport]) -> None:
             out.print(f"{report.destination}: {counted(report.actions)}", markup=False)
         if other := {name: number for name in _OTHER if (number := report.contacts.get(name))}:
             out.print(f"{report.destination}: {counted(other)}", markup=False)
+        _print_standing(report.destination, report.standing)
         if report.error:
             out.print(report.error, markup=False, style="bold", soft_wrap=True)
         for line in _worth_a_look(report):
@@ -56,12 +64,19 @@ def print_runs(reports: Sequence[RunReport]) -> None:
             out.print(f"  {report.destination}: {remark}", markup=False, soft_wrap=True)
         if report.status == "refused":
             out.print(f"  Nothing was sent to {report.destination}.", markup=False)
-        elif report.run_id is not None and any(report.contacts.get(name) for name in _FELL_SHORT):
+        elif report.run_id is not None and any(report.contacts.get(name) for name in FELL_SHORT):
             out.print(
                 f"  The next run goes on where this one fell short; `syncengine retry {report.run_id}` does it now.",
                 markup=False,
                 soft_wrap=True,
             )
+
+
+def _print_standing(destination: str, standing: Mapping[Standing, int] | None) -> None:
+    """Print who is not in step and not tried any more, where there is somebody."""
+    numbers = {name: number for each, name in _STANDING.items() if (number := (standing or {}).get(each, 0))}
+    if numbers:
+        out.print(f"{destination}: not tried any more: {counted(numbers)}", markup=False)
 
 
 def _worth_a_look(report: RunReport) -> Iterator[str]:
@@ -80,7 +95,7 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
         table.add_row(
             report.destination,
             str(report.contacts),
-            str(sum(report.rejected.values()) + report.unsupported),
+            str(sum(report.rejected.values()) + sum(report.suppressed.values()) + report.unsupported),
             str(report.look_ups),
             str(report.requests),
             duration(report.seconds),
@@ -91,8 +106,12 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
             out.print(f"{report.destination}: {counted(report.actions)}", markup=False)
         if report.rejected:
             out.print(f"{report.destination}: rejected: {counted(report.rejected)}", markup=False, soft_wrap=True)
+        if report.suppressed:
+            told = counted(report.suppressed)
+            out.print(f"{report.destination}: nothing is sent about: {told}", markup=False, soft_wrap=True)
         if report.unsupported:
             out.print(f"{report.destination}: {report.unsupported} unsupported", markup=False)
+        _print_standing(report.destination, report.standing)
         for text in (report.brake, report.error):
             if text:
                 out.print(text, markup=False, style="bold", soft_wrap=True)

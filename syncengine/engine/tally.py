@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from syncengine.model.reports import CONTACTS, FELL_SHORT
 from syncengine.model.work import Record
 
 
@@ -19,8 +20,7 @@ class Tally:
         """Count a contact that is finished."""
         if record.outcome is None:
             return
-        # An unknown outcome is one the next run settles: to a person it is deferred.
-        kind = "deferred" if record.outcome.kind == "unknown" else record.outcome.kind.value
+        kind = record.outcome.kind.value
         self.contacts[kind] += 1
         self.actions.update(action.value for action in record.outcome.actions)
         self._batches.setdefault(batch, Counter())[kind] += 1
@@ -39,11 +39,11 @@ class Tally:
 
     @property
     def fell_short(self) -> bool:
-        """Whether somebody should look: anything refused or deferred in this run."""
-        return bool(self.contacts["rejected"] or self.contacts["deferred"])
+        """Whether somebody should look: anything refused, deferred or unknown in this run."""
+        return any(self.contacts[kind] for kind in FELL_SHORT)
 
     def public_contacts(self) -> dict[str, int]:
         """The names of ``run --json``."""
-        names = ("applied", "rejected", "deferred", "unsupported", "suppressed")
-        counted = {name: self.contacts[name] for name in names}
-        return {"changed": sum(counted.values()), **counted}
+        every, *outcomes = CONTACTS
+        counted = {name: self.contacts[name] for name in outcomes}
+        return {every: sum(counted.values()), **counted}

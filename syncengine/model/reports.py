@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from syncengine.model.http import Json
+from syncengine.model.work import Standing
+
+CONTACTS = ("changed", "applied", "rejected", "deferred", "unsupported", "suppressed", "unknown")
+"""The names under which a run counts its contacts: all of them, and by outcome."""
+FELL_SHORT = ("rejected", "deferred", "unknown")
+"""Of these, the outcomes that somebody should look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +33,14 @@ class RunReport:
     run_id: int | None
     status: str
     """``done``, ``incomplete``, ``halted``, ``stopped``, ``refused`` or ``held``."""
-    contacts: Mapping[str, int] = field(default_factory=dict)
+    contacts: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(CONTACTS, 0))
+    standing: Mapping[Standing, int] | None = None
+    """Contacts that are not in step and not tried any more; None where the state could not be read."""
     actions: Mapping[str, int] = field(default_factory=dict)
     calls: int = 0
     requests: int = 0
+    probes: int = 0
+    """Contacts tried to see whether the vendor takes what it refused of others as well."""
     throttled: int = 0
     seconds: float = 0.0
     error: str | None = None
@@ -46,13 +56,20 @@ class RunReport:
             "run_id": self.run_id,
             "status": self.status,
             "contacts": dict(self.contacts),
+            "standing": public_standing(self.standing),
             "actions": dict(self.actions),
             "calls": self.calls,
             "requests": self.requests,
+            "probes": self.probes,
             "throttled": self.throttled,
             "seconds": round(self.seconds, 3),
             "error": self.error,
         }
+
+
+def public_standing(standing: Mapping[Standing, int] | None) -> dict[str, Json]:
+    """Every reason with its number; null where the state could not be read."""
+    return {each.value: None if standing is None else standing.get(each, 0) for each in Standing}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,10 @@ class PlanReport:
     actions: Mapping[str, int]
     unsupported: int
     rejected: Mapping[str, int]
+    suppressed: Mapping[str, int]
+    """Contacts about whom nothing is sent, by the reason: ``suppressed``, ``forgotten`` or ``opted_out``."""
+    standing: Mapping[Standing, int]
+    """Contacts that are not in step and not tried any more, once the run is through."""
     look_ups: int
     """Contacts that are looked up first; how many requests that takes depends on what is found."""
     requests: int
@@ -81,6 +102,8 @@ class PlanReport:
             "actions": dict(self.actions),
             "unsupported": self.unsupported,
             "rejected": dict(self.rejected),
+            "suppressed": dict(self.suppressed),
+            "standing": public_standing(self.standing),
             "look_ups": self.look_ups,
             "requests": self.requests,
             "seconds": round(self.seconds, 1),

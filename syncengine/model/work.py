@@ -44,6 +44,21 @@ class Status(StrEnum):
     """Left the source, and that was dealt with."""
 
 
+class Standing(StrEnum):
+    """Why a contact is not in step and is not tried any more (``sync_state.standing``)."""
+
+    DEAD_LETTER = "dead_letter"
+    """Refused until it became a dead letter, or until its removal was let be."""
+    GONE = "gone"
+    """Deleted at the vendor by somebody else."""
+    UNSUPPORTED = "unsupported"
+    """In step but for what the vendor cannot express."""
+    SUPPRESSED = "suppressed"
+    """A suppression or a tombstone names it."""
+    OPTED_OUT = "opted_out"
+    """The source's own column says that nothing may be sent about it."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceRow:
     """One contact's mapped columns, freshly read."""
@@ -113,6 +128,22 @@ class Record:
     rejections: int = 0
     rejected_hash: int | None = None
     outcome: ContactOutcome | None = None
+
+    @property
+    def standing(self) -> Standing | None:
+        """Why the contact is not tried any more; None where it is in step, or planned again."""
+        if self.outcome is None or self.status in (Status.PENDING, Status.REJECTED):
+            return None
+        match self.outcome.kind:
+            case OutcomeKind.REJECTED:
+                return Standing.DEAD_LETTER
+            case OutcomeKind.UNSUPPORTED:
+                return Standing.UNSUPPORTED
+            case OutcomeKind.SUPPRESSED:
+                opted_out = self.outcome.code == Standing.OPTED_OUT
+                return Standing.OPTED_OUT if opted_out else Standing.SUPPRESSED
+            case _:
+                return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,7 @@ class Contacts:
                 record.rejections,
                 record.rejected_hash,
                 _code(record),
+                record.standing,
             )
             for record in records
         ]

@@ -22,7 +22,7 @@ _LOST_CREATE = (Rule(Kind.RESET, method="POST", when="after", times=1), Rule(Kin
 
 async def _lose(here: People, *faults: Rule, destination: str = N) -> None:
     here.fail(destination, *faults)
-    assert (await here.run(destination)).contacts["deferred"] == 1
+    assert (await here.run(destination)).contacts["unknown"] == 1
     here.heal(destination)
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, LeaseGrant, RunKind
+from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, LeaseGrant, RunKind, Standing
 from syncengine.ports import BatchStore, ContactStore, KeyStore, LeaseStore, SourceReader
 from syncengine.storage import contacts, fence, keys, lease, runs
 from syncengine.storage.connect import Pool, open_pool
@@ -15,6 +15,7 @@ from syncengine.storage.diff import diff
 from syncengine.storage.inspect_source import inspect
 from syncengine.storage.source import SourceSpec
 from syncengine.storage.source_rows import SourceRows
+from syncengine.storage.standing import number_standing
 from tests.memory import contacts as memory_contacts
 from tests.memory import database as memory_database
 from tests.memory import keys as memory_keys
@@ -78,6 +79,10 @@ class Backend(Protocol):
 
     async def diff(self, destination: str = "whatsapp", *, everything: bool = False) -> Compared: ...
 
+    async def standing(self, among: Sequence[str] | None = None) -> Mapping[Standing, int]:
+        """Contacts of the first destination that are not tried any more, by reason."""
+        ...
+
 
 @dataclass
 class InPostgres:
@@ -130,6 +135,9 @@ class InPostgres:
         found = diff(self.pool, self.pool, source, destination, everything=everything)
         return _compared([piece async for piece in found], found.totals)
 
+    async def standing(self, among: Sequence[str] | None = None) -> Mapping[Standing, int]:
+        return await number_standing(self.pool, "whatsapp", among)
+
 
 @dataclass
 class InMemory:
@@ -170,6 +178,9 @@ class InMemory:
 
     async def diff(self, destination: str = "whatsapp", *, everything: bool = False) -> Compared:
         return _compared(*memory_source.diff(self.table, self.database, destination, everything=everything))
+
+    async def standing(self, among: Sequence[str] | None = None) -> Mapping[Standing, int]:
+        return self.database.number_standing("whatsapp", among)
 
 
 def _compared(found: Sequence[DiffSlice], totals: DiffTotals) -> Compared:

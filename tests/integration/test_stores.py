@@ -20,6 +20,7 @@ from syncengine.model.work import (
     Intent,
     Link,
     Record,
+    Standing,
     Status,
 )
 from tests.databases import Databases
@@ -193,6 +194,59 @@ async def test_a_second_outcome_in_a_run_replaces_the_first_and_adds_its_request
     )
     await stores.contacts.record(2, [Record("7", KNOWN, Status.SYNCED, 4, outcome=unsupported)])
     assert await backend.outcome(stores.run_id, "7") == ("unsupported", ("upsert",), 3, "clear_field")
+
+
+def _ended(contact_id: str, status: Status, kind: OutcomeKind, code: str = "") -> Record:
+    known = Known(f"ext-{contact_id}", fields={"name": contact_id})
+    return Record(contact_id, known, status, 5, outcome=ContactOutcome(kind, code=code))
+
+
+STANDING = (
+    _ended("applied", Status.SYNCED, OutcomeKind.APPLIED),
+    _ended("rejected", Status.REJECTED, OutcomeKind.REJECTED, "422"),
+    _ended("deferred", Status.PENDING, OutcomeKind.DEFERRED, "unreachable"),
+    _ended("unknown", Status.PENDING, OutcomeKind.UNKNOWN, "unsettled"),
+    _ended("dead", Status.DEAD, OutcomeKind.REJECTED, "422"),
+    _ended("dead removal", Status.REMOVED, OutcomeKind.REJECTED, "422"),
+    _ended("unsupported", Status.SYNCED, OutcomeKind.UNSUPPORTED, "remove_tag"),
+    _ended("undeleted", Status.REMOVED, OutcomeKind.UNSUPPORTED, "delete"),
+    _ended("suppressed", Status.SUPPRESSED, OutcomeKind.SUPPRESSED, "suppressed"),
+    _ended("forgotten", Status.SUPPRESSED, OutcomeKind.SUPPRESSED, "forgotten"),
+    _ended("opted out", Status.SUPPRESSED, OutcomeKind.SUPPRESSED, "opted_out"),
+)
+NUMBERED = {
+    Standing.DEAD_LETTER: 2,
+    Standing.UNSUPPORTED: 2,
+    Standing.SUPPRESSED: 2,
+    Standing.OPTED_OUT: 1,
+}
+
+
+@pytest.mark.asyncio
+async def test_who_is_not_tried_any_more_is_counted_by_reason(backend: Backend, stores: Stores) -> None:
+    other = await backend.run("mail", "mailer")
+    await other.contacts.record(1, [_ended("dead", Status.DEAD, OutcomeKind.REJECTED)])
+    assert dict(await backend.standing()) == {}
+    await stores.contacts.record(1, STANDING)
+    assert dict(await backend.standing()) == NUMBERED
+    some = await backend.standing(["dead", "opted out", "applied", "nobody"])
+    assert dict(some) == {Standing.DEAD_LETTER: 1, Standing.OPTED_OUT: 1}
+
+
+@pytest.mark.asyncio
+async def test_whoever_is_planned_again_or_brought_in_step_is_not_counted_any_more(
+    backend: Backend, stores: Stores
+) -> None:
+    await stores.contacts.record(1, STANDING)
+    await stores.contacts.intend([Intent("dead", PENDING)])
+    await stores.contacts.link("unsupported", "ext-found")
+    await stores.contacts.link("newcomer", "ext-undeleted")
+    await stores.contacts.record(1, [Record("suppressed", KNOWN, Status.SYNCED, 6)])
+    assert dict(await backend.standing()) == {
+        Standing.DEAD_LETTER: 1,
+        Standing.SUPPRESSED: 1,
+        Standing.OPTED_OUT: 1,
+    }
 
 
 @pytest.mark.asyncio

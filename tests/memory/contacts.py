@@ -52,7 +52,7 @@ class Contacts:
         async with self._fence.writing("intend", sending=True) as database:
             for intent in intents:
                 state = self._state(database, intent.contact_id)
-                state.source_hash, state.status = None, Status.PENDING
+                state.source_hash, state.status, state.standing = None, Status.PENDING, None
                 known = self._known(database, intent.contact_id)
                 known.pending = replace(intent.pending, fields=kept(dict(intent.pending.fields)))
                 known.pending_at = None
@@ -80,12 +80,14 @@ class Contacts:
             else:
                 state = self._state(database, contact_id)
                 state.external_id, state.status, state.source_hash = external_id, Status.PENDING, None
+                state.standing = None
                 if key is not None:
                     self._known(database, contact_id).key = key
                 mine = database.known.get((self._destination, contact_id), KnownRow())
                 doubt = mine.pending or Pending()
                 if owner:
                     database.states[owner].external_id = None
+                    database.states[owner].standing = None
                     left = database.known.pop(owner, KnownRow())
                     doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(left))
                     self._known(database, contact_id).pending = doubt
@@ -137,6 +139,7 @@ class Contacts:
         row.rejections = record.rejections
         row.rejected_hash = record.rejected_hash
         in_step = record.outcome is None or record.status in (Status.PENDING, Status.SYNCED)
+        row.standing = record.standing
         row.code = None if in_step or record.outcome is None else record.outcome.code or None
 
     def _write_known(self, database: Database, record: Record) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from syncengine.errors import LeaseLost
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.http import Json
-from syncengine.model.work import BatchKind, ContactOutcome, Status
+from syncengine.model.work import BatchKind, ContactOutcome, Standing, Status
 
 Hop = Callable[[str], Awaitable[None]]
 """A way from the process to the database or back, named by what is asked; where a process may die."""
@@ -42,6 +43,7 @@ class StateRow:
     rejected_hash: int | None = None
     external_id: str | None = None
     code: str | None = None
+    standing: Standing | None = None
 
 
 @dataclass(slots=True)
@@ -86,6 +88,14 @@ class Database:
     """By run and contact."""
     suppressed: dict[str, str] = field(default_factory=dict)
     """A subject's text to the reason."""
+
+    def number_standing(self, destination: str, among: Collection[str] | None = None) -> Counter[Standing]:
+        """As ``storage.standing.number_standing``."""
+        return Counter(
+            row.standing
+            for (place, contact_id), row in self.states.items()
+            if place == destination and row.standing and (among is None or contact_id in among)
+        )
 
     def ended(self, run_id: int, kind: OutcomeKind) -> set[str]:
         """The contacts of a run that ended so."""

@@ -10,6 +10,7 @@ from rich.console import Console
 from syncengine.cli import tables
 from syncengine.cli.terminal import out
 from syncengine.model.reports import PlanReport
+from syncengine.model.work import Standing
 
 LONG = "newsletter_for_customers_of_the_northern_and_of_the_southern_branch"
 
@@ -30,6 +31,8 @@ def report(destination: str) -> PlanReport:
         actions={"create": 1000000},
         unsupported=12,
         rejected={"no_match_key": 3},
+        suppressed={"opted_out": 2},
+        standing={Standing.DEAD_LETTER: 168, Standing.OPTED_OUT: 4},
         look_ups=1000000,
         requests=2234567,
         seconds=670371.0,
@@ -40,10 +43,16 @@ def test_large_numbers_and_long_names_stay_whole(monkeypatch: pytest.MonkeyPatch
     text = printed(monkeypatch, report("whatsapp_de"), report(LONG))
     assert "…" not in text
     (row,) = [line.split() for line in text.splitlines() if line.startswith("whatsapp_de ")]
-    assert row == ["whatsapp_de", "1234567", "15", "1000000", "2234567", "186", "h", "12", "min"]
+    assert row == ["whatsapp_de", "1234567", "17", "1000000", "2234567", "186", "h", "12", "min"]
     folded = text[text.index("186 h") :].partition("whatsapp_de: ")[0].splitlines()[1:]
     assert "".join(line[:30].split(" ")[0] for line in folded) == LONG
-    for line in ("whatsapp_de: rejected: 3 no_match_key", "whatsapp_de: 12 unsupported", "Nothing was sent."):
+    for line in (
+        "whatsapp_de: rejected: 3 no_match_key",
+        "whatsapp_de: nothing is sent about: 2 opted_out",
+        "whatsapp_de: 12 unsupported",
+        "whatsapp_de: not tried any more: 168 refused for good, 4 opted out",
+        "Nothing was sent.",
+    ):
         assert line in text.splitlines()
 
 

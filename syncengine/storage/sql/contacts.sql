@@ -17,7 +17,7 @@ INSERT INTO syncengine.sync_state (destination, contact_id, contact_number, stat
 SELECT $1, contact_id, contact_number, 'pending'
 FROM unnest($2::text[], $3::bigint[]) AS t (contact_id, contact_number)
 ORDER BY contact_id
-ON CONFLICT (destination, contact_id) DO UPDATE SET source_hash = NULL, status = 'pending'
+ON CONFLICT (destination, contact_id) DO UPDATE SET source_hash = NULL, status = 'pending', standing = NULL
 
 -- name: intend_known
 INSERT INTO syncengine.sync_known (destination, contact_id, pending)
@@ -28,15 +28,18 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET pending = excluded.pending, 
 
 -- name: record_state
 INSERT INTO syncengine.sync_state AS s
-    (destination, contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code, synced_at)
-SELECT $1, contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code,
+    (destination, contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code,
+     standing, synced_at)
+SELECT $1, contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code, standing,
        CASE WHEN status = 'synced' THEN clock_timestamp() END
-FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::smallint[], $8::bigint[], $9::text[])
-     AS t (contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code)
+FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::smallint[], $8::bigint[], $9::text[],
+            $10::text[])
+     AS t (contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code, standing)
 ORDER BY contact_id
 ON CONFLICT (destination, contact_id) DO UPDATE SET
     external_id = excluded.external_id, source_hash = excluded.source_hash, status = excluded.status,
     rejections = excluded.rejections, rejected_hash = excluded.rejected_hash, code = excluded.code,
+    standing = excluded.standing,
     synced_at = coalesce(excluded.synced_at, s.synced_at)
 
 -- name: record_known
@@ -98,13 +101,13 @@ WHERE s.external_id = ANY ($2::text[]) AND (s.destination, s.contact_id) <> ($3,
 ORDER BY s.destination, s.contact_id
 
 -- name: give_up
-UPDATE syncengine.sync_state SET external_id = NULL WHERE destination = $1 AND contact_id = $2
+UPDATE syncengine.sync_state SET external_id = NULL, standing = NULL WHERE destination = $1 AND contact_id = $2
 
 -- name: own
 INSERT INTO syncengine.sync_state (destination, contact_id, contact_number, status, external_id)
 VALUES ($1, $2, $3, 'pending', $4)
 ON CONFLICT (destination, contact_id) DO UPDATE SET
-    external_id = excluded.external_id, status = 'pending', source_hash = NULL
+    external_id = excluded.external_id, status = 'pending', source_hash = NULL, standing = NULL
 
 -- name: held_under
 INSERT INTO syncengine.sync_known (destination, contact_id, match_field, match_key)

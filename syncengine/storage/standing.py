@@ -1,0 +1,22 @@
+"""Contacts that are not in step and not tried any more, counted from the state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from syncengine.model.work import Standing
+from syncengine.storage.connect import Pool, transaction
+from syncengine.storage.failures import storage_errors
+from syncengine.storage.statements import statements
+
+_SQL = statements("standing")
+
+
+async def number_standing(pool: Pool, destination: str, among: Sequence[str] | None = None) -> Counter[Standing]:
+    """Count the standing contacts of a destination by reason; ``among`` counts these contacts only."""
+    contact_ids = None if among is None else list(among)
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["number_standing"], destination, contact_ids)
+    return Counter({Standing(row["standing"]): row["number"] for row in rows})
