@@ -90,7 +90,7 @@ async def test_who_moves_is_not_counted_any_more_by_plan_and_run_alike(database:
         for _ in range(3):
             await here.run(NAME)
         here.heal(NAME)
-        assert (await here.plan(NAME)).standing.total() == 3
+        assert sum((await here.plan(NAME)).standing.values()) == 3
         await here.change(2, opted_in=False)
         await here.change(3, name="Corrected")
         await app.lift(here.config, [Subject(SubjectKind.CONTACT, "4")])
