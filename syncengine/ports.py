@@ -140,11 +140,13 @@ class ContactStore(Protocol):
         external_id: str,
         key: MatchKey | None = None,
         found_tags: frozenset[str] = frozenset(),
+        *,
+        takes_over: bool = True,
     ) -> Link:
         """Make the contact the owner of a vendor contact that was found or made, unless another contact owns it.
 
-        A contact that left the source gives its vendor contact up. ``key`` is the one the vendor holds it under,
-        ``found_tags`` are those it has that no call of ours is known to have set.
+        A contact that left the source gives its vendor contact up, unless ``takes_over`` is False. ``key`` is the one
+        the vendor holds it under, ``found_tags`` are those it has that no call of ours is known to have set.
         """
         ...
 
@@ -152,8 +154,13 @@ class ContactStore(Protocol):
         """Of these contacts, those about whom nothing is sent, with the reason."""
         ...
 
-    async def owners(self, contact_id: str, external_ids: Sequence[str]) -> Mapping[str, str]:
-        """Of these vendor contacts, those that another contact (``destination/contact_id``) of the source owns."""
+    async def owners(
+        self, contact_id: str, external_ids: Sequence[str], *, takes_over: bool = True
+    ) -> Mapping[str, str]:
+        """Of these vendor contacts, those that another contact (``destination/contact_id``) owns and keeps.
+
+        One who left the source keeps its own only where ``takes_over`` is False, as in ``link``.
+        """
         ...
 
 

@@ -89,7 +89,8 @@ class ContactSync:
 
     async def _settle(self, turn: Turn) -> Ending | None:
         """Look up what has to be; None when the contact is ready to be planned."""
-        desired = turn.job.desired
+        # Who is not to be written to is looked for under what was sent only: its present keys are others' to ask for.
+        desired = turn.job.desired if turn.job.takes_over else None
         look_up = settle.needs_look_up(desired, turn.known, self._capabilities, find_first=self._task.find_first)
         if look_up is None:
             return self._refusal(turn)
@@ -106,10 +107,9 @@ class ContactSync:
 
     async def _look_up(self, turn: Turn, look_up: settle.LookUp) -> tuple[bool, Ending | None]:
         """Whether any key finds the contact, and how its turn ends where what is found cannot be its own."""
-        desired = turn.job.desired
         for key in look_up.keys:
             hits = settle.unique(await self._retrier.run(partial(self._vendor.find, key), turn.meter, repeatable=True))
-            asked = desired is not None and key in desired.keys
+            asked = turn.job.takes_over and key in turn.job.keys
             owners = await self._owners(turn, hits) if len(hits) > 1 else {}
             if not asked:
                 # Another contact's, under a key this one does not ask for (any more): it says nothing about this one.
@@ -123,7 +123,8 @@ class ContactSync:
         return False, None
 
     async def _owners(self, turn: Turn, hits: Sequence[Remote]) -> Mapping[str, str]:
-        return await self._store.owners(turn.job.state.contact_id, [remote.external_id for remote in hits])
+        external_ids = [remote.external_id for remote in hits]
+        return await self._store.owners(turn.job.state.contact_id, external_ids, takes_over=turn.job.takes_over)
 
     def _one_of_several(self, turn: Turn, owners: Mapping[str, str]) -> Ending:
         """Nobody can tell which it is, unless all others are contacts of ours that let go in this run."""
@@ -133,7 +134,9 @@ class ContactSync:
 
     async def _link(self, turn: Turn, remote: Remote, key: MatchKey | None = None) -> Ending | None:
         known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same)
-        link = await self._store.link(turn.job.state.contact_id, remote.external_id, key, known.found_tags)
+        link = await self._store.link(
+            turn.job.state.contact_id, remote.external_id, key, known.found_tags, takes_over=turn.job.takes_over
+        )
         if link.owner is None:
             turn.known = settle.inherit(known, link.tags & remote.tags)
             return None

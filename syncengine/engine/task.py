@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from syncengine.engine.retry import Patience
 from syncengine.model.calls import Rejected
-from syncengine.model.contact import Desired
+from syncengine.model.contact import Desired, MatchKey
 from syncengine.model.mapping import Mapping, OnRemoved
 from syncengine.model.work import ContactState
 from syncengine.planning.plan import Plan
@@ -42,3 +42,17 @@ class Job:
     """The contact is refused by our own check, but something sent before has to be settled first."""
     turn: int = 1
     """Which one: a contact waits once for another one to let go, and once for the vendor that has just created it."""
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether the contact may become the owner of what belonged to one who left the source.
+
+        Not when all that is done is to settle what was sent before: nothing would be written there, and its owner,
+        once back, would be created a second time.
+        """
+        return self.desired is not None and self.refusal is None
+
+    @property
+    def keys(self) -> tuple[MatchKey, ...]:
+        """The match keys the source asks for."""
+        return self.desired.keys if self.desired else ()

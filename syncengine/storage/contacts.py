@@ -82,13 +82,15 @@ class Contacts:
         external_id: str,
         key: MatchKey | None = None,
         found_tags: frozenset[str] = frozenset(),
+        *,
+        takes_over: bool = True,
     ) -> Link:
         account = self._fence.account
         async with self._fence.writing(sending=True) as connection:
             await connection.execute(_SQL["one_at_a_time"], account, external_id)
             mine = self._destination, contact_id, self._run_id
             owner = await connection.fetchrow(_SQL["owner"], account, external_id, *mine)
-            if owner is not None and not owner["gone"]:
+            if owner is not None and not (owner["gone"] and takes_over):
                 return Link(f"{owner['destination']}/{owner['contact_id']}", owner["settled"])
             (number,) = self._numbers([contact_id])
             await connection.execute(_SQL["own"], self._destination, contact_id, number, external_id)
@@ -107,8 +109,10 @@ class Contacts:
         return Link(tags=doubt.remove_tags)
 
     @patient
-    async def owners(self, contact_id: str, external_ids: Sequence[str]) -> Mapping[str, str]:
-        mine = self._destination, contact_id
+    async def owners(
+        self, contact_id: str, external_ids: Sequence[str], *, takes_over: bool = True
+    ) -> Mapping[str, str]:
+        mine = self._destination, contact_id, takes_over
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["owners"], self._fence.account, list(external_ids), *mine)
         return {row["external_id"]: row["owner"] for row in rows}

@@ -302,6 +302,18 @@ async def test_a_contact_that_left_gives_its_vendor_contact_and_its_tags_up(stor
 
 
 @pytest.mark.asyncio
+async def test_a_contact_that_left_keeps_its_vendor_contact_from_whoever_takes_nothing_over(stores: Stores) -> None:
+    await _own(stores, "1", "ext", status=Status.REMOVED)
+    assert (await stores.contacts.link("7", "ext", takes_over=False)).owner == "whatsapp/1"
+    state = await _load(stores, "1")
+    assert state is not None
+    assert state.known.external_id == "ext"
+    assert await _load(stores, "7") is None
+    assert await stores.contacts.owners("7", ["ext"], takes_over=False) == {"ext": "whatsapp/1"}
+    assert await stores.contacts.link("7", "of nobody", takes_over=False) == Link()
+
+
+@pytest.mark.asyncio
 async def test_a_link_tells_which_tags_are_of_others(stores: Stores) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     link = await stores.contacts.link("7", "ext", found_tags=frozenset({"theirs", "tag of 1"}))

@@ -72,10 +72,12 @@ class Contacts:
         external_id: str,
         key: MatchKey | None = None,
         found_tags: frozenset[str] = frozenset(),
+        *,
+        takes_over: bool = True,
     ) -> Link:
         async with self._fence.writing("link", sending=True) as database:
             owner = self._owner(database, contact_id, external_id)
-            if owner and (database.states[owner].status is not Status.REMOVED or self._is_back(database, owner)):
+            if owner and not (takes_over and self._has_left(database, owner)):
                 link = Link("/".join(owner), database.states[owner].source_hash is not None)
             else:
                 state = self._state(database, contact_id)
@@ -96,14 +98,19 @@ class Contacts:
                 link = Link(tags=doubt.remove_tags)
         return link
 
-    async def owners(self, contact_id: str, external_ids: Sequence[str]) -> Mapping[str, str]:
+    async def owners(
+        self, contact_id: str, external_ids: Sequence[str], *, takes_over: bool = True
+    ) -> Mapping[str, str]:
         async with self._fence.reading("owners") as database:
             owners = {each: self._owner(database, contact_id, each) for each in external_ids}
         return {
             external_id: "/".join(place)
             for external_id, place in owners.items()
-            if place and database.states[place].status is not Status.REMOVED
+            if place and (database.states[place].status is not Status.REMOVED or not takes_over)
         }
+
+    def _has_left(self, database: Database, owner: tuple[str, str]) -> bool:
+        return database.states[owner].status is Status.REMOVED and not self._is_back(database, owner)
 
     def _is_back(self, database: Database, owner: tuple[str, str]) -> bool:
         """Whether a batch of this run that is not finished is about one who left."""

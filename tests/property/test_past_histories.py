@@ -119,6 +119,29 @@ HISTORIES = {
             Night(("claim: committed", 1), then=(Twisted(Twist.LEAVES, 1), Twisted(Twist.INHERITS, 7))),
         ),
     ),
+    "a newcomer asks for the key of one who left, nothing is sent, it leaves, and the other is back": History(
+        "whautomate:a second contact is refused, unknown to us",
+        "taken over",
+        489,
+        (
+            Night(
+                (": permit granted", 2),
+                0.5,
+                then=(Twisted(Twist.CHANGES_KEY, 2), Twisted(Twist.REVERTS, 2)),
+            ),
+            Night((": answered", 5), 0.3, then=(Twisted(Twist.CHANGES_KEY, 7),)),
+            Night(("intend: committed", 2), 0.1, then=(Twisted(Twist.INHERITS, 1),)),
+        ),
+    ),
+    "the same, and the other is back under another key": History(
+        "respond_io",
+        "taken over",
+        1,
+        (
+            Night(("intend: committed", 2), then=(Twisted(Twist.LEAVES, 2),)),
+            Night(then=(Twisted(Twist.COMES, 1), Twisted(Twist.CHANGES_KEY, 1))),
+        ),
+    ),
 }
 
 

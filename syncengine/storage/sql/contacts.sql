@@ -97,7 +97,8 @@ FOR UPDATE OF s
 SELECT s.external_id, s.destination || '/' || s.contact_id AS owner
 FROM syncengine.sync_state AS s
 JOIN syncengine.sync_destination AS d ON d.destination = s.destination AND d.account = $1
-WHERE s.external_id = ANY ($2::text[]) AND (s.destination, s.contact_id) <> ($3, $4) AND s.status <> 'removed'
+WHERE s.external_id = ANY ($2::text[]) AND (s.destination, s.contact_id) <> ($3, $4)
+  AND (s.status <> 'removed' OR NOT $5)
 ORDER BY s.destination, s.contact_id
 
 -- name: give_up
