@@ -73,8 +73,14 @@ async def _merge(
     match answer:
         case Rejected():
             return MergeReport(name, "rejected", error=answer.message, exit_code=1)
-        case Applied():
-            return MergeReport(name, "done", left=answer.external_id or into, contact_id=contact_id)
+        case Applied(external_id=left) if left not in (None, into, other):
+            what = (
+                f"the vendor answered with the id of a third contact ({left}); whether the two were merged is not "
+                "known: look with `syncengine show`, then try again"
+            )
+            return MergeReport(name, "incomplete", error=what, exit_code=1)
+        case Applied(external_id=left):
+            return MergeReport(name, "done", left=left or into, contact_id=contact_id)
         case _:
             raise AssertionError("a merge is applied or rejected")
 

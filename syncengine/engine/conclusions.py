@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from syncengine.errors import VendorUnavailable
-from syncengine.model.calls import Action, Answer, Call, Rejected
+from syncengine.model.calls import Action, Answer, Applied, Call, Rejected
 from syncengine.model.capabilities import Capabilities
-from syncengine.model.contact import Desired
-from syncengine.model.http import Exchange
+from syncengine.model.contact import Desired, MatchKey, Remote
+from syncengine.model.http import Exchange, Json
 
 
 def created(actions: Sequence[Action]) -> bool:
@@ -42,6 +42,17 @@ def by_key(call: Call, capabilities: Capabilities) -> bool:
         return capabilities.upsert is not None and bool(capabilities.upsert.keyed_by)
     create = capabilities.create if call.action is Action.CREATE else None
     return create is not None and not create.tells_existing
+
+
+def names_another(call: Call, applied: Applied) -> bool:
+    """Whether the answer to a call about one vendor contact names another one."""
+    told = applied.external_id
+    return bool(call.external_id and told and told != call.external_id)
+
+
+def is_same_person(remote: Remote, keys: Sequence[MatchKey], same: Callable[[str, Json, Json], bool]) -> bool:
+    """Whether a vendor contact has one of these match keys."""
+    return any(same(key.field, key.value, remote.fields.get(key.field)) for key in keys)
 
 
 def gone(answer: Rejected, desired: Desired | None) -> bool:

@@ -15,6 +15,8 @@ from syncengine.engine.conclusions import (
     by_key,
     created,
     gone,
+    is_same_person,
+    names_another,
     not_ready,
     owned,
     repeatable,
@@ -27,7 +29,7 @@ from syncengine.engine.retry import Retrier
 from syncengine.engine.task import Job, Task
 from syncengine.engine.turn import LAST_TURN, Ending, Turn
 from syncengine.errors import AccountStopped, ContactSuppressed, VendorUnavailable
-from syncengine.model.calls import Answer, Applied, Call, Exists, Rejected
+from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, other_id
 from syncengine.model.contact import MatchKey, Pending, Remote
 from syncengine.model.http import Exchange
 from syncengine.planning import settle
@@ -35,6 +37,9 @@ from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.refusals import weight
 from syncengine.planning.removal import left_in_doubt, plan_removal
 from syncengine.ports import ContactStore, Vendor
+
+_MAKING = (Action.CREATE, Action.UPSERT)
+"""The actions whose answer may give a contact its external id."""
 
 
 class ContactSync:
@@ -173,8 +178,8 @@ class ContactSync:
                     doubt = open_calls() if turn.meter.maybe_applied or (doubtful and index) else turn.known.pending
                     turn.known = replace(turn.known, pending=doubt)
                     return self._rejected(turn, answer)
-            if isinstance(answer, Exists):
-                return await self._link(turn, answer.remote)
+            if isinstance(answer, Exists) or names_another(call, answer):
+                return await self._answered_for_another(turn, call, answer, open_calls)
             if ending := await self._taken_over(turn, call, answer, open_calls):
                 return ending
             self._learn(turn, call, answer)
@@ -201,15 +206,69 @@ class ContactSync:
     async def _taken_over(
         self, turn: Turn, call: Call, applied: Applied, in_doubt: Callable[[], Pending | None]
     ) -> Ending | None:
-        """The end for a contact whose write by a match key went to a vendor contact that another one owns."""
-        if turn.known.external_id or not applied.external_id or not by_key(call, self._capabilities):
+        """Make the contact the owner of what its create or upsert reached; the end where another one owns it."""
+        if turn.known.external_id or not applied.external_id or call.action not in _MAKING:
             return None
         try:
             link = await self._store.link(turn.job.state.contact_id, applied.external_id, call.key)
         except AccountStopped:  # the lease is lost: nothing written says yet that this contact is there
             turn.known = replace(turn.known, pending=in_doubt())
             raise
-        return self._rejected(turn, owned(link.owner)) if link.owner else None
+        if link.owner is None:
+            return None
+        if not by_key(call, self._capabilities):
+            # The vendor claims to have made it: maybe it did, under an id that the answer does not tell.
+            turn.known = replace(turn.known, pending=in_doubt())
+        return self._rejected(turn, owned(link.owner))
+
+    async def _answered_for_another(
+        self, turn: Turn, call: Call, answer: Applied | Exists, in_doubt: Callable[[], Pending | None]
+    ) -> Ending | None:
+        """Judge a call whose answer names another vendor contact; None when that one is ours and is to be planned.
+
+        A create may find the contact there, which is no surprise. An upsert goes by its key and
+        may have reached another contact than before. Of any other call nothing follows, except
+        where the vendor merges contacts: the one it names is read, and linked if it has one of
+        our match keys.
+        """
+        if isinstance(answer, Exists):
+            return await self._link(turn, answer.remote)
+        assert call.external_id is not None, "only a call about a known contact can be answered for another"
+        told = answer.external_id
+        assert told is not None, "an answer without an id names nobody"
+        turn.known = replace(turn.known, pending=in_doubt())
+        refusal = other_id(call.external_id, told)
+        if turn.moved or turn.job.desired is None:
+            return self._rejected(turn, refusal)
+        if call.action is Action.UPSERT:
+            turn.moved = True
+            return await self._reached(turn, call, answer)
+        if not self._capabilities.merges:
+            return self._rejected(turn, refusal)
+        remote = await self._retrier.run(partial(self._vendor.read, told), turn.meter, repeatable=True)
+        keys = turn.job.desired.keys
+        if remote is None or remote.external_id != told or not is_same_person(remote, keys, self._vendor.same):
+            return self._rejected(turn, refusal)
+        turn.moved = True
+        await self._doubt(turn)
+        return await self._link(turn, remote) or await self._send(turn)
+
+    async def _reached(self, turn: Turn, call: Call, applied: Applied) -> Ending | None:
+        """Link the vendor contact that an upsert reached in place of the known one, unless another contact owns it."""
+        assert applied.external_id is not None
+        await self._doubt(turn)
+        link = await self._store.link(turn.job.state.contact_id, applied.external_id, call.key)
+        if link.owner is not None:
+            return self._rejected(turn, owned(link.owner))
+        turn.known = settle.remade(turn.known, call, applied, self._capabilities)
+        turn.actions = (*turn.actions, call.action)
+        return await self._send(turn)
+
+    async def _doubt(self, turn: Turn) -> None:
+        """Write down, before the id changes, that what is known may not be true of the contact behind the new one."""
+        turn.known = settle.doubted(turn.known, turn.known.pending)
+        self._recorder.put(turn.job.batch, records.step(turn.job, turn.known, turn.known.pending))
+        await self._recorder.flush()
 
     def _plan(self, turn: Turn) -> Plan | Rejected:
         job = turn.job

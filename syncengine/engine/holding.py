@@ -27,7 +27,13 @@ async def held(vendor: Vendor, retrier: Retrier, known: Known) -> Remote | None:
     can, external_id = vendor.capabilities, known.external_id
     assert external_id is not None, "only of who is linked it is known what to ask for"
     if can.reads:
-        return await retrier.run(partial(vendor.read, external_id), Meter(), repeatable=True)
+        remote = await retrier.run(partial(vendor.read, external_id), Meter(), repeatable=True)
+        if remote is not None and remote.external_id != external_id:
+            raise VendorUnavailable(
+                f"the vendor was asked for its contact {external_id} and showed another one ({remote.external_id})",
+                maybe_applied=False,
+            )
+        return remote
     told = False
     for key in held_keys(known, can):
         hits = await retrier.run(partial(vendor.find, key), Meter(), repeatable=True)

@@ -41,3 +41,5 @@ class Turn:
     actions: tuple[Action, ...] = ()
     dropped: tuple[Unsupported, ...] = ()
     receipt: str = ""
+    moved: bool = False
+    """Its contact at the vendor turned out to be another one than the known one."""

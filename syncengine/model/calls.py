@@ -67,7 +67,8 @@ class Applied:
     """The vendor carried the call out."""
 
     external_id: str | None = None
-    """The vendor's id as the answer tells it; None where the answer holds none."""
+    """The vendor's id as the answer tells it; None where the answer holds none. Only the answer to a create or an
+    upsert gives a contact its id: in any other it says whether the right contact was meant."""
     dropped: tuple[Unsupported, ...] = ()
     """What the vendor silently did not take, judged by its answer."""
     receipt: str = ""
@@ -85,6 +86,16 @@ class Rejected:
     by_vendor: bool = True
     vendor_fields: Mapping[str, str] = field(default_factory=dict)
     """Field name to the vendor's words about it, where the vendor says so."""
+
+
+def other_id(asked: str, told: str) -> Rejected:
+    """The refusal of a contact whose call was answered with the id of another vendor contact."""
+    return Rejected(
+        "other_id",
+        f"the vendor answered a call about its contact {asked} with another one's id ({told}). The id known here "
+        "stays, and what became of the call is open: look at both contacts there; if they were merged, correct the "
+        "row so that its match key finds the one that is left",
+    )
 
 
 @dataclass(frozen=True, slots=True)

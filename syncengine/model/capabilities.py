@@ -90,6 +90,8 @@ class Capabilities:
     """Patterns of the fields of which ``find`` shows one contact, any one, where several have the value."""
     reads: bool = True
     """Whether ``read`` shows what the vendor holds under an external id."""
+    merges: bool = False
+    """Whether contacts can be merged there, so that a call about one may be answered with the id of the one left."""
     identity: str | None = None
     """The field that is the only identity (an upsert key); its default value is the contact id."""
     accumulates: tuple[str, ...] = ()

@@ -149,6 +149,21 @@ def _held(key: MatchKey, pending: Pending) -> Json:
     return value if value is not None and text(value) == key.value else key.value
 
 
+def doubted(known: Known, sent: Pending | None) -> Known:
+    """What is known when it is open which vendor contact it is true of: everything held there becomes unknown."""
+    held = Pending(fields=known.fields, add_tags=known.tags)
+    return replace(known, fields={}, tags=frozenset(), pending=merge(held, sent or Pending()))
+
+
+def remade(known: Known, call: Call, applied: Applied, capabilities: Capabilities) -> Known:
+    """What is known when an upsert reached another vendor contact than the known one: what it carried, no more."""
+    pending = known.pending or Pending()
+    fields = {name: value for name, value in pending.fields.items() if name not in call.fields}
+    rest = replace(pending, fields=fields, add_tags=pending.add_tags - set(call.add_tags))
+    blank = Known(key=known.key, pending=rest)
+    return learn(blank, replace(call, external_id=None), applied, capabilities)
+
+
 def absent(known: Known) -> Known:
     """What is known once a look-up found nothing: nothing at all."""
     return replace(known, external_id=None, fields={}, tags=frozenset(), found_tags=frozenset(), pending=None)
@@ -216,7 +231,7 @@ def unasked(known: Known, plan: Plan) -> Pending | None:
 
 
 def learn(known: Known, call: Call, applied: Applied, capabilities: Capabilities) -> Known:
-    """What is known after a call was applied. The newest external id wins: vendors merge contacts."""
+    """What is known after a call was applied. An answer gives an id only to a contact that was not known by one."""
     if call.action is Action.DELETE:
         return Known()
     dropped = {item.subject for item in applied.dropped if item.code.startswith(("field", "clear"))}
@@ -234,7 +249,7 @@ def learn(known: Known, call: Call, applied: Applied, capabilities: Capabilities
             fields[name] = value
     return dataclasses.replace(
         known,
-        external_id=applied.external_id or call.external_id or known.external_id,
+        external_id=call.external_id or applied.external_id or known.external_id,
         key=known.key or call.key,
         fields=fields,
         tags=(known.tags | set(call.add_tags)) - set(call.remove_tags) - lost_tags,

@@ -32,6 +32,8 @@ class Kind(StrEnum):
     """Commits, then answers with the first half of the body."""
     SLOW_DRIP = "slow_drip"
     """Commits, then takes ``seconds`` to send the body piece by piece."""
+    OTHER_ID = "other_id"
+    """Commits, then answers with another contact's id in place of the one that was meant."""
     REFUSE = "refuse"
     """``status`` and ``text`` in the vendor's form; nothing is committed."""
     HOLD_BEFORE_COMMIT = "hold_before_commit"

@@ -12,6 +12,7 @@ from syncengine.model.http import Response
 from syncengine.sandbox.faults import Fault, Faults, Kind
 from syncengine.sandbox.holds import Holds
 from syncengine.sandbox.journal import Entry, Journal, impersonal
+from syncengine.sandbox.misnaming import misnamed
 from syncengine.sandbox.twins.twin import Crowded, Twin, TwinRequest
 
 _PIECES = 8
@@ -97,6 +98,9 @@ class Stage:
         self._answered(visit, response.status)
         if fault.kind is Kind.TRUNCATED_JSON:
             return _plain(replace(response, body=response.body[: len(response.body) // 2]))
+        if fault.kind is Kind.OTHER_ID:
+            held = [str(contact["id"]) for contact in self.twin.contacts(self.clock())]
+            return _plain(misnamed(response, held))
         if fault.kind is Kind.SLOW_DRIP:
             return await _drip(visit.wire, response, fault.seconds)
         return _plain(response)
@@ -113,7 +117,7 @@ class Stage:
                 return None
             case Kind.HOLD_BEFORE_COMMIT | Kind.HOLD_AFTER_COMMIT:
                 return await self._hold(fault, visit)
-            case Kind.TRUNCATED_JSON | Kind.SLOW_DRIP:
+            case Kind.TRUNCATED_JSON | Kind.SLOW_DRIP | Kind.OTHER_ID:
                 return self._commit(visit)
             case Kind.LATENCY | Kind.ERROR_HTML | Kind.RESET:
                 return await self._before_or_after(fault, visit)

@@ -139,6 +139,7 @@ class ChartMogul:
             ),
             delete=Deletion(),
             find_by=("email", "external_id"),
+            merges=True,
             settles_within=settings.settles_within,
         )
 

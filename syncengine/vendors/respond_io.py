@@ -187,7 +187,9 @@ class RespondIo:
         reply = judge(request, (yield request), _CONTACT_NAMED if call.external_id else _NO_CONTACT_NAMED)
         if rejected := _refusal(request, reply, call):
             return rejected
-        return Applied(shaped(request, reply, _Written).data.id)
+        told = shaped(request, reply, _Written).data.id
+        # The vendor's own documentation answers an update with another id than was addressed.
+        return Applied(None if call.external_id else told)
 
     def _tag(self, call: Call, request: Request) -> Exchange[Answer]:
         reply = judge(request, (yield request), _CONTACT_NAMED)

@@ -134,6 +134,7 @@ class RespondIoV2:
             remove_tags=TagCall(10),
             delete=Deletion(),
             find_by=(*_KEYS, f"{_CUSTOM}*"),
+            merges=True,
             settles_within=settings.settles_within,
         )
 
@@ -218,7 +219,9 @@ class RespondIoV2:
 
     def _delete(self, contact: MatchKey) -> Exchange[Answer]:
         answer = yield from _carried_out(self._on("DELETE", contact), ())
-        return answer if isinstance(answer, Rejected) and answer.code != _GONE else Applied()
+        if isinstance(answer, Rejected):
+            return Applied() if answer.code == _GONE else answer
+        return Applied() if answer == Applied(contact.value) else answer
 
     def _look(self, key: MatchKey) -> Exchange[Remote | None]:
         request = self._on("GET", key)

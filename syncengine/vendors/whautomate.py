@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from syncengine.errors import VendorHalted
-from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, Unsupported
+from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, Unsupported, other_id
 from syncengine.model.capabilities import Capabilities, Deletion, TagCall, Write
 from syncengine.model.contact import Fields, MatchKey, Page, Remote
 from syncengine.model.http import Exchange, Json, Request
@@ -212,6 +212,8 @@ class Whautomate:
         held = yield from _answered(self._on_contact("GET", contact), call)
         if isinstance(held, Rejected):
             return held
+        if held.id != contact:  # what it shows would be written over the contact that was asked for
+            return other_id(contact, held.id)
         before = {name: value for name, value in held.remote().fields.items() if value not in (None, "")}
         if all(self.same(name, value, before.get(name)) for name, value in call.fields.items()):
             return Applied(held.id)
@@ -236,9 +238,9 @@ class Whautomate:
         reply = yield from self._with_tags(request, call.add_tags)
         if not reply.ok:
             return _refused(request, reply, call)
-        told = shaped(request, reply, _Row).tags
-        verified = told is not None and self._settings.tags_told == "all"
-        return Applied(dropped=tuple(tags_not_taken(call.add_tags, told or ())) if verified else ())
+        told = shaped(request, reply, _Row)
+        verified = told.tags is not None and self._settings.tags_told == "all"
+        return Applied(told.id, tuple(tags_not_taken(call.add_tags, told.tags or ())) if verified else ())
 
     def _with_tags(self, request: Request, tags: Sequence[str]) -> Exchange[Reply]:
         """Send it. Where a tag that is not defined yet may be why it is refused, define it and send it once more."""

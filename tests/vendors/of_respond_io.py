@@ -44,6 +44,7 @@ VARIANTS: dict[str, tuple[dict[str, Json], dict[str, Json]]] = {
     "nothing clears": ({"clear_with": "nothing"}, {}),
     "phones without plus": ({}, {"store_plus": False}),
     "no second contact": ({}, {"dup": "403"}),
+    "updates name another contact": ({}, {"update_told": "other"}),
     "viber": ({"viber": True}, _VIBER),
     "viber, url alphabet": ({"viber": True, "viber_alphabet": "url"}, {**_VIBER, "viber_alphabet": "url"}),
     "viber, documented": ({"viber": True, "viber_calls": "documented"}, {**_VIBER, "viber_calls": "documented"}),

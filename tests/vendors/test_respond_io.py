@@ -115,7 +115,8 @@ def test_the_viber_alphabet_is_a_switch(alphabet: str, segment: str) -> None:
     [
         (CREATE, TOLD, Applied(ID)),
         (CREATE, answer({"data": {"id": 177640021}}), Applied(ID)),
-        (UPDATE, TOLD, Applied(ID)),
+        (UPDATE, TOLD, Applied()),
+        (UPDATE, answer({"data": {"id": "cus_112233344555"}}), Applied()),
         (ADD, TOLD, Applied()),
         # The answer of the tag calls is not documented.
         (ADD, answer({"status": "success"}), Applied()),

@@ -244,13 +244,20 @@ def test_tags_have_calls_of_their_own(call: Call, verb: str, tags: list[str]) ->
     requests, result = scripted(whautomate().send(call), answer({"id": ID, "tags": ["Trial", "VIP", "theirs"]}))
     assert [sent(request) for request in requests] == [("POST", f"{CONTACT}/tags/{verb}", (), {"tags": tags})]
     assert requests[0].route == f"POST /v1/contacts/{{id}}/tags/{verb}"
-    assert result == Applied()
+    assert result == Applied(ID)
 
 
 def test_a_tag_that_was_not_taken_is_told_unless_only_changes_are() -> None:
     told = answer({"id": ID, "tags": ["vip"]})
-    assert scripted(whautomate().send(ADD), told)[1] == Applied(dropped=(Unsupported("tag_dropped", "trial"),))
-    assert scripted(whautomate(tags_told="changed").send(ADD), told)[1] == Applied()
+    assert scripted(whautomate().send(ADD), told)[1] == Applied(ID, (Unsupported("tag_dropped", "trial"),))
+    assert scripted(whautomate(tags_told="changed").send(ADD), told)[1] == Applied(ID)
+
+
+def test_a_contact_that_is_another_one_is_not_written_over_it() -> None:
+    requests, result = scripted(whautomate().send(UPDATE), shown(id="another"))
+    assert [request.method for request in requests] == ["GET"]
+    assert isinstance(result, Rejected)
+    assert result.code == "other_id"
 
 
 @pytest.mark.parametrize("call", [ADD, CREATE])

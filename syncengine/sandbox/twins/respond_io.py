@@ -67,6 +67,8 @@ class Switches:
     """The tags that are defined; None: any."""
     idle_tag: Literal["ok", "403"] = "ok"
     """Adding a tag that is there, or removing one that is not."""
+    update_told: Literal["own", "other"] = "own"
+    """Whose id the answer to an update holds; the vendor's own example shows another one's."""
     require_accept: bool = False
     """Whether a request that does not accept JSON is sent to a page of HTML."""
     send_retry_after: bool = True
@@ -221,6 +223,9 @@ class RespondIoTwin:
         if self.switches.put_mode == "replace":
             fields = {**dict.fromkeys(contact.fields, ""), **fields}
         channel.write(contact, fields)
+        if self.switches.update_told == "other":
+            others = (each for each in channel.contacts.values() if each is not contact)
+            return _told(next(others, contact))
         return _told(contact)
 
     def _tag(self, channel: _Channel, request: TwinRequest) -> Response:

@@ -1,0 +1,108 @@
+"""An answer may name another contact than was meant: nobody is moved onto somebody else's contact by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.twins.twin import Seed
+from tests.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
+
+_VENDORS: dict[str, tuple[dict[str, Any], str]] = {
+    "charles": (CHARLES, "charles"),
+    "chartmogul": (CHARTMOGUL, "chartmogul"),
+    "respond_io": (RESPOND_IO, "respond_io"),
+}
+_EVERYBODY = range(1, 5)
+
+
+async def _ids(here: People, name: str) -> dict[int, str | None]:
+    return {number: state["external_id"] for number, state in (await here.states(name)).items()}
+
+
+def _true_ids(here: People, name: str) -> dict[int, str]:
+    return {number: str(contact["id"]) for number, contact in here.held(name).items()}
+
+
+def _misnames(method: str, path: str = "") -> Rule:
+    return Rule(Kind.OTHER_ID, method=method, path=path)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("name", "method"), [("charles", "PUT"), ("chartmogul", "PATCH"), ("respond_io", "PUT")])
+async def test_an_update_that_is_answered_for_somebody_else_moves_nobody(
+    database: str, tmp_path: Path, name: str, method: str
+) -> None:
+    keys, twin = _VENDORS[name]
+    async with people(database, tmp_path, {name: keys}, (twin,)) as here:
+        await here.add(_EVERYBODY)
+        await here.run(name)
+        true = _true_ids(here, name)
+        for number in _EVERYBODY:
+            await here.change(number, name=f"Newer {number}")
+        here.fail(name, _misnames(method))
+        report = await here.run(name)
+        assert await _ids(here, name) == true
+        if name == "respond_io":  # its own documentation answers so: it says nothing
+            assert (report.exit_code, report.contacts["applied"]) == (0, len(_EVERYBODY))
+        else:
+            assert report.exit_code == 1
+            assert report.contacts["applied"] == 0
+
+        here.heal(name)
+        await here.run(name)
+        await here.run(name)
+        assert await _ids(here, name) == true
+        assert _true_ids(here, name) == true
+        assert (await here.run(name)).requests == 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("name", "method"), [("charles", "PUT"), ("chartmogul", "POST"), ("respond_io", "POST")])
+async def test_creates_that_are_answered_with_an_owned_id_give_it_to_nobody_else(
+    database: str, tmp_path: Path, name: str, method: str
+) -> None:
+    keys, twin = _VENDORS[name]
+    async with people(database, tmp_path, {name: {**keys, "in_flight": 1}}, (twin,)) as here:
+        await here.add([1])
+        await here.run(name)
+        await here.add([2, 3, 4])
+        here.fail(name, _misnames(method))
+        report = await here.run(name)
+        assert report.exit_code == 1
+        owned = [each for each in (await _ids(here, name)).values() if each is not None]
+        assert len(owned) == len(set(owned)), "two contacts own one vendor contact"
+
+        here.heal(name)
+        for _ in range(2):
+            await here.run(name)
+        assert await _ids(here, name) == _true_ids(here, name), "nobody is there twice, and each owns its own"
+
+
+@pytest.mark.asyncio
+async def test_a_contact_that_was_merged_there_is_followed_if_nobody_else_owns_the_one_left(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, {"chartmogul": CHARTMOGUL}, ("chartmogul",)) as here:
+        await here.add([1])
+        await here.run("chartmogul")
+        (winner,) = here.sandbox.twin("chartmogul").seed([_copy_of(here)], 0.0)
+        await here.change(1, name="Newer")
+        here.fail("chartmogul", Rule(Kind.OTHER_ID, method="PATCH", times=1))
+        report = await here.run("chartmogul")
+        assert (report.exit_code, report.contacts["applied"]) == (0, 1), report.noteworthy
+        assert await _ids(here, "chartmogul") == {1: winner}
+        held: dict[str, Any] = {str(each["id"]): each["fields"] for each in here.sandbox.contacts("chartmogul")}
+        assert held[winner]["first_name"] == "Newer"
+        assert held[winner]["phone"] == "+491510000001", "what the other one lacks is sent as well"
+
+
+def _copy_of(here: People) -> Seed:
+    """A second contact of the same person, with little more than its match key."""
+    (contact,) = here.sandbox.contacts("chartmogul")
+    fields: Any = contact["fields"]
+    kept = ("external_id", "customer_uuid", "data_source_uuid")
+    return Seed({name: fields[name] for name in kept if fields.get(name) is not None})
