@@ -83,6 +83,10 @@ def of_vendor(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[
             there = _named(patterns)
             what = f"{vendor.name} has no such field (it has: {', '.join(there)}){near(name, there)}"
             yield Problem(f"{where}: fields.{name}", what)
+    for name in options.settings.get("opt_outs") or ():
+        if name not in options.fields:
+            what = f'"{name}" is no mapped field{near(name, options.fields)}'
+            yield Problem(f"{where}: settings.opt_outs", what)
     yield from _missing(options, vendor, where)
     yield from _match_on(options, vendor, where)
 

@@ -133,4 +133,6 @@ def _salt(destination: DestinationConfig) -> str:
         destination.version,
         normalise.VERSION,
     ]
+    if opt_outs := destination.vendor.capabilities.opt_outs:
+        meaning.append(repr(opt_outs))
     return hashlib.sha256(orjson.dumps(meaning)).hexdigest()[:16]

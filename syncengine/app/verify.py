@@ -84,6 +84,7 @@ async def _verify(
                 if destination.mapping.on_null is OnNull.CLEAR
                 else (),
                 tag_prefix=destination.mapping.tags.prefix if destination.mapping.tags else "",
+                opt_outs=vendor.capabilities.opt_outs,
             ),
             account.stopping.call,
             lambda contacts: progress.advanced(name, contacts, account.pacing.requests - sent),
@@ -113,10 +114,11 @@ async def _verify(
         unread=seen.unread,
         strangers=seen.strangers,
         repaired=seen.repaired,
+        opted_out=seen.opted_out,
         requests=account.pacing.requests - sent,
         seconds=time.monotonic() - began,
         error=said,
-        exit_code=int(status != "done" or seen.drifted > seen.repaired),
+        exit_code=int(status != "done" or seen.drifted > seen.repaired + seen.opted_out),
         contacts=tuple(seen.contacts),
     )
     await finish_run(account.fence, run_id, status, {**report.public(), "contacts": []}, said)

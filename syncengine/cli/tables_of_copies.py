@@ -14,6 +14,7 @@ _WAYS = {
     "changed": "changed there",
     "missing": "without a value there",
     "extra": "with a value there that we know nothing of",
+    "opted_out": "opted out there (left as it is)",
     "missing_tags": "without the tags",
     "extra_tags": "with the tags",
 }
@@ -52,6 +53,10 @@ def _found(report: VerifyReport) -> Iterator[str]:
 
 def _advice(report: VerifyReport) -> Iterator[str]:
     name = report.destination
+    if "opted_out" in report.found:
+        yield (
+            f"  {name}: an opt-out at the vendor is never taken back, unless settings.lower_opt_outs names its field"
+        )
     if report.in_doubt:
         yield f"  {name}: {report.in_doubt} contacts were not compared: the next run has to settle them first"
     if report.unread:
@@ -63,7 +68,7 @@ def _advice(report: VerifyReport) -> Iterator[str]:
         )
     if report.repaired:
         yield f"  {name}: the next `syncengine run -d {name}` mends what drifted"
-    elif report.drifted:
+    elif report.drifted > report.opted_out:
         yield f"  {name}: `syncengine verify -d {name} --repair` lets the next run mend what drifted"
 
 

@@ -45,6 +45,8 @@ class Seen:
     in_doubt: int = 0
     unread: int = 0
     repaired: int = 0
+    opted_out: int = 0
+    """Contacts that only said no there: nothing is to be repaired."""
     strangers: int | None = None
     found: Counter[str] = field(default_factory=Counter)
     subjects: Counter[str] = field(default_factory=Counter)
@@ -153,6 +155,9 @@ class Verification:
             found = drift(state.known, remote, self._owned, same, partial(self._is_passed_over, state), whole=whole)
             if found:
                 self._note(state.contact_id, found)
+                if found == Drift(opted_out=found.opted_out):
+                    self.seen.opted_out += 1
+                    continue
                 known = corrected(state.known, remote, found)
                 # A dead letter is left alone until its row changes, whatever its copy looks like.
                 if self._repair and state.status is not Status.DEAD:

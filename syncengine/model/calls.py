@@ -44,8 +44,9 @@ class Unsupported:
     """A wish the vendor cannot express, such as ``Unsupported("remove_tag", "vip")``."""
 
     code: str
-    """``set_field``, ``change_field``, ``clear_field``, ``add_tag``, ``remove_tag``, ``change_key``, ``delete``,
-    ``join_list``, ``leave_list``, ``field_dropped``, ``tag_dropped``."""
+    """``set_field``, ``change_field``, ``clear_field``, ``lower_opt_out``, ``add_tag``,
+    ``remove_tag``, ``change_key``, ``delete``, ``join_list``, ``leave_list``,
+    ``field_dropped``, ``tag_dropped``."""
     subject: str
     """The field's, the tag's or the list's name; never a field's value."""
 

@@ -6,11 +6,29 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from syncengine.model.http import Json
+
 
 @lru_cache(maxsize=4096)
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
     """Whether a field name fits one of the patterns (``*`` stands for any text: ``custom_properties.*``)."""
     return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """A field in which a contact may have said no, also at the vendor and without our knowledge.
+
+    Every other value is sent only with a create, which makes a contact that was not there.
+    """
+
+    field: str
+    no: Json = True
+    """The value that says no."""
+
+    def says_no(self, value: Json) -> bool:
+        """Return whether the value is the one that says no, also where it is written as text."""
+        return str(value).casefold() == str(self.no).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +114,13 @@ class Capabilities:
     """The field that is the only identity (an upsert key); its default value is the contact id."""
     accumulates: tuple[str, ...] = ()
     """Patterns of the fields of which the vendor keeps every value it was ever sent."""
+    opt_outs: tuple[OptOut, ...] = ()
+    """Fields in which a no that the vendor holds is never overwritten."""
     settles_within: float = 30.0
     """Seconds after which a request that was sent is either visible in look-ups or will never be carried out."""
     cautions: tuple[str, ...] = ()
     """What a person should know before the first run, such as automations that writes set off."""
+
+    def lowers_opt_out(self, name: str, value: Json) -> bool:
+        """Return whether writing the value could take back a no that the vendor holds."""
+        return any(name == opt_out.field and not opt_out.says_no(value) for opt_out in self.opt_outs)

@@ -60,7 +60,8 @@ class Drifted:
 
     contact_id: str
     found: Mapping[str, tuple[str, ...]]
-    """``gone``, ``changed``, ``missing``, ``extra``, ``missing_tags``, ``extra_tags`` to the fields or tags."""
+    """``gone``, ``changed``, ``missing``, ``extra``, ``opted_out``, ``missing_tags``,
+    ``extra_tags`` to the fields or tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class VerifyReport:
     strangers: int | None = None
     """Contacts at the vendor that belong to nobody here; None where the vendor was not listed."""
     repaired: int = 0
+    opted_out: int = 0
+    """Contacts that drifted only in that they said no there, which stays as it is."""
     requests: int = 0
     seconds: float = 0.0
     error: str | None = None
@@ -102,6 +105,7 @@ class VerifyReport:
             "unread": self.unread,
             "strangers": self.strangers,
             "repaired": self.repaired,
+            "opted_out": self.opted_out,
             "requests": self.requests,
             "seconds": round(self.seconds, 3),
             "error": self.error,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from syncengine.model.capabilities import OptOut
 from syncengine.model.contact import Fields, Known, Remote
 from syncengine.model.http import Json
 
@@ -19,6 +20,8 @@ class Owned:
     """Mapped fields that are cleared where the source has NULL: a value in one that we do not know is extra."""
     tag_prefix: str
     """Tags of this prefix are ours, whoever set them; empty: only those we set."""
+    opt_outs: tuple[OptOut, ...] = ()
+    """Fields in which a no that the vendor holds stays, whatever the source says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Drift:
     """Fields without a value there."""
     extra: tuple[str, ...] = ()
     """Fields with a value there that we know nothing of."""
+    opted_out: tuple[str, ...] = ()
+    """Fields in which the contact says no there, and the source does not. Never repaired."""
     missing_tags: tuple[str, ...] = ()
     extra_tags: tuple[str, ...] = ()
 
@@ -63,10 +68,17 @@ def drift(
             continue
         (missing if theirs in _EMPTY else changed).append(name)
     ours = known.tags | known.found_tags
+    extra = tuple(_extra(known.fields, remote.fields, owned.fields, same))
+    opted_out = {
+        opt_out.field
+        for opt_out in owned.opt_outs
+        if opt_out.field in (*changed, *extra) and opt_out.says_no(remote.fields[opt_out.field])
+    }
     return Drift(
-        changed=tuple(changed),
+        changed=tuple(name for name in changed if name not in opted_out),
         missing=tuple(missing),
-        extra=tuple(_extra(known.fields, remote.fields, owned.fields, same)),
+        extra=tuple(name for name in extra if name not in opted_out),
+        opted_out=tuple(sorted(opted_out)),
         missing_tags=tuple(sorted(known.tags - remote.tags)) if remote.shows_tags else (),
         extra_tags=tuple(
             sorted(tag for tag in remote.tags - ours if owned.tag_prefix and tag.startswith(owned.tag_prefix))

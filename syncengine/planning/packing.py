@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from syncengine.model.calls import Action
-from syncengine.model.capabilities import Capabilities, ListCall, TagCall, Write, matches
+from syncengine.model.capabilities import (
+    Capabilities,
+    ListCall,
+    OptOut,
+    TagCall,
+    Write,
+    matches,
+)
 from syncengine.model.contact import Fields
 from syncengine.model.http import Json
 
@@ -38,6 +45,9 @@ class Kind:
     write: Write
     carried: Mapping[str, Json]
     """What every call of it carries anyway: the must-carry fields with their values."""
+    opt_outs: tuple[OptOut, ...] = ()
+    """Fields in which the contact that is written to may have said no. Empty for a
+    create: nobody is there yet who could have."""
 
     @property
     def room(self) -> int | None:
@@ -52,7 +62,7 @@ class Kind:
     def able(self, fields: Fields) -> frozenset[str]:
         """Those of the fields that a call of it can set, or clear."""
         carried, write, roomy = self.carried, self.write, self.room != 0
-        return frozenset(
+        names = frozenset(
             name
             for name, value in fields.items()
             if (
@@ -61,6 +71,12 @@ class Kind:
                 else roomy and matches(name, write.clears if value is None else write.fields)
             )
         )
+        withheld = {
+            opt_out.field
+            for opt_out in self.opt_outs
+            if opt_out.field in names and not opt_out.says_no(fields[opt_out.field])
+        }
+        return names - withheld
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncengine.model.calls import Action, Call, Rejected, Unsupported
-from syncengine.model.capabilities import Capabilities, Write, matches
+from syncengine.model.capabilities import Capabilities, OptOut, Write, matches
 from syncengine.model.contact import LISTS, Desired, Fields, Known, MatchKey
 from syncengine.model.http import Json
 from syncengine.planning.addresses import Address, create_key, findable, identity, namers, tag_address, upsert_key
@@ -92,13 +92,13 @@ def _firsts(desired: Desired, capabilities: Capabilities) -> Iterator[Kind]:
     for kind in _makers(desired, capabilities):
         yield kind
         for name in namers(desired, kind.write, capabilities):
-            yield Kind(kind.action, kind.write, {**kind.carried, name: desired.fields[name]})
+            yield replace(kind, carried={**kind.carried, name: desired.fields[name]})
 
 
 def _makers(desired: Desired, capabilities: Capabilities) -> Iterator[Kind]:
     # An upsert is safe to repeat, so it wins a draw.
     if capabilities.upsert:
-        yield Kind(Action.UPSERT, capabilities.upsert, {})
+        yield Kind(Action.UPSERT, capabilities.upsert, {}, capabilities.opt_outs)
     if capabilities.create:
         # A create without a key that can be looked up would be made twice, should its answer be lost.
         for name in findable(desired, capabilities.create, capabilities) or (None,):
@@ -107,13 +107,14 @@ def _makers(desired: Desired, capabilities: Capabilities) -> Iterator[Kind]:
 
 
 def _later(capabilities: Capabilities) -> Iterator[Kind]:
+    opt_outs = capabilities.opt_outs
     if capabilities.update:
-        yield Kind(Action.UPDATE, capabilities.update, {})
+        yield Kind(Action.UPDATE, capabilities.update, {}, opt_outs)
     # An upsert that goes by a match key may hit another contact; the external id cannot.
     if capabilities.upsert and not (capabilities.upsert.keyed_by and capabilities.update):
-        yield Kind(Action.UPSERT, capabilities.upsert, {})
+        yield Kind(Action.UPSERT, capabilities.upsert, {}, opt_outs)
     if capabilities.set_lifecycle:
-        yield Kind(Action.SET_LIFECYCLE, capabilities.set_lifecycle, {})
+        yield Kind(Action.SET_LIFECYCLE, capabilities.set_lifecycle, {}, opt_outs)
 
 
 def _usable(kind: Kind, desired: Desired, known: Known) -> Kind | None:
@@ -122,9 +123,7 @@ def _usable(kind: Kind, desired: Desired, known: Known) -> Kind | None:
         return None
     carried = dict(kind.carried)
     for name in kind.write.must_carry:
-        value = desired.fields.get(name)
-        if value is None:
-            value = known.fields.get(name)
+        value = _to_carry(name, kind.opt_outs, desired, known)
         if value is None:
             return None
         carried[name] = value
@@ -137,7 +136,16 @@ def _usable(kind: Kind, desired: Desired, known: Known) -> Kind | None:
         carried[key] = desired.fields[key]
     if kind.write.max_fields is not None and kind.write.max_fields < len(carried):
         return None
-    return Kind(kind.action, kind.write, carried)
+    return replace(kind, carried=carried)
+
+
+def _to_carry(name: str, opt_outs: Sequence[OptOut], desired: Desired, known: Known) -> Json:
+    """Return the value of a must-carry field: what is desired, else what is known."""
+    wished, held = desired.fields.get(name), known.fields.get(name)
+    for opt_out in opt_outs:
+        if opt_out.field == name and opt_out.says_no(held):
+            return held
+    return held if wished is None else wished
 
 
 def _missing(write: Write, desired: Desired) -> Rejected:
@@ -218,6 +226,8 @@ def _expressible(
 
 
 def _field_code(name: str, value: Json, known: Known, capabilities: Capabilities) -> str:
+    if capabilities.lowers_opt_out(name, value):
+        return "lower_opt_out"
     if value is None:
         return "clear_field"
     # Of a field that accumulates, the value that stays is told of apart (``Wishes.stays``).

@@ -122,6 +122,7 @@ class Charles:
             reads=False,
             identity=_IDENTITY,
             accumulates=tuple(f"{name}.*" for name in _LISTS),
+            opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
         )
 

@@ -140,6 +140,7 @@ class ChartMogul:
             delete=Deletion(),
             find_by=("email", "external_id"),
             merges=True,
+            opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
         )
 

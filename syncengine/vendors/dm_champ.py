@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import AliasChoices, AliasPath, BeforeValidator, Field, model_validator
 
@@ -41,6 +41,13 @@ _UNSEEN = Rejected(
     "the vendor says that it holds a contact with this phone, and shows none in a look-up by it: is it written in "
     "another way there (settings.look_up_phones)? Correct the row, or the contact there",
 )
+_OPT_OUT_UNSEEN = Rejected(
+    "opt_out_unseen",
+    "an update replaces everything (settings.put_replaces), and the vendor does not show "
+    "whether the contact has opted out: change it there by hand, or let the source decide "
+    "(settings.lower_opt_outs: [do_not_disturb])",
+    by_vendor=False,
+)
 _ANSWERED = "settings.bot_active: the bot answers every contact that is created, and a campaign may write to it at once"
 
 
@@ -66,13 +73,18 @@ class Settings(kit.VendorSettings):
     """``both``: also without the ``+``, where nobody is found with it."""
     delete_as: Literal["nothing", "silenced"] = "nothing"
     """There is no deletion. ``silenced`` is the nearest thing: no name, no address, no bot, not to be disturbed."""
+    tag_phones: Literal["bare", "plus"] = "bare"
+    """How tag calls name a phone. The older documentation asks for no ``+``, the present
+    one says nothing."""
+
+    OPT_OUTS: ClassVar[Mapping[str, Json]] = {_SILENT: True}
 
 
 SETTINGS = Settings
 LIMITS = (Limit(calls=5, per=1.0),)
 """None is documented."""
 IDENTITY = ()
-VERSION = 1
+VERSION = 2
 
 
 def build(settings: Settings) -> DmChamp:
@@ -112,6 +124,9 @@ class DmChamp:
         self._settings = settings
         self._key = settings.api_key.get_secret_value()
         custom = (f"{_CUSTOM}*",)
+        opt_outs = settings.kept_opt_outs()
+        # What an update that replaces everything carries of them has to be read before.
+        reads = settings.put_replaces and any(opt_out.field in _CHANGEABLE for opt_out in opt_outs)
         self.capabilities = Capabilities(
             create=Write(
                 fields=(*_CHANGEABLE, *_ONCE, *(custom if settings.custom_fields != "nowhere" else ())),
@@ -125,7 +140,9 @@ class DmChamp:
                 fields=(*_CHANGEABLE, *(custom if settings.custom_fields == "everywhere" else ())),
                 clears=() if settings.clear_with == "nothing" else (*_NAMES, "email"),
                 must_carry=_CHANGEABLE if settings.put_replaces else (),
+                requests=2 if reads else 1,
                 repeatable=True,
+                keyed_by=(_PHONE, "email") if reads else (),
             ),
             add_tags=TagCall(1, addressed_by=(_PHONE, "email")),
             delete=Deletion(keeps=(*_ONCE, *custom)) if settings.delete_as == "silenced" else None,
@@ -134,6 +151,7 @@ class DmChamp:
             find_by=(_PHONE, "email"),
             shows_one=("email",),
             reads=False,
+            opt_outs=opt_outs,
             settles_within=settings.settles_within,
             cautions=(_ANSWERED,) if settings.bot_active else (),
         )
@@ -164,10 +182,10 @@ class DmChamp:
                 return self._create(call)
             case Action.ADD_TAGS:
                 return self._tag(call)
-            case Action.UPDATE | Action.DELETE:
-                body = _SILENCED if call.action is Action.DELETE else self._body(call.fields)
-                request = self._request("PUT", "/contacts/{id}", contact=kit.external_id(call), json=body)
-                return self._change(call, request)
+            case Action.UPDATE:
+                return self._update(call)
+            case Action.DELETE:
+                return self._put(call, _SILENCED)
             case _:
                 method = "POST" if call.action is Action.JOIN_LISTS else "DELETE"
                 body = {"contactId": kit.external_id(call), "listId": next(_lists(call.fields))}
@@ -215,10 +233,39 @@ class DmChamp:
         remote = yield from self._look(MatchKey(_PHONE, kit.text(call.fields.get(_PHONE))), quietly=True)
         return Exists(remote) if remote else replace(_UNSEEN, status=reply.status)
 
+    def _update(self, call: Call) -> Exchange[Answer]:
+        lowers = self.capabilities.lowers_opt_out
+        carried = [name for name, value in call.fields.items() if lowers(name, value)]
+        fields = dict(call.fields)
+        if carried:
+            # An update that replaces everything has to carry them: what the vendor
+            # holds now goes back as it is.
+            held = (yield from self._look(call.key)) if call.key else None
+            shown = held.fields if held and held.external_id == call.external_id else {}
+            if not shown.keys() >= set(carried):
+                return (yield from self._unseen(call))
+            fields |= {name: shown[name] for name in carried}
+        return (yield from self._put(call, self._body(fields)))
+
+    def _unseen(self, call: Call) -> Exchange[Rejected]:
+        """Return why it is not written to: it is gone, or does not show its opt-out."""
+        contact = kit.external_id(call)
+        request = self._request("GET", "/contacts/tags/{id}", contact=contact)
+        reply = _judged(request, (yield request))
+        return self._refusal(request, reply, call) if reply.status == 404 else _OPT_OUT_UNSEEN
+
+    def _put(self, call: Call, body: Mapping[str, Json]) -> Exchange[Answer]:
+        contact = kit.external_id(call)
+        request = self._request("PUT", "/contacts/{id}", contact=contact, json=body)
+        return self._change(call, request)
+
     def _tag(self, call: Call) -> Exchange[Answer]:
         if call.key is None:
             raise ValueError("add_tags needs the phone or the e-mail address it goes by")
-        who = call.key.value.removeprefix("+") if call.key.field == _PHONE else call.key.value
+        who = call.key.value
+        if call.key.field == _PHONE:
+            who = who.removeprefix("+")
+            who = f"+{who}" if self._settings.tag_phones == "plus" else who
         query = (("tag", tag) for tag in call.add_tags)
         return self._change(call, self._request("POST", "/tags", *query, (call.key.field, who)))
 

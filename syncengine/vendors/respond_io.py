@@ -135,6 +135,7 @@ class RespondIo:
             add_tags=TagCall(_MAX_TAGS),
             remove_tags=TagCall(_MAX_TAGS),
             find_by=("*",),
+            opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
         )
 

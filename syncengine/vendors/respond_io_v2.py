@@ -135,6 +135,7 @@ class RespondIoV2:
             delete=Deletion(),
             find_by=(*_KEYS, f"{_CUSTOM}*"),
             merges=True,
+            opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
         )
 

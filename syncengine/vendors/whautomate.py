@@ -126,6 +126,7 @@ class Whautomate:
             remove_tags=TagCall(),
             delete=Deletion(),
             find_by=settings.found_by,
+            opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
             cautions=_CAUTIONS,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from syncengine import app
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.twin import Seed
 from tests.people import People, people
@@ -39,10 +40,19 @@ DESTINATION: dict[str, Any] = {
 
 
 @asynccontextmanager
-async def champ(database: str, folder: Path, mode: str, **settings: Any) -> AsyncIterator[People]:
+async def champ(
+    database: str,
+    folder: Path,
+    mode: str,
+    *,
+    more_fields: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> AsyncIterator[People]:
     """Ten people in two lists and with a tag each, and an empty vendor that reformats what it shows."""
     own = {**DESTINATION["settings"], "custom_fields": "create", **settings}
-    async with people(database, folder, {NAME: {**DESTINATION, "settings": own}}, (NAME,)) as here:
+    mapped = {**DESTINATION["fields"], **(more_fields or {})}
+    destination = {**DESTINATION, "settings": own, "fields": mapped}
+    async with people(database, folder, {NAME: destination}, (NAME,)) as here:
         here.environ["DM_CHAMP_KEY"] = KEY
         here.sandbox.twin(NAME).configure(
             {
@@ -118,7 +128,7 @@ async def test_every_kind_of_field_is_synced_once(database: str, tmp_path: Path,
 @pytest.mark.asyncio
 @every_mode
 async def test_who_is_there_is_taken_over_and_brought_in_step(database: str, tmp_path: Path, mode: str) -> None:
-    settings = {} if mode == "return_existing" else {"duplicates": "refused"}
+    settings: dict[str, Any] = {} if mode == "return_existing" else {"duplicates": "refused"}
     async with champ(database, tmp_path, mode, **settings) as here:
         here.sandbox.twin(NAME).seed([stranger(3), stranger(4, firstName="Name 4")], 0.0)
         first = await here.run(NAME)
@@ -229,3 +239,52 @@ async def test_the_key_is_in_no_report_and_no_row(database: str, tmp_path: Path)
         told = [repr(reports), repr(here.config), *(row[0] for row in rows)]
         assert len(rows) > 20
         assert not [text for text in told if "s3cr3t-key" in text or "wr0ng-key" in text]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("put_mode", ["partial", "replace"])
+async def test_who_said_no_at_the_vendor_is_left_in_peace(database: str, tmp_path: Path, put_mode: str) -> None:
+    never = {"from": "company", "as": "boolean", "default": False}
+    more = {"lastName": "name", "is_bot_active": never}
+    async with champ(
+        database,
+        tmp_path,
+        "http409",
+        more_fields=more,
+        put_replaces=put_mode == "replace",
+    ) as here:
+        twin: Any = here.sandbox.twin(NAME)
+        twin.configure({"put_mode": put_mode})
+        (met,) = twin.seed([stranger(11)], 0.0)
+        twin.opt_out(met)
+        await here.add([11])
+        await here.source.execute("UPDATE crm.people SET opted_out = false, email = id || '@example.org'")
+        await here.run(NAME)
+        for number in range(1, 4):
+            twin.opt_out(at_vendor(here)[phone(number)]["id"])
+
+        # Their rows change, and with 2 the very column.
+        await here.source.execute("UPDATE crm.people SET name = name || '!' WHERE id IN (1, 2, 11)")
+        await here.source.execute("UPDATE crm.people SET opted_out = true WHERE id = 2")
+        assert (await here.run(NAME)).status == "done"
+        await here.source.execute("UPDATE crm.people SET opted_out = false WHERE id = 2")
+        report = await here.run(NAME)
+        assert (report.status, report.exit_code) == ("done", 0)
+        assert report.contacts["unsupported"] == 1
+
+        (seen,) = await app.verify(here.config, (NAME,), repair=True)
+        told = {each.contact_id: dict(each.found) for each in seen.contacts}
+        assert told == {each: {"opted_out": ("do_not_disturb",)} for each in ("1", "3")}
+        assert (seen.repaired, seen.exit_code) == (0, 0)
+        assert (await here.run(NAME)).requests == 0
+        await here.run(NAME, backfill=True)
+
+        held = at_vendor(here)
+        opted_out = {number for number in range(1, 12) if silent(held, number)}
+        assert opted_out == {1, 2, 3, 11}
+        assert twin.lowered == []
+        assert held[phone(1)]["fields"]["firstName"] == "Name 1!"
+
+
+def silent(held: dict[str, Any], number: int) -> bool:
+    return bool(held[phone(number)]["fields"]["do_not_disturb"])

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -36,6 +36,8 @@ class Subject:
     vendor: Vendor
     fields: Callable[[int], dict[str, Json]]
     switches: Mapping[str, Json]
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    """What the variant sets."""
 
     def __str__(self) -> str:
         return f"{self.module.name}:{self.variant}" if self.variant else self.module.name
@@ -67,9 +69,18 @@ class Subject:
             if matches(name, self.vendor.capabilities.find_by) and isinstance(value, str) and value != other[name]:
                 yield MatchKey(name, value)
 
-    def sample(self, write: Write, number: int) -> dict[str, Json]:
+    def lowers(self, action: Action, name: str, value: Json) -> bool:
+        """Whether such a call must not carry a value: it could take back an opt-out."""
+        write = self.write(action)
+        if action is Action.CREATE or (write and name in write.must_carry):
+            return False
+        return self.vendor.capabilities.lowers_opt_out(name, value)
+
+    def sample(self, action: Action, number: int) -> dict[str, Json]:
         """Fields one such call can carry, those it must carry first."""
-        fields = self.fields(number)
+        write = self.write(action)
+        assert write
+        fields = {name: value for name, value in self.fields(number).items() if not self.lowers(action, name, value)}
         fitting = [name for name in fields if name in write.must_carry]
         fitting += [name for name in fields if name not in fitting and matches(name, write.fields)]
         return {name: fields[name] for name in fitting[: write.max_fields]}
@@ -81,7 +92,7 @@ class Subject:
             if action is Action.CREATE:
                 call = replace(call, external_id=None)
             tags = tuple(f"sample-tag-{tag}" for tag in range(3 if write.add_tags is None else min(3, write.add_tags)))
-            return replace(call, fields=self.sample(write, number), add_tags=tags)
+            return replace(call, fields=self.sample(action, number), add_tags=tags)
         match action:
             case Action.ADD_TAGS:
                 return replace(call, add_tags=("sample-tag-0", "sample-tag-1")[: self._most(action)])
@@ -112,7 +123,12 @@ def subjects(*names: str, variants: bool = True) -> Iterator[Subject]:
         yield subject(name)
         hints = _hints(name)
         for variant, (settings, switches) in hints.VARIANTS.items() if hints and variants else ():
-            yield replace(subject(name, settings), variant=variant, switches=switches)
+            yield replace(
+                subject(name, settings),
+                variant=variant,
+                switches=switches,
+                settings=settings,
+            )
 
 
 def subject(name: str, settings: Mapping[str, Json] | None = None) -> Subject:
@@ -132,8 +148,8 @@ def derived_settings(module: VendorModule) -> dict[str, Json]:
     """A value for everything that has no default."""
     known = getattr(_hints(module.name), "SETTINGS", {})
     given = {"base_url": f"https://{module.name.replace('_', '-')}.example", **secrets(module), **known}
-    for name, field in module.settings.model_fields.items():
-        if field.is_required():
+    for name, info in module.settings.model_fields.items():
+        if info.is_required():
             given.setdefault(name, f"sample-{name}")
     return given
 

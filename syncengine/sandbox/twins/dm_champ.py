@@ -76,6 +76,8 @@ class Switches:
     """Joining a list the contact is on, or leaving one it is not on."""
     mistakes_as: Literal["text", "object"] = "object"
     """The body of a 400."""
+    tag_phones: Literal["bare", "plus", "both"] = "bare"
+    """How tag calls want a phone: without its ``+``, with it, or either way."""
     send_retry_after: bool = True
 
 
@@ -97,6 +99,8 @@ class DmChampTwin:
         self._contacts: dict[str, Contact] = {}
         self._by_phone: dict[str, Contact] = {}
         self._tags: dict[str, None] = {}
+        self.lowered: list[str] = []
+        """Contacts (ids) whose opt-out an update took back, in the order of the updates."""
         self.limiter.reset()
 
     def route(self, request: TwinRequest) -> str:
@@ -147,6 +151,12 @@ class DmChampTwin:
             {"id": contact.id, "key": None, "fields": contact.flat(), "tags": list(contact.tags)}
             for contact in self._contacts.values()
         ]
+
+    def opt_out(self, contact_id: str, reason: str = "asked to stop") -> None:
+        """Let the contact say no at the vendor, as by writing STOP."""
+        contact = self._contacts[contact_id]
+        contact.fields["do_not_disturb"] = True
+        contact.reason = reason
 
     def _answer(self, what: str, contact_id: str, request: TwinRequest, now: float) -> Response:
         told: Json
@@ -240,7 +250,11 @@ class DmChampTwin:
             if names and mode == "400":
                 raise RefusedError(400, f"Invalid value for {names[0]}")
             given |= {name: DEFAULTS[name] if mode == "clear" else contact.fields[name] for name in names}
+        silent = contact.fields["do_not_disturb"]
         contact.fields |= given
+        if silent and not contact.fields["do_not_disturb"]:
+            self.lowered.append(contact.id)
+            contact.reason = None
         self._lower(contact)
         if self.switches.custom_fields == "keep":
             contact.custom.update(body.get("custom_fields") or {})
@@ -278,7 +292,10 @@ class DmChampTwin:
         if not tag or not (asked.get("phoneNumber") or asked.get("email")):
             raise RefusedError(400, "Missing required parameter: tag, and phoneNumber or email")
         phone = asked.get("phoneNumber", "")
-        spellings = [] if phone.startswith("+") else [f"+{phone}", phone]
+        wanted = self.switches.tag_phones
+        fits = wanted == "both" or (wanted == "plus") is phone.startswith("+")
+        bare = phone.removeprefix("+")
+        spellings = [f"+{bare}", bare] if fits else []
         holders = (self._holder({"phoneNumber": each}) for each in spellings)
         contact = next(filter(None, holders), None) if phone else self._holder(asked)
         if contact is None:

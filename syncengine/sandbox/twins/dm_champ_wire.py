@@ -76,6 +76,8 @@ class Contact:
     lists: dict[str, Json] = field(default_factory=dict)
     """Only the names count."""
     messages: list[Json] = field(default_factory=list)
+    reason: str | None = None
+    """Why it is not to be disturbed, where it said so itself."""
 
     @property
     def phone(self) -> str:
@@ -94,7 +96,7 @@ class Contact:
             "id": self.id,
             **{name: self.fields.get(name) for name in ("firstName", "lastName", "email", "phoneNumber", "channel")},
             **{name: str(flag).lower() if flags_as == "texts" else flag for name, flag in flags.items()},
-            "doNotDisturbReason": None,
+            "doNotDisturbReason": self.reason,
             "createdAt": at,
             "lastActivityAt": None,
             "lastIncomingMessageAt": None,

@@ -22,6 +22,7 @@ class _Room(NamedTuple):
     remove_tags: int | None = 0
     lists: int | None = 0
     clears: tuple[str, ...] = ()
+    must_carry: tuple[str, ...] = ()
 
 
 def check(call: Call, capabilities: Capabilities) -> None:
@@ -41,6 +42,10 @@ def check(call: Call, capabilities: Capabilities) -> None:
     for name, value in call.fields.items():
         if value is None and not matches(name, room.clears):
             raise ValueError(f"this vendor cannot clear {name} in {call.action}")
+        if call.action is Action.CREATE or name in room.must_carry:
+            continue
+        if capabilities.lowers_opt_out(name, value):
+            raise ValueError(f"{call.action} would take back an opt-out: {name}")
 
 
 def _room(action: Action, capabilities: Capabilities) -> _Room | None:
@@ -50,7 +55,14 @@ def _room(action: Action, capabilities: Capabilities) -> _Room | None:
         case None:
             return None
         case Write():
-            return _Room(offer.max_fields, offer.add_tags, offer.remove_tags, offer.join_lists, offer.clears)
+            return _Room(
+                offer.max_fields,
+                offer.add_tags,
+                offer.remove_tags,
+                offer.join_lists,
+                offer.clears,
+                offer.must_carry,
+            )
         case TagCall(max_tags=most):
             return _Room(add_tags=most) if action is Action.ADD_TAGS else _Room(remove_tags=most)
         case ListCall(max_lists=most):

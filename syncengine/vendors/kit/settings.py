@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SecretStr,
+    WithJsonSchema,
+    field_validator,
+)
+from pydantic_core.core_schema import ValidationInfo
 
+from syncengine.model.capabilities import OptOut
 from syncengine.model.http import Json
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -71,3 +82,28 @@ class VendorSettings(BaseModel):
     """Where the vendor's API is."""
     settles_within: Duration = 30.0
     """Seconds after which a request that was sent is visible in look-ups or will never be carried out."""
+    opt_outs: dict[str, bool | int | str] = {}
+    """Fields of yours in which a contact may say no at the vendor, with the value that
+    says no. Where a contact is there, only that value is written to them."""
+    lower_opt_outs: tuple[str, ...] = ()
+    """The opt-outs, by their fields, that the source may take back at the vendor."""
+
+    # The opt-outs the vendor has by itself, and their values that say no.
+    OPT_OUTS: ClassVar[Mapping[str, Json]] = {}
+
+    @field_validator("lower_opt_outs")
+    @classmethod
+    def _known(cls, fields: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        there = {**cls.OPT_OUTS, **info.data.get("opt_outs", {})}
+        if set(fields) - there.keys():
+            names = ", ".join(there) or "none; name your own under opt_outs"
+            raise ValueError(f"names a field that is no opt-out (there are: {names})")
+        return fields
+
+    def kept_opt_outs(self) -> tuple[OptOut, ...]:
+        """Return the opt-outs that are never taken back."""
+        return tuple(
+            OptOut(field, no)
+            for field, no in {**self.OPT_OUTS, **self.opt_outs}.items()
+            if field not in self.lower_opt_outs
+        )
