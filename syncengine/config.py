@@ -58,7 +58,8 @@ class Config:
     @property
     def secrets(self) -> frozenset[str]:
         """Values that must never be printed."""
-        urls = [self.engine.database, self.engine.source.database, *(d.source.database for d in self.destinations)]
+        urls = [self.engine.database, self.engine.source.database]
+        urls += [url for each in self.destinations for url in (each.source.database, each.options.proxy)]
         keys = frozenset[str]().union(*(destination.secrets for destination in self.destinations))
         return keys.union(*(rules.passwords(url) for url in urls))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from phonenumbers import SUPPORTED_REGIONS
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -42,6 +43,19 @@ def _country(region: str) -> str:
     if region not in SUPPORTED_REGIONS:
         raise ValueError("must be a country's two capital letters by ISO 3166, such as DE, GB or US")
     return region
+
+
+def _proxy(url: str | None) -> str | None:
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        readable = parts.scheme == "http" and parts.hostname and parts.port != 0 and parts.path in ("", "/")
+    except ValueError:
+        readable = False
+    if not readable or parts.query or parts.fragment:
+        raise ValueError("must be the URL of an HTTP proxy, such as http://proxy.example.org:3128")
+    return url
 
 
 Retention = Annotated[Duration, AfterValidator(_long_enough)]
@@ -247,5 +261,8 @@ class DestinationFile(_Model):
     """A column without a value leaves the vendor's field alone (skip), or clears it."""
     brakes: BrakesModel = BrakesModel()
     """What stops a run before its first request."""
+    proxy: Annotated[str | None, AfterValidator(_proxy)] = None
+    """The HTTP proxy that requests go through, such as ``http://proxy.example.org:3128``; empty: none. The variables
+    ``HTTPS_PROXY`` and ``HTTP_PROXY`` are not used by themselves: write ``${HTTPS_PROXY:-}`` here."""
     allow_http: bool = False
     """Send keys and contacts unencrypted to a host that is not this machine."""

@@ -113,10 +113,11 @@ def of_secrets(model: type[BaseModel], raw: Json, where: str) -> Iterator[Proble
 
 
 def of_database(raw: Mapping[str, Json], where: str) -> Iterator[Problem]:
-    """Neither does the password of a database."""
+    """Neither does the password of a database or a proxy."""
     source = raw.get("source")
     places = {
         "database": raw.get("database"),
+        "proxy": raw.get("proxy"),
         "source.database": source.get("database") if isinstance(source, dict) else None,
     }
     for place, url in places.items():

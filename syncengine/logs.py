@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Any, Literal
 
 import structlog
@@ -66,20 +65,16 @@ def redactor(secrets: Iterable[str]) -> Callable[[WrappedLogger, str, EventDict]
 
 
 class _ConsoleLogger:
-    """Prints lines as they are: never wrapped, since a JSON line must stay one line.
-
-    A log that cannot be written, for a full disk or a reader that is gone, is no reason to end a run.
-    """
+    """Prints lines as they are: never wrapped, since a JSON line must stay one line."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def msg(self, message: str) -> None:
-        with suppress(OSError):
-            if self._console.is_terminal:  # there may be bars: they make room
-                self._console.print(Text.from_ansi(message), soft_wrap=True)
-            else:
-                self._console.file.write(f"{message}\n")
-                self._console.file.flush()
+        if self._console.is_terminal:  # there may be bars: they make room
+            self._console.print(Text.from_ansi(message), soft_wrap=True)
+        else:
+            self._console.file.write(f"{message}\n")
+            self._console.file.flush()
 
     debug = info = warning = error = critical = exception = log = msg

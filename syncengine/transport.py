@@ -28,6 +28,8 @@ MOST_BYTES = 10 * 1024 * 1024
 """A longer answer, unpacked, is none of a contacts API."""
 _DRAIN = 15.0
 """Seconds that requests under way have left once the run is to stop: what started it may kill it after thirty."""
+_PROXY_REFUSES = 407
+"""Proxy Authentication Required: no vendor answers with it."""
 _ALWAYS = {"accept": "application/json", "user-agent": f"syncengine/{__version__}"}
 
 
@@ -35,7 +37,8 @@ class Transport:
     """Sends one account's requests (``ports.Sender``); an async context manager.
 
     ``timeout`` (seconds) runs from when a request may be sent until its answer is read; once ``stop`` is set it is
-    ``drain`` at most. ``tls`` replaces the usual trust store; certificates are always verified.
+    ``drain`` at most. ``tls`` replaces the usual trust store; certificates are always verified. ``proxy`` is the URL of
+    an HTTP proxy; the environment's proxy variables are not used.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Transport:
         tls: ssl.SSLContext | None = None,
         stop: asyncio.Event | None = None,
         drain: float = _DRAIN,
+        proxy: str | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._gate = gate
@@ -56,6 +60,7 @@ class Transport:
         self._tls = tls
         self._stop = stop or asyncio.Event()
         self._drain = drain
+        self._proxy = proxy
         self._under_way: set[_Attempts] = set()
         self._hurry: asyncio.Task[None] | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -122,9 +127,12 @@ class Transport:
             headers=_headers(request),
             allow_redirects=False,
             middlewares=(attempts,),
+            proxy=self._proxy,
             trace_request_ctx=attempts,
         ) as response:
             attempts.status = response.status
+            if response.status == _PROXY_REFUSES:
+                raise _proxy_refused(request)
             body = await _read(response)
             headers = {name.lower(): value for name, value in response.headers.items()}
             return Response(response.status, headers, body, resent=attempts.resent)
@@ -228,9 +236,18 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
+def _proxy_refused(request: Request) -> VendorHalted:
+    return VendorHalted(
+        f"{request.route}: the proxy asks for another user or password; nothing gets through to the vendor",
+        setting="proxy",
+    )
+
+
 def _failure(request: Request, error: Exception, attempts: _Attempts) -> RequestFailed | VendorHalted:
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
         return VendorHalted(f"{request.route}: {in_words(error)}", setting="settings.base_url")
+    if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == _PROXY_REFUSES:
+        return _proxy_refused(request)
     return VendorUnavailable(
         f"{request.route}: {in_words(error)}",
         maybe_applied=request.writes and attempts.maybe_arrived,

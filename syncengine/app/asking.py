@@ -44,6 +44,7 @@ async def asking(destination: DestinationConfig, account: Account) -> AsyncItera
         timeout=options.timeout,
         connections=options.in_flight,
         stop=account.stopping.call,
+        proxy=options.proxy,
     ) as transport:
         sender = _Told(transport, telling(destination=destination.name))
         yield Retrier(sender, account.pacing, task_of(destination).patience, Random())  # noqa: S311 - jitter

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
 
 from syncengine.app.accounts import paced_as
 from syncengine.app.brakes import refuse_changes
@@ -21,7 +23,7 @@ from syncengine.transport import Transport
 async def check(config: Config) -> list[Check]:
     """Every check, good or bad, and what is worth knowing. The configuration itself was checked when it was read."""
     names = ", ".join(destination.name for destination in config.destinations)
-    checks = [Check("configuration", True, f"{config.file}, with the destinations {names}")]
+    checks = [Check("configuration", True, f"{config.file}, with the destinations {names}"), *_proxies(config)]
     async with AsyncExitStack() as stack:
         databases, found = await _databases(config, stack)
         checks.append(found)
@@ -73,11 +75,17 @@ async def _credentials(destination: DestinationConfig) -> Check:
     try:
         async with (
             pacing,
-            Transport(destination.base_url, pacing, timeout=destination.options.timeout) as transport,
+            Transport(
+                destination.base_url,
+                pacing,
+                timeout=destination.options.timeout,
+                proxy=destination.options.proxy,
+            ) as transport,
         ):
             asked = await drive(destination.vendor.probe(), transport, Meter())
     except SyncEngineError as error:
-        setting = "settings.base_url" if isinstance(error, VendorUnavailable) else getattr(error, "setting", None)
+        way = "settings.base_url" if destination.options.proxy is None else "proxy"
+        setting = way if isinstance(error, VendorUnavailable) else getattr(error, "setting", None)
         return Check(area, False, f"{destination.place(setting) if setting else destination.file}: {error}")
     if asked:
         return Check(area, True, f"accepted at {destination.base_url}")
@@ -89,11 +97,29 @@ async def _credentials(destination: DestinationConfig) -> Check:
     )
 
 
+_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+
+
+def _proxies(config: Config) -> Iterator[Check]:
+    """A note about proxies that the environment names, where a destination goes without one."""
+    named = [name for name in _PROXY_VARIABLES if os.environ.get(name)]
+    without = [destination.name for destination in config.destinations if destination.options.proxy is None]
+    if named and without:
+        told = (
+            f"{', '.join(named)} is set in the environment and is not used; a destination that has to go through a "
+            f"proxy says so itself, such as proxy: ${{{named[0]}}} (not said by: {', '.join(without)})"
+        )
+        yield Check("proxy", True, told, note=True)
+
+
 def _worth_knowing(destination: DestinationConfig) -> Iterator[Check]:
     """Its pace, and what may surprise somebody."""
     name, vendor, options = destination.name, destination.vendor, destination.options
     pace = f"account {destination.account}: {paced_as(destination.limits)}, {options.in_flight} requests at once"
     yield Check(f"{name}: pace", True, pace, note=True)
+    if options.proxy is not None:
+        proxy = urlsplit(options.proxy)
+        yield Check(f"{name}: proxy", True, f"through {proxy.hostname}:{proxy.port or 80}", note=True)
     for caution in vendor.capabilities.cautions:
         yield Check(f"{name}: caution", True, caution, note=True)
     if options.on_removed is OnRemoved.DELETE and vendor.capabilities.delete is None:

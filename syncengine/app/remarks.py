@@ -64,7 +64,7 @@ def _of_unnamed(run_id: int, unnamed: int) -> Iterator[str]:
     if unnamed:
         yield (
             f"{unnamed} more contacts did not simply succeed: all of them stand in the table syncengine.sync_outcome, "
-            f"with run_id {run_id}"
+            f"where run_id = {run_id} and outcome <> 'applied'"
         )
 
 

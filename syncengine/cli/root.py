@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
+import orjson
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError, validators
 
 from syncengine import __version__
 from syncengine.cli import exits
-from syncengine.cli.terminal import err, out
+from syncengine.cli.terminal import err, help_pages, out
 from syncengine.errors import SyncEngineError
 from syncengine.model.events import Level
 
@@ -33,6 +34,7 @@ app = App(
     name="syncengine",
     help="Bring the copies of contacts at messaging and CRM vendors in step with a Postgres table.",
     version=__version__,
+    console=help_pages,
     default_parameter=Parameter(show_default=_worth_saying),
 )
 app.meta.group_parameters = app.group_parameters
@@ -81,17 +83,53 @@ def launch(
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit code. With SYNCENGINE_DEBUG set, errors come with their traceback."""
     tokens = sys.argv[1:] if arguments is None else arguments
+    return _written(_run(tokens), tokens)
+
+
+def _run(tokens: list[str]) -> int:
+    as_json = "--json" in tokens
     try:
         return int(app.meta(tokens, exit_on_error=False, print_error=False, result_action="return_value") or 0)
     except CycloptsError as error:
-        _complain(_in_words(error))
+        words = _in_words(error)
+        _complain(words)
         _complain("`syncengine --help` lists the verbs, `syncengine VERB --help` their options.", prefix="")
-        return 2
+        code = 2
     except Exception as error:
         if os.environ.get("SYNCENGINE_DEBUG"):
             raise
-        _complain(str(error) if isinstance(error, SyncEngineError) else _unexpected(error))
-        return exits.of_error(error)
+        words = str(error) if isinstance(error, SyncEngineError) else _unexpected(error)
+        _complain(words)
+        code = exits.of_error(error)
+    if as_json:
+        _print_failure(words, code)
+    return code
+
+
+def _print_failure(words: str, code: int) -> None:
+    """Print the object that a program gets where the verb came to no report of its own."""
+    status = {2: "refused", 3: "held"}.get(code, "failed")
+    failure = {"destination": None, "run_id": None, "status": status, "error": words, "exit_code": code}
+    out.print(orjson.dumps(failure).decode(), soft_wrap=True, markup=False)
+
+
+_ONLY_TELL = frozenset({"check", "plan", "schema", "show", "--help", "-h", "--version"})
+"""Verbs whose whole purpose is what they print."""
+
+
+def _written(code: int, tokens: list[str]) -> int:
+    """The exit code in the light of whether stdout could be written.
+
+    What a run did is done: its own code stands. Where all there is was to be printed, that fell through.
+    """
+    failure = out.failure or help_pages.failure
+    if failure is None:
+        return code
+    only_tells = not _ONLY_TELL.isdisjoint(tokens)
+    reason = failure.strerror or type(failure).__name__
+    rest = "" if only_tells else "; what the command did stands all the same, and so does its exit code"
+    _complain(f"standard output could not be written: {reason}. What was to be told there is cut off{rest}")
+    return 2 if only_tells and code == 0 else code
 
 
 def _complain(text: str, *, prefix: str = "syncengine: ") -> None:
@@ -108,8 +146,6 @@ def _unexpected(error: BaseException) -> str:
     """Where it happened; not what was said about it, since that may hold a contact's value."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if isinstance(error, OSError):
-        out.silence()  # it may be what cannot be written to
     *_, last = traceback.extract_tb(error.__traceback__)
     place = f"{Path(last.filename).name}, line {last.lineno}"
     what = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__

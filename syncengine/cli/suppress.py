@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
 
@@ -17,13 +17,16 @@ from syncengine.config import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.erasure import Suppressions
 
+_File: TypeAlias = Annotated[Path, Parameter(allow_leading_hyphen=True)]
+"""A file's path, or "-" for standard input."""
+
 
 def suppress(
     *,
     contact: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    contacts: Path | None = None,
-    phones: Path | None = None,
-    emails: Path | None = None,
+    contacts: _File | None = None,
+    phones: _File | None = None,
+    emails: _File | None = None,
     lift: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:

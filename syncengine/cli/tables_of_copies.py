@@ -74,14 +74,16 @@ def _advice(report: VerifyReport) -> Iterator[str]:
 
 def print_adopted(reports: Sequence[AdoptReport]) -> None:
     """Whom each account was found to hold, and who needs a decision."""
-    shown = columns("destination", "status", "linked", "unmatched", "ambiguous", "requests", "time")
+    shown = columns("destination", "status", "linked", "unmatched", "ambiguous", "owned", "refused", "requests", "time")
     for report in reports:
         shown.add_row(
             report.destination,
             report.status,
             str(report.linked),
             str(report.unmatched),
-            str(report.ambiguous + report.owned),
+            str(report.ambiguous),
+            str(report.owned),
+            str(report.refused),
             str(report.requests),
             duration(report.seconds),
         )
@@ -104,5 +106,14 @@ def _decisions(report: AdoptReport) -> Iterator[str]:
             f"  {name}: nothing is guessed. `syncengine merge INTO OTHER -d {name}` makes one contact of two where the "
             "vendor can; else delete one there, or add a field to match_on that tells them apart, and adopt again"
         )
+    if report.owned:
+        yield (
+            f"  {name}: owned: another contact of yours is linked to the one that was found. Two rows stand for one "
+            "person there: correct one of them, or add a field to match_on that tells them apart"
+        )
+    if report.refused:
+        yield f"  {name}: refused: the row itself has to be corrected before it can be looked up; nothing was asked"
+    if report.unread:
+        yield f"  {name}: {report.unread} contacts could not be looked up, the vendor gave no answer: adopt again later"
     if report.unmatched:
         yield f"  {name}: the next run creates those who are unmatched; `syncengine plan -d {name}` tells what it sends"

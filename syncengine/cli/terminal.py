@@ -8,12 +8,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from io import TextIOWrapper
-from typing import Any, Self, TypeVar
+from typing import IO, Any, Self, TypeVar, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from syncengine.cli.streams import WatchedStream, discard, is_reader_gone
 
 T = TypeVar("T")
 
@@ -22,27 +23,38 @@ _NEVER_CUT = 10_000
 
 
 class _Console(Console):
-    """One that prints texts as they are, and whose reader may leave."""
+    """One that prints texts as they are, and whose stream may fail."""
 
-    def __init__(self, *, stderr: bool = False) -> None:
+    def __init__(self, *, stderr: bool = False, cuts_lines: bool = False) -> None:
+        self.failure: OSError | None = None
+        """Why something could not be written; None: all was, or nobody read it any more."""
         stream = sys.stderr if stderr else sys.stdout
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name may hold what the terminal's encoding does not
-        width = None if stream.isatty() else _NEVER_CUT
+        width = None if cuts_lines or stream.isatty() else _NEVER_CUT
         super().__init__(stderr=stderr, highlight=False, emoji=False, width=width)
 
-    def on_broken_pipe(self) -> None:
-        """Nobody reads any more (``| head -1``): what the command does goes on in silence, and its exit code counts."""
-        self.silence()
+    @property
+    def file(self) -> IO[str]:
+        """The standard stream of the moment, watched."""
+        return cast("IO[str]", WatchedStream(super().file, self._failed))
 
-    def silence(self) -> None:
-        """Print nothing any more, nor what is still held back when Python ends."""
+    @file.setter
+    def file(self, new_file: IO[str]) -> None:
+        self._file = new_file
+
+    def _failed(self, error: OSError) -> None:
+        """Print nothing any more; what the command does goes on, and its exit code counts."""
+        if not is_reader_gone(error):
+            self.failure = error
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        discard(2 if self.stderr else 1)
 
 
 out = _Console()
 err = _Console(stderr=True)
+help_pages = _Console(cuts_lines=True)
+"""Stdout, for texts that are laid out for the width of a page."""
 
 
 class Bars:
@@ -143,5 +155,4 @@ def run_stoppable(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], stopp
 
 
 def _say(text: str) -> None:
-    with suppress(OSError):  # nobody may be there any more to read it
-        err.print(text, soft_wrap=True)
+    err.print(text, soft_wrap=True)

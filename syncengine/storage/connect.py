@@ -7,9 +7,12 @@ inside a transaction (asyncpg needs two round trips for one), and settings are p
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 from asyncpg.transaction import Transaction
@@ -110,11 +113,37 @@ def _options(application_name: str, *, read_only: bool) -> dict[str, Any]:
 
 @contextmanager
 def _opening(dsn: str) -> Iterator[None]:
+    _refuse_nameless(dsn)
     with storage_errors(describe(dsn)):
         try:
             yield
         except ValueError as error:
             raise StorageError(f"{describe(dsn)}: {explain(error)}") from None
+        except PermissionError as error:
+            if error.filename is None:
+                raise
+            raise StorageError(
+                f"{describe(dsn)}: {error.filename} cannot be looked at: permission denied. Keys and passwords for "
+                "Postgres are looked for in the home folder; set HOME to a folder that this user may read"
+            ) from None
+
+
+def _refuse_nameless(dsn: str) -> None:
+    """Refuse a URL without a user where this process has no name either, as under a container's arbitrary uid."""
+    try:
+        parts = urlsplit(dsn)
+        named = parts.username or "user" in parse_qs(parts.query) or os.environ.get("PGUSER")
+    except ValueError:
+        return  # whoever connects says what is wrong with it
+    if named:
+        return
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        raise StorageError(
+            f"{describe(dsn)}: the URL names no user, and the user of this process (uid {os.getuid()}) has no name "
+            "either; write the user into the URL: postgresql://USER@HOST:5432/NAME"
+        ) from None
 
 
 async def _check_version(connection: Connection) -> None:

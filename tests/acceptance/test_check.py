@@ -135,3 +135,24 @@ async def test_what_may_surprise_is_told(database: str, tmp_path: Path) -> None:
                 "left is reported as unsupported"
             ),
         ]
+
+
+@pytest.mark.asyncio
+async def test_a_proxy_is_told_and_one_that_only_the_environment_names_too(database: str, tmp_path: Path) -> None:
+    nowhere = "http://me:hidden-word@127.0.0.1:1"
+    async with people(database, tmp_path / "world", {"charles": CHARLES, "respond_io": RESPOND_IO}) as here:
+        here.environ |= {"HTTPS_PROXY": nowhere}
+        here.configure("respond_io", proxy="${HTTPS_PROXY:-}")
+        lines = await checked(here, 2)
+        assert [line for line in lines if "proxy" in line] == [
+            (
+                "note proxy: HTTPS_PROXY is set in the environment and is not used; a destination that has to go "
+                "through a proxy says so itself, such as proxy: ${HTTPS_PROXY} (not said by: charles)"
+            ),
+            (
+                "BAD  respond_io: credentials: destinations/respond_io.yaml: proxy: "
+                "GET /contact/by_custom_field: the proxy cannot be reached; check proxy"
+            ),
+            "note respond_io: proxy: through 127.0.0.1:1",
+        ]
+        assert "hidden-word" not in "".join(lines)

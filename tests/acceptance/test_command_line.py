@@ -239,16 +239,3 @@ async def test_a_reader_that_leaves_changes_nothing_but_the_silence(database: st
         os.close(writing)
         assert list(ends) == [(0, "")] * 3
         assert sorted(here.held("chartmogul")) == [1, 2, 3]
-
-
-@pytest.mark.asyncio
-async def test_a_report_that_cannot_be_written_is_told() -> None:
-    full = os.open("/dev/full", os.O_WRONLY)
-    try:
-        code, errors = await process("schema", environ={}, stdout=full)
-    finally:
-        os.close(full)
-    assert code == 1
-    assert re.fullmatch(
-        r"syncengine: something unexpected: No space left on device \(\w+\.py, line \d+\)\. .*\n", errors
-    )

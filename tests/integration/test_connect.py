@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -54,6 +56,39 @@ async def test_a_url_that_cannot_be_read(dsn: str) -> None:
     with pytest.raises(StorageError, match="its URL cannot be read"):
         async with open_pool(dsn):
             pytest.fail("opened")
+
+
+@pytest.mark.asyncio
+async def test_a_process_without_a_name_needs_a_user_in_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGUSER", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    with pytest.raises(StorageError, match=r"the user of this process \(uid 54321\) has no name"):
+        await connect("postgresql://127.0.0.1:1/crm")
+    with pytest.raises(StorageError, match="nothing listens there"):
+        await connect("postgresql://me@127.0.0.1:1/crm")
+    monkeypatch.setenv("PGUSER", "me")
+    with pytest.raises(StorageError, match="nothing listens there"):
+        await connect("postgresql://127.0.0.1:1/crm")
+
+
+@pytest.mark.asyncio
+async def test_a_home_folder_that_may_not_be_read_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0)
+    monkeypatch.setenv("HOME", str(home))
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)  # root may read everything
+    try:
+        with pytest.raises(
+            StorageError, match=r"cannot be looked at: permission denied.* set HOME to a folder"
+        ) as said:
+            await connect("postgresql://me@127.0.0.1:1/crm?password=geheim")
+    finally:
+        os.seteuid(was)
+    assert str(home) in str(said.value)
+    assert "geheim" not in str(said.value)
 
 
 @pytest.mark.asyncio

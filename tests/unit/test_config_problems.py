@@ -21,6 +21,7 @@ DURATION = "must be a duration such as 500ms, 2s, 1m or 1d"
 COUNTRY = "must be a country's two capital letters by ISO 3166, such as DE, GB or US"
 ADDRESS = "must be an address that starts with http:// or https://"
 SECRET = "secrets come from the environment only: write ${NAME} here, without a default"
+PROXY = "must be the URL of an HTTP proxy, such as http://proxy.example.org:3128"
 PASSWORD = "holds a password: take the URL, or its password, from the environment (${NAME})"
 FORMS = "must be 'e164', 'text', 'lower', 'number', 'boolean' or 'date'"
 
@@ -46,6 +47,10 @@ KEYS = [
     ("on_null: cleared", "on_null: must be 'skip' or 'clear'"),
     ("find_first: maybe", "find_first: must be true or false"),
     ("allow_http: http", "allow_http: must be true or false"),
+    ("proxy: proxy.example.org:3128", f"proxy: {PROXY}"),
+    ("proxy: socks5://proxy.example.org", f"proxy: {PROXY}"),
+    ("proxy: http://", f"proxy: {PROXY}"),
+    ("proxy: http://me:word@proxy.example.org:3128", f"proxy: {PASSWORD}"),
     ("in_flight: 0", "in_flight: must be 1 or more"),
     ("in_flight: 501", "in_flight: must be 500 or less"),
     ("in_flight: many", "in_flight: must be a whole number"),

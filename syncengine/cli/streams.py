@@ -1,0 +1,69 @@
+"""The three standard streams, whatever the caller made of them: closed, full, or without a reader."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from typing import IO, Any
+
+_STREAMS = (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w"))
+
+
+def open_closed_streams() -> None:
+    """Give each standard stream that the caller closed (``>&-``) the null device.
+
+    Python sets such a stream to None, and the next file or socket that is opened would get
+    its number: what is printed would then end up in there.
+    """
+    for name, number, mode in _STREAMS:
+        if getattr(sys, name) is not None:
+            continue
+        null = os.open(os.devnull, os.O_RDWR)
+        if null != number:
+            os.dup2(null, number)
+            os.close(null)
+        stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - a number, for good
+        setattr(sys, name, stream)
+
+
+class WatchedStream:
+    """A text stream whose failures are reported once and end nothing.
+
+    A disk that is full or a reader that is gone must not stop a run that is sending.
+    """
+
+    def __init__(self, stream: IO[str], failed: Callable[[OSError], None]) -> None:
+        self._stream = stream
+        self._failed = failed
+
+    def write(self, text: str) -> int:
+        """Write, or report why not."""
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self._failed(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, or report why not."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._failed(error)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def discard(number: int) -> None:
+    """Send what is written to this file descriptor, and what Python still holds back, to the null device."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, number)
+    os.close(null)
+
+
+def is_reader_gone(error: OSError) -> bool:
+    """Whether nobody reads any more, as behind ``| head -1``: no reason for a message."""
+    return error.errno == errno.EPIPE

@@ -1,0 +1,99 @@
+"""Standard streams as cron, supervisors and containers hand them over: closed, full, or a dash for a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.people import CHARTMOGUL, people
+
+NAME = "chartmogul"
+_FULL = "standard output could not be written: No space left on device"
+
+
+@dataclass(frozen=True)
+class _End:
+    code: int
+    out: str
+    err: str
+
+
+async def _shell(redirections: str, environ: Mapping[str, str], *arguments: str, given: str = "") -> _End:
+    """The command with these redirections of a shell, such as ``>&-``."""
+    line = f"exec {shlex.join([sys.executable, '-m', 'syncengine', *arguments])} {redirections}"
+    process = await asyncio.create_subprocess_exec(
+        "/bin/sh",
+        "-c",
+        line,
+        env={**os.environ, **environ},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate(given.encode())
+    assert process.returncode is not None
+    return _End(process.returncode, out.decode(), err.decode())
+
+
+@pytest.mark.asyncio
+async def test_a_run_syncs_whatever_its_streams_are(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: CHARTMOGUL}, (NAME,)) as here:
+        for number, streams in enumerate((">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"), 1):
+            await here.add([number])
+            end = await _shell(streams, here.environ, "--config", str(here.file), "run", "--json")
+            assert end.code == 0, (streams, end)
+            assert "Traceback" not in end.err
+            assert sorted(here.held(NAME)) == list(range(1, number + 1)), streams
+
+
+@pytest.mark.asyncio
+async def test_a_full_disk_under_stdout_is_said_and_changes_no_run_s_code(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: CHARTMOGUL}, (NAME,)) as here:
+        await here.add([1])
+        config = ("--config", str(here.file))
+        run = await _shell(">/dev/full", here.environ, *config, "run", "--json")
+        assert (run.code, _FULL in run.err) == (0, True), run
+        assert "what the command did stands all the same" in run.err
+        for verb in ("check", "plan", "schema", "show 1", "--help", "run --help"):
+            told = await _shell(">/dev/full", here.environ, *config, *verb.split())
+            assert (told.code, _FULL in told.err) == (2, True), (verb, told)
+            assert "unexpected" not in told.err
+
+
+@pytest.mark.asyncio
+async def test_logs_that_cannot_be_written_end_nothing(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: CHARTMOGUL}, (NAME,)) as here:
+        await here.add([1])
+        logging = ("--log-format", "json", "--log-level", "debug")
+        end = await _shell("2>/dev/full", here.environ, "--config", str(here.file), *logging, "run", "--json")
+        assert end.code == 0, end
+        assert json.loads(end.out)["contacts"]["applied"] == 1
+
+
+@pytest.mark.parametrize("option", ["--contacts", "--phones", "--emails"])
+@pytest.mark.asyncio
+async def test_a_dash_is_standard_input(database: str, tmp_path: Path, option: str) -> None:
+    async with people(database, tmp_path, {NAME: CHARTMOGUL}, (NAME,)) as here:
+        given = {"--contacts": "1\n", "--phones": "+4915111223344\n", "--emails": "a@example.org\n"}[option]
+        config = ("--config", str(here.file))
+        end = await _shell("", here.environ, *config, "suppress", option, "-", "--json", given=given)
+        assert end.code == 0, end
+        assert json.loads(end.out)["changed"] == 1
+
+
+@pytest.mark.asyncio
+async def test_programs_get_an_object_when_a_verb_fails_too(tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "none.yaml")
+    for arguments in (["--config", nowhere, "run", "--json"], ["run", "--jsno", "--json"]):
+        end = await _shell("", {}, *arguments)
+        said = json.loads(end.out)
+        assert (end.code, said["exit_code"], said["status"], said["destination"]) == (2, 2, "refused", None)
+        assert said["error"] in end.err
