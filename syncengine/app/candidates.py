@@ -8,6 +8,7 @@ from syncengine.app.brakes import brake_on_totals
 from syncengine.app.databases import Databases, placed
 from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
+from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind
 from syncengine.storage.diff import diff
 from syncengine.storage.runs import known_contacts, unmade
@@ -28,7 +29,8 @@ class Candidates:
     async def slices(self) -> AsyncIterator[DiffSlice]:
         """Raises SourceError, StorageError, and at the end BrakeApplied for what must not be acted upon."""
         if self._request.contacts:
-            yield DiffSlice(BatchKind.CHANGES, tuple(dict.fromkeys(self._request.contacts)))  # one turn each
+            named = dict.fromkeys(contact_id_of(key) for key in self._request.contacts)  # one turn each
+            yield DiffSlice(BatchKind.CHANGES, tuple(named))
             return
         found = self._again() if self._request.retry_of is not None else self._differing()
         async for piece in found:

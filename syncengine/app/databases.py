@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import orjson
 
 from syncengine.config import Config, DestinationConfig
+from syncengine.config_models import DestinationFile
 from syncengine.errors import Problem, SourceError, StorageError
 from syncengine.planning import normalise
 from syncengine.storage import migrate as migrations
+from syncengine.storage.column_types import Purpose, Use
 from syncengine.storage.connect import Pool, connect, open_pool
 from syncengine.storage.embedded import embedded
 from syncengine.storage.failures import storage_errors
@@ -107,12 +109,7 @@ def source_spec(destination: DestinationConfig) -> SourceSpec:
     """What the storage needs to know of a destination's source."""
     source, options = destination.source, destination.options
     assert source.key is not None
-    places = {item.column: f"fields.{name}.from" for name, item in options.fields.items()}
-    for name, members in (("tags", options.tags), ("lists", options.lists)):
-        if members:
-            places |= {column: f"{name}.columns.{member}" for member, column in members.columns.items()}
-            places |= {members.column: f"{name}.from"} if members.column else {}
-    places |= {options.opted_out: "opted_out"} if options.opted_out else {}
+    purposes = tuple(_purposes(options))
     return SourceSpec(
         key=source.key,
         columns=destination.mapping.columns,
@@ -120,9 +117,22 @@ def source_spec(destination: DestinationConfig) -> SourceSpec:
         query=source.query,
         where=options.where,
         salt=_salt(destination),
-        places=places,
-        flags={options.opted_out: "opted_out"} if options.opted_out else {},
+        places={column: place for column, _, place in reversed(purposes)},
+        purposes=purposes,
     )
+
+
+def _purposes(options: DestinationFile) -> Iterator[tuple[str, Purpose, str]]:
+    """What each column is read as, with the key of the file that says so."""
+    for name, item in options.fields.items():
+        yield item.column, item.form, f"fields.{name}.from"
+    for name, members in (("tags", options.tags), ("lists", options.lists)):
+        if members and members.column:
+            yield members.column, Use.MEMBERS, f"{name}.from"
+        for member, column in members.columns.items() if members else ():
+            yield column, Use.FLAG, f"{name}.columns.{member}"
+    if options.opted_out:
+        yield options.opted_out, Use.FLAG, "opted_out"
 
 
 def _salt(destination: DestinationConfig) -> str:

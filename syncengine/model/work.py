@@ -60,14 +60,24 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Unusable:
+    """Stands in a row for a value that nobody can be sent."""
+
+    why: str
+    """Completes ``column "..." for field "..."``. Never repeats the value."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceRow:
     """One contact's mapped columns, freshly read."""
 
     contact_id: str
     source_hash: int
     values: tuple[Json, ...] = field(repr=False)
-    """In the order of ``Mapping.columns``, as JSON values (a numeric as int or float, or as str where a float would
-    lose digits)."""
+    """In the order of ``Mapping.columns``, as JSON values (a number as int or float, or as str where a float would
+    lose digits), or ``Unusable``."""
+    refusal: str = ""
+    """Why the whole row cannot be used: its key is too long."""
 
 
 @dataclass(frozen=True, slots=True)

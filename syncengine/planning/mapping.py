@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from syncengine.model.calls import Rejected
 from syncengine.model.contact import LISTS, Desired, MatchKey
+from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.http import Json
 from syncengine.model.mapping import Mapping, OnNull, SetMapping
-from syncengine.model.work import SourceRow
+from syncengine.model.work import SourceRow, Unusable
 from syncengine.planning.normalise import NotNormal, normalise, text
 
 
@@ -16,34 +19,56 @@ def desire(row: SourceRow, mapping: Mapping, identity: str | None) -> Desired | 
     ``identity`` is the vendor's only identity where it has one (``Capabilities.identity``): its value is the first
     match field, or the contact id.
     """
+    if row.refusal:
+        return _invalid(row.refusal)
     values = dict(zip(mapping.columns, row.values, strict=True))
     fields: dict[str, Json] = {}
     for field in mapping.fields:
         try:
             value = normalise(values[field.column], field)
         except NotNormal as error:
-            return Rejected(
-                "invalid_value",
-                f'column "{field.column}" for field "{field.field}" {error}: correct the row or the mapping',
-                by_vendor=False,
+            return _invalid(
+                f'column "{field.column}" for field "{field.field}" {error}: correct the row or the mapping'
             )
         if value is None:
             value = field.default
         if value is not None or mapping.on_null is OnNull.CLEAR:
             fields[field.field] = value
-    keys = [MatchKey(name, text(fields[name])) for name in mapping.match_on if fields.get(name) not in (None, "")]
-    if identity is not None:
-        keys = [MatchKey(identity, keys[0].value if mapping.match_on and keys else row.contact_id)]
-        if mapping.match_on and fields.get(mapping.match_on[0]) in (None, ""):
-            keys = []
-    fields |= {LISTS + member: True for member in sorted(_members(values, mapping.lists))}
+    try:
+        keys = _keys(row, fields, mapping, identity)
+        lists = _members(values, mapping.lists)
+        tags = _members(values, mapping.tags)
+    except _Unfit as error:
+        return _invalid(f"{error.what} {error}: correct the row or the mapping")
+    fields |= {LISTS + member: True for member in sorted(lists)}
     return Desired(
         row.contact_id,
         fields,
-        _members(values, mapping.tags),
+        tags,
         tuple(keys),
         manages_lists=mapping.lists is not None,
     )
+
+
+def _keys(row: SourceRow, fields: dict[str, Json], mapping: Mapping, identity: str | None) -> list[MatchKey]:
+    """Return what the vendor is to recognise the contact by. Raises _Unfit."""
+    keys = [_key(name, fields[name]) for name in mapping.match_on if fields.get(name) not in (None, "")]
+    if identity is None:
+        return keys
+    if mapping.match_on and fields.get(mapping.match_on[0]) in (None, ""):
+        return []
+    return [MatchKey(identity, keys[0].value if mapping.match_on and keys else row.contact_id)]
+
+
+def _key(field: str, value: Json) -> MatchKey:
+    what = f'field "{field}", a match key,'
+    try:
+        key = MatchKey(field, text(value))
+    except NotNormal as error:
+        raise _Unfit(what, str(error)) from None
+    if len(key.value) > LONGEST_KEY:
+        raise _Unfit(what, f"is longer than {LONGEST_KEY} characters")
+    return key
 
 
 def has_opted_out(row: SourceRow, mapping: Mapping) -> bool:
@@ -53,15 +78,47 @@ def has_opted_out(row: SourceRow, mapping: Mapping) -> bool:
     return dict(zip(mapping.columns, row.values, strict=True))[mapping.opted_out] is True
 
 
+class _Unfit(NotNormal):
+    """A value that cannot be what it is mapped to. ``what`` names the field or column."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(why)
+        self.what = what
+
+
 def _members(values: dict[str, Json], mapping: SetMapping | None) -> frozenset[str]:
-    """A managed set's members."""
+    """Return a managed set's members. Raises _Unfit."""
     if mapping is None:
         return frozenset()
-    members = [member for member, column in mapping.columns if values[column] is True]
+    members = [member for member, column in mapping.columns if _flag(column, values[column])]
     if mapping.column:
-        held = values[mapping.column]
-        members += [str(item) for item in (held if isinstance(held, list) else [held]) if item not in (None, "")]
+        members += _listed(mapping.column, values[mapping.column])
     return frozenset(mapping.prefix + member for member in members)
+
+
+def _flag(column: str, value: Json) -> bool:
+    if isinstance(value, Unusable):
+        raise _Unfit(f'column "{column}"', value.why)
+    return value is True
+
+
+def _listed(column: str, value: Json) -> Iterator[str]:
+    """The members in an array; those that are NULL or empty are none."""
+    if isinstance(value, Unusable):
+        raise _Unfit(f'column "{column}"', value.why)
+    if value is None:
+        return
+    if not isinstance(value, list):
+        raise _Unfit(f'column "{column}"', "holds no list")
+    for item in value:
+        if isinstance(item, bool | list | dict):
+            raise _Unfit(f'column "{column}"', "holds a list in which not every item is a text or a number")
+        if item not in (None, ""):
+            yield text(item)
+
+
+def _invalid(message: str) -> Rejected:
+    return Rejected("invalid_value", message, by_vendor=False)
 
 
 def no_match_key(mapping: Mapping) -> Rejected:

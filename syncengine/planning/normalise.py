@@ -9,6 +9,7 @@ import phonenumbers
 
 from syncengine.model.http import Json
 from syncengine.model.mapping import FieldMapping, Form
+from syncengine.model.work import Unusable
 
 VERSION = 1
 
@@ -22,6 +23,8 @@ class NotNormal(ValueError):
 
 def normalise(value: Json, mapping: FieldMapping) -> Json:
     """The value in the form the mapping asks for; None stays None. Raises NotNormal."""
+    if isinstance(value, Unusable):
+        raise NotNormal(value.why)
     if value is None or mapping.form is None:
         return value
     return _FORMS[mapping.form](value, mapping)

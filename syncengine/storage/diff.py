@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from syncengine.errors import SourceError
+from syncengine.model.contact_ids import SHORTENED, contact_id_of, is_shortened
 from syncengine.model.work import BatchKind, DiffSlice, DiffTotals
 from syncengine.storage.connect import Pool, transaction
 from syncengine.storage.diff_ranges import range_findings
@@ -14,6 +16,7 @@ from syncengine.storage.diff_streams import stream_findings
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.findings import Findings
 from syncengine.storage.source import KeyKind, Source
+from syncengine.storage.source_rows import long_keys
 from syncengine.storage.statements import statements
 
 
@@ -55,18 +58,28 @@ class Diff:
         """What was counted so far; all of it after the last slice."""
 
     async def __aiter__(self) -> AsyncGenerator[DiffSlice, None]:
+        long_keys = False
         async with aclosing(await self._findings()) as findings:
-            async for found in findings:
+            async for whole in findings:
+                found = kept(whole)
+                long_keys |= found is not whole
                 self.totals = DiffTotals(
                     source_rows=self.totals.source_rows + found.source_rows,
                     known_contacts=self.totals.known_contacts + found.known_contacts,
                     changed=self.totals.changed + len(found.changes),
                     removed=self.totals.removed + len(found.removals),
                 )
-                if found.removals:
-                    yield DiffSlice(BatchKind.REMOVALS, found.removals)
-                if found.changes:
-                    yield DiffSlice(BatchKind.CHANGES, found.changes)
+                for piece in _slices(found):
+                    yield piece
+        if long_keys:
+            found = await self._under_long_keys()
+            self.totals = replace(
+                self.totals,
+                changed=self.totals.changed + len(found.changes),
+                removed=self.totals.removed + len(found.removals),
+            )
+            for piece in _slices(found):
+                yield piece
 
     async def _findings(self) -> AsyncGenerator[Findings, None]:
         strategy = choose(
@@ -86,12 +99,45 @@ class Diff:
             everything=self._everything,
         )
 
+    async def _under_long_keys(self) -> Findings:
+        """Compare the rows whose keys are too long to be kept: there are few, if any."""
+        with storage_errors(self._source.spec.label, failure=SourceError):
+            async with self._source_pool.acquire() as connection:
+                wanted = dict(await long_keys(connection, self._source))
+        with storage_errors():
+            async with self._state.acquire() as connection, transaction(connection, read_only=True):
+                rows = await connection.fetch(statements("diff")["held_under_long_keys"], self._destination, SHORTENED)
+        held = {row["contact_id"]: row["hash"] for row in rows if is_shortened(row["contact_id"])}
+        changes = [
+            contact_id
+            for contact_id, source_hash in wanted.items()
+            if self._everything or held.get(contact_id) != source_hash
+        ]
+        removals = [contact_id for contact_id in held if contact_id not in wanted]
+        return Findings(0, 0, tuple(changes), tuple(removals))
+
     async def _is_numbered(self) -> bool:
         if self._source.kind is not KeyKind.NUMBER:
             return False
         with storage_errors():
             async with self._state.acquire() as connection, transaction(connection, read_only=True):
                 return not await connection.fetchval(statements("diff")["lacks_numbers"], self._destination)
+
+
+def kept(found: Findings) -> Findings:
+    """The findings without the contacts whose key is too long to be kept; the same ones where there are none."""
+    changes = tuple(key for key in found.changes if contact_id_of(key) == key)
+    removals = tuple(contact_id for contact_id in found.removals if not is_shortened(contact_id))
+    if len(changes) == len(found.changes) and len(removals) == len(found.removals):
+        return found
+    return replace(found, changes=changes, removals=removals)
+
+
+def _slices(found: Findings) -> Iterator[DiffSlice]:
+    if found.removals:
+        yield DiffSlice(BatchKind.REMOVALS, found.removals)
+    if found.changes:
+        yield DiffSlice(BatchKind.CHANGES, found.changes)
 
 
 def diff(state: Pool, source_pool: Pool, source: Source, destination: str, *, everything: bool = False) -> Diff:

@@ -9,14 +9,13 @@ from collections.abc import Sequence
 import asyncpg
 
 from syncengine.errors import Problem, SourceError
+from syncengine.storage.column_types import Column, Kind, Use, is_key, kind_of, unfit
 from syncengine.storage.connect import Connection, transaction
 from syncengine.storage.failures import explain, storage_errors
 from syncengine.storage.source import KeyKind, Source, SourceSpec
 from syncengine.storage.statements import statements
 
 _KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "f": "foreign table"}
-_BOOLEAN = 16
-"""The type's oid, the same in every Postgres."""
 _SHOWN = 30
 """Columns listed in a message."""
 
@@ -41,6 +40,7 @@ class _Inspection:
         self._problems: list[Problem] = []
 
     async def run(self) -> Source:
+        await self._check_encoding()
         oid, relation, alias = await self._relation()
         types = await self._columns(relation)
         where = f"({self._spec.where}\n)" if self._spec.where else "TRUE"
@@ -48,11 +48,73 @@ class _Inspection:
             selected = statements("source")["selected"].format(relation=relation, where=where)
             await self._try(self._spec.where_place, selected, execute=True)
         self._raise_problems()
+        await self._check_key_type(alias, types)
         source = await self._source(oid, relation, alias, where, types)
+        self._check_purposes(source)
+        self._raise_problems()
         if await self._try(self._spec.relation_place, source.sql("source", "probe"), execute=True):
-            await self._check_key(source)
+            await self._check_members(source)
+            await self._check_row_security(source, oid)
         self._raise_problems()
         return source
+
+    async def _check_encoding(self) -> None:
+        """Raise SourceError for a database that does not know in which encoding its text is."""
+        if await self._connection.fetchval("SHOW server_encoding") == "SQL_ASCII":
+            what = (
+                "its database has the encoding SQL_ASCII, so nobody knows what its text means; move it to a database "
+                "with the encoding UTF8"
+            )
+            self._problem(self._spec.relation_place, what)
+            self._raise_problems()
+
+    async def _check_key_type(self, alias: str, types: dict[str, int]) -> None:
+        key = self._spec.key
+        described = await self._connection.fetchrow(statements("source")["columns"], [key], [types[key]], alias, "")
+        assert described is not None
+        (column,) = _described([key], described)
+        if not is_key(column):
+            what = (
+                f'the key column "{key}" has type {column.type_name}, whose text cannot tell contacts apart for sure; '
+                "choose a column of whole numbers, text or uuid, or cast it to text in a view or query"
+            )
+            self._problem(self._spec.key_place, what)
+
+    def _check_purposes(self, source: Source) -> None:
+        """Note columns that could not be right for any contact."""
+        columns = {column.name: column for column in source.columns}
+        for name, purpose, place in self._spec.purposes:
+            why = unfit(columns[name], purpose)
+            if why is not None:
+                self._problem(place, f'column "{name}" {why}')
+
+    async def _check_members(self, source: Source) -> None:
+        """Note JSON columns of which no value is a list: each row would be rejected."""
+        columns = {column.name: column for column in source.columns}
+        for name, purpose, place in self._spec.purposes:
+            column = columns[name]
+            if purpose is not Use.MEMBERS or column.kind is not Kind.JSON:
+                continue
+            row = await self._connection.fetchrow(source.sql("source", "json_members", column=column.value))
+            assert row is not None
+            if row["looked_at"] and not row["lists"]:
+                what = (
+                    f'column "{name}" has type {column.type_name}, and holds no list of texts in the first '
+                    f"{row['looked_at']} rows that have a value; make a text[] of it in a view or query"
+                )
+                self._problem(place, what)
+
+    async def _check_row_security(self, source: Source, oid: int) -> None:
+        """Note a table that shows this role no row although it may hold some."""
+        if not oid or not await self._connection.fetchval("SELECT row_security_active($1::oid)", oid):
+            return
+        if not await self._connection.fetchval(source.sql("source", "any_row")):
+            user = await self._connection.fetchval("SELECT current_user")
+            what = (
+                f"row level security of {self._spec.label} applies to the role {user}, which sees no row of it; give "
+                "the role a policy, or another role"
+            )
+            self._problem(self._spec.relation_place, what)
 
     async def _relation(self) -> tuple[int, str, str]:
         """Oid (0 for a query), the fragment for FROM, and the name its columns are qualified with."""
@@ -91,9 +153,6 @@ class _Inspection:
                 self._problem(place, f'column "{column}" is not in {spec.label}{_having(column, list(types))}')
             elif counts[column] > 1:
                 self._problem(place, f'column "{column}" comes {counts[column]} times in {spec.label}; name it once')
-        for column, place in spec.flags.items():
-            if types.get(column, _BOOLEAN) != _BOOLEAN:
-                self._problem(place, f'column "{column}" has to be boolean: true means that nothing is sent')
         return types
 
     async def _source(self, oid: int, relation: str, alias: str, where: str, types: dict[str, int]) -> Source:
@@ -117,8 +176,7 @@ class _Inspection:
             contact_id=key["contact_id"],
             text_order=key["text_order"],
             hash=columns["hash"],
-            values=columns["values"],
-            numerics=tuple(columns["numerics"]),
+            columns=_described(spec.columns, columns),
             kind=KeyKind(key["kind"]),
             indexed=key["is_indexed"],
             unique=key["is_unique"],
@@ -126,15 +184,6 @@ class _Inspection:
             nullable=key["is_nullable"],
             on_replica=key["on_replica"],
         )
-
-    async def _check_key(self, source: Source) -> None:
-        try:
-            async with self._connection.transaction():
-                await self._connection.prepare(source.sql("source", "rows"))
-        except asyncpg.UndefinedFunctionError:
-            kind = source.key_type.removeprefix("pg_catalog.").strip('"')
-            what = f'the key column "{self._spec.key}" has type {kind}, which cannot be compared'
-            self._problem(self._spec.key_place, f"{what}; cast it to text in a view or query")
 
     async def _try(
         self, place: str, statement: str, *, execute: bool = False
@@ -158,6 +207,23 @@ class _Inspection:
     def _raise_problems(self) -> None:
         if self._problems:
             raise SourceError("\n".join(str(problem) for problem in self._problems), self._problems)
+
+
+def _described(names: Sequence[str], found: asyncpg.Record) -> tuple[Column, ...]:
+    """The columns as the database describes them."""
+    parts = zip(
+        names,
+        found["type_names"],
+        found["core_names"],
+        found["core_classes"],
+        found["arrays"],
+        found["values"],
+        strict=True,
+    )
+    return tuple(
+        Column(name, type_name, kind_of(core_name, core_class), is_array, value)
+        for name, type_name, core_name, core_class, is_array, value in parts
+    )
 
 
 def _having(column: str, names: Sequence[str]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from syncengine.storage.column_types import Column, Purpose
 from syncengine.storage.statements import statements
 
 
@@ -41,8 +42,8 @@ class SourceSpec:
     a candidate."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Column to the place in the configuration that names it, for messages: ``{"mobile": "fields.phone.from"}``."""
-    flags: Mapping[str, str] = field(default_factory=dict)
-    """Columns that have to be boolean, with the place in the configuration that names each."""
+    purposes: tuple[tuple[str, Purpose, str], ...] = ()
+    """What each column is read as, with the place in the configuration that says so."""
     key_place: str = "source.key"
     where_place: str = "where"
     place: str = ""
@@ -74,9 +75,8 @@ class Source:
     text_order: str
     """What to sort by to have the contact ids in the order of their UTF-8 bytes."""
     hash: str
-    values: str
-    numerics: tuple[bool, ...]
-    """Which of the columns are numeric, or arrays of it."""
+    columns: tuple[Column, ...]
+    """As in ``spec.columns``."""
     kind: KeyKind
     indexed: bool
     """A table with a btree that the key leads, in an order the state can follow."""
@@ -88,8 +88,12 @@ class Source:
     on_replica: bool
     """The server replays another one's log, and cancels statements that stand in its way."""
 
-    def sql(self, file: str, name: str, **fragments: str) -> str:
-        """A statement template of ``sql/FILE.sql`` with this source's fragments in it."""
+    def sql(self, file: str, name: str, *, columns: Sequence[Column] | None = None, **fragments: str) -> str:
+        """Return a statement template of ``sql/FILE.sql`` with this source's fragments in it.
+
+        ``columns`` are those whose values are read; by default all.
+        """
+        values = ", ".join(column.value for column in (self.columns if columns is None else columns))
         return statements(file)[name].format(
             relation=self.relation,
             where=self.where,
@@ -97,6 +101,6 @@ class Source:
             key_type=self.key_type,
             contact_id=self.contact_id,
             hash=self.hash,
-            values=self.values,
+            values=f"row_to_json(ROW({values}))::text",
             **fragments,
         )

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
-import orjson
 
 from syncengine.errors import SourceError
+from syncengine.model.contact_ids import LONGEST_KEY, SHORTENED, SHOWN, contact_id_of, is_shortened
 from syncengine.model.http import Json
 from syncengine.model.work import SourceRow
+from syncengine.storage.column_types import Column
 from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.patience import Patience, patient
 from syncengine.storage.source import Source
+from syncengine.storage.values import LONGEST_ROW, TOO_DEEP, TOO_LONG, UNREADABLE, decode
 
-_LONG = range(-(2**63), 2**63)
-"""What JSON encoders take for an integer."""
+_OF_ONE_ROW = (
+    asyncpg.CharacterNotInRepertoireError,
+    asyncpg.UntranslatableCharacterError,
+    asyncpg.ProgramLimitExceededError,
+    UnicodeDecodeError,
+)
+"""What one value does to the whole SELECT: text that cannot be converted, or is longer than Postgres can hand out."""
+
+_Found: TypeAlias = tuple[str, int, tuple[Json, ...]]
+"""Contact id, hash and values."""
 
 
 class SourceRows:
@@ -43,72 +51,105 @@ class SourceRows:
 
 async def load(connection: Connection, source: Source, contact_ids: Sequence[str]) -> list[SourceRow]:
     """The rows of these contacts, with their hash from the same SELECT. Contact ids may be any text."""
-    wanted = set(contact_ids)
-    try:
-        found = await _fetch(connection, source.sql("source", "rows"), contact_ids)
-    except asyncpg.DataError:  # an id that is no text of the key's type: known under a former key
-        found = await _fetch(connection, source.sql("source", "rows_by_text"), contact_ids)
+    wanted = {contact_id for contact_id in contact_ids if contact_id_of(contact_id) == contact_id}
+    shortened = {contact_id for contact_id in contact_ids if is_shortened(contact_id)}
     rows: dict[str, SourceRow] = {}
-    for contact_id, source_hash, values in found:
+    for contact_id, source_hash, values in await _found(connection, source, list(wanted)):
         if contact_id not in wanted:  # equal by its type's rules (citext, numeric), yet another contact
             continue
         if contact_id in rows:
-            raise SourceError(
-                f'{source.spec.label}: the key "{contact_id}" is there twice in column "{source.spec.key}"; every '
-                "contact needs a key of its own"
-            )
-        rows[contact_id] = SourceRow(contact_id, source_hash, decode(values, source.numerics))
+            raise _twice(source, contact_id)
+        rows[contact_id] = SourceRow(contact_id, source_hash, values)
+    if shortened:
+        for contact_id, source_hash in await long_keys(connection, source):
+            if contact_id in shortened:
+                rows[contact_id] = _refused(source, contact_id, source_hash)
     return list(rows.values())
 
 
-async def _fetch(connection: Connection, statement: str, contact_ids: Sequence[str]) -> list[Any]:
+async def long_keys(connection: Connection, source: Source) -> list[tuple[str, int]]:
+    """Return the contact ids of keys that are too long to be kept, with their rows' hashes. Reads the whole source."""
+    statement = source.sql("source", "long_keys")
     async with transaction(connection, read_only=True):
-        return await connection.fetch(statement, list(contact_ids))
+        found = await connection.fetch(statement, LONGEST_KEY, SHOWN, SHORTENED)
+    return [(row["contact_id"], row["source_hash"]) for row in found]
 
 
-def decode(values: str, numerics: Sequence[bool]) -> tuple[Json, ...]:
-    """The values of ``row_to_json(ROW(...))``, in order."""
+async def _found(connection: Connection, source: Source, contact_ids: list[str]) -> list[_Found]:
+    """Read rows. Where one of them breaks the SELECT it is found by halving, and read column by column."""
     try:
-        decoded = orjson.loads(values)
-    except orjson.JSONDecodeError:  # a json column may hold half a surrogate pair
-        decoded = _clean(json.loads(values))
-    else:
-        if "\\u0000" in values:  # as may NUL, which jsonb refuses
-            decoded = _clean(decoded)
-    return tuple(
-        _numbers(value) if numeric else value for value, numeric in zip(decoded.values(), numerics, strict=True)
+        rows = await _fetch(connection, source, contact_ids, source.columns)
+    except _OF_ONE_ROW:
+        if len(contact_ids) == 1:
+            return await _by_column(connection, source, contact_ids)
+        half = len(contact_ids) // 2
+        first = await _found(connection, source, contact_ids[:half])
+        return first + await _found(connection, source, contact_ids[half:])
+    found: list[_Found] = []
+    for contact_id, source_hash, values in rows:
+        decoded = None if values is None else decode(values, source.columns)
+        if decoded is not None:
+            found.append((contact_id, source_hash, decoded))
+        else:
+            found += await _by_column(connection, source, [contact_id])
+    return found
+
+
+async def _by_column(connection: Connection, source: Source, contact_ids: list[str]) -> list[_Found]:
+    """Read one row that cannot be read whole, each column for itself; together they may be too long."""
+    hashes = await _fetch(connection, source, contact_ids, ())
+    values: list[Json] = []
+    left = LONGEST_ROW
+    for column in source.columns:
+        value, length = await _one(connection, source, contact_ids, column)
+        left -= length
+        values.append(value if left >= 0 else TOO_LONG)
+    return [(contact_id, source_hash, tuple(values)) for contact_id, source_hash, _ in hashes]
+
+
+async def _one(connection: Connection, source: Source, contact_ids: list[str], column: Column) -> tuple[Json, int]:
+    """Read one value of one row; with its length as JSON."""
+    try:
+        rows = await _fetch(connection, source, contact_ids, (column,))
+    except asyncpg.ProgramLimitExceededError:
+        return TOO_LONG, 0
+    except _OF_ONE_ROW:
+        return UNREADABLE, 0
+    if not rows:  # it left meanwhile
+        return None, 0
+    text = rows[0][2]
+    if text is None:
+        return TOO_LONG, 0
+    decoded = decode(text, (column,))
+    return (decoded[0] if decoded else TOO_DEEP), len(text)
+
+
+async def _fetch(
+    connection: Connection, source: Source, contact_ids: Sequence[str], columns: Sequence[Column]
+) -> list[Any]:
+    try:
+        return await _select(connection, source.sql("source", "rows", columns=columns), contact_ids)
+    except _OF_ONE_ROW:
+        raise
+    except asyncpg.DataError:  # an id that is no text of the key's type: known under a former key
+        return await _select(connection, source.sql("source", "rows_by_text", columns=columns), contact_ids)
+
+
+async def _select(connection: Connection, statement: str, contact_ids: Sequence[str]) -> list[Any]:
+    async with transaction(connection, read_only=True):
+        return await connection.fetch(statement, list(contact_ids), LONGEST_ROW)
+
+
+def _refused(source: Source, contact_id: str, source_hash: int) -> SourceRow:
+    why = (
+        f'its key, column "{source.spec.key}", is longer than {LONGEST_KEY} characters: correct the row, or choose '
+        "another key"
     )
+    return SourceRow(contact_id, source_hash, (None,) * len(source.columns), refusal=why)
 
 
-def _clean(value: Json) -> Json:
-    """The value with U+FFFD for what no text may hold: NUL and halves of surrogate pairs."""
-    if isinstance(value, str):
-        return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {_clean(key): _clean(item) for key, item in value.items()}
-    return value
-
-
-def _numbers(value: Json) -> Json:
-    if isinstance(value, list):
-        return [_numbers(item) for item in value]
-    return value if value is None else number(value)
-
-
-def number(text: str) -> int | float | str:
-    """A numeric as Postgres writes it, exactly.
-
-    An int when it is integral and fits 64 bits, a float when that float's shortest text means the same, else the text
-    without trailing zeros (also for NaN and Infinity).
-    """
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    if text.lstrip("-").isdigit():
-        # Longer ones are no int64, and int() refuses thousands of digits.
-        whole = int(text) if len(text) <= 20 else None
-        return whole if whole is not None and whole in _LONG else text
-    close = float(text)
-    # An infinite float is not what a number of 400 digits means, and JSON has no NaN.
-    return close if Decimal(text).is_finite() and Decimal(repr(close)) == Decimal(text) else text
+def _twice(source: Source, contact_id: str) -> SourceError:
+    return SourceError(
+        f'{source.spec.label}: the key "{contact_id}" is there twice in column "{source.spec.key}"; every '
+        "contact needs a key of its own"
+    )

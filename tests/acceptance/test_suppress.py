@@ -139,7 +139,7 @@ async def test_a_column_that_is_no_boolean_is_refused(database: str, tmp_path: P
         await here.add([1])
         report = await here.run(NAME)
         assert (report.exit_code, report.requests) == (2, 0)
-        assert 'opted_out: column "name" has to be boolean' in (report.error or "")
+        assert 'opted_out: column "name" has type text, and has to be boolean' in (report.error or "")
 
 
 @pytest.mark.asyncio

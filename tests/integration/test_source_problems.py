@@ -107,7 +107,7 @@ async def test_a_column_dropped_since_yesterday(here: Scene) -> None:
         (
             SourceSpec(table="crm.contacts", key="extra", columns=()),
             "source.key",
-            'the key column "extra" has type json, which cannot be compared; cast it to text in a view or query',
+            'the key column "extra" has type json, whose text cannot tell contacts apart for sure; choose a column',
         ),
         (
             SourceSpec(table="crm.contacts", key="id", columns=(), where="first_name = 'x"),

@@ -97,3 +97,9 @@ FROM syncengine.sync_state
 WHERE destination = {destination} AND status <> 'removed'
   AND ({low} IS NULL OR contact_id > {low}) AND ({high} IS NULL OR contact_id <= {high})
 ORDER BY contact_id;
+
+-- name: held_under_long_keys
+-- Contacts whose ids may stand for longer keys: those of their length.
+SELECT contact_id, CASE WHEN status = 'dead' THEN rejected_hash ELSE source_hash END AS hash
+FROM syncengine.sync_state
+WHERE destination = $1 AND status <> 'removed' AND char_length(contact_id) = $2;

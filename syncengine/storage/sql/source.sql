@@ -29,7 +29,7 @@ LIMIT 2000;
 --
 -- In the values a numeric is text, since JSON readers make it a float; so are its arrays. char(n) loses its padding.
 WITH RECURSIVE asked AS (
-    SELECT position, type, format('%s.%I', $3::text, name) AS reference
+    SELECT position, type, format('%s.%I', $3::text, name) AS reference, format_type(type, NULL) AS type_name
     FROM unnest($1::text[], $2::oid[]) WITH ORDINALITY AS asked (name, type, position)
 ), seen AS (  -- through domains and arrays
     SELECT position, type, false AS is_array, 0 AS depth FROM asked
@@ -56,13 +56,21 @@ WITH RECURSIVE asked AS (
                THEN reference || CASE WHEN is_array THEN '::text[]' ELSE '::text' END
                ELSE reference
            END AS value,
-           core.type = 'numeric'::regtype AS is_numeric
-    FROM asked JOIN core USING (position)
+           asked.type_name,
+           t.typname::text AS core_name,
+           t.typtype::text AS core_class,
+           core.is_array
+    FROM asked
+    JOIN core USING (position)
+    JOIN pg_catalog.pg_type AS t ON t.oid = core.type
 )
 SELECT format('hash_record_extended(ROW(%L::text%s), 0)', $4::text,
               string_agg(', ' || hashed, '' ORDER BY position)) AS hash,
-       format('row_to_json(ROW(%s))::text', string_agg(value, ', ' ORDER BY position)) AS values,
-       coalesce(array_agg(is_numeric ORDER BY position), '{}') AS numerics
+       coalesce(array_agg(value ORDER BY position), '{}') AS values,
+       coalesce(array_agg(type_name ORDER BY position), '{}') AS type_names,
+       coalesce(array_agg(core_name ORDER BY position), '{}') AS core_names,
+       coalesce(array_agg(core_class ORDER BY position), '{}') AS core_classes,
+       coalesce(array_agg(is_array ORDER BY position), '{}') AS arrays
 FROM parts;
 
 -- name: key
@@ -154,14 +162,55 @@ SELECT FROM {relation} WHERE {where} LIMIT 0;
 -- Whether key, hash and values can be read; rights are checked when it runs.
 SELECT {contact_id}, {hash}, {values} FROM {relation} WHERE {where} LIMIT 0;
 
+-- name: json_members
+-- How many of some rows with a value hold a list of texts or numbers.
+SELECT count(*) AS looked_at,
+       count(*) FILTER (WHERE jsonb_typeof(value) = 'array'
+                          AND NOT jsonb_path_exists(value, 'strict $[*] ? (@.type() != "string" && @.type() != "number")')
+                       ) AS lists
+FROM (
+    SELECT {column}::text::jsonb AS value FROM {relation}
+    WHERE {where} AND {column} IS NOT NULL AND {column}::text <> 'null'
+    LIMIT 1000
+) AS some;
+
+-- name: any_row
+-- Whether there is a row at all, whatever ``where`` says.
+SELECT EXISTS (SELECT FROM {relation});
+
+-- name: counts
+-- What is selected, rows under NULL, and keys that come more than once.
+SELECT coalesce(sum(number), 0)::bigint AS rows,
+       coalesce(sum(number) FILTER (WHERE contact_id IS NULL), 0)::bigint AS nulls,
+       count(*) FILTER (WHERE number > 1 AND contact_id IS NOT NULL) AS repeated
+FROM (
+    SELECT {contact_id} AS contact_id, count(*) AS number FROM {relation} WHERE {where} GROUP BY 1
+) AS keys;
+
+-- name: number
+-- Rows selected, and those without a key: where an index admits no key twice.
+SELECT count(*) AS rows, count(*) - count({key}) AS nulls, 0::bigint AS repeated FROM {relation} WHERE {where};
+
 -- name: rows
--- Fresh rows of contacts.
-SELECT {contact_id} AS contact_id, {hash} AS source_hash, {values} AS "values"
+-- Fresh rows of contacts. Those too long to be sent stay where they are: a batch of them would not fit into memory.
+SELECT {contact_id} AS contact_id, {hash} AS source_hash,
+       (SELECT CASE WHEN char_length(row) <= $2 THEN row END FROM (SELECT {values} OFFSET 0) AS fresh (row)) AS "values"
 FROM {relation}
 WHERE {where} AND {key} = ANY ($1::text[]::{key_type}[]);
 
 -- name: rows_by_text
 -- The same where a contact id is no text of the key's type (any more).
-SELECT {contact_id} AS contact_id, {hash} AS source_hash, {values} AS "values"
+SELECT {contact_id} AS contact_id, {hash} AS source_hash,
+       (SELECT CASE WHEN char_length(row) <= $2 THEN row END FROM (SELECT {values} OFFSET 0) AS fresh (row)) AS "values"
 FROM {relation}
 WHERE {where} AND {contact_id} = ANY ($1::text[]);
+
+-- name: long_keys
+-- Rows under keys that are too long to be kept: the contact id and the hash. $1 the longest that is kept, $2 how much
+-- of a longer one is shown, $3 the length of a contact id that stands for a longer key.
+SELECT left(key, $2) || '...' || encode(sha256(convert_to(key, 'UTF8')), 'hex') AS contact_id, hash AS source_hash
+FROM (
+    SELECT {contact_id} AS key, {hash} AS hash FROM {relation}
+    WHERE {where} AND (char_length({contact_id}) > $1
+                       OR char_length({contact_id}) = $3 AND {contact_id} ~ '^.{{40}}[.]{{3}}[0-9a-f]{{64}}$')
+) AS held;

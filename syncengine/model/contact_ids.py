@@ -1,0 +1,27 @@
+"""The contact id of a source key: its text, or what stands for one that is too long to be kept."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+LONGEST_KEY = 500
+"""Characters of a source key or match key. An index of Postgres takes no entry over 2,704 bytes, and a web server no
+address over some thousand."""
+SHOWN = 40
+"""Characters of a longer key that its contact id begins with."""
+SHORTENED = SHOWN + len("...") + 64
+"""The length of a contact id that stands for a longer key."""
+_SHORTENED = re.compile(r".{40}\.\.\.[0-9a-f]{64}", re.DOTALL)
+
+
+def contact_id_of(key: str) -> str:
+    """Return the contact id of a key. No two keys have the same."""
+    if len(key) <= LONGEST_KEY and not is_shortened(key):
+        return key
+    return f"{key[:SHOWN]}...{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def is_shortened(contact_id: str) -> bool:
+    """Whether a contact id stands for a longer key."""
+    return len(contact_id) == SHORTENED and _SHORTENED.fullmatch(contact_id) is not None

@@ -1,0 +1,115 @@
+"""What a column's type can be used for: as a plain value, in a normal form, as a flag, as tags, as the key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from syncengine.model.mapping import Form
+
+
+class Kind(StrEnum):
+    """Types of which the same can be said. Domains count as what they are made of."""
+
+    TEXT = "text"
+    """text, varchar, char(n), name, citext, enums, uuid, network addresses."""
+    INTEGER = "integer"
+    NUMERIC = "numeric"
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
+    """With and without time zone."""
+    TIME = "time"
+    INTERVAL = "interval"
+    JSON = "json"
+    COMPOSITE = "composite"
+    OTHER = "other"
+    """All others: as Postgres writes them. bytea, bit strings, ranges, money, geometry, xml, hstore and so on."""
+
+
+_OF_TYPES = {
+    **dict.fromkeys(
+        ("text", "varchar", "bpchar", "name", "char", "citext", "uuid", "inet", "cidr", "macaddr", "macaddr8"),
+        Kind.TEXT,
+    ),
+    **dict.fromkeys(("int2", "int4", "int8", "oid"), Kind.INTEGER),
+    "numeric": Kind.NUMERIC,
+    **dict.fromkeys(("float4", "float8"), Kind.FLOAT),
+    "bool": Kind.BOOLEAN,
+    "date": Kind.DATE,
+    **dict.fromkeys(("timestamp", "timestamptz"), Kind.TIMESTAMP),
+    **dict.fromkeys(("time", "timetz"), Kind.TIME),
+    "interval": Kind.INTERVAL,
+    **dict.fromkeys(("json", "jsonb"), Kind.JSON),
+}
+_OF_CLASSES = {"e": Kind.TEXT, "c": Kind.COMPOSITE}
+"""By ``pg_type.typtype``: enums and rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A mapped column and its type, domains and arrays looked through."""
+
+    name: str
+    type_name: str
+    """As people write it: ``text[]``."""
+    kind: Kind
+    is_array: bool
+    value: str
+    """The fragment of SQL that reads it."""
+
+
+class Use(StrEnum):
+    """What a column may be asked for beside a field's value."""
+
+    FLAG = "flag"
+    MEMBERS = "members"
+
+
+Purpose: TypeAlias = Form | Use | None
+"""What a column is read as; None: a field's value as it is."""
+
+_SCALARS = frozenset({Kind.TEXT, Kind.INTEGER, Kind.NUMERIC, Kind.FLOAT, Kind.JSON})
+_READABLE: dict[Form | Use, frozenset[Kind]] = {
+    Form.TEXT: frozenset(Kind) - {Kind.COMPOSITE},
+    Form.LOWER: frozenset(Kind) - {Kind.COMPOSITE},
+    Form.E164: _SCALARS,
+    Form.NUMBER: _SCALARS | {Kind.BOOLEAN},
+    Form.BOOLEAN: _SCALARS | {Kind.BOOLEAN},
+    Form.DATE: frozenset({Kind.TEXT, Kind.DATE, Kind.TIMESTAMP, Kind.JSON}),
+    Use.FLAG: frozenset({Kind.BOOLEAN}),
+    Use.MEMBERS: frozenset({Kind.TEXT, Kind.INTEGER, Kind.NUMERIC}),
+}
+"""What each purpose can be read from, value by value. Whatever is not here could never be right for any contact."""
+_KEYS = frozenset({Kind.TEXT, Kind.INTEGER, Kind.NUMERIC, Kind.BOOLEAN, Kind.DATE, Kind.TIMESTAMP})
+
+
+def kind_of(name: str, type_class: str) -> Kind:
+    """Return the kind of a type by its name and class in ``pg_type``."""
+    return _OF_TYPES.get(name) or _OF_CLASSES.get(type_class, Kind.OTHER)
+
+
+def unfit(column: Column, purpose: Purpose) -> str | None:
+    """Say why a column can never serve a purpose; None where it can."""
+    match purpose:
+        case None:
+            return None
+        case Use.FLAG if column.is_array or column.kind is not Kind.BOOLEAN:
+            return f"has type {column.type_name}, and has to be boolean; cast it in a view or query"
+        case Use.MEMBERS if column.kind is Kind.JSON and not column.is_array:
+            return None
+        case Use.MEMBERS if not column.is_array or column.kind not in _READABLE[purpose]:
+            return (
+                f"has type {column.type_name}, and has to be an array of texts or whole numbers, such as text[]; "
+                "make one of it in a view or query"
+            )
+        case Form() if column.is_array or column.kind not in _READABLE[purpose]:
+            return f"has type {column.type_name}, of which as: {purpose} makes nothing; cast it in a view or query"
+    return None
+
+
+def is_key(column: Column) -> bool:
+    """Whether the column's text can tell contacts apart: one text for each value, the same everywhere."""
+    return not column.is_array and column.kind in _KEYS
