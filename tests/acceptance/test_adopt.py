@@ -139,11 +139,20 @@ async def test_a_wrong_key_halts_and_names_the_setting(database: str, tmp_path: 
 @pytest.mark.asyncio
 async def test_the_command_lists_what_needs_a_decision(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, {NAME: BY_PHONE, "charles": CHARLES}) as here:
-        await here.add([1, 2])
+        await here.add([1, 2, 3, 4])
         seed(here, 1)
         seed(here, 1)
+        await here.change(4, phone=phone(3))
         code, said = await here.command("adopt")
         assert code == 1
+        heads, *rows = [line.split() for line in said.splitlines() if line.startswith(("destination", f"{NAME} "))]
+        counts = dict(zip(heads, rows[0], strict=False))
+        assert {name: counts[name] for name in ("ambiguous", "owned", "refused")} == {
+            "ambiguous": "1",
+            "owned": "0",
+            "refused": "1",
+        }
+        assert "respond_io: refused: the row itself has to be corrected" in said
         assert "charles: charles has no look-up" in said
         assert "respond_io, contact 1: ambiguous: 2 contacts at the vendor match" in said
         assert "respond_io: the next run creates those who are unmatched" in said

@@ -1,4 +1,4 @@
-"""Standard streams as cron, supervisors and containers hand them over: closed, full, or a dash for a file."""
+"""What cron, supervisors and containers hand over: closed or full streams, a dash for a file, a user without a name."""
 
 from __future__ import annotations
 
@@ -97,3 +97,33 @@ async def test_programs_get_an_object_when_a_verb_fails_too(tmp_path: Path) -> N
         said = json.loads(end.out)
         assert (end.code, said["exit_code"], said["status"], said["destination"]) == (2, 2, "refused", None)
         assert said["error"] in end.err
+
+
+_NAMELESS = """
+import os, sys
+os.getuid = lambda: 54321  # as in a container that is started under an arbitrary uid
+from syncengine.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("verb", ["check", "migrate", "plan", "run", "prune"])
+@pytest.mark.asyncio
+async def test_a_user_without_a_name_is_told_to_write_one_into_the_url(
+    database: str, tmp_path: Path, verb: str
+) -> None:
+    async with people(database, tmp_path, {NAME: CHARTMOGUL}, (NAME,)) as here:
+        names = ("PGUSER", "LOGNAME", "USER", "LNAME", "USERNAME")
+        environ = {name: value for name, value in os.environ.items() if name not in names}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-c", _NAMELESS, "--config", str(here.file), verb, "--json"),
+            env=environ | here.environ | {"STATE_URL": "postgresql://127.0.0.1:1/crm"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        assert process.returncode == 2, err
+        assert "(uid 54321) has no name either; write the user into the URL" in out.decode()
+        assert all(json.loads(line) for line in out.decode().splitlines())
+        assert b"unexpected" not in err
