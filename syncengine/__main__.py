@@ -7,9 +7,9 @@ import sys
 
 def main() -> int:
     """Run the command line; returns the exit code."""
-    from syncengine.cli.streams import open_closed_streams  # noqa: PLC0415
+    from syncengine.cli.streams import prepare_streams  # noqa: PLC0415
 
-    open_closed_streams()  # before anything opens a file, which would take their numbers
+    prepare_streams()  # before anything opens a file, which would take their numbers
     from syncengine.cli import verbs  # noqa: F401, PLC0415 - registers the verbs
     from syncengine.cli.root import main as run  # noqa: PLC0415 - imported late, so that a broken install says so
 

@@ -11,14 +11,16 @@ from typing import IO, Any
 _STREAMS = (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w"))
 
 
-def open_closed_streams() -> None:
-    """Give each standard stream that the caller closed (``>&-``) the null device.
+def prepare_streams() -> None:
+    """Give each standard stream that the caller closed (``>&-``) the null device, and have the others wait.
 
-    Python sets such a stream to None, and the next file or socket that is opened would get
-    its number: what is printed would then end up in there.
+    Python sets a closed stream to None, and the next file or socket that is opened would get
+    its number: what is printed would then end up in there. A pipe that does not wait, as some
+    supervisors hand over, would lose what is printed while its reader is slow.
     """
     for name, number, mode in _STREAMS:
         if getattr(sys, name) is not None:
+            os.set_blocking(number, True)
             continue
         null = os.open(os.devnull, os.O_RDWR)
         if null != number:

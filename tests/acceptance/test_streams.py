@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import shlex
@@ -66,6 +67,21 @@ async def test_a_full_disk_under_stdout_is_said_and_changes_no_run_s_code(databa
             told = await _shell(">/dev/full", here.environ, *config, *verb.split())
             assert (told.code, _FULL in told.err) == (2, True), (verb, told)
             assert "unexpected" not in told.err
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="a pipe's size cannot be set here")
+@pytest.mark.asyncio
+async def test_a_pipe_that_does_not_wait_gets_everything_from_a_slow_reader() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    size = fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "syncengine", "schema", stdout=writing)
+    os.close(writing)
+    with open(reading, "rb") as pipe:  # noqa: ASYNC230, PTH123 - a pipe, read where the command waits for it
+        text = await asyncio.to_thread(pipe.read)
+    assert await process.wait() == 0
+    assert len(text) > size
+    assert json.loads(text)
 
 
 @pytest.mark.asyncio
