@@ -15,8 +15,11 @@ from syncengine.config import Config, DestinationConfig
 from syncengine.engine.exchange import Meter, drive
 from syncengine.engine.pacing import Pacing
 from syncengine.errors import SchemaOutdated, SourceError, SyncEngineError, VendorUnavailable
+from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.reports import Check
+from syncengine.storage.inspect_source import Counts, count
+from syncengine.storage.source import Source
 from syncengine.transport import Transport
 
 
@@ -50,14 +53,51 @@ async def _databases(config: Config, stack: AsyncExitStack) -> tuple[Databases |
 async def _source(destination: DestinationConfig, databases: Databases) -> list[Check]:
     area = f"{destination.name}: source"
     try:
-        source = await look_at(destination, databases.source(destination))
+        pool = databases.source(destination)
+        source = await look_at(destination, pool)
+        async with pool.acquire() as connection:
+            counts = await count(connection, source)
     except SourceError as error:
         return [Check(area, False, str(problem)) for problem in error.problems or (error,)]
     except SyncEngineError as error:
         return [Check(area, False, str(error))]
     kind = source.key_type.removeprefix("pg_catalog.").strip('"')
     columns = f"{len(source.spec.columns)} column{'s' if len(source.spec.columns) != 1 else ''}"
-    return [Check(area, True, f"{source.spec.label} by {source.spec.key} ({kind}), {columns}")]
+    rows = f"{counts.rows:,} row{'s' if counts.rows != 1 else ''}"
+    looked_at = Check(area, True, f"{source.spec.label} by {source.spec.key} ({kind}), {columns}, {rows}")
+    bad = list(_bad_keys(destination, source, counts))
+    return [*(bad or [looked_at]), *_of_rows(destination, source, counts)]
+
+
+def _bad_keys(destination: DestinationConfig, source: Source, counts: Counts) -> Iterator[Check]:
+    """What a run would refuse; no key is shown, since it may be an address."""
+    area, place, key = f"{destination.name}: source", destination.place("source.key"), source.spec.key
+    if counts.nulls:
+        what = f'column "{key}" is NULL in {counts.nulls:,} of {counts.rows:,} rows; every contact needs a key'
+        yield Check(area, False, f"{place}: {what}. Fill it in, or leave these rows out (where)")
+    if counts.repeated:
+        what = (
+            f'column "{key}" of {source.spec.label} holds {counts.repeated:,} keys more than once; every contact needs '
+            "one of its own. Choose another key, or mend the rows: GROUP BY the column, HAVING count(*) > 1, finds them"
+        )
+        yield Check(area, False, f"{place}: {what}")
+
+
+def _of_rows(destination: DestinationConfig, source: Source, counts: Counts) -> Iterator[Check]:
+    """What may surprise somebody about the rows."""
+    area, label = f"{destination.name}: source", source.spec.label
+    if counts.is_restricted:
+        what = f"row level security of {label} applies to the role {counts.role}: it sees {counts.rows:,} rows"
+        yield Check(area, True, what, note=True)
+    if not counts.rows:
+        what = (
+            f"the role {counts.role} sees no row of {label}: it is empty, where selects none, or row level security of "
+            "a table behind it hides them. A run would send nothing"
+        )
+        yield Check(area, True, what, note=True)
+    if counts.long_keys:
+        what = f"{counts.long_keys:,} rows have a key longer than {LONGEST_KEY} characters: these contacts are rejected"
+        yield Check(area, True, what, note=True)
 
 
 async def _remembered(destination: DestinationConfig, databases: Databases) -> list[Check]:

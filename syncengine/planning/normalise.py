@@ -69,6 +69,8 @@ def _number(value: Json) -> int | float | None:
             number = read(raw)
         except ValueError:
             continue
+        if isinstance(number, int) and not -(2**63) <= number < 2**64:
+            raise NotNormal("has more digits than a JSON number can carry: send it as: text")
         if number - number == 0:  # neither NaN nor infinite: JSON has no such numbers
             return number
     raise NotNormal("is no number")

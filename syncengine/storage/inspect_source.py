@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import asyncpg
 
 from syncengine.errors import Problem, SourceError
+from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.storage.column_types import Column, Kind, Use, is_key, kind_of, unfit
 from syncengine.storage.connect import Connection, transaction
 from syncengine.storage.failures import explain, storage_errors
@@ -29,6 +31,42 @@ async def inspect(connection: Connection, spec: SourceSpec) -> Source:
     with storage_errors(spec.label, failure=SourceError):
         async with transaction(connection, read_only=True):
             return await _Inspection(connection, spec).run()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a source selects, all of it read."""
+
+    rows: int
+    nulls: int
+    """Rows without a key."""
+    long_keys: int
+    """Rows whose key is too long to be kept."""
+    repeated: int
+    """Keys that come more than once."""
+    role: str
+    """Who reads."""
+    is_restricted: bool
+    """Row level security decides what the role sees."""
+
+
+async def count(connection: Connection, source: Source) -> Counts:
+    """Read the source once and count. Raises SourceError."""
+    statement = source.sql("source", "counts_of_unique" if source.unique else "counts")
+    with storage_errors(source.spec.label, failure=SourceError):
+        async with transaction(connection, read_only=True):
+            found = await connection.fetchrow(statement, LONGEST_KEY)
+            role = await connection.fetchrow(statements("source")["role"], source.oid)
+    assert found is not None
+    assert role is not None
+    return Counts(
+        rows=found["rows"],
+        nulls=found["nulls"],
+        long_keys=found["long_keys"],
+        repeated=found["repeated"],
+        role=role["name"],
+        is_restricted=role["is_restricted"],
+    )
 
 
 class _Inspection:
@@ -106,13 +144,12 @@ class _Inspection:
 
     async def _check_row_security(self, source: Source, oid: int) -> None:
         """Note a table that shows this role no row although it may hold some."""
-        if not oid or not await self._connection.fetchval("SELECT row_security_active($1::oid)", oid):
-            return
-        if not await self._connection.fetchval(source.sql("source", "any_row")):
-            user = await self._connection.fetchval("SELECT current_user")
+        role = await self._connection.fetchrow(statements("source")["role"], oid)
+        assert role is not None
+        if role["is_restricted"] and not await self._connection.fetchval(source.sql("source", "any_row")):
             what = (
-                f"row level security of {self._spec.label} applies to the role {user}, which sees no row of it; give "
-                "the role a policy, or another role"
+                f"row level security of {self._spec.label} applies to the role {role['name']}, which sees no row of "
+                "it; give the role a policy, or another role"
             )
             self._problem(self._spec.relation_place, what)
 
@@ -169,6 +206,7 @@ class _Inspection:
         assert key is not None
         return Source(
             spec=spec,
+            oid=oid,
             relation=relation,
             where=where,
             key=key["key"],

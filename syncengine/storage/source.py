@@ -64,6 +64,8 @@ class Source:
     """A source that was looked at: ready fragments of SQL, quoted by Postgres, and what is known of its key."""
 
     spec: SourceSpec
+    oid: int
+    """The relation's; 0 for a query."""
     relation: str
     where: str
     key: str

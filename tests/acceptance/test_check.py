@@ -9,6 +9,10 @@ import pytest
 
 from tests.people import CHARLES, RESPOND_IO, People, people
 
+EMPTY = (
+    "note {}: source: the role {} sees no row of crm.people: it is empty, where selects none, or row level "
+    "security of a table behind it hides them. A run would send nothing"
+)
 NOT_ASKED = "not asked: charles has no harmless request to ask with. `syncengine run -d charles --contact ID` shows"
 
 
@@ -26,13 +30,16 @@ async def checked(here: People, code: int, *, files: str = "") -> list[str]:
 async def test_what_is_ready_is_listed_with_the_pace_and_the_next_step(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path / "world") as here:
         here.configure("respond_io", limits=[{"calls": 200, "per": "1m"}], account="crm", in_flight=4)
+        role = await here.source.fetchval("SELECT current_user")
         assert await checked(here, 0) == [
             "ok   configuration: syncengine.yaml, with the destinations charles, respond_io",
             "ok   database: reachable, schema up to date",
-            "ok   charles: source: crm.people by id (int4), 3 columns",
+            "ok   charles: source: crm.people by id (int4), 3 columns, 0 rows",
+            EMPTY.format("charles", role),
             f"ok   charles: credentials: {NOT_ASKED} whether http://charles takes them",
             "note charles: pace: account charles: no limit, 8 requests at once",
-            "ok   respond_io: source: crm.people by id (int4), 4 columns",
+            "ok   respond_io: source: crm.people by id (int4), 4 columns, 0 rows",
+            EMPTY.format("respond_io", role),
             "ok   respond_io: credentials: accepted at http://respond_io",
             "note respond_io: pace: account crm: 200 per 60 s, 4 requests at once",
             "Ready: `syncengine plan` shows what a run would send.",

@@ -11,6 +11,7 @@ from syncengine.storage.source import KeyKind, Source, SourceSpec
 
 _TABLE = Source(
     spec=SourceSpec(table="crm.contacts", key="id", columns=()),
+    oid=1,
     relation="crm.contacts",
     where="TRUE",
     key="contacts.id",

@@ -172,24 +172,33 @@ FROM (
     SELECT {column}::text::jsonb AS value FROM {relation}
     WHERE {where} AND {column} IS NOT NULL AND {column}::text <> 'null'
     LIMIT 1000
-) AS some;
+) AS first_rows;
 
 -- name: any_row
 -- Whether there is a row at all, whatever ``where`` says.
 SELECT EXISTS (SELECT FROM {relation});
 
 -- name: counts
--- What is selected, rows under NULL, and keys that come more than once.
+-- What is selected: rows, those without a key, those whose key is longer than $1, and keys that come more than once.
 SELECT coalesce(sum(number), 0)::bigint AS rows,
        coalesce(sum(number) FILTER (WHERE contact_id IS NULL), 0)::bigint AS nulls,
+       coalesce(sum(number) FILTER (WHERE char_length(contact_id) > $1), 0)::bigint AS long_keys,
        count(*) FILTER (WHERE number > 1 AND contact_id IS NOT NULL) AS repeated
 FROM (
-    SELECT {contact_id} AS contact_id, count(*) AS number FROM {relation} WHERE {where} GROUP BY 1
+    SELECT ({contact_id}) COLLATE "C" AS contact_id, count(*) AS number FROM {relation} WHERE {where} GROUP BY 1
 ) AS keys;
 
--- name: number
--- Rows selected, and those without a key: where an index admits no key twice.
-SELECT count(*) AS rows, count(*) - count({key}) AS nulls, 0::bigint AS repeated FROM {relation} WHERE {where};
+-- name: counts_of_unique
+-- The same where an index admits no key twice: nothing is sorted or hashed.
+SELECT count(*) AS rows,
+       count(*) - count({key}) AS nulls,
+       count(*) FILTER (WHERE char_length({contact_id}) > $1) AS long_keys,
+       0::bigint AS repeated
+FROM {relation} WHERE {where};
+
+-- name: role
+-- Who reads, and whether row level security decides what of the relation $1 (0: a query) that role sees.
+SELECT current_user AS name, CASE WHEN $1::oid <> 0 THEN row_security_active($1::oid) ELSE false END AS is_restricted;
 
 -- name: rows
 -- Fresh rows of contacts. Those too long to be sent stay where they are: a batch of them would not fit into memory.
