@@ -10,6 +10,7 @@ from random import Random
 from syncengine.app.accounts import Account
 from syncengine.app.telling import telling
 from syncengine.config import DestinationConfig
+from syncengine.engine.pacing import Pacing
 from syncengine.engine.retry import Patience, Retrier
 from syncengine.engine.task import Task
 from syncengine.errors import SyncEngineError
@@ -46,7 +47,8 @@ async def asking(destination: DestinationConfig, account: Account) -> AsyncItera
         stop=account.stopping.call,
         proxy=options.proxy,
     ) as transport:
-        sender = _Told(transport, telling(destination=destination.name))
+        told = _Told(transport, telling(destination=destination.name))
+        sender = _Heeding(told, account.pacing)
         yield Retrier(sender, account.pacing, task_of(destination).patience, Random())  # noqa: S311 - jitter
 
 
@@ -65,6 +67,19 @@ class _Told:
             self._tell(Event.REQUEST_FAILED, route=request.route, error=str(error), seconds=_since(began))
             raise
         self._tell(Event.REQUEST_ANSWERED, route=request.route, status=response.status, seconds=_since(began))
+        return response
+
+
+class _Heeding:
+    """Lets the pacing know what each answer says about the limits (``ports.Sender``)."""
+
+    def __init__(self, sender: Sender, pacing: Pacing) -> None:
+        self._sender = sender
+        self._pacing = pacing
+
+    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+        response = await self._sender.send(request, allowed)
+        self._pacing.heed(request.method, response.headers, response.status)
         return response
 
 

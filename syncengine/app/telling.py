@@ -38,9 +38,10 @@ def level(event: Event) -> int:
             | Event.CONTACT_DEFERRED
             | Event.RUN_STOPPED
             | Event.LEASE_TAKEN
+            | Event.HEADER_IGNORED
         ):
             return logging.INFO
-        case Event.REQUEST_ANSWERED | Event.REQUEST_FAILED:
+        case Event.REQUEST_ANSWERED | Event.REQUEST_FAILED | Event.LIMIT_NEAR:
             return logging.DEBUG
         case _:
             assert_never(event)

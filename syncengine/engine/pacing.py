@@ -7,14 +7,15 @@ limit certain. One pacer task serves all workers in the order they came, so nobo
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from syncengine.engine.ledger import Ledger, Slot
+from syncengine.engine.limit_headers import NOTHING, Allowances, read_limits
 from syncengine.engine.pace import LONGEST_PACED, Pace
 from syncengine.engine.quota import Quotas
 from syncengine.errors import AccountStopped, LeaseLost, RunStopped
@@ -29,10 +30,11 @@ _EVERYWHERE = Slot((), 0.0)
 class Permit:
     """The right to send one request (``ports.Permit``). The first of its three endings counts."""
 
-    __slots__ = ("_pacing", "_slot")
+    __slots__ = ("_method", "_pacing", "_slot")
 
-    def __init__(self, pacing: Pacing, slot: Slot) -> None:
+    def __init__(self, pacing: Pacing, method: str, slot: Slot) -> None:
         self._pacing = pacing
+        self._method = method
         self._slot: Slot | None = slot
 
     def answered(self) -> None:
@@ -40,19 +42,19 @@ class Permit:
         if slot is not None:
             if slot.pages:
                 self._pacing.ledger.answered(slot, self._pacing.now())
-            self._pacing.landed(1)
+            self._pacing.landed(self._method, 1)
 
     def abandoned(self) -> None:
         slot, self._slot = self._slot, None
         if slot is not None:
             self._pacing.ledger.abandoned(slot, self._pacing.now())
-            self._pacing.landed(1)
+            self._pacing.landed(self._method, 1)
 
     def unsent(self) -> None:
         slot, self._slot = self._slot, None
         if slot is not None:
             self._pacing.ledger.unsent(slot)
-            self._pacing.landed(0)
+            self._pacing.landed(self._method, 0)
 
 
 @dataclass(slots=True, eq=False)
@@ -93,6 +95,10 @@ class Pacing:
         """Set once nothing is let through any more."""
         self._quotas = Quotas(long, quotas, late=timeout + settles_within, max_wait=max_wait) if quotas else None
         self._pace = Pace([limit for limit in limits if limit.per <= LONGEST_PACED])
+        self._allowances = Allowances(limits, max_wait)
+        self._max_wait = max_wait
+        self._senseless: set[str] = set()
+        self._out: Counter[str | None] = Counter()
         self._unlimited = not limits
         self._in_flight = in_flight
         self._check = check
@@ -124,9 +130,13 @@ class Pacing:
         """
         if self._error is not None:
             self._raise_error()
-        if self._unlimited and not self._line and self._open():
-            self._flying += 1
-            return Permit(self, _EVERYWHERE)
+        if (
+            self._unlimited
+            and not self._line
+            and self._open()
+            and self._allowances.held_until(method, self.now()) is None
+        ):
+            return self._launched(method, _EVERYWHERE)
         turn = _Turn(method, self._loop.create_future())
         self._line.append(turn)
         self._tell()
@@ -153,6 +163,32 @@ class Pacing:
         self.throttled += 1
         self._tell_of(Event.THROTTLED, seconds=round(seconds, 3))
         self._paused_until = max(self._paused_until, self.now() + seconds)
+        self._tell()
+
+    def heed(self, method: str, headers: Mapping[str, str], status: int) -> None:
+        """Slow down as the headers of an answer ask for, before the vendor refuses.
+
+        They never let more through than the limits of the account. The wait that a
+        refusal for the limit (429) asks for is kept by who tries it again.
+        """
+        standing = read_limits(headers, self._max_wait)
+        if standing is NOTHING:
+            return
+        for name in standing.ignored:
+            if name not in self._senseless:
+                self._senseless.add(name)
+                self._tell_of(Event.HEADER_IGNORED, header=name)
+        now, wait = self.now(), 0.0
+        if standing.wait and status != 429:
+            wait = standing.wait
+            self._paused_until = max(self._paused_until, now + wait)
+        if standing.left is not None:
+            out = self._out[self._allowances.scope(method)]
+            room = self.ledger.room(method, now)
+            held = self._allowances.heed(method, standing.left, out, now, room=room)
+            wait = max(wait, held)
+        if wait:
+            self._tell_of(Event.LIMIT_NEAR, method=method, seconds=round(wait, 3))
         self._tell()
 
     def prove(self) -> None:
@@ -193,9 +229,10 @@ class Pacing:
     def now(self) -> float:
         return self._loop.time()
 
-    def landed(self, sent: int) -> None:
+    def landed(self, method: str, sent: int) -> None:
         """A permit came to its end."""
         self._flying -= 1
+        self._out[self._allowances.scope(method)] -= 1
         self.requests += sent
         if self._line:
             self._tell()
@@ -216,7 +253,7 @@ class Pacing:
         if not turn.woken.done():
             await self._pace.draw(turn.method)
         while not turn.woken.done():
-            if not self._open() or not self.ledger.room(turn.method, self.now()):
+            if not self._open() or not self._has_room(turn.method):
                 await self._change(self._look_again(turn.method))
             elif self._quotas and (wait := await self._quotas.wait(turn.method)):
                 await self._change(self.now() + wait)
@@ -229,8 +266,18 @@ class Pacing:
         assert slot is not None
         if self._quotas:
             self._quotas.draw(method)
+        return self._launched(method, slot)
+
+    def _launched(self, method: str, slot: Slot) -> Permit:
+        self._allowances.take(method)
         self._flying += 1
-        return Permit(self, slot)
+        self._out[self._allowances.scope(method)] += 1
+        return Permit(self, method, slot)
+
+    def _has_room(self, method: str) -> bool:
+        now = self.now()
+        held = self._allowances.held_until(method, now) is not None
+        return not held and self.ledger.room(method, now)
 
     def _open(self) -> bool:
         room = self._in_flight if self._proven else 1
@@ -240,7 +287,10 @@ class Pacing:
         """When another try may succeed without anything happening before; None: something has to happen."""
         if self.now() < self._paused_until:
             return self._paused_until
-        return None if not self._open() else self.ledger.free_at(method)
+        if not self._open():
+            return None
+        held_until = self._allowances.held_until(method, self.now())
+        return self.ledger.free_at(method) if held_until is None else held_until
 
     def _tell(self) -> None:
         if self._news is not None and not self._news.done():

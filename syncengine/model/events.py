@@ -26,6 +26,11 @@ class Event(StrEnum):
     """contact_id, code, http_status, batch; sent_in_doubt: something may have been carried out."""
     THROTTLED = "throttled"
     """seconds: nothing is sent for the account for so long."""
+    LIMIT_NEAR = "limit_near"
+    """method, seconds: by the headers of an answer nothing is left for so long."""
+    HEADER_IGNORED = "header_ignored"
+    """header: what it says of a limit makes no sense, or is longer than max_wait; told
+    once a run."""
     ACCOUNT_HALTED = "account_halted"
     """error, setting: nothing is sent for the account any more."""
     RUN_STOPPED = "run_stopped"

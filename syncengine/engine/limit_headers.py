@@ -1,0 +1,229 @@
+"""Heed the headers in which vendors say how much of a limit is left. Pure.
+
+There are several families of them: ``X-RateLimit-Remaining`` and ``X-RateLimit-Reset``,
+``RateLimit-Remaining`` and ``RateLimit-Reset`` (the IETF draft up to version 7), the one
+header ``RateLimit`` of its later versions, and ``Retry-After``. Resets are written as
+seconds from now, or as a moment. What makes no sense is named and not obeyed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from syncengine.model.limits import Limit
+
+_FAMILIES = ("x-ratelimit", "x-rate-limit", "ratelimit")
+_ONE_HEADER = "ratelimit"
+_RETRY_AFTER = "retry-after"
+_NUMBER = re.compile(r"\d{1,15}(\.\d{1,9})?", re.ASCII)
+_PARAMETER = re.compile(r"\b(remaining|reset|r|t)\s*=\s*([^\s,;]+)", re.ASCII)
+_A_MOMENT = 1e8
+"""Larger numbers are seconds since 1970: as a wait they would be years."""
+_IN_MILLISECONDS = 1e11
+_A_WINDOW = 1.0
+"""Seconds to wait for a reset that nothing tells of, where no limit is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What one limit has left."""
+
+    remaining: int
+    reset_in: float | None
+    """Seconds until there is more; None: the vendor does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the headers of one answer say."""
+
+    wait: float = 0.0
+    """Seconds in which nothing is to be sent at all."""
+    left: Left | None = None
+    """The limit with the fewest requests left; None: the answer names none."""
+    ignored: tuple[str, ...] = ()
+    """Headers that make no sense, or ask for a longer wait than is granted."""
+
+
+NOTHING = Standing()
+
+
+def read_limits(headers: Mapping[str, str], max_wait: float) -> Standing:
+    """Return what the headers (names in small letters) say about the vendor's limits.
+
+    No wait in it is negative or longer than ``max_wait``. Raises nothing.
+    """
+    if not any(name == _RETRY_AFTER or name.startswith(_FAMILIES) for name in headers):
+        return NOTHING
+    ignored: list[str] = []
+    wait = 0.0
+    if _RETRY_AFTER in headers:
+        asked = _seconds(headers[_RETRY_AFTER], headers)
+        if asked is None or asked > max_wait:
+            ignored.append(_RETRY_AFTER)
+        else:
+            wait = asked
+    limits = list(_limits(headers, max_wait, ignored))
+    left = min(limits, key=_fewest_first, default=None)
+    return Standing(wait, left, tuple(dict.fromkeys(ignored)))
+
+
+def _fewest_first(left: Left) -> tuple[int, float]:
+    return left.remaining, -(left.reset_in or 0.0)
+
+
+def _limits(headers: Mapping[str, str], max_wait: float, ignored: list[str]) -> Iterator[Left]:
+    for family in _FAMILIES:
+        remaining, reset = f"{family}-remaining", f"{family}-reset"
+        if remaining in headers:
+            yield from _one(
+                (remaining, headers[remaining]),
+                (reset, headers[reset]) if reset in headers else None,
+                headers,
+                max_wait,
+                ignored,
+            )
+    for policy in headers.get(_ONE_HEADER, "").split(","):
+        yield from _policy(policy, headers, max_wait, ignored)
+
+
+def _policy(policy: str, headers: Mapping[str, str], max_wait: float, ignored: list[str]) -> Iterator[Left]:
+    """Read one part of the one header, such as ``"minute";r=50;t=30``.
+
+    In older drafts one limit is spread over the parts (``limit=100, remaining=50,
+    reset=30``): then the whole header is read.
+    """
+    found = dict(_PARAMETER.findall(policy))
+    if "remaining" in found:
+        found = dict(_PARAMETER.findall(headers[_ONE_HEADER]))
+    remaining = found.get("r", found.get("remaining"))
+    reset = found.get("t", found.get("reset"))
+    if remaining is not None:
+        yield from _one(
+            (_ONE_HEADER, remaining),
+            None if reset is None else (_ONE_HEADER, reset),
+            headers,
+            max_wait,
+            ignored,
+        )
+
+
+def _one(
+    remaining: tuple[str, str],
+    reset: tuple[str, str] | None,
+    headers: Mapping[str, str],
+    max_wait: float,
+    ignored: list[str],
+) -> Iterator[Left]:
+    """One limit, if both its headers can be obeyed."""
+    name, written = remaining
+    number = written.strip()
+    if not _NUMBER.fullmatch(number):
+        ignored.append(name)
+        return
+    reset_in = None
+    if reset is not None:
+        reset_in = _seconds(reset[1], headers)
+        if reset_in is None or reset_in > max_wait:
+            ignored.append(reset[0])
+            return
+    yield Left(int(float(number)), reset_in)
+
+
+def _seconds(written: str, headers: Mapping[str, str]) -> float | None:
+    """Return the seconds from the answer's own ``Date`` on; None for what cannot be read.
+
+    Our clock is not the vendor's: a moment in an answer without a date says nothing.
+    """
+    text = written.strip()
+    number = float(text) if _NUMBER.fullmatch(text) else None
+    if number is not None and number < _A_MOMENT:
+        return number
+    if number is not None and number >= _IN_MILLISECONDS:
+        number /= 1000
+    until = _moment(text) if number is None else number
+    now = _moment(headers.get("date", ""))
+    if now is None or until is None:
+        return None
+    seconds = until - now
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _moment(written: str) -> float | None:
+    """Return a date as seconds since 1970."""
+    for parse in (dt.datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = parse(written.strip())
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+            return moment.timestamp()
+        except (ValueError, OverflowError, TypeError):
+            continue
+    return None
+
+
+@dataclass(slots=True)
+class _Allowance:
+    """How many more requests may go out before the vendor's limit is reset."""
+
+    left: int
+    until: float
+
+
+class Allowances:
+    """What the newest answers of one account allow, by the clock of the event loop.
+
+    They only ever hold requests back: whether our own limits have room is asked apart.
+    ``limits`` tell whether the vendor counts methods apart, and how long a limit that
+    names no reset may take.
+    """
+
+    def __init__(self, limits: Sequence[Limit], max_wait: float) -> None:
+        self._max_wait = max_wait
+        self._apart = frozenset(limit.method for limit in limits if limit.method)
+        self._windows = {
+            method: min(
+                (limit.per for limit in limits if limit.method in (None, method)),
+                default=_A_WINDOW,
+            )
+            for method in (None, *self._apart)
+        }
+        self._allowances: dict[str | None, _Allowance] = {}
+
+    def scope(self, method: str) -> str | None:
+        """Return what a method is counted with: None stands for all that are not apart."""
+        return method if method in self._apart else None
+
+    def heed(self, method: str, left: Left, out: int, now: float, *, room: bool) -> float:
+        """Note what is left at the vendor, and return for how long that holds requests.
+
+        ``out`` are requests on their way, which the vendor may not have counted yet.
+        ``room`` says whether our own limits have any: where they have none, they explain
+        that nothing is left, and end the wait themselves.
+        """
+        scope, free = self.scope(method), max(0, left.remaining - out)
+        self._allowances.pop(scope, None)
+        reset_in = left.reset_in
+        if reset_in is None:
+            if not room:
+                return 0.0
+            reset_in = min(self._windows[scope], self._max_wait)
+        self._allowances[scope] = _Allowance(free, now + reset_in)
+        return 0.0 if free else reset_in
+
+    def take(self, method: str) -> None:
+        """A request goes out."""
+        allowance = self._allowances.get(self.scope(method))
+        if allowance is not None:
+            allowance.left -= 1
+
+    def held_until(self, method: str, now: float) -> float | None:
+        """Return when the next request of a method may go out; None: at once."""
+        allowance = self._allowances.get(self.scope(method))
+        if allowance is None or allowance.left > 0 or now >= allowance.until:
+            return None
+        return allowance.until
