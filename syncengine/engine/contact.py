@@ -143,7 +143,7 @@ class ContactSync:
             turn.job.state.contact_id, remote.external_id, key, known.found_tags, takes_over=turn.job.takes_over
         )
         if link.owner is None:
-            turn.known = settle.inherit(known, link.tags & remote.tags)
+            turn.known = settle.inherit(known, link.tags & remote.tags, link.lists)
             return None
         if turn.job.turn == 1:
             return replace(self._held(turn, link.owner), postponed=True)

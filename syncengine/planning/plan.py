@@ -10,6 +10,7 @@ from syncengine.model.capabilities import Capabilities, OptOut, Write, matches
 from syncengine.model.contact import LISTS, Desired, Fields, Known, MatchKey
 from syncengine.model.http import Json
 from syncengine.planning.addresses import Address, create_key, findable, identity, namers, tag_address, upsert_key
+from syncengine.planning.match_keys import held_keys
 from syncengine.planning.packing import Kind, Load, Members, Names, Packed, Parcel, pack, set_offers
 from syncengine.planning.wishes import Wishes, wishes
 
@@ -62,6 +63,8 @@ def plan_contact(desired: Desired, known: Known, capabilities: Capabilities) -> 
     drafts = [_draft(wanted, first, later, capabilities, key, known) for first in firsts]
     best = min(drafts, key=lambda draft: draft.rank)
     keys = {action: address.key for action, address in best.addresses.items()}
+    if held := held_keys(known, capabilities):
+        keys[Action.UPDATE] = held[0]
     if capabilities.upsert and capabilities.upsert.keyed_by:
         keys[Action.UPSERT] = upsert_key(desired, capabilities.upsert)
     calls = tuple(

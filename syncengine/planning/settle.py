@@ -37,7 +37,8 @@ def needs_look_up(
         return None
     present = (*desired.keys, *_untold(desired, capabilities)) if desired else ()
     unknown = known.pending is not None and known.pending.creates
-    if not unknown and not (find_first and desired and not _guarded(desired, capabilities)):
+    wanted = find_first or _writes_over(capabilities)
+    if not unknown and not (wanted and desired and not _guarded(desired, capabilities)):
         return None
     sent = known.pending.keys if known.pending and unknown else ()
     keys = tuple(key for key in dict.fromkeys((*sent, *present)) if matches(key.field, capabilities.find_by))
@@ -55,6 +56,11 @@ def _untold(desired: Desired, capabilities: Capabilities) -> Iterator[MatchKey]:
         value = desired.fields.get(name)
         if value not in (None, "") and all(key.field != name for key in desired.keys):
             yield MatchKey(name, str(value))
+
+
+def _writes_over(capabilities: Capabilities) -> bool:
+    """Whether the first write goes to whoever has the match key, another contact of ours included."""
+    return capabilities.upsert is not None and bool(capabilities.upsert.keyed_by)
 
 
 def _guarded(desired: Desired, capabilities: Capabilities) -> bool:
@@ -97,9 +103,18 @@ def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[
     )
 
 
-def inherit(known: Known, tags: frozenset[str]) -> Known:
-    """What is known of a contact that was found when these of its tags are ours all the same."""
-    return replace(known, tags=known.tags | tags, found_tags=known.found_tags - tags)
+def inherit(known: Known, tags: frozenset[str], lists: frozenset[str] = frozenset()) -> Known:
+    """Return what is known of a found contact when these of its tags are ours all the same.
+
+    It may be on ``lists`` (as fields) by our doing as well: unless the vendor shows them,
+    that stays in doubt.
+    """
+    found = replace(known, tags=known.tags | tags, found_tags=known.found_tags - tags)
+    doubtful = dict.fromkeys(lists - known.fields.keys())
+    if not doubtful:
+        return found
+    pending = known.pending or Pending()
+    return replace(found, pending=replace(pending, fields={**doubtful, **pending.fields}))
 
 
 def revived(known: Known, match_on: Sequence[str]) -> Known:

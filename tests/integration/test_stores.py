@@ -302,6 +302,20 @@ async def test_a_contact_that_left_gives_its_vendor_contact_and_its_tags_up(stor
 
 
 @pytest.mark.asyncio
+async def test_a_contact_that_left_gives_up_the_lists_it_was_put_on(stores: Stores) -> None:
+    known = Known("ext", fields={"city": "Bonn", "lists.a": True}, pending=Pending(fields={"lists.b": None}))
+    await stores.contacts.record(1, [Record("1", known, Status.REMOVED, None)])
+    await stores.contacts.intend([Intent("7", Pending(creates=True, fields={"city": "Köln", "lists.c": True}))])
+    lists = frozenset({"lists.a", "lists.b", "lists.c"})
+    assert await stores.contacts.link("7", "ext") == Link(lists=lists)
+    state = await _load(stores, "7")
+    assert state is not None
+    assert state.known.pending is not None
+    assert state.known.pending.fields == {"city": "Köln", "lists.a": None, "lists.b": None, "lists.c": True}
+    assert await stores.contacts.link("7", "ext") == Link(lists=lists), "the first answer was lost"
+
+
+@pytest.mark.asyncio
 async def test_a_contact_that_left_keeps_its_vendor_contact_from_whoever_takes_nothing_over(stores: Stores) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     assert (await stores.contacts.link("7", "ext", takes_over=False)).owner == "whatsapp/1"

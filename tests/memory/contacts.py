@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from syncengine.model.consent import Subject
-from syncengine.model.contact import Known, MatchKey, Pending
+from syncengine.model.contact import Known, MatchKey, Pending, lists_among
 from syncengine.model.work import BatchKind, ContactOutcome, ContactState, Intent, Link, Record, Status
 from tests.memory.database import Database, Fence, KnownRow, StateRow, kept, known_of
 
@@ -91,11 +91,12 @@ class Contacts:
                     database.states[owner].external_id = None
                     database.states[owner].standing = None
                     left = database.known.pop(owner, KnownRow())
-                    doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(left))
+                    lists = {**dict.fromkeys(_lists(left)), **doubt.fields}
+                    doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(left), fields=lists)
                     self._known(database, contact_id).pending = doubt
                 if theirs := found_tags - doubt.remove_tags:
                     self._known(database, contact_id).found_tags = theirs
-                link = Link(tags=doubt.remove_tags)
+                link = Link(tags=doubt.remove_tags, lists=lists_among(doubt.fields))
         return link
 
     async def owners(
@@ -174,6 +175,11 @@ def _ours(row: KnownRow) -> frozenset[str]:
     """The tags that an owner set, or may have set."""
     doubt = row.pending or Pending()
     return row.tags | ((doubt.add_tags | doubt.remove_tags) - row.found_tags)
+
+
+def _lists(row: KnownRow) -> frozenset[str]:
+    """The lists that an owner was put on, or may have been."""
+    return lists_among((*row.fields, *(row.pending or Pending()).fields))
 
 
 def numbers(contact_ids: Sequence[str], *, numbered: bool) -> list[int | None]:

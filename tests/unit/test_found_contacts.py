@@ -5,8 +5,8 @@ from __future__ import annotations
 from syncengine.model.contact import Desired, Known, Pending, Remote
 from syncengine.model.http import Json
 from syncengine.planning.plan import Plan, plan_contact
-from syncengine.planning.settle import link
-from tests.unit.plan_words import SPLITTING, told
+from syncengine.planning.settle import inherit, link
+from tests.unit.plan_words import LISTING, SPLITTING, told
 
 THERE = Remote("v7", {"name": "Ilse", "phone": "49151"}, frozenset({"theirs", "wanted", "sent"}))
 WANTED = Desired("7", {"name": "Ilse", "phone": "+49151"}, frozenset({"wanted", "new"}))
@@ -39,6 +39,20 @@ def test_tags_that_were_to_be_removed_are_ours() -> None:
 def test_lists_that_the_vendor_does_not_show_stay_in_doubt() -> None:
     pending = Pending(creates=True, fields={"name": "Ilse", "lists.vip": True}, add_tags=frozenset({"sent"}))
     assert link(THERE, WANTED, Known(pending=pending), _same).pending == Pending(fields={"lists.vip": True})
+
+
+def test_lists_of_one_who_left_are_left_unless_they_are_wanted() -> None:
+    desired = Desired("7", {"lists.a": True}, manages_lists=True)
+    known = inherit(Known("v7"), frozenset(), frozenset({"lists.a", "lists.b"}))
+    assert known.pending == Pending(fields={"lists.a": None, "lists.b": None})
+    plan = plan_contact(desired, known, LISTING)
+    assert isinstance(plan, Plan)
+    assert told(plan.calls) == "join_lists lists.a=True; leave_lists lists.b=None"
+
+
+def test_a_list_that_the_vendor_shows_is_not_in_doubt() -> None:
+    known = inherit(Known("v7", fields={"lists.a": True}), frozenset(), frozenset({"lists.a"}))
+    assert known.pending is None
 
 
 def test_tags_of_others_stay_whether_or_not_they_are_wanted_in_between() -> None:

@@ -240,6 +240,14 @@ def test_what_a_vendor_cannot_express_is_named(
     assert (told(plan.calls), cannot(plan.unsupported)) == (calls, unsupported)
 
 
+def test_an_update_names_the_contact_by_the_key_it_is_held_under() -> None:
+    fixed = replace(SPLITTING, update=Write(fields=("name",)))
+    plan = plan_contact(Wish({"ref": "8", "name": "I"}).desired, there(ref="7", name="B"), fixed)
+    assert isinstance(plan, Plan)
+    assert [call.key for call in plan.calls] == [MatchKey("ref", "7")]
+    assert cannot(plan.unsupported) == "change_field ref"
+
+
 def test_fields_beyond_the_limit_follow_and_the_key_goes_first() -> None:
     plan = plan_contact(Wish({"a": 1, "b": 2, "c": 3, "d": 4, "ref": "7"}).desired, NEW, SPLITTING)
     assert isinstance(plan, Plan)

@@ -53,6 +53,15 @@ def test_an_account_known_to_be_empty_is_spared() -> None:
     assert looked_up(EMAIL, tells=False, known=UNKNOWN, find_first=False) == [SENT, EMAIL, PHONE]
 
 
+@pytest.mark.parametrize(("keyed_by", "found"), [(("email",), (EMAIL,)), ((), ())])
+def test_an_upsert_that_may_write_over_somebody_is_never_spared_its_look_up(
+    keyed_by: tuple[str, ...], found: tuple[MatchKey, ...]
+) -> None:
+    upserts = Capabilities(upsert=Write(repeatable=True, keyed_by=keyed_by), find_by=("email",))
+    look_up = needs_look_up(Desired("7", {}, keys=(EMAIL,)), Known(), upserts, find_first=False)
+    assert (look_up.keys if look_up else ()) == found
+
+
 def noted(*keys: MatchKey, external_id: str | None = "v7", creates: bool = True) -> Known:
     """A create that was answered, and of which no more than the id was written down."""
     sent = {"phone": "+491", "email": "i@example.org", "ref": "7"}
