@@ -18,8 +18,8 @@ from syncengine.config_yaml import fill_in, read_yaml
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.http import Json
 from syncengine.model.limits import Limit
-from syncengine.model.mapping import FieldMapping, SetMapping
 from syncengine.model.mapping import Mapping as ContactMapping
+from syncengine.model.mapping import SetMapping
 from syncengine.ports import Vendor
 from syncengine.shipped import shipped
 
@@ -207,8 +207,7 @@ def _source(engine: EngineFile | None, options: DestinationFile) -> SourceModel:
 def _mapping(options: DestinationFile) -> ContactMapping:
     return ContactMapping(
         fields=tuple(
-            FieldMapping(name, item.column, item.form, item.region, rules.normal_default(name, item))
-            for name, item in options.fields.items()
+            rules.field_mapping(name, item, rules.normal_default(name, item)) for name, item in options.fields.items()
         ),
         tags=_members(options.tags),
         lists=_members(options.lists),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from phonenumbers import SUPPORTED_REGIONS
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from syncengine.model.limits import REMEMBERED
-from syncengine.model.mapping import Form, OnNull, OnRemoved
+from syncengine.model.mapping import Form, OnInvalid, OnNull, OnRemoved
 from syncengine.vendors.kit import Duration
 
 Name = Annotated[str, Field(min_length=1)]
@@ -56,6 +57,12 @@ def _proxy(url: str | None) -> str | None:
     if not readable or parts.query or parts.fragment:
         raise ValueError("must be the URL of an HTTP proxy, such as http://proxy.example.org:3128")
     return url
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise ValueError("must be a time zone by its name, such as Europe/Berlin or UTC") from None
+    return name
 
 
 Retention = Annotated[Duration, AfterValidator(_long_enough)]
@@ -121,7 +128,13 @@ class FieldModel(_Model):
     region: Annotated[str, Field(pattern="^[A-Z]{2}$"), AfterValidator(_country)] | None = None
     """With ``as: e164``: the country of phone numbers without a prefix, such as ``DE``."""
     default: Any = None
-    """The value where the column is NULL."""
+    """The value where the column is NULL or the empty string."""
+    on_invalid: OnInvalid = OnInvalid.REJECT
+    """A value that is not in the form rejects its contact, or leaves (``skip``) the vendor's field alone, which is
+    reported."""
+    zone: Annotated[str, AfterValidator(_time_zone)] | None = None
+    """With ``as: date``: the time zone whose calendar a moment's date is taken from, such as ``Europe/Berlin``;
+    without: UTC."""
 
     @model_validator(mode="before")
     @classmethod

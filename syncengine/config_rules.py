@@ -16,7 +16,7 @@ from syncengine.errors import Problem
 from syncengine.model.capabilities import Capabilities, Write, matches
 from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
-from syncengine.model.mapping import FieldMapping, Form
+from syncengine.model.mapping import FieldMapping, Form, OnInvalid
 from syncengine.planning.normalise import NotNormal, normalise
 from syncengine.ports import Vendor
 
@@ -48,16 +48,26 @@ def of_mapping(options: DestinationFile, where: str) -> Iterator[Problem]:
     for name, item in options.fields.items():
         if name.startswith(LISTS):
             yield Problem(f"{where}: fields.{name}", "lists have a key of their own: lists: {from: COLUMN}")
-        if item.region is not None and item.form is not Form.E164:
-            yield Problem(f"{where}: fields.{name}.region", "goes with as: e164 only")
-        try:
-            normal_default(name, item)
-        except NotNormal as error:
-            yield Problem(f"{where}: fields.{name}.default", f"{error}, which as: {item.form} asks for")
+        yield from _of_form(name, item, where)
+        if item.on_invalid is OnInvalid.SKIP and options.match_on == (name,):
+            what = "cannot be skip: without its only match field nobody recognises the contact"
+            yield Problem(f"{where}: fields.{name}.on_invalid", what)
     for name in options.match_on if options.fields else ():
         if name not in options.fields:
             what = f'"{name}" is no mapped field{near(name, options.fields) or "; map it in fields first"}'
             yield Problem(f"{where}: match_on", what)
+
+
+def _of_form(name: str, item: FieldModel, where: str) -> Iterator[Problem]:
+    """A field's form, and what goes with some forms only."""
+    if item.region is not None and item.form is not Form.E164:
+        yield Problem(f"{where}: fields.{name}.region", "goes with as: e164 only")
+    if item.zone is not None and item.form is not Form.DATE:
+        yield Problem(f"{where}: fields.{name}.zone", "goes with as: date only")
+    try:
+        normal_default(name, item)
+    except NotNormal as error:
+        yield Problem(f"{where}: fields.{name}.default", f"{error}, which as: {item.form} asks for")
 
 
 def of_address(options: DestinationFile, base_url: str, where: str) -> Iterator[Problem]:
@@ -205,7 +215,20 @@ def _match_on(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[
 
 def normal_default(name: str, item: FieldModel) -> Json:
     """A field's default in the form that the field asks for. Raises NotNormal."""
-    return normalise(item.default, FieldMapping(name, item.column, item.form, item.region))
+    return normalise(item.default, field_mapping(name, item))
+
+
+def field_mapping(name: str, item: FieldModel, default: Json = None) -> FieldMapping:
+    """A field as the planning needs it."""
+    return FieldMapping(
+        field=name,
+        column=item.column,
+        form=item.form,
+        region=item.region,
+        default=default,
+        on_invalid=item.on_invalid,
+        zone=item.zone,
+    )
 
 
 def _named(patterns: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from syncengine.app.merge import merge
 from syncengine.app.prune import prune
 from syncengine.app.runs import Request, run
 from syncengine.app.show import show
-from syncengine.app.suppress import lift, named, suppress, suppressions
+from syncengine.app.suppress import lift, named, regions, suppress, suppressions
 from syncengine.app.verify import verify
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "named",
     "plan",
     "prune",
+    "regions",
     "run",
     "show",
     "suppress",

@@ -2,33 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from syncengine.app.databases import opened
 from syncengine.config import Config
 from syncengine.errors import ConfigError, Problem
-from syncengine.model.consent import Subject, SubjectKind, of_email, of_phone
+from syncengine.model.consent import Subject, SubjectKind, of_email, of_phone, regions_of
 from syncengine.model.erasure import Suppressions, SuppressReport
+from syncengine.model.phone_email import NotReadError
 from syncengine.storage import consent
 
+_SHOWN = 20
+"""Unreadable lines of a file that are named one by one."""
 
-def named(contacts: Sequence[str], phones: Sequence[str], emails: Sequence[str]) -> list[Subject]:
-    """The subjects of these ids, phones and addresses. Raises ConfigError naming lines, never what stands in them."""
+
+def regions(config: Config) -> tuple[str, ...]:
+    """The countries whose national numbers the destinations read."""
+    each = (region for destination in config.destinations for region in regions_of(destination.mapping))
+    return tuple(dict.fromkeys(each))
+
+
+def named(
+    contacts: Sequence[str], phones: Sequence[str], emails: Sequence[str], regions: Sequence[str] = ()
+) -> list[Subject]:
+    """The subjects of these ids, and of all lines of lists of phones and addresses; empty lines are passed over.
+
+    A number without a country code is read as one of each of the regions. Raises ConfigError that names every line
+    which is not surely read, never what stands in it: then nothing of the list is taken.
+    """
     subjects = [Subject(SubjectKind.CONTACT, contact_id) for contact_id in contacts]
-    problems: list[Problem] = []
-    for kind, lines, read, what in (
-        ("phones", phones, of_phone, "is no phone number with its country code"),
-        ("emails", emails, of_email, "is no e-mail address"),
-    ):
-        for number, line in enumerate(lines, 1):
-            subject = read(line)
-            if subject is None:
-                problems.append(Problem(f"--{kind}, line {number}", what))
-            else:
-                subjects.append(subject)
+    lines = [*_read("phones", phones, lambda text: of_phone(text, regions)), *_read("emails", emails, of_email)]
+    problems = [line for line in lines if isinstance(line, Problem)]
     if problems:
         raise ConfigError(problems)
-    return subjects
+    return subjects + [subject for line in lines if not isinstance(line, Problem) for subject in line]
+
+
+def _read(
+    name: str, lines: Sequence[str], read: Callable[[str], tuple[Subject, ...]]
+) -> Iterator[tuple[Subject, ...] | Problem]:
+    """What each line names, or what is wrong with it."""
+    unread = 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip("\ufeff \t\r\n"):
+            continue
+        try:
+            yield read(line)
+        except NotReadError as error:
+            unread += 1
+            if unread <= _SHOWN:
+                yield Problem(f"--{name}, line {number}", f"{error}; nothing of the list was taken")
+    if unread > _SHOWN:
+        yield Problem(f"--{name}", f"{unread - _SHOWN} more lines could not be read")
 
 
 async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressReport:

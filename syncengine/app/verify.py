@@ -17,6 +17,7 @@ from syncengine.config import Config, DestinationConfig
 from syncengine.engine.holding import shows
 from syncengine.engine.verification import Verification
 from syncengine.errors import AccountStopped, RunRefused, RunStopped, SyncEngineError
+from syncengine.model.consent import Naming
 from syncengine.model.copies import VerifyReport
 from syncengine.model.mapping import OnNull
 from syncengine.model.reports import Progress, Silent
@@ -86,6 +87,7 @@ async def _verify(
                 tag_prefix=destination.mapping.tags.prefix if destination.mapping.tags else "",
                 opt_outs=vendor.capabilities.opt_outs,
             ),
+            Naming(destination.mapping),
             account.stopping.call,
             lambda contacts: progress.advanced(name, contacts, account.pacing.requests - sent),
             repair=repair,

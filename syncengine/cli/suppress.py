@@ -33,7 +33,8 @@ def suppress(
     """Send nothing about somebody any more, anywhere; not even what a run under way has planned.
 
     Phones and addresses come from files (or standard input), since a command line can be read by everybody on the
-    machine. Kept are salted hashes. Without any option: how many suppressions there are.
+    machine. A line is read as the same value in a column would be; a file with a line that is not surely one number
+    or one address is refused as a whole. Kept are salted hashes. Without any option: how many suppressions there are.
 
     Parameters
     ----------
@@ -42,7 +43,8 @@ def suppress(
     contacts
         A file of contact ids, one a line; "-" is standard input.
     phones
-        A file of phone numbers with their country codes, one a line.
+        A file of phone numbers, one a line. One without a country code means a number of every region of the
+        destinations.
     emails
         A file of e-mail addresses, one a line.
     lift
@@ -51,7 +53,10 @@ def suppress(
         One JSON object.
     """
     config = options.load()
-    subjects = engine.named((*contact, *_lines(contacts)), _lines(phones), _lines(emails))
+    ids = (line.strip() for line in _lines(contacts))
+    subjects = engine.named(
+        (*contact, *(line for line in ids if line)), _lines(phones), _lines(emails), engine.regions(config)
+    )
     if not subjects and (lift or contacts or phones or emails):
         raise ConfigError([Problem("suppress", "nobody is named: neither by --contact nor in the files")])
     if not subjects:
@@ -86,7 +91,7 @@ def _day(each: Suppressions) -> str:
 
 
 def _lines(path: Path | None) -> tuple[str, ...]:
-    """The lines that hold something. Raises ConfigError for a file that cannot be read."""
+    """All lines, empty ones too. Raises ConfigError for a file that cannot be read."""
     if path is None:
         return ()
     try:
@@ -95,4 +100,4 @@ def _lines(path: Path | None) -> tuple[str, ...]:
         raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError:
         raise ConfigError([Problem(str(path), "cannot be read: it is not UTF-8")]) from None
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
+    return tuple(text.removeprefix("\ufeff").split("\n"))

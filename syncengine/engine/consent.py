@@ -8,7 +8,7 @@ from functools import partial
 
 from syncengine.engine.task import Job
 from syncengine.errors import ContactSuppressed
-from syncengine.model.consent import Subject, subjects
+from syncengine.model.consent import Naming, Subject
 from syncengine.model.contact import Pending
 from syncengine.model.mapping import Mapping as ContactMapping
 from syncengine.planning.mapping import has_opted_out
@@ -18,13 +18,13 @@ OPTED_OUT = "opted_out"
 """The reason where the source's own column says so."""
 
 
-def subjects_of(job: Job) -> tuple[Subject, ...]:
+def subjects_of(job: Job, naming: Naming) -> tuple[Subject, ...]:
     """All that a suppression may name the job's contact by: as it is wanted, as it is known, and as it may be known."""
     known, desired, pending = job.state.known, job.desired, job.state.known.pending or Pending()
     keys = [*(desired.keys if desired else ()), *((known.key,) if known.key else ()), *pending.keys]
-    fields = (desired.fields if desired else {}, known.fields, pending.fields)
-    values = (value for each in fields for value in each.values())
-    return subjects(job.state.contact_id, (*values, *(key.value for key in keys)))
+    wanted = (desired.fields, desired.invalid) if desired else ()
+    values = [item for fields in (*wanted, known.fields, pending.fields) for item in fields.items()]
+    return naming.subjects(job.state.contact_id, [*values, *((key.field, key.value) for key in keys)])
 
 
 class Consent:
@@ -34,12 +34,13 @@ class Consent:
         self._store = store
         self._source = source
         self._mapping = mapping
+        self._naming = Naming(mapping)
         self._turn = asyncio.Lock()
         self._waiting: list[_Question] = []
 
     def about(self, job: Job) -> Allowed:
         """What is to be asked before each request about this job's contact. Raises ContactSuppressed, StorageError."""
-        return partial(self._ask, job.state.contact_id, subjects_of(job), job.desired is not None)
+        return partial(self._ask, job.state.contact_id, subjects_of(job, self._naming), job.desired is not None)
 
     async def _ask(self, contact_id: str, named: Sequence[Subject], wanted: bool) -> None:  # noqa: FBT001 - see about
         question = _Question(contact_id, named, wanted=wanted)

@@ -12,6 +12,7 @@ from syncengine.engine.consent import OPTED_OUT, subjects_of
 from syncengine.engine.task import Job, Task
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import Capabilities
+from syncengine.model.consent import Naming
 from syncengine.model.contact import Desired, Known
 from syncengine.model.work import Batch, BatchKind, ContactState, Intent, Record, SourceRow, Status
 from syncengine.planning.mapping import desire, has_opted_out, no_match_key
@@ -46,6 +47,7 @@ class Preparer:
         self, task: Task, capabilities: Capabilities, source: SourceReader, store: ContactStore, keys: KeyStore | None
     ) -> None:
         self._task = task
+        self._naming = Naming(task.mapping)
         self._capabilities = capabilities
         self._source = source
         self._store = store
@@ -112,7 +114,7 @@ class Preparer:
 
     async def _withheld(self, jobs: Mapping[str, Job]) -> Mapping[str, Record]:
         """Those about whom nothing is sent."""
-        asked = {contact_id: subjects_of(job) for contact_id, job in jobs.items()}
+        asked = {contact_id: subjects_of(job, self._naming) for contact_id, job in jobs.items()}
         reasons = await self._store.suppressed(asked) if asked and self._task.needs_consent else {}
         return {
             contact_id: records.suppressed(

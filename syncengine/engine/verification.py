@@ -14,7 +14,7 @@ from syncengine.engine.holding import held
 from syncengine.engine.retry import Retrier
 from syncengine.errors import VendorUnavailable
 from syncengine.model.capabilities import matches
-from syncengine.model.consent import subjects
+from syncengine.model.consent import Naming
 from syncengine.model.contact import Known, Remote
 from syncengine.model.copies import Drifted
 from syncengine.model.work import ContactState, Record, Status
@@ -62,6 +62,7 @@ class Verification:
         retrier: Retrier,
         store: ContactStore,
         owned: Owned,
+        naming: Naming,
         stop: asyncio.Event,
         advance: Callable[[int], None],
         *,
@@ -72,6 +73,7 @@ class Verification:
         self._retrier = retrier
         self._store = store
         self._owned = owned
+        self._naming = naming
         self._stop = stop
         self._advance = advance
         self._repair = repair
@@ -94,7 +96,8 @@ class Verification:
                 return
             states = await self._store.load(contact_ids[start : start + _SLICE])
             named = {
-                state.contact_id: subjects(state.contact_id, state.known.fields.values()) for state in states.values()
+                state.contact_id: self._naming.subjects(state.contact_id, state.known.fields.items())
+                for state in states.values()
             }
             silent = await self._store.suppressed(named)
             askable = [

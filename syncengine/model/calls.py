@@ -41,12 +41,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """A wish the vendor cannot express, such as ``Unsupported("remove_tag", "vip")``."""
+    """A change that is not made although the contact is in step, such as ``Unsupported("remove_tag", "vip")``."""
 
     code: str
     """``set_field``, ``change_field``, ``clear_field``, ``lower_opt_out``, ``add_tag``,
     ``remove_tag``, ``change_key``, ``delete``, ``join_list``, ``leave_list``,
-    ``field_dropped``, ``tag_dropped``."""
+    ``field_dropped``, ``tag_dropped``: the vendor cannot express it.
+    ``invalid_value``: the field is left alone, since the source's value is not in its form."""
     subject: str
     """The field's, the tag's or the list's name; never a field's value."""
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 
+from syncengine.model import phone_email
 from syncengine.model.http import Json
+from syncengine.model.mapping import Form, Mapping
+from syncengine.model.phone_email import NotReadError
 
 
 class SubjectKind(StrEnum):
@@ -31,34 +35,88 @@ class Subject:
         return f"{self.kind.value}:{self.value}"
 
 
-_PHONE = re.compile(r"\+?[0-9][0-9 ().\-/]{5,24}")
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-_FEWEST_DIGITS = 7
+def of_phone(line: str, regions: Iterable[str]) -> tuple[Subject, ...]:
+    """Return what a line of a list of phone numbers names: a national number in each of the regions.
+
+    Raises NotReadError.
+    """
+    found = phone_email.surely_named(line, regions)
+    return tuple(Subject(SubjectKind.PHONE, digits) for digits in sorted(found))
 
 
-def of_phone(value: str) -> Subject | None:
-    """A phone in international form (``+49 151 ...``, ``0049151...``, ``49151...``); None for what is none."""
-    if not _PHONE.fullmatch(value.strip()):
-        return None
-    digits = re.sub(r"\D", "", value)
-    digits = digits.removeprefix("00")
-    return Subject(SubjectKind.PHONE, digits) if len(digits) >= _FEWEST_DIGITS else None
+def of_email(line: str) -> tuple[Subject, ...]:
+    """Return what a line of a list of e-mail addresses names. Raises NotReadError."""
+    address = phone_email.read_email(line)
+    if address is None:
+        raise NotReadError("is empty")
+    return (Subject(SubjectKind.EMAIL, phone_email.email_forms(address)[0]),)
 
 
-def of_email(value: str) -> Subject | None:
-    """An e-mail address; None for what is none."""
-    mailbox = value.strip().lower()
-    return Subject(SubjectKind.EMAIL, mailbox) if _EMAIL.fullmatch(mailbox) else None
+def regions_of(mapping: Mapping) -> tuple[str, ...]:
+    """Return the countries whose national numbers a mapping reads."""
+    return tuple(dict.fromkeys(field.region for field in mapping.fields if field.region))
 
 
-def subjects(contact_id: str, values: Iterable[Json]) -> tuple[Subject, ...]:
-    """Everything a suppression may name a contact by: its id, and whichever of its values is a phone or an e-mail."""
-    return tuple(dict.fromkeys((Subject(SubjectKind.CONTACT, contact_id), *_of_values(values))))
+_PHONE_NAME = re.compile(r"phone|mobil|whatsapp|handy|\btel|_tel|cell|msisdn", re.IGNORECASE)
+"""Names of fields and columns that hold phone numbers in whatever form."""
+_ENOUGH_DIGITS = re.compile(r"\d(?:\D{0,9}\d){6}")
+_LONGEST = 100
+"""Characters of a text that may be one phone number."""
 
 
-def _of_values(values: Iterable[Json]) -> Iterator[Subject]:
-    for value in values:
-        if isinstance(value, list):
-            yield from _of_values(value)
-        elif isinstance(value, str) and (subject := of_email(value) if "@" in value else of_phone(value)):
-            yield subject
+class Naming:
+    """Everything that a suppression may name a contact of one mapping by. Rather too much than too little."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._regions = regions_of(mapping)
+        self._region = {each.field: each.region for each in mapping.fields if each.form is Form.E164}
+        named = (each.field for each in mapping.fields if _PHONE_NAME.search(each.column))
+        self._phones = frozenset((*self._region, *named))
+
+    def subjects(self, contact_id: str, values: Iterable[tuple[str, Json]]) -> tuple[Subject, ...]:
+        """Return the contact's id, and whichever of its values, given with their fields, is a phone or an address."""
+        found = (subject for name, value in values for subject in self._of_value(name, value))
+        return tuple(dict.fromkeys((Subject(SubjectKind.CONTACT, contact_id), *found)))
+
+    def _of_value(self, name: str, value: Json) -> Iterator[Subject]:
+        if isinstance(value, list | dict):
+            for each in value.values() if isinstance(value, dict) else value:
+                yield from self._of_value(name, each)
+            return
+        if isinstance(value, str) and "@" in value:
+            yield from (Subject(SubjectKind.EMAIL, form) for form in _addresses(value))
+        if _is_single(value) and _ENOUGH_DIGITS.search(str(value)):
+            for digits in self._numbers(name, value):
+                yield from (Subject(SubjectKind.PHONE, form) for form in phone_email.phone_forms(digits))
+
+    def _numbers(self, name: str, value: Json) -> Iterable[str]:
+        """The numbers a value may mean, as digits with the country code."""
+        is_phone = name in self._phones or _PHONE_NAME.search(name) is not None
+        own = self._region.get(name)
+        text = str(value)
+        if not is_phone and len(text) > _LONGEST:
+            return ()
+        # An id is read as a number of any country only where it is written as one.
+        regions = [own] if own else self._regions if is_phone or text.startswith(("0", "(0")) else ()
+        try:
+            found = set(phone_email.phone_readings(value, regions))
+        except NotReadError:
+            return phone_email.phones_within(text, own or next(iter(self._regions), None)) if is_phone else ()
+        if is_phone and own is None:
+            found |= phone_email.every_country(value)
+        return found
+
+
+def _addresses(text: str) -> Iterator[str]:
+    try:
+        read = phone_email.read_email(text)
+    except NotReadError:
+        found: Iterable[str] = sorted(phone_email.emails_within(text))
+    else:
+        found = () if read is None else (read,)
+    for address in found:
+        yield from phone_email.email_forms(address)
+
+
+def _is_single(value: Json) -> bool:
+    return isinstance(value, str | int | Decimal) and not isinstance(value, bool)

@@ -39,6 +39,9 @@ class Desired:
     tags: frozenset[str] = frozenset()
     keys: tuple[MatchKey, ...] = ()
     """In the order of ``match_on``; keys whose field is NULL are left out."""
+    invalid: Fields = dataclasses.field(default_factory=dict, repr=False)
+    """Values, as the source holds them, of the fields that are left alone because they are not in the form asked
+    for (``on_invalid: skip``). Nothing of them is sent."""
     manages_lists: bool = False
     """Lists that are not among the fields are to be left."""
 

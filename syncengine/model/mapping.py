@@ -26,6 +26,15 @@ class OnNull(StrEnum):
     CLEAR = "clear"
 
 
+class OnInvalid(StrEnum):
+    """What a value that is not in the form its field asks for means."""
+
+    REJECT = "reject"
+    """The contact is rejected."""
+    SKIP = "skip"
+    """The field is left alone, and that is reported."""
+
+
 class OnRemoved(StrEnum):
     """What happens to the copy of a contact that left the source."""
 
@@ -44,7 +53,10 @@ class FieldMapping:
     region: str | None = None
     """ISO 3166-1 alpha-2, for national phone numbers (``e164``)."""
     default: Json = None
-    """Used where the column is NULL."""
+    """Used where the column is NULL or the empty string."""
+    on_invalid: OnInvalid = OnInvalid.REJECT
+    zone: str | None = None
+    """The time zone whose calendar a moment's date is taken from (``date``); None: UTC."""
 
 
 @dataclass(frozen=True, slots=True)

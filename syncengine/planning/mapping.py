@@ -8,7 +8,7 @@ from syncengine.model.calls import Rejected
 from syncengine.model.contact import LISTS, Desired, MatchKey
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.http import Json
-from syncengine.model.mapping import Mapping, OnNull, SetMapping
+from syncengine.model.mapping import FieldMapping, Mapping, OnInvalid, OnNull, SetMapping
 from syncengine.model.work import SourceRow, Unusable
 from syncengine.planning.normalise import NotNormal, normalise, text
 
@@ -23,15 +23,18 @@ def desire(row: SourceRow, mapping: Mapping, identity: str | None) -> Desired | 
         return _invalid(row.refusal)
     values = dict(zip(mapping.columns, row.values, strict=True))
     fields: dict[str, Json] = {}
+    invalid: dict[str, Json] = {}
+    refusal: Rejected | None = None
     for field in mapping.fields:
         try:
-            value = normalise(values[field.column], field)
+            value = _value(values[field.column], field)
         except NotNormal as error:
-            return _invalid(
-                f'column "{field.column}" for field "{field.field}" {error}: correct the row or the mapping'
-            )
-        if value is None:
-            value = field.default
+            if field.on_invalid is OnInvalid.REJECT:
+                return _invalid_value(field, error)
+            invalid[field.field] = values[field.column]
+            if field.field in mapping.match_on:
+                refusal = refusal or _invalid_value(field, error)
+            continue
         if value is not None or mapping.on_null is OnNull.CLEAR:
             fields[field.field] = value
     try:
@@ -40,6 +43,8 @@ def desire(row: SourceRow, mapping: Mapping, identity: str | None) -> Desired | 
         tags = _members(values, mapping.tags)
     except _Unfit as error:
         return _invalid(f"{error.what} {error}: correct the row or the mapping")
+    if refusal is not None and not keys:
+        return refusal  # without that value nobody could recognise the contact
     fields |= {LISTS + member: True for member in sorted(lists)}
     return Desired(
         row.contact_id,
@@ -47,6 +52,19 @@ def desire(row: SourceRow, mapping: Mapping, identity: str | None) -> Desired | 
         tags,
         tuple(keys),
         manages_lists=mapping.lists is not None,
+        invalid=invalid,
+    )
+
+
+def _value(raw: Json, field: FieldMapping) -> Json:
+    """A column's value in the field's form, or its default where there is none. Raises NotNormal."""
+    value = normalise(raw, field)
+    return field.default if value in (None, "") and field.default is not None else value
+
+
+def _invalid_value(field: FieldMapping, error: NotNormal) -> Rejected:
+    return _invalid(
+        f'column "{field.column}" for field "{field.field}" {error}: correct the row or the mapping'
     )
 
 

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
-
-import phonenumbers
+from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from syncengine.model.http import Json
 from syncengine.model.mapping import FieldMapping, Form
 from syncengine.model.work import Unusable
+from syncengine.model.phone_email import NotReadError, read_email, read_phone
 
-VERSION = 1
+VERSION = 2
 
 _TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
+    r"(?P<offset> ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2})?)?))?"
+)
+_WHOLE = range(-(2**63), 2**64)
+"""The whole numbers that JSON's readers and writers agree on."""
 
 
 class NotNormal(ValueError):
@@ -31,52 +41,54 @@ def normalise(value: Json, mapping: FieldMapping) -> Json:
 
 
 def text(value: Json) -> str:
-    """A scalar as text, the way JSON writes it."""
+    """A scalar as text, the way JSON writes it, and without an exponent."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list):
         raise NotNormal("is a list or an object, not a single value")
+    if isinstance(value, float) and "e" in str(value):
+        return format(Decimal(str(value)), "f")
     return str(value)
 
 
-def _e164(value: Json, region: str | None) -> str | None:
-    raw = text(value).strip()
-    if not raw:
-        return None
+def _e164(value: Json, mapping: FieldMapping) -> str | None:
     try:
-        number = phonenumbers.parse(raw, region)
-    except phonenumbers.NumberParseException:
-        raise NotNormal(f"is no phone number{_of(region)}") from None
-    if not phonenumbers.is_possible_number(number):
-        raise NotNormal(f"is no possible phone number{_of(region)} (too short or too long)")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        return read_phone(value, mapping.region)
+    except NotReadError as error:
+        raise NotNormal(str(error)) from None
 
 
-def _of(region: str | None) -> str:
-    return f" of region {region}" if region else ""
+def _lower(value: Json, _: FieldMapping) -> str | None:
+    """An e-mail address as everybody reads it; any other text in lower case."""
+    raw = text(value)
+    if "@" in raw:
+        try:
+            return read_email(raw)
+        except NotReadError:
+            pass
+    return raw.strip().lower() or None
 
 
-def _number(value: Json) -> int | float | None:
+def _number(value: Json, _: FieldMapping) -> int | float | None:
     if isinstance(value, bool):
         return int(value)
-    if isinstance(value, int | float):
-        return value
-    raw = text(value).strip()
+    raw = (str(value) if isinstance(value, float) else text(value)).strip()
     if not raw:
         return None
-    for read in (int, float):
-        try:
-            number = read(raw)
-        except ValueError:
-            continue
-        if isinstance(number, int) and not -(2**63) <= number < 2**64:
-            raise NotNormal("has more digits than a JSON number can carry: send it as: text")
-        if number - number == 0:  # neither NaN nor infinite: JSON has no such numbers
-            return number
-    raise NotNormal("is no number")
+    if not _NUMBER.fullmatch(raw):
+        raise NotNormal("is no number")
+    number = Decimal(raw)
+    if number == number.to_integral_value() and number.adjusted() < 20:
+        whole = int(number)
+        if whole in _WHOLE:
+            return whole if not isinstance(value, float) else value
+    close = float(number)
+    if close - close == 0 and Decimal(repr(close)) == number:  # finite, and the same number
+        return close
+    raise NotNormal("has more digits than a JSON number can carry: send it as: text")
 
 
-def _boolean(value: Json) -> bool | None:
+def _boolean(value: Json, _: FieldMapping) -> bool | None:
     if isinstance(value, bool):
         return value
     raw = text(value).strip().lower()
@@ -89,21 +101,28 @@ def _boolean(value: Json) -> bool | None:
     raise NotNormal("is neither true nor false")
 
 
-def _date(value: Json) -> str | None:
+def _date(value: Json, mapping: FieldMapping) -> str | None:
+    """A date, or the date of a moment in the field's time zone."""
     raw = text(value).strip()
     if not raw:
         return None
+    moment = _MOMENT.fullmatch(raw)
+    if not moment and not _DAY.fullmatch(raw):
+        raise NotNormal("is no date (YYYY-MM-DD)")
     try:
-        return dt.date.fromisoformat(raw[:10]).isoformat()
-    except ValueError:
+        if not moment or moment["offset"] is None:
+            return dt.datetime.fromisoformat(raw).date().isoformat()
+        at = dt.datetime.fromisoformat(raw.replace(moment["offset"], moment["offset"].strip()))
+        return at.astimezone(ZoneInfo(mapping.zone or "UTC")).date().isoformat()
+    except (ValueError, OverflowError):  # a 30th of February, or a day outside of the calendar
         raise NotNormal("is no date (YYYY-MM-DD)") from None
 
 
 _FORMS: dict[Form, Callable[[Json, FieldMapping], Json]] = {
-    Form.E164: lambda value, mapping: _e164(value, mapping.region),
+    Form.E164: _e164,
     Form.TEXT: lambda value, _: text(value),
-    Form.LOWER: lambda value, _: text(value).strip().lower() or None,
-    Form.NUMBER: lambda value, _: _number(value),
-    Form.BOOLEAN: lambda value, _: _boolean(value),
-    Form.DATE: lambda value, _: _date(value),
+    Form.LOWER: _lower,
+    Form.NUMBER: _number,
+    Form.BOOLEAN: _boolean,
+    Form.DATE: _date,
 }

@@ -47,10 +47,11 @@ def plan_contact(desired: Desired, known: Known, capabilities: Capabilities) -> 
     A contact without external id does not exist at the vendor: it is created or upserted first. Raises nothing.
     """
     wanted = wishes(desired, known, capabilities)
+    skipped = tuple(Unsupported("invalid_value", name) for name in desired.invalid)
     exists = known.external_id is not None
     key, key_change = identity(desired, known, capabilities)
     if exists and not wanted:
-        return Plan(unsupported=wanted.stays + key_change)
+        return Plan(unsupported=wanted.stays + key_change + skipped)
     later = [kind for kind in (_usable(offer, desired, known) for offer in _later(capabilities)) if kind]
     firsts: list[Kind | None] = [None]
     if not exists:
@@ -79,7 +80,7 @@ def plan_contact(desired: Desired, known: Known, capabilities: Capabilities) -> 
         )
         for parcel in _in_order(best)
     )
-    return Plan(calls, wanted.stays + best.dropped + key_change, best.packed.requests)
+    return Plan(calls, wanted.stays + best.dropped + key_change + skipped, best.packed.requests)
 
 
 def _in_order(draft: _Draft) -> list[Parcel]:

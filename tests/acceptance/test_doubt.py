@@ -54,9 +54,7 @@ async def test_a_suppression_by_a_phone_that_only_a_lost_create_carried_holds(da
         here.configure(N, match_on=["phone"])
         await here.add([1])
         await _lose(here, *_LOST_CREATE)
-        subject = of_phone(_fields(here, 1)["phone"])
-        assert subject is not None
-        await app.suppress(here.config, [subject])
+        await app.suppress(here.config, of_phone(_fields(here, 1)["phone"], ()))
         await here.change(1, phone="+4915199999999")
         report = await here.run(N)
         assert (report.requests, report.contacts["suppressed"]) == (0, 1)

@@ -1,0 +1,474 @@
+"""Read phone numbers and e-mail addresses as people write them.
+
+This is the only place that does: mappings, match keys, suppressions and look-ups have to agree on who is who.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from urllib.parse import unquote
+
+import phonenumbers
+from phonenumbers import CountryCodeSource, PhoneNumber, PhoneNumberType, ValidationResult
+
+from syncengine.model.http import Json
+
+
+class NotReadError(ValueError):
+    """A value that is not surely one phone number or one address. The text does not repeat the value."""
+
+
+class AmbiguousError(NotReadError):
+    """A number that may be two different ones."""
+
+    def __init__(self) -> None:
+        super().__init__("can be read as two different phone numbers: write it with + and its country code")
+
+
+# --- phone numbers -------------------------------------------------------------------
+
+_SCHEME = re.compile(
+    r"(?:tel|telefon|telephone|phone|mobile|mobil|handy|cell|whatsapp|sms|smsto|callto)\.?\s*[:.]?\s*(?=[+(\[\d])",
+    re.IGNORECASE,
+)
+_EXTENSION = re.compile(
+    r"\s*[,-]?\s*(?:extension|ext|x|durchwahl|app|poste|#)\.?\s*[:=]?\s*\d{1,7}",
+    re.IGNORECASE,
+)
+_COUNTRY_IN_PARENTHESES = re.compile(r"\(\s*(\+\s*\d{1,3}|00\d{1,3})\s*\)")
+_TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
+_DECIMAL = re.compile(r"\+?(?:\d+\.\d{1,2}|\d+\.0+|\d\.\d+)")
+"""What a spreadsheet or a float column makes of a number; ``0171.1000006`` is a phone."""
+_PUNCTUATED = re.compile(r"[0-9 ().\-/]+")
+_INTERNATIONAL = re.compile(r"\+[1-9]\d{6,14}")
+_FEWEST_DIGITS = 7
+_NOT_ONE = "is not one phone number"
+_MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
+
+
+class _Written:
+    """A phone number's parts as they are written."""
+
+    __slots__ = ("digits", "extension", "international", "trunk_zero")
+
+    def __init__(self, digits: str, *, international: bool, trunk_zero: str | None, extension: bool) -> None:
+        self.digits = digits
+        self.international = international
+        """Whether the country code comes first."""
+        self.trunk_zero = trunk_zero
+        """The same digits with the zero that was written in parentheses: ``+49 (0)171``."""
+        self.extension = extension
+
+
+def read_phone(value: Json, region: str | None) -> str | None:
+    """Return the number in E.164, None for an empty value.
+
+    ``region`` is the country of numbers that are written without a country code. Raises NotReadError for what is not
+    surely one number in full.
+    """
+    if isinstance(value, str) and _INTERNATIONAL.fullmatch(value):
+        return _e164(_international(value[1:]), region)
+    written = _written(value)
+    if written is None:
+        return None
+    if written.extension:
+        raise NotReadError("has an extension, which a phone number in E.164 cannot carry")
+    if written.international:
+        return _e164(_without_trunk_zero(written), region)
+    if region is None:
+        raise NotReadError("has no country code: write it with +, or give the field a region")
+    return _e164(_of_region(written.digits, region), region)
+
+
+def phone_readings(value: Json, regions: Iterable[str]) -> frozenset[str]:
+    """Return every number a value may mean, as digits with the country code.
+
+    For whom nothing may be sent about: too many readings do no harm. Raises NotReadError for what is not written as
+    one number.
+    """
+    written = _written(value)
+    if written is None:
+        return frozenset()
+    found: list[PhoneNumber | None] = []
+    if written.international:
+        found = [_international(written.digits)]
+        found += [_international(written.trunk_zero)] if written.trunk_zero else []
+    else:
+        found = [_parsed(written.digits, region) for region in regions]
+        if not written.digits.startswith("0"):
+            found.append(_international(written.digits))
+        elif written.digits.startswith("00"):
+            found.append(_international(written.digits[2:]))
+    return frozenset(_e164_digits(number) for number in found if number and _is_possible(number))
+
+
+def surely_named(value: Json, regions: Iterable[str]) -> frozenset[str]:
+    """Return the readings of a line that names somebody. Raises NotReadError where none of them is sure."""
+    regions = tuple(regions)
+    written = _written(value)
+    if written is None:
+        raise NotReadError(_NOT_ONE)
+    if written.extension:
+        raise NotReadError("has an extension: write the number without it")
+    readings = phone_readings(value, regions)
+    if written.international and readings:
+        return readings
+    if not written.international and not any(_is_sure(written.digits, region) for region in regions):
+        _refuse_unlikely(written.digits, regions)
+    if not readings:
+        raise NotReadError("is no phone number in full: write it with + and its country code")
+    return readings
+
+
+def every_country(value: Json) -> frozenset[str]:
+    """Return what a national number would be in every country, for fields that tell no region."""
+    try:
+        written = _written(value)
+    except NotReadError:
+        return frozenset()
+    if written is None or written.international or len(written.digits) < _FEWEST_DIGITS:
+        return frozenset()
+    national = written.digits.removeprefix("0")
+    codes = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+    return frozenset((written.digits, *(f"{code}{national}" for code in codes)))
+
+
+def phones_within(text: str, region: str | None) -> frozenset[str]:
+    """Return all numbers that occur in a text which is more than one number."""
+    found = phonenumbers.PhoneNumberMatcher(_visible(text), region, leniency=phonenumbers.Leniency.POSSIBLE)
+    return frozenset(_e164_digits(match.number) for match in found)
+
+
+def phone_forms(digits: str) -> tuple[str, ...]:
+    """Return the number, then the other form in which WhatsApp may know the same person.
+
+    Brazil's mobiles have a ninth digit that older accounts lack, Mexico's had a 1 behind the country code, and
+    Argentina's have a 9 there.
+    """
+    if digits.startswith("55") and len(digits) == 13 and digits[4] == "9" and digits[5] in "6789":
+        return digits, digits[:4] + digits[5:]
+    if digits.startswith("55") and len(digits) == 12 and digits[4] in "6789":
+        return digits, f"{digits[:4]}9{digits[4:]}"
+    for code, mark in (("52", "1"), ("54", "9")):
+        if digits.startswith(code + mark) and len(digits) == 13:
+            return digits, code + digits[3:]
+        if digits.startswith(code) and len(digits) == 12:
+            return digits, code + mark + digits[2:]
+    return (digits,)
+
+
+def phone_digits(value: str) -> str:
+    """Return the digits of a number with its country code, however it is punctuated; "" where there are none."""
+    if _INTERNATIONAL.fullmatch(value):
+        return value[1:]
+    try:
+        written = _written(value)
+    except NotReadError:
+        written = None
+    if written is None:
+        return "".join(character for character in value if character in "0123456789")
+    if not written.international:
+        return written.digits
+    number = _international(written.digits)
+    return _e164_digits(number) if number and _is_possible(number) else written.digits
+
+
+def _written(value: Json) -> _Written | None:
+    """Take a value apart; None when it is empty. Raises NotReadError."""
+    text = _phone_text(value)
+    text = _unwrapped(_visible(unquote(text) if "%" in text else text), ";,.")
+    text = "".join(str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in text)
+    text = _unwrapped(_SCHEME.sub("", text, count=1) if _SCHEME.match(text) else text, ";,.")
+    if not text:
+        return None
+    text, *parameters = text.split(";")
+    text, extension = _with_parameters(text, parameters)
+    if found := _EXTENSION.search(text):
+        if found.end() != len(text):
+            raise NotReadError(_NOT_ONE)
+        text, extension = text[: found.start()], True
+    text = _COUNTRY_IN_PARENTHESES.sub(r"\1 ", text.replace("[", "(").replace("]", ")"), count=1).strip()
+    international = text.startswith("+")
+    body = text.removeprefix("+")
+    if not _PUNCTUATED.fullmatch(body) or body.count("(") != body.count(")"):
+        raise NotReadError(_NOT_ONE)
+    if _DECIMAL.fullmatch(text):
+        raise NotReadError("is a number with a decimal point, not a phone number")
+    _refuse_several(body)
+    return _numbered(body, international=international, extension=extension)
+
+
+def _numbered(body: str, *, international: bool, extension: bool) -> _Written:
+    """The parts of a number whose punctuation is in order."""
+    digits, trunk_zero = _digits(body), None
+    if not international and digits.startswith("00") and len(digits) > _FEWEST_DIGITS + 2:
+        number = _international(digits[2:])
+        international = number is not None and _is_possible(number)
+        digits = digits[2:] if international else digits
+        body = body.replace("0", "", 2) if international else body
+    if international and _TRUNK_ZERO.search(body):
+        trunk_zero, digits = digits, _digits(_TRUNK_ZERO.sub("", body, count=1))
+    if not digits:
+        raise NotReadError(_NOT_ONE)
+    return _Written(digits, international=international, trunk_zero=trunk_zero, extension=extension)
+
+
+def _phone_text(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return format(value.to_integral_value(), "f")
+    if isinstance(value, float):
+        raise NotReadError("is a number with a decimal point or an exponent, not a phone number")
+    raise NotReadError(_NOT_ONE)
+
+
+def _with_parameters(text: str, parameters: Iterable[str]) -> tuple[str, bool]:
+    """Read the parameters of a ``tel:`` URI (RFC 3966); whether one of them is an extension."""
+    extension = False
+    for parameter in parameters:
+        name, equals, value = parameter.partition("=")
+        name = name.strip().lower()
+        if not equals or not name:
+            raise NotReadError(_NOT_ONE)
+        if name in ("ext", "isub"):
+            extension = True
+        elif name == "phone-context" and not text.startswith("+"):
+            if not re.fullmatch(r"\+\d+", value.strip()):
+                raise NotReadError("is a local number whose context is no country code")
+            text = value.strip() + " " + text
+    return text, extension
+
+
+def _refuse_several(body: str) -> None:
+    """``030 123 / 0171 456`` is two numbers, and so is ``030 12345/46``."""
+    left, slash, right = body.partition("/")
+    if slash and _digits(left) and (len(_digits(right)) < 3 or _digits(right).startswith("0") or "/" in right):
+        raise NotReadError(_NOT_ONE)
+
+
+def _without_trunk_zero(written: _Written) -> PhoneNumber | None:
+    """The number behind ``+49 (0)171``. Where the zero belongs to numbers (Italy), only one reading is valid."""
+    number = _international(written.digits)
+    if written.trunk_zero is None:
+        return number
+    other = _international(written.trunk_zero)
+    if number is None or other is None or number == other:
+        return number or other
+    valid = [each for each in (number, other) if phonenumbers.is_valid_number(each)]
+    if len(valid) == 1:
+        return valid[0]
+    if _trunk_prefix(number.country_code or 0) == "0":
+        return number
+    raise AmbiguousError
+
+
+def _of_region(digits: str, region: str) -> PhoneNumber | None:
+    """The number that a person in the region means by these digits."""
+    national = _parsed(digits, region)
+    if national is None or national.country_code_source == CountryCodeSource.FROM_NUMBER_WITH_IDD:
+        return national
+    own = phonenumbers.country_code_for_region(region)
+    has_trunk_prefix = _trunk_prefix(own) == "0"
+    if digits.startswith("0"):
+        return national
+    abroad = _international(digits)
+    if abroad is None or not _is_possible(abroad) or _same(abroad, national):
+        # Where numbers begin with a zero, one without it may be a local one, without its area code.
+        if has_trunk_prefix and not phonenumbers.is_valid_number(national):
+            raise NotReadError(f"is no phone number of region {region} in full")
+        return national
+    return _chosen(national, abroad, own)
+
+
+def _chosen(national: PhoneNumber, abroad: PhoneNumber, own: int) -> PhoneNumber:
+    """Which of two readings is meant by digits without + or zero. Raises NotReadError where nobody can tell."""
+    mobile = phonenumbers.number_type(national) in _MOBILE
+    if not _is_possible(national):
+        return abroad
+    abroad_valid = phonenumbers.is_valid_number(abroad)
+    abroad_mobile = phonenumbers.number_type(abroad) in _MOBILE
+    if abroad.country_code == own:
+        if not mobile and (abroad_mobile or (abroad_valid and not phonenumbers.is_valid_number(national))):
+            return abroad
+        if not mobile:
+            raise AmbiguousError
+        return national
+    if abroad_valid and not mobile and (abroad_mobile or not phonenumbers.is_valid_number(national)):
+        raise AmbiguousError
+    return national
+
+
+def _is_sure(digits: str, region: str) -> bool:
+    """Whether the digits are a number in the region, or one of two whose other reading is known as well."""
+    try:
+        number = _of_region(digits, region)
+    except AmbiguousError:
+        return True
+    except NotReadError:
+        return False
+    return number is not None and _is_possible(number)
+
+
+def _refuse_unlikely(digits: str, regions: tuple[str, ...]) -> None:
+    """Refuse digits without + that are no number of the country they would begin with."""
+    number = None if digits.startswith("0") else _international(digits)
+    if number is not None and phonenumbers.is_valid_number(number):
+        return
+    if regions:
+        raise NotReadError("is no phone number in full: write it with + and its country code")
+    raise NotReadError("has no country code, and no destination has a region: write it with + and its country code")
+
+
+def _same(one: PhoneNumber, other: PhoneNumber) -> bool:
+    return _e164_digits(one) == _e164_digits(other)
+
+
+def _international(digits: str) -> PhoneNumber | None:
+    if digits.startswith("521") and len(digits) == 13:  # Mexico's mobiles until 2019; E.164 has dropped the 1
+        digits = "52" + digits[3:]
+    return _parsed(f"+{digits}", None)
+
+
+def _parsed(text: str, region: str | None) -> PhoneNumber | None:
+    try:
+        number = phonenumbers.parse(text, region, keep_raw_input=region is not None)
+    except phonenumbers.NumberParseException:
+        return None
+    return number
+
+
+def _is_possible(number: PhoneNumber) -> bool:
+    """Local numbers, without their area code, are not."""
+    return phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
+
+
+def _e164(number: PhoneNumber | None, region: str | None) -> str:
+    of_region = f" of region {region}" if region else ""
+    if number is None:
+        raise NotReadError(f"is no phone number{of_region}")
+    if not _is_possible(number):
+        raise NotReadError(f"is no possible phone number{of_region} (too short, too long, or without its area code)")
+    return "+" + _e164_digits(number)
+
+
+def _e164_digits(number: PhoneNumber) -> str:
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:]
+
+
+def _trunk_prefix(country_code: int) -> str | None:
+    region = phonenumbers.region_code_for_country_code(country_code)
+    return phonenumbers.ndd_prefix_for_region(region, strip_non_digits=True)
+
+
+def _digits(text: str) -> str:
+    return "".join(character for character in text if character.isdigit())
+
+
+# --- e-mail addresses ----------------------------------------------------------------
+
+_LABEL = re.compile(r"(?:e-?mail|mail)\s*:\s*", re.IGNORECASE)
+_NAMED = re.compile(r"([^<>]*)<([^<>]+)>")
+_COMMENTED = re.compile(r"([^()]*)\([^()@]*\)")
+_ADDRESS = re.compile(r"[^\s@<>()\[\],;:\"\\]+@[^\s@<>(),;:\"\\/?]+")
+_NOT_ONE_ADDRESS = "is not one e-mail address"
+
+
+def read_email(value: Json) -> str | None:
+    """Return the address in lower case, None for an empty value. Raises NotReadError for what is not surely one."""
+    if not isinstance(value, str):
+        raise NotReadError(_NOT_ONE_ADDRESS)
+    text = _unwrapped(_visible(value), ";,")
+    if text.lower().startswith("mailto:"):
+        text = unquote(text[len("mailto:") :].partition("?")[0])
+    text = _unwrapped(_LABEL.sub("", text, count=1) if _LABEL.match(text) else text, ";,")
+    if found := _NAMED.fullmatch(text):
+        name, text = found[1], _unwrapped(found[2], ";,").removeprefix("mailto:")
+        if "@" in name and _unwrapped(name, ";,").lower() != text.lower():
+            raise NotReadError(_NOT_ONE_ADDRESS)
+    elif found := _COMMENTED.fullmatch(text):
+        text = found[1]
+    text = _unwrapped(text, ";,").removesuffix(".")
+    if not text:
+        return None
+    if not _ADDRESS.fullmatch(text) or "@." in text or ".." in text.partition("@")[2]:
+        raise NotReadError(_NOT_ONE_ADDRESS)
+    return text.replace("。", ".").lower()
+
+
+def emails_within(text: str) -> frozenset[str]:
+    """Return all addresses that occur in a text which is more than one address."""
+    return frozenset(found.removesuffix(".").lower() for found in _ADDRESS.findall(_visible(text)))
+
+
+def email_forms(address: str) -> tuple[str, ...]:
+    """Return the address with its domain in letters, then its other spellings: in ASCII, and with accents apart."""
+    mailbox, _, domain = address.rpartition("@")
+    labels = domain.split(".")
+    shown = f"{mailbox}@{'.'.join(map(_label_shown, labels))}"
+    coded = f"{mailbox}@{'.'.join(_label_coded(_label_shown(label)) for label in labels)}"
+    return tuple(dict.fromkeys((shown, coded, unicodedata.normalize("NFD", shown))))
+
+
+def _label_shown(label: str) -> str:
+    if not label.startswith("xn--"):
+        return label
+    try:
+        return unicodedata.normalize("NFC", label[4:].encode("ascii").decode("punycode"))
+    except UnicodeError:
+        return label
+
+
+def _label_coded(label: str) -> str:
+    return label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+
+
+# --- what both have around them ------------------------------------------------------
+
+_INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufe0e\ufe0f")
+_DOUBLE = dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"')
+_SINGLE = dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a\u2032\u00b4`", "'")
+_QUOTES = _DOUBLE | _SINGLE
+_PAIRS = ('""', "''", "<>")
+
+
+def _visible(text: str) -> str:
+    """The text as it looks: without invisible characters, wide ones in their usual width."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", "".join(_looks(text)))
+
+
+def _looks(text: str) -> Iterator[str]:
+    for character in text:
+        category = unicodedata.category(character)
+        if category == "Cf" or character in _INVISIBLE:
+            continue
+        if category == "Zs":
+            yield " "
+        elif category == "Pd" or character == "−":  # noqa: RUF001 - the minus sign
+            yield "-"
+        elif "\uff01" <= character <= "\uff5e":
+            yield chr(ord(character) - 0xFEE0)
+        else:
+            yield _QUOTES.get(character, character)
+
+
+def _unwrapped(text: str, ends: str) -> str:
+    """The text without the quotes, angle brackets and separators around it."""
+    while True:
+        bare = text.strip().strip(ends.replace(".", "")).rstrip(ends).strip()
+        if bare.startswith('="') and bare.endswith('"'):  # how spreadsheets keep digits from becoming a number
+            bare = bare[1:]
+        if len(bare) > 1 and bare[0] + bare[-1] in _PAIRS:
+            bare = bare[1:-1]
+        elif bare.startswith("'"):
+            bare = bare[1:]
+        if bare == text:
+            return text
+        text = bare
