@@ -57,6 +57,8 @@ def _proxy(url: str | None) -> str | None:
     if not readable or parts.query or parts.fragment:
         raise ValueError("must be the URL of an HTTP proxy, such as http://proxy.example.org:3128")
     return url
+
+
 def _time_zone(name: str) -> str:
     try:
         ZoneInfo(name)

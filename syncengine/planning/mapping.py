@@ -63,9 +63,7 @@ def _value(raw: Json, field: FieldMapping) -> Json:
 
 
 def _invalid_value(field: FieldMapping, error: NotNormal) -> Rejected:
-    return _invalid(
-        f'column "{field.column}" for field "{field.field}" {error}: correct the row or the mapping'
-    )
+    return _invalid(f'column "{field.column}" for field "{field.field}" {error}: correct the row or the mapping')
 
 
 def _keys(row: SourceRow, fields: dict[str, Json], mapping: Mapping, identity: str | None) -> list[MatchKey]:

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from syncengine.model.http import Json
 from syncengine.model.mapping import FieldMapping, Form
-from syncengine.model.work import Unusable
 from syncengine.model.phone_email import NotReadError, read_email, read_phone
+from syncengine.model.work import Unusable
 
 VERSION = 2
 

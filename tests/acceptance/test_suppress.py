@@ -174,14 +174,97 @@ async def test_the_command_takes_phones_from_files_and_keeps_hashes_only(databas
 
 
 @pytest.mark.asyncio
-async def test_what_is_no_phone_is_refused_without_repeating_it(database: str, tmp_path: Path) -> None:
+async def test_a_list_with_a_line_that_is_not_surely_read_is_refused_as_a_whole(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
-        with pytest.raises(ConfigError, match="--phones, line 2: is no phone number with its country code"):
+        with pytest.raises(ConfigError, match="--phones, line 2: is not one phone number; nothing of the list was"):
             app.named((), ("+49151000", "call me"), ())
         with pytest.raises(ConfigError, match="--emails, line 1"):
             app.named((), (), ("nobody",))
+        phones = tmp_path / "phones"
+        phones.write_bytes(b"\xef\xbb\xbfphone;name\r\n\r\n+491711000001\r\n0171 1000002\r\n+491711000003;Ann\r\n")
+        code, said = await here.command("suppress", "--phones", str(phones))
+        assert code == 2
+        for number in (1, 4, 5):
+            assert f"--phones, line {number}: " in said, "by the file's own lines, empty ones included"
+        assert "line 4: has no country code, and no destination has a region" in said
+        assert "1000" not in said
+        assert await app.suppressions(here.config) == []
+        phones.write_text("?\n" * 50, encoding="utf-8")
+        code, said = await here.command("suppress", "--phones", str(phones))
+        assert (code, said.count("line ")) == (2, 20)
+        assert "30 more lines could not be read" in said
         code, said = await here.command("suppress", "--lift")
         assert (code, "nobody is named" in said) == (2, True)
+
+
+PHONES = {
+    1: ("0171 1000001", "+491711000001"),
+    2: ("+49 (0)171 1000002", "0171/1000002"),
+    3: ("0049 (0)171 1000003", "491711000003"),
+    4: ("tel:+49-171-1000004", "\uff10171 1000004"),
+    5: ('"+491711000005";', "Tel. 0171 1000005"),
+    6: ("491711000006", "\u200b+49 171 1000006"),
+    7: ("+491711000007", "0171 1000007 / 030 123456"),
+}
+"""Contact to the same number on the list and in the source."""
+EMAILS = {
+    8: ('"p8@x.de"', "P8@X.DE"),
+    9: ("mailto:p9@x.de", "Ann <p9@x.de>"),
+    10: ("p10@x.de;", "p10@x.de\u200b"),
+    11: ("p11@m\u00fcller.de", "p11@xn--mller-kva.de"),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("form", ["mapped", "raw"])
+async def test_nobody_on_a_list_is_sent_whatever_they_are_written_like(
+    database: str, tmp_path: Path, form: str
+) -> None:
+    phone: Any = {"from": "phone", "as": "e164", "region": "DE", "on_invalid": "skip"}
+    email: Any = {"from": "company", "as": "lower"}
+    # The other field gives the list's national numbers their region where the phone itself has none.
+    fields = {
+        "crm_id": "id",
+        "phone": phone if form == "mapped" else "phone",
+        "fax": {**phone, "from": "fax"},
+        "email": email if form == "mapped" else "company",
+    }
+    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}) as here:
+        await here.source.execute("ALTER TABLE crm.people ADD COLUMN fax bigint")
+        await here.add([*range(1, 14)])
+        for number, (_, value) in PHONES.items():
+            await here.change(number, phone=value)
+        for number, (_, value) in EMAILS.items():
+            await here.change(number, company=value)
+        await here.change(12, fax=491711000012)
+        lists = {"phones": [line for line, _ in PHONES.values()], "emails": [line for line, _ in EMAILS.values()]}
+        lists["phones"].append("0171 1000012")
+        for name, lines in lists.items():
+            (tmp_path / name).write_text("\r\n".join(lines), encoding="utf-8")
+        code, said = await here.command(
+            "suppress", "--phones", str(tmp_path / "phones"), "--emails", str(tmp_path / "emails")
+        )
+        assert code == 0, said
+        report = await here.run(NAME)
+        assert (report.contacts["suppressed"], report.contacts["applied"]) == (12, 1)
+        assert here.held(NAME).keys() == {13}
+
+
+@pytest.mark.asyncio
+async def test_the_hashes_of_earlier_versions_hold(database: str, tmp_path: Path) -> None:
+    """They are of the digits with the country code, and of the address in lower case."""
+    async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
+        here.configure(NAME, fields={**RESPOND_IO["fields"], "email": {"from": "company", "as": "lower"}})
+        await here.add([1, 2, 3])
+        await here.change(2, company="Ann <ANN@x.de>")
+        await here.source.execute(
+            "INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason) "
+            "SELECT sha256(salt || convert_to(subject, 'UTF8')), split_part(subject, ':', 1), 'suppressed' "
+            "FROM syncengine.sync_salt, unnest($1::text[]) AS t (subject)",
+            [f"phone:{phone(1).lstrip('+')}", "email:ann@x.de"],
+        )
+        assert (await here.run(NAME)).contacts["suppressed"] == 2
+        assert here.held(NAME).keys() == {3}
 
 
 async def dumped(here: People) -> str:

@@ -127,6 +127,18 @@ FIELDS = [
         "fields.phone.region: goes with as: e164 only",
     ),
     (
+        "fields: {crm_id: id, birthday: {from: born, zone: UTC}}",
+        "fields.birthday.zone: goes with as: date only",
+    ),
+    (
+        "fields: {crm_id: id, birthday: {from: born, as: date, zone: Europe/Atlantis}}",
+        "fields.birthday.zone: must be a time zone by its name, such as Europe/Berlin or UTC",
+    ),
+    (
+        "fields: {crm_id: {from: id, on_invalid: skip}}",
+        "fields.crm_id.on_invalid: cannot be skip: without its only match field nobody recognises the contact",
+    ),
+    (
         "fields: {crm_id: id, age: {from: age, as: number, default: unknown}}",
         "fields.age.default: is no number, which as: number asks for",
     ),

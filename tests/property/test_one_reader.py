@@ -1,0 +1,164 @@
+"""Whoever is suppressed in one spelling is recognised in every other one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from syncengine.model.calls import Rejected
+from syncengine.model.consent import Naming, of_email, of_phone, regions_of
+from syncengine.model.mapping import FieldMapping, Form, Mapping, OnInvalid
+from syncengine.model.work import SourceRow
+from syncengine.planning.mapping import desire
+
+
+@dataclass(frozen=True)
+class Country:
+    """How people there write mobile numbers."""
+
+    region: str
+    code: str
+    trunk: str
+    first: str
+    digits: int
+    """Behind ``first``."""
+
+
+COUNTRIES = (
+    Country("DE", "49", "0", "171", 7),
+    Country("FR", "33", "0", "6", 8),
+    Country("GB", "44", "0", "7911", 6),
+    Country("IT", "39", "", "347", 7),
+    Country("ES", "34", "", "6", 8),
+    Country("US", "1", "", "202225", 4),
+    Country("BR", "55", "0", "11987", 6),
+    Country("MX", "52", "", "55", 8),
+    Country("AR", "54", "0", "911", 8),
+)
+Spelling = Callable[[Country, str], object]
+SPELLINGS: dict[str, Spelling] = {
+    "plus": lambda c, n: f"+{c.code}{n}",
+    "plus, spaced": lambda c, n: f"+{c.code} {n[:3]} {n[3:]}",
+    "plus, punctuated": lambda c, n: f"+{c.code}-{n[:3]}.{n[3:6]}-{n[6:]}",
+    "double zero": lambda c, n: f"00{c.code} {n}",
+    "zero in parentheses": lambda c, n: f"+{c.code} (0){n}" if c.trunk == "0" else f"+{c.code} {n}",
+    "code in parentheses": lambda c, n: f"(+{c.code}) {n}",
+    "uri": lambda c, n: f"tel:+{c.code}-{n[:3]}-{n[3:]}",
+    "messenger": lambda c, n: f"whatsapp:+{c.code}{n}",
+    "quoted": lambda c, n: f'"+{c.code}{n}";',
+    "spreadsheet": lambda c, n: f'="+{c.code}{n}"',
+    "wide": lambda c, n: "".join(chr(ord(each) + 0xFEE0) for each in f"+{c.code}{n}"),
+    "arabic": lambda c, n: "+" + "".join(chr(0x660 + int(each)) for each in f"{c.code}{n}"),
+    "invisible": lambda c, n: f"\ufeff+{c.code}\u00a0{n[:4]}\u200b{n[4:]}\u202c",
+    "national": lambda c, n: f"{c.trunk}{n}",
+    "national, spaced": lambda c, n: f"{c.trunk}{n[:3]} {n[3:]}",
+    "national, in parentheses": lambda c, n: f"({c.trunk}{n[:3]}) {n[3:]}",
+    "whole number": lambda _, n: int(n),
+    "whole number with country code": lambda c, n: int(f"{c.code}{n}"),
+    "digits": lambda c, n: f"{c.code}{n}",
+}
+SURE = ("plus", "plus, spaced", "double zero", "zero in parentheses", "uri", "quoted", "wide", "arabic", "invisible")
+COUNTRY = st.sampled_from(COUNTRIES)
+
+
+@st.composite
+def numbers(draw: st.DrawFn) -> tuple[Country, str]:
+    country = draw(COUNTRY)
+    rest = draw(st.text("0123456789", min_size=country.digits, max_size=country.digits))
+    assume(rest[0] not in "01" and rest[1] not in "01")
+    return country, country.first + rest
+
+
+def mapping(form: Form | None, region: str | None) -> Mapping:
+    key = FieldMapping("crm_id", "id")
+    phone = FieldMapping("phone", "phone", form, region, on_invalid=OnInvalid.SKIP)
+    return Mapping((key, phone), match_on=("crm_id",))
+
+
+def named(value: object, asked: Mapping) -> set[str]:
+    """What a suppression may name a row with this value by."""
+    wanted = desire(SourceRow("7", 1, ("7", value)), asked, None)
+    assert not isinstance(wanted, Rejected)
+    values = (*wanted.fields.items(), *wanted.invalid.items())
+    return {subject.text for subject in Naming(asked).subjects("7", values)}
+
+
+@given(
+    numbers(),
+    st.sampled_from(sorted(SPELLINGS)),
+    st.sampled_from(sorted(SPELLINGS)),
+    st.sampled_from(["mapped", "raw"]),
+)
+def test_nobody_suppressed_by_phone_is_unrecognised(
+    number: tuple[Country, str], listed: str, held: str, kind: str
+) -> None:
+    """A line of a list names the row, whatever either of them is written like; as it is mapped, or untouched."""
+    country, national = number
+    asked = mapping(None, None) if kind == "raw" else mapping(Form.E164, country.region)
+    line, value = SPELLINGS[listed](country, national), SPELLINGS[held](country, national)
+    suppressed = {subject.text for subject in of_phone(str(line), [country.region])}
+    assert suppressed & named(value, asked)
+
+
+@given(numbers(), st.sampled_from(sorted(SPELLINGS)), st.sampled_from(SURE))
+def test_what_an_earlier_version_kept_of_a_number_in_full_still_holds(
+    number: tuple[Country, str], held: str, listed: str
+) -> None:
+    """It kept the digits with the country code."""
+    country, national = number
+    kept = f"phone:{country.code}{national}"
+    assert kept in named(SPELLINGS[held](country, national), mapping(Form.E164, country.region))
+    assert kept in {each.text for each in of_phone(str(SPELLINGS[listed](country, national)), [])}
+
+
+@given(numbers(), st.sampled_from(sorted(SPELLINGS)))
+def test_what_is_sent_is_the_number_that_was_written_or_nothing(number: tuple[Country, str], held: str) -> None:
+    country, national = number
+    asked = mapping(Form.E164, country.region)
+    wanted = desire(SourceRow("7", 1, ("7", SPELLINGS[held](country, national))), asked, None)
+    assert not isinstance(wanted, Rejected)
+    assert wanted.fields.get("phone", f"+{country.code}{national}") == f"+{country.code}{national}"
+    if held in SURE:
+        assert "phone" in wanted.fields
+
+
+ADDRESSES: dict[str, Callable[[str, str], str]] = {
+    "plain": lambda box, domain: f"{box}@{domain}",
+    "capitals": lambda box, domain: f"{box}@{domain}".upper(),
+    "quoted": lambda box, domain: f'"{box}@{domain}"',
+    "comma": lambda box, domain: f"{box}@{domain},",
+    "semicolon": lambda box, domain: f" {box}@{domain} ;\r",
+    "uri": lambda box, domain: f"mailto:{box}@{domain}",
+    "named": lambda box, domain: f'"Smith, Ann" <{box}@{domain}>',
+    "invisible": lambda box, domain: f"\ufeff{box}@{domain}\u200b\u00a0",
+    "accents apart": lambda box, domain: f"{box}@{domain}".replace("\u00fc", "u\u0308"),
+    "in ASCII": lambda box, domain: f"{box}@" + domain.replace("m\u00fcller", "xn--mller-kva"),
+}
+BOXES = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize("form", [None, Form.LOWER, Form.TEXT])
+@given(
+    BOXES,
+    st.sampled_from(["x.de", "m\u00fcller.de"]),
+    st.sampled_from(sorted(ADDRESSES)),
+    st.sampled_from(sorted(ADDRESSES)),
+)
+def test_nobody_suppressed_by_address_is_unrecognised(
+    form: Form | None, box: str, domain: str, listed: str, held: str
+) -> None:
+    asked = mapping(form, None)
+    suppressed = {subject.text for subject in of_email(ADDRESSES[listed](box, domain))}
+    assert suppressed & named(ADDRESSES[held](box, domain), asked)
+
+
+def test_a_value_in_any_kind_of_column_is_compared() -> None:
+    asked = mapping(None, None)
+    for value in (491711000006, "491711000006", ["+49 171 1000006"], {"mobile": "+49 (0)171 1000006"}, "0171 1000006"):
+        assert "phone:491711000006" in named(value, asked)
+    assert "phone:491711000006" in named("Ann: 0171 1000006 or +49 30 123456", mapping(Form.E164, "DE"))
+    assert regions_of(mapping(Form.E164, "DE")) == ("DE",)

@@ -1,0 +1,258 @@
+"""How phone numbers and e-mail addresses are read; every expected number stands here by hand."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from syncengine.model.phone_email import (
+    NotReadError,
+    email_forms,
+    phone_forms,
+    phone_readings,
+    read_email,
+    read_phone,
+    surely_named,
+)
+
+ANN = "+491711000006"
+NATIONAL = [
+    "0171 1000006",
+    "0171/1000006",
+    "0171-1000006",
+    "0171.1000006",
+    "(0171) 1000006",
+    "[0171] 1000006",
+    "(0)171 1000006",
+    "\u00a00171\u00a01000006 ",
+    "\u200b0171 1000006\u200b",
+    "\ufeff01711000006",
+    '"0171 1000006";',
+    "'01711000006",
+    '="01711000006"',
+    "Tel.: 0171 1000006",
+    "0171 1000006,",
+    "\uff10\uff11\uff17\uff11\u3000\uff11\uff10\uff10\uff10\uff10\uff10\uff16",
+    "\u0660\u0661\u0667\u0661 \u0661\u0660\u0660\u0660\u0660\u0660\u0666",
+    "0171\u20131000006",
+    1711000006,
+    Decimal("1711000006.00"),
+    491711000006,
+    "491711000006",
+    "49 171 1000006",
+]
+INTERNATIONAL = [
+    "+491711000006",
+    "+49 (0)171 1000006",
+    "+49 (0) 171 - 1000006",
+    "+49(171)1000006",
+    "(+49) 171 1000006",
+    "+49 0171 1000006",
+    "0049 171 1000006",
+    "0049 (0)171 1000006",
+    "(0049) 171 1000006",
+    "tel:+49-171-1000006",
+    "TEL:+491711000006",
+    "tel:%2B491711000006",
+    "tel:0171-1000006;phone-context=+49",
+    "<tel:+491711000006>",
+    "whatsapp:+491711000006",
+    "\uff0b49 171 1000006",
+    "\u202a+49 171 1000006\u202c",
+    "\u201e+49 171 1000006\u201c",
+    "+491711000006\r",
+]
+
+
+@pytest.mark.parametrize("written", NATIONAL)
+def test_a_national_number_is_one_of_its_region(written: object) -> None:
+    assert read_phone(written, "DE") == ANN
+    assert ANN[1:] in surely_named(written, ["DE"])
+    with pytest.raises(NotReadError, match="has no country code"):
+        read_phone(written, None)
+
+
+@pytest.mark.parametrize("written", INTERNATIONAL)
+@pytest.mark.parametrize("region", ["DE", "US", "AU", None])
+def test_a_number_with_its_country_code_needs_no_region(written: str, region: str | None) -> None:
+    assert read_phone(written, region) == ANN
+    assert surely_named(written, [region] if region else []) == {ANN[1:]}
+
+
+@pytest.mark.parametrize(
+    ("written", "region", "number"),
+    [
+        ("(202) 225-4965", "US", "+12022254965"),
+        ("1-202-225-4965", "US", "+12022254965"),
+        (12022254965, "US", "+12022254965"),
+        ("011 49 171 1000006", "US", ANN),
+        ("0011 49 171 1000006", "AU", ANN),
+        ("020 7946 0958", "GB", "+442079460958"),
+        ("447911123456", "GB", "+447911123456"),
+        ("447911123456", "FR", "+447911123456"),
+        ("06 12 34 56 78", "FR", "+33612345678"),
+        ("612 345 678", "ES", "+34612345678"),
+        ("+39 (0)6 12345678", None, "+390612345678"),
+        ("+39 (0)347 1234567", None, "+393471234567"),
+        ("06 12345678", "IT", "+390612345678"),
+        ("8 912 345-67-89", "RU", "+79123456789"),
+        ("79123456789", "RU", "+79123456789"),
+        ("919876543210", "IN", "+919876543210"),
+        ("55 99123-4567", "BR", "+5555991234567"),
+        ("5511987654321", "BR", "+5511987654321"),
+        ("+52 1 55 1234 5678", None, "+525512345678"),
+        ("011 15 2345-6789", "AR", "+5491123456789"),
+    ],
+)
+def test_every_country_has_its_own_way(written: object, region: str | None, number: str) -> None:
+    assert read_phone(written, region) == number
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("491761234567.0", "decimal point"),
+        ("+491761234567.00", "decimal point"),
+        (491761234567.0, "decimal point or an exponent"),
+        (4.91761e11, "decimal point or an exponent"),
+        ("4.91761E11", "not one"),
+        ("4.91761E+11", "not one"),
+        ("4,91761E+11", "not one"),
+        ("4.91761", "decimal point"),
+        ("0171 1000006 / 0171 1000007", "not one"),
+        ("0171 1000006, 0171 1000007", "not one"),
+        ("0171 1000006\n0171 1000007", "not one"),
+        ("0171 1000006\t0171 1000007", "not one"),
+        ("030 123456/78", "not one"),
+        ("030 123456 ext. 12", "extension"),
+        ("tel:+49-30-123456;ext=12", "extension"),
+        ("+49 30 123456 x12", "extension"),
+        ("tel:123456;phone-context=example.org", "context"),
+        ("+1-800-FLOWERS", "not one"),
+        ("phone", "not one"),
+        ("+49 171 1000006;Ann", "not one"),
+        ("1000006", "of region DE in full"),
+        ("33612345678", "two different"),
+        ("4921123456", "two different"),
+        ("+49", "is no phone number"),
+        ("+4917110000061711000006", "too long|is no phone number"),
+        ("+1 234567", "too short"),
+        ("++491711000006", "not one"),
+        ("0171 1000006)", "not one"),
+        (True, "not one"),
+        (["0171 1000006"], "not one"),
+        ({"phone": "0171 1000006"}, "not one"),
+    ],
+)
+def test_what_is_not_surely_one_number_is_refused_without_repeating_it(written: object, why: str) -> None:
+    with pytest.raises(NotReadError, match=why) as told:
+        read_phone(written, "DE")
+    assert not any(part in str(told.value) for part in ("171", "761", "123456"))
+
+
+@pytest.mark.parametrize(("written", "region"), [("2254965", "US"), ("79460958", "GB"), ("1234567", "CA")])
+def test_a_local_number_is_not_made_international(written: str, region: str) -> None:
+    with pytest.raises(NotReadError):
+        read_phone(written, region)
+
+
+@pytest.mark.parametrize("written", ["", "  ", "\u200b", '""', " ; "])
+def test_nothing_is_no_number(written: str) -> None:
+    assert read_phone(written, "DE") is None
+
+
+def test_a_line_of_a_list_means_a_number_of_every_region() -> None:
+    assert surely_named("0171 1000006", ["DE", "US"]) == {"491711000006"}
+    assert surely_named("020 7946 0958", ["DE", "GB"]) == {"492079460958", "442079460958"}
+    assert surely_named(" 491711000006 ", []) == {"491711000006"}
+    for line, regions in (("0171 1000006", []), ("1711000006", []), ("1000006", ["DE"]), ("171", ["DE"]), ("", ["DE"])):
+        with pytest.raises(NotReadError):
+            surely_named(line, regions)
+
+
+def test_an_ambiguous_line_is_suppressed_under_each_reading() -> None:
+    assert surely_named("33612345678", ["DE"]) == {"33612345678", "4933612345678"}
+
+
+def test_whatsapp_may_know_a_person_by_another_number() -> None:
+    assert phone_forms("5511987654321") == ("5511987654321", "551187654321")
+    assert phone_forms("551187654321") == ("551187654321", "5511987654321")
+    assert phone_forms("551132654321") == ("551132654321",), "a landline"
+    assert phone_forms("525512345678") == ("525512345678", "5215512345678")
+    assert phone_forms("5215512345678") == ("5215512345678", "525512345678")
+    assert phone_forms("5491123456789") == ("5491123456789", "541123456789")
+    assert phone_forms("541123456789") == ("541123456789", "5491123456789")
+    assert phone_forms("491711000006") == ("491711000006",)
+
+
+def test_readings_are_many_rather_than_few() -> None:
+    assert phone_readings("+39 (0)6 12345678", []) == {"390612345678", "39612345678"}
+    assert phone_readings("+49 30 123456 ext. 12", []) == {"4930123456"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "ann@x.de",
+        "ANN@X.DE",
+        " ann@x.de\r",
+        "\u00a0ann@x.de\u200b",
+        "\ufeffann@x.de",
+        '"ann@x.de"',
+        "'ann@x.de'",
+        "\u201cann@x.de\u201d",
+        "<ann@x.de>",
+        "ann@x.de,",
+        "ann@x.de;",
+        '"ann@x.de";',
+        "ann@x.de.",
+        "mailto:ann@x.de",
+        "MAILTO:Ann@x.de?subject=Hello",
+        "mailto:%61nn@x.de",
+        "<mailto:ann@x.de>",
+        "Ann <ann@x.de>",
+        '"Smith, Ann" <Ann@X.de>',
+        "ann@x.de <ann@x.de>",
+        "ann@x.de (Ann)",
+        "E-Mail: ann@x.de",
+        "ann\uff20x\uff0ede",
+    ],
+)
+def test_an_address_is_read_as_it_is_meant(written: str) -> None:
+    assert read_email(written) == "ann@x.de"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "nobody",
+        "email",
+        "ann@",
+        "@x.de",
+        "ann@@x.de",
+        "ann smith@x.de",
+        "ann@x.de ben@x.de",
+        "ann@x.de, ben@x.de",
+        "ann@x.de;ben@x.de",
+        "ben@x.de <ann@x.de>",
+        "ann@x.de;Ann",
+        "ann@x..de",
+        "mailto:ann@x.de,ben@x.de",
+        4711,
+        ["ann@x.de"],
+    ],
+)
+def test_what_is_not_surely_one_address_is_refused_without_repeating_it(written: object) -> None:
+    with pytest.raises(NotReadError, match="is not one e-mail address"):
+        read_email(written)
+
+
+def test_a_domain_has_two_spellings_and_an_accent_two_codings() -> None:
+    shown, coded, apart = "ren\u00e9@m\u00fcller.de", "ren\u00e9@xn--mller-kva.de", "rene\u0301@mu\u0308ller.de"
+    for written in (shown, coded, apart, shown.upper()):
+        address = read_email(written)
+        assert address is not None
+        assert set(email_forms(address)) == {shown, coded, apart}
+    assert email_forms("ann@x.de") == ("ann@x.de",)
+    assert "ann@xn--99999999999.de" in email_forms("ann@xn--99999999999.de"), "a label that is no Punycode"
