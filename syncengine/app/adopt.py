@@ -141,9 +141,15 @@ _SILENT = (Finding.LINKED, Finding.UNMATCHED)
 async def _everybody(destination: DestinationConfig, databases: Databases, source: Source) -> AsyncIterator[DiffSlice]:
     """Everybody in the source; who left it is no business of an adoption."""
     with placed(destination):
-        async for piece in diff(
-            databases.state, databases.source(destination), source, destination.name, everything=True
-        ):
+        differ = diff(
+            databases.state,
+            databases.source(destination),
+            source,
+            destination.name,
+            same_database=not destination.source.database,
+            everything=True,
+        )
+        async for piece in differ:
             if piece.kind is BatchKind.CHANGES:
                 yield piece
 

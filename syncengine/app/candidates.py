@@ -55,6 +55,7 @@ class Candidates:
             self._databases.source(self._destination),
             self._source,
             self._destination.name,
+            same_database=not self._destination.source.database,
             everything=self._request.kind is RunKind.BACKFILL,
         )
         with placed(self._destination):

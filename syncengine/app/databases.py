@@ -31,14 +31,15 @@ class Databases:
 
     state: Pool
     sources: dict[str, Pool | StorageError]
-    """By the URL they are configured with; the error where one cannot be reached, which concerns its readers alone."""
+    """By the URL they are configured with, the empty one for the state's own database: whatever reads a source runs
+    the code of others, on connections that serve nothing else. The error where one cannot be reached, which concerns
+    its readers alone."""
     wait: float
     """Seconds to wait for a database that goes away in mid-run."""
 
     def source(self, destination: DestinationConfig) -> Pool:
-        """The pool of a destination's source; the state's own where they share a database. Raises SourceError."""
-        url = destination.source.database
-        pool = self.sources[url] if url else self.state
+        """The pool of a destination's source, which is never the state's own. Raises SourceError."""
+        pool = self.sources[destination.source.database or ""]
         if isinstance(pool, StorageError):
             own = destination.options.source.database is not None
             place = destination.place("source.database") if own else "source.database"
@@ -67,9 +68,10 @@ async def opened(config: Config, destinations: tuple[DestinationConfig, ...]) ->
             async with state.acquire() as connection:
                 await migrations.require_current(connection)
         sources: dict[str, Pool | StorageError] = {}
-        for other in dict.fromkeys(d.source.database for d in destinations if d.source.database):
+        for other in dict.fromkeys(destination.source.database or "" for destination in destinations):
+            pool = open_pool(other or url, size=2 + accounts, read_only=True)
             try:
-                sources[other] = await stack.enter_async_context(open_pool(other, size=2 + accounts, read_only=True))
+                sources[other] = await stack.enter_async_context(pool)
             except StorageError as error:
                 sources[other] = error
         yield Databases(state, sources, config.engine.database_wait)

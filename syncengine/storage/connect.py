@@ -2,6 +2,11 @@
 
 Such a pooler may give every transaction another server connection. So statements are not cached, every statement runs
 inside a transaction (asyncpg needs two round trips for one), and settings are pinned per transaction.
+
+Whatever reads a source runs the code of others: functions behind a view, or planted where its names are looked up. So
+a source has connections of its own, which never serve the state, and every transaction there is read-only and rolled
+back at its end: with it goes what that code may have set, such as a ``search_path`` that would have later statements
+find other functions. What the state is asked names ``pg_catalog`` alone as the place of functions and operators.
 """
 
 from __future__ import annotations
@@ -33,6 +38,9 @@ OLDEST = 14
 
 class _ReadOnly(asyncpg.Connection):
     """A connection whose transactions are read-only, whoever opens them."""
+
+    direct = False
+    """Whether the session at the server is ours alone: there is no pooler that lends it to others."""
 
     def transaction(self, *, isolation: Any = None, readonly: bool = False, deferrable: bool = False) -> Transaction:
         del readonly
@@ -68,7 +76,8 @@ async def open_pool(
     """
     options = _options(application_name, read_only=read_only)
     # None is kept open by force: asyncpg would go on trying behind our back, and log it, when the server is gone.
-    pool = asyncpg.create_pool(dsn, min_size=0, max_size=size, init=_check_version, reset=_leave, **options)
+    init, reset = (_introduce, _discard) if read_only else (_check_version, _leave)
+    pool = asyncpg.create_pool(dsn, min_size=0, max_size=size, init=init, reset=reset, **options)
     with _opening(dsn):
         await pool
     try:
@@ -90,16 +99,56 @@ async def open_pool(
 async def transaction(
     connection: Connection, *, read_only: bool = False, statement_timeout: float | None = None
 ) -> AsyncIterator[None]:
-    """A transaction with known settings: TimeZone UTC, ISO dates and intervals, and limits on waiting.
+    """A transaction on the state, with known settings: TimeZone UTC, ISO dates and intervals, and limits on waiting.
 
-    ``statement_timeout`` is in seconds, for each statement; None: five minutes, 0: none.
+    Functions, operators and types are those of Postgres itself. ``statement_timeout`` is in seconds, for each
+    statement; None: five minutes, 0: none.
     """
+    sql = statements("connect")
     async with connection.transaction(isolation="read_committed", readonly=read_only):
-        await connection.execute(statements("connect")["pin"])  # no parameters: a single round trip, nothing to decode
-        if statement_timeout is not None:
-            wait = f"{round(statement_timeout * 1000)}ms"
-            await connection.fetchrow(statements("connect")["statement_timeout"], wait)
+        # No parameters: a single round trip, nothing to decode.
+        await connection.execute(f"{sql['search_path']}; {sql['pin']}; {sql['pin_writes']}")
+        await _limit(connection, statement_timeout)
         yield
+
+
+@asynccontextmanager
+async def reading(connection: Connection, *, statement_timeout: float | None = None) -> AsyncIterator[None]:
+    """A read-only transaction on a source, with the settings of ``transaction``; it is rolled back at its end.
+
+    Names are looked up as this user's ``search_path`` says, since ``where``, ``query`` and ``table`` are theirs.
+    """
+    sql = statements("connect")
+    try:
+        await connection.execute(f"{sql['begin_reading']}; {sql['pin']}")
+        await _limit(connection, statement_timeout)
+        yield
+    finally:
+        # An advisory lock of the session outlives a transaction. In one message with the rollback its release reaches
+        # the same session behind a pooler too.
+        if not connection.is_closed():
+            await connection.execute(f"{sql['end_reading']}; {sql['unlock']}")
+
+
+@asynccontextmanager
+async def attempt(connection: Connection, *, pinned: bool = False) -> AsyncIterator[None]:
+    """A part of a transaction that is undone at its end: an error in it does not end the whole.
+
+    ``pinned``: functions, operators and types are those of Postgres itself.
+    """
+    sql = statements("connect")
+    await connection.execute(sql["attempt"] + (f"; {sql['search_path']}" if pinned else ""))
+    try:
+        yield
+    finally:
+        if not connection.is_closed():
+            await connection.execute(f"{sql['undo_attempt']}; {sql['end_attempt']}")
+
+
+async def _limit(connection: Connection, statement_timeout: float | None) -> None:
+    if statement_timeout is not None:
+        wait = f"{round(statement_timeout * 1000)}ms"
+        await connection.fetchrow(statements("connect")["statement_timeout"], wait)
 
 
 def _options(application_name: str, *, read_only: bool) -> dict[str, Any]:
@@ -156,3 +205,20 @@ async def _check_version(connection: Connection) -> None:
 
 async def _leave(connection: Connection) -> None:
     """Nothing to reset: no statement of ours outlives its transaction."""
+
+
+async def _introduce(connection: Connection) -> None:
+    """Check the version of a source's server, and notice a pooler: the process it names is not the one that serves."""
+    await _check_version(connection)
+    if isinstance(connection, _ReadOnly):
+        backend = await connection.fetchval(statements("connect")["backend"])
+        connection.direct = backend == connection.get_server_pid()
+
+
+async def _discard(connection: Connection) -> None:
+    """Forget what is left in a source's session, such as a statement that somebody's function prepared.
+
+    Behind a pooler the next transaction has another session: there its end is all there is.
+    """
+    if isinstance(connection, _ReadOnly) and connection.direct:
+        await connection.execute(statements("connect")["discard"])

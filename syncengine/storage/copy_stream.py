@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
-from syncengine.storage.connect import Connection, transaction
+from syncengine.storage.connect import Connection
 
 _AHEAD = 4
 """Blocks read ahead of the reader; with it memory is bounded, since the server waits."""
-_TIMEOUT = 6 * 3600.0
+TIMEOUT = 6 * 3600.0
+"""Seconds that the query of a stream may take."""
+Opened: TypeAlias = Callable[[Connection], AbstractAsyncContextManager[None]]
+"""Opens a read-only transaction."""
 
 
 class CopyStream:
-    """A query that runs in a read-only transaction while the context lasts; leaving it early cancels the query."""
+    """A query that runs in a transaction of its own while the context lasts; leaving it early cancels the query."""
 
-    def __init__(self, connection: Connection, query: str) -> None:
+    def __init__(self, connection: Connection, query: str, opened: Opened) -> None:
         self._connection = connection
         self._query = query
+        self._opened = opened
         self._blocks: asyncio.Queue[bytes] = asyncio.Queue()
         self._room = asyncio.Semaphore(_AHEAD)
         self._task: asyncio.Task[None] | None = None
@@ -46,7 +52,7 @@ class CopyStream:
 
     async def _copy(self) -> None:
         try:
-            async with transaction(self._connection, read_only=True, statement_timeout=_TIMEOUT):
+            async with self._opened(self._connection):
                 await self._connection.copy_from_query(self._query, output=self._take)
         finally:
             self._blocks.put_nowait(b"")

@@ -47,12 +47,20 @@ class Diff:
     """
 
     def __init__(
-        self, state: Pool, source_pool: Pool, source: Source, destination: str, *, everything: bool = False
+        self,
+        state: Pool,
+        source_pool: Pool,
+        source: Source,
+        destination: str,
+        *,
+        same_database: bool,
+        everything: bool = False,
     ) -> None:
         self._state = state
         self._source_pool = source_pool
         self._source = source
         self._destination = destination
+        self._same_database = same_database
         self._everything = everything
         self.totals = DiffTotals()
         """What was counted so far; all of it after the last slice."""
@@ -82,12 +90,14 @@ class Diff:
                 yield piece
 
     async def _findings(self) -> AsyncGenerator[Findings, None]:
-        strategy = choose(
-            self._source, same_database=self._state is self._source_pool, numbered=await self._is_numbered()
-        )
+        strategy = choose(self._source, same_database=self._same_database, numbered=await self._is_numbered())
         if strategy.way is Way.RANGES:
             return range_findings(
-                self._state, self._source, self._destination, by_number=strategy.by_number, everything=self._everything
+                self._source_pool,
+                self._source,
+                self._destination,
+                by_number=strategy.by_number,
+                everything=self._everything,
             )
         return stream_findings(
             self._state,
@@ -140,13 +150,21 @@ def _slices(found: Findings) -> Iterator[DiffSlice]:
         yield DiffSlice(BatchKind.CHANGES, found.changes)
 
 
-def diff(state: Pool, source_pool: Pool, source: Source, destination: str, *, everything: bool = False) -> Diff:
-    """Compare a source with a destination's state; the same pool twice says that they share a database.
+def diff(
+    state: Pool,
+    source_pool: Pool,
+    source: Source,
+    destination: str,
+    *,
+    same_database: bool,
+    everything: bool = False,
+) -> Diff:
+    """Compare a source with a destination's state; in the same database they may be joined there.
 
     Changes are the selected rows that are new or not acknowledged in their present version (``everything``: all of
     them), removals the known contacts that are not selected (any more) and not marked as removed.
     """
-    return Diff(state, source_pool, source, destination, everything=everything)
+    return Diff(state, source_pool, source, destination, same_database=same_database, everything=everything)
 
 
 def choose(source: Source, *, same_database: bool, numbered: bool) -> Strategy:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from typing import Any
+
+import asyncpg
 
 from syncengine.errors import SourceError
-from syncengine.storage.connect import Connection, Pool, transaction
+from syncengine.storage.connect import Connection, Pool, reading
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.findings import Findings, bad_keys
 from syncengine.storage.source import Source
@@ -21,7 +24,11 @@ time costs 5 %)."""
 async def range_findings(
     pool: Pool, source: Source, destination: str, *, by_number: bool, everything: bool, size: int = RANGE
 ) -> AsyncGenerator[Findings, None]:
-    """What differs, range by range. Raises SourceError for rows without key, StorageError."""
+    """What differs, range by range. Raises SourceError for rows without key, StorageError.
+
+    ``pool`` is the source's, which serves nothing else: the functions behind a view run in the join, too. Each
+    statement has a transaction of its own, so that what those functions set does not reach the next one.
+    """
     suffix = "by_number" if by_number else "by_text"
     state_bound = statements("diff")[f"state_bound_{suffix}"]
     joined = source.sql("diff", f"range_{suffix}")
@@ -35,13 +42,12 @@ async def range_findings(
         low: str | None = None
         while True:
             with storage_errors(f"comparing {source.spec.label} with the state of {destination}"):
-                async with transaction(connection, read_only=True):
-                    high = await next_bound(connection, source, low, size)
-                    arguments = (everything, _CROWD * size)
-                    row = await connection.fetchrow(joined, destination, place(low), place(high), *arguments)
-                    if row is not None and row["known_contacts"] == _CROWD * size:
-                        high = await connection.fetchval(state_bound, destination, place(low), size)
-                        row = await connection.fetchrow(joined, destination, place(low), place(high), *arguments)
+                high = await _one(connection, source.sql("diff", "bound"), low, size)
+                arguments = (everything, _CROWD * size)
+                row = await _row(connection, joined, destination, place(low), place(high), *arguments)
+                if row is not None and row["known_contacts"] == _CROWD * size:
+                    high = await _one(connection, state_bound, destination, place(low), size)
+                    row = await _row(connection, joined, destination, place(low), place(high), *arguments)
             assert row is not None
             yield Findings(
                 source_rows=row["source_rows"],
@@ -54,6 +60,17 @@ async def range_findings(
             low = high
 
 
+async def _one(connection: Connection, statement: str, *arguments: Any) -> str | None:
+    """The single value of a statement."""
+    row = await _row(connection, statement, *arguments)
+    return None if row is None else row[0]
+
+
+async def _row(connection: Connection, statement: str, *arguments: Any) -> asyncpg.Record | None:
+    async with reading(connection):
+        return await connection.fetchrow(statement, *arguments)
+
+
 async def next_bound(connection: Connection, source: Source, low: str | None, size: int) -> str | None:
     """The key with which a range of ``size`` source keys after ``low`` ends; None when the source ends before."""
     bound: str | None = await connection.fetchval(source.sql("diff", "bound"), low, size)
@@ -63,7 +80,7 @@ async def next_bound(connection: Connection, source: Source, low: str | None, si
 async def refuse_nulls(connection: Connection, source: Source) -> None:
     """Raise SourceError when selected rows have no key: no range would find them."""
     with storage_errors(source.spec.label, failure=SourceError):
-        async with transaction(connection, read_only=True):
+        async with reading(connection):
             nulls = await connection.fetchval(source.sql("diff", "null_keys"))
     if nulls:
         raise bad_keys(source, nulls=nulls)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 
 from syncengine.errors import SourceError, StorageError
-from syncengine.storage.connect import Connection, Pool, transaction
-from syncengine.storage.copy_stream import CopyStream
+from syncengine.storage.connect import Connection, Pool, reading, transaction
+from syncengine.storage.copy_stream import TIMEOUT, CopyStream
 from syncengine.storage.diff_merge import ENOUGH_EXAMPLES, Disordered, Merge
 from syncengine.storage.diff_ranges import next_bound, refuse_nulls
 from syncengine.storage.failures import storage_errors
@@ -17,6 +18,8 @@ from syncengine.storage.statements import statements
 
 STREAM_RANGE = 250_000
 """Source keys in a range: a second or two, well below the 30 s after which a replica cancels by default."""
+_read_source = partial(reading, statement_timeout=TIMEOUT)
+_read_state = partial(transaction, read_only=True, statement_timeout=TIMEOUT)
 _SLICE = 10_000
 """Contacts handed on at once."""
 
@@ -41,8 +44,12 @@ async def stream_findings(
             high = await _next_bound(source_connection, source, low, size) if cut else None
             literals = await _literals(state_connection, destination, low, high)
             streams = _Streams(
-                CopyStream(source_connection, _source_query(source, literals, by_number=by_number, cut=cut)),
-                CopyStream(state_connection, _state_query(literals, by_number=by_number)),
+                CopyStream(
+                    source_connection,
+                    _source_query(source, literals, by_number=by_number, cut=cut),
+                    _read_source,
+                ),
+                CopyStream(state_connection, _state_query(literals, by_number=by_number), _read_state),
                 Merge(by_number=by_number, everything=everything),
                 source,
                 destination,
@@ -57,7 +64,7 @@ async def stream_findings(
 
 async def _next_bound(connection: Connection, source: Source, low: str | None, size: int) -> str | None:
     with storage_errors(source.spec.label, failure=SourceError):
-        async with transaction(connection, read_only=True):
+        async with reading(connection):
             return await next_bound(connection, source, low, size)
 
 

@@ -6,13 +6,14 @@ import difflib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 
 from syncengine.errors import Problem, SourceError
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.storage.column_types import Column, Kind, Use, is_key, kind_of, unfit
-from syncengine.storage.connect import Connection, transaction
+from syncengine.storage.connect import Connection, attempt, reading
 from syncengine.storage.failures import explain, storage_errors
 from syncengine.storage.source import KeyKind, Source, SourceSpec
 from syncengine.storage.statements import statements
@@ -29,7 +30,7 @@ async def inspect(connection: Connection, spec: SourceSpec) -> Source:
     does not parse, a key that cannot be compared, missing rights.
     """
     with storage_errors(spec.label, failure=SourceError):
-        async with transaction(connection, read_only=True):
+        async with reading(connection):
             return await _Inspection(connection, spec).run()
 
 
@@ -54,9 +55,11 @@ async def count(connection: Connection, source: Source) -> Counts:
     """Read the source once and count. Raises SourceError."""
     statement = source.sql("source", "counts_of_unique" if source.unique else "counts")
     with storage_errors(source.spec.label, failure=SourceError):
-        async with transaction(connection, read_only=True):
-            found = await connection.fetchrow(statement, LONGEST_KEY)
-            role = await connection.fetchrow(statements("source")["role"], source.oid)
+        async with reading(connection):
+            async with attempt(connection):
+                found = await connection.fetchrow(statement, LONGEST_KEY)
+            async with attempt(connection, pinned=True):
+                role = await connection.fetchrow(statements("source")["role"], source.oid)
     assert found is not None
     assert role is not None
     return Counts(
@@ -108,7 +111,7 @@ class _Inspection:
 
     async def _check_key_type(self, alias: str, types: dict[str, int]) -> None:
         key = self._spec.key
-        described = await self._connection.fetchrow(statements("source")["columns"], [key], [types[key]], alias, "")
+        described = await self._row("columns", [key], [types[key]], alias, "")
         assert described is not None
         (column,) = _described([key], described)
         if not is_key(column):
@@ -133,7 +136,8 @@ class _Inspection:
             column = columns[name]
             if purpose is not Use.MEMBERS or column.kind is not Kind.JSON:
                 continue
-            row = await self._connection.fetchrow(source.sql("source", "json_members", column=column.value))
+            async with attempt(self._connection):
+                row = await self._connection.fetchrow(source.sql("source", "json_members", column=column.value))
             assert row is not None
             if row["looked_at"] and not row["lists"]:
                 what = (
@@ -144,9 +148,13 @@ class _Inspection:
 
     async def _check_row_security(self, source: Source, oid: int) -> None:
         """Note a table that shows this role no row although it may hold some."""
-        role = await self._connection.fetchrow(statements("source")["role"], oid)
+        role = await self._row("role", oid)
         assert role is not None
-        if role["is_restricted"] and not await self._connection.fetchval(source.sql("source", "any_row")):
+        if not role["is_restricted"]:
+            return
+        async with attempt(self._connection):
+            any_row = await self._connection.fetchval(source.sql("source", "any_row"))
+        if not any_row:
             what = (
                 f"row level security of {self._spec.label} applies to the role {role['name']}, which sees no row of "
                 "it; give the role a policy, or another role"
@@ -160,18 +168,25 @@ class _Inspection:
             query = (spec.query or "").strip().removesuffix(";")
             return 0, f"({query}\n) AS source", "source"
         try:
-            async with self._connection.transaction():
-                row = await self._connection.fetchrow(statements("source")["relation"], spec.table)
+            async with attempt(self._connection):
+                oid = await self._connection.fetchval(statements("source")["named"], spec.table)
         except (asyncpg.InvalidNameError, asyncpg.PostgresSyntaxError, asyncpg.FeatureNotSupportedError):
-            row = None
+            oid = None
+        row = await self._row("relation", oid)
         if row is None:
-            names = [r["name"] for r in await self._connection.fetch(statements("source")["relations"])]
+            async with attempt(self._connection, pinned=True):
+                names = [r["name"] for r in await self._connection.fetch(statements("source")["relations"])]
             self._problem(spec.relation_place, f"there is no table or view {spec.table}{_near(spec.table, names)}")
         elif row["kind"] not in _KINDS:
             self._problem(spec.relation_place, f"{spec.table} is not a table or view")
         self._raise_problems()
         assert row is not None
-        return row["oid"], row["relation"], row["alias"]
+        return oid, row["relation"], row["alias"]
+
+    async def _row(self, name: str, *arguments: Any) -> asyncpg.Record | None:
+        """The row that a statement about the catalogs finds."""
+        async with attempt(self._connection, pinned=True):
+            return await self._connection.fetchrow(statements("source")[name], *arguments)
 
     async def _columns(self, relation: str) -> dict[str, int]:
         """Types by column name; notes what is missing."""
@@ -194,14 +209,14 @@ class _Inspection:
 
     async def _source(self, oid: int, relation: str, alias: str, where: str, types: dict[str, int]) -> Source:
         spec = self._spec
-        columns = await self._connection.fetchrow(
-            statements("source")["columns"],
+        columns = await self._row(
+            "columns",
             list(spec.columns),
             [types[column] for column in spec.columns],
             alias,
             spec.salt,
         )
-        key = await self._connection.fetchrow(statements("source")["key"], spec.key, types[spec.key], alias, oid)
+        key = await self._row("key", spec.key, types[spec.key], alias, oid)
         assert columns is not None
         assert key is not None
         return Source(
@@ -228,7 +243,7 @@ class _Inspection:
     ) -> asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record] | None:
         """Prepare a statement, and run it if asked to; an error becomes a problem of ``place``."""
         try:
-            async with self._connection.transaction():
+            async with attempt(self._connection):
                 prepared = await self._connection.prepare(statement)
                 if execute:
                     await prepared.fetch()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
@@ -17,6 +18,7 @@ import asyncpg
 from syncengine.errors import SchemaOutdated, StorageError
 from syncengine.shipped import shipped
 from syncengine.storage.connect import OLDEST, Connection
+from syncengine.storage.statements import statements
 
 _LOCK = int.from_bytes(hashlib.sha256(b"syncengine.sync_migration").digest()[:8], "big", signed=True)
 _POLL = 0.1
@@ -120,10 +122,21 @@ def unapplied(files: Sequence[Migration], applied: Sequence[Applied]) -> list[Mi
 
 async def _unapplied(connection: Connection) -> list[Migration]:
     # In a transaction, as everything here: a pooler may change the server connection behind each.
-    async with connection.transaction():
+    async with _transaction(connection):
         table = await connection.fetchval("SELECT to_regclass('syncengine.sync_migration') IS NOT NULL")
         rows = await connection.fetch("SELECT number, name, checksum FROM syncengine.sync_migration") if table else []
     return unapplied(migrations(), [Applied(**row) for row in rows])
+
+
+@asynccontextmanager
+async def _transaction(connection: Connection) -> AsyncIterator[None]:
+    """A transaction in which functions and types are those of Postgres itself: defaults keep those they were made with.
+
+    One inside another is a savepoint.
+    """
+    async with connection.transaction():
+        await connection.execute(statements("connect")["search_path"])
+        yield
 
 
 async def _apply_next(connection: Connection, migration: Migration) -> bool:
@@ -150,7 +163,7 @@ async def _apply_next(connection: Connection, migration: Migration) -> bool:
 
 async def _apply_in_transaction(connection: Connection, migration: Migration) -> bool:
     # A transaction's lock: it cannot outlive the work, and it holds through a pooler in transaction mode.
-    async with connection.transaction():
+    async with _transaction(connection):
         if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
             return False
         return await _apply_locked(connection, migration)
@@ -158,12 +171,16 @@ async def _apply_in_transaction(connection: Connection, migration: Migration) ->
 
 async def _apply_alone(connection: Connection, migration: Migration) -> bool:
     # No transaction to hang the lock on: a session's lock, which needs a connection that keeps its session.
-    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
-        return False
+    await connection.execute(statements("connect")["session_search_path"])
     try:
-        return await _apply_locked(connection, migration)
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+            return False
+        try:
+            return await _apply_locked(connection, migration)
+        finally:
+            await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
     finally:
-        await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+        await connection.execute("RESET search_path")
 
 
 async def _apply_locked(connection: Connection, migration: Migration) -> bool:
@@ -174,7 +191,7 @@ async def _apply_locked(connection: Connection, migration: Migration) -> bool:
     if migration.number not in {file.number for file in await _unapplied(connection)}:
         return False
     await connection.execute(migration.sql)
-    async with connection.transaction():
+    async with _transaction(connection):
         await connection.execute(
             "INSERT INTO syncengine.sync_migration (number, name, checksum) VALUES ($1, $2, $3)",
             migration.number,

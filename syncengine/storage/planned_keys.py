@@ -57,7 +57,7 @@ async def planned_claims(pool: Pool) -> AsyncIterator[Connection]:
             undone = connection.transaction(isolation="read_committed")
             await undone.start()
             try:
-                await connection.execute(_SQL["stay"])
+                await connection.execute(f"{statements('connect')['search_path']}; {_SQL['stay']}")
                 for maker in ("make_claims", "index_by_hash", "index_by_contact", "make_view"):
                     await connection.execute(_SQL[maker])
                 yield connection

@@ -90,6 +90,12 @@ class Source:
     on_replica: bool
     """The server replays another one's log, and cancels statements that stand in its way."""
 
+    @property
+    def equals(self) -> str:
+        """The operator that compares keys; of a type of Postgres's own, none that others planted."""
+        own = self.key_type.startswith("pg_catalog.")
+        return "OPERATOR(pg_catalog.=)" if own else "="
+
     def sql(self, file: str, name: str, *, columns: Sequence[Column] | None = None, **fragments: str) -> str:
         """Return a statement template of ``sql/FILE.sql`` with this source's fragments in it.
 
@@ -102,7 +108,8 @@ class Source:
             key=self.key,
             key_type=self.key_type,
             contact_id=self.contact_id,
+            equals=self.equals,
             hash=self.hash,
-            values=f"row_to_json(ROW({values}))::text",
+            values=f"pg_catalog.row_to_json(ROW({values}))::text",
             **fragments,
         )

@@ -12,7 +12,7 @@ from syncengine.model.contact_ids import LONGEST_KEY, SHORTENED, SHOWN, contact_
 from syncengine.model.http import Json
 from syncengine.model.work import SourceRow
 from syncengine.storage.column_types import Column
-from syncengine.storage.connect import Connection, Pool, transaction
+from syncengine.storage.connect import Connection, Pool, reading
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.patience import Patience, patient
 from syncengine.storage.source import Source
@@ -70,7 +70,7 @@ async def load(connection: Connection, source: Source, contact_ids: Sequence[str
 async def long_keys(connection: Connection, source: Source) -> list[tuple[str, int]]:
     """Return the contact ids of keys that are too long to be kept, with their rows' hashes. Reads the whole source."""
     statement = source.sql("source", "long_keys")
-    async with transaction(connection, read_only=True):
+    async with reading(connection):
         found = await connection.fetch(statement, LONGEST_KEY, SHOWN, SHORTENED)
     return [(row["contact_id"], row["source_hash"]) for row in found]
 
@@ -136,7 +136,7 @@ async def _fetch(
 
 
 async def _select(connection: Connection, statement: str, contact_ids: Sequence[str]) -> list[Any]:
-    async with transaction(connection, read_only=True):
+    async with reading(connection):
         return await connection.fetch(statement, list(contact_ids), LONGEST_ROW)
 
 

@@ -46,7 +46,8 @@ class Scene:
         return {row.contact_id: row for row in await SourceRows(self.source, source).load(contact_ids)}
 
     async def diff(self, source: Source, *, everything: bool = False) -> Found:
-        found = diff(self.state, self.source, source, DESTINATION, everything=everything)
+        together = self.state is self.source
+        found = diff(self.state, self.source, source, DESTINATION, same_database=together, everything=everything)
         ids: dict[BatchKind, list[str]] = {BatchKind.CHANGES: [], BatchKind.REMOVALS: []}
         async for piece in found:
             assert piece.contact_ids

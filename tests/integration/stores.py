@@ -132,7 +132,7 @@ class InPostgres:
     async def diff(self, destination: str = "whatsapp", *, everything: bool = False) -> Compared:
         async with self.pool.acquire() as connection:
             source = await inspect(connection, _CONTACTS)
-        found = diff(self.pool, self.pool, source, destination, everything=everything)
+        found = diff(self.pool, self.pool, source, destination, same_database=True, everything=everything)
         return _compared([piece async for piece in found], found.totals)
 
     async def standing(self, among: Sequence[str] | None = None) -> Mapping[Standing, int]:

@@ -51,7 +51,7 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection[asyncpg.
 
 
 def _fragments(source: Source, bound: str) -> dict[str, str]:
-    known = ("relation", "where", "key", "key_type", "contact_id", "hash", "values")
+    known = ("relation", "where", "key", "key_type", "contact_id", "equals", "hash", "values")
     literals = {"order": source.text_order, "destination": "'whatsapp'", "low": "NULL", "high": bound}
     return {name: getattr(source, name) for name in known} | literals
 

@@ -1,17 +1,54 @@
+-- name: search_path
+-- Functions, operators and types are those of Postgres itself, whatever others planted. Said as a command, which looks
+-- nothing up. Left out, pg_temp would come first for tables and types.
+SET LOCAL search_path = pg_catalog, pg_temp
+
+-- name: session_search_path
+-- The same where there is no transaction.
+SET search_path = pg_catalog, pg_temp
+
 -- name: pin
 -- Settings that decide how values look as text, and how long anything may wait; they end with the transaction, so that
 -- a pooler in transaction mode hands the connection on as it was.
-SELECT set_config('TimeZone', 'UTC', true),
-       set_config('DateStyle', 'ISO, YMD', true),
-       set_config('IntervalStyle', 'iso_8601', true),
-       set_config('extra_float_digits', '1', true),
-       set_config('bytea_output', 'hex', true),
-       set_config('jit', 'off', true),  -- compiling takes longer than any of our statements gains by it
-       set_config('lock_timeout', '60s', true),
-       set_config('idle_in_transaction_session_timeout', '45s', true),  -- a frozen holder goes before a takeover gives up
-       set_config('statement_timeout', '300s', true),
-       -- An intent has to outlive a crash of the server; whoever has turned that off for speed gets it all the same.
-       set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'local'), true);
+SELECT pg_catalog.set_config('TimeZone', 'UTC', true),
+       pg_catalog.set_config('DateStyle', 'ISO, YMD', true),
+       pg_catalog.set_config('IntervalStyle', 'iso_8601', true),
+       pg_catalog.set_config('extra_float_digits', '1', true),
+       pg_catalog.set_config('bytea_output', 'hex', true),
+       pg_catalog.set_config('standard_conforming_strings', 'on', true),
+       pg_catalog.set_config('jit', 'off', true),  -- compiling takes longer than any of our statements gains by it
+       pg_catalog.set_config('lock_timeout', '60s', true),
+       -- A frozen holder goes before a takeover gives up.
+       pg_catalog.set_config('idle_in_transaction_session_timeout', '45s', true),
+       pg_catalog.set_config('statement_timeout', '300s', true)
+
+-- name: pin_writes
+-- An intent has to outlive a crash of the server; whoever has turned that off for speed gets it all the same.
+SELECT set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'local'), true)
 
 -- name: statement_timeout
-SELECT set_config('statement_timeout', $1, true)
+SELECT pg_catalog.set_config('statement_timeout', $1, true)
+
+-- name: begin_reading
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY
+
+-- name: end_reading
+ROLLBACK
+
+-- name: unlock
+SELECT pg_catalog.pg_advisory_unlock_all()
+
+-- name: attempt
+SAVEPOINT attempt
+
+-- name: undo_attempt
+ROLLBACK TO SAVEPOINT attempt
+
+-- name: end_attempt
+RELEASE SAVEPOINT attempt
+
+-- name: backend
+SELECT pg_catalog.pg_backend_pid()
+
+-- name: discard
+DISCARD ALL

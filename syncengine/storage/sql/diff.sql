@@ -1,6 +1,9 @@
 -- The diff. A contact is a candidate when it has no state but `removed`, or when its hash is not the one acknowledged
 -- (for a dead letter: the one refused). So contacts that are `removed` count as if they had no state: back in the
 -- source they are candidates, else they are left alone.
+--
+-- Statements that name {relation} run where the user's search_path holds, so everything of Postgres's own that is not an
+-- exact match is qualified: a function or operator that fits a type better may have been planted in that path.
 
 -- name: lacks_numbers
 -- Whether a contact has no number to be joined by: known under a key that was no integer.
@@ -9,12 +12,12 @@ SELECT EXISTS (
     WHERE destination = $1 AND contact_number IS NULL AND status <> 'removed');
 
 -- name: null_keys
-SELECT count(*) FROM {relation} WHERE {where} AND {key} IS NULL;
+SELECT pg_catalog.count(*) FROM {relation} WHERE {where} AND {key} IS NULL;
 
 -- name: bound
 -- Where the range after $1 ends, so that it holds $2 keys of the source; no row: nowhere.
 SELECT {contact_id} FROM {relation}
-WHERE {key} IS NOT NULL AND ($1::text IS NULL OR {key} > $1::text::{key_type})
+WHERE {key} IS NOT NULL AND ($1::text IS NULL OR {key} OPERATOR(pg_catalog.>) $1::text::{key_type})
 ORDER BY {key} OFFSET $2 - 1 LIMIT 1;
 
 -- name: state_bound_by_number
@@ -31,16 +34,17 @@ ORDER BY contact_id OFFSET $3 - 1 LIMIT 1;
 -- name: range_by_number
 -- What differs after $2, up to and with $3; means nothing when known_contacts reaches $5. A full join cannot become a nested loop, whatever the planner believes of
 -- a state that was just filled. (A second ordered aggregate would cost another 5 %.)
-SELECT count(wanted.key) AS source_rows,
-       count(held.contact_number) AS known_contacts,
-       array_agg(wanted.key::text ORDER BY wanted.key)
+SELECT pg_catalog.count(wanted.key) AS source_rows,
+       pg_catalog.count(held.contact_number) AS known_contacts,
+       pg_catalog.array_agg(wanted.key::text ORDER BY wanted.key)
            FILTER (WHERE wanted.key IS NOT NULL AND ($4 OR wanted.hash IS DISTINCT FROM held.hash)) AS changes,
-       array_agg(held.contact_id)
+       pg_catalog.array_agg(held.contact_id)
            FILTER (WHERE wanted.key IS NULL) AS removals
 FROM (
     SELECT {key}::bigint AS key, {hash} AS hash
     FROM {relation}
-    WHERE {where} AND ($2::bigint IS NULL OR {key} > $2) AND ($3::bigint IS NULL OR {key} <= $3)
+    WHERE {where} AND ($2::bigint IS NULL OR {key} OPERATOR(pg_catalog.>) $2)
+      AND ($3::bigint IS NULL OR {key} OPERATOR(pg_catalog.<=) $3)
 ) AS wanted
 FULL JOIN (
     SELECT contact_number, contact_id, CASE WHEN status = 'dead' THEN rejected_hash ELSE source_hash END AS hash
@@ -51,17 +55,18 @@ FULL JOIN (
 ) AS held ON held.contact_number = wanted.key;
 
 -- name: range_by_text
-SELECT count(wanted.contact_id) AS source_rows,
-       count(held.contact_id) AS known_contacts,
-       array_agg(wanted.contact_id ORDER BY wanted.contact_id)
+SELECT pg_catalog.count(wanted.contact_id) AS source_rows,
+       pg_catalog.count(held.contact_id) AS known_contacts,
+       pg_catalog.array_agg(wanted.contact_id ORDER BY wanted.contact_id)
            FILTER (WHERE wanted.contact_id IS NOT NULL AND ($4 OR wanted.hash IS DISTINCT FROM held.hash)) AS changes,
-       array_agg(held.contact_id)
+       pg_catalog.array_agg(held.contact_id)
            FILTER (WHERE wanted.contact_id IS NULL) AS removals
 FROM (
     SELECT ({contact_id}) COLLATE "C" AS contact_id, {hash} AS hash
     FROM {relation}
     WHERE {where}
-      AND ($2::text IS NULL OR {key} > $2::text::{key_type}) AND ($3::text IS NULL OR {key} <= $3::text::{key_type})
+      AND ($2::text IS NULL OR {key} OPERATOR(pg_catalog.>) $2::text::{key_type})
+      AND ($3::text IS NULL OR {key} OPERATOR(pg_catalog.<=) $3::text::{key_type})
 ) AS wanted
 FULL JOIN (
     SELECT contact_id, CASE WHEN status = 'dead' THEN rejected_hash ELSE source_hash END AS hash
@@ -81,7 +86,8 @@ SELECT {contact_id}, {hash} FROM {relation} WHERE {where} ORDER BY {order};
 -- name: source_stream_range
 SELECT {contact_id}, {hash} FROM {relation}
 WHERE {where}
-  AND ({low} IS NULL OR {key} > {low}::{key_type}) AND ({high} IS NULL OR {key} <= {high}::{key_type})
+  AND ({low} IS NULL OR {key} OPERATOR(pg_catalog.>) {low}::{key_type})
+  AND ({high} IS NULL OR {key} OPERATOR(pg_catalog.<=) {high}::{key_type})
 ORDER BY {key};
 
 -- name: state_stream_by_number

@@ -1,12 +1,18 @@
+-- Statements that name {relation} or somebody's table run where the user's search_path holds; the others where only
+-- Postgres's own functions and operators are found.
+
+-- name: named
+-- The relation that a name means; null when it means none.
+SELECT pg_catalog.to_regclass($1)::oid;
+
 -- name: relation
--- What a relation's name means, quoted for use: no row when it means nothing.
-SELECT c.oid,
-       c.relkind::text AS kind,
+-- A relation, quoted for use.
+SELECT c.relkind::text AS kind,
        format('%I.%I', n.nspname, c.relname) AS relation,
        quote_ident(c.relname) AS alias
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.oid = to_regclass($1);
+WHERE c.oid = $1;
 
 -- name: relations
 -- The names somebody may have meant.
@@ -64,7 +70,7 @@ WITH RECURSIVE asked AS (
     JOIN core USING (position)
     JOIN pg_catalog.pg_type AS t ON t.oid = core.type
 )
-SELECT format('hash_record_extended(ROW(%L::text%s), 0)', $4::text,
+SELECT format('pg_catalog.hash_record_extended(ROW(%L::text%s), 0)', $4::text,
               string_agg(', ' || hashed, '' ORDER BY position)) AS hash,
        coalesce(array_agg(value ORDER BY position), '{}') AS values,
        coalesce(array_agg(type_name ORDER BY position), '{}') AS type_names,
@@ -135,7 +141,7 @@ SELECT key,
        contact_id,
        -- Python compares UTF-8 bytes; "C" compares the bytes of the database's own encoding.
        CASE WHEN getdatabaseencoding() IN ('UTF8', 'SQL_ASCII', 'LATIN1') THEN contact_id || ' COLLATE "C"'
-            ELSE format('convert_to(%s, %L)', contact_id, 'UTF8') END AS text_order,
+            ELSE format('pg_catalog.convert_to(%s, %L)', contact_id, 'UTF8') END AS text_order,
        EXISTS (SELECT FROM usable) AS is_indexed,
        EXISTS (SELECT FROM usable WHERE is_unique) AS is_unique,
        coalesce((SELECT abs(s.correlation) > 0.8
@@ -148,7 +154,7 @@ SELECT key,
        pg_is_in_recovery() AS on_replica
 FROM described
 CROSS JOIN LATERAL (
-    SELECT CASE WHEN type = 'numeric'::regtype THEN format('trim_scale(%s)::text', key) ELSE key || '::text' END
+    SELECT CASE WHEN type = 'numeric'::regtype THEN format('pg_catalog.trim_scale(%s)::text', key) ELSE key || '::text' END
 ) AS canonical (contact_id);
 
 -- name: every_column
@@ -164,8 +170,8 @@ SELECT {contact_id}, {hash}, {values} FROM {relation} WHERE {where} LIMIT 0;
 
 -- name: json_members
 -- How many of some rows with a value hold a list of texts or numbers.
-SELECT count(*) AS looked_at,
-       count(*) FILTER (WHERE jsonb_typeof(value) = 'array'
+SELECT pg_catalog.count(*) AS looked_at,
+       pg_catalog.count(*) FILTER (WHERE jsonb_typeof(value) = 'array'
                           AND NOT jsonb_path_exists(value, 'strict $[*] ? (@.type() != "string" && @.type() != "number")')
                        ) AS lists
 FROM (
@@ -190,9 +196,9 @@ FROM (
 
 -- name: counts_of_unique
 -- The same where an index admits no key twice: nothing is sorted or hashed.
-SELECT count(*) AS rows,
-       count(*) - count({key}) AS nulls,
-       count(*) FILTER (WHERE char_length({contact_id}) > $1) AS long_keys,
+SELECT pg_catalog.count(*) AS rows,
+       pg_catalog.count(*) - pg_catalog.count({key}) AS nulls,
+       pg_catalog.count(*) FILTER (WHERE char_length({contact_id}) > $1) AS long_keys,
        0::bigint AS repeated
 FROM {relation} WHERE {where};
 
@@ -205,14 +211,14 @@ SELECT current_user AS name, CASE WHEN $1::oid <> 0 THEN row_security_active($1:
 SELECT {contact_id} AS contact_id, {hash} AS source_hash,
        (SELECT CASE WHEN char_length(row) <= $2 THEN row END FROM (SELECT {values} OFFSET 0) AS fresh (row)) AS "values"
 FROM {relation}
-WHERE {where} AND {key} = ANY ($1::text[]::{key_type}[]);
+WHERE {where} AND {key} {equals} ANY ($1::text[]::{key_type}[]);
 
 -- name: rows_by_text
 -- The same where a contact id is no text of the key's type (any more).
 SELECT {contact_id} AS contact_id, {hash} AS source_hash,
        (SELECT CASE WHEN char_length(row) <= $2 THEN row END FROM (SELECT {values} OFFSET 0) AS fresh (row)) AS "values"
 FROM {relation}
-WHERE {where} AND {contact_id} = ANY ($1::text[]);
+WHERE {where} AND {contact_id} OPERATOR(pg_catalog.=) ANY ($1::text[]);
 
 -- name: long_keys
 -- Rows under keys that are too long to be kept: the contact id and the hash. $1 the longest that is kept, $2 how much
