@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -12,7 +13,7 @@ import pytest
 
 from syncengine.errors import ConfigError, SchemaOutdated, SourceError, StorageError
 from syncengine.storage import connect as connecting
-from syncengine.storage.connect import connect, open_pool, transaction
+from syncengine.storage.connect import attempt, connect, open_pool, reading, transaction
 from syncengine.storage.failures import describe, storage_errors
 
 
@@ -150,6 +151,85 @@ async def test_a_transaction_has_known_settings_and_leaves_none_behind(database:
         async with pool.acquire() as connection:
             assert await connection.fetch(asked) == before
             assert await connection.fetchval("SELECT count(*) FROM pg_prepared_statements") == 0
+
+
+_HOSTILE = """
+CREATE SEQUENCE numbers;
+CREATE FUNCTION hostile() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM set_config('search_path', 'elsewhere', false), set_config('DateStyle', 'SQL, DMY', false);
+    PERFORM pg_advisory_lock(1);
+    EXECUTE 'PREPARE left_behind AS SELECT 1';
+    PERFORM pg_notify('hostile', 'x');
+    RETURN true;
+END $$;
+"""
+_SESSION = """
+SELECT current_setting('search_path'), current_setting('DateStyle'),
+       (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
+       (SELECT count(*) FROM pg_prepared_statements WHERE name = 'left_behind')
+"""
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_a_source_s_function_does_to_its_session_ends_with_it(database: str, *, fails: bool) -> None:
+    heard: list[object] = []
+    async with open_pool(database, size=1, read_only=True) as pool:
+        listener = await connect(database)
+        await listener.execute(_HOSTILE)
+        await listener.add_listener("hostile", lambda *words: heard.append(words))
+        async with pool.acquire() as connection:
+            before = await connection.fetchrow(_SESSION)
+            statement = "SELECT 1 / (CASE WHEN hostile() THEN $1::integer END)"
+            with pytest.raises(StorageError, match="22012") if fails else nullcontext(), storage_errors():
+                async with reading(connection):
+                    await connection.fetch(statement, 0 if fails else 1)
+            after = await connection.fetchrow(_SESSION)
+            assert before is not None
+            assert after is not None
+            assert tuple(after)[:3] == tuple(before)[:3]  # at the transaction's end, as a pooler needs it
+        async with pool.acquire() as connection:
+            assert await connection.fetchrow(_SESSION) == before
+        assert await listener.fetchval("SELECT 1") == 1
+        assert heard == []
+        await listener.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("statement", ["SELECT nextval('numbers')", "CREATE TEMPORARY TABLE t ()", "DELETE FROM t"])
+async def test_a_source_is_only_read(database: str, statement: str) -> None:
+    connection = await connect(database, read_only=True)
+    try:
+        await connection.execute("CREATE SEQUENCE numbers; CREATE TABLE t ()")
+        with pytest.raises(StorageError, match="25006"), storage_errors():
+            async with reading(connection):
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.mark.asyncio
+async def test_the_state_knows_postgres_s_own_names_alone(database: str) -> None:
+    """Also where another client of a pooler left its own behind, and made a type of that name for itself."""
+    connection = await connect(database)
+    try:
+        await connection.execute(
+            "CREATE SCHEMA elsewhere;"
+            "CREATE FUNCTION elsewhere.now() RETURNS text LANGUAGE sql AS $$SELECT 'planted'$$;"
+            "SET search_path = elsewhere, pg_catalog; CREATE TYPE pg_temp.text AS (planted boolean)"
+        )
+        asked = "SELECT now()::text, pg_typeof(NULL::text)::oid = 25"
+        async with transaction(connection):
+            found = await connection.fetchrow(asked)
+            assert found is not None
+            assert found[0].startswith("20")
+            assert found[1]
+        async with reading(connection):
+            async with attempt(connection, pinned=True):
+                assert (await connection.fetchval("SELECT now()::text")).startswith("20")
+            assert await connection.fetchval("SELECT now()") == "planted"  # theirs is what where and query name
+    finally:
+        await connection.close()
 
 
 @pytest.mark.asyncio
