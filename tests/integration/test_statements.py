@@ -51,8 +51,9 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection[asyncpg.
 
 
 def _fragments(source: Source, bound: str) -> dict[str, str]:
-    known = ("relation", "where", "key", "key_type", "contact_id", "equals", "hash", "values")
+    known = ("relation", "where", "key", "key_type", "contact_id", "equals", "hash")
     literals = {"order": source.text_order, "destination": "'whatsapp'", "low": "NULL", "high": bound}
+    literals |= {"values": "NULL::text", "column": source.key}
     return {name: getattr(source, name) for name in known} | literals
 
 
