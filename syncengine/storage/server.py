@@ -25,7 +25,7 @@ from urllib.parse import quote
 from syncengine.errors import StorageError
 from syncengine.storage.server_binaries import Binaries, find_binaries
 from syncengine.storage.server_lock import Steps, release_lock, take_lock
-from syncengine.storage.server_process import failure, hand_over, identity, spawn
+from syncengine.storage.server_process import failure, hand_over, identity, own_users, spawn
 
 _POLL = 0.01
 _START_PATIENCE = 120.0
@@ -80,6 +80,7 @@ def start(folder: Path, *, durable: bool) -> Steps[Server]:
     folder = folder.absolute()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _close_to_others(folder)
         lock = yield from take_lock(folder / "lock", folder / "data" / "postmaster.pid")
         try:
             return (yield from _start_locked(folder, binaries, lock, durable=durable))
@@ -88,6 +89,19 @@ def start(folder: Path, *, durable: bool) -> Steps[Server]:
             raise
     except OSError as error:
         raise StorageError(f"The embedded Postgres in {folder} cannot be started: {error}") from error
+
+
+def _close_to_others(folder: Path) -> None:
+    """Let nobody else into the folder, whoever could before. Raises StorageError for what somebody else left there."""
+    owners = own_users()
+    for path in (folder, folder.resolve(), *folder.iterdir()):
+        if path.lstat().st_uid not in owners:
+            raise StorageError(
+                f"{path}, wanted for the embedded Postgres, belongs to somebody else: remove it, run as its owner, or "
+                "set database: to the URL of a server"
+            )
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
 
 
 def _start_locked(folder: Path, binaries: Binaries, lock: int, *, durable: bool) -> Steps[Server]:

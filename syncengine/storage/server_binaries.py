@@ -11,6 +11,7 @@ from pathlib import Path
 
 from syncengine.errors import StorageError
 from syncengine.storage.connect import OLDEST
+from syncengine.storage.server_process import child_environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,14 @@ def _from_path() -> Path | None:
 
 def _major(postgres: Path) -> int:
     try:
-        answer = subprocess.run([postgres, "--version"], capture_output=True, text=True, check=True, timeout=30)  # noqa: S603 - a program found above
+        answer = subprocess.run(  # noqa: S603 - a program found above
+            [postgres, "--version"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+            env=child_environment(),
+        )
     except (OSError, subprocess.SubprocessError) as error:
         raise StorageError(
             f"The Postgres to embed does not run on this machine ({postgres}: {error}). "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,6 +16,16 @@ if sys.platform != "win32":
 
 _CHILD = Path(__file__).with_name("server_child.py")
 _LOG_LINES = 8
+_UNPRIVILEGED = ("postgres", "nobody")
+"""Accounts that Postgres can run as where we are root."""
+
+
+_INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
+
+
+def child_environment() -> dict[str, str]:
+    """Return what a program of Postgres needs of our environment: no vendor's token, no database's password."""
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ} | {"LC_ALL": "C"}
 
 
 def identity() -> str:
@@ -22,14 +33,24 @@ def identity() -> str:
     if os.geteuid() != 0:
         return "same"
     probe = subprocess.run(  # noqa: S603 - our own script
-        _command("mapped", ()), stdin=subprocess.DEVNULL, capture_output=True, check=False
+        _command("mapped", ()), stdin=subprocess.DEVNULL, capture_output=True, check=False, env=child_environment()
     )
     return "mapped" if probe.returncode == 0 else _unprivileged_user()
 
 
+def own_users() -> frozenset[int]:
+    """Return the uids that what we wrote may belong to: ours, and as root those that Postgres runs as."""
+    mine = {os.geteuid()}
+    if os.geteuid() == 0:
+        for name in _UNPRIVILEGED:
+            with contextlib.suppress(KeyError):
+                mine.add(pwd.getpwnam(name).pw_uid)
+    return frozenset(mine)
+
+
 def _unprivileged_user() -> str:
     """Containers often refuse user namespaces; there, another account has to do."""
-    for name in ("postgres", "nobody"):
+    for name in _UNPRIVILEGED:
         try:
             account = pwd.getpwnam(name)
         except KeyError:
@@ -56,14 +77,13 @@ def spawn(program: Sequence[str | Path], *, to: str, log: Path, keep: int) -> su
 
     It gets a session of its own, so that the Ctrl-C meant for us does not stop it first, and the descriptor ``keep``.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - our own script, which becomes the program
             _command(to, program),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=child_environment(),
             pass_fds=(keep,),
             start_new_session=True,
         )

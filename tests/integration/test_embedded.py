@@ -55,6 +55,35 @@ def _ask(dsn: str, query: str) -> str:
     return asyncio.run(ask())
 
 
+def test_a_folder_that_is_open_to_all_is_closed(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o777)
+    with embedded_sync(folder, durable=False) as dsn:
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert _ask(dsn, "SELECT 1") == "1"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("theirs", [".", "data", "log"])
+def test_what_somebody_else_left_is_not_used(folder: Path, theirs: str) -> None:
+    folder.mkdir()
+    planted = folder / theirs
+    planted.mkdir(exist_ok=True)
+    os.chown(planted, 54321, 54321)
+    with pytest.raises(StorageError, match="belongs to somebody else"), embedded_sync(folder, durable=False):
+        pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_server_s_environment_holds_no_secret(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESPOND_IO_TOKEN", "a-token-to-look-for")
+    monkeypatch.setenv("PGPASSWORD", "a-token-to-look-for")
+    with embedded_sync(folder, durable=False):
+        environment = Path(f"/proc/{_server_pid(folder)}/environ").read_bytes()
+    assert b"LC_ALL=C" in environment
+    assert b"a-token-to-look-for" not in environment
+
+
 def _server_pid(folder: Path) -> int:
     return int((folder / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
 

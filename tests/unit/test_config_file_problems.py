@@ -89,7 +89,7 @@ def test_what_a_source_lacks_is_told_where_it_is_needed(tmp_path: Path, source: 
             "fields: {a: b, a: c}",
             'is no valid YAML: "a" stands there twice (line 1, column 16)',
         ),
-        ("- vendor: charles", "has to be a mapping of keys to values"),
+        ("- vendor: charles", "has to be a mapping of keys to values (line 1, column 1)"),
         (
             "fields:\n\tname: name",
             (

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from syncengine.config_yaml import fill_in, read_yaml
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.http import Json
+
+BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40))
+BOMB_OF_MERGES = "a0: &a0 {x: 1}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 40)
+)
 
 
 def read(folder: Path, text: str | bytes) -> dict[str, Json]:
@@ -67,18 +76,86 @@ def test_an_empty_file_is_an_empty_mapping_and_a_mark_is_skipped(tmp_path: Path)
         ("a: {key: ${KEY}}\n", r"inside \{ \} a \$\{NAME\} needs quotes"),
         ("a: [1\n", r"is no valid YAML: .*line 2"),
         ("[a]: 1\n", "a key has to be text"),
-        ("- a\n", "has to be a mapping"),
+        ("? {a: b}\n: 1\n", "a key has to be text"),
+        ("- a\n", r"has to be a mapping of keys to values \(line 1, column 1\)"),
+        ("just words\n", "has to be a mapping"),
         ("1: a\n", "has to be a mapping"),
-        ("a: &a [*a]\n", "holds itself"),
-        (b"a: \xff\n", "not UTF-8"),
-        ("a: \x01\n", "characters YAML does not allow"),
-        ("a: !!python/object/apply:os.system [x]\n", "could not determine a constructor"),
+        ("a:\n  b: 1\n  'b': 2\n", r'"b" stands there twice \(line 3, column 3\)'),
+        ("a: *none\n", r"undefined alias.*\(line 1, column 4\)"),
+        # what holds itself, or becomes huge
+        ("a: &a [*a]\n", r"holds itself: .* \(line 1, column 4\)"),
+        ("a: 1\nb: &b\n  c: {d: *b}\n", r"holds itself: .* \(line 2, column 4\)"),
+        ("a: &a\n  <<: *a\n", "holds itself"),
+        (BOMB, r"holds more than 50,000 values, aliases written out \(line \d+, column \d+\)"),
+        (BOMB_OF_MERGES, r"holds more than 50,000 values"),
+        ("a: " + "[" * 60 + "]" * 60, r"nests deeper than 50 levels \(line 1, column 53\)"),
+        ("a: " + "[" * 50_000, r"nests deeper than 50 levels \(line 1, column 53\)"),
+        ("".join(f"{' ' * level}a:\n" for level in range(500)), r"nests deeper than 50 levels \(line 51, "),
+        ("a: " + "{a: " * 3000, r"nests deeper than 50 levels \(line 1"),
+        (b"a: 1\n" + b"# padding\n" * 200_000, "larger than 1,000,000 bytes"),
+        # tags
+        ("a: !!int abc\n", r"holds a value that is no !!int \(line 1, column 4\)"),
+        ("a: !!float x\n", "is no !!float"),
+        ("a: !!float .nan\n", "is no !!float"),
+        ("a: !!bool maybe\n", "is no !!bool"),
+        ("a: !!null x\n", "is no !!null"),
+        ("a: !!int [1]\n", "the tag !!int, which is not used here"),
+        ("a: !!seq {b: c}\n", "the tag !!seq, which is not used here"),
+        ("a: 1\nb: !!binary aGVsbG8=\n", r"the tag !!binary, which is not used here \(line 2, column 4\)"),
+        ("a: !!binary ä\n", "the tag !!binary"),
+        ("a: !!timestamp 2025-99-99\n", "the tag !!timestamp"),
+        ("a: !!set {b}\n", "the tag !!set"),
+        ("a: !!omap [b: c]\n", "the tag !!omap"),
+        ("a: !!pairs [b: c]\n", "the tag !!pairs"),
+        ("a: !mine b\n", "the tag !mine"),
+        ("!!int 5\n", "has to be a mapping"),
+        ("a: !!python/object/apply:os.system [x]\n", "the tag !!python/object/apply:os.system, which is not used"),
+        ("a: !!python/name:os.system\n", "the tag !!python/name:os.system"),
+        ("!!python/none x: 1\n", "the tag !!python/none"),
+        # numbers that are none anywhere else
+        ("a: 99999999999999999999999\n", r"a number too large .* \(line 1, column 4\)"),
+        ("a: " + "9" * 10_000 + "\n", "a number too large"),
+        ("a: -9223372036854775809\n", "a number too large"),
+        ("a: 1e999\n", "a number too large"),
+        # characters
+        (b"a: 1\nb: \xff\n", r"it is not UTF-8 \(line 2\); save it"),
+        ("a: 1\n".encode("utf-16"), r"it is not UTF-8 \(line 1\)"),
+        ("a: \x01\n", r"a character that YAML does not allow \(line 1\)"),
+        ("a: 1\nb: \0\n", r"a character that YAML does not allow \(line 2\)"),
+        ("a: 1\nb: \x1b[31m\n", r"a character that YAML does not allow \(line 2\)"),
+        ('a: 1\nb: "\\0"\n', r"holds a character that no text may hold .* \(line 2, column 4\)"),
+        ('a: "\\ud800"\n', "holds a character that no text may hold"),
+        ('"\\0": a\n', "holds a character that no text may hold"),
+        ('a: 1\nb: "\\U00110000"\n', r"that there is not \(line 2, "),
+        ("%YAML 9.0\n---\na: 1\n", r"line 1"),
+        ("a: 'b\n", "a quote is not closed"),
+        ("a: @b\n", r"\(line 1, column 4\)"),
+        ("a: %b\n", r"\(line 1, column 4\)"),
+        ("a: `b\n", r"\(line 1, column 4\)"),
+        ("a: 1\n...\nb: 2\n", r"\(line 3|another document"),
     ],
 )
 def test_what_cannot_be_used_is_told_with_its_place(tmp_path: Path, text: str | bytes, what: str) -> None:
     with pytest.raises(ConfigError, match=what) as told:
         read(tmp_path, text)
-    assert str(tmp_path / "it.yaml") in str(told.value)
+    (problem,) = told.value.problems
+    assert problem.where == str(tmp_path / "it.yaml")
+    assert "\n" not in problem.what
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.sampled_from("ab:-[]{}&*!<>|?'\"#%@`,. \n\t\\0é\ud7ff19~") | st.characters(), max_size=40))
+def test_any_text_is_read_or_told(text: str) -> None:
+    with TemporaryDirectory() as folder, suppress(ConfigError):
+        read(Path(folder), text.encode("utf-8", "surrogatepass"))
+
+
+def test_what_is_no_ordinary_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="it is no ordinary file"):
+        read_yaml(Path("/dev/null"))
+    (tmp_path / "loop.yaml").symlink_to(tmp_path / "loop.yaml")
+    with pytest.raises(ConfigError, match="cannot be read: Too many levels"):
+        read_yaml(tmp_path / "loop.yaml")
 
 
 def test_a_folder_and_a_missing_file_are_told(tmp_path: Path) -> None:
@@ -106,6 +183,11 @@ def test_a_variable_that_is_missing_is_named(environ: dict[str, str], what: str)
     _, (problem,) = filled({"settings": {"key": "${A}"}}, **environ)
     assert problem.where == "it.yaml: settings.key"
     assert what in problem.what
+
+
+def test_a_variable_of_other_bytes_is_named() -> None:
+    _, (problem,) = filled("${A}", A="caf\udce9")
+    assert problem.what == "the environment variable A holds bytes that are not UTF-8"
 
 
 def test_a_broken_variable_is_told() -> None:
