@@ -9,8 +9,8 @@ from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
 from syncengine.errors import BrakeApplied
 from syncengine.model.http import Json
-from syncengine.model.work import DiffTotals
-from syncengine.planning.brakes import EMPTY_SOURCE, Allowance, Allowances, Brake, of_survey, of_totals
+from syncengine.model.work import Scope
+from syncengine.planning.brakes import EMPTY_SOURCE, Allowance, Allowances, Brake, grown, of_scope, of_survey
 from syncengine.planning.survey import Survey
 from syncengine.storage.runs import Identity, holders, remembered
 
@@ -54,20 +54,31 @@ def _told(name: str, was: Json, now: Json) -> Iterator[str]:
         yield f"{name} was {was} and is now {now}"
 
 
-def brake_on_totals(destination: DestinationConfig, totals: DiffTotals, request: Request) -> None:
+def brake_on_scope(destination: DestinationConfig, scope: Scope, request: Request) -> None:
     """Raise BrakeApplied when what the diff found is drastic."""
     options = destination.options
-    _apply(destination, of_totals(totals, options.on_removed, _allowances(destination), request.accept), request)
+    _apply(destination, of_scope(scope, options.on_removed, _allowances(destination), request.accept), request)
 
 
 async def brake_on_survey(
-    destination: DestinationConfig, databases: Databases, survey: Survey, totals: DiffTotals, request: Request
+    destination: DestinationConfig, databases: Databases, survey: Survey, scope: Scope, request: Request
 ) -> None:
     """Raise BrakeApplied when what the run would do to its contacts, taken together, is drastic."""
     allowances = _allowances(destination)
     enough = [name for name, number in survey.nulls.items() if number >= allowances.nulls.at_least]
     had = await holders(databases.state, destination.name, enough) if enough else {}
-    _apply(destination, of_survey(survey, totals, had, allowances, request.accept), request)
+    _apply(destination, of_survey(survey, scope, had, allowances, request.accept), request)
+
+
+def compared_as_a_whole(destination: DestinationConfig, scope: Scope, request: Request) -> bool:
+    """Tell whether the next run may take the source's present size for granted.
+
+    A retry did not count it. A limited run that leaves most of a surprising growth to the next one has not been asked
+    about it either.
+    """
+    if request.retry_of is not None:
+        return False
+    return request.limit is None or not grown(scope, scope.source_rows, _allowances(destination).creates)
 
 
 def _allowances(destination: DestinationConfig) -> Allowances:

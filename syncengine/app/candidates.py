@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from syncengine.app.brakes import brake_on_totals
+from syncengine.app.brakes import brake_on_scope
 from syncengine.app.databases import Databases, placed
 from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
 from syncengine.model.contact_ids import contact_id_of
-from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind
+from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind, Scope
 from syncengine.storage.diff import diff
-from syncengine.storage.runs import known_contacts, unmade
+from syncengine.storage.runs import compared_rows, known_contacts, unmade
 from syncengine.storage.source import Source
 
 
@@ -19,7 +19,7 @@ class Candidates:
     """Found by the diff, by a former run's outcomes, or named by hand."""
 
     def __init__(self, destination: DestinationConfig, databases: Databases, source: Source, request: Request) -> None:
-        self.totals: DiffTotals | None = None
+        self.scope: Scope | None = None
         """What was counted, once all were read; None for contacts named by hand, which no brake judges."""
         self._destination = destination
         self._databases = databases
@@ -35,8 +35,8 @@ class Candidates:
         found = self._again() if self._request.retry_of is not None else self._differing()
         async for piece in found:
             yield piece
-        assert self.totals is not None
-        brake_on_totals(self._destination, self.totals, self._request)
+        assert self.scope is not None
+        brake_on_scope(self._destination, self.scope, self._request)
 
     async def _again(self) -> AsyncIterator[DiffSlice]:
         state, run_id = self._databases.state, self._request.retry_of
@@ -45,9 +45,9 @@ class Candidates:
         for piece in found:
             yield piece
         known = await known_contacts(state, self._destination.name)
-        removed = sum(len(piece.contact_ids) for piece in found if piece.kind is BatchKind.REMOVALS)
+        removed = [await self._removed(piece) for piece in found]
         # The former run may have died before its brakes could judge it. Its source was not counted, and is not now.
-        self.totals = DiffTotals(source_rows=known, known_contacts=known, removed=removed)
+        self.scope = Scope(source_rows=known, known=known, removed=sum(removed))
 
     async def _differing(self) -> AsyncIterator[DiffSlice]:
         differ = diff(
@@ -58,10 +58,31 @@ class Candidates:
             same_database=not self._destination.source.database,
             everything=self._request.kind is RunKind.BACKFILL,
         )
+        removed = 0
         with placed(self._destination):
             async for piece in differ:
+                removed += await self._removed(piece)
                 yield piece
-        self.totals = differ.totals
+        self.scope = await self._scope_of(differ.totals, removed)
+
+    async def _removed(self, piece: DiffSlice) -> int:
+        """Number those whom the vendor holds and the source does not select any more."""
+        if piece.kind is not BatchKind.REMOVALS:
+            return 0
+        return await known_contacts(self._databases.state, self._destination.name, piece.contact_ids)
+
+    async def _scope_of(self, totals: DiffTotals, removed: int) -> Scope:
+        if not totals.changed and not totals.removed:
+            return Scope(source_rows=totals.source_rows)  # nothing to judge: the state need not be counted
+        state, name = self._databases.state, self._destination.name
+        unseen = totals.source_rows - (totals.known_contacts - totals.removed)
+        return Scope(
+            source_rows=totals.source_rows,
+            known=await known_contacts(state, name),
+            removed=removed,
+            unseen=None if self._request.limit is None else unseen,
+            compared_rows=await compared_rows(state, name),
+        )
 
 
 async def cut(found: AsyncIterator[DiffSlice], size: int, limit: int | None) -> AsyncIterator[DiffSlice]:

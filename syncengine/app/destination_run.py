@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, task_of
-from syncengine.app.brakes import brake_on_survey, identity_of, refuse_changes
+from syncengine.app.brakes import brake_on_survey, compared_as_a_whole, identity_of, refuse_changes
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.remarks import remarks
@@ -25,12 +25,12 @@ from syncengine.engine.tally import Tally
 from syncengine.errors import RunRefused, RunStopped, StorageError
 from syncengine.model.events import Event, Tell
 from syncengine.model.reports import Noteworthy, Progress, RunReport
-from syncengine.model.work import BatchKind, DiffTotals, Standing
+from syncengine.model.work import BatchKind, Scope, Standing
 from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
 from syncengine.storage.contacts import Contacts
 from syncengine.storage.keys import Keys
-from syncengine.storage.runs import Batches, finish_run, notes, start_run
+from syncengine.storage.runs import Batches, finish_run, note_compared_rows, notes, start_run
 from syncengine.storage.source import KeyKind, Source
 from syncengine.storage.source_rows import SourceRows
 from syncengine.storage.standing import number_standing
@@ -169,7 +169,7 @@ async def _prepared(run: _Run, batch_size: int) -> int:
         await run.batches.add(piece.kind, piece.contact_ids)
         total += len(piece.contact_ids)
     total += await claim_keys(run.preparer, run.keys, run.batches)
-    await _survey(run, candidates.totals)
+    await _survey(run, candidates.scope)
     return total
 
 
@@ -221,14 +221,17 @@ def _started(destination: DestinationConfig, run_id: int, request: Request, prog
     return tell
 
 
-async def _survey(run: _Run, totals: DiffTotals | None) -> None:
-    """Raise BrakeApplied when the run would do something drastic to what is known."""
-    if totals is None or not totals.known_contacts:
+async def _survey(run: _Run, scope: Scope | None) -> None:
+    """Raise BrakeApplied when the run would do something drastic to what is known; else note what it compared."""
+    if scope is None:
         return
-    survey = Survey()
-    async for batch in run.batches.waiting():
-        await run.preparer.survey(batch, survey)
-    await brake_on_survey(run.destination, run.databases, survey, totals, run.request)
+    if scope.known:
+        survey = Survey()
+        async for batch in run.batches.waiting():
+            await run.preparer.survey(batch, survey)
+        await brake_on_survey(run.destination, run.databases, survey, scope, run.request)
+    if compared_as_a_whole(run.destination, scope, run.request):
+        await note_compared_rows(run.account.fence, run.destination.name, scope.source_rows)
 
 
 async def claim_keys(preparer: Preparer, keys: Keys | None, batches: Batches) -> int:

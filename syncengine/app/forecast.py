@@ -123,8 +123,8 @@ async def _plan(
             forecast.add(prepared, stood)
             if keys:
                 await keys.reach([job.state.contact_id for job in prepared.jobs if not job.refusal])
-        if candidates.totals is not None:
-            await brake_on_survey(destination, databases, survey, candidates.totals, request)
+        if candidates.scope is not None and candidates.scope.known:
+            await brake_on_survey(destination, databases, survey, candidates.scope, request)
     except BrakeApplied as brake:
         return forecast.report(brake=brake)
     except RunRefused as refused:

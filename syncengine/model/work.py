@@ -170,9 +170,24 @@ class DiffTotals:
 
     source_rows: int = 0
     known_contacts: int = 0
-    """Contacts with a state that is not ``removed``."""
+    """Contacts with a state that is not ``removed``, whether anything of them ever reached the vendor or not."""
     changed: int = 0
     removed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a run is about as a whole: the numbers that brakes compare with each other."""
+
+    source_rows: int = 0
+    known: int = 0
+    """Contacts that the vendor is known to hold, those about to be removed among them."""
+    removed: int = 0
+    """Of these, the ones that the source does not select any more."""
+    unseen: int | None = None
+    """Rows that nothing was ever sent about; None where the run is about all of them anyway."""
+    compared_rows: int | None = None
+    """Rows of the source when a run last compared all of it and passed its brakes; None: no run did yet."""
 
 
 @dataclass(frozen=True, slots=True)

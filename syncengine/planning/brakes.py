@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from syncengine.model.mapping import OnRemoved
-from syncengine.model.work import DiffTotals
+from syncengine.model.work import Scope
 from syncengine.planning.survey import Survey
 
 EMPTY_SOURCE = "empty_source"
@@ -50,27 +50,36 @@ class Brake:
     """What would have happened, and what is allowed."""
 
 
-def of_totals(totals: DiffTotals, policy: OnRemoved, allowances: Allowances, accepted: AbstractSet[str]) -> list[Brake]:
+def of_scope(scope: Scope, policy: OnRemoved, allowances: Allowances, accepted: AbstractSet[str]) -> list[Brake]:
     """The brakes that the diff alone trips."""
-    known = totals.known_contacts
-    if known and not totals.source_rows:
+    known = scope.known
+    if known and not scope.source_rows:
         if EMPTY_SOURCE in accepted:
             return []  # what was accepted is that they all go
         told = f"the source is empty, while {known} contacts are known here: {_would(policy, known)}"
         return [Brake(EMPTY_SOURCE, told)]
-    return [brake for brake in _of_totals(totals, policy, allowances) if brake.name not in accepted]
+    return [brake for brake in _of_scope(scope, policy, allowances) if brake.name not in accepted]
 
 
 def of_survey(
-    survey: Survey, totals: DiffTotals, had: Mapping[str, int], allowances: Allowances, accepted: AbstractSet[str]
+    survey: Survey, scope: Scope, had: Mapping[str, int], allowances: Allowances, accepted: AbstractSet[str]
 ) -> list[Brake]:
     """The brakes that the run's contacts trip. ``had``: field to the contacts known to have a value."""
-    return [brake for brake in _of_survey(survey, totals, had, allowances) if brake.name not in accepted]
+    return [brake for brake in _of_survey(survey, scope, had, allowances) if brake.name not in accepted]
 
 
-def _of_totals(totals: DiffTotals, policy: OnRemoved, allowances: Allowances) -> Iterator[Brake]:
-    known, removed = totals.known_contacts, totals.removed
-    less = known - totals.source_rows
+def grown(scope: Scope, creates: int, allowed: Allowance) -> bool:
+    """Tell whether so many creates come from growth of the source that is a surprise.
+
+    What an unfinished first sync still has to create is none: the source held it when it was last compared.
+    """
+    before = scope.compared_rows
+    return before is not None and allowed.exceeded(min(creates, scope.source_rows - before), before)
+
+
+def _of_scope(scope: Scope, policy: OnRemoved, allowances: Allowances) -> Iterator[Brake]:
+    known, removed = scope.known, scope.removed
+    less = known - scope.source_rows
     if policy is not OnRemoved.IGNORE and allowances.removals.exceeded(removed, known):
         yield Brake(
             REMOVALS,
@@ -80,20 +89,37 @@ def _of_totals(totals: DiffTotals, policy: OnRemoved, allowances: Allowances) ->
     elif allowances.shrunk_source.exceeded(less, known):
         yield Brake(
             SHRUNK_SOURCE,
-            f"the source has {totals.source_rows} rows, {less / known:.1%} fewer than the {known} contacts known here, "
+            f"the source has {scope.source_rows} rows, {less / known:.1%} fewer than the {known} contacts known here, "
             f"and {_would(policy, removed)}: is the source complete? "
             f"The brake allows {allowances.shrunk_source.share:.0%}",
         )
 
 
-def _of_survey(survey: Survey, totals: DiffTotals, had: Mapping[str, int], allowances: Allowances) -> Iterator[Brake]:
-    known, creates = totals.known_contacts, allowances.creates
-    if known and creates.exceeded(survey.creates, known):
+def _of_creates(survey: Survey, scope: Scope, allowed: Allowance) -> Iterator[Brake]:
+    known, removed = scope.known, scope.removed
+    unknown = survey.creates if scope.unseen is None else scope.unseen
+    would = f"the run would have created {survey.creates} contacts, while {known} are known here"
+    if min(removed, unknown) > allowed.share * known:
         yield Brake(
             CREATES,
-            f"the run would have created {survey.creates} contacts, while {known} are known here: did the keys of the "
-            f"source change? The brake allows {creates.share:.0%}, or {creates.at_least - 1}",
+            f"{would}: {removed} of these ({removed / known:.1%}) are no longer in the source, and {unknown} that are "
+            "not known came in their place. Did its key column change, or where? Then people would be there twice. "
+            f"The brake allows {allowed.share:.0%}",
         )
+    elif grown(scope, survey.creates, allowed):
+        before = scope.compared_rows or 0
+        more = scope.source_rows - before
+        yield Brake(
+            CREATES,
+            f"{would}: the source has {scope.source_rows} rows, {more} more than the {before} it had when a run last "
+            f"compared it. Was something loaded twice, or where widened? The brake allows {allowed.share:.0%} more, "
+            f"or {allowed.at_least - 1}",
+        )
+
+
+def _of_survey(survey: Survey, scope: Scope, had: Mapping[str, int], allowances: Allowances) -> Iterator[Brake]:
+    known = scope.known
+    yield from _of_creates(survey, scope, allowances.creates)
     for name, number in sorted(survey.nulls.items()):
         holders = had.get(name, number)
         if allowances.nulls.exceeded(number, holders):

@@ -169,11 +169,27 @@ async def notes_left(pool: Pool, run_id: int, most: int = NOTES) -> int:
             return max(0, int(await connection.fetchval(_SQL["noteworthy_number"], run_id)) - most)
 
 
-async def known_contacts(pool: Pool, destination: str) -> int:
-    """How many contacts have a state that is not ``removed``."""
+async def known_contacts(pool: Pool, destination: str, among: Sequence[str] | None = None) -> int:
+    """Number the contacts that the vendor is known to hold; ``among`` numbers these only."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
-            return int(await connection.fetchval(_SQL["known_contacts"], destination))
+            if among is None:
+                return int(await connection.fetchval(_SQL["known_contacts"], destination))
+            return int(await connection.fetchval(_SQL["known_among"], destination, list(among)))
+
+
+async def compared_rows(pool: Pool, destination: str) -> int | None:
+    """Rows of the source when a run last compared all of it and passed its brakes; None: no run did yet."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            number: int | None = await connection.fetchval(_SQL["compared_rows"], destination)
+    return number
+
+
+async def note_compared_rows(fence: Fence, destination: str, rows: int) -> None:
+    """Note how many rows the source has, for the next run to compare with."""
+    async with fence.writing() as connection:
+        await connection.execute(_SQL["note_compared_rows"], destination, rows)
 
 
 async def holders(pool: Pool, destination: str, fields: Sequence[str]) -> dict[str, int]:

@@ -15,8 +15,10 @@ _SQL = statements("standing")
 
 async def number_standing(pool: Pool, destination: str, among: Sequence[str] | None = None) -> Counter[Standing]:
     """Count the standing contacts of a destination by reason; ``among`` counts these contacts only."""
-    contact_ids = None if among is None else list(among)
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
-            rows = await connection.fetch(_SQL["number_standing"], destination, contact_ids)
+            if among is None:
+                rows = await connection.fetch(_SQL["standing"], destination)
+            else:
+                rows = await connection.fetch(_SQL["standing_among"], destination, list(among))
     return Counter({Standing(row["standing"]): row["number"] for row in rows})

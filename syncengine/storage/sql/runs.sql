@@ -85,7 +85,20 @@ SELECT coalesce(sum(cardinality(contact_ids)), 0)::bigint FROM syncengine.sync_b
 WHERE run_id = $1 AND status = 'waiting'
 
 -- name: known_contacts
-SELECT count(*) FROM syncengine.sync_state WHERE destination = $1 AND status <> 'removed'
+-- Those the vendor is known to hold. Of others something was planned, refused or sent without an answer.
+SELECT count(*) FROM syncengine.sync_state
+WHERE destination = $1 AND status <> 'removed' AND external_id IS NOT NULL
+
+-- name: known_among
+SELECT count(*) FROM syncengine.sync_state
+WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND status <> 'removed' AND external_id IS NOT NULL
+
+-- name: compared_rows
+SELECT compared_rows FROM syncengine.sync_destination WHERE destination = $1
+
+-- name: note_compared_rows
+UPDATE syncengine.sync_destination SET compared_rows = $2
+WHERE destination = $1 AND compared_rows IS DISTINCT FROM $2
 
 -- name: holders
 SELECT held.key AS field, count(*) AS number

@@ -1,0 +1,45 @@
+"""The brake for creates: what an unfinished first sync has left to do is none of its business."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncengine.model.mapping import OnRemoved
+from syncengine.model.work import Scope
+from syncengine.planning.brakes import Allowances, of_scope, of_survey
+from syncengine.planning.survey import Survey
+
+SCOPES = {
+    "first run": (Scope(5000, 0, 0), 5000, False),
+    "after one contact": (Scope(5000, 1, 0), 4999, False),
+    "interrupted": (Scope(5000, 2000, 0, compared_rows=5000), 3000, False),
+    "never compared, half known": (Scope(5000, 2500, 0), 2500, False),
+    "interrupted, and the source has grown by a third": (Scope(6500, 2000, 0, compared_rows=5000), 4500, False),
+    "grown by more than half": (Scope(7501, 5000, 0, compared_rows=5000), 2501, True),
+    "grown by half": (Scope(7500, 5000, 0, compared_rows=5000), 2500, False),
+    "grown ninefold, but small": (Scope(900, 100, 0, compared_rows=100), 800, False),
+    "grown by 1000 from next to nothing": (Scope(1005, 5, 0, compared_rows=5), 1000, True),
+    "grown, and all but a few are there already": (Scope(9000, 8900, 0, compared_rows=5000), 100, False),
+    "shrunk, then back": (Scope(5000, 4000, 0, compared_rows=5000), 1000, False),
+    "other keys": (Scope(5000, 5000, 5000, compared_rows=5000), 5000, True),
+    "other keys for five": (Scope(5, 5, 5, compared_rows=5), 5, True),
+    "other keys after one contact": (Scope(5000, 1, 1), 5000, True),
+    "other keys for half": (Scope(100, 100, 50, compared_rows=100), 50, False),
+    "other keys for more than half": (Scope(100, 100, 51, compared_rows=100), 51, True),
+    "many leave, few come": (Scope(50, 100, 60, compared_rows=100), 10, False),
+    "other keys, and a limit of one": (Scope(100, 100, 100, unseen=100, compared_rows=100), 1, True),
+    "a limit in a first sync": (Scope(5000, 10, 0, unseen=4990), 10, False),
+}
+
+
+@pytest.mark.parametrize("name", SCOPES)
+def test_the_brake_for_creates(name: str) -> None:
+    scope, creates, stops = SCOPES[name]
+    brakes = of_survey(Survey(creates=creates), scope, {}, Allowances(), frozenset())
+    assert [brake.name for brake in brakes] == (["creates"] if stops else [])
+    assert of_survey(Survey(creates=creates), scope, {}, Allowances(), frozenset({"creates"})) == []
+
+
+def test_whom_no_vendor_ever_held_is_missed_by_no_brake() -> None:
+    for scope in (Scope(0, 0, 0), Scope(100, 0, 0)):
+        assert of_scope(scope, OnRemoved.DELETE, Allowances(), frozenset()) == []
