@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 from syncengine.model.capabilities import Capabilities, matches
 from syncengine.model.contact import Known, MatchKey
 from syncengine.model.mapping import Mapping
+from syncengine.model.phone_email import email_forms, phone_forms
 from syncengine.planning.normalise import text
 
 
 def key_hash(key: MatchKey) -> bytes:
-    """16 bytes of SHA-256 over field and value."""
-    return hashlib.sha256(f"{key.field}\0{key.value}".encode()).digest()[:16]
+    """16 bytes of SHA-256 over field and value: the same for all values by which a vendor knows one person."""
+    return hashlib.sha256(f"{key.field}\0{_person(key.value)}".encode()).digest()[:16]
+
+
+def _person(value: str) -> str:
+    """One of the spellings of an address, or of the numbers by which WhatsApp may know one person."""
+    if "@" in value:
+        return email_forms(value)[0]
+    if _OF_TWO_FORMS.fullmatch(value):
+        return "+" + min(phone_forms(value[1:]))
+    return value
+
+
+_OF_TWO_FORMS = re.compile(r"\+5[245][0-9]{10,11}")
+"""Numbers of Mexico, Argentina and Brazil."""
 
 
 def hashes(keys: Sequence[MatchKey]) -> list[bytes]:

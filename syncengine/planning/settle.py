@@ -10,6 +10,7 @@ from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.capabilities import Capabilities, matches
 from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending, Remote
 from syncengine.model.http import Json
+from syncengine.model.phone_email import phone_digits, phone_forms
 from syncengine.planning.normalise import text
 from syncengine.planning.plan import Plan
 
@@ -67,6 +68,8 @@ def _guarded(desired: Desired, capabilities: Capabilities) -> bool:
     """Whether the first write itself makes no second contact, and writes to none that another contact owns."""
     if capabilities.upsert is not None:
         return not capabilities.upsert.keyed_by
+    if any(len(phone_forms(phone_digits(key.value))) > 1 for key in desired.keys):
+        return False  # the vendor may know the same person by another number
     create = capabilities.create
     if create is None:
         return True

@@ -203,10 +203,7 @@ class DmChamp:
         """Whom the vendor shows under a key; quietly: nobody where it refuses to look."""
         if self.same(key.field, key.value, None):
             return None  # whoever has no address has the placeholder: thousands may
-        spellings = [key.value]
-        if key.field == _PHONE and self._settings.look_up_phones == "both":
-            spellings.append(key.value[1:] if key.value.startswith("+") else f"+{key.value}")
-        for spelling in spellings:
+        for spelling in self._spellings(key):
             request = self._request("GET", "/contacts", (key.field, spelling))
             reply = _judged(request, (yield request))
             if reply.status == 404 or (quietly and not reply.ok):
@@ -219,6 +216,17 @@ class DmChamp:
             if self.same(key.field, key.value, fields[key.field]):
                 return Remote(found.id, fields, frozenset(contact.tags or ()), shows_tags=contact.tags is not None)
         return None
+
+    def _spellings(self, key: MatchKey) -> Iterator[str]:
+        """The values to look for: a phone also as WhatsApp may know it, with and without its ``+`` if so asked."""
+        if key.field != _PHONE:
+            yield key.value
+            return
+        plus = key.value.startswith("+")
+        for bare in kit.phone_spellings(key.value):
+            yield f"+{bare}" if plus else bare
+            if self._settings.look_up_phones == "both":
+                yield bare if plus else f"+{bare}"
 
     def _create(self, call: Call) -> Exchange[Answer]:
         body = {_BOT: self._settings.bot_active, _SILENT: self._settings.do_not_disturb, **self._body(call.fields)}
@@ -262,12 +270,19 @@ class DmChamp:
     def _tag(self, call: Call) -> Exchange[Answer]:
         if call.key is None:
             raise ValueError("add_tags needs the phone or the e-mail address it goes by")
-        who = call.key.value
-        if call.key.field == _PHONE:
-            who = who.removeprefix("+")
-            who = f"+{who}" if self._settings.tag_phones == "plus" else who
+        if call.key.field != _PHONE:
+            return (yield from self._tag_under(call, call.key.field, call.key.value))
+        plus = "+" if self._settings.tag_phones == "plus" else ""
+        number, *others = kit.phone_spellings(call.key.value)
+        answer = yield from self._tag_under(call, _PHONE, plus + number)
+        for other in others:
+            if isinstance(answer, Rejected) and answer.code == "not_found":
+                answer = yield from self._tag_under(call, _PHONE, plus + other)
+        return answer
+
+    def _tag_under(self, call: Call, field: str, who: str) -> Exchange[Answer]:
         query = (("tag", tag) for tag in call.add_tags)
-        return self._change(call, self._request("POST", "/tags", *query, (call.key.field, who)))
+        return self._change(call, self._request("POST", "/tags", *query, (field, who)))
 
     def _change(self, call: Call, request: Request) -> Exchange[Answer]:
         """Everything but a create: no answer shows what became of it."""

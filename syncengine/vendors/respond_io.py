@@ -31,6 +31,7 @@ from syncengine.vendors.kit import (
     digits,
     external_id,
     judge,
+    phone_spellings,
     refused,
     refused_look_up,
     same_phone,
@@ -258,11 +259,11 @@ class RespondIo:
 
 
 def _spellings(key: MatchKey) -> tuple[str, ...]:
-    """The values to look for: phones are stored with and without their ``+``."""
+    """The values to look for: phones are stored with and without their ``+``, or as WhatsApp knows them."""
     if key.field != "phone" or not digits(key.value):
         return (key.value,)
-    bare = key.value.removeprefix("+")
-    return f"+{bare}", bare
+    numbers = phone_spellings(key.value)
+    return tuple(spelling for bare in numbers for spelling in (f"+{bare}", bare))
 
 
 def _words(body: Json) -> str:

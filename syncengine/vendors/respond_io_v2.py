@@ -25,7 +25,7 @@ from syncengine.vendors.kit.calls import check, external_id, segment, sent_value
 from syncengine.vendors.kit.looking import looked_up
 from syncengine.vendors.kit.paging import every_hit, probed
 from syncengine.vendors.kit.settings import ClearWith, Duration, Secret, VendorSettings
-from syncengine.vendors.kit.values import same_phone, same_text, same_time, text
+from syncengine.vendors.kit.values import phone_spellings, same_phone, same_text, same_time, text
 
 _KEYS = ("phone", "email")
 _OTHERS = ("lastName", "language", "profilePic", "countryCode")
@@ -271,8 +271,9 @@ class RespondIoV2:
 
 def _filter(key: MatchKey) -> Json:
     """Who holds a value, however it is written there: phones without their ``+``, mailboxes in small letters."""
-    bare = key.value.removeprefix("+")
-    spellings = {"phone": (f"+{bare}", bare), "email": (key.value, key.value.lower())}.get(key.field, (key.value,))
+    spellings: tuple[str, ...] = (key.value, key.value.lower()) if key.field == "email" else (key.value,)
+    if key.field == "phone":
+        spellings = tuple(spelling for bare in phone_spellings(key.value) for spelling in (f"+{bare}", bare))
     condition = {"category": "contactField", "field": key.field.removeprefix(_CUSTOM), "operator": "isEqualTo"}
     return {"$or": [{**condition, "value": spelling} for spelling in dict.fromkeys(spellings)]}
 

@@ -29,6 +29,7 @@ from syncengine.vendors.kit import (
     external_id,
     fields_not_taken,
     if_allowed,
+    phone_spellings,
     refused,
     refused_look_up,
     same_phone,
@@ -138,7 +139,7 @@ class Whautomate:
         return True
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
-        sought = (digits(key.value) if key.field == _PHONE else "") or key.value
+        sought = (_shared_digits(key.value) if key.field == _PHONE else "") or key.value
         query = (*self._here, ("searchText", sought))
         return self._all(_CONTACTS, lambda row: self.same(key.field, key.value, row.fields.get(key.field)), query)
 
@@ -280,6 +281,15 @@ class Whautomate:
     def _on_contact(self, method: str, contact: str, tail: str = "", json: Json = None) -> Request:
         request = self._request(method, f"{_CONTACTS}/{segment(contact)}{tail}", json=json)
         return replace(request, route=f"{method} {_CONTACTS}/{{id}}{tail}")
+
+
+def _shared_digits(phone: str) -> str:
+    """The digits of a phone; where WhatsApp may know it by another number as well, those at the end of both."""
+    shared, *others = map(digits, phone_spellings(phone))
+    for other in others:
+        while not other.endswith(shared):
+            shared = shared[1:]
+    return shared
 
 
 def _answered(request: Request, call: Call) -> Exchange[_Row | Rejected]:

@@ -19,7 +19,16 @@ from syncengine.vendors.kit.gateway import through_gateway
 from syncengine.vendors.kit.looking import looked_up
 from syncengine.vendors.kit.paging import every_hit, probed
 from syncengine.vendors.kit.settings import ClearWith, Duration, Secret, VendorSettings
-from syncengine.vendors.kit.values import digits, same_json, same_mailbox, same_phone, same_text, same_time, text
+from syncengine.vendors.kit.values import (
+    digits,
+    phone_spellings,
+    same_json,
+    same_mailbox,
+    same_phone,
+    same_text,
+    same_time,
+    text,
+)
 
 __all__ = [
     "BASE_URL",
@@ -39,6 +48,7 @@ __all__ = [
     "judge",
     "looked_up",
     "nothing",
+    "phone_spellings",
     "probed",
     "refused",
     "refused_look_up",

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from syncengine.model.http import Json
+from syncengine.model.phone_email import phone_digits, phone_forms
 
 _DIGITS = frozenset("0123456789")
 
@@ -40,9 +41,17 @@ def digits(value: str) -> str:
 
 
 def same_phone(ours: Json, theirs: Json) -> bool:
-    """Whether two phone numbers are one, however they are written."""
+    """Whether two phone numbers are one person's, however they are written and whichever of them WhatsApp goes by."""
     ours, theirs = text(ours), text(theirs)
-    return bool(ours == theirs or (digits(ours) and digits(ours) == digits(theirs)))
+    if ours == theirs or (digits(ours) and digits(ours) == digits(theirs)):
+        return True
+    held = phone_digits(theirs)
+    return bool(held) and held in phone_forms(phone_digits(ours))
+
+
+def phone_spellings(value: str) -> tuple[str, ...]:
+    """Return a number without its ``+``, then the other one under which WhatsApp may know the same person."""
+    return value.removeprefix("+"), *phone_forms(phone_digits(value))[1:]
 
 
 def same_mailbox(ours: str, theirs: str) -> bool:
