@@ -2,6 +2,7 @@
 
 SyncEngineError
  ├── RequestFailed                one request; retried, then its contact is deferred
+ │    ├── CannotBeSent            no request can be made of what is asked for; its contact is rejected
  │    ├── VendorUnavailable       no answer, or one that judges nobody
  │    └── VendorThrottled         the vendor says "too fast"
  ├── ContactSuppressed            one contact; nothing is sent about it (any more)
@@ -10,6 +11,7 @@ SyncEngineError
  │    ├── ProtocolViolation       the vendor broke the rules its adapter relies on
  │    ├── LeaseLost               another run took this account over
  │    ├── CutShort                what a run stands on broke away when requests had been sent
+ │    ├── Unforeseen              a mistake of ours, or of an adapter, that nothing nearer could contain
  │    └── RunStopped              somebody asked the run to stop
  ├── RunRefused                   nothing is sent (exit 2)
  │    ├── ConfigError
@@ -24,8 +26,10 @@ No message carries a secret or a value of a contact's field; contacts are named 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class SyncEngineError(Exception):
@@ -34,6 +38,10 @@ class SyncEngineError(Exception):
 
 class RequestFailed(SyncEngineError):
     """One request did not bring a judgement."""
+
+
+class CannotBeSent(RequestFailed):
+    """No request can be made of what a contact holds. Nothing was sent."""
 
 
 class VendorUnavailable(RequestFailed):
@@ -93,9 +101,18 @@ class LeaseLost(AccountStopped):
 class CutShort(AccountStopped):
     """The database or the lease was lost in the middle of a run. ``requests`` had been sent; their intents stand."""
 
-    def __init__(self, message: str, *, requests: int) -> None:
+    def __init__(self, message: str, *, requests: int, run_id: int | None = None) -> None:
         super().__init__(message)
         self.requests = requests
+        self.run_id = run_id
+
+
+class Unforeseen(AccountStopped):
+    """Something that is no error of ours on purpose. ``run_id`` is the run that it ended, if one had begun."""
+
+    def __init__(self, message: str, *, run_id: int | None = None) -> None:
+        super().__init__(message)
+        self.run_id = run_id
 
 
 class RunStopped(AccountStopped):
@@ -157,3 +174,40 @@ class BrakeApplied(RunRefused):
 
 class LeaseHeld(SyncEngineError):
     """Another run is working on this account."""
+
+
+def named(error: BaseException) -> SyncEngineError:
+    """The error of ours that a failure comes down to, the first of several; Unforeseen where it is none of ours."""
+    leaves = list(_leaves(error))
+    ours = next((leaf for leaf in leaves if isinstance(leaf, SyncEngineError)), None)
+    if ours is not None:
+        return ours
+    return Unforeseen(
+        f"something unforeseen: {where_it_broke(leaves[0])}. Other accounts go on, and what was sent and not written "
+        "down is settled by the next run; with SYNCENGINE_DEBUG=1 the command tells more"
+    )
+
+
+def one_contacts(error: BaseException) -> str | None:
+    """What to tell of an error that concerns one contact alone, foreseen or not; None for all others."""
+    if isinstance(error, RequestFailed):
+        return str(error)
+    if isinstance(error, SyncEngineError) or not isinstance(error, Exception):
+        return None
+    return f"something unforeseen: {where_it_broke(error)}"
+
+
+def where_it_broke(error: BaseException) -> str:
+    """The kind of an error and its place; not what it says, since that may hold a contact's value."""
+    leaf = next(_leaves(error))
+    frames = traceback.extract_tb(leaf.__traceback__)
+    place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(leaf).__name__}{place}"
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _leaves(part)
+    else:
+        yield error

@@ -19,13 +19,20 @@ import orjson
 from yarl import URL
 
 from syncengine import __version__
-from syncengine.errors import AccountStopped, ContactSuppressed, RequestFailed, VendorHalted, VendorUnavailable
+from syncengine.errors import (
+    AccountStopped,
+    CannotBeSent,
+    ContactSuppressed,
+    RequestFailed,
+    SyncEngineError,
+    VendorHalted,
+    VendorUnavailable,
+    where_it_broke,
+)
 from syncengine.model.http import Request, Response
 from syncengine.ports import Allowed, Gate, Permit
 from syncengine.transport_errors import TooLong, in_words
 
-MOST_BYTES = 10 * 1024 * 1024
-"""A longer answer, unpacked, is none of a contacts API."""
 _DRAIN = 15.0
 """Seconds that requests under way have left once the run is to stop: what started it may kill it after thirty."""
 _PROXY_REFUSES = 407
@@ -98,18 +105,22 @@ class Transport:
         ``allowed`` raises.
         """
         _refuse_broken(request)
+        url, body = self._written(request)
         attempts = _Attempts(self._gate, self._timeout, allowed)
         self._under_way.add(attempts)
+        failure: RequestFailed | VendorHalted
         try:
             async with attempts.deadline:
-                response = await self._exchange(request, attempts)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            failure = _failure(request, error, attempts)
+                response = await self._exchange(request, url, body, attempts)
         except (AccountStopped, ContactSuppressed) as error:
             if not (attempts.resent and request.writes):
                 raise
             # Only aiohttp's second attempt was stopped: what became of the first one must not be forgotten.
             failure = VendorUnavailable(f"{request.route}: {error}", maybe_applied=True)
+        except SyncEngineError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, it is this request that brought no answer
+            failure = _failure(request, error, attempts)
         else:
             attempts.answered()
             return response
@@ -118,12 +129,12 @@ class Transport:
             self._under_way.discard(attempts)
         raise failure  # out here, where the cause does not cling to it: its text may hold the address and the headers
 
-    async def _exchange(self, request: Request, attempts: _Attempts) -> Response:
+    async def _exchange(self, request: Request, url: URL, written: bytes | None, attempts: _Attempts) -> Response:
         assert self._session is not None, "enter the transport first"
         async with self._session.request(
             request.method,
-            self._url(request),
-            data=None if request.json is None else orjson.dumps(request.json),
+            url,
+            data=written,
             headers=_headers(request),
             allow_redirects=False,
             middlewares=(attempts,),
@@ -133,13 +144,20 @@ class Transport:
             attempts.status = response.status
             if response.status == _PROXY_REFUSES:
                 raise _proxy_refused(request)
-            body = await _read(response)
+            body = await _read(response, request.most_bytes)
             headers = {name.lower(): value for name, value in response.headers.items()}
             return Response(response.status, headers, body, resent=attempts.resent)
 
-    def _url(self, request: Request) -> URL:
-        query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in request.query)
-        return URL(f"{self._base_url}{request.path}" + (f"?{query}" if query else ""), encoded=True)
+    def _written(self, request: Request) -> tuple[URL, bytes | None]:
+        """The address and the body. Raises CannotBeSent for values that no request can carry."""
+        try:
+            query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in request.query)
+            address = f"{self._base_url}{request.path}" + (f"?{query}" if query else "")
+            body = None if request.json is None else orjson.dumps(request.json)
+            return URL(address, encoded=True), body
+        except Exception as error:  # noqa: BLE001 - the value may be anything
+            reason = where_it_broke(error)
+        raise CannotBeSent(f"{request.route}: a value cannot be written into the request ({reason}); correct the row")
 
 
 class _Attempts:
@@ -226,13 +244,14 @@ def _headers(request: Request) -> Mapping[str, str]:
     return request.headers if request.json is None else {"content-type": "application/json", **request.headers}
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body, unpacked. Raises TooLong as soon as it has more bytes than that."""
     body = bytearray()
     while chunk := await response.content.readany():
         body += chunk
-        if len(body) > MOST_BYTES:
+        if len(body) > most:
             response.close()
-            raise TooLong(f"longer than {MOST_BYTES // 1024**2} MB")
+            raise TooLong
     return bytes(body)
 
 

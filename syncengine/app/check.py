@@ -14,7 +14,7 @@ from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.exchange import Meter, drive
 from syncengine.engine.pacing import Pacing
-from syncengine.errors import SchemaOutdated, SourceError, SyncEngineError, VendorUnavailable
+from syncengine.errors import SchemaOutdated, SourceError, SyncEngineError, VendorUnavailable, named
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.reports import Check
@@ -122,8 +122,9 @@ async def _credentials(destination: DestinationConfig) -> Check:
                 proxy=destination.options.proxy,
             ) as transport,
         ):
-            asked = await drive(destination.vendor.probe(), transport, Meter())
-    except SyncEngineError as error:
+            asked = await drive(destination.vendor.probe, transport, Meter())
+    except Exception as unexpected:  # noqa: BLE001 - a check tells of everything
+        error = named(unexpected)
         way = "settings.base_url" if destination.options.proxy is None else "proxy"
         setting = way if isinstance(error, VendorUnavailable) else getattr(error, "setting", None)
         return Check(area, False, f"{destination.place(setting) if setting else destination.file}: {error}")

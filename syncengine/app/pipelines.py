@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from syncengine.app.accounts import Account, by_account, held
+from syncengine.app.containment import broken_off, contained
 from syncengine.app.databases import Databases
 from syncengine.config import Config, DestinationConfig
-from syncengine.errors import CutShort, LeaseLost, SyncEngineError
+from syncengine.errors import CutShort, LeaseLost, SyncEngineError, Unforeseen
 
 T = TypeVar("T")
 
@@ -24,6 +25,8 @@ async def side_by_side(
 ) -> list[T]:
     """The result of ``work`` for each destination, in their order; of ``failed`` where its account could not go on.
 
+    Whatever is raised in an account, foreseen or not, ends that account alone.
+
     The destinations of one account take turns under its lease. ``stop`` stops all accounts.
     """
     done: dict[str, T] = {}
@@ -36,12 +39,13 @@ async def side_by_side(
                     before = mine.pacing.requests
                     try:
                         done[destination.name] = await work(destination, mine)
-                    except* SyncEngineError as errors:
+                    except* Exception as errors:
+                        error = await broken_off(errors, mine.fence, destination.name)
                         if sent := mine.pacing.requests - before:  # then it can no longer be said to be refused
-                            done[destination.name] = failed(destination, _cut_short(_first(errors), sent))
-                        raise
-        except* SyncEngineError as errors:
-            error = _first(errors)
+                            done[destination.name] = failed(destination, _cut_short(error, sent))
+                        raise error from errors
+        except* Exception as errors:  # noqa: BLE001 - that is what containing means
+            error = contained(errors, account)
             for destination in members:
                 if destination.name not in done:
                     done[destination.name] = failed(destination, error)
@@ -53,13 +57,7 @@ async def side_by_side(
 
 
 def _cut_short(error: SyncEngineError, requests: int) -> CutShort:
+    if isinstance(error, Unforeseen):
+        return CutShort(str(error), requests=requests, run_id=error.run_id)
     settled = "" if isinstance(error, LeaseLost) else ". The next run settles what was sent and not written down"
     return CutShort(f"{error}{settled}", requests=requests)
-
-
-def _first(errors: BaseExceptionGroup[SyncEngineError]) -> SyncEngineError:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, SyncEngineError)
-    return error

@@ -22,6 +22,7 @@ from syncengine.errors import (
     RunStopped,
     StorageError,
     SyncEngineError,
+    Unforeseen,
 )
 from syncengine.model.events import Event
 from syncengine.model.reports import Progress, RunReport, Silent
@@ -93,7 +94,8 @@ def failed(destination: DestinationConfig, error: SyncEngineError) -> RunReport:
     """The report of a destination whose run could not begin or could not go on."""
     status, code = how_it_ended(error)
     requests = error.requests if isinstance(error, CutShort) else 0
-    return RunReport(destination.name, None, status, requests=requests, error=str(error), exit_code=code)
+    run_id = error.run_id if isinstance(error, CutShort | Unforeseen) else None
+    return RunReport(destination.name, run_id, status, requests=requests, error=str(error), exit_code=code)
 
 
 def how_it_ended(error: SyncEngineError) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from functools import partial
 from syncengine.engine.exchange import Meter
 from syncengine.engine.retry import Retrier
 from syncengine.engine.task import Job
-from syncengine.errors import VendorUnavailable
+from syncengine.errors import one_contacts
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, Remote
 from syncengine.model.work import Record, Status
@@ -56,10 +56,12 @@ class Adoption:
         adopted: list[Adopted] = []
         broken: BaseException | None = None
         for job, result in zip(new, results, strict=True):
-            if isinstance(result, VendorUnavailable):
-                adopted.append(Adopted(job.state.contact_id, Finding.UNREAD, str(result)))
-            elif isinstance(result, BaseException):
-                broken = broken or result
+            if isinstance(result, BaseException):
+                told = one_contacts(result)
+                if told is None:
+                    broken = broken or result
+                else:
+                    adopted.append(Adopted(job.state.contact_id, Finding.UNREAD, told))
             else:
                 adopted.append(result)
         records = [each.record for each in adopted if each.record]

@@ -28,7 +28,14 @@ from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Retrier
 from syncengine.engine.task import Job, Task
 from syncengine.engine.turn import LAST_TURN, Ending, Turn
-from syncengine.errors import AccountStopped, ContactSuppressed, VendorUnavailable
+from syncengine.errors import (
+    AccountStopped,
+    ContactSuppressed,
+    RequestFailed,
+    SyncEngineError,
+    VendorUnavailable,
+    where_it_broke,
+)
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, other_id
 from syncengine.model.contact import MatchKey, Pending, Remote
 from syncengine.model.http import Exchange
@@ -71,12 +78,23 @@ class ContactSync:
             return self._deferred(turn, "stopped", AccountStopped("the run was stopped before this contact's turn"))
         try:
             return await self._take(turn)
-        except VendorUnavailable as error:
-            return self._put_off(turn, error)
-        except AccountStopped as error:
-            return self._deferred(turn, "account_stopped", error)
-        except ContactSuppressed as error:
-            return self._suppressed(turn, error.reason)
+        except (RequestFailed, AccountStopped, ContactSuppressed) as error:
+            return self._ended_by(turn, error)
+        except SyncEngineError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach another contact
+            return self._broken(turn, error)
+
+    def _ended_by(self, turn: Turn, error: RequestFailed | AccountStopped | ContactSuppressed) -> Ending:
+        match error:
+            case VendorUnavailable():
+                return self._put_off(turn, error)
+            case AccountStopped():
+                return self._deferred(turn, "account_stopped", error)
+            case ContactSuppressed():
+                return self._suppressed(turn, error.reason)
+            case _:
+                return self._rejected(turn, Rejected("cannot_be_sent", str(error), by_vendor=False))
 
     async def _take(self, turn: Turn) -> Ending:
         for _ in range(self._task.patience.attempts):
@@ -165,7 +183,7 @@ class ContactSync:
             again = repeatable(call, self._capabilities)
             try:
                 answer = await self._answer(turn, call, repeatable=again)
-            except (VendorUnavailable, AccountStopped, ContactSuppressed) as error:
+            except (RequestFailed, AccountStopped, ContactSuppressed) as error:
                 maybe = isinstance(error, VendorUnavailable) and error.maybe_applied
                 turn.known = replace(turn.known, pending=open_calls() if maybe or doubtful else None)
                 if maybe and not again and self._capabilities.find_by and not self._stopping.is_set():
@@ -324,6 +342,13 @@ class ContactSync:
             status=error.status if isinstance(error, VendorUnavailable) else None,
         )
         return Ending(record, unreachable=unreachable and not turn.actions)
+
+    def _broken(self, turn: Turn, error: Exception) -> Ending:
+        """The end for a contact at which something unforeseen happened, after a request or before."""
+        job = turn.job
+        turn.known = replace(turn.known, pending=settle.intent(job.desired, turn.known, job.plan))
+        message = f"something unforeseen: {where_it_broke(error)}; the next run looks at the contact again"
+        return self._deferred(turn, "unforeseen", VendorUnavailable(message, maybe_applied=True))
 
     def _suppressed(self, turn: Turn, reason: str) -> Ending:
         job = turn.job

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from syncengine.engine import records
 from syncengine.engine.consent import OPTED_OUT, subjects_of
 from syncengine.engine.task import Job, Task
+from syncengine.errors import SyncEngineError, where_it_broke
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.consent import Naming
@@ -62,7 +63,7 @@ class Preparer:
         claims: dict[str, list[bytes]] = {}
         for contact_id in batch.contact_ids:
             row = rows.get(contact_id)
-            wanted = desire(row, self._task.mapping, self._capabilities.identity) if row else None
+            wanted = self._desired(row) if row else None
             claims[contact_id] = hashes(wanted.keys) if isinstance(wanted, Desired) else []
         await keys.claim(claims)
 
@@ -77,7 +78,7 @@ class Preparer:
         linked = [contact_id for contact_id, state in states.items() if state.known.external_id is not None]
         survey.creates += len(set(batch.contact_ids)) - len(linked)
         for row in await self._source.load(linked) if linked else ():
-            desired = desire(row, self._task.mapping, self._capabilities.identity)
+            desired = self._desired(row)
             if isinstance(desired, Desired):
                 survey.add(row, desired, states[row.contact_id].known, self._task.mapping)
 
@@ -140,25 +141,45 @@ class Preparer:
             if number % _AT_A_STRETCH == 0:
                 await asyncio.sleep(0)
             state, row = states.get(contact_id), rows.get(contact_id)
-            if row is not None:
+            try:
+                item = self._item(batch, state, row, losers.get(contact_id))
+            except SyncEngineError:
+                raise
+            except Exception as error:  # noqa: BLE001 - what is wrong with one contact ends with it
                 state = state or ContactState(contact_id)
-                if has_opted_out(row, self._task.mapping):
-                    planned.append(_opted_out(state, row))
-                    continue
-                job = self._change(batch.number, state, row, losers.get(contact_id))
-                if isinstance(job, Job) and turn > 1:
-                    job = replace(job, turn=turn)
-                planned.append(job)
-            elif state is not None and batch.kind is BatchKind.REMOVALS:
-                planned.append(self._removal(batch.number, state))
-            # Else it left after the diff: not sent, and its removal is the next run's business, brakes included.
+                source_hash = row.source_hash if row else None
+                item = records.rejected(state, state.known, source_hash, _unplannable(error), removal=row is None)
+            planned.append(replace(item, turn=turn) if isinstance(item, Job) and turn > 1 else item)
         return [item for item in planned if item is not None]
+
+    def _item(
+        self, batch: Batch, state: ContactState | None, row: SourceRow | None, winner: str | None
+    ) -> Job | Record | None:
+        """What the run does about one contact; None for nothing."""
+        if row is not None:
+            state = state or ContactState(row.contact_id)
+            if has_opted_out(row, self._task.mapping):
+                return _opted_out(state, row)
+            return self._change(batch.number, state, row, winner)
+        if state is not None and batch.kind is BatchKind.REMOVALS:
+            return self._removal(batch.number, state)
+        # It left after the diff: not sent, and its removal is the next run's business, brakes included.
+        return None
+
+    def _desired(self, row: SourceRow) -> Desired | Rejected:
+        """What the row asks for; a row at which anything unforeseen happens is refused."""
+        try:
+            return desire(row, self._task.mapping, self._capabilities.identity)
+        except SyncEngineError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what is wrong with one row ends with its contact
+            return _unplannable(error)
 
     def _change(self, batch: int, state: ContactState, row: SourceRow, winner: str | None) -> Job | Record | None:
         known = made_under(self._revived(state.known), self._capabilities)
         if known is not state.known:
             state = replace(state, known=known)
-        desired = desire(row, self._task.mapping, self._capabilities.identity)
+        desired = self._desired(row)
         if isinstance(desired, Rejected):
             return self._refused(batch, state, None, row, desired)
         if winner is not None:
@@ -195,6 +216,15 @@ class Preparer:
             return job
         left = left_in_doubt(state.known, self._task.on_removed, self._capabilities)
         return records.in_step(job, state.known, (), 0, plan.unsupported, left=left)
+
+
+def _unplannable(error: Exception) -> Rejected:
+    return Rejected(
+        "cannot_be_planned",
+        f"the row cannot be made into calls ({where_it_broke(error)}); look at its values, and at what the mapping "
+        "makes of them",
+        by_vendor=False,
+    )
 
 
 def _opted_out(state: ContactState, row: SourceRow) -> Record | None:

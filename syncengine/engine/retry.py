@@ -8,7 +8,14 @@ from random import Random
 from typing import Protocol, TypeVar
 
 from syncengine.engine.exchange import Meter, drive
-from syncengine.errors import AccountStopped, ContactSuppressed, VendorHalted, VendorThrottled, VendorUnavailable
+from syncengine.errors import (
+    AccountStopped,
+    CannotBeSent,
+    ContactSuppressed,
+    VendorHalted,
+    VendorThrottled,
+    VendorUnavailable,
+)
 from syncengine.model.http import Exchange
 from syncengine.ports import Sender
 
@@ -70,7 +77,7 @@ class Retrier:
 
         Raises VendorUnavailable when the attempts are used up, or at once when the vendor may have carried out
         something that must not be repeated; its ``maybe_applied`` speaks for all attempts. Raises AccountStopped, or
-        VendorUnavailable in its place when an earlier attempt may have been carried out.
+        VendorUnavailable in its place when an earlier attempt may have been carried out; so too CannotBeSent.
         """
         if meter.overdue:
             meter.overdue = False
@@ -79,12 +86,12 @@ class Retrier:
         meter.maybe_applied = meter.lost = False
         while True:
             try:
-                result = await drive(make(), self._sender, meter)
+                result = await drive(make, self._sender, meter)
             except AccountStopped as error:
                 self._pacing.stop(error)
                 _tell_doubt(error, meter)
                 raise
-            except ContactSuppressed as error:
+            except (ContactSuppressed, CannotBeSent) as error:
                 _tell_doubt(error, meter)
                 raise
             except VendorThrottled as error:

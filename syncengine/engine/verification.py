@@ -12,7 +12,7 @@ from typing import Protocol
 from syncengine.engine.exchange import Meter
 from syncengine.engine.holding import held
 from syncengine.engine.retry import Retrier
-from syncengine.errors import VendorUnavailable
+from syncengine.errors import SyncEngineError, one_contacts
 from syncengine.model.capabilities import matches
 from syncengine.model.consent import Naming
 from syncengine.model.contact import Known, Remote
@@ -109,10 +109,10 @@ class Verification:
             pairs = zip(askable, answers, strict=True)
             await self._compare([(state, answer) for state, answer in pairs if not isinstance(answer, BaseException)])
             for answer in answers:
-                if isinstance(answer, VendorUnavailable):
+                if isinstance(answer, BaseException):
+                    if one_contacts(answer) is None:
+                        raise answer
                     self.seen.unread += 1
-                elif isinstance(answer, BaseException):
-                    raise answer
 
     async def _listed(self, linked: LinkedContacts, total: int, directory: Directory) -> set[str]:
         """The contacts that were compared by the vendor's list."""
@@ -155,7 +155,15 @@ class Verification:
         for state, remote in pairs:
             self.seen.compared += 1
             same, whole = self._vendor.same, self._vendor.capabilities.reads
-            found = drift(state.known, remote, self._owned, same, partial(self._is_passed_over, state), whole=whole)
+            passed_over = partial(self._is_passed_over, state)
+            try:
+                found = drift(state.known, remote, self._owned, same, passed_over, whole=whole)
+            except SyncEngineError:
+                raise
+            except Exception:  # noqa: BLE001 - what the vendor shows of this one cannot be compared
+                self.seen.compared -= 1
+                self.seen.unread += 1
+                continue
             if found:
                 self._note(state.contact_id, found)
                 if found == Drift(opted_out=found.opted_out):

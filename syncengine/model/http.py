@@ -10,6 +10,12 @@ Json: TypeAlias = Any
 """A JSON value as orjson reads it: None, bool, int, float, str, list or dict."""
 
 
+MANY_BYTES = 4 * 1024 * 1024
+"""Bytes that an answer about many contacts may have, unpacked."""
+ONE_BYTES = 1024 * 1024
+"""Bytes that any other answer may have, unpacked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request. Headers, query and body stay out of the repr: they hold secrets and personal data."""
@@ -26,6 +32,14 @@ class Request:
     """The body before encoding; None sends no body."""
     reads: bool = False
     """It only asks, whatever its method: some vendors take the filter of a look-up in a POST."""
+
+    lists: bool = False
+    """Its answer may be about many contacts, and so may be long."""
+
+    @property
+    def most_bytes(self) -> int:
+        """Bytes of an answer, unpacked, beyond which it is not read."""
+        return MANY_BYTES if self.lists else ONE_BYTES
 
     @property
     def writes(self) -> bool:

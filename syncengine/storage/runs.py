@@ -141,6 +141,17 @@ async def finish_run(fence: Fence, run_id: int, status: str, totals: Json, error
     await fence.patience.wait_out(note)
 
 
+async def break_off_run(fence: Fence, destination: str, error: str) -> int | None:
+    """End the run that an unforeseen error left unfinished; its id, or None where none was under way."""
+
+    async def note() -> int | None:
+        async with fence.writing() as connection:
+            run_id: int | None = await connection.fetchval(_SQL["break_off"], destination, fence.epoch, error)
+            return run_id
+
+    return await fence.patience.wait_out(note)
+
+
 NOTES = 20
 """Contacts of a run that are named one by one."""
 

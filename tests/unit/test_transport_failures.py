@@ -16,8 +16,8 @@ from aioresponses import aioresponses
 
 import syncengine.transport_errors as words
 from syncengine.errors import SyncEngineError, VendorUnavailable
-from syncengine.model.http import Request
-from syncengine.transport import MOST_BYTES, Transport
+from syncengine.model.http import ONE_BYTES, Request
+from syncengine.transport import Transport
 from tests.unit.gates import NotedGate, Talk, answer, read_request, serving
 
 SECRET = "hunter2-secret"
@@ -129,7 +129,7 @@ async def huge(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     await read_request(reader)
     writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
     while True:
-        writer.write(b"x" * (MOST_BYTES // 8))
+        writer.write(b"x" * (ONE_BYTES // 8))
         await writer.drain()
 
 

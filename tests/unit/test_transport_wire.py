@@ -8,8 +8,8 @@ import gzip
 import pytest
 
 from syncengine.errors import LeaseLost, VendorHalted, VendorUnavailable
-from syncengine.model.http import Request
-from syncengine.transport import MOST_BYTES, Transport
+from syncengine.model.http import ONE_BYTES, Request
+from syncengine.transport import Transport
 from tests.unit.gates import NotedGate, Talk, answer, read_request, serving
 
 SECRET = "hunter2-secret"
@@ -102,7 +102,7 @@ async def test_a_packed_answer_is_unpacked_and_its_size_capped_unpacked() -> Non
     small = answer(gzip.compress(b"[1]"), headers="Content-Encoding: gzip\r\n")
     async with serving(replying(small)) as url, Transport(url, NotedGate()) as transport:
         assert (await transport.send(request())).body == b"[1]"
-    bomb = answer(gzip.compress(b"0" * (MOST_BYTES + 1)), headers="Content-Encoding: gzip\r\n")
+    bomb = answer(gzip.compress(b"0" * (ONE_BYTES + 1)), headers="Content-Encoding: gzip\r\n")
     gate = NotedGate()
     async with serving(replying(bomb)) as url, Transport(url, gate) as transport:
         with pytest.raises(VendorUnavailable, match="far too long") as caught:

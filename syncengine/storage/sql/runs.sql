@@ -13,6 +13,11 @@ UPDATE syncengine.sync_run SET status = 'died', ended_at = clock_timestamp(),
        error = 'the process ended without finishing this run; the runs after it settle what it left'
 WHERE destination = $1 AND status = 'running'
 
+-- name: break_off
+UPDATE syncengine.sync_run SET status = 'halted', ended_at = clock_timestamp(), error = $3
+WHERE destination = $1 AND epoch = $2 AND status = 'running'
+RETURNING run_id
+
 -- name: let_go_unmade
 -- The match keys of contacts that the last run judged and never came to, newcomers or back from having left: once their
 -- rows are gone no diff finds them, and nobody else would ever be given the keys.

@@ -1,0 +1,34 @@
+"""What nobody foresaw ends one account: its run is ended in the database, and the other accounts go on."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from contextlib import suppress
+
+from syncengine.app.telling import telling
+from syncengine.errors import SyncEngineError, Unforeseen, named
+from syncengine.model.events import Event
+from syncengine.storage.fence import Fence
+from syncengine.storage.runs import break_off_run
+
+
+async def broken_off(error: BaseException, fence: Fence, destination: str) -> SyncEngineError:
+    """End the destination's run, if the error is one that nobody foresaw; the error as one of ours."""
+    found = named(error)
+    if not isinstance(found, Unforeseen):
+        return found
+    with suppress(SyncEngineError):  # without a database, the next run ends it
+        return Unforeseen(str(found), run_id=await break_off_run(fence, destination, str(found)))
+    return found
+
+
+def contained(error: BaseException, account: str) -> SyncEngineError:
+    """The error as one of ours. One that nobody foresaw is logged, with its traceback where SYNCENGINE_DEBUG asks."""
+    found = named(error)
+    if isinstance(found, Unforeseen):
+        telling(account=account)(Event.ACCOUNT_HALTED, error=str(found), setting=None)
+        if os.environ.get("SYNCENGINE_DEBUG"):
+            traceback.print_exception(error, file=sys.stderr)
+    return found
