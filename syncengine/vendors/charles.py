@@ -22,6 +22,7 @@ from syncengine.vendors.kit import (
     BASE_URL,
     ClearWith,
     Id,
+    Many,
     Reply,
     Secret,
     Shape,
@@ -81,9 +82,9 @@ class _Person(Shape):
     first_name: str | None = None
     middle_name: str | None = None
     last_name: str | None = None
-    phonenumbers: tuple[_Entry, ...] | None = None
-    emails: tuple[_Entry, ...] | None = None
-    tags: tuple[str, ...] | None = None
+    phonenumbers: Many[_Entry] | None = None
+    emails: Many[_Entry] | None = None
+    tags: Many[str] | None = None
     custom_properties: Annotated[dict[str, Json] | None, BeforeValidator(_no_null)] = None
 
 

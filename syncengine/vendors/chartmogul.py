@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Annotated, Literal
 
@@ -21,6 +22,7 @@ from syncengine.model.limits import Limit
 from syncengine.vendors.kit import (
     BASE_URL,
     Id,
+    Many,
     Secret,
     Shape,
     VendorSettings,
@@ -98,7 +100,7 @@ class _Contact(Shape, extra="allow"):
 
 
 class _Entries(Shape):
-    entries: tuple[_Contact, ...]
+    entries: Many[_Contact]
     has_more: bool = False
     cursor: str | None = None
 
@@ -108,7 +110,7 @@ class _Customer(Shape):
 
 
 class _Customers(Shape):
-    entries: tuple[_Customer, ...]
+    entries: Many[_Customer]
 
 
 class _Pong(Shape):
@@ -151,7 +153,7 @@ class ChartMogul:
         def page(cursor: str | None) -> Exchange[Page]:
             return self._page(((key.field, key.value), *self._in_source()), cursor, (key.value,))
 
-        return every_hit(page, lambda remote: _is_hit(key, remote))
+        return every_hit("GET /contacts", page, lambda remote: _is_hit(key, remote))
 
     def page(self, cursor: str | None) -> Exchange[Page]:
         return self._page(self._in_source(), cursor, ())
@@ -229,6 +231,7 @@ class ChartMogul:
     def _page(self, query: tuple[tuple[str, str], ...], cursor: str | None, sent: tuple[str, ...]) -> Exchange[Page]:
         following = (("cursor", cursor),) if cursor else ()
         request = self._request("GET", "/contacts", query=(*query, ("per_page", _PER_PAGE), *following))
+        request = replace(request, lists=True)
         reply = yield from looked_up(request, _KEY_REFUSED, _words, sent)
         if reply is None:
             return Page((), None)

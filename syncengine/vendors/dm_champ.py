@@ -33,7 +33,9 @@ _PLACEHOLDERS = dict.fromkeys(_NAMES, "Unknown") | {"email": "unknown@unknown.co
 """What the vendor stores where it was given nothing."""
 _SILENCED = {**_PLACEHOLDERS, _BOT: False, _SILENT: True}
 _ID_PLACES = AliasChoices("contactId", "contact_id", AliasPath("data", "contactId"), AliasPath("contact", "id"), "id")
-_TagName: TypeAlias = Annotated[str, BeforeValidator(lambda tag: tag.get("name") if isinstance(tag, dict) else tag)]
+_TagName: TypeAlias = Annotated[kit.Tag, BeforeValidator(lambda tag: tag.get("name") if isinstance(tag, dict) else tag)]
+_LONG = ("/tags", "/contacts/messages/{id}")
+"""Routes whose answers list what there is."""
 _KEY_REFUSED = {401: "settings.api_key"}
 _ERROR_CODES = frozenset(map(str, range(400, 600)))
 _UNSEEN = Rejected(
@@ -94,7 +96,7 @@ def build(settings: Settings) -> DmChamp:
 class _Tags(kit.Shape):
     """A bare list."""
 
-    tags: tuple[_TagName, ...]
+    tags: kit.Many[_TagName]
 
     @model_validator(mode="before")
     @classmethod
@@ -103,7 +105,7 @@ class _Tags(kit.Shape):
 
 
 class _Contact(kit.Shape, extra="allow"):
-    tags: tuple[_TagName, ...] | None = None
+    tags: kit.Many[_TagName] | None = None
 
     def fields(self) -> dict[str, Json]:
         shown = self.model_extra or {}
@@ -313,8 +315,9 @@ class DmChamp:
         return body
 
     def _request(self, method: str, route: str, *ask: tuple[str, str], contact: str = "", json: Json = None) -> Request:
-        path = route.replace("{id}", kit.segment(contact))
-        return Request(method, path, f"{method} {route}", query=(*ask, ("apiKey", self._key)), json=json)
+        path = route.replace("{id}", kit.segment(contact)) if "{id}" in route else route
+        query, lists = (*ask, ("apiKey", self._key)), route in _LONG
+        return Request(method, path, f"{method} {route}", query=query, json=json, lists=lists)
 
 
 def _judged(request: Request, response: Response, halts: Mapping[int, str] = _KEY_REFUSED) -> kit.Reply:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from base64 import standard_b64encode, urlsafe_b64encode
 from collections.abc import Sequence
-from itertools import count
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
@@ -21,14 +20,18 @@ from syncengine.model.http import Exchange, Json, Request
 from syncengine.model.limits import Limit
 from syncengine.vendors.kit import (
     BASE_URL,
+    MOST_PAGES,
+    AnyId,
     ClearWith,
-    Id,
+    Many,
     Reply,
     Secret,
     Shape,
+    Tag,
     VendorSettings,
     check,
     digits,
+    endless,
     external_id,
     judge,
     phone_spellings,
@@ -84,9 +87,9 @@ def _list(value: Json) -> Json:
 
 
 class _Contact(Shape):
-    id: Id
+    id: AnyId
     custom_fields: Annotated[dict[str, Json], BeforeValidator(_object)]
-    tags: Annotated[tuple[str, ...], BeforeValidator(_list)] = ()
+    tags: Annotated[Many[Tag], BeforeValidator(_list)] = ()
 
     def remote(self) -> Remote:
         return Remote(self.id, self.custom_fields, frozenset(self.tags))
@@ -97,7 +100,7 @@ class _Meta(Shape):
 
 
 class _Page(Shape):
-    data: tuple[_Contact, ...]
+    data: Many[_Contact]
     meta: _Meta | None = None
 
 
@@ -106,7 +109,7 @@ class _One(Shape):
 
 
 class _Told(Shape):
-    id: Id
+    id: AnyId
 
 
 class _Written(Shape):
@@ -156,8 +159,7 @@ class RespondIo:
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         hits: dict[str, Remote] = {}
         for spelling in _spellings(key):
-            found = yield from self._pages(key.field, spelling)
-            hits.update((remote.external_id, remote) for remote in found if self._is_hit(key, remote))
+            hits |= yield from self._hits(key, spelling)
         return tuple(hits.values())
 
     def read(self, external_id: str) -> Exchange[Remote | None]:
@@ -200,23 +202,28 @@ class RespondIo:
         shaped(request, reply, _Tagged)
         return Applied()
 
-    def _pages(self, field: str, value: str) -> Exchange[Sequence[Remote]]:
-        """Every row of a look-up, page by page; a page that brings nothing new ends it as an empty one does."""
-        rows: dict[str, Remote] = {}
-        for page in count(1):
-            request = self._look_up(field, value, page)
+    def _hits(self, key: MatchKey, value: str) -> Exchange[dict[str, Remote]]:
+        """The contacts that are meant among all rows of a look-up, page by page.
+
+        A page that brings nothing new ends it as an empty one does.
+        """
+        hits: dict[str, Remote] = {}
+        seen: set[str] = set()
+        for page in range(1, MOST_PAGES + 1):
+            request = self._look_up(key.field, value, page)
             reply = judge(request, (yield request), _NO_CONTACT_NAMED)
             if _gone(reply):
-                break
+                return hits
             if not reply.ok:
                 raise refused_look_up(request, reply, _words(reply.body), (value,))
             answer = shaped(request, reply, _Page)
-            known = len(rows)
-            rows.update((contact.id, contact.remote()) for contact in answer.data)
+            rows = {row.id: row.remote() for row in answer.data}
+            hits.update((each, remote) for each, remote in rows.items() if self._is_hit(key, remote))
             last = answer.meta.last_page if answer.meta else None
-            if len(rows) == known or (last is not None and page >= last):
-                break
-        return tuple(rows.values())
+            if rows.keys() <= seen or (last is not None and page >= last):
+                return hits
+            seen |= rows.keys()
+        raise endless("GET /contact/by_custom_field")
 
     def _is_hit(self, key: MatchKey, remote: Remote) -> bool:
         theirs = remote.fields.get(key.field)
@@ -234,6 +241,7 @@ class RespondIo:
             "GET /contact/by_custom_field",
             query=(("name", field), ("value", value), ("page", str(page))),
             headers=self._headers,
+            lists=True,
         )
 
     def _on_contact(self, method: str, contact: str, tail: str = "", json: Json = None) -> Request:

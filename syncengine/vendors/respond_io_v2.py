@@ -20,10 +20,11 @@ from syncengine.model.capabilities import Capabilities, Deletion, TagCall, Write
 from syncengine.model.contact import Fields, MatchKey, Page, Remote
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.limits import Limit
-from syncengine.vendors.kit.answers import BASE_URL, Id, Reply, Shape, judge, refused, shaped
+from syncengine.vendors.kit.answers import BASE_URL, Reply, Shape, judge, refused, shaped
 from syncengine.vendors.kit.calls import check, external_id, segment, sent_values
 from syncengine.vendors.kit.looking import looked_up
 from syncengine.vendors.kit.paging import every_hit, probed
+from syncengine.vendors.kit.reading import Id, Many, Tag
 from syncengine.vendors.kit.settings import ClearWith, Duration, Secret, VendorSettings
 from syncengine.vendors.kit.values import phone_spellings, same_phone, same_text, same_time, text
 
@@ -87,8 +88,8 @@ class _Custom(Shape):
 
 class _Contact(Shape, extra="allow"):
     id: Id
-    custom_fields: Annotated[tuple[_Custom, ...], BeforeValidator(_list)] = ()
-    tags: Annotated[tuple[str, ...], BeforeValidator(_list)] = ()
+    custom_fields: Annotated[Many[_Custom], BeforeValidator(_list)] = ()
+    tags: Annotated[Many[Tag], BeforeValidator(_list)] = ()
 
     def remote(self) -> Remote:
         plain = {name: (self.model_extra or {}).get(name) for name in (*_PLAIN, _LIFECYCLE)}
@@ -97,7 +98,7 @@ class _Contact(Shape, extra="allow"):
 
 
 class _Contacts(Shape):
-    items: tuple[_Contact, ...]
+    items: Many[_Contact]
     pagination: Annotated[str | None, BeforeValidator(_cursor)] = None
 
 
@@ -143,7 +144,10 @@ class RespondIoV2:
         return probed(self._listing(_EVERYBODY, None, 1), _NO_CONTACT_NAMED, _Contacts, _judged)
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
-        return every_hit(lambda cursor: self._page(_filter(key), cursor, (key.value,)), partial(self._is_hit, key))
+        def page(cursor: str | None) -> Exchange[Page]:
+            return self._page(_filter(key), cursor, (key.value,))
+
+        return every_hit("POST /contact/list", page, partial(self._is_hit, key))
 
     def page(self, cursor: str | None) -> Exchange[Page]:
         return self._page(_EVERYBODY, cursor, ())
@@ -166,6 +170,8 @@ class RespondIoV2:
         """The vendor keeps the older of the two, with the plain fields of the one merged into."""
         if (held := (yield from self.read(into))) is None:
             return Rejected(_GONE, "the vendor has no contact of this id to merge into")
+        if not (into.isdecimal() and other.isdecimal()):
+            return Rejected(_GONE, "this vendor's ids are numbers")
         plain = {name: text(held.fields[name]) for name in _PLAIN if held.fields[name] not in (None, "")}
         plain |= {"phone": f"+{plain['phone'].removeprefix('+')}"} if "phone" in plain else {}
         request = self._request("POST", "/contact/merge", {"contactIds": [int(into), int(other)], **plain})
@@ -251,8 +257,16 @@ class RespondIoV2:
         return self._request(method, path, json, route=f"{under}/{{identifier}}{tail}")
 
     def _request(self, method: str, path: str, json: Json, query: _Query = (), route: str | None = None) -> Request:
-        name, reads = f"{method} {route or path}", path == "/contact/list"
-        return Request(method, path, name, query=query, headers=self._headers, json=json, reads=reads)
+        return Request(
+            method,
+            path,
+            f"{method} {route or path}",
+            query=query,
+            headers=self._headers,
+            json=json,
+            reads=path == "/contact/list",
+            lists=path.endswith("/list"),
+        )
 
     def _body(self, fields: Fields) -> Json:
         body: dict[str, Json] = {}

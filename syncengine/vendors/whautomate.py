@@ -19,9 +19,11 @@ from syncengine.model.http import Exchange, Json, Request
 from syncengine.model.limits import Limit
 from syncengine.vendors.kit import (
     Id,
+    Many,
     Reply,
     Secret,
     Shape,
+    Tag,
     VendorSettings,
     check,
     digits,
@@ -87,7 +89,7 @@ class _Row(Shape, extra="allow"):
     """A contact, a tag or a location."""
 
     id: Id
-    tags: list[str] | None = None
+    tags: Annotated[list[Tag], Field(fail_fast=True)] | None = None
     custom: dict[str, Json] | None = Field(default=None, alias="customFields")
 
     def remote(self) -> Remote:
@@ -97,7 +99,7 @@ class _Row(Shape, extra="allow"):
 
 
 class _Listed(Shape):
-    rows: tuple[_Row, ...]
+    rows: Many[_Row]
 
 
 class _Deleted(Shape):
@@ -173,13 +175,13 @@ class Whautomate:
         raise refused_look_up(request, reply, _words(reply.body), ())
 
     def _all(self, path: str, wanted: Callable[[Remote], bool], query: _Query = ()) -> Exchange[Sequence[Remote]]:
-        return every_hit(lambda cursor: self._page(path, query, cursor), wanted)
+        return every_hit(f"GET {path}", lambda cursor: self._page(path, query, cursor), wanted)
 
     def _page(self, path: str, query: _Query, cursor: str | None) -> Exchange[Page]:
         """The last page is an empty one, one shorter than the one before, or one that begins like it."""
         number, before, first = cursor.split(" ", 2) if cursor else ("1", "0", "")
         paging = (("limit", str(self._settings.page_size)), ("page", number))
-        request = self._request("GET", path, query=(*query, *paging))
+        request = replace(self._request("GET", path, query=(*query, *paging)), lists=True)
         reply = yield from through_gateway(request, _KEY)
         if not reply.ok:
             raise refused_look_up(request, reply, _words(reply.body), (value for _, value in query))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from syncengine.vendors.kit.allowed import if_allowed
 from syncengine.vendors.kit.answers import (
     BASE_URL,
-    Id,
     Reply,
     Shape,
     judge,
@@ -17,7 +16,8 @@ from syncengine.vendors.kit.calls import check, external_id, nothing, segment, s
 from syncengine.vendors.kit.echo import fields_not_taken, tags_not_taken
 from syncengine.vendors.kit.gateway import through_gateway
 from syncengine.vendors.kit.looking import looked_up
-from syncengine.vendors.kit.paging import every_hit, probed
+from syncengine.vendors.kit.paging import MOST_PAGES, endless, every_hit, probed
+from syncengine.vendors.kit.reading import AnyId, Id, Many, Tag
 from syncengine.vendors.kit.settings import ClearWith, Duration, Secret, VendorSettings
 from syncengine.vendors.kit.values import (
     digits,
@@ -32,15 +32,20 @@ from syncengine.vendors.kit.values import (
 
 __all__ = [
     "BASE_URL",
+    "MOST_PAGES",
+    "AnyId",
     "ClearWith",
     "Duration",
     "Id",
+    "Many",
     "Reply",
     "Secret",
     "Shape",
+    "Tag",
     "VendorSettings",
     "check",
     "digits",
+    "endless",
     "every_hit",
     "external_id",
     "fields_not_taken",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, TypeAlias, TypeVar
+from typing import TypeVar
 
-import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
 from syncengine.model.calls import Rejected
 from syncengine.model.http import Json, Request, Response
+from syncengine.vendors.kit.reading import Unreadable, read_json
 from syncengine.vendors.kit.retry_after import retry_after
 from syncengine.vendors.kit.words import cleaned
 
@@ -70,18 +70,18 @@ def judge(request: Request, response: Response, halts: Mapping[int, str]) -> Rep
 
 def _success(request: Request, response: Response) -> Json:
     try:
-        return orjson.loads(response.body)
-    except orjson.JSONDecodeError:
+        return read_json(request, response.body)
+    except Unreadable:
         raise unreadable(request, response.status) from None
 
 
 def _refusal(request: Request, response: Response) -> Json:
     try:
-        return orjson.loads(response.body)
-    except orjson.JSONDecodeError:
+        return read_json(request, response.body)
+    except Unreadable:
         if response.body.lstrip()[:1] in (b"{", b"["):  # its rest may say whom and what it concerns
             raise VendorUnavailable(
-                f"{request.route}: the refusal (status {response.status}) is cut off",
+                f"{request.route}: the refusal (status {response.status}) is cut off, or cannot be read",
                 maybe_applied=False,
                 status=response.status,
             ) from None
@@ -95,14 +95,6 @@ def unreadable(request: Request, status: int) -> VendorUnavailable:
         maybe_applied=request.writes,
         status=status,
     )
-
-
-def _id(value: Json) -> Json:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-Id: TypeAlias = Annotated[str, BeforeValidator(_id), Field(min_length=1)]
-"""A vendor's id as text; some write theirs as a number."""
 
 
 class Shape(BaseModel):

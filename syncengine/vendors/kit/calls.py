@@ -81,7 +81,9 @@ def external_id(call: Call) -> str:
 
 
 def segment(value: str) -> str:
-    """A value as one segment of a path."""
+    """A value as one segment of a path; ValueError for one that would be another place or none."""
+    if value.strip() in ("", ".", "..") or not value.isprintable():
+        raise ValueError("this is no segment of a path")
     return quote(value, safe="")
 
 

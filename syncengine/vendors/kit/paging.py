@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from syncengine.errors import VendorHalted
+from syncengine.errors import VendorHalted, VendorUnavailable
 from syncengine.model.contact import Page, Remote
 from syncengine.model.http import Exchange, Request
 from syncengine.vendors.kit.answers import BASE_URL, Shape, judge, shaped
 from syncengine.vendors.kit.looking import Judging
+
+MOST_PAGES = 100
+"""Pages of one look-up."""
 
 
 def probed(request: Request, halts: Mapping[int, str], shape: type[Shape], judging: Judging = judge) -> Exchange[bool]:
@@ -25,14 +28,30 @@ def probed(request: Request, halts: Mapping[int, str], shape: type[Shape], judgi
 
 
 def every_hit(
-    page: Callable[[str | None], Exchange[Page]], is_hit: Callable[[Remote], bool]
+    route: str, page: Callable[[str | None], Exchange[Page]], is_hit: Callable[[Remote], bool]
 ) -> Exchange[Sequence[Remote]]:
-    """The contacts that are meant, each once, from the first page to the last; one that leads to itself is the last."""
+    """The contacts that are meant, each once, from the first page to the last; one that leads to itself is the last.
+
+    Raises VendorUnavailable for pages that lead in a circle or go on without an end.
+    """
     hits: dict[str, Remote] = {}
     cursor: str | None = None
-    while True:
+    seen: set[str] = set()
+    for _ in range(MOST_PAGES):
         found = yield from page(cursor)
         hits.update((remote.external_id, remote) for remote in found.contacts if is_hit(remote))
         if found.cursor is None or found.cursor == cursor:
             return tuple(hits.values())
         cursor = found.cursor
+        if cursor in seen:
+            break
+        seen.add(cursor)
+    raise endless(route)
+
+
+def endless(route: str) -> VendorUnavailable:
+    """The failure of a look-up whose pages do not end."""
+    return VendorUnavailable(
+        f"{route}: the vendor's pages do not end: they lead in a circle, or go on after the {MOST_PAGES}th",
+        maybe_applied=False,
+    )

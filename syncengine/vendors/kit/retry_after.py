@@ -27,6 +27,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def _date(written: str) -> dt.datetime | None:
     try:
         date = parsedate_to_datetime(written.strip())
-    except (ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=dt.UTC)
