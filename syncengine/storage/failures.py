@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
-from syncengine.errors import RunRefused, SchemaOutdated, StorageError
+from syncengine.errors import RunRefused, SchemaOutdated, SourceError, StorageError
+from syncengine.model.texts import printable
 
 _CAUGHT = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, UnicodeDecodeError)
 _MISSING = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InvalidSchemaNameError)
@@ -28,19 +29,70 @@ _IN_WORDS: dict[type[BaseException], str] = {
     asyncpg.InternalClientError: _LOST,
 }
 """Looked up in this order."""
-_WHAT_TO_DO = {
-    "08": "run again when the server is reachable",
-    "28": "check user and password in the database URL",
-    "3D000": "create the database or correct its name in the database URL",
-    "25006": "the server takes no writes (a read replica?); point the URL at the primary",
-    "40001": "run again; a read replica that keeps cancelling needs a larger max_standby_streaming_delay",
-    "42501": "grant this user the right, or use another user",
-    "53": "the server is short of connections, memory or disk; free some and run again",
-    "55P03": "somebody held a lock for a minute (a migration, a dump?); run again when that is over",
-    "57014": "it took too long or somebody cancelled it; look for locks and load, then run again",
-    "57P": "the server is starting, stopping or was restarted; run again when it is up",
+_WORDS = {
+    "08": ("the connection broke", "run again when the server is reachable"),
+    "0A": ("it asks for what this server cannot do", ""),
+    "22": ("a value of a row cannot be used as it is meant to be", ""),
+    "22003": ("a number of a row is out of range", ""),
+    "22007": ("a value of a row is no date or time", ""),
+    "22008": ("a date or time of a row is out of range", ""),
+    "22012": ("something is divided by zero", ""),
+    "22021": ("a text of a row is not in the encoding of its database", ""),
+    "22P02": ("a value of a row cannot be read as its type", ""),
+    "22P05": ("a text of a row cannot be written in the encoding asked for", ""),
+    "23": ("a rule of a table is broken", ""),
+    "25006": (
+        "something in it would write, where only reading is allowed",
+        "a source is only read: leave out what writes; the state needs the URL of a primary, not of a read replica",
+    ),
+    "28": ("the server does not take this user", "check user and password in the database URL"),
+    "3D000": ("there is no such database", "create the database or correct its name in the database URL"),
+    "3F000": ("it names a schema that is not there", ""),
+    "40": (
+        "another transaction stood in its way",
+        "run again; a read replica that keeps cancelling needs a larger max_standby_streaming_delay",
+    ),
+    "42": ("its SQL is not right", ""),
+    "42501": (
+        "this user lacks a right",
+        "grant this user USAGE on the schema, and SELECT on the table or its columns, or use another user",
+    ),
+    "42601": ("its SQL cannot be read", ""),
+    "42702": ("it names a column that several tables have", ""),
+    "42703": ("it names a column that is not there", ""),
+    "42725": ("it calls a function of which several fit", ""),
+    "42804": ("it compares or returns another type than is asked for", ""),
+    "42883": ("there is no such function or operator for these types", ""),
+    "42P01": ("it names a table or view that is not there", ""),
+    "53": (
+        "the server is short of connections, memory or disk",
+        "free some and run again",
+    ),
+    "54": ("something in it is too large for the server", ""),
+    "55P03": (
+        "somebody held a lock for a minute (a migration, a dump?)",
+        "run again when that is over",
+    ),
+    "57014": (
+        "it took too long or somebody cancelled it",
+        "look for locks and load, then run again",
+    ),
+    "57P": ("the server is starting, stopping or was restarted", "run again when it is up"),
+    "58": ("the server could not use its own files", "look into the server's log"),
+    "HV": ("a foreign server behind it failed", "look into the server's log"),
+    "P0": ("a function behind it raised an error", "look into the server's log, or ask whoever wrote the function"),
+    "XX": ("the server met an error of its own", "look into the server's log"),
 }
-"""By SQLSTATE or its beginning (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+"""What happened and what to do, by SQLSTATE or its beginning
+(https://www.postgresql.org/docs/current/errcodes-appendix.html).
+
+Never the server's own words: they may hold a value of a row, come in any language, and a function behind a view can
+make them up.
+"""
+_NAMING = ("42", "3F")
+"""Beginnings of the SQLSTATEs that concern a place in the statement."""
+_NAME = re.compile(r'"[^"]{1,63}"|[^\W\d][\w.$]{0,126}|[^\s\w"\'$]')
+"""A name or a sign of a statement, and no literal."""
 
 
 _PASSING = ("08", "25006", "53", "57P")
@@ -61,24 +113,38 @@ def describe(dsn: str) -> str:
     if misread or parts.scheme not in {"postgres", "postgresql"}:
         return "the database"
     name, user = unquote(parts.path.lstrip("/")), unquote(login.partition(":")[0])
-    return f"database {name or '(default)'}" + (f" at {hosts}" if hosts else "") + (f" as user {user}" if user else "")
+    described = f"database {name or '(default)'}" + (f" at {hosts}" if hosts else "")
+    return printable(described + (f" as user {user}" if user else ""))
 
 
 def explain(error: BaseException) -> str:
-    """What happened and what to do, without a value of any row (Postgres puts values into data errors and details)."""
+    """What happened and what to do, in words of our own."""
     if isinstance(error, asyncpg.PostgresError):
         return _explain_postgres(error)
     known = next((text for kind, text in _IN_WORDS.items() if isinstance(error, kind)), None)
-    return known or f"it cannot be reached ({error}); check host, port and network"
+    return known or f"it cannot be reached ({printable(str(error))}); check host, port and network"
 
 
 def _explain_postgres(error: asyncpg.PostgresError) -> str:
-    state = error.sqlstate or "unknown"
-    text = str(error.args[0]) if error.args else type(error).__name__
-    if state.startswith("22"):  # data exceptions quote the datum
-        text = re.sub(r'".*"', '"..."', text, flags=re.DOTALL)
-    advice = next((_WHAT_TO_DO[state[:n]] for n in (5, 3, 2) if state[:n] in _WHAT_TO_DO), None)
-    return f"{text} (SQLSTATE {state})" + (f"; {advice}" if advice else "")
+    state = error.sqlstate or ""
+    if not re.fullmatch("[0-9A-Z]{5}", state):
+        state = "unknown"
+    lengths = (5, 3, 2)
+    what, advice = next((_WORDS[state[:n]] for n in lengths if state[:n] in _WORDS), ("it failed", ""))
+    name = _named(error) if state.startswith(_NAMING) else None
+    return what + (f": {name}" if name else "") + f" (SQLSTATE {state})" + (f"; {advice}" if advice else "")
+
+
+def _named(error: asyncpg.PostgresError) -> str | None:
+    """The name at the place that the server points at, read from our statement: the configuration's words."""
+    statement, position = getattr(error, "query", None), getattr(error, "position", None)
+    if not isinstance(statement, str) or not str(position).isdigit():
+        return None
+    found = _NAME.match(statement, int(str(position)) - 1)
+    if found is None:
+        return None
+    name = printable(found[0]).strip('"')
+    return f'"{name}"'
 
 
 @contextmanager
@@ -94,17 +160,19 @@ def storage_errors(
     except _MISSING as error:
         if failure is StorageError and re.search(r"\bsync(engine|_\w+)", str(error.args[0])):
             raise SchemaOutdated(
-                f"{place}: the state schema does not fit this version ({error.args[0]}); run `syncengine migrate`"
+                f"{place}: the state schema does not fit this version ({explain(error)}); run `syncengine migrate`"
             ) from None
         raise failure(f"{place}: {explain(error)}") from None
     except _CAUGHT as error:
         refused = failure(f"{place}: {explain(error)}")
-        refused.may_pass = _may_pass(error)
+        refused.may_pass = _may_pass(error, reads=failure is SourceError)
         raise refused from None
 
 
-def _may_pass(error: BaseException) -> bool:
-    """Whether the database is away, full or read-only rather than unwilling."""
+def _may_pass(error: BaseException, *, reads: bool) -> bool:
+    """Whether the database is away, full or read-only rather than unwilling; what only reads asks for no writes."""
+    if reads and isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        return False
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_PASSING)
     return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)

@@ -18,6 +18,7 @@ import asyncpg
 from syncengine.errors import SchemaOutdated, StorageError
 from syncengine.shipped import shipped
 from syncengine.storage.connect import OLDEST, Connection
+from syncengine.storage.failures import explain
 from syncengine.storage.statements import statements
 
 _LOCK = int.from_bytes(hashlib.sha256(b"syncengine.sync_migration").digest()[:8], "big", signed=True)
@@ -151,14 +152,15 @@ async def _apply_next(connection: Connection, migration: Migration) -> bool:
         return await _apply_alone(connection, migration)
     except asyncpg.InsufficientPrivilegeError as error:
         raise StorageError(
-            f"migrations/{migration.name} may not be applied by this database user: {error}. Let an administrator run "
-            "CREATE SCHEMA syncengine AUTHORIZATION <that user>, or run `syncengine migrate` as a user who may"
-        ) from error
+            f"migrations/{migration.name} may not be applied by this database user: {explain(error)}. Let an "
+            "administrator run CREATE SCHEMA syncengine AUTHORIZATION <that user>, or run `syncengine migrate` as a "
+            "user who may"
+        ) from None
     except asyncpg.PostgresError as error:
         kept = (
             "nothing of it was kept" if migration.in_transaction else "look for what it left, such as an invalid index"
         )
-        raise StorageError(f"migrations/{migration.name} failed ({kept}): {error}") from error
+        raise StorageError(f"migrations/{migration.name} failed ({kept}): {explain(error)}") from None
 
 
 async def _apply_in_transaction(connection: Connection, migration: Migration) -> bool:

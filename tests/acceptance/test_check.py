@@ -66,7 +66,7 @@ async def test_each_mistake_in_a_source_is_a_line_with_file_and_key(database: st
             ),
             (
                 "BAD  respond_io: source: destinations/respond_io.yaml: where: "
-                'syntax error at or near ")" (SQLSTATE 42601)'
+                'its SQL cannot be read: ")" (SQLSTATE 42601)'
             ),
         ]
 

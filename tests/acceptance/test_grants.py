@@ -146,8 +146,8 @@ async def test_what_is_not_granted_is_said_before_anything_is_sent(database: str
             here.environ["STATE_URL"] = _as(database, role)
             code, said = await here.command("run")
             assert code == 2
-            assert "permission denied for schema crm" in said
-            assert "grant this user the right, or use another user" in said
+            assert "crm.people: this user lacks a right (SQLSTATE 42501)" in said
+            assert "grant this user USAGE on the schema, and SELECT on the table or its columns" in said
             assert here.requests("respond_io") == 0
         finally:
             await roles.drop()

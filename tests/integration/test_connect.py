@@ -106,7 +106,9 @@ async def test_nobody_listens() -> None:
 @pytest.mark.asyncio
 async def test_no_such_database_and_no_such_user(database: str) -> None:
     parts = urlsplit(database)
-    with pytest.raises(StorageError, match=r'database "nowhere" does not exist .*; create the database or correct'):
+    with pytest.raises(
+        StorageError, match=r"database nowhere .*: there is no such database .*; create the database or correct"
+    ):
         await connect(urlunsplit(parts._replace(path="/nowhere")))
     host = parts.netloc.rpartition("@")[2]
     with pytest.raises(StorageError, match=r"as user nobody_known: .*; check user and password"):
@@ -127,7 +129,7 @@ async def test_a_server_that_is_too_old(database: str, monkeypatch: pytest.Monke
 async def test_read_only_connections_write_nothing(database: str) -> None:
     connection = await connect(database, read_only=True, application_name="syncengine check")
     try:
-        refused = "cannot execute CREATE TABLE in a read-only transaction"
+        refused = "something in it would write, where only reading is allowed"
         with pytest.raises(StorageError, match=refused), storage_errors():
             async with transaction(connection):
                 await connection.execute("CREATE TABLE nothing ()")
@@ -236,7 +238,7 @@ async def test_the_state_knows_postgres_s_own_names_alone(database: str) -> None
 async def test_a_statement_that_takes_too_long(database: str) -> None:
     connection = await connect(database)
     try:
-        said = r"statement timeout .*57014.*it took too long"
+        said = r"it took too long .*57014.*look for locks"
         with pytest.raises(StorageError, match=said), storage_errors():
             async with transaction(connection, statement_timeout=0.01):
                 await connection.execute("SELECT pg_sleep(60)")
@@ -260,7 +262,7 @@ def test_errors_are_named_after_what_they_stop() -> None:
     missing = asyncpg.UndefinedTableError('relation "syncengine.sync_state" does not exist')
     with pytest.raises(SchemaOutdated, match="run `syncengine migrate`"), storage_errors():
         raise missing
-    said = r'^crm.contacts: relation "syncengine.sync_state"'
+    said = r"^crm.contacts: it names a table or view that is not there"
     with pytest.raises(SourceError, match=said), storage_errors("crm.contacts", failure=SourceError):
         raise missing
     with pytest.raises(ConfigError), storage_errors():

@@ -32,6 +32,28 @@ from syncengine.vendors.kit.words import LENGTH, cleaned
         ("王伟不合法", ("王伟",), "[...]不合法"),
         ("gold and silver", ({"plan": ["gold", {"old": "silver"}]},), "[...] and [...]"),
         ('["gold","x"] is no text', (["gold", "x"],), "[...] is no text"),
+        # Whatever it was escaped for, and however often.
+        ("Cannot GET /contacts?apiKey=k%2By%2F9%3Dabcdefg", ("k+y/9=abcdefg",), "Cannot GET /contacts[...]"),
+        ("key k%2By%2f9%3dabcdefg", ("k+y/9=abcdefg",), "key [...]"),
+        ("key k%252By%252F9%253Dabcdefg", ("k+y/9=abcdefg",), "key [...]"),
+        ('{"name":"O\\"Brien Zaphod"}', ('O"Brien Zaphod',), '{"name":"[...]"}'),
+        ("bad M\\u00fcller, M\\u00FCLLER, M\\xfcller", ("Müller",), "bad [...], [...], [...]"),
+        ("bad Mu\u0308ller, Muller, M&uuml;ller, M&#xfc;ller", ("Müller",), "bad [...], [...], [...], [...]"),
+        ("q=Zaphod%20Beeblebrox, Zaphod+Beeblebrox", ("Zaphod Beeblebrox",), "q=[...], [...]"),
+        ("Zaphod\u200bBee\u00adblebrox", ("Zaphod Beeblebrox",), "[...]"),
+        ("STRASSE, straße", ("Straße",), "[...], [...]"),
+        ("M\u00c3\u00bcller-L\u00c3\u00bcdenscheidt", ("Müller-Lüdenscheidt",), "[...]"),
+        # In Base64 wherever it begins, also as a login.
+        ("Basic a2V5LTEyMzQ1Njo=", ("key-123456",), "Basic [...]jo="),
+        ("got bWU6a2V5LTEyMzQ1Ng", ("key-123456",), "got bWU6[...]g"),
+        ("got 6b65792d313233343536", ("key-123456",), "got [...]"),
+        # In part: two thirds of it, or one of its words.
+        ("too long: 'Zaphod Beeblebr'", ("Zaphod Beeblebrox",), "too long: '[...]'"),
+        ("...phod Beeblebrox", ("Zaphod Beeblebrox",), "...[...]"),
+        ("'Zaphod' is no surname", ("Zaphod Beeblebrox",), "'[...]' is no surname"),
+        ("key sekr****2345 invalid", ("sekret+Tok/en=12345",), "key [...] invalid"),
+        # Nothing that steers a terminal is left.
+        ("a\x1b]0;x\x07b\u202ec\u2066d\x9bm\u2028e\x7f", (), "a ]0;x b c d m e"),
         # What looks like an address or a number may be another contact's.
         ("taken by ina@example.org", (), "taken by [...]"),
         ("taken by +49 (151) 112-233, sorry", (), "taken by [...], sorry"),

@@ -141,7 +141,8 @@ def refused_look_up(request: Request, reply: Reply, said: str, sent: Iterable[Js
 
 
 def _repeatable(request: Request, said: str, sent: Iterable[Json]) -> str:
-    return cleaned(said, (*sent, *_credentials(request)))
+    asked = (value for _, value in request.query)
+    return cleaned(said, (*sent, *asked, *_credentials(request)))
 
 
 def _credentials(request: Request) -> Iterator[str]:

@@ -1,37 +1,42 @@
-"""A vendor's words, made fit for a log: no value of a contact in them, one line, not too long."""
+"""A vendor's words, made fit for a log: no value of a contact in them, no query of a URL, one line, not too long."""
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable, Iterator
 
 from syncengine.model.http import Json
+from syncengine.model.texts import Concealer, decoded, printable
 from syncengine.vendors.kit.values import text
 
 LENGTH = 300
 """Characters a message may have."""
+_READ = 4_000
+"""Characters of what a vendor says that are looked at."""
 
 _GONE = "[...]"
-_PERSONAL = re.compile(r"(?<![^\s@<>\"'])[^\s@<>\"']+@[^\s@<>\"']+|\+?\d[\d\s().-]{4,}\d")
-"""What looks like an e-mail address or a phone number, whoever's it is."""
-_SHORT = 4
-"""Shorter ASCII values are removed as whole words only, else ``1`` or ``de`` would eat the sentence."""
+_QUERY = re.compile(r"\?[^\s?\"'<>]*=[^\s\"'<>]*")
+"""The query of a URL: some vendors take keys there."""
+_MASKED = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>*\u2022]*[*\u2022]{3,}[^\s\"'<>]*")
+"""A key of which the ends are left."""
+_PERSONAL = re.compile(r"(?<![^\s@<>\"'])[^\s@<>\"']+@[^\s@<>\"']+|\+?\d[\d\s()./-]{4,}\d")
+"""What looks like an e-mail address, a phone number or a date, whoever's it is."""
 
 
 def cleaned(said: str, sent: Iterable[Json]) -> str:
     """What the vendor said, without the values that were sent and without anything like an address or a number."""
-    words = _one_line(html.unescape(said))
-    forms = {form for value in sent for leaf in _leaves(value) for form in (text(leaf), html.unescape(text(leaf)))}
-    values = sorted({_one_line(form) for form in forms} - {""}, key=len, reverse=True)
-    if values:
-        words = re.sub("|".join(_pattern(value) for value in values), _GONE, words, flags=re.IGNORECASE)
-    words = _PERSONAL.sub(_GONE, words)
+    concealer = Concealer((text(leaf) for value in sent for leaf in _leaves(value)), words=True)
+    words = concealer.hide(decoded(said[:_READ]), _GONE)
+    if len(said) > _READ:  # a value that was cut in two may be left at the end
+        words = words[: -concealer.longest or None]
+    words = _one_line(words)
+    for pattern in (_QUERY, _MASKED, _PERSONAL):
+        words = pattern.sub(_GONE, words)
     return words if len(words) <= LENGTH else words[: LENGTH - 3].rstrip() + "..."
 
 
 def _one_line(said: str) -> str:
-    return " ".join("".join(character if character.isprintable() else " " for character in said).split())
+    return " ".join(printable(said).split())
 
 
 def _leaves(value: Json) -> Iterator[Json]:
@@ -41,8 +46,3 @@ def _leaves(value: Json) -> Iterator[Json]:
     if isinstance(value, list):
         for part in value:
             yield from _leaves(part)
-
-
-def _pattern(value: str) -> str:
-    escaped = re.escape(value)
-    return rf"(?<!\w){escaped}(?!\w)" if len(value) < _SHORT and value.isascii() else escaped

@@ -1,0 +1,194 @@
+"""Texts of others made fit to be shown: nothing that steers a terminal, and nothing that is to stay hidden."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from unicodedata import category, combining, normalize
+from urllib.parse import unquote
+
+_ROUNDS = 3
+"""How many escapes may stand around each other, as in a URL within JSON."""
+_ESCAPED = re.compile(r'\\(?:u([0-9a-f]{4})|x([0-9a-f]{2})|U([0-9a-f]{8})|(["\'/\\bfnrt]))', re.IGNORECASE)
+_PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
+_SHORT = 4
+"""Shorter values of ASCII are hidden as whole words only, else ``1`` or ``de`` would eat the sentence."""
+_CUT = 6
+"""A value of so many characters is recognised by two thirds of it; fewer of them count as whole words only."""
+_ENCODED = 6
+"""Bytes from which on a value is recognised in Base64 and in hexadecimal digits."""
+_NAMED = 4
+"""Characters from which on a word of a value of few words is hidden by itself."""
+_FEW_WORDS = 6
+_CONTROL = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+"""Categories of characters that show nothing and may steer what shows them: escapes, directions, zero widths."""
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """The text with a blank in place of each control character; ``lines``: line breaks stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if (lines and c == "\n") or category(c) not in _CONTROL else " " for c in text)
+
+
+def escaped(text: str) -> str:
+    """JSON with its control characters written as escapes: the same data, and nothing that steers a terminal."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(json.dumps(c)[1:-1] if category(c) in _CONTROL else c for c in text)
+
+
+def decoded(text: str) -> str:
+    """The text as it was before it was escaped for HTML, JSON or a URL; blanks written as ``+`` stay."""
+    for _ in range(_ROUNDS):
+        before = text
+        text = _ESCAPED.sub(_unescaped, html.unescape(text))
+        text = _PERCENT.sub(lambda found: unquote(found[0], errors="replace"), text)
+        if text == before:
+            break
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class Concealer:
+    """Hides values in texts: in any case, composition and escaping, in Base64, and where a part is cut off."""
+
+    def __init__(self, values: Iterable[str], *, words: bool = False) -> None:
+        """``words``: the words of a value of few words are hidden by themselves, too, such as somebody's surname."""
+        anywhere: set[str] = set()
+        whole: set[str] = set()
+        for form in dict.fromkeys(form for value in values for form in (value, decoded(value))):
+            is_short = form.isascii() and len(" ".join(form.split())) < _SHORT
+            (whole if is_short else anywhere).update(_spellings(form))
+            whole.update(_words(form) if words else ())
+        self._hidden = tuple(_Hidden(text, whole=text not in anywhere) for text in anywhere | whole if text)
+        self.longest = max((len(hidden.text) for hidden in self._hidden), default=0)
+        """Characters of the longest value in its longest spelling."""
+
+    def hide(self, text: str, sign: str) -> str:
+        """The text, decoded, with ``sign`` for each value; as it was where it holds none."""
+        plain = decoded(text)
+        folded = _Folded(plain)
+        spans = sorted(span for hidden in self._hidden for span in hidden.spans(folded))
+        if not spans:
+            return text
+        pieces: list[str] = []
+        end = 0
+        for start, stop in spans:
+            if stop <= end:
+                continue
+            if start >= end:
+                pieces += [plain[end:start], sign]
+            end = stop
+        return "".join([*pieces, plain[end:]])
+
+
+class _Folded:
+    """A text with what makes no difference taken out, and where each of its characters comes from."""
+
+    def __init__(self, plain: str) -> None:
+        self.plain = plain
+        self.origins: list[int] = []
+        characters: list[str] = []
+        for index, character in enumerate(plain):
+            for part in _fold(character):
+                characters.append(part)
+                self.origins.append(index)
+        self.text = "".join(characters)
+
+    def span(self, start: int, stop: int) -> tuple[int, int]:
+        """Where in the plain text these folded characters stand, with the accents that follow."""
+        first, last = self.origins[start], self.origins[stop - 1] + 1
+        while last < len(self.plain) and combining(self.plain[last]):
+            last += 1
+        return first, last
+
+    def is_whole(self, span: tuple[int, int]) -> bool:
+        """Whether no word goes on at either side."""
+        start, stop = span
+        before, after = self.plain[max(start - 1, 0) : start], self.plain[stop : stop + 1]
+        return not re.fullmatch(r"\w", before) and not re.fullmatch(r"\w", after)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hidden:
+    """One spelling of a value, folded."""
+
+    text: str
+    whole: bool
+    """It counts as a whole word only."""
+
+    def spans(self, folded: _Folded) -> Iterator[tuple[int, int]]:
+        """Where it stands in the plain text."""
+        is_cut = len(self.text) >= _CUT and not self.whole
+        for start, stop in self._parts(folded.text) if is_cut else _found(folded.text, self.text):
+            span = folded.span(start, stop)
+            if folded.is_whole(span) or not (self.whole or (is_cut and stop - start < _CUT)):
+                yield span
+
+    def _parts(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where two thirds of it or more stand: whatever is cut off, its middle is there."""
+        value, size = self.text, len(self.text)
+        least = -(-2 * size // 3)
+        left, right = size - least, least
+        for start, stop in _found(text, value[left:right]):
+            before, after = 0, 0
+            while before < left and before < start and text[start - before - 1] == value[left - before - 1]:
+                before += 1
+            while right + after < size and stop + after < len(text) and text[stop + after] == value[right + after]:
+                after += 1
+            if before + (right - left) + after >= least:
+                yield start - before, stop + after
+
+
+def _found(text: str, value: str) -> Iterator[tuple[int, int]]:
+    start = text.find(value)
+    while start >= 0:
+        yield start, start + len(value)
+        start = text.find(value, start + 1)
+
+
+@lru_cache(maxsize=8192)
+def _fold(character: str) -> str:
+    """A character as it is compared: small, without accents; nothing of a blank, nor of ``+``, which is one in URLs."""
+    parts = normalize("NFKD", normalize("NFKD", character).casefold())
+    return "".join(c for c in parts if not (combining(c) or c.isspace() or c == "+" or category(c) in _CONTROL))
+
+
+def _folded(text: str) -> str:
+    return "".join(map(_fold, text))
+
+
+def _spellings(value: str) -> Iterator[str]:
+    """The value folded, as it is, read in the wrong encoding, and encoded as bytes."""
+    yield _folded(value)
+    data = value.encode("utf-8", "replace")
+    if not value.isascii():
+        yield _folded(data.decode("latin-1"))
+    if len(data) < _ENCODED:
+        return
+    yield data.hex()
+    for shift in range(3):  # what stands before it moves its bits
+        whole = base64.b64encode(bytes(shift) + data).decode()
+        core = whole[-(-shift * 8 // 6) : (shift + len(data)) * 8 // 6]
+        yield _folded(core)
+        yield _folded(core.replace("+", "-").replace("/", "_"))
+
+
+def _words(value: str) -> Iterator[str]:
+    words = re.findall(r"[^\W_]+", value)
+    if 1 < len(words) <= _FEW_WORDS:
+        yield from (_folded(word) for word in words if len(word) >= _NAMED and not word.isdigit())
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    for digits in found.groups()[:3]:
+        if digits is not None:
+            code = int(digits, 16)
+            return chr(code) if code <= 0x10FFFF else " "
+    letter = found[4]
+    return letter if letter in "\"'/\\" else " "
