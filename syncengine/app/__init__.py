@@ -6,7 +6,7 @@ from syncengine.app.adopt import adopt
 from syncengine.app.check import check
 from syncengine.app.databases import migrate
 from syncengine.app.forecast import plan
-from syncengine.app.forget import forget
+from syncengine.app.forget import confirm, forget
 from syncengine.app.merge import merge
 from syncengine.app.prune import prune
 from syncengine.app.runs import Request, run
@@ -18,6 +18,7 @@ __all__ = [
     "Request",
     "adopt",
     "check",
+    "confirm",
     "forget",
     "lift",
     "merge",

@@ -18,6 +18,7 @@ from syncengine.errors import SchemaOutdated, SourceError, SyncEngineError, Vend
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.reports import Check
+from syncengine.storage import erasure
 from syncengine.storage.inspect_source import Counts, count
 from syncengine.storage.source import Source
 from syncengine.transport import Transport
@@ -30,6 +31,7 @@ async def check(config: Config) -> list[Check]:
     async with AsyncExitStack() as stack:
         databases, found = await _databases(config, stack)
         checks.append(found)
+        checks += await _without_a_file(config, databases) if databases else ()
         for destination in config.destinations:
             if databases:
                 checks += await _source(destination, databases)
@@ -48,6 +50,20 @@ async def _databases(config: Config, stack: AsyncExitStack) -> tuple[Databases |
     except SyncEngineError as error:
         return None, Check("database", False, f"{config.file}: database: {error}")
     return databases, Check("database", True, "reachable, schema up to date")
+
+
+async def _without_a_file(config: Config, databases: Databases) -> list[Check]:
+    names = [destination.name for destination in config.destinations]
+    return [
+        Check(
+            f"{name}: file",
+            True,
+            f"the state knows this destination, and there is no file for it in {config.file.parent / 'destinations'}: "
+            "nothing is sent to it, and `syncengine forget` cannot ask its vendor",
+            note=True,
+        )
+        for name in await erasure.without_a_file(databases.state, names)
+    ]
 
 
 async def _source(destination: DestinationConfig, databases: Databases) -> list[Check]:

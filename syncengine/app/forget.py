@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from syncengine.app.accounts import Account, stopped_by
@@ -18,12 +18,13 @@ from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.tally import Tally
-from syncengine.errors import RunRefused, SyncEngineError
+from syncengine.errors import ConfigError, Problem, RunRefused, SyncEngineError
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import BatchKind, RunKind, SourceRow
 from syncengine.storage import erasure
 from syncengine.storage.contacts import Contacts
+from syncengine.storage.fence import Fence
 from syncengine.storage.runs import Batches, finish_run, start_run
 
 
@@ -34,8 +35,10 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
     restored is not created again. Raises RunRefused for what concerns the whole call.
     """
     destinations = config.destinations
+    names = [destination.name for destination in destinations]
     async with opened(config, destinations) as databases:
-        await erasure.begin(databases.state, contact_id, [destination.name for destination in destinations])
+        gone = await erasure.unconfigured(databases.state, contact_id, names)
+        await erasure.begin(databases.state, contact_id, [*names, *gone])
 
         async def work(destination: DestinationConfig, account: Account) -> Receipt:
             try:
@@ -43,9 +46,29 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
             except RunRefused as error:
                 return _open(destination, contact_id, error)
 
-        return await side_by_side(
+        receipts = await side_by_side(
             config, databases, destinations, work, lambda destination, error: _open(destination, contact_id, error)
         )
+        return receipts + [await erasure.end_unconfigured(databases.state, name, contact_id) for name in gone]
+
+
+async def confirm(config: Config, contact_id: str, names: Sequence[str]) -> list[Receipt]:
+    """Note that vendors have done what their receipts asked for, and forget those. Raises ConfigError."""
+    if not names:
+        raise ConfigError([Problem("--confirmed", "name the destination whose vendor confirmed it: -d NAME")])
+    async with opened(config, ()) as databases:
+        asked = await erasure.to_ask(Fence(databases.state, "", 0), contact_id)
+        problems = [_nothing_to_confirm(name, contact_id, asked) for name in names if name not in asked]
+        if problems:
+            raise ConfigError(problems)
+        for name in names:
+            await erasure.confirm(databases.state, name, contact_id)
+    return [Receipt(name, contact_id, Erased.DONE, "confirmed: the vendor has deleted it") for name in names]
+
+
+def _nothing_to_confirm(name: str, contact_id: str, asked: Mapping[str, str]) -> Problem:
+    rest = f"; there is at {', '.join(asked)}" if asked else ""
+    return Problem("--confirmed", f"nothing is to be asked of {name} about contact {contact_id}{rest}")
 
 
 class _Nobody:
@@ -73,6 +96,7 @@ async def _forget(destination: DestinationConfig, account: Account, databases: D
             (each.known.external_id for each in (after, before) if each and each.known.external_id), None
         )
         receipt = _receipt(destination, contact_id, external_id, await erasure.outcome(fence, run_id, contact_id))
+        receipt = receipt.also((await erasure.to_ask(fence, contact_id)).get(name, ""))
     await finish_run(fence, run_id, "done" if receipt.status is not Erased.OPEN else "incomplete", {}, None)
     await erasure.end(fence, receipt)
     return receipt

@@ -12,10 +12,21 @@ from syncengine.cli import exits
 from syncengine.cli.root import options
 from syncengine.cli.tables import print_json
 from syncengine.cli.terminal import out
+from syncengine.errors import ConfigError, Problem
 
 
-def forget(contact: str, /, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+def forget(
+    contact: str,
+    /,
+    *,
+    confirmed: Annotated[bool, Parameter(negative="")] = False,
+    destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
     """Erase one contact, at every vendor that can and here, and print a receipt for each destination.
+
+    Where a vendor's API cannot, or a destination has no file any more, the receipt says what to ask them for. It
+    stands, with exit code 1, until `forget CONTACT --confirmed -d NAME` says that they did it.
 
     What is kept is a salted hash of its id: should its row be restored, it is not created again. (`suppress --contact
     ID --lift` takes that back.) Take the row out of your source yourself.
@@ -24,10 +35,19 @@ def forget(contact: str, /, *, json: Annotated[bool, Parameter(negative="")] = F
     ----------
     contact
         Its id: the value of the source's key.
+    confirmed
+        Erase nothing: the vendor of --destination has done what its receipt asked for.
+    destination
+        With --confirmed; may be repeated.
     json
         One JSON object a destination.
     """
-    receipts = asyncio.run(engine.forget(options.load(), contact))
+    if destination and not confirmed:
+        raise ConfigError([Problem("--destination", "goes with --confirmed only: a contact is forgotten everywhere")])
+    config = options.load()
+    receipts = asyncio.run(
+        engine.confirm(config, contact, destination) if confirmed else engine.forget(config, contact)
+    )
     if json:
         print_json(receipts)
     else:

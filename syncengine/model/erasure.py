@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -45,7 +45,7 @@ class Erased(StrEnum):
     SCHEDULED = "scheduled"
     """The vendor has taken the order."""
     IMPOSSIBLE = "impossible"
-    """The vendor's API cannot: a person has to ask."""
+    """The vendor's API cannot: a person has to ask, and to confirm that it was done."""
     OPEN = "open"
     """Not through: to be asked for again."""
 
@@ -61,7 +61,15 @@ class Receipt:
 
     @property
     def exit_code(self) -> int:
-        return int(self.status is Erased.OPEN)
+        return int(self.status in (Erased.OPEN, Erased.IMPOSSIBLE))
+
+    def also(self, to_ask: str) -> Receipt:
+        """Return the receipt with what a person was to ask for before, and nobody has confirmed."""
+        if not to_ask or self.status is Erased.OPEN:
+            return self
+        if self.status is not Erased.IMPOSSIBLE or self.message in to_ask:
+            return replace(self, status=Erased.IMPOSSIBLE, message=to_ask)
+        return replace(self, message=f"{to_ask}; {self.message}")
 
     def public(self) -> dict[str, Json]:
         """The object ``forget --json`` prints."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import asyncpg
+
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.storage import consent
-from syncengine.storage.connect import Pool, transaction
+from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.fence import Fence
 from syncengine.storage.statements import statements
@@ -42,21 +44,84 @@ async def outcome(fence: Fence, run_id: int, contact_id: str) -> Outcome | None:
     return Outcome(row["outcome"], row["code"], row["message"]) if row else None
 
 
+async def to_ask(fence: Fence, contact_id: str) -> dict[str, str]:
+    """What a person still has to ask vendors for, by destination; empty where there is nothing."""
+    async with fence.reading() as connection:
+        rows = await connection.fetch(_SQL["receipts"], _subject(contact_id).text)
+    return {row["destination"]: row["to_ask"] for row in rows if row["to_ask"]}
+
+
 async def end(fence: Fence, receipt: Receipt) -> None:
     """Keep the receipt; unless something is open, everything else that is known of the contact there goes."""
     async with fence.writing() as connection:
-        if receipt.status is not Erased.OPEN:
-            for trace in _TRACES:
-                await connection.execute(_SQL[trace], receipt.destination, receipt.contact_id)
-        # The receipt may name the vendor contact where a person has to ask for it; what is kept does not.
-        await connection.execute(
-            _SQL["end"],
-            _subject(receipt.contact_id).text,
-            receipt.destination,
-            receipt.contact_id,
-            receipt.status.value,
-            "" if receipt.status is Erased.IMPOSSIBLE else receipt.message,
-        )
+        await _end(connection, receipt)
+
+
+async def _end(connection: Connection, receipt: Receipt) -> None:
+    if receipt.status is not Erased.OPEN:
+        for trace in _TRACES:
+            await connection.execute(_SQL[trace], receipt.destination, receipt.contact_id)
+    # What a person has to ask the vendor for names the vendor's contact: it is kept until that is confirmed.
+    impossible = receipt.status is Erased.IMPOSSIBLE
+    await connection.execute(
+        _SQL["end"],
+        _subject(receipt.contact_id).text,
+        receipt.destination,
+        receipt.contact_id,
+        receipt.status.value,
+        "" if impossible else receipt.message,
+        receipt.message if impossible else "",
+    )
+
+
+async def unconfigured(pool: Pool, contact_id: str, configured: Sequence[str]) -> tuple[str, ...]:
+    """Other destinations that know something of the contact: their files are gone."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["unconfigured"], _subject(contact_id).text, contact_id, list(configured))
+    return tuple(row["destination"] for row in rows)
+
+
+async def end_unconfigured(pool: Pool, destination: str, contact_id: str) -> Receipt:
+    """Erase what is known of the contact at a destination without a file, where nobody can ask the vendor."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection):
+            held = await connection.fetchrow(_SQL["held_there"], destination, contact_id)
+            asked = await connection.fetchrow(_SQL["to_ask"], _subject(contact_id).text, destination)
+            assert held is not None
+            receipt = _unconfigured_receipt(destination, contact_id, held, asked["to_ask"] if asked else "")
+            await _end(connection, receipt)
+    return receipt
+
+
+def _unconfigured_receipt(destination: str, contact_id: str, held: asyncpg.Record, asked: str) -> Receipt:
+    if held["in_use"]:
+        told = "a run of another machine is working there; `syncengine forget` tries again"
+        return Receipt(destination, contact_id, Erased.OPEN, told)
+    if held["may_be_there"]:
+        where = f"{held['vendor']} ({held['base_url']})" if held["base_url"] else held["vendor"]
+        who = f"contact {held['external_id']}" if held["external_id"] else "what it may hold of this contact"
+        told = f"no configuration for {destination}: ask {where} to delete {who}"
+        return Receipt(destination, contact_id, Erased.IMPOSSIBLE, told).also(asked)
+    if asked:
+        return Receipt(destination, contact_id, Erased.IMPOSSIBLE, asked)
+    return Receipt(destination, contact_id, Erased.DONE, "nothing is known of it there")
+
+
+async def confirm(pool: Pool, destination: str, contact_id: str) -> bool:
+    """Somebody says that a vendor has done what it was asked for; False where nothing was to be asked."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection):
+            rows = await connection.fetch(_SQL["confirm"], _subject(contact_id).text, destination)
+    return bool(rows)
+
+
+async def without_a_file(pool: Pool, configured: Sequence[str]) -> tuple[str, ...]:
+    """Destinations that the state knows, and that are not among the configured ones."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["without_a_file"], list(configured))
+    return tuple(row["destination"] for row in rows)
 
 
 async def still_open(pool: Pool, destination: str, most: int = 5) -> tuple[str, ...]:

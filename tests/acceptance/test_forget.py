@@ -150,7 +150,7 @@ async def test_the_command_prints_receipts(database: str, tmp_path: Path) -> Non
         await here.add([1, 2])
         await here.runs()
         code, said = await here.command("forget", "1")
-        assert (code, len([line for line in said.splitlines() if ", contact 1: " in line])) == (0, 3)
+        assert (code, len([line for line in said.splitlines() if ", contact 1: " in line])) == (1, 3)
         assert "chartmogul, contact 1: done: deleted there" in said
         code, said = await here.command("forget", "2", "--json")
         told = [orjson.loads(line) for line in said.splitlines() if line.startswith('{"destination":"')]
@@ -159,3 +159,103 @@ async def test_the_command_prints_receipts(database: str, tmp_path: Path) -> Non
             ("chartmogul", "done"),
             ("respond_io", "impossible"),
         ]
+
+
+@pytest.mark.asyncio
+async def test_what_a_person_has_to_ask_for_stands_until_it_is_confirmed(database: str, tmp_path: Path) -> None:
+    name = "respond_io"
+    async with people(database, tmp_path, {name: RESPOND_IO, "charles": CHARLES}) as here:
+        await here.add([1, 2])
+        await here.runs()
+        first = (await forgotten(here))[name]
+        assert (first.status, first.exit_code) == (Erased.IMPOSSIBLE, 1)
+        assert (await forgotten(here))[name] == first, "asked twice, it says the same"
+        code, said = await here.command("forget", "1")
+        assert (code, first.message in said) == (1, True)
+
+        code, said = await here.command("forget", "1", "--confirmed")
+        assert (code, "name the destination whose vendor confirmed it" in said) == (2, True)
+        code, said = await here.command("forget", "1", "--confirmed", "-d", "charles")
+        assert (code, f"nothing is to be asked of charles about contact 1; there is at {name}" in said) == (2, True)
+        code, said = await here.command("forget", "1", "-d", name)
+        assert (code, "goes with --confirmed only" in said) == (2, True)
+        assert (await forgotten(here))[name] == first
+
+        code, said = await here.command("forget", "1", "--confirmed", "-d", name)
+        assert (code, f"{name}, contact 1: done: confirmed" in said) == (0, True)
+        again = (await forgotten(here))[name]
+        assert (again.status, again.exit_code, again.message) == (Erased.DONE, 0, "nothing is known of it there")
+        rows = await here.source.fetch("SELECT t::text FROM syncengine.sync_erasure AS t")
+        assert not [row for row in rows if str(here.held(name)[1]["id"]) in row[0]], (
+            "the vendor's id is not kept longer"
+        )
+        code, _ = await here.command("forget", "1", "--confirmed", "-d", name)
+        assert code == 2
+
+
+@pytest.mark.asyncio
+async def test_a_contact_that_came_back_and_is_forgotten_again_is_asked_for_under_both_ids(
+    database: str, tmp_path: Path
+) -> None:
+    name = "respond_io"
+    async with people(database, tmp_path, {name: RESPOND_IO}) as here:
+        await here.add([1])
+        await here.run(name)
+        first = (await forgotten(here))[name]
+        await here.command("suppress", "--contact", "1", "--lift")
+        here.sandbox.reset(name)
+        await here.add([2])
+        await here.run(name, contacts=("2",))
+        await here.run(name)
+        second = (await forgotten(here))[name]
+        assert second.status is Erased.IMPOSSIBLE
+        assert first.message in second.message
+        assert str(here.held(name)[1]["id"]) in second.message
+        assert str(here.held(name)[1]["id"]) not in first.message
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("vendor", ["respond_io", "chartmogul"])
+async def test_a_destination_without_a_file_is_erased_here_and_asked_for(
+    database: str, tmp_path: Path, vendor: str
+) -> None:
+    """Its vendor could delete, or not: nobody can ask it any more."""
+    async with people(database, tmp_path, ALL, twins=TWINS) as here:
+        await here.add([1, 2, 3])
+        await here.runs()
+        external_id = here.held(vendor)[1]["id"]
+        here.destination_file(vendor).unlink()
+        checked = {check.area: check for check in await app.check(here.config)}
+        assert "there is no file for it" in checked[f"{vendor}: file"].message
+        receipts = await forgotten(here)
+        told = receipts[vendor]
+        assert (told.status, told.exit_code) == (Erased.IMPOSSIBLE, 1)
+        assert told.message.startswith(f"no configuration for {vendor}: ask {vendor} (")
+        assert told.message.endswith(f"to delete contact {external_id}")
+        assert await traces(here) == []
+        assert await traces(here, "2") != []
+        assert (await forgotten(here))[vendor] == told, "asked twice, it says the same"
+        assert (await here.command("forget", "1", "--confirmed", "-d", vendor))[0] == 0
+        assert (await forgotten(here))[vendor].status is Erased.DONE
+        nobody = await forgotten(here, "never there")
+        assert vendor not in nobody
+
+
+@pytest.mark.asyncio
+async def test_a_destination_without_a_file_is_left_open_while_a_run_works_on_it(database: str, tmp_path: Path) -> None:
+    name = "respond_io"
+    async with people(database, tmp_path, {name: RESPOND_IO, "charles": CHARLES}) as here:
+        await here.add([1])
+        await here.runs()
+        here.destination_file(name).unlink()
+        await here.source.execute(
+            "UPDATE syncengine.sync_lease SET released = false, expires_at = clock_timestamp() + interval '1 hour' "
+            "WHERE account = $1",
+            name,
+        )
+        receipt = (await forgotten(here))[name]
+        assert (receipt.status, receipt.exit_code) == (Erased.OPEN, 1)
+        assert await traces(here) != []
+        await free_the_lease(here)
+        assert (await forgotten(here))[name].status is Erased.IMPOSSIBLE
+        assert await traces(here) == []

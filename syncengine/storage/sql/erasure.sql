@@ -6,9 +6,57 @@ ORDER BY destination
 ON CONFLICT (contact_hash, destination) DO UPDATE SET
     contact_id = excluded.contact_id, status = 'open', requested_at = clock_timestamp(), ended_at = NULL
 
+-- name: to_ask
+-- What a person still has to ask the vendor for.
+SELECT to_ask FROM syncengine.sync_erasure
+WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to($1, 'UTF8')) AND destination = $2
+
+-- name: receipts
+SELECT destination, status, to_ask FROM syncengine.sync_erasure
+WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to($1, 'UTF8'))
+ORDER BY destination
+
+-- name: confirm
+UPDATE syncengine.sync_erasure
+SET status = CASE status WHEN 'impossible' THEN 'done' ELSE status END, receipt = 'confirmed', to_ask = ''
+WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to($1, 'UTF8'))
+  AND destination = $2 AND to_ask <> ''
+RETURNING destination
+
+-- name: unconfigured
+-- Destinations that know something of the contact, or were to erase it, and are not among these.
+SELECT destination FROM syncengine.sync_state WHERE contact_id = $2 AND NOT destination = ANY ($3::text[])
+UNION
+SELECT destination FROM syncengine.sync_known WHERE contact_id = $2 AND NOT destination = ANY ($3::text[])
+UNION
+SELECT destination FROM syncengine.sync_key WHERE contact_id = $2 AND NOT destination = ANY ($3::text[])
+UNION
+SELECT r.destination
+FROM syncengine.sync_outcome AS o JOIN syncengine.sync_run AS r USING (run_id)
+WHERE o.contact_id = $2 AND NOT r.destination = ANY ($3::text[])
+UNION
+SELECT destination FROM syncengine.sync_erasure
+WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to($1, 'UTF8'))
+  AND NOT destination = ANY ($3::text[])
+ORDER BY 1
+
+-- name: held_there
+-- What the vendor of a destination may hold of the contact, and whether a run is working on its account.
+SELECT coalesce(d.vendor, 'its vendor') AS vendor, coalesce(d.base_url, '') AS base_url, s.external_id,
+       s.external_id IS NOT NULL OR k.pending IS NOT NULL AS may_be_there,
+       coalesce(l.expires_at > clock_timestamp() AND NOT l.released, false) AS in_use
+FROM (SELECT $1::text AS destination, $2::text AS contact_id) AS asked
+LEFT JOIN syncengine.sync_destination AS d USING (destination)
+LEFT JOIN syncengine.sync_state AS s USING (destination, contact_id)
+LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
+LEFT JOIN syncengine.sync_lease AS l ON l.account = d.account
+
+-- name: without_a_file
+SELECT destination FROM syncengine.sync_destination WHERE NOT destination = ANY ($1::text[]) ORDER BY destination
+
 -- name: end
 UPDATE syncengine.sync_erasure
-SET status = $4, receipt = $5, contact_id = CASE WHEN $4 = 'open' THEN contact_id END,
+SET status = $4, receipt = $5, to_ask = CASE $4 WHEN 'impossible' THEN $6 ELSE to_ask END, contact_id = CASE WHEN $4 = 'open' THEN contact_id END,
     ended_at = CASE WHEN $4 <> 'open' THEN clock_timestamp() END
 WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to($1, 'UTF8'))
   AND destination = $2 AND ($3 = contact_id OR contact_id IS NULL)
