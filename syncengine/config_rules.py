@@ -93,6 +93,9 @@ def of_vendor(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[
             there = _named(patterns)
             what = f"{vendor.name} has no such field (it has: {', '.join(there)}){near(name, there)}"
             yield Problem(f"{where}: fields.{name}", what)
+    for name, item in options.fields.items():
+        if why := capabilities.takes(name, item.default):
+            yield Problem(f"{where}: fields.{name}.default", why)
     for name in options.settings.get("opt_outs") or ():
         if name not in options.fields:
             what = f'"{name}" is no mapped field{near(name, options.fields)}'

@@ -193,7 +193,9 @@ class ContactSync:
                 if gone(answer, turn.job.desired):
                     answer = Applied()
                 else:
-                    doubt = open_calls() if turn.meter.maybe_applied or (doubtful and index) else turn.known.pending
+                    # A refusal is definite: only a try before it may have been carried out.
+                    lost = turn.meter.lost or (doubtful and index)
+                    doubt = open_calls() if lost else turn.known.pending
                     turn.known = replace(turn.known, pending=doubt)
                     return self._rejected(turn, answer)
             if isinstance(answer, Exists) or names_another(call, answer):

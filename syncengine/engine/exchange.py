@@ -62,7 +62,8 @@ async def drive(make: Callable[[], Exchange[T]], sender: Sender, meter: Meter) -
             step = _answered(exchange, request, response)
             if not isinstance(step, _Result):
                 # It goes on: what was written stands, whatever comes of the rest.
-                meter.maybe_applied = meter.maybe_applied or written
+                accepted = written and response.status < 400
+                meter.maybe_applied = meter.maybe_applied or accepted
     except VendorUnavailable as error:
         if error.maybe_applied and meter.requests > begun + 1 and request.writes:
             meter.overdue = True

@@ -79,7 +79,10 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """This contact was refused, by the vendor or by our own check."""
+    """This contact was refused, by the vendor or by our own check.
+
+    That is definite: nothing of the call was carried out.
+    """
 
     code: str
     message: str

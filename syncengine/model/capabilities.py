@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -29,6 +30,20 @@ class OptOut:
     def says_no(self, value: Json) -> bool:
         """Return whether the value is the one that says no, also where it is written as text."""
         return str(value).casefold() == str(self.no).casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A field that takes one of a few values only."""
+
+    field: str
+    values: tuple[Json, ...]
+
+    def value(self, given: Json) -> Json:
+        """Return the value that is meant, whatever its case; None: there is none."""
+        meant = str(given).strip().casefold()
+        found = (each for each in self.values if str(each).casefold() == meant)
+        return next(found, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +129,12 @@ class Capabilities:
     """The field that is the only identity (an upsert key); its default value is the contact id."""
     accumulates: tuple[str, ...] = ()
     """Patterns of the fields of which the vendor keeps every value it was ever sent."""
+    choices: tuple[Choice, ...] = ()
+    """Fields whose values are checked before they are sent."""
+    whole_numbers: tuple[str, ...] = ()
+    """Fields that take whole numbers only."""
+    hidden: tuple[str, ...] = ()
+    """Patterns of the fields that neither ``read`` nor ``find`` shows, as a rule."""
     opt_outs: tuple[OptOut, ...] = ()
     """Fields in which a no that the vendor holds is never overwritten."""
     settles_within: float = 30.0
@@ -124,3 +145,31 @@ class Capabilities:
     def lowers_opt_out(self, name: str, value: Json) -> bool:
         """Return whether writing the value could take back a no that the vendor holds."""
         return any(name == opt_out.field and not opt_out.says_no(value) for opt_out in self.opt_outs)
+
+    def takes(self, name: str, value: Json) -> str:
+        """Return why a field does not take a value; empty: it does. None clears it."""
+        if value in (None, ""):
+            return ""
+        if name in self.whole_numbers and whole_number(value) is None:
+            return "takes whole numbers only"
+        for choice in self.choices:
+            if choice.field == name and choice.value(value) is None:
+                values = ", ".join(_written(each) for each in choice.values)
+                return f"takes one of: {values}"
+        return ""
+
+
+def whole_number(value: Json) -> int | None:
+    """Return the whole number that a value is, or that a text spells; None: it is none."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    found = re.fullmatch(r"\s*([+-]?\d{1,18})(\.0*)?\s*", str(value), re.ASCII)
+    return int(found[1]) if found else None
+
+
+def _written(value: Json) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -46,6 +46,10 @@ def plan_contact(desired: Desired, known: Known, capabilities: Capabilities) -> 
 
     A contact without external id does not exist at the vendor: it is created or upserted first. Raises nothing.
     """
+    refusal = _untakeable(desired, capabilities)
+    if refusal is not None:
+        return refusal
+    desired = _without_empty_choices(desired, capabilities)
     wanted = wishes(desired, known, capabilities)
     skipped = tuple(Unsupported("invalid_value", name) for name in desired.invalid)
     exists = known.external_id is not None
@@ -81,6 +85,31 @@ def plan_contact(desired: Desired, known: Known, capabilities: Capabilities) -> 
         for parcel in _in_order(best)
     )
     return Plan(calls, wanted.stays + best.dropped + key_change + skipped, best.packed.requests)
+
+
+def _untakeable(desired: Desired, capabilities: Capabilities) -> Rejected | None:
+    """Return the refusal of a contact with a value that its field cannot take."""
+    for name in _checked(capabilities):
+        if why := capabilities.takes(name, desired.fields.get(name)):
+            return Rejected(
+                "invalid_value",
+                f'field "{name}" {why}; correct the row or the mapping',
+                by_vendor=False,
+            )
+    return None
+
+
+def _without_empty_choices(desired: Desired, capabilities: Capabilities) -> Desired:
+    """Return the contact with no value where an empty text is none of a field's values."""
+    names = [each for each in _checked(capabilities) if desired.fields.get(each) == ""]
+    if not names:
+        return desired
+    return replace(desired, fields={**desired.fields, **dict.fromkeys(names)})
+
+
+def _checked(capabilities: Capabilities) -> tuple[str, ...]:
+    choices = tuple(each.field for each in capabilities.choices)
+    return (*capabilities.whole_numbers, *choices)
 
 
 def _in_order(draft: _Draft) -> list[Parcel]:

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from syncengine.model.calls import Action, Answer, Applied, Call, Rejected, Unsupported
-from syncengine.model.capabilities import Capabilities, Deletion, Write
+from syncengine.model.capabilities import Capabilities, Deletion, Write, whole_number
 from syncengine.model.contact import Fields, MatchKey, Page, Remote
 from syncengine.model.http import Exchange, Json, Request
 from syncengine.model.limits import Limit
@@ -142,6 +142,7 @@ class ChartMogul:
             delete=Deletion(),
             find_by=("email", "external_id"),
             merges=True,
+            whole_numbers=(_POSITION,),
             opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
         )
@@ -264,8 +265,10 @@ def _body(fields: Fields) -> Json:
 
 
 def _plain(name: str, value: Json) -> Json:
-    """All but the position are texts there; a number, such as a contact id, is refused."""
-    return value if value is None or name == _POSITION else text(value)
+    """Return a value as it is sent: the position as a number, all others as text."""
+    if value is None:
+        return None
+    return whole_number(value) if name == _POSITION else text(value)
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import AliasChoices, AliasPath, BeforeValidator, Field, model_validator
 
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected
-from syncengine.model.capabilities import Capabilities, Deletion, ListCall, TagCall, Write
+from syncengine.model.capabilities import Capabilities, Choice, Deletion, ListCall, TagCall, Write
 from syncengine.model.contact import LISTS, Fields, MatchKey, Remote
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.limits import Limit
@@ -153,6 +153,7 @@ class DmChamp:
             find_by=(_PHONE, "email"),
             shows_one=("email",),
             reads=False,
+            choices=tuple(Choice(name, (True, False)) for name in _FLAGS),
             opt_outs=opt_outs,
             settles_within=settings.settles_within,
             cautions=(_ANSWERED,) if settings.bot_active else (),
@@ -308,8 +309,7 @@ class DmChamp:
             elif value is None:
                 body[name] = _PLACEHOLDERS[name] if self._settings.clear_with == "placeholder" else ""
             elif name in (*_CHANGEABLE, *_ONCE):
-                flag = {"true": True, "false": False}.get(kit.text(value).lower(), value)
-                body[name] = flag if name in _FLAGS else value if isinstance(value, dict) else kit.text(value)
+                body[name] = _written(name, value)
             elif not name.startswith(LISTS):
                 raise ValueError(f'DM Champ has no field "{name}"')
         return body
@@ -344,6 +344,12 @@ def _is_so(reply: kit.Reply, action: Action) -> bool:
 
 def _lists(fields: Fields) -> Iterator[str]:
     return (name.removeprefix(LISTS) for name in fields if name.startswith(LISTS))
+
+
+def _written(field: str, value: Json) -> Json:
+    if field in _FLAGS:
+        return kit.text(value).strip().lower() == "true"
+    return value if isinstance(value, dict) else kit.text(value)
 
 
 def _held(field: str, value: Json) -> Json:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from syncengine.errors import VendorHalted
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, Unsupported, other_id
-from syncengine.model.capabilities import Capabilities, Deletion, TagCall, Write
+from syncengine.model.capabilities import Capabilities, Choice, Deletion, TagCall, Write
 from syncengine.model.contact import Fields, MatchKey, Page, Remote
 from syncengine.model.http import Exchange, Json, Request
 from syncengine.model.limits import Limit
@@ -49,9 +49,22 @@ _CUSTOM = "customFields."
 _PHONE = "phoneNumber"
 _NEEDED = ("name", _PHONE)
 _PLAIN = (*_NEEDED, "stage", "notes")
-_WRITABLE = ("location", *_PLAIN, "customFields", "tags")
+_WRITABLE = ("location", "workspaceId", *_PLAIN, "customFields", "tags")
 _CONTACTS = "/v1/contacts"
 _TAGS = "/v1/contactTags"
+_STAGES = Choice(
+    "stage",
+    (
+        "Subscriber",
+        "Lead",
+        "Marketing qualified lead (MQL)",
+        "Sales qualified lead (SQL)",
+        "Opportunity",
+        "Customer",
+        "Evangelist",
+        "Other",
+    ),
+)
 _KEY = "settings.api_key"
 _Query: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -62,6 +75,13 @@ class Settings(VendorSettings):
     api_key: Secret
     location_id: Annotated[str, Field(min_length=1)]
     """Where contacts are created, and looked up."""
+    location_as: Literal["locationId", "workspaceId"] = "locationId"
+    """What the API calls the location in a search; WhautoChat and DMLY say ``workspaceId``,
+    and take it at the top of a create."""
+    channel: str | None = None
+    """Only contacts of this channel are looked up, where it is given."""
+    tagged: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Only contacts with one of these tags are looked up, where any are given."""
     found_by: Annotated[tuple[str, ...], Field(min_length=1)] = (_PHONE,)
     """The fields that the text search looks through; which they are is not documented."""
     duplicate_phone: Literal["made", "refused", "returned"] = "made"
@@ -72,6 +92,9 @@ class Settings(VendorSettings):
     """Which tags the answer of a tag call lists is not documented."""
     page_size: Annotated[int, Field(ge=10)] = 100
     """Contacts to ask for at once; the vendor may give fewer."""
+    smallest_page: Annotated[int, Field(ge=1)] = 5
+    """A page with fewer contacts is the last one: the vendor does not give less at once,
+    where there is more."""
 
 
 SETTINGS = Settings
@@ -114,8 +137,10 @@ class Whautomate:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._headers = {"accept": "application/json", "x-api-key": settings.api_key.get_secret_value()}
-        self._location = {"location": {"id": settings.location_id}}
-        self._here = (("locationId", settings.location_id),)
+        place = settings.location_id
+        by_workspace = settings.location_as == "workspaceId"
+        self._location: Json = {"workspaceId": place} if by_workspace else {"location": {"id": place}}
+        self._here = _searched(settings)
         fields = (f"{_CUSTOM}*", *_PLAIN)
         keys = () if settings.duplicate_phone == "made" else (_PHONE,)
         clears = () if settings.clear_with == "nothing" else (f"{_CUSTOM}*", "notes")
@@ -129,6 +154,7 @@ class Whautomate:
             remove_tags=TagCall(),
             delete=Deletion(),
             find_by=settings.found_by,
+            choices=(_STAGES,),
             opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
             cautions=_CAUTIONS,
@@ -165,6 +191,8 @@ class Whautomate:
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
         if field == _PHONE:
             return same_phone(ours, theirs)
+        if field == _STAGES.field:
+            return text(_STAGES.value(ours)) == text(_STAGES.value(theirs))
         return same_text(ours, theirs) or (field.startswith(_CUSTOM) and same_time(ours, theirs))
 
     def _read(self, contact: str) -> Exchange[_Row | None]:
@@ -178,7 +206,11 @@ class Whautomate:
         return every_hit(f"GET {path}", lambda cursor: self._page(path, query, cursor), wanted)
 
     def _page(self, path: str, query: _Query, cursor: str | None) -> Exchange[Page]:
-        """The last page is an empty one, one shorter than the one before, or one that begins like it."""
+        """Return one page, and where the next begins.
+
+        The last page is a nearly empty one, one shorter than the one before, or one
+        that begins like it.
+        """
         number, before, first = cursor.split(" ", 2) if cursor else ("1", "0", "")
         paging = (("limit", str(self._settings.page_size)), ("page", number))
         request = replace(self._request("GET", path, query=(*query, *paging)), lists=True)
@@ -186,7 +218,8 @@ class Whautomate:
         if not reply.ok:
             raise refused_look_up(request, reply, _words(reply.body), (value for _, value in query))
         rows = shaped(request, replace(reply, body={"rows": reply.body}), _Listed).rows
-        over = not rows or len(rows) < int(before) or rows[0].id == first
+        short = len(rows) < max(int(before), self._settings.smallest_page)
+        over = not rows or short or rows[0].id == first
         following = None if over else f"{int(number) + 1} {len(rows)} {rows[0].id}"
         return Page(tuple(row.remote() for row in rows), following)
 
@@ -253,8 +286,11 @@ class Whautomate:
             return reply
         defined = yield from if_allowed(self._all(_TAGS, lambda _: True))
         known = tags if defined is None else [tag.fields.get("name") for tag in defined]
-        for tag in sorted(set(tags) - set(known)):
+        missing = sorted(set(tags) - set(known))
+        for tag in missing:
             yield from through_gateway(self._request("POST", _TAGS, json={"name": tag}), _KEY)
+        if not missing:
+            return reply  # the tags are not why it was refused
         return (yield from through_gateway(request, _KEY))
 
     def _changed(self, body: Mapping[str, Json], changes: Fields) -> dict[str, Json]:
@@ -264,6 +300,8 @@ class Whautomate:
         for name, value in changes.items():
             if name not in _PLAIN:
                 custom[name.removeprefix(_CUSTOM)] = "" if value is None and clear == "empty" else value
+            elif name == _STAGES.field:
+                plain[name] = _STAGES.value(value)
             else:
                 plain[name] = None if value is None and clear == "null" else text(value)
         kept = {name: value for name, value in custom.items() if value is not None or clear != "omit"}
@@ -292,6 +330,16 @@ def _shared_digits(phone: str) -> str:
         while not other.endswith(shared):
             shared = shared[1:]
     return shared
+
+
+def _searched(settings: Settings) -> _Query:
+    """Return the parameters that narrow every search."""
+    query: list[tuple[str, str]] = [(settings.location_as, settings.location_id)]
+    if settings.channel:
+        query.append(("channel", settings.channel))
+    if settings.tagged:
+        query.append(("tags", ",".join(settings.tagged)))
+    return tuple(query)
 
 
 def _answered(request: Request, call: Call) -> Exchange[_Row | Rejected]:

@@ -75,6 +75,8 @@ VARIANTS: dict[str, tuple[dict[str, Json], dict[str, Json]]] = {
     "changed tags are told": ({"tags_told": "changed"}, {"tags_told": "changed"}),
     "deleted twice": ({}, {"delete_again": "200"}),
     "small pages": ({}, {"most_per_page": 7}),
+    "workspaces": ({"location_as": "workspaceId"}, {"location_as": "workspaceId"}),
+    "one channel": ({"channel": "whatsapp"}, {}),
     "ten at a time": ({"page_size": 10}, {}),
     "keys are searched": (
         {"found_by": ["customFields.crm_key", "notes", "phoneNumber"]},

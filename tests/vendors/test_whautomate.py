@@ -100,7 +100,7 @@ def test_where_creates_return_who_is_there_a_lack_means_that_too() -> None:
 
 def test_a_refused_second_contact_is_looked_up_by_its_phone() -> None:
     requests, result = scripted(
-        whautomate().send(CREATE), refusal(409), answer([row("2", phoneNumber="+99" + PHONE[1:]), row("1")]), answer([])
+        whautomate().send(CREATE), refusal(409), answer([row("2", phoneNumber="+99" + PHONE[1:]), row("1")])
     )
     assert requests[1].query[1] == ("searchText", PHONE[1:])
     assert isinstance(result, Exists)
@@ -117,7 +117,7 @@ def test_where_nobody_is_in_the_way_any_more_the_create_is_sent_again() -> None:
     "then",
     [
         (answer([]), refusal(409)),
-        (answer([row("1"), row("2")]), answer([])),
+        (answer([row("1"), row("2")]),),
         (refusal(400),),
     ],
     ids=["nobody", "several", "refused"],
@@ -265,17 +265,26 @@ def test_tags_that_do_not_exist_are_defined_first(call: Call) -> None:
     done = shown(tags=["vip", "trial"])
     defined = [{"id": "t-1", "name": "trial", "canonical": "trial"}]
     requests, result = scripted(
-        whautomate().send(call), refusal(400, "Unknown tag"), answer(defined), answer([]), answer({"id": "t-2"}), done
+        whautomate().send(call), refusal(400, "Unknown tag"), answer(defined), answer({"id": "t-2"}), done
     )
-    assert [request.method for request in requests] == ["POST", "GET", "GET", "POST", "POST"]
+    assert [request.method for request in requests] == ["POST", "GET", "POST", "POST"]
     assert requests[1].path == "/v1/contactTags"
-    assert sent(requests[3]) == ("POST", "/v1/contactTags", (), {"name": "vip"})
-    assert requests[4] == requests[0]
+    assert sent(requests[2]) == ("POST", "/v1/contactTags", (), {"name": "vip"})
+    assert requests[3] == requests[0]
     assert isinstance(result, Applied)
 
 
+@pytest.mark.parametrize("call", [ADD, CREATE])
+def test_a_refusal_that_no_tag_explains_is_not_asked_for_again(call: Call) -> None:
+    defined = answer([{"id": "t-1", "name": "trial"}, {"id": "t-2", "name": "vip"}])
+    requests, result = scripted(whautomate().send(call), refusal(400, "not so"), defined)
+    assert [request.method for request in requests] == ["POST", "GET"]
+    assert isinstance(result, Rejected)
+    assert "not so" in result.message
+
+
 def test_a_refusal_of_tags_that_cannot_be_looked_into_stands() -> None:
-    _, result = scripted(whautomate().send(ADD), refusal(400, "not today"), refusal(400), refusal(400, "not today"))
+    _, result = scripted(whautomate().send(ADD), refusal(400, "not today"), refusal(400))
     assert isinstance(result, Rejected)
     assert "not today" in result.message
     assert isinstance(scripted(whautomate().send(REMOVE), refusal(400))[1], Rejected)
@@ -310,25 +319,63 @@ def test_a_look_up_searches_the_digits_here_and_judges_itself() -> None:
     key = MatchKey("phoneNumber", PHONE)
     requests, ids = found(
         key, [row("1"), row("2", phoneNumber=f"{PHONE}9"), row("3", phoneNumber="4915111223344"), row("4", notes=PHONE,
-              phoneNumber=None)], []
+              phoneNumber=None)]
     )  # fmt: skip
     assert [sent(request)[1:3] for request in requests] == [
         (
             "/v1/contacts",
             (("locationId", "loc-1"), ("searchText", "4915111223344"), ("limit", "100"), ("page", page)),
         )
-        for page in ("1", "2")
+        for page in ("1",)
     ]
     assert ids == ["1", "3"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "narrowed"),
+    [
+        ({}, (("locationId", "loc-1"),)),
+        ({"location_as": "workspaceId"}, (("workspaceId", "loc-1"),)),
+        (
+            {"channel": "whatsapp", "tagged": ["vip", "a b"]},
+            (("locationId", "loc-1"), ("channel", "whatsapp"), ("tags", "vip,a b")),
+        ),
+    ],
+)
+def test_what_narrows_a_search_is_a_setting(settings: dict[str, Json], narrowed: tuple[tuple[str, str], ...]) -> None:
+    requests, _ = found(MatchKey("phoneNumber", PHONE), [], **settings)
+    assert requests[0].query[: len(narrowed)] == narrowed
+    assert requests[0].query[len(narrowed)][0] == "searchText"
+
+
+def test_a_workspace_stands_at_the_top_of_a_create() -> None:
+    requests, _ = scripted(whautomate(location_as="workspaceId").send(CREATE), MADE)
+    assert requests[0].json["workspaceId"] == "loc-1"
+    assert "location" not in requests[0].json
+
+
+@pytest.mark.parametrize("stage", ["Customer", "customer ", "CUSTOMER"])
+def test_a_stage_is_sent_in_its_own_spelling(stage: str) -> None:
+    adapter = whautomate()
+    call = update(stage=stage)
+    after = answer({**HELD, "stage": "Customer"})
+    requests, result = scripted(adapter.send(call), answer(HELD), after)
+    assert requests[1].json["stage"] == "Customer"
+    assert result == Applied(ID)
+    assert adapter.same("stage", stage, "Customer")
+    assert not adapter.same("stage", stage, "Lead")
+
+
+def test_a_stage_that_is_none_is_never_sent() -> None:
+    with pytest.raises(ValueError, match="stage takes one of: Subscriber, Lead"):
+        whautomate().send(update(stage="Friend"))
 
 
 def test_other_fields_are_looked_up_where_the_search_is_known_to_see_them() -> None:
     key = MatchKey("customFields.crm_key", "crm-7")
     adapter = whautomate(found_by=["customFields.crm_key"])
     assert adapter.capabilities.find_by == ("customFields.crm_key",)
-    requests, remotes = scripted(
-        adapter.find(key), answer([row("1"), row("2", customFields={"crm_key": "crm-77"})]), answer([])
-    )
+    requests, remotes = scripted(adapter.find(key), answer([row("1"), row("2", customFields={"crm_key": "crm-77"})]))
     assert ("searchText", "crm-7") in requests[0].query
     assert [remote.external_id for remote in remotes] == ["1"]
     assert whautomate().capabilities.find_by == ("phoneNumber",)
@@ -350,11 +397,18 @@ def rows(*numbers: int) -> list[Json]:
     ],
 )
 def test_pages_end_without_a_total(pages: tuple[Json, ...], ids: list[int]) -> None:
-    assert found(MatchKey("phoneNumber", PHONE), *pages)[1] == [str(number) for number in ids]
+    key = MatchKey("phoneNumber", PHONE)
+    assert found(key, *pages, smallest_page=1)[1] == [str(number) for number in ids]
+
+
+def test_whoever_a_nearly_empty_page_holds_is_not_searched_for_on_the_next() -> None:
+    key = MatchKey("phoneNumber", PHONE)
+    assert len(found(key, rows(1, 2, 3, 4))[0]) == 1
+    assert len(found(key, rows(1, 2, 3, 4, 5), [])[0]) == 2
 
 
 def test_contacts_are_listed() -> None:
-    adapter = whautomate(page_size=50)
+    adapter = whautomate(page_size=50, smallest_page=1)
     assert isinstance(adapter, Directory)
     (request,), page = scripted(adapter.page(None), answer([row("an id"), row("2")]))
     assert request.query == (("locationId", "loc-1"), ("limit", "50"), ("page", "1"))
@@ -402,11 +456,11 @@ def test_there_is_more_to_tell_than_fields() -> None:
 
 def test_the_probe_looks_for_the_location() -> None:
     page = [{"id": "loc-2", "title": "Bonn"}, {"id": "loc-1", "title": "Berlin"}]
-    requests, good = scripted(whautomate().probe(), answer(page), answer([]))
+    requests, good = scripted(whautomate().probe(), answer(page))
     assert good is True
     assert {request.path for request in requests} == {"/v1/locations"}
     with pytest.raises(VendorHalted) as halted:
-        scripted(whautomate(location_id="loc-3").probe(), answer(page), answer(page))
+        scripted(whautomate(location_id="loc-3").probe(), answer(page))
     assert halted.value.setting == "settings.location_id"
 
 

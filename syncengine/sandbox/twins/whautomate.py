@@ -180,7 +180,8 @@ class WhautomateTwin:
         query = asked(request)
         tags = {tag for tag in query.get("tags", "").split(",") if tag}
         for contact in reversed(self._contacts.values()):
-            if query.get("locationId", contact.location) != contact.location:
+            here = query.get(self.switches.location_as, contact.location)
+            if here != contact.location:
                 continue
             if query.get("channel", contact.channel) != contact.channel or (tags and not tags & contact.tags.keys()):
                 continue
@@ -226,6 +227,8 @@ class WhautomateTwin:
         """Check everything, then write: a refused request changes nothing."""
         nulls = [name for name, value in body.items() if value is None]
         body = {name: value for name, value in body.items() if value is not None}
+        if self.switches.location_as == "workspaceId" and "workspaceId" in body:
+            body["location"] = {"id": body["workspaceId"]}
         merges = self.switches.put_mode == "merge"
         if "notes" in nulls and self.switches.null_mode == "clear":
             body["notes"] = ""

@@ -49,6 +49,8 @@ class Switches:
     locations: dict[str, str] = field(default_factory=lambda: {LOCATION: "Berlin"})
     """Ids and titles."""
     location_required: bool = True
+    location_as: Literal["locationId", "workspaceId"] = "locationId"
+    """What searches call the location; a workspace stands at the top of a contact too."""
     duplicate_mode: Literal["allow", "409", "return_existing"] = "allow"
     """A create with a phone that is there in the same location."""
     put_mode: Literal["replace", "merge"] = "replace"

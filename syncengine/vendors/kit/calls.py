@@ -42,6 +42,8 @@ def check(call: Call, capabilities: Capabilities) -> None:
     for name, value in call.fields.items():
         if value is None and not matches(name, room.clears):
             raise ValueError(f"this vendor cannot clear {name} in {call.action}")
+        if why := capabilities.takes(name, value):
+            raise ValueError(f"{name} {why}")
         if call.action is Action.CREATE or name in room.must_carry:
             continue
         if capabilities.lowers_opt_out(name, value):
