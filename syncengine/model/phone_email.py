@@ -42,6 +42,7 @@ _COUNTRY_IN_PARENTHESES = re.compile(r"\(\s*(\+\s*\d{1,3}|00\d{1,3})\s*\)")
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 _DECIMAL = re.compile(r"\+?(?:\d+\.\d{1,2}|\d+\.0+|\d\.\d+)")
 """What a spreadsheet or a float column makes of a number; ``0171.1000006`` is a phone."""
+_DAY = re.compile(r"\d{4}-\d\d-\d\d|(?:0?[1-9]|[12]\d|3[01])([./])(?:0?[1-9]|1[0-2])\1(?:19|20)\d\d")
 _PUNCTUATED = re.compile(r"[0-9 ().\-/]+")
 _INTERNATIONAL = re.compile(r"\+[1-9]\d{6,14}")
 _FEWEST_DIGITS = 7
@@ -195,6 +196,8 @@ def _written(value: Json) -> _Written | None:
     body = text.removeprefix("+")
     if not _PUNCTUATED.fullmatch(body) or body.count("(") != body.count(")"):
         raise NotReadError(_NOT_ONE)
+    if _DAY.fullmatch(text):
+        raise NotReadError("is a date, not a phone number")
     if _DECIMAL.fullmatch(text):
         raise NotReadError("is a number with a decimal point, not a phone number")
     _refuse_several(body)

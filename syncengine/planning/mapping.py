@@ -31,7 +31,7 @@ def desire(row: SourceRow, mapping: Mapping, identity: str | None) -> Desired | 
         except NotNormal as error:
             if field.on_invalid is OnInvalid.REJECT:
                 return _invalid_value(field, error)
-            invalid[field.field] = values[field.column]
+            invalid[field.field] = None if isinstance(values[field.column], Unusable) else values[field.column]
             if field.field in mapping.match_on:
                 refusal = refusal or _invalid_value(field, error)
             continue

@@ -25,8 +25,9 @@ class Kind(StrEnum):
     INTERVAL = "interval"
     JSON = "json"
     COMPOSITE = "composite"
+    """Rows and hstore: objects in JSON."""
     OTHER = "other"
-    """All others: as Postgres writes them. bytea, bit strings, ranges, money, geometry, xml, hstore and so on."""
+    """All others: as Postgres writes them. bytea, bit strings, ranges, money, geometry, xml and so on."""
 
 
 _OF_TYPES = {
@@ -43,6 +44,7 @@ _OF_TYPES = {
     **dict.fromkeys(("time", "timetz"), Kind.TIME),
     "interval": Kind.INTERVAL,
     **dict.fromkeys(("json", "jsonb"), Kind.JSON),
+    "hstore": Kind.COMPOSITE,
 }
 _OF_CLASSES = {"e": Kind.TEXT, "c": Kind.COMPOSITE}
 """By ``pg_type.typtype``: enums and rows."""
@@ -74,7 +76,7 @@ Purpose: TypeAlias = Form | Use | None
 _SCALARS = frozenset({Kind.TEXT, Kind.INTEGER, Kind.NUMERIC, Kind.FLOAT, Kind.JSON})
 _READABLE: dict[Form | Use, frozenset[Kind]] = {
     Form.TEXT: frozenset(Kind) - {Kind.COMPOSITE},
-    Form.LOWER: frozenset(Kind) - {Kind.COMPOSITE},
+    Form.LOWER: _SCALARS,
     Form.E164: _SCALARS,
     Form.NUMBER: _SCALARS | {Kind.BOOLEAN},
     Form.BOOLEAN: _SCALARS | {Kind.BOOLEAN},

@@ -172,7 +172,8 @@ SELECT {contact_id}, {hash}, {values} FROM {relation} WHERE {where} LIMIT 0;
 -- How many of some rows with a value hold a list of texts or numbers.
 SELECT pg_catalog.count(*) AS looked_at,
        pg_catalog.count(*) FILTER (WHERE jsonb_typeof(value) = 'array'
-                          AND NOT jsonb_path_exists(value, 'strict $[*] ? (@.type() != "string" && @.type() != "number")')
+                          AND NOT jsonb_path_exists(
+                              value, 'strict $[*] ? (@.type() == "object" || @.type() == "array" || @.type() == "boolean")')
                        ) AS lists
 FROM (
     SELECT {column}::text::jsonb AS value FROM {relation}
