@@ -249,7 +249,7 @@ class ContactSync:
         A create may find the contact there, which is no surprise. An upsert goes by its key and
         may have reached another contact than before. Of any other call nothing follows, except
         where the vendor merges contacts: the one it names is read, and linked if it has one of
-        our match keys.
+        our match keys and the known one is gone.
         """
         if isinstance(answer, Exists):
             return await self._link(turn, answer.remote)
@@ -263,15 +263,27 @@ class ContactSync:
         if call.action is Action.UPSERT:
             turn.moved = True
             return await self._reached(turn, call, answer)
-        if not self._capabilities.merges:
-            return self._rejected(turn, refusal)
-        remote = await self._retrier.run(partial(self._vendor.read, told), turn.meter, repeatable=True)
-        keys = turn.job.desired.keys
-        if remote is None or remote.external_id != told or not is_same_person(remote, keys, self._vendor.same):
+        remote = await self._left_of_a_merge(turn, call.external_id, told)
+        if remote is None:
             return self._rejected(turn, refusal)
         turn.moved = True
         await self._doubt(turn)
         return await self._link(turn, remote) or await self._send(turn)
+
+    async def _left_of_a_merge(self, turn: Turn, known: str, told: str) -> Remote | None:
+        """Return the contact that the known one was merged into; None where nothing says that it was."""
+        if not self._capabilities.merges or turn.job.desired is None:
+            return None
+        remote = await self._read(turn, told)
+        if remote is None or not is_same_person(remote, turn.job.desired.keys, self._vendor.same):
+            return None
+        # Two contacts may share a match key: nobody has merged them while both are there.
+        return remote if await self._read(turn, known) is None else None
+
+    async def _read(self, turn: Turn, external_id: str) -> Remote | None:
+        """Read a vendor contact; None where it is gone, or another one is shown in its place."""
+        remote = await self._retrier.run(partial(self._vendor.read, external_id), turn.meter, repeatable=True)
+        return remote if remote is not None and remote.external_id == external_id else None
 
     async def _reached(self, turn: Turn, call: Call, applied: Applied) -> Ending | None:
         """Link the vendor contact that an upsert reached in place of the known one, unless another contact owns it."""

@@ -38,7 +38,7 @@ def needs_look_up(
         return None
     present = (*desired.keys, *_untold(desired, capabilities)) if desired else ()
     unknown = known.pending is not None and known.pending.creates
-    wanted = find_first or _writes_over(capabilities)
+    wanted = find_first or _says_nothing(capabilities)
     if not unknown and not (wanted and desired and not _guarded(desired, capabilities)):
         return None
     sent = known.pending.keys if known.pending and unknown else ()
@@ -59,9 +59,15 @@ def _untold(desired: Desired, capabilities: Capabilities) -> Iterator[MatchKey]:
             yield MatchKey(name, str(value))
 
 
-def _writes_over(capabilities: Capabilities) -> bool:
-    """Whether the first write goes to whoever has the match key, another contact of ours included."""
-    return capabilities.upsert is not None and bool(capabilities.upsert.keyed_by)
+def _says_nothing(capabilities: Capabilities) -> bool:
+    """Whether the first write reaches whoever has the match key, another contact of ours included, and does not say so.
+
+    An upsert writes over it; of some creates nobody can tell whether they were carried out.
+    """
+    if capabilities.upsert is not None:
+        return bool(capabilities.upsert.keyed_by)
+    create = capabilities.create
+    return create is not None and bool(create.keyed_by) and not create.tells_existing
 
 
 def _guarded(desired: Desired, capabilities: Capabilities) -> bool:

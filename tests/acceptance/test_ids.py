@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
-from syncengine.sandbox.twins.twin import Seed
+from syncengine.sandbox.twins.twin import Seed, TwinRequest
 from tests.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
 
 _VENDORS: dict[str, tuple[dict[str, Any], str]] = {
@@ -89,15 +89,36 @@ async def test_a_contact_that_was_merged_there_is_followed_if_nobody_else_owns_t
     async with people(database, tmp_path, {"chartmogul": CHARTMOGUL}, ("chartmogul",)) as here:
         await here.add([1])
         await here.run("chartmogul")
-        (winner,) = here.sandbox.twin("chartmogul").seed([_copy_of(here)], 0.0)
+        twin, (loser,) = here.sandbox.twin("chartmogul"), (await _ids(here, "chartmogul")).values()
+        twin.configure({"merged_id": "survivor"})
+        (winner,) = twin.seed([_copy_of(here)], 0.0)
+        twin.commit(TwinRequest("POST", f"/v1/contacts/{winner}/merge/{loser}"), 0.0)
         await here.change(1, name="Newer")
-        here.fail("chartmogul", Rule(Kind.OTHER_ID, method="PATCH", times=1))
         report = await here.run("chartmogul")
-        assert (report.exit_code, report.contacts["applied"]) == (0, 1), report.noteworthy
+        assert report.exit_code == 0, report.noteworthy
         assert await _ids(here, "chartmogul") == {1: winner}
         held: dict[str, Any] = {str(each["id"]): each["fields"] for each in here.sandbox.contacts("chartmogul")}
         assert held[winner]["first_name"] == "Newer"
-        assert held[winner]["phone"] == "+491510000001", "what the other one lacks is sent as well"
+        assert held[winner]["phone"] == "+491510000001"
+        assert (await here.run("chartmogul")).requests == 0
+
+
+@pytest.mark.asyncio
+async def test_two_contacts_of_one_key_are_not_taken_for_merged_while_both_are_there(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, {"chartmogul": CHARTMOGUL}, ("chartmogul",)) as here:
+        await here.add([1])
+        await here.run("chartmogul")
+        true = await _ids(here, "chartmogul")
+        here.sandbox.twin("chartmogul").seed([_copy_of(here)], 0.0)
+        await here.change(1, name="Newer")
+        here.fail("chartmogul", _misnames("PATCH"))
+        assert (await here.run("chartmogul")).exit_code == 1
+        assert await _ids(here, "chartmogul") == true
+        here.heal("chartmogul")
+        assert (await here.run("chartmogul")).exit_code == 0
+        assert await _ids(here, "chartmogul") == true
 
 
 def _copy_of(here: People) -> Seed:

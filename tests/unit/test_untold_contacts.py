@@ -49,7 +49,7 @@ def test_an_unknown_create_is_looked_up_by_them_too() -> None:
 
 
 def test_an_account_known_to_be_empty_is_spared() -> None:
-    assert looked_up(EMAIL, tells=False, find_first=False) == []
+    assert looked_up(EMAIL, tells=True, find_first=False) == []
     assert looked_up(EMAIL, tells=False, known=UNKNOWN, find_first=False) == [SENT, EMAIL, PHONE]
 
 
@@ -60,6 +60,10 @@ def test_an_upsert_that_may_write_over_somebody_is_never_spared_its_look_up(
     upserts = Capabilities(upsert=Write(repeatable=True, keyed_by=keyed_by), find_by=("email",))
     look_up = needs_look_up(Desired("7", {}, keys=(EMAIL,)), Known(), upserts, find_first=False)
     assert (look_up.keys if look_up else ()) == found
+
+
+def test_it_is_not_where_a_create_does_not_tell_whom_it_finds() -> None:
+    assert looked_up(EMAIL, tells=False, find_first=False) == [EMAIL, PHONE]
 
 
 def noted(*keys: MatchKey, external_id: str | None = "v7", creates: bool = True) -> Known:

@@ -60,6 +60,8 @@ class Switches:
     """An update that names another customer or data source."""
     merged_customer: Literal["null", "kept"] = "null"
     """The customer in the answer of a merge."""
+    merged_id: Literal["404", "survivor"] = "404"
+    """What the id of a contact that was merged into another one leads to."""
     unknown_filter: Literal["empty", "404"] = "empty"
     email_case: Literal["ignore", "exact"] = "ignore"
 
@@ -81,6 +83,7 @@ class ChartMogulTwin:
     def reset(self) -> None:
         self._numbers = count(1)
         self._contacts: dict[str, Contact] = {}
+        self._merged: dict[str, str] = {}
         self._sources = [DATA_SOURCE]
         self._customers = {
             uuid: Customer(uuid, f"acct-{number}", DATA_SOURCE) for number, uuid in enumerate(CUSTOMERS, 1)
@@ -173,6 +176,8 @@ class ChartMogulTwin:
                 return answer(200, self._shown(contact))
 
     def _contact(self, uuid: str) -> Contact:
+        if self.switches.merged_id == "survivor":
+            uuid = self._merged.get(uuid, uuid)
         if uuid not in self._contacts:
             raise mistake(404, "Contact not found.", "uuid")
         return self._contacts[uuid]
@@ -293,6 +298,7 @@ class ChartMogulTwin:
             kept.fields["notes"] = "\n".join(notes)
         kept.custom = {**gone.custom, **kept.custom}
         del self._contacts[gone.uuid]
+        self._merged[gone.uuid] = kept.uuid
         shown = self._shown(kept)
         return answer(200, {**shown, "customer_uuid": None} if self.switches.merged_customer == "null" else shown)
 
