@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from types import SimpleNamespace, TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -32,6 +33,7 @@ from syncengine.errors import (
 from syncengine.model.http import Request, Response
 from syncengine.ports import Allowed, Gate, Permit
 from syncengine.transport_errors import TooLong, in_words
+from syncengine.transport_lines import Connector, Line, UnaskedError, taken
 
 _DRAIN = 15.0
 """Seconds that requests under way have left once the run is to stop: what started it may kill it after thirty."""
@@ -76,7 +78,7 @@ class Transport:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_about_to_send)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, ssl=self._tls or True),
+            connector=Connector(limit=self._connections, ssl=self._tls or True),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             trace_configs=[trace],
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -111,7 +113,7 @@ class Transport:
         failure: RequestFailed | VendorHalted
         try:
             async with attempts.deadline:
-                response = await self._exchange(request, url, body, attempts)
+                response = await self._on_a_quiet_line(request, url, body, attempts)
         except (AccountStopped, ContactSuppressed) as error:
             if not (attempts.resent and request.writes):
                 raise
@@ -128,6 +130,16 @@ class Transport:
             attempts.close()
             self._under_way.discard(attempts)
         raise failure  # out here, where the cause does not cling to it: its text may hold the address and the headers
+
+    async def _on_a_quiet_line(
+        self, request: Request, url: URL, written: bytes | None, attempts: _Attempts
+    ) -> Response:
+        """Send it on a connection on which nothing has arrived unasked; each that has is given up."""
+        taken.set(attempts.take)
+        for _ in range(self._connections):
+            with suppress(UnaskedError):
+                return await self._exchange(request, url, written, attempts)
+        return await self._exchange(request, url, written, attempts)
 
     async def _exchange(self, request: Request, url: URL, written: bytes | None, attempts: _Attempts) -> Response:
         assert self._session is not None, "enter the transport first"
@@ -172,12 +184,14 @@ class _Attempts:
         self._timeout = timeout
         self._allowed = allowed
         self._permit: Permit | None = None
+        self._line: Line | None = None
         self._sending = False
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         self.close()  # aiohttp gave the attempt before up
+        self._line = None
         self.resent = self.maybe_arrived
         self.deadline.reschedule(None)  # the wait for the permit is no delay of the vendor's
         self._permit = await self._gate.permit(request.method)
@@ -185,8 +199,15 @@ class _Attempts:
         self.deadline.reschedule(asyncio.get_running_loop().time() + self._timeout)
         return await handler(request)
 
+    def take(self, line: Line) -> None:
+        """The attempt has a connection."""
+        self._line = line
+
     async def about_to_send(self) -> None:
-        """The connection stands. Raises AccountStopped or ContactSuppressed when the bytes must stay here."""
+        """The connection stands. Raises AccountStopped or ContactSuppressed when the bytes must stay here.
+
+        Raises UnaskedError when another connection is needed.
+        """
         if self._allowed is not None:
             left = self.deadline.when()
             self.deadline.reschedule(None)  # nor is the wait for our own database
@@ -194,6 +215,8 @@ class _Attempts:
             await self._allowed()
             if left is not None:
                 self.deadline.reschedule(left + asyncio.get_running_loop().time() - asked)
+        assert self._line is not None, "the connector tells of every connection"
+        await self._line.ask()
         self._gate.check()
         self._sending = self.maybe_arrived = True
 

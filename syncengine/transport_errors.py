@@ -9,6 +9,8 @@ import ssl
 
 import aiohttp
 
+from syncengine.transport_lines import UnaskedError
+
 
 class TooLong(ValueError):
     """The answer is too long to be one."""
@@ -18,6 +20,7 @@ _UPLOAD_ABORTED: type[aiohttp.ClientError] = getattr(aiohttp, "UploadAbortedErro
 """Younger than the oldest release we run with."""
 
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
+    (UnaskedError, "the vendor sends answers before anything is asked; is something in between, such as a proxy?"),
     (TooLong, "the answer is far too long; is settings.base_url an API?"),
     (aiohttp.ConnectionTimeoutError, "no connection to the vendor in time; is the network slow, or the vendor down?"),
     (TimeoutError, "no answer in time; the vendor is slow or down"),

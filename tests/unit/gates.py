@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -52,8 +53,11 @@ class NotedGate:
 
 
 @asynccontextmanager
-async def serving(talk: Talk) -> AsyncIterator[str]:
-    """The address of a server that treats each connection as ``talk`` says; it is closed, if still open, after."""
+async def serving(talk: Talk, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """The address of a server that treats each connection as ``talk`` says; it is closed, if still open, after.
+
+    With ``tls`` it is one for ``localhost``.
+    """
     lines: set[asyncio.Task[None]] = set()
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -67,9 +71,9 @@ async def serving(talk: Talk) -> AsyncIterator[str]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    server = await asyncio.start_server(converse, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"{'https://localhost' if tls else 'http://127.0.0.1'}:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         for line in lines:
