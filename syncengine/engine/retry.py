@@ -20,6 +20,9 @@ from syncengine.model.http import Exchange
 from syncengine.ports import Sender
 
 T = TypeVar("T")
+_FLOOR, _LONGEST_FLOOR = 0.1, 1.0
+"""Seconds waited at least after a refusal for the rate limit, doubled each time up to the second: a vendor that asks
+for no wait at all, again and again, is not asked again at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,8 @@ class Retrier:
 
     def _asked(self, error: VendorThrottled, times: int) -> float:
         if error.retry_after is not None:
-            return error.retry_after
+            least = min(_LONGEST_FLOOR, self._patience.max_wait, _FLOOR * 2.0 ** (times - 1))
+            return max(least, error.retry_after)
         return min(self._patience.most, self._patience.max_wait, self._patience.base * 2.0**times)
 
     def _too_long(self, error: VendorThrottled, times: int) -> VendorHalted | None:

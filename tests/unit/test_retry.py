@@ -122,12 +122,23 @@ def test_tries_are_spread_at_random_over_waits_that_double() -> None:
         assert min(spread) < 0.1 * most
 
 
-@pytest.mark.parametrize("asked", [0.0, 0.5, 7.0, 120.0])
+@pytest.mark.parametrize("asked", [1.0, 7.0, 120.0])
 def test_a_wait_the_vendor_asks_for_is_the_accounts_and_no_failure(asked: float) -> None:
     vendor, result = tried(*[throttled(asked)] * 12)
     assert result == "answered 200"
     assert vendor.told == [f"pause {asked:g}"] * 12 + ["prove"]
     assert all(later - earlier >= asked for earlier, later in zip(vendor.sent, vendor.sent[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"),
+    [(0.0, (0.1, 0.2, 0.4, 0.8, 1.0, 1.0)), (-5.0, (0.1, 0.2, 0.4, 0.8, 1.0, 1.0)), (0.5, (0.5, 0.5, 0.5, 0.8, 1.0))],
+)
+def test_a_vendor_that_asks_for_no_wait_again_and_again_is_not_asked_again_at_once(
+    asked: float, waits: tuple[float, ...]
+) -> None:
+    vendor, _ = tried(*[throttled(asked)] * len(waits))
+    assert vendor.told[:-1] == [f"pause {wait:g}" for wait in waits]
 
 
 def test_without_a_word_how_long_the_wait_doubles_up_to_half_a_minute() -> None:
