@@ -16,9 +16,10 @@ from syncengine.engine.exchange import Meter, drive
 from syncengine.engine.pacing import Pacing
 from syncengine.errors import SchemaOutdated, SourceError, SyncEngineError, VendorUnavailable, named
 from syncengine.model.contact_ids import LONGEST_KEY
-from syncengine.model.mapping import OnRemoved
+from syncengine.model.mapping import Form, OnRemoved
 from syncengine.model.reports import Check
 from syncengine.storage import erasure
+from syncengine.storage.column_types import Kind
 from syncengine.storage.inspect_source import Counts, count
 from syncengine.storage.source import Source
 from syncengine.transport import Transport
@@ -82,7 +83,20 @@ async def _source(destination: DestinationConfig, databases: Databases) -> list[
     rows = f"{counts.rows:,} row{'s' if counts.rows != 1 else ''}"
     looked_at = Check(area, True, f"{source.spec.label} by {source.spec.key} ({kind}), {columns}, {rows}")
     bad = list(_bad_keys(destination, source, counts))
-    return [*(bad or [looked_at]), *_of_rows(destination, source, counts)]
+    return [*(bad or [looked_at]), *_of_rows(destination, source, counts), *_zones(destination, source)]
+
+
+def _zones(destination: DestinationConfig, source: Source) -> Iterator[Check]:
+    """In whose calendar the dates of moments are taken."""
+    moments = {column.name: column for column in source.columns if column.kind is Kind.TIMESTAMP}
+    for each in destination.mapping.fields:
+        column = moments.get(each.column)
+        if column is None or each.form is not Form.DATE or column.type_name == "timestamp without time zone":
+            continue
+        told = f'column "{each.column}" ({column.type_name}) holds moments, whose date is taken in {each.zone or "UTC"}'
+        if each.zone is None:
+            told += "; zone: in the field names another time zone"
+        yield Check(f"{destination.name}: dates", True, f"fields.{each.field}: {told}", note=True)
 
 
 def _bad_keys(destination: DestinationConfig, source: Source, counts: Counts) -> Iterator[Check]:

@@ -163,3 +163,45 @@ async def test_a_proxy_is_told_and_one_that_only_the_environment_names_too(datab
             "note respond_io: proxy: through 127.0.0.1:1",
         ]
         assert "hidden-word" not in "".join(lines)
+
+
+@pytest.mark.asyncio
+async def test_in_whose_calendar_a_moment_has_its_date_is_told_and_kept(database: str, tmp_path: Path) -> None:
+    fields = {
+        "crm_id": "id",
+        "birthday": {"from": "born", "as": "date"},
+        "first_seen": {"from": "seen", "as": "date", "zone": "Europe/Berlin"},
+        "since": {"from": "since", "as": "date"},
+        "until": {"from": "until", "as": "date"},
+    }
+    async with people(database, tmp_path / "world", {"respond_io": {**RESPOND_IO, "fields": fields}}) as here:
+        await here.source.execute(
+            "ALTER TABLE crm.people ADD born timestamptz, ADD seen timestamptz, ADD since timestamp, ADD until date"
+        )
+        notes = [line for line in await checked(here, 0) if "dates: " in line]
+        assert notes == [
+            (
+                'note respond_io: dates: fields.birthday: column "born" (timestamp with time zone) holds moments, '
+                "whose date is taken in UTC; zone: in the field names another time zone"
+            ),
+            (
+                'note respond_io: dates: fields.first_seen: column "seen" (timestamp with time zone) holds moments, '
+                "whose date is taken in Europe/Berlin"
+            ),
+        ]
+        await here.add([1, 2])
+        await here.source.execute(
+            "UPDATE crm.people SET born = '1980-06-02 00:00+02', seen = '1980-06-02 00:00+02', "
+            "since = '1980-06-02 00:00', until = '1980-06-02' WHERE id = 1"
+        )
+        await here.source.execute("UPDATE crm.people SET until = '0044-03-15 BC' WHERE id = 2")
+        report = await here.run("respond_io")
+        assert (report.contacts["applied"], report.contacts["rejected"]) == (1, 1)
+        sent = here.held("respond_io")[1]["fields"]
+        assert [sent[name] for name in ("birthday", "first_seen", "since", "until")] == [
+            "1980-06-01",
+            *["1980-06-02"] * 3,
+        ]
+        refused = (await here.outcomes(report.run_id))[2]
+        assert (refused["code"], "0044" in refused["message"]) == ("invalid_value", False)
+        assert 'column "until" for field "until"' in refused["message"]
