@@ -24,7 +24,6 @@ from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import BatchKind, RunKind, SourceRow
 from syncengine.storage import erasure
 from syncengine.storage.contacts import Contacts
-from syncengine.storage.fence import Fence
 from syncengine.storage.runs import Batches, finish_run, start_run
 
 
@@ -57,7 +56,7 @@ async def confirm(config: Config, contact_id: str, names: Sequence[str]) -> list
     if not names:
         raise ConfigError([Problem("--confirmed", "name the destination whose vendor confirmed it: -d NAME")])
     async with opened(config, ()) as databases:
-        asked = await erasure.to_ask(Fence(databases.state, "", 0), contact_id)
+        asked = await erasure.to_ask(databases.state, contact_id)
         problems = [_nothing_to_confirm(name, contact_id, asked) for name in names if name not in asked]
         if problems:
             raise ConfigError(problems)
@@ -96,7 +95,7 @@ async def _forget(destination: DestinationConfig, account: Account, databases: D
             (each.known.external_id for each in (after, before) if each and each.known.external_id), None
         )
         receipt = _receipt(destination, contact_id, external_id, await erasure.outcome(fence, run_id, contact_id))
-        receipt = receipt.also((await erasure.to_ask(fence, contact_id)).get(name, ""))
+        receipt = receipt.also((await erasure.to_ask(databases.state, contact_id)).get(name, ""))
     await finish_run(fence, run_id, "done" if receipt.status is not Erased.OPEN else "incomplete", {}, None)
     await erasure.end(fence, receipt)
     return receipt

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from syncengine.app.accounts import Account, stopped_by
-from syncengine.app.asking import asking, task_of
+from syncengine.app.asking import asking
 from syncengine.app.databases import Databases, look_at, opened
+from syncengine.app.outlook import Outlook, Seen, look_ahead
 from syncengine.app.pipelines import side_by_side
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.exchange import Meter
@@ -41,7 +42,7 @@ async def show(config: Config, names: Sequence[str], contact_id: str) -> list[Sh
         def failed(destination: DestinationConfig, error: SyncEngineError) -> ShowReport:
             told = f"the vendor was not asked: {error}"
             code = 3 if isinstance(error, LeaseHeld) else 1
-            return _report(replace(local[destination.name], remarks=(told,)), code)
+            return _report(_with(local[destination.name], told), code)
 
         return await side_by_side(config, databases, destinations, work, failed)
 
@@ -55,30 +56,34 @@ class _Local:
     state: ContactState | None
     desired: Desired | None
     remarks: tuple[str, ...] = ()
+    outlook: Outlook = field(default_factory=Outlook)
     vendor: Copy | None = None
     details: Mapping[str, Json] = field(default_factory=dict)
 
 
 async def _local(destination: DestinationConfig, databases: Databases, contact_id: str) -> _Local:
     fence = Fence(databases.state, destination.account, 0)
-    states = await Contacts(fence, destination.name, 0, numbered=False).load([contact_id])
+    store = Contacts(fence, destination.name, 0, numbered=False)
+    state = (await store.load([contact_id])).get(contact_id)
     desired: Desired | None = None
+    outlook = Outlook()
     remarks: list[str] = []
     try:
         pool = databases.source(destination)
-        rows = await SourceRows(pool, await look_at(destination, pool)).load([contact_id])
+        source = SourceRows(pool, await look_at(destination, pool))
+        row = next(iter(await source.load([contact_id])), None)
+        wanted = desire(row, destination.mapping, destination.vendor.capabilities.identity) if row else None
+        desired = wanted if isinstance(wanted, Desired) else None
+        if row is None:
+            remarks.append("the source does not select this contact (any more; look at where)")
+        if isinstance(wanted, Rejected):
+            remarks.append(f"the row cannot be used: {wanted.message}")
+        seen = Seen(state or ContactState(contact_id), row, desired)
+        outlook = await look_ahead(destination, databases, store, source, seen)
     except RunRefused as error:
         remarks.append(f"the source could not be read: {error}")
-    else:
-        if not rows:
-            remarks.append("the source does not select this contact (any more; look at where)")
-        for row in rows:
-            wanted = desire(row, task_of(destination).mapping, destination.vendor.capabilities.identity)
-            if isinstance(wanted, Rejected):
-                remarks.append(f"the row cannot be used: {wanted.message}")
-            else:
-                desired = wanted
-    return _Local(destination.name, contact_id, states.get(contact_id), desired, tuple(remarks))
+        outlook = await look_ahead(destination, databases, store, None, Seen(state or ContactState(contact_id)))
+    return _Local(destination.name, contact_id, state, desired, (*remarks, *outlook.remarks), outlook)
 
 
 async def _at_vendor(destination: DestinationConfig, account: Account, local: _Local) -> ShowReport:
@@ -98,9 +103,10 @@ async def _at_vendor(destination: DestinationConfig, account: Account, local: _L
             (remote,) = remotes
             told = replace(local, vendor=_copy(remote.fields, remote.tags))
             if known.external_id is None:
-                told = _with(
-                    told, f"{remote.external_id} at the vendor matches; a run, or `syncengine adopt`, links it"
-                )
+                linked = "a run, or `syncengine adopt`, links it"
+                if local.outlook.standing is not None:
+                    linked = "nothing links it while nothing may be sent about it"
+                told = _with(told, f"{remote.external_id} at the vendor matches; {linked}")
             if isinstance(vendor, Teller):
                 details = await retrier.run(partial(vendor.details, remote.external_id), Meter(), repeatable=True)
                 told = replace(told, details=details)
@@ -141,13 +147,14 @@ def _report(local: _Local, exit_code: int) -> ShowReport:
     return ShowReport(
         destination=local.destination,
         contact_id=local.contact_id,
-        status=state.status.value if state else "unknown",
+        status=local.outlook.standing or (state.status.value if state else "unknown"),
         external_id=known.external_id,
         source=_copy(desired.fields, desired.tags) if desired else None,
         known=_copy(known.fields, known.tags | known.found_tags) if known.external_id or known.fields else None,
         vendor=local.vendor,
         details=local.details,
         remarks=(*local.remarks, *_of_pending(known)),
+        next_run=local.outlook.next_run,
         exit_code=exit_code,
     )
 

@@ -25,6 +25,8 @@ def print_shown(reports: Sequence[ShowReport]) -> None:
             out.print(f"  {name}: {_text(value)}", markup=False, soft_wrap=True)
         for remark in report.remarks:
             out.print(f"  {remark}", markup=False, soft_wrap=True)
+        if report.next_run:
+            out.print(f"  the next run {report.next_run}", markup=False, soft_wrap=True)
 
 
 def _table(report: ShowReport) -> Table:

@@ -131,7 +131,8 @@ class ShowReport:
     destination: str
     contact_id: str
     status: str
-    """As in ``sync_state``, or ``unknown``."""
+    """As in ``sync_state``, or ``unknown``; ``forgotten``, ``suppressed`` or ``opted_out`` where no run sends anything
+    about it."""
     external_id: str | None = None
     source: Copy | None = None
     """What the source asks for; None: it does not select the contact."""
@@ -141,6 +142,8 @@ class ShowReport:
     """What the vendor holds now; None: nothing, or it was not told."""
     details: Mapping[str, Json] = field(default_factory=dict, repr=False)
     remarks: tuple[str, ...] = ()
+    next_run: str = ""
+    """What the next run would do about it."""
     exit_code: int = 0
 
     def public(self) -> dict[str, Json]:
@@ -154,6 +157,7 @@ class ShowReport:
             **{name: copy.public() if copy else None for name, copy in copies.items()},
             "details": dict(self.details),
             "remarks": list(self.remarks),
+            "next_run": self.next_run,
         }
 
 

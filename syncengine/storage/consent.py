@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from syncengine.model.consent import Subject
+from syncengine.model.consent import Subject, SubjectKind
 from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.statements import statements
@@ -32,6 +32,14 @@ async def find_suppressed(connection: Connection, asked: Mapping[str, Sequence[S
     pairs = [(contact_id, subject.text) for contact_id, subjects in asked.items() for subject in subjects]
     rows = await connection.fetch(_SQL["suppressed"], [pair[0] for pair in pairs], [pair[1] for pair in pairs])
     return {row["contact_id"]: row["reason"] for row in rows}
+
+
+async def named_by(pool: Pool, subjects: Sequence[Subject]) -> list[tuple[SubjectKind, str]]:
+    """By what these subjects are suppressed, with the reasons."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["named_by"], [subject.text for subject in subjects])
+    return [(SubjectKind(row["kind"]), row["reason"]) for row in rows]
 
 
 async def suppress(pool: Pool, subjects: Sequence[Subject]) -> int:

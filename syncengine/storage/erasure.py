@@ -44,11 +44,26 @@ async def outcome(fence: Fence, run_id: int, contact_id: str) -> Outcome | None:
     return Outcome(row["outcome"], row["code"], row["message"]) if row else None
 
 
-async def to_ask(fence: Fence, contact_id: str) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far an erasure is at one destination, and what a person still has to ask the vendor for."""
+
+    destination: str
+    status: Erased
+    to_ask: str
+
+
+async def receipts(pool: Pool, contact_id: str) -> list[Standing]:
+    """How far a contact's erasures are."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["receipts"], _subject(contact_id).text)
+    return [Standing(row["destination"], Erased(row["status"]), row["to_ask"]) for row in rows]
+
+
+async def to_ask(pool: Pool, contact_id: str) -> dict[str, str]:
     """What a person still has to ask vendors for, by destination; empty where there is nothing."""
-    async with fence.reading() as connection:
-        rows = await connection.fetch(_SQL["receipts"], _subject(contact_id).text)
-    return {row["destination"]: row["to_ask"] for row in rows if row["to_ask"]}
+    return {each.destination: each.to_ask for each in await receipts(pool, contact_id) if each.to_ask}
 
 
 async def end(fence: Fence, receipt: Receipt) -> None:

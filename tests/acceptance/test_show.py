@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from syncengine import app
+from syncengine.model.consent import Subject, SubjectKind, of_email, of_phone
 from syncengine.model.copies import Copy, ShowReport
 from syncengine.sandbox.faults import Kind, Rule
 from tests.people import BOTH, DM_CHAMP, People, people
@@ -136,3 +137,71 @@ async def test_the_command_prints_what_was_asked_for(database: str, tmp_path: Pa
         code, said = await here.command("show", "1", "-d", NAME, "--json")
         told = orjson.loads(said.strip().splitlines()[-1])
         assert (code, told["contact"], told["vendor"]["fields"]["firstName"]) == (0, "1", "Name 1")
+
+
+@pytest.mark.asyncio
+async def test_who_may_not_be_sent_anything_about_is_told_with_the_reason(database: str, tmp_path: Path) -> None:
+    fields = {**BOTH[NAME]["fields"], "email": "company"}
+    asked = {**BOTH[NAME], "fields": fields, "opted_out": "gone", "find_first": False}
+    async with people(database, tmp_path, {NAME: asked}) as here:
+        await here.source.execute("ALTER TABLE crm.people ADD gone boolean")
+        await here.add(range(1, 7), company="nobody")
+        await here.change(4, company="ann@x.de")
+        await here.run(NAME)
+        report = (await shown(here, "1"))[NAME]
+        assert (report.status, report.remarks, report.next_run) == ("synced", (), "sends nothing: it is in step")
+
+        await here.change(1, name="New")
+        assert (await shown(here, "1"))[NAME].next_run == "sends: update"
+        await app.suppress(here.config, [Subject(SubjectKind.CONTACT, "1"), *of_email("Ann <ann@x.de>")])
+        await app.suppress(here.config, of_phone("+49 151 0000002", ()))
+        await here.change(3, gone=True)
+        await app.forget(here.config, "5")
+        by = {
+            "1": ("suppressed", "suppressed: its contact id is on the list"),
+            "2": ("suppressed", "suppressed: a phone number of it is on the list"),
+            "3": ("opted_out", 'opted out: the source\'s column "gone" is true'),
+            "4": ("suppressed", "suppressed: an e-mail address of it is on the list"),
+            "5": ("forgotten", "forgotten: no run creates it again or links it"),
+        }
+        for contact, (status, why) in by.items():
+            report = (await shown(here, contact))[NAME]
+            assert (report.status, report.next_run, report.exit_code) == (status, "sends nothing about it", 0)
+            assert any(remark.startswith(why) for remark in report.remarks), report.remarks
+        forgotten = (await shown(here, "5"))[NAME].remarks
+        assert "`syncengine forget 5 --confirmed -d respond_io` once they did" in " ".join(forgotten)
+
+        await here.source.execute("DELETE FROM syncengine.sync_state WHERE contact_id IN ('2', '6')")
+        await here.source.execute("DELETE FROM syncengine.sync_known WHERE contact_id IN ('2', '6')")
+        report = (await shown(here, "2"))[NAME]
+        assert report.remarks[-1].endswith("matches; nothing links it while nothing may be sent about it")
+        report = (await shown(here, "6"))[NAME]
+        assert report.remarks[-1].endswith("matches; a run, or `syncengine adopt`, links it")
+        code, said = await here.command("show", "1")
+        assert code == 0
+        assert "respond_io, contact 1: suppressed as " in said
+        assert "the next run sends nothing about it" in said
+
+
+@pytest.mark.asyncio
+async def test_what_the_next_run_would_do_is_told(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: {**BOTH[NAME], "on_removed": "untag"}}) as here:
+        await here.add([1, 2, 3], tags=["vip"])
+        assert (await shown(here))[NAME].next_run == "looks it up; where nothing is found it sends: create, add_tags"
+        await here.run(NAME)
+        await here.change(1, name="Bad")
+        here.fail(NAME, Rule(Kind.REFUSE, body='"Bad"', status=422, text="Nope"))
+        for _ in range(3):
+            await here.run(NAME)
+        told = (await shown(here))[NAME]
+        assert told.status == "dead"
+        assert told.next_run.startswith("leaves it alone: it is a dead letter, refused 3 times, until its row or")
+        await here.change(1, name="Good")
+        assert (await shown(here))[NAME].next_run == "sends: update"
+        await here.remove([2])
+        assert (await shown(here, "2"))[NAME].next_run == "sends: remove_tags"
+        here.configure(NAME, source={"table": "crm.nowhere"})
+        told = (await shown(here, "3"))[NAME]
+        assert (told.next_run, "could not be read" in told.remarks[0]) == ("", True)
+        await app.suppress(here.config, [Subject(SubjectKind.CONTACT, "3")])
+        assert (await shown(here, "3"))[NAME].status == "suppressed"

@@ -6,6 +6,14 @@ JOIN syncengine.sync_suppression AS s
   ON s.subject_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(asked.subject, 'UTF8'))
 ORDER BY asked.contact_id, s.reason
 
+-- name: named_by
+-- Every suppression that names one of these subjects.
+SELECT DISTINCT s.kind, s.reason
+FROM unnest($1::text[]) AS t (subject)
+JOIN syncengine.sync_suppression AS s
+  ON s.subject_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(subject, 'UTF8'))
+ORDER BY s.kind, s.reason
+
 -- name: suppress
 INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason)
 SELECT sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(subject, 'UTF8')), split_part(subject, ':', 1), $2

@@ -1,0 +1,150 @@
+"""What the next run would do about one contact, and what keeps it from doing anything."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from syncengine.app.asking import task_of
+from syncengine.app.databases import Databases
+from syncengine.config import DestinationConfig
+from syncengine.engine.consent import subjects_of
+from syncengine.engine.prepare import Prepared, Preparer
+from syncengine.engine.task import Job
+from syncengine.model.calls import OutcomeKind
+from syncengine.model.consent import Naming, SubjectKind
+from syncengine.model.contact import Desired
+from syncengine.model.erasure import Erased
+from syncengine.model.work import Batch, BatchKind, ContactState, SourceRow, Status
+from syncengine.planning.mapping import has_opted_out
+from syncengine.planning.plan import Plan
+from syncengine.planning.refusals import DEAD_AFTER, version
+from syncengine.planning.settle import needs_look_up
+from syncengine.ports import ContactStore, SourceReader
+from syncengine.storage import consent, erasure
+
+_BY = {
+    SubjectKind.CONTACT: "its contact id",
+    SubjectKind.PHONE: "a phone number of it",
+    SubjectKind.EMAIL: "an e-mail address of it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is to be said of a contact's future."""
+
+    standing: str | None = None
+    """``forgotten``, ``suppressed`` or ``opted_out``: then no run sends anything about it."""
+    remarks: tuple[str, ...] = ()
+    next_run: str = ""
+    """What the next run would do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One contact as the state and the source have it."""
+
+    state: ContactState
+    row: SourceRow | None = None
+    desired: Desired | None = None
+
+
+async def look_ahead(
+    destination: DestinationConfig,
+    databases: Databases,
+    store: ContactStore,
+    source: SourceReader | None,
+    seen: Seen,
+) -> Outlook:
+    """Plan the contact as a run would, and ask whether anything may be sent about it. Writes nothing.
+
+    Without a source, which could not be read, nobody knows what a run would do.
+    """
+    standing, remarks = await _forbidden(destination, databases, seen)
+    if standing is not None:
+        return Outlook(standing, remarks, "sends nothing about it")
+    if source is None:
+        return Outlook(None, remarks)
+    if (left_alone := _dead(destination, seen)) is not None:
+        return Outlook(None, remarks, left_alone)
+    kind = BatchKind.REMOVALS if seen.row is None else BatchKind.CHANGES
+    preparer = Preparer(task_of(destination), destination.vendor.capabilities, source, store, None)
+    prepared = await preparer.plan(Batch(0, kind, (seen.state.contact_id,)))
+    return Outlook(None, remarks, _told(destination, seen, prepared))
+
+
+async def _forbidden(
+    destination: DestinationConfig, databases: Databases, seen: Seen
+) -> tuple[str | None, tuple[str, ...]]:
+    """Who said that nothing is to be sent about it."""
+    job = Job(0, seen.state, seen.desired, None, Plan())
+    named = await consent.named_by(databases.state, subjects_of(job, Naming(destination.mapping)))
+    receipts = await erasure.receipts(databases.state, seen.state.contact_id)
+    remarks = list(_of_receipts(destination, seen.state.contact_id, receipts))
+    contact = shlex.quote(seen.state.contact_id)
+    standing: str | None = None
+    if seen.row is not None and has_opted_out(seen.row, destination.mapping):
+        standing = "opted_out"
+        remarks.append(f'opted out: the source\'s column "{destination.mapping.opted_out}" is true')
+    for kind, reason in named:
+        if reason == consent.FORGOTTEN:
+            remarks.append(
+                "forgotten: no run creates it again or links it to what a vendor holds; "
+                f"`syncengine suppress --contact {contact} --lift` takes that back"
+            )
+        else:
+            remarks.append(f"suppressed: {_BY[kind]} is on the list; `syncengine suppress --lift` takes that back")
+        standing = "forgotten" if reason == consent.FORGOTTEN or standing == "forgotten" else "suppressed"
+    return standing, tuple(remarks)
+
+
+def _of_receipts(
+    destination: DestinationConfig, contact_id: str, receipts: Sequence[erasure.Standing]
+) -> Iterator[str]:
+    contact = shlex.quote(contact_id)
+    for each in receipts:
+        if each.destination != destination.name:
+            continue
+        if each.status is Erased.OPEN:
+            yield f"it is to be forgotten, and is not yet: `syncengine forget {contact}` finishes that"
+        if each.to_ask:
+            yield f"{each.to_ask}; `syncengine forget {contact} --confirmed -d {destination.name}` once they did"
+
+
+def _dead(destination: DestinationConfig, seen: Seen) -> str | None:
+    """What is said of a dead letter whose row is what it was."""
+    state, row = seen.state, seen.row
+    if row is None or state.status is not Status.DEAD or state.rejected_hash != version(row.source_hash):
+        return None
+    contact = shlex.quote(state.contact_id)
+    return (
+        f"leaves it alone: it is a dead letter, refused {DEAD_AFTER} times, until its row or the mapping changes; "
+        f"`syncengine run -d {destination.name} --contact {contact}` tries it again"
+    )
+
+
+def _told(destination: DestinationConfig, seen: Seen, prepared: Prepared) -> str:
+    if prepared.jobs:
+        return _of_job(destination, prepared.jobs[0])
+    outcome = prepared.records[0].outcome if prepared.records else None
+    if outcome is not None and outcome.kind is OutcomeKind.REJECTED:
+        return f"rejects it ({outcome.code})"
+    if outcome is not None and outcome.unsupported:
+        left = ", ".join(f"{each.code} {each.subject}".strip() for each in outcome.unsupported)
+        return f"sends nothing; left as it is: {left}"
+    if seen.row is None:
+        return "sends nothing about it"
+    return "sends nothing: it is in step"
+
+
+def _of_job(destination: DestinationConfig, job: Job) -> str:
+    capabilities = destination.vendor.capabilities
+    if job.refusal is not None:
+        return f"looks it up, and rejects it ({job.refusal.code})"
+    first = needs_look_up(job.desired, job.state.known, capabilities, find_first=destination.options.find_first)
+    actions = ", ".join(dict.fromkeys(call.action.value for call in job.plan.calls))
+    if first is None:
+        return f"sends: {actions}"
+    return f"looks it up; where nothing is found it sends: {actions}" if actions else "looks it up"
