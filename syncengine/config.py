@@ -54,6 +54,11 @@ class Config:
     file: Path
     engine: EngineFile = field(repr=False)
     destinations: tuple[DestinationConfig, ...]
+    """Those that can be used."""
+    broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+    """Those that cannot, by name, and why."""
+    problems: tuple[Problem, ...] = ()
+    """What concerns whoever wants all destinations: there is none."""
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -64,31 +69,61 @@ class Config:
         return keys.union(*(rules.passwords(url) for url in urls))
 
     def chosen(self, names: tuple[str, ...]) -> tuple[DestinationConfig, ...]:
-        """The destinations of these names, or all. Raises ConfigError for a name there is none of."""
+        """Return the destinations of these names, or all. Raises ConfigError for what is wrong with one of them.
+
+        Whoever names some is not stopped by the files of others.
+        """
         known = {destination.name: destination for destination in self.destinations}
-        problems = [
-            Problem("--destination", f'there is no destination "{name}"{near(name, known)}')
-            for name in names
-            if name not in known
-        ]
+        if names:
+            problems = [problem for name in names for problem in self._problems_of(name, known)]
+        else:
+            problems = [*self.problems, *(problem for found in self.broken.values() for problem in found)]
         if problems:
             raise ConfigError(problems)
         return tuple(known[name] for name in dict.fromkeys(names)) or self.destinations
 
+    def _problems_of(self, name: str, known: Mapping[str, DestinationConfig]) -> tuple[Problem, ...]:
+        if name in self.broken:
+            return self.broken[name]
+        if name not in known:
+            there = {**known, **self.broken}
+            return (Problem("--destination", f'there is no destination "{name}"{near(name, there)}'),)
+        return ()
+
 
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     """Read ``syncengine.yaml`` and the destinations beside it. Raises ConfigError with every problem found."""
-    problems: list[Problem] = []
-    raw = _read(path, problems)
-    given = fill_in(raw, environ, str(path), problems)
-    engine = None if raw is None else checked(EngineFile, given, str(path), problems)
-    problems += rules.of_database(raw or {}, str(path))
-    found = [_destination(file, environ, engine, problems) for file in _files(path.parent / "destinations", problems)]
-    destinations = tuple(destination for destination in found if destination)
-    problems += rules.among(destinations)
-    if problems or engine is None:
-        raise ConfigError(problems)
-    return Config(path, engine, destinations)
+    config = read_config(path, environ)
+    config.chosen(())
+    return config
+
+
+def read_config(path: Path, environ: Mapping[str, str]) -> Config:
+    """Read ``syncengine.yaml`` and the destinations beside it; those whose files cannot be used are ``broken``.
+
+    Raises ConfigError with every problem found where ``syncengine.yaml`` itself cannot be used.
+    """
+    common: list[Problem] = []
+    raw = _read(path, common)
+    given = fill_in(raw, environ, str(path), common)
+    engine = None if raw is None else checked(EngineFile, given, str(path), common)
+    common += rules.of_database(raw or {}, str(path))
+    broken: dict[str, list[Problem]] = {}
+    none_there: list[Problem] = []
+    found: list[DestinationConfig] = []
+    for file in _files(path.parent / "destinations", broken, none_there):
+        problems: list[Problem] = []
+        destination = _destination(file, environ, engine, problems)
+        if destination is not None:
+            found.append(destination)
+        if problems:
+            broken.setdefault(file.stem, []).extend(problems)
+    for destination, problem in rules.among(found):
+        broken.setdefault(destination.name, []).append(problem)
+    if common or engine is None:
+        raise ConfigError([*common, *none_there, *(problem for each in broken.values() for problem in each)])
+    usable = tuple(destination for destination in found if destination.name not in broken)
+    return Config(path, engine, usable, {name: tuple(each) for name, each in broken.items()}, tuple(none_there))
 
 
 def _read(path: Path, problems: list[Problem]) -> dict[str, Json] | None:
@@ -105,25 +140,21 @@ def _read(path: Path, problems: list[Problem]) -> dict[str, Json] | None:
         return None
 
 
-def _files(folder: Path, problems: list[Problem]) -> list[Path]:
+def _files(folder: Path, broken: dict[str, list[Problem]], none_there: list[Problem]) -> list[Path]:
     """The destinations' files; hidden ones are an editor's business."""
     seen = [file for file in sorted(folder.glob("*")) if not file.name.startswith(".")]
     files = [file for file in seen if file.suffix == ".yaml"]
     misnamed = [file for file in seen if file.suffix.lower() in {".yml", ".yaml"} and file not in files]
-    problems += (
-        Problem(
-            str(file),
-            f"is not read: a destination's file ends in .yaml; mv {quoted(file)} {quoted(file.with_suffix('.yaml'))}",
-        )
-        for file in misnamed
-    )
+    for file in misnamed:
+        what = f"is not read: a destination's file ends in .yaml; mv {quoted(file)} {quoted(file.with_suffix('.yaml'))}"
+        broken.setdefault(file.stem, []).append(Problem(str(file), what))
     if not files and not misnamed and (folder.parent / "syncengine.yaml").is_file():
         examples = sorted((shipped("config") / "destinations").glob("*.yaml.example"))
         to = quoted(folder / "NAME.yaml")
         make = "" if folder.is_dir() else f"\n  mkdir {quoted(folder)}"
         copies = make + "".join(f"\n  cp {quoted(shown(example))} {to}" for example in examples)
         what = f"holds no destination; copy the commented example of your vendor, and edit it:{copies}"
-        problems.append(Problem(str(folder), what))
+        none_there.append(Problem(str(folder), what))
     return files
 
 

@@ -140,20 +140,24 @@ def of_database(raw: Mapping[str, Json], where: str) -> Iterator[Problem]:
             )
 
 
-def among(destinations: Sequence[DestinationConfig]) -> Iterator[Problem]:
-    """One account under two names would be paced twice; two accounts under one name, as if they were one."""
+def among(destinations: Sequence[DestinationConfig]) -> Iterator[tuple[DestinationConfig, Problem]]:
+    """Find destinations that do not go with one before them.
+
+    One account under two names would be paced twice; two accounts under one name, as if they were one.
+    """
     by_credentials: dict[object, DestinationConfig] = {}
     by_account: dict[str, DestinationConfig] = {}
     for destination in destinations:
         credentials = (destination.vendor.name, destination.base_url, destination.secrets)
         other = by_credentials.setdefault(credentials, destination)
         if destination.secrets and other.account != destination.account:
-            yield Problem(
-                destination.place("account"),
+            what = (
                 f"has the same credentials as {other.file.name}, and the vendor counts their requests together: write "
-                f"account: {other.account} in both files",
+                f"account: {other.account} in both files"
             )
-        yield from _one_account(destination, by_account.setdefault(destination.account, destination))
+            yield destination, Problem(destination.place("account"), what)
+        for problem in _one_account(destination, by_account.setdefault(destination.account, destination)):
+            yield destination, problem
 
 
 def passwords(url: Json) -> frozenset[str]:

@@ -27,8 +27,7 @@ from syncengine.transport import Transport
 
 async def check(config: Config) -> list[Check]:
     """Every check, good or bad, and what is worth knowing. The configuration itself was checked when it was read."""
-    names = ", ".join(destination.name for destination in config.destinations)
-    checks = [Check("configuration", True, f"{config.file}, with the destinations {names}"), *_proxies(config)]
+    checks = [*_configuration(config), *_proxies(config)]
     async with AsyncExitStack() as stack:
         databases, found = await _databases(config, stack)
         checks.append(found)
@@ -40,6 +39,17 @@ async def check(config: Config) -> list[Check]:
             checks.append(await _credentials(destination))
             checks += _worth_knowing(destination)
     return checks
+
+
+def _configuration(config: Config) -> Iterator[Check]:
+    names = ", ".join(destination.name for destination in config.destinations)
+    if names:
+        yield Check("configuration", True, f"{config.file}, with the destinations {names}")
+    for problem in config.problems:
+        yield Check("configuration", False, str(problem))
+    for name, problems in config.broken.items():
+        for problem in problems:
+            yield Check(f"{name}: configuration", False, str(problem))
 
 
 async def _databases(config: Config, stack: AsyncExitStack) -> tuple[Databases | None, Check]:
@@ -54,7 +64,7 @@ async def _databases(config: Config, stack: AsyncExitStack) -> tuple[Databases |
 
 
 async def _without_a_file(config: Config, databases: Databases) -> list[Check]:
-    names = [destination.name for destination in config.destinations]
+    names = [*(destination.name for destination in config.destinations), *config.broken]
     return [
         Check(
             f"{name}: file",

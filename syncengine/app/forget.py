@@ -36,18 +36,19 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
     destinations = config.destinations
     names = [destination.name for destination in destinations]
     async with opened(config, destinations) as databases:
-        gone = await erasure.unconfigured(databases.state, contact_id, names)
-        await erasure.begin(databases.state, contact_id, [*names, *gone])
+        gone = await erasure.unconfigured(databases.state, contact_id, [*names, *config.broken])
+        await erasure.begin(databases.state, contact_id, [*names, *config.broken, *gone])
 
         async def work(destination: DestinationConfig, account: Account) -> Receipt:
             try:
                 return await _forget(destination, account, databases, contact_id)
             except RunRefused as error:
-                return _open(destination, contact_id, error)
+                return _open(destination.name, contact_id, error)
 
         receipts = await side_by_side(
-            config, databases, destinations, work, lambda destination, error: _open(destination, contact_id, error)
+            config, databases, destinations, work, lambda destination, error: _open(destination.name, contact_id, error)
         )
+        receipts += [_open(name, contact_id, ConfigError(problems)) for name, problems in config.broken.items()]
         return receipts + [await erasure.end_unconfigured(databases.state, name, contact_id) for name in gone]
 
 
@@ -142,6 +143,6 @@ def _receipt(
             return Receipt(name, contact_id, Erased.OPEN, told)
 
 
-def _open(destination: DestinationConfig, contact_id: str, error: SyncEngineError) -> Receipt:
+def _open(name: str, contact_id: str, error: SyncEngineError) -> Receipt:
     told = f"{error}. Nothing is sent about it meanwhile; `syncengine forget` tries again"
-    return Receipt(destination.name, contact_id, Erased.OPEN, told)
+    return Receipt(name, contact_id, Erased.OPEN, told)

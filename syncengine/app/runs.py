@@ -45,7 +45,7 @@ async def run(
     ``stop`` ends the run cleanly once it is set. Raises RunRefused for what concerns the whole call.
     """
     heard, ended = progress or Silent(), stop or asyncio.Event()
-    destinations = config.chosen(tuple(names))
+    destinations = config.destinations if request.retry_of is not None else config.chosen(tuple(names))
     async with opened(config, destinations) as databases:
         if request.retry_of is not None:
             destinations = await _retried(config, databases, request.retry_of, request.batch)
@@ -84,7 +84,7 @@ async def _retried(
     config: Config, databases: Databases, run_id: int, batch: int | None
 ) -> tuple[DestinationConfig, ...]:
     former = await former_run(databases.state, run_id, batch)
-    if former.destination not in {destination.name for destination in config.destinations}:
+    if former.destination not in {*(destination.name for destination in config.destinations), *config.broken}:
         what = f'that run was for destination "{former.destination}", and there is no such destination (any more)'
         raise ConfigError([Problem(f"retry {run_id}", what)])
     return config.chosen((former.destination,))

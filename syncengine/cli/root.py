@@ -50,11 +50,11 @@ class Globals:
     progress: bool = True
 
     def load(self) -> Config:
-        """The configuration. Raises ConfigError."""
-        from syncengine.config import load_config  # noqa: PLC0415 - help needs neither
+        """Return the configuration; verbs ask it for the destinations they need. Raises ConfigError."""
+        from syncengine.config import read_config  # noqa: PLC0415 - help needs neither
         from syncengine.logs import set_up  # noqa: PLC0415
 
-        loaded = load_config(self.config, os.environ)
+        loaded = read_config(self.config, os.environ)
         usual: Level = "info" if self.log_format == "json" else "warning"
         set_up(self.log_format, err, loaded.secrets, self.log_level or usual)
         return loaded

@@ -79,8 +79,8 @@ SETTINGS = [
         [
             "settings.token: is missing",
             (
-                "settings.api_key: there is no such key; there are: base_url, settles_within, token, viber, "
-                "viber_alphabet, viber_calls, clear_with"
+                "settings.api_key: there is no such key; there are: base_url, settles_within, opt_outs, "
+                "lower_opt_outs, token, viber, viber_alphabet, viber_calls, clear_with"
             ),
         ],
     ),
