@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from syncengine.model.calls import Answer, Call
@@ -10,7 +10,18 @@ from syncengine.model.capabilities import Capabilities
 from syncengine.model.consent import Subject
 from syncengine.model.contact import MatchKey, Page, Remote
 from syncengine.model.http import Exchange, Json, Request, Response
-from syncengine.model.work import Batch, BatchKind, ContactState, Intent, LeaseGrant, Link, Record, SourceRow
+from syncengine.model.work import (
+    Batch,
+    BatchKind,
+    ContactState,
+    Holder,
+    Intent,
+    LeaseGrant,
+    Link,
+    Record,
+    SourceRow,
+    Wait,
+)
 
 
 class Vendor(Protocol):
@@ -180,6 +191,25 @@ class KeyStore(Protocol):
 
     async def freed(self) -> Sequence[str]:
         """Contacts once rejected as ``duplicate_match_key`` that no longer lose any key."""
+        ...
+
+
+class WaitStore(Protocol):
+    """Which contact of one destination waits for which other contact of its account."""
+
+    async def keep(self, waits: Mapping[str, Wait]) -> None:
+        """Note whom these contacts wait for, and what those hold at the vendor now."""
+        ...
+
+    async def moved(self) -> Sequence[str]:
+        """Contacts that were refused for such a wait, where the other one does not hold any more what it held then."""
+        ...
+
+    async def holders(self, contacts: Collection[str]) -> Mapping[str, Holder]:
+        """Where these contacts stand, and all who keep them from moving, by ``destination/contact_id``.
+
+        A contact never seen is left out.
+        """
         ...
 
 

@@ -85,6 +85,10 @@ class Contact:
     refused: Row | None = None
     refusals: int = 0
     code: str = ""
+    waits_for: int | None = None
+    """The contact whose copy has its match key."""
+    held: Any = None
+    """What that one held when this was judged."""
 
 
 def e164(phone: str | None) -> str | None:
@@ -124,9 +128,32 @@ class Oracle(ABC):
             self._remove(each, self.contacts[each], expected)
         self._removed()
         ready = [each for each in changed if not self._refused(each, rows[each], expected)]
-        for each in sorted(ready, key=lambda each: self.contacts[each].copy is None):
+        here = [each for each in ready if self.contacts[each].copy is not None]
+        for each in here:
+            self._bring(each, self.contacts[each], rows[each], expected)
+        moved = [each for each in sorted(rows) if each not in changed and self._may_move(each)]
+        moved = [each for each in moved if not self._refused(each, rows[each], expected)]
+        for each in [*sorted({*ready} - {*here}), *moved]:
             self._bring(each, self.contacts[each], rows[each], expected)
         return expected
+
+    def held_by(self, it: Contact) -> Any:
+        """What tells whether a contact that another one waits for has moved."""
+        return it.copy, it.status == "removed"
+
+    def _may_move(self, each: int) -> bool:
+        """Whether it waits for a contact that has moved since."""
+        it = self.contacts[each]
+        if it.status != "dead" or it.waits_for is None:
+            return False
+        return bool(self.held_by(self.contacts[it.waits_for]) != it.held)
+
+    def _wait(self, each: int, it: Contact, row: Row, owner: int, expected: Expected) -> None:
+        """Refused at once, and for as long as the owner does not move."""
+        code = "key_held" if self.contacts[owner].done is None else "ambiguous_match"
+        it.status, it.refused, it.done, it.code, it.refusals = "dead", row, None, code, 1
+        it.waits_for, it.held = owner, self.held_by(self.contacts[owner])
+        expected.fates[each] = Fate("rejected", code)
 
     def _differs(self, each: int, row: Row) -> bool:
         it = self.contacts.get(each)
@@ -174,11 +201,12 @@ class Oracle(ABC):
     def _reject(self, each: int, it: Contact, row: Row, code: str, expected: Expected) -> None:
         it.refusals = min(DEAD_AFTER, 1 + (it.refusals if it.refused == row else 0))
         it.status = "dead" if it.refusals == DEAD_AFTER else "rejected"
-        it.refused, it.done, it.code = row, None, code
+        it.refused, it.done, it.code, it.waits_for = row, None, code, None
         expected.fates[each] = Fate("rejected", code)
 
     def _settle(self, it: Contact, status: str, row: Row | None) -> None:
         it.status, it.done, it.refused, it.refusals, it.code = status, row, None, 0, ""
+        it.waits_for = None
 
     @abstractmethod
     def contents(self) -> Contents:

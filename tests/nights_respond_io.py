@@ -75,25 +75,25 @@ class RespondIo(Oracle):
         cost_at_first, hits_at_first = self._look_up(row, self.at_first)
         if hits_at_first != hits:
             expected.most += cost_at_first
-        if len(hits) > 1:
-            if any(it.copy in hits and it.status != "removed" for it in self.contacts.values()):
-                expected.spend(cost)  # its owner might let go
+        owners = [other for other, its in sorted(self.contacts.items()) if its.copy in hits and its.status != "removed"]
+        if len(hits) - len(owners) > 1:
             self._reject(each, it, row, "ambiguous_match", expected)
+            return False
+        if owners:
+            if it.waits_for is None or it.refused != row:
+                expected.spend(cost)  # it waits for its owner to let go, and looks again at the end
+            self._wait(each, it, row, min(owners, key=str), expected)
             return False
         if not hits:
             return True
         (number,) = hits
         owner = next((other for other in self.contacts.values() if other.copy == number), None)
-        if owner and owner.status != "removed":
-            expected.spend(cost)  # it waits for its owner to let go, and looks again at the end
-            if owner.done is None:
-                it.status, it.done = "pending", None
-                expected.fates[each] = Fate("deferred", "key_still_held")
-            else:
-                self._reject(each, it, row, "ambiguous_match", expected)
-            return False
         self._take_over(it, number, row, owner)
         return True
+
+    def held_by(self, it: Contact) -> Any:
+        names = [self.NAMES.get(name, name) for name in self.ways.match_on]
+        return it.copy, it.status == "removed", [it.known.get(name) for name in names]
 
     def _look_up(self, row: Row, copies: Sequence[Copy]) -> tuple[int, list[int]]:
         """The requests it takes, and the copies with the first match key that any has."""

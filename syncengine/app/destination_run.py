@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncengine.app.accounts import Account, stopped_by
@@ -22,6 +22,7 @@ from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.stopping import broken_off_by
 from syncengine.engine.tally import Tally
+from syncengine.engine.waiting import Waiting
 from syncengine.errors import RunRefused, RunStopped, StorageError
 from syncengine.model.events import Event, Tell
 from syncengine.model.reports import Noteworthy, Progress, RunReport
@@ -34,6 +35,7 @@ from syncengine.storage.runs import Batches, finish_run, note_compared_rows, not
 from syncengine.storage.source import KeyKind, Source
 from syncengine.storage.source_rows import SourceRows
 from syncengine.storage.standing import number_standing
+from syncengine.storage.waits import Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class _Run:
     batches: Batches
     store: Contacts
     keys: Keys | None
+    waiting: Waiting
     rows: SourceRows
     preparer: Preparer
     tally: Tally = field(default_factory=Tally)
@@ -155,10 +158,11 @@ async def _begun(
     numbered = source.kind is KeyKind.NUMBER
     store = Contacts(fence, name, run_id, numbered=numbered)
     keys = Keys(fence, name, numbered=numbered) if may_collide(task.mapping, task.source_key) else None
+    waiting = Waiting(name, Waits(fence, name), brings_back=request.about_everybody)
     rows = SourceRows(databases.source(destination), source, fence.patience)
     preparer = Preparer(task, destination.vendor.capabilities, rows, store, keys)
     batches = Batches(fence, run_id)
-    return _Run(destination, account, databases, request, source, run_id, batches, store, keys, rows, preparer)
+    return _Run(destination, account, databases, request, source, run_id, batches, store, keys, waiting, rows, preparer)
 
 
 async def _prepared(run: _Run, batch_size: int) -> int:
@@ -169,6 +173,7 @@ async def _prepared(run: _Run, batch_size: int) -> int:
         await run.batches.add(piece.kind, piece.contact_ids)
         total += len(piece.contact_ids)
     total += await claim_keys(run.preparer, run.keys, run.batches)
+    total += await bring_back(await run.waiting.moved(), run.batches)
     await _survey(run, candidates.scope)
     return total
 
@@ -196,6 +201,7 @@ async def _carried_out(run: _Run, progress: Progress, total: int) -> _End:
             advance=advance,
             tell=tell,
             unsettled=account.pacing.unsettled,
+            waiting=run.waiting,
         ).run()
     if broken is None:
         return _End()
@@ -240,7 +246,12 @@ async def claim_keys(preparer: Preparer, keys: Keys | None, batches: Batches) ->
         return 0
     async for batch in batches.waiting():
         await preparer.claim(batch)
-    freed = dict.fromkeys(await keys.freed())
+    return await bring_back(await keys.freed(), batches)
+
+
+async def bring_back(contact_ids: Sequence[str], batches: Batches) -> int:
+    """Add contacts that can be tried again to the run; how many were not part of it."""
+    freed = dict.fromkeys(contact_ids)
     if freed:
         async for batch in batches.waiting():  # whose own row changed has its turn already: two would be two creates
             for contact_id in batch.contact_ids:

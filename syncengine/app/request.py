@@ -38,6 +38,11 @@ class Request:
             return RunKind.RETRY
         return RunKind.BACKFILL if self.backfill else RunKind.SYNC
 
+    @property
+    def about_everybody(self) -> bool:
+        """Whether the run is not restricted to some of the contacts."""
+        return not self.contacts and self.limit is None and self.retry_of is None
+
     def command(self, destination: str, *accept: str) -> str:
         """What to type for the same run of one destination, with more accepted."""
         words = ["syncengine"]

@@ -39,6 +39,7 @@ from syncengine.errors import (
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, other_id
 from syncengine.model.contact import MatchKey, Pending, Remote
 from syncengine.model.http import Exchange
+from syncengine.model.work import Wait
 from syncengine.planning import settle
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.refusals import weight
@@ -138,7 +139,7 @@ class ContactSync:
                 # Another contact's, under a key this one does not ask for (any more): it says nothing about this one.
                 hits = tuple(remote for remote in hits if remote.external_id not in owners)
             if len(hits) > 1:
-                return True, self._one_of_several(turn, owners)
+                return True, self._one_of_several(turn, hits, owners)
             if hits:
                 ending = await self._link(turn, hits[0], key)
                 if ending is None or asked:
@@ -149,11 +150,10 @@ class ContactSync:
         external_ids = [remote.external_id for remote in hits]
         return await self._store.owners(turn.job.state.contact_id, external_ids, takes_over=turn.job.takes_over)
 
-    def _one_of_several(self, turn: Turn, owners: Mapping[str, str]) -> Ending:
-        """Nobody can tell which it is, unless all others are contacts of ours that let go in this run."""
-        if owners and turn.job.turn == 1:
-            return replace(self._held(turn, min(owners.values())), postponed=True)
-        return self._rejected(turn, AMBIGUOUS)
+    def _one_of_several(self, turn: Turn, hits: Sequence[Remote], owners: Mapping[str, str]) -> Ending:
+        """Nobody can tell which it is, unless all others belong to contacts of ours that may let go."""
+        free = [remote for remote in hits if remote.external_id not in owners]
+        return self._rejected(turn, AMBIGUOUS) if len(free) > 1 else self._held(turn, min(owners.values()))
 
     async def _link(self, turn: Turn, remote: Remote, key: MatchKey | None = None) -> Ending | None:
         known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same)
@@ -163,11 +163,7 @@ class ContactSync:
         if link.owner is None:
             turn.known = settle.inherit(known, link.tags & remote.tags, link.lists)
             return None
-        if turn.job.turn == 1:
-            return replace(self._held(turn, link.owner), postponed=True)
-        if not link.owner_settled:
-            return self._held(turn, link.owner)
-        return self._rejected(turn, owned(link.owner))
+        return self._held(turn, link.owner)
 
     async def _send(self, turn: Turn) -> Ending | None:
         """Plan against what is known now and send; None when a create's outcome is unknown and to be looked up."""
@@ -382,4 +378,14 @@ class ContactSync:
 
     def _held(self, turn: Turn, owner: str) -> Ending:
         message = f"its match key is still held at the vendor by contact {owner}, which has work to do first"
-        return Ending(records.deferred(turn.job, turn.known, "key_still_held", message, requests=turn.meter.requests))
+        record = records.deferred(
+            turn.job,
+            turn.known,
+            "key_still_held",
+            message,
+            actions=turn.actions,
+            requests=turn.meter.requests,
+        )
+        fields = tuple(key.field for key in turn.job.keys)
+        wait = Wait(owner, fields, turn.job.source_hash)
+        return Ending(record, postponed=turn.job.turn == 1, waits=wait)

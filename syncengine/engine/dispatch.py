@@ -16,6 +16,7 @@ from syncengine.engine.stopping import broken_off_by
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Job
 from syncengine.engine.turn import LAST_TURN, Ending
+from syncengine.engine.waiting import Waiting
 from syncengine.errors import AccountStopped, RunStopped, SourceError
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.events import Event, Tell, nobody
@@ -45,6 +46,7 @@ class Dispatcher:
         advance: Advance,
         tell: Tell = nobody,
         unsettled: Callable[[], float] = lambda: 0.0,
+        waiting: Waiting | None = None,
     ) -> None:
         self._preparer = preparer
         self._contacts = contacts
@@ -56,6 +58,7 @@ class Dispatcher:
         self._advance = advance
         self._tell = tell
         self._unsettled = unsettled
+        self._waiting = waiting
         self._judge = Judge(self._end, stop)
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=workers)
         self._open: Counter[int] = Counter()
@@ -84,6 +87,7 @@ class Dispatcher:
                 self._tally.count(batch, record)
             self._judge.release()
             await self._settle()
+            await self._end_waiting(finished=broken is None and not self._stopping.is_set())
             for worker in workers:
                 worker.cancel()
         return broken
@@ -108,14 +112,28 @@ class Dispatcher:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
 
+    async def _end_waiting(self, *, finished: bool) -> None:
+        """Judge those who still wait for another contact, now that it is known where everybody else stands."""
+        if self._waiting is None:
+            return
+        for batch, record in await self._waiting.judge(finished=finished):
+            self._end(batch, record)
+        await self._settle()
+
     async def _again(self, turn: int) -> None:
-        """Give those who waited, for another contact's match key or for the vendor, their next turn."""
+        """Give those who waited, for another contact's match key or for the vendor, their next turn.
+
+        Those who waited since a former run, for a contact that has moved in this one, have theirs too.
+        """
         wait, self._wait = self._wait, 0.0
         if self._postponed and wait:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
-        if self._postponed and not self._stopping.is_set():
-            waited = list(self._postponed)
+        if self._stopping.is_set():
+            return
+        moved = await self._waiting.moved() if self._waiting else ()
+        waited = list(dict.fromkeys((*self._postponed, *moved)))
+        if waited:
             self._postponed.clear()
             for at in range(0, len(waited), _AT_ONCE):
                 await self._batches.add(BatchKind.CHANGES, waited[at : at + _AT_ONCE])
@@ -154,6 +172,9 @@ class Dispatcher:
             self._wait = max(self._wait, ending.wait)
             self._recorder.put(job.batch, ending.record)
             self._close(job.batch)
+        elif ending.waits and self._waiting:
+            self._waiting.add(job.batch, ending)
+            self._recorder.put(job.batch, ending.record)
         else:
             self._judge.note(job.batch, ending)
         self._advance(1)

@@ -115,4 +115,21 @@ def rejected(
     )
 
 
+def held(record: Record, source_hash: int | None, refusal: Rejected) -> Record:
+    """Refused once and for all, until the contact it waits for moves or its own row changes.
+
+    ``record`` says how far it came. It counts as one refusal: another one, for another reason, is not the last.
+    """
+    assert record.outcome is not None, "a contact that waits has had its turns"
+    outcome = replace(record.outcome, kind=OutcomeKind.REJECTED, code=refusal.code, message=refusal.message)
+    judged = replace(record, status=Status.DEAD, rejections=1, rejected_hash=version(source_hash), outcome=outcome)
+    return again(judged)
+
+
+def again(record: Record) -> Record:
+    """The record of a contact whose turns were written down before: their requests are counted already."""
+    assert record.outcome is not None, "a contact that waits has had its turns"
+    return replace(record, outcome=replace(record.outcome, requests=0))
+
+
 _LAST = f" (refused {DEAD_AFTER} times: left alone from now on, until its row or the mapping changes or you retry it)"

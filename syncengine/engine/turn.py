@@ -8,7 +8,7 @@ from syncengine.engine.exchange import Meter
 from syncengine.engine.task import Job
 from syncengine.model.calls import Action, Unsupported
 from syncengine.model.contact import Known
-from syncengine.model.work import Record
+from syncengine.model.work import Record, Wait
 
 LAST_TURN = 3
 """After one wait for another contact, and one for the vendor."""
@@ -27,6 +27,8 @@ class Ending:
     """The vendor judged nothing for as long as it was asked."""
     postponed: bool = False
     """It is worth another turn: another contact that holds its match key is about to let go, or see ``wait``."""
+    waits: Wait | None = None
+    """For whom the contact waits, where another one holds its match key."""
     wait: float = 0.0
     """Seconds until the vendor, which has just created it, will let it be written to."""
 

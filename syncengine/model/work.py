@@ -37,7 +37,7 @@ class Status(StrEnum):
     SYNCED = "synced"
     REJECTED = "rejected"
     DEAD = "dead"
-    """A dead letter: refused three times with the same source hash."""
+    """A dead letter: refused three times with the same source hash, or waiting for a contact that cannot move."""
     SUPPRESSED = "suppressed"
     """Nothing is sent about it; planned again once that is lifted, or its row changes."""
     REMOVED = "removed"
@@ -214,10 +214,34 @@ class Link:
 
     owner: str | None = None
     """The contact (``destination/contact_id``) that owns it already; None: it is ours now."""
-    owner_settled: bool = True
-    """False when the owner has work to do, and may let go then."""
     tags: frozenset[str] = frozenset()
     """Tags that are ours if they are there: set, or maybe set, for one that left the source and gave it up, or in doubt
     anyway."""
     lists: frozenset[str] = frozenset()
     """Lists (as fields) it may be on by our doing, in the same way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a contact waits for: another one owns the vendor contact with its match key."""
+
+    owner: str
+    """``destination/contact_id``."""
+    fields: tuple[str, ...]
+    """The names of its match keys: once the owner holds another value in one of them, or another vendor contact, it
+    has moved."""
+    source_hash: int | None
+    """The version of the row that waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Where a contact stands that another one waits for, or that keeps such a one from moving."""
+
+    contact: str
+    """``destination/contact_id``."""
+    status: Status
+    code: str
+    """Why it is not in step; empty where that is not known or it is."""
+    waits_for: str | None = None
+    """The contact (``destination/contact_id``) that keeps it from moving, where it is another one's match key."""

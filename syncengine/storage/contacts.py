@@ -91,7 +91,7 @@ class Contacts:
             mine = self._destination, contact_id, self._run_id
             owner = await connection.fetchrow(_SQL["owner"], account, external_id, *mine)
             if owner is not None and not (owner["gone"] and takes_over):
-                return Link(f"{owner['destination']}/{owner['contact_id']}", owner["settled"])
+                return Link(f"{owner['destination']}/{owner['contact_id']}")
             (number,) = self._numbers([contact_id])
             await connection.execute(_SQL["own"], self._destination, contact_id, number, external_id)
             if key is not None:

@@ -16,7 +16,7 @@ from syncengine.storage.fence import Fence
 from syncengine.storage.statements import statements
 
 _SQL = statements("erasure")
-_TRACES = ("forget_known", "forget_keys", "forget_outcomes", "forget_state")
+_TRACES = ("forget_known", "forget_keys", "forget_waits", "forget_outcomes", "forget_state")
 
 
 @dataclass(frozen=True, slots=True)

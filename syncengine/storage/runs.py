@@ -125,6 +125,7 @@ async def start_run(
         await connection.execute(_SQL["move_keys"], destination, fence.account)
         await connection.execute(_SQL["let_go_unmade"], destination)
         await connection.execute(_SQL["look_again"], destination)
+        await connection.execute(_SQL["no_longer_waiting"], destination)
         run_id: int = await connection.fetchval(
             _SQL["start"], destination, fence.account, kind.value, retry_of, fence.epoch
         )

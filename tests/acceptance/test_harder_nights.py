@@ -29,7 +29,7 @@ WAYS = (
 )
 
 
-HARD = {"duplicate_match_key", "ambiguous_match", "key_still_held", "invalid_value", "no_match_key"}
+HARD = {"duplicate_match_key", "ambiguous_match", "key_held", "invalid_value", "no_match_key"}
 """What happens to somebody in every town."""
 
 

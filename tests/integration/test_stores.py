@@ -285,9 +285,9 @@ async def test_a_link_keeps_what_is_known_and_pending(stores: Stores) -> None:
 @pytest.mark.asyncio
 async def test_an_owner_keeps_its_vendor_contact(stores: Stores) -> None:
     await _own(stores, "1", "ext")
-    assert await stores.contacts.link("7", "ext") == Link("whatsapp/1", owner_settled=True)
+    assert await stores.contacts.link("7", "ext") == Link("whatsapp/1")
     await stores.contacts.intend([Intent("1", Pending())])
-    assert await stores.contacts.link("7", "ext") == Link("whatsapp/1", owner_settled=False)
+    assert await stores.contacts.link("7", "ext") == Link("whatsapp/1")
     assert await _load(stores, "7") is None
 
 
@@ -379,7 +379,7 @@ async def test_tags_that_were_in_doubt_when_their_contact_left_are_given_up_too(
 async def test_one_who_left_and_is_back_in_this_run_gives_nothing_up_before_its_turn(stores: Stores) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     await stores.batches.add(BatchKind.CHANGES, ["1", "7"])
-    assert await stores.contacts.link("7", "ext") == Link("whatsapp/1", owner_settled=False)
+    assert await stores.contacts.link("7", "ext") == Link("whatsapp/1")
     assert await _load(stores, "7") is None
     await stores.batches.finish(1, {}, None)
     assert (await stores.contacts.link("7", "ext")).owner is None
@@ -396,7 +396,7 @@ async def test_one_whose_removal_is_due_in_this_run_is_not_back(stores: Stores) 
 async def test_an_owner_in_the_source_goes_before_one_that_left(stores: Stores) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     await _own(stores, "2", "ext")
-    assert await stores.contacts.link("7", "ext") == Link("whatsapp/2", owner_settled=True)
+    assert await stores.contacts.link("7", "ext") == Link("whatsapp/2")
 
 
 @pytest.mark.asyncio
@@ -412,7 +412,7 @@ async def test_of_several_vendor_contacts_the_owner_in_the_source_is_told(stores
 async def test_ownership_holds_in_the_whole_account_and_not_beyond(backend: Backend, stores: Stores) -> None:
     await _own(stores, "1", "ext")
     beside = await backend.run("viber")
-    assert await beside.contacts.link("7", "ext") == Link("whatsapp/1", owner_settled=True)
+    assert await beside.contacts.link("7", "ext") == Link("whatsapp/1")
     elsewhere = await backend.run("charles", "another account")
     assert await elsewhere.contacts.link("7", "ext") == Link()
 

@@ -78,7 +78,7 @@ class Contacts:
         async with self._fence.writing("link", sending=True) as database:
             owner = self._owner(database, contact_id, external_id)
             if owner and not (takes_over and self._has_left(database, owner)):
-                link = Link("/".join(owner), database.states[owner].source_hash is not None)
+                link = Link("/".join(owner))
             else:
                 state = self._state(database, contact_id)
                 state.external_id, state.status, state.source_hash = external_id, Status.PENDING, None

@@ -13,7 +13,7 @@ from syncengine.errors import LeaseLost
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.http import Json
-from syncengine.model.work import BatchKind, ContactOutcome, Standing, Status
+from syncengine.model.work import BatchKind, ContactOutcome, Standing, Status, Wait
 
 Hop = Callable[[str], Awaitable[None]]
 """A way from the process to the database or back, named by what is asked; where a process may die."""
@@ -86,6 +86,8 @@ class Database:
     """By run and number."""
     outcomes: dict[tuple[int, str], ContactOutcome] = field(default_factory=dict)
     """By run and contact."""
+    waits: dict[tuple[str, str], tuple[Wait, str]] = field(default_factory=dict)
+    """Whom a contact waits for, and what that one held then."""
     suppressed: dict[str, str] = field(default_factory=dict)
     """A subject's text to the reason."""
 

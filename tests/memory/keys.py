@@ -36,6 +36,11 @@ class Keys:
                     found[contact_id] = winner[1]
         return found
 
+    def winner_over(self, database: Database, loser: tuple[str, str]) -> tuple[str, str] | None:
+        """The contact that has a key which the other one asks for."""
+        winners = (self._winner(database, key) for *place, key in sorted(database.keys) if tuple(place) == loser)
+        return next((winner for winner in winners if winner != loser), None)
+
     async def freed(self) -> Sequence[str]:
         async with self._fence.reading("dead duplicates") as database:
             dead = [

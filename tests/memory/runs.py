@@ -12,6 +12,7 @@ async def start_run(fence: Fence, destination: str) -> int:
     async with fence.writing("start run", sending=True) as database:
         database.accounts[destination] = fence.account
         _judge_again(database, destination)
+        _forget_waits(database, destination)
         run_id = max(database.runs, default=0) + 1
         database.runs[run_id] = "running"
         database.last_runs[destination] = run_id
@@ -32,6 +33,14 @@ def _judge_again(database: Database, destination: str) -> None:
             state.source_hash = None
             if state.status is Status.DEAD:
                 state.rejected_hash = None
+
+
+def _forget_waits(database: Database, destination: str) -> None:
+    """Of those who do not wait any more."""
+    for place in [place for place in database.waits if place[0] == destination]:
+        row = database.states.get(place)
+        if row is None or row.status is not Status.DEAD or row.code not in ("key_held", "ambiguous_match"):
+            del database.waits[place]
 
 
 async def finish_run(fence: Fence, run_id: int, status: str) -> None:

@@ -17,6 +17,7 @@ from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Retrier
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Task
+from syncengine.engine.waiting import Waiting
 from syncengine.model.limits import Limit
 from syncengine.model.work import BatchKind, LeaseGrant
 from syncengine.planning.match_keys import may_collide
@@ -27,6 +28,7 @@ from tests.memory.keys import Keys
 from tests.memory.leases import Leases
 from tests.memory.runs import Batches, finish_run, start_run
 from tests.memory.source import Source, Table, diff
+from tests.memory.waits import Waits
 from tests.simulation.life import Life
 from tests.simulation.network import TIMEOUT, Network, Wire
 
@@ -110,7 +112,9 @@ class Process:
         source = Source(table, self._life.hop)
         preparer = Preparer(task, vendor.capabilities, source, store, keys)
         await self._fill(batches, table, task.destination)
+        waiting = Waiting(task.destination, Waits(fence, task.destination), brings_back=True)
         await _claim(preparer, keys, batches)
+        await _bring_back(await waiting.moved(), batches)
         recorder = Recorder(store)
         async with recorder.running():
             retrier = Retrier(wire, pacing, task.patience, self._random)
@@ -128,6 +132,7 @@ class Process:
                 stop=pacing.stop,
                 advance=lambda _: None,
                 unsettled=pacing.unsettled,
+                waiting=waiting,
             ).run()
         await finish_run(fence, run_id, "done")
 
@@ -145,7 +150,11 @@ async def _claim(preparer: Preparer, keys: Keys | None, batches: Batches) -> Non
         return
     async for batch in batches.waiting():
         await preparer.claim(batch)
-    freed = set(await keys.freed())
+    await _bring_back(await keys.freed(), batches)
+
+
+async def _bring_back(contact_ids: Sequence[str], batches: Batches) -> None:
+    freed = set(contact_ids)
     async for batch in batches.waiting():
         freed -= set(batch.contact_ids)
     if freed:

@@ -229,4 +229,16 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-_TABLES = ("leases", "accounts", "states", "known", "keys", "runs", "last_runs", "batches", "outcomes", "suppressed")
+_TABLES = (
+    "leases",
+    "accounts",
+    "states",
+    "known",
+    "keys",
+    "runs",
+    "last_runs",
+    "batches",
+    "outcomes",
+    "waits",
+    "suppressed",
+)

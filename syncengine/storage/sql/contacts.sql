@@ -79,7 +79,7 @@ SELECT pg_advisory_xact_lock(hashtextextended('syncengine link ' || $1::text || 
 
 -- name: owner
 -- One who left is back when a batch of this run is about it: it was read with what it owns, and will write that again.
-SELECT s.destination, s.contact_id, s.status, s.source_hash IS NOT NULL AS settled,
+SELECT s.destination, s.contact_id, s.status,
        k.fields, k.tags, k.found_tags, k.pending,
        s.status = 'removed' AND NOT (s.destination = $3 AND EXISTS (
            SELECT FROM syncengine.sync_batch AS b

@@ -71,6 +71,10 @@ DELETE FROM syncengine.sync_known WHERE destination = $1 AND contact_id = $2
 -- name: forget_keys
 DELETE FROM syncengine.sync_key WHERE destination = $1 AND contact_id = $2
 
+-- name: forget_waits
+-- Whoever waits for the contact names it, and is tried again: its match key is free.
+DELETE FROM syncengine.sync_wait WHERE destination = $1 AND contact_id = $2
+
 -- name: forget_outcomes
 DELETE FROM syncengine.sync_outcome AS o USING syncengine.sync_run AS r
 WHERE r.run_id = o.run_id AND r.destination = $1 AND o.contact_id = $2

@@ -14,7 +14,7 @@ ON CONFLICT (destination, contact_id, key_hash) DO NOTHING
 -- name: losers
 -- Of the claimants of a key the one with an external id has it, and of several the one that asked first; else the
 -- lowest contact id.
-SELECT DISTINCT ON (mine.contact_id) mine.contact_id, winner.contact_id AS winner
+SELECT DISTINCT ON (mine.contact_id) mine.contact_id, winner.contact_id AS winner, winner.destination
 FROM syncengine.sync_key AS mine
 CROSS JOIN LATERAL (
     SELECT k.destination, k.contact_id

@@ -30,6 +30,13 @@ WHERE k.destination = $1 AND k.contact_id = unmade.contact_id
   AND NOT EXISTS (SELECT FROM syncengine.sync_state AS s
                   WHERE s.destination = k.destination AND s.contact_id = k.contact_id AND s.status <> 'removed')
 
+-- name: no_longer_waiting
+DELETE FROM syncengine.sync_wait AS w
+WHERE w.destination = $1
+  AND NOT EXISTS (SELECT FROM syncengine.sync_state AS s
+                  WHERE s.destination = w.destination AND s.contact_id = w.contact_id
+                    AND s.status = 'dead' AND s.code IN ('key_held', 'ambiguous_match'))
+
 -- name: move_keys
 -- The account may have another name since.
 UPDATE syncengine.sync_key SET account = $2 WHERE destination = $1 AND account <> $2

@@ -1,0 +1,59 @@
+"""Contacts that wait for another one to let go of their match key, until the run is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncengine.engine import records
+from syncengine.engine.turn import Ending
+from syncengine.model.work import Record, Wait
+from syncengine.planning.waiting import judged
+from syncengine.ports import WaitStore
+
+
+class Waiting:
+    """The waiting contacts of one destination's run."""
+
+    def __init__(self, destination: str, store: WaitStore, *, brings_back: bool) -> None:
+        self._destination = destination
+        self._store = store
+        self._brings_back = brings_back
+        """Whether the run is about everybody, and not about some contacts only."""
+        self._ended: dict[str, tuple[int, Record, Wait]] = {}
+
+    def add(self, batch: int, ending: Ending) -> None:
+        """Keep a contact that has had its last turn and still waits."""
+        assert ending.waits is not None, "only a contact that waits is kept"
+        self._ended[ending.record.contact_id] = batch, ending.record, ending.waits
+
+    async def moved(self) -> Sequence[str]:
+        """Return contacts judged in former runs that wait for one that has moved since."""
+        return await self._store.moved() if self._brings_back else ()
+
+    async def judge(self, *, finished: bool) -> list[tuple[int, Record]]:
+        """Return how the contacts end that still wait, each with its batch.
+
+        Everything else has to be written down before: where a contact stands that is
+        waited for is read from there. Nobody is judged in a run that was not ``finished``.
+        """
+        ended, self._ended = self._ended, {}
+        if not ended:
+            return []
+        refused = await self._refused(ended) if finished else {}
+        return [
+            (batch, refused.get(contact_id) or records.again(record))
+            for contact_id, (batch, record, _) in ended.items()
+        ]
+
+    async def _refused(self, ended: dict[str, tuple[int, Record, Wait]]) -> dict[str, Record]:
+        holders = await self._store.holders({wait.owner for _, _, wait in ended.values()})
+        refused: dict[str, Record] = {}
+        for contact_id, (_, record, wait) in ended.items():
+            waiter = f"{self._destination}/{contact_id}"
+            refusal = judged(waiter, wait.owner, holders, self._destination)
+            if refusal is not None:
+                refused[contact_id] = records.held(record, wait.source_hash, refusal)
+        if refused:
+            # Before the refusals: without it nobody would know when to try them again.
+            await self._store.keep({contact_id: ended[contact_id][2] for contact_id in refused})
+        return refused
