@@ -12,8 +12,13 @@ def main() -> int:
     prepare_streams()  # before anything opens a file, which would take their numbers
     from syncengine.cli import verbs  # noqa: F401, PLC0415 - registers the verbs
     from syncengine.cli.root import main as run  # noqa: PLC0415 - imported late, so that a broken install says so
+    from syncengine.cli.root import tell_whole  # noqa: PLC0415
 
-    return run()
+    try:
+        return run()
+    except Exception as error:  # noqa: BLE001 - Python itself would print names and words as they are
+        tell_whole(error)
+        return 1
 
 
 if __name__ == "__main__":

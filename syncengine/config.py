@@ -22,6 +22,7 @@ from syncengine.model.mapping import Mapping as ContactMapping
 from syncengine.model.mapping import SetMapping
 from syncengine.ports import Vendor
 from syncengine.shipped import shipped
+from syncengine.vendors.kit.settings import SHORTEST_SECRET
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class DestinationConfig:
     source: SourceModel = field(repr=False)
     """Its own source settings over the common ones."""
     secrets: frozenset[str] = field(repr=False)
+    short_secrets: tuple[str, ...]
+    """Settings whose secret is too short to be recognised in a message."""
 
     def place(self, key: str) -> str:
         """A key of its file, for messages."""
@@ -194,6 +197,8 @@ def _destination(
     if len(problems) > before:
         return None
     own_limits = options.limits
+    given_settings = {name: getattr(settings, name) for name in type(settings).model_fields}
+    secrets = {name: value.get_secret_value() for name, value in given_settings.items() if isinstance(value, SecretStr)}
     return DestinationConfig(
         name=file.stem,
         file=file,
@@ -208,11 +213,8 @@ def _destination(
         mapping=_mapping(options),
         options=options,
         source=source,
-        secrets=frozenset(
-            value.get_secret_value()
-            for value in (getattr(settings, name) for name in type(settings).model_fields)
-            if isinstance(value, SecretStr)
-        ),
+        secrets=frozenset(secrets.values()),
+        short_secrets=tuple(name for name, secret in secrets.items() if len(secret) < SHORTEST_SECRET),
     )
 
 

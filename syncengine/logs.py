@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -11,8 +12,11 @@ from rich.text import Text
 from structlog.typing import EventDict, WrappedLogger
 
 from syncengine.model.events import Level
+from syncengine.model.texts import Concealer, printable
 
 _HIDDEN = "[secret]"
+_LONG = 8
+"""Characters from which on a secret is hidden wherever it stands."""
 _SECRET_KEYS = ("token", "api_key", "apikey", "password", "secret", "authorization")
 
 
@@ -23,12 +27,14 @@ def set_up(form: Literal["console", "json"], console: Console, secrets: Iterable
         if form == "json"
         else structlog.dev.ConsoleRenderer(colors=console.is_terminal)
     )
+    for_people = () if form == "json" else (_printable,)  # JSON escapes whatever is no letter
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             redactor(secrets),
+            *for_people,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -39,13 +45,16 @@ def set_up(form: Literal["console", "json"], console: Console, secrets: Iterable
 
 def redactor(secrets: Iterable[str]) -> Callable[[WrappedLogger, str, EventDict], EventDict]:
     """A processor that hides secret values wherever they stand, and whatever a secret's key holds."""
-    known = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+    known = sorted({secret for secret in secrets if secret})
+    concealer = Concealer(secret for secret in known if len(secret) >= _LONG)
+    # A database's password may be a word of every sentence: hidden is one that stands where passwords do.
+    short = "|".join(re.escape(secret) for secret in known if len(secret) < _LONG)
+    in_place = re.compile(rf"(?<=[:=])(?:{short})(?=[@&\s]|$)") if short else None
 
     def clean(value: Any) -> Any:
         if isinstance(value, str):
-            for secret in known:
-                value = value.replace(secret, _HIDDEN)
-            return value
+            hidden = concealer.hide(value, _HIDDEN)
+            return in_place.sub(_HIDDEN, hidden) if in_place else hidden
         if isinstance(value, dict):
             return {
                 clean(key): _HIDDEN if any(word in str(key).lower() for word in _SECRET_KEYS) else clean(item)
@@ -62,6 +71,11 @@ def redactor(secrets: Iterable[str]) -> Callable[[WrappedLogger, str, EventDict]
         return cleaned
 
     return process
+
+
+def _printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A processor that leaves nothing that would steer a terminal."""
+    return {key: printable(value, lines=True) if isinstance(value, str) else value for key, value in event.items()}
 
 
 class _ConsoleLogger:

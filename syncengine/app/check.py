@@ -23,6 +23,7 @@ from syncengine.storage.column_types import Kind
 from syncengine.storage.inspect_source import Counts, count
 from syncengine.storage.source import Source
 from syncengine.transport import Transport
+from syncengine.vendors.kit.settings import SHORTEST_SECRET
 
 
 async def check(config: Config) -> list[Check]:
@@ -150,6 +151,12 @@ async def _remembered(destination: DestinationConfig, databases: Databases) -> l
 
 async def _credentials(destination: DestinationConfig) -> Check:
     area = f"{destination.name}: credentials"
+    for name in destination.short_secrets:
+        what = (
+            f"is shorter than {SHORTEST_SECRET} characters, so it cannot be told from ordinary words and kept out of "
+            "messages; use the whole key that the vendor gave out"
+        )
+        return Check(area, False, f"{destination.place(f'settings.{name}')}: {what}")
     settles_within = destination.vendor.capabilities.settles_within
     pacing = Pacing(destination.limits, in_flight=1, settles_within=settles_within)
     try:

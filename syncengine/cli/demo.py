@@ -70,7 +70,7 @@ async def _nights(config: Config, dsn: str, stop: asyncio.Event) -> int:
         _, rows = read_rows(shipped("config") / "demo" / f"{night}.csv.gz")
         changed, left = await load_contacts(dsn, rows)
         new = f"{changed} rows are new" if number == 1 else f"{changed} of {len(rows)} rows changed, {left} left"
-        out.print(f"\n[bold]Night {number}[/bold]: the US Congress as of {night}; {new}.")
+        out.print(f"\n[bold]Night {number}[/bold]: the US Congress as of {night}; {new}.", markup=True)
         for title in (f"{number}", f"{number}, again"):
             reports = await _run(config, stop)
             runs.append((title, reports))
@@ -97,7 +97,7 @@ def _quiet(report: RunReport) -> RunReport:
 
 
 def _summary(runs: Sequence[tuple[str, list[RunReport]]]) -> None:
-    out.print("\n[bold]What happened[/bold]")
+    out.print("\n[bold]What happened[/bold]", markup=True)
     table = columns("night", "destination", "requests", "real limit", "would take")
     for title, reports in runs:
         for report in reports:

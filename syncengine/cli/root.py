@@ -17,6 +17,7 @@ from syncengine.cli import exits
 from syncengine.cli.terminal import err, help_pages, out
 from syncengine.errors import SyncEngineError
 from syncengine.model.events import Level
+from syncengine.model.texts import escaped
 
 if TYPE_CHECKING:
     from syncengine.config import Config
@@ -110,7 +111,7 @@ def _print_failure(words: str, code: int) -> None:
     """Print the object that a program gets where the verb came to no report of its own."""
     status = {2: "refused", 3: "held"}.get(code, "failed")
     failure = {"destination": None, "run_id": None, "status": status, "error": words, "exit_code": code}
-    out.print(orjson.dumps(failure).decode(), soft_wrap=True, markup=False)
+    out.print(escaped(orjson.dumps(failure).decode()), soft_wrap=True)
 
 
 _ONLY_TELL = frozenset({"check", "plan", "schema", "show", "--help", "-h", "--version"})
@@ -130,6 +131,11 @@ def _written(code: int, tokens: list[str]) -> int:
     rest = "" if only_tells else "; what the command did stands all the same, and so does its exit code"
     _complain(f"standard output could not be written: {reason}. What was to be told there is cut off{rest}")
     return 2 if only_tells and code == 0 else code
+
+
+def tell_whole(error: Exception) -> None:
+    """Print an error with its traceback, as ``SYNCENGINE_DEBUG`` asks for."""
+    _complain("".join(traceback.format_exception(error)).rstrip("\n"), prefix="")
 
 
 def _complain(text: str, *, prefix: str = "syncengine: ") -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 from syncengine.cli.terminal import out
 from syncengine.model.http import Json
 from syncengine.model.reports import CONTACTS, FELL_SHORT, Check, PlanReport, PruneReport, RunReport
+from syncengine.model.texts import escaped, printable
 from syncengine.model.work import Standing
 
 _OTHER = CONTACTS[2:]
@@ -33,7 +34,7 @@ class Public(Protocol):
 def print_json(reports: Iterable[Public]) -> None:
     """One object a line."""
     for report in reports:
-        out.print(orjson.dumps(report.public()).decode(), soft_wrap=True, markup=False)
+        out.print(escaped(orjson.dumps(report.public()).decode()), soft_wrap=True)
 
 
 def print_runs(reports: Sequence[RunReport]) -> None:
@@ -83,7 +84,7 @@ def _worth_a_look(report: RunReport) -> Iterator[str]:
     """A line for each thing that happened, with the contacts it happened to."""
     alike: dict[tuple[str, str, str], list[str]] = {}
     for note in report.noteworthy:
-        alike.setdefault((note.outcome, note.code, note.message), []).append(note.contact_id)
+        alike.setdefault((note.outcome, note.code, note.message), []).append(printable(note.contact_id))
     for (outcome, code, message), contact_ids in alike.items():
         yield f"contact{'s' if len(contact_ids) > 1 else ''} {', '.join(contact_ids)}: {outcome} ({code}) {message}"
 

@@ -7,14 +7,16 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from io import TextIOWrapper
 from typing import IO, Any, Self, TypeVar, cast
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 
 from syncengine.cli.streams import WatchedStream, discard, is_reader_gone
+from syncengine.model.texts import printable
 
 T = TypeVar("T")
 
@@ -23,7 +25,7 @@ _NEVER_CUT = 10_000
 
 
 class _Console(Console):
-    """One that prints texts as they are, and whose stream may fail."""
+    """One that prints texts as they are, without what would steer the terminal, and whose stream may fail."""
 
     def __init__(self, *, stderr: bool = False, cuts_lines: bool = False) -> None:
         self.failure: OSError | None = None
@@ -32,7 +34,15 @@ class _Console(Console):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name may hold what the terminal's encoding does not
         width = None if cuts_lines or stream.isatty() else _NEVER_CUT
-        super().__init__(stderr=stderr, highlight=False, emoji=False, width=width)
+        super().__init__(stderr=stderr, highlight=False, emoji=False, markup=False, width=width)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Whatever is printed passes here: a name or a vendor's word brings no escape of its own."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                yield Segment(printable(segment.text, lines=True), segment.style)
 
     @property
     def file(self) -> IO[str]:
@@ -62,10 +72,10 @@ class Bars:
 
     def __init__(self) -> None:
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("contacts, {task.fields[requests]} requests {task.fields[note]}"),
+            TextColumn("contacts, {task.fields[requests]} requests {task.fields[note]}", markup=False),
             TimeRemainingColumn(),
             console=err,
             disable=not err.is_terminal,

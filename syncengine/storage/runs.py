@@ -10,6 +10,7 @@ import orjson
 
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.http import Json
+from syncengine.model.texts import printable
 from syncengine.model.work import Batch, BatchKind, DiffSlice, RunKind
 from syncengine.storage.connect import Pool, transaction
 from syncengine.storage.failures import storage_errors
@@ -132,12 +133,17 @@ async def start_run(
         return run_id
 
 
+def _told(error: str | None) -> str | None:
+    """An error as it is stored for people: some read it with psql, in a terminal."""
+    return None if error is None else printable(error, lines=True)
+
+
 async def finish_run(fence: Fence, run_id: int, status: str, totals: Json, error: str | None) -> None:
     """Note how a run ended."""
 
     async def note() -> None:
         async with fence.writing() as connection:
-            await connection.execute(_SQL["finish"], run_id, status, orjson.dumps(totals).decode(), error)
+            await connection.execute(_SQL["finish"], run_id, status, orjson.dumps(totals).decode(), _told(error))
 
     await fence.patience.wait_out(note)
 
@@ -147,7 +153,7 @@ async def break_off_run(fence: Fence, destination: str, error: str) -> int | Non
 
     async def note() -> int | None:
         async with fence.writing() as connection:
-            run_id: int | None = await connection.fetchval(_SQL["break_off"], destination, fence.epoch, error)
+            run_id: int | None = await connection.fetchval(_SQL["break_off"], destination, fence.epoch, _told(error))
             return run_id
 
     return await fence.patience.wait_out(note)
@@ -254,7 +260,7 @@ class Batches:
     async def finish(self, number: int, totals: Mapping[str, int], error: str | None) -> None:
         async with self._fence.writing() as connection:
             dumped = orjson.dumps(dict(totals)).decode()
-            await connection.execute(_SQL["finish_batch"], self._run_id, number, dumped, error)
+            await connection.execute(_SQL["finish_batch"], self._run_id, number, dumped, _told(error))
 
     @patient
     async def left(self) -> int:

@@ -22,6 +22,8 @@ from pydantic_core.core_schema import ValidationInfo
 from syncengine.model.capabilities import OptOut
 from syncengine.model.http import Json
 
+SHORTEST_SECRET = 8
+"""Characters. A shorter one may be a part of ordinary words, which hiding it would spoil."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.ASCII)
 
