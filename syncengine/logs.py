@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Literal
 
 import structlog
@@ -85,10 +86,11 @@ class _ConsoleLogger:
         self._console = console
 
     def msg(self, message: str) -> None:
-        if self._console.is_terminal:  # there may be bars: they make room
-            self._console.print(Text.from_ansi(message), soft_wrap=True)
-        else:
-            self._console.file.write(f"{message}\n")
-            self._console.file.flush()
+        with suppress(OSError):  # a log that cannot be written is no reason to end a run
+            if self._console.is_terminal:  # there may be bars: they make room
+                self._console.print(Text.from_ansi(message), soft_wrap=True)
+            else:
+                self._console.file.write(f"{message}\n")
+                self._console.file.flush()
 
     debug = info = warning = error = critical = exception = log = msg

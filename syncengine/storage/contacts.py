@@ -12,6 +12,7 @@ import orjson
 from syncengine.model.consent import Subject
 from syncengine.model.contact import Known, MatchKey, Pending, lists_among
 from syncengine.model.http import Json
+from syncengine.model.texts import printable
 from syncengine.model.work import ContactState, Intent, Link, Record, Status
 from syncengine.storage.consent import find_suppressed
 from syncengine.storage.fence import Fence
@@ -171,7 +172,7 @@ def _outcome_columns(batch: int, records: Sequence[Record]) -> list[list[object]
             ",".join(outcome.actions),
             outcome.requests,
             outcome.code or None,
-            outcome.message or None,
+            printable(outcome.message) or None,
             outcome.http_status,
             _dump([[item.code, item.subject] for item in outcome.unsupported]) if outcome.unsupported else None,
         )
