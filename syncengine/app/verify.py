@@ -85,6 +85,7 @@ async def _verify(
                 if destination.mapping.on_null is OnNull.CLEAR
                 else (),
                 tag_prefix=destination.mapping.tags.prefix if destination.mapping.tags else "",
+                hidden=vendor.capabilities.hidden,
                 opt_outs=vendor.capabilities.opt_outs,
             ),
             Naming(destination.mapping),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from syncengine.model.capabilities import OptOut
+from syncengine.model.capabilities import OptOut, matches
 from syncengine.model.contact import Fields, Known, Remote
 from syncengine.model.http import Json
 
@@ -20,6 +20,8 @@ class Owned:
     """Mapped fields that are cleared where the source has NULL: a value in one that we do not know is extra."""
     tag_prefix: str
     """Tags of this prefix are ours, whoever set them; empty: only those we set."""
+    hidden: tuple[str, ...] = ()
+    """Patterns of the fields that the vendor does not show, as a rule."""
     opt_outs: tuple[OptOut, ...] = ()
     """Fields in which a no that the vendor holds stays, whatever the source says."""
 
@@ -64,7 +66,8 @@ def drift(
     missing: list[str] = []
     for name, value in sorted(known.fields.items()):
         theirs = remote.fields.get(name)
-        if passed_over(name) or not (whole or name in remote.fields) or same(name, value, theirs):
+        shown = name in remote.fields or (whole and not matches(name, owned.hidden))
+        if passed_over(name) or not shown or same(name, value, theirs):
             continue
         (missing if theirs in _EMPTY else changed).append(name)
     ours = known.tags | known.found_tags

@@ -16,7 +16,7 @@ from syncengine.errors import VendorHalted
 from syncengine.model.calls import Action, Answer, Applied, Call, Rejected
 from syncengine.model.capabilities import Capabilities, TagCall, Write
 from syncengine.model.contact import Fields, MatchKey, Remote
-from syncengine.model.http import Exchange, Json, Request
+from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.limits import Limit
 from syncengine.vendors.kit import (
     BASE_URL,
@@ -33,6 +33,7 @@ from syncengine.vendors.kit import (
     digits,
     endless,
     external_id,
+    from_elsewhere,
     judge,
     phone_spellings,
     refused,
@@ -45,11 +46,12 @@ from syncengine.vendors.kit import (
     text,
 )
 
+_UNSEEN = ("language", "profilePic")
+"""Fields that can be written, and that reads do not show."""
 _MAX_FIELDS = 30
 _MAX_TAGS = 10
 _NO_SUCH_CONTACT = "no such contact"
-_CONTACT_NAMED = {401: "settings.token"}
-_NO_CONTACT_NAMED = {**_CONTACT_NAMED, 404: BASE_URL}
+_HALTS = {401: "settings.token"}
 
 
 class Settings(VendorSettings):
@@ -139,13 +141,14 @@ class RespondIo:
             add_tags=TagCall(_MAX_TAGS),
             remove_tags=TagCall(_MAX_TAGS),
             find_by=("*",),
+            hidden=_UNSEEN,
             opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
         )
 
     def probe(self) -> Exchange[bool]:
         request = self._look_up("email", "nobody@syncengine.invalid", page=1)
-        reply = judge(request, (yield request), _NO_CONTACT_NAMED)
+        reply = _judged(request, (yield request))
         if reply.ok:
             shaped(request, reply, _Page)
         elif not _gone(reply):
@@ -164,7 +167,7 @@ class RespondIo:
 
     def read(self, external_id: str) -> Exchange[Remote | None]:
         request = self._on_contact("GET", external_id)
-        reply = judge(request, (yield request), _CONTACT_NAMED)
+        reply = _judged(request, (yield request))
         if _gone(reply):
             return None
         if not reply.ok:
@@ -188,7 +191,7 @@ class RespondIo:
         return same_phone(ours, theirs) if field == "phone" else same_text(ours, theirs)
 
     def _write(self, call: Call, request: Request) -> Exchange[Answer]:
-        reply = judge(request, (yield request), _CONTACT_NAMED if call.external_id else _NO_CONTACT_NAMED)
+        reply = _judged(request, (yield request))
         if rejected := _refusal(request, reply, call):
             return rejected
         told = shaped(request, reply, _Written).data.id
@@ -196,7 +199,7 @@ class RespondIo:
         return Applied(None if call.external_id else told)
 
     def _tag(self, call: Call, request: Request) -> Exchange[Answer]:
-        reply = judge(request, (yield request), _CONTACT_NAMED)
+        reply = _judged(request, (yield request))
         if rejected := _refusal(request, reply, call):
             return rejected
         shaped(request, reply, _Tagged)
@@ -211,7 +214,7 @@ class RespondIo:
         seen: set[str] = set()
         for page in range(1, MOST_PAGES + 1):
             request = self._look_up(key.field, value, page)
-            reply = judge(request, (yield request), _NO_CONTACT_NAMED)
+            reply = _judged(request, (yield request))
             if _gone(reply):
                 return hits
             if not reply.ok:
@@ -267,11 +270,25 @@ class RespondIo:
 
 
 def _spellings(key: MatchKey) -> tuple[str, ...]:
-    """The values to look for: phones are stored with and without their ``+``, or as WhatsApp knows them."""
+    """Return the values to look for; the vendor compares them as texts.
+
+    Phones are stored with and without their ``+``, or as WhatsApp knows them, and e-mail
+    addresses as they were typed or in small letters.
+    """
+    if key.field == "email":
+        return tuple(dict.fromkeys((key.value, key.value.lower())))
     if key.field != "phone" or not digits(key.value):
         return (key.value,)
     numbers = phone_spellings(key.value)
     return tuple(spelling for bare in numbers for spelling in (f"+{bare}", bare))
+
+
+def _judged(request: Request, response: Response) -> Reply:
+    """As ``judge``; a 404 is a wrong address, since of a contact the vendor says 403."""
+    reply = judge(request, response, _HALTS)
+    if reply.status == 404 and not _gone(reply):
+        raise from_elsewhere(request, reply.status)
+    return reply
 
 
 def _words(body: Json) -> str:

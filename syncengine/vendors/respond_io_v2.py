@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from pydantic import BeforeValidator
 
-from syncengine.errors import VendorHalted, VendorUnavailable
+from syncengine.errors import VendorUnavailable
 from syncengine.model.calls import Action, Answer, Applied, Call, Rejected
 from syncengine.model.capabilities import Capabilities, Deletion, TagCall, Write
 from syncengine.model.contact import Fields, MatchKey, Page, Remote
@@ -293,17 +293,13 @@ def _filter(key: MatchKey) -> Json:
 
 
 def _judged(request: Request, response: Response, halts: Mapping[int, str]) -> Reply:
-    """As ``judge``; the queue is no refusal, and a page comes from the network in front of the API."""
+    """As ``judge``; the queue is no refusal."""
     if response.status == 449:
         raise VendorUnavailable(
             f"{request.route}: the contact still waits in the vendor's queue (status 449); it is tried again",
             maybe_applied=False,
             status=449,
         )
-    if response.status in (403, 404) and response.body.lstrip().startswith(b"<"):
-        blocked = "and that no proxy drops the authorization header or blocks this machine"
-        what = f"{request.route}: a web page answers, not the API (status {response.status})"
-        raise VendorHalted(f"{what}; check {BASE_URL}, {blocked}", setting=BASE_URL)
     return judge(request, response, halts)
 
 

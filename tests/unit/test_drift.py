@@ -111,3 +111,20 @@ def test_the_tags_of_others_that_vanish_are_forgotten() -> None:
     there = remote("crm:a")
     assert not found(there)
     assert corrected(KNOWN, there, Drift()).found_tags == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("fields", "missing", "changed"),
+    [
+        ({"phone": "491"}, (), ()),
+        ({"phone": "491", "city": ""}, ("city",), ()),
+        ({"phone": "491", "city": "Köln"}, (), ("city",)),
+    ],
+)
+def test_what_a_vendor_does_not_show_as_a_rule_is_judged_where_it_does(
+    fields: dict[str, Json], missing: tuple[str, ...], changed: tuple[str, ...]
+) -> None:
+    owned = Owned((), "", hidden=("city",))
+    there = Remote("x", fields, AS_LEFT.tags)
+    told = drift(KNOWN, there, owned, same, lambda _: False)
+    assert (told.missing, told.changed) == (missing, changed)

@@ -66,7 +66,9 @@ class Subject:
         """Every text of a sample contact that it can be looked up by, and that the next one has not."""
         other = self.fields(number + 1)
         for name, value in self.fields(number).items():
-            if matches(name, self.vendor.capabilities.find_by) and isinstance(value, str) and value != other[name]:
+            if self.hides(name) or not isinstance(value, str) or value == other[name]:
+                continue
+            if matches(name, self.vendor.capabilities.find_by):
                 yield MatchKey(name, value)
 
     def lowers(self, action: Action, name: str, value: Json) -> bool:
@@ -112,6 +114,10 @@ class Subject:
     def accumulates(self, name: str) -> bool:
         """Whether the vendor keeps every value of the field it was ever sent."""
         return matches(name, self.vendor.capabilities.accumulates)
+
+    def hides(self, name: str) -> bool:
+        """Whether the vendor may leave the field out where it shows a contact."""
+        return matches(name, self.vendor.capabilities.hidden)
 
     def actions(self) -> tuple[Action, ...]:
         return tuple(action for action in Action if getattr(self.vendor.capabilities, action) is not None)

@@ -164,7 +164,7 @@ def test_verify_tells_of_a_no_and_repairs_it_not(subject: Subject, name: str, no
     if not vendor.capabilities.reads:
         return
     remote = scene.bench.read(scene.id)
-    owned = Owned((), "", vendor.capabilities.opt_outs)
+    owned = Owned((), "", opt_outs=vendor.capabilities.opt_outs)
     found = drift(scene.known, remote, owned, vendor.same, lambda _: False)
     assert found.opted_out == (name,)
     assert name not in (*found.changed, *found.missing, *found.extra)

@@ -28,8 +28,18 @@ def test_a_success_is_handed_on(status: int) -> None:
 def test_a_refusal_is_handed_on(status: int) -> None:
     reply = judge(PUT, answer({"a": 1}, status), HALTS)
     assert (reply.ok, reply.status, reply.body) == (False, status, {"a": 1})
-    assert judge(PUT, html(status), HALTS).body is None
+    if status != 403:
+        assert judge(PUT, html(status), HALTS).body is None
     assert refused(PUT, reply, "no", ()).code == f"http_{status}"
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+@pytest.mark.parametrize("body", [b"<html></html>", b"404 page not found", b""])
+def test_a_page_in_place_of_the_api_is_a_wrong_address(status: int, body: bytes) -> None:
+    with pytest.raises(VendorHalted) as halted:
+        judge(PUT, Response(status, {}, body), {})
+    assert halted.value.setting == "settings.base_url"
+    assert judge(PUT, answer(None, status), {}).body is None
 
 
 @pytest.mark.parametrize("status", [400, 403, 409])

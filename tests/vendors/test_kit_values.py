@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncengine.model.http import Json
-from syncengine.vendors.kit import same_phone, same_text, text
+from syncengine.vendors.kit import same_phone, same_text, same_time, text
 
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 _VALUES = st.recursive(_SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
@@ -59,3 +59,23 @@ def test_different_numbers_differ(one: int, other: int) -> None:
 )
 def test_same_phone(ours: Json, theirs: Json, *, same: bool) -> None:
     assert same_phone(ours, theirs) is same
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [
+        ("2016-01-31", "2016-01-31T00:00:00.000Z", True),
+        ("2016-01-31", "2016-01-31T23:59:59Z", True),
+        ("2016-01-31", "2016-02-01T00:00:00.000Z", False),
+        ("2016-01-31", "2016-01-31T23:30:00-02:00", False),
+        ("2016-01-31T00:00:00+00:00", "2016-01-31T00:00:00.000Z", True),
+        ("2016-01-31T08:15:00", "2016-01-31T08:15:00.000Z", True),
+        ("2016-01-31T10:15:00+02:00", "2016-01-31T08:15:00Z", True),
+        ("2016-01-31T08:15:00", "2016-01-31T00:00:00.000Z", False),
+        ("0001-01-01T00:00:00+14:00", "0001-01-01", False),
+        ("20160131", "soon", False),
+        (7, "2016-01-31T00:00:00.000Z", False),
+    ],
+)
+def test_a_day_is_the_day_of_its_moment(ours: Json, theirs: Json, *, same: bool) -> None:
+    assert same_time(ours, theirs) is same

@@ -148,11 +148,19 @@ def test_refusal(call: Call, response: Response, code: str, status: int, words: 
     )
 
 
-@pytest.mark.parametrize("response", [html(403), answer(None, 403), answer([], 403), refusal(None), refusal({"a": 1})])
+@pytest.mark.parametrize("response", [answer(None, 403), answer([], 403), refusal(None), refusal({"a": 1})])
 def test_a_refusal_in_no_known_shape_is_still_one(response: Response) -> None:
     result = scripted(respond_io().send(UPDATE), response)[1]
     assert isinstance(result, Rejected)
     assert result.code == "http_403"
+
+
+@pytest.mark.parametrize("call", [CREATE, UPDATE, ADD, REMOVE], ids=lambda call: call.action)
+@pytest.mark.parametrize("response", [html(403), html(404), answer({"message": "Not Found"}, 404)])
+def test_what_is_not_the_api_halts_the_account(call: Call, response: Response) -> None:
+    with pytest.raises(VendorHalted) as halted:
+        scripted(respond_io().send(call), response)
+    assert halted.value.setting == "settings.base_url"
 
 
 @pytest.mark.parametrize(

@@ -106,11 +106,32 @@ def test_read_finds_nothing() -> None:
     assert scripted(respond_io().read(ID), GONE)[1] is None
 
 
-@pytest.mark.parametrize("response", [refusal("Something else"), html(404), answer({"data": {"id": ID}})])
+@pytest.mark.parametrize("response", [refusal("Something else"), answer({"data": {"id": ID}})])
 def test_read_is_sure_or_fails(response: Response) -> None:
     with pytest.raises(VendorUnavailable) as failed:
         scripted(respond_io().read(ID), response)
     assert not failed.value.maybe_applied
+
+
+@pytest.mark.parametrize("response", [html(403), html(404)])
+def test_a_page_in_place_of_the_api_finds_nobody_gone(response: Response) -> None:
+    for look in (respond_io().read(ID), respond_io().find(MatchKey("email", "a@b.example"))):
+        with pytest.raises(VendorHalted):
+            scripted(look, response)
+
+
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        ("Ilse@Example.org", ["Ilse@Example.org", "ilse@example.org"]),
+        ("ilse@example.org", ["ilse@example.org"]),
+    ],
+)
+def test_an_address_is_looked_for_as_it_is_and_in_small_letters(address: str, asked: list[str]) -> None:
+    answers = [page(row("1", {"email": "ilse@example.org"})) for _ in asked]
+    requests, found = scripted(respond_io().find(MatchKey("email", address)), *answers)
+    assert [dict(request.query)["value"] for request in requests] == asked
+    assert [remote.external_id for remote in found] == ["1"]
 
 
 @pytest.mark.parametrize("response", [page(), GONE])

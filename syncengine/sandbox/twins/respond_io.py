@@ -67,6 +67,8 @@ class Switches:
     """The tags that are defined; None: any."""
     idle_tag: Literal["ok", "403"] = "ok"
     """Adding a tag that is there, or removing one that is not."""
+    hides: tuple[str, ...] = ("language", "profilePic")
+    """Fields that can be written and are not shown."""
     update_told: Literal["own", "other"] = "own"
     """Whose id the answer to an update holds; the vendor's own example shows another one's."""
     require_accept: bool = False
@@ -203,7 +205,8 @@ class RespondIoTwin:
         found = channel.holders(name, value) if self.switches.look_up == "exact" else channel.alike(name, value)
         if not found and self.switches.no_hit == "403":
             raise RefusedError("No such contact found.")
-        return answer(200, page_of(found, int(page), request.headers.get("host", "localhost")))
+        host = request.headers.get("host", "localhost")
+        return answer(200, page_of(found, int(page), host, self.switches.hides))
 
     def _create(self, channel: _Channel, request: TwinRequest, now: float) -> Response:
         fields = self._fields(request)
@@ -218,7 +221,7 @@ class RespondIoTwin:
     def _read_or_update(self, channel: _Channel, request: TwinRequest) -> Response:
         contact = self._contact(channel, request)
         if request.method == "GET":
-            return answer(200, {"data": contact.shown()})
+            return answer(200, {"data": contact.shown(self.switches.hides)})
         fields = self._fields(request)
         if self.switches.put_mode == "replace":
             fields = {**dict.fromkeys(contact.fields, ""), **fields}

@@ -23,8 +23,10 @@ class Contact:
     fields: dict[str, str] = field(default_factory=dict)
     tags: dict[str, None] = field(default_factory=dict)
 
-    def shown(self) -> Json:
+    def shown(self, hides: Sequence[str]) -> Json:
         fields = {**_UNSET, **self.fields}
+        for name in hides:
+            fields.pop(name, None)
         return {"id": self.id, "custom_fields": fields, "tags": list(self.tags), "created_at": self.created}
 
 
@@ -85,14 +87,14 @@ def as_text(value: Json) -> str:
             raise RefusedError(["The value must be a text, a number or a boolean."])
 
 
-def page_of(found: Sequence[Contact], page: int, host: str) -> Json:
+def page_of(found: Sequence[Contact], page: int, host: str, hides: Sequence[str]) -> Json:
     """Laravel's pagination; its links are plain http and forget what was asked for."""
     start = (page - 1) * _ROWS
     rows = found[start : start + _ROWS]
     last = max(1, -(-len(found) // _ROWS))
     path = f"http://{host}/api/v1/contact/by_custom_field"
     return {
-        "data": [contact.shown() for contact in rows],
+        "data": [contact.shown(hides) for contact in rows],
         "links": {
             "first": f"{path}?page=1",
             "last": f"{path}?page={last}",

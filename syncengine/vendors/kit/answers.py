@@ -17,6 +17,9 @@ from syncengine.vendors.kit.retry_after import retry_after
 from syncengine.vendors.kit.words import cleaned
 
 BASE_URL = "settings.base_url"
+_FROM_ELSEWHERE = (403, 404, 410)
+"""Refusals that say nothing of a contact where they are no JSON: a moved address, or the
+network in front of the API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,11 @@ def judge(request: Request, response: Response, halts: Mapping[int, str]) -> Rep
                 status=status,
             )
         case _:
-            return Reply(status, _refusal(request, response))
+            said = _refusal(request, response)
+            null = response.body.strip() == b"null"
+            if said is None and not null and status in _FROM_ELSEWHERE:
+                raise from_elsewhere(request, status)
+            return Reply(status, said)
 
 
 def _success(request: Request, response: Response) -> Json:
@@ -86,6 +93,15 @@ def _refusal(request: Request, response: Response) -> Json:
                 status=response.status,
             ) from None
         return None
+
+
+def from_elsewhere(request: Request, status: int) -> VendorHalted:
+    """What answers is not the API: the address has moved, or a network is in between."""
+    return VendorHalted(
+        f"{request.route}: a page answers, not the API (status {status}); check {BASE_URL}, "
+        "and that no proxy drops the authorization header or blocks this machine",
+        setting=BASE_URL,
+    )
 
 
 def unreadable(request: Request, status: int) -> VendorUnavailable:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+import re
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
 from syncengine.model.http import Json
 from syncengine.model.phone_email import phone_digits, phone_forms
 
+_A_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DIGITS = frozenset("0123456789")
 
 
@@ -60,11 +62,22 @@ def same_mailbox(ours: str, theirs: str) -> bool:
 
 
 def same_time(ours: Json, theirs: Json) -> bool:
-    """Whether both are moments in ISO 8601, and the same one."""
+    """Whether both are the same moment in ISO 8601, or our date is the day of theirs.
+
+    Moments without a zone are of UTC.
+    """
+    mine, held = text(ours), text(theirs)
     try:
-        return datetime.fromisoformat(text(ours)) == datetime.fromisoformat(text(theirs))
-    except (TypeError, ValueError):
+        there = _utc(datetime.fromisoformat(held))
+        if _A_DAY.fullmatch(mine):
+            return there.date() == date.fromisoformat(mine)
+        return _utc(datetime.fromisoformat(mine)) == there
+    except (TypeError, ValueError, OverflowError):
         return False
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def same_json(ours: Json, theirs: Json) -> bool:
