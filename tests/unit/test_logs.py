@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from typing import IO, cast
 
 import orjson
 import pytest
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from syncengine.app.telling import level, telling
 from syncengine.cli import terminal
+from syncengine.cli.streams import WatchedStream
 from syncengine.logs import set_up
 from syncengine.model.events import Event
 
@@ -102,5 +104,8 @@ class _Full(io.StringIO):
 
 @pytest.mark.parametrize("tty", [True, False])
 def test_a_log_that_cannot_be_written_is_no_error(*, tty: bool) -> None:
-    set_up("json", Console(file=_Full(), force_terminal=tty), (), "info")
+    failures: list[OSError] = []
+    stream = cast("IO[str]", WatchedStream(_Full(), failures.append))
+    set_up("json", Console(file=stream, force_terminal=tty), (), "info")
     telling()(Event.RUN_STOPPED)
+    assert {failure.strerror for failure in failures} == {"No space left on device"}
