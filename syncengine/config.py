@@ -111,6 +111,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> Config:
     given = fill_in(raw, environ, str(path), common)
     engine = None if raw is None else checked(EngineFile, given, str(path), common)
     common += rules.of_database(raw or {}, str(path))
+    common += rules.of_state_database((raw or {}).get("database"), environ, str(path))
     broken: dict[str, list[Problem]] = {}
     none_there: list[Problem] = []
     found: list[DestinationConfig] = []

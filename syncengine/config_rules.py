@@ -140,6 +140,18 @@ def of_database(raw: Mapping[str, Json], where: str) -> Iterator[Problem]:
             )
 
 
+def of_state_database(raw: Json, environ: Mapping[str, str], where: str) -> Iterator[Problem]:
+    """An empty variable is a mistake of whoever was to set it: the state would silently be another one."""
+    for found in VARIABLES.finditer(raw) if isinstance(raw, str) else ():
+        name, default = found[1], found[2]
+        if default and environ.get(name) == "":
+            yield Problem(
+                f"{where}: database",
+                f"the environment variable {name} is set, but empty; give it the database's URL, or unset it to use "
+                f"{default}",
+            )
+
+
 def among(destinations: Sequence[DestinationConfig]) -> Iterator[tuple[DestinationConfig, Problem]]:
     """Find destinations that do not go with one before them.
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from syncengine.app.accounts import paced_as
 from syncengine.app.brakes import refuse_changes
-from syncengine.app.databases import Databases, look_at, opened
+from syncengine.app.databases import Databases, look_at, opened, state_description
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.exchange import Meter, drive
@@ -61,7 +61,7 @@ async def _databases(config: Config, stack: AsyncExitStack) -> tuple[Databases |
         return None, Check("database", False, str(error))
     except SyncEngineError as error:
         return None, Check("database", False, f"{config.file}: database: {error}")
-    return databases, Check("database", True, "reachable, schema up to date")
+    return databases, Check("database", True, f"{state_description(config)}: reachable, schema up to date")
 
 
 async def _without_a_file(config: Config, databases: Databases) -> list[Check]:

@@ -17,7 +17,7 @@ from syncengine.storage import migrate as migrations
 from syncengine.storage.column_types import Purpose, Use
 from syncengine.storage.connect import Pool, connect, open_pool
 from syncengine.storage.embedded import embedded
-from syncengine.storage.failures import storage_errors
+from syncengine.storage.failures import describe, name_state, state_database, storage_errors
 from syncengine.storage.inspect_source import inspect
 from syncengine.storage.source import Source, SourceSpec
 
@@ -47,9 +47,20 @@ class Databases:
         return pool
 
 
+def state_description(config: Config) -> str:
+    """The state database as messages name it, without a password."""
+    if config.engine.database == EMBEDDED:
+        return f"the embedded Postgres in {config.file.parent / FOLDER}"
+    return describe(config.engine.database)
+
+
 @asynccontextmanager
 async def state_url(config: Config) -> AsyncIterator[str]:
-    """The URL of the state database; starts the embedded server where that is configured."""
+    """The URL of the state database; starts the embedded server where that is configured.
+
+    From then on messages name it.
+    """
+    name_state(state_description(config))
     if config.engine.database != EMBEDDED:
         yield config.engine.database
         return
@@ -91,7 +102,7 @@ async def migrate(config: Config) -> list[str]:
 async def look_at(destination: DestinationConfig, pool: Pool) -> Source:
     """The destination's source, looked at. Raises SourceError naming the destination's file."""
     spec = source_spec(destination)
-    with placed(destination), storage_errors(spec.label, failure=SourceError):
+    with placed(destination), storage_errors(spec.described, failure=SourceError):
         async with pool.acquire() as connection:
             return await inspect(connection, spec)
 
@@ -121,6 +132,7 @@ def source_spec(destination: DestinationConfig) -> SourceSpec:
         salt=_salt(destination),
         places={column: place for column, _, place in reversed(purposes)},
         purposes=purposes,
+        database=describe(source.database) if source.database else state_database(),
     )
 
 

@@ -23,6 +23,7 @@ import asyncpg
 from asyncpg.transaction import Transaction
 
 from syncengine.errors import StorageError
+from syncengine.storage.database_url import read_url
 from syncengine.storage.failures import describe, explain, storage_errors
 from syncengine.storage.statements import statements
 
@@ -54,9 +55,10 @@ async def connect(
 
     Raises StorageError that names host, database and user, and what to do.
     """
+    address = read_url(dsn, describe(dsn))
     with _opening(dsn):
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
-            dsn, **_options(application_name, read_only=read_only)
+            address.dsn, **address.options(application_name), **_options(read_only=read_only)
         )
     try:
         await _check_version(connection)
@@ -74,10 +76,11 @@ async def open_pool(
 
     All must be given back before it closes. Raises StorageError as ``connect`` does.
     """
-    options = _options(application_name, read_only=read_only)
+    address = read_url(dsn, describe(dsn))
+    options = address.options(application_name) | _options(read_only=read_only)
     # None is kept open by force: asyncpg would go on trying behind our back, and log it, when the server is gone.
     init, reset = (_introduce, _discard) if read_only else (_check_version, _leave)
-    pool = asyncpg.create_pool(dsn, min_size=0, max_size=size, init=init, reset=reset, **options)
+    pool = asyncpg.create_pool(address.dsn, min_size=0, max_size=size, init=init, reset=reset, **options)
     with _opening(dsn):
         await pool
     try:
@@ -151,11 +154,9 @@ async def _limit(connection: Connection, statement_timeout: float | None) -> Non
         await connection.fetchrow(statements("connect")["statement_timeout"], wait)
 
 
-def _options(application_name: str, *, read_only: bool) -> dict[str, Any]:
+def _options(*, read_only: bool) -> dict[str, Any]:
     return {
-        "timeout": 15,
         "statement_cache_size": 0,
-        "server_settings": {"application_name": application_name},
         "connection_class": _ReadOnly if read_only else asyncpg.Connection,
     }
 

@@ -111,7 +111,7 @@ class Diff:
 
     async def _under_long_keys(self) -> Findings:
         """Compare the rows whose keys are too long to be kept: there are few, if any."""
-        with storage_errors(self._source.spec.label, failure=SourceError):
+        with storage_errors(self._source.spec.described, failure=SourceError):
             async with self._source_pool.acquire() as connection:
                 wanted = dict(await long_keys(connection, self._source))
         with storage_errors():

@@ -41,7 +41,7 @@ async def range_findings(
             await refuse_nulls(connection, source)
         low: str | None = None
         while True:
-            with storage_errors(f"comparing {source.spec.label} with the state of {destination}"):
+            with storage_errors(f"comparing {source.spec.described} with the state of {destination}"):
                 high = await _one(connection, source.sql("diff", "bound"), low, size)
                 arguments = (everything, _CROWD * size)
                 row = await _row(connection, joined, destination, place(low), place(high), *arguments)
@@ -79,7 +79,7 @@ async def next_bound(connection: Connection, source: Source, low: str | None, si
 
 async def refuse_nulls(connection: Connection, source: Source) -> None:
     """Raise SourceError when selected rows have no key: no range would find them."""
-    with storage_errors(source.spec.label, failure=SourceError):
+    with storage_errors(source.spec.described, failure=SourceError):
         async with reading(connection):
             nulls = await connection.fetchval(source.sql("diff", "null_keys"))
     if nulls:

@@ -63,7 +63,7 @@ async def stream_findings(
 
 
 async def _next_bound(connection: Connection, source: Source, low: str | None, size: int) -> str | None:
-    with storage_errors(source.spec.label, failure=SourceError):
+    with storage_errors(source.spec.described, failure=SourceError):
         async with reading(connection):
             return await next_bound(connection, source, low, size)
 
@@ -114,10 +114,10 @@ class _Streams:
 
     async def _read(self) -> None:
         if self._merge.source.wants:
-            with storage_errors(self._source.spec.label, failure=SourceError):
+            with storage_errors(self._source.spec.described, failure=SourceError):
                 self._merge.source.feed(await self._source_stream.read())
         if self._merge.state.wants:
-            with storage_errors(f"the state of {self._destination}"):
+            with storage_errors():
                 self._merge.state.feed(await self._state_stream.read())
 
     def _compare(self) -> None:

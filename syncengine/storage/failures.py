@@ -6,7 +6,8 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from urllib.parse import unquote, urlsplit
+from contextvars import ContextVar
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
 
@@ -22,7 +23,7 @@ _IN_WORDS: dict[type[BaseException], str] = {
     TimeoutError: "it did not answer in time; check host, port and firewall",
     ConnectionRefusedError: "nothing listens there; check host and port, and whether the server runs",
     ConnectionError: _LOST,
-    UnicodeDecodeError: "it sent text that is not UTF-8; a database with encoding SQL_ASCII has to hold UTF-8 only",
+    UnicodeDecodeError: "it sent text that is not UTF-8; move what it holds to a database with the encoding UTF8",
     ValueError: "its URL cannot be read; it has to look like postgresql://user:password@host:5432/name, with special "
     "characters percent-encoded",
     asyncpg.InterfaceError: _LOST,
@@ -112,15 +113,33 @@ def describe(dsn: str) -> str:
     )
     if misread or parts.scheme not in {"postgres", "postgresql"}:
         return "the database"
-    name, user = unquote(parts.path.lstrip("/")), unquote(login.partition(":")[0])
-    described = f"database {name or '(default)'}" + (f" at {hosts}" if hosts else "")
+    asked = dict(parse_qsl(parts.query))
+    name = unquote(parts.path.lstrip("/")) or asked.get("dbname")
+    user = unquote(login.partition(":")[0]) or asked.get("user")
+    place = hosts or asked.get("host")
+    described = f"database {name or '(default)'}" + (f" at {place}" if place else "")
     return printable(described + (f" as user {user}" if user else ""))
+
+
+_state: ContextVar[str] = ContextVar("state", default="the state database")
+
+
+def name_state(description: str) -> None:
+    """From here on, messages about the state database say which one it is (``describe``)."""
+    _state.set(f"the state database ({description})")
+
+
+def state_database() -> str:
+    """Return the state database as messages name it."""
+    return _state.get()
 
 
 def explain(error: BaseException) -> str:
     """What happened and what to do, in words of our own."""
     if isinstance(error, asyncpg.PostgresError):
         return _explain_postgres(error)
+    if isinstance(error, ConnectionError) and "SSL" in str(error):
+        return "the server does not speak TLS, which sslmode asks for; turn it on there, or choose another sslmode"
     known = next((text for kind, text in _IN_WORDS.items() if isinstance(error, kind)), None)
     return known or f"it cannot be reached ({printable(str(error))}); check host, port and network"
 
@@ -148,13 +167,12 @@ def _named(error: asyncpg.PostgresError) -> str | None:
 
 
 @contextmanager
-def storage_errors(
-    place: str = "the state database", *, failure: Callable[[str], RunRefused] = StorageError
-) -> Iterator[None]:
-    """Turn whatever asyncpg raises inside into ``failure``, with ``place`` (see ``describe``) in front.
+def storage_errors(place: str | None = None, *, failure: Callable[[str], RunRefused] = StorageError) -> Iterator[None]:
+    """Turn whatever asyncpg raises inside into ``failure``, with ``place`` in front; by default the state database.
 
     The original is not chained: its text may hold a value of a row. Our own exceptions pass untouched.
     """
+    place = place or state_database()
     try:
         yield
     except _MISSING as error:

@@ -29,7 +29,7 @@ async def inspect(connection: Connection, spec: SourceSpec) -> Source:
     Raises SourceError with every problem found: a relation or column that is not there, a ``where`` or ``query`` that
     does not parse, a key that cannot be compared, missing rights.
     """
-    with storage_errors(spec.label, failure=SourceError):
+    with storage_errors(spec.described, failure=SourceError):
         async with reading(connection):
             return await _Inspection(connection, spec).run()
 
@@ -54,7 +54,7 @@ class Counts:
 async def count(connection: Connection, source: Source) -> Counts:
     """Read the source once and count. Raises SourceError."""
     statement = source.sql("source", "counts_of_unique" if source.unique else "counts")
-    with storage_errors(source.spec.label, failure=SourceError):
+    with storage_errors(source.spec.described, failure=SourceError):
         async with reading(connection):
             async with attempt(connection):
                 found = await connection.fetchrow(statement, LONGEST_KEY)
@@ -176,7 +176,7 @@ class _Inspection:
         if row is None:
             async with attempt(self._connection, pinned=True):
                 names = [r["name"] for r in await self._connection.fetch(statements("source")["relations"])]
-            self._problem(spec.relation_place, f"there is no table or view {spec.table}{_near(spec.table, names)}")
+            self._problem(spec.relation_place, f"there is no table or view {spec.described}{_near(spec.table, names)}")
         elif row["kind"] not in _KINDS:
             self._problem(spec.relation_place, f"{spec.table} is not a table or view")
         self._raise_problems()

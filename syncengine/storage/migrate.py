@@ -18,7 +18,7 @@ import asyncpg
 from syncengine.errors import SchemaOutdated, StorageError
 from syncengine.shipped import shipped
 from syncengine.storage.connect import OLDEST, Connection
-from syncengine.storage.failures import explain
+from syncengine.storage.failures import explain, state_database
 from syncengine.storage.statements import statements
 
 _LOCK = int.from_bytes(hashlib.sha256(b"syncengine.sync_migration").digest()[:8], "big", signed=True)
@@ -89,10 +89,10 @@ async def pending(connection: Connection) -> list[str]:
 
 
 async def require_current(connection: Connection) -> None:
-    """Raise SchemaOutdated unless the schema is exactly this version's."""
+    """Raise SchemaOutdated unless the schema is exactly this version's, StorageError for an encoding but UTF8."""
     if missing := await pending(connection):
         raise SchemaOutdated(
-            f"The state database lacks {', '.join(missing)}: run `syncengine migrate`, then start again"
+            f"{state_database()} lacks {', '.join(missing)}: run `syncengine migrate`, then start again"
         )
 
 
@@ -109,12 +109,12 @@ def unapplied(files: Sequence[Migration], applied: Sequence[Applied]) -> list[Mi
         file = known.get(row.number)
         if file is None:
             raise SchemaOutdated(
-                f"The state database was brought to {row.name} by a newer syncengine than this one, which ends with "
+                f"{state_database()} was brought to {row.name} by a newer syncengine than this one, which ends with "
                 f"{files[-1].name if files else 'no migration'}: use the newer version"
             )
         if (file.name, file.checksum) != (row.name, row.checksum):
             raise SchemaOutdated(
-                f"migrations/{file.name} is not the file that was applied to the state database as {row.name}. An "
+                f"migrations/{file.name} is not the file that was applied to {state_database()} as {row.name}. An "
                 "applied migration must never be edited: restore it, and put the change into a new file"
             )
     done = {row.number for row in applied}
@@ -207,5 +207,16 @@ def _require_version(connection: Connection) -> None:
     version = connection.get_server_version()
     if version.major < OLDEST:
         raise StorageError(
-            f"The state database is Postgres {version.major}.{version.minor}; syncengine needs {OLDEST} or newer"
+            f"{state_database()} is Postgres {version.major}.{version.minor}; syncengine needs {OLDEST} or newer"
+        )
+    _require_encoding(connection)
+
+
+def _require_encoding(connection: Connection) -> None:
+    """Whatever a vendor or a source writes has to fit into the state."""
+    encoding = connection.get_settings().server_encoding
+    if encoding != "UTF8":
+        raise StorageError(
+            f"{state_database()} has the encoding {encoding}, which cannot hold every text; it has to be UTF8: "
+            "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
         )

@@ -46,6 +46,8 @@ class SourceSpec:
     """What each column is read as, with the place in the configuration that says so."""
     key_place: str = "source.key"
     where_place: str = "where"
+    database: str = ""
+    """The database it is in, for messages (``failures.describe``)."""
     place: str = ""
     """Where the table or query stands; by default ``source.table`` or ``source.query``."""
 
@@ -53,6 +55,11 @@ class SourceSpec:
     def label(self) -> str:
         """The source's name in messages, such as ``crm.contacts``."""
         return self.table if self.table is not None else "the source query"
+
+    @property
+    def described(self) -> str:
+        """The source and its database in messages, such as ``crm.contacts in database crm at db:5432``."""
+        return f"{self.label} in {self.database}" if self.database else self.label
 
     @property
     def relation_place(self) -> str:

@@ -44,7 +44,7 @@ class SourceRows:
 
         Raises SourceError when the source cannot be read, or has one of the keys twice.
         """
-        with storage_errors(self._source.spec.label, failure=SourceError):
+        with storage_errors(self._source.spec.described, failure=SourceError):
             async with self._pool.acquire() as connection:
                 return await load(connection, self._source, contact_ids)
 

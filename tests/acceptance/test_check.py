@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from syncengine.storage.failures import describe
 from tests.people import CHARLES, RESPOND_IO, People, people
 
 EMPTY = (
@@ -20,7 +21,7 @@ async def checked(here: People, code: int, *, files: str = "") -> list[str]:
     """What check says, without addresses and folders that are other ones each time."""
     ended, said = await here.command("check")
     assert ended == code, said
-    text = said.replace(f"{here.file.parent}/", files)
+    text = said.replace(f"{here.file.parent}/", files).replace(describe(here.environ["STATE_URL"]), "database crm")
     for twin in ("charles", "respond_io"):
         text = text.replace(here.sandbox.url(twin), f"http://{twin}")
     return text.splitlines()
@@ -33,7 +34,7 @@ async def test_what_is_ready_is_listed_with_the_pace_and_the_next_step(database:
         role = await here.source.fetchval("SELECT current_user")
         assert await checked(here, 0) == [
             "ok   configuration: syncengine.yaml, with the destinations charles, respond_io",
-            "ok   database: reachable, schema up to date",
+            "ok   database: database crm: reachable, schema up to date",
             "ok   charles: source: crm.people by id (int4), 3 columns, 0 rows",
             EMPTY.format("charles", role),
             f"ok   charles: credentials: {NOT_ASKED} whether http://charles takes them",
@@ -57,8 +58,8 @@ async def test_each_mistake_in_a_source_is_a_line_with_file_and_key(database: st
         has = "(it has: id, name, phone, tags, opted_in, company)"
         assert bad == [
             (
-                "BAD  charles: source: destinations/charles.yaml: source.table: there is no table or view crm.peoples; "
-                'did you mean "crm.people"?'
+                "BAD  charles: source: destinations/charles.yaml: source.table: there is no table or view crm.peoples "
+                'in the state database (database crm); did you mean "crm.people"?'
             ),
             (
                 'BAD  respond_io: source: destinations/respond_io.yaml: fields.firstName.from: column "nmae" is not in '
@@ -100,11 +101,20 @@ async def test_without_a_database_the_vendors_are_asked_all_the_same(database: s
         here.environ["STATE_URL"] = "postgresql://me:geheim@127.0.0.1:1/crm"
         assert (await checked(here, 2))[1:3] == [
             (
-                "BAD  database: syncengine.yaml: database: database crm at 127.0.0.1:1 as user me: nothing listens "
+                "BAD  database: syncengine.yaml: database: database crm: nothing listens "
                 "there; check host and port, and whether the server runs"
             ),
             "ok   respond_io: credentials: accepted at http://respond_io",
         ]
+
+
+@pytest.mark.asyncio
+async def test_every_verb_names_the_database_it_cannot_use(empty_database: str, tmp_path: Path) -> None:
+    async with people(empty_database, tmp_path / "world", {"respond_io": RESPOND_IO}) as here:
+        for verb in (("plan",), ("run",), ("check",), ("verify",), ("prune",), ("suppress", "--contact", "1")):
+            code, said = await here.command(*verb)
+            assert code == 2
+            assert f"the state database ({describe(empty_database)}) lacks 0001_" in said, said
 
 
 @pytest.mark.asyncio

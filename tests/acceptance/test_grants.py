@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from syncengine.storage.failures import describe
 from tests.people import RESPOND_IO, People, people
 
 STATE = """
@@ -146,7 +147,8 @@ async def test_what_is_not_granted_is_said_before_anything_is_sent(database: str
             here.environ["STATE_URL"] = _as(database, role)
             code, said = await here.command("run")
             assert code == 2
-            assert "crm.people: this user lacks a right (SQLSTATE 42501)" in said
+            place = f"crm.people in the state database ({describe(here.environ['STATE_URL'])})"
+            assert f"{place}: this user lacks a right (SQLSTATE 42501)" in said
             assert "grant this user USAGE on the schema, and SELECT on the table or its columns" in said
             assert here.requests("respond_io") == 0
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from contextlib import nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -14,7 +15,11 @@ import pytest
 from syncengine.errors import ConfigError, SchemaOutdated, SourceError, StorageError
 from syncengine.storage import connect as connecting
 from syncengine.storage.connect import attempt, connect, open_pool, reading, transaction
+from syncengine.storage.database_url import read_url
 from syncengine.storage.failures import describe, storage_errors
+from syncengine.storage.inspect_source import inspect
+from syncengine.storage.migrate import migrate, require_current
+from syncengine.storage.source import SourceSpec
 
 
 @pytest.mark.parametrize(
@@ -23,7 +28,8 @@ from syncengine.storage.failures import describe, storage_errors
         ("postgresql://sync:pass@db.example.org:5432/crm", "database crm at db.example.org:5432 as user sync"),
         ("postgres://sync:pass@one:1,two:2/crm?sslmode=require", "database crm at one:1,two:2 as user sync"),
         ("postgresql://s%40x:pass@[::1]:5432/c%20m", "database c m at [::1]:5432 as user s@x"),
-        ("postgresql:///crm?host=/run/postgresql&password=pass", "database crm"),
+        ("postgresql:///crm?host=/run/postgresql&password=pass", "database crm at /run/postgresql"),
+        ("postgresql://?host=db&dbname=crm&user=me&password=pass", "database crm at db as user me"),
         ("postgresql://db", "database (default) at db"),
         # Not percent-encoded, so that the password ends up where a host, path or port belongs.
         ("postgresql://sync:pa/ss@db/crm", "the database"),
@@ -90,6 +96,106 @@ async def test_a_home_folder_that_may_not_be_read_is_named(monkeypatch: pytest.M
         os.seteuid(was)
     assert str(home) in str(said.value)
     assert "geheim" not in str(said.value)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "connect_timeout=10",
+        "connect_timeout=0",
+        "channel_binding=prefer",
+        "gssencmode=disable",
+        "keepalives=1&keepalives_idle=30&keepalives_interval=5&keepalives_count=3&tcp_user_timeout=1000",
+        "client_encoding=UTF8",
+        "client_encoding=auto",
+        "target_session_attrs=read-write",
+        "sslmode=disable",
+        "sslmode=prefer",
+        "sslsni=1&sslcompression=0&load_balance_hosts=disable&replication=false",
+        "fallback_application_name=psql",
+    ],
+)
+@pytest.mark.asyncio
+async def test_parameters_of_a_url_that_psql_takes_are_taken(database: str, parameters: str) -> None:
+    connection = await connect(f"{database}{'&' if '?' in database else '?'}{parameters}")
+    try:
+        assert await connection.fetchval("SELECT 1") == 1
+    finally:
+        await connection.close()
+
+
+@pytest.mark.asyncio
+async def test_parameters_of_a_url_are_honoured(database: str) -> None:
+    asked = "application_name=nightly%20sync&options=-c%20work_mem%3D5MB"
+    async with open_pool(f"{database}{'&' if '?' in database else '?'}{asked}") as pool, pool.acquire() as connection:
+        assert await connection.fetchval("SHOW application_name") == "nightly sync"
+        assert await connection.fetchval("SHOW work_mem") == "5MB"
+    assert read_url("postgresql://db/crm?connect_timeout=1", "").timeout == 2.0
+    assert read_url("postgresql://db/crm?connect_timeout=40", "").timeout == 40.0
+    assert read_url("postgresql://db/crm?connect_timeout=-1", "").timeout is None
+    assert read_url("postgresql://db/crm", "").timeout == 15.0
+    system = read_url("postgresql://db/crm?sslmode=verify-full&sslrootcert=system&user=me", "")
+    assert system.dsn == "postgresql://db/crm?user=me"
+    assert system.tls is not None
+    assert system.tls.verify_mode is ssl.CERT_REQUIRED
+    assert system.tls.check_hostname
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ("sslmode=no-verify", "sslmode must be disable, allow, prefer, require, verify-ca or verify-full"),
+        ("sslmode=", "sslmode must be disable"),
+        ("target_session_attrs=master", "target_session_attrs must be any, read-write"),
+        ("connect_timeout=soon", "connect_timeout must be a whole number of seconds"),
+        ("sslmode=verify-full&sslrootcert=/none/root.crt", "sslrootcert names a file that cannot be read"),
+        ("channel_binding=require", "channel_binding may only be disable or prefer here; take it out of the URL"),
+        ("gssencmode=require", "gssencmode may only be disable or prefer here"),
+        ("client_encoding=LATIN1", "client_encoding may only be auto or utf8"),
+        ("keepalives=0", "keepalives may only be 1 here"),
+        ("hostaddr=10.0.0.1", "hostaddr cannot be honoured here; take it out of the URL"),
+        ("require_auth=scram-sha-256", "require_auth cannot be honoured here"),
+        ("replication=database", "replication may only be false"),
+        ("ssl_mode=require", "ssl_mode is none of Postgres; did you mean sslmode?"),
+        ("schema=public", "schema is none of Postgres; take it out of the URL"),
+        ("pgbouncer=true", "pgbouncer is none of Postgres"),
+        ("search_path=public", "search_path is none of Postgres"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_parameters_that_cannot_be_honoured_are_refused_by_name(parameters: str, told: str) -> None:
+    dsn = f"postgresql://sync:secret@127.0.0.1:1/crm?{parameters}"
+    for opening in (connect(dsn), open_pool(dsn).__aenter__()):
+        with pytest.raises(StorageError) as caught:
+            await opening
+        assert str(caught.value).startswith(f"database crm at 127.0.0.1:1 as user sync: its URL's parameter {told}")
+        assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+@pytest.mark.asyncio
+async def test_a_state_that_cannot_hold_every_text_is_refused(empty_database: str, encoding: str) -> None:
+    name = f"{urlsplit(empty_database).path.removeprefix('/')}_{encoding.lower()}"
+    admin = await connect(empty_database)
+    try:
+        provider = "LOCALE_PROVIDER libc" if admin.get_server_version().major > 14 else ""
+        await admin.execute(f"CREATE DATABASE {name} ENCODING {encoding} TEMPLATE template0 LOCALE 'C' {provider}")
+        odd = await connect(urlunsplit(urlsplit(empty_database)._replace(path=f"/{name}")))
+        try:
+            for asked in (migrate(odd), require_current(odd)):
+                with pytest.raises(StorageError, match=f"has the encoding {encoding}, which cannot hold every text"):
+                    await asked
+            spec = SourceSpec(query="SELECT 1 AS id, 'a' AS name", key="id", columns=("name",))
+            if encoding == "SQL_ASCII":
+                with pytest.raises(SourceError, match="encoding SQL_ASCII, so nobody knows what its text means"):
+                    await inspect(odd, spec)
+            else:
+                assert (await inspect(odd, spec)).columns[0].name == "name"
+        finally:
+            await odd.close()
+    finally:
+        await admin.execute(f"DROP DATABASE IF EXISTS {name}")
+        await admin.close()
 
 
 @pytest.mark.asyncio

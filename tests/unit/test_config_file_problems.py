@@ -47,6 +47,47 @@ def test_of_the_common_file_it_is_told_what_is_wrong(tmp_path: Path, changes: st
     assert problems(tmp_path, files) == of("syncengine.yaml", told)
 
 
+@pytest.mark.parametrize(
+    ("written", "environ", "told"),
+    [
+        (
+            "${STATE}",
+            {"STATE": ""},
+            ["the environment variable STATE is set, but empty"],
+        ),
+        ("${STATE}", {}, ["the environment variable STATE is not set"]),
+        (
+            "${STATE:-embedded}",
+            {"STATE": ""},
+            [
+                (
+                    "the environment variable STATE is set, but empty; give it the database's URL, or unset it to use "
+                    "embedded"
+                )
+            ],
+        ),
+    ],
+)
+def test_the_state_is_never_silently_another_one(
+    tmp_path: Path, written: str, environ: dict[str, str], told: list[str]
+) -> None:
+    files = {
+        "syncengine.yaml": changed(ENGINE, f"database: {written}"),
+        "destinations/crm.yaml": GOOD["respond_io"],
+    }
+    found = problems(tmp_path, files, {"TOKEN": "token-value", **environ})
+    assert found[:1] == of("syncengine.yaml", [f"database: {line}" for line in told])
+
+
+def test_embedded_is_what_stands_behind_a_variable_that_is_not_set(tmp_path: Path) -> None:
+    files = {
+        "syncengine.yaml": changed(ENGINE, "database: ${STATE:-embedded}"),
+        "destinations/crm.yaml": GOOD["respond_io"],
+    }
+    config = load_config(written(tmp_path / "config", files), {"TOKEN": "token-value"})
+    assert config.engine.database == "embedded"
+
+
 def test_a_key_of_the_other_kind_of_file_brings_the_keys_there_are(tmp_path: Path) -> None:
     files = {"syncengine.yaml": changed(ENGINE, "fields: {}"), "destinations/crm.yaml": GOOD["respond_io"]}
     (told,) = problems(tmp_path, files)

@@ -1,0 +1,177 @@
+"""A database's URL as libpq reads it: each parameter is honoured, changes nothing here, or is refused by its name."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from syncengine.errors import StorageError
+
+_TIMEOUT = 15.0
+"""Seconds to wait for a connection where the URL names no connect_timeout."""
+_SHORTEST = 2.0
+"""As libpq has it: a connect_timeout of 1 means 2."""
+
+_HONOURED = frozenset(
+    (
+        "host",
+        "port",
+        "dbname",
+        "user",
+        "password",
+        "passfile",
+        "service",
+        "servicefile",
+        "options",
+        "application_name",
+        "fallback_application_name",
+        "connect_timeout",
+        "target_session_attrs",
+        "sslmode",
+        "sslcert",
+        "sslkey",
+        "sslpassword",
+        "sslrootcert",
+        "sslcrl",
+        "sslnegotiation",
+        "ssl_min_protocol_version",
+        "ssl_max_protocol_version",
+        "krbsrvname",
+        "gsslib",
+    )
+)
+_VALUES: Mapping[str, tuple[str, ...]] = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+    "sslnegotiation": ("postgres", "direct"),
+}
+"""What the honoured ones may say."""
+_HARMLESS: Mapping[str, tuple[str, ...]] = {
+    "channel_binding": ("disable", "prefer"),
+    "gssencmode": ("disable", "prefer"),
+    "client_encoding": ("auto", "utf8", "utf-8", "unicode"),
+    "load_balance_hosts": ("disable",),
+    "sslcompression": ("0",),
+    "sslsni": ("1",),
+    "sslcertmode": ("allow",),
+    "gssdelegation": ("0",),
+    "requiressl": ("0",),
+    "replication": ("false", "off", "no", "0"),
+    "keepalives": ("1",),
+    "keepalives_idle": (),
+    "keepalives_interval": (),
+    "keepalives_count": (),
+    "tcp_user_timeout": (),
+}
+"""Parameters that say what holds anyway, or tune what the operating system does by itself (any value)."""
+_REFUSED = frozenset(
+    (
+        "hostaddr",
+        "require_auth",
+        "requirepeer",
+        "sslcrldir",
+        "sslkeylogfile",
+        "min_protocol_version",
+        "max_protocol_version",
+        "scram_client_key",
+        "scram_server_key",
+        "oauth_issuer",
+        "oauth_client_id",
+        "oauth_client_secret",
+        "oauth_scope",
+    )
+)
+"""Parameters of libpq that the driver does not know."""
+_FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """How to connect."""
+
+    dsn: str = field(repr=False)
+    """What the driver understands of the URL."""
+    timeout: float | None = _TIMEOUT
+    """Seconds; None: as long as it takes."""
+    application_name: str | None = None
+    tls: ssl.SSLContext | None = None
+    """Where the certificates of the operating system are asked for."""
+
+    def options(self, application_name: str) -> dict[str, Any]:
+        """Return the driver's arguments beside the URL."""
+        return {
+            "timeout": self.timeout,
+            "server_settings": {"application_name": self.application_name or application_name},
+            **({} if self.tls is None else {"ssl": self.tls}),
+        }
+
+
+def read_url(dsn: str, place: str) -> Address:
+    """Read a URL's parameters. Raises StorageError with ``place`` in front; a URL that is none passes untouched."""
+    try:
+        parts = urlsplit(dsn)
+        asked = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+    except ValueError:
+        return Address(dsn)  # the driver says what is wrong with it
+    for name, value in asked.items():
+        why = _refusal(name, value)
+        if why is not None:
+            raise StorageError(f"{place}: its URL's parameter {name} {why}")
+    system = asked.get("sslrootcert") == "system"
+    own = {"connect_timeout", "application_name", "fallback_application_name"} | set(_HARMLESS)
+    own |= {"sslrootcert", "sslmode", "sslcert", "sslkey", "sslpassword", "sslnegotiation"} if system else set()
+    kept = "&".join(part for part in parts.query.split("&") if part and unquote(part.partition("=")[0]) not in own)
+    return Address(
+        urlunsplit(parts._replace(query=kept)),
+        _timeout(asked.get("connect_timeout")),
+        asked.get("application_name") or asked.get("fallback_application_name"),
+        _of_the_system(asked) if system else None,
+    )
+
+
+def _refusal(name: str, value: str) -> str | None:
+    """Say why a parameter cannot be taken; None where it can."""
+    if name in _HONOURED:
+        return _refusal_of_value(name, value)
+    if name in _REFUSED:
+        return "cannot be honoured here; take it out of the URL"
+    if name not in _HARMLESS:
+        close = difflib.get_close_matches(name, _HONOURED, n=1)
+        return "is none of Postgres; " + (f"did you mean {close[0]}?" if close else "take it out of the URL")
+    allowed = _HARMLESS[name]
+    if allowed and value.lower() not in allowed:
+        return f"may only be {' or '.join(allowed)} here; take it out of the URL"
+    return None
+
+
+def _refusal_of_value(name: str, value: str) -> str | None:
+    """Say why an honoured parameter cannot be what it says."""
+    allowed = _VALUES.get(name)
+    if allowed and value not in allowed:
+        return f"must be {', '.join(allowed[:-1])} or {allowed[-1]}"
+    if name == "connect_timeout" and re.fullmatch("-?[0-9]{1,6}", value) is None:
+        return "must be a whole number of seconds"
+    if name in _FILES and value not in ("", "system") and not os.access(value, os.R_OK):
+        return "names a file that cannot be read"
+    return None
+
+
+def _timeout(asked: str | None) -> float | None:
+    if asked is None:
+        return _TIMEOUT
+    seconds = int(asked)
+    return max(_SHORTEST, float(seconds)) if seconds > 0 else None
+
+
+def _of_the_system(asked: Mapping[str, str]) -> ssl.SSLContext:
+    """Return what verifies the server by the certificates that the operating system trusts."""
+    context = ssl.create_default_context()
+    if asked.get("sslcert"):
+        context.load_cert_chain(asked["sslcert"], asked.get("sslkey") or None, asked.get("sslpassword") or None)
+    return context
