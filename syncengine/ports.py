@@ -9,6 +9,7 @@ from syncengine.model.calls import Answer, Call
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.consent import Subject
 from syncengine.model.contact import MatchKey, Page, Remote
+from syncengine.model.costs import Cost
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.work import (
     Batch,
@@ -81,6 +82,19 @@ class Teller(Protocol):
 
     def details(self, external_id: str) -> Exchange[Mapping[str, Json]]:
         """What else there is, by its name; for people."""
+        ...
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """A vendor some of whose exchanges take another number of requests than its capabilities tell."""
+
+    def look_up_cost(self, key: MatchKey) -> Cost:
+        """Requests of a look-up; of others each takes one."""
+        ...
+
+    def extra_requests(self, call: Call) -> int:
+        """Requests of a call beyond those its capability tells."""
         ...
 
 

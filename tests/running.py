@@ -12,7 +12,7 @@ import asyncpg
 
 from syncengine import app
 from syncengine.config import Config, load_config
-from syncengine.model.reports import RunReport
+from syncengine.model.reports import PlanReport, RunReport
 from syncengine.sandbox.server import Sandbox, serve
 from tests.expected import ROOT
 
@@ -55,6 +55,11 @@ class World:
         """One run; reports by destination."""
         request = app.Request(**options)  # type: ignore[arg-type]
         return {report.destination: report for report in await app.run(self.config, names, request)}
+
+    async def plan(self, *names: str, **options: object) -> dict[str, PlanReport]:
+        """What a run would send; reports by destination."""
+        request = app.Request(**options)  # type: ignore[arg-type]
+        return {report.destination: report for report in await app.plan(self.config, names, request)}
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:

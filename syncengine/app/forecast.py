@@ -16,16 +16,18 @@ from syncengine.config import Config, DestinationConfig
 from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.errors import BrakeApplied, RunRefused
 from syncengine.model.calls import OutcomeKind
+from syncengine.model.costs import Cost, exactly
 from syncengine.model.reports import PlanReport
 from syncengine.model.work import Batch, BatchKind, Standing
-from syncengine.planning.forecast import seconds
+from syncengine.planning.forecast import Prices, duration, expense
 from syncengine.planning.match_keys import may_collide
-from syncengine.planning.settle import needs_look_up
 from syncengine.planning.survey import Survey
+from syncengine.ports import Priced
 from syncengine.storage.connect import Connection
 from syncengine.storage.contacts import Contacts
 from syncengine.storage.fence import Fence
 from syncengine.storage.planned_keys import PlannedKeys, planned_claims
+from syncengine.storage.runs import holds_contacts
 from syncengine.storage.source import KeyKind
 from syncengine.storage.source_rows import SourceRows
 from syncengine.storage.standing import number_standing
@@ -45,10 +47,11 @@ class _Forecast:
     """What the plans of one destination add up to."""
 
     destination: DestinationConfig
+    prices: Prices
     contacts: int = 0
     unsupported: int = 0
     look_ups: int = 0
-    requests: int = 0
+    requests: Cost = field(default_factory=Cost)
     actions: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     suppressed: Counter[str] = field(default_factory=Counter)
@@ -58,16 +61,16 @@ class _Forecast:
         """Count a batch; ``stood`` numbers those of its contacts that are not tried any more until now."""
         self.standing.subtract(stood)
         self.standing.update(record.standing for record in prepared.records if record.standing)
-        capabilities, find_first = self.destination.vendor.capabilities, self.destination.options.find_first
         for job in prepared.jobs:
             self.contacts += 1
-            self.requests += job.plan.requests
+            refused = job.refusal is not None
+            spent = expense(job.desired, job.state.known, job.plan, self.prices, refused=refused)
+            self.look_ups += spent.look_ups
+            self.requests += spent.requests
             self.actions.update(call.action.value for call in job.plan.calls)
             self.unsupported += bool(job.plan.unsupported)
             self.standing.update([Standing.UNSUPPORTED] if job.plan.unsupported else [])
             self.rejected.update([job.refusal.code] if job.refusal else [])
-            look_up = needs_look_up(job.desired, job.state.known, capabilities, find_first=find_first)
-            self.look_ups += look_up is not None
         for outcome in (record.outcome for record in prepared.records if record.outcome):
             self.contacts += 1
             self.unsupported += bool(outcome.unsupported)
@@ -75,6 +78,7 @@ class _Forecast:
             self.suppressed.update([outcome.code] if outcome.kind is OutcomeKind.SUPPRESSED else [])
 
     def report(self, brake: BrakeApplied | None = None, error: RunRefused | None = None) -> PlanReport:
+        lasting = duration(self.requests, self.destination.limits)
         return PlanReport(
             destination=self.destination.name,
             contacts=self.contacts,
@@ -84,8 +88,12 @@ class _Forecast:
             suppressed=dict(sorted(self.suppressed.items())),
             standing=self.standing,
             look_ups=self.look_ups,
-            requests=self.requests,
-            seconds=seconds(self.requests + self.look_ups, self.destination.limits),
+            requests=self.requests.usual,
+            requests_least=self.requests.least,
+            requests_most=self.requests.most,
+            seconds=lasting.usual,
+            seconds_least=lasting.least,
+            seconds_most=lasting.most,
             brake=str(brake) if brake else None,
             error=str(error) if error else None,
         )
@@ -98,7 +106,7 @@ async def _plan(
     request: Request,
     claims: Connection | None,
 ) -> PlanReport:
-    forecast = _Forecast(destination)
+    forecast = _Forecast(destination, await _prices(config, destination, databases))
     try:
         forecast.standing = await number_standing(databases.state, destination.name)
         await refuse_changes(destination, databases, request)
@@ -130,6 +138,23 @@ async def _plan(
     except RunRefused as refused:
         return forecast.report(error=refused)
     return forecast.report()
+
+
+async def _prices(config: Config, destination: DestinationConfig, databases: Databases) -> Prices:
+    vendor, task = destination.vendor, task_of(destination)
+    sharing = [each for each in config.destinations if each.account == destination.account]
+    create = vendor.capabilities.create
+    told = create is None or create.tells_existing
+    one_key = len(task.mapping.match_on) == 1 and told
+    alone = one_key and len(sharing) == 1 and not await holds_contacts(databases.state, destination.account)
+    return Prices(
+        capabilities=vendor.capabilities,
+        on_removed=task.on_removed,
+        find_first=task.find_first,
+        look_up=vendor.look_up_cost if isinstance(vendor, Priced) else lambda _: exactly(1),
+        extra=vendor.extra_requests if isinstance(vendor, Priced) else lambda _: 0,
+        rounds=1 if alone else 2,
+    )
 
 
 async def _batches(

@@ -77,7 +77,7 @@ def _print_standing(destination: str, standing: Mapping[Standing, int] | None) -
     """Print who is not in step and not tried any more, where there is somebody."""
     numbers = {name: number for each, name in _STANDING.items() if (number := (standing or {}).get(each, 0))}
     if numbers:
-        out.print(f"{destination}: not tried any more: {counted(numbers)}", markup=False)
+        out.print(f"{destination}: not tried any more: {counted(numbers)}", markup=False, soft_wrap=True)
 
 
 def _worth_a_look(report: RunReport) -> Iterator[str]:
@@ -91,7 +91,7 @@ def _worth_a_look(report: RunReport) -> Iterator[str]:
 
 def print_plans(reports: Sequence[PlanReport]) -> None:
     """What each destination's run would send."""
-    table = columns("destination", "contacts", "other", "look-ups", "requests", "at least")
+    table = columns("destination", "contacts", "other", "look-ups", "requests", "time")
     for report in reports:
         table.add_row(
             report.destination,
@@ -105,6 +105,7 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
     for report in reports:
         if report.actions:
             out.print(f"{report.destination}: {counted(report.actions)}", markup=False)
+        _print_range(report)
         if report.rejected:
             out.print(f"{report.destination}: rejected: {counted(report.rejected)}", markup=False, soft_wrap=True)
         if report.suppressed:
@@ -117,6 +118,19 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
             if text:
                 out.print(text, markup=False, style="bold", soft_wrap=True)
     out.print("Nothing was sent.")
+
+
+def _print_range(report: PlanReport) -> None:
+    """Print best and worst case, where what the vendor holds decides."""
+    if report.requests_least == report.requests_most:
+        return
+    out.print(
+        f"{report.destination}: that is if look-ups find nobody; from {report.requests_least} requests in "
+        f"{duration(report.seconds_least)}, should all be there and in step, to {report.requests_most} in "
+        f"{duration(report.seconds_most)}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def print_pruned(reports: Sequence[PruneReport]) -> None:

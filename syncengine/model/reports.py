@@ -81,16 +81,22 @@ class PlanReport:
     actions: Mapping[str, int]
     unsupported: int
     rejected: Mapping[str, int]
-    suppressed: Mapping[str, int]
-    """Contacts about whom nothing is sent, by the reason: ``suppressed``, ``forgotten`` or ``opted_out``."""
-    standing: Mapping[Standing, int]
-    """Contacts that are not in step and not tried any more, once the run is through."""
     look_ups: int
-    """Contacts that are looked up first; how many requests that takes depends on what is found."""
+    """Requests of the look-ups, where nobody is found."""
     requests: int
-    """Requests of the calls, look-ups apart."""
+    """All requests where nobody is found, those of look-ups among them."""
     seconds: float
-    """The least time under the limits, one request a look-up."""
+    """How long they take under the limits."""
+    requests_least: int = 0
+    """Should all who are looked up be there and in step."""
+    requests_most: int = 0
+    """Should all who are looked up be there with other values, or as somebody else's."""
+    seconds_least: float = 0.0
+    seconds_most: float = 0.0
+    suppressed: Mapping[str, int] = field(default_factory=dict)
+    """Contacts about whom nothing is sent, by the reason: ``suppressed``, ``forgotten`` or ``opted_out``."""
+    standing: Mapping[Standing, int] = field(default_factory=dict)
+    """Contacts that are not in step and not tried any more, once the run is through."""
     brake: str | None = None
     error: str | None = None
 
@@ -106,7 +112,11 @@ class PlanReport:
             "standing": public_standing(self.standing),
             "look_ups": self.look_ups,
             "requests": self.requests,
+            "requests_least": self.requests_least,
+            "requests_most": self.requests_most,
             "seconds": round(self.seconds, 1),
+            "seconds_least": round(self.seconds_least, 1),
+            "seconds_most": round(self.seconds_most, 1),
             "brake": self.brake,
             "error": self.error,
         }

@@ -1,14 +1,172 @@
-"""How long requests take under a vendor's limits."""
+"""What a run will cost: requests, from what is planned and what look-ups may find, and the time they take."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
+from syncengine.model.calls import Action, Call
+from syncengine.model.capabilities import Capabilities, matches
+from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending
+from syncengine.model.costs import Cost, Duration, exactly, total
 from syncengine.model.limits import Limit
+from syncengine.model.mapping import OnRemoved
+from syncengine.planning.normalise import text
+from syncengine.planning.plan import Plan, plan_contact
+from syncengine.planning.removal import plan_removal
+from syncengine.planning.settle import LookUp, absent, needs_look_up
+from syncengine.planning.wishes import EMPTY
+
+_SOMEBODY = "?"
+"""The external id of a contact that may be found."""
+_SOMETHING = "?"
+"""A value that a contact that may be found may have."""
 
 
-def seconds(requests: int, limits: Sequence[Limit]) -> float:
-    """The least time for so many requests: sent evenly under a limit, the first goes out at once."""
-    return max(
-        (max(0, requests - 1) * limit.per / limit.calls for limit in limits if limit.method is None), default=0.0
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a destination's exchanges cost."""
+
+    capabilities: Capabilities
+    on_removed: OnRemoved
+    find_first: bool
+    look_up: Callable[[MatchKey], Cost]
+    """Of one look-up; ``usual`` where nobody is found."""
+    extra: Callable[[Call], int]
+    """Requests of a call beyond those that the capabilities tell."""
+    rounds: int
+    """How often a contact may be looked up: once more where what is found may belong to another contact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expense:
+    """What one contact costs."""
+
+    look_ups: int
+    """Requests of the look-ups where nobody is found."""
+    requests: Cost
+    """All of them."""
+
+
+def expense(desired: Desired | None, known: Known, plan: Plan, prices: Prices, *, refused: bool) -> Expense:
+    """Return what it takes to carry out a contact's plan.
+
+    ``desired`` is None for a contact that left the source; ``refused`` says that all there is
+    to do is to settle what was sent before.
+    """
+    wanted = None if refused else desired
+    look_up = needs_look_up(wanted, known, prices.capabilities, find_first=prices.find_first)
+    if look_up is None:
+        return Expense(0, _of_calls(desired, known, plan, prices))
+    costs = [prices.look_up(key) for key in look_up.keys]
+    looked = total(costs)
+    if refused or desired is None:
+        after = Cost(0, 0, 0 if refused else _removal_at_most(known, look_up, prices))
+    else:
+        after = _after_look_up(desired, known, plan, prices)
+    rounds = prices.rounds + (look_up.wait > 0)
+    usual = looked.usual + after.usual
+    # At best the first key finds a contact that is in step.
+    least = min(costs[0].least, usual)
+    return Expense(looked.usual, Cost(least, usual, rounds * looked.most + after.most))
+
+
+def _of_calls(desired: Desired | None, known: Known, plan: Plan, prices: Prices) -> Cost:
+    """The cost of a plan whose contact is not looked up."""
+    usual = _requests(plan, prices)
+    if desired is None or known.external_id is not None or not plan.calls:
+        return exactly(usual)
+    told = _told_at_most(desired, plan, prices)
+    if not told:
+        by_key = _goes_by_key(plan.calls[0], prices.capabilities)
+        return Cost(1 if by_key else usual, usual, usual)
+    most = max(usual, prices.rounds * told + _found_at_most(desired, known, prices))
+    return Cost(min(usual, 1), usual, most)
+
+
+def _after_look_up(desired: Desired, known: Known, plan: Plan, prices: Prices) -> Cost:
+    """The cost of what follows a look-up."""
+    fresh = plan_contact(desired, absent(known), prices.capabilities) if known.pending else plan
+    usual, told = 0, 0
+    if isinstance(fresh, Plan):
+        usual = _requests(fresh, prices)
+        told = _told_at_most(desired, fresh, prices)
+    found = _found_at_most(desired, known, prices)
+    return Cost(0, usual, max(usual, prices.rounds * told + found))
+
+
+def _requests(plan: Plan, prices: Prices) -> int:
+    return plan.requests + sum(map(prices.extra, plan.calls))
+
+
+def _goes_by_key(call: Call, capabilities: Capabilities) -> bool:
+    """Whether the call may reach a contact that another one owns, so that nothing follows it."""
+    writes = {Action.CREATE: capabilities.create, Action.UPSERT: capabilities.upsert}
+    write = writes.get(call.action)
+    return write is not None and bool(write.keyed_by)
+
+
+def _told_at_most(desired: Desired, plan: Plan, prices: Prices) -> int:
+    """Return the requests of a create that finds its contact there; 0 where it never does."""
+    create = prices.capabilities.create
+    creates = bool(plan.calls) and plan.calls[0].action is Action.CREATE
+    if create is None or not creates or not create.keyed_by or not create.tells_existing:
+        return 0
+    keys = [MatchKey(name, text(desired.fields.get(name))) for name in create.keyed_by]
+    # It may be sent again when whoever had the key has let go of it meanwhile.
+    return 2 * create.requests + total(map(prices.look_up, keys)).most
+
+
+def _found_at_most(desired: Desired, known: Known, prices: Prices) -> int:
+    """Return the requests that bring a contact in step that was found with other values and without our tags."""
+    capabilities = prices.capabilities
+    emptied = {
+        name: _SOMETHING
+        for name, value in desired.fields.items()
+        if value in EMPTY and not matches(name, capabilities.accumulates)
+    }
+    met = Known(_SOMEBODY, key=known.key or next(iter(desired.keys), None), fields=emptied, tags=_maybe_ours(known))
+    plan = plan_contact(desired, met, capabilities)
+    return _requests(plan, prices) if isinstance(plan, Plan) else 0
+
+
+def _removal_at_most(known: Known, look_up: LookUp, prices: Prices) -> int:
+    """Return the requests that remove a contact that was found although its create got no answer."""
+    pending = known.pending or Pending()
+    lists = {name: value for name, value in pending.fields.items() if name.startswith(LISTS)}
+    met = replace(
+        known,
+        external_id=_SOMEBODY,
+        key=known.key or look_up.keys[0],
+        fields={**known.fields, **lists},
+        tags=_maybe_ours(known),
+        pending=None,
     )
+    return _requests(plan_removal("", met, prices.on_removed, prices.capabilities), prices)
+
+
+def _maybe_ours(known: Known) -> frozenset[str]:
+    """The tags that are ours if they are there."""
+    pending = known.pending or Pending()
+    return known.tags | pending.add_tags | pending.remove_tags
+
+
+def duration(requests: Cost, limits: Sequence[Limit]) -> Duration:
+    """How long requests take that are sent evenly under the limits; the first goes out at once.
+
+    Of limits for one HTTP method each it is assumed that all requests meet the same one; at best
+    they are spread over all of them.
+    """
+    common = [limit.calls / limit.per for limit in limits if limit.method is None]
+    single: dict[str, float] = {}
+    for limit in limits:
+        if limit.method is not None:
+            rate = limit.calls / limit.per
+            single[limit.method] = min(rate, single.get(limit.method, rate))
+    slow = [*common, *single.values()]
+    fast = [*common, *([sum(single.values())] if single else [])]
+    return Duration(_seconds(requests.least, fast), _seconds(requests.usual, slow), _seconds(requests.most, slow))
+
+
+def _seconds(requests: int, rates: Sequence[float]) -> float:
+    return max(0, requests - 1) / min(rates) if rates else 0.0

@@ -196,6 +196,13 @@ async def known_contacts(pool: Pool, destination: str, among: Sequence[str] | No
             return int(await connection.fetchval(_SQL["known_among"], destination, list(among)))
 
 
+async def holds_contacts(pool: Pool, account: str) -> bool:
+    """Whether any contact at the vendor is known to belong to a destination of this account."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            return bool(await connection.fetchval(_SQL["holds_contacts"], account))
+
+
 async def compared_rows(pool: Pool, destination: str) -> int | None:
     """Rows of the source when a run last compared all of it and passed its brakes; None: no run did yet."""
     with storage_errors():

@@ -15,6 +15,7 @@ from pydantic import AliasChoices, AliasPath, BeforeValidator, Field, model_vali
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected
 from syncengine.model.capabilities import Capabilities, Choice, Deletion, ListCall, TagCall, Write
 from syncengine.model.contact import LISTS, Fields, MatchKey, Remote
+from syncengine.model.costs import Cost
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.limits import Limit
 from syncengine.vendors import kit
@@ -165,6 +166,20 @@ class DmChamp:
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         remote = yield from self._look(key)
         return (remote,) if remote else ()
+
+    def look_up_cost(self, key: MatchKey) -> Cost:
+        if self.same(key.field, key.value, None):
+            return Cost()
+        spellings = len(tuple(self._spellings(key)))
+        return Cost(1, spellings, spellings)
+
+    def extra_requests(self, call: Call) -> int:
+        lowers = self.capabilities.lowers_opt_out
+        if call.action is not Action.UPDATE or call.key is None:
+            return 0
+        if not any(lowers(name, value) for name, value in call.fields.items()):
+            return 0
+        return self.look_up_cost(call.key).least
 
     def read(self, external_id: str) -> Exchange[Remote | None]:  # noqa: ARG002 - the port's
         raise ValueError("DM Champ reads no contact by its id; look it up by phone or e-mail")

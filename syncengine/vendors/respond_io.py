@@ -16,6 +16,7 @@ from syncengine.errors import VendorHalted
 from syncengine.model.calls import Action, Answer, Applied, Call, Rejected
 from syncengine.model.capabilities import Capabilities, TagCall, Write
 from syncengine.model.contact import Fields, MatchKey, Remote
+from syncengine.model.costs import Cost, exactly
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.limits import Limit
 from syncengine.vendors.kit import (
@@ -164,6 +165,12 @@ class RespondIo:
         for spelling in _spellings(key):
             hits |= yield from self._hits(key, spelling)
         return tuple(hits.values())
+
+    def look_up_cost(self, key: MatchKey) -> Cost:
+        return exactly(len(_spellings(key)))
+
+    def extra_requests(self, call: Call) -> int:  # noqa: ARG002 - the port's
+        return 0
 
     def read(self, external_id: str) -> Exchange[Remote | None]:
         request = self._on_contact("GET", external_id)

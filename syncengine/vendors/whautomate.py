@@ -15,6 +15,7 @@ from syncengine.errors import VendorHalted
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, Unsupported, other_id
 from syncengine.model.capabilities import Capabilities, Choice, Deletion, TagCall, Write
 from syncengine.model.contact import Fields, MatchKey, Page, Remote
+from syncengine.model.costs import Cost
 from syncengine.model.http import Exchange, Json, Request
 from syncengine.model.limits import Limit
 from syncengine.vendors.kit import (
@@ -170,6 +171,12 @@ class Whautomate:
         sought = (_shared_digits(key.value) if key.field == _PHONE else "") or key.value
         query = (*self._here, ("searchText", sought))
         return self._all(_CONTACTS, lambda row: self.same(key.field, key.value, row.fields.get(key.field)), query)
+
+    def look_up_cost(self, key: MatchKey) -> Cost:  # noqa: ARG002 - the port's
+        return Cost(1, 1, 2)  # a page that holds something may be followed by another
+
+    def extra_requests(self, call: Call) -> int:  # noqa: ARG002 - the port's
+        return 0
 
     def read(self, external_id: str) -> Exchange[Remote | None]:
         contact = yield from self._read(external_id)

@@ -21,7 +21,11 @@ async def test_six_nights(database: str, tmp_path: Path) -> None:
             least = respond_io.night(rows)
             least_charles, unsupported = charles.night(rows)
 
+            plans = await here.plan(accept=frozenset({"removals"}))
             reports = await here.run(accept=frozenset({"removals"}))
+            assert {name: plan.requests for name, plan in plans.items()} == {
+                name: report.requests for name, report in reports.items()
+            }
             assert {name: report.error for name, report in reports.items() if report.error} == {}
             assert {name: report.exit_code for name, report in reports.items()} == {"charles": 0, "respond_io": 0}
             assert reports["respond_io"].requests == least

@@ -35,7 +35,11 @@ def report(destination: str) -> PlanReport:
         standing={Standing.DEAD_LETTER: 168, Standing.OPTED_OUT: 4},
         look_ups=1000000,
         requests=2234567,
+        requests_least=1000000,
+        requests_most=3234567,
         seconds=670371.0,
+        seconds_least=300000.0,
+        seconds_most=970371.0,
     )
 
 
@@ -46,7 +50,9 @@ def test_large_numbers_and_long_names_stay_whole(monkeypatch: pytest.MonkeyPatch
     assert row == ["whatsapp_de", "1234567", "17", "1000000", "2234567", "186", "h", "12", "min"]
     folded = text[text.index("186 h") :].partition("whatsapp_de: ")[0].splitlines()[1:]
     assert "".join(line[:30].split(" ")[0] for line in folded) == LONG
+    told = "that is if look-ups find nobody; from 1000000 requests in 83 h 20 min, should all be there and in step, "
     for line in (
+        f"whatsapp_de: {told}to 3234567 in 269 h 32 min",
         "whatsapp_de: rejected: 3 no_match_key",
         "whatsapp_de: nothing is sent about: 2 opted_out",
         "whatsapp_de: 12 unsupported",

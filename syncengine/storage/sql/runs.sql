@@ -105,6 +105,11 @@ WHERE destination = $1 AND status <> 'removed' AND external_id IS NOT NULL
 SELECT count(*) FROM syncengine.sync_state
 WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND status <> 'removed' AND external_id IS NOT NULL
 
+-- name: holds_contacts
+SELECT EXISTS (
+    SELECT FROM syncengine.sync_destination AS d JOIN syncengine.sync_state AS s USING (destination)
+    WHERE d.account = $1 AND s.external_id IS NOT NULL)
+
 -- name: compared_rows
 SELECT compared_rows FROM syncengine.sync_destination WHERE destination = $1
 
