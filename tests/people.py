@@ -49,7 +49,7 @@ CHARLES: dict[str, Any] = {
     "fields": {"first_name": "name", "phone_numbers.main": "phone"},
     "tags": {"from": "tags"},
 }
-CHARTMOGUL = {
+CHARTMOGUL: dict[str, Any] = {
     "vendor": "chartmogul",
     "settings": {
         "base_url": "${CHARTMOGUL_URL}/v1",

@@ -17,7 +17,6 @@ from pydantic import BeforeValidator, Field
 from syncengine.model.calls import Action, Answer, Applied, Call, Rejected, Unsupported
 from syncengine.model.capabilities import Capabilities, Deletion, Write, whole_number
 from syncengine.model.contact import Fields, MatchKey, Page, Remote
-from syncengine.model.costs import Cost, exactly
 from syncengine.model.http import Exchange, Json, Request
 from syncengine.model.limits import Limit
 from syncengine.vendors.kit import (
@@ -159,13 +158,6 @@ class ChartMogul:
 
     def page(self, cursor: str | None) -> Exchange[Page]:
         return self._page(self._in_source(), cursor, ())
-
-    def look_up_cost(self, key: MatchKey) -> Cost:  # noqa: ARG002 - the port's
-        return exactly(1)
-
-    def extra_requests(self, call: Call) -> int:
-        """The customer is looked up where it is known by its external id."""
-        return int(call.action is Action.CREATE and bool(call.fields.get("customer_external_id")))
 
     def read(self, external_id: str) -> Exchange[Remote | None]:
         request = self._on_contact("GET", external_id)

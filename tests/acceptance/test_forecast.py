@@ -9,7 +9,8 @@ import pytest
 
 from syncengine import app
 from syncengine.sandbox.faults import Kind, Rule
-from tests.people import CHARLES, RESPOND_IO, People, people
+from syncengine.sandbox.twins.twin import Seed
+from tests.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
 
 PHONES = [f"+4915111{number:05}" for number in range(14)]
 BY_PHONE = {
@@ -123,3 +124,77 @@ async def test_a_dead_duplicate_whose_key_is_let_go_is_told_of(database: str, tm
         await here.change(1, phone=PHONES[1])
         planned, report = await here.plan("by_phone"), await here.run("by_phone")
         assert planned.actions == report.actions == {"create": 1, "update": 1}
+
+
+CUSTOMER = "acct-1"
+BY_BOTH = {**RESPOND_IO, "match_on": ["crm_id", "phone"]}
+
+
+@pytest.mark.asyncio
+async def test_every_key_that_is_tried_is_counted(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path / "config", {"respond_io": BY_BOTH}) as here:
+        here.configure("respond_io", limits=[{"calls": 200, "per": "1m"}])
+        await here.add(range(1, 11), tags=["vip"])
+        planned = await here.plan("respond_io")
+        assert (planned.requests, planned.look_ups) == (10 * (1 + 2 + 1 + 1), 30)
+        assert planned.seconds == pytest.approx(49 * 60 / 200)
+        assert planned.seconds_least < planned.seconds < planned.seconds_most
+        here.configure("respond_io", limits=[])
+        assert (await here.run("respond_io")).requests == planned.requests
+
+
+@pytest.mark.asyncio
+async def test_where_finding_decides_the_range_holds(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path / "config", {"respond_io": BY_BOTH}) as here:
+        await here.add(range(1, 13), tags=["vip"])
+        twin = here.sandbox.twin("respond_io")
+        in_step = [Seed({"crm_id": "1", "firstName": "Name 1", "phone": "+491510000001"}, ("vip",))]
+        other = [Seed({"crm_id": str(number), "firstName": "Other"}, ()) for number in (2, 3)]
+        by_phone = [Seed({"phone": f"+49151{number:07}"}, ("theirs",)) for number in (4, 5)]
+        shared = [Seed({"crm_id": "6", "phone": "+491510000007"}, ())]
+        twin.seed([*in_step, *other, *by_phone, *shared], 0.0)
+        planned, report = await here.plan("respond_io"), await here.run("respond_io")
+        assert planned.requests_least < report.requests < planned.requests_most
+        assert report.requests < planned.requests, "some were there"
+        code, said = await here.command("plan")
+        assert (code, "that is if look-ups find nobody" in said) == (0, False), "all are linked by now, or refused"
+
+
+@pytest.mark.asyncio
+async def test_a_source_that_is_all_there_and_in_step_costs_the_least(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path / "config", {"respond_io": BY_BOTH}) as here:
+        await here.add(range(1, 6))
+        seeds = [
+            Seed({"crm_id": str(each), "firstName": f"Name {each}", "phone": f"+49151{each:07}"}, ())
+            for each in range(1, 6)
+        ]
+        here.sandbox.twin("respond_io").seed(seeds, 0.0)
+        planned, report = await here.plan("respond_io"), await here.run("respond_io")
+        assert report.requests == planned.requests_least == 5
+        code, said = await here.command("plan", "--backfill")
+        assert (code, "0 s" in said) == (0, True)
+
+
+@pytest.mark.asyncio
+async def test_creates_that_tell_whom_they_find_are_in_the_range(database: str, tmp_path: Path) -> None:
+    destination = {**DM_CHAMP, "settings": {**DM_CHAMP["settings"], "duplicates": "refused"}, "attempts": 2}
+    async with people(database, tmp_path / "config", {"dm_champ": destination}, ("dm_champ",)) as here:
+        await here.add(range(1, 7), tags=["vip", "new"])
+        seeds = [Seed({"phoneNumber": f"+49151{number:07}", "firstName": "Other"}, ()) for number in (1, 2)]
+        here.sandbox.twin("dm_champ").seed(seeds, 0.0)
+        planned, report = await here.plan("dm_champ"), await here.run("dm_champ")
+        assert planned.requests == 6 * (1 + 2)
+        assert planned.requests_least <= report.requests <= planned.requests_most
+        assert report.exit_code == 0
+
+
+@pytest.mark.asyncio
+async def test_what_an_exchange_looks_up_for_itself_is_counted(database: str, tmp_path: Path) -> None:
+    fields = {**CHARTMOGUL["fields"], "customer_external_id": {"from": "company", "default": CUSTOMER}}
+    del fields["customer_uuid"]
+    settings = {**CHARTMOGUL["settings"], "customer_by": "customer_external_id"}
+    destination = {**CHARTMOGUL, "fields": fields, "settings": settings}
+    async with people(database, tmp_path / "config", {"chartmogul": destination}, ("chartmogul",)) as here:
+        await here.add(range(1, 5))
+        planned, report = await here.plan("chartmogul"), await here.run("chartmogul")
+        assert (report.exit_code, report.requests, planned.requests) == (0, 4 * 3, 4 * 3)
