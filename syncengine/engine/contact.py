@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -71,12 +72,17 @@ class ContactSync:
         self._recorder = recorder
         self._stopping = stopping
         self._consent = consent
+        self._answers = itertools.count(1)
 
     async def sync(self, job: Job) -> Ending:
         """The contact's turn, to its end. Raises StorageError and LeaseLost only."""
         turn = Turn(job, job.state.known, Meter(self._consent.about(job) if self._consent else None))
         if self._stopping.is_set():
             return self._deferred(turn, "stopped", AccountStopped("the run was stopped before this contact's turn"))
+        ending = await self._end_of(turn)
+        return replace(ending, answered=turn.answered)
+
+    async def _end_of(self, turn: Turn) -> Ending:
         try:
             return await self._take(turn)
         except (RequestFailed, AccountStopped, ContactSuppressed) as error:
@@ -215,6 +221,7 @@ class ContactSync:
             return visible(exchange) if created(turn.actions) else exchange
 
         answer = await self._retrier.run(make, turn.meter, repeatable=repeatable)
+        turn.answered = next(self._answers)
         if isinstance(answer, Exists) and turn.meter.lost:  # maybe by that very try, and its tags are ours
             turn.known = replace(turn.known, pending=settle.remaining((call,), age=0.0))
         return answer

@@ -25,7 +25,7 @@ class Judge:
         self._emit = emit
         self._stop = stop
         self._rows = Rows()
-        self._held: list[tuple[int, Record]] = []
+        self._held: list[tuple[int, Ending]] = []
         self._outage = Outage()
 
     def note(self, batch: int, ending: Ending) -> None:
@@ -39,13 +39,13 @@ class Judge:
             self._outage.end()
         if ending.refused:
             if outcome.actions and not self._rows.accepted:
-                self._believe()
-            self._held.append((batch, record))
+                self._believe(ending.answered)
+            self._held.append((batch, ending))
             if self._rows.refuse(outcome.code, ending.weight):
                 self._acquit()
             return
         if outcome.actions:
-            self._believe()
+            self._believe(ending.answered)
         self._emit(batch, record)
 
     def release(self) -> None:
@@ -54,20 +54,29 @@ class Judge:
             self._acquit()
         self._emit_held()
 
-    def _believe(self) -> None:
-        """Somebody was accepted: the refusals before are the contacts' own."""
+    def _believe(self, answered: int) -> None:
+        """Somebody was accepted: the refusals that the vendor answered with before are the contacts' own.
+
+        Contacts end in another order than they were answered in: who is accepted has more to be written down. A
+        refusal that was answered after the acceptance is the vendor's newer word.
+        """
+        newer = [(batch, ending) for batch, ending in self._held if ending.answered > answered]
+        self._held = [(batch, ending) for batch, ending in self._held if ending.answered <= answered]
         self._rows.accept()
         self._emit_held()
+        self._held = newer
+        for _, ending in newer:
+            self._rows.refuse(ending.record.outcome.code if ending.record.outcome else "", ending.weight)
 
     def _emit_held(self) -> None:
         held, self._held = self._held, []
-        for batch, record in held:
-            self._emit(batch, record)
+        for batch, ending in held:
+            self._emit(batch, ending.record)
 
     def _acquit(self) -> None:
-        last = self._held[-1][1]
+        last = self._held[-1][1].record
         self._stop(_changed(last, len(self._held)) if self._rows.accepted else _misconfigured(last, len(self._held)))
-        self._held = [(batch, _acquitted(record)) for batch, record in self._held]
+        self._held = [(batch, replace(ending, record=_acquitted(ending.record))) for batch, ending in self._held]
         self._emit_held()
 
 

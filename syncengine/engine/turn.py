@@ -31,6 +31,8 @@ class Ending:
     """For whom the contact waits, where another one holds its match key."""
     wait: float = 0.0
     """Seconds until the vendor, which has just created it, will let it be written to."""
+    answered: int = 0
+    """The place of the vendor's last answer about it among all answers of the run; 0: there was none."""
 
 
 @dataclass(slots=True)
@@ -43,5 +45,6 @@ class Turn:
     actions: tuple[Action, ...] = ()
     dropped: tuple[Unsupported, ...] = ()
     receipt: str = ""
+    answered: int = 0
     moved: bool = False
     """Its contact at the vendor turned out to be another one than the known one."""

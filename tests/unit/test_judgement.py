@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import pytest
@@ -129,17 +130,19 @@ class Watched:
     def __init__(self) -> None:
         self.told: list[tuple[int, Record]] = []
         self.stopped: list[AccountStopped] = []
+        self._answers = itertools.count(1)
         self.judge = Judge(lambda batch, record: self.told.append((batch, record)), self.stopped.append)
 
     def refuse(self, numbers: Iterable[int], code: str = "http_403", actions: tuple[Action, ...] = ()) -> None:
         for number in numbers:
             outcome = ContactOutcome(OutcomeKind.REJECTED, actions, 1, code, f"said of {number}", 403)
             record = Record(str(number), Known(), Status.REJECTED, None, 1, THIS, outcome)
-            self.judge.note(number, Ending(record, refused=True, weight=1))
+            self.judge.note(number, Ending(record, refused=True, weight=1, answered=next(self._answers)))
 
-    def accept(self, number: int) -> None:
+    def accept(self, number: int, *, answered: int | None = None) -> None:
         outcome = ContactOutcome(OutcomeKind.APPLIED, (Action.UPDATE,), 1)
-        self.judge.note(number, Ending(Record(str(number), Known(), Status.SYNCED, THIS, outcome=outcome)))
+        record = Record(str(number), Known(), Status.SYNCED, THIS, outcome=outcome)
+        self.judge.note(number, Ending(record, answered=next(self._answers) if answered is None else answered))
 
     def fail(self, number: int, status: int | None) -> None:
         outcome = ContactOutcome(OutcomeKind.DEFERRED, (), 1, "unreachable", f"said of {number}", status)
@@ -172,6 +175,27 @@ def test_refusals_wait_for_an_acceptance_also_in_mid_run() -> None:
     watched.judge.release()
     assert watched.out["5"] == ("rejected", 1)
     assert not watched.stopped
+
+
+def test_an_acceptance_says_nothing_about_refusals_that_were_answered_after_it() -> None:
+    watched = Watched()
+    watched.accept(1)  # the first answer
+    watched.refuse([2, 3])  # the second and the third
+    watched.accept(4, answered=2)
+    assert watched.out.keys() == {"1", "2", "4"}
+    watched.accept(5)
+    assert watched.out["3"] == ("rejected", 1)
+
+
+def test_who_ends_late_does_not_interrupt_a_row() -> None:
+    watched = Watched()
+    watched.accept(1)
+    watched.refuse(range(2, 2 + IN_A_ROW - 1))
+    watched.accept(90, answered=1)
+    assert not watched.stopped
+    watched.refuse([91])
+    assert "20 contacts in a row were refused after others had been accepted" in watched.why
+    assert {ending for number, ending in watched.out.items() if number not in ("1", "90")} == {("deferred", 0)}
 
 
 def test_a_row_in_mid_run_halts_and_acquits_those_in_it_and_those_under_way() -> None:
