@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -20,8 +21,8 @@ from syncengine.model.http import Exchange
 from syncengine.ports import Sender
 
 T = TypeVar("T")
-_FLOOR, _LONGEST_FLOOR = 0.1, 1.0
-"""Seconds waited at least after a refusal for the rate limit, doubled each time up to the second: a vendor that asks
+_FLOOR, _LONGEST_FLOOR = 0.1, 0.5
+"""Seconds waited at least after a refusal for the rate limit, doubled each time up to the second of the two: a vendor that asks
 for no wait at all, again and again, is not asked again at once."""
 
 
@@ -74,6 +75,10 @@ class Retrier:
         self._pacing = pacing
         self._patience = patience
         self._random = random
+        self._refusals = 0
+        """Refusals for the rate limit since somebody was answered; those of one moment count once."""
+        self._waits_until = 0.0
+        """The loop's time until which the last of them is waited out."""
 
     async def run(self, make: Callable[[], Exchange[T]], meter: Meter, *, repeatable: bool) -> T:
         """The exchange's result.
@@ -112,6 +117,7 @@ class Retrier:
                     ) from None
                 await self._pacing.rest(self._backoff(failures))
             else:
+                self._refusals = 0
                 self._pacing.prove()
                 return result
 
@@ -120,12 +126,18 @@ class Retrier:
         self._pacing.scheduled()
 
     def _wait_for_limit(self, error: VendorThrottled, times: int, meter: Meter) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._waits_until:
+            self._refusals += 1
+        times = max(times, self._refusals)
         halted = self._too_long(error, times)
         if halted is not None:
             self._pacing.stop(halted)
             _tell_doubt(halted, meter)
             raise halted from None
-        self._pacing.pause(self._asked(error, times))
+        wait = self._asked(error, times)
+        self._waits_until = max(self._waits_until, now + wait)
+        self._pacing.pause(wait)
 
     def _asked(self, error: VendorThrottled, times: int) -> float:
         if error.retry_after is not None:

@@ -132,7 +132,7 @@ def test_a_wait_the_vendor_asks_for_is_the_accounts_and_no_failure(asked: float)
 
 @pytest.mark.parametrize(
     ("asked", "waits"),
-    [(0.0, (0.1, 0.2, 0.4, 0.8, 1.0, 1.0)), (-5.0, (0.1, 0.2, 0.4, 0.8, 1.0, 1.0)), (0.5, (0.5, 0.5, 0.5, 0.8, 1.0))],
+    [(0.0, (0.1, 0.2, 0.4, 0.5, 0.5)), (-5.0, (0.1, 0.2, 0.4, 0.5, 0.5)), (0.3, (0.3, 0.3, 0.4, 0.5))],
 )
 def test_a_vendor_that_asks_for_no_wait_again_and_again_is_not_asked_again_at_once(
     asked: float, waits: tuple[float, ...]
@@ -211,3 +211,16 @@ def test_behind_a_lost_write_of_what_was_read_the_next_call_waits_till_it_cannot
     seen: list[VendorUnavailable] = []
     run(twice())
     assert vendor.told == told
+
+
+def test_a_limit_that_is_never_free_halts_the_account_after_as_many_waits_whoever_waits_them_out() -> None:
+    vendor = Vendor([throttled(0.0)] * 100)
+
+    async def side_by_side() -> None:
+        retrier = Retrier(vendor, vendor, Patience(throttles=12), Random(1))
+        turns = [retrier.run(exchange, Meter(), repeatable=True) for _ in range(8)]
+        await asyncio.gather(*turns, return_exceptions=True)
+
+    run(side_by_side())
+    refusals = vendor.sent[: vendor.told.index("stop: limits") + 1]
+    assert len(set(refusals)) == 13
