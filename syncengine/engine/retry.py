@@ -21,9 +21,10 @@ from syncengine.model.http import Exchange
 from syncengine.ports import Sender
 
 T = TypeVar("T")
+_FOR_EVER = 10 * 365 * 86400.0
 _FLOOR, _LONGEST_FLOOR = 0.1, 0.5
-"""Seconds waited at least after a refusal for the rate limit, doubled each time up to the second of the two: a vendor that asks
-for no wait at all, again and again, is not asked again at once."""
+"""Seconds waited at least after a refusal for the rate limit: the first, doubled each time up to
+the second. A vendor that asks for no wait at all, again and again, is not asked again at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ class Retrier:
         wait = self._asked(error, times)
         if wait > self._patience.max_wait:
             return VendorHalted(
-                f"{error}: the vendor asks to wait {wait:.0f} s, longer than max_wait "
+                f"{error}: the vendor asks to wait {_in_words(wait)}, longer than max_wait "
                 f"({self._patience.max_wait:.0f} s); the next run goes on",
                 setting="max_wait",
             )
@@ -163,6 +164,10 @@ class Retrier:
 
     def _backoff(self, failures: int) -> float:
         return self._random.uniform(0, min(self._patience.most, self._patience.base * 2**failures))
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < _FOR_EVER else "for ever"
 
 
 def _tell_doubt(error: Exception, meter: Meter) -> None:

@@ -95,7 +95,11 @@ def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[
     for name, value in asked.items():
         if name in remote.fields:
             theirs = remote.fields[name]
-            fields[name] = value if same(name, value, theirs) else theirs
+            if same(name, value, theirs):
+                fields[name] = value
+            elif is_storable(theirs):
+                fields[name] = theirs
+            # What cannot be kept is as good as not known: ours is sent.
     lists = {
         name: value
         for name, value in (pending.fields if pending else {}).items()
@@ -110,6 +114,19 @@ def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[
         found_tags=remote.tags - mine,
         pending=Pending(fields=lists) if lists else None,
     )
+
+
+def is_storable(value: Json) -> bool:
+    """Whether Postgres can hold a value that a vendor shows: no text in it has a NUL."""
+    match value:
+        case str():
+            return "\0" not in value
+        case dict():
+            return all(is_storable(part) for item in value.items() for part in item)
+        case list():
+            return all(map(is_storable, value))
+        case _:
+            return True
 
 
 def inherit(known: Known, tags: frozenset[str], lists: frozenset[str] = frozenset()) -> Known:

@@ -39,6 +39,7 @@ from syncengine.vendors.kit import (
     shaped,
     text,
 )
+from syncengine.vendors.kit.words import cleaned
 
 _IDENTITY = "external_reference_id"
 _SCALARS = ("first_name", "middle_name", "last_name", "external_channel_reference_id")
@@ -99,7 +100,7 @@ class _Scheduled(Shape):
     def job(self) -> str:
         """Its id, which is always the same, it seems; but some name there has to be."""
         told = self.data[0] if isinstance(self.data, list) else self.data
-        return text(told.get("jobId") or "a job without a name")
+        return cleaned(text(told.get("jobId")), ()) or "a job without a name"
 
 
 class Charles:
