@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -44,6 +45,20 @@ class DestinationConfig:
     secrets: frozenset[str] = field(repr=False)
     short_secrets: tuple[str, ...]
     """Settings whose secret is too short to be recognised in a message."""
+
+    @property
+    def credentials(self) -> str | None:
+        """What the vendor knows the account by, however its address is written; None where there is no secret.
+
+        On this machine are no vendors but stand-ins, which take everybody's key: there the address counts, too.
+        """
+        if not self.secrets:
+            return None
+        parts = [self.vendor.name, *sorted(self.secrets)]
+        if rules.is_loopback(self.base_url):
+            address = urlsplit(self.base_url)
+            parts += [str(address.port), address.path]
+        return "\n".join(parts)
 
     def place(self, key: str) -> str:
         """A key of its file, for messages."""

@@ -72,7 +72,7 @@ def _of_form(name: str, item: FieldModel, where: str) -> Iterator[Problem]:
 
 def of_address(options: DestinationFile, base_url: str, where: str) -> Iterator[Problem]:
     """Keys and contacts do not go unencrypted to another machine unnoticed."""
-    if urlsplit(base_url).scheme == "http" and not options.allow_http and not _is_loopback(base_url):
+    if urlsplit(base_url).scheme == "http" and not options.allow_http and not is_loopback(base_url):
         yield Problem(
             f"{where}: settings.base_url",
             "sends keys and contacts unencrypted; use https, or say allow_http: true if that is meant",
@@ -160,9 +160,8 @@ def among(destinations: Sequence[DestinationConfig]) -> Iterator[tuple[Destinati
     by_credentials: dict[object, DestinationConfig] = {}
     by_account: dict[str, DestinationConfig] = {}
     for destination in destinations:
-        credentials = (destination.vendor.name, destination.base_url, destination.secrets)
-        other = by_credentials.setdefault(credentials, destination)
-        if destination.secrets and other.account != destination.account:
+        other = by_credentials.setdefault(destination.credentials, destination)
+        if destination.credentials and other.account != destination.account:
             what = (
                 f"has the same credentials as {other.file.name}, and the vendor counts their requests together: write "
                 f"account: {other.account} in both files"
@@ -260,7 +259,8 @@ def _writes(capabilities: Capabilities) -> list[Write]:
     return [write for write in every if write]
 
 
-def _is_loopback(base_url: str) -> bool:
+def is_loopback(base_url: str) -> bool:
+    """Whether the address is this machine."""
     host = urlsplit(base_url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

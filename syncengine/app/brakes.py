@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from syncengine.app.databases import Databases
 from syncengine.app.request import Request
@@ -13,6 +14,7 @@ from syncengine.model.work import Scope
 from syncengine.planning.brakes import EMPTY_SOURCE, Allowance, Allowances, Brake, grown, of_scope, of_survey
 from syncengine.planning.survey import Survey
 from syncengine.storage.runs import Identity, holders, remembered
+from syncengine.vendors.kit.settings import normal_address
 
 
 def identity_of(destination: DestinationConfig) -> Identity:
@@ -30,6 +32,8 @@ def identity_of(destination: DestinationConfig) -> Identity:
 async def refuse_changes(destination: DestinationConfig, databases: Databases, request: Request) -> None:
     """Raise BrakeApplied when the destination is not the one remembered, and that was not accepted."""
     before = await remembered(databases.state, destination.name)
+    if before is not None:
+        before = replace(before, base_url=normal_address(before.base_url))  # an older version kept it as it was written
     changes = identity_of(destination).changes(before) if before else {}
     refused = {name: pair for name, pair in changes.items() if name not in request.accept}
     if not refused:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from syncengine.app.accounts import paced_as
 from syncengine.app.brakes import refuse_changes
+from syncengine.app.credentials import refuse_second_name, second_names
 from syncengine.app.databases import Databases, look_at, opened, state_description
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
@@ -36,7 +37,7 @@ async def check(config: Config) -> list[Check]:
         for destination in config.destinations:
             if databases:
                 checks += await _source(destination, databases)
-                checks += await _remembered(destination, databases)
+                checks += await _remembered(config, destination, databases)
             checks.append(await _credentials(destination))
             checks += _worth_knowing(destination)
     return checks
@@ -141,8 +142,9 @@ def _of_rows(destination: DestinationConfig, source: Source, counts: Counts) -> 
         yield Check(area, True, what, note=True)
 
 
-async def _remembered(destination: DestinationConfig, databases: Databases) -> list[Check]:
+async def _remembered(config: Config, destination: DestinationConfig, databases: Databases) -> list[Check]:
     try:
+        refuse_second_name(destination, await second_names(config, databases))
         await refuse_changes(destination, databases, Request())
     except SyncEngineError as error:
         return [Check(f"{destination.name}: identity", False, str(error))]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from syncengine.app.asking import task_of
 from syncengine.app.brakes import brake_on_survey, refuse_changes
 from syncengine.app.candidates import Candidates, cut
+from syncengine.app.credentials import refuse_second_name, second_names
 from syncengine.app.databases import Databases, look_at, opened
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
@@ -109,6 +110,7 @@ async def _plan(
     forecast = _Forecast(destination, await _prices(config, destination, databases))
     try:
         forecast.standing = await number_standing(databases.state, destination.name)
+        refuse_second_name(destination, await second_names(config, databases))
         await refuse_changes(destination, databases, request)
         source = await look_at(destination, databases.source(destination))
         numbered = source.kind is KeyKind.NUMBER

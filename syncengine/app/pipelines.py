@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from syncengine.app.accounts import Account, by_account, held
 from syncengine.app.containment import broken_off, contained
+from syncengine.app.credentials import keep_names, refuse_second_name
 from syncengine.app.databases import Databases
 from syncengine.config import Config, DestinationConfig
 from syncengine.errors import CutShort, LeaseLost, SyncEngineError, Unforeseen
@@ -31,9 +32,12 @@ async def side_by_side(
     """
     done: dict[str, T] = {}
     stopped = stop or asyncio.Event()
+    others = await keep_names(config, databases)
 
     async def pipeline(account: str, members: Sequence[DestinationConfig]) -> None:
         try:
+            for destination in members:
+                refuse_second_name(destination, others)
             async with held(account, members, databases, config.engine.lease_ttl, stopped) as mine:
                 for destination in members:
                     before = mine.pacing.requests

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
+import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, ClassVar, Literal, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -27,6 +30,8 @@ SHORTEST_SECRET = 8
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.ASCII)
 
+_IN_PATHS = "/%!$&'()*+,;=:@~"
+
 
 def _seconds(value: Json) -> float:
     if isinstance(value, str) and (found := _DURATION.fullmatch(value.strip())):
@@ -37,17 +42,61 @@ def _seconds(value: Json) -> float:
 
 
 def _base_url(value: str) -> str:
-    url = value.strip().rstrip("/")
+    url = value.strip()
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        normal = _normal(parts)
     except ValueError:
         usable = False
-    if not usable or re.search(r"\s", url):
+    if not usable or re.search(r"[\s\\]", url) or not url.isprintable():
         raise ValueError("must be an address that starts with http:// or https://")
-    if parts.username is not None or parts.query or parts.fragment:
+    if "@" in parts.netloc or "?" in url or "#" in url:
         raise ValueError("must be a plain address: no user, no ?query, no #fragment")
-    return url
+    return normal
+
+
+def normal_address(url: str) -> str:
+    """An address in its one spelling: two of one address would be two accounts. As it is where it cannot be read."""
+    try:
+        return _normal(urlsplit(url))
+    except ValueError:
+        return url
+
+
+def _normal(parts: SplitResult) -> str:
+    host, port = _host(parts.hostname or ""), parts.port
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    place = host if port in (None, usual) else f"{host}:{port}"
+    return f"{parts.scheme}://{place}{_path(parts.path)}"
+
+
+def _host(name: str) -> str:
+    """A host in small ASCII letters, a number in its usual form. Raises ValueError for what cannot be a host."""
+    if ":" in name:
+        return f"[{ipaddress.ip_address(name).compressed}]"
+    ascii_name = name.encode("idna").decode().lower().rstrip(".")
+    if re.fullmatch(r"[0-9a-fx.]+", ascii_name):
+        with suppress(OSError):  # then it is a name that only looks like a number
+            return socket.inet_ntoa(socket.inet_aton(ascii_name))
+    return ascii_name
+
+
+def _path(path: str) -> str:
+    """A path without dot segments and without a slash at its end; escaped is what has to be, in capitals."""
+    plain = re.sub("%[0-9a-fA-F]{2}", _unescaped, path)
+    kept: list[str] = []
+    for segment in quote(plain, safe=_IN_PATHS).split("/"):
+        if segment == "..":
+            del kept[max(len(kept) - 1, 1) :]
+        elif segment != ".":
+            kept.append(segment)
+    return "/".join(kept).rstrip("/")
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    character = chr(int(found[0][1:], 16))
+    return character if re.fullmatch(r"[A-Za-z0-9._~-]", character) else found[0].upper()
 
 
 def _secret(value: SecretStr) -> SecretStr:
@@ -68,7 +117,7 @@ _WRITTEN_SECRET = WithJsonSchema({"type": "string", "pattern": r"^\$\{[A-Za-z_][
 Duration: TypeAlias = Annotated[float, BeforeValidator(_seconds), _WRITTEN_DURATION]
 """Seconds; written ``500ms``, ``2s``, ``1m``, ``1h``, ``1d``, or as a number of seconds."""
 BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]
-"""An http or https address without a slash at its end."""
+"""An http or https address in its one spelling, without a slash at its end."""
 Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret), _WRITTEN_SECRET]
 """A key or token that fits into a header; surrounding blanks (a file's last newline) are cut off."""
 ClearWith: TypeAlias = Literal["empty", "null", "nothing"]

@@ -1,0 +1,47 @@
+"""One key at a vendor is one account, in every configuration that shares the state: its limit counts once."""
+
+from __future__ import annotations
+
+from syncengine.app.databases import Databases
+from syncengine.config import Config, DestinationConfig
+from syncengine.errors import BrakeApplied
+from syncengine.storage import credentials as store
+from syncengine.storage.credentials import Named
+
+
+async def second_names(config: Config, databases: Databases) -> dict[str, Named]:
+    """Return the accounts whose credentials are known under another name, with that name. Changes nothing."""
+    known = await store.known_names(databases.state, _credentials(config))
+    return store.second_names(known, _accounts(config), _names(config))
+
+
+async def keep_names(config: Config, databases: Databases) -> dict[str, Named]:
+    """Note by which credentials each account is known; return those that are known under another name."""
+    return await store.keep_names(databases.state, _credentials(config), _names(config))
+
+
+def refuse_second_name(destination: DestinationConfig, others: dict[str, Named]) -> None:
+    """Raise BrakeApplied where the destination's account is another one by name alone."""
+    named = others.get(destination.account)
+    if named is None:
+        return
+    whose = f" of {', '.join(named.destinations)}" if named.destinations else ""
+    raise BrakeApplied(
+        "account",
+        f'{destination.place("account")}: the state knows these credentials as account "{named.account}"{whose}, and '
+        "the vendor counts their requests together, so nothing was sent under another name. Write account: "
+        f"{named.account} here, or use a key of its own",
+    )
+
+
+def _credentials(config: Config) -> dict[str, str]:
+    given = {destination.account: destination.credentials for destination in config.destinations}
+    return {account: credentials for account, credentials in given.items() if credentials is not None}
+
+
+def _accounts(config: Config) -> frozenset[str]:
+    return frozenset(_credentials(config))
+
+
+def _names(config: Config) -> frozenset[str]:
+    return frozenset(destination.name for destination in config.destinations)

@@ -1,0 +1,72 @@
+"""By which credentials the state knows an account: salted hashes, never the credentials."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from syncengine.storage.connect import Connection, Pool, transaction
+from syncengine.storage.failures import storage_errors
+from syncengine.storage.statements import statements
+
+_SQL = statements("credentials")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The account under which credentials are known."""
+
+    account: str
+    destinations: tuple[str, ...]
+    """Those that are remembered for it."""
+
+
+async def known_names(pool: Pool, credentials: Mapping[str, str]) -> dict[str, Named]:
+    """Return under which name the credentials of each account are known; accounts with new ones are left out."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            return await _known(connection, await _hashed(connection, credentials))
+
+
+async def keep_names(pool: Pool, credentials: Mapping[str, str], configured: frozenset[str]) -> dict[str, Named]:
+    """Note the credentials of accounts; return those that are known under another name, of which nothing is noted.
+
+    A name is another one unless it is among these accounts, whose keys may have changed places, or all destinations
+    that are remembered for it are ``configured`` under other names now.
+    """
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection):
+            await connection.execute(_SQL["one_at_a_time"])
+            hashes = await _hashed(connection, credentials)
+            known = await _known(connection, hashes)
+            others = second_names(known, frozenset(credentials), configured)
+            kept = {account: key_hash for account, key_hash in hashes.items() if account not in others}
+            former = {known[account].account for account in kept if account in known}
+            await connection.execute(_SQL["let_go"], sorted(former | kept.keys()))
+            await connection.execute(_SQL["keep"], list(kept), list(kept.values()))
+    return others
+
+
+def second_names(known: Mapping[str, Named], accounts: frozenset[str], configured: frozenset[str]) -> dict[str, Named]:
+    """Return the accounts whose credentials are somebody else's, with whose."""
+
+    def is_another(account: str, named: Named) -> bool:
+        if named.account == account or named.account in accounts:
+            return False
+        is_renamed = bool(named.destinations) and configured.issuperset(named.destinations)
+        return not is_renamed
+
+    return {account: named for account, named in known.items() if is_another(account, named)}
+
+
+async def _hashed(connection: Connection, credentials: Mapping[str, str]) -> dict[str, bytes]:
+    salt: bytes = await connection.fetchval(_SQL["salt"])
+    return {account: hmac.digest(salt, text.encode(), hashlib.sha256) for account, text in credentials.items()}
+
+
+async def _known(connection: Connection, hashes: Mapping[str, bytes]) -> dict[str, Named]:
+    rows = await connection.fetch(_SQL["known"], list(hashes.values()))
+    named = {row["key_hash"]: Named(row["account"], tuple(row["destinations"])) for row in rows}
+    return {account: named[key_hash] for account, key_hash in hashes.items() if key_hash in named}

@@ -1,0 +1,25 @@
+-- name: salt
+SELECT salt FROM syncengine.sync_salt
+
+-- name: one_at_a_time
+-- Two runs that bring the same key under two names at the same moment: neither would see the other.
+SELECT pg_advisory_xact_lock(hashtextextended('syncengine credentials', 0))
+
+-- name: known
+-- The accounts that are known by these keys, each with the destinations that are remembered for it.
+SELECT c.account, c.key_hash,
+       coalesce(array_agg(d.destination ORDER BY d.destination) FILTER (WHERE d.destination IS NOT NULL), '{}')
+           AS destinations
+FROM syncengine.sync_credentials AS c
+LEFT JOIN syncengine.sync_destination AS d ON d.account = c.account
+WHERE c.key_hash = ANY ($1::bytea[])
+GROUP BY c.account, c.key_hash
+
+-- name: let_go
+-- Of accounts that have other keys now, and of names that are not used any more.
+DELETE FROM syncengine.sync_credentials WHERE account = ANY ($1::text[])
+
+-- name: keep
+INSERT INTO syncengine.sync_credentials (account, key_hash)
+SELECT account, key_hash FROM unnest($1::text[], $2::bytea[]) AS t (account, key_hash)
+ORDER BY account

@@ -1,0 +1,112 @@
+"""One key is one account, whatever it is called: its limit counts once, in every configuration over one state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncengine import app
+from syncengine.config import load_config
+from tests.people import RESPOND_IO, People, people
+
+_SPELLINGS = {
+    "as it is": lambda url: url,
+    "another name of this machine": lambda url: url.replace("127.0.0.1", "localhost"),
+    "capitals and a slash": lambda url: url.replace("http", "HTTP") + "/",
+    "dot segments and escapes": lambda url: url.replace("respond_io", "%72espond_io/./x/.."),
+}
+
+
+def _other(here: People, folder: Path, name: str, **keys: Any) -> People:
+    """Another configuration over the same state."""
+    (folder / "destinations").mkdir(parents=True, exist_ok=True)
+    there = People(folder / "syncengine.yaml", here.source, here.sandbox, dict(here.environ), {})
+    there.configure_engine(**here.engine)
+    there.configure(name, **{**RESPOND_IO, **keys})
+    return there
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("spelled", _SPELLINGS.values(), ids=_SPELLINGS.keys())
+async def test_another_name_for_one_key_is_refused_by_name(database: str, tmp_path: Path, spelled: Any) -> None:
+    async with people(database, tmp_path / "one", {"respond_io": RESPOND_IO}) as here:
+        await here.add([1])
+        assert (await here.run("respond_io")).status == "done"
+        sent = here.requests("respond_io")
+        there = _other(here, tmp_path / "two", "second")
+        there.environ["RESPOND_IO_URL"] = spelled(here.environ["RESPOND_IO_URL"])
+        said = (
+            'destinations/second.yaml: account: the state knows these credentials as account "respond_io" of '
+            "respond_io, and the vendor counts their requests together, so nothing was sent under another name. Write "
+            "account: respond_io here, or use a key of its own"
+        )
+        for verb, refused in (("check", 2), ("plan", 2), ("run", 2), ("verify", 2), ("adopt", 2)):
+            code, told = await there.command(verb)
+            assert (code, said in told) == (refused, True), (verb, told)
+            if verb != "check":  # which asks whether the credentials are good
+                assert here.requests("respond_io") <= sent + 1
+        there.configure("second", account="respond_io")
+        report = await there.run("second")
+        assert report.status != "refused", report.error
+
+
+@pytest.mark.asyncio
+async def test_a_key_may_change_and_change_places(database: str, tmp_path: Path) -> None:
+    both = {name: {**RESPOND_IO, "account": name, "settings": _settings(name)} for name in ("one", "two")}
+    async with people(database, tmp_path, both) as here:
+        here.environ |= {"ONE": "sandbox-token", "TWO": "another-token"}
+        assert {report.status for report in (await here.runs()).values()} <= {"done", "halted", "incomplete"}
+        here.environ |= {"ONE": "another-token", "TWO": "sandbox-token"}
+        assert "refused" not in {report.status for report in (await here.runs()).values()}
+        here.environ["ONE"] = "a-third-token"
+        assert (await here.run("one")).status != "refused"
+        # The key that nobody uses any more is anybody's.
+        there = _other(here, tmp_path / "elsewhere", "third", settings=_settings("one"))
+        there.environ["ONE"] = "another-token"
+        assert (await there.run("third")).status != "refused"
+        # And the one that was changed to is not.
+        there = _other(here, tmp_path / "elsewhere", "third", settings=_settings("one"))
+        report = await there.run("third")
+        assert report.status == "refused"
+        assert 'as account "one" of one' in str(report.error)
+
+
+@pytest.mark.asyncio
+async def test_an_account_may_get_another_name(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
+        await here.add([1])
+        assert (await here.run("respond_io")).status == "done"
+        here.configure("respond_io", account="main")
+        refused = await here.run("respond_io")
+        assert "--accept account" in str(refused.error)
+        assert (await here.run("respond_io", accept=frozenset({"account"}))).status == "done"
+        names = await here.source.fetch("SELECT account FROM syncengine.sync_credentials")
+        assert [row["account"] for row in names] == ["main"]
+
+
+@pytest.mark.asyncio
+async def test_a_key_of_a_few_characters_is_refused_by_check(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
+        here.environ["RESPOND_IO_TOKEN"] = "token12"
+        code, said = await here.command("check")
+        assert code == 2
+        assert "respond_io.yaml: settings.token: is shorter than 8 characters" in said
+        assert "token12" not in said
+
+
+@pytest.mark.asyncio
+async def test_an_address_that_was_remembered_in_another_spelling_is_the_same(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
+        await here.run("respond_io")
+        await here.source.execute(
+            "UPDATE syncengine.sync_destination SET base_url = upper(left(base_url, 4)) || substr(base_url, 5) || '/'"
+        )
+        config = load_config(here.file, here.environ)
+        (report,) = await app.run(config, (), app.Request())
+        assert (report.status, report.error) == ("done", None)
+
+
+def _settings(name: str) -> dict[str, str]:
+    return {**RESPOND_IO["settings"], "token": f"${{{name.upper()}}}"}
