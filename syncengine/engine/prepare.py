@@ -169,7 +169,12 @@ class Preparer:
     def _desired(self, row: SourceRow) -> Desired | Rejected:
         """What the row asks for; a row at which anything unforeseen happens is refused."""
         try:
-            return desire(row, self._task.mapping, self._capabilities.identity)
+            return desire(
+                row,
+                self._task.mapping,
+                self._capabilities.identity,
+                self._capabilities.accumulates,
+            )
         except SyncEngineError:
             raise
         except Exception as error:  # noqa: BLE001 - what is wrong with one row ends with its contact

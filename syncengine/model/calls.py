@@ -46,7 +46,7 @@ class Unsupported:
     code: str
     """``set_field``, ``change_field``, ``clear_field``, ``lower_opt_out``, ``add_tag``,
     ``remove_tag``, ``change_key``, ``delete``, ``join_list``, ``leave_list``,
-    ``field_dropped``, ``tag_dropped``: the vendor cannot express it.
+    ``field_not_shown``, ``tag_not_shown``: the vendor cannot express it.
     ``invalid_value``: the field is left alone, since the source's value is not in its form."""
     subject: str
     """The field's, the tag's or the list's name; never a field's value."""
@@ -72,7 +72,7 @@ class Applied:
     """The vendor's id as the answer tells it; None where the answer holds none. Only the answer to a create or an
     upsert gives a contact its id: in any other it says whether the right contact was meant."""
     dropped: tuple[Unsupported, ...] = ()
-    """What the vendor silently did not take, judged by its answer."""
+    """What the answer does not show, or shows otherwise than it was sent."""
     receipt: str = ""
     """What the vendor calls a job it will carry out later; empty: it is done."""
 

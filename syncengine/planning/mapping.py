@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from syncengine.model.calls import Rejected
+from syncengine.model.capabilities import matches
 from syncengine.model.contact import LISTS, Desired, MatchKey
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.http import Json
@@ -13,11 +14,17 @@ from syncengine.model.work import SourceRow, Unusable
 from syncengine.planning.normalise import NotNormal, normalise, text
 
 
-def desire(row: SourceRow, mapping: Mapping, identity: str | None) -> Desired | Rejected:
+def desire(
+    row: SourceRow,
+    mapping: Mapping,
+    identity: str | None,
+    several: tuple[str, ...] = (),
+) -> Desired | Rejected:
     """What the row asks for, or why it cannot be asked of anybody (a value that is not what its field needs).
 
     ``identity`` is the vendor's only identity where it has one (``Capabilities.identity``): its value is the first
-    match field, or the contact id.
+    match field, or the contact id. ``several`` are patterns of the fields that hold several values beside each other
+    (``Capabilities.accumulates``): of a list each item is one.
     """
     if row.refusal:
         return _invalid(row.refusal)
@@ -27,7 +34,11 @@ def desire(row: SourceRow, mapping: Mapping, identity: str | None) -> Desired | 
     refusal: Rejected | None = None
     for field in mapping.fields:
         try:
-            value = _value(values[field.column], field)
+            raw = values[field.column]
+            if isinstance(raw, list) and matches(field.field, several):
+                value = _values(raw, field)
+            else:
+                value = _value(raw, field)
         except NotNormal as error:
             if field.on_invalid is OnInvalid.REJECT:
                 return _invalid_value(field, error)
@@ -60,6 +71,14 @@ def _value(raw: Json, field: FieldMapping) -> Json:
     """A column's value in the field's form, or its default where there is none. Raises NotNormal."""
     value = normalise(raw, field)
     return field.default if value in (None, "") and field.default is not None else value
+
+
+def _values(raw: list[Json], field: FieldMapping) -> Json:
+    """Return the items of a list in the field's form. Raises NotNormal."""
+    if any(isinstance(each, list | dict) for each in raw):
+        raise NotNormal("holds a list in which not every item is a single value")
+    items = [normalise(each, field) for each in raw]
+    return [each for each in items if each not in (None, "")] or field.default
 
 
 def _invalid_value(field: FieldMapping, error: NotNormal) -> Rejected:

@@ -13,6 +13,7 @@ from syncengine.model.http import Json
 from syncengine.model.phone_email import phone_digits, phone_forms
 from syncengine.planning.normalise import text
 from syncengine.planning.plan import Plan
+from syncengine.planning.wishes import several
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,14 +277,14 @@ def learn(known: Known, call: Call, applied: Applied, capabilities: Capabilities
     if call.action is Action.DELETE:
         return Known()
     dropped = {item.subject for item in applied.dropped if item.code.startswith(("field", "clear"))}
-    lost_tags = {item.subject for item in applied.dropped if item.code == "tag_dropped"}
+    lost_tags = {item.subject for item in applied.dropped if item.code == "tag_not_shown"}
     fields = dict(known.fields)
     for name, value in call.fields.items():
         if name in dropped:
             continue
         if matches(name, capabilities.accumulates):
             held = list(fields.get(name) or [])
-            fields[name] = held if value in held else [*held, value]
+            fields[name] = [*held, *(each for each in several(value) if each not in held)]
         elif value is None:
             fields.pop(name, None)
         else:

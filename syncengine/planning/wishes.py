@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from syncengine.model.calls import Unsupported
@@ -16,6 +17,19 @@ EMPTY: tuple[Json, ...] = (None, "", [])
 def equal(ours: Json, theirs: Json) -> bool:
     """JSON equality: as Python's, but ``true`` is not 1."""
     return bool(ours == theirs) and isinstance(ours, bool) == isinstance(theirs, bool)
+
+
+def several(value: Json) -> list[Json]:
+    """Return the values that a field is to hold beside each other, each once."""
+    found: list[Json] = []
+    for each in value if isinstance(value, list) else [value]:
+        if each not in EMPTY and not _among(each, found):
+            found.append(each)
+    return found
+
+
+def _among(value: Json, values: Iterable[Json]) -> bool:
+    return any(equal(value, each) for each in values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +61,14 @@ def wishes(desired: Desired, known: Known, capabilities: Capabilities) -> Wishes
         doubtful = name in doubtful_fields
         if matches(name, capabilities.accumulates):
             held = known.fields.get(name) or []
+            asked = several(value)
             # What it was known to hold it still holds, whatever else may have been sent.
-            if value not in EMPTY and not any(equal(value, old) for old in held):
-                fields[name] = value
-            if any(not equal(value, old) for old in held):
-                stays.append(Unsupported("clear_field" if value in EMPTY else "change_field", name))
+            new = [each for each in asked if not _among(each, held)]
+            if new:
+                fields[name] = new if isinstance(value, list) else value
+            if not all(_among(old, asked) for old in held):
+                code = "change_field" if asked else "clear_field"
+                stays.append(Unsupported(code, name))
         elif value in EMPTY:
             if known.fields.get(name) not in EMPTY or doubtful:
                 fields[name] = value

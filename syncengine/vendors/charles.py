@@ -7,6 +7,7 @@ else. What charles does not know (undefined custom properties) it drops with a s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Annotated
 
@@ -30,13 +31,17 @@ from syncengine.vendors.kit import (
     check,
     external_id,
     judge,
+    not_as_wanted,
     nothing,
     refused,
     same_json,
     same_phone,
+    same_text,
+    same_time,
     segment,
     sent_values,
     shaped,
+    tags_not_taken,
     text,
 )
 from syncengine.vendors.kit.words import cleaned
@@ -46,6 +51,13 @@ _SCALARS = ("first_name", "middle_name", "last_name", "external_channel_referenc
 _LISTS = ("phone_numbers", "email_addresses")
 _PROPERTIES = "custom_properties"
 _KEY_REFUSED = dict.fromkeys((401, 403), "settings.api_key")
+
+
+_INACTIVE = Rejected(
+    "inactive",
+    "the vendor shows the person as deleted or inactive, so that it counts as not "
+    "written; is it being erased there? The next run tries again",
+)
 
 
 class Settings(VendorSettings):
@@ -72,11 +84,22 @@ def _no_null(value: Json) -> Json:
     return {} if value is None else value
 
 
-class _Entry(Shape):
+class _Standing(Shape):
+    """Whether a record is one that still counts."""
+
+    deleted: Json = None
+    active: Json = None
+
+    @property
+    def counts(self) -> bool:
+        return self.deleted is not True and self.active is not False
+
+
+class _Entry(_Standing):
     value: str | None = None
 
 
-class _Person(Shape):
+class _Person(_Standing):
     """The echo. What it leaves out says nothing about what charles holds."""
 
     id: Id
@@ -164,6 +187,8 @@ class Charles:
         if rejected := _refusal(request, reply, call):
             return rejected
         person = shaped(request, reply, _Upserted).data
+        if not person.counts:
+            return replace(_INACTIVE, status=reply.status)
         return Applied(person.id, tuple(self._dropped(call, person)))
 
     def _delete(self, call: Call) -> Exchange[Answer]:
@@ -192,8 +217,9 @@ class Charles:
             if head == _PROPERTIES and tail:
                 body.setdefault(head, {})[tail] = self._cleared if empty else value
             elif head in _LISTS and tail:
-                if not empty:
-                    body.setdefault(head, []).append({"type": tail, "value": text(value)})
+                entries = [{"type": tail, "value": text(each)} for each in _each(value)]
+                if entries:
+                    body.setdefault(head, []).extend(entries)
             elif name in _SCALARS:
                 body[name] = self._cleared if empty else text(value)
             else:
@@ -203,25 +229,37 @@ class Charles:
         return body
 
     def _dropped(self, call: Call, person: _Person) -> Iterator[Unsupported]:
-        """What the echo shows that charles did not do."""
+        """What the echo does not show, or shows otherwise."""
         for name, value in call.fields.items():
-            shown = self._shown(name, value, person)
-            if shown != value and _empty(shown) != _empty(value):
-                yield Unsupported("clear_field" if _empty(value) else "field_dropped", name)
+            head, tail = _split(name)
+            if head in _LISTS:
+                entries = person.phonenumbers if head == "phone_numbers" else person.emails
+                if entries is not None and not self._all_shown(name, value, entries):
+                    yield not_as_wanted(name, value, None)
+            elif head == _PROPERTIES and person.custom_properties is not None:
+                shown = person.custom_properties.get(tail)
+                if not self._echoes(name, value, shown):
+                    yield not_as_wanted(name, value, shown)
+            elif name in person.model_fields_set:
+                shown = getattr(person, name)
+                if not self._echoes(name, value, shown):
+                    yield not_as_wanted(name, value, shown)
         if person.tags is not None:
-            yield from (Unsupported("tag_dropped", tag) for tag in call.add_tags if tag not in person.tags)
+            yield from tags_not_taken(call.add_tags, person.tags)
 
-    def _shown(self, name: str, value: Json, person: _Person) -> Json:
-        """What the echo shows for a field; our own value where it does not show the field at all."""
-        head, tail = _split(name)
-        if head == _PROPERTIES:
-            properties = person.custom_properties
-            return value if properties is None else properties.get(tail)
-        if head in _LISTS:
-            entries = person.phonenumbers if head == "phone_numbers" else person.emails
-            held = entries is None or any(self.same(name, value, entry.value) for entry in entries)
-            return value if held else None
-        return getattr(person, name) if name in person.model_fields_set else value
+    def _all_shown(self, name: str, value: Json, entries: Sequence[_Entry]) -> bool:
+        held = [entry.value for entry in entries if entry.counts]
+        return all(any(self.same(name, each, one) for one in held) for each in _each(value))
+
+    def _echoes(self, name: str, ours: Json, shown: Json) -> bool:
+        """Whether the echo shows our value, in whatever form the vendor keeps it."""
+        return self.same(name, ours, shown) or same_text(ours, shown) or same_time(ours, shown)
+
+
+def _each(value: Json) -> list[Json]:
+    """The values of a field that holds several beside each other."""
+    values = value if isinstance(value, list) else [value]
+    return [each for each in values if not _empty(each)]
 
 
 def _empty(value: Json) -> bool:

@@ -6,6 +6,7 @@ object; one that is not defined there is dropped with a success, so the echo is 
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -31,9 +32,11 @@ from syncengine.vendors.kit import (
     external_id,
     judge,
     looked_up,
+    not_as_wanted,
     probed,
     refused,
     same_mailbox,
+    same_phone,
     same_text,
     same_time,
     segment,
@@ -224,10 +227,27 @@ class ChartMogul:
         return Applied(contact.uuid, dropped=tuple(self._dropped(call, contact)))
 
     def _dropped(self, call: Call, contact: _Contact) -> Iterator[Unsupported]:
-        """The custom attributes that are not in the echo."""
+        """What the echo does not show, or shows otherwise."""
+        plain = contact.model_extra or {}
         for name, value in call.fields.items():
-            if name.startswith(_CUSTOM) and value is not None and contact.custom.get(_tail(name)) is None:
-                yield Unsupported("field_dropped", name)
+            custom = name.startswith(_CUSTOM)
+            if name in _ONCE or not (custom or name in plain):
+                continue
+            shown = contact.custom.get(_tail(name)) if custom else plain[name]
+            if not self._echoes(name, value, shown):
+                yield not_as_wanted(name, value, shown)
+
+    def _echoes(self, name: str, ours: Json, shown: Json) -> bool:
+        """Whether the echo shows our value, in whatever form the vendor keeps it."""
+        match name:
+            case "email":
+                return text(ours).lower() == text(shown).lower()
+            case "phone":
+                return same_phone(ours, shown)
+            case "linked_in" | "twitter":
+                return _address(ours) == _address(shown)
+            case _:
+                return self.same(name, ours, shown) or _lines(ours) == _lines(shown)
 
     def _page(self, query: tuple[tuple[str, str], ...], cursor: str | None, sent: tuple[str, ...]) -> Exchange[Page]:
         following = (("cursor", cursor),) if cursor else ()
@@ -269,6 +289,17 @@ def _plain(name: str, value: Json) -> Json:
     if value is None:
         return None
     return whole_number(value) if name == _POSITION else text(value)
+
+
+def _lines(value: Json) -> list[str]:
+    """A text by its lines, whatever ends them."""
+    return [line.rstrip() for line in text(value).strip().splitlines()]
+
+
+def _address(value: Json) -> str:
+    """What tells two addresses of the web apart."""
+    address = text(value).strip().lower()
+    return re.sub(r"^[a-z]+://(www\.)?", "", address).rstrip("/")
 
 
 @cache

@@ -130,6 +130,15 @@ IN_DOUBT: dict[str, Row] = {
         "upsert by ref phones=2",
     ),
 }
+SEVERAL: dict[str, Row] = {
+    "each item of a list": (
+        ADDING,
+        there(phones=["1"]),
+        Wish({"phones": ["1", "2", "3", "2", None, ""]}),
+        "upsert by ref phones=['2', '3']",
+    ),
+    "none that is new": (ADDING, there(phones=["1", "2"]), Wish({"phones": ["2", "1"]}), ""),
+}
 BY_HELD_VALUE: dict[str, Row] = {
     "behind the create": (BY_PHONE, NEW, Wish({"phone": "1"}, "x"), "create phone=1; add_tags by phone=1 +x"),
     "under the new phone": (
@@ -157,7 +166,13 @@ BY_HELD_VALUE: dict[str, Row] = {
         "update a=1 phone=1; remove_tags by phone=1 -x",
     ),
 }
-TABLES = {"a newcomer": NEWCOMERS, "a change": CHANGES, "in doubt": IN_DOUBT, "by held value": BY_HELD_VALUE}
+TABLES = {
+    "a newcomer": NEWCOMERS,
+    "a change": CHANGES,
+    "in doubt": IN_DOUBT,
+    "several": SEVERAL,
+    "by held value": BY_HELD_VALUE,
+}
 
 
 @pytest.mark.parametrize(
@@ -171,6 +186,20 @@ def test_these_calls_and_nothing_unsupported(vendor: Capabilities, stands: Known
 
 
 UNSUPPORTED: dict[str, tuple[Capabilities, Known, Wish, str, str]] = {
+    "an item that stays": (
+        ADDING,
+        there(phones=["1", "2"]),
+        Wish({"phones": ["2"]}),
+        "",
+        "change_field phones",
+    ),
+    "items that stay": (
+        ADDING,
+        there(phones=["1"]),
+        Wish({"phones": []}),
+        "",
+        "clear_field phones",
+    ),
     "no clearing": (ADDING, there(a=1, b=1), Wish({"a": None, "b": 2}), "upsert by ref b=2", "clear_field a"),
     "no removing of tags": (ADDING, there("x y"), Wish(tags="y z"), "upsert by ref +z", "remove_tag x"),
     "no tags at all": (STAGED, NEW, Wish({"name": "I"}, "x"), "create name=I", "add_tag x"),

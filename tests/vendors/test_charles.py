@@ -143,3 +143,18 @@ def test_a_call_nobody_can_translate_is_our_mistake(call: Call, words: str) -> N
 )
 def test_same(field: str, ours: Json, theirs: Json, *, same: bool) -> None:
     assert charles().same(field, ours, theirs) is same
+
+
+def test_the_items_of_a_list_are_values_of_their_own() -> None:
+    phones: dict[str, Json] = {
+        "phone_numbers.mobile": ["+491", "+492"],
+        "phone_numbers.work": "+493",
+        "email_addresses.main": ["a@b.example"],
+    }
+    body = requested(charles().send(upsert(phones))).json
+    assert body["phone_numbers"] == [
+        {"type": "mobile", "value": "+491"},
+        {"type": "mobile", "value": "+492"},
+        {"type": "work", "value": "+493"},
+    ]
+    assert body["email_addresses"] == [{"type": "main", "value": "a@b.example"}]

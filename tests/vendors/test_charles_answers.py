@@ -28,7 +28,7 @@ from tests.vendors.of_charles import DELETE, ENVELOPE, KEY, PERSON, SCHEDULED, c
         (
             upsert({"phone_numbers.mobile": "+4915111223344"}),
             echo(phonenumbers=[{"type": "mobile", "value": "493012345"}]),
-            Applied(PERSON, (Unsupported("field_dropped", "phone_numbers.mobile"),)),
+            Applied(PERSON, (Unsupported("field_not_shown", "phone_numbers.mobile"),)),
         ),
         (
             upsert({"phone_numbers.mobile": "+4915111223344", "email_addresses.main": "ilse@example.org"}),
@@ -36,8 +36,8 @@ from tests.vendors.of_charles import DELETE, ENVELOPE, KEY, PERSON, SCHEDULED, c
             Applied(
                 PERSON,
                 (
-                    Unsupported("field_dropped", "phone_numbers.mobile"),
-                    Unsupported("field_dropped", "email_addresses.main"),
+                    Unsupported("field_not_shown", "phone_numbers.mobile"),
+                    Unsupported("field_not_shown", "email_addresses.main"),
                 ),
             ),
         ),
@@ -45,22 +45,68 @@ from tests.vendors.of_charles import DELETE, ENVELOPE, KEY, PERSON, SCHEDULED, c
         (
             upsert({"custom_properties.plan": "gold", "custom_properties.visits": 0, "custom_properties.vip": False}),
             echo(custom_properties={"visits": 0, "vip": False}),
-            Applied(PERSON, (Unsupported("field_dropped", "custom_properties.plan"),)),
+            Applied(PERSON, (Unsupported("field_not_shown", "custom_properties.plan"),)),
         ),
         (
             upsert({"custom_properties.plan": "gold"}),
             echo(custom_properties=None),
-            Applied(PERSON, (Unsupported("field_dropped", "custom_properties.plan"),)),
+            Applied(PERSON, (Unsupported("field_not_shown", "custom_properties.plan"),)),
         ),
         (
             upsert(tags=("newsletter", "vip")),
             echo(tags=["vip", "old"]),
-            Applied(PERSON, (Unsupported("tag_dropped", "newsletter"),)),
+            Applied(PERSON, (Unsupported("tag_not_shown", "newsletter"),)),
         ),
         (
             upsert({"first_name": "Ilse"}),
             echo(first_name=None),
-            Applied(PERSON, (Unsupported("field_dropped", "first_name"),)),
+            Applied(PERSON, (Unsupported("field_not_shown", "first_name"),)),
+        ),
+        # Another value than was sent.
+        (
+            upsert({"first_name": "Ilse", "custom_properties.plan": "gold"}),
+            echo(first_name="Else", custom_properties={"plan": "silver"}),
+            Applied(
+                PERSON,
+                (
+                    Unsupported("field_shown_otherwise", "first_name"),
+                    Unsupported("field_shown_otherwise", "custom_properties.plan"),
+                ),
+            ),
+        ),
+        # The same in the vendor's form.
+        (
+            upsert(
+                {
+                    "custom_properties.visits": 3,
+                    "custom_properties.vip": True,
+                    "custom_properties.since": "2025-03-02",
+                }
+            ),
+            echo(
+                custom_properties={
+                    "visits": "3",
+                    "vip": "true",
+                    "since": "2025-03-02T00:00:00.000Z",
+                }
+            ),
+            Applied(PERSON),
+        ),
+        # Several of one kind, of which one is shown as deleted.
+        (
+            upsert({"phone_numbers.mobile": ["+491", "+492"]}),
+            echo(phonenumbers=[{"value": "491"}, {"value": "492"}]),
+            Applied(PERSON),
+        ),
+        (
+            upsert({"phone_numbers.mobile": ["+491", "+492"]}),
+            echo(phonenumbers=[{"value": "491"}, {"value": "492", "deleted": True}]),
+            Applied(PERSON, (Unsupported("field_not_shown", "phone_numbers.mobile"),)),
+        ),
+        (
+            upsert({"email_addresses.main": "a@b.example"}),
+            echo(emails=[{"value": "a@b.example", "active": False}]),
+            Applied(PERSON, (Unsupported("field_not_shown", "email_addresses.main"),)),
         ),
         # An empty value that was not sent is only missing where the vendor still holds something.
         (upsert({"first_name": "", "last_name": ""}), echo(first_name=None, last_name=""), Applied(PERSON)),
@@ -152,3 +198,20 @@ def test_a_success_of_another_shape_is_unknown(call: Call, body: Json) -> None:
     with pytest.raises(VendorUnavailable) as failed:
         scripted(charles().send(call), answer(body))
     assert failed.value.maybe_applied
+
+
+@pytest.mark.parametrize("state", [{"deleted": True}, {"active": False}])
+def test_a_person_who_does_not_count_any_more_was_not_written_to(
+    state: dict[str, Json],
+) -> None:
+    written = echo(first_name="Ilse", **state)
+    _, result = scripted(charles().send(upsert({"first_name": "Ilse"})), written)
+    assert isinstance(result, Rejected)
+    assert (result.code, result.status) == ("inactive", 200)
+
+
+@pytest.mark.parametrize("state", [{"deleted": False, "active": True}, {"active": None}])
+def test_a_person_who_counts(state: dict[str, Json]) -> None:
+    written = echo(first_name="Ilse", **state)
+    _, result = scripted(charles().send(upsert({"first_name": "Ilse"})), written)
+    assert result == Applied(PERSON)

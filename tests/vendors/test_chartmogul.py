@@ -63,11 +63,58 @@ def test_a_number_goes_into_a_text_as_text_and_is_the_same_there() -> None:
 
 def test_an_attribute_that_is_not_defined_there_is_told() -> None:
     _, told = scripted(chartmogul().send(UPDATE), answer(contact(custom={"plan": "gold"})))
-    assert told == Applied(UUID, dropped=(Unsupported("field_dropped", "custom.visits"),))
+    assert told == Applied(UUID, dropped=(Unsupported("field_not_shown", "custom.visits"),))
     _, told = scripted(chartmogul().send(UPDATE), answer(contact(custom={"visits": 3})))
     assert told == Applied(UUID)
     _, told = scripted(chartmogul().send(CLEAR), answer(contact(custom=None)))
     assert told == Applied(UUID)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown", "code"),
+    [
+        ("first_name", "Ilse", "Ilse", None),
+        ("first_name", "Ilse", "Else", "field_shown_otherwise"),
+        ("first_name", "Ilse", None, "field_not_shown"),
+        ("first_name", None, "Ilse", "clear_field"),
+        ("first_name", None, None, None),
+        ("email", "Ilse@Example.org", "ilse@example.org", None),
+        ("phone", "+4915111223344", "4915111223344", None),
+        ("linked_in", "https://linkedin.com/in/ilse/", "https://www.linkedin.com/in/ilse", None),
+        ("linked_in", "linkedin.com/in/ilse", "linkedin.com/in/else", "field_shown_otherwise"),
+        ("notes", "one\ntwo", "one\r\ntwo", None),
+        ("position", "3", 3, None),
+        ("position", 3, 1, "field_shown_otherwise"),
+        ("last_seen", "2025-03-02T10:15:00+02:00", "2025-03-02T08:15:00.000Z", None),
+        ("custom.born", "2016-01-31", "2016-01-31T00:00:00.000Z", None),
+        ("custom.born", "2016-01-31", "2016-02-01T00:00:00.000Z", "field_shown_otherwise"),
+        ("custom.visits", 3, 2, "field_shown_otherwise"),
+        ("custom.visits", 3, "3", None),
+        ("custom.plan", None, "gold", "clear_field"),
+    ],
+)
+def test_the_answer_is_compared_with_what_was_sent(name: str, value: Json, shown: Json, code: str | None) -> None:
+    head, _, tail = name.partition(".")
+    held = contact(custom={tail: shown}) if tail else contact(**{head: shown})
+    call = Call(Action.UPDATE, "7", external_id=UUID, fields={name: value})
+    told = scripted(chartmogul().send(call), answer(held))[1]
+    dropped = (Unsupported(code, name),) if code else ()
+    assert told == Applied(UUID, dropped=dropped)
+
+
+@pytest.mark.parametrize(("value", "sent_as"), [("3", 3), (3.0, 3), (" 7 ", 7), (2, 2)])
+def test_a_position_is_sent_as_a_number(value: Json, sent_as: int) -> None:
+    call = Call(Action.UPDATE, "7", external_id=UUID, fields={"position": value})
+    body = sent(requested(chartmogul().send(call)))[3]
+    assert body == {"position": sent_as}
+    assert type(body["position"]) is int
+
+
+@pytest.mark.parametrize("value", ["first", "3.5", 1.5, True, "1e3"])
+def test_a_position_that_is_no_number_is_never_sent(value: Json) -> None:
+    call = Call(Action.UPDATE, "7", external_id=UUID, fields={"position": value})
+    with pytest.raises(ValueError, match="whole numbers only"):
+        chartmogul().send(call)
 
 
 def test_the_data_source_of_the_settings_needs_no_column() -> None:

@@ -17,12 +17,12 @@ def same(_: str, ours: Json, theirs: Json) -> bool:
     ("wanted", "before", "shown", "code"),
     [
         ("new", None, "new", None),
-        ("new", None, None, "field_dropped"),
-        ("new", "old", "", "field_dropped"),
-        ("new", "old", "old", "field_dropped"),
+        ("new", None, None, "field_not_shown"),
+        ("new", "old", "", "field_not_shown"),
+        ("new", "old", "old", "field_shown_otherwise"),
         ("new", "old", "NEW", None),  # the vendor's form of ours, or somebody else's
         (3, None, "3", None),
-        (False, None, None, "field_dropped"),
+        (False, None, None, "field_not_shown"),
         (None, "old", None, None),
         (None, "old", "", None),
         (None, "old", "old", "clear_field"),
@@ -35,4 +35,4 @@ def test_a_field_that_was_not_taken(wanted: Json, before: Json, shown: Json, cod
 
 
 def test_a_tag_that_was_not_taken() -> None:
-    assert list(tags_not_taken(("VIP", "new", "b"), ("vip", "B"))) == [Unsupported("tag_dropped", "new")]
+    assert list(tags_not_taken(("VIP", "new", "b"), ("vip", "B"))) == [Unsupported("tag_not_shown", "new")]

@@ -77,7 +77,7 @@ def test_a_create_names_the_location_and_carries_the_tags() -> None:
 def test_what_a_create_did_not_take_is_told() -> None:
     made = shown(customFields={}, tags=[])
     _, result = scripted(whautomate().send(CREATE), made)
-    dropped = (Unsupported("field_dropped", "customFields.crm_key"), Unsupported("tag_dropped", "vip"))
+    dropped = (Unsupported("field_not_shown", "customFields.crm_key"), Unsupported("tag_not_shown", "vip"))
     assert result == Applied(ID, dropped)
 
 
@@ -194,13 +194,13 @@ def test_what_the_vendor_needs_is_never_cleared(name: str) -> None:
 @pytest.mark.parametrize(
     ("call", "after", "dropped"),
     [
-        (UPDATE, {"name": "Ilse"}, ("field_dropped", "name")),
-        (UPDATE, {"customFields": {**PUT["customFields"], "city": ""}}, ("field_dropped", "customFields.city")),
+        (UPDATE, {"name": "Ilse"}, ("field_shown_otherwise", "name")),
+        (UPDATE, {"customFields": {**PUT["customFields"], "city": ""}}, ("field_not_shown", "customFields.city")),
         (update(notes=None), {"name": "Ilse", "notes": "met at fair"}, ("clear_field", "notes")),
         # What others had there:
-        (UPDATE, {"tags": []}, ("tag_dropped", "theirs")),
-        (UPDATE, {"notes": ""}, ("field_dropped", "notes")),
-        (UPDATE, {"customFields": {**PUT["customFields"], "theirs": None}}, ("field_dropped", "customFields.theirs")),
+        (UPDATE, {"tags": []}, ("tag_not_shown", "theirs")),
+        (UPDATE, {"notes": ""}, ("field_not_shown", "notes")),
+        (UPDATE, {"customFields": {**PUT["customFields"], "theirs": None}}, ("field_not_shown", "customFields.theirs")),
     ],
 )
 def test_the_answer_of_an_update_is_compared(call: Call, after: dict[str, Json], dropped: tuple[str, str]) -> None:
@@ -249,7 +249,7 @@ def test_tags_have_calls_of_their_own(call: Call, verb: str, tags: list[str]) ->
 
 def test_a_tag_that_was_not_taken_is_told_unless_only_changes_are() -> None:
     told = answer({"id": ID, "tags": ["vip"]})
-    assert scripted(whautomate().send(ADD), told)[1] == Applied(ID, (Unsupported("tag_dropped", "trial"),))
+    assert scripted(whautomate().send(ADD), told)[1] == Applied(ID, (Unsupported("tag_not_shown", "trial"),))
     assert scripted(whautomate(tags_told="changed").send(ADD), told)[1] == Applied(ID)
 
 

@@ -49,6 +49,10 @@ class Switches:
     lists_mode: Literal["merge", "replace"] = "merge"
     """What phones and e-mails do to those that are there."""
     properties_mode: Literal["merge", "replace"] = "merge"
+    echo_properties: bool = True
+    """Whether the answer to an upsert shows the properties; the seed's shows none."""
+    inactive: tuple[str, ...] = ()
+    """The references of people who are shown as inactive."""
     invalid_status: Literal[200, 400, 422] = 422
     """The answer to a body that breaks the rules; 200 has ``errors`` all the same."""
     bad_key_status: Literal[401, 403] = 401
@@ -157,7 +161,13 @@ class CharlesTwin:
             return self.refusal(self.switches.invalid_status, unknown)
         person = self._put(body, now)
         host = request.headers.get("host", "localhost")
-        return answer(200, self._envelope(200, "Upserted contact successfully.", shown(person), [], host))
+        echo = shown(
+            person,
+            counts=body["external_reference_id"] not in self.switches.inactive,
+            properties=self.switches.echo_properties,
+        )
+        said = "Upserted contact successfully."
+        return answer(200, self._envelope(200, said, echo, [], host))
 
     def _unknown(self, body: Mapping[str, Json]) -> str | None:
         """What makes the whole request a mistake, where the switches say so."""

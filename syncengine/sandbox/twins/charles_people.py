@@ -134,8 +134,11 @@ def payload(fields: Mapping[str, Json], tags: Iterable[str]) -> dict[str, Json]:
     return body
 
 
-def shown(person: Person) -> Json:
-    """The echo of an upsert. Times of the person have a zone, those of its parts have none."""
+def shown(person: Person, *, counts: bool = True, properties: bool = True) -> Json:
+    """The echo of an upsert; of a person who does not count, and without properties.
+
+    Times of the person have a zone, those of its parts have none.
+    """
     first, middle, last = (person.names.get(name) for name in NAMES[:3])
     part = {"comment": None, "deleted": False, "active": True, **_times(person.created, person.touched, "")}
     return {
@@ -149,8 +152,8 @@ def shown(person: Person) -> Json:
         **_times(person.created, person.updated, "Z"),
         **dict.fromkeys(("comment", "measurements", "annotations", "name_preference", "language_preference")),
         "deleted": False,
-        "active": True,
-        "custom_properties": dict(person.properties),
+        "active": counts,
+        "custom_properties": dict(person.properties) if properties else {},
         "tags": list(person.tags),
         "parents": [],
         "default_address": None,

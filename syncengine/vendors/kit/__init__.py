@@ -14,7 +14,7 @@ from syncengine.vendors.kit.answers import (
     shaped,
 )
 from syncengine.vendors.kit.calls import check, external_id, nothing, segment, sent_values
-from syncengine.vendors.kit.echo import fields_not_taken, tags_not_taken
+from syncengine.vendors.kit.echo import fields_not_taken, not_as_wanted, tags_not_taken
 from syncengine.vendors.kit.gateway import through_gateway
 from syncengine.vendors.kit.looking import looked_up
 from syncengine.vendors.kit.paging import MOST_PAGES, endless, every_hit, probed
@@ -54,6 +54,7 @@ __all__ = [
     "if_allowed",
     "judge",
     "looked_up",
+    "not_as_wanted",
     "nothing",
     "phone_spellings",
     "probed",

@@ -21,10 +21,21 @@ def fields_not_taken(
     for name, value in wanted.items():
         theirs, clears = shown.get(name), value in _EMPTY
         if not same(name, value, theirs) and (clears or theirs in (*_EMPTY, before.get(name))):
-            yield Unsupported("clear_field" if clears else "field_dropped", name)
+            yield not_as_wanted(name, value, theirs)
+
+
+def not_as_wanted(name: str, wanted: Json, shown: Json) -> Unsupported:
+    """What an answer that shows another value says of a write.
+
+    That a value is not shown does not prove that it was dropped.
+    """
+    if wanted in _EMPTY:
+        return Unsupported("clear_field", name)
+    code = "field_not_shown" if shown in _EMPTY else "field_shown_otherwise"
+    return Unsupported(code, name)
 
 
 def tags_not_taken(wanted: Iterable[str], shown: Iterable[str]) -> Iterator[Unsupported]:
     """The tags that the answer should show and does not; their case is the vendor's."""
     there = {tag.casefold() for tag in shown}
-    yield from (Unsupported("tag_dropped", tag) for tag in wanted if tag.casefold() not in there)
+    yield from (Unsupported("tag_not_shown", tag) for tag in wanted if tag.casefold() not in there)
