@@ -12,9 +12,10 @@ import orjson
 from syncengine.config import Config, DestinationConfig
 from syncengine.config_models import DestinationFile
 from syncengine.errors import Problem, SourceError, StorageError
+from syncengine.model.capabilities import matches
 from syncengine.planning import normalise
 from syncengine.storage import migrate as migrations
-from syncengine.storage.column_types import Purpose, Use
+from syncengine.storage.column_types import Purpose, Several, Use
 from syncengine.storage.connect import Pool, connect, open_pool
 from syncengine.storage.embedded import embedded
 from syncengine.storage.failures import describe, name_state, state_database, storage_errors
@@ -122,7 +123,8 @@ def source_spec(destination: DestinationConfig) -> SourceSpec:
     """What the storage needs to know of a destination's source."""
     source, options = destination.source, destination.options
     assert source.key is not None
-    purposes = tuple(_purposes(options))
+    several = destination.vendor.capabilities.accumulates
+    purposes = tuple(_purposes(options, several))
     return SourceSpec(
         key=source.key,
         columns=destination.mapping.columns,
@@ -136,10 +138,16 @@ def source_spec(destination: DestinationConfig) -> SourceSpec:
     )
 
 
-def _purposes(options: DestinationFile) -> Iterator[tuple[str, Purpose, str]]:
-    """What each column is read as, with the key of the file that says so."""
+def _purposes(options: DestinationFile, several: tuple[str, ...]) -> Iterator[tuple[str, Purpose, str]]:
+    """What each column is read as, with the key of the file that says so.
+
+    ``several`` are patterns of the fields that hold several values beside each other.
+    """
     for name, item in options.fields.items():
-        yield item.column, item.form, f"fields.{name}.from"
+        purpose: Purpose = item.form
+        if item.form is not None and matches(name, several):
+            purpose = Several(item.form)
+        yield item.column, purpose, f"fields.{name}.from"
     for name, members in (("tags", options.tags), ("lists", options.lists)):
         if members and members.column:
             yield members.column, Use.MEMBERS, f"{name}.from"

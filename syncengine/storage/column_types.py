@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -70,7 +70,14 @@ class Use(StrEnum):
     MEMBERS = "members"
 
 
-Purpose: TypeAlias = Form | Use | None
+@dataclass(frozen=True, slots=True)
+class Several:
+    """The values of a field that holds several beside each other: one, or an array."""
+
+    form: Form
+
+
+Purpose: TypeAlias = Form | Use | Several | None
 """What a column is read as; None: a field's value as it is."""
 
 _SCALARS = frozenset({Kind.TEXT, Kind.INTEGER, Kind.NUMERIC, Kind.FLOAT, Kind.JSON})
@@ -95,6 +102,8 @@ def kind_of(name: str, type_class: str) -> Kind:
 
 def unfit(column: Column, purpose: Purpose) -> str | None:
     """Say why a column can never serve a purpose; None where it can."""
+    if isinstance(purpose, Several):
+        column, purpose = replace(column, is_array=False), purpose.form
     match purpose:
         case None:
             return None

@@ -73,7 +73,7 @@ class Settings(VendorSettings):
 SETTINGS = Settings
 LIMITS = (Limit(calls=5, per=1.0),)
 IDENTITY = ("source_type",)
-VERSION = 1
+VERSION = 2
 
 
 def build(settings: Settings) -> Charles:

@@ -80,7 +80,7 @@ SETTINGS = Settings
 LIMITS = (Limit(calls=30, per=1.0),)
 """The vendor allows 40 a second, less when requests cost it much, and every integration of the account together."""
 IDENTITY = ("data_source_uuid",)
-VERSION = 1
+VERSION = 2
 MAX_IN_FLIGHT = 10
 """More than 20 connections at once are refused, those of other integrations counted."""
 
