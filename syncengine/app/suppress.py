@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from syncengine.app.databases import opened
 from syncengine.config import Config
 from syncengine.errors import ConfigError, Problem
-from syncengine.model.consent import Subject, SubjectKind, of_email, of_phone, regions_of
+from syncengine.model.consent import Subject, SubjectKind, of_contact, of_email, of_phone, regions_of
 from syncengine.model.erasure import Suppressions, SuppressReport
 from syncengine.model.phone_email import NotReadError
 from syncengine.storage import consent
@@ -23,19 +23,27 @@ def regions(config: Config) -> tuple[str, ...]:
 
 
 def named(
-    contacts: Sequence[str], phones: Sequence[str], emails: Sequence[str], regions: Sequence[str] = ()
+    contacts: Sequence[str],
+    phones: Sequence[str],
+    emails: Sequence[str],
+    regions: Sequence[str] = (),
+    contact_lines: Sequence[str] = (),
 ) -> list[Subject]:
-    """The subjects of these ids, and of all lines of lists of phones and addresses; empty lines are passed over.
+    """The subjects of these ids, and of all lines of lists of ids, phones and addresses; empty lines are passed over.
 
     A number without a country code is read as one of each of the regions. Raises ConfigError that names every line
     which is not surely read, never what stands in it: then nothing of the list is taken.
     """
-    subjects = [Subject(SubjectKind.CONTACT, contact_id) for contact_id in contacts]
-    lines = [*_read("phones", phones, lambda text: of_phone(text, regions)), *_read("emails", emails, of_email)]
-    problems = [line for line in lines if isinstance(line, Problem)]
+    read = [
+        *_read("contacts", contact_lines, of_contact),
+        *_read("phones", phones, lambda line: of_phone(line, regions)),
+        *_read("emails", emails, of_email),
+    ]
+    problems = [each for each in read if isinstance(each, Problem)]
     if problems:
         raise ConfigError(problems)
-    return subjects + [subject for line in lines if not isinstance(line, Problem) for subject in line]
+    subjects = [Subject(SubjectKind.CONTACT, contact_id) for contact_id in contacts]
+    return subjects + [subject for each in read if not isinstance(each, Problem) for subject in each]
 
 
 def _read(

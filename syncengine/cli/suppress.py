@@ -53,10 +53,9 @@ def suppress(
         One JSON object.
     """
     config = options.load()
-    ids = (line.strip() for line in _lines(contacts))
-    subjects = engine.named(
-        (*contact, *(line for line in ids if line)), _lines(phones), _lines(emails), engine.regions(config)
-    )
+    listed = [_lines(contacts), _lines(phones), _lines(emails)]
+    subjects = engine.named(contact, listed[1], listed[2], engine.regions(config), listed[0])
+    people = len(contact) + sum(bool(line.strip()) for lines in listed for line in lines)
     if not subjects and (lift or contacts or phones or emails):
         raise ConfigError([Problem("suppress", "nobody is named: neither by --contact nor in the files")])
     if not subjects:
@@ -68,6 +67,8 @@ def suppress(
         known = "was not suppressed" if lift else "was suppressed already"
         rest = f"; of the others each {known}" if report.changed < report.named else ""
         out.print(f"{report.action}: {report.changed} of {report.named}{rest}")
+        if report.named > people:
+            out.print(f"{people} lines and ids mean {report.named}, since some can be read in several ways.")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -35,6 +36,13 @@ class Subject:
         return f"{self.kind.value}:{self.value}"
 
 
+def of_contact(line: str) -> tuple[Subject, ...]:
+    """Return what a line of a list of contact ids names. Raises NotReadError for what no id can hold."""
+    if any(unicodedata.category(character) == "Cc" for character in line.strip()):
+        raise NotReadError("holds a control character, and is no contact id")
+    return tuple(Subject(SubjectKind.CONTACT, each) for each in phone_email.id_spellings(line))
+
+
 def of_phone(line: str, regions: Iterable[str]) -> tuple[Subject, ...]:
     """Return what a line of a list of phone numbers names: a national number in each of the regions.
 
@@ -57,7 +65,9 @@ def regions_of(mapping: Mapping) -> tuple[str, ...]:
     return tuple(dict.fromkeys(field.region for field in mapping.fields if field.region))
 
 
-_PHONE_NAME = re.compile(r"phone|mobil|whatsapp|handy|\btel|_tel|cell|msisdn", re.IGNORECASE)
+_PHONE_NAME = re.compile(
+    r"phone|mobil|whatsapp|handy|\btel|_tel|cell|celular|m[oó]vil|gsm|fax|\bfon|msisdn", re.IGNORECASE
+)
 """Names of fields and columns that hold phone numbers in whatever form."""
 _ENOUGH_DIGITS = re.compile(r"\d(?:\D{0,9}\d){6}")
 _LONGEST = 100
@@ -79,13 +89,15 @@ class Naming:
         return tuple(dict.fromkeys((Subject(SubjectKind.CONTACT, contact_id), *found)))
 
     def _of_value(self, name: str, value: Json) -> Iterator[Subject]:
+        if value is None or isinstance(value, bool | float):
+            return
         if isinstance(value, list | dict):
             for each in value.values() if isinstance(value, dict) else value:
                 yield from self._of_value(name, each)
             return
         if isinstance(value, str) and "@" in value:
             yield from (Subject(SubjectKind.EMAIL, form) for form in _addresses(value))
-        if _is_single(value) and _ENOUGH_DIGITS.search(str(value)):
+        if isinstance(value, str | int | Decimal) and _ENOUGH_DIGITS.search(str(value)):
             for digits in self._numbers(name, value):
                 yield from (Subject(SubjectKind.PHONE, form) for form in phone_email.phone_forms(digits))
 
@@ -94,6 +106,8 @@ class Naming:
         is_phone = name in self._phones or _PHONE_NAME.search(name) is not None
         own = self._region.get(name)
         text = str(value)
+        if name in self._region and phone_email.E164.fullmatch(text):
+            return (text[1:],)  # as it was mapped
         if not is_phone and len(text) > _LONGEST:
             return ()
         # An id is read as a number of any country only where it is written as one.
@@ -116,7 +130,3 @@ def _addresses(text: str) -> Iterator[str]:
         found = () if read is None else (read,)
     for address in found:
         yield from phone_email.email_forms(address)
-
-
-def _is_single(value: Json) -> bool:
-    return isinstance(value, str | int | Decimal) and not isinstance(value, bool)

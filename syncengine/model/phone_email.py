@@ -44,7 +44,8 @@ _DECIMAL = re.compile(r"\+?(?:\d+\.\d{1,2}|\d+\.0+|\d\.\d+)")
 """What a spreadsheet or a float column makes of a number; ``0171.1000006`` is a phone."""
 _DAY = re.compile(r"\d{4}-\d\d-\d\d|(?:0?[1-9]|[12]\d|3[01])([./])(?:0?[1-9]|1[0-2])\1(?:19|20)\d\d")
 _PUNCTUATED = re.compile(r"[0-9 ().\-/]+")
-_INTERNATIONAL = re.compile(r"\+[1-9]\d{6,14}")
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+"""A number as ``read_phone`` returns it."""
 _FEWEST_DIGITS = 7
 _NOT_ONE = "is not one phone number"
 _MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
@@ -70,7 +71,7 @@ def read_phone(value: Json, region: str | None) -> str | None:
     ``region`` is the country of numbers that are written without a country code. Raises NotReadError for what is not
     surely one number in full.
     """
-    if isinstance(value, str) and _INTERNATIONAL.fullmatch(value):
+    if isinstance(value, str) and E164.fullmatch(value):
         return _e164(_international(value[1:]), region)
     written = _written(value)
     if written is None:
@@ -163,7 +164,7 @@ def phone_forms(digits: str) -> tuple[str, ...]:
 
 def phone_digits(value: str) -> str:
     """Return the digits of a number with its country code, however it is punctuated; "" where there are none."""
-    if _INTERNATIONAL.fullmatch(value):
+    if E164.fullmatch(value):
         return value[1:]
     try:
         written = _written(value)
@@ -181,7 +182,8 @@ def _written(value: Json) -> _Written | None:
     """Take a value apart; None when it is empty. Raises NotReadError."""
     text = _phone_text(value)
     text = _unwrapped(_visible(unquote(text) if "%" in text else text), ";,.")
-    text = "".join(str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in text)
+    if not text.isascii():
+        text = "".join(str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in text)
     text = _unwrapped(_SCHEME.sub("", text, count=1) if _SCHEME.match(text) else text, ";,.")
     if not text:
         return None
@@ -379,6 +381,7 @@ _LABEL = re.compile(r"(?:e-?mail|mail)\s*:\s*", re.IGNORECASE)
 _NAMED = re.compile(r"([^<>]*)<([^<>]+)>")
 _COMMENTED = re.compile(r"([^()]*)\([^()@]*\)")
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\"\\]+@[^\s@<>(),;:\"\\/?]+")
+_PLAIN_ADDRESS = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 _NOT_ONE_ADDRESS = "is not one e-mail address"
 
 
@@ -386,6 +389,8 @@ def read_email(value: Json) -> str | None:
     """Return the address in lower case, None for an empty value. Raises NotReadError for what is not surely one."""
     if not isinstance(value, str):
         raise NotReadError(_NOT_ONE_ADDRESS)
+    if _PLAIN_ADDRESS.fullmatch(value):
+        return value
     text = _unwrapped(_visible(value), ";,")
     if text.lower().startswith("mailto:"):
         text = unquote(text[len("mailto:") :].partition("?")[0])
@@ -411,6 +416,8 @@ def emails_within(text: str) -> frozenset[str]:
 
 def email_forms(address: str) -> tuple[str, ...]:
     """Return the address with its domain in letters, then its other spellings: in ASCII, and with accents apart."""
+    if address.isascii() and "xn--" not in address:
+        return (address,)
     mailbox, _, domain = address.rpartition("@")
     labels = domain.split(".")
     shown = f"{mailbox}@{'.'.join(map(_label_shown, labels))}"
@@ -438,6 +445,12 @@ _DOUBLE = dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"')
 _SINGLE = dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a\u2032\u00b4`", "'")
 _QUOTES = _DOUBLE | _SINGLE
 _PAIRS = ('""', "''", "<>")
+
+
+def id_spellings(line: str) -> tuple[str, ...]:
+    """Return a contact id as a line of a list holds it, then as it looks without what people put around it."""
+    plain = line.strip()
+    return tuple(dict.fromkeys(text for text in (plain, _unwrapped(_visible(plain), ";,")) if text))
 
 
 def _visible(text: str) -> str:

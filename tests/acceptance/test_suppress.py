@@ -189,6 +189,11 @@ async def test_a_list_with_a_line_that_is_not_surely_read_is_refused_as_a_whole(
         assert "line 4: has no country code, and no destination has a region" in said
         assert "1000" not in said
         assert await app.suppressions(here.config) == []
+        ids = tmp_path / "ids"
+        ids.write_bytes(b"1\r\n2\x00\r\n")
+        code, said = await here.command("suppress", "--contacts", str(ids))
+        assert (code, "--contacts, line 2: holds a control character" in said) == (2, True)
+        assert await app.suppressions(here.config) == []
         phones.write_text("?\n" * 50, encoding="utf-8")
         code, said = await here.command("suppress", "--phones", str(phones))
         assert (code, said.count("line ")) == (2, 20)
@@ -248,6 +253,19 @@ async def test_nobody_on_a_list_is_sent_whatever_they_are_written_like(
         report = await here.run(NAME)
         assert (report.contacts["suppressed"], report.contacts["applied"]) == (12, 1)
         assert here.held(NAME).keys() == {13}
+
+
+@pytest.mark.asyncio
+async def test_a_list_of_contact_ids_is_read_as_it_looks(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
+        await here.add([1, 2, 3, 4, 5])
+        ids = tmp_path / "ids"
+        ids.write_text('\ufeff1\r\n"2"\r\n\r\n\u200b3\u00a0\r\n4;\r\n', encoding="utf-8")
+        code, said = await here.command("suppress", "--contacts", str(ids))
+        assert code == 0, said
+        assert "4 lines and ids mean 7, since some can be read in several ways." in said
+        assert (await here.run(NAME)).contacts["suppressed"] == 4
+        assert here.held(NAME).keys() == {5}
 
 
 @pytest.mark.asyncio
