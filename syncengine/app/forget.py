@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from syncengine.app.accounts import Account, stopped_by
@@ -57,7 +57,7 @@ async def confirm(config: Config, contact_id: str, names: Sequence[str]) -> list
     if not names:
         raise ConfigError([Problem("--confirmed", "name the destination whose vendor confirmed it: -d NAME")])
     async with opened(config, ()) as databases:
-        asked = await erasure.to_ask(databases.state, contact_id)
+        asked = {each.destination for each in await erasure.receipts(databases.state, contact_id) if each.to_ask}
         problems = [_nothing_to_confirm(name, contact_id, asked) for name in names if name not in asked]
         if problems:
             raise ConfigError(problems)
@@ -66,9 +66,12 @@ async def confirm(config: Config, contact_id: str, names: Sequence[str]) -> list
     return [Receipt(name, contact_id, Erased.DONE, "confirmed: the vendor has deleted it") for name in names]
 
 
-def _nothing_to_confirm(name: str, contact_id: str, asked: Mapping[str, str]) -> Problem:
-    rest = f"; there is at {', '.join(asked)}" if asked else ""
+def _nothing_to_confirm(name: str, contact_id: str, asked: Collection[str]) -> Problem:
+    rest = f"; there is at {', '.join(sorted(asked))}" if asked else ""
     return Problem("--confirmed", f"nothing is to be asked of {name} about contact {contact_id}{rest}")
+
+
+_NOTHING = "nothing is known of it there"
 
 
 class _Nobody:
@@ -96,7 +99,7 @@ async def _forget(destination: DestinationConfig, account: Account, databases: D
             (each.known.external_id for each in (after, before) if each and each.known.external_id), None
         )
         receipt = _receipt(destination, contact_id, external_id, await erasure.outcome(fence, run_id, contact_id))
-        receipt = receipt.also((await erasure.to_ask(databases.state, contact_id)).get(name, ""))
+        receipt = _with_what_stands(receipt, await erasure.receipts(databases.state, contact_id))
     await finish_run(fence, run_id, "done" if receipt.status is not Erased.OPEN else "incomplete", {}, None)
     await erasure.end(fence, receipt)
     return receipt
@@ -127,7 +130,7 @@ def _receipt(
     deletion = vendor.capabilities.delete
     match outcome.kind if outcome else None:
         case None:
-            return Receipt(name, contact_id, Erased.DONE, "nothing is known of it there")
+            return Receipt(name, contact_id, Erased.DONE, _NOTHING)
         case "applied" if deletion is not None and deletion.keeps:
             told = f"{vendor.name} keeps part of it: ask them to delete contact {external_id}"
             return Receipt(name, contact_id, Erased.IMPOSSIBLE, told)
@@ -141,6 +144,17 @@ def _receipt(
         case _:
             told = f"{outcome.message if outcome else ''}; `syncengine forget` tries again"
             return Receipt(name, contact_id, Erased.OPEN, told)
+
+
+def _with_what_stands(receipt: Receipt, before: Sequence[erasure.Standing]) -> Receipt:
+    """The receipt, unless an earlier one says more than that nothing is known any more."""
+    for each in before:
+        if each.destination != receipt.destination:
+            continue
+        if each.status is Erased.SCHEDULED and receipt.message == _NOTHING:
+            receipt = replace(receipt, status=Erased.SCHEDULED, message=each.receipt)
+        receipt = receipt.also(each.to_ask)
+    return receipt
 
 
 def _open(name: str, contact_id: str, error: SyncEngineError) -> Receipt:

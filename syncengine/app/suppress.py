@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from syncengine.app.databases import opened
 from syncengine.config import Config
 from syncengine.errors import ConfigError, Problem
-from syncengine.model.consent import Subject, SubjectKind, of_contact, of_email, of_phone, regions_of
+from syncengine.model.consent import Subject, SubjectKind, forms_of, of_contact, of_email, of_phone, regions_of
 from syncengine.model.erasure import Suppressions, SuppressReport
 from syncengine.model.phone_email import NotReadError
 from syncengine.storage import consent
@@ -73,8 +73,9 @@ async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressRepor
 
 async def lift(config: Config, subjects: Sequence[Subject]) -> SuppressReport:
     """Take suppressions back (those of contacts that were forgotten too); the next run looks at them again."""
+    every = [form for subject in subjects for form in forms_of(subject)]
     async with opened(config, ()) as databases:
-        lifted = await consent.lift(databases.state, subjects)
+        lifted = await consent.lift(databases.state, every)
     return SuppressReport("lifted", len(set(subjects)), lifted)
 
 

@@ -60,6 +60,16 @@ def of_email(line: str) -> tuple[Subject, ...]:
     return (Subject(SubjectKind.EMAIL, phone_email.email_forms(address)[0]),)
 
 
+def forms_of(subject: Subject) -> tuple[Subject, ...]:
+    """Return every spelling by which a suppression may have kept a subject."""
+    forms: tuple[str, ...] = (subject.value,)
+    if subject.kind is SubjectKind.PHONE:
+        forms = phone_email.phone_forms(subject.value)
+    elif subject.kind is SubjectKind.EMAIL:
+        forms = phone_email.email_forms(subject.value)
+    return tuple(Subject(subject.kind, form) for form in forms)
+
+
 def regions_of(mapping: Mapping) -> tuple[str, ...]:
     """Return the countries whose national numbers a mapping reads."""
     return tuple(dict.fromkeys(field.region for field in mapping.fields if field.region))

@@ -50,6 +50,7 @@ class Standing:
 
     destination: str
     status: Erased
+    receipt: str
     to_ask: str
 
 
@@ -58,12 +59,7 @@ async def receipts(pool: Pool, contact_id: str) -> list[Standing]:
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["receipts"], _subject(contact_id).text)
-    return [Standing(row["destination"], Erased(row["status"]), row["to_ask"]) for row in rows]
-
-
-async def to_ask(pool: Pool, contact_id: str) -> dict[str, str]:
-    """What a person still has to ask vendors for, by destination; empty where there is nothing."""
-    return {each.destination: each.to_ask for each in await receipts(pool, contact_id) if each.to_ask}
+    return [Standing(row["destination"], Erased(row["status"]), row["receipt"], row["to_ask"]) for row in rows]
 
 
 async def end(fence: Fence, receipt: Receipt) -> None:

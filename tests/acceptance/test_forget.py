@@ -51,6 +51,9 @@ async def test_every_destination_gives_its_receipt_and_nothing_is_left_here(data
             f"respond_io's API cannot delete: ask them to delete contact {external_id}, and quote the law"
         )
         assert [here.held(name).keys() for name in ("charles", "chartmogul")] == [{2}, {2}]
+        again = await forgotten(here)
+        assert again["charles"] == receipts["charles"], "the vendor has taken the order, and says no more"
+        assert again["respond_io"] == receipts["respond_io"]
         assert await traces(here) == []
         assert await traces(here, "2") != []
 

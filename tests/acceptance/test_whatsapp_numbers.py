@@ -110,3 +110,5 @@ async def test_a_suppression_knows_both_numbers(database: str, tmp_path: Path, l
         await app.suppress(here.config, of_phone(listed, ()))
         report = await here.run("respond_io")
         assert (report.contacts["suppressed"], report.requests) == (1, 0)
+        await app.lift(here.config, of_phone(OTHER[held], ()))
+        assert (await here.run("respond_io")).contacts["applied"] == 1

@@ -4,7 +4,9 @@ SELECT sha256((SELECT salt FROM syncengine.sync_salt) || convert_to($1, 'UTF8'))
 FROM unnest($3::text[]) AS t (destination)
 ORDER BY destination
 ON CONFLICT (contact_hash, destination) DO UPDATE SET
-    contact_id = excluded.contact_id, status = 'open', requested_at = clock_timestamp(), ended_at = NULL
+    contact_id = excluded.contact_id,
+    -- What a vendor has scheduled stays so, however often it is asked for.
+    status = CASE sync_erasure.status WHEN 'scheduled' THEN 'scheduled' ELSE 'open' END, requested_at = clock_timestamp(), ended_at = NULL
 
 -- name: to_ask
 -- What a person still has to ask the vendor for.
@@ -12,7 +14,7 @@ SELECT to_ask FROM syncengine.sync_erasure
 WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to($1, 'UTF8')) AND destination = $2
 
 -- name: receipts
-SELECT destination, status, to_ask FROM syncengine.sync_erasure
+SELECT destination, status, receipt, to_ask FROM syncengine.sync_erasure
 WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to($1, 'UTF8'))
 ORDER BY destination
 
