@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from syncengine.app.databases import opened
 from syncengine.config import Config
@@ -28,15 +28,17 @@ def named(
     emails: Sequence[str],
     regions: Sequence[str] = (),
     contact_lines: Sequence[str] = (),
+    unread: Collection[str] = (),
 ) -> list[Subject]:
     """The subjects of these ids, and of all lines of lists of ids, phones and addresses; empty lines are passed over.
 
-    A number without a country code is read as one of each of the regions. Raises ConfigError that names every line
+    A number without a country code is read as one of each of the regions, and refused where destinations are
+    ``unread``, since theirs are not known. Raises ConfigError that names every line
     which is not surely read, never what stands in it: then nothing of the list is taken.
     """
     read = [
         *_read("contacts", contact_lines, of_contact),
-        *_read("phones", phones, lambda line: of_phone(line, regions)),
+        *_read("phones", phones, lambda line: of_phone(line, regions, unread)),
         *_read("emails", emails, of_email),
     ]
     problems = [each for each in read if isinstance(each, Problem)]

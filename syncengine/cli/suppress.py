@@ -54,7 +54,7 @@ def suppress(
     """
     config = options.load()
     listed = [_lines(contacts), _lines(phones), _lines(emails)]
-    subjects = engine.named(contact, listed[1], listed[2], engine.regions(config), listed[0])
+    subjects = engine.named(contact, listed[1], listed[2], engine.regions(config), listed[0], config.broken)
     people = len(contact) + sum(bool(line.strip()) for lines in listed for line in lines)
     if not subjects and (lift or contacts or phones or emails):
         raise ConfigError([Problem("suppress", "nobody is named: neither by --contact nor in the files")])

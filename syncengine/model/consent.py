@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -43,11 +43,14 @@ def of_contact(line: str) -> tuple[Subject, ...]:
     return tuple(Subject(SubjectKind.CONTACT, each) for each in phone_email.id_spellings(line))
 
 
-def of_phone(line: str, regions: Iterable[str]) -> tuple[Subject, ...]:
+def of_phone(line: str, regions: Iterable[str], unread: Collection[str] = ()) -> tuple[Subject, ...]:
     """Return what a line of a list of phone numbers names: a national number in each of the regions.
 
-    Raises NotReadError.
+    ``unread`` are destinations whose regions nobody knows. Raises NotReadError.
     """
+    if unread and not phone_email.has_country_code(line):
+        names = ", ".join(sorted(unread))
+        raise NotReadError(f"has no country code, and the region of {names} cannot be read: mend the file first")
     found = phone_email.surely_named(line, regions)
     return tuple(Subject(SubjectKind.PHONE, digits) for digits in sorted(found))
 

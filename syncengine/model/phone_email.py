@@ -309,6 +309,12 @@ def _chosen(national: PhoneNumber, abroad: PhoneNumber, own: int) -> PhoneNumber
     return national
 
 
+def has_country_code(value: Json) -> bool:
+    """Whether a number says of which country it is. Raises NotReadError."""
+    written = _written(value)
+    return written is not None and written.international
+
+
 def _is_sure(digits: str, region: str) -> bool:
     """Whether the digits are a number in the region, or one of two whose other reading is known as well."""
     try:

@@ -256,6 +256,21 @@ async def test_nobody_on_a_list_is_sent_whatever_they_are_written_like(
 
 
 @pytest.mark.asyncio
+async def test_a_national_number_is_refused_while_a_file_that_may_name_its_region_cannot_be_used(
+    database: str, tmp_path: Path
+) -> None:
+    fields = {**RESPOND_IO["fields"], "phone": {"from": "phone", "as": "e164", "region": "DE"}}
+    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}) as here:
+        (here.file.parent / "destinations" / "french.yaml").write_text("vendor: nobody\n", encoding="utf-8")
+        phones = tmp_path / "phones"
+        phones.write_text("+491711000001\n0171 1000002\n", encoding="utf-8")
+        code, said = await here.command("suppress", "--phones", str(phones))
+        assert (code, "line 2: has no country code, and the region of french cannot be read" in said) == (2, True)
+        phones.write_text("+491711000001\n0049 171 1000002\n", encoding="utf-8")
+        assert (await here.command("suppress", "--phones", str(phones)))[0] == 0
+
+
+@pytest.mark.asyncio
 async def test_a_list_of_contact_ids_is_read_as_it_looks(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await here.add([1, 2, 3, 4, 5])
