@@ -180,7 +180,7 @@ class ChartMogul:
 
     def merge(self, into: str, other: str) -> Exchange[Answer]:
         path = f"/contacts/{segment(into)}/merge/{segment(other)}"
-        request = self._request("POST", path, "/contacts/{into}/merge/{from}")
+        request = self._request("POST", path, "/contacts/{into}/merge/{from}", json={})
         reply = judge(request, (yield request), _KEY_REFUSED)
         if not reply.ok:
             return refused(request, reply, _words(reply.body), (), "not_found" if reply.status == 404 else None)

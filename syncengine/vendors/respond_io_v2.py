@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from urllib.parse import unquote
 
 from pydantic import BeforeValidator
@@ -23,7 +23,7 @@ from syncengine.model.limits import Limit
 from syncengine.vendors.kit.answers import BASE_URL, Reply, Shape, judge, refused, shaped
 from syncengine.vendors.kit.calls import check, external_id, segment, sent_values
 from syncengine.vendors.kit.looking import looked_up
-from syncengine.vendors.kit.paging import every_hit, probed
+from syncengine.vendors.kit.paging import MOST_PAGES, endless, every_hit, probed
 from syncengine.vendors.kit.reading import Id, Many, Tag
 from syncengine.vendors.kit.settings import ClearWith, Duration, Secret, VendorSettings
 from syncengine.vendors.kit.values import phone_spellings, same_phone, same_text, same_time, text
@@ -51,6 +51,9 @@ class Settings(VendorSettings):
     """Whether each update has to carry the first name; the documentation says both."""
     clear_with: ClearWith = "null"
     """What clears a field is not documented; all but the first name may be null."""
+    tags_as: Literal["array", "object"] = "array"
+    """How a tag call names its tags: in a bare array, or as ``{"tags": [...]}``. The
+    vendor's own clients do both."""
     settles_within: Duration = 120.0
     """Seconds after which a request that was sent is visible in look-ups (new contacts wait in a queue)."""
 
@@ -106,6 +109,10 @@ class _Items(Shape):
     items: list[Json]
 
 
+class _Channels(_Items):
+    pagination: Annotated[str | None, BeforeValidator(_cursor)] = None
+
+
 class _Told(Shape):
     contactId: Id | None = None  # noqa: N815 - the vendor's spelling
 
@@ -118,6 +125,7 @@ class RespondIoV2:
     def __init__(self, settings: Settings) -> None:
         token = settings.token.get_secret_value()
         self._headers = {"accept": "application/json", "authorization": f"Bearer {token}"}
+        self._tags_as = settings.tags_as
         self._clears = settings.clear_with != "nothing"
         self._cleared = "" if settings.clear_with == "empty" else None
         fields = (f"{_CUSTOM}*", *_PLAIN)
@@ -157,14 +165,37 @@ class RespondIoV2:
 
     def details(self, external_id: str) -> Exchange[Mapping[str, Json]]:
         """The channels a contact can be reached on, and the newest messages; nothing where there is no contact."""
-        found: dict[str, Json] = {}
-        for name, tail in (("channels", "/channels"), ("messages", "/message/list")):
-            request = self._on("GET", MatchKey("id", external_id), tail=tail)
+        contact = MatchKey("id", external_id)
+        channels = yield from self._channels(contact)
+        if channels is None:
+            return {}
+        request = self._on("GET", contact, tail="/message/list")
+        reply = yield from looked_up(request, _CONTACT_NAMED, _words, (), _judged)
+        if reply is None:
+            return {}
+        messages = shaped(request, reply, _Items).items
+        return {"channels": channels, "messages": messages}
+
+    def _channels(self, contact: MatchKey) -> Exchange[list[Json] | None]:
+        """All pages of a contact's channels; None where there is no contact."""
+        found: list[Json] = []
+        cursor: str | None = None
+        seen: set[str | None] = set()
+        for _ in range(MOST_PAGES):
+            query = (("cursorId", cursor),) if cursor else ()
+            request = self._on("GET", contact, tail="/channels", query=query)
             reply = yield from looked_up(request, _CONTACT_NAMED, _words, (), _judged)
             if reply is None:
-                return {}
-            found[name] = shaped(request, reply, _Items).items
-        return found
+                return None
+            page = shaped(request, reply, _Channels)
+            found += page.items
+            seen.add(cursor)
+            cursor = page.pagination
+            if cursor is None:
+                return found
+            if cursor in seen:
+                break
+        raise endless(request.route)
 
     def merge(self, into: str, other: str) -> Exchange[Answer]:
         """The vendor keeps the older of the two, with the plain fields of the one merged into."""
@@ -189,9 +220,9 @@ class RespondIoV2:
                 stage = {"name": call.fields[_LIFECYCLE] or None}
                 request = self._on("POST", contact, stage, tail="/lifecycle/update")
             case Action.ADD_TAGS:
-                request = self._on("POST", contact, list(call.add_tags), tail="/tag")
+                request = self._on("POST", contact, self._tags(call.add_tags), tail="/tag")
             case Action.REMOVE_TAGS:
-                request = self._on("DELETE", contact, list(call.remove_tags), tail="/tag")
+                request = self._on("DELETE", contact, self._tags(call.remove_tags), tail="/tag")
             case _:
                 return self._delete(contact)
         return _carried_out(request, tuple(sent_values(call)))
@@ -251,10 +282,17 @@ class RespondIoV2:
         return self._request("POST", "/contact/list", {"search": "", "timezone": "UTC", "filter": wanted}, query)
 
     def _on(
-        self, method: str, contact: MatchKey, json: Json = None, under: str = "/contact", tail: str = ""
+        self,
+        method: str,
+        contact: MatchKey,
+        json: Json = None,
+        under: str = "/contact",
+        tail: str = "",
+        query: _Query = (),
     ) -> Request:
         path = f"{under}/{segment(f'{contact.field}:{contact.value}')}{tail}"
-        return self._request(method, path, json, route=f"{under}/{{identifier}}{tail}")
+        route = f"{under}/{{identifier}}{tail}"
+        return self._request(method, path, json, query, route=route)
 
     def _request(self, method: str, path: str, json: Json, query: _Query = (), route: str | None = None) -> Request:
         return Request(
@@ -267,6 +305,9 @@ class RespondIoV2:
             reads=path == "/contact/list",
             lists=path.endswith("/list"),
         )
+
+    def _tags(self, tags: Iterable[str]) -> Json:
+        return list(tags) if self._tags_as == "array" else {"tags": list(tags)}
 
     def _body(self, fields: Fields) -> Json:
         body: dict[str, Json] = {}

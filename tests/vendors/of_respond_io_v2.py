@@ -50,6 +50,7 @@ VARIANTS: dict[str, tuple[dict[str, Json], dict[str, Json]]] = {
     "the empty text clears": ({"clear_with": "empty"}, {"null_mode": "ignore", "empty_mode": "clear"}),
     "upserts tell no id": ({}, {"upsert_empty_body": True}),
     "upserts match all keys": ({}, {"upsert_match": "any"}),
+    "tags in an object": ({"tags_as": "object"}, {"tags_as": "object"}),
     "a short queue": ({}, {"queue_delay": 59.0}),
     "phones without plus": ({}, {"shows_plus": False}),
     "small letters": ({}, {"email_case": "lower"}),

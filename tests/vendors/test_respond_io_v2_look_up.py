@@ -8,6 +8,8 @@ from syncengine.errors import VendorHalted, VendorUnavailable
 from syncengine.model.calls import Applied, Rejected
 from syncengine.model.contact import MatchKey, Page, Remote
 from syncengine.model.http import Json, Response
+from syncengine.ports import Teller
+from tests.vendors.benches import Bench
 from tests.vendors.driving import answer, html, scripted, sent
 from tests.vendors.of_respond_io_v2 import (
     EMAIL,
@@ -21,6 +23,7 @@ from tests.vendors.of_respond_io_v2 import (
     respond_io_v2,
     row,
 )
+from tests.vendors.subjects import subject
 
 CRM = MatchKey("custom_fields.crm_id", "crm-7")
 
@@ -182,6 +185,45 @@ def test_details_are_channels_and_messages() -> None:
     ]
     assert told == {"channels": [channel], "messages": [message]}
     assert scripted(respond_io_v2().details(ID), NOT_FOUND)[1] == {}
+
+
+def channels(*numbers: int, following: str | None = None) -> Response:
+    base = "https://elsewhere.example/v2/contact/id:5501/channels"
+    link = f"{base}?cursorId={following}&limit=10" if following else None
+    items = [{"id": number} for number in numbers]
+    return answer({"items": items, "pagination": {"next": link, "previous": None}})
+
+
+def test_channels_come_in_pages() -> None:
+    pages = (channels(1, 2, following="2"), channels(3, 4, following="4"), channels(5))
+    requests, told = scripted(respond_io_v2().details(ID), *pages, answer({"items": []}))
+    assert told["channels"] == [{"id": number} for number in range(1, 6)]
+    assert [request.query for request in requests] == [
+        (),
+        (("cursorId", "2"),),
+        (("cursorId", "4"),),
+        (),
+    ]
+
+
+def test_all_channels_of_the_twin_are_shown() -> None:
+    bench = Bench(subject("respond_io_v2"))
+    bench.twin.configure({"channels": 25})
+    told = bench.do(respond_io_v2_at(bench).details(bench.make(1)))
+    assert [each["id"] for each in told["channels"]] == list(range(1, 26))
+
+
+def respond_io_v2_at(bench: Bench) -> Teller:
+    vendor = bench.subject.vendor
+    assert isinstance(vendor, Teller)
+    return vendor
+
+
+def test_channels_whose_pages_do_not_end_are_given_up() -> None:
+    pages = (channels(1, following="2"), channels(2, following="1"))
+    with pytest.raises(VendorUnavailable, match="do not end") as failed:
+        scripted(respond_io_v2().details(ID), *pages, channels(1, following="2"))
+    assert not failed.value.maybe_applied
 
 
 def test_a_merge_keeps_the_plain_fields_of_the_one_merged_into() -> None:

@@ -62,6 +62,11 @@ class Switches:
     """The stages that are defined; None: any."""
     known_tags: tuple[str, ...] | None = None
     """The tags that are defined; None: any."""
+    tags_as: Literal["array", "object", "both"] = "array"
+    """What the body of a tag call has to be: a bare array, or ``{"tags": [...]}``."""
+    channels: int = 1
+    """On how many channels whoever has a phone can be reached."""
+    channels_per_page: int = 10
     merge_tags: Literal["both", "older"] = "both"
     """Whose tags a merged contact has."""
     send_retry_after: bool = True
@@ -164,18 +169,26 @@ class RespondIoV2Twin:
             case "POST /contact/{identifier}":
                 return self._create(identifier, object_of(request), now)
             case _ if request.method == "GET":
-                return answer(200, self._told(what, self._contact(identifier, now, reads=True)))
+                return answer(200, self._told(what, request, self._contact(identifier, now, reads=True)))
             case _:
                 return self._change(what, request, self._contact(identifier, now))
 
-    def _told(self, what: str, contact: Contact) -> Json:
+    def _told(self, what: str, request: TwinRequest, contact: Contact) -> Json:
         match what:
             case "GET /contact/{identifier}/channels":
-                return listed(channels(contact))
+                return self._channels(request, contact)
             case "GET /contact/{identifier}/message/list":
                 return listed([])
             case _:
                 return self._shown(contact)
+
+    def _channels(self, request: TwinRequest, contact: Contact) -> Json:
+        _, start = paging_of(request)
+        every = channels(contact, self.switches.channels)
+        end = start + self.switches.channels_per_page
+        path = request.path.removeprefix("/v2").removeprefix("/")
+        following = f"?cursorId={end}" if end < len(every) else None
+        return listed(every[start:end], following, path)
 
     def _change(self, what: str, request: TwinRequest, contact: Contact) -> Response:
         match what:
@@ -188,7 +201,7 @@ class RespondIoV2Twin:
                 self._set_lifecycle(contact, object_of(request))
                 return answer(200, {"code": 200, "message": "Contact lifecycle updated successfully!"})
             case _:
-                self._tag(contact, tags_of(request), adds=request.method == "POST")
+                self._tag(contact, tags_of(request, self.switches.tags_as), adds=request.method == "POST")
         return answer(200, {"contactId": contact.id})
 
     def _contact(self, identifier: str, now: float, *, reads: bool = False) -> Contact:

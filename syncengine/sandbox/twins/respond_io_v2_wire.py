@@ -87,9 +87,13 @@ def object_of(request: TwinRequest) -> Mapping[str, Json]:
     return body
 
 
-def tags_of(request: TwinRequest) -> Sequence[str]:
-    """A bare array of one to ten different texts."""
+def tags_of(request: TwinRequest, tags_as: str) -> Sequence[str]:
+    """One to ten different texts, in a bare array or in an object."""
     tags = body_of(request)
+    if isinstance(tags, dict) and tags_as != "array":
+        tags = tags.get("tags")
+    elif tags_as == "object":
+        raise invalid("tags")
     if not isinstance(tags, list) or not 1 <= len(tags) <= _MAX_TAGS:
         raise invalid("tags")
     if not all(isinstance(tag, str) and 0 < len(tag) <= _LONGEST_TAG for tag in tags) or len(set(tags)) < len(tags):
@@ -252,14 +256,17 @@ def paging_of(request: TwinRequest) -> tuple[int, int]:
     return int(limit), int(after)
 
 
-def listed(items: Sequence[Json], following: str | None = None) -> Json:
+def listed(items: Sequence[Json], following: str | None = None, path: str = "contact/list") -> Json:
     """A page; the next one is named by its full address."""
-    link = f"https://api.respond.io/v2/contact/list{following}" if following else None
+    link = f"https://api.respond.io/v2/{path}{following}" if following else None
     return {"items": items, "pagination": {"next": link, "previous": None}}
 
 
-def channels(contact: Contact) -> list[Json]:
-    """Whoever has a phone is on WhatsApp."""
+def channels(contact: Contact, most: int) -> list[Json]:
+    """Whoever has a phone is on WhatsApp, by one number of ours or by several."""
     if not contact.plain.get("phone"):
         return []
-    return [{"id": 1, "name": "WhatsApp", "source": "whatsapp_cloud", "created_at": int(contact.created)}]
+    made = int(contact.created)
+    return [
+        {"id": each, "name": "WhatsApp", "source": "whatsapp_cloud", "created_at": made} for each in range(1, most + 1)
+    ]
