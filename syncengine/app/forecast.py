@@ -32,6 +32,7 @@ from syncengine.storage.runs import holds_contacts
 from syncengine.storage.source import KeyKind
 from syncengine.storage.source_rows import SourceRows
 from syncengine.storage.standing import number_standing
+from syncengine.storage.waits import Waits
 
 
 async def plan(config: Config, names: Sequence[str], request: Request) -> list[PlanReport]:
@@ -115,16 +116,18 @@ async def _plan(
         source = await look_at(destination, databases.source(destination))
         numbered = source.kind is KeyKind.NUMBER
         account, name = destination.account, destination.name
+        fence = Fence(databases.state, account, 0)
         keys = PlannedKeys(claims, account, name, numbered=numbered) if claims and _claims(destination) else None
         preparer = Preparer(
             task_of(destination),
             destination.vendor.capabilities,
             SourceRows(databases.source(destination), source),
-            Contacts(Fence(databases.state, account, 0), name, 0, numbered=numbered),
+            Contacts(fence, name, 0, numbered=numbered),
             keys,
         )
+        moved = await Waits(fence, name).moved() if request.about_everybody else ()
         candidates, survey = Candidates(destination, databases, source, request), Survey()
-        async for batch in _batches(candidates, config.engine.batch_size, request, preparer, keys):
+        async for batch in _batches(candidates, config.engine.batch_size, request, preparer, keys, moved):
             await preparer.survey(batch, survey)
             prepared = await preparer.plan(batch)
             worked_on = [job.state.contact_id for job in prepared.jobs]
@@ -160,7 +163,12 @@ async def _prices(config: Config, destination: DestinationConfig, databases: Dat
 
 
 async def _batches(
-    candidates: Candidates, size: int, request: Request, preparer: Preparer, keys: PlannedKeys | None
+    candidates: Candidates,
+    size: int,
+    request: Request,
+    preparer: Preparer,
+    keys: PlannedKeys | None,
+    moved: Sequence[str],
 ) -> AsyncIterator[Batch]:
     """What a run would work on, all of its match keys claimed before."""
 
@@ -174,10 +182,13 @@ async def _batches(
         async for batch in found():
             await preparer.claim(batch)
         freed = await keys.freed()
+    brought_back = dict.fromkeys((*freed, *moved))
     async for batch in found():
         yield batch
-    if freed:
-        yield Batch(0, BatchKind.CHANGES, tuple(freed))
+        for contact_id in batch.contact_ids:
+            brought_back.pop(contact_id, None)
+    if brought_back:
+        yield Batch(0, BatchKind.CHANGES, tuple(brought_back))
 
 
 def _claims(destination: DestinationConfig) -> bool:

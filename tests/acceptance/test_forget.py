@@ -14,7 +14,7 @@ from tests.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
 
 TWINS = ("charles", "chartmogul", "respond_io")
 ALL = {"charles": CHARLES, "chartmogul": CHARTMOGUL, "respond_io": RESPOND_IO}
-TRACES = ("sync_known", "sync_state", "sync_outcome", "sync_key")
+TRACES = ("sync_known", "sync_state", "sync_outcome", "sync_key", "sync_wait")
 
 
 async def forgotten(here: People, contact: str = "1") -> dict[str, Receipt]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from syncengine.config import load_config
 from syncengine.storage.csv_table import load_contacts, read_rows
 from tests.expected import NIGHTS, Charles, RespondIo, night_file, rows_of
 from tests.running import World, world
@@ -97,3 +99,39 @@ async def _linked(here: World) -> dict[str, set[str]]:
         assert row["external_id"] not in found[row["destination"]]
         found[row["destination"]].add(row["external_id"])
     return found
+
+
+@pytest.mark.asyncio
+async def test_nobody_is_deferred_for_ever_where_offices_hand_their_phones_on(database: str, tmp_path: Path) -> None:
+    async with world(database, tmp_path / "config") as here:
+        by_phone = _matched_by_phone(here)
+        codes: set[str] = set()
+        for night in NIGHTS[:2]:
+            await load_contacts(database, read_rows(night_file(night))[1])
+            async with here.database() as connection:
+                await connection.execute(_OFFICES)
+            reports = [await by_phone.run("respond_io", accept=frozenset({"removals"})) for _ in range(5)]
+            nights = [each["respond_io"] for each in reports]
+            assert {report.error for report in nights} == {None}
+            async with here.database() as connection:
+                codes |= set(await connection.fetchval(_CODES, nights[0].run_id) or ())
+            for report in nights[3:]:
+                assert (report.requests, report.exit_code, report.contacts["changed"]) == (0, 0, 0)
+        assert codes >= {"duplicate_match_key", "key_held"}
+
+
+_OFFICES = """
+UPDATE crm.contacts AS c SET phone = office.phone
+FROM (SELECT state, chamber, min(phone) AS phone FROM crm.contacts GROUP BY state, chamber) AS office
+WHERE (c.state, c.chamber) = (office.state, office.chamber)
+"""
+"""Everybody of a state and a chamber shares an office, whose phone changes when its first member leaves."""
+_CODES = "SELECT array_agg(DISTINCT code) FROM syncengine.sync_outcome WHERE run_id = $1"
+
+
+def _matched_by_phone(here: World) -> World:
+    """The same, with contacts matched by their phones alone."""
+    file = here.file.parent / "destinations" / "respond_io.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("match_on: [crm_id]", "match_on: [phone]"), encoding="utf-8")
+    return replace(here, config=load_config(here.file, here.environ))

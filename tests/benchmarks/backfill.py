@@ -97,7 +97,7 @@ async def _forget(dsn: str) -> None:
     connection = await connect(dsn)
     await connection.execute(
         "TRUNCATE syncengine.sync_run, syncengine.sync_batch, syncengine.sync_outcome, syncengine.sync_state,"
-        " syncengine.sync_known, syncengine.sync_key"
+        " syncengine.sync_known, syncengine.sync_key, syncengine.sync_wait"
     )
     await connection.execute("CHECKPOINT")
     await connection.close()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, LeaseGrant, RunKind, Standing
-from syncengine.ports import BatchStore, ContactStore, KeyStore, LeaseStore, SourceReader
-from syncengine.storage import contacts, fence, keys, lease, runs
+from syncengine.ports import BatchStore, ContactStore, KeyStore, LeaseStore, SourceReader, WaitStore
+from syncengine.storage import contacts, fence, keys, lease, runs, waits
 from syncengine.storage.connect import Pool, open_pool
 from syncengine.storage.diff import diff
 from syncengine.storage.inspect_source import inspect
@@ -22,6 +22,7 @@ from tests.memory import keys as memory_keys
 from tests.memory import leases as memory_leases
 from tests.memory import runs as memory_runs
 from tests.memory import source as memory_source
+from tests.memory import waits as memory_waits
 
 ACCOUNT = "acme"
 HOLDS = 3600.0
@@ -29,7 +30,7 @@ HOLDS = 3600.0
 _CONTACTS = SourceSpec(table="contacts", key="id", columns=("version",))
 _EMPTY = (
     "TRUNCATE syncengine.sync_destination, syncengine.sync_lease, syncengine.sync_run, syncengine.sync_batch, "
-    "syncengine.sync_state, syncengine.sync_known, syncengine.sync_key, syncengine.sync_outcome"
+    "syncengine.sync_state, syncengine.sync_known, syncengine.sync_key, syncengine.sync_wait, syncengine.sync_outcome"
 )
 
 
@@ -44,6 +45,7 @@ class Stores:
     run_id: int
     contacts: ContactStore
     keys: KeyStore
+    waits: WaitStore
     batches: CountingBatches
 
 
@@ -102,6 +104,7 @@ class InPostgres:
             run_id,
             contacts.Contacts(fenced, destination, run_id, numbered=numbered),
             keys.Keys(fenced, destination, numbered=numbered),
+            waits.Waits(fenced, destination),
             runs.Batches(fenced, run_id),
         )
 
@@ -162,6 +165,7 @@ class InMemory:
             run_id,
             memory_contacts.Contacts(fenced, destination, run_id, numbered=numbered),
             memory_keys.Keys(fenced, destination, numbered=numbered),
+            memory_waits.Waits(fenced, destination),
             memory_runs.Batches(fenced, run_id),
         )
 

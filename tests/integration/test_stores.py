@@ -17,11 +17,13 @@ from syncengine.model.work import (
     ContactOutcome,
     ContactState,
     DiffTotals,
+    Holder,
     Intent,
     Link,
     Record,
     Standing,
     Status,
+    Wait,
 )
 from tests.databases import Databases
 from tests.integration.stores import ACCOUNT, Backend, InMemory, Stores, in_postgres
@@ -482,6 +484,83 @@ async def test_a_dead_duplicate_is_freed_once_it_loses_no_key(stores: Stores) ->
     assert await stores.keys.freed() == ["2"]
     await stores.contacts.record(1, [Record("2", KNOWN, Status.SYNCED, 1)])
     assert await stores.keys.freed() == []
+
+
+# --- waits ----------------------------------------------------------------------------------------------------------
+
+
+async def _wait(stores: Stores, contact_id: str, owner: str) -> None:
+    await stores.waits.keep({contact_id: Wait(owner, ("phone", "mail"), 5)})
+    await _die(stores, contact_id, "key_held")
+
+
+def _holding(status: Status = Status.SYNCED, external_id: str = "ext", **fields: str) -> Record:
+    known = Known(external_id, key=KEY, fields={"phone": "1", "mail": "m", **fields})
+    return Record("1", known, status, 5)
+
+
+@pytest.mark.asyncio
+async def test_who_waits_is_tried_again_once_the_owner_holds_something_else(stores: Stores) -> None:
+    await stores.contacts.record(1, [_holding()])
+    await _wait(stores, "2", "whatsapp/1")
+    assert await stores.waits.moved() == []
+    for same in (_holding(name="another name"), _holding(Status.DEAD), _holding(Status.SUPPRESSED)):
+        await stores.contacts.record(1, [same])
+        assert await stores.waits.moved() == []
+    moves = (_holding(phone="2"), _holding(mail="n"), _holding(Status.REMOVED), _holding(external_id="merged"))
+    for moved in moves:
+        await stores.contacts.record(1, [moved])
+        assert await stores.waits.moved() == ["2"]
+    await stores.contacts.record(1, [_holding()])
+    assert await stores.waits.moved() == []
+
+
+@pytest.mark.asyncio
+async def test_who_waits_for_one_that_gave_its_copy_up_is_tried_again(stores: Stores) -> None:
+    await stores.contacts.record(1, [_holding(Status.REMOVED)])
+    await _wait(stores, "2", "whatsapp/1")
+    await stores.contacts.link("3", "ext")
+    assert await stores.waits.moved() == ["2"]
+
+
+@pytest.mark.asyncio
+async def test_a_wait_counts_while_its_contact_is_dead_for_it(backend: Backend, stores: Stores) -> None:
+    await stores.contacts.record(1, [_holding()])
+    await _wait(stores, "2", "whatsapp/1")
+    await stores.contacts.record(1, [_holding(phone="2")])
+    await stores.contacts.intend([Intent("2", Pending())])
+    assert await stores.waits.moved() == []
+    again = await backend.run()
+    await _die(again, "2", "ambiguous_match")
+    assert await again.waits.moved() == [], "the run before noted that it does not wait any more"
+
+
+@pytest.mark.asyncio
+async def test_whoever_keeps_an_owner_from_moving_is_told_over_the_whole_account(
+    backend: Backend, stores: Stores
+) -> None:
+    beside = await backend.run("viber")
+    await _own(beside, "1", "ext-1")
+    await beside.keys.claim({"1": [b"k"]})
+    await stores.keys.claim({"2": [b"k"]})
+    await _die(stores, "2", "duplicate_match_key")
+    await _wait(stores, "3", "whatsapp/2")
+    assert await stores.waits.holders(["whatsapp/3", "whatsapp/never seen"]) == {
+        "whatsapp/3": Holder("whatsapp/3", Status.DEAD, "key_held", "whatsapp/2"),
+        "whatsapp/2": Holder("whatsapp/2", Status.DEAD, "duplicate_match_key", "viber/1"),
+        "viber/1": Holder("viber/1", Status.SYNCED, ""),
+    }
+
+
+@pytest.mark.asyncio
+async def test_a_ring_of_waits_is_read_once(stores: Stores) -> None:
+    await _wait(stores, "1", "whatsapp/2")
+    await _wait(stores, "2", "whatsapp/1")
+    found = await stores.waits.holders(["whatsapp/1"])
+    assert {contact: holder.waits_for for contact, holder in found.items()} == {
+        "whatsapp/1": "whatsapp/2",
+        "whatsapp/2": "whatsapp/1",
+    }
 
 
 # --- batches --------------------------------------------------------------------------------------------------------

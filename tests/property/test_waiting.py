@@ -50,7 +50,7 @@ def sources(draw: st.DrawFn) -> dict[int, Wish]:
     silent=st.sets(st.sampled_from(CONTACTS), max_size=1),
     on_removed=st.sampled_from(OnRemoved),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_nobody_waits_for_ever(
     name: str, past: list[tuple[Source, int]], now: Source, silent: set[int], on_removed: OnRemoved
 ) -> None:

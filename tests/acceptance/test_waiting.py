@@ -1,0 +1,214 @@
+"""Whoever waits for a match key of a contact that cannot move is judged, costs nothing, and is tried in time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncengine import app
+from syncengine.model.consent import Subject, SubjectKind
+from syncengine.model.reports import RunReport
+from syncengine.sandbox.faults import Kind, Rule
+from tests.people import RESPOND_IO, People, people
+
+NAME = "respond_io"
+BY_PHONE: dict[str, Any] = {
+    **RESPOND_IO,
+    "match_on": ["phone"],
+    "fields": {**RESPOND_IO["fields"], "phone": {"from": "phone", "as": "e164", "region": "DE"}},
+    "opted_out": "silent",
+}
+BY_BOTH = {**BY_PHONE, "match_on": ["crm_id", "phone"]}
+CONTACT_1 = Subject(SubjectKind.CONTACT, "1")
+Act = Callable[[People], Awaitable[object]]
+
+
+def phone(number: int) -> str:
+    return f"+49151{number:07}"
+
+
+async def moves_away(here: People) -> None:
+    await here.change(1, phone=phone(9))
+
+
+async def is_mended(here: People) -> None:
+    here.heal(NAME)
+    await here.change(1, name="Name one")
+
+
+async def is_refused(here: People) -> None:
+    here.fail(NAME, Rule(Kind.REFUSE, body=phone(9), status=422, text="Nope"))
+    await moves_away(here)
+
+
+async def is_suppressed(here: People) -> None:
+    await app.suppress(here.config, [CONTACT_1])
+    await moves_away(here)
+
+
+async def opts_out(here: People) -> None:
+    await here.change(1, silent=True)
+    await moves_away(here)
+
+
+STUCK: dict[str, tuple[Act, str, Act]] = {
+    "has the key of another": (
+        lambda here: here.change(1, phone=phone(2)),
+        (
+            "was rejected (duplicate_match_key), because contact respond_io/2 has the match key it asks for; "
+            "contact respond_io/2 is in step with its row"
+        ),
+        moves_away,
+    ),
+    "has a bad value": (
+        lambda here: here.change(1, phone="call me"),
+        "was rejected (invalid_value)",
+        moves_away,
+    ),
+    "is refused by the vendor": (is_refused, "was rejected (http_422)", is_mended),
+    "is suppressed": (
+        is_suppressed,
+        "is left alone (suppressed)",
+        lambda here: app.lift(here.config, [CONTACT_1]),
+    ),
+    "opts out": (
+        opts_out,
+        "is left alone (opted_out)",
+        lambda here: here.change(1, silent=False),
+    ),
+}
+"""What keeps contact 1 at its old match key, what is said of it, and what lets it go."""
+
+
+async def _begun(here: People) -> None:
+    """Contacts 1 and 2 in step; contact 1 is to have another key."""
+    await here.source.execute("ALTER TABLE crm.people ADD silent boolean")
+    await here.add([1, 2])
+    assert (await here.run(NAME)).exit_code == 0
+
+
+async def _nights(here: People) -> list[RunReport]:
+    """Five nights over an unchanged source, the last ones of which are all alike."""
+    reports = [await here.run(NAME) for _ in range(5)]
+    for report in reports[3:]:
+        assert (report.requests, report.exit_code, report.contacts["deferred"]) == (0, 0, 0)
+        assert report.standing == reports[3].standing
+    return reports
+
+
+async def _phones(here: People) -> dict[int, object]:
+    return {number: contact["fields"]["phone"] for number, contact in here.held(NAME).items()}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("kind", "ways"),
+    [*((kind, BY_PHONE) for kind in STUCK), ("has the key of another", BY_BOTH)],
+    ids=[*STUCK, "has one of two keys of another"],
+)
+async def test_who_waits_for_one_that_cannot_move_is_refused_until_it_does(
+    database: str, tmp_path: Path, kind: str, ways: dict[str, Any]
+) -> None:
+    gets_stuck, told, lets_go = STUCK[kind]
+    async with people(database, tmp_path, {NAME: ways}) as here:
+        await _begun(here)
+        await gets_stuck(here)
+        await here.add([3])
+        await here.change(3, phone=phone(1))
+
+        first, second, *_ = await _nights(here)
+        outcome = (await here.outcomes(first.run_id))[3]
+        assert (outcome["outcome"], outcome["code"], first.exit_code) == ("rejected", "key_held", 1)
+        assert f"belongs to contact respond_io/1: contact respond_io/1 {told}. " in outcome["message"]
+        assert "151" not in outcome["message"]
+        assert 3 not in await here.outcomes(second.run_id)
+        assert (await here.states(NAME))[3]["standing"] == "dead_letter"
+
+        await lets_go(here)
+        assert (await here.run(NAME)).exit_code == 0
+        assert await _phones(here) == {1: phone(9), 2: phone(2), 3: phone(1)}
+        assert (await here.run(NAME)).requests == 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["has a bad value", "is suppressed"])
+async def test_who_leaves_lets_go(database: str, tmp_path: Path, kind: str) -> None:
+    async with people(database, tmp_path, {NAME: BY_BOTH}) as here:
+        await _begun(here)
+        await STUCK[kind][0](here)
+        await here.add([3])
+        await here.change(3, phone=phone(1))
+        await _nights(here)
+        await here.remove([1])
+        assert (await here.run(NAME, accept=frozenset({"removals"}))).exit_code == 0
+        assert await _phones(here) == {2: phone(2), 3: phone(1)}
+        assert (await here.run(NAME)).requests == 0
+
+
+@pytest.mark.asyncio
+async def test_the_far_end_of_a_chain_moves(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: BY_PHONE}) as here:
+        await _begun(here)
+        await here.change(1, phone=phone(2))
+        await here.add([3, 4])
+        await here.change(3, phone=phone(1))
+        await here.change(4, phone=phone(1))
+        first, *_ = await _nights(here)
+        outcomes = await here.outcomes(first.run_id)
+        assert {number: row["code"] for number, row in outcomes.items()} == {
+            1: "duplicate_match_key",
+            3: "key_held",
+            4: "duplicate_match_key",
+        }
+
+        await here.change(2, phone=phone(8))
+        report = await here.run(NAME)
+        assert report.contacts["applied"] == 3
+        assert await _phones(here) == {1: phone(2), 2: phone(8), 3: phone(1)}
+        await here.change(3, phone=phone(7))
+        assert (await here.run(NAME)).exit_code == 0
+        assert await _phones(here) == {1: phone(2), 2: phone(8), 3: phone(7), 4: phone(1)}
+
+
+@pytest.mark.asyncio
+async def test_an_owner_of_another_destination_moves(database: str, tmp_path: Path) -> None:
+    here_ways = {**BY_PHONE, "account": "shop", "where": "id > 1"}
+    other_ways = {**BY_PHONE, "account": "shop", "where": "id <= 1"}
+    async with people(database, tmp_path, {NAME: here_ways, "other": other_ways}) as here:
+        await here.source.execute("ALTER TABLE crm.people ADD silent boolean")
+        await here.add([1, 2])
+        await here.runs()
+        await here.change(1, phone="call me")
+        await here.runs("other")
+        await here.add([3])
+        await here.change(3, phone=phone(1))
+        first, *_ = await _nights(here)
+        outcome = (await here.outcomes(first.run_id))[3]
+        assert (outcome["outcome"], outcome["code"]) == ("rejected", "key_held")
+        assert "contact other/1 was rejected (invalid_value)" in outcome["message"]
+
+        await here.change(1, phone=phone(9))
+        await here.runs("other")
+        assert (await here.run(NAME)).exit_code == 0
+        assert await _phones(here) == {1: phone(9), 2: phone(2), 3: phone(1)}
+
+
+@pytest.mark.asyncio
+async def test_a_run_about_some_contacts_brings_nobody_else_back(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: BY_PHONE}) as here:
+        await _begun(here)
+        await here.change(1, phone="call me")
+        await here.add([3])
+        await here.change(3, phone=phone(1))
+        await _nights(here)
+        again = await here.run(NAME, contacts=("3",))
+        assert (again.contacts["rejected"], again.noteworthy[0].code) == (1, "key_held")
+        await moves_away(here)
+        await here.run(NAME, contacts=("1",))
+        assert await _phones(here) == {1: phone(9), 2: phone(2)}
+        assert (await here.plan(NAME)).actions == {"create": 1}
+        await here.run(NAME)
+        assert await _phones(here) == {1: phone(9), 2: phone(2), 3: phone(1)}
