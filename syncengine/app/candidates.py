@@ -21,6 +21,8 @@ class Candidates:
     def __init__(self, destination: DestinationConfig, databases: Databases, source: Source, request: Request) -> None:
         self.scope: Scope | None = None
         """What was counted, once all were read; None for contacts named by hand, which no brake judges."""
+        self.found = 0
+        """Contacts that were found, whatever a limit leaves of them."""
         self._destination = destination
         self._databases = databases
         self._source = source
@@ -34,6 +36,7 @@ class Candidates:
             return
         found = self._again() if self._request.retry_of is not None else self._differing()
         async for piece in found:
+            self.found += len(piece.contact_ids)
             yield piece
         assert self.scope is not None
         brake_on_scope(self._destination, self.scope, self._request)

@@ -97,10 +97,11 @@ async def run_destination(
         return RunReport(destination.name, None, "stopped", error=str(stopped), exit_code=1)
     run = await _begun(destination, account, databases, request, source)
     total: int | None = None
+    beyond = 0
     end = _End()
     try:
         async with broken_off_by(account.stopping.call):
-            total = await _prepared(run, batch_size)
+            total, beyond = await _prepared(run, batch_size)
         end = await _carried_out(run, progress, total)
     except RunRefused as refused:
         if pacing.requests > sent:
@@ -111,7 +112,7 @@ async def run_destination(
     if total is not None and end.status != "refused":
         run.tally.defer(await run.batches.left())
     end = _judged(end, run)
-    looked = await _looked_at(run, None if account.stopping.call.is_set() else total)
+    looked = await _looked_at(run, None if account.stopping.call.is_set() else total, beyond)
     report = RunReport(
         destination=destination.name,
         run_id=run.run_id,
@@ -133,14 +134,21 @@ async def run_destination(
     return report
 
 
-async def _looked_at(run: _Run, total: int | None) -> _Looked:
+async def _looked_at(run: _Run, total: int | None, beyond: int) -> _Looked:
     """What a person may want to know; less of it where the database is gone, which must not hide how the run ended."""
     state, run_id, changed = run.databases.state, run.run_id, sum(run.tally.contacts.values())
     try:
         standing = await number_standing(state, run.destination.name)
         noted = await notes(state, run_id)
         remarked = await remarks(
-            run.destination, run.databases, run.request, run.rows, run_id, total=total, changed=changed
+            run.destination,
+            run.databases,
+            run.request,
+            run.source,
+            run_id,
+            total=total,
+            changed=changed,
+            left=beyond,
         )
     except StorageError as error:
         told = f"what else there is to know could not be read ({error}); `syncengine show` tells it by contact"
@@ -165,17 +173,21 @@ async def _begun(
     return _Run(destination, account, databases, request, source, run_id, batches, store, keys, waiting, rows, preparer)
 
 
-async def _prepared(run: _Run, batch_size: int) -> int:
-    """Everything that precedes the first request; how many contacts the run is about. Raises RunRefused."""
+async def _prepared(run: _Run, batch_size: int) -> tuple[int, int]:
+    """Do everything that precedes the first request. Raises RunRefused.
+
+    Returns how many contacts the run is about, and how many its limit left out.
+    """
     candidates = Candidates(run.destination, run.databases, run.source, run.request)
     total = 0
     async for piece in cut(candidates.slices(), batch_size, run.request.limit):
         await run.batches.add(piece.kind, piece.contact_ids)
         total += len(piece.contact_ids)
+    beyond = max(0, candidates.found - total)
     total += await claim_keys(run.preparer, run.keys, run.batches)
     total += await bring_back(await run.waiting.moved(), run.batches)
     await _survey(run, candidates.scope)
-    return total
+    return total, beyond
 
 
 async def _carried_out(run: _Run, progress: Progress, total: int) -> _End:

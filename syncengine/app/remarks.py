@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from syncengine.app.databases import Databases
+from syncengine.app.reasons import reasons
 from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
 from syncengine.errors import SourceError
 from syncengine.planning.refusals import DEAD_AFTER
 from syncengine.storage.erasure import still_open
 from syncengine.storage.runs import dead_letters, notes_left
-from syncengine.storage.source_rows import SourceRows
+from syncengine.storage.source import Source
 
 
 async def remarks(
     destination: DestinationConfig,
     databases: Databases,
     request: Request,
-    rows: SourceRows,
+    source: Source,
     run_id: int,
     *,
     total: int | None,
     changed: int,
+    left: int,
 ) -> tuple[str, ...]:
-    """``total`` is how many contacts the run was about, ``changed`` how many of them were not in step.
+    """Return the remarks on a run.
 
-    None: it ended before that was known, or is to stop: the source is not asked then.
+    ``total`` is how many contacts it was about, ``changed`` how many of them were not in step,
+    ``left`` how many more its limit left to the next one. A total of None says that it ended
+    before that was known, or is to stop: the source is not asked then.
     """
     unnamed = await notes_left(databases.state, run_id)
     number, some = await dead_letters(databases.state, destination.name)
-    missing = await _missing(request, rows) if request.contacts and total is not None else ()
+    explained: tuple[str, ...] = ()
+    if request.contacts and total is not None:
+        explained = await _explained(destination, databases, source, run_id, request.contacts)
     retried: Iterator[str] | tuple[str, ...] = ()
     if request.retry_of is not None and total is not None:
         retried = _of_retry(request.retry_of, request.batch, total, changed)
@@ -40,16 +46,19 @@ async def remarks(
         *_of_erasures(unforgotten),
         *_of_unnamed(run_id, unnamed),
         *retried,
-        *_remarks(destination.name, missing, number, some),
+        *explained,
+        *_of_limit(request, left),
+        *_of_dead_letters(destination.name, number, some),
     )
 
 
-async def _missing(request: Request, rows: SourceRows) -> tuple[str, ...]:
+async def _explained(
+    destination: DestinationConfig, databases: Databases, source: Source, run_id: int, contact_ids: Sequence[str]
+) -> tuple[str, ...]:
     try:
-        found = {row.contact_id for row in await rows.load(request.contacts)}
+        return await reasons(destination, databases, source, run_id, contact_ids)
     except SourceError:
         return ()  # the report tells of it
-    return tuple(contact_id for contact_id in request.contacts if contact_id not in found)
 
 
 def _of_erasures(contact_ids: tuple[str, ...]) -> Iterator[str]:
@@ -77,9 +86,13 @@ def _of_retry(run_id: int, batch: int | None, total: int, changed: int) -> Itera
         yield f"{who} in {former} {'is' if total == 1 else 'are'} in step by now, or left the source"
 
 
-def _remarks(destination: str, missing: tuple[str, ...], dead: int, some: tuple[str, ...]) -> Iterator[str]:
-    if missing:
-        yield f"the source does not select {_named(missing)} (any more; look at where): nothing was sent for it"
+def _of_limit(request: Request, left: int) -> Iterator[str]:
+    if left:
+        contacts = "1 more contact is" if left == 1 else f"{left} more contacts are"
+        yield f"{contacts} not in step and left to the next run (--limit {request.limit})"
+
+
+def _of_dead_letters(destination: str, dead: int, some: tuple[str, ...]) -> Iterator[str]:
     if dead:
         more = f" and {dead - len(some)} more" if dead > len(some) else ""
         yield (

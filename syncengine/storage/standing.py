@@ -22,3 +22,11 @@ async def number_standing(pool: Pool, destination: str, among: Sequence[str] | N
             else:
                 rows = await connection.fetch(_SQL["standing_among"], destination, list(among))
     return Counter({Standing(row["standing"]): row["number"] for row in rows})
+
+
+async def standing_of(pool: Pool, destination: str, contact_id: str) -> Standing | None:
+    """Return why a contact is not tried any more; None where it is in step, or planned again."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            found: str | None = await connection.fetchval(_SQL["standing_of"], destination, contact_id)
+    return None if found is None else Standing(found)

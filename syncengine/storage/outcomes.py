@@ -1,0 +1,53 @@
+"""How single contacts ended in runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import asyncpg
+import orjson
+
+from syncengine.model.calls import OutcomeKind
+from syncengine.storage.connect import Pool, transaction
+from syncengine.storage.failures import storage_errors
+from syncengine.storage.statements import statements
+
+_SQL = statements("outcomes")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a contact ended in a run."""
+
+    kind: OutcomeKind
+    code: str
+    message: str
+    unsupported: tuple[str, ...]
+    """Code and subject of what the vendor cannot express."""
+
+
+async def ended_in(pool: Pool, run_id: int, contact_ids: Sequence[str]) -> Mapping[str, Ended]:
+    """Return how these contacts ended in a run; those about which there was nothing to do are left out."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["ended_in"], run_id, list(contact_ids))
+    return {row["contact_id"]: _ended(row) for row in rows}
+
+
+async def last_ended(pool: Pool, destination: str, contact_id: str) -> Ended | None:
+    """Return how a contact ended in the newest run that had something to do about it."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            row = await connection.fetchrow(_SQL["last_ended"], destination, contact_id)
+    return None if row is None else _ended(row)
+
+
+def _ended(row: asyncpg.Record) -> Ended:
+    unsupported = orjson.loads(row["unsupported"] or "[]")
+    return Ended(
+        kind=OutcomeKind(row["outcome"]),
+        code=row["code"],
+        message=row["message"],
+        unsupported=tuple(f"{code} {subject}".strip() for code, subject in unsupported),
+    )
