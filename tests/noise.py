@@ -21,6 +21,7 @@ from syncengine.model.contact import MatchKey
 from syncengine.sandbox.faults import Chance, Kind, Rule
 from syncengine.sandbox.server import Sandbox, serve
 from tests.crm import pair_of
+from tests.encodings import ENCODINGS
 from tests.killing import Command
 from tests.simulation.pair import Pair
 from tests.vendors.driving import requested
@@ -44,6 +45,10 @@ _FAULTS = (
 )
 
 
+_LONG = 12
+"""Characters from which on a part of a text is like nothing else."""
+
+
 def needles(text: str) -> Iterator[str]:
     """A text in every form in which it may turn up."""
     yield from (text, quote(text), quote(text, safe=""), quote_plus(text), html.escape(text))
@@ -54,6 +59,9 @@ def needles(text: str) -> Iterator[str]:
         yield base64.urlsafe_b64encode(login.encode()).decode().rstrip("=")
     if re.fullmatch(r"\+\d{7,}", text):
         yield text.removeprefix("+")
+    for name, encode in ENCODINGS.items():
+        if len(text) >= _LONG or "thirds" not in name:
+            yield encode(text)
 
 
 @dataclass
@@ -167,9 +175,12 @@ def _echoes(pair: Pair, number: int) -> Iterator[Rule]:
         path = f"^{re.escape(look_up.path)}$"
         yield Rule(Kind.REFUSE, method=look_up.method, path=path, body=values[pair.key], status=422, text=said)
     everything = " / ".join(values.values())
-    said = f"No: {everything}. You said {html.escape(everything)} with {keys}"
-    for value in values.values():
+    encodings = list(ENCODINGS.values())
+    for index, value in enumerate(values.values()):
         if value not in others:
+            encode = encodings[(number * len(values) + index) % len(encodings)]
+            repeated = " ".join(encode(key) for key in secrets(pair.subject.module).values())
+            said = f"No: {encode(value)} by {repeated}. {everything}. {html.escape(everything)} with {keys}"
             yield Rule(Kind.REFUSE, body=orjson.dumps(value).decode(), status=422, text=said)
 
 

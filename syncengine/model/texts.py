@@ -19,7 +19,7 @@ _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 _SHORT = 4
 """Shorter values of ASCII are hidden as whole words only, else ``1`` or ``de`` would eat the sentence."""
 _CUT = 6
-"""A value of so many characters is recognised by two thirds of it; fewer of them count as whole words only."""
+"""A value of so many characters is recognised by a good half of it; fewer of them count as whole words only."""
 _ENCODED = 6
 """Bytes from which on a value is recognised in Base64 and in hexadecimal digits."""
 _NAMED = 4
@@ -131,9 +131,9 @@ class _Hidden:
                 yield span
 
     def _parts(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where two thirds of it or more stand: whatever is cut off, its middle is there."""
+        """Where three fifths of it or more stand: whatever is cut off, its middle is there."""
         value, size = self.text, len(self.text)
-        least = -(-2 * size // 3)
+        least = -(-3 * size // 5)
         left, right = size - least, least
         for start, stop in _found(text, value[left:right]):
             before, after = 0, 0
@@ -180,7 +180,7 @@ def _spellings(value: str) -> Iterator[str]:
 
 
 def _words(value: str) -> Iterator[str]:
-    words = re.findall(r"[^\W_]+", value)
+    words = [word.strip(".,;:!?()[]'\"") for word in value.split()]
     if 1 < len(words) <= _FEW_WORDS:
         yield from (_folded(word) for word in words if len(word) >= _NAMED and not word.isdigit())
 

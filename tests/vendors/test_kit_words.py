@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import re
 import string
+from collections.abc import Callable
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -10,6 +14,7 @@ from hypothesis import strategies as st
 
 from syncengine.model.http import Json
 from syncengine.vendors.kit.words import LENGTH, cleaned
+from tests.encodings import ENCODINGS
 
 
 @pytest.mark.parametrize(
@@ -51,6 +56,7 @@ from syncengine.vendors.kit.words import LENGTH, cleaned
         ("too long: 'Zaphod Beeblebr'", ("Zaphod Beeblebrox",), "too long: '[...]'"),
         ("...phod Beeblebrox", ("Zaphod Beeblebrox",), "...[...]"),
         ("'Zaphod' is no surname", ("Zaphod Beeblebrox",), "'[...]' is no surname"),
+        ("the token of the sandbox", ("sandbox-token",), "the token of the sandbox"),
         ("key sekr****2345 invalid", ("sekret+Tok/en=12345",), "key [...] invalid"),
         # Nothing that steers a terminal is left.
         ("a\x1b]0;x\x07b\u202ec\u2066d\x9bm\u2028e\x7f", (), "a ]0;x b c d m e"),
@@ -86,3 +92,29 @@ def test_no_sent_value_survives(values: list[str], between: list[str]) -> None:
     for value in values:
         kept = " ".join(value.split())
         assert not kept or len(kept) < 4 or kept not in words
+
+
+SAMPLES = (
+    "k+y/9=abcdefg-HIJK_lmnop",
+    "sk_live_51HxYzAbCdEf",
+    'O"Brien & Söhne <x>',
+    "Müller-Lüdenscheidt",
+    "Зафод Библброкс",
+    "山田太郎さん殿下",
+    "zaphod.beeblebrox+news@example.org",
+    "+491511234567",
+    "1980-02-03",
+)
+
+
+@pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS.keys())
+@pytest.mark.parametrize("value", SAMPLES)
+def test_a_value_is_recognised_in_every_encoding(value: str, encode: Callable[[str], str]) -> None:
+    told = encode(value)
+    words = cleaned(f"Nobody likes <{told}> here, or '{told}'.", (value,))
+    assert told not in words
+    assert value.casefold() not in html.unescape(unquote(words)).casefold()
+    assert "Nobody likes" in words
+    # What the other shape of the value would be recognised by is gone as well.
+    kept = re.sub(r"\[\.\.\.\]", "", words.removeprefix("Nobody likes"))
+    assert len(re.findall(r"\w", kept)) <= len("here or") + 10  # what Base64 shares with its neighbours
