@@ -21,7 +21,7 @@ from syncengine.model.mapping import Form, OnRemoved
 from syncengine.model.reports import Check
 from syncengine.storage import erasure
 from syncengine.storage.column_types import Kind
-from syncengine.storage.inspect_source import Counts, count
+from syncengine.storage.inspect_source import Counts, code_of_others, count
 from syncengine.storage.source import Source
 from syncengine.transport import Transport
 from syncengine.vendors.kit.settings import SHORTEST_SECRET
@@ -86,6 +86,7 @@ async def _source(destination: DestinationConfig, databases: Databases) -> list[
         source = await look_at(destination, pool)
         async with pool.acquire() as connection:
             counts = await count(connection, source)
+            others = await code_of_others(connection, source)
     except SourceError as error:
         return [Check(area, False, str(problem)) for problem in error.problems or (error,)]
     except SyncEngineError as error:
@@ -95,7 +96,25 @@ async def _source(destination: DestinationConfig, databases: Databases) -> list[
     rows = f"{counts.rows:,} row{'s' if counts.rows != 1 else ''}"
     looked_at = Check(area, True, f"{source.spec.label} by {source.spec.key} ({kind}), {columns}, {rows}")
     bad = list(_bad_keys(destination, source, counts))
-    return [*(bad or [looked_at]), *_of_rows(destination, source, counts), *_zones(destination, source)]
+    return [
+        *(bad or [looked_at]),
+        *_of_others(destination, source, others),
+        *_of_rows(destination, source, counts),
+        *_zones(destination, source),
+    ]
+
+
+def _of_others(destination: DestinationConfig, source: Source, others: tuple[str, str] | None) -> Iterator[Check]:
+    """Whose code runs where the source is read, and may read the state."""
+    if others is None:
+        return
+    owner, reader = others
+    told = (
+        f"{source.spec.label} belongs to {owner}, and functions behind it run with the rights of {reader}, which reach "
+        "the state. They can write nothing there; a role for source.database that may read the contacts and nothing "
+        "else keeps them from reading it, too"
+    )
+    yield Check(f"{destination.name}: caution", True, told, note=True)
 
 
 def _zones(destination: DestinationConfig, source: Source) -> Iterator[Check]:

@@ -12,9 +12,11 @@ import asyncpg
 
 from syncengine.errors import Problem, SourceError
 from syncengine.model.contact_ids import LONGEST_KEY
+from syncengine.model.texts import printable
 from syncengine.storage.column_types import Column, Kind, Use, is_key, kind_of, unfit
 from syncengine.storage.connect import Connection, attempt, reading
 from syncengine.storage.failures import explain, storage_errors
+from syncengine.storage.side_effects import side_effect_of
 from syncengine.storage.source import KeyKind, Source, SourceSpec
 from syncengine.storage.statements import statements
 
@@ -72,6 +74,14 @@ async def count(connection: Connection, source: Source) -> Counts:
     )
 
 
+async def code_of_others(connection: Connection, source: Source) -> tuple[str, str] | None:
+    """Return whose code runs with whose rights where the source is read, if those rights reach the state."""
+    with storage_errors(source.spec.label, failure=SourceError):
+        async with reading(connection), attempt(connection, pinned=True):
+            found = await connection.fetchrow(statements("source")["code_of_others"], source.oid)
+    return (found["owner"], found["reader"]) if found else None
+
+
 class _Inspection:
     """One look at a source, inside a transaction; collects problems on its way."""
 
@@ -83,6 +93,7 @@ class _Inspection:
     async def run(self) -> Source:
         await self._check_encoding()
         oid, relation, alias = await self._relation()
+        await self._check_side_effects(oid)
         types = await self._columns(relation)
         where = f"({self._spec.where}\n)" if self._spec.where else "TRUE"
         if self._spec.where:
@@ -98,6 +109,20 @@ class _Inspection:
             await self._check_row_security(source, oid)
         self._raise_problems()
         return source
+
+    async def _check_side_effects(self, oid: int) -> None:
+        """Note calls that do more than read, where they can be seen: a function behind a view is a closed book."""
+        spec = self._spec
+        async with attempt(self._connection, pinned=True):
+            views = await self._connection.fetch(statements("source")["definitions"], oid)
+        said = [(spec.where_place, "", spec.where or ""), (spec.relation_place, "", spec.query or "")]
+        said += [(spec.relation_place, f"the view {row['name']} ", row["sql"]) for row in views]
+        for place, what, sql in said:
+            if name := side_effect_of(sql):
+                self._problem(
+                    place, f"{what}calls {name}(), which does more than read; a source is only read, so leave it out"
+                )
+        self._raise_problems()
 
     async def _check_encoding(self) -> None:
         """Raise SourceError for a database that does not know in which encoding its text is."""
@@ -255,7 +280,7 @@ class _Inspection:
         return prepared
 
     def _problem(self, where: str, what: str) -> None:
-        self._problems.append(Problem(where, what))
+        self._problems.append(Problem(where, printable(what)))
 
     def _raise_problems(self) -> None:
         if self._problems:

@@ -179,6 +179,7 @@ async def _nights(here: People) -> None:
         assert code == 0, (arguments, said)
         assert "shadow" not in said
         assert "planted" not in said
+        assert ("functions behind it run with the rights of" in said) == (arguments == ("check",))
     await here.source.execute("UPDATE evil.people_t SET name = 'New'; DELETE FROM evil.people_t WHERE id::text = '13'")
     code, said = await here.command("run", "--accept", "removals")
     assert code == 0, said

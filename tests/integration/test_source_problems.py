@@ -128,6 +128,52 @@ async def test_one_problem(here: Scene, spec: SourceSpec, where: str, what: str)
     assert problem.what.startswith(what)
 
 
+@pytest.mark.parametrize(
+    ("sql", "name"),
+    [
+        ("pg_advisory_lock(1) IS NULL", "pg_advisory_lock"),
+        ("pg_try_advisory_xact_lock (1)", "pg_try_advisory_xact_lock"),
+        ("lo_create(0) > 0", "lo_create"),
+        ("score > pg_catalog.NEXTVAL('numbers')", "nextval"),
+        ("\"set_config\"('search_path', '', false) = ''", "set_config"),
+        ("/* ' */ pg_terminate_backend(1)", "pg_terminate_backend"),
+        ("first_name <> 'it''s' AND pg_notify('a', 'b') IS NULL", "pg_notify"),
+        ("query_to_xml('SELECT 1', true, true, '') IS NULL", "query_to_xml"),
+        ("first_name = 'nextval(1)' OR first_name = $$lo_create(1)$$ -- setval(1)", None),
+        ("score > 1 AND length(first_name) > 0", None),
+    ],
+)
+@pytest.mark.asyncio
+async def test_what_does_more_than_read_is_refused(here: Scene, sql: str, name: str | None) -> None:
+    await here.execute("CREATE SEQUENCE numbers")
+    specs = {
+        "where": SourceSpec(table="crm.contacts", key="id", columns=(), where=sql),
+        "source.query": SourceSpec(query=f"SELECT id FROM crm.contacts WHERE {sql}", key="id", columns=()),  # noqa: S608
+    }
+    for place, spec in specs.items():
+        if name is None:
+            await here.inspect(spec)
+        else:
+            what = f"calls {name}(), which does more than read; a source is only read, so leave it out"
+            assert await _problems(here, spec) == [Problem(place, what)]
+
+
+@pytest.mark.asyncio
+async def test_a_view_that_does_more_than_read_is_refused(here: Scene) -> None:
+    await here.execute(
+        "CREATE SEQUENCE numbers",
+        "CREATE VIEW counting AS SELECT id, nextval('numbers') AS number FROM crm.contacts",
+        "CREATE VIEW above AS SELECT * FROM counting",
+        "CREATE MATERIALIZED VIEW counted AS SELECT * FROM counting",
+        "CREATE VIEW later AS SELECT * FROM counted",
+    )
+    what = "the view public.counting calls nextval(), which does more than read; a source is only read, so leave it out"
+    for table in ("counting", "above"):
+        spec = SourceSpec(table=table, key="id", columns=())
+        assert await _problems(here, spec) == [Problem("source.table", what)]
+    await here.inspect(SourceSpec(table="later", key="id", columns=("number",)))
+
+
 @pytest.mark.asyncio
 async def test_missing_rights(here: Scene, database: str) -> None:
     user = f"reader_{urlsplit(database).path.rpartition('_')[2]}"

@@ -14,6 +14,32 @@ FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.oid = $1;
 
+-- name: definitions
+-- What the views behind a relation say, one that is built on another included.
+WITH RECURSIVE behind AS (
+    SELECT $1::oid AS oid
+    UNION
+    SELECT d.refobjid
+    FROM behind
+    JOIN pg_catalog.pg_class AS c ON c.oid = behind.oid AND c.relkind = 'v'  -- a materialized view holds rows
+    JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = c.oid
+    JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
+         AND d.refclassid = 'pg_catalog.pg_class'::regclass
+)
+SELECT format('%I.%I', n.nspname, c.relname) AS name, pg_get_viewdef(c.oid) AS sql
+FROM behind
+JOIN pg_catalog.pg_class AS c ON c.oid = behind.oid AND c.relkind = 'v'
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+ORDER BY 1;
+
+-- name: code_of_others
+-- Whose code runs where the relation $1 is read: its owner's, in a view, a policy or a foreign table. No row: nobody's,
+-- or of a role that may not read the state anyway.
+SELECT pg_get_userbyid(c.relowner)::text AS owner, current_user::text AS reader
+FROM pg_catalog.pg_class AS c
+WHERE c.oid = $1 AND (c.relkind IN ('v', 'f') OR c.relrowsecurity) AND pg_get_userbyid(c.relowner) <> current_user
+  AND has_table_privilege(to_regclass('syncengine.sync_known'), 'SELECT');
+
 -- name: relations
 -- The names somebody may have meant.
 SELECT n.nspname || '.' || c.relname AS name
