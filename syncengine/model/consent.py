@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -83,8 +84,13 @@ _PHONE_NAME = re.compile(
 )
 """Names of fields and columns that hold phone numbers in whatever form."""
 _ENOUGH_DIGITS = re.compile(r"\d(?:\D{0,9}\d){6}")
+_LEADING_ZERO = re.compile(r"\W*0")
+_SEPARATOR = re.compile(r"[/;,|\n\r\t]|\s[^\W\d]{1,9}\s")
+_DECIMAL = re.compile(r"\+?[0-9]{1,16}(?:\.[0-9]{1,16})?(?:[eE]\+?[0-9]{1,2})?")
 _LONGEST = 100
 """Characters of a text that may be one phone number."""
+_MOST = 10_000
+"""Characters in which several phone numbers are looked for."""
 
 
 class Naming:
@@ -102,7 +108,7 @@ class Naming:
         return tuple(dict.fromkeys((Subject(SubjectKind.CONTACT, contact_id), *found)))
 
     def _of_value(self, name: str, value: Json) -> Iterator[Subject]:
-        if value is None or isinstance(value, bool | float):
+        if value is None or isinstance(value, bool):
             return
         if isinstance(value, list | dict):
             for each in value.values() if isinstance(value, dict) else value:
@@ -110,28 +116,56 @@ class Naming:
             return
         if isinstance(value, str) and "@" in value:
             yield from (Subject(SubjectKind.EMAIL, form) for form in _addresses(value))
-        if isinstance(value, str | int | Decimal) and _ENOUGH_DIGITS.search(str(value)):
+        if isinstance(value, str | int | float | Decimal) and _ENOUGH_DIGITS.search(str(value)):
             for digits in self._numbers(name, value):
                 yield from (Subject(SubjectKind.PHONE, form) for form in phone_email.phone_forms(digits))
 
-    def _numbers(self, name: str, value: Json) -> Iterable[str]:
+    def _numbers(self, name: str, value: Json) -> frozenset[str]:
         """The numbers a value may mean, as digits with the country code."""
-        is_phone = name in self._phones or _PHONE_NAME.search(name) is not None
-        own = self._region.get(name)
         text = str(value)
         if name in self._region and phone_email.E164.fullmatch(text):
-            return (text[1:],)  # as it was mapped
-        if not is_phone and len(text) > _LONGEST:
-            return ()
-        # An id is read as a number of any country only where it is written as one.
-        regions = [own] if own else self._regions if is_phone or text.startswith(("0", "(0")) else ()
+            return frozenset((text[1:],))  # as it was mapped
+        own = self._region.get(name)
+        if name in self._phones or _PHONE_NAME.search(name):
+            regions = (own,) if own else self._regions
+            return _any_number(_whole(value), regions, of_any_country=own is None)
+        if len(text) > _LONGEST:
+            return frozenset()
+        # An id is read as a number of these countries only where it is written as one.
+        regions = self._regions if _LEADING_ZERO.match(text) else ()
         try:
-            found = set(phone_email.phone_readings(value, regions))
+            return phone_email.phone_readings(_whole(value), regions)
         except NotReadError:
-            return phone_email.phones_within(text, own or next(iter(self._regions), None)) if is_phone else ()
-        if is_phone and own is None:
-            found |= phone_email.every_country(value)
-        return found
+            return frozenset()
+
+
+def _any_number(value: Json, regions: Sequence[str], *, of_any_country: bool) -> frozenset[str]:
+    """Every number in a field for phones, be it one or several."""
+    parts: list[Json] = [value]
+    found: set[str] = set()
+    try:
+        phone_email.phone_readings(value, regions)
+    except NotReadError:
+        text = str(value)[:_MOST]
+        parts += _SEPARATOR.split(text)
+        found.update(*(phone_email.phones_within(text, region) for region in regions or (None,)))
+    for part in parts:
+        with suppress(NotReadError):
+            found |= phone_email.phone_readings(part, regions)
+        if of_any_country:
+            found |= phone_email.every_country(part)
+    return frozenset(found)
+
+
+def _whole(value: Json) -> Json:
+    """A whole number that a float column or a spreadsheet wrote as a decimal one, as what it was."""
+    text = str(value)
+    if "." not in text and "e" not in text.lower():
+        return value
+    if not _DECIMAL.fullmatch(text):
+        return value
+    number = Decimal(text)
+    return int(number) if number == number.to_integral_value() else value
 
 
 def _addresses(text: str) -> Iterator[str]:

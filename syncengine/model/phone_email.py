@@ -47,6 +47,8 @@ _PUNCTUATED = re.compile(r"[0-9 ().\-/]+")
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 """A number as ``read_phone`` returns it."""
 _FEWEST_DIGITS = 7
+_LONGEST = 200
+"""Characters of a number with all that people write around it."""
 _NOT_ONE = "is not one phone number"
 _MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 
@@ -181,6 +183,8 @@ def phone_digits(value: str) -> str:
 def _written(value: Json) -> _Written | None:
     """Take a value apart; None when it is empty. Raises NotReadError."""
     text = _phone_text(value)
+    if len(text) > _LONGEST:
+        raise NotReadError(_NOT_ONE)
     text = _unwrapped(_visible(unquote(text) if "%" in text else text), ";,.")
     if not text.isascii():
         text = "".join(str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in text)
@@ -388,6 +392,9 @@ _NAMED = re.compile(r"([^<>]*)<([^<>]+)>")
 _COMMENTED = re.compile(r"([^()]*)\([^()@]*\)")
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\"\\]+@[^\s@<>(),;:\"\\/?]+")
 _PLAIN_ADDRESS = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)+")
+_AROUND_ADDRESSES = re.compile(r"[\s<>()\[\],;:\"\\?]+")
+_LONGEST_ADDRESS = 1000
+"""Characters of an address with the name in front of it."""
 _NOT_ONE_ADDRESS = "is not one e-mail address"
 
 
@@ -397,6 +404,8 @@ def read_email(value: Json) -> str | None:
         raise NotReadError(_NOT_ONE_ADDRESS)
     if _PLAIN_ADDRESS.fullmatch(value):
         return value
+    if len(value) > _LONGEST_ADDRESS:
+        raise NotReadError(_NOT_ONE_ADDRESS)
     text = _unwrapped(_visible(value), ";,")
     if text.lower().startswith("mailto:"):
         text = unquote(text[len("mailto:") :].partition("?")[0])
@@ -417,7 +426,8 @@ def read_email(value: Json) -> str | None:
 
 def emails_within(text: str) -> frozenset[str]:
     """Return all addresses that occur in a text which is more than one address."""
-    return frozenset(found.removesuffix(".").lower() for found in _ADDRESS.findall(_visible(text)))
+    words = (word for word in _AROUND_ADDRESSES.split(_visible(text)) if "@" in word)
+    return frozenset(word.removesuffix(".").lower() for word in words if _ADDRESS.fullmatch(word))
 
 
 def email_forms(address: str) -> tuple[str, ...]:

@@ -165,7 +165,35 @@ def test_nobody_suppressed_by_address_is_unrecognised(
 
 def test_a_value_in_any_kind_of_column_is_compared() -> None:
     asked = mapping(None, None)
-    for value in (491711000006, "491711000006", ["+49 171 1000006"], {"mobile": "+49 (0)171 1000006"}, "0171 1000006"):
-        assert "phone:491711000006" in named(value, asked)
+    for value in (
+        491711000006,
+        491711000006.0,
+        "491711000006",
+        "491711000006.0",
+        "+491711000006.00",
+        "4.91711000006E11",
+        1711000006,
+        "0171 1000006",
+        "\u200b(0171) 1000006",
+        ["+49 171 1000006"],
+        {"mobile": "+49 (0)171 1000006"},
+        "+49 171 1000006 / +49 30 123456",
+        "030 123456; 0171 1000006",
+        "0171 1000006 or 030 123456",
+        "0171 1000006\n030 123456",
+    ):
+        for each in (asked, mapping(Form.E164, "DE")):
+            assert "phone:491711000006" in named(value, each), value
     assert "phone:491711000006" in named("Ann: 0171 1000006 or +49 30 123456", mapping(Form.E164, "DE"))
+
+
+def test_an_id_is_not_taken_for_a_number_of_any_country() -> None:
+    """Sequential ids would otherwise meet the eight digits of somebody's number in Norway."""
+    asked = Mapping((FieldMapping("crm_id", "id"), FieldMapping("phone", "phone", Form.E164, "NO")))
+    wanted = desire(SourceRow("40123456", 1, (40123456, None)), asked, None)
+    assert not isinstance(wanted, Rejected)
+    subjects = Naming(asked).subjects("40123456", [*wanted.fields.items(), ("notes", "40123456")])
+    assert "phone:4740123456" not in {subject.text for subject in subjects}
+    other = Naming(asked).subjects("7", [("notes", "+47 401 23 456")])
+    assert "phone:4740123456" in {subject.text for subject in other}
     assert regions_of(mapping(Form.E164, "DE")) == ("DE",)

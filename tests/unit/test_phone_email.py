@@ -9,6 +9,7 @@ import pytest
 from syncengine.model.phone_email import (
     NotReadError,
     email_forms,
+    emails_within,
     phone_forms,
     phone_readings,
     read_email,
@@ -246,6 +247,16 @@ def test_an_address_is_read_as_it_is_meant(written: str) -> None:
 def test_what_is_not_surely_one_address_is_refused_without_repeating_it(written: object) -> None:
     with pytest.raises(NotReadError, match="is not one e-mail address"):
         read_email(written)
+
+
+@pytest.mark.parametrize("text", ["a" * 300_000 + " @", "0171" + " " * 300_000 + "1", "\t/" * 150_000 + "0171 1000006"])
+def test_a_long_text_costs_little(text: str) -> None:
+    """It would block everybody else's turn: what is too long to be one number or address is not looked into."""
+    with pytest.raises(NotReadError):
+        read_phone(text, "DE")
+    with pytest.raises(NotReadError):
+        read_email(text)
+    assert emails_within(text + " ann@x.de, (ben@x.de).") == {"ann@x.de", "ben@x.de"}
 
 
 def test_a_domain_has_two_spellings_and_an_accent_two_codings() -> None:
