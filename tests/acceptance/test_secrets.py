@@ -101,6 +101,32 @@ async def test_a_database_that_cannot_be_reached_keeps_its_password(database: st
         assert all(piece not in said for said in here.heard.values() for piece in ("w%rd", "w%25rd"))
 
 
+_RAISING = """
+CREATE FUNCTION crm.raising(said text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+    RAISE EXCEPTION USING MESSAGE = 'Ung\u00fcltig: ' || said || E'\\x1b[2J',
+        DETAIL = 'Failing row contains (' || said || ')', HINT = said, COLUMN = said, TABLE = said, CONSTRAINT = said, DATATYPE = said, SCHEMA = said,
+        ERRCODE = '{code}';
+END $$;
+ALTER TABLE crm.charles RENAME TO people;
+CREATE VIEW crm.charles AS SELECT * FROM crm.people AS p WHERE crm.raising(row_to_json(p)::text);
+"""
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("code", ["P0001", "23505", "42703", "42P01"])
+async def test_what_a_server_says_is_repeated_nowhere(database: str, tmp_path: Path, code: str) -> None:
+    """In whatever language, and whatever a function puts into the parts of an error."""
+    async with noise(database, tmp_path / "config", "charles") as here:
+        await here.database.execute(_RAISING.replace("{code}", code))
+        for label, environ in (("failed", {}), ("traceback", {"SYNCENGINE_DEBUG": "1"})):
+            assert await here.command(label, *_DEBUG, "run", "-d", "charles", **environ) in (1, 2)
+        await here.command("check", *_DEBUG, "check")
+        await here.listen()
+        assert code in here.heard["failed"]
+        assert here.traces(here.secrets | here.values) == set()
+        assert all("\x1b" not in said and "Ung" not in said for said in here.heard.values())
+
+
 @pytest.mark.asyncio
 async def test_a_source_whose_data_is_broken_is_quoted_nowhere(database: str, tmp_path: Path) -> None:
     async with noise(database, tmp_path / "config", "charles") as here:
