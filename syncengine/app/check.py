@@ -93,8 +93,7 @@ async def _source(destination: DestinationConfig, databases: Databases) -> list[
         return [Check(area, False, str(error))]
     kind = source.key_type.removeprefix("pg_catalog.").strip('"')
     columns = f"{len(source.spec.columns)} column{'s' if len(source.spec.columns) != 1 else ''}"
-    rows = f"{counts.rows:,} row{'s' if counts.rows != 1 else ''}"
-    looked_at = Check(area, True, f"{source.spec.label} by {source.spec.key} ({kind}), {columns}, {rows}")
+    looked_at = Check(area, True, f"{source.spec.label} by {source.spec.key} ({kind}), {columns}, {_rows(counts.rows)}")
     bad = list(_bad_keys(destination, source, counts))
     return [
         *(bad or [looked_at]),
@@ -130,6 +129,10 @@ def _zones(destination: DestinationConfig, source: Source) -> Iterator[Check]:
         yield Check(f"{destination.name}: dates", True, f"fields.{each.field}: {told}", note=True)
 
 
+def _rows(number: int) -> str:
+    return f"{number:,} row{'s' if number != 1 else ''}"
+
+
 def _bad_keys(destination: DestinationConfig, source: Source, counts: Counts) -> Iterator[Check]:
     """What a run would refuse; no key is shown, since it may be an address."""
     area, place, key = f"{destination.name}: source", destination.place("source.key"), source.spec.key
@@ -137,8 +140,9 @@ def _bad_keys(destination: DestinationConfig, source: Source, counts: Counts) ->
         what = f'column "{key}" is NULL in {counts.nulls:,} of {counts.rows:,} rows; every contact needs a key'
         yield Check(area, False, f"{place}: {what}. Fill it in, or leave these rows out (where)")
     if counts.repeated:
+        keys = "1 key" if counts.repeated == 1 else f"{counts.repeated:,} keys"
         what = (
-            f'column "{key}" of {source.spec.label} holds {counts.repeated:,} keys more than once; every contact needs '
+            f'column "{key}" of {source.spec.label} holds {keys} more than once; every contact needs '
             "one of its own. Choose another key, or mend the rows: GROUP BY the column, HAVING count(*) > 1, finds them"
         )
         yield Check(area, False, f"{place}: {what}")
@@ -148,7 +152,7 @@ def _of_rows(destination: DestinationConfig, source: Source, counts: Counts) -> 
     """What may surprise somebody about the rows."""
     area, label = f"{destination.name}: source", source.spec.label
     if counts.is_restricted:
-        what = f"row level security of {label} applies to the role {counts.role}: it sees {counts.rows:,} rows"
+        what = f"row level security of {label} applies to the role {counts.role}: it sees {_rows(counts.rows)}"
         yield Check(area, True, what, note=True)
     if not counts.rows:
         what = (
@@ -157,7 +161,8 @@ def _of_rows(destination: DestinationConfig, source: Source, counts: Counts) -> 
         )
         yield Check(area, True, what, note=True)
     if counts.long_keys:
-        what = f"{counts.long_keys:,} rows have a key longer than {LONGEST_KEY} characters: these contacts are rejected"
+        rows = "1 row has" if counts.long_keys == 1 else f"{counts.long_keys:,} rows have"
+        what = f"{rows} a key longer than {LONGEST_KEY} characters; contacts under such keys are rejected"
         yield Check(area, True, what, note=True)
 
 

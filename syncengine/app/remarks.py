@@ -10,10 +10,12 @@ from syncengine.app.reasons import reasons
 from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
 from syncengine.errors import SourceError
+from syncengine.model.contact_ids import contact_id_of
 from syncengine.planning.refusals import DEAD_AFTER
 from syncengine.storage.erasure import still_open
-from syncengine.storage.runs import dead_letters, notes_left
+from syncengine.storage.runs import dead_letters, known_contacts, notes_left
 from syncengine.storage.source import Source
+from syncengine.storage.source_rows import SourceRows
 
 
 async def remarks(
@@ -37,12 +39,15 @@ async def remarks(
     number, some = await dead_letters(databases.state, destination.name)
     explained: tuple[str, ...] = ()
     if request.contacts and total is not None:
-        explained = await _explained(destination, databases, source, run_id, request.contacts)
+        named = [contact_id_of(key) for key in request.contacts]
+        explained = await _explained(destination, databases, source, run_id, named)
     retried: Iterator[str] | tuple[str, ...] = ()
     if request.retry_of is not None and total is not None:
         retried = _of_retry(request.retry_of, request.batch, total, changed)
     unforgotten = await still_open(databases.state, destination.name)
+    nobody = total == 0 and request.retry_of is None and await _selects_nobody(destination, databases, source)
     return (
+        *(_of_no_row(destination) if nobody else ()),
         *_of_erasures(unforgotten),
         *_of_unnamed(run_id, unnamed),
         *retried,
@@ -59,6 +64,23 @@ async def _explained(
         return await reasons(destination, databases, source, run_id, contact_ids)
     except SourceError:
         return ()  # the report tells of it
+
+
+async def _selects_nobody(destination: DestinationConfig, databases: Databases, source: Source) -> bool:
+    """Whether nobody is known and there is no row; where somebody is known, a brake looks at that."""
+    if await known_contacts(databases.state, destination.name):
+        return False
+    try:
+        return not await SourceRows(databases.source(destination), source).selects_any()
+    except SourceError:
+        return False  # the report tells of it
+
+
+def _of_no_row(destination: DestinationConfig) -> Iterator[str]:
+    yield (
+        "the source selects no row, and nobody is known here: nothing was sent. Look at where, and at what its role "
+        f"may see; `syncengine check` counts ({destination.place('source')})"
+    )
 
 
 def _of_erasures(contact_ids: tuple[str, ...]) -> Iterator[str]:

@@ -60,26 +60,36 @@ async def count(connection: Connection, source: Source) -> Counts:
         async with reading(connection):
             async with attempt(connection):
                 found = await connection.fetchrow(statement, LONGEST_KEY)
-            async with attempt(connection, pinned=True):
-                role = await connection.fetchrow(statements("source")["role"], source.oid)
+            is_restricted = await _is_restricted(connection, source)
+            role = await connection.fetchval("SELECT current_user")
     assert found is not None
-    assert role is not None
     return Counts(
         rows=found["rows"],
         nulls=found["nulls"],
         long_keys=found["long_keys"],
         repeated=found["repeated"],
-        role=role["name"],
-        is_restricted=role["is_restricted"],
+        role=role,
+        is_restricted=is_restricted,
     )
 
 
 async def code_of_others(connection: Connection, source: Source) -> tuple[str, str] | None:
     """Return whose code runs with whose rights where the source is read, if those rights reach the state."""
-    with storage_errors(source.spec.label, failure=SourceError):
+    with storage_errors(source.spec.described, failure=SourceError):
         async with reading(connection), attempt(connection, pinned=True):
             found = await connection.fetchrow(statements("source")["code_of_others"], source.oid)
     return (found["owner"], found["reader"]) if found else None
+
+
+async def _is_restricted(connection: Connection, source: Source) -> bool:
+    """Whether row level security decides what this role sees, be it of a table behind a view or query."""
+    try:
+        async with attempt(connection):
+            await connection.fetchval(statements("source")["row_security_off"])
+            await connection.fetch(source.sql("source", "nothing"))
+    except asyncpg.InsufficientPrivilegeError:
+        return True
+    return False
 
 
 class _Inspection:
@@ -106,7 +116,7 @@ class _Inspection:
         self._raise_problems()
         if await self._try(self._spec.relation_place, source.sql("source", "probe"), execute=True):
             await self._check_members(source)
-            await self._check_row_security(source, oid)
+            await self._check_row_security(source)
         self._raise_problems()
         return source
 
@@ -171,17 +181,16 @@ class _Inspection:
                 )
                 self._problem(place, what)
 
-    async def _check_row_security(self, source: Source, oid: int) -> None:
+    async def _check_row_security(self, source: Source) -> None:
         """Note a table that shows this role no row although it may hold some."""
-        role = await self._row("role", oid)
-        assert role is not None
-        if not role["is_restricted"]:
+        if not await _is_restricted(self._connection, source):
             return
         async with attempt(self._connection):
             any_row = await self._connection.fetchval(source.sql("source", "any_row"))
         if not any_row:
+            role = await self._connection.fetchval("SELECT current_user")
             what = (
-                f"row level security of {self._spec.label} applies to the role {role['name']}, which sees no row of "
+                f"row level security of {self._spec.label} applies to the role {role}, which sees no row of "
                 "it; give the role a policy, or another role"
             )
             self._problem(self._spec.relation_place, what)

@@ -48,6 +48,13 @@ class SourceRows:
             async with self._pool.acquire() as connection:
                 return await load(connection, self._source, contact_ids)
 
+    @patient
+    async def selects_any(self) -> bool:
+        """Return whether the source selects a row at all. Raises SourceError."""
+        with storage_errors(self._source.spec.described, failure=SourceError):
+            async with self._pool.acquire() as connection, reading(connection):
+                return bool(await connection.fetchval(self._source.sql("source", "selects_any")))
+
 
 async def load(connection: Connection, source: Source, contact_ids: Sequence[str]) -> list[SourceRow]:
     """The rows of these contacts, with their hash from the same SELECT. Contact ids may be any text."""

@@ -149,7 +149,7 @@ async def test_a_key_too_long_to_be_kept_is_refused_like_a_bad_value(database: s
         assert report.contacts["rejected"] == 2
         code, said = await here.command("check")
         assert code == 0
-        assert f"note respond_io: source: 1 rows have a key longer than {LONGEST_KEY} characters" in said
+        assert f"note respond_io: source: 1 row has a key longer than {LONGEST_KEY} characters" in said
 
 
 _COLUMNS = (
@@ -254,10 +254,22 @@ async def test_a_key_that_comes_twice_or_not_at_all_is_counted_by_check_and_neve
         file = here.destination_file("respond_io")
         assert code == 2
         assert f'{file}: source.key: column "name" is NULL in 2 of 6 rows' in said
-        assert f'{file}: source.key: column "name" of crm.people holds 1 keys more than once' in said
+        assert f'{file}: source.key: column "name" of crm.people holds 1 key more than once' in said
         assert "anna" not in said
         assert (await here.plan("respond_io")).error is not None
         assert (await here.run("respond_io")).exit_code == 2
+
+
+@pytest.mark.asyncio
+async def test_a_first_run_over_no_row_says_so(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {"respond_io": {**RESPOND_IO, "where": "id > 10"}}) as here:
+        await here.add([1, 2])
+        report = await here.run("respond_io")
+        assert (report.status, report.exit_code) == ("done", 0)
+        assert "the source selects no row, and nobody is known here" in report.remarks[0]
+        await here.add([11])
+        assert (await here.run("respond_io")).remarks == ()
+        assert (await here.run("respond_io")).remarks == (), "a quiet night"
 
 
 @pytest.mark.asyncio
@@ -281,6 +293,13 @@ async def test_row_level_security_that_hides_all_rows_is_refused_and_else_told(d
             code, said = await here.command("check")
             assert (code, f"note respond_io: source: {told}: it sees 3 rows" in said) == (0, True)
             assert (await here.run("respond_io")).contacts["applied"] == 3
+
+            # Nor does a query hide it, or a view that reads with the rights of whoever asks.
+            await here.source.execute("DROP POLICY three ON crm.people")
+            here.configure("respond_io", source={"query": "SELECT * FROM crm.people", "key": "id"})
+            code, said = await here.command("check")
+            told = f"row level security of the source query applies to the role {role}, which sees no row of it"
+            assert (code, told in said) == (2, True), said
         finally:
             await here.source.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
 

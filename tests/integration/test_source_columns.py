@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
@@ -283,3 +284,36 @@ async def test_more_columns_than_a_function_takes_arguments(here: Scene) -> None
     source = await here.inspect(SourceSpec(table="contacts", key="id", columns=columns))
     row = (await here.load(source, "1"))["1"]
     assert (row.values[0], row.values[1], row.values[299], len(row.values)) == (1.5, None, 2, 300)
+
+
+@pytest.mark.asyncio
+async def test_text_that_cannot_be_converted_ends_with_its_contact(here: Scene, database: str) -> None:
+    """WIN1252 has bytes that mean nothing; whoever reads such a row reads none of those beside it."""
+    name = f"{urlsplit(database).path.removeprefix('/')}_win"
+    async with here.state.acquire() as admin:
+        provider = "LOCALE_PROVIDER libc" if admin.get_server_version().major > 14 else ""
+        await admin.execute(f"CREATE DATABASE {name} ENCODING WIN1252 TEMPLATE template0 LOCALE 'C' {provider}")
+    try:
+        async with scene(database, urlunsplit(urlsplit(database)._replace(path=f"/{name}"))) as odd:
+            await odd.execute(
+                "CREATE TABLE contacts (id integer PRIMARY KEY, name text, city text)",
+                "INSERT INTO contacts SELECT n, 'Zo' || chr(235), 'Ulm' FROM generate_series(1, 40) AS n",
+                "UPDATE contacts SET name = 'a' || chr(129) WHERE id IN (7, 8, 33)",
+                "UPDATE contacts SET city = chr(141) WHERE id IN (8, 40)",
+            )
+            source = await odd.inspect(SourceSpec(table="contacts", key="id", columns=("name", "city")))
+            assert len((await odd.diff(source)).changes) == 40
+            rows = await odd.load(source, *(str(number) for number in range(1, 41)))
+            assert len(rows) == 40
+            unreadable = Unusable("holds text that cannot be converted to UTF-8")
+            assert {number: row.values for number, row in rows.items() if row.values != ("Zo\u00eb", "Ulm")} == {
+                "7": (unreadable, "Ulm"),
+                "8": (unreadable, unreadable),
+                "33": (unreadable, "Ulm"),
+                "40": ("Zo\u00eb", unreadable),
+            }
+            await odd.acknowledge(list(rows.values()))
+            assert (await odd.diff(source)).changes == ()
+    finally:
+        async with here.state.acquire() as admin:
+            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")

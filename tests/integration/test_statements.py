@@ -53,7 +53,7 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection[asyncpg.
 def _fragments(source: Source, bound: str) -> dict[str, str]:
     known = ("relation", "where", "key", "key_type", "contact_id", "equals", "hash")
     literals = {"order": source.text_order, "destination": "'whatsapp'", "low": "NULL", "high": bound}
-    literals |= {"values": "NULL::text", "column": source.key}
+    literals |= {"values": "NULL::text", "column": "'[]'::json"}
     return {name: getattr(source, name) for name in known} | literals
 
 

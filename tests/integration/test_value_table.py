@@ -250,6 +250,8 @@ async def test_arrays_of_every_type_are_lists_and_some_of_them_tags(here: Scene)
         ("jsonb", """'["a", ["b"]]'""", VALUE),
         ("jsonb", """'{"a": 1}'""", VALUE),
         ("json", """'"a"'""", VALUE),
+        ("json", r"""'["\ud800"]'""", VALUE),
+        ("json", r"""'["\u0000"]'""", VALUE),
         ("jsonb[]", """ARRAY['"a"'::jsonb]""", TYPE),
         ("boolean[]", "'{t}'", TYPE),
         ("double precision[]", "'{1}'", TYPE),

@@ -195,21 +195,33 @@ SELECT FROM {relation} WHERE {where} LIMIT 0;
 SELECT {contact_id}, {hash}, {values} FROM {relation} WHERE {where} LIMIT 0;
 
 -- name: json_members
--- How many of some rows with a value hold a list of texts or numbers.
-SELECT pg_catalog.count(*) AS looked_at,
-       pg_catalog.count(*) FILTER (WHERE jsonb_typeof(value) = 'array'
-                          AND NOT jsonb_path_exists(
-                              value, 'strict $[*] ? (@.type() == "object" || @.type() == "array" || @.type() == "boolean")')
-                       ) AS lists
+-- How many of some rows with a value hold a flat list. Nothing is unescaped: a text may hold what jsonb refuses.
+SELECT count(*) AS looked_at,
+       count(*) FILTER (WHERE CASE
+           WHEN json_typeof(value) = 'array' THEN NOT EXISTS (
+               SELECT FROM json_array_elements(value) AS item (value)
+               WHERE json_typeof(item.value) IN ('object', 'array', 'boolean'))
+           ELSE false
+       END) AS lists
 FROM (
-    SELECT {column}::text::jsonb AS value FROM {relation}
-    WHERE {where} AND {column} IS NOT NULL AND {column}::text <> 'null'
+    SELECT {column}::json AS value FROM {relation}
+    WHERE {where} AND json_typeof({column}::json) <> 'null'
     LIMIT 1000
 ) AS first_rows;
+
+-- name: row_security_off
+-- From here on to the end of the transaction whatever a policy would filter is an error instead.
+SELECT pg_catalog.set_config('row_security', 'off', true);
+
+-- name: nothing
+SELECT FROM {relation} LIMIT 0;
 
 -- name: any_row
 -- Whether there is a row at all, whatever ``where`` says.
 SELECT EXISTS (SELECT FROM {relation});
+
+-- name: selects_any
+SELECT EXISTS (SELECT FROM {relation} WHERE {where});
 
 -- name: counts
 -- What is selected: rows, those without a key, those whose key is longer than $1, and keys that come more than once.
@@ -228,10 +240,6 @@ SELECT pg_catalog.count(*) AS rows,
        pg_catalog.count(*) FILTER (WHERE char_length({contact_id}) > $1) AS long_keys,
        0::bigint AS repeated
 FROM {relation} WHERE {where};
-
--- name: role
--- Who reads, and whether row level security decides what of the relation $1 (0: a query) that role sees.
-SELECT current_user AS name, CASE WHEN $1::oid <> 0 THEN row_security_active($1::oid) ELSE false END AS is_restricted;
 
 -- name: rows
 -- Fresh rows of contacts. Those too long to be sent stay where they are: a batch of them would not fit into memory.
