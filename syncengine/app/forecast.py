@@ -12,6 +12,7 @@ from syncengine.app.brakes import brake_on_survey, refuse_changes
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.credentials import refuse_second_name, second_names
 from syncengine.app.databases import Databases, look_at, opened
+from syncengine.app.followers import Followers
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.prepare import Prepared, Preparer
@@ -125,17 +126,25 @@ async def _plan(
             Contacts(fence, name, 0, numbered=numbered),
             keys,
         )
-        moved = await Waits(fence, name).moved() if request.about_everybody else ()
+        waits = Waits(fence, name)
+        moved = await waits.moved() if request.about_everybody else ()
+        followers = Followers(name, await waits.kept() if request.about_everybody else {})
         candidates, survey = Candidates(destination, databases, source, request), Survey()
-        async for batch in _batches(candidates, config.engine.batch_size, request, preparer, keys, moved):
-            await preparer.survey(batch, survey)
+
+        async def take(batch: Batch) -> None:
             prepared = await preparer.plan(batch)
             worked_on = [job.state.contact_id for job in prepared.jobs]
             worked_on += [record.contact_id for record in prepared.records]
-            stood = await number_standing(databases.state, destination.name, worked_on)
-            forecast.add(prepared, stood)
+            forecast.add(prepared, await number_standing(databases.state, name, worked_on))
+            followers.note(prepared)
             if keys:
                 await keys.reach([job.state.contact_id for job in prepared.jobs if not job.refusal])
+
+        async for batch in _batches(candidates, config.engine.batch_size, request, preparer, keys, moved):
+            await preparer.survey(batch, survey)
+            await take(batch)
+        while brought_along := followers.brought_along():
+            await take(Batch(0, BatchKind.CHANGES, brought_along))
         if candidates.scope is not None and candidates.scope.known:
             await brake_on_survey(destination, databases, survey, candidates.scope, request)
     except BrakeApplied as brake:

@@ -43,6 +43,13 @@ class Waits:
             )
 
     @patient
+    async def kept(self) -> Mapping[str, Wait]:
+        """Return the contacts that wait since a former run, and for what."""
+        async with self._fence.reading() as connection:
+            rows = await connection.fetch(_SQL["kept"], self._destination)
+        return {row["contact_id"]: Wait(row["owner"], tuple(row["fields"]), None) for row in rows}
+
+    @patient
     async def moved(self) -> Sequence[str]:
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["moved"], self._destination)

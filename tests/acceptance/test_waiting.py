@@ -128,7 +128,10 @@ async def test_who_waits_for_one_that_cannot_move_is_refused_until_it_does(
         assert (await here.states(NAME))[3]["standing"] == "dead_letter"
 
         await lets_go(here)
-        assert (await here.run(NAME)).exit_code == 0
+        plan, report = await here.plan(NAME), await here.run(NAME)
+        assert report.exit_code == 0
+        assert plan.requests_least <= report.requests <= plan.requests_most
+        assert plan.contacts == report.contacts["changed"] == 2, "who waits is planned with whom it waits for"
         assert await _phones(here) == {1: phone(9), 2: phone(2), 3: phone(1)}
         assert (await here.run(NAME)).requests == 0
 
@@ -143,7 +146,10 @@ async def test_who_leaves_lets_go(database: str, tmp_path: Path, kind: str) -> N
         await here.change(3, phone=phone(1))
         await _nights(here)
         await here.remove([1])
-        assert (await here.run(NAME, accept=frozenset({"removals"}))).exit_code == 0
+        plan = await here.plan(NAME, accept=frozenset({"removals"}))
+        report = await here.run(NAME, accept=frozenset({"removals"}))
+        assert report.exit_code == 0
+        assert plan.requests_least <= report.requests <= plan.requests_most
         assert await _phones(here) == {2: phone(2), 3: phone(1)}
         assert (await here.run(NAME)).requests == 0
 

@@ -14,6 +14,13 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET
     owner_destination = excluded.owner_destination, owner_contact_id = excluded.owner_contact_id,
     fields = excluded.fields, held = excluded.held
 
+-- name: kept
+SELECT w.contact_id, w.owner_destination || '/' || w.owner_contact_id AS owner, w.fields
+FROM syncengine.sync_wait AS w
+JOIN syncengine.sync_state AS mine ON (mine.destination, mine.contact_id) = (w.destination, w.contact_id)
+WHERE w.destination = $1 AND mine.status = 'dead' AND mine.code IN ('key_held', 'ambiguous_match')
+ORDER BY mine.contact_number NULLS LAST, w.contact_id
+
 -- name: moved
 -- The owner is gone, or does not hold (see keep) what it held.
 SELECT w.contact_id
