@@ -16,7 +16,7 @@ from syncengine.app.followers import Followers
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.prepare import Prepared, Preparer
-from syncengine.errors import BrakeApplied, RunRefused
+from syncengine.errors import BrakeApplied, RunRefused, SyncEngineError, named
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.costs import Cost, exactly
 from syncengine.model.reports import PlanReport
@@ -80,7 +80,7 @@ class _Forecast:
             self.rejected.update([outcome.code] if outcome.kind is OutcomeKind.REJECTED else [])
             self.suppressed.update([outcome.code] if outcome.kind is OutcomeKind.SUPPRESSED else [])
 
-    def report(self, brake: BrakeApplied | None = None, error: RunRefused | None = None) -> PlanReport:
+    def report(self, brake: BrakeApplied | None = None, error: SyncEngineError | None = None) -> PlanReport:
         lasting = duration(self.requests, self.destination.limits)
         return PlanReport(
             destination=self.destination.name,
@@ -151,6 +151,10 @@ async def _plan(
         return forecast.report(brake=brake)
     except RunRefused as refused:
         return forecast.report(error=refused)
+    except SyncEngineError:
+        raise
+    except Exception as unforeseen:  # noqa: BLE001 - the other destinations are planned all the same
+        return forecast.report(error=named(unforeseen))
     return forecast.report()
 
 

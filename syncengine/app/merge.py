@@ -13,7 +13,15 @@ from syncengine.app.request import Request
 from syncengine.app.runs import how_it_ended
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.exchange import Meter
-from syncengine.errors import AccountStopped, ConfigError, Problem, RequestFailed, RunRefused, SyncEngineError
+from syncengine.errors import (
+    AccountStopped,
+    CannotBeSent,
+    ConfigError,
+    Problem,
+    RequestFailed,
+    RunRefused,
+    SyncEngineError,
+)
 from syncengine.model.calls import Applied, Rejected
 from syncengine.model.copies import MergeReport
 from syncengine.model.work import Record, Status
@@ -68,8 +76,7 @@ async def _merge(
     except AccountStopped as stopped:
         return MergeReport(name, "halted", error=stopped_by(stopped, destination), exit_code=1)
     except RequestFailed as error:
-        what = f"{error}; whether the two were merged is not known: look with `syncengine show`, then try again"
-        return MergeReport(name, "incomplete", error=what, exit_code=1)
+        return _failed_request(name, error)
     match answer:
         case Rejected():
             return MergeReport(name, "rejected", error=answer.message, exit_code=1)
@@ -102,3 +109,10 @@ async def _to_be_looked_at(store: Contacts, contact_id: str) -> None:
 def _failed(destination: DestinationConfig, error: SyncEngineError) -> MergeReport:
     status, code = how_it_ended(error)
     return MergeReport(destination.name, status, error=str(error), exit_code=code)
+
+
+def _failed_request(name: str, error: RequestFailed) -> MergeReport:
+    if isinstance(error, CannotBeSent):
+        return MergeReport(name, "rejected", error=str(error), exit_code=1)
+    what = f"{error}; whether the two were merged is not known: look with `syncengine show`, then try again"
+    return MergeReport(name, "incomplete", error=what, exit_code=1)

@@ -15,7 +15,7 @@ from syncengine.config import Config, DestinationConfig
 from syncengine.engine.exchange import Meter
 from syncengine.engine.holding import held, shows
 from syncengine.engine.retry import Retrier
-from syncengine.errors import AccountStopped, LeaseHeld, RequestFailed, RunRefused, SyncEngineError
+from syncengine.errors import AccountStopped, LeaseHeld, RequestFailed, RunRefused, SyncEngineError, where_it_broke
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, Known, MatchKey, Remote
@@ -83,6 +83,10 @@ async def _local(destination: DestinationConfig, databases: Databases, contact_i
     except RunRefused as error:
         remarks.append(f"the source could not be read: {error}")
         outlook = await look_ahead(destination, databases, store, None, Seen(state or ContactState(contact_id)))
+    except SyncEngineError:
+        raise
+    except Exception as error:  # noqa: BLE001 - what else is known is told all the same
+        remarks.append(f"the row cannot be told of: {where_it_broke(error)}")
     return _Local(destination.name, contact_id, state, desired, (*remarks, *outlook.remarks), outlook)
 
 

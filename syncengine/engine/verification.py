@@ -118,6 +118,7 @@ class Verification:
         """The contacts that were compared by the vendor's list."""
         compared: set[str] = set()
         strangers, cursor = 0, None
+        seen: set[str] = set()
         # Once it has taken more pages than there are contacts left, asking for each of those is cheaper.
         left = total
         while left > 0 and not self._stop.is_set():
@@ -139,6 +140,9 @@ class Verification:
                 self.seen.strangers = strangers
                 break
             cursor = page.cursor
+            if cursor in seen:  # the pages lead in a circle: who is not among them is asked for
+                break
+            seen.add(cursor)
         return compared
 
     async def _read(self, state: ContactState) -> Remote | None:

@@ -261,7 +261,7 @@ class RespondIo:
             contact = encode(contact.encode()).decode()
         return Request(
             method,
-            f"/contact/{segment(contact)}{tail}",
+            f"/contact/{segment(contact, slashes=True)}{tail}",
             f"{method} /contact/{{id}}{tail}",
             headers=self._headers,
             json=json,

@@ -290,7 +290,8 @@ class RespondIoV2:
         tail: str = "",
         query: _Query = (),
     ) -> Request:
-        path = f"{under}/{segment(f'{contact.field}:{contact.value}')}{tail}"
+        identifier = segment(f"{contact.field}:{contact.value}", slashes=contact.field == "email")
+        path = f"{under}/{identifier}{tail}"
         route = f"{under}/{{identifier}}{tail}"
         return self._request(method, path, json, query, route=route)
 

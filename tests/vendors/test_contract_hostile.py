@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from syncengine import vendors
+from syncengine.engine.exchange import Meter, drive
+from syncengine.errors import CannotBeSent
+from syncengine.model.calls import Action
 from syncengine.model.contact import Remote
 from syncengine.model.http import Exchange, Request, Response
+from syncengine.ports import Allowed
 from tests.soak import answers
-from tests.vendors.subjects import subject
+from tests.vendors.subjects import Subject, subject, subjects
+from tests.virtual_time import run
 
 _ANSWERS = 400
 """Of each vendor; ``./run soak --answers`` gives as many as you like."""
@@ -23,6 +31,42 @@ def test_hostile_answers_end_as_outcomes_or_as_named_errors(name: str) -> None:
     assert not told.wrong
     assert not told.contained, "an adapter foresees what can be answered"
     assert len(told.ends) >= 4
+
+
+@pytest.mark.parametrize("external_id", ["", ".", "..", " ", "/", "../7", "7/..", "a\\..", "a\0b", "a\nb"])
+@pytest.mark.parametrize("each", tuple(subjects(variants=False)), ids=str)
+def test_an_id_that_means_another_place_is_never_sent(each: Subject, external_id: str) -> None:
+    can, vendor = each.vendor.capabilities, each.vendor
+    exchanges: list[Callable[[], Exchange[Any]]] = [
+        partial(vendor.send, each.call(action, external_id=external_id))
+        for action in (Action.UPDATE, Action.DELETE, Action.REMOVE_TAGS)
+        if action in each.actions()
+    ]
+    if can.reads:
+        exchanges.append(partial(vendor.read, external_id))
+    for make in exchanges:
+        sender = Noting()
+        with suppress(CannotBeSent):
+            run(drive(make, sender, Meter()))
+        assert not [path for path in sender.paths if unfit(path)], sender.paths
+
+
+class Noting:
+    """Notes each path, and answers nothing that helps (``ports.Sender``)."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+
+    async def send(self, request: Request, _allowed: Allowed | None = None) -> Response:
+        self.paths.append(request.path)
+        raise CannotBeSent("noted")
+
+
+def unfit(path: str) -> bool:
+    """Whether a path leads elsewhere than to one contact, also once it is decoded."""
+    decoded = unquote(path)
+    segments = decoded.replace("\\", "/").removeprefix("/").split("/")
+    return not {"", ".", ".."}.isdisjoint(segments) or not decoded.isprintable()
 
 
 def _yields(result: Any) -> Exchange[Any]:

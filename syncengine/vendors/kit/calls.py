@@ -82,9 +82,14 @@ def external_id(call: Call) -> str:
     return call.external_id
 
 
-def segment(value: str) -> str:
-    """A value as one segment of a path; ValueError for one that would be another place or none."""
-    if value.strip() in ("", ".", "..") or not value.isprintable():
+def segment(value: str, *, slashes: bool = False) -> str:
+    """A value as one segment of a path; ValueError for one that would be another place or none.
+
+    ``slashes`` lets those pass that a vendor's ids may hold: many a server reads ``%2F`` as a slash.
+    """
+    parts = [part.strip() for part in value.replace("\\", "/").split("/")]
+    elsewhere = not any(parts) or not {".", ".."}.isdisjoint(parts)
+    if elsewhere or not value.isprintable() or (len(parts) > 1 and not slashes):
         raise ValueError("this is no segment of a path")
     return quote(value, safe="")
 
