@@ -119,6 +119,8 @@ def _dead(destination: DestinationConfig, seen: Seen) -> str | None:
     if row is None or state.status is not Status.DEAD or state.rejected_hash != version(row.source_hash):
         return None
     contact = shlex.quote(state.contact_id)
+    if state.rejections < DEAD_AFTER:  # refused at once, for the sake of another contact
+        return "leaves it alone: it waits until another contact has let go of its match key, or its row changes"
     return (
         f"leaves it alone: it is a dead letter, refused {DEAD_AFTER} times, until its row or the mapping changes; "
         f"`syncengine run -d {destination.name} --contact {contact}` tries it again"

@@ -13,7 +13,7 @@ from syncengine.errors import SourceError
 from syncengine.model.contact_ids import contact_id_of
 from syncengine.planning.refusals import DEAD_AFTER
 from syncengine.storage.erasure import still_open
-from syncengine.storage.runs import dead_letters, known_contacts, notes_left
+from syncengine.storage.runs import dead_letters, known_contacts, notes_left, waiting
 from syncengine.storage.source import Source
 from syncengine.storage.source_rows import SourceRows
 
@@ -37,6 +37,7 @@ async def remarks(
     """
     unnamed = await notes_left(databases.state, run_id)
     number, some = await dead_letters(databases.state, destination.name)
+    held, waiters = await waiting(databases.state, destination.name)
     explained: tuple[str, ...] = ()
     if request.contacts and total is not None:
         named = [contact_id_of(key) for key in request.contacts]
@@ -54,6 +55,7 @@ async def remarks(
         *explained,
         *_of_limit(request, left),
         *_of_dead_letters(destination.name, number, some),
+        *_of_waiting(held, waiters),
     )
 
 
@@ -122,6 +124,17 @@ def _of_dead_letters(destination: str, dead: int, some: tuple[str, ...]) -> Iter
             f"the mapping changes: {_named(some)}{more}; `syncengine run -d {destination} "
             f"--contact {shlex.quote(some[0])}` tries it again"
         )
+
+
+def _of_waiting(number: int, some: tuple[tuple[str, str], ...]) -> Iterator[str]:
+    if not number:
+        return
+    more = f" and {number - len(some)} more" if number > len(some) else ""
+    whom = ", ".join(f"{contact_id} (for {owner})" for contact_id, owner in some)
+    yield (
+        f"{number} waiting for the match key of another contact, and tried again once that one has let go of it: "
+        f"contact{'s' if number > 1 else ''} {whom}{more}"
+    )
 
 
 def _named(contact_ids: tuple[str, ...]) -> str:

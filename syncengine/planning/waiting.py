@@ -24,10 +24,11 @@ def judged(waiter: str, owner: str, holders: Mapping[str, Holder], destination: 
     if holder.status is Status.PENDING and _destination(owner) == destination:
         return None
     chain = [*_chain(waiter, owner, holders)]
-    told = "; ".join(_situation(each) for each in chain)
+    first, *others = [_situation(each) for each in chain]
+    told = "".join(f"; contact {each.contact} {said}" for each, said in zip(chain[1:], others, strict=True))
     return Rejected(
         AMBIGUOUS if holder.status is Status.SYNCED else KEY_HELD,
-        f"the vendor's contact with its match key belongs to contact {owner}: {told}. "
+        f"the vendor's contact with its match key belongs to contact {owner}, which {first}{told}. "
         f"{_advice(chain)}; this contact is tried again once contact {owner} has let go "
         "of the key",
         by_vendor=False,
@@ -51,7 +52,7 @@ def _chain(waiter: str, owner: str, holders: Mapping[str, Holder]) -> Iterator[H
 
 def _situation(holder: Holder) -> str:
     """Say why a contact of the chain does not move."""
-    contact, other = f"contact {holder.contact}", f"contact {holder.waits_for}"
+    other = f"contact {holder.waits_for}"
     match holder.status:
         case Status.SYNCED:
             said = "is in step with its row"
@@ -67,7 +68,7 @@ def _situation(holder: Holder) -> str:
             said = f"waits for {other} itself"
         case _:
             said = f"was rejected ({holder.code}), because {other} has the match key it asks for"
-    return f"{contact} {said}"
+    return said
 
 
 def _advice(chain: list[Holder]) -> str:

@@ -225,6 +225,14 @@ async def holders(pool: Pool, destination: str, fields: Sequence[str]) -> dict[s
     return {row["field"]: row["number"] for row in rows}
 
 
+async def waiting(pool: Pool, destination: str, most: int = 5) -> tuple[int, tuple[tuple[str, str], ...]]:
+    """How many contacts wait for another one's match key, and some of them, each with the other one."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["waiting"], destination, most)
+    return (rows[0]["number"] if rows else 0), tuple((row["contact_id"], row["owner"]) for row in rows)
+
+
 async def dead_letters(pool: Pool, destination: str, most: int = 5) -> tuple[int, tuple[str, ...]]:
     """How many dead letters the destination has, and some of them."""
     with storage_errors():

@@ -122,9 +122,11 @@ async def test_who_waits_for_one_that_cannot_move_is_refused_until_it_does(
         first, second, *_ = await _nights(here)
         outcome = (await here.outcomes(first.run_id))[3]
         assert (outcome["outcome"], outcome["code"], first.exit_code) == ("rejected", "key_held", 1)
-        assert f"belongs to contact respond_io/1: contact respond_io/1 {told}. " in outcome["message"]
+        assert f"belongs to contact respond_io/1, which {told}. " in outcome["message"]
         assert "151" not in outcome["message"]
         assert 3 not in await here.outcomes(second.run_id)
+        assert "1 waiting for the match key of another contact" in second.remarks[-1]
+        assert "contact 3 (for respond_io/1)" in second.remarks[-1]
         assert (await here.states(NAME))[3]["standing"] == "dead_letter"
 
         await lets_go(here)
@@ -194,7 +196,7 @@ async def test_an_owner_of_another_destination_moves(database: str, tmp_path: Pa
         first, *_ = await _nights(here)
         outcome = (await here.outcomes(first.run_id))[3]
         assert (outcome["outcome"], outcome["code"]) == ("rejected", "key_held")
-        assert "contact other/1 was rejected (invalid_value)" in outcome["message"]
+        assert "contact other/1, which was rejected (invalid_value)" in outcome["message"]
 
         await here.change(1, phone=phone(9))
         await here.runs("other")

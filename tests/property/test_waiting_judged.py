@@ -52,9 +52,9 @@ def test_the_refusal_names_everybody_from_the_owner_to_the_end(holders: dict[str
     assert not refusal.by_vendor
     assert refusal.code == ("ambiguous_match" if holder.status is Status.SYNCED else "key_held")
     chain = told(holders, owner)
-    situations = refusal.message.partition(": ")[2].rpartition(". ")[0].split("; ")
+    situations = refusal.message.partition("belongs to ")[2].rpartition(". ")[0].split("; ")
     assert len(situations) == len(chain)
-    assert all(said.startswith(f"contact {contact} ") for said, contact in zip(situations, chain, strict=True))
+    assert all(said.startswith(f"contact {contact}") for said, contact in zip(situations, chain, strict=True))
 
 
 @pytest.mark.parametrize(

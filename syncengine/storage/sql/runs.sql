@@ -123,9 +123,18 @@ FROM syncengine.sync_known AS k CROSS JOIN LATERAL jsonb_each(k.fields) AS held
 WHERE k.destination = $1 AND held.key = ANY ($2::text[]) AND held.value <> 'null'
 GROUP BY held.key
 
+-- name: waiting
+SELECT s.contact_id, w.owner_destination || '/' || w.owner_contact_id AS owner, count(*) OVER () AS number
+FROM syncengine.sync_wait AS w
+JOIN syncengine.sync_state AS s ON (s.destination, s.contact_id) = (w.destination, w.contact_id)
+WHERE w.destination = $1 AND s.status = 'dead'
+ORDER BY s.contact_number NULLS LAST, s.contact_id LIMIT $2
+
 -- name: dead_letters
-SELECT contact_id, count(*) OVER () AS number FROM syncengine.sync_state
+SELECT contact_id, count(*) OVER () AS number FROM syncengine.sync_state AS s
 WHERE destination = $1 AND code IS NOT NULL AND status = 'dead'
+  AND NOT EXISTS (SELECT FROM syncengine.sync_wait AS w
+                  WHERE w.destination = s.destination AND w.contact_id = s.contact_id)
 ORDER BY contact_number NULLS LAST, contact_id LIMIT $2
 
 -- name: noteworthy
