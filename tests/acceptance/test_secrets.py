@@ -104,7 +104,8 @@ async def test_a_database_that_cannot_be_reached_keeps_its_password(database: st
 _RAISING = """
 CREATE FUNCTION crm.raising(said text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
     RAISE EXCEPTION USING MESSAGE = 'Ung\u00fcltig: ' || said || E'\\x1b[2J',
-        DETAIL = 'Failing row contains (' || said || ')', HINT = said, COLUMN = said, TABLE = said, CONSTRAINT = said, DATATYPE = said, SCHEMA = said,
+        DETAIL = 'Failing row contains (' || said || ')', HINT = said, COLUMN = said, TABLE = said,
+        CONSTRAINT = said, DATATYPE = said, SCHEMA = said,
         ERRCODE = '{code}';
 END $$;
 ALTER TABLE crm.charles RENAME TO people;
