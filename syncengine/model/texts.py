@@ -101,8 +101,10 @@ class _Folded:
         self.text = "".join(characters)
 
     def span(self, start: int, stop: int) -> tuple[int, int]:
-        """Where in the plain text these folded characters stand, with the accents that follow."""
+        """Where in the plain text these folded characters stand, with a sign before and the accents that follow."""
         first, last = self.origins[start], self.origins[stop - 1] + 1
+        while first > 0 and self.plain[first - 1] == "+":
+            first -= 1
         while last < len(self.plain) and combining(self.plain[last]):
             last += 1
         return first, last
