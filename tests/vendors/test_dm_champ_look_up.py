@@ -101,8 +101,8 @@ def test_details_are_tags_and_messages() -> None:
     vendor = dm_champ()
     assert isinstance(vendor, Teller)
     tags, messages = [{"name": "vip", "description": "x"}], [{"text": "Hi"}]
-    requests, told = scripted(vendor.details("a/b"), answer(tags), answer(messages))
-    assert [request.path for request in requests] == ["/contacts/tags/a%2Fb", "/contacts/messages/a%2Fb"]
+    requests, told = scripted(vendor.details("a?b"), answer(tags), answer(messages))
+    assert [request.path for request in requests] == ["/contacts/tags/a%3Fb", "/contacts/messages/a%3Fb"]
     assert [request.route for request in requests] == ["GET /contacts/tags/{id}", "GET /contacts/messages/{id}"]
     assert told == {"tags": tags, "messages": messages}
     assert scripted(vendor.details(ID), answer(tags), GONE)[1] == {"tags": tags}

@@ -514,5 +514,5 @@ def test_same(field: str, ours: Json, theirs: Json, *, same: bool) -> None:
 
 
 def test_an_id_is_one_segment_of_a_path() -> None:
-    request = requested(whautomate().send(Call(Action.DELETE, "7", external_id="a b/c")))
-    assert (request.path, request.route) == ("/v1/contacts/a%20b%2Fc", "DELETE /v1/contacts/{id}")
+    request = requested(whautomate().send(Call(Action.DELETE, "7", external_id="a b?c")))
+    assert (request.path, request.route) == ("/v1/contacts/a%20b%3Fc", "DELETE /v1/contacts/{id}")
