@@ -291,7 +291,7 @@ async def test_row_level_security_that_hides_all_rows_is_refused_and_else_told(d
             assert (await here.run("respond_io")).exit_code == 2
             await here.source.execute(f"CREATE POLICY three ON crm.people TO {role} USING (id < 4)")
             code, said = await here.command("check")
-            assert (code, f"note respond_io: source: {told}: it sees 3 rows" in said) == (0, True)
+            assert (code, f"note respond_io: source: {told}: it sees 3 rows" in said) == (0, True), said
             assert (await here.run("respond_io")).contacts["applied"] == 3
 
             # Nor does a query hide it, or a view that reads with the rights of whoever asks.

@@ -38,7 +38,9 @@ ORDER BY 1;
 SELECT pg_get_userbyid(c.relowner)::text AS owner, current_user::text AS reader
 FROM pg_catalog.pg_class AS c
 WHERE c.oid = $1 AND (c.relkind IN ('v', 'f') OR c.relrowsecurity) AND pg_get_userbyid(c.relowner) <> current_user
-  AND has_table_privilege(to_regclass('syncengine.sync_known'), 'SELECT');
+  -- A name in a schema that the role may not use cannot even be looked up.
+  AND CASE WHEN has_schema_privilege(to_regnamespace('syncengine'), 'USAGE')
+           THEN has_table_privilege(to_regclass('syncengine.sync_known'), 'SELECT') END;
 
 -- name: relations
 -- The names somebody may have meant.
