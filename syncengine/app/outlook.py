@@ -1,4 +1,4 @@
-"""What the next run would do about one contact, and what keeps it from doing anything."""
+"""What the next run would do about one contact, and what keeps it from that."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Outlook:
     """What is to be said of a contact's future."""
 
     standing: str | None = None
-    """``forgotten``, ``suppressed`` or ``opted_out``: then no run sends anything about it."""
+    """``forgotten``, ``suppressed`` or ``opted_out``: no run sends anything about it."""
     remarks: tuple[str, ...] = ()
     next_run: str = ""
     """What the next run would do about it."""
@@ -58,9 +58,9 @@ async def look_ahead(
     source: SourceReader | None,
     seen: Seen,
 ) -> Outlook:
-    """Plan the contact as a run would, and ask whether anything may be sent about it. Writes nothing.
+    """Plan the contact as a run would, and ask whether anything may be sent about it.
 
-    Without a source, which could not be read, nobody knows what a run would do.
+    Writes nothing. Without a source, which could not be read, nobody knows what a run would do.
     """
     standing, remarks = await _forbidden(destination, databases, seen)
     if standing is not None:
@@ -96,7 +96,8 @@ async def _forbidden(
             )
         else:
             remarks.append(f"suppressed: {_BY[kind]} is on the list; `syncengine suppress --lift` takes that back")
-        standing = "forgotten" if reason == consent.FORGOTTEN or standing == "forgotten" else "suppressed"
+        if standing != "forgotten":
+            standing = reason
     return standing, tuple(remarks)
 
 

@@ -26,7 +26,7 @@ class SubjectKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Somebody, by a contact id, a phone (digits, with the country code) or an e-mail address (lower case)."""
+    """Somebody, by a contact id, a phone (all its digits) or an e-mail address."""
 
     kind: SubjectKind
     value: str = field(repr=False)
@@ -38,20 +38,22 @@ class Subject:
 
 
 def of_contact(line: str) -> tuple[Subject, ...]:
-    """Return what a line of a list of contact ids names. Raises NotReadError for what no id can hold."""
+    """Return what a line of a list of contact ids names. Raises NotReadError."""
     if any(unicodedata.category(character) == "Cc" for character in line.strip()):
         raise NotReadError("holds a control character, and is no contact id")
     return tuple(Subject(SubjectKind.CONTACT, each) for each in phone_email.id_spellings(line))
 
 
 def of_phone(line: str, regions: Iterable[str], unread: Collection[str] = ()) -> tuple[Subject, ...]:
-    """Return what a line of a list of phone numbers names: a national number in each of the regions.
+    """Return what a line of a list of phone numbers names.
 
-    ``unread`` are destinations whose regions nobody knows. Raises NotReadError.
+    A national number means one in each of the regions; ``unread`` are destinations whose
+    regions nobody knows. Raises NotReadError.
     """
     if unread and not phone_email.has_country_code(line):
         names = ", ".join(sorted(unread))
-        raise NotReadError(f"has no country code, and the region of {names} cannot be read: mend the file first")
+        why = f"has no country code, and the region of {names} cannot be read"
+        raise NotReadError(f"{why}: mend the file first")
     found = phone_email.surely_named(line, regions)
     return tuple(Subject(SubjectKind.PHONE, digits) for digits in sorted(found))
 
@@ -94,7 +96,7 @@ _MOST = 10_000
 
 
 class Naming:
-    """Everything that a suppression may name a contact of one mapping by. Rather too much than too little."""
+    """All that a suppression may name a mapping's contacts by; rather too much."""
 
     def __init__(self, mapping: Mapping) -> None:
         self._regions = regions_of(mapping)
@@ -103,7 +105,10 @@ class Naming:
         self._phones = frozenset((*self._region, *named))
 
     def subjects(self, contact_id: str, values: Iterable[tuple[str, Json]]) -> tuple[Subject, ...]:
-        """Return the contact's id, and whichever of its values, given with their fields, is a phone or an address."""
+        """Return the contact's id, and what of its values is a phone or an address.
+
+        ``values`` are pairs of field and value.
+        """
         found = (subject for name, value in values for subject in self._of_value(name, value))
         return tuple(dict.fromkeys((Subject(SubjectKind.CONTACT, contact_id), *found)))
 
@@ -158,7 +163,7 @@ def _any_number(value: Json, regions: Sequence[str], *, of_any_country: bool) ->
 
 
 def _whole(value: Json) -> Json:
-    """A whole number that a float column or a spreadsheet wrote as a decimal one, as what it was."""
+    """A whole number that was written as a decimal one, as what it was."""
     text = str(value)
     if "." not in text and "e" not in text.lower():
         return value

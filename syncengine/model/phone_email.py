@@ -1,6 +1,7 @@
 """Read phone numbers and e-mail addresses as people write them.
 
-This is the only place that does: mappings, match keys, suppressions and look-ups have to agree on who is who.
+This is the only place that does: mappings, match keys, suppressions and look-ups have
+to agree on who is who.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ from phonenumbers import CountryCodeSource, PhoneNumber, PhoneNumberType, Valida
 
 from syncengine.model.http import Json
 
+_WRITE_IT_OUT = "write it with + and its country code"
+
 
 class NotReadError(ValueError):
-    """A value that is not surely one phone number or one address. The text does not repeat the value."""
+    """A value that is not surely one phone number or address. Never repeats the value."""
 
 
 class AmbiguousError(NotReadError):
     """A number that may be two different ones."""
 
     def __init__(self) -> None:
-        super().__init__("can be read as two different phone numbers: write it with + and its country code")
+        super().__init__(f"can be read as two different phone numbers: {_WRITE_IT_OUT}")
 
 
 # --- phone numbers -------------------------------------------------------------------
@@ -70,8 +73,8 @@ class _Written:
 def read_phone(value: Json, region: str | None) -> str | None:
     """Return the number in E.164, None for an empty value.
 
-    ``region`` is the country of numbers that are written without a country code. Raises NotReadError for what is not
-    surely one number in full.
+    ``region`` is the country of numbers that are written without a country code. Raises
+    NotReadError for what is not surely one number in full.
     """
     if isinstance(value, str) and E164.fullmatch(value):
         return _e164(_international(value[1:]), region)
@@ -90,8 +93,8 @@ def read_phone(value: Json, region: str | None) -> str | None:
 def phone_readings(value: Json, regions: Iterable[str]) -> frozenset[str]:
     """Return every number a value may mean, as digits with the country code.
 
-    For whom nothing may be sent about: too many readings do no harm. Raises NotReadError for what is not written as
-    one number.
+    For suppressions, where too many readings do no harm. Raises NotReadError for what is
+    not written as one number.
     """
     written = _written(value)
     if written is None:
@@ -110,7 +113,10 @@ def phone_readings(value: Json, regions: Iterable[str]) -> frozenset[str]:
 
 
 def surely_named(value: Json, regions: Iterable[str]) -> frozenset[str]:
-    """Return the readings of a line that names somebody. Raises NotReadError where none of them is sure."""
+    """Return the readings of a line that names somebody.
+
+    Raises NotReadError where none of them is sure.
+    """
     regions = tuple(regions)
     written = _written(value)
     if written is None:
@@ -120,15 +126,16 @@ def surely_named(value: Json, regions: Iterable[str]) -> frozenset[str]:
     readings = phone_readings(value, regions)
     if written.international and readings:
         return readings
-    if not written.international and not any(_is_sure(written.digits, region) for region in regions):
+    sure = any(_is_sure(written.digits, region) for region in regions)
+    if not written.international and not sure:
         _refuse_unlikely(written.digits, regions)
     if not readings:
-        raise NotReadError("is no phone number in full: write it with + and its country code")
+        raise NotReadError(f"is no phone number in full: {_WRITE_IT_OUT}")
     return readings
 
 
 def every_country(value: Json) -> frozenset[str]:
-    """Return what a national number would be in every country, for fields that tell no region."""
+    """Return what a national number would be in every country."""
     try:
         written = _written(value)
     except NotReadError:
@@ -149,8 +156,8 @@ def phones_within(text: str, region: str | None) -> frozenset[str]:
 def phone_forms(digits: str) -> tuple[str, ...]:
     """Return the number, then the other form in which WhatsApp may know the same person.
 
-    Brazil's mobiles have a ninth digit that older accounts lack, Mexico's had a 1 behind the country code, and
-    Argentina's have a 9 there.
+    Brazil's mobiles have a ninth digit that older accounts lack, Mexico's had a 1 behind
+    the country code, and Argentina's have a 9 there.
     """
     if digits.startswith("55") and len(digits) == 13 and digits[4] == "9" and digits[5] in "6789":
         return digits, digits[:4] + digits[5:]
@@ -165,7 +172,7 @@ def phone_forms(digits: str) -> tuple[str, ...]:
 
 
 def phone_digits(value: str) -> str:
-    """Return the digits of a number with its country code, however it is punctuated; "" where there are none."""
+    """Return the digits of a number with its country code, however it is punctuated."""
     if E164.fullmatch(value):
         return value[1:]
     try:
@@ -187,8 +194,9 @@ def _written(value: Json) -> _Written | None:
         raise NotReadError(_NOT_ONE)
     text = _unwrapped(_visible(unquote(text) if "%" in text else text), ";,.")
     if not text.isascii():
-        text = "".join(str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in text)
-    text = _unwrapped(_SCHEME.sub("", text, count=1) if _SCHEME.match(text) else text, ";,.")
+        text = "".join(map(_in_ascii, text))
+    if scheme := _SCHEME.match(text):
+        text = _unwrapped(text[scheme.end() :], ";,.")
     if not text:
         return None
     text, *parameters = text.split(";")
@@ -197,7 +205,8 @@ def _written(value: Json) -> _Written | None:
         if found.end() != len(text):
             raise NotReadError(_NOT_ONE)
         text, extension = text[: found.start()], True
-    text = _COUNTRY_IN_PARENTHESES.sub(r"\1 ", text.replace("[", "(").replace("]", ")"), count=1).strip()
+    text = text.replace("[", "(").replace("]", ")")
+    text = _COUNTRY_IN_PARENTHESES.sub(r"\1 ", text, count=1).strip()
     international = text.startswith("+")
     body = text.removeprefix("+")
     if not _PUNCTUATED.fullmatch(body) or body.count("(") != body.count(")"):
@@ -208,6 +217,12 @@ def _written(value: Json) -> _Written | None:
         raise NotReadError("is a number with a decimal point, not a phone number")
     _refuse_several(body)
     return _numbered(body, international=international, extension=extension)
+
+
+def _in_ascii(character: str) -> str:
+    """A digit of any script as one of ours."""
+    is_digit = unicodedata.category(character) == "Nd"
+    return str(unicodedata.decimal(character)) if is_digit else character
 
 
 def _numbered(body: str, *, international: bool, extension: bool) -> _Written:
@@ -233,12 +248,15 @@ def _phone_text(value: Json) -> str:
     if isinstance(value, Decimal) and value == value.to_integral_value():
         return format(value.to_integral_value(), "f")
     if isinstance(value, float):
-        raise NotReadError("is a number with a decimal point or an exponent, not a phone number")
+        raise NotReadError("is a number with a decimal point or an exponent, not a phone")
     raise NotReadError(_NOT_ONE)
 
 
 def _with_parameters(text: str, parameters: Iterable[str]) -> tuple[str, bool]:
-    """Read the parameters of a ``tel:`` URI (RFC 3966); whether one of them is an extension."""
+    """Read the parameters of a ``tel:`` URI (RFC 3966).
+
+    Returns the number with its context, and whether a parameter is an extension.
+    """
     extension = False
     for parameter in parameters:
         name, equals, value = parameter.partition("=")
@@ -257,12 +275,15 @@ def _with_parameters(text: str, parameters: Iterable[str]) -> tuple[str, bool]:
 def _refuse_several(body: str) -> None:
     """``030 123 / 0171 456`` is two numbers, and so is ``030 12345/46``."""
     left, slash, right = body.partition("/")
-    if slash and _digits(left) and (len(_digits(right)) < 3 or _digits(right).startswith("0") or "/" in right):
+    if not slash or not _digits(left):
+        return
+    rest = _digits(right)
+    if len(rest) < 3 or rest.startswith("0") or "/" in right:
         raise NotReadError(_NOT_ONE)
 
 
 def _without_trunk_zero(written: _Written) -> PhoneNumber | None:
-    """The number behind ``+49 (0)171``. Where the zero belongs to numbers (Italy), only one reading is valid."""
+    """The number behind ``+49 (0)171``; in Italy the zero may belong to the number."""
     number = _international(written.digits)
     if written.trunk_zero is None:
         return number
@@ -288,7 +309,7 @@ def _of_region(digits: str, region: str) -> PhoneNumber | None:
         return national
     abroad = _international(digits)
     if abroad is None or not _is_possible(abroad) or _same(abroad, national):
-        # Where numbers begin with a zero, one without it may be a local one, without its area code.
+        # Where national numbers begin with a zero, one without it may be a local one.
         if has_trunk_prefix and not phonenumbers.is_valid_number(national):
             raise NotReadError(f"is no phone number of region {region} in full")
         return national
@@ -296,21 +317,24 @@ def _of_region(digits: str, region: str) -> PhoneNumber | None:
 
 
 def _chosen(national: PhoneNumber, abroad: PhoneNumber, own: int) -> PhoneNumber:
-    """Which of two readings is meant by digits without + or zero. Raises NotReadError where nobody can tell."""
-    mobile = phonenumbers.number_type(national) in _MOBILE
+    """Which of two readings is meant by digits without + or zero.
+
+    Raises AmbiguousError where nobody can tell.
+    """
     if not _is_possible(national):
         return abroad
-    abroad_valid = phonenumbers.is_valid_number(abroad)
-    abroad_mobile = phonenumbers.number_type(abroad) in _MOBILE
-    if abroad.country_code == own:
-        if not mobile and (abroad_mobile or (abroad_valid and not phonenumbers.is_valid_number(national))):
-            return abroad
-        if not mobile:
-            raise AmbiguousError
+    if phonenumbers.number_type(national) in _MOBILE:
         return national
-    if abroad_valid and not mobile and (abroad_mobile or not phonenumbers.is_valid_number(national)):
-        raise AmbiguousError
-    return national
+    # A landline by one reading: the other one is likelier where it is a mobile, or the
+    # only one that is valid.
+    is_mobile = phonenumbers.number_type(abroad) in _MOBILE
+    is_alone = not phonenumbers.is_valid_number(national)
+    likelier = phonenumbers.is_valid_number(abroad) and (is_mobile or is_alone)
+    if abroad.country_code != own and not likelier:
+        return national
+    if abroad.country_code == own and likelier:
+        return abroad
+    raise AmbiguousError
 
 
 def has_country_code(value: Json) -> bool:
@@ -320,7 +344,7 @@ def has_country_code(value: Json) -> bool:
 
 
 def _is_sure(digits: str, region: str) -> bool:
-    """Whether the digits are a number in the region, or one of two whose other reading is known as well."""
+    """Whether the digits are a number in the region, or one of two that are both known."""
     try:
         number = _of_region(digits, region)
     except AmbiguousError:
@@ -331,13 +355,13 @@ def _is_sure(digits: str, region: str) -> bool:
 
 
 def _refuse_unlikely(digits: str, regions: tuple[str, ...]) -> None:
-    """Refuse digits without + that are no number of the country they would begin with."""
+    """Refuse digits that are no number of the country whose code they begin with."""
     number = None if digits.startswith("0") else _international(digits)
     if number is not None and phonenumbers.is_valid_number(number):
         return
     if regions:
-        raise NotReadError("is no phone number in full: write it with + and its country code")
-    raise NotReadError("has no country code, and no destination has a region: write it with + and its country code")
+        raise NotReadError(f"is no phone number in full: {_WRITE_IT_OUT}")
+    raise NotReadError(f"has no country code, and no destination has a region: {_WRITE_IT_OUT}")
 
 
 def _same(one: PhoneNumber, other: PhoneNumber) -> bool:
@@ -345,7 +369,8 @@ def _same(one: PhoneNumber, other: PhoneNumber) -> bool:
 
 
 def _international(digits: str) -> PhoneNumber | None:
-    if digits.startswith("521") and len(digits) == 13:  # Mexico's mobiles until 2019; E.164 has dropped the 1
+    # Mexico's mobiles had a 1 behind the country code until 2019.
+    if digits.startswith("521") and len(digits) == 13:
         digits = "52" + digits[3:]
     return _parsed(f"+{digits}", None)
 
@@ -368,7 +393,8 @@ def _e164(number: PhoneNumber | None, region: str | None) -> str:
     if number is None:
         raise NotReadError(f"is no phone number{of_region}")
     if not _is_possible(number):
-        raise NotReadError(f"is no possible phone number{of_region} (too short, too long, or without its area code)")
+        why = "too short, too long, or without its area code"
+        raise NotReadError(f"is no possible phone number{of_region} ({why})")
     return "+" + _e164_digits(number)
 
 
@@ -399,7 +425,10 @@ _NOT_ONE_ADDRESS = "is not one e-mail address"
 
 
 def read_email(value: Json) -> str | None:
-    """Return the address in lower case, None for an empty value. Raises NotReadError for what is not surely one."""
+    """Return the address in lower case, None for an empty value.
+
+    Raises NotReadError for what is not surely one address.
+    """
     if not isinstance(value, str):
         raise NotReadError(_NOT_ONE_ADDRESS)
     if _PLAIN_ADDRESS.fullmatch(value):
@@ -409,19 +438,28 @@ def read_email(value: Json) -> str | None:
     text = _unwrapped(_visible(value), ";,")
     if text.lower().startswith("mailto:"):
         text = unquote(text[len("mailto:") :].partition("?")[0])
-    text = _unwrapped(_LABEL.sub("", text, count=1) if _LABEL.match(text) else text, ";,")
-    if found := _NAMED.fullmatch(text):
-        name, text = found[1], _unwrapped(found[2], ";,").removeprefix("mailto:")
-        if "@" in name and _unwrapped(name, ";,").lower() != text.lower():
-            raise NotReadError(_NOT_ONE_ADDRESS)
-    elif found := _COMMENTED.fullmatch(text):
-        text = found[1]
-    text = _unwrapped(text, ";,").removesuffix(".")
+    if label := _LABEL.match(text):
+        text = _unwrapped(text[label.end() :], ";,")
+    text = _unwrapped(_without_name(text), ";,").removesuffix(".")
     if not text:
         return None
     if not _ADDRESS.fullmatch(text) or "@." in text or ".." in text.partition("@")[2]:
         raise NotReadError(_NOT_ONE_ADDRESS)
     return text.replace("。", ".").lower()
+
+
+def _without_name(text: str) -> str:
+    """The address of ``Ann <ann@x.de>`` and ``ann@x.de (Ann)``. Raises NotReadError."""
+    if commented := _COMMENTED.fullmatch(text):
+        return commented[1]
+    named = _NAMED.fullmatch(text)
+    if named is None:
+        return text
+    address = _unwrapped(named[2], ";,").removeprefix("mailto:")
+    name = _unwrapped(named[1], ";,")
+    if "@" in name and name.lower() != address.lower():
+        raise NotReadError(_NOT_ONE_ADDRESS)
+    return address
 
 
 def emails_within(text: str) -> frozenset[str]:
@@ -431,7 +469,10 @@ def emails_within(text: str) -> frozenset[str]:
 
 
 def email_forms(address: str) -> tuple[str, ...]:
-    """Return the address with its domain in letters, then its other spellings: in ASCII, and with accents apart."""
+    """Return the address with its domain in letters, then its other spellings.
+
+    These are in ASCII, and with accents apart from their letters.
+    """
     if address.isascii() and "xn--" not in address:
         return (address,)
     mailbox, _, domain = address.rpartition("@")
@@ -464,7 +505,7 @@ _PAIRS = ('""', "''", "<>")
 
 
 def id_spellings(line: str) -> tuple[str, ...]:
-    """Return a contact id as a line of a list holds it, then as it looks without what people put around it."""
+    """Return a contact id as a line holds it, then without what people put around it."""
     plain = line.strip()
     return tuple(dict.fromkeys(text for text in (plain, _unwrapped(_visible(plain), ";,")) if text))
 
@@ -495,7 +536,8 @@ def _unwrapped(text: str, ends: str) -> str:
     """The text without the quotes, angle brackets and separators around it."""
     while True:
         bare = text.strip().strip(ends.replace(".", "")).rstrip(ends).strip()
-        if bare.startswith('="') and bare.endswith('"'):  # how spreadsheets keep digits from becoming a number
+        # ="0171..." keeps a spreadsheet from making a number of it.
+        if bare.startswith('="') and bare.endswith('"'):
             bare = bare[1:]
         if len(bare) > 1 and bare[0] + bare[-1] in _PAIRS:
             bare = bare[1:-1]

@@ -1,4 +1,7 @@
-"""Bring a source value into its normal form. Raising VERSION makes every contact a candidate once."""
+"""Bring a source value into its normal form.
+
+Raising VERSION makes every contact a candidate once.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _WHOLE = range(-(2**63), 2**64)
 
 
 class NotNormal(ValueError):
-    """A value that cannot be brought into the form its field asks for. The text does not repeat the value."""
+    """A value that cannot be brought into its field's form. Never repeats the value."""
 
 
 def normalise(value: Json, mapping: FieldMapping) -> Json:
