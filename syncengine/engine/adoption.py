@@ -81,13 +81,14 @@ class Adoption:
             ids = ", ".join(sorted(remote.external_id for remote in found))
             return Adopted(contact_id, Finding.AMBIGUOUS, f"{len(found)} contacts at the vendor match: {ids}")
         (remote,) = found
-        known = settle.link(remote, desired, job.state.known, self._vendor.same)
+        hidden = self._vendor.capabilities.hidden
+        known = settle.link(remote, desired, job.state.known, self._vendor.same, hidden)
         link = await self._store.link(contact_id, remote.external_id, found_tags=known.found_tags)
         if link.owner is not None:
             return Adopted(contact_id, Finding.OWNED, f"{remote.external_id} belongs to {link.owner} already")
         record = Record(
             contact_id=contact_id,
-            known=settle.inherit(known, link.tags & remote.tags),
+            known=settle.inherit(known, link.tags & remote.tags, link.fields, hidden),
             status=Status.PENDING,
             source_hash=None,
             rejections=job.state.rejections,

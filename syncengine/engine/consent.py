@@ -68,11 +68,13 @@ class Consent:
             question.answer.set_result(reasons.get(question.contact_id))
 
     async def _reasons(self, questions: Sequence[_Question]) -> Mapping[str, str]:
-        reasons = dict(await self._store.suppressed({each.contact_id: each.named for each in questions}))
+        opted_out: Mapping[str, str] = {}
         if self._mapping.opted_out is not None:
             rows = await self._source.load([each.contact_id for each in questions if each.wanted])
-            reasons |= {row.contact_id: OPTED_OUT for row in rows if has_opted_out(row, self._mapping)}
-        return reasons
+            opted_out = {row.contact_id: OPTED_OUT for row in rows if has_opted_out(row, self._mapping)}
+        # The suppressions have the last word, however slow the source is.
+        suppressed = await self._store.suppressed({each.contact_id: each.named for each in questions})
+        return {**suppressed, **opted_out}
 
 
 class _Question:

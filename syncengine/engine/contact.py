@@ -162,12 +162,13 @@ class ContactSync:
         return self._rejected(turn, AMBIGUOUS) if len(free) > 1 else self._held(turn, min(owners.values()))
 
     async def _link(self, turn: Turn, remote: Remote, key: MatchKey | None = None) -> Ending | None:
-        known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same)
+        hidden = self._capabilities.hidden
+        known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same, hidden)
         link = await self._store.link(
             turn.job.state.contact_id, remote.external_id, key, known.found_tags, takes_over=turn.job.takes_over
         )
         if link.owner is None:
-            turn.known = settle.inherit(known, link.tags & remote.tags, link.lists)
+            turn.known = settle.inherit(known, link.tags & remote.tags, link.fields, hidden)
             return None
         return self._held(turn, link.owner)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,11 +15,6 @@ Fields: TypeAlias = Mapping[str, Json]
 
 LISTS = "lists."
 """A list a contact is a member of is a field of this name with the list's id behind it; its value is true."""
-
-
-def lists_among(fields: Iterable[str]) -> frozenset[str]:
-    """Return those of these field names that are lists."""
-    return frozenset(name for name in fields if name.startswith(LISTS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,8 +217,8 @@ class Link:
     tags: frozenset[str] = frozenset()
     """Tags that are ours if they are there: set, or maybe set, for one that left the source and gave it up, or in doubt
     anyway."""
-    lists: frozenset[str] = frozenset()
-    """Lists (as fields) it may be on by our doing, in the same way."""
+    fields: frozenset[str] = frozenset()
+    """The names of fields, lists among them, that it may have by our doing, in the same way."""
 
 
 @dataclass(frozen=True, slots=True)

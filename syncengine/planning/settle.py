@@ -84,11 +84,18 @@ def _guarded(desired: Desired, capabilities: Capabilities) -> bool:
     return told and all(not create.keyed_by or key.field in create.keyed_by for key in desired.keys)
 
 
-def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[str, Json, Json], bool]) -> Known:
-    """What is known of a contact that was found: the vendor's word, in our form where it means the same.
+def link(
+    remote: Remote,
+    desired: Desired | None,
+    known: Known,
+    same: Callable[[str, Json, Json], bool],
+    hidden: tuple[str, ...] = (),
+) -> Known:
+    """Return what is known of a found contact: the vendor's word, in our form where it means the same.
 
-    Tags that our own unknown calls added or were to remove count as ours; all others are left to whoever set them.
-    Lists that the vendor does not show stay in doubt.
+    Tags that our own unknown calls added or were to remove count as ours; all others are
+    left to whoever set them. What was sent and the vendor does not show (lists, and the
+    fields it hides) stays in doubt.
     """
     fields, pending = {}, known.pending
     # Of who left, what was sent is looked at: it matters when the contact returns.
@@ -101,11 +108,8 @@ def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[
             elif is_storable(theirs):
                 fields[name] = theirs
             # What cannot be kept is as good as not known: ours is sent.
-    lists = {
-        name: value
-        for name, value in (pending.fields if pending else {}).items()
-        if name.startswith(LISTS) and name not in remote.fields
-    }
+    sent = pending.fields if pending else {}
+    unseen = {name: value for name, value in sent.items() if name not in remote.fields and _is_hidden(name, hidden)}
     mine = known.tags | ((pending.add_tags | pending.remove_tags) if pending else frozenset())
     return Known(
         external_id=remote.external_id,
@@ -113,7 +117,7 @@ def link(remote: Remote, desired: Desired | None, known: Known, same: Callable[[
         fields={name: value for name, value in fields.items() if value is not None},
         tags=remote.tags & mine,
         found_tags=remote.tags - mine,
-        pending=Pending(fields=lists) if lists else None,
+        pending=Pending(fields=unseen) if unseen else None,
     )
 
 
@@ -130,18 +134,29 @@ def is_storable(value: Json) -> bool:
             return True
 
 
-def inherit(known: Known, tags: frozenset[str], lists: frozenset[str] = frozenset()) -> Known:
+def _is_hidden(name: str, hidden: tuple[str, ...]) -> bool:
+    """Return whether a vendor may hold a field and not show it."""
+    return name.startswith(LISTS) or matches(name, hidden)
+
+
+def inherit(
+    known: Known,
+    tags: frozenset[str],
+    fields: frozenset[str] = frozenset(),
+    hidden: tuple[str, ...] = (),
+) -> Known:
     """Return what is known of a found contact when these of its tags are ours all the same.
 
-    It may be on ``lists`` (as fields) by our doing as well: unless the vendor shows them,
-    that stays in doubt.
+    Of ``fields`` that it may have by our doing as well, those the vendor does not show
+    stay in doubt.
     """
     found = replace(known, tags=known.tags | tags, found_tags=known.found_tags - tags)
-    doubtful = dict.fromkeys(lists - known.fields.keys())
-    if not doubtful:
+    unseen = [name for name in sorted(fields) if name not in known.fields and _is_hidden(name, hidden)]
+    if not unseen:
         return found
     pending = known.pending or Pending()
-    return replace(found, pending=replace(pending, fields={**doubtful, **pending.fields}))
+    doubtful = {**dict.fromkeys(unseen), **pending.fields}
+    return replace(found, pending=replace(pending, fields=doubtful))
 
 
 def revived(known: Known, match_on: Sequence[str]) -> Known:

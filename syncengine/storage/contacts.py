@@ -10,7 +10,7 @@ import asyncpg
 import orjson
 
 from syncengine.model.consent import Subject
-from syncengine.model.contact import Known, MatchKey, Pending, lists_among
+from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.http import Json
 from syncengine.model.texts import printable
 from syncengine.model.work import ContactState, Intent, Link, Record, Status
@@ -100,15 +100,15 @@ class Contacts:
             doubt = _doubt(await connection.fetchval(_SQL["pending"], self._destination, contact_id))
             if owner is not None:
                 # In doubt until the contact is recorded: the owner may have been about to add or remove some.
-                lists = {**dict.fromkeys(_lists(owner)), **doubt.fields}
-                doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(owner), fields=lists)
+                fields = {**dict.fromkeys(_fields(owner)), **doubt.fields}
+                doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(owner), fields=fields)
                 await connection.execute(_SQL["give_up"], owner["destination"], owner["contact_id"])
                 await connection.execute(_SQL["forget_known"], owner["destination"], [owner["contact_id"]])
                 inherited = _dump(_pending_json(doubt))
                 await connection.execute(_SQL["inherit"], self._destination, contact_id, inherited)
             if theirs := found_tags - doubt.remove_tags:
                 await connection.execute(_SQL["found_with"], self._destination, contact_id, _dump(sorted(theirs)))
-        return Link(tags=doubt.remove_tags, lists=lists_among(doubt.fields))
+        return Link(tags=doubt.remove_tags, fields=frozenset(doubt.fields))
 
     @patient
     async def owners(
@@ -225,9 +225,9 @@ def _ours(owner: asyncpg.Record) -> frozenset[str]:
     return tags | ((doubt.add_tags | doubt.remove_tags) - found)
 
 
-def _lists(owner: asyncpg.Record) -> frozenset[str]:
-    """The lists that an owner was put on, or may have been."""
-    return lists_among((*orjson.loads(owner["fields"] or "{}"), *_doubt(owner["pending"]).fields))
+def _fields(owner: asyncpg.Record) -> Sequence[str]:
+    """The names of the fields, lists among them, that an owner has or may have."""
+    return *orjson.loads(owner["fields"] or "{}"), *_doubt(owner["pending"]).fields
 
 
 def _pending_json(pending: Pending) -> Json:

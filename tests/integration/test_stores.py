@@ -296,25 +296,33 @@ async def test_an_owner_keeps_its_vendor_contact(stores: Stores) -> None:
 @pytest.mark.asyncio
 async def test_a_contact_that_left_gives_its_vendor_contact_and_its_tags_up(stores: Stores) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
-    assert await stores.contacts.link("7", "ext") == Link(tags=frozenset({"tag of 1"}))
+    assert await stores.contacts.link("7", "ext") == Link(tags=frozenset({"tag of 1"}), fields=frozenset({"name"}))
     assert await _load(stores, "1") == ContactState("1", Known(), Status.REMOVED)
-    doubt = Pending(remove_tags=frozenset({"tag of 1"}))
+    doubt = Pending(fields={"name": None}, remove_tags=frozenset({"tag of 1"}))
     assert await _load(stores, "7") == ContactState("7", Known("ext", pending=doubt))
-    assert await stores.contacts.link("7", "ext") == Link(tags=frozenset({"tag of 1"})), "the first answer was lost"
+    assert await stores.contacts.link("7", "ext") == Link(tags=frozenset({"tag of 1"}), fields=frozenset({"name"})), (
+        "the first answer was lost"
+    )
 
 
 @pytest.mark.asyncio
-async def test_a_contact_that_left_gives_up_the_lists_it_was_put_on(stores: Stores) -> None:
+async def test_a_contact_that_left_gives_up_its_fields_and_the_lists_it_was_put_on(stores: Stores) -> None:
     known = Known("ext", fields={"city": "Bonn", "lists.a": True}, pending=Pending(fields={"lists.b": None}))
     await stores.contacts.record(1, [Record("1", known, Status.REMOVED, None)])
-    await stores.contacts.intend([Intent("7", Pending(creates=True, fields={"city": "Köln", "lists.c": True}))])
-    lists = frozenset({"lists.a", "lists.b", "lists.c"})
-    assert await stores.contacts.link("7", "ext") == Link(lists=lists)
+    await stores.contacts.intend([Intent("7", Pending(creates=True, fields={"name": "Ilse", "lists.c": True}))])
+    fields = frozenset({"city", "name", "lists.a", "lists.b", "lists.c"})
+    assert await stores.contacts.link("7", "ext") == Link(fields=fields)
     state = await _load(stores, "7")
     assert state is not None
     assert state.known.pending is not None
-    assert state.known.pending.fields == {"city": "Köln", "lists.a": None, "lists.b": None, "lists.c": True}
-    assert await stores.contacts.link("7", "ext") == Link(lists=lists), "the first answer was lost"
+    assert state.known.pending.fields == {
+        "city": None,
+        "name": "Ilse",
+        "lists.a": None,
+        "lists.b": None,
+        "lists.c": True,
+    }
+    assert await stores.contacts.link("7", "ext") == Link(fields=fields), "the first answer was lost"
 
 
 @pytest.mark.asyncio
@@ -333,7 +341,7 @@ async def test_a_contact_that_left_keeps_its_vendor_contact_from_whoever_takes_n
 async def test_a_link_tells_which_tags_are_of_others(stores: Stores) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     link = await stores.contacts.link("7", "ext", found_tags=frozenset({"theirs", "tag of 1"}))
-    assert link == Link(tags=frozenset({"tag of 1"}))
+    assert link == Link(tags=frozenset({"tag of 1"}), fields=frozenset({"name"}))
     state = await _load(stores, "7")
     assert state is not None
     assert state.known.found_tags == {"theirs"}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from syncengine.model.consent import Subject
-from syncengine.model.contact import Known, MatchKey, Pending, lists_among
+from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.work import BatchKind, ContactOutcome, ContactState, Intent, Link, Record, Status
 from tests.memory.database import Database, Fence, KnownRow, StateRow, kept, known_of
 
@@ -91,12 +91,12 @@ class Contacts:
                     database.states[owner].external_id = None
                     database.states[owner].standing = None
                     left = database.known.pop(owner, KnownRow())
-                    lists = {**dict.fromkeys(_lists(left)), **doubt.fields}
-                    doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(left), fields=lists)
+                    fields = {**dict.fromkeys(_fields(left)), **doubt.fields}
+                    doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(left), fields=fields)
                     self._known(database, contact_id).pending = doubt
                 if theirs := found_tags - doubt.remove_tags:
                     self._known(database, contact_id).found_tags = theirs
-                link = Link(tags=doubt.remove_tags, lists=lists_among(doubt.fields))
+                link = Link(tags=doubt.remove_tags, fields=frozenset(doubt.fields))
         return link
 
     async def owners(
@@ -177,9 +177,9 @@ def _ours(row: KnownRow) -> frozenset[str]:
     return row.tags | ((doubt.add_tags | doubt.remove_tags) - row.found_tags)
 
 
-def _lists(row: KnownRow) -> frozenset[str]:
-    """The lists that an owner was put on, or may have been."""
-    return lists_among((*row.fields, *(row.pending or Pending()).fields))
+def _fields(row: KnownRow) -> Sequence[str]:
+    """The names of the fields, lists among them, that an owner has or may have."""
+    return *row.fields, *(row.pending or Pending()).fields
 
 
 def numbers(contact_ids: Sequence[str], *, numbered: bool) -> list[int | None]:

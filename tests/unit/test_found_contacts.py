@@ -50,6 +50,13 @@ def test_lists_of_one_who_left_are_left_unless_they_are_wanted() -> None:
     assert told(plan.calls) == "join_lists lists.a=True; leave_lists lists.b=None"
 
 
+def test_fields_that_the_vendor_hides_stay_in_doubt() -> None:
+    sent = Known(pending=Pending(creates=True, fields={"name": "B", "picture": "p"}))
+    assert link(THERE, WANTED, sent, _same, ("pic*",)).pending == Pending(fields={"picture": "p"})
+    known = inherit(Known("v7"), frozenset(), frozenset({"name", "picture"}), ("pic*",))
+    assert known.pending == Pending(fields={"picture": None})
+
+
 def test_a_list_that_the_vendor_shows_is_not_in_doubt() -> None:
     known = inherit(Known("v7", fields={"lists.a": True}), frozenset(), frozenset({"lists.a"}))
     assert known.pending is None
