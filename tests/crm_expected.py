@@ -39,7 +39,7 @@ def _assert_same(here: Crm, number: int, person: Person, contact: dict[str, Any]
     row = dict(here.pair.row(number, person.key, person.values, person.tags))
     wanted = set(row.pop("tags"))
     same = here.pair.vendor.same
-    if (key := here.pair.key) and not here.pair.key_changes:  # it keeps the key it was made with
+    if (key := here.pair.key) and not here.pair.rekeys:  # it keeps the key it was made with
         row.pop(key)
     differing = [name for name, value in row.items() if not same(name, value, contact["fields"].get(name))]
     assert differing == [], f"contact {number}"

@@ -10,8 +10,9 @@ import pytest
 from syncengine import vendors
 from tests.simulation.drawing import drawn
 from tests.simulation.history import Bases, play
+from tests.soak.play import Failure
 
-CHUNKS, SEEDS = 4, 50
+CHUNKS, SEEDS = 4, 75
 """So many chunks of so many seeds at each vendor."""
 
 
@@ -20,7 +21,7 @@ CHUNKS, SEEDS = 4, 50
 def test_nothing_is_violated_and_a_clean_run_mends_everything(vendor: str, chunk: int) -> None:
     for seed in range(chunk * SEEDS, (chunk + 1) * SEEDS):
         told = play(drawn(vendor, seed))
-        assert told.wrong == (), f"./run soak --vendor {vendor} --first {seed} --seeds 1"
+        assert not told.wrong, str(Failure(vendor, seed, told.wrong))
 
 
 def test_a_seed_is_one_history_and_always_the_same() -> None:

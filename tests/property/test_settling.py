@@ -6,8 +6,8 @@ import pytest
 
 from syncengine.model.mapping import OnRemoved
 from tests.simulation.oracle import held
-from tests.simulation.pair import Pair, contact_id, pair
-from tests.simulation.scenes import Wish, fill
+from tests.simulation.pair import Pair, Wish, contact_id, pair
+from tests.simulation.scenes import fill
 from tests.simulation.world import World
 from tests.virtual_time import run
 

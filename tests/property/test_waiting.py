@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from syncengine.model.mapping import OnRemoved
 from tests.simulation.oracle import violations
-from tests.simulation.pair import contact_id, pair
-from tests.simulation.scenes import Source, Wish, fill
+from tests.simulation.pair import Wish, contact_id, pair
+from tests.simulation.scenes import Source, fill
 from tests.simulation.world import Ran, World
 from tests.virtual_time import run
 

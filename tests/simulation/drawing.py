@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from random import Random
 
-from tests.simulation.history import Another, Event, History, Jump, Night, Outage, Standstill, Stop, Suppress
+from tests.simulation.history import (
+    Another,
+    Copy,
+    Deed,
+    Event,
+    History,
+    Jump,
+    Lift,
+    Night,
+    Outage,
+    Standstill,
+    Stop,
+    Suppress,
+)
 from tests.simulation.life import Point
 from tests.simulation.network import OUTAGES
 from tests.simulation.pair import pairs
-from tests.simulation.scenes import BESIDES, SCENES, fitting
-from tests.simulation.twists import Twist, Twisted
-
-_NEVER_MET = ("newcomers", "changes", "left", "deleted", "back")
-"""Scenes in which no newcomer's match key is at the vendor already: unless one inherits it, look-ups may be spared."""
-
+from tests.simulation.scenes import BESIDES, SCENES
+from tests.simulation.twists import MILD, Twist, Twisted
 
 _ENDS = (
     "intend: committed",
@@ -26,46 +37,67 @@ _ENDS = (
     ": answered",
 )
 """Where a death leaves most in doubt: the places whose names end so."""
-_TWISTS = (*Twist, Twist.LEAVES, Twist.CHANGES_KEY)
+_MILD = (*MILD, Twist.LEAVES, Twist.CHANGES_KEY)
+_HARD = (*Twist, Twist.LEAVES, Twist.CHANGES_KEY, Twist.WANTS, Twist.SHARES, Twist.CORRECTED)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What may happen in a history."""
+
+    contacts: tuple[int, ...]
+    hard: bool
+    """Whether rows are bad, share match keys or opt out, and whether somebody makes copies by hand."""
+    suppresses: bool
+    copies: bool
+    """Whether others make contacts at the vendor: whoever spares the look-ups says that nobody does."""
+
+    def twisted(self, random: Random) -> Twisted:
+        return Twisted(random.choice(_HARD if self.hard else _MILD), random.choice(self.contacts))
 
 
 def drawn(vendor: str, seed: int) -> History:
     """The history of this seed."""
     random = Random(f"{vendor} {seed}")
     pair = random.choice(pairs(vendor))
-    scene = random.choice(fitting(pair))
+    find_first = random.random() < 0.7
+    scene = random.choice([name for name, scene in SCENES.items() if find_first or not scene.met])
     destinations = 2 if random.random() < 0.2 else 1
     contacts = sorted({*SCENES[scene].before, *SCENES[scene].after, 7})
     if destinations > 1:
         contacts += sorted({*BESIDES.before, *BESIDES.after})
-    suppresses = random.random() < 0.3
-    nights = tuple(_night(random, contacts, suppresses=suppresses) for _ in range(random.choice((1, 1, 2, 2, 3))))
-    inherits = any(map(_inherits, nights))
+    kind = _Kind(
+        tuple(contacts),
+        hard=random.random() < 0.5,
+        suppresses=random.random() < 0.3,
+        copies=find_first,
+    )
     return History(
         pair=pair.name,
         scene=scene,
         seed=seed,
-        nights=nights,
+        nights=tuple(_night(random, kind) for _ in range(random.choice((1, 1, 2, 2, 3)))),
         destinations=destinations,
-        find_first=scene not in _NEVER_MET or inherits or random.random() < 0.5,
+        find_first=find_first,
         tight=random.random() < 0.2,
+        lets_be=random.random() < 0.15,
     )
 
 
-def _inherits(night: Night) -> bool:
-    events = (*night.then, *(event for _, event in night.events))
-    return any(isinstance(event, Twisted) and event.twist is Twist.INHERITS for event in events)
-
-
-def _night(random: Random, contacts: list[int], *, suppresses: bool) -> Night:
-    events = [(random.randint(1, 100), _event(random, contacts)) for _ in range(random.choice((0, 0, 1, 2, 4)))]
-    if suppresses:
-        events.append((random.randint(1, 100), Suppress(random.choice(contacts))))
+def _night(random: Random, kind: _Kind) -> Night:
+    events = [(random.randint(1, 100), _event(random, kind)) for _ in range(random.choice((0, 0, 1, 2, 4)))]
+    if kind.suppresses:
+        events.append((random.randint(1, 100), Suppress(random.choice(kind.contacts))))
+    then: list[Deed] = [kind.twisted(random) for _ in range(random.choice((0, 1, 1, 2)))]
+    if kind.suppresses and random.random() < 0.3:
+        then.append(random.choice((Suppress, Lift))(random.choice(kind.contacts)))
+    if kind.hard and kind.copies and random.random() < 0.2:
+        then.append(Copy(random.choice(kind.contacts)))
     return Night(
         dies_at=_point(random),
         faults=random.choice((0.0, 0.0, 0.1, 0.3, 0.5)),
         events=tuple(events),
-        then=tuple(_twisted(random, contacts) for _ in range(random.choice((0, 1, 1, 2)))),
+        then=tuple(then),
     )
 
 
@@ -80,21 +112,19 @@ def _point(random: Random) -> Point:
             return random.choice(_ENDS), random.choice((1, 1, 2, 3, 5, 8))
 
 
-def _event(random: Random, contacts: list[int]) -> Event:
-    match random.choice(("twist", "twist", "twist", "outage", "standstill", "jump", "another", "stop")):
-        case "outage":
-            return Outage(random.choice(OUTAGES), random.uniform(1, 200))
-        case "standstill":
-            return Standstill(random.uniform(1, 40))
-        case "jump":
-            return Jump(random.choice((-100.0, -5.0, 5.0, 60.0, 3600.0)))
-        case "another":
-            return Another()
-        case "stop":
-            return Stop()
-        case _:
-            return _twisted(random, contacts)
+_EVENTS: Mapping[str, Callable[[Random], Event]] = {
+    "outage": lambda random: Outage(random.choice(OUTAGES), random.uniform(1, 200)),
+    "standstill": lambda random: Standstill(random.uniform(1, 40)),
+    "jump": lambda random: Jump(random.choice((-100.0, -5.0, 5.0, 60.0, 3600.0))),
+    "another": lambda _: Another(),
+    "stop": lambda _: Stop(),
+}
 
 
-def _twisted(random: Random, contacts: list[int]) -> Twisted:
-    return Twisted(random.choice(_TWISTS), random.choice(contacts))
+def _event(random: Random, kind: _Kind) -> Event:
+    name = random.choice(("twist", "twist", "twist", "copy", *_EVENTS))
+    if name in _EVENTS:
+        return _EVENTS[name](random)
+    if name == "copy" and kind.hard and kind.copies:
+        return Copy(random.choice(kind.contacts))
+    return kind.twisted(random)

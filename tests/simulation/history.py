@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from syncengine.model.mapping import OnRemoved
 from tests.simulation.life import Life, Point, elsewhere
 from tests.simulation.network import Fate
 from tests.simulation.oracle import safety, violations
@@ -59,7 +60,23 @@ class Suppress:
     contact: int
 
 
-Event = Twisted | Outage | Standstill | Jump | Another | Stop | Suppress
+@dataclass(frozen=True)
+class Lift:
+    """A suppression is taken back."""
+
+    contact: int
+
+
+@dataclass(frozen=True)
+class Copy:
+    """By hand or by another program, the vendor gets one more contact with the match key a contact asks for."""
+
+    contact: int
+
+
+Deed = Twisted | Suppress | Lift | Copy
+"""What people do: in the source, here, or at the vendor."""
+Event = Deed | Outage | Standstill | Jump | Another | Stop
 
 
 @dataclass(frozen=True)
@@ -71,8 +88,8 @@ class Night:
     """The share of requests that something happens to."""
     events: tuple[tuple[int, Event], ...] = ()
     """Each when the process waits for the so manieth time."""
-    then: tuple[Twisted, ...] = ()
-    """What happens to source rows once the run is over."""
+    then: tuple[Deed, ...] = ()
+    """What happens once the run is over."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +105,8 @@ class History:
     find_first: bool = True
     tight: bool = False
     """Whether the vendor has a second, longer limit."""
+    lets_be: bool = False
+    """Whether nothing happens to who leaves, whatever the scene says."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +117,12 @@ class Told:
     ran: tuple[Ran, ...] = ()
     happened: tuple[Event, ...] = ()
     """The events that came to pass, and the twists between runs."""
+
+
+PATIENCE = 1
+"""Clean runs after which nobody is deferred."""
+NIGHTS = 5
+"""Clean runs of which the last one must have nothing to do: a refusal is held against a contact three times."""
 
 
 Bases = dict[tuple[str, str, int], World]
@@ -123,9 +148,8 @@ async def _prepared(history: History) -> World:
     """The world as it stands before the nights in question, in step. Frozen: only copies of it go on."""
     scene = SCENES[history.scene]
     world = World(pair(history.pair), 0, scene.on_removed, history.destinations)
-    if scene.met is not None:
-        first = scene.after[1]
-        world.meet(world.pair.row(1, first.key, first.values, ()), frozenset(scene.met))
+    for tags in scene.met:
+        world.meet(1, scene.after[1].key, frozenset(tags))
     besides = BESIDES.before if history.destinations > 1 else {}
     for source in (scene.gone, scene.before):
         fill(world, {**source, **besides})
@@ -146,12 +170,12 @@ class _Play:
         history, scene = self._history, SCENES[self._history.scene]
         world = self._world = self._base.copy(history.seed)
         world.find_first = history.find_first
+        world.on_removed = OnRemoved.IGNORE if history.lets_be else scene.on_removed
         world.limit(tight=history.tight)
         beside = BESIDES if history.destinations > 1 else None
         self._sources = Sources(
             {**scene.before, **(beside.before if beside else {})},
             {**scene.after, **(beside.after if beside else {})},
-            rekeys=world.pair.rekeys,
         )
         fill(world, self._sources.now)
         ran: list[Ran] = []
@@ -160,15 +184,13 @@ class _Play:
         world.weather.faults = world.weather.ends = world.still_until = 0.0
         await world.settle()
         wrong = list(safety(world))
-        ran.append(await world.run())
-        await world.settle()
+        clean: list[Ran] = []
+        while len(clean) < NIGHTS and not (clean and clean[-1].quiet):
+            clean.append(await world.run())
+            await world.settle()
         wrong += violations(world)
-        wrong += _fell_short(ran[-1])
-        wrong += [f"{contact} is blamed" for contact in sorted(world.blamed())]
-        ran.append(await world.run())
-        wrong += [f"{ran[-1].requests} requests although all is in step"] if ran[-1].requests else []
-        wrong += safety(world)
-        return Told(tuple(dict.fromkeys(wrong)), tuple(ran), tuple(self._happened))
+        wrong += _fell_short(clean)
+        return Told(tuple(dict.fromkeys(wrong)), (*ran, *clean), tuple(self._happened))
 
     async def _night(self, night: Night) -> list[Ran]:
         world = self._world
@@ -179,8 +201,8 @@ class _Play:
         if self._leapt:
             await asyncio.sleep(LONGEST_WINDOW)
             self._leapt = False
-        for twisted in night.then:
-            self._let(twisted)
+        for event in night.then:
+            self._befall(event)
         self._happened += night.then
         return ran
 
@@ -194,8 +216,6 @@ class _Play:
         world, loop = self._world, asyncio.get_running_loop()
         self._happened.append(event)
         match event:
-            case Twisted():
-                self._let(event)
             case Outage(fate, seconds):
                 world.weather.outage, world.weather.ends = fate, loop.time() + seconds
             case Standstill(seconds):
@@ -207,17 +227,36 @@ class _Play:
                 others.append(loop.create_task(world.run(), context=elsewhere()))
             case Stop():
                 life.told_to_stop = True
-            case Suppress(contact) if self._sources.silence(contact):
+            case Twisted() | Suppress() | Lift() | Copy():
+                self._befall(event)
+
+    def _befall(self, event: Deed) -> None:
+        world = self._world
+        match event:
+            case Twisted():
+                self._sources.let(event)
+                fill(world, self._sources.now)
+            case Suppress(contact):
                 world.suppress(contact_id(contact))
+            case Lift(contact):
+                world.lift(contact_id(contact))
+            case Copy(contact) if contact in self._sources.now:
+                world.meet(contact, self._sources.now[contact].key, frozenset({"x"}))
 
-    def _let(self, twisted: Twisted) -> None:
-        self._sources.let(twisted)
-        fill(self._world, self._sources.now)
+
+def _fell_short(clean: Sequence[Ran]) -> Iterator[str]:
+    """What clean runs over one source must not end with, the first one first."""
+    for number, ran in enumerate(clean, 1):
+        if ran.stopped is not None:
+            yield f"clean run {number} stopped: {ran.stopped}"
+    late = clean[PATIENCE:]
+    for contact in sorted({each for ran in late for each in ran.outcomes}):
+        numbers = [number for number, ran in enumerate(late, PATIENCE + 1) if ran.outcomes.get(contact) in _OPEN]
+        if numbers:
+            said = late[numbers[-1] - PATIENCE - 1].messages[contact]
+            yield f"{contact} is put off in clean runs {', '.join(map(str, numbers))}: {said}"
+    if not clean[-1].quiet:
+        yield f"clean run {len(clean)} has work again: {clean[-1].requests} requests, {dict(clean[-1].outcomes)}"
 
 
-def _fell_short(ran: Ran) -> Iterator[str]:
-    if ran.stopped is not None:
-        yield f"the clean run stopped: {ran.stopped}"
-    for contact, outcome in ran.outcomes.items():
-        if outcome not in ("unsupported", "suppressed"):
-            yield f"{contact} ended {outcome} in a clean run"
+_OPEN = ("deferred", "unknown")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import inf
 from random import Random
+from urllib.parse import unquote
 
 from syncengine.errors import VendorUnavailable
 from syncengine.model.capabilities import Capabilities
@@ -47,6 +48,8 @@ class Fate(StrEnum):
     """A bad gateway in HTML, although it was done."""
     TWICE = "twice"
     """Something on the way delivers it a second time; never one that makes a contact, which nobody could tell."""
+    OTHER_ID = "other id"
+    """The answer to a write that names a contact by its id names another one."""
     DRIPS = "drips"
     """The answer comes after a long time, but while it is still waited for."""
 
@@ -89,7 +92,13 @@ class Network:
     """The only way of one process to the twin."""
 
     def __init__(
-        self, twin: Twin, clock: Callable[[], float], random: Random, weather: Weather, capabilities: Capabilities
+        self,
+        twin: Twin,
+        clock: Callable[[], float],
+        random: Random,
+        weather: Weather,
+        capabilities: Capabilities,
+        refuses: Callable[[Request], bool],
     ) -> None:
         self.fates: Counter[Fate] = Counter()
         """What happened to requests."""
@@ -97,6 +106,7 @@ class Network:
         self._clock = clock
         self._random = random
         self._weather = weather
+        self._refuses = refuses
         self._settles_within = capabilities.settles_within
         self._repeatable = capabilities.create is None or capabilities.create.repeatable
         self._flying: set[_Flight] = set()
@@ -163,6 +173,8 @@ class Network:
             return Response(500, {"content-type": "text/html"}, _PAGE)
         if flight.fate is Fate.THROTTLED:
             return self._twin.refusal(429, "Too Many Requests", self._random.choice((None, 1.0, 7.0)))
+        if self._refuses(flight.request):
+            return self._twin.admit(request, now) or self._twin.refusal(422, "That value is not taken")
         before = len(self._twin.contacts(now)) if flight.fate is Fate.TWICE else 0
         response = self._twin.handle(request, now)
         if (
@@ -171,11 +183,26 @@ class Network:
             and (self._repeatable or len(self._twin.contacts(now)) <= before)
         ):
             self._twin.commit(request, now)  # past the limit: the sender knows nothing of it
+        return self._on_its_way_back(flight, response)
+
+    def _on_its_way_back(self, flight: _Flight, response: Response) -> Response:
+        """What becomes of the answer to a request that was carried out."""
         if flight.fate is Fate.ERROR_AFTER:
             return Response(502, {"content-type": "text/html"}, _PAGE)
+        if flight.fate is Fate.OTHER_ID and flight.request.writes:
+            return self._for_another(flight.request, response)
         if flight.fate is Fate.ANSWER_CUT:
             return replace(response, body=response.body[: len(response.body) // 2])
         return response
+
+    def _for_another(self, request: Request, response: Response) -> Response:
+        """The answer with the id of another contact, or one that nobody has, in place of the addressed one."""
+        ids = [str(each["id"]) for each in self._twin.contacts(self._clock())]
+        addressed = next((each for each in ids if each in unquote(request.path)), None)
+        if addressed is None:
+            return response
+        other = self._random.choice([each for each in (*ids, addressed[::-1]) if each != addressed])
+        return replace(response, body=response.body.replace(addressed.encode(), other.encode()))
 
 
 class Wire:

@@ -1,20 +1,39 @@
-"""What must be true of a world once it is in step. Knows nothing of planning: source rows here, twin contacts there."""
+"""What must be true of a world after clean runs. Knows nothing of planning: source rows here, twin contacts there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 
 from syncengine.model.capabilities import Capabilities, matches
+from syncengine.model.contact import LISTS as LIST_FIELDS
 from syncengine.model.contact import Remote
 from syncengine.model.http import Json
 from syncengine.model.mapping import OnRemoved
+from syncengine.model.work import Status
+from tests.memory.database import StateRow
 from tests.memory.source import Row
+from tests.simulation.pair import LISTS, OPTED_OUT, TAGS
+from tests.simulation.reasons import reasons
 from tests.simulation.world import World
+
+_STANDING = (Status.SYNCED, Status.DEAD, Status.SUPPRESSED)
+"""How a contact of the source may stand once nothing moves any more."""
 
 
 def violations(world: World) -> list[str]:
     """Everything that is wrong, in words."""
-    return [*_duplicates(world), *_losses(world), *_differences(world), *_leftovers(world), *safety(world)]
+    remotes = {remote.external_id: remote for remote in held(world)}
+    differs = {contact_id: list(_differs(world, contact_id, remotes)) for contact_id in world.rows()}
+    in_step = {contact_id for contact_id, differences in differs.items() if not differences}
+    excused = reasons(world, remotes, in_step)
+    return [
+        *_duplicates(world),
+        *_losses(world, excused),
+        *(f"{each}: {what}" for each, differences in differs.items() if each not in excused for what in differences),
+        *_standing(world, excused),
+        *_leftovers(world, remotes),
+        *safety(world),
+    ]
 
 
 def safety(world: World) -> Iterator[str]:
@@ -48,7 +67,7 @@ def _marked(world: World) -> dict[str, list[Remote]]:
 
 def _duplicates(world: World) -> Iterator[str]:
     for contact_id, remotes in _marked(world).items():
-        if len(remotes) > 1:
+        if len(remotes) > 1 and contact_id not in world.doubled:
             yield f"{contact_id} is there {len(remotes)} times"
     owners: dict[str, list[str]] = {}
     for contact_id, external_id in world.external_ids().items():
@@ -58,40 +77,53 @@ def _duplicates(world: World) -> Iterator[str]:
             yield f"{external_id} belongs to {' and '.join(sorted(contact_ids))}"
 
 
-def _losses(world: World) -> Iterator[str]:
+def _losses(world: World, excused: Container[str]) -> Iterator[str]:
     known = set(world.external_ids().values())
     looks_up = bool(world.pair.can.find_by)
     for contact_id, remotes in _marked(world).items():
         for remote in remotes:
             # Where nobody can be looked up, one whose create is unknown and who left is out of reach until it returns.
-            if contact_id in world.suppressed:
-                continue  # nobody may ask for it
+            if contact_id in excused or contact_id in {*world.suppressed, *world.doubled}:
+                continue  # nobody may ask for it, or nobody can tell which one it is
             if remote.external_id not in known and (looks_up or contact_id in world.rows()):
                 yield f"{remote.external_id} of {contact_id} is nowhere written down"
 
 
-def _differences(world: World) -> Iterator[str]:
-    by_id = {remote.external_id: remote for remote in held(world)}
-    ours = world.external_ids()
-    for contact_id, row in world.rows().items():
-        if contact_id in world.suppressed:
-            continue
-        remote = by_id.get(ours.get(contact_id, ""))
-        if remote is None:
-            yield f"{contact_id} is not there"
-        else:
-            yield from (f"{contact_id}: {what}" for what in _differs(world, row, remote))
+def _standing(world: World, excused: Mapping[str, str]) -> Iterator[str]:
+    """Every row's contact is in step as far as the state says, or stands where a report counts it."""
+    states = {contact_id: row for (_, contact_id), row in world.database.states.items()}
+    for contact_id, wish in world.wishes.items():
+        state = states.get(contact_id, StateRow())
+        if state.status in (Status.REJECTED, Status.DEAD) and contact_id not in excused:
+            yield f"{contact_id} is {state.status} ({state.code}), and nothing is in its way"
+        elif state.status is Status.SUPPRESSED and contact_id not in world.silent:
+            yield f"{contact_id} is suppressed, and nobody wants it to be"
+        elif state.status not in _STANDING:
+            yield f"{contact_id} is {state.status}: it is neither in step nor counted as standing"
+        elif state.status is Status.SYNCED and wish.flaw and contact_id in excused and contact_id not in world.silent:
+            yield f"{contact_id} counts as in step, but {excused[contact_id]}"
 
 
-def _differs(world: World, row: Row, remote: Remote) -> Iterator[str]:
+def _differs(world: World, contact_id: str, remotes: Mapping[str, Remote]) -> Iterator[str]:
+    """How a contact's copy differs from its row."""
+    remote = remotes.get(world.external_ids().get(contact_id, ""))
+    if remote is None:
+        yield "is not there"
+    else:
+        yield from _fields_differ(world, world.rows()[contact_id], remote)
+
+
+def _fields_differ(world: World, row: Row, remote: Remote) -> Iterator[str]:
+    yield from _tags_differ(world, set(row[TAGS]), remote)
+    if world.pair.lists:
+        yield from _lists_differ(set(row[LISTS]), remote)
     can = world.pair.can
     clears = [pattern for write in (can.update, can.upsert) if write for pattern in write.clears]
     for name, value in row.items():
         theirs = remote.fields.get(name)
-        if name == "tags":
-            theirs_before = set(world.strangers.get(remote.external_id, ()))
-            yield from _tags_differ(world, set(value), set(remote.tags), theirs_before)
-        elif value is None:
+        if name in (TAGS, LISTS, OPTED_OUT):
+            continue
+        if value is None:
             if matches(name, tuple(clears)) and theirs != [] and not world.pair.vendor.same(name, None, theirs):
                 yield f"{name} is not cleared"
         elif not _same(world, name, value, theirs) and _may_change(can, name):
@@ -109,7 +141,8 @@ def _same(world: World, name: str, ours: Json, theirs: Json) -> bool:
     return world.pair.vendor.same(name, ours, theirs)
 
 
-def _tags_differ(world: World, ours: set[str], theirs: set[str], before: set[str]) -> Iterator[str]:
+def _tags_differ(world: World, ours: set[str], remote: Remote) -> Iterator[str]:
+    theirs, before = set(remote.tags), set(world.strangers.get(remote.external_id, ()))
     if _adds_tags(world) and (missing := ours - theirs):
         yield f"tags {sorted(missing)} are missing"
     # Of a create that died without an outcome nobody can tell its tags from those of somebody else.
@@ -119,19 +152,48 @@ def _tags_differ(world: World, ours: set[str], theirs: set[str], before: set[str
         yield f"tags {sorted(extra)} are too many"
 
 
-def _leftovers(world: World) -> Iterator[str]:
+def _lists_differ(ours: set[str], remote: Remote) -> Iterator[str]:
+    theirs = {name.removeprefix(LIST_FIELDS) for name in remote.fields if name.startswith(LIST_FIELDS)}
+    if theirs != ours:
+        yield f"is on the lists {sorted(theirs)}, not {sorted(ours)}"
+
+
+def _leftovers(world: World, all_remotes: Mapping[str, Remote]) -> Iterator[str]:
     """Contacts that left the source."""
-    can, looks_up = world.pair.can, bool(world.pair.can.find_by)
+    looks_up = bool(world.pair.can.find_by)
     ours = set(world.external_ids().values())
     for contact_id, remotes in _marked(world).items():
         for remote in remotes:
-            if contact_id in {**world.rows(), **world.suppressed} or not (looks_up or remote.external_id in ours):
+            if contact_id in {*world.rows(), *world.suppressed, *world.doubled} or not (
+                looks_up or remote.external_id in ours
+            ):
                 continue
-            if world.on_removed is OnRemoved.DELETE and can.delete:
-                yield f"{contact_id} left and was not deleted"
-            tags = remote.tags - world.strangers.get(remote.external_id, frozenset())
-            if world.on_removed is OnRemoved.UNTAG and _removes_tags(world) and tags:
-                yield f"{contact_id} left and kept its tags {sorted(tags)}"
+            if remote.external_id not in ours and _has_a_double(world, remote, all_remotes):
+                continue
+            yield from (f"{contact_id} left and {what}" for what in _left(world, remote))
+
+
+def _left(world: World, remote: Remote) -> Iterator[str]:
+    """What is wrong with the copy of a contact that left the source."""
+    can = world.pair.can
+    if world.on_removed is OnRemoved.DELETE and can.delete:
+        yield "was not deleted"
+    if world.on_removed is not OnRemoved.UNTAG:
+        return
+    tags = remote.tags - world.strangers.get(remote.external_id, frozenset())
+    if _removes_tags(world) and tags:
+        yield f"kept its tags {sorted(tags)}"
+    if can.leave_lists and (lists := sorted(name for name in remote.fields if name.startswith(LIST_FIELDS))):
+        yield f"is still on {lists}"
+
+
+def _has_a_double(world: World, remote: Remote, remotes: Mapping[str, Remote]) -> bool:
+    """Whether another contact at the vendor has the same match key: nobody can tell which of the two it was."""
+    key, same = world.pair.key, world.pair.vendor.same
+    if key is None:
+        return False
+    mine = remote.fields.get(key)
+    return any(each is not remote and same(key, mine, each.fields.get(key)) for each in remotes.values())
 
 
 def _adds_tags(world: World) -> bool:

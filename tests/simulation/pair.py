@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 
 from syncengine.model.capabilities import Capabilities, Write, matches
 from syncengine.model.http import Json
-from syncengine.model.mapping import FieldMapping, Mapping, OnNull, SetMapping
+from syncengine.model.mapping import FieldMapping, Form, Mapping, OnNull, SetMapping
 from syncengine.ports import Vendor
 from syncengine.sandbox import twins
 from syncengine.sandbox.twins.twin import Twin
@@ -19,6 +20,30 @@ VALUES = 2
 """Fields that change, besides the match key and the mark."""
 CLEARED = -1
 """In place of a value's number: NULL."""
+TAGS, LISTS, OPTED_OUT = "tags", "lists", "opted_out"
+"""Columns that are no field."""
+
+
+class Flaw(StrEnum):
+    """What is wrong with a source row."""
+
+    VALUE = "value"
+    """A list where a field needs one text."""
+    KEY = "key"
+    """The same in the match key."""
+    REFUSED = "refused"
+    """The vendor refuses one of the values."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One source row, by the numbers of its values."""
+
+    key: int
+    values: tuple[int, ...] = (1, 1)
+    tags: tuple[str, ...] = ()
+    flaw: Flaw | None = None
+    opted_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,13 +69,6 @@ class Pair:
         return self.subject.vendor.capabilities
 
     @property
-    def key_changes(self) -> bool:
-        """Whether a contact that is there can be given another match key."""
-        can, key = self.can, self.key
-        writes = [write for write in (can.update, can.upsert) if write]
-        return key is None or any(matches(key, write.fields) for write in writes)
-
-    @property
     def name(self) -> str:
         return str(self.subject)
 
@@ -60,6 +78,12 @@ class Pair:
         writes = (self.can.update, self.can.upsert)
         return self.key is None or any(matches(self.key, write.fields) for write in writes if write)
 
+    @property
+    def one_each(self) -> bool:
+        """Whether the vendor holds one contact of each match key."""
+        writes = (self.can.create, self.can.upsert)
+        return any(self.key in write.keyed_by for write in writes if write)
+
     def twin(self) -> Twin:
         twin = twins.load(self.subject.module.name)
         if self.subject.switches:
@@ -68,28 +92,46 @@ class Pair:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The source's mapped columns, named as the fields they go to."""
-        return self.mapping.columns
+        """The columns of fields, named as the fields they go to, and of tags."""
+        return tuple(self.row(1, 1, (1, 1), ()))
+
+    @property
+    def lists(self) -> bool:
+        """Whether contacts can be put on lists."""
+        return self.can.join_lists is not None
 
     @property
     def mapping(self) -> Mapping:
         names = [self.mark, *([self.key] if self.key else []), *self.values, *self.others]
+        spoiled = (self.key, self.values[0])
         return Mapping(
-            fields=tuple(FieldMapping(name, name) for name in names),
-            tags=SetMapping(column="tags"),
+            fields=tuple(FieldMapping(name, name, Form.TEXT if name in spoiled else None) for name in names),
+            tags=SetMapping(column=TAGS),
+            lists=SetMapping(column=LISTS) if self.lists else None,
             match_on=(self.key,) if self.key else (),
             on_null=OnNull.CLEAR,
+            opted_out=OPTED_OUT,
         )
 
-    def row(self, contact: int, key: int, values: tuple[int, ...], tags: tuple[str, ...]) -> Row:
-        """A source row; numbers say which sample each value is."""
-        row: dict[str, Json] = {self.mark: contact_id(contact), "tags": list(tags)}
+    def row(self, contact: int, key: int, values: tuple[int, ...], tags: tuple[str, ...]) -> dict[str, Json]:
+        """The fields and the tags of a source row; numbers say which sample each value is."""
+        row: dict[str, Json] = {self.mark: contact_id(contact), TAGS: list(tags)}
         if self.key:
             row[self.key] = self.subject.fields(key)[self.key]
         row |= {name: self.subject.fields(contact)[name] for name in self.others}
         for name, number in zip(self.values, values, strict=False):
             # No two contacts have a value in common: a vendor may take it for a match key.
             row[name] = None if number == CLEARED else self.subject.fields(20 * number + contact)[name]
+        return row
+
+    def whole_row(self, contact: int, wish: Wish) -> Row:
+        """A source row with every column, and what is wrong with it."""
+        row = self.row(contact, wish.key, wish.values, wish.tags) | {OPTED_OUT: wish.opted_out}
+        if self.lists:
+            row[LISTS] = [f"list-{tag}" for tag in wish.tags]
+        spoiled = {Flaw.VALUE: self.values[0], Flaw.KEY: self.key}.get(wish.flaw or Flaw.REFUSED)
+        if spoiled:
+            row[spoiled] = [row[spoiled]]
         return row
 
 

@@ -6,18 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from syncengine.model.mapping import OnRemoved
-from tests.simulation.pair import CLEARED, Pair, contact_id
+from tests.simulation.pair import CLEARED, Flaw, Wish, contact_id
 from tests.simulation.world import DESTINATIONS, World
-
-
-@dataclass(frozen=True)
-class Wish:
-    """One source row, by the numbers of its values. No two rows of a source have the same key."""
-
-    key: int
-    values: tuple[int, ...] = (1, 1)
-    tags: tuple[str, ...] = ()
-
 
 Source = Mapping[int, Wish]
 """Contact to what it asks for."""
@@ -31,16 +21,18 @@ class Scene:
     after: Source
     gone: Source = field(default_factory=dict)
     """Who was there the night before the last one."""
-    met: tuple[str, ...] | None = None
-    """The tags of a contact with the key of contact 1 that the vendor held before us."""
+    met: tuple[tuple[str, ...], ...] = ()
+    """The tags of the contacts with the key of contact 1 that the vendor held before us."""
     on_removed: OnRemoved = OnRemoved.UNTAG
-    hands_on: bool = False
-    """Whether a match key goes from one who stays to another: nothing for vendors that cannot change it."""
 
 
 _ANN = Wish(1, (1, 1), ("a", "b"))
 _BOB = Wish(2, (2, 2), ("b",))
 _CAT = Wish(3, (3, CLEARED), ())
+_DAN, _EVE = Wish(4, (4, 4), ("d",)), Wish(5, (5, 5), ("e",))
+_NEXT = Wish(3, (9, 9), ("c", "d"))
+"""Of a newcomer with the match key of contact 3."""
+_ABC = {1: _ANN, 2: _BOB, 3: _CAT}
 
 SCENES: Mapping[str, Scene] = {
     "newcomers": Scene({}, {1: _ANN, 2: replace(_BOB, values=(2, CLEARED))}),
@@ -52,9 +44,9 @@ SCENES: Mapping[str, Scene] = {
     "deleted": Scene({1: _ANN, 2: _BOB}, {2: replace(_BOB, values=(5, 5))}, on_removed=OnRemoved.DELETE),
     "back": Scene({2: _BOB}, {1: replace(_ANN, tags=("c",)), 2: _BOB}, gone={1: _ANN, 2: _BOB}),
     "taken over": Scene({1: _ANN}, {2: replace(_ANN, values=(6, 6), tags=("b", "c"))}),
-    "handed on": Scene({1: _ANN}, {1: replace(_ANN, key=9), 2: replace(_BOB, key=1)}, hands_on=True),
-    "swapped": Scene({1: _ANN, 2: _BOB}, {1: replace(_ANN, key=2), 2: replace(_BOB, key=1)}, hands_on=True),
-    "met": Scene({2: _BOB}, {1: _ANN, 2: replace(_BOB, key=8)}, met=("a", "x")),
+    "handed on": Scene({1: _ANN}, {1: replace(_ANN, key=9), 2: replace(_BOB, key=1)}),
+    "swapped": Scene({1: _ANN, 2: _BOB}, {1: replace(_ANN, key=2), 2: replace(_BOB, key=1)}),
+    "met": Scene({2: _BOB}, {1: _ANN, 2: replace(_BOB, key=8)}, met=(("a", "x"),)),
     "all at once": Scene(
         {1: _ANN, 2: _BOB, 3: _CAT, 4: Wish(4, (4, 4), ("d",))},
         {
@@ -64,14 +56,49 @@ SCENES: Mapping[str, Scene] = {
             5: Wish(4, (5, 5), ("a", "d")),
             6: Wish(6, (6, CLEARED), ("e",)),
         },
-        hands_on=True,
+    ),
+    "met twice": Scene({2: _BOB}, {1: _ANN, 2: _BOB, 3: replace(_CAT, key=1)}, met=(("a", "x"), ("y",))),
+    "shared": Scene({1: _ANN, 2: _BOB}, {1: _ANN, 2: replace(_BOB, key=1), 3: _CAT, 4: replace(_DAN, key=3)}),
+    "wanted by one who waits": Scene(
+        {1: _ANN, 2: _BOB}, {1: replace(_ANN, key=2), 2: _BOB, 3: replace(_CAT, key=1), 4: replace(_DAN, key=1)}
+    ),
+    "a chain": Scene(_ABC, {1: replace(_ANN, key=9), 2: replace(_BOB, key=1), 3: replace(_CAT, key=2), 4: _NEXT}),
+    "a ring": Scene(_ABC, {1: replace(_ANN, key=2), 2: replace(_BOB, key=3), 3: replace(_CAT, key=1)}),
+    "a chain behind one who is refused": Scene(
+        _ABC, {1: replace(_ANN, key=9, flaw=Flaw.VALUE), 2: replace(_BOB, key=1), 3: replace(_CAT, key=2), 4: _NEXT}
+    ),
+    "a chain behind one whom the vendor refuses": Scene(
+        _ABC,
+        {
+            1: _ANN,
+            2: _BOB,
+            3: replace(_CAT, key=9, values=(8, 8), flaw=Flaw.REFUSED),
+            4: _NEXT,
+            5: replace(_EVE, key=9),
+        },
+    ),
+    "a chain behind one who opted out": Scene(
+        _ABC,
+        {
+            1: replace(_ANN, key=9, opted_out=True),
+            2: replace(_BOB, key=9),
+            3: replace(_CAT, key=2),
+            4: _NEXT,
+            5: replace(_EVE, key=1),
+        },
+    ),
+    "a chain behind one who left": Scene(
+        _ABC,
+        {2: replace(_BOB, key=1), 3: replace(_CAT, key=2, flaw=Flaw.KEY), 4: _NEXT, 5: replace(_EVE, key=2)},
+        on_removed=OnRemoved.IGNORE,
+    ),
+    "let be": Scene(
+        {1: _ANN, 2: _BOB},
+        {2: replace(_BOB, tags=("a",)), 3: replace(_CAT, key=1)},
+        gone={3: _CAT},
+        on_removed=OnRemoved.IGNORE,
     ),
 }
-
-
-def fitting(pair: Pair) -> tuple[str, ...]:
-    """The names of the scenes that mean something at this vendor."""
-    return tuple(name for name, scene in SCENES.items() if pair.rekeys or not scene.hands_on)
 
 
 BESIDES = Scene({11: Wish(11, (1, 2), ("a",)), 12: Wish(12)}, {11: Wish(11, (2, 2), ("b",)), 13: Wish(13)})
@@ -88,5 +115,6 @@ def fill(world: World, source: Source) -> None:
     for table in world.tables.values():
         table.rows.clear()
     for number, wish in source.items():
-        row = world.pair.row(number, wish.key, wish.values, wish.tags)
-        world.tables[DESTINATIONS[is_beside(number)]].rows[contact_id(number)] = row
+        world.tables[DESTINATIONS[is_beside(number)]].rows[contact_id(number)] = world.pair.whole_row(number, wish)
+    world.wishes = {contact_id(number): wish for number, wish in source.items()}
+    world.ask_anew()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
-from tests.simulation.scenes import Source, Wish, is_beside
+from tests.simulation.pair import Flaw, Wish
+from tests.simulation.scenes import Source, is_beside
 
 
 class Twist(StrEnum):
@@ -22,6 +23,20 @@ class Twist(StrEnum):
     """A contact that left is back as it was, or one that never was is new."""
     INHERITS = "inherits"
     """One that is not there comes, or is back, with the match key that was given up last."""
+    WANTS = "wants"
+    """It asks for the match key that the contact before it had last night."""
+    SHARES = "shares"
+    """It asks for the match key that another one asks for now."""
+    SPOILS = "has a bad value"
+    SPOILS_KEY = "has a bad match key"
+    REFUSED = "has a value that the vendor refuses"
+    CORRECTED = "is corrected"
+    OPTS_OUT = "opts out"
+    OPTS_IN = "opts in"
+
+
+MILD = (Twist.REVERTS, Twist.CHANGES_KEY, Twist.CHANGES, Twist.TAGS, Twist.LEAVES, Twist.COMES, Twist.INHERITS)
+"""After these everybody can be brought in step, unless somebody is suppressed."""
 
 
 @dataclass(frozen=True)
@@ -35,68 +50,62 @@ class Twisted:
 class Sources:
     """The sources through the nights."""
 
-    def __init__(self, before: Source, after: Source, *, rekeys: bool) -> None:
+    def __init__(self, before: Source, after: Source) -> None:
         self._before = dict(before)
         self.now = dict(after)
-        self._rekeys = rekeys
-        self._asked: defaultdict[int, set[int]] = defaultdict(set)
-        """The contacts that ever asked for a key."""
-        for source in (before, after):
-            self._ask(source)
         self._freed = {False: 0, True: 0}
-        """The match key somebody gave up last at either destination; one hears later what is new at the other."""
+        """The match key somebody gave up last at either destination."""
         self._fresh = 20
-        self._silent: set[int] = set()
 
     def let(self, twisted: Twisted) -> None:
-        """Let it happen, unless two rows would then have one key.
-
-        Where the vendor cannot change a key, one who has it keeps it, so that nobody else ever asks for it. Of those
-        who left, one at most may have kept a key that somebody asks for: nobody guesses which of two copies to take.
-        One about whom nothing is sent keeps its key at the vendor.
-        """
+        """Let it happen."""
         contact = twisted.contact
         self._fresh += 1
-        now = self._after(twisted)
-        if len({wish.key for wish in now.values()}) < len(now):
-            return
-        if contact in now and not self._rekeys and self._asked[now[contact].key] - {contact}:
-            return
-        if any(len(self._asked[wish.key] - now.keys() - {each}) > 1 for each, wish in now.items()):
-            return
-        if any(self._asked[wish.key] & self._silent - {each} for each, wish in now.items()):
-            return
-        if contact in self.now and (contact not in now or now[contact].key != self.now[contact].key):
-            self._freed[is_beside(contact)] = self.now[contact].key
-        self.now = now
-        self._ask(now)
+        was, wish = self.now.get(contact), self._wish(twisted)
+        if was is not None and (wish is None or wish.key != was.key):
+            self._freed[is_beside(contact)] = was.key
+        if wish is None:
+            self.now.pop(contact, None)
+        else:
+            self.now[contact] = wish
 
-    def silence(self, contact: int) -> bool:
-        """Whether nothing may be sent about a contact from now on: not where somebody else asks for its match key."""
-        if any(contact in self._asked[wish.key] for each, wish in self.now.items() if each != contact):
-            return False
-        self._silent.add(contact)
-        return True
+    def _wish(self, twisted: Twisted) -> Wish | None:
+        """What the contact's row holds afterwards; None: there is none."""
+        contact, twist = twisted.contact, twisted.twist
+        was, wish = self._before.get(contact), self.now.get(contact)
+        match twist:
+            case Twist.REVERTS:
+                return was
+            case Twist.LEAVES:
+                return None
+            case Twist.INHERITS if wish is None and (key := self._freed[is_beside(contact)]):
+                return Wish(key, (1, 2), ("a", "b"))
+            case Twist.COMES if wish is None:
+                return was or Wish(self._fresh, (1, 2), ("a",))
+        return wish and self._changed(twist, contact, wish)
 
-    def _after(self, twisted: Twisted) -> dict[int, Wish]:
-        contact, now, was = twisted.contact, dict(self.now), self._before.get(twisted.contact)
-        match twisted.twist:
-            case Twist.REVERTS if was is not None:
-                now[contact] = was
-            case Twist.REVERTS | Twist.LEAVES:
-                now.pop(contact, None)
-            case Twist.CHANGES_KEY if contact in now:
-                now[contact] = replace(now[contact], key=self._fresh)
-            case Twist.CHANGES if contact in now:
-                now[contact] = replace(now[contact], values=(self._fresh, self._fresh), tags=("b", f"t{self._fresh}"))
-            case Twist.TAGS if contact in now:
-                now[contact] = replace(now[contact], tags=("a",) if "a" not in now[contact].tags else ("c",))
-            case Twist.INHERITS if contact not in now and (key := self._freed[is_beside(contact)]):
-                now[contact] = Wish(key, (1, 2), ("a", "b"))
-            case Twist.COMES if contact not in now:
-                now[contact] = was or Wish(self._fresh, (1, 2), ("a",))
-        return now
+    def _changed(self, twist: Twist, contact: int, wish: Wish) -> Wish:
+        fresh = self._fresh
+        values = (fresh, fresh)
+        tags = {True: ("c",), False: ("a",)}["a" in wish.tags]
+        wanted = self._others(contact, self._before) or [wish]
+        shared = self._others(contact, self.now) or [wish]
+        changes: dict[Twist, dict[str, Any]] = {
+            Twist.CHANGES_KEY: {"key": fresh},
+            Twist.CHANGES: {"values": values, "tags": ("b", f"t{fresh}"), "flaw": None},
+            Twist.TAGS: {"tags": tags},
+            Twist.WANTS: {"key": wanted[0].key},
+            Twist.SHARES: {"key": shared[-1].key},
+            Twist.SPOILS: {"flaw": Flaw.VALUE},
+            Twist.SPOILS_KEY: {"flaw": Flaw.KEY},
+            Twist.REFUSED: {"values": values, "flaw": Flaw.REFUSED},
+            Twist.CORRECTED: {"values": values, "flaw": None},
+            Twist.OPTS_OUT: {"opted_out": True},
+            Twist.OPTS_IN: {"opted_out": False},
+        }
+        return replace(wish, **changes.get(twist, {}))
 
-    def _ask(self, source: Source) -> None:
-        for contact, wish in source.items():
-            self._asked[wish.key].add(contact)
+    def _others(self, contact: int, source: Source) -> list[Wish]:
+        """What the others of its destination ask for, the one before it first."""
+        beside = [each for each in source if each != contact and is_beside(each) is is_beside(contact)]
+        return [source[each] for each in sorted(beside, key=lambda each: (each > contact, -each))]

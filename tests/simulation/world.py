@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from random import Random
@@ -15,6 +15,7 @@ from syncengine.engine.task import Task
 from syncengine.errors import AccountStopped, LeaseHeld, StorageError
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.consent import Subject, SubjectKind
+from syncengine.model.http import Json, Request
 from syncengine.model.limits import Limit
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Status
@@ -25,7 +26,7 @@ from tests.memory.database import Database
 from tests.memory.source import Row, Table
 from tests.simulation.life import SLOWEST, Life, Point
 from tests.simulation.network import Network, Weather
-from tests.simulation.pair import Pair
+from tests.simulation.pair import Flaw, Pair, Wish
 from tests.simulation.process import Process, Settings
 
 ACCOUNT = "account"
@@ -37,6 +38,8 @@ _TIGHT = (*_BRISK, Limit(calls=10, per=120.0))
 LONGEST_WINDOW = max(limit.per for limit in _TIGHT)
 """Seconds."""
 _LONGEST = 7 * 86400.0
+_ANSWERING = 3 * SLOWEST
+"""Seconds: the row is read, and then the suppressions; both answers may be on their way."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,13 @@ class Ran:
     outcomes: Mapping[str, str]
     """Contact to how it ended, where that is not ``applied``."""
     stopped: BaseException | None
+    messages: Mapping[str, str] = field(default_factory=dict)
+    """What was said of these contacts."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it came to its end and had nothing to do."""
+        return not (self.died or self.requests or self.outcomes or self.stopped)
 
     @property
     def held(self) -> bool:
@@ -70,7 +80,7 @@ class World:
         self.on_removed = on_removed
         self.destinations = DESTINATIONS[:destinations]
         self.find_first = True
-        self.tables = {name: Table(pair.columns) for name in self.destinations}
+        self.tables = {name: Table(pair.mapping.columns) for name in self.destinations}
         self.twin = twin or pair.twin()
         self.limits: tuple[Limit, ...] = ()
         """Kept by the engine, and strictly by the vendor."""
@@ -83,8 +93,14 @@ class World:
         """Seconds the database's clock is ahead."""
         self.strangers: dict[str, frozenset[str]] = {}
         """Contacts that were at the vendor before us, with the tags they had."""
+        self.wishes: Mapping[str, Wish] = {}
+        """What the sources hold, by contact."""
         self.suppressed: dict[str, float] = {}
         """Contact to the loop's time since when nothing may be sent about it."""
+        self.opted_out: dict[str, float] = {}
+        """The same where the contact's own row says so."""
+        self.asked: dict[int, set[str]] = {}
+        """The contacts that ever asked for a match key."""
         self.in_doubt: set[str] = set()
         """Tags that creates without an outcome may have carried."""
         self.wrong: list[str] = []
@@ -121,25 +137,32 @@ class World:
         for name, table in self.tables.items():
             made.tables[name].rows = dict(table.rows)
         made.strangers = dict(self.strangers)
+        made.asked = {key: set(contacts) for key, contacts in self.asked.items()}
         for name in _TABLES:
             setattr(made.database, name, copy.deepcopy(getattr(self.database, name)))
         made._epoch = self._epoch
         return made
 
-    def meet(self, row: Row, tags: frozenset[str]) -> None:
-        """Let the vendor hold a contact with this row's match key before we do."""
-        if self.pair.key is None:
+    def meet(self, contact: int, key: int, tags: frozenset[str]) -> None:
+        """Let somebody else make a contact with this match key, where the vendor lets more than one have it."""
+        name = self.pair.key
+        if name is None:
             return
-        fields = {name: row[name] for name in (self.pair.key, *self.pair.others)}
-        self.twin.seed([Seed(fields, tuple(sorted(tags)))], self.clock())
+        row = self.pair.row(contact, key, (), ())
+        held = [each["fields"].get(name) for each in self.twin.contacts(self.clock())]
+        if self.pair.one_each and any(self.pair.vendor.same(name, row[name], each) for each in held):
+            return
+        fields = {field: row[field] for field in (name, *self.pair.others)}
+        (made,) = self.twin.seed([Seed(fields, tuple(sorted(tags)))], self.clock())
         # Some vendors know no tags.
-        self.strangers |= {str(each["id"]): frozenset(each["tags"]) for each in self.twin.contacts(self.clock())}
+        here = {str(each["id"]): frozenset(each["tags"]) for each in self.twin.contacts(self.clock())}
+        self.strangers[made] = here[made]
 
     async def run(self, *, dies_at: Point = 0, events: Mapping[int, Callable[[Life], None]] | None = None) -> Ran:
         """A run in a process of its own, which dies at the given point, if it comes so far."""
         life = Life(Random(self.random.random()), dies_at=dies_at, events=events, still=self._still)
         network = Network(
-            self.twin, self.clock, Random(self.random.random()), self.weather, self.pair.vendor.capabilities
+            self.twin, self.clock, Random(self.random.random()), self.weather, self.pair.can, self.refuses
         )
         life.on_death = network.abandon
         tasks = tuple(
@@ -157,15 +180,17 @@ class World:
         }  # fmt: skip
         if network.lost:
             self.in_doubt |= {tag for row in self.rows().values() for tag in row["tags"]}
-        ended = {
-            contact_id: outcome.kind.value
+        short = {
+            contact_id: outcome
             for (run_id, contact_id), outcome in self.database.outcomes.items()
             if run_id in process.run_ids and outcome.kind is not OutcomeKind.APPLIED
         }
+        ended = {contact_id: outcome.kind.value for contact_id, outcome in short.items()}
+        messages = {contact_id: outcome.message for contact_id, outcome in short.items()}
         fates = {fate.value: number for fate, number in network.fates.items()}
         if isinstance(stopped, LeaseHeld) and network.fates:
             self.wrong.append("a run that was refused the account sent requests")
-        return Ran(tuple(life.points), life.dead, process.requests, fates, ended, stopped)
+        return Ran(tuple(life.points), life.dead, process.requests, fates, ended, stopped, messages)
 
     async def _lived(self, life: Life, process: Process) -> BaseException | None:
         """Let it live; why it did not come to its end. What is no error of ours is raised."""
@@ -184,14 +209,59 @@ class World:
         """Commit that nothing may be sent about a contact any more."""
         if contact_id not in self.suppressed and self._still() <= 0:
             self.suppressed[contact_id] = asyncio.get_running_loop().time()
-            self.database.suppressed[Subject(SubjectKind.CONTACT, contact_id).text] = "suppressed"
+            self.database.suppressed[_named(contact_id)] = "suppressed"
+
+    def lift(self, contact_id: str) -> None:
+        """Take a suppression back, as the verb does: whoever was passed over is looked at once more."""
+        if self.suppressed.pop(contact_id, None) is None:
+            return
+        del self.database.suppressed[_named(contact_id)]
+        for row in self.database.states.values():
+            if row.status is Status.SUPPRESSED or (row.status is Status.REMOVED and row.code == "suppressed"):
+                row.source_hash = None
+                row.status = Status.PENDING if row.status is Status.REMOVED else row.status
+
+    def ask_anew(self) -> None:
+        """The sources were changed: whoever opts out in them is to be let alone from now on."""
+        since = max(asyncio.get_running_loop().time(), self.still_until)
+        now = {contact_id for contact_id, wish in self.wishes.items() if wish.opted_out}
+        self.opted_out = {contact_id: self.opted_out.get(contact_id, since) for contact_id in sorted(now)}
+        for contact_id, wish in self.wishes.items():
+            self.asked.setdefault(wish.key, set()).add(contact_id)
+
+    @property
+    def doubled(self) -> set[str]:
+        """Contacts that may be there twice: nobody looked whether somebody's copy has their match key."""
+        shared = (contacts for contacts in self.asked.values() if len(contacts) > 1)
+        return set() if self.find_first else set().union(*shared)
+
+    @property
+    def silent(self) -> set[str]:
+        """Contacts about whom nothing may be sent."""
+        return {*self.suppressed, *self.opted_out}
+
+    def refuses(self, request: Request) -> bool:
+        """Whether the vendor refuses what a request writes, for a value that it does not like."""
+        texts = {
+            row[name]
+            for contact_id, row in self.rows().items()
+            if self.wishes[contact_id].flaw is Flaw.REFUSED
+            for name in self.pair.values
+        }
+        return request.writes and bool(texts & set(_texts(request.json)))
 
     def _sends(self, epoch: int, allowed: Allowed | None) -> None:
         """A process that took the account in this epoch lets a request out."""
         contact_id = allowed.args[0] if isinstance(allowed, partial) else ""
-        since = asyncio.get_running_loop().time() - self.suppressed.get(contact_id, inf)
-        if since > SLOWEST:  # the database's answer may have been on its way
-            self.wrong.append(f"a request about {contact_id} {since:.1f} s after it was suppressed")
+        now = asyncio.get_running_loop().time()
+        said = {
+            "was suppressed": self.suppressed.get(contact_id, inf),
+            # Behind the row the suppressions are read, and then the database may stand still.
+            "opted out": max(self.opted_out.get(contact_id, inf), self.still_until),
+        }
+        for what, at in said.items():
+            if now - at > _ANSWERING:
+                self.wrong.append(f"a request about {contact_id} {now - at:.1f} s after it {what}")
         if epoch < self._epoch:
             self.wrong.append("a run sent a request after another one had taken the account over and sent some")
         self._epoch = max(self._epoch, epoch)
@@ -204,14 +274,6 @@ class World:
         """What all sources ask for, by contact."""
         return {contact_id: row for table in self.tables.values() for contact_id, row in table.rows.items()}
 
-    def blamed(self) -> set[str]:
-        """Contacts that something is held against. Nobody judges again about whom nothing is sent."""
-        return {
-            contact_id
-            for (_, contact_id), row in self.database.states.items()
-            if (row.rejections or row.status in (Status.REJECTED, Status.DEAD)) and contact_id not in self.suppressed
-        }
-
     def external_ids(self) -> dict[str, str]:
         """Contact to its vendor contact, as written down."""
         return {
@@ -219,6 +281,19 @@ class World:
             for (_, contact_id), row in self.database.states.items()
             if row.external_id is not None
         }
+
+
+def _named(contact_id: str) -> str:
+    return Subject(SubjectKind.CONTACT, contact_id).text
+
+
+def _texts(body: Json) -> Iterator[str]:
+    """Every text in a JSON value."""
+    if isinstance(body, str):
+        yield body
+    elif isinstance(body, dict | list):
+        for each in body.values() if isinstance(body, dict) else body:
+            yield from _texts(each)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

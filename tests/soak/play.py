@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 from tests.simulation.drawing import drawn
-from tests.simulation.history import Told, play
+from tests.simulation.history import History, Told, play
 from tests.soak.figures import Figures, say
 
 
@@ -34,7 +34,7 @@ class Failure:
         return f"./run soak --vendor {self.vendor} --first {self.seed} --seeds 1"
 
     def __str__(self) -> str:
-        return f"{self.vendor}, seed {self.seed}: {'; '.join(self.wrong)}"
+        return "\n    ".join((f"{self.vendor}, seed {self.seed}:", *self.wrong, self.command))
 
 
 def played(slices: Sequence[Slice], jobs: int) -> Iterator[tuple[Slice, Figures, list[Failure]]]:
@@ -61,14 +61,25 @@ def _play(piece: Slice) -> tuple[Figures, list[Failure]]:
 def replayed(vendor: str, seed: int) -> bool:
     """Play one history and tell it in full; whether nothing was violated."""
     history = drawn(vendor, seed)
-    say(f"{history.pair}: {history.scene}, {history.destinations} destinations, find_first {history.find_first}")
-    for number, night in enumerate(history.nights, 1):
-        say(f"night {number}: {night}")
     told = play(history)
+    say("\n".join(account(history, told)))
+    if told.wrong:
+        say(f"\n{Failure(vendor, seed, told.wrong)}")
+    else:
+        say("\nnothing was violated")
+    return not told.wrong
+
+
+def account(history: History, told: Told) -> Iterator[str]:
+    """What was drawn, and what came of it run by run."""
+    look = "looks up first" if history.find_first else "spares look-ups"
+    yield f"{history.pair}: {history.scene}, {history.destinations} destinations, {look}"
+    for number, night in enumerate(history.nights, 1):
+        yield f"night {number}: {night}"
     for number, ran in enumerate(told.ran, 1):
         end = "died" if ran.died else f"stopped: {ran.stopped}" if ran.stopped else "came to its end"
-        say(f"\nrun {number}, {ran.requests} requests {dict(ran.fates)}, {end}; outcomes {dict(ran.outcomes)}")
+        yield f"\nrun {number}, {ran.requests} requests {dict(ran.fates)}, {end}"
         for place, point in enumerate(ran.points, 1):
-            say(f"  {place:4} {point}")
-    say("\n" + ("\n".join(told.wrong) or "nothing was violated"))
-    return not told.wrong
+            yield f"  {place:4} {point}"
+        for contact, outcome in ran.outcomes.items():
+            yield f"  {contact} ended {outcome}: {ran.messages.get(contact, '')}"

@@ -1,0 +1,96 @@
+"""Why a contact may be out of step for good, judged by the source rows and the vendor's contacts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from syncengine.model.contact import Remote
+from tests.simulation.pair import Flaw
+from tests.simulation.world import World
+
+
+def reasons(world: World, remotes: Mapping[str, Remote], in_step: AbstractSet[str]) -> dict[str, str]:
+    """Contact to the reason, in words.
+
+    Each one is silent, bad, or has somebody in its way who is in step or has a reason of its own: two that only wait
+    for each other have none. ``remotes`` are the vendor's contacts by id.
+    """
+    found = {contact_id: reason for contact_id in world.wishes if (reason := _own(world, contact_id))}
+    judged = _Judged(world, remotes, in_step)
+    while more := {
+        contact_id: reason
+        for contact_id in world.wishes
+        if contact_id not in found and (reason := judged.in_the_way(contact_id, found))
+    }:
+        found |= more
+    return found
+
+
+def _own(world: World, contact_id: str) -> str:
+    """The reason that lies in the contact itself."""
+    if contact_id in world.silent:
+        return "nothing may be sent about it"
+    return {
+        None: "",
+        Flaw.VALUE: "its row has a bad value",
+        Flaw.KEY: "its row has a bad match key" if world.pair.key else "",
+        Flaw.REFUSED: "the vendor refuses its value",
+    }[world.wishes[contact_id].flaw]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    world: World
+    remotes: Mapping[str, Remote]
+    in_step: AbstractSet[str]
+
+    def in_the_way(self, contact_id: str, found: Mapping[str, str]) -> str:
+        """Who or what keeps a contact from its match key; empty where nobody does."""
+        if self.world.pair.key is None:
+            return ""
+        for other in self._rivals(contact_id):
+            if other in found or other in self.in_step:
+                return f"{other} asks for the same match key"
+        own = self.world.external_ids().get(contact_id)
+        if own in self.remotes:
+            return ""
+        copies = [self._owner(external_id) for external_id in self._copies(contact_id)]
+        for owner in copies:
+            if owner in found or (owner and not self.world.pair.rekeys):
+                return f"{owner} keeps its match key at the vendor"
+        if copies and not self.world.find_first:
+            return "nobody is looked up, and a contact of the vendor's has its match key"
+        strangers = sum(owner is None for owner in copies)
+        return f"{strangers} contacts of the vendor's have its match key" if strangers > 1 else ""
+
+    def _rivals(self, contact_id: str) -> list[str]:
+        """The other contacts whose rows ask for the same key; a bad row asks for nothing."""
+        wishes = self.world.wishes
+        return [
+            other
+            for other, wish in wishes.items()
+            if other != contact_id and wish.key == wishes[contact_id].key and wish.flaw not in (Flaw.VALUE, Flaw.KEY)
+        ]
+
+    def _copies(self, contact_id: str) -> list[str]:
+        """The vendor's contacts that have the contact's match key, or one under which it may have been made."""
+        key, same = self.world.pair.key or "", self.world.pair.vendor.same
+        sent = [
+            each.value
+            for (_, owner), known in self.world.database.known.items()
+            if owner == contact_id and known.pending and known.pending.creates
+            for each in known.pending.keys
+        ]
+        wanted = (self.world.rows()[contact_id][key], *sent)
+        return [
+            each
+            for each, remote in self.remotes.items()
+            if any(same(key, one, remote.fields.get(key)) for one in wanted)
+        ]
+
+    def _owner(self, external_id: str) -> str | None:
+        """The contact of the source that a vendor's contact belongs to."""
+        ids = self.world.external_ids()
+        return next((each for each in self.world.wishes if ids.get(each) == external_id), None)
