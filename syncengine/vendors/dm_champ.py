@@ -1,7 +1,8 @@
 """DM Champ: one contact a phone; a success that may be an error, and an error that may be a plain text.
 
 The key travels in the query. Nothing is read by the vendor's own id but tags and messages. Tags are only ever added, by
-phone or e-mail; membership that can be taken back is a list. What a create leaves out is stored as "Unknown".
+phone or e-mail; membership that can be taken back is a list. What a create leaves out is stored as "Unknown". Contacts
+opt out there by themselves (``do_not_disturb``), and no write takes that back.
 """
 
 from __future__ import annotations
@@ -143,7 +144,6 @@ class DmChamp:
                 fields=(*_CHANGEABLE, *(custom if settings.custom_fields == "everywhere" else ())),
                 clears=() if settings.clear_with == "nothing" else (*_NAMES, "email"),
                 must_carry=_CHANGEABLE if settings.put_replaces else (),
-                requests=2 if reads else 1,
                 repeatable=True,
                 keyed_by=(_PHONE, "email") if reads else (),
             ),

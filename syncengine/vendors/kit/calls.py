@@ -96,8 +96,7 @@ def segment(value: str, *, slashes: bool = False) -> str:
 
 def sent_values(call: Call) -> Iterator[Json]:
     """Everything of the contact that a call carries, for cleaning the vendor's words."""
-    for value in call.fields.values():
-        yield from value if isinstance(value, list) else (value,)
+    yield from call.fields.values()
     yield from call.add_tags
     yield from call.remove_tags
     if call.key:
