@@ -7,7 +7,7 @@ import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 
@@ -37,8 +37,11 @@ _HINTS = {
 }
 
 
+_NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+"""YAML's infinity and its like, which neither JSON nor any vendor has."""
 _TEXT = "tag:yaml.org,2002:str"
 _MAP = "tag:yaml.org,2002:map"
+_MERGE = "tag:yaml.org,2002:merge"
 _SEQUENCE = "tag:yaml.org,2002:seq"
 _LARGEST = 1_000_000
 """Bytes of a file."""
@@ -123,8 +126,6 @@ def _read(text: str) -> dict[str, Json]:
         loaded: dict[str, Json] = loader.construct_document(root)
     finally:
         loader.dispose()
-    if not all(isinstance(key, str) for key in cast("dict[object, Json]", loaded)):
-        raise _UnusableError("has to be a mapping of keys to values: a key is no text", root.start_mark)
     return loaded
 
 
@@ -186,6 +187,8 @@ def _parts(node: yaml.Node) -> Iterator[yaml.Node]:
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(None, None, "a key has to be text", key.start_mark)
+            if key.tag not in (_TEXT, _MERGE):
+                raise _UnusableError("a key must be text: put it in quotes", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f'"{key.value}" stands there twice', key.start_mark)
             seen.add(key.value)
@@ -202,6 +205,8 @@ def _check_tag(node: yaml.Node) -> None:
     if not _is_text(node.value):
         raise _UnusableError("holds a character that no text may hold (NUL, or half of a character)", node.start_mark)
     if node.tag == _TEXT:
+        if node.style is None and _NO_NUMBER.fullmatch(node.value):
+            raise _UnusableError("holds a number that is none; put it in quotes if it is text", node.start_mark)
         return
     plain = _PLAIN_TYPES.get(node.tag)
     if plain is None:

@@ -80,6 +80,12 @@ def test_no_durations(given: Json) -> None:
         settings(settles_within=given)
 
 
+@pytest.mark.parametrize("given", ["3651d", "99999999999999999999d", 1e300])
+def test_durations_that_no_timer_takes(given: Json) -> None:
+    with pytest.raises(ValidationError, match="must be 3650d or less"):
+        settings(settles_within=given)
+
+
 @pytest.mark.parametrize("given", ["", "  ", "two words", "line\nbreak", "kéy"])
 def test_no_secrets(given: str) -> None:
     with pytest.raises(ValidationError) as refused:

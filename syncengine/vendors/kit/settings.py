@@ -33,11 +33,17 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.ASCII)
 _IN_PATHS = "/%!$&'()*+,;=:@~"
 
 
+_LONGEST = 3650 * 86400.0
+"""Clocks and timers take no more than some centuries."""
+
+
 def _seconds(value: Json) -> float:
     if isinstance(value, str) and (found := _DURATION.fullmatch(value.strip())):
         value = float(found[1]) * _UNITS[found[2]]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ValueError("must be a duration such as 500ms, 2s, 1m or 1d")
+    if value > _LONGEST:
+        raise ValueError("must be 3650d or less")
     return float(value)
 
 
