@@ -25,6 +25,38 @@ _ENCODED = 6
 _NAMED = 4
 """Characters from which on a word of a value of few words is hidden by itself."""
 _FEW_WORDS = 6
+_ORDINARY = frozenset(
+    [
+        "address",
+        "city",
+        "code",
+        "company",
+        "contact",
+        "country",
+        "date",
+        "email",
+        "field",
+        "first",
+        "last",
+        "mail",
+        "mobile",
+        "name",
+        "number",
+        "phone",
+        "row",
+        "state",
+        "street",
+        "tag",
+        "tags",
+        "test",
+        "text",
+        "title",
+        "type",
+        "user",
+        "value",
+    ]
+)
+"""Words that messages about contacts are made of; alone they tell nothing of anybody."""
 _CONTROL = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 """Categories of characters that show nothing and may steer what shows them: escapes, directions, zero widths."""
 
@@ -184,7 +216,11 @@ def _spellings(value: str) -> Iterator[str]:
 def _words(value: str) -> Iterator[str]:
     words = [word.strip(".,;:!?()[]'\"") for word in value.split()]
     if 1 < len(words) <= _FEW_WORDS:
-        yield from (_folded(word) for word in words if len(word) >= _NAMED and not word.isdigit())
+        yield from (_folded(word) for word in words if _is_telling(word))
+
+
+def _is_telling(word: str) -> bool:
+    return len(word) >= _NAMED and not word.isdigit() and word.casefold() not in _ORDINARY
 
 
 def _unescaped(found: re.Match[str]) -> str:

@@ -57,6 +57,7 @@ from tests.encodings import ENCODINGS
         ("...phod Beeblebrox", ("Zaphod Beeblebrox",), "...[...]"),
         ("'Zaphod' is no surname", ("Zaphod Beeblebrox",), "'[...]' is no surname"),
         ("the token of the sandbox", ("sandbox-token",), "the token of the sandbox"),
+        ("The name is required, Anna", ("Name 5", "Anna Value"), "The name is required, [...]"),
         ("key sekr****2345 invalid", ("sekret+Tok/en=12345",), "key [...] invalid"),
         # Nothing that steers a terminal is left.
         ("a\x1b]0;x\x07b\u202ec\u2066d\x9bm\u2028e\x7f", (), "a ]0;x b c d m e"),

@@ -29,7 +29,7 @@ def cleaned(said: str, sent: Iterable[Json]) -> str:
     words = concealer.hide(decoded(said[:_READ]), _GONE)
     if len(said) > _READ:  # a value that was cut in two may be left at the end
         words = words[: -concealer.longest or None]
-    words = _one_line(words).replace(f"+{_GONE}", _GONE)  # a phone's plus goes with it
+    words = _one_line(words)
     for pattern in (_QUERY, _MASKED, _PERSONAL):
         words = pattern.sub(_GONE, words)
     return words if len(words) <= LENGTH else words[: LENGTH - 3].rstrip() + "..."
