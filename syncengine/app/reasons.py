@@ -19,6 +19,8 @@ from syncengine.storage.source import Source
 from syncengine.storage.source_rows import SourceRows
 from syncengine.storage.standing import standing_of
 
+_SILENT = "sends nothing: "
+"""How an outlook begins where there is nothing to send."""
 MOST_EXPLAINED = 20
 """Contacts named in one run that are explained one by one."""
 
@@ -74,6 +76,8 @@ async def _of_row(destination: DestinationConfig, databases: Databases, source: 
         return f"it is in step but for what the vendor cannot express ({_words(last)})"
     if standing is Standing.DEAD_LETTER and last is not None:
         return f"it is a dead letter, last refused with {_words(last)}"
+    if outlook.next_run.startswith(_SILENT):
+        return outlook.next_run.removeprefix(_SILENT)
     return f"the next run {outlook.next_run}"
 
 

@@ -99,6 +99,8 @@ def _of_creates(survey: Survey, scope: Scope, allowed: Allowance) -> Iterator[Br
     known, removed = scope.known, scope.removed
     unknown = survey.creates if scope.unseen is None else scope.unseen
     would = f"the run would have created {survey.creates} contacts, while {known} are known here"
+    if scope.unseen is not None:  # a limit leaves most of them to later runs
+        would = f"the run would have begun to create {scope.unseen} contacts, while {known} are known here"
     if min(removed, unknown) > allowed.share * known:
         yield Brake(
             CREATES,
