@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from syncengine.app.accounts import paced_as
 from syncengine.app.brakes import refuse_changes
-from syncengine.app.credentials import refuse_second_name, second_names
+from syncengine.app.credentials import look_for_second_name
 from syncengine.app.databases import Databases, look_at, opened, state_description
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
@@ -168,7 +168,7 @@ def _of_rows(destination: DestinationConfig, source: Source, counts: Counts) -> 
 
 async def _remembered(config: Config, destination: DestinationConfig, databases: Databases) -> list[Check]:
     try:
-        refuse_second_name(destination, await second_names(config, databases))
+        await look_for_second_name(destination, config, databases)
         await refuse_changes(destination, databases, Request())
     except SyncEngineError as error:
         return [Check(f"{destination.name}: identity", False, str(error))]

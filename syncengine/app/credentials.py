@@ -9,10 +9,13 @@ from syncengine.storage import credentials as store
 from syncengine.storage.credentials import Named
 
 
-async def second_names(config: Config, databases: Databases) -> dict[str, Named]:
-    """Return the accounts whose credentials are known under another name, with that name. Changes nothing."""
-    known = await store.known_names(databases.state, _credentials(config))
-    return store.second_names(known, _accounts(config), _names(config))
+async def look_for_second_name(destination: DestinationConfig, config: Config, databases: Databases) -> None:
+    """Raise BrakeApplied where the destination's account is another one by name alone. Changes nothing."""
+    if destination.credentials is None:
+        return
+    known = await store.known_names(databases.state, {destination.account: destination.credentials})
+    accounts = frozenset(each.account for each in config.destinations)
+    refuse_second_name(destination, store.second_names(known, accounts, _names(config)))
 
 
 async def keep_names(config: Config, databases: Databases) -> dict[str, Named]:
@@ -37,10 +40,6 @@ def refuse_second_name(destination: DestinationConfig, others: dict[str, Named])
 def _credentials(config: Config) -> dict[str, str]:
     given = {destination.account: destination.credentials for destination in config.destinations}
     return {account: credentials for account, credentials in given.items() if credentials is not None}
-
-
-def _accounts(config: Config) -> frozenset[str]:
-    return frozenset(_credentials(config))
 
 
 def _names(config: Config) -> frozenset[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from syncengine.app.asking import task_of
 from syncengine.app.brakes import brake_on_survey, refuse_changes
 from syncengine.app.candidates import Candidates, cut
-from syncengine.app.credentials import refuse_second_name, second_names
+from syncengine.app.credentials import look_for_second_name
 from syncengine.app.databases import Databases, look_at, opened
 from syncengine.app.followers import Followers
 from syncengine.app.request import Request
@@ -112,7 +112,7 @@ async def _plan(
     forecast = _Forecast(destination, await _prices(config, destination, databases))
     try:
         forecast.standing = await number_standing(databases.state, destination.name)
-        refuse_second_name(destination, await second_names(config, databases))
+        await look_for_second_name(destination, config, databases)
         await refuse_changes(destination, databases, request)
         source = await look_at(destination, databases.source(destination))
         numbered = source.kind is KeyKind.NUMBER
