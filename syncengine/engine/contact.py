@@ -132,7 +132,7 @@ class ContactSync:
                 await asyncio.wait_for(self._stopping.wait(), look_up.wait)
             found, ending = await self._look_up(turn, look_up)
         if not found:
-            turn.known = settle.absent(turn.known)
+            turn.known = settle.absent(turn.known, self._capabilities)
         return ending or self._refusal(turn)
 
     async def _look_up(self, turn: Turn, look_up: settle.LookUp) -> tuple[bool, Ending | None]:

@@ -173,7 +173,7 @@ class Verification:
                 if found == Drift(opted_out=found.opted_out):
                     self.seen.opted_out += 1
                     continue
-                known = corrected(state.known, remote, found)
+                known = corrected(state.known, remote, found, self._vendor.capabilities)
                 # A dead letter is left alone until its row changes, whatever its copy looks like.
                 if self._repair and state.status is not Status.DEAD:
                     mended.append(_planned_again(state, known))

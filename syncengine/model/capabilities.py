@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -145,6 +146,14 @@ class Capabilities:
     def lowers_opt_out(self, name: str, value: Json) -> bool:
         """Return whether writing the value could take back a no that the vendor holds."""
         return any(name == opt_out.field and not opt_out.says_no(value) for opt_out in self.opt_outs)
+
+    def noes(self, fields: Mapping[str, Json]) -> dict[str, Json]:
+        """Return those of the fields that are opt-outs and say no."""
+        return {
+            opt_out.field: fields[opt_out.field]
+            for opt_out in self.opt_outs
+            if opt_out.field in fields and opt_out.says_no(fields[opt_out.field])
+        }
 
     def takes(self, name: str, value: Json) -> str:
         """Return why a field does not take a value; empty: it does. None clears it."""

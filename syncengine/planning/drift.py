@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from syncengine.model.capabilities import OptOut, matches
+from syncengine.model.capabilities import Capabilities, OptOut, matches
 from syncengine.model.contact import Fields, Known, Remote
 from syncengine.model.http import Json
 
@@ -98,10 +98,17 @@ def _extra(
             yield name
 
 
-def corrected(known: Known, remote: Remote | None, found: Drift) -> Known:
+def corrected(
+    known: Known,
+    remote: Remote | None,
+    found: Drift,
+    capabilities: Capabilities | None = None,
+) -> Known:
     """What is known once the drift is believed: a plan then mends it."""
     if remote is None:
-        return Known(key=known.key)
+        # Whoever said no is not made again without it.
+        noes = capabilities.noes(known.fields) if capabilities else {}
+        return Known(key=known.key, fields=noes)
     fields = {name: value for name, value in known.fields.items() if name not in found.missing}
     fields |= {name: remote.fields[name] for name in (*found.changed, *found.extra)}
     if not remote.shows_tags:

@@ -86,7 +86,7 @@ def _of_calls(desired: Desired | None, known: Known, plan: Plan, prices: Prices)
 
 def _after_look_up(desired: Desired, known: Known, plan: Plan, prices: Prices) -> Cost:
     """The cost of what follows a look-up."""
-    fresh = plan_contact(desired, absent(known), prices.capabilities) if known.pending else plan
+    fresh = plan_contact(desired, absent(known, prices.capabilities), prices.capabilities) if known.pending else plan
     usual, told = 0, 0
     if isinstance(fresh, Plan):
         usual = _requests(fresh, prices)

@@ -59,7 +59,7 @@ def plan_contact(desired: Desired, known: Known, capabilities: Capabilities) -> 
     later = [kind for kind in (_usable(offer, desired, known) for offer in _later(capabilities)) if kind]
     firsts: list[Kind | None] = [None]
     if not exists:
-        offered = list(_firsts(desired, capabilities))
+        offered = list(_firsts(desired, known, capabilities))
         if not offered:
             return Plan(unsupported=(Unsupported("create", ""),))
         firsts = [kind for kind in (_usable(first, desired, known) for first in offered) if kind]
@@ -120,23 +120,32 @@ def _in_order(draft: _Draft) -> list[Parcel]:
     return [*early, *draft.packed.writes, *(call for call in draft.packed.calls if call not in early)]
 
 
-def _firsts(desired: Desired, capabilities: Capabilities) -> Iterator[Kind]:
+def _firsts(desired: Desired, known: Known, capabilities: Capabilities) -> Iterator[Kind]:
     """The writes that can make a contact exist, each as it is and with a field that tag calls could name it by."""
-    for kind in _makers(desired, capabilities):
+    for kind in _makers(desired, known, capabilities):
         yield kind
         for name in namers(desired, kind.write, capabilities):
             yield replace(kind, carried={**kind.carried, name: desired.fields[name]})
 
 
-def _makers(desired: Desired, capabilities: Capabilities) -> Iterator[Kind]:
+def _makers(desired: Desired, known: Known, capabilities: Capabilities) -> Iterator[Kind]:
+    # Who said no before, and is made again, says no again.
+    noes = capabilities.noes(known.fields)
     # An upsert is safe to repeat, so it wins a draw.
-    if capabilities.upsert:
-        yield Kind(Action.UPSERT, capabilities.upsert, {}, capabilities.opt_outs)
-    if capabilities.create:
+    if upsert := capabilities.upsert:
+        carried = _that_it_takes(noes, upsert)
+        yield Kind(Action.UPSERT, upsert, carried, capabilities.opt_outs)
+    if create := capabilities.create:
+        kept = tuple(each for each in capabilities.opt_outs if each.field in noes)
+        carried = _that_it_takes(noes, create)
         # A create without a key that can be looked up would be made twice, should its answer be lost.
-        for name in findable(desired, capabilities.create, capabilities) or (None,):
-            carried = {} if name is None else {name: desired.fields[name]}
-            yield Kind(Action.CREATE, capabilities.create, carried)
+        for name in findable(desired, create, capabilities) or (None,):
+            key = {} if name is None else {name: desired.fields[name]}
+            yield Kind(Action.CREATE, create, {**carried, **key}, kept)
+
+
+def _that_it_takes(fields: Fields, write: Write) -> dict[str, Json]:
+    return {name: value for name, value in fields.items() if matches(name, write.fields)}
 
 
 def _later(capabilities: Capabilities) -> Iterator[Kind]:

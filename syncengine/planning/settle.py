@@ -221,9 +221,10 @@ def remade(known: Known, call: Call, applied: Applied, capabilities: Capabilitie
     return learn(blank, replace(call, external_id=None), applied, capabilities)
 
 
-def absent(known: Known) -> Known:
-    """What is known once a look-up found nothing: nothing at all."""
-    return replace(known, external_id=None, fields={}, tags=frozenset(), found_tags=frozenset(), pending=None)
+def absent(known: Known, capabilities: Capabilities) -> Known:
+    """What is known once a look-up found nothing: nothing at all, but that the contact has said no before."""
+    noes = capabilities.noes(known.fields)
+    return replace(known, external_id=None, fields=noes, tags=frozenset(), found_tags=frozenset(), pending=None)
 
 
 def intent(desired: Desired | None, known: Known, plan: Plan) -> Pending:

@@ -11,10 +11,11 @@ from dataclasses import replace
 import pytest
 
 from syncengine.model.calls import Action, Call, Exists, Unsupported
+from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, Fields, Known, Pending
 from syncengine.model.http import Json
 from syncengine.planning import settle
-from syncengine.planning.drift import Owned, corrected, drift
+from syncengine.planning.drift import Drift, Owned, corrected, drift
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.ports import Vendor
 from tests.vendors.benches import Bench
@@ -201,3 +202,24 @@ def test_a_call_that_would_take_back_a_no_is_refused_before_it_is_sent(subject: 
     with pytest.raises(ValueError, match="opt-out"):
         scene.write(scene.kept, {name: scene.free.fields(1)[name]})
     scene.assert_kept()
+
+
+@every_opt_out
+def test_who_is_made_again_says_no_again(subject: Subject, name: str, no: Json) -> None:
+    scene = Scene(subject, name, no)
+    vendor = scene.kept.vendor
+    said = replace(scene.known, fields={**scene.known.fields, name: no})
+    gone = corrected(said, None, Drift(gone=True), vendor.capabilities)
+    assert settle.absent(gone, vendor.capabilities) == gone
+    plan = plan_contact(scene.desired, gone, vendor.capabilities)
+    assert isinstance(plan, Plan)
+    sent = [call.fields[name] for call in plan.calls if name in call.fields]
+    takes = matches(name, _first_fields(scene.kept))
+    assert sent[:1] == ([no] if takes else [])
+    assert Unsupported("lower_opt_out", name) in plan.unsupported
+
+
+def _first_fields(subject: Subject) -> tuple[str, ...]:
+    write = subject.write(subject.first)
+    assert write
+    return write.fields
