@@ -25,6 +25,7 @@ from syncengine.engine.conclusions import (
 )
 from syncengine.engine.consent import Consent
 from syncengine.engine.exchange import Meter
+from syncengine.engine.given_ids import GivenIds
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Retrier
 from syncengine.engine.task import Job, Task
@@ -72,6 +73,7 @@ class ContactSync:
         self._recorder = recorder
         self._stopping = stopping
         self._consent = consent
+        self._given = GivenIds(task.destination, store)
         self._answers = itertools.count(1)
 
     async def sync(self, job: Job) -> Ending:
@@ -234,16 +236,28 @@ class ContactSync:
         if turn.known.external_id or not applied.external_id or call.action not in _MAKING:
             return None
         try:
-            link = await self._store.link(turn.job.state.contact_id, applied.external_id, call.key)
+            owner = await self._owner(turn, call, applied.external_id)
         except AccountStopped:  # the lease is lost: nothing written says yet that this contact is there
             turn.known = replace(turn.known, pending=in_doubt())
             raise
-        if link.owner is None:
+        if owner is None:
             return None
         if not by_key(call, self._capabilities):
             # The vendor claims to have made it: maybe it did, under an id that the answer does not tell.
             turn.known = replace(turn.known, pending=in_doubt())
-        return self._rejected(turn, owned(link.owner))
+        return self._rejected(turn, owned(owner))
+
+    async def _owner(self, turn: Turn, call: Call, external_id: str) -> str | None:
+        """Who owns the id that a create or an upsert was answered with, if another contact does."""
+        contact_id = turn.job.state.contact_id
+        if owner := self._given.give(external_id, contact_id):
+            return owner
+        if by_key(call, self._capabilities) or await self._given.is_known(external_id, contact_id):
+            owner = (await self._store.link(contact_id, external_id, call.key)).owner
+            if owner is not None:
+                self._given.take_back(external_id)
+            return owner
+        return None
 
     async def _answered_for_another(
         self, turn: Turn, call: Call, answer: Applied | Exists, in_doubt: Callable[[], Pending | None]

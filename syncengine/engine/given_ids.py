@@ -1,0 +1,46 @@
+"""Ids that creates are answered with: who has them already, asked for many contacts at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+
+from syncengine.ports import ContactStore
+
+_REMEMBERED = 10_000
+"""Ids given last: far more than wait to be written down, after which the state knows them."""
+
+
+class GivenIds:
+    """The ids given in one destination's run. Whoever asks while a question is under way is part of the next one."""
+
+    def __init__(self, destination: str, store: ContactStore) -> None:
+        self._destination = destination
+        self._store = store
+        self._given: OrderedDict[str, str] = OrderedDict()
+        self._waiting: set[str] = set()
+        self._owners: dict[str, str | None] = {}
+        self._asking = asyncio.Lock()
+
+    def give(self, external_id: str, contact_id: str) -> str | None:
+        """Note whom an id was given to; the contact that it was given to before in this run, if another one."""
+        first = self._given.setdefault(external_id, contact_id)
+        if len(self._given) > _REMEMBERED:
+            self._given.popitem(last=False)
+        return None if first == contact_id else f"{self._destination}/{first}"
+
+    def take_back(self, external_id: str) -> None:
+        """The id was given to nobody: its owner keeps it."""
+        self._given.pop(external_id, None)
+
+    async def is_known(self, external_id: str, contact_id: str) -> bool:
+        """Whether the state knows the id as another contact's, also as one's that left. Raises StorageError."""
+        self._waiting.add(external_id)
+        async with self._asking:
+            if external_id in self._waiting:  # not part of the question that was under way
+                asked = list(self._waiting)
+                owners = await self._store.owners("", asked, takes_over=False)
+                self._owners.update((each, owners.get(each)) for each in asked)
+                self._waiting.difference_update(asked)
+        owner = self._owners.pop(external_id, None)
+        return owner not in (None, f"{self._destination}/{contact_id}")
