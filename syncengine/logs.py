@@ -13,7 +13,7 @@ from rich.text import Text
 from structlog.typing import EventDict, WrappedLogger
 
 from syncengine.model.events import Level
-from syncengine.model.texts import Concealer, printable
+from syncengine.model.texts import Concealer, escaped, printable
 
 _HIDDEN = "[secret]"
 _LONG = 8
@@ -23,11 +23,7 @@ _SECRET_KEYS = ("token", "api_key", "apikey", "password", "secret", "authorizati
 
 def set_up(form: Literal["console", "json"], console: Console, secrets: Iterable[str], level: Level) -> None:
     """Send logs of this level and above through the console that progress bars use, so that neither tears the other."""
-    renderer = (
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=console.is_terminal)
-    )
+    renderer = _JsonRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=console.is_terminal)
     for_people = () if form == "json" else (_printable,)  # JSON escapes whatever is no letter
     structlog.configure(
         processors=[
@@ -72,6 +68,13 @@ def redactor(secrets: Iterable[str]) -> Callable[[WrappedLogger, str, EventDict]
         return cleaned
 
     return process
+
+
+class _JsonRenderer(structlog.processors.JSONRenderer):
+    """JSON in which whatever is no letter is escaped; Python's own leaves the character 127 as it is."""
+
+    def __call__(self, logger: WrappedLogger, name: str, event_dict: EventDict) -> str:
+        return escaped(str(super().__call__(logger, name, event_dict)))
 
 
 def _printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

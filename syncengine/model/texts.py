@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from urllib.parse import unquote
 
 _ROUNDS = 3
 """How many escapes may stand around each other, as in a URL within JSON."""
-_ESCAPED = re.compile(r'\\(?:u([0-9a-f]{4})|x([0-9a-f]{2})|U([0-9a-f]{8})|(["\'/\\bfnrt]))', re.IGNORECASE)
+_HEX = "[0-9a-fA-F]"
+_ESCAPED = re.compile(rf"\\(?:U(000{_HEX}{{5}})|[uU]({_HEX}{{4}})|x({_HEX}{{2}})|(['\"/\\bfnrt]))")
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 _SHORT = 4
 """Shorter values of ASCII are hidden as whole words only, else ``1`` or ``de`` would eat the sentence."""
@@ -25,37 +25,11 @@ _ENCODED = 6
 _NAMED = 4
 """Characters from which on a word of a value of few words is hidden by itself."""
 _FEW_WORDS = 6
-_ORDINARY = frozenset(
-    [
-        "address",
-        "city",
-        "code",
-        "company",
-        "contact",
-        "country",
-        "date",
-        "email",
-        "field",
-        "first",
-        "last",
-        "mail",
-        "mobile",
-        "name",
-        "number",
-        "phone",
-        "row",
-        "state",
-        "street",
-        "tag",
-        "tags",
-        "test",
-        "text",
-        "title",
-        "type",
-        "user",
-        "value",
-    ]
-)
+_WORDS_OF_MESSAGES = """
+    address city code company contact country date email field first last mail mobile name number phone row state street
+    tag tags test text title type user value
+"""
+_ORDINARY = frozenset(_WORDS_OF_MESSAGES.split())
 """Words that messages about contacts are made of; alone they tell nothing of anybody."""
 _CONTROL = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 """Categories of characters that show nothing and may steer what shows them: escapes, directions, zero widths."""
@@ -72,7 +46,12 @@ def escaped(text: str) -> str:
     """JSON with its control characters written as escapes: the same data, and nothing that steers a terminal."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(json.dumps(c)[1:-1] if category(c) in _CONTROL else c for c in text)
+    return "".join(_as_escapes(c) if category(c) in _CONTROL else c for c in text)
+
+
+def _as_escapes(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
 def decoded(text: str) -> str:
@@ -169,14 +148,18 @@ class _Hidden:
         value, size = self.text, len(self.text)
         least = -(-3 * size // 5)
         left, right = size - least, least
-        for start, stop in _found(text, value[left:right]):
-            before, after = 0, 0
+        stop, seed = 0, value[left:right]
+        while (start := text.find(seed, stop)) >= 0:
+            stop, before, after = start + len(seed), 0, 0
             while before < left and before < start and text[start - before - 1] == value[left - before - 1]:
                 before += 1
             while right + after < size and stop + after < len(text) and text[stop + after] == value[right + after]:
                 after += 1
-            if before + (right - left) + after >= least:
-                yield start - before, stop + after
+            if before + len(seed) + after >= least:
+                stop += after
+                yield start - before, stop
+            else:
+                stop = start + 1
 
 
 def _found(text: str, value: str) -> Iterator[tuple[int, int]]:

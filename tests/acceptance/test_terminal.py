@@ -96,4 +96,4 @@ async def test_json_holds_the_data_and_no_control_character(database: str, tmp_p
         await here.run("respond_io")
         said = await _seen(here, "show", "1", "--json")
         assert _steered(said) == []
-        assert "\\u202ereversed" in said
+        assert "\\u202ereversed\\u2066\\u200b\\u007f" in said.replace("\r\n", "")

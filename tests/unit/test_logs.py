@@ -43,11 +43,14 @@ def test_nobody_is_told_until_logs_are_set_up(capsys: pytest.CaptureFixture[str]
 def test_a_json_line_stays_one_line() -> None:
     console, written = _console(tty=False)
     set_up("json", console, (), "info")
-    telling(account="a")(Event.ACCOUNT_HALTED, error="two\nlines, " + "and long ones " * 20, contact_id="\x1b[31m[/x]")
+    telling(account="a")(
+        Event.ACCOUNT_HALTED, error="two\nlines, " + "and long ones " * 20, contact_id="\x1b[31m[/x]\x7f"
+    )
     (line,) = written.getvalue().splitlines()
     told = orjson.loads(line)
     assert (told["event"], told["account"], told["level"]) == ("account_halted", "a", "error")
-    assert told["contact_id"] == "\x1b[31m[/x]"
+    assert told["contact_id"] == "\x1b[31m[/x]\x7f"
+    assert line.isprintable()
 
 
 @pytest.mark.parametrize("threshold", ["debug", "info", "warning", "error"])

@@ -44,6 +44,7 @@ from tests.encodings import ENCODINGS
         ('{"name":"O\\"Brien Zaphod"}', ('O"Brien Zaphod',), '{"name":"[...]"}'),
         ("bad M\\u00fcller, M\\u00FCLLER, M\\xfcller", ("Müller",), "bad [...], [...], [...]"),
         ("bad Mu\u0308ller, Muller, M&uuml;ller, M&#xfc;ller", ("Müller",), "bad [...], [...], [...], [...]"),
+        ("bad M\\U000000fcller, \\U0001F600M\\U00FCLLER", ("Müller",), "bad [...], \U0001f600[...]"),
         ("q=Zaphod%20Beeblebrox, Zaphod+Beeblebrox", ("Zaphod Beeblebrox",), "q=[...], [...]"),
         ("Zaphod\u200bBee\u00adblebrox", ("Zaphod Beeblebrox",), "[...]"),
         ("STRASSE, straße", ("Straße",), "[...], [...]"),
