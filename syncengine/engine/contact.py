@@ -41,7 +41,7 @@ from syncengine.errors import (
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, other_id
 from syncengine.model.contact import MatchKey, Pending, Remote
 from syncengine.model.http import Exchange
-from syncengine.model.work import Wait
+from syncengine.model.work import Intent, Wait
 from syncengine.planning import settle
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.refusals import weight
@@ -179,6 +179,7 @@ class ContactSync:
         plan = self._plan(turn)
         if isinstance(plan, Rejected):
             return self._rejected(turn, plan)
+        await self._note(turn, plan)
         doubtful = turn.known.pending is not None
         left = self._left(turn, plan)
         for index, planned in enumerate(plan.calls):
@@ -217,6 +218,15 @@ class ContactSync:
             turn.job, turn.known, turn.actions, turn.meter.requests, unsupported, turn.receipt, left
         )
         return Ending(record)
+
+    async def _note(self, turn: Turn, plan: Plan) -> None:
+        """Write down what is about to be sent about a removed contact that was found only now.
+
+        When its batch was prepared there was nothing to be sent about it.
+        """
+        if turn.job.desired is None and plan is not turn.job.plan and plan.calls:
+            pending = settle.intent(None, turn.known, plan)
+            await self._store.intend([Intent(turn.job.state.contact_id, pending)])
 
     async def _answer(self, turn: Turn, call: Call, *, repeatable: bool) -> Answer:
         def make() -> Exchange[Answer]:

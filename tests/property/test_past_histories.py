@@ -142,6 +142,16 @@ HISTORIES = {
             Night(then=(Twisted(Twist.COMES, 1), Twisted(Twist.CHANGES_KEY, 1))),
         ),
     ),
+    "a create is lost, its contact leaves, is found and deleted, nobody writes that down, and it is back": History(
+        "respond_io_v2",
+        "deleted",
+        1,
+        (
+            Night(then=(Twisted(Twist.COMES, 7),)),
+            Night((" at the vendor", 2), then=(Twisted(Twist.LEAVES, 7),)),
+            Night((" at the vendor", 2), then=(Twisted(Twist.COMES, 7),)),
+        ),
+    ),
 }
 
 
