@@ -12,6 +12,7 @@ import pytest
 
 from syncengine.model.reports import RunReport
 from syncengine.sandbox.faults import Kind, Rule
+from syncengine.storage.failures import describe
 from tests.databases import Databases
 from tests.people import RESPOND_IO, People, people
 
@@ -131,7 +132,8 @@ async def test_a_source_that_breaks_in_mid_run_ends_it_and_the_next_one_finishes
         assert 4 <= made <= 12, "what was loaded is finished"
         assert (report.contacts["deferred"], report.contacts["rejected"]) == (24 - made, 0)
         assert report.error is not None
-        assert report.error.startswith(f"{here.destination_file('respond_io')}: crm.people in the state database ")
+        place = f"crm.people in the state database ({describe(database)})"
+        assert report.error.startswith(f"{here.destination_file('respond_io')}: {place}: ")
         assert "is not there" in report.error
         assert report.error.endswith("the next run goes on")
 
