@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
-from tests.people import BOTH, RESPOND_IO, People, people
+from syncengine.sandbox.twins.twin import Seed
+from tests.people import BOTH, People, people
 
 _LEAVE = {"brakes": {"removals": {"at_least": 100}}}
 
@@ -72,13 +73,9 @@ async def test_untag_takes_our_tags_away_and_a_return_brings_them_back(database:
 
 @pytest.mark.asyncio
 async def test_untag_leaves_the_tags_of_others_alone(database: str, tmp_path: Path) -> None:
-    theirs = {**RESPOND_IO, "tags": {"from": "tags", "prefix": "shop:"}}
-    async with people(database, tmp_path, {"theirs": theirs}) as here:
-        await here.add([1], tags=["vip"])
-        await here.run("theirs")
-        here.destination_file("theirs").unlink()
-        here.configure("respond_io", **_only("respond_io", "untag")["respond_io"])
-        await here.add([2], tags=["vip"])
+    async with people(database, tmp_path, _only("respond_io", "untag")) as here:
+        here.sandbox.twin("respond_io").seed([Seed({"crm_id": "1", "firstName": "Name 1"}, ["shop:vip"])], 0.0)
+        await here.add([1, 2], tags=["vip"])
         await here.run("respond_io")
         assert _tags(here, "respond_io")[1] == ["shop:vip", "vip"]
         await here.remove([1])
