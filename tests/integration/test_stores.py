@@ -471,6 +471,20 @@ async def test_a_claim_replaces_the_former_ones_of_its_contacts_only(stores: Sto
 
 
 @pytest.mark.asyncio
+async def test_whoever_lets_go_of_a_key_is_looked_at_again(stores: Stores) -> None:
+    for contact, status in (("7", Status.SYNCED), ("8", Status.SYNCED), ("9", Status.DEAD)):
+        await stores.contacts.record(1, [Record(contact, Known("ext " + contact), status, 5, 3, 6)])
+    await stores.keys.claim({"7": [b"one"], "8": [b"two"], "9": [b"three"]})
+    await stores.keys.claim({"7": [], "8": [b"two"], "9": [b"four"]})
+    states = await stores.contacts.load(["7", "8", "9"])
+    assert {contact: (state.source_hash, state.rejected_hash) for contact, state in states.items()} == {
+        "7": (None, 6),
+        "8": (5, 6),
+        "9": (None, None),
+    }
+
+
+@pytest.mark.asyncio
 async def test_keys_are_judged_over_the_whole_account_and_not_beyond(backend: Backend, stores: Stores) -> None:
     beside, elsewhere = await backend.run("viber"), await backend.run("charles", "another account")
     await stores.keys.claim({"1": [b"k"]})

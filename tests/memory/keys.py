@@ -21,9 +21,20 @@ class Keys:
             for place in list(database.keys):
                 if place[0] == self._destination and place[1] in claims and place not in wanted:
                     del database.keys[place]
+                    _find_again(database, place[:2])
+            since = {key: self._since(database, key) for _, _, key in wanted}
             for place in wanted:
                 (number,) = numbers([place[1]], numbered=self._numbered)
-                database.keys.setdefault(place, (number, database.clock()))
+                database.keys.setdefault(place, (number, since[place[2]]))
+
+    def _since(self, database: Database, key: bytes) -> float:
+        """Behind those who ask for the key already, whatever the clock says."""
+        asked = (
+            since
+            for (destination, _, each), (_, since) in database.keys.items()
+            if each == key and database.accounts.get(destination) == self._fence.account
+        )
+        return max(database.clock(), *(since + 1e-6 for since in asked), 0.0)
 
     async def losers(self, contact_ids: Sequence[str]) -> Mapping[str, str]:
         async with self._fence.reading("losers") as database:
@@ -63,3 +74,11 @@ class Keys:
             if asked == key and database.accounts.get(destination) == self._fence.account
         ]
         return min(claims, key=rank)
+
+
+def _find_again(database: Database, contact: tuple[str, str]) -> None:
+    """Without its key a contact is not in step any more, although its row may be as it was."""
+    if state := database.states.get(contact):
+        state.source_hash = None
+        if state.status is Status.DEAD:
+            state.rejected_hash = None

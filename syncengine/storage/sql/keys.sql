@@ -1,12 +1,22 @@
 -- name: let_go
-DELETE FROM syncengine.sync_key AS k
-WHERE k.destination = $1 AND k.contact_id = ANY ($2::text[])
-  AND NOT EXISTS (SELECT FROM unnest($3::text[], $4::bytea[]) AS c (contact_id, key_hash)
-                  WHERE c.contact_id = k.contact_id AND c.key_hash = k.key_hash)
+-- A row may be gone or changed while the run works, and be as it was before the next one: without its key it is not in
+-- step any more, and the next diff has to find it.
+WITH gone AS (
+    DELETE FROM syncengine.sync_key AS k
+    WHERE k.destination = $1 AND k.contact_id = ANY ($2::text[])
+      AND NOT EXISTS (SELECT FROM unnest($3::text[], $4::bytea[]) AS c (contact_id, key_hash)
+                      WHERE c.contact_id = k.contact_id AND c.key_hash = k.key_hash)
+    RETURNING k.contact_id)
+UPDATE syncengine.sync_state AS s
+SET source_hash = NULL, rejected_hash = CASE WHEN s.status <> 'dead' THEN s.rejected_hash END
+WHERE s.destination = $1 AND s.contact_id IN (SELECT contact_id FROM gone)
 
 -- name: claim
-INSERT INTO syncengine.sync_key (account, destination, contact_id, contact_number, key_hash)
-SELECT $1, $2, contact_id, contact_number, key_hash
+-- Whoever asks later is behind those who ask already, whatever the clock says.
+INSERT INTO syncengine.sync_key (account, destination, contact_id, contact_number, key_hash, since)
+SELECT $1, $2, contact_id, contact_number, key_hash, greatest(now(), (
+    SELECT max(k.since) + interval '1 microsecond'
+    FROM syncengine.sync_key AS k WHERE k.account = $1 AND k.key_hash = t.key_hash))
 FROM unnest($3::text[], $4::bigint[], $5::bytea[]) AS t (contact_id, contact_number, key_hash)
 ORDER BY contact_id, key_hash
 ON CONFLICT (destination, contact_id, key_hash) DO NOTHING
