@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.history import History, Night, Standstill, Suppress, play
+from tests.simulation.history import Copy, History, Jump, Night, Standstill, Suppress, play
 from tests.simulation.twists import Twist, Twisted
 
 HISTORIES = {
@@ -151,6 +151,33 @@ HISTORIES = {
             Night((" at the vendor", 2), then=(Twisted(Twist.LEAVES, 7),)),
             Night((" at the vendor", 2), then=(Twisted(Twist.COMES, 7),)),
         ),
+    ),
+    "a row vanishes in mid-run, another gets its key, the clock is set back, and the row is as it was": History(
+        "chartmogul:nothing clears",
+        "swapped",
+        88,
+        (
+            Night(
+                72,
+                events=((29, Twisted(Twist.LEAVES, 1)), (40, Jump(-5.0))),
+                then=(Twisted(Twist.REVERTS, 1),),
+            ),
+        ),
+    ),
+    "one with lists leaves and is let be, and a newcomer inherits the key": History(
+        "dm_champ",
+        "a chain behind one who left",
+        199,
+        (Night(then=(Twisted(Twist.LEAVES, 2),)),),
+    ),
+    "an update is answered for a copy that was made by hand with the same key": History(
+        "chartmogul",
+        "changes",
+        3,
+        (Night(faults=0.5, events=((9, Copy(1)), (9, Copy(2)))),),
+    ),
+    "whoever won a shared key lets go of it once the loser is a dead letter": History(
+        "respond_io", "shared", 1, (), at_last=(Twisted(Twist.LEAVES, 1), Twisted(Twist.CHANGES_KEY, 3))
     ),
 }
 

@@ -80,7 +80,8 @@ def drawn(vendor: str, seed: int) -> History:
         destinations=destinations,
         find_first=find_first,
         tight=random.random() < 0.2,
-        lets_be=random.random() < 0.15,
+        lets_be=random.random() < 0.2,
+        at_last=tuple(_deed(random, kind) for _ in range(random.choice((0, 0, 0, 1, 2)))),
     )
 
 
@@ -88,17 +89,22 @@ def _night(random: Random, kind: _Kind) -> Night:
     events = [(random.randint(1, 100), _event(random, kind)) for _ in range(random.choice((0, 0, 1, 2, 4)))]
     if kind.suppresses:
         events.append((random.randint(1, 100), Suppress(random.choice(kind.contacts))))
-    then: list[Deed] = [kind.twisted(random) for _ in range(random.choice((0, 1, 1, 2)))]
-    if kind.suppresses and random.random() < 0.3:
-        then.append(random.choice((Suppress, Lift))(random.choice(kind.contacts)))
-    if kind.hard and kind.copies and random.random() < 0.2:
-        then.append(Copy(random.choice(kind.contacts)))
     return Night(
         dies_at=_point(random),
         faults=random.choice((0.0, 0.0, 0.1, 0.3, 0.5)),
         events=tuple(events),
-        then=tuple(then),
+        then=tuple(_deed(random, kind) for _ in range(random.choice((0, 1, 1, 2)))),
     )
+
+
+def _deed(random: Random, kind: _Kind) -> Deed:
+    """Somebody changes a row, as a rule."""
+    contact = random.choice(kind.contacts)
+    if kind.suppresses and random.random() < 0.2:
+        return random.choice((Suppress, Lift))(contact)
+    if kind.hard and kind.copies and random.random() < 0.1:
+        return Copy(contact)
+    return kind.twisted(random)
 
 
 def _point(random: Random) -> Point:

@@ -105,6 +105,8 @@ class History:
     find_first: bool = True
     tight: bool = False
     """Whether the vendor has a second, longer limit."""
+    at_last: tuple[Deed, ...] = ()
+    """What happens once clean runs have judged everybody and refusals have become dead letters."""
     lets_be: bool = False
     """Whether nothing happens to who leaves, whatever the scene says."""
 
@@ -121,6 +123,7 @@ class Told:
 
 PATIENCE = 1
 """Clean runs after which nobody is deferred."""
+_UNTIL_DEAD = 3
 NIGHTS = 5
 """Clean runs of which the last one must have nothing to do: a refusal is held against a contact three times."""
 
@@ -183,6 +186,13 @@ class _Play:
             ran += await self._night(night)
         world.weather.faults = world.weather.ends = world.still_until = 0.0
         await world.settle()
+        if history.at_last:
+            for _ in range(_UNTIL_DEAD):
+                ran.append(await world.run())
+                await world.settle()
+            for deed in history.at_last:
+                self._befall(deed)
+            self._happened += history.at_last
         wrong = list(safety(world))
         clean: list[Ran] = []
         while len(clean) < NIGHTS and not (clean and clean[-1].quiet):

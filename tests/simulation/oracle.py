@@ -31,6 +31,7 @@ def violations(world: World) -> list[str]:
         *_losses(world, excused),
         *(f"{each}: {what}" for each, differences in differs.items() if each not in excused for what in differences),
         *_standing(world, excused),
+        *_shared_keys(world),
         *_leftovers(world, remotes),
         *safety(world),
     ]
@@ -102,6 +103,17 @@ def _standing(world: World, excused: Mapping[str, str]) -> Iterator[str]:
             yield f"{contact_id} is {state.status}: it is neither in step nor counted as standing"
         elif state.status is Status.SYNCED and wish.flaw and contact_id in excused and contact_id not in world.silent:
             yield f"{contact_id} counts as in step, but {excused[contact_id]}"
+
+
+def _shared_keys(world: World) -> Iterator[str]:
+    """Of several rows that ask for one match key, one at most is in step."""
+    in_step: dict[int, list[str]] = {}
+    for (_, contact_id), state in sorted(world.database.states.items()):
+        if contact_id in world.wishes and state.status is Status.SYNCED:
+            in_step.setdefault(world.wishes[contact_id].key, []).append(contact_id)
+    for contacts in in_step.values():
+        if world.pair.key is not None and len(contacts) > 1:
+            yield f"{' and '.join(contacts)} have one match key, and both count as in step"
 
 
 def _differs(world: World, contact_id: str, remotes: Mapping[str, Remote]) -> Iterator[str]:

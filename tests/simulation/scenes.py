@@ -94,7 +94,7 @@ SCENES: Mapping[str, Scene] = {
     ),
     "let be": Scene(
         {1: _ANN, 2: _BOB},
-        {2: replace(_BOB, tags=("a",)), 3: replace(_CAT, key=1)},
+        {2: replace(_BOB, tags=("a",)), 5: replace(_EVE, key=1)},
         gone={3: _CAT},
         on_removed=OnRemoved.IGNORE,
     ),

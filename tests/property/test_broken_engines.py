@@ -1,0 +1,138 @@
+"""Engines that are broken on purpose: the simulation says what is wrong with each of them.
+
+A break that goes unnoticed means that the histories do not draw its case, or that nobody
+looks at what it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain
+
+import pytest
+
+from syncengine.engine import consent, contact, prepare
+from syncengine.engine.waiting import Waiting
+from syncengine.model.calls import Applied, Call
+from syncengine.model.capabilities import Capabilities
+from syncengine.model.contact import Known
+from syncengine.model.work import Record
+from syncengine.planning import settle
+from tests.memory.contacts import Contacts
+from tests.memory.keys import Keys
+from tests.memory.waits import Waits
+from tests.simulation.drawing import drawn
+from tests.simulation.history import play
+
+MOST = 400
+"""Seeds within which a break must show."""
+
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+def _nobody_is_looked_up(patch: pytest.MonkeyPatch) -> None:
+    for module in (settle, prepare):
+        patch.setattr(module, "needs_look_up", lambda *_, **__: None)
+
+
+def _nobody_owns_anything(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Contacts, "_owner", lambda *_: None)
+
+
+def _answers_move_contacts(patch: pytest.MonkeyPatch) -> None:
+    learn = settle.learn
+
+    def believes(known: Known, call: Call, applied: Applied, capabilities: Capabilities) -> Known:
+        learned = learn(known, call, applied, capabilities)
+        return replace(learned, external_id=applied.external_id or learned.external_id)
+
+    patch.setattr(contact, "names_another", lambda *_: False)
+    patch.setattr(settle, "learn", believes)
+
+
+def _lists_stay_behind(patch: pytest.MonkeyPatch) -> None:
+    inherit = settle.inherit
+    patch.setattr(settle, "inherit", lambda known, tags, *_: inherit(known, tags))
+
+
+def _tags_stay_behind(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(settle, "inherit", lambda known, *_: known)
+
+
+def _nobody_is_asked_about_suppressions(patch: pytest.MonkeyPatch) -> None:
+    async def nobody(*_: object) -> dict[str, str]:
+        return {}
+
+    patch.setattr(Contacts, "suppressed", nobody)
+
+
+def _opting_out_means_nothing(patch: pytest.MonkeyPatch) -> None:
+    for module in (consent, prepare):
+        patch.setattr(module, "has_opted_out", lambda *_: False)
+
+
+def _bad_rows_are_passed_over(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(prepare.Preparer, "_refused", lambda *_: None)
+
+
+def _losers_stay_dead(patch: pytest.MonkeyPatch) -> None:
+    async def nobody(_: object) -> list[str]:
+        return []
+
+    patch.setattr(Keys, "freed", nobody)
+
+
+def _everybody_loses_to_nobody(patch: pytest.MonkeyPatch) -> None:
+    async def nobody(*_: object) -> dict[str, str]:
+        return {}
+
+    patch.setattr(Keys, "losers", nobody)
+
+
+def _nobody_who_waits_is_judged(patch: pytest.MonkeyPatch) -> None:
+    async def nobody(*_: object) -> dict[str, Record]:
+        return {}
+
+    patch.setattr(Waiting, "_refused", nobody)
+
+
+def _nobody_is_told_that_an_owner_has_moved(patch: pytest.MonkeyPatch) -> None:
+    async def nobody(_: object) -> list[str]:
+        return []
+
+    patch.setattr(Waits, "moved", nobody)
+
+
+def _lost_answers_are_successes(patch: pytest.MonkeyPatch) -> None:
+    remaining = settle.remaining
+    patch.setattr(settle, "remaining", lambda *_, **__: remaining((), besides=None))
+
+
+BREAKS: dict[str, tuple[Break, str, str]] = {
+    "nobody is looked up": (_nobody_is_looked_up, "whautomate", "times"),
+    "nobody owns anything": (_nobody_owns_anything, "respond_io", "belongs to"),
+    "answers move contacts": (_answers_move_contacts, "chartmogul", ""),
+    "lists stay behind": (_lists_stay_behind, "dm_champ", "is on the lists"),
+    "tags stay behind": (_tags_stay_behind, "whautomate", "are too many"),
+    "nobody is asked about suppressions": (_nobody_is_asked_about_suppressions, "chartmogul", "was suppressed"),
+    "opting out means nothing": (_opting_out_means_nothing, "chartmogul", "opted out"),
+    "bad rows are passed over": (_bad_rows_are_passed_over, "whautomate", "its row has a bad"),
+    "losers stay dead": (_losers_stay_dead, "respond_io", "nothing is in its way"),
+    "everybody loses to nobody": (_everybody_loses_to_nobody, "chartmogul", "both count as in step"),
+    "nobody who waits is judged": (_nobody_who_waits_is_judged, "dm_champ", "is put off"),
+    "nobody is told that an owner has moved": (_nobody_is_told_that_an_owner_has_moved, "respond_io", "nothing is in"),
+    "lost answers are successes": (_lost_answers_are_successes, "respond_io", ""),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_engine_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    breaks, vendor, words = BREAKS[name]
+    breaks(monkeypatch)
+    wrong = chain.from_iterable(_played(vendor, seed) for seed in range(MOST))
+    assert any(words in each for each in wrong), f"{MOST} histories of {vendor} do not show it"
+
+
+def _played(vendor: str, seed: int) -> tuple[str, ...]:
+    return play(drawn(vendor, seed), {}).wrong
