@@ -461,6 +461,16 @@ async def test_of_several_owners_the_one_that_asked_first_keeps_the_key(stores: 
 
 
 @pytest.mark.asyncio
+async def test_whoever_becomes_an_owner_asks_behind_the_owners(stores: Stores) -> None:
+    await stores.keys.claim({"1": [b"k"]})
+    await _own(stores, "9", "ext-9")
+    await stores.keys.claim({"9": [b"k"]})
+    assert await stores.keys.losers(["1", "9"]) == {"1": "9"}
+    await stores.contacts.link("1", "ext-1")
+    assert await stores.keys.losers(["1", "9"]) == {"1": "9"}
+
+
+@pytest.mark.asyncio
 async def test_a_claim_replaces_the_former_ones_of_its_contacts_only(stores: Stores) -> None:
     await stores.keys.claim({"1": [b"k", b"l"], "2": [b"k"], "3": [b"l"]})
     assert await stores.keys.losers(["1", "2", "3"]) == {"2": "1", "3": "1"}

@@ -81,6 +81,8 @@ class Contacts:
                 link = Link("/".join(owner))
             else:
                 state = self._state(database, contact_id)
+                if state.external_id is None:
+                    self._ask_behind(database, contact_id)
                 state.external_id, state.status, state.source_hash = external_id, Status.PENDING, None
                 state.standing = None
                 if key is not None:
@@ -98,6 +100,20 @@ class Contacts:
                     self._known(database, contact_id).found_tags = theirs
                 link = Link(tags=doubt.remove_tags, fields=frozenset(doubt.fields))
         return link
+
+    def _ask_behind(self, database: Database, contact_id: str) -> None:
+        """Whoever becomes an owner asks for its match keys behind the owners who ask already."""
+        mine = [place for place in database.keys if place[:2] == (self._destination, contact_id)]
+        for place in mine:
+            others = [
+                since
+                for (destination, other, key), (_, since) in database.keys.items()
+                if key == place[2]
+                and (destination, other) != place[:2]
+                and database.accounts.get(destination) == self._fence.account
+            ]
+            since = max(database.clock(), *(each + 1e-6 for each in others), 0.0)
+            database.keys[place] = database.keys[place][0], since
 
     async def owners(
         self, contact_id: str, external_ids: Sequence[str], *, takes_over: bool = True

@@ -105,6 +105,17 @@ ORDER BY s.destination, s.contact_id
 UPDATE syncengine.sync_state SET external_id = NULL, standing = NULL WHERE destination = $1 AND contact_id = $2
 
 -- name: own
+-- Whoever becomes an owner asks for its match keys behind the owners who ask already: they are in step, and would not
+-- be judged again.
+WITH behind AS (
+    UPDATE syncengine.sync_key AS mine
+    SET since = greatest(now(), (
+        SELECT max(k.since) + interval '1 microsecond' FROM syncengine.sync_key AS k
+        WHERE k.account = mine.account AND k.key_hash = mine.key_hash
+          AND (k.destination, k.contact_id) <> (mine.destination, mine.contact_id)))
+    WHERE mine.destination = $1 AND mine.contact_id = $2
+      AND NOT EXISTS (SELECT FROM syncengine.sync_state AS s
+                      WHERE s.destination = $1 AND s.contact_id = $2 AND s.external_id IS NOT NULL))
 INSERT INTO syncengine.sync_state (destination, contact_id, contact_number, status, external_id)
 VALUES ($1, $2, $3, 'pending', $4)
 ON CONFLICT (destination, contact_id) DO UPDATE SET
