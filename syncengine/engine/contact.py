@@ -23,7 +23,7 @@ from syncengine.engine.conclusions import (
     repeatable,
     visible,
 )
-from syncengine.engine.consent import Consent
+from syncengine.engine.consent import OPTED_OUT, Consent
 from syncengine.engine.exchange import Meter
 from syncengine.engine.given_ids import GivenIds
 from syncengine.engine.recorder import Recorder
@@ -397,7 +397,8 @@ class ContactSync:
         record = records.suppressed(
             job.state,
             turn.known,
-            job.source_hash,
+            # The row that opted out is another version than the one that was read: the next run reads it.
+            None if reason == OPTED_OUT else job.source_hash,
             reason,
             removal=job.desired is None,
             actions=turn.actions,
