@@ -28,7 +28,7 @@ def violations(world: World) -> list[str]:
     excused = reasons(world, remotes, in_step)
     return [
         *_duplicates(world),
-        *_losses(world, excused),
+        *_losses(world, excused, remotes),
         *(f"{each}: {what}" for each, differences in differs.items() if each not in excused for what in differences),
         *_standing(world, excused),
         *_shared_keys(world),
@@ -78,7 +78,7 @@ def _duplicates(world: World) -> Iterator[str]:
             yield f"{external_id} belongs to {' and '.join(sorted(contact_ids))}"
 
 
-def _losses(world: World, excused: Container[str]) -> Iterator[str]:
+def _losses(world: World, excused: Container[str], all_remotes: Mapping[str, Remote]) -> Iterator[str]:
     known = set(world.external_ids().values())
     looks_up = bool(world.pair.can.find_by)
     for contact_id, remotes in _marked(world).items():
@@ -86,6 +86,8 @@ def _losses(world: World, excused: Container[str]) -> Iterator[str]:
             # Where nobody can be looked up, one whose create is unknown and who left is out of reach until it returns.
             if contact_id in excused or contact_id in {*world.suppressed, *world.doubled}:
                 continue  # nobody may ask for it, or nobody can tell which one it is
+            if contact_id not in world.rows() and _has_a_double(world, remote, all_remotes):
+                continue
             if remote.external_id not in known and (looks_up or contact_id in world.rows()):
                 yield f"{remote.external_id} of {contact_id} is nowhere written down"
 
