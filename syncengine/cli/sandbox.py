@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from cyclopts import Parameter, validators
 from syncengine.cli.terminal import Stopped, out, run_stoppable
 from syncengine.config_words import near
 from syncengine.errors import ConfigError, Problem
-from syncengine.sandbox.server import serve
+from syncengine.sandbox.server import Sandbox, serve
 from syncengine.vendors import names
 
 
@@ -21,7 +22,7 @@ def sandbox(
     port: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))] = 8080,
     vendor: Annotated[tuple[str, ...], Parameter(negative="")] = (),
 ) -> int:
-    """Serve stand-ins for the vendors, to try things out on.
+    """Serve stand-ins for the vendors to try a configuration against; prints the keys and addresses to use.
 
     Parameters
     ----------
@@ -47,9 +48,21 @@ def sandbox(
             except OSError as error:
                 what = f"cannot listen at {host}:{port}: {error.strerror}; name another --port (0 takes a free one)"
                 raise ConfigError([Problem("--host, --port", what)]) from None
-            for name in vendor or names():
-                out.print(f"{name}: {served.url(name)}", markup=False, soft_wrap=True)
+            out.print(_told(served, vendor or names()), markup=False, soft_wrap=True)
             await stop.wait()
 
     run_stoppable(work, stopped)
     return 0
+
+
+def _told(served: Sandbox, vendors: Sequence[str]) -> str:
+    """What to write where, to use the twins."""
+    lines = [
+        "A destination's settings, vendor by vendor. Keys and tokens come from the environment there: write ${NAME},",
+        "and set NAME to what stands here.",
+    ]
+    for name in vendors:
+        lines += ["", f"{name}:"]
+        lines += [f"  settings.{key}: {value}" for key, value in served.settings(name).items()]
+        lines += [f"  what it holds: {served.admin_url(name)}/contacts", f"  more to ask: {served.admin_url(name)}"]
+    return "\n".join(lines)

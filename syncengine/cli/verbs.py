@@ -18,7 +18,7 @@ VERBS = {
     "suppress": "Send nothing about somebody any more, anywhere; not even what a run under way has planned.",
     "forget": "Erase one contact, at every vendor that can and here, and print a receipt for each destination.",
     "prune": "Delete old runs with their batches and outcomes; runs may be under way meanwhile.",
-    "sandbox": "Serve stand-ins for the vendors, to try things out on.",
+    "sandbox": "Serve stand-ins for the vendors to try a configuration against; prints the keys and addresses to use.",
 }
 """Verb to what it does, as in the first line of its own help."""
 _ELSEWHERE = {"retry": "run"}

@@ -19,6 +19,20 @@ from syncengine.sandbox.stage import Stage
 from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, parsed
 
 T = TypeVar("T")
+_KNOWN = {
+    "GET contacts": "what it holds now",
+    "GET duplicates?key=FIELD": "contacts that share a phone, or the value of a field",
+    "GET requests?per=SECONDS": "what it was sent, in numbers; the most in any window of so many seconds",
+    "GET log?since=SECONDS": "what it was sent, one by one, since a moment (seconds since 1970)",
+    "GET held?wait_for=NUMBER&timeout=SECONDS": "the requests that a fault holds back",
+    "POST contacts": 'puts contacts in: [{"fields": {}, "tags": [], "key": null}]',
+    "POST release": 'lets requests go that are held: {"count": 1}, or all of them',
+    "POST reset": "forgets contacts, requests and faults",
+    "PUT switches": "what the vendor's documentation leaves open, by name; answers with all of them",
+    "PUT limits": 'the limits in force: [{"calls": 5, "per": 1}], or "vendor" for those it is known to have',
+    "PUT faults": 'what goes wrong: [{"kind": "refuse"}], or {"random": {"seed": 1, "share": 0.1, "kinds": [...]}}',
+}
+"""What can be asked beside a twin."""
 
 
 @dataclass(frozen=True, config=SWITCHES)
@@ -71,6 +85,8 @@ async def _told(stage: Stage, verb: str, body: Json, query: Mapping[str, str]) -
 
 async def _shown(stage: Stage, noun: str, query: Mapping[str, str]) -> Json:
     match noun:
+        case "":
+            return {"settings": stage.twin.settings, "asks_and_changes": _KNOWN}
         case "contacts":
             return stage.twin.contacts(stage.clock())
         case "duplicates":
@@ -82,7 +98,7 @@ async def _shown(stage: Stage, noun: str, query: Mapping[str, str]) -> Json:
         case "held":
             return await _held(stage, query)
         case _:
-            raise LookupError(f"The sandbox does not know GET {noun}.")
+            raise _unknown(f"GET {noun}")
 
 
 def _changed(stage: Stage, verb: str, body: Json) -> Json:
@@ -106,8 +122,12 @@ def _changed(stage: Stage, verb: str, body: Json) -> Json:
             stage.faults.configure(parsed(Randomly, body).random if chance else parsed(tuple[Rule, ...], body))
             told = body
         case _:
-            raise LookupError(f"The sandbox does not know {verb}.")
+            raise _unknown(verb)
     return told
+
+
+def _unknown(verb: str) -> LookupError:
+    return LookupError(f"The sandbox does not know {verb.strip()}. It knows {', '.join(_KNOWN)}.")
 
 
 async def _held(stage: Stage, query: Mapping[str, str]) -> Json:

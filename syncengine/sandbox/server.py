@@ -40,6 +40,10 @@ class Sandbox:
         self._stage(name)
         return f"http://{self._host}:{self.port}/{_ADMIN}/{name}"
 
+    def settings(self, name: str) -> dict[str, str]:
+        """What a destination's ``settings`` have to say to use the twin."""
+        return {"base_url": self.url(name), **self._stage(name).twin.settings}
+
     def twin(self, name: str) -> Twin:
         return self._stage(name).twin
 
@@ -67,14 +71,15 @@ class Sandbox:
         return self._stages[name]
 
     async def answer(self, wire: web.BaseRequest) -> web.StreamResponse:
-        """The server's handler."""
+        """Answer any request, for a twin or about one."""
         path, _, query = wire.raw_path.partition("?")
         head, _, tail = path.removeprefix("/").partition("/")
         name, _, verb = tail.partition("/")
         stage = self._stages.get(name if head == _ADMIN else head)
         if stage is None:
             message = f"There is no such twin here, only {', '.join(self._stages)}."
-            response = answer(404, {"error": message})
+            addresses = {each: {"base_url": self.url(each), "admin": self.admin_url(each)} for each in self._stages}
+            response = answer(404, {"error": message, "twins": addresses})
             return web.Response(status=response.status, headers=response.headers, body=response.body)
         headers = {key.lower(): value for key, value in wire.headers.items()}
         request = TwinRequest(wire.method, f"/{tail}", query, headers, await wire.content.read())

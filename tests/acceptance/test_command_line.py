@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from syncengine.cli import verbs  # noqa: F401 - registers them
 from syncengine.cli.root import app
 from tests.expected import ROOT
-from tests.killing import Command
+from tests.killing import Command, until
 from tests.people import CHARLES, CHARTMOGUL, people
 
 LONG = "customers_of_the_northern_branch_and_of_everybody_who_went_there_in_2026"
@@ -99,6 +100,23 @@ async def test_help_names_every_option_of_every_verb(tmp_path: Path) -> None:
         for option in [*options, "--config", "--log-format", "--no-progress"]:
             assert re.search(rf"{option}\b", help_text.out), f"{verb} --help does not tell of {option}"
         assert "False" not in help_text.out, "help repeats that nothing is given"
+
+
+@pytest.mark.asyncio
+async def test_the_sandbox_tells_what_to_write_into_a_destination_and_where_to_look(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    command = Command(("sandbox", "--port", "0", "--vendor", "charles", "--vendor", "respond_io"), {}, output)
+    await until(lambda: "__sandbox/respond_io\n" in command.said())
+    said = command.said()
+    for name, key in (("charles", "api_key: sandbox-key"), ("respond_io", "token: sandbox-token")):
+        (url,) = re.findall(rf"settings\.base_url: (http://127\.0\.0\.1:\d+/{name})\n", said)
+        assert f"settings.{key}\n" in said
+        async with aiohttp.ClientSession() as session:
+            (held,) = re.findall(rf"what it holds: (\S+/__sandbox/{name}/contacts)\n", said)
+            async with session.get(held) as response:
+                assert await response.json() == []
+        assert url.rpartition("/")[0] == held.removesuffix(f"/__sandbox/{name}/contacts")
+    await command.kill()
 
 
 @pytest.mark.asyncio

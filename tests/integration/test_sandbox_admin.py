@@ -7,7 +7,11 @@ from io import BytesIO
 import orjson
 import pytest
 
+from syncengine import vendors
+from syncengine.engine.exchange import Meter, drive
+from syncengine.engine.pacing import Pacing
 from syncengine.sandbox.server import serve
+from syncengine.transport import Transport
 from tests.integration.sandbox_bench import bench
 
 
@@ -109,4 +113,38 @@ async def test_mistakes_are_told(method: str, verb: str, body: bytes, said: str)
 async def test_an_unknown_verb_is_told() -> None:
     async with bench() as it, it.session.get(it.sandbox.admin_url("respond_io") + "/nope") as response:
         assert response.status == 404
-        assert (await response.json())["error"] == "The sandbox does not know GET nope."
+        error = (await response.json())["error"]
+        assert error.startswith("The sandbox does not know GET nope. It knows GET contacts, ")
+        assert error.endswith(", PUT faults.")
+
+
+@pytest.mark.asyncio
+async def test_who_asks_nothing_is_told_what_there_is_to_ask() -> None:
+    async with bench() as it:
+        for address in ("respond_io", "respond_io/"):
+            told = await it.admin("GET", f"../{address}")
+            assert told["settings"] == {"token": "sandbox-token"}
+            for each in told["asks_and_changes"]:
+                method, _, rest = each.partition(" ")
+                verb = rest.partition("?")[0]
+                async with it.session.request(method, f"{it.sandbox.admin_url('respond_io')}/{verb}") as response:
+                    assert "does not know" not in await response.text(), each
+        for address in ("", "__sandbox", "__sandbox/", "nowhere"):
+            async with it.session.get(f"http://127.0.0.1:{it.sandbox.port}/{address}") as response:
+                twins = (await response.json())["twins"]
+                assert twins["respond_io"]["admin"] == it.sandbox.admin_url("respond_io")
+
+
+@pytest.mark.asyncio
+async def test_the_settings_that_are_told_are_taken() -> None:
+    for name in vendors.names():
+        async with serve([name]) as sandbox:
+            module = vendors.load(name)
+            told: dict[str, object] = dict(sandbox.settings(name))
+            if name == "charles":
+                told["source_type"] = "crm"
+            settings = module.settings.model_validate(told)
+            vendor = module.build(settings)
+            pacing = Pacing(module.limits, in_flight=1, settles_within=1.0)
+            async with pacing, Transport(settings.base_url, pacing, timeout=5.0) as transport:
+                await drive(vendor.probe, transport, Meter())

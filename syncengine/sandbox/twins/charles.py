@@ -71,6 +71,10 @@ class CharlesTwin:
         self._made = count(1)
         self.reset()
 
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"api_key": self.switches.key}
+
     def configure(self, changes: Mapping[str, Json]) -> None:
         self.switches = changed(self.switches, changes)
 

@@ -77,6 +77,10 @@ class ChartMogulTwin:
         self.limiter = Limiter()
         self.reset()
 
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"api_key": self.switches.api_keys[0], "data_source_uuid": DATA_SOURCE}
+
     def configure(self, changes: Mapping[str, Json]) -> None:
         self.switches = changed(self.switches, changes)
 

@@ -91,6 +91,10 @@ class DmChampTwin:
         self.limiter = Limiter()
         self.reset()
 
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"api_key": self.switches.api_keys[0]}
+
     def configure(self, changes: Mapping[str, Json]) -> None:
         self.switches = changed(self.switches, changes)
 

@@ -116,6 +116,10 @@ class RespondIoTwin:
         self.limiter = Limiter()
         self.reset()
 
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"token": (*self.switches.tokens, *self.switches.viber_tokens)[0]}
+
     def configure(self, changes: Mapping[str, Json]) -> None:
         self.switches = changed(self.switches, changes)
 

@@ -83,6 +83,10 @@ class RespondIoV2Twin:
         self.limiter = Limiter()
         self.reset()
 
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"token": self.switches.tokens[0]}
+
     def configure(self, changes: Mapping[str, Json]) -> None:
         self.switches = changed(self.switches, changes)
 

@@ -55,6 +55,10 @@ class Twin(Protocol):
     def switches(self) -> Any:
         """The settings in force: a frozen dataclass."""
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a destination's ``settings`` have to say, besides ``base_url``, for its requests to be taken."""
+
     def configure(self, changes: Mapping[str, Json]) -> None:
         """Change switches by name. Raises ValueError for unknown names and wrong types, and then changes nothing."""
 

@@ -12,6 +12,7 @@ from syncengine.sandbox.limits import Limit
 from syncengine.sandbox.twins.twin import Seed, TwinRequest, answer, changed, retry_header
 from syncengine.sandbox.twins.whautomate_wire import (
     CUSTOM,
+    LOCATION,
     STAGES,
     Contact,
     Fired,
@@ -42,6 +43,10 @@ class WhautomateTwin:
         self.switches = Switches()
         self.limiter = Limiter()
         self.reset()
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"api_key": self.switches.api_keys[0], "location_id": LOCATION}
 
     def configure(self, changes: Mapping[str, Json]) -> None:
         self.switches = changed(self.switches, changes)
