@@ -123,6 +123,7 @@ class ContactSync:
         """Look up what has to be; None when the contact is ready to be planned."""
         # Who is not to be written to is looked for under what was sent only: its present keys are others' to ask for.
         desired = turn.job.desired if turn.job.takes_over else None
+        await self._take_back(turn)
         look_up = settle.needs_look_up(desired, turn.known, self._capabilities, find_first=self._task.find_first)
         if look_up is None:
             return self._refusal(turn)
@@ -136,6 +137,20 @@ class ContactSync:
         if not found:
             turn.known = settle.absent(turn.known, self._capabilities)
         return ending or self._refusal(turn)
+
+    async def _take_back(self, turn: Turn) -> None:
+        """Have the vendor contact back that a newcomer took over and left without writing to it.
+
+        It holds what was written about this contact, maybe under another key than the present one: no look-up finds
+        it, and a create would make a second one.
+        """
+        given_up = turn.job.state.given_up
+        if given_up is None or turn.known.external_id is not None or not turn.job.takes_over:
+            return
+        read = partial(self._vendor.read, given_up)
+        remote = await self._retrier.run(read, turn.meter, repeatable=True)
+        if remote is not None:
+            await self._link(turn, remote)
 
     async def _look_up(self, turn: Turn, look_up: settle.LookUp) -> tuple[bool, Ending | None]:
         """Whether any key finds the contact, and how its turn ends where what is found cannot be its own."""

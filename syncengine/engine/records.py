@@ -36,6 +36,7 @@ def in_step(
         status=Status.REMOVED if job.desired is None else Status.SYNCED,
         source_hash=None if job.desired is None else job.source_hash,
         outcome=outcome,
+        removal=job.desired is None,
     )
 
 
@@ -48,6 +49,7 @@ def step(job: Job, known: Known, pending: Pending | None) -> Record:
         source_hash=None,
         rejections=job.state.rejections,
         rejected_hash=job.state.rejected_hash,
+        removal=job.desired is None,
     )
 
 
@@ -88,6 +90,7 @@ def suppressed(
         rejections=state.rejections,
         rejected_hash=state.rejected_hash,
         outcome=ContactOutcome(OutcomeKind.SUPPRESSED, actions, requests, reason, message),
+        removal=removal,
     )
 
 
@@ -112,6 +115,7 @@ def rejected(
         rejections=rejections,
         rejected_hash=version(source_hash),
         outcome=ContactOutcome(OutcomeKind.REJECTED, actions, requests, refusal.code, message, refusal.status),
+        removal=removal,
     )
 
 

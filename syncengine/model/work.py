@@ -90,6 +90,9 @@ class ContactState:
     source_hash: int | None = None
     rejections: int = 0
     rejected_hash: int | None = None
+    given_up: str | None = None
+    """The vendor contact that a newcomer took over while this one was gone, if the newcomer never wrote to it and has
+    left as well: it still holds what was written about this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,8 @@ class Record:
     rejections: int = 0
     rejected_hash: int | None = None
     outcome: ContactOutcome | None = None
+    removal: bool = False
+    """The contact left the source: what was sent took something away."""
 
     @property
     def standing(self) -> Standing | None:
@@ -154,6 +159,16 @@ class Record:
                 return Standing.OPTED_OUT if opted_out else Standing.SUPPRESSED
             case _:
                 return None
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the vendor contact holds something that was sent about this one, or is just as it should be."""
+        if self.removal:
+            return False
+        if self.outcome is not None and self.outcome.actions:
+            return True
+        is_step = self.outcome is None and self.status is Status.PENDING
+        return is_step or self.status is Status.SYNCED
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Contacts:
     @patient
     async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:
         async with self._fence.reading() as connection:
-            rows = await connection.fetch(_SQL["load"], self._destination, list(contact_ids))
+            rows = await connection.fetch(_SQL["load"], self._destination, list(contact_ids), self._fence.account)
         return {row["contact_id"]: _state(row) for row in rows}
 
     async def suppressed(self, asked: Mapping[str, Sequence[Subject]]) -> Mapping[str, str]:
@@ -67,6 +67,7 @@ class Contacts:
         kept = [record for record in latest.values() if record.known != Known()]
         gone = [record.contact_id for record in latest.values() if record.known == Known()]
         finished = [record for record in records if record.outcome]
+        written = [record.known.external_id for record in records if record.known.external_id and record.has_written]
         async with self._fence.writing() as connection:
             await connection.execute(_SQL["record_state"], self._destination, *self._state_columns(latest.values()))
             if kept:
@@ -75,6 +76,8 @@ class Contacts:
                 await connection.execute(_SQL["forget_known"], self._destination, gone)
             if finished:
                 await connection.execute(_SQL["record_outcome"], self._run_id, *_outcome_columns(batch, finished))
+            if written:
+                await connection.execute(_SQL["written_to"], self._fence.account, written)
 
     @patient
     async def link(
@@ -200,6 +203,7 @@ def _state(row: asyncpg.Record) -> ContactState:
         source_hash=row["source_hash"],
         rejections=row["rejections"],
         rejected_hash=row["rejected_hash"],
+        given_up=row["given_up"],
     )
 
 

@@ -74,7 +74,7 @@ async def test_untag_takes_our_tags_away_and_a_return_brings_them_back(database:
 @pytest.mark.asyncio
 async def test_untag_leaves_the_tags_of_others_alone(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, _only("respond_io", "untag")) as here:
-        here.sandbox.twin("respond_io").seed([Seed({"crm_id": "1", "firstName": "Name 1"}, ["shop:vip"])], 0.0)
+        here.sandbox.twin("respond_io").seed([Seed({"crm_id": "1", "firstName": "Name 1"}, ("shop:vip",))], 0.0)
         await here.add([1, 2], tags=["vip"])
         await here.run("respond_io")
         assert _tags(here, "respond_io")[1] == ["shop:vip", "vip"]

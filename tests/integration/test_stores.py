@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -335,6 +336,32 @@ async def test_a_contact_that_left_keeps_its_vendor_contact_from_whoever_takes_n
     assert await _load(stores, "7") is None
     assert await stores.contacts.owners("7", ["ext"], takes_over=False) == {"ext": "whatsapp/1"}
     assert await stores.contacts.link("7", "of nobody", takes_over=False) == Link()
+
+
+async def _given_up(stores: Stores, contact_id: str) -> str | None:
+    state = await _load(stores, contact_id)
+    assert state is not None
+    return state.given_up
+
+
+@pytest.mark.asyncio
+async def test_what_was_given_up_may_be_had_back_until_somebody_else_is_written_there(stores: Stores) -> None:
+    await _own(stores, "1", "ext", status=Status.REMOVED)
+    await stores.contacts.link("7", "ext")
+    assert await _given_up(stores, "1") is None, "7 has not left"
+    untagged = replace(APPLIED, actions=(Action.REMOVE_TAGS,))
+    gone = Record("7", Known("ext"), Status.REMOVED, None, outcome=untagged, removal=True)
+    await stores.contacts.record(1, [gone])
+    assert await _given_up(stores, "1") == "ext"
+
+    assert await stores.contacts.link("1", "ext") == Link()
+    assert (await _given_up(stores, "1"), await _given_up(stores, "7")) == (None, None)
+    await stores.contacts.record(1, [Record("1", Known("ext"), Status.REMOVED, None, removal=True)])
+    assert await _given_up(stores, "7") == "ext"
+    await stores.contacts.link("7", "ext")
+    await stores.contacts.record(1, [Record("7", Known("ext"), Status.PENDING, None)])  # the first of its calls
+    await stores.contacts.record(1, [replace(gone, outcome=None)])
+    assert await _given_up(stores, "1") is None
 
 
 @pytest.mark.asyncio

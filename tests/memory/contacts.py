@@ -32,6 +32,7 @@ class Contacts:
                     source_hash=row.source_hash,
                     rejections=row.rejections,
                     rejected_hash=row.rejected_hash,
+                    given_up=self._to_have_back(database, row.given_up),
                 )
                 for contact_id, place in places.items()
                 if (row := database.states.get(place))
@@ -62,6 +63,9 @@ class Contacts:
             for record in {record.contact_id: record for record in records}.values():
                 self._write_state(database, record)
                 self._write_known(database, record)
+            for record in records:
+                if record.known.external_id and record.has_written:
+                    self._written_to(database, record.known.external_id)
             for record in {record.contact_id: record for record in records if record.outcome}.values():
                 assert record.outcome is not None
                 self._write_outcome(database, record.contact_id, record.outcome)
@@ -84,13 +88,14 @@ class Contacts:
                 if state.external_id is None:
                     self._ask_behind(database, contact_id)
                 state.external_id, state.status, state.source_hash = external_id, Status.PENDING, None
-                state.standing = None
+                state.given_up, state.standing = None, None
                 if key is not None:
                     self._known(database, contact_id).key = key
                 mine = database.known.get((self._destination, contact_id), KnownRow())
                 doubt = mine.pending or Pending()
                 if owner:
                     database.states[owner].external_id = None
+                    database.states[owner].given_up = external_id
                     database.states[owner].standing = None
                     left = database.known.pop(owner, KnownRow())
                     fields = {**dict.fromkeys(_fields(left)), **doubt.fields}
@@ -100,6 +105,21 @@ class Contacts:
                     self._known(database, contact_id).found_tags = theirs
                 link = Link(tags=doubt.remove_tags, fields=frozenset(doubt.fields))
         return link
+
+    def _to_have_back(self, database: Database, given_up: str | None) -> str | None:
+        """What was given up, unless somebody who has not left owns it."""
+        taken = any(
+            row.external_id == given_up
+            and row.status is not Status.REMOVED
+            and database.accounts.get(place[0]) == self._fence.account
+            for place, row in database.states.items()
+        )
+        return None if taken else given_up
+
+    def _written_to(self, database: Database, external_id: str) -> None:
+        for place, row in database.states.items():
+            if row.given_up == external_id and database.accounts.get(place[0]) == self._fence.account:
+                row.given_up = None
 
     def _ask_behind(self, database: Database, contact_id: str) -> None:
         """Whoever becomes an owner asks for its match keys behind the owners who ask already."""
@@ -158,6 +178,7 @@ class Contacts:
     def _write_state(self, database: Database, record: Record) -> None:
         row = self._state(database, record.contact_id)
         row.external_id = record.known.external_id
+        row.given_up = None if record.known.external_id else row.given_up
         row.source_hash = record.source_hash
         row.status = record.status
         row.rejections = record.rejections

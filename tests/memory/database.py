@@ -42,6 +42,7 @@ class StateRow:
     rejections: int = 0
     rejected_hash: int | None = None
     external_id: str | None = None
+    given_up: str | None = None
     code: str | None = None
     standing: Standing | None = None
 

@@ -142,6 +142,17 @@ HISTORIES = {
             Night(then=(Twisted(Twist.COMES, 1), Twisted(Twist.CHANGES_KEY, 1))),
         ),
     ),
+    "a newcomer takes over, dies before it writes, leaves, and the other is back under another key": History(
+        "respond_io",
+        "taken over",
+        1,
+        (
+            Night(
+                ("link: committed", 1),
+                then=(Twisted(Twist.LEAVES, 2), Twisted(Twist.COMES, 1), Twisted(Twist.CHANGES_KEY, 1)),
+            ),
+        ),
+    ),
     "a create is lost, its contact leaves, is found and deleted, nobody writes that down, and it is back": History(
         "respond_io_v2",
         "deleted",

@@ -6,7 +6,12 @@ FROM syncengine.sync_lease WHERE account = $1 FOR SHARE
 -- name: load
 SELECT s.contact_id, s.status, s.source_hash, s.rejections, s.rejected_hash, s.external_id,
        k.match_field, k.match_key, k.fields, k.tags, k.found_tags, k.pending,
-       extract(epoch FROM clock_timestamp() - k.pending_at)::float8 AS pending_age
+       extract(epoch FROM clock_timestamp() - k.pending_at)::float8 AS pending_age,
+       CASE WHEN s.given_up IS NOT NULL AND NOT EXISTS (
+           SELECT FROM syncengine.sync_state AS o
+           JOIN syncengine.sync_destination AS d ON d.destination = o.destination AND d.account = $3
+           WHERE o.external_id = s.given_up AND o.status <> 'removed'
+       ) THEN s.given_up END AS given_up
 FROM syncengine.sync_state AS s
 LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
 WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[])
@@ -40,6 +45,7 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET
     external_id = excluded.external_id, source_hash = excluded.source_hash, status = excluded.status,
     rejections = excluded.rejections, rejected_hash = excluded.rejected_hash, code = excluded.code,
     standing = excluded.standing,
+    given_up = CASE WHEN excluded.external_id IS NULL THEN s.given_up END,
     synced_at = coalesce(excluded.synced_at, s.synced_at)
 
 -- name: record_known
@@ -102,7 +108,15 @@ WHERE s.external_id = ANY ($2::text[]) AND (s.destination, s.contact_id) <> ($3,
 ORDER BY s.destination, s.contact_id
 
 -- name: give_up
-UPDATE syncengine.sync_state SET external_id = NULL, standing = NULL WHERE destination = $1 AND contact_id = $2
+-- It may have it back for as long as nothing was written there about whoever took it over.
+UPDATE syncengine.sync_state SET external_id = NULL, given_up = external_id, standing = NULL
+WHERE destination = $1 AND contact_id = $2
+
+-- name: written_to
+-- What was written to these vendor contacts is their owners': whoever gave one of them up does not have it back.
+UPDATE syncengine.sync_state AS s SET given_up = NULL
+FROM syncengine.sync_destination AS d
+WHERE d.destination = s.destination AND d.account = $1 AND s.given_up = ANY ($2::text[])
 
 -- name: own
 -- Whoever becomes an owner asks for its match keys behind the owners who ask already: they are in step, and would not
@@ -119,7 +133,7 @@ WITH behind AS (
 INSERT INTO syncengine.sync_state (destination, contact_id, contact_number, status, external_id)
 VALUES ($1, $2, $3, 'pending', $4)
 ON CONFLICT (destination, contact_id) DO UPDATE SET
-    external_id = excluded.external_id, status = 'pending', source_hash = NULL, standing = NULL
+    external_id = excluded.external_id, given_up = NULL, status = 'pending', source_hash = NULL, standing = NULL
 
 -- name: held_under
 INSERT INTO syncengine.sync_known (destination, contact_id, match_field, match_key)
