@@ -123,7 +123,8 @@ class ContactSync:
         """Look up what has to be; None when the contact is ready to be planned."""
         # Who is not to be written to is looked for under what was sent only: its present keys are others' to ask for.
         desired = turn.job.desired if turn.job.takes_over else None
-        await self._take_back(turn)
+        if ending := await self._take_back(turn):
+            return ending
         look_up = settle.needs_look_up(desired, turn.known, self._capabilities, find_first=self._task.find_first)
         if look_up is None:
             return self._refusal(turn)
@@ -138,19 +139,23 @@ class ContactSync:
             turn.known = settle.absent(turn.known, self._capabilities)
         return ending or self._refusal(turn)
 
-    async def _take_back(self, turn: Turn) -> None:
+    async def _take_back(self, turn: Turn) -> Ending | None:
         """Have the vendor contact back that a newcomer took over and left without writing to it.
 
         It holds what was written about this contact, maybe under another key than the present one: no look-up finds
-        it, and a create would make a second one.
+        it, and a create would make a second one. As long as the newcomer is about to write, its turn comes first.
         """
-        given_up = turn.job.state.given_up
-        if given_up is None or turn.known.external_id is not None or not turn.job.takes_over:
-            return
-        read = partial(self._vendor.read, given_up)
-        remote = await self._retrier.run(read, turn.meter, repeatable=True)
-        if remote is not None:
-            await self._link(turn, remote)
+        state = turn.job.state
+        if turn.known.external_id is not None or not turn.job.takes_over:
+            return None
+        if state.taken_by is not None:
+            return replace(self._behind(turn, state.taken_by), postponed=turn.job.turn == 1)
+        if state.given_up is not None and self._capabilities.find_by:
+            read = partial(self._vendor.read, state.given_up)
+            remote = await self._retrier.run(read, turn.meter, repeatable=True)
+            if remote is not None:
+                return await self._link(turn, remote)
+        return None
 
     async def _look_up(self, turn: Turn, look_up: settle.LookUp) -> tuple[bool, Ending | None]:
         """Whether any key finds the contact, and how its turn ends where what is found cannot be its own."""
@@ -423,6 +428,11 @@ class ContactSync:
 
     def _unsettled(self, turn: Turn) -> Ending:
         return self._deferred(turn, "unsettled", VendorUnavailable(UNSETTLED, maybe_applied=True))
+
+    def _behind(self, turn: Turn, taker: str) -> Ending:
+        message = f"contact {taker} took its former vendor contact over and has to be written there first"
+        record = records.deferred(turn.job, turn.known, "key_still_held", message, requests=turn.meter.requests)
+        return Ending(record)
 
     def _held(self, turn: Turn, owner: str) -> Ending:
         message = f"its match key is still held at the vendor by contact {owner}, which has work to do first"

@@ -93,6 +93,8 @@ class ContactState:
     given_up: str | None = None
     """The vendor contact that a newcomer took over while this one was gone, if the newcomer never wrote to it and has
     left as well: it still holds what was written about this one."""
+    taken_by: str | None = None
+    """The newcomer, while it is about to write there: only then is it known whose vendor contact that is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,6 +204,7 @@ def _state(row: asyncpg.Record) -> ContactState:
         rejections=row["rejections"],
         rejected_hash=row["rejected_hash"],
         given_up=row["given_up"],
+        taken_by=row["taken_by"],
     )
 
 

@@ -298,7 +298,7 @@ async def test_an_owner_keeps_its_vendor_contact(stores: Stores) -> None:
 async def test_a_contact_that_left_gives_its_vendor_contact_and_its_tags_up(stores: Stores) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     assert await stores.contacts.link("7", "ext") == Link(tags=frozenset({"tag of 1"}), fields=frozenset({"name"}))
-    assert await _load(stores, "1") == ContactState("1", Known(), Status.REMOVED)
+    assert await _load(stores, "1") == ContactState("1", Known(), Status.REMOVED, taken_by="7")
     doubt = Pending(fields={"name": None}, remove_tags=frozenset({"tag of 1"}))
     assert await _load(stores, "7") == ContactState("7", Known("ext", pending=doubt))
     assert await stores.contacts.link("7", "ext") == Link(tags=frozenset({"tag of 1"}), fields=frozenset({"name"})), (
@@ -338,30 +338,31 @@ async def test_a_contact_that_left_keeps_its_vendor_contact_from_whoever_takes_n
     assert await stores.contacts.link("7", "of nobody", takes_over=False) == Link()
 
 
-async def _given_up(stores: Stores, contact_id: str) -> str | None:
+async def _given_up(stores: Stores, contact_id: str) -> tuple[str | None, str | None]:
     state = await _load(stores, contact_id)
     assert state is not None
-    return state.given_up
+    return state.given_up, state.taken_by
 
 
 @pytest.mark.asyncio
 async def test_what_was_given_up_may_be_had_back_until_somebody_else_is_written_there(stores: Stores) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     await stores.contacts.link("7", "ext")
-    assert await _given_up(stores, "1") is None, "7 has not left"
+    assert await _given_up(stores, "1") == (None, "7"), "7 has not left"
     untagged = replace(APPLIED, actions=(Action.REMOVE_TAGS,))
     gone = Record("7", Known("ext"), Status.REMOVED, None, outcome=untagged, removal=True)
     await stores.contacts.record(1, [gone])
-    assert await _given_up(stores, "1") == "ext"
+    assert await _given_up(stores, "1") == ("ext", None)
 
     assert await stores.contacts.link("1", "ext") == Link()
-    assert (await _given_up(stores, "1"), await _given_up(stores, "7")) == (None, None)
+    assert (await _given_up(stores, "1"), await _given_up(stores, "7")) == ((None, None), (None, "1"))
     await stores.contacts.record(1, [Record("1", Known("ext"), Status.REMOVED, None, removal=True)])
-    assert await _given_up(stores, "7") == "ext"
+    assert await _given_up(stores, "7") == ("ext", None)
     await stores.contacts.link("7", "ext")
     await stores.contacts.record(1, [Record("7", Known("ext"), Status.PENDING, None)])  # the first of its calls
+    assert await _given_up(stores, "1") == (None, None)
     await stores.contacts.record(1, [replace(gone, outcome=None)])
-    assert await _given_up(stores, "1") is None
+    assert await _given_up(stores, "1") == (None, None)
 
 
 @pytest.mark.asyncio

@@ -32,7 +32,8 @@ class Contacts:
                     source_hash=row.source_hash,
                     rejections=row.rejections,
                     rejected_hash=row.rejected_hash,
-                    given_up=self._to_have_back(database, row.given_up),
+                    given_up=None if self._taker(database, row.given_up) else row.given_up,
+                    taken_by=self._taken_by(database, row.given_up),
                 )
                 for contact_id, place in places.items()
                 if (row := database.states.get(place))
@@ -106,15 +107,23 @@ class Contacts:
                 link = Link(tags=doubt.remove_tags, fields=frozenset(doubt.fields))
         return link
 
-    def _to_have_back(self, database: Database, given_up: str | None) -> str | None:
-        """What was given up, unless somebody who has not left owns it."""
-        taken = any(
-            row.external_id == given_up
+    def _taker(self, database: Database, given_up: str | None) -> tuple[str, str] | None:
+        """Who owns what was given up and has not left."""
+        takers = (
+            place
+            for place, row in database.states.items()
+            if given_up is not None
+            and row.external_id == given_up
             and row.status is not Status.REMOVED
             and database.accounts.get(place[0]) == self._fence.account
-            for place, row in database.states.items()
         )
-        return None if taken else given_up
+        return next(takers, None)
+
+    def _taken_by(self, database: Database, given_up: str | None) -> str | None:
+        taker = self._taker(database, given_up)
+        if taker is None or taker[0] != self._destination or database.states[taker].status is not Status.PENDING:
+            return None
+        return taker[1]
 
     def _written_to(self, database: Database, external_id: str) -> None:
         for place, row in database.states.items():

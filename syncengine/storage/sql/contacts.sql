@@ -7,13 +7,17 @@ FROM syncengine.sync_lease WHERE account = $1 FOR SHARE
 SELECT s.contact_id, s.status, s.source_hash, s.rejections, s.rejected_hash, s.external_id,
        k.match_field, k.match_key, k.fields, k.tags, k.found_tags, k.pending,
        extract(epoch FROM clock_timestamp() - k.pending_at)::float8 AS pending_age,
-       CASE WHEN s.given_up IS NOT NULL AND NOT EXISTS (
-           SELECT FROM syncengine.sync_state AS o
-           JOIN syncengine.sync_destination AS d ON d.destination = o.destination AND d.account = $3
-           WHERE o.external_id = s.given_up AND o.status <> 'removed'
-       ) THEN s.given_up END AS given_up
+       CASE WHEN taker.contact_id IS NULL THEN s.given_up END AS given_up,
+       CASE WHEN taker.destination = s.destination AND taker.status = 'pending' THEN taker.contact_id END AS taken_by
 FROM syncengine.sync_state AS s
 LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
+LEFT JOIN LATERAL (
+    SELECT o.destination, o.contact_id, o.status
+    FROM syncengine.sync_state AS o
+    JOIN syncengine.sync_destination AS d ON d.destination = o.destination AND d.account = $3
+    WHERE s.given_up IS NOT NULL AND o.external_id = s.given_up AND o.status <> 'removed'
+    LIMIT 1
+) AS taker ON true
 WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[])
 
 -- name: intend_state
