@@ -32,6 +32,7 @@ def named(
 ) -> list[Subject]:
     """The subjects of these ids, and of all lines of lists of ids, phones and addresses; empty lines are passed over.
 
+    Whoever is named more than once comes more than once.
     A number without a country code is read as one of each of the regions, and refused where destinations are
     ``unread``, since theirs are not known. Raises ConfigError that names every line
     which is not surely read, never what stands in it: then nothing of the list is taken.
@@ -67,10 +68,11 @@ def _read(
 
 
 async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressReport:
-    """From now on nothing is sent about these, at any destination."""
+    """From now on nothing is sent about these, at any destination; named twice is named once."""
+    each = tuple(dict.fromkeys(subjects))
     async with opened(config, ()) as databases:
-        new = await consent.suppress(databases.state, subjects)
-    return SuppressReport("suppressed", len(set(subjects)), new)
+        new = await consent.suppress(databases.state, each)
+    return SuppressReport("suppressed", len(each), new)
 
 
 async def lift(config: Config, subjects: Sequence[Subject]) -> SuppressReport:

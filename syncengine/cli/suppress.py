@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -19,6 +21,14 @@ from syncengine.model.erasure import Suppressions
 
 _File: TypeAlias = Annotated[Path, Parameter(allow_leading_hyphen=True)]
 """A file's path, or "-" for standard input."""
+_LINE_END = re.compile("\r\n|\r|\n")
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+"""Byte order marks, the longer ones first: one of them begins with a shorter one."""
 
 
 def suppress(
@@ -67,9 +77,15 @@ def suppress(
         known = "was not suppressed" if lift else "was suppressed already"
         rest = f"; of the others each {known}" if report.changed < report.named else ""
         out.print(f"{report.action}: {report.changed} of {report.named}{rest}")
-        if report.named > people:
-            out.print(f"{people} lines and ids mean {report.named}, since some can be read in several ways.")
+        if reasons := _unlike(people, len(subjects), report.named):
+            out.print(f"{people} lines and ids mean {report.named}, since {' and '.join(reasons)}.")
     return 0
+
+
+def _unlike(people: int, read: int, named: int) -> list[str]:
+    """Why there are not as many named as there are lines and ids."""
+    reasons = ["some can be read in several ways"] if read > people else []
+    return [*reasons, "some name whom others name"] if read > named else reasons
 
 
 def _list(config: Config, *, json: bool) -> int:
@@ -96,9 +112,25 @@ def _lines(path: Path | None) -> tuple[str, ...]:
     if path is None:
         return ()
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
+        raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        text = _decoded(raw)
     except OSError as error:
         raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}")]) from None
+    except UnicodeError as error:
+        why = f"cannot be read: {error}; save it as text in UTF-8"
+        raise ConfigError([Problem(str(path), why)]) from None
+    return tuple(_LINE_END.split(text.removeprefix("\ufeff")))
+
+
+def _decoded(raw: bytes) -> str:
+    """A file's text. Raises UnicodeError that says what the file is."""
+    encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), None)
+    if encoding is None and raw.count(0) * 4 >= len(raw) > 0:
+        raise UnicodeError("it looks like UTF-16 without a byte order mark")
+    try:
+        return raw.decode(encoding or "utf-8")
     except UnicodeDecodeError:
-        raise ConfigError([Problem(str(path), "cannot be read: it is not UTF-8")]) from None
-    return tuple(text.removeprefix("\ufeff").split("\n"))
+        if encoding:
+            raise UnicodeError(f"it begins as {encoding} and does not go on so") from None
+        why = "it is neither UTF-8 nor UTF-16 with a byte order mark"
+        raise UnicodeError(why) from None

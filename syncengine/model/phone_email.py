@@ -445,6 +445,8 @@ def read_email(value: Json) -> str | None:
         return None
     if not _ADDRESS.fullmatch(text) or "@." in text or ".." in text.partition("@")[2]:
         raise NotReadError(_NOT_ONE_ADDRESS)
+    if not all(map(_is_named, text.split("@"))):
+        raise NotReadError(f"{_NOT_ONE_ADDRESS}: it has a placeholder")
     return text.replace("。", ".").lower()
 
 
@@ -460,6 +462,11 @@ def _without_name(text: str) -> str:
     if "@" in name and name.lower() != address.lower():
         raise NotReadError(_NOT_ONE_ADDRESS)
     return address
+
+
+def _is_named(part: str) -> bool:
+    """Whether half of an address is somebody's: ``*``, ``%`` and ``...`` are everybody's."""
+    return "*" not in part and any(map(str.isalnum, part))
 
 
 def emails_within(text: str) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +282,67 @@ async def test_a_list_of_contact_ids_is_read_as_it_looks(database: str, tmp_path
         assert "4 lines and ids mean 7, since some can be read in several ways." in said
         assert (await here.run(NAME)).contacts["suppressed"] == 4
         assert here.held(NAME).keys() == {5}
+
+
+@pytest.mark.asyncio
+async def test_who_is_named_twice_is_suppressed_once(database: str, tmp_path: Path) -> None:
+    fields = {**RESPOND_IO["fields"], "phone": {"from": "phone", "as": "e164", "region": "DE"}}
+    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}) as here:
+        phones, emails, ids = tmp_path / "phones", tmp_path / "emails", tmp_path / "ids"
+        phones.write_text("+491511000001\n0151 1000001\n+491511000001\n", encoding="utf-8")
+        emails.write_text("D1@x.de\nd1@x.de\nd2@x.de\n", encoding="utf-8")
+        ids.write_text("7\n7\n", encoding="utf-8")
+        files = ("--phones", str(phones), "--emails", str(emails), "--contacts", str(ids))
+        command = ("suppress", *files, "--contact", "zz", "--contact", "zz", "--contact", "7")
+        code, said = await here.command(*command)
+        assert (code, said.splitlines()) == (
+            0,
+            ["suppressed: 5 of 5", "11 lines and ids mean 5, since some name whom others name."],
+        )
+        code, said = await here.command(*command)
+        assert (code, said.splitlines()[0]) == (0, "suppressed: 0 of 5; of the others each was suppressed already")
+        code, said = await here.command(*command, "--lift")
+        assert (code, said.splitlines()[0]) == (0, "lifted: 5 of 5")
+        assert await app.suppressions(here.config) == []
+
+
+ENCODINGS = {
+    "utf-8": b"",
+    "utf-8-sig": b"",
+    "utf-16": b"",
+    "utf-16-le": codecs.BOM_UTF16_LE,
+    "utf-16-be": codecs.BOM_UTF16_BE,
+    "utf-32": b"",
+}
+"""With the byte order mark that Python does not write by itself."""
+
+
+@pytest.mark.asyncio
+async def test_a_list_is_read_in_the_encodings_of_spreadsheets(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
+        emails = tmp_path / "emails"
+        for number, (encoding, mark) in enumerate(ENCODINGS.items()):
+            text = f"r\u00e9n\u00e9{number}@x.de\r\nann{number}@x.de\r\n"
+            emails.write_bytes(mark + text.encode(encoding))
+            assert await here.command("suppress", "--emails", str(emails)) == (0, "suppressed: 2 of 2\n"), encoding
+        for raw, why in (
+            (
+                "ann@x.de\r\n".encode("utf-16-le"),
+                "looks like UTF-16 without a byte order mark; save it as text in UTF-8",
+            ),
+            ("r\u00e9n\u00e9@x.de\r\n".encode("utf-16-be"), "looks like UTF-16 without"),
+            ("r\u00e9n\u00e9@x.de\n".encode("cp1252"), "neither UTF-8 nor UTF-16 with a byte order mark; save it"),
+            (codecs.BOM_UTF16_LE + b"a\x00n", "begins as UTF-16 and does not go on so; save it"),
+        ):
+            emails.write_bytes(raw)
+            code, said = await here.command("suppress", "--emails", str(emails))
+            assert code == 2
+            assert why in " ".join(said.split())
+        emails.write_text("ann@x.de\n*@nein.de\n@nein.de\n", encoding="utf-8")
+        code, said = await here.command("suppress", "--emails", str(emails))
+        assert (code, said.count("is not one e-mail address")) == (2, 2)
+        assert "--emails, line 2" in said
+        assert "--emails, line 3" in said
 
 
 @pytest.mark.asyncio

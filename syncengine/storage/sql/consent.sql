@@ -15,8 +15,9 @@ JOIN syncengine.sync_suppression AS s
 ORDER BY s.kind, s.reason
 
 -- name: suppress
+-- One row is written once in a statement, so each subject comes once.
 INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason)
-SELECT sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(subject, 'UTF8')), split_part(subject, ':', 1), $2
+SELECT DISTINCT sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(subject, 'UTF8')), split_part(subject, ':', 1), $2
 FROM unnest($1::text[]) AS t (subject)
 ORDER BY 1
 ON CONFLICT (subject_hash) DO UPDATE SET reason = excluded.reason
