@@ -27,13 +27,18 @@ class Judge:
         self._rows = Rows()
         self._held: list[tuple[int, Ending]] = []
         self._outage = Outage()
+        self._is_down = False
+        self._evaded: set[int | None] = set()
+        """The statuses of answers that judged nobody."""
 
     def note(self, batch: int, ending: Ending) -> None:
         """Take in how a contact ended, and pass its record on when it may be believed."""
         record = ending.record
         outcome = record.outcome or ContactOutcome(OutcomeKind.DEFERRED)
         if ending.unreachable:
+            self._evaded.add(outcome.http_status)
             if self._outage.add(outcome.http_status):
+                self._is_down = True
                 self._stop(_down(record, self._outage))
         elif ending.refused or outcome.actions:
             self._outage.end()
@@ -49,10 +54,22 @@ class Judge:
         self._emit(batch, record)
 
     def release(self) -> None:
-        """The run is over: believe the refusals held back, unless nobody was accepted in all of it."""
+        """The run is over: believe the refusals held back, unless they say nothing about the contacts.
+
+        They do not where nobody was accepted in all of the run, where the vendor was down in the end, and where the
+        vendor answered others alike without judging them, as it does when a key has lost its rights.
+        """
         if self._held and self._rows.end():
             self._acquit()
+        self._held = [
+            (batch, replace(ending, record=_acquitted(ending.record)) if self._is_no_word_about(ending) else ending)
+            for batch, ending in self._held
+        ]
         self._emit_held()
+
+    def _is_no_word_about(self, ending: Ending) -> bool:
+        status = ending.record.outcome.http_status if ending.record.outcome else None
+        return self._is_down or (not self._rows.accepted and status is not None and status in self._evaded)
 
     def _believe(self, answered: int) -> None:
         """Somebody was accepted: the refusals that the vendor answered with before are the contacts' own.

@@ -23,7 +23,8 @@ _LOOK_AT = {
     Trouble.SILENCE: "is the vendor down, settings.base_url wrong, or this machine cut off",
     Trouble.ERROR: "does the vendor tell of an outage",
     Trouble.UNREADABLE: "does something between here and the API answer in its place, such as a proxy or a login page",
-    Trouble.EVASION: "does the vendor know the fields of match_on, and are their values such as it can have",
+    Trouble.EVASION: "may the key in settings still read contacts, does the vendor know the fields of match_on, and "
+    "are their values such as it can have",
 }
 
 

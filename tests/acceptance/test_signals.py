@@ -14,7 +14,10 @@ from tests.people import BOTH, RESPOND_IO, People, people
 
 _ALL = range(1, 31)
 _BEFORE = 6
-_WAITS = "(SELECT pg_advisory_xact_lock_shared(7))::text = ''"
+_WAITS = """
+CREATE FUNCTION crm.waits() RETURNS boolean LANGUAGE sql AS $$
+    SELECT (SELECT pg_advisory_xact_lock_shared(7))::text = ''
+$$"""
 """A condition of the source that stands still while somebody holds the lock."""
 _DESTINATION = {**RESPOND_IO, "find_first": False, "in_flight": 2}
 
@@ -125,8 +128,10 @@ async def test_a_signal_when_all_is_done_changes_nothing(database: str, tmp_path
 async def test_a_signal_before_the_first_request_does_not_wait_for_the_source(
     database: str, tmp_path: Path, vendors: tuple[str, ...]
 ) -> None:
-    async with people(database, tmp_path, {vendor: {**BOTH[vendor], "where": _WAITS} for vendor in vendors}) as here:
+    destinations = {vendor: {**BOTH[vendor], "where": "crm.waits()"} for vendor in vendors}
+    async with people(database, tmp_path, destinations) as here:
         await here.add(_ALL)
+        await here.source.execute(_WAITS)
         await here.source.execute("SELECT pg_advisory_lock(7)")
         command = here.start("run")
         waiting = "SELECT count(*) = $1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"

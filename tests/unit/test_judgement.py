@@ -219,6 +219,29 @@ def test_a_row_in_mid_run_halts_and_acquits_those_in_it_and_those_under_way() ->
     assert "The last (contact 22): said of 22" in watched.why
 
 
+def test_refusals_of_a_run_that_ends_in_an_outage_are_held_against_nobody() -> None:
+    watched = Watched()
+    watched.accept(1)
+    watched.refuse(range(2, 7))
+    for number in range(50, 50 + TRIPS_AFTER):
+        watched.fail(number, 500)
+    watched.judge.release()
+    assert "the vendor judged none of 10 contacts in a row" in watched.why
+    assert {watched.out[str(number)] for number in range(2, 7)} == {("deferred", 0)}
+
+
+@pytest.mark.parametrize(("status", "ends"), [(403, ("deferred", 0)), (500, ("rejected", 1))])
+def test_refusals_that_others_got_as_well_without_being_judged_are_held_against_nobody(
+    status: int, ends: tuple[str, int]
+) -> None:
+    watched = Watched()
+    watched.refuse([1, 2])  # with status 403
+    watched.fail(3, status)
+    watched.judge.release()
+    assert not watched.stopped
+    assert {watched.out["1"], watched.out["2"]} == {ends}
+
+
 def test_that_the_first_are_all_refused_blames_the_mapping() -> None:
     watched = Watched()
     watched.refuse(range(1, IN_A_ROW + 1))
