@@ -46,10 +46,17 @@ _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 _DECIMAL = re.compile(r"\+?(?:\d+\.\d{1,2}|\d+\.0+|\d\.\d+)")
 """What a spreadsheet or a float column makes of a number; ``0171.1000006`` is a phone."""
 _DAY = re.compile(r"\d{4}-\d\d-\d\d|(?:0?[1-9]|[12]\d|3[01])([./])(?:0?[1-9]|1[0-2])\1(?:19|20)\d\d")
-_PUNCTUATED = re.compile(r"[0-9 ().\-/]+")
+_PUNCTUATED = re.compile(r" ?\(? ?[0-9](?:[0-9 ().\-/]*[0-9)])?")
+"""Begins with a digit: what a minus stands before is a negative number."""
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 """A number as ``read_phone`` returns it."""
 _FEWEST_DIGITS = 7
+_MOST_DIGITS = 15
+"""Of a number with its country code (E.164)."""
+_FEWEST_ABROAD = 10
+"""Digits of a number whose country code has no + before it."""
+_FEWEST_MOBILE = 9
+"""Digits of a mobile that has no zero before it, where landlines have any length."""
 _LONGEST = 200
 """Characters of a number with all that people write around it."""
 _NOT_ONE = "is not one phone number"
@@ -299,42 +306,84 @@ def _without_trunk_zero(written: _Written) -> PhoneNumber | None:
 
 
 def _of_region(digits: str, region: str) -> PhoneNumber | None:
-    """The number that a person in the region means by these digits."""
+    """The number that a person in the region means by these digits.
+
+    Raises NotReadError where they may be a local number, without its area code.
+    """
     national = _parsed(digits, region)
-    if national is None or national.country_code_source == CountryCodeSource.FROM_NUMBER_WITH_IDD:
+    if national is None or digits.startswith("0"):
         return national
+    if national.country_code_source == CountryCodeSource.FROM_NUMBER_WITH_IDD:
+        return national
+    abroad = _abroad(digits)
+    if abroad is not None and (_same(abroad, national) or not _is_possible(national)):
+        return abroad
+    if _is_full(national, region):
+        return national if abroad is None else _chosen(national, abroad)
+    if not _is_possible(national):
+        return national
+    if abroad is None:
+        raise NotReadError(f"is no phone number of region {region} in full: {_WRITE_IT_OUT}")
     own = phonenumbers.country_code_for_region(region)
-    has_trunk_prefix = _trunk_prefix(own) == "0"
-    if digits.startswith("0"):
-        return national
-    abroad = _international(digits)
-    if abroad is None or not _is_possible(abroad) or _same(abroad, national):
-        # Where national numbers begin with a zero, one without it may be a local one.
-        if has_trunk_prefix and not phonenumbers.is_valid_number(national):
-            raise NotReadError(f"is no phone number of region {region} in full")
-        return national
-    return _chosen(national, abroad, own)
+    is_mobile = phonenumbers.number_type(abroad) in _MOBILE
+    is_alone = not phonenumbers.is_valid_number(national)
+    if abroad.country_code == own and (is_mobile or is_alone):
+        return abroad
+    raise AmbiguousError
 
 
-def _chosen(national: PhoneNumber, abroad: PhoneNumber, own: int) -> PhoneNumber:
+def _chosen(national: PhoneNumber, abroad: PhoneNumber) -> PhoneNumber:
     """Which of two readings is meant by digits without + or zero.
 
     Raises AmbiguousError where nobody can tell.
     """
-    if not _is_possible(national):
-        return abroad
     if phonenumbers.number_type(national) in _MOBILE:
         return national
-    # A landline by one reading: the other one is likelier where it is a mobile, or the
-    # only one that is valid.
-    is_mobile = phonenumbers.number_type(abroad) in _MOBILE
-    is_alone = not phonenumbers.is_valid_number(national)
-    likelier = phonenumbers.is_valid_number(abroad) and (is_mobile or is_alone)
-    if abroad.country_code != own and not likelier:
+    # A landline by one reading: the other one is likelier where it is a mobile.
+    if phonenumbers.number_type(abroad) not in _MOBILE:
         return national
-    if abroad.country_code == own and likelier:
-        return abroad
     raise AmbiguousError
+
+
+def _abroad(digits: str) -> PhoneNumber | None:
+    """The number of the country whose code the digits begin with.
+
+    None where they may as well be a local number: those have nine digits at most.
+    """
+    number = _international(digits) if len(digits) >= _FEWEST_ABROAD else None
+    if number is None or not _is_possible(number):
+        return None
+    return number if phonenumbers.is_valid_number(number) else None
+
+
+def _is_full(number: PhoneNumber, region: str) -> bool:
+    """Whether digits without a zero are the region's number with its area code.
+
+    Local numbers may look like other people's full ones where landlines have any length.
+    """
+    trunk = _trunk_prefix(phonenumbers.country_code_for_region(region))
+    if not _is_possible(number):
+        return False
+    one_length = _has_one_length(region)
+    if trunk != "0" and one_length:
+        return True
+    if not phonenumbers.is_valid_number(number):
+        return False
+    if trunk != "0" or one_length:
+        return True
+    is_mobile = phonenumbers.number_type(number) in _MOBILE
+    national = phonenumbers.national_significant_number(number)
+    return is_mobile and len(national) >= _FEWEST_MOBILE
+
+
+def _has_one_length(region: str) -> bool:
+    """Whether all landlines of a region have the same number of digits."""
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    if metadata is None or metadata.fixed_line is None:
+        return False
+    fixed = metadata.fixed_line.possible_length
+    every = metadata.general_desc.possible_length if metadata.general_desc else ()
+    return len(fixed or every) == 1
 
 
 def has_country_code(value: Json) -> bool:
@@ -356,8 +405,7 @@ def _is_sure(digits: str, region: str) -> bool:
 
 def _refuse_unlikely(digits: str, regions: tuple[str, ...]) -> None:
     """Refuse digits that are no number of the country whose code they begin with."""
-    number = None if digits.startswith("0") else _international(digits)
-    if number is not None and phonenumbers.is_valid_number(number):
+    if not digits.startswith("0") and _abroad(digits) is not None:
         return
     if regions:
         raise NotReadError(f"is no phone number in full: {_WRITE_IT_OUT}")
@@ -384,7 +432,9 @@ def _parsed(text: str, region: str | None) -> PhoneNumber | None:
 
 
 def _is_possible(number: PhoneNumber) -> bool:
-    """Local numbers, without their area code, are not."""
+    """Local numbers, without their area code, are not, nor is what E.164 does not hold."""
+    if len(_e164_digits(number)) > _MOST_DIGITS:
+        return False
     return phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
 
 

@@ -152,8 +152,87 @@ def test_what_is_not_surely_one_number_is_refused_without_repeating_it(written: 
     assert not any(part in str(told.value) for part in ("171", "761", "123456"))
 
 
-@pytest.mark.parametrize(("written", "region"), [("2254965", "US"), ("79460958", "GB"), ("1234567", "CA")])
-def test_a_local_number_is_not_made_international(written: str, region: str) -> None:
+LOCAL = [
+    ("2254965", "US"),
+    ("79460958", "GB"),
+    ("1234567", "CA"),
+    ("2345615", "DE"),
+    ("30123456", "DE"),
+    ("4567890", "DE"),
+    ("98765432", "DE"),
+    ("2220030", "DE"),
+    ("5550199", "DE"),
+    ("176 11100", "DE"),
+    ("301234567", "DE"),
+    ("8912345678", "DE"),
+    (2345615, "DE"),
+    ("5550199", "US"),
+    ("98765432", "FR"),
+    ("6641234", "AT"),
+    ("3456789", "IT"),
+]
+"""Or they may be: the last ones of DE are landlines whose zero is lost, or local numbers with an extension."""
+
+
+@pytest.mark.parametrize(("written", "region"), LOCAL)
+def test_a_local_number_is_not_made_international(written: object, region: str) -> None:
+    with pytest.raises(NotReadError):
+        read_phone(written, region)
+    with pytest.raises(NotReadError):
+        surely_named(written, [region])
+
+
+@pytest.mark.parametrize(
+    ("written", "region", "number"),
+    [
+        (1761110001, "DE", "+491761110001"),
+        (6641234567, "AT", "+436641234567"),
+        (401234567, "FI", "+358401234567"),
+        (145678901, "FR", "+33145678901"),
+        (1123456789, "BR", "+551123456789"),
+        (12345678, "NO", "+4712345678"),
+        (9161234567, "RU", "+79161234567"),
+    ],
+)
+def test_a_zero_that_a_whole_number_lost_is_no_doubt(written: int, region: str, number: str) -> None:
+    """A mobile, or a landline of a country whose landlines all have one length."""
+    assert read_phone(written, region) == number
+    assert surely_named(written, [region]) >= {number[1:]}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        -491761234504,
+        -1767770011,
+        "-491767770010",
+        "-1767770011",
+        "-01767770011",
+        "\u2212491767770010",
+        "\u2013491767770010",
+        "--01767770011",
+        "/0176 7770011",
+        ".01767770011",
+        ")0176 7770011",
+        "+-491767770010",
+        "Tel. -01767770011",
+        "491767770010-",
+        "0176 7770011/",
+    ],
+)
+@pytest.mark.parametrize("region", ["DE", None])
+def test_what_stands_behind_a_minus_is_no_phone(written: object, region: str | None) -> None:
+    with pytest.raises(NotReadError, match="is not one phone number"):
+        read_phone(written, region)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["+49171234563456789", "0049171234563456789", "+4917123456345678", "+1202225496512", "+12022254", "+331234567890"],
+)
+@pytest.mark.parametrize("region", ["DE", None])
+def test_a_number_has_fifteen_digits_at_most_and_those_of_its_country(written: str, region: str | None) -> None:
+    assert phone_readings(written, ["DE"]) == frozenset()
     with pytest.raises(NotReadError):
         read_phone(written, region)
 
