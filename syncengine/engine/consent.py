@@ -16,6 +16,8 @@ from syncengine.ports import Allowed, ContactStore, SourceReader
 
 OPTED_OUT = "opted_out"
 """The reason where the source's own column says so."""
+LEFT_SOURCE = "left_source"
+"""The reason where the source selects its row no more: what the column says now, nobody can tell."""
 
 
 def subjects_of(job: Job, naming: Naming) -> tuple[Subject, ...]:
@@ -68,13 +70,19 @@ class Consent:
             question.answer.set_result(reasons.get(question.contact_id))
 
     async def _reasons(self, questions: Sequence[_Question]) -> Mapping[str, str]:
-        opted_out: Mapping[str, str] = {}
-        if self._mapping.opted_out is not None:
-            rows = await self._source.load([each.contact_id for each in questions if each.wanted])
-            opted_out = {row.contact_id: OPTED_OUT for row in rows if has_opted_out(row, self._mapping)}
+        by_source = await self._by_source([each.contact_id for each in questions if each.wanted])
         # The suppressions have the last word, however slow the source is.
         suppressed = await self._store.suppressed({each.contact_id: each.named for each in questions})
-        return {**suppressed, **opted_out}
+        return {**suppressed, **by_source}
+
+    async def _by_source(self, wanted: Sequence[str]) -> Mapping[str, str]:
+        """Who has opted out, or has left: an unsubscription may end both in one change."""
+        if self._mapping.opted_out is None:
+            return {}
+        rows = await self._source.load(wanted)
+        opted_out = {row.contact_id: OPTED_OUT for row in rows if has_opted_out(row, self._mapping)}
+        left = dict.fromkeys({*wanted} - {row.contact_id for row in rows}, LEFT_SOURCE)
+        return {**left, **opted_out}
 
 
 class _Question:

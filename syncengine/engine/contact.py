@@ -23,7 +23,7 @@ from syncengine.engine.conclusions import (
     repeatable,
     visible,
 )
-from syncengine.engine.consent import OPTED_OUT, Consent
+from syncengine.engine.consent import LEFT_SOURCE, OPTED_OUT, Consent
 from syncengine.engine.exchange import Meter
 from syncengine.engine.given_ids import GivenIds
 from syncengine.engine.recorder import Recorder
@@ -414,6 +414,8 @@ class ContactSync:
 
     def _suppressed(self, turn: Turn, reason: str) -> Ending:
         job = turn.job
+        if reason == LEFT_SOURCE:
+            return Ending(records.left(job, turn.known, turn.actions, turn.meter.requests))
         record = records.suppressed(
             job.state,
             turn.known,

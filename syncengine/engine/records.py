@@ -94,6 +94,13 @@ def suppressed(
     )
 
 
+def left(job: Job, known: Known, actions: tuple[Action, ...], requests: int) -> Record:
+    """Nothing more is sent about a contact that left in mid-run: the next run deals with it as with all who left."""
+    message = "nothing is sent about it: the source does not select its row any more, and the next run deals with that"
+    outcome = ContactOutcome(OutcomeKind.SUPPRESSED, actions, requests, "left_source", message)
+    return replace(step(job, known, known.pending), outcome=outcome)
+
+
 def rejected(
     state: ContactState,
     known: Known,

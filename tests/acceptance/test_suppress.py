@@ -6,6 +6,7 @@ import codecs
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from syncengine import app
@@ -132,6 +133,85 @@ async def test_a_column_is_asked_once_more_before_each_request(database: str, tm
         here.sandbox.holds(NAME).release()
         assert await command.ended() == 0, command.said()
         assert here.sandbox.contacts(NAME) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("change", ["opted out and not selected any more", "deleted"])
+async def test_who_leaves_the_source_in_mid_run_is_not_sent_where_a_column_says_who_opted_out(
+    database: str, tmp_path: Path, change: str
+) -> None:
+    """One change of the row may set the column and end ``where``: the column cannot be read any more."""
+    destination = {**RESPOND_IO, "opted_out": "gone", "where": "opted_in", "on_removed": "untag"}
+    async with people(database, tmp_path, {NAME: destination}) as here:
+        await here.source.execute("ALTER TABLE crm.people ADD COLUMN gone boolean")
+        await here.add([1, 2])
+        here.fail(NAME, Rule(Kind.HOLD_AFTER_COMMIT, method="GET", times=1))
+        command = here.start("run", "--json", "--contact", "1")
+        await here.sandbox.holds(NAME).wait_for(1)
+        if change == "deleted":
+            await here.remove([1])
+        else:
+            await here.source.execute("UPDATE crm.people SET gone = true, opted_in = false WHERE id = 1")
+        here.sandbox.holds(NAME).release()
+        assert await command.ended() == 0, command.said()
+        assert here.sandbox.contacts(NAME) == []
+        codes = await here.source.fetch("SELECT outcome, code FROM syncengine.sync_outcome")
+        assert [tuple(row) for row in codes] == [("suppressed", "left_source")]
+        assert (await here.states(NAME))[1]["status"] == "pending", "the next run has to look at it"
+        report = await here.run(NAME)
+        assert (report.exit_code, report.contacts["applied"]) == (0, 1)
+        assert here.held(NAME).keys() == {2}
+        assert (await here.run(NAME)).contacts["changed"] == 0, "nobody is put off for ever"
+
+
+@pytest.mark.asyncio
+async def test_who_leaves_once_it_was_created_is_removed_by_the_next_run(database: str, tmp_path: Path) -> None:
+    destination = {**RESPOND_IO, "opted_out": "gone", "on_removed": "untag"}
+    async with people(database, tmp_path, {NAME: destination}) as here:
+        await here.source.execute("ALTER TABLE crm.people ADD COLUMN gone boolean")
+        await here.add([1, 2], tags=[f"t{number}" for number in range(15)])
+        here.fail(NAME, Rule(Kind.HOLD_AFTER_COMMIT, method="POST", after=1, times=1))
+        command = here.start("run", "--json", "--contact", "1")
+        await here.sandbox.holds(NAME).wait_for(1)
+        await here.remove([1])
+        here.sandbox.holds(NAME).release()
+        assert await command.ended() == 0, command.said()
+        external_id = here.held(NAME)[1]["id"]
+        assert (await here.states(NAME))[1]["external_id"] == external_id, "who was created is known by its id"
+        assert len(here.held(NAME)[1]["tags"]) == 10
+        report = await here.run(NAME, accept=frozenset({"creates"}))
+        assert (report.exit_code, report.contacts["applied"]) == (0, 2)
+        assert (here.held(NAME)[1]["tags"], len(here.held(NAME)[2]["tags"])) == ([], 15)
+        assert (await here.run(NAME)).contacts["changed"] == 0
+
+
+@pytest.mark.asyncio
+async def test_a_lost_create_of_who_left_in_mid_run_stays_noted(database: str, tmp_path: Path) -> None:
+    destination = {**RESPOND_IO, "opted_out": "gone", "on_removed": "untag", "in_flight": 1}
+    async with people(database, tmp_path, {NAME: destination}) as here:
+        await here.source.execute("ALTER TABLE crm.people ADD COLUMN gone boolean")
+        await here.add([2], tags=["vip"])
+        here.fail(
+            NAME, Rule(Kind.RESET, method="POST", when="after", times=1), Rule(Kind.ERROR_HTML, method="GET", after=1)
+        )
+        await here.run(NAME)
+        assert here.held(NAME).keys() == {2}
+        here.heal(NAME)
+        await here.add([1])
+        here.fail(NAME, Rule(Kind.HOLD_AFTER_COMMIT, method="GET", times=1))
+        command = here.start("run", "--json")
+        await here.sandbox.holds(NAME).wait_for(1)
+        await here.remove([2])
+        requests = here.requests(NAME)
+        here.sandbox.holds(NAME).release()
+        assert await command.ended() == 0, command.said()
+        assert here.requests(NAME) == requests + 1, "the create of the other contact"
+        pending = await here.source.fetchval("SELECT pending FROM syncengine.sync_known WHERE contact_id = '2'")
+        assert orjson.loads(pending)["creates"] is True
+        report = await here.run(NAME, accept=frozenset({"creates"}))
+        assert report.exit_code == 0, report
+        assert here.held(NAME)[2]["tags"] == [], "it was found, and untagged as one that left"
+        assert (await here.run(NAME)).contacts["changed"] == 0
 
 
 @pytest.mark.asyncio

@@ -99,6 +99,8 @@ class World:
         """Contact to the loop's time since when nothing may be sent about it."""
         self.opted_out: dict[str, float] = {}
         """The same where the contact's own row says so."""
+        self.left: dict[str, float] = {}
+        """Contact to the loop's time since when no source has its row."""
         self.asked: dict[int, set[str]] = {}
         """The contacts that ever asked for a match key."""
         self.in_doubt: set[str] = set()
@@ -224,6 +226,8 @@ class World:
     def ask_anew(self) -> None:
         """The sources were changed: whoever opts out in them is to be let alone from now on."""
         since = max(asyncio.get_running_loop().time(), self.still_until)
+        gone = set().union(*self.asked.values()) - self.wishes.keys()
+        self.left = {contact_id: self.left.get(contact_id, since) for contact_id in sorted(gone)}
         now = {contact_id for contact_id, wish in self.wishes.items() if wish.opted_out}
         self.opted_out = {contact_id: self.opted_out.get(contact_id, since) for contact_id in sorted(now)}
         for contact_id, wish in self.wishes.items():
@@ -252,12 +256,13 @@ class World:
 
     def _sends(self, epoch: int, allowed: Allowed | None) -> None:
         """A process that took the account in this epoch lets a request out."""
-        contact_id = allowed.args[0] if isinstance(allowed, partial) else ""
+        contact_id, _, wanted = allowed.args if isinstance(allowed, partial) else ("", (), False)
         now = asyncio.get_running_loop().time()
         said = {
             "was suppressed": self.suppressed.get(contact_id, inf),
             # Behind the row the suppressions are read, and then the database may stand still.
             "opted out": max(self.opted_out.get(contact_id, inf), self.still_until),
+            "left": max(self.left.get(contact_id, inf) if wanted else inf, self.still_until),
         }
         for what, at in said.items():
             if now - at > _ANSWERING:
