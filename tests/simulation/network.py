@@ -99,6 +99,7 @@ class Network:
         weather: Weather,
         capabilities: Capabilities,
         refuses: Callable[[Request], bool],
+        misdirected: Counter[str],
     ) -> None:
         self.fates: Counter[Fate] = Counter()
         """What happened to requests."""
@@ -107,6 +108,7 @@ class Network:
         self._random = random
         self._weather = weather
         self._refuses = refuses
+        self._misdirected = misdirected
         self._settles_within = capabilities.settles_within
         self._repeatable = capabilities.create is None or capabilities.create.repeatable
         self._flying: set[_Flight] = set()
@@ -201,6 +203,7 @@ class Network:
         addressed = next((each for each in ids if each in unquote(request.path)), None)
         if addressed is None:
             return response
+        self._misdirected[addressed] += 1
         other = self._random.choice([each for each in (*ids, addressed[::-1]) if each != addressed])
         return replace(response, body=response.body.replace(addressed.encode(), other.encode()))
 

@@ -32,6 +32,8 @@ def _own(world: World, contact_id: str) -> str:
     """The reason that lies in the contact itself."""
     if contact_id in world.silent:
         return "nothing may be sent about it"
+    if world.misdirected[world.external_ids().get(contact_id) or ""]:
+        return "the vendor answered for another contact where it was asked about this one"
     return {
         None: "",
         Flaw.VALUE: "its row has a bad value",

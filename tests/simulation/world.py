@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -87,6 +88,8 @@ class World:
         self.limit(tight=False)
         self.database = Database(self.clock_of_database)
         self.weather = Weather()
+        self.misdirected = Counter[str]()
+        """The vendor's contacts, and how often an answer about one named another."""
         self.still_until = 0.0
         """The loop's time until which no statement comes through to the database."""
         self.jumped = 0.0
@@ -164,7 +167,13 @@ class World:
         """A run in a process of its own, which dies at the given point, if it comes so far."""
         life = Life(Random(self.random.random()), dies_at=dies_at, events=events, still=self._still)
         network = Network(
-            self.twin, self.clock, Random(self.random.random()), self.weather, self.pair.can, self.refuses
+            self.twin,
+            self.clock,
+            Random(self.random.random()),
+            self.weather,
+            self.pair.can,
+            self.refuses,
+            self.misdirected,
         )
         life.on_death = network.abandon
         tasks = tuple(
