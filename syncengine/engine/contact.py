@@ -41,7 +41,7 @@ from syncengine.errors import (
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, other_id
 from syncengine.model.contact import MatchKey, Pending, Remote
 from syncengine.model.http import Exchange
-from syncengine.model.work import Intent, Wait
+from syncengine.model.work import Intent, Link, Wait
 from syncengine.planning import settle
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.refusals import weight
@@ -175,8 +175,9 @@ class ContactSync:
         return False, None
 
     async def _owners(self, turn: Turn, hits: Sequence[Remote]) -> Mapping[str, str]:
-        external_ids = [remote.external_id for remote in hits]
-        return await self._store.owners(turn.job.state.contact_id, external_ids, takes_over=turn.job.takes_over)
+        contact_id, external_ids = turn.job.state.contact_id, [remote.external_id for remote in hits]
+        known = await self._store.owners(contact_id, external_ids, takes_over=turn.job.takes_over)
+        return {**known, **self._given.owners(external_ids, contact_id)}
 
     def _one_of_several(self, turn: Turn, hits: Sequence[Remote], owners: Mapping[str, str]) -> Ending:
         """Nobody can tell which it is, unless all others belong to contacts of ours that may let go."""
@@ -186,13 +187,28 @@ class ContactSync:
     async def _link(self, turn: Turn, remote: Remote, key: MatchKey | None = None) -> Ending | None:
         hidden = self._capabilities.hidden
         known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same, hidden)
-        link = await self._store.link(
-            turn.job.state.contact_id, remote.external_id, key, known.found_tags, takes_over=turn.job.takes_over
-        )
+        link = await self._own(turn, remote.external_id, key, known.found_tags, takes_over=turn.job.takes_over)
         if link.owner is None:
             turn.known = settle.inherit(known, link.tags & remote.tags, link.fields, hidden)
             return None
         return self._held(turn, link.owner)
+
+    async def _own(
+        self,
+        turn: Turn,
+        external_id: str,
+        key: MatchKey | None,
+        found_tags: frozenset[str] = frozenset(),
+        *,
+        takes_over: bool = True,
+    ) -> Link:
+        """Make the contact the owner of a vendor contact, unless another one is, or was just answered with its id."""
+        contact_id = turn.job.state.contact_id
+        if owner := self._given.give(external_id, contact_id):
+            return Link(owner)
+        link = await self._store.link(contact_id, external_id, key, found_tags, takes_over=takes_over)
+        self._given.take_back(external_id)  # the state knows its owner
+        return link
 
     async def _send(self, turn: Turn) -> Ending | None:
         """Plan against what is known now and send; None when a create's outcome is unknown and to be looked up."""
@@ -283,10 +299,7 @@ class ContactSync:
         if owner := self._given.give(external_id, contact_id):
             return owner
         if by_key(call, self._capabilities) or await self._given.is_known(external_id, contact_id):
-            owner = (await self._store.link(contact_id, external_id, call.key)).owner
-            if owner is not None:
-                self._given.take_back(external_id)
-            return owner
+            return (await self._own(turn, external_id, call.key)).owner
         return None
 
     async def _answered_for_another(
@@ -337,7 +350,7 @@ class ContactSync:
         """Link the vendor contact that an upsert reached in place of the known one, unless another contact owns it."""
         assert applied.external_id is not None
         await self._doubt(turn)
-        link = await self._store.link(turn.job.state.contact_id, applied.external_id, call.key)
+        link = await self._own(turn, applied.external_id, call.key)
         if link.owner is not None:
             return self._rejected(turn, owned(link.owner))
         turn.known = settle.remade(turn.known, call, applied, self._capabilities)

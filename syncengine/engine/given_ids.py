@@ -1,9 +1,10 @@
-"""Ids that creates are answered with: who has them already, asked for many contacts at once."""
+"""Ids that calls and look-ups are answered with: who has them already, asked for many contacts at once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from syncengine.ports import ContactStore
 
@@ -29,8 +30,13 @@ class GivenIds:
             self._given.popitem(last=False)
         return None if first == contact_id else f"{self._destination}/{first}"
 
+    def owners(self, external_ids: Iterable[str], contact_id: str) -> dict[str, str]:
+        """Of these ids, those that were given to another contact in this run."""
+        given = {each: self._given.get(each, contact_id) for each in external_ids}
+        return {each: f"{self._destination}/{owner}" for each, owner in given.items() if owner != contact_id}
+
     def take_back(self, external_id: str) -> None:
-        """The id was given to nobody: its owner keeps it."""
+        """The state knows whose the id is: it is to be asked from now on."""
         self._given.pop(external_id, None)
 
     async def is_known(self, external_id: str, contact_id: str) -> bool:

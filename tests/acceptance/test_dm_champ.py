@@ -13,7 +13,7 @@ import pytest
 from syncengine import app
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.people import People, people
+from tests.people import DM_CHAMP, People, people
 from tests.running import KEY
 
 NAME = "dm_champ"
@@ -284,6 +284,32 @@ async def test_who_said_no_at_the_vendor_is_left_in_peace(database: str, tmp_pat
         assert opted_out == {1, 2, 3, 11}
         assert twin.lowered == []
         assert held[phone(1)]["fields"]["firstName"] == "Name 1!"
+
+
+@pytest.mark.asyncio
+async def test_who_shares_a_phone_is_not_written_over(database: str, tmp_path: Path) -> None:
+    settings = {**DM_CHAMP["settings"], "duplicates": "refused"}
+    destination = {**DM_CHAMP, "match_on": ["email"], "settings": settings}
+    async with people(database, tmp_path, {NAME: destination}, (NAME,)) as here:
+        here.configure_engine(batch_size=40)
+        here.sandbox.twin(NAME).configure({"duplicate_mode": "http409"})
+        await here.add(range(1, 41))
+        shared = "'+49151' || lpad(((id + 1) / 2)::text, 7, '0')"
+        await here.source.execute(f"UPDATE crm.people SET phone = {shared}, company = 'p' || id || '@example.org'")  # noqa: S608 - our own columns
+
+        first = await here.run(NAME)
+        assert (first.contacts["applied"], first.contacts["rejected"]) == (20, 20)
+        owners = {row["external_id"]: number for number, row in (await here.states(NAME)).items()}
+        owners.pop(None)
+        assert len(owners) == 20
+        held: list[Any] = here.sandbox.contacts(NAME)
+        assert {each["id"]: each["fields"]["firstName"] for each in held} == {
+            external_id: f"Name {number}" for external_id, number in owners.items()
+        }
+        refused = {number for number, row in (await here.states(NAME)).items() if row["external_id"] is None}
+        codes = {number: row["code"] for number, row in (await here.outcomes(first.run_id)).items() if row["code"]}
+        assert codes == dict.fromkeys(refused, "ambiguous_match")
+        assert (await here.run(NAME)).requests == 0
 
 
 def silent(held: dict[str, Any], number: int) -> bool:

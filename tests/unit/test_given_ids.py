@@ -1,0 +1,134 @@
+"""A vendor contact that one of ours was just given is not given to another, though the state does not know it yet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator, Mapping, Sequence
+from typing import cast
+
+import pytest
+
+from syncengine.engine.contact import ContactSync
+from syncengine.engine.recorder import Recorder
+from syncengine.engine.task import Job, Task
+from syncengine.engine.turn import Ending
+from syncengine.model.calls import Action, Answer, Applied, Call, Exists
+from syncengine.model.capabilities import Capabilities, Write
+from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
+from syncengine.model.http import Request, Response
+from syncengine.model.mapping import Mapping as FieldMapping
+from syncengine.model.mapping import OnRemoved
+from syncengine.model.work import ContactState, Link
+from syncengine.planning.plan import Plan, plan_contact
+from syncengine.ports import ContactStore, Vendor
+from tests.unit.test_doubt import FINE, Line
+from tests.virtual_time import run
+
+PHONE = MatchKey("phone", "1")
+THERE = Remote("v7", {"phone": "1"})
+ANOTHER = Remote("v8", {"phone": "1"})
+CREATES = Capabilities(
+    create=Write(keyed_by=("phone",), tells_existing=True, repeatable=True),
+    update=Write(),
+    find_by=("phone",),
+)
+UPSERTS = Capabilities(upsert=Write())
+
+
+class Unhurried(Line):
+    """Everything is answered well; what is recorded is written down later."""
+
+    async def flush(self) -> None: ...
+
+
+class Unaware:
+    """A state that is told everything late: it knows of no owner. Notes who was made one."""
+
+    def __init__(self) -> None:
+        self.owners_made: list[tuple[str, str]] = []
+
+    async def link(self, contact_id: str, external_id: str, *_: object, **__: object) -> Link:
+        self.owners_made.append((contact_id, external_id))
+        return Link()
+
+    async def owners(self, *_: object, **__: object) -> Mapping[str, str]:
+        return {}
+
+
+class Household:
+    """A vendor that holds one contact for everybody with a phone."""
+
+    def __init__(self, capabilities: Capabilities, found: Sequence[Remote] = (THERE,)) -> None:
+        self.capabilities = capabilities
+        self.found = found
+        self.made = False
+
+    def find(self, key: MatchKey) -> Generator[Request, Response, Sequence[Remote]]:
+        del key
+        yield Request("GET", "/", "read")
+        return self.found if self.made else ()
+
+    def send(self, call: Call) -> Generator[Request, Response, Answer]:
+        yield Request("POST", "/", "write")
+        there, self.made = self.made, True
+        return Exists(THERE) if there and call.action is Action.CREATE else Applied(THERE.external_id)
+
+    @staticmethod
+    def same(field: str, ours: object, theirs: object) -> bool:
+        del field
+        return ours == theirs
+
+
+def job(contact_id: str, known: Known, capabilities: Capabilities) -> Job:
+    desired = Desired(contact_id, {"phone": "1", "name": contact_id}, keys=(PHONE,))
+    plan = plan_contact(desired, known, capabilities)
+    assert isinstance(plan, Plan)
+    return Job(1, ContactState(contact_id, known), desired, 1, plan)
+
+
+def second_of_two(vendor: Household, known: Known) -> tuple[Ending, Unaware]:
+    """How the second contact's turn ends, right after the first one was created."""
+    state, line = Unaware(), Unhurried([FINE] * 8)
+
+    async def whole() -> Ending:
+        contacts = ContactSync(
+            Task("here", FieldMapping(), "id", OnRemoved.IGNORE),
+            cast("Vendor", vendor),
+            line.retrier,
+            cast("ContactStore", state),
+            cast("Recorder", line),
+            asyncio.Event(),
+        )
+        first = await contacts.sync(job("1", Known(), vendor.capabilities))
+        assert first.record.known.external_id == THERE.external_id
+        return await contacts.sync(job("2", known, vendor.capabilities))
+
+    return run(whole()), state
+
+
+UNTRIED = Known()
+IN_DOUBT = Known(pending=Pending(creates=True, keys=(PHONE,), age=0.0))
+
+
+@pytest.mark.parametrize("known", [UNTRIED, IN_DOUBT], ids=["its create is answered", "its look-up finds"])
+def test_who_meets_what_another_was_given_waits_for_that_one(known: Known) -> None:
+    ending, state = second_of_two(Household(CREATES), known)
+    assert ending.waits is not None
+    assert ending.waits.owner == "here/1"
+    assert ending.record.known.external_id is None
+    assert state.owners_made == []
+
+
+def test_of_several_found_the_one_that_another_was_given_is_that_ones() -> None:
+    ending, state = second_of_two(Household(CREATES, (THERE, ANOTHER)), IN_DOUBT)
+    assert ending.waits is not None, "only one of the two is free"
+    assert ending.waits.owner == "here/1"
+    assert state.owners_made == []
+
+
+def test_an_upsert_that_reaches_what_another_was_given_is_refused() -> None:
+    ending, state = second_of_two(Household(UPSERTS), Known("v6", fields={"name": "old"}))
+    assert ending.record.outcome is not None
+    assert ending.record.outcome.code == "ambiguous_match"
+    assert "here/1" in ending.record.outcome.message
+    assert state.owners_made == []
