@@ -32,7 +32,8 @@ def _own(world: World, contact_id: str) -> str:
     """The reason that lies in the contact itself."""
     if contact_id in world.silent:
         return "nothing may be sent about it"
-    if world.misdirected[world.external_ids().get(contact_id) or ""]:
+    codes = {row.code for (_, owner), row in world.database.states.items() if owner == contact_id}
+    if "other_id" in codes and world.misdirected[world.external_ids().get(contact_id) or ""]:
         return "the vendor answered for another contact where it was asked about this one"
     return {
         None: "",
