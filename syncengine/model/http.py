@@ -6,14 +6,10 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
+from syncengine.model.bounds import MANY_BYTES, ONE_BYTES
+
 Json: TypeAlias = Any
 """A JSON value as orjson reads it: None, bool, int, float, str, list or dict."""
-
-
-MANY_BYTES = 4 * 1024 * 1024
-"""Bytes that an answer about many contacts may have, unpacked."""
-ONE_BYTES = 1024 * 1024
-"""Bytes that any other answer may have, unpacked."""
 
 
 @dataclass(frozen=True, slots=True)

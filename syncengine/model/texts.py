@@ -31,6 +31,7 @@ _WORDS_OF_MESSAGES = """
 """
 _ORDINARY = frozenset(_WORDS_OF_MESSAGES.split())
 """Words that messages about contacts are made of; alone they tell nothing of anybody."""
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _CONTROL = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 """Categories of characters that show nothing and may steer what shows them: escapes, directions, zero widths."""
 
@@ -40,6 +41,11 @@ def printable(text: str, *, lines: bool = False) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(c if (lines and c == "\n") or category(c) not in _CONTROL else " " for c in text)
+
+
+def is_storable(text: str) -> bool:
+    """Whether Postgres keeps it and UTF-8 can write it: neither NUL nor half of a character is in it."""
+    return _UNSTORABLE.search(text) is None
 
 
 def escaped(text: str) -> str:

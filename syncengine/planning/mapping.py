@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from syncengine.model.bounds import LONGEST_NAME
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import LISTS, Desired, MatchKey
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.http import Json
 from syncengine.model.mapping import FieldMapping, Mapping, OnInvalid, OnNull, SetMapping
+from syncengine.model.texts import is_storable
 from syncengine.model.work import SourceRow, Unusable
 from syncengine.planning.normalise import NotNormal, normalise, text
 
@@ -128,7 +130,16 @@ def _members(values: dict[str, Json], mapping: SetMapping | None) -> frozenset[s
     members = [member for member, column in mapping.columns if _flag(column, values[column])]
     if mapping.column:
         members += _listed(mapping.column, values[mapping.column])
-    return frozenset(mapping.prefix + member for member in members)
+    return frozenset(_name(mapping.prefix + member) for member in members)
+
+
+def _name(member: str) -> str:
+    """The name, if the vendor's answer can be read back with it. Raises _Unfit."""
+    if not is_storable(member):
+        raise _Unfit("a tag or list", "holds a character that no text may hold (NUL, or half of a character)")
+    if len(member) > LONGEST_NAME:
+        raise _Unfit("a tag or list", f"is longer than {LONGEST_NAME:,} characters")
+    return member
 
 
 def _flag(column: str, value: Json) -> bool:

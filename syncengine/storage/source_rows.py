@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from syncengine.errors import SourceError
+from syncengine.model.bounds import LONGEST_ROW
 from syncengine.model.contact_ids import LONGEST_KEY, SHORTENED, SHOWN, contact_id_of, is_shortened
 from syncengine.model.http import Json
 from syncengine.model.work import SourceRow
@@ -16,7 +17,7 @@ from syncengine.storage.connect import Connection, Pool, reading
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.patience import Patience, patient
 from syncengine.storage.source import Source
-from syncengine.storage.values import LONGEST_ROW, TOO_DEEP, TOO_LONG, UNREADABLE, decode
+from syncengine.storage.values import TOO_DEEP, TOO_LONG, UNREADABLE, decode
 
 _OF_ONE_ROW = (
     asyncpg.CharacterNotInRepertoireError,

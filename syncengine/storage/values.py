@@ -9,14 +9,12 @@ from decimal import Decimal, InvalidOperation
 
 import orjson
 
+from syncengine.model.bounds import DEEPEST_VALUE, LONGEST_ROW
 from syncengine.model.http import Json
+from syncengine.model.texts import is_storable
 from syncengine.model.work import Unusable
 from syncengine.storage.column_types import Column, Kind
 
-LONGEST_ROW = 1_000_000
-"""Characters of JSON that the mapped columns of one row may have together."""
-_DEEPEST = 100
-"""Levels of nesting. JSON writers give up at 254, and a body puts values into lists and objects of its own."""
 _LONG = range(-(2**63), 2**63)
 """What JSON encoders take for an integer."""
 _MANY_DIGITS = re.compile(r"\d[\d.]{15}|\d[eE][+-]?\d{3}")
@@ -28,7 +26,7 @@ _NO_TEXT = Unusable("holds a character that no text may hold (NUL, or half of a 
 _NO_NUMBER = Unusable("holds NaN or infinity, which is no number")
 _NO_DATE = Unusable("holds a date that is infinite, before the year 1 or after the year 9999")
 _NO_INTERVAL = Unusable("holds an infinite interval")
-TOO_DEEP = Unusable(f"holds a value that nests deeper than {_DEEPEST} levels")
+TOO_DEEP = Unusable(f"holds a value that nests deeper than {DEEPEST_VALUE} levels")
 TOO_LONG = Unusable(f"holds more than {LONGEST_ROW:,} characters")
 UNREADABLE = Unusable("holds text that cannot be converted to UTF-8")
 
@@ -145,9 +143,9 @@ _BY_KIND: dict[Kind, Callable[[Json], Json]] = {
 
 def _is_shallow(value: Json) -> bool:
     """Whether it nests no deeper than allowed; walks level by level, since recursion is what is to be avoided."""
-    level = [value]
-    for _ in range(_DEEPEST):
-        level = [part for held in level if isinstance(held, dict | list) for part in _parts(held)]
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(DEEPEST_VALUE):
+        level = [part for held in level for part in _parts(held) if isinstance(part, dict | list)]
         if not level:
             return True
     return False
@@ -160,7 +158,7 @@ def _parts(value: Json) -> list[Json]:
 def _is_text(value: Json) -> bool:
     """Whether all text in it, keys included, can be written as UTF-8 and kept by Postgres."""
     if isinstance(value, str):
-        return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+        return is_storable(value)
     if isinstance(value, list):
         return all(_is_text(item) for item in value)
     if isinstance(value, dict):

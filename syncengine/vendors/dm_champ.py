@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import AliasChoices, AliasPath, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, AliasPath, BeforeValidator, Field, model_validator
 
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected
 from syncengine.model.capabilities import Capabilities, Choice, Deletion, ListCall, TagCall, Write
@@ -35,7 +35,8 @@ _PLACEHOLDERS = dict.fromkeys(_NAMES, "Unknown") | {"email": "unknown@unknown.co
 """What the vendor stores where it was given nothing."""
 _SILENCED = {**_PLACEHOLDERS, _BOT: False, _SILENT: True}
 _ID_PLACES = AliasChoices("contactId", "contact_id", AliasPath("data", "contactId"), AliasPath("contact", "id"), "id")
-_TagName: TypeAlias = Annotated[kit.Tag, BeforeValidator(lambda tag: tag.get("name") if isinstance(tag, dict) else tag)]
+_TagName: TypeAlias = Annotated[str, BeforeValidator(lambda tag: tag.get("name") if isinstance(tag, dict) else tag)]
+_TagNames: TypeAlias = Annotated[kit.Many[_TagName], AfterValidator(kit.readable)]
 _LONG = ("/tags", "/contacts/messages/{id}")
 """Routes whose answers list what there is."""
 _KEY_REFUSED = {401: "settings.api_key"}
@@ -98,7 +99,7 @@ def build(settings: Settings) -> DmChamp:
 class _Tags(kit.Shape):
     """A bare list."""
 
-    tags: kit.Many[_TagName]
+    tags: _TagNames
 
     @model_validator(mode="before")
     @classmethod
@@ -107,7 +108,7 @@ class _Tags(kit.Shape):
 
 
 class _Contact(kit.Shape, extra="allow"):
-    tags: kit.Many[_TagName] | None = None
+    tags: _TagNames | None = None
 
     def fields(self) -> dict[str, Json]:
         shown = self.model_extra or {}

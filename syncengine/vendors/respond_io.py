@@ -28,7 +28,7 @@ from syncengine.vendors.kit import (
     Reply,
     Secret,
     Shape,
-    Tag,
+    Tags,
     VendorSettings,
     check,
     digits,
@@ -92,7 +92,7 @@ def _list(value: Json) -> Json:
 class _Contact(Shape):
     id: AnyId
     custom_fields: Annotated[dict[str, Json], BeforeValidator(_object)]
-    tags: Annotated[Many[Tag], BeforeValidator(_list)] = ()
+    tags: Annotated[Tags, BeforeValidator(_list)] = ()
 
     def remote(self) -> Remote:
         return Remote(self.id, self.custom_fields, frozenset(self.tags))

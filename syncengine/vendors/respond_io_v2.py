@@ -24,7 +24,7 @@ from syncengine.vendors.kit.answers import BASE_URL, Reply, Shape, judge, refuse
 from syncengine.vendors.kit.calls import check, external_id, segment, sent_values
 from syncengine.vendors.kit.looking import looked_up
 from syncengine.vendors.kit.paging import MOST_PAGES, endless, every_hit, probed
-from syncengine.vendors.kit.reading import Id, Many, Tag
+from syncengine.vendors.kit.reading import Id, Many, Tags
 from syncengine.vendors.kit.settings import ClearWith, Duration, Secret, VendorSettings
 from syncengine.vendors.kit.values import phone_spellings, same_phone, same_text, same_time, text
 
@@ -92,7 +92,7 @@ class _Custom(Shape):
 class _Contact(Shape, extra="allow"):
     id: Id
     custom_fields: Annotated[Many[_Custom], BeforeValidator(_list)] = ()
-    tags: Annotated[Many[Tag], BeforeValidator(_list)] = ()
+    tags: Annotated[Tags, BeforeValidator(_list)] = ()
 
     def remote(self) -> Remote:
         plain = {name: (self.model_extra or {}).get(name) for name in (*_PLAIN, _LIFECYCLE)}

@@ -24,7 +24,6 @@ from syncengine.vendors.kit import (
     Reply,
     Secret,
     Shape,
-    Tag,
     VendorSettings,
     check,
     digits,
@@ -33,6 +32,7 @@ from syncengine.vendors.kit import (
     fields_not_taken,
     if_allowed,
     phone_spellings,
+    readable,
     refused,
     refused_look_up,
     same_phone,
@@ -113,13 +113,13 @@ class _Row(Shape, extra="allow"):
     """A contact, a tag or a location."""
 
     id: Id
-    tags: Annotated[list[Tag], Field(fail_fast=True)] | None = None
+    tags: Annotated[list[str], Field(fail_fast=True)] | None = None
     custom: dict[str, Json] | None = Field(default=None, alias="customFields")
 
     def remote(self) -> Remote:
         custom = {f"{_CUSTOM}{name}": value for name, value in (self.custom or {}).items()}
         plain = {name: (self.model_extra or {}).get(name) for name in _PLAIN}
-        return Remote(self.id, {**plain, **custom}, frozenset(self.tags or ()))
+        return Remote(self.id, {**plain, **custom}, frozenset(readable(self.tags or ())))
 
 
 class _Listed(Shape):
@@ -266,7 +266,7 @@ class Whautomate:
         after = yield from _answered(self._on_contact("PUT", contact, json=self._changed(kept, call.fields)), call)
         if isinstance(after, Rejected):
             return after
-        return Applied(after.id, self._dropped({**before, **call.fields}, before, held.tags or (), after))
+        return Applied(after.id, self._dropped({**before, **call.fields}, before, readable(held.tags or ()), after))
 
     def _delete(self, call: Call) -> Exchange[Answer]:
         request = self._on_contact("DELETE", external_id(call))

@@ -16,7 +16,8 @@ from aioresponses import aioresponses
 
 import syncengine.transport_errors as words
 from syncengine.errors import SyncEngineError, VendorUnavailable
-from syncengine.model.http import ONE_BYTES, Request
+from syncengine.model.bounds import ONE_BYTES
+from syncengine.model.http import Request
 from syncengine.transport import Transport
 from tests.unit.gates import NotedGate, Talk, answer, read_request, serving
 

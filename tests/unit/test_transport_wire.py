@@ -8,7 +8,8 @@ import gzip
 import pytest
 
 from syncengine.errors import LeaseLost, VendorHalted, VendorUnavailable
-from syncengine.model.http import ONE_BYTES, Request
+from syncengine.model.bounds import ONE_BYTES
+from syncengine.model.http import Request
 from syncengine.transport import Transport
 from tests.unit.gates import NotedGate, Talk, answer, read_request, serving
 

@@ -18,7 +18,7 @@ from syncengine.vendors.kit.echo import fields_not_taken, not_as_wanted, tags_no
 from syncengine.vendors.kit.gateway import through_gateway
 from syncengine.vendors.kit.looking import looked_up
 from syncengine.vendors.kit.paging import MOST_PAGES, endless, every_hit, probed
-from syncengine.vendors.kit.reading import AnyId, Id, Many, Tag
+from syncengine.vendors.kit.reading import AnyId, Id, Many, Tags, readable
 from syncengine.vendors.kit.settings import ClearWith, Duration, Secret, VendorSettings
 from syncengine.vendors.kit.values import (
     digits,
@@ -42,7 +42,7 @@ __all__ = [
     "Reply",
     "Secret",
     "Shape",
-    "Tag",
+    "Tags",
     "VendorSettings",
     "check",
     "digits",
@@ -58,6 +58,7 @@ __all__ = [
     "nothing",
     "phone_spellings",
     "probed",
+    "readable",
     "refused",
     "refused_look_up",
     "same_json",

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterable
 from typing import Annotated, TypeAlias, TypeVar
 
 import orjson
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from syncengine.model.http import MANY_BYTES, Json, Request
+from syncengine.model.bounds import DEEPEST_ANSWER, LONGEST_NAME, MOST_PARTS
+from syncengine.model.http import Json, Request
+from syncengine.model.texts import is_storable
 
-MOST_PARTS = 125_000
-"""Values, lists and objects in one answer: a page of 200 contacts has some 20,000."""
-MOST_DEPTH = 64
-_LONGEST = 512
-"""Characters of an id or a tag."""
-_BYTES_A_PART = MANY_BYTES // MOST_PARTS
+_LONGEST_ID = 512
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half of a character."""
 
 
 class Unreadable(ValueError):
@@ -26,15 +28,25 @@ def read_json(request: Request, body: bytes) -> Json:
     if len(body) > request.most_bytes:
         raise Unreadable("it is far too long")
     # Each part but the first follows one of these, so that no more parts are made than were counted.
-    if sum(map(body.count, (b",", b"[", b"{"))) > max(request.most_bytes // _BYTES_A_PART, 1000):
+    if sum(map(body.count, (b",", b"[", b"{"))) > MOST_PARTS:
         raise Unreadable("it has far too many parts")
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise Unreadable("it is no JSON") from None
-    if _is_deeper(value, MOST_DEPTH):
+    value = _decoded(body, lists=request.lists)
+    if _is_deeper(value, DEEPEST_ANSWER):
         raise Unreadable("it is nested far too deep")
     return value
+
+
+def _decoded(body: bytes, *, lists: bool) -> Json:
+    """The value. In a list half of a character counts as NUL: it spoils what holds it, and no contact beside it."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        if not lists or b"\\ud" not in body.lower():
+            raise Unreadable("it is no JSON") from None
+    try:
+        return orjson.loads(_HALF.sub(r"\\u0000", json.dumps(json.loads(body), ensure_ascii=False)))
+    except (ValueError, RecursionError):
+        raise Unreadable("it is no JSON") from None
 
 
 def _is_deeper(value: Json, most: int) -> bool:
@@ -83,12 +95,18 @@ def _one_segment(value: str) -> str:
 AnyId: TypeAlias = Annotated[
     str,
     BeforeValidator(_id_as_text),
-    Field(min_length=1, max_length=_LONGEST),
+    Field(min_length=1, max_length=_LONGEST_ID),
     AfterValidator(_printable),
     AfterValidator(_no_way_up),
 ]
 """A vendor's id as text, which may hold slashes."""
 Id: TypeAlias = Annotated[AnyId, AfterValidator(_one_segment)]
 """A vendor's id as text, fit for a path; some write theirs as a number."""
-Tag: TypeAlias = Annotated[str, Field(max_length=_LONGEST), AfterValidator(_printable)]
-"""A tag's name as the vendor shows it."""
+
+
+def readable(tags: Iterable[str]) -> tuple[str, ...]:
+    """The tags as the vendor shows them. A name that cannot be kept is none of ours and is left out."""
+    return tuple(tag for tag in tags if len(tag) <= LONGEST_NAME and is_storable(tag))
+
+
+Tags: TypeAlias = Annotated[Many[str], AfterValidator(readable)]
