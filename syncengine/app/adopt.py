@@ -55,7 +55,7 @@ async def adopt(
 
         async def work(destination: DestinationConfig, account: Account) -> AdoptReport:
             try:
-                return await _adopt(destination, account, databases, limit, heard, batch_size=config.engine.batch_size)
+                return await _adopt(destination, account, config, databases, limit, heard)
             except (RunRefused, RunStopped) as error:
                 return _failed(destination, error)
 
@@ -65,11 +65,10 @@ async def adopt(
 async def _adopt(
     destination: DestinationConfig,
     account: Account,
+    config: Config,
     databases: Databases,
     limit: int | None,
     progress: Progress,
-    *,
-    batch_size: int,
 ) -> AdoptReport:
     vendor, name = destination.vendor, destination.name
     if not vendor.capabilities.find_by:
@@ -77,7 +76,7 @@ async def _adopt(
         return AdoptReport(name, "unreadable", error=told)
     began, sent = time.monotonic(), account.pacing.requests
     async with broken_off_by(account.stopping.call):
-        await refuse_changes(destination, databases, Request())
+        await refuse_changes(destination, config, databases, Request())
         pool = databases.source(destination)
         source = await look_at(destination, pool)
     run_id = await start_run(account.fence, name, identity_of(destination), RunKind.ADOPT)
@@ -93,7 +92,7 @@ async def _adopt(
         adoption, total = Adoption(vendor, retrier, store), 0
         try:
             async with broken_off_by(account.stopping.call):
-                async for piece in cut(_everybody(destination, databases, source), batch_size, limit):
+                async for piece in cut(_everybody(destination, databases, source), config.engine.batch_size, limit):
                     await batches.add(piece.kind, piece.contact_ids)
                     total += len(piece.contact_ids)
                 await claim_keys(preparer, keys, batches)

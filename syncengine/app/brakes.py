@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from syncengine.app.databases import Databases
 from syncengine.app.request import Request
-from syncengine.config import DestinationConfig
+from syncengine.config import Config, DestinationConfig
 from syncengine.errors import BrakeApplied
 from syncengine.model.http import Json
 from syncengine.model.work import Scope
 from syncengine.planning.brakes import EMPTY_SOURCE, Allowance, Allowances, Brake, grown, of_scope, of_survey
 from syncengine.planning.survey import Survey
-from syncengine.storage.runs import Identity, holders, remembered
+from syncengine.storage.runs import Identity, holders, remembered, remembered_elsewhere
 from syncengine.vendors.kit.settings import normal_address
 
 
@@ -29,8 +29,18 @@ def identity_of(destination: DestinationConfig) -> Identity:
     )
 
 
-async def refuse_changes(destination: DestinationConfig, databases: Databases, request: Request) -> None:
-    """Raise BrakeApplied when the destination is not the one remembered, and that was not accepted."""
+async def refuse_changes(
+    destination: DestinationConfig, config: Config, databases: Databases, request: Request
+) -> tuple[str, ...]:
+    """Raise BrakeApplied when the destination is not the one remembered, and that was not accepted.
+
+    Returns the destinations whose account has another name since, which was accepted.
+    """
+    await _refuse_itself(destination, databases, request)
+    return await _refuse_others(destination, config, databases, request)
+
+
+async def _refuse_itself(destination: DestinationConfig, databases: Databases, request: Request) -> None:
     before = await remembered(databases.state, destination.name)
     if before is not None:
         before = replace(before, base_url=normal_address(before.base_url))  # an older version kept it as it was written
@@ -45,6 +55,25 @@ async def refuse_changes(destination: DestinationConfig, databases: Databases, r
         "nothing was sent. If this is still the same account and the same contacts, "
         f"`{request.command(destination.name, *refused)}` lets it pass; else give the destination a new name, so that "
         "it starts with an empty state",
+    )
+
+
+async def _refuse_others(
+    destination: DestinationConfig, config: Config, databases: Databases, request: Request
+) -> tuple[str, ...]:
+    """An account goes over to another name as a whole: whoever went alone would not see whom the others own."""
+    account = destination.account
+    members = [each.name for each in config.destinations if each.account == account]
+    elsewhere = await remembered_elsewhere(databases.state, account, members)
+    if not elsewhere or "account" in request.accept:
+        return tuple(elsewhere)
+    told = "; ".join(f"account of {name} was {was} and is now {account}" for name, was in elsewhere.items())
+    raise BrakeApplied(
+        "account",
+        f"{destination.name}: {told}. {destination.name} is in account {account} too ({destination.file}) and might "
+        "take over contacts of theirs, so nothing was sent. If this is still the same account under another name, "
+        f"`{Request().command(next(iter(elsewhere)), 'account')}` lets that pass for all destinations in it; "
+        "else give each of the two accounts its own name",
     )
 
 

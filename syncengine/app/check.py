@@ -169,7 +169,7 @@ def _of_rows(destination: DestinationConfig, source: Source, counts: Counts) -> 
 async def _remembered(config: Config, destination: DestinationConfig, databases: Databases) -> list[Check]:
     try:
         await look_for_second_name(destination, config, databases)
-        await refuse_changes(destination, databases, Request())
+        await refuse_changes(destination, config, databases, Request())
     except SyncEngineError as error:
         return [Check(f"{destination.name}: identity", False, str(error))]
     return []

@@ -14,7 +14,7 @@ from syncengine.app.databases import Databases, look_at
 from syncengine.app.remarks import remarks
 from syncengine.app.request import Request
 from syncengine.app.telling import telling
-from syncengine.config import DestinationConfig
+from syncengine.config import Config, DestinationConfig
 from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
@@ -78,30 +78,29 @@ class _Looked:
 async def run_destination(
     destination: DestinationConfig,
     account: Account,
+    config: Config,
     databases: Databases,
     request: Request,
     progress: Progress,
-    *,
-    batch_size: int,
 ) -> RunReport:
     """Run it. A refusal comes back as a report; raises StorageError and LeaseLost when the run cannot go on."""
     began, pacing = time.monotonic(), account.pacing
     sent, throttled = pacing.requests, pacing.throttled
     try:
         async with broken_off_by(account.stopping.call):
-            await refuse_changes(destination, databases, request)
+            moving = await refuse_changes(destination, config, databases, request)
             source = await look_at(destination, databases.source(destination))
     except RunRefused as error:
         return RunReport(destination.name, None, "refused", error=str(error), exit_code=2)
     except RunStopped as stopped:
         return RunReport(destination.name, None, "stopped", error=str(stopped), exit_code=1)
-    run = await _begun(destination, account, databases, request, source)
+    run = await _begun(destination, account, databases, request, source, moving)
     total: int | None = None
     beyond = 0
     end = _End()
     try:
         async with broken_off_by(account.stopping.call):
-            total, beyond = await _prepared(run, batch_size)
+            total, beyond = await _prepared(run, config.engine.batch_size)
         end = await _carried_out(run, progress, total)
     except RunRefused as refused:
         if pacing.requests > sent:
@@ -158,10 +157,17 @@ async def _looked_at(run: _Run, total: int | None, beyond: int) -> _Looked:
 
 
 async def _begun(
-    destination: DestinationConfig, account: Account, databases: Databases, request: Request, source: Source
+    destination: DestinationConfig,
+    account: Account,
+    databases: Databases,
+    request: Request,
+    source: Source,
+    moving: Sequence[str],
 ) -> _Run:
     name, fence = destination.name, account.fence
-    run_id = await start_run(fence, name, identity_of(destination), request.kind, retry_of=request.retry_of)
+    run_id = await start_run(
+        fence, name, identity_of(destination), request.kind, retry_of=request.retry_of, moving=moving
+    )
     task = task_of(destination)
     numbered = source.kind is KeyKind.NUMBER
     store = Contacts(fence, name, run_id, numbered=numbered)

@@ -113,7 +113,7 @@ async def _plan(
     try:
         forecast.standing = await number_standing(databases.state, destination.name)
         await look_for_second_name(destination, config, databases)
-        await refuse_changes(destination, databases, request)
+        await refuse_changes(destination, config, databases, request)
         source = await look_at(destination, databases.source(destination))
         numbered = source.kind is KeyKind.NUMBER
         account, name = destination.account, destination.name

@@ -41,7 +41,7 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
 
         async def work(destination: DestinationConfig, account: Account) -> Receipt:
             try:
-                return await _forget(destination, account, databases, contact_id)
+                return await _forget(destination, account, config, databases, contact_id)
             except RunRefused as error:
                 return _open(destination.name, contact_id, error)
 
@@ -81,8 +81,10 @@ class _Nobody:
         return ()
 
 
-async def _forget(destination: DestinationConfig, account: Account, databases: Databases, contact_id: str) -> Receipt:
-    await refuse_changes(destination, databases, Request())
+async def _forget(
+    destination: DestinationConfig, account: Account, config: Config, databases: Databases, contact_id: str
+) -> Receipt:
+    await refuse_changes(destination, config, databases, Request())
     name, fence = destination.name, account.fence
     run_id = await start_run(fence, name, identity_of(destination), RunKind.FORGET)
     store = Contacts(fence, name, run_id, numbered=False)

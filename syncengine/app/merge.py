@@ -45,7 +45,7 @@ async def merge(config: Config, name: str, into: str, other: str) -> MergeReport
 
         async def work(destination: DestinationConfig, account: Account) -> MergeReport:
             try:
-                return await _merge(destination, account, databases, into, other)
+                return await _merge(destination, account, config, databases, into, other)
             except RunRefused as error:
                 return _failed(destination, error)
 
@@ -54,11 +54,11 @@ async def merge(config: Config, name: str, into: str, other: str) -> MergeReport
 
 
 async def _merge(
-    destination: DestinationConfig, account: Account, databases: Databases, into: str, other: str
+    destination: DestinationConfig, account: Account, config: Config, databases: Databases, into: str, other: str
 ) -> MergeReport:
     name, vendor = destination.name, destination.vendor
     assert isinstance(vendor, Merger)
-    await refuse_changes(destination, databases, Request())
+    await refuse_changes(destination, config, databases, Request())
     owners = await Linked(databases.state, name).owners([into, other])
     if other in owners:
         what = (

@@ -51,11 +51,7 @@ async def run(
             destinations = await _retried(config, databases, request.retry_of, request.batch)
 
         async def work(destination: DestinationConfig, account: Account) -> RunReport:
-            return _told(
-                await run_destination(
-                    destination, account, databases, request, heard, batch_size=config.engine.batch_size
-                )
-            )
+            return _told(await run_destination(destination, account, config, databases, request, heard))
 
         def gave_up(destination: DestinationConfig, error: SyncEngineError) -> RunReport:
             return _told(failed(destination, error))

@@ -47,7 +47,7 @@ async def verify(
     async with opened(config, destinations) as databases:
 
         async def work(destination: DestinationConfig, account: Account) -> VerifyReport:
-            return await _verify(destination, account, databases, sample, heard, repair=repair)
+            return await _verify(destination, account, config, databases, sample, heard, repair=repair)
 
         return await side_by_side(config, databases, destinations, work, _failed, ended)
 
@@ -55,6 +55,7 @@ async def verify(
 async def _verify(
     destination: DestinationConfig,
     account: Account,
+    config: Config,
     databases: Databases,
     sample: int | None,
     progress: Progress,
@@ -66,7 +67,7 @@ async def _verify(
         return VerifyReport(name, "unreadable", error=f"{name}: {vendor.name} shows nothing of what it holds")
     began, sent = time.monotonic(), account.pacing.requests
     try:
-        await refuse_changes(destination, databases, Request())
+        await refuse_changes(destination, config, databases, Request())
     except RunRefused as error:
         return _failed(destination, error)
     run_id = await start_run(account.fence, name, identity_of(destination), RunKind.VERIFY)

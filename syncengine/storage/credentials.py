@@ -34,7 +34,8 @@ async def keep_names(pool: Pool, credentials: Mapping[str, str], configured: fro
     """Note the credentials of accounts; return those that are known under another name, of which nothing is noted.
 
     A name is another one unless it is among these accounts, whose keys may have changed places, or all destinations
-    that are remembered for it are ``configured`` under other names now.
+    that are remembered for it are ``configured`` under other names now. Of those the former name is kept until a run
+    takes them over, so that none of them is ever overlooked.
     """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection):
@@ -42,7 +43,8 @@ async def keep_names(pool: Pool, credentials: Mapping[str, str], configured: fro
             hashes = await _hashed(connection, credentials)
             known = await _known(connection, hashes)
             others = second_names(known, frozenset(credentials), configured)
-            kept = {account: key_hash for account, key_hash in hashes.items() if account not in others}
+            waiting = renamed(known, frozenset(credentials))
+            kept = {name: key_hash for name, key_hash in hashes.items() if name not in others and name not in waiting}
             former = {known[account].account for account in kept if account in known}
             await connection.execute(_SQL["let_go"], sorted(former | kept.keys()))
             await connection.execute(_SQL["keep"], list(kept), list(kept.values()))
@@ -59,6 +61,15 @@ def second_names(known: Mapping[str, Named], accounts: frozenset[str], configure
         return not is_renamed
 
     return {account: named for account, named in known.items() if is_another(account, named)}
+
+
+def renamed(known: Mapping[str, Named], accounts: frozenset[str]) -> frozenset[str]:
+    """Return the accounts under whose former name destinations are remembered still."""
+    return frozenset(
+        account
+        for account, named in known.items()
+        if named.account != account and named.account not in accounts and named.destinations
+    )
 
 
 async def _hashed(connection: Connection, credentials: Mapping[str, str]) -> dict[str, bytes]:

@@ -12,7 +12,7 @@ from syncengine.errors import ConfigError, Problem
 from syncengine.model.http import Json
 from syncengine.model.texts import printable
 from syncengine.model.work import Batch, BatchKind, DiffSlice, RunKind
-from syncengine.storage.connect import Pool, transaction
+from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.fence import Fence
 from syncengine.storage.patience import Patience, patient
@@ -107,11 +107,29 @@ async def unmade(pool: Pool, run_id: int, batch: int | None) -> list[DiffSlice]:
     return [DiffSlice(kind, contact_ids) for kind, contact_ids in kinds.items() if contact_ids]
 
 
+async def remembered_elsewhere(pool: Pool, account: str, destinations: Sequence[str]) -> dict[str, str]:
+    """Those of an account's destinations that are remembered under other accounts, each with its account."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["remembered_elsewhere"], list(destinations), account)
+    return {row["destination"]: row["account"] for row in rows}
+
+
 async def start_run(
-    fence: Fence, destination: str, identity: Identity, kind: RunKind, *, retry_of: int | None = None
+    fence: Fence,
+    destination: str,
+    identity: Identity,
+    kind: RunKind,
+    *,
+    retry_of: int | None = None,
+    moving: Sequence[str] = (),
 ) -> int:
-    """Begin a run: its id. A former one of the same destination that still counts as running has died."""
+    """Begin a run: its id. A former one of the same destination that still counts as running has died.
+
+    ``moving`` are destinations of the account that are remembered under a former name of it, and go over with this one.
+    """
     async with fence.writing(sending=True) as connection:
+        await _move(connection, fence.account, [destination, *moving])
         await connection.execute(_SQL["died"], destination)
         settings = orjson.dumps(dict(identity.settings)).decode()
         await connection.execute(
@@ -123,7 +141,6 @@ async def start_run(
             settings,
             identity.source,
         )
-        await connection.execute(_SQL["move_keys"], destination, fence.account)
         await connection.execute(_SQL["let_go_unmade"], destination)
         await connection.execute(_SQL["look_again"], destination)
         await connection.execute(_SQL["no_longer_waiting"], destination)
@@ -131,6 +148,14 @@ async def start_run(
             _SQL["start"], destination, fence.account, kind.value, retry_of, fence.epoch
         )
         return run_id
+
+
+async def _move(connection: Connection, account: str, destinations: Sequence[str]) -> None:
+    former = await connection.fetchval(_SQL["former_account"], destinations, account)
+    if former is not None:
+        await connection.execute(_SQL["move_destinations"], destinations, account)
+        await connection.execute(_SQL["move_keys"], destinations, account)
+        await connection.execute(_SQL["move_credentials"], former, account)
 
 
 def _told(error: str | None) -> str | None:

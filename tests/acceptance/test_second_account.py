@@ -87,6 +87,82 @@ async def test_an_account_may_get_another_name(database: str, tmp_path: Path) ->
 
 
 @pytest.mark.asyncio
+async def test_an_account_goes_over_to_another_name_with_all_of_its_destinations(database: str, tmp_path: Path) -> None:
+    alone = {**RESPOND_IO, "where": "id <= 3"}
+    async with people(database, tmp_path, {"whatsapp": alone}) as here:
+        await here.add(range(1, 4))
+        assert (await here.run("whatsapp")).contacts["applied"] == 3
+        sent = here.requests("respond_io")
+        here.configure("whatsapp", account="de")
+        fields = {**RESPOND_IO["fields"], "firstName": "phone"}
+        here.configure("second", **{**alone, "account": "de", "where": "id <= 2", "fields": fields})
+        said = "account of whatsapp was whatsapp and is now de"
+        for verb in ("check", "plan", "run", "verify", "adopt"):
+            code, told = await here.command(verb)
+            assert (code, said in " ".join(told.split())) == (2, True), (verb, told)
+        for name, options in (("second", {}), ("second", {"contacts": ("1",)}), ("whatsapp", {})):
+            report = await here.run(name, **options)
+            assert (report.status, report.exit_code) == ("refused", 2)
+            assert "`syncengine run -d whatsapp --accept account`" in str(report.error) or name == "whatsapp"
+        assert here.requests("respond_io") == sent + 2, "check asked twice whether the credentials are good"
+
+        accepted = await here.run("whatsapp", accept=frozenset({"account"}))
+        assert (accepted.status, accepted.contacts["applied"]) == ("done", 0)
+        second = await here.run("second")
+        assert (second.status, second.contacts["rejected"], second.contacts["applied"]) == ("incomplete", 2, 0)
+        await _are_of_one_owner_each(here)
+        assert {contact["fields"]["firstName"] for contact in here.held("respond_io").values()} == {
+            "Name 1",
+            "Name 2",
+            "Name 3",
+        }
+
+
+@pytest.mark.asyncio
+async def test_what_is_accepted_for_all_destinations_lets_none_overlook_another(database: str, tmp_path: Path) -> None:
+    former = {"a": {**RESPOND_IO, "account": "old", "where": "id <= 2"}}
+    former["b"] = {**RESPOND_IO, "account": "old", "where": "id > 2"}
+    async with people(database, tmp_path, former) as here:
+        await here.add(range(1, 5))
+        await here.runs()
+        for name in former:
+            here.configure(name, account="new", where="id > 0")
+        reports = await here.runs()
+        assert {report.status for report in reports.values()} == {"refused"}
+        reports = await here.runs(accept=frozenset({"account"}))
+        assert {report.contacts["rejected"] for report in reports.values()} == {2}
+        await _are_of_one_owner_each(here)
+        names = await here.source.fetch("SELECT account FROM syncengine.sync_credentials")
+        assert [row["account"] for row in names] == ["new"]
+        keys = await here.source.fetch("SELECT DISTINCT account FROM syncengine.sync_key")
+        assert [row["account"] for row in keys] in ([], ["new"])
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_breaks_while_its_account_changes_its_name_is_not_overlooked(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, {"whatsapp": RESPOND_IO}) as here:
+        await here.add([1])
+        await here.run("whatsapp")
+        sent = here.requests("respond_io")
+        here.configure("whatsapp", account="de")
+        here.configure("second", **{**RESPOND_IO, "account": "de"})
+        assert {report.status for report in (await here.runs()).values()} == {"refused"}
+        here.configure("whatsapp", fields="nothing")
+        code, told = await here.command("run", "-d", "second")
+        assert (code, "Write account: whatsapp here" in told) == (2, True), told
+        assert here.requests("respond_io") == sent
+
+
+async def _are_of_one_owner_each(here: People) -> None:
+    rows = await here.source.fetch(
+        "SELECT external_id FROM syncengine.sync_state WHERE external_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1"
+    )
+    assert rows == []
+
+
+@pytest.mark.asyncio
 async def test_a_key_of_a_few_characters_is_refused_by_check(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         here.environ["RESPOND_IO_TOKEN"] = "token12"

@@ -37,9 +37,27 @@ WHERE w.destination = $1
                   WHERE s.destination = w.destination AND s.contact_id = w.contact_id
                     AND s.status = 'dead' AND s.code IN ('key_held', 'ambiguous_match'))
 
+-- name: former_account
+SELECT account FROM syncengine.sync_destination WHERE destination = ANY ($1::text[]) AND account <> $2 LIMIT 1
+
+-- name: move_destinations
+-- The account may have another name since: all of its destinations go over together, or those that went would not see
+-- whom the others own.
+UPDATE syncengine.sync_destination SET account = $2 WHERE destination = ANY ($1::text[]) AND account <> $2
+
 -- name: move_keys
--- The account may have another name since.
-UPDATE syncengine.sync_key SET account = $2 WHERE destination = $1 AND account <> $2
+UPDATE syncengine.sync_key SET account = $2 WHERE destination = ANY ($1::text[]) AND account <> $2
+
+-- name: move_credentials
+UPDATE syncengine.sync_credentials SET account = $2
+WHERE account = $1
+  AND NOT EXISTS (SELECT FROM syncengine.sync_credentials WHERE account = $2)
+  AND NOT EXISTS (SELECT FROM syncengine.sync_destination WHERE account = $1)
+
+-- name: remembered_elsewhere
+SELECT destination, account FROM syncengine.sync_destination
+WHERE destination = ANY ($1::text[]) AND account <> $2
+ORDER BY destination
 
 -- name: look_again
 -- The rows of the others are looked at again: of one that had changed when it was judged, and is as it was before, the
