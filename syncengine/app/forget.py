@@ -89,6 +89,11 @@ async def _forget(
     run_id = await start_run(fence, name, identity_of(destination), RunKind.FORGET)
     store = Contacts(fence, name, run_id, numbered=False)
     before = (await store.load([contact_id])).get(contact_id)
+    stands = await _standing(databases, destination, contact_id)
+    if _keeps_part(destination) and before and before.known.external_id:
+        words = _what_to_ask(destination, before.known.external_id)
+        stands = replace(stands, to_ask=Receipt(name, contact_id, Erased.IMPOSSIBLE, words).also(stands.to_ask).message)
+        await erasure.note_to_ask(fence, name, contact_id, stands.to_ask)
     batches = Batches(fence, run_id)
     await batches.add(BatchKind.REMOVALS, [contact_id])
     await _delete(destination, account, store, batches)
@@ -100,8 +105,8 @@ async def _forget(
         external_id = next(
             (each.known.external_id for each in (after, before) if each and each.known.external_id), None
         )
-        receipt = _receipt(destination, contact_id, external_id, await erasure.outcome(fence, run_id, contact_id))
-        receipt = _with_what_stands(receipt, await erasure.receipts(databases.state, contact_id))
+        outcome = await erasure.outcome(fence, name, run_id, contact_id)
+        receipt = _with_what_stands(_receipt(destination, contact_id, external_id, outcome), external_id, stands)
     await finish_run(fence, run_id, "done" if receipt.status is not Erased.OPEN else "incomplete", {}, None)
     await erasure.end(fence, receipt)
     return receipt
@@ -125,38 +130,52 @@ async def _delete(destination: DestinationConfig, account: Account, store: Conta
         ).run()
 
 
+async def _standing(databases: Databases, destination: DestinationConfig, contact_id: str) -> erasure.Standing:
+    """How far the erasure was before this run."""
+    receipts = await erasure.receipts(databases.state, contact_id)
+    return next(each for each in receipts if each.destination == destination.name)
+
+
+def _what_to_ask(destination: DestinationConfig, external_id: str | None) -> str:
+    """What a person has to ask the vendor for, whose API erases nothing or not all."""
+    vendor, who = destination.vendor, f"contact {external_id}" if external_id else "what it may hold of this contact"
+    if _keeps_part(destination):
+        return f"{vendor.name} keeps part of it: ask them to delete {who}"
+    return f"{vendor.name}'s API cannot delete: ask them to delete {who}, and quote the law"
+
+
+def _keeps_part(destination: DestinationConfig) -> bool:
+    deletion = destination.vendor.capabilities.delete
+    return deletion is not None and bool(deletion.keeps)
+
+
 def _receipt(
     destination: DestinationConfig, contact_id: str, external_id: str | None, outcome: erasure.Outcome | None
 ) -> Receipt:
-    name, vendor = destination.name, destination.vendor
-    deletion = vendor.capabilities.delete
+    name = destination.name
     match outcome.kind if outcome else None:
         case None:
             return Receipt(name, contact_id, Erased.DONE, _NOTHING)
-        case "applied" if deletion is not None and deletion.keeps:
-            told = f"{vendor.name} keeps part of it: ask them to delete contact {external_id}"
-            return Receipt(name, contact_id, Erased.IMPOSSIBLE, told)
+        case "applied" if _keeps_part(destination):
+            return Receipt(name, contact_id, Erased.IMPOSSIBLE, _what_to_ask(destination, external_id))
         case "applied" if outcome and outcome.message:
             return Receipt(name, contact_id, Erased.SCHEDULED, outcome.message)
         case "applied":
             return Receipt(name, contact_id, Erased.DONE, "deleted there")
         case "unsupported":
-            told = f"{vendor.name}'s API cannot delete: ask them to delete contact {external_id}, and quote the law"
-            return Receipt(name, contact_id, Erased.IMPOSSIBLE, told)
+            return Receipt(name, contact_id, Erased.IMPOSSIBLE, _what_to_ask(destination, external_id))
         case _:
             told = f"{outcome.message if outcome else ''}; `syncengine forget` tries again"
             return Receipt(name, contact_id, Erased.OPEN, told)
 
 
-def _with_what_stands(receipt: Receipt, before: Sequence[erasure.Standing]) -> Receipt:
+def _with_what_stands(receipt: Receipt, external_id: str | None, stands: erasure.Standing) -> Receipt:
     """The receipt, unless an earlier one says more than that nothing is known any more."""
-    for each in before:
-        if each.destination != receipt.destination:
-            continue
-        if each.status is Erased.SCHEDULED and receipt.message == _NOTHING:
-            receipt = replace(receipt, status=Erased.SCHEDULED, message=each.receipt)
-        receipt = receipt.also(each.to_ask)
-    return receipt
+    if receipt.status is Erased.IMPOSSIBLE and external_id is None and stands.to_ask:
+        return replace(receipt, message=stands.to_ask)  # it names the contact there
+    if stands.status is Erased.SCHEDULED and receipt.message == _NOTHING:
+        receipt = replace(receipt, status=Erased.SCHEDULED, message=stands.receipt)
+    return receipt.also(stands.to_ask)
 
 
 def _open(name: str, contact_id: str, error: SyncEngineError) -> Receipt:

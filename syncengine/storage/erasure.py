@@ -37,10 +37,16 @@ async def begin(pool: Pool, contact_id: str, destinations: Sequence[str]) -> Non
             await connection.execute(_SQL["begin"], subject.text, contact_id, list(destinations))
 
 
-async def outcome(fence: Fence, run_id: int, contact_id: str) -> Outcome | None:
-    """How it ended in a run; None where there was nothing to do."""
+async def note_to_ask(fence: Fence, destination: str, contact_id: str, to_ask: str) -> None:
+    """Note what a person will have to ask the vendor for: once the deletion is written down, the id there is lost."""
+    async with fence.writing() as connection:
+        await connection.execute(_SQL["note_to_ask"], _subject(contact_id).text, destination, to_ask)
+
+
+async def outcome(fence: Fence, destination: str, run_id: int, contact_id: str) -> Outcome | None:
+    """How it ended in a run, or in an earlier one that was killed before it kept its receipt; None: nothing to do."""
     async with fence.reading() as connection:
-        row = await connection.fetchrow(_SQL["outcome"], run_id, contact_id)
+        row = await connection.fetchrow(_SQL["outcome"], destination, run_id, contact_id)
     return Outcome(row["outcome"], row["code"], row["message"]) if row else None
 
 

@@ -10,7 +10,8 @@ import pytest
 from syncengine import app
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.sandbox.faults import Kind, Rule
-from tests.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
+from tests.killing import locked
+from tests.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
 
 TWINS = ("charles", "chartmogul", "respond_io")
 ALL = {"charles": CHARLES, "chartmogul": CHARTMOGUL, "respond_io": RESPOND_IO}
@@ -108,6 +109,36 @@ async def test_a_crash_half_way_is_finished_by_asking_again(database: str, tmp_p
         assert receipts[name].status is Erased.DONE
         assert await traces(here) == []
         assert here.sandbox.contacts(name) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["charles", "dm_champ", "chartmogul"])
+async def test_what_was_answered_before_a_crash_is_told_by_asking_again(
+    database: str, tmp_path: Path, name: str
+) -> None:
+    """Killed once the deletion is written down, and before its receipt is."""
+    silenced = {**DM_CHAMP, "settings": {**DM_CHAMP["settings"], "delete_as": "silenced"}}
+    destination = {"charles": CHARLES, "dm_champ": silenced, "chartmogul": CHARTMOGUL}[name]
+    async with people(database, tmp_path, {name: destination}, twins=[name]) as here:
+        await here.add([1, 2])
+        await here.run(name)
+        uninterrupted = (await forgotten(here, "2"))[name]
+        external_id = (await here.states(name))[1]["external_id"]
+        here.fail(name, Rule(Kind.HOLD_AFTER_COMMIT, times=1))
+        command = here.start("forget", "1")
+        await here.sandbox.holds(name).wait_for(1)
+        async with locked(database, "syncengine.sync_erasure") as receipt_is_to_be_kept:
+            here.sandbox.holds(name).release()
+            await receipt_is_to_be_kept()
+            await command.kill()
+        await free_the_lease(here)
+        receipt = (await forgotten(here))[name]
+        assert receipt.status is uninterrupted.status
+        assert "nothing is known" not in receipt.message
+        if name == "dm_champ":
+            assert receipt.message == f"dm_champ keeps part of it: ask them to delete contact {external_id}"
+        assert (await forgotten(here))[name].status is uninterrupted.status
+        assert await traces(here) == []
 
 
 @pytest.mark.asyncio

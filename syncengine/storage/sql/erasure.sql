@@ -63,9 +63,16 @@ SET status = $4, receipt = $5, to_ask = CASE $4 WHEN 'impossible' THEN $6 ELSE t
 WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to($1, 'UTF8'))
   AND destination = $2 AND ($3 = contact_id OR contact_id IS NULL)
 
+-- name: note_to_ask
+UPDATE syncengine.sync_erasure SET to_ask = $3
+WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to($1, 'UTF8')) AND destination = $2
+
 -- name: outcome
-SELECT outcome, coalesce(code, '') AS code, coalesce(message, '') AS message
-FROM syncengine.sync_outcome WHERE run_id = $1 AND contact_id = $2
+-- How it ended in this run; or, where nothing was left to do, what an earlier one did and did not come to keep.
+SELECT o.outcome, coalesce(o.code, '') AS code, coalesce(o.message, '') AS message
+FROM syncengine.sync_run AS r JOIN syncengine.sync_outcome AS o USING (run_id)
+WHERE r.destination = $1 AND r.kind = 'forget' AND o.contact_id = $3 AND (r.run_id = $2 OR o.outcome = 'applied')
+ORDER BY r.run_id DESC LIMIT 1
 
 -- name: forget_known
 DELETE FROM syncengine.sync_known WHERE destination = $1 AND contact_id = $2
