@@ -12,6 +12,7 @@ import pytest
 from syncengine import app
 from syncengine.errors import ConfigError
 from syncengine.model.consent import Subject, SubjectKind
+from syncengine.model.work import Standing
 from syncengine.sandbox.faults import Kind, Rule
 from tests.people import RESPOND_IO, People, people
 
@@ -66,6 +67,24 @@ async def test_not_even_a_removal_is_sent(database: str, tmp_path: Path) -> None
         held = here.held(NAME)
         assert (held[1]["tags"], held[2]["tags"]) == (["vip"], [])
         assert (await here.run(NAME, accept=frozenset({"empty_source"}))).requests == 0
+
+
+@pytest.mark.asyncio
+async def test_whose_suppression_was_lifted_does_not_stand_as_suppressed(database: str, tmp_path: Path) -> None:
+    """They are planned again, and so neither left alone nor in step."""
+    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "on_removed": "untag"}}) as here:
+        await here.add([1, 2, 3], tags=["vip"])
+        await here.run(NAME)
+        subjects = [CONTACT_1, Subject(SubjectKind.CONTACT, "3")]
+        await suppressed(here, *subjects)
+        await here.change(1, name="New")
+        await here.remove([3])
+        assert (await here.run(NAME)).standing == {Standing.SUPPRESSED: 2}
+        await app.lift(here.config, subjects)
+        assert (await here.plan(NAME)).standing == {}
+        assert (await here.run(NAME, contacts=("2",))).standing == {}
+        report = await here.run(NAME)
+        assert (report.contacts["applied"], report.standing) == (2, {})
 
 
 @pytest.mark.asyncio

@@ -229,7 +229,7 @@ class World:
         del self.database.suppressed[_named(contact_id)]
         for row in self.database.states.values():
             if row.status is Status.SUPPRESSED or (row.status is Status.REMOVED and row.code == "suppressed"):
-                row.source_hash = None
+                row.source_hash = row.standing = None
                 row.status = Status.PENDING if row.status is Status.REMOVED else row.status
 
     def ask_anew(self) -> None:

@@ -34,7 +34,8 @@ RETURNING kind
 -- name: plan_again
 -- Whoever was passed over is looked at once more: the suppression that is left may be another one's.
 -- One that left meanwhile was neither untagged nor deleted.
-UPDATE syncengine.sync_state SET source_hash = NULL, status = CASE status WHEN 'removed' THEN 'pending' ELSE status END
+UPDATE syncengine.sync_state
+SET source_hash = NULL, standing = NULL, status = CASE status WHEN 'removed' THEN 'pending' ELSE status END
 WHERE status = 'suppressed' OR (status = 'removed' AND code = 'suppressed')
 
 -- name: counts
