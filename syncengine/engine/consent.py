@@ -26,7 +26,8 @@ def subjects_of(job: Job, naming: Naming) -> tuple[Subject, ...]:
     keys = [*(desired.keys if desired else ()), *((known.key,) if known.key else ()), *pending.keys]
     wanted = (desired.fields, desired.invalid) if desired else ()
     values = [item for fields in (*wanted, known.fields, pending.fields) for item in fields.items()]
-    return naming.subjects(job.state.contact_id, [*values, *((key.field, key.value) for key in keys)])
+    tags = [*(desired.tags if desired else ()), *known.tags, *pending.add_tags, *pending.remove_tags]
+    return naming.subjects(job.state.contact_id, [*values, *((key.field, key.value) for key in keys)], tags)
 
 
 class Consent:

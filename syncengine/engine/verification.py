@@ -96,7 +96,7 @@ class Verification:
                 return
             states = await self._store.load(contact_ids[start : start + _SLICE])
             named = {
-                state.contact_id: self._naming.subjects(state.contact_id, state.known.fields.items())
+                state.contact_id: self._naming.subjects(state.contact_id, state.known.fields.items(), state.known.tags)
                 for state in states.values()
             }
             silent = await self._store.suppressed(named)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from itertools import chain, islice
+from typing import TypeAlias
 
 from syncengine.model import phone_email
+from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
 from syncengine.model.mapping import Form, Mapping
 from syncengine.model.phone_email import NotReadError
@@ -81,18 +84,21 @@ def regions_of(mapping: Mapping) -> tuple[str, ...]:
     return tuple(dict.fromkeys(field.region for field in mapping.fields if field.region))
 
 
+_Single: TypeAlias = str | int | float | Decimal
 _PHONE_NAME = re.compile(
     r"phone|mobil|whatsapp|handy|\btel|_tel|cell|celular|m[oó]vil|gsm|fax|\bfon|msisdn", re.IGNORECASE
 )
 """Names of fields and columns that hold phone numbers in whatever form."""
 _ENOUGH_DIGITS = re.compile(r"\d(?:\D{0,9}\d){6}")
-_LEADING_ZERO = re.compile(r"\W*0")
+_AT = ("@", "\uff20", "%40")
 _SEPARATOR = re.compile(r"[/;,|\n\r\t]|\s[^\W\d]{1,9}\s")
 _DECIMAL = re.compile(r"\+?[0-9]{1,16}(?:\.[0-9]{1,16})?(?:[eE]\+?[0-9]{1,2})?")
 _LONGEST = 100
 """Characters of a text that may be one phone number."""
 _MOST = 10_000
-"""Characters in which several phone numbers are looked for."""
+"""Characters of a text in which phone numbers are looked for."""
+_MOST_TRIES = 2_000
+"""Parts of one contact that are read as phone numbers."""
 
 
 class Naming:
@@ -103,63 +109,109 @@ class Naming:
         self._region = {each.field: each.region for each in mapping.fields if each.form is Form.E164}
         named = (each.field for each in mapping.fields if _PHONE_NAME.search(each.column))
         self._phones = frozenset((*self._region, *named))
+        self._tag_prefix = mapping.tags.prefix if mapping.tags else ""
+        self._list_prefix = mapping.lists.prefix if mapping.lists else ""
 
-    def subjects(self, contact_id: str, values: Iterable[tuple[str, Json]]) -> tuple[Subject, ...]:
-        """Return the contact's id, and what of its values is a phone or an address.
+    def subjects(
+        self, contact_id: str, values: Iterable[tuple[str, Json]], tags: Iterable[str] = ()
+    ) -> tuple[Subject, ...]:
+        """Return the contact's id, and what of its values and tags is a phone or an address.
 
         ``values`` are pairs of field and value.
         """
-        found = (subject for name, value in values for subject in self._of_value(name, value))
-        return tuple(dict.fromkeys((Subject(SubjectKind.CONTACT, contact_id), *found)))
+        every = dict.fromkeys(self._single(contact_id, values, tags))
+        single = sorted(every, key=lambda each: not self._is_phone(each[0]))
+        texts = (value for _, value in single if isinstance(value, str))
+        addresses = (form for text in texts for form in _addresses(text))
+        tries = chain.from_iterable(self._numbers(name, value) for name, value in single)
+        numbers = chain.from_iterable(islice(tries, _MOST_TRIES))
+        forms = (form for digits in numbers for form in phone_email.phone_forms(digits))
+        found = (
+            Subject(SubjectKind.CONTACT, contact_id),
+            *(Subject(SubjectKind.EMAIL, address) for address in addresses),
+            *(Subject(SubjectKind.PHONE, form) for form in forms),
+        )
+        return tuple(dict.fromkeys(found))
 
-    def _of_value(self, name: str, value: Json) -> Iterator[Subject]:
-        if value is None or isinstance(value, bool):
-            return
-        if isinstance(value, list | dict):
-            for each in value.values() if isinstance(value, dict) else value:
-                yield from self._of_value(name, each)
-            return
-        if isinstance(value, str) and "@" in value:
-            yield from (Subject(SubjectKind.EMAIL, form) for form in _addresses(value))
-        if isinstance(value, str | int | float | Decimal) and _ENOUGH_DIGITS.search(str(value)):
-            for digits in self._numbers(name, value):
-                yield from (Subject(SubjectKind.PHONE, form) for form in phone_email.phone_forms(digits))
+    def _single(
+        self, contact_id: str, values: Iterable[tuple[str, Json]], tags: Iterable[str]
+    ) -> Iterator[tuple[str, _Single]]:
+        """Everything in which somebody may be named, by the field it stands in."""
+        yield "", contact_id
+        for tag in tags:
+            yield "", tag.removeprefix(self._tag_prefix)
+        for name, value in values:
+            if name.startswith(LISTS):
+                yield "", name.removeprefix(LISTS).removeprefix(self._list_prefix)
+            yield from _leaves(name, value)
 
-    def _numbers(self, name: str, value: Json) -> frozenset[str]:
-        """The numbers a value may mean, as digits with the country code."""
+    def _is_phone(self, name: str) -> bool:
+        return name in self._phones or _PHONE_NAME.search(name) is not None
+
+    def _numbers(self, name: str, value: _Single) -> Iterator[frozenset[str]]:
+        """The numbers a value may mean, as digits with the country code, part for part."""
         text = str(value)
-        if name in self._region and phone_email.E164.fullmatch(text):
-            return frozenset((text[1:],))  # as it was mapped
+        if not _ENOUGH_DIGITS.search(text):
+            return
         own = self._region.get(name)
-        if name in self._phones or _PHONE_NAME.search(name):
+        if name in self._region and phone_email.E164.fullmatch(text):
+            yield frozenset((text[1:],))  # as it was mapped
+        elif self._is_phone(name):
             regions = (own,) if own else self._regions
-            return _any_number(_whole(value), regions, of_any_country=own is None)
-        if len(text) > _LONGEST:
-            return frozenset()
-        # An id is read as a number of these countries only where it is written as one.
-        regions = self._regions if _LEADING_ZERO.match(text) else ()
-        try:
-            return phone_email.phone_readings(_whole(value), regions)
-        except NotReadError:
-            return frozenset()
+            yield from _any_number(_whole(value), regions, of_any_country=own is None)
+        else:
+            for part in _parts(value):
+                yield _read(phone_email.likely_readings, part, self._regions)
 
 
-def _any_number(value: Json, regions: Sequence[str], *, of_any_country: bool) -> frozenset[str]:
+def _leaves(name: str, value: Json) -> Iterator[tuple[str, _Single]]:
+    """The single values in a value, and the keys of its objects: they are names, too."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _leaves(name, each)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield "", key
+            yield from _leaves(key if _PHONE_NAME.search(key) else name, each)
+    elif isinstance(value, str | int | float | Decimal) and not isinstance(value, bool):
+        yield name, value
+
+
+def _parts(value: _Single) -> Iterator[Json]:
+    """The value as one number, and all that may be a number in it."""
+    text = str(value)
+    if len(text) <= _LONGEST:
+        yield _whole(value)
+    for part in phone_email.numbers_within(text[:_MOST]):
+        if part != text:
+            yield part
+
+
+def _any_number(value: Json, regions: Sequence[str], *, of_any_country: bool) -> Iterator[frozenset[str]]:
     """Every number in a field for phones, be it one or several."""
+    whole = _read(phone_email.phone_readings, value, regions)
+    yield whole
     parts: list[Json] = [value]
-    found: set[str] = set()
-    try:
-        phone_email.phone_readings(value, regions)
-    except NotReadError:
+    if not whole:
         text = str(value)[:_MOST]
         parts += _SEPARATOR.split(text)
-        found.update(*(phone_email.phones_within(text, region) for region in regions or (None,)))
-    for part in parts:
-        with suppress(NotReadError):
-            found |= phone_email.phone_readings(part, regions)
+        parts += islice(phone_email.numbers_within(text), _MOST_TRIES)
+        for region in regions or (None,):
+            yield phone_email.phones_within(text, region)
+    for part in dict.fromkeys(parts):
+        yield _read(phone_email.phone_readings, part, regions)
         if of_any_country:
-            found |= phone_email.every_country(part)
-    return frozenset(found)
+            yield phone_email.every_country(part)
+
+
+def _read(
+    readings: Callable[[Json, Sequence[str]], frozenset[str]], value: Json, regions: Sequence[str]
+) -> frozenset[str]:
+    """The value's readings; none of what is not written as one number."""
+    try:
+        return readings(value, regions)
+    except NotReadError:
+        return frozenset()
 
 
 def _whole(value: Json) -> Json:
@@ -174,11 +226,11 @@ def _whole(value: Json) -> Json:
 
 
 def _addresses(text: str) -> Iterator[str]:
-    try:
-        read = phone_email.read_email(text)
-    except NotReadError:
-        found: Iterable[str] = sorted(phone_email.emails_within(text))
-    else:
-        found = () if read is None else (read,)
-    for address in found:
+    """Every address in a text, in all its spellings."""
+    if not any(sign in text for sign in _AT):
+        return
+    found = set(phone_email.emails_within(text))
+    with suppress(NotReadError):
+        found.add(phone_email.read_email(text) or "")
+    for address in sorted(found - {""}):
         yield from phone_email.email_forms(address)

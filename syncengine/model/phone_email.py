@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import pairwise
 from urllib.parse import unquote
 
 import phonenumbers
@@ -48,6 +49,12 @@ _DECIMAL = re.compile(r"\+?(?:\d+\.\d{1,2}|\d+\.0+|\d\.\d+)")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d|(?:0?[1-9]|[12]\d|3[01])([./])(?:0?[1-9]|1[0-2])\1(?:19|20)\d\d")
 _PUNCTUATED = re.compile(r" ?\(? ?[0-9](?:[0-9 ().\-/]*[0-9)])?")
 """Begins with a digit: what a minus stands before is a negative number."""
+_RUN = re.compile(r"(?:[+(]{1,3} ?)?\d[\d ().\-/]*")
+"""Digits with all that may stand between those of one number, or of several."""
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_BETWEEN_WORDS = re.compile(r"[ /]+")
+_MOST_WORDS = 8
+"""Of one number: ``+33 (0) 6 12 34 56 78``."""
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 """A number as ``read_phone`` returns it."""
 _FEWEST_DIGITS = 7
@@ -104,8 +111,10 @@ def phone_readings(value: Json, regions: Iterable[str]) -> frozenset[str]:
     not written as one number.
     """
     written = _written(value)
-    if written is None:
-        return frozenset()
+    return frozenset() if written is None else _readings(written, regions)
+
+
+def _readings(written: _Written, regions: Iterable[str]) -> frozenset[str]:
     found: list[PhoneNumber | None] = []
     if written.international:
         found = [_international(written.digits)]
@@ -117,6 +126,49 @@ def phone_readings(value: Json, regions: Iterable[str]) -> frozenset[str]:
         elif written.digits.startswith("00"):
             found.append(_international(written.digits[2:]))
     return frozenset(_e164_digits(number) for number in found if number and _is_possible(number))
+
+
+def likely_readings(value: Json, regions: Iterable[str]) -> frozenset[str]:
+    """Return the numbers a value may mean that need be no phone number at all.
+
+    Without + and zero it is one of a region only where it is a valid number there, and
+    too long for most ids. Raises NotReadError for what is not written as one number.
+    """
+    written = _written(value)
+    if written is None:
+        return frozenset()
+    if not written.international and not written.digits.startswith("0"):
+        regions = [region for region in regions if _is_likely(written.digits, region)]
+    return _readings(written, regions)
+
+
+def _is_likely(digits: str, region: str) -> bool:
+    number = _parsed(digits, region) if len(digits) >= _FEWEST_MOBILE else None
+    return number is not None and phonenumbers.is_valid_number(number)
+
+
+def numbers_within(text: str) -> Iterator[str]:
+    """Yield all parts of a text that may be a number: some of them overlap."""
+    plain = _visible(unquote(text) if "%" in text else text)
+    if not plain.isascii():
+        plain = "".join(map(_in_ascii, plain))
+    for run in _RUN.findall(_UUID.sub(" ", plain)):
+        words = [word for word in _BETWEEN_WORDS.split(run) if _digits(word) and not _DAY.fullmatch(word)]
+        for first in range(len(words)):
+            yield from _from_word(words[first : first + _MOST_WORDS])
+
+
+def _from_word(words: list[str]) -> Iterator[str]:
+    """The numbers that begin with the first word."""
+    for end in range(1, len(words) + 1):
+        number = " ".join(words[:end]).strip(".-")
+        digits = len(_digits(number))
+        if digits > _MOST_DIGITS + len("00"):
+            return
+        if number.count("(") != number.count(")"):
+            number = number.replace("(", "").replace(")", "")
+        if digits >= _FEWEST_DIGITS:
+            yield number
 
 
 def surely_named(value: Json, regions: Iterable[str]) -> frozenset[str]:
@@ -466,9 +518,14 @@ def _digits(text: str) -> str:
 _LABEL = re.compile(r"(?:e-?mail|mail)\s*:\s*", re.IGNORECASE)
 _NAMED = re.compile(r"([^<>]*)<([^<>]+)>")
 _COMMENTED = re.compile(r"([^()]*)\([^()@]*\)")
-_ADDRESS = re.compile(r"[^\s@<>()\[\],;:\"\\]+@[^\s@<>(),;:\"\\/?]+")
+_ADDRESS = re.compile(r"[^\s@<>()\[\],;:\"\\|]+@[^\s@<>(),;:\"\\/?]+")
 _PLAIN_ADDRESS = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)+")
-_AROUND_ADDRESSES = re.compile(r"[\s<>()\[\],;:\"\\?]+")
+_AROUND_ADDRESSES = re.compile(r"[\s<>()\[\],;:\"\\?|]+")
+_AROUND_DOMAINS = re.compile(r"[\s<>()\[\],;:\"\\?|/=&#'{}!*+]")
+_BEFORE_MAILBOXES = re.compile(r"[/=&#{}]")
+_QUOTED_MAILBOX = re.compile(r"\"([\w.!#$%&'*+/=?^`{}~-]+)\"(@[^\"@]+)")
+_LONGEST_MAILBOX, _LONGEST_DOMAIN = 66, 255
+"""Characters, with quotes."""
 _LONGEST_ADDRESS = 1000
 """Characters of an address with the name in front of it."""
 _NOT_ONE_ADDRESS = "is not one e-mail address"
@@ -491,6 +548,7 @@ def read_email(value: Json) -> str | None:
     if label := _LABEL.match(text):
         text = _unwrapped(text[label.end() :], ";,")
     text = _unwrapped(_without_name(text), ";,").removesuffix(".")
+    text = _QUOTED_MAILBOX.sub(r"\1\2", text)
     if not text:
         return None
     if not _ADDRESS.fullmatch(text) or "@." in text or ".." in text.partition("@")[2]:
@@ -521,8 +579,21 @@ def _is_named(part: str) -> bool:
 
 def emails_within(text: str) -> frozenset[str]:
     """Return all addresses that occur in a text which is more than one address."""
-    words = (word for word in _AROUND_ADDRESSES.split(_visible(text)) if "@" in word)
-    return frozenset(word.removesuffix(".").lower() for word in words if _ADDRESS.fullmatch(word))
+    visible = _visible(unquote(text) if "%40" in text else text)
+    parts = visible.split("@")
+    found: set[str] = set()
+    for left, right in pairwise(parts):
+        if not left or not right:
+            continue
+        domain = _AROUND_DOMAINS.split(right[:_LONGEST_DOMAIN], maxsplit=1)[0].rstrip(".-")
+        found.update(f"{box}@{domain}".lower() for box in _mailboxes(left[-_LONGEST_MAILBOX:]))
+    return frozenset(address for address in found if _ADDRESS.fullmatch(address))
+
+
+def _mailboxes(text: str) -> tuple[str, str]:
+    """The mailbox a text ends with, in full and behind what else may stand before one."""
+    full = _AROUND_ADDRESSES.split(text.removesuffix('"'))[-1]
+    return full, _BEFORE_MAILBOXES.split(full)[-1].lstrip(".*'+-")
 
 
 def email_forms(address: str) -> tuple[str, ...]:

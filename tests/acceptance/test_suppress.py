@@ -356,6 +356,31 @@ async def test_nobody_on_a_list_is_sent_whatever_they_are_written_like(
 
 
 @pytest.mark.asyncio
+async def test_nobody_on_a_list_is_sent_by_tag_or_in_a_text(database: str, tmp_path: Path) -> None:
+    phone: Any = {"from": "phone", "as": "e164", "region": "DE", "on_invalid": "skip"}
+    fields = {"crm_id": "id", "phone": phone, "name": "name", "fax": "fax", "extra": "extra"}
+    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}) as here:
+        await here.source.execute("ALTER TABLE crm.people ADD COLUMN fax bigint, ADD COLUMN extra jsonb")
+        await here.add(range(1, 10))
+        await here.change(1, tags=["vip", "+49 176 1110001"])
+        await here.change(2, tags=["no2@nein.de"])
+        await here.change(3, fax=1761110003)
+        await here.change(4, name="call: +49 176 1110004 thanks")
+        await here.change(5, extra='{"491761110005": true}')
+        await here.change(6, name='"no6"@nein.de')
+        await here.change(7, name="a@x.de|no7@nein.de")
+        await here.change(8, name="https://wa.me/491761110008")
+        phones, emails = tmp_path / "phones", tmp_path / "emails"
+        phones.write_text("".join(f"+49176111000{number}\n" for number in (1, 3, 4, 5, 8)), encoding="utf-8")
+        emails.write_text("".join(f"no{number}@nein.de\n" for number in (2, 6, 7)), encoding="utf-8")
+        code, said = await here.command("suppress", "--phones", str(phones), "--emails", str(emails))
+        assert code == 0, said
+        report = await here.run(NAME)
+        assert (report.contacts["suppressed"], report.contacts["applied"]) == (8, 1)
+        assert here.held(NAME).keys() == {9}
+
+
+@pytest.mark.asyncio
 async def test_a_national_number_is_refused_while_a_file_that_may_name_its_region_cannot_be_used(
     database: str, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import pytest
 from hypothesis import assume, given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from syncengine.model.calls import Rejected
 from syncengine.model.consent import Naming, of_email, of_phone, regions_of
-from syncengine.model.mapping import FieldMapping, Form, Mapping, OnInvalid
+from syncengine.model.mapping import FieldMapping, Form, Mapping, OnInvalid, SetMapping
 from syncengine.model.phone_email import NotReadError
 from syncengine.model.work import SourceRow
 from syncengine.planning.mapping import desire
@@ -185,6 +186,107 @@ def test_a_value_in_any_kind_of_column_is_compared() -> None:
         for each in (asked, mapping(Form.E164, "DE")):
             assert "phone:491711000006" in named(value, each), value
     assert "phone:491711000006" in named("Ann: 0171 1000006 or +49 30 123456", mapping(Form.E164, "DE"))
+
+
+NUMBERS_IN_TEXTS: tuple[object, ...] = (
+    1711000006,
+    1711000006.0,
+    "1711000006",
+    "1.711000006E9",
+    -491711000006,
+    "-1711000006",
+    "call: +49 171 1000006 thanks",
+    "Max 0171 1000006",
+    "Max0171 1000006",
+    "customer 12345 0171 1000006",
+    "2024-01-01 01711000006",
+    "(call 0171 / 100 00 06)",
+    "+49 (0) 171 100 00 06, evenings",
+    "+491711000007 +491711000006",
+    "0171 1000006|0171 1000007",
+    "https://wa.me/491711000006",
+    "https://wa.me/%2B491711000006",
+    "491711000006@s.whatsapp.net",
+    "\uff10\uff11\uff17\uff11 1000006 x",
+    {"491711000006": True},
+    {"of": [{"0171 1000006": None}]},
+    '{"p": "0171 1000006"}',
+)
+
+
+@pytest.mark.parametrize("value", NUMBERS_IN_TEXTS)
+def test_a_number_in_a_text_of_any_field_is_compared(value: object) -> None:
+    assert "phone:491711000006" in found(("note", value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "b@x.de|ann@x.de",
+        "ann@x.de|b@x.de",
+        "x|ann@x.de",
+        '"ann"@x.de',
+        'Ann <"ann"@x.de>',
+        "b@x.de/ann@x.de",
+        "b@x.de&ann@x.de",
+        "https://x.de/?to=ann@x.de&b=1",
+        "https://x.de/?to=ann%40x.de",
+        "mail to 'ann@x.de'!",
+        "<a href='mailto:ann@x.de'>",
+        "ann\uff20x.de",
+        {"ann@x.de": 1},
+    ],
+)
+def test_an_address_in_a_text_of_any_field_is_compared(value: object) -> None:
+    assert "email:ann@x.de" in found(("note", value))
+
+
+def test_tags_lists_and_the_contact_id_are_compared() -> None:
+    number, address = "phone:491711000006", "email:ann@x.de"
+    for tag in ("t1+49 171 1000006", "t10171 1000006", "t11711000006"):
+        assert number in found(tags=(tag,))
+    assert address in found(tags=("t1ann@x.de",))
+    assert number in found(("lists.l0171 1000006", True))
+    assert address in found(("lists.lann@x.de", True))
+    assert number in found(contact_id="01711000006")
+    assert address in found(contact_id="ann@x.de")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        1711000,
+        17110000,
+        "4711-1234",
+        "2024-01-01 10:00:00.123456",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "52.5200, 13.4050",
+    ],
+)
+def test_ids_days_and_places_are_no_numbers_of_a_region(value: object) -> None:
+    assert not [each for each in found(("note", value)) if each.startswith("phone:49")]
+
+
+def test_looking_for_numbers_ends() -> None:
+    numbers = [*range(1711000006, 1711010006)]
+    assert len(found(("note", numbers))) < 3_000, "some thousand tries for one contact"
+    assert len(found(("phone", [f"0{number}" for number in numbers]))) < 3_000
+
+
+def test_a_field_for_phones_is_looked_at_before_others() -> None:
+    many = [*range(1711000007, 1711010007)]
+    assert "phone:491711000006" in found(("note", many), ("mobile", "0171 1000006 0171 1000009"), tags=("t1x",))
+    assert "phone:491711000006" in found(("note", many), tags=("t10171 1000006",))
+
+
+def found(*values: tuple[str, object], tags: tuple[str, ...] = (), contact_id: str = "7") -> set[str]:
+    """What a contact with these values may be named by, at a destination that knows Germany."""
+    asked = Mapping(
+        (FieldMapping("phone", "phone", Form.E164, "DE"), FieldMapping("note", "note")),
+        tags=SetMapping(column="tags", prefix="t1"),
+        lists=SetMapping(column="lists", prefix="l"),
+    )
+    return {subject.text for subject in Naming(asked).subjects(contact_id, cast("Any", values), tags)}
 
 
 def test_an_id_is_not_taken_for_a_number_of_any_country() -> None:
