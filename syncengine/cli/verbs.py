@@ -18,6 +18,7 @@ VERBS = {
     "suppress": "Send nothing about somebody any more, anywhere; not even what a run under way has planned.",
     "forget": "Erase one contact, at every vendor that can and here, and print a receipt for each destination.",
     "prune": "Delete old runs with their batches and outcomes; runs may be under way meanwhile.",
+    "schema": "Print the JSON Schema of the configuration's files, for editors.",
     "sandbox": "Serve stand-ins for the vendors to try a configuration against; prints the keys and addresses to use.",
 }
 """Verb to what it does, as in the first line of its own help."""
@@ -26,4 +27,3 @@ _ELSEWHERE = {"retry": "run"}
 
 for _verb, _help in VERBS.items():
     app.command(f"syncengine.cli.{_ELSEWHERE.get(_verb, _verb)}:{_verb}", name=_verb, help=_help)
-app.command("syncengine.cli.schema:schema", name="schema", show=False)
