@@ -57,7 +57,7 @@ async def adopt(
             try:
                 return await _adopt(destination, account, config, databases, limit, heard)
             except (RunRefused, RunStopped) as error:
-                return _failed(destination, error)
+                return await _failed(destination, error)
 
         return await side_by_side(config, databases, destinations, work, _failed, ended)
 
@@ -164,6 +164,6 @@ def _refused(record: Record) -> Noteworthy | None:
     return Noteworthy(record.contact_id, _REFUSED, outcome.code, outcome.message)
 
 
-def _failed(destination: DestinationConfig, error: SyncEngineError) -> AdoptReport:
+async def _failed(destination: DestinationConfig, error: SyncEngineError) -> AdoptReport:
     status, code = how_it_ended(error)
     return AdoptReport(destination.name, status, error=str(error), exit_code=code)

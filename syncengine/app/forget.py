@@ -45,9 +45,10 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
             except RunRefused as error:
                 return _open(destination.name, contact_id, error)
 
-        receipts = await side_by_side(
-            config, databases, destinations, work, lambda destination, error: _open(destination.name, contact_id, error)
-        )
+        async def failed(destination: DestinationConfig, error: SyncEngineError) -> Receipt:
+            return _open(destination.name, contact_id, error)
+
+        receipts = await side_by_side(config, databases, destinations, work, failed)
         receipts += [_open(name, contact_id, ConfigError(problems)) for name, problems in config.broken.items()]
         return receipts + [await erasure.end_unconfigured(databases.state, name, contact_id) for name in gone]
 

@@ -47,7 +47,7 @@ async def merge(config: Config, name: str, into: str, other: str) -> MergeReport
             try:
                 return await _merge(destination, account, config, databases, into, other)
             except RunRefused as error:
-                return _failed(destination, error)
+                return await _failed(destination, error)
 
         (report,) = await side_by_side(config, databases, (destination,), work, _failed)
         return report
@@ -106,7 +106,7 @@ async def _to_be_looked_at(store: Contacts, contact_id: str) -> None:
     await store.record(0, [record])
 
 
-def _failed(destination: DestinationConfig, error: SyncEngineError) -> MergeReport:
+async def _failed(destination: DestinationConfig, error: SyncEngineError) -> MergeReport:
     status, code = how_it_ended(error)
     return MergeReport(destination.name, status, error=str(error), exit_code=code)
 

@@ -21,7 +21,7 @@ async def side_by_side(
     databases: Databases,
     destinations: Sequence[DestinationConfig],
     work: Callable[[DestinationConfig, Account], Awaitable[T]],
-    failed: Callable[[DestinationConfig, SyncEngineError], T],
+    failed: Callable[[DestinationConfig, SyncEngineError], Awaitable[T]],
     stop: asyncio.Event | None = None,
 ) -> list[T]:
     """The result of ``work`` for each destination, in their order; of ``failed`` where its account could not go on.
@@ -46,13 +46,13 @@ async def side_by_side(
                     except* Exception as errors:
                         error = await broken_off(errors, mine.fence, destination.name)
                         if sent := mine.pacing.requests - before:  # then it can no longer be said to be refused
-                            done[destination.name] = failed(destination, _cut_short(error, sent))
+                            done[destination.name] = await failed(destination, _cut_short(error, sent))
                         raise error from errors
         except* Exception as errors:  # noqa: BLE001 - that is what containing means
             error = contained(errors, account)
             for destination in members:
                 if destination.name not in done:
-                    done[destination.name] = failed(destination, error)
+                    done[destination.name] = await failed(destination, error)
 
     async with asyncio.TaskGroup() as group:
         for account, members in by_account(destinations).items():

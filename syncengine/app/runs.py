@@ -51,13 +51,17 @@ async def run(
             destinations = await _retried(config, databases, request.retry_of, request.batch)
 
         async def work(destination: DestinationConfig, account: Account) -> RunReport:
-            return _told(await run_destination(destination, account, config, databases, request, heard))
+            return await told(await run_destination(destination, account, config, databases, request, heard))
 
-        def gave_up(destination: DestinationConfig, error: SyncEngineError) -> RunReport:
-            return _told(failed(destination, error))
+        async def told(report: RunReport) -> RunReport:
+            whole = await _with_standing(databases, report)
+            telling()(Event.RUN_FINISHED, **whole.public())
+            return whole
 
-        reports = await side_by_side(config, databases, destinations, work, gave_up, ended)
-        return [await _with_standing(databases, report) for report in reports]
+        async def gave_up(destination: DestinationConfig, error: SyncEngineError) -> RunReport:
+            return await told(failed(destination, error))
+
+        return await side_by_side(config, databases, destinations, work, gave_up, ended)
 
 
 async def _with_standing(databases: Databases, report: RunReport) -> RunReport:
@@ -69,11 +73,6 @@ async def _with_standing(databases: Databases, report: RunReport) -> RunReport:
     except StorageError:
         return report  # it says already why the database cannot be asked
     return replace(report, standing=standing)
-
-
-def _told(report: RunReport) -> RunReport:
-    telling()(Event.RUN_FINISHED, **report.public())
-    return report
 
 
 async def _retried(

@@ -39,7 +39,7 @@ async def show(config: Config, names: Sequence[str], contact_id: str) -> list[Sh
         async def work(destination: DestinationConfig, account: Account) -> ShowReport:
             return await _at_vendor(destination, account, local[destination.name])
 
-        def failed(destination: DestinationConfig, error: SyncEngineError) -> ShowReport:
+        async def failed(destination: DestinationConfig, error: SyncEngineError) -> ShowReport:
             told = f"the vendor was not asked: {error}"
             code = 3 if isinstance(error, LeaseHeld) else 1
             return _report(_with(local[destination.name], told), code)

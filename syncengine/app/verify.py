@@ -69,7 +69,7 @@ async def _verify(
     try:
         await refuse_changes(destination, config, databases, Request())
     except RunRefused as error:
-        return _failed(destination, error)
+        return await _failed(destination, error)
     run_id = await start_run(account.fence, name, identity_of(destination), RunKind.VERIFY)
     linked = Linked(databases.state, name)
     total = await linked.count()
@@ -130,6 +130,6 @@ async def _verify(
     return report
 
 
-def _failed(destination: DestinationConfig, error: SyncEngineError) -> VerifyReport:
+async def _failed(destination: DestinationConfig, error: SyncEngineError) -> VerifyReport:
     status, code = how_it_ended(error)
     return VerifyReport(destination.name, status, error=str(error), exit_code=code)

@@ -5,34 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
 from tests.killing import Command
+from tests.logged import events, named, printed
 from tests.people import RESPOND_IO, people, refusing
 from tests.running import TOKEN
 
 _ONE = {"respond_io": {**RESPOND_IO, "find_first": False, "in_flight": 1}}
-
-
-def lines(said: str) -> list[dict[str, Any]]:
-    """Every event; whatever else was printed is no JSON object with an event in it."""
-    found = [orjson.loads(line) for line in said.splitlines() if line.startswith('{"')]
-    return [line for line in found if "event" in line]
-
-
-def events(said: str, *names: str) -> list[dict[str, Any]]:
-    """The events of these names, without their times."""
-    return [
-        {key: value for key, value in line.items() if key not in {"timestamp", "seconds"}}
-        for line in lines(said)
-        if line["event"] in names
-    ]
-
-
-def named(said: str) -> list[str]:
-    return [line["event"] for line in lines(said)]
 
 
 @pytest.mark.asyncio
@@ -49,8 +30,19 @@ async def test_a_run_tells_of_its_beginning_its_batches_and_its_end(database: st
             for number, contacts in ((1, 4), (2, 2))
         ]
         (finished,) = events(said, "run_finished")
-        report = orjson.loads(next(line for line in said.splitlines() if '"event"' not in line))
-        del report["seconds"]
+        report = printed(said)
+        assert finished == {"event": "run_finished", "level": "info", **report}
+
+
+@pytest.mark.asyncio
+async def test_the_end_of_a_run_that_could_not_begin_is_told_as_it_is_printed(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, _ONE) as here:
+        await here.source.execute("ALTER TABLE crm.people RENAME COLUMN name TO called")
+        code, said = await here.command("run", "--json")
+        assert code == 2
+        (finished,) = events(said, "run_finished")
+        report = printed(said)
+        assert (report["status"], report["standing"]["dead_letter"]) == ("refused", 0)
         assert finished == {"event": "run_finished", "level": "info", **report}
 
 

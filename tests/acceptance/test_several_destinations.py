@@ -13,6 +13,7 @@ import pytest
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.limits import Limit
 from tests.killing import Command
+from tests.logged import events, printed
 from tests.people import CHARLES, RESPOND_IO, People, people
 
 _ONE_ACCOUNT = {
@@ -104,6 +105,10 @@ async def test_of_two_runs_at_once_the_second_is_refused(database: str, tmp_path
             assert code == 3
             assert f"another run is working on account respond_io: {holder['holder']}, whose lease runs until" in said
             assert "Nothing was sent. Wait for it to end, or stop it there" in said
+            code, said = await here.command("run", "-d", "respond_io", "--json")
+            report = printed(said)
+            assert (code, report["status"], report["standing"]["dead_letter"]) == (3, "held", 0)
+            assert events(said, "run_finished") == [{"event": "run_finished", "level": "info", **report}]
             assert here.requests("respond_io") == 1, "the first run's own"
         assert here.held("respond_io").keys() == {1, 2, 3}
         assert (await here.run("respond_io")).requests == 0
