@@ -19,6 +19,7 @@ from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.tally import Tally
 from syncengine.errors import ConfigError, Problem, RunRefused, SyncEngineError
+from syncengine.model.contact_ids import name_of
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import BatchKind, RunKind, SourceRow
@@ -69,7 +70,7 @@ async def confirm(config: Config, contact_id: str, names: Sequence[str]) -> list
 
 def _nothing_to_confirm(name: str, contact_id: str, asked: Collection[str]) -> Problem:
     rest = f"; there is at {', '.join(sorted(asked))}" if asked else ""
-    return Problem("--confirmed", f"nothing is to be asked of {name} about contact {contact_id}{rest}")
+    return Problem("--confirmed", f"nothing is to be asked of {name} about contact {name_of(contact_id)}{rest}")
 
 
 _NOTHING = "nothing is known of it there"

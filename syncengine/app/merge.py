@@ -23,6 +23,7 @@ from syncengine.errors import (
     SyncEngineError,
 )
 from syncengine.model.calls import Applied, Rejected
+from syncengine.model.contact_ids import name_of
 from syncengine.model.copies import MergeReport
 from syncengine.model.work import Record, Status
 from syncengine.ports import Merger
@@ -62,7 +63,7 @@ async def _merge(
     owners = await Linked(databases.state, name).owners([into, other])
     if other in owners:
         what = (
-            f"{other} is the copy of contact {owners[other]}, which would lose it. Merge the other way round "
+            f"{other} is the copy of contact {name_of(owners[other])}, which would lose it. Merge the other way round "
             f"(`syncengine merge {other} {into} -d {name}`), or take the contact out of the source first"
         )
         return MergeReport(name, "refused", error=what, exit_code=2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from syncengine.engine.task import Job
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.consent import Naming, SubjectKind
 from syncengine.model.contact import Desired
+from syncengine.model.contact_ids import as_argument
 from syncengine.model.erasure import Erased
 from syncengine.model.work import Batch, BatchKind, ContactState, SourceRow, Status
 from syncengine.planning.mapping import has_opted_out
@@ -83,7 +83,7 @@ async def _forbidden(
     named = await consent.named_by(databases.state, subjects_of(job, Naming(destination.mapping)))
     receipts = await erasure.receipts(databases.state, seen.state.contact_id)
     remarks = list(_of_receipts(destination, seen.state.contact_id, receipts))
-    contact = shlex.quote(seen.state.contact_id)
+    contact = as_argument(seen.state.contact_id)
     standing: str | None = None
     if seen.row is not None and has_opted_out(seen.row, destination.mapping):
         standing = "opted_out"
@@ -104,7 +104,7 @@ async def _forbidden(
 def _of_receipts(
     destination: DestinationConfig, contact_id: str, receipts: Sequence[erasure.Standing]
 ) -> Iterator[str]:
-    contact = shlex.quote(contact_id)
+    contact = as_argument(contact_id)
     for each in receipts:
         if each.destination != destination.name:
             continue
@@ -119,7 +119,7 @@ def _dead(destination: DestinationConfig, seen: Seen) -> str | None:
     state, row = seen.state, seen.row
     if row is None or state.status is not Status.DEAD or state.rejected_hash != version(row.source_hash):
         return None
-    contact = shlex.quote(state.contact_id)
+    contact = as_argument(state.contact_id)
     if state.rejections < DEAD_AFTER:  # refused at once, for the sake of another contact
         return "leaves it alone: it waits until another contact has let go of its match key, or its row changes"
     return (

@@ -10,6 +10,7 @@ from syncengine.app.outlook import Seen, look_ahead
 from syncengine.config import DestinationConfig
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.contact import Desired
+from syncengine.model.contact_ids import name_of
 from syncengine.model.work import ContactState, SourceRow, Standing
 from syncengine.planning.mapping import desire
 from syncengine.storage.contacts import Contacts
@@ -56,7 +57,7 @@ async def reasons(
             why = f"its row is there, but {destination.place('where')} does not select it"
         else:
             why = "the source has no such row"
-        told.append(f"contact {contact_id}: nothing was sent: {why}")
+        told.append(f"contact {name_of(contact_id)}: nothing was sent: {why}")
     return tuple(told)
 
 

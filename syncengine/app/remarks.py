@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 
 from syncengine.app.databases import Databases
@@ -10,7 +9,7 @@ from syncengine.app.reasons import reasons
 from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
 from syncengine.errors import SourceError
-from syncengine.model.contact_ids import contact_id_of
+from syncengine.model.contact_ids import as_argument, contact_id_of, name_of, name_of_owner
 from syncengine.planning.refusals import DEAD_AFTER
 from syncengine.storage.erasure import still_open
 from syncengine.storage.runs import dead_letters, known_contacts, notes_left, waiting
@@ -88,8 +87,8 @@ def _of_no_row(destination: DestinationConfig) -> Iterator[str]:
 def _of_erasures(contact_ids: tuple[str, ...]) -> Iterator[str]:
     for contact_id in contact_ids:
         yield (
-            f"contact {contact_id} is to be forgotten, and is not yet: nothing is sent about it; "
-            f"`syncengine forget {shlex.quote(contact_id)}` finishes that"
+            f"contact {name_of(contact_id)} is to be forgotten, and is not yet: nothing is sent about it; "
+            f"`syncengine forget {as_argument(contact_id)}` finishes that"
         )
 
 
@@ -122,7 +121,7 @@ def _of_dead_letters(destination: str, dead: int, some: tuple[str, ...]) -> Iter
         yield (
             f"{dead} dead letter{'s' if dead > 1 else ''}, refused {DEAD_AFTER} times and left alone until the row or "
             f"the mapping changes: {_named(some)}{more}; `syncengine run -d {destination} "
-            f"--contact {shlex.quote(some[0])}` tries it again"
+            f"--contact {as_argument(some[0])}` tries it again"
         )
 
 
@@ -130,7 +129,7 @@ def _of_waiting(number: int, some: tuple[tuple[str, str], ...]) -> Iterator[str]
     if not number:
         return
     more = f" and {number - len(some)} more" if number > len(some) else ""
-    whom = ", ".join(f"{contact_id} (for {owner})" for contact_id, owner in some)
+    whom = ", ".join(f"{name_of(contact_id)} (for {name_of_owner(owner)})" for contact_id, owner in some)
     yield (
         f"{number} waiting for the match key of another contact, and tried again once that one has let go of it: "
         f"contact{'s' if number > 1 else ''} {whom}{more}"
@@ -138,4 +137,4 @@ def _of_waiting(number: int, some: tuple[tuple[str, str], ...]) -> Iterator[str]
 
 
 def _named(contact_ids: tuple[str, ...]) -> str:
-    return f"contact{'s' if len(contact_ids) > 1 else ''} {', '.join(contact_ids)}"
+    return f"contact{'s' if len(contact_ids) > 1 else ''} {', '.join(map(name_of, contact_ids))}"

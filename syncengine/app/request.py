@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import shlex
 from dataclasses import dataclass
 
 from syncengine.errors import ConfigError, Problem
+from syncengine.model.contact_ids import as_argument
 from syncengine.model.work import RunKind
 from syncengine.planning.brakes import NAMES
 
@@ -52,7 +52,7 @@ class Request:
         words += ["--limit", str(self.limit)] if self.limit is not None else []
         words += [word for contact_id in self.contacts for word in ("--contact", contact_id)]
         words += [word for name in sorted({*self.accept, *accept}) for word in ("--accept", name)]
-        return shlex.join(words)
+        return " ".join(map(as_argument, words))
 
 
 def _no_such(name: str) -> str:

@@ -13,6 +13,7 @@ from syncengine.cli.root import options
 from syncengine.cli.tables import print_json
 from syncengine.cli.terminal import out
 from syncengine.errors import ConfigError, Problem
+from syncengine.model.contact_ids import name_of
 
 
 def forget(
@@ -52,6 +53,6 @@ def forget(
         print_json(receipts)
     else:
         for receipt in receipts:
-            line = f"{receipt.destination}, contact {receipt.contact_id}: {receipt.status}: {receipt.message}"
+            line = f"{receipt.destination}, contact {name_of(receipt.contact_id)}: {receipt.status}: {receipt.message}"
             out.print(line, markup=False, soft_wrap=True)
     return exits.worst(receipt.exit_code for receipt in receipts)

@@ -11,6 +11,7 @@ from syncengine import app as engine
 from syncengine.cli.root import options
 from syncengine.cli.tables import print_json
 from syncengine.cli.terminal import out
+from syncengine.model.contact_ids import name_of
 from syncengine.model.copies import MergeReport
 
 
@@ -47,8 +48,9 @@ def _told(report: MergeReport, other: str) -> str:
     if report.status != "done":
         return f"{report.destination}: {report.status}: {report.error}"
     whose = (
-        f"the copy of contact {report.contact_id}; `syncengine verify -d {report.destination}` tells what it holds now"
-        if report.contact_id
+        f"the copy of contact {name_of(report.contact_id)}; "
+        f"`syncengine verify -d {report.destination}` tells what it holds now"
+        if report.contact_id is not None
         else f"nobody's copy yet; `syncengine adopt -d {report.destination}` links it"
     )
     return f"{report.destination}: {other} was merged into {report.left}, which is {whose}."

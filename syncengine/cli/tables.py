@@ -10,9 +10,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from syncengine.cli.terminal import out
+from syncengine.model.contact_ids import name_of
 from syncengine.model.http import Json
 from syncengine.model.reports import CONTACTS, FELL_SHORT, Check, PlanReport, PruneReport, RunReport
-from syncengine.model.texts import escaped, printable
+from syncengine.model.texts import escaped
 from syncengine.model.work import Standing
 
 _OTHER = CONTACTS[2:]
@@ -84,7 +85,7 @@ def _worth_a_look(report: RunReport) -> Iterator[str]:
     """A line for each thing that happened, with the contacts it happened to."""
     alike: dict[tuple[str, str, str], list[str]] = {}
     for note in report.noteworthy:
-        alike.setdefault((note.outcome, note.code, note.message), []).append(printable(note.contact_id))
+        alike.setdefault((note.outcome, note.code, note.message), []).append(name_of(note.contact_id))
     for (outcome, code, message), contact_ids in alike.items():
         yield f"contact{'s' if len(contact_ids) > 1 else ''} {', '.join(contact_ids)}: {outcome} ({code}) {message}"
 

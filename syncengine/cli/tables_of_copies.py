@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from syncengine.cli.tables import columns, counted, duration
 from syncengine.cli.terminal import out
+from syncengine.model.contact_ids import name_of
 from syncengine.model.copies import AdoptReport, VerifyReport
-from syncengine.model.texts import printable
 
 _SHOWN = 20
 _WAYS = {
@@ -47,7 +47,7 @@ def _found(report: VerifyReport) -> Iterator[str]:
         yield f"{report.destination}: {counted(report.found)}; in {counted(report.subjects) or 'no field'}"
     for contact in report.contacts[:_SHOWN]:
         ways = "; ".join(f"{_WAYS[way]} {', '.join(names)}".rstrip() for way, names in contact.found.items())
-        yield f"  {report.destination}, contact {printable(contact.contact_id)}: {ways}"
+        yield f"  {report.destination}, contact {name_of(contact.contact_id)}: {ways}"
     if report.drifted > _SHOWN:
         yield f"  and {report.drifted - _SHOWN} more; --json names up to 1000 of them"
 
@@ -99,7 +99,7 @@ def print_adopted(reports: Sequence[AdoptReport]) -> None:
 def _decisions(report: AdoptReport) -> Iterator[str]:
     name = report.destination
     for note in report.contacts[:_SHOWN]:
-        yield f"  {name}, contact {printable(note.contact_id)}: {note.outcome}: {note.message}"
+        yield f"  {name}, contact {name_of(note.contact_id)}: {note.outcome}: {note.message}"
     if len(report.contacts) > _SHOWN:
         yield f"  and {len(report.contacts) - _SHOWN} more; --json names up to 1000 of them"
     if report.ambiguous:

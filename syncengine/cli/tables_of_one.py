@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from syncengine.cli.terminal import out
+from syncengine.model.contact_ids import name_of
 from syncengine.model.copies import Copy, ShowReport
 from syncengine.model.http import Json
 
@@ -18,7 +19,9 @@ def print_shown(reports: Sequence[ShowReport]) -> None:
     """A table for each destination, and what there is to say about it."""
     for report in reports:
         where = f" as {report.external_id}" if report.external_id else ""
-        out.print(Text(f"{report.destination}, contact {report.contact_id}: {report.status}{where}", style="bold"))
+        out.print(
+            Text(f"{report.destination}, contact {name_of(report.contact_id)}: {report.status}{where}", style="bold")
+        )
         if report.source or report.known or report.vendor:
             out.print(_table(report))
         for name, value in report.details.items():

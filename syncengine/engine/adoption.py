@@ -14,6 +14,7 @@ from syncengine.engine.task import Job
 from syncengine.errors import one_contacts
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, Remote
+from syncengine.model.contact_ids import name_of_owner
 from syncengine.model.work import Record, Status
 from syncengine.planning import settle
 from syncengine.ports import ContactStore, Vendor
@@ -85,7 +86,9 @@ class Adoption:
         known = settle.link(remote, desired, job.state.known, self._vendor.same, hidden)
         link = await self._store.link(contact_id, remote.external_id, found_tags=known.found_tags)
         if link.owner is not None:
-            return Adopted(contact_id, Finding.OWNED, f"{remote.external_id} belongs to {link.owner} already")
+            return Adopted(
+                contact_id, Finding.OWNED, f"{remote.external_id} belongs to {name_of_owner(link.owner)} already"
+            )
         record = Record(
             contact_id=contact_id,
             known=settle.inherit(known, link.tags & remote.tags, link.fields, hidden),

@@ -8,6 +8,7 @@ from syncengine.errors import VendorUnavailable
 from syncengine.model.calls import Action, Answer, Applied, Call, Rejected
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Desired, MatchKey, Remote
+from syncengine.model.contact_ids import name_of_owner
 from syncengine.model.http import Exchange, Json
 
 
@@ -76,6 +77,7 @@ def owned(owner: str) -> Rejected:
     """The refusal of a contact whose vendor contact belongs to another one."""
     return Rejected(
         "ambiguous_match",
-        f"the vendor's contact with this match key belongs to contact {owner}: correct one of the two rows",
+        f"the vendor's contact with this match key belongs to contact {name_of_owner(owner)}: "
+        "correct one of the two rows",
         by_vendor=False,
     )

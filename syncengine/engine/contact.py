@@ -40,6 +40,7 @@ from syncengine.errors import (
 )
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, other_id
 from syncengine.model.contact import MatchKey, Pending, Remote
+from syncengine.model.contact_ids import name_of, name_of_owner
 from syncengine.model.http import Exchange
 from syncengine.model.work import Intent, Link, Wait
 from syncengine.planning import settle
@@ -445,12 +446,14 @@ class ContactSync:
         return self._deferred(turn, "unsettled", VendorUnavailable(UNSETTLED, maybe_applied=True))
 
     def _behind(self, turn: Turn, taker: str) -> Ending:
-        message = f"contact {taker} took its former vendor contact over and has to be written there first"
+        message = f"contact {name_of(taker)} took its former vendor contact over and has to be written there first"
         record = records.deferred(turn.job, turn.known, "key_still_held", message, requests=turn.meter.requests)
         return Ending(record)
 
     def _held(self, turn: Turn, owner: str) -> Ending:
-        message = f"its match key is still held at the vendor by contact {owner}, which has work to do first"
+        message = (
+            f"its match key is still held at the vendor by contact {name_of_owner(owner)}, which has work to do first"
+        )
         record = records.deferred(
             turn.job,
             turn.known,

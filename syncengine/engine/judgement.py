@@ -8,6 +8,7 @@ from dataclasses import replace
 from syncengine.engine.turn import Ending
 from syncengine.errors import AccountStopped, VendorHalted
 from syncengine.model.calls import OutcomeKind
+from syncengine.model.contact_ids import name_of
 from syncengine.model.work import ContactOutcome, Record, Status
 from syncengine.planning.outages import TRIPS_AFTER, Outage
 from syncengine.planning.refusals import Rows
@@ -129,4 +130,4 @@ def _down(last: Record, outage: Outage) -> VendorHalted:
 
 
 def _last(record: Record) -> str:
-    return f"The last (contact {record.contact_id}): {record.outcome.message if record.outcome else ''}"
+    return f"The last (contact {name_of(record.contact_id)}): {record.outcome.message if record.outcome else ''}"

@@ -15,6 +15,7 @@ from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.consent import Naming
 from syncengine.model.contact import Desired, Known
+from syncengine.model.contact_ids import name_of
 from syncengine.model.work import Batch, BatchKind, ContactState, Intent, Record, SourceRow, Status
 from syncengine.planning.mapping import desire, has_opted_out, no_match_key
 from syncengine.planning.match_keys import hashes
@@ -240,7 +241,7 @@ def _opted_out(state: ContactState, row: SourceRow) -> Record | None:
 def _duplicate(winner: str) -> Rejected:
     return Rejected(
         "duplicate_match_key",
-        f"contact {winner} has the same match key, and a vendor would take the two for one: correct the row, or add "
-        "a field to match_on that tells them apart",
+        f"contact {name_of(winner)} has the same match key, and a vendor would take the two for one: "
+        "correct the row, or add a field to match_on that tells them apart",
         by_vendor=False,
     )

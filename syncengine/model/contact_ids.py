@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
+
+from syncengine.model.texts import printable
 
 LONGEST_KEY = 500
 """Characters of a source key or match key. An index of Postgres takes no entry over 2,704 bytes, and a web server no
@@ -20,6 +23,32 @@ def contact_id_of(key: str) -> str:
     if len(key) <= LONGEST_KEY and not is_shortened(key):
         return key
     return f"{key[:SHOWN]}...{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def name_of(contact_id: str) -> str:
+    """Return what messages call a contact: its id on one line, in quotes where there would be nothing to see."""
+    shown = printable(contact_id)
+    return shown if shown.strip() else f"'{shown}'"
+
+
+def name_of_owner(owner: str) -> str:
+    """Return what messages call the contact of a destination (``destination/contact_id``)."""
+    destination, _, contact_id = owner.partition("/")
+    return f"{destination}/{name_of(contact_id)}"
+
+
+def as_argument(contact_id: str) -> str:
+    """Return the contact id as it is typed in a shell, on one line."""
+    if contact_id.isprintable():
+        return shlex.quote(contact_id)
+    escaped = (_as_typed(letter) for letter in contact_id)
+    return f"$'{''.join(escaped)}'"
+
+
+def _as_typed(letter: str) -> str:
+    if letter in "'\\":
+        return f"\\{letter}"
+    return letter if letter.isprintable() else f"\\U{ord(letter):08x}"
 
 
 def is_shortened(contact_id: str) -> bool:

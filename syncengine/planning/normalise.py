@@ -116,9 +116,15 @@ def _date(value: Json, mapping: FieldMapping) -> str | None:
         if not moment or moment["offset"] is None:
             return dt.datetime.fromisoformat(raw).date().isoformat()
         at = dt.datetime.fromisoformat(raw.replace(moment["offset"], moment["offset"].strip()))
-        return at.astimezone(ZoneInfo(mapping.zone or "UTC")).date().isoformat()
-    except (ValueError, OverflowError):  # a 30th of February, or a day outside of the calendar
+    except (ValueError, OverflowError):  # a 30th of February
         raise NotNormal("is no date (YYYY-MM-DD)") from None
+    zone = mapping.zone or "UTC"
+    try:
+        return at.astimezone(ZoneInfo(zone)).date().isoformat()
+    except (ValueError, OverflowError):
+        raise NotNormal(
+            f"is a moment whose day in the zone {zone} is before the year 1 or after the year 9999"
+        ) from None
 
 
 _FORMS: dict[Form, Callable[[Json, FieldMapping], Json]] = {

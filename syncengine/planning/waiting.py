@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from syncengine.model.calls import Rejected
+from syncengine.model.contact_ids import name_of_owner
 from syncengine.model.work import Holder, Status
 
 KEY_HELD = "key_held"
@@ -25,11 +26,13 @@ def judged(waiter: str, owner: str, holders: Mapping[str, Holder], destination: 
         return None
     chain = [*_chain(waiter, owner, holders)]
     first, *others = [_situation(each) for each in chain]
-    told = "".join(f"; contact {each.contact} {said}" for each, said in zip(chain[1:], others, strict=True))
+    told = "".join(
+        f"; contact {name_of_owner(each.contact)} {said}" for each, said in zip(chain[1:], others, strict=True)
+    )
     return Rejected(
         AMBIGUOUS if holder.status is Status.SYNCED else KEY_HELD,
-        f"the vendor's contact with its match key belongs to contact {owner}, which {first}{told}. "
-        f"{_advice(chain)}; this contact is tried again once contact {owner} has let go "
+        f"the vendor's contact with its match key belongs to contact {name_of_owner(owner)}, which {first}{told}. "
+        f"{_advice(chain)}; this contact is tried again once contact {name_of_owner(owner)} has let go "
         "of the key",
         by_vendor=False,
     )
@@ -52,7 +55,7 @@ def _chain(waiter: str, owner: str, holders: Mapping[str, Holder]) -> Iterator[H
 
 def _situation(holder: Holder) -> str:
     """Say why a contact of the chain does not move."""
-    other = f"contact {holder.waits_for}"
+    other = f"contact {name_of_owner(holder.waits_for or '')}"
     match holder.status:
         case Status.SYNCED:
             said = "is in step with its row"
@@ -78,7 +81,7 @@ def _advice(chain: list[Holder]) -> str:
         case Status.PENDING:
             return f"Run destination {_destination(first.contact)}"
         case Status.SYNCED | Status.SUPPRESSED:
-            return f"Correct the row of this contact or of contact {first.contact}"
+            return f"Correct the row of this contact or of contact {name_of_owner(first.contact)}"
     if last is first:
-        return f"Correct the row of contact {first.contact}"
-    return f"Correct the row of contact {first.contact} or of contact {last.contact}"
+        return f"Correct the row of contact {name_of_owner(first.contact)}"
+    return f"Correct the row of contact {name_of_owner(first.contact)} or of contact {name_of_owner(last.contact)}"

@@ -11,6 +11,7 @@ from syncengine.errors import SourceError
 from syncengine.model.bounds import LONGEST_ROW
 from syncengine.model.contact_ids import LONGEST_KEY, SHORTENED, SHOWN, contact_id_of, is_shortened
 from syncengine.model.http import Json
+from syncengine.model.texts import printable
 from syncengine.model.work import SourceRow
 from syncengine.storage.column_types import Column
 from syncengine.storage.connect import Connection, Pool, reading
@@ -158,6 +159,6 @@ def _refused(source: Source, contact_id: str, source_hash: int) -> SourceRow:
 
 def _twice(source: Source, contact_id: str) -> SourceError:
     return SourceError(
-        f'{source.spec.label}: the key "{contact_id}" is there twice in column "{source.spec.key}"; every '
+        f'{source.spec.label}: the key "{printable(contact_id)}" is there twice in column "{source.spec.key}"; every '
         "contact needs a key of its own"
     )

@@ -59,6 +59,25 @@ async def test_every_destination_gives_its_receipt_and_nothing_is_left_here(data
         assert await traces(here, "2") != []
 
 
+@pytest.mark.parametrize(("contact", "name"), [("a\nb", "a b"), ("", "''")], ids=["two lines", "nothing"])
+@pytest.mark.asyncio
+async def test_an_odd_id_is_named_on_one_line(contact: str, name: str, database: str, tmp_path: Path) -> None:
+    destination = {**RESPOND_IO, "source": {"table": "crm.texts"}, "fields": {"crm_id": "number", "firstName": "name"}}
+    destination.pop("tags")
+    async with people(database, tmp_path, {"respond_io": destination}) as here:
+        await here.source.execute("CREATE TABLE crm.texts (id text PRIMARY KEY, number integer, name text)")
+        await here.source.execute("INSERT INTO crm.texts VALUES ($1, 1, 'Anna'), ('other', 1, 'Bea')", contact)
+        _, said = await here.command("run")
+        assert f"contact {name}" in said
+        _, said = await here.command("run", "--contact", contact)
+        assert f"contact {name}" in said
+        _, said = await here.command("show", contact)
+        assert f"respond_io, contact {name}: " in said
+        _, said = await here.command("forget", contact)
+        (line,) = (each for each in said.splitlines() if not each.startswith("{"))
+        assert line.startswith(f"respond_io, contact {name}: ")
+
+
 @pytest.mark.asyncio
 async def test_a_restored_row_is_not_created_again(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, {"chartmogul": CHARTMOGUL}, twins=["chartmogul"]) as here:

@@ -69,9 +69,13 @@ def test_what_is_no_date_in_full_is_refused(value: Any) -> None:
         in_form(value, Form.DATE)
 
 
-def test_a_day_outside_of_the_calendar_is_refused() -> None:
-    with pytest.raises(NotNormal):
-        in_form("0001-01-01T00:00:00+00:00", Form.DATE, zone="America/New_York")
+@pytest.mark.parametrize(
+    ("moment", "zone"),
+    [("0001-01-01T00:00:00+00:00", "America/New_York"), ("9999-12-31T23:30:00+00:00", "Europe/Berlin")],
+)
+def test_a_day_outside_of_the_calendar_is_refused_for_what_it_is(moment: str, zone: str) -> None:
+    with pytest.raises(NotNormal, match=f"in the zone {zone} is before the year 1 or after the year 9999"):
+        in_form(moment, Form.DATE, zone=zone)
 
 
 @pytest.mark.parametrize(
