@@ -116,6 +116,10 @@ class _Customers(Shape):
     entries: Many[_Customer]
 
 
+class _Deleted(Shape, extra="forbid"):
+    """Nothing at all."""
+
+
 class _Pong(Shape):
     data: str
 
@@ -215,7 +219,7 @@ class ChartMogul:
             return Applied()
         if not reply.ok:
             return refused(request, reply, _words(reply.body), sent_values(call))
-        shaped(request, reply, Shape)
+        shaped(request, reply, _Deleted)
         return Applied()
 
     def _write(self, call: Call, request: Request, gone: str | None) -> Exchange[Answer]:

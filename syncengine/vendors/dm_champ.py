@@ -120,6 +120,10 @@ class _Named(kit.Shape):
     contact: _Contact | None = None
 
 
+class _Done(kit.Shape):
+    success: Literal[True]
+
+
 class DmChamp:
     """See ``ports.Vendor`` and ``ports.Teller``."""
 
@@ -308,7 +312,8 @@ class DmChamp:
         reply = _judged(request, (yield request))
         if not reply.ok:
             return Applied() if _is_so(reply, call.action) else self._refusal(request, reply, call)
-        kit.shaped(request, reply, kit.Shape)  # any object
+        # Of tag calls it is not documented what they answer.
+        kit.shaped(request, reply, kit.Shape if call.action is Action.ADD_TAGS else _Done)
         return Applied()
 
     def _refusal(self, request: Request, reply: kit.Reply, call: Call) -> Rejected:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 from urllib.parse import unquote
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 
 from syncengine.errors import VendorUnavailable
 from syncengine.model.calls import Action, Answer, Applied, Call, Rejected
@@ -114,7 +114,27 @@ class _Channels(_Items):
 
 
 class _Told(Shape):
+    """What a write answers: the contact's id, or a code of success."""
+
     contactId: Id | None = None  # noqa: N815 - the vendor's spelling
+    code: Json = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.contactId is None and text(self.code) != "200":
+            raise ValueError("it tells neither the contact nor a success")
+        return self
+
+
+class _TakenIn(Shape):
+    """What an upsert answers: the contact's id, or an object without anything in it."""
+
+    contactId: Id | None = None  # noqa: N815 - the vendor's spelling
+
+    @model_validator(mode="before")
+    @classmethod
+    def _told(cls, body: Json) -> Json:
+        return body if body == {} else _Told.model_validate(body).model_dump()
 
 
 class RespondIoV2:
@@ -240,7 +260,7 @@ class RespondIoV2:
         if call.key is None:
             raise ValueError("upsert needs the key it goes by")
         request = self._on("POST", call.key, self._body(call.fields), under="/contact/create_or_update")
-        answer = yield from _carried_out(request, tuple(sent_values(call)), gone=None)
+        answer = yield from _carried_out(request, tuple(sent_values(call)), None, _TakenIn)
         if not isinstance(answer, Applied) or answer.external_id:
             return answer
         status: int | None = 404
@@ -345,12 +365,17 @@ def _judged(request: Request, response: Response, halts: Mapping[int, str]) -> R
     return judge(request, response, halts)
 
 
-def _carried_out(request: Request, sent: Iterable[Json], gone: str | None = _GONE) -> Exchange[Answer]:
+def _carried_out(
+    request: Request,
+    sent: Iterable[Json],
+    gone: str | None = _GONE,
+    shape: type[_Told | _TakenIn] = _Told,
+) -> Exchange[Answer]:
     """What a write comes to; ``gone`` is the code of a 404."""
     reply = _judged(request, (yield request), _CONTACT_NAMED)
     if not reply.ok:
         return refused(request, reply, _words(reply.body), sent, gone if reply.status == 404 else None)
-    return Applied(shaped(request, reply, _Told).contactId)
+    return Applied(shaped(request, reply, shape).contactId)
 
 
 def _words(body: Json) -> str:

@@ -127,7 +127,7 @@ class _Listed(Shape):
 
 
 class _Deleted(Shape):
-    success: bool
+    success: Literal[True]
 
 
 class Whautomate:
@@ -273,8 +273,10 @@ class Whautomate:
         reply = yield from through_gateway(request, _KEY)
         if reply.status == 404:
             return Applied()
-        done = reply.ok and shaped(request, reply, _Deleted).success
-        return Applied() if done else _refused(request, reply, call)
+        if not reply.ok or _says_no(reply.body):
+            return _refused(request, reply, call)
+        shaped(request, reply, _Deleted)
+        return Applied()
 
     def _tag(self, call: Call) -> Exchange[Answer]:
         tail = "/tags/add" if call.action is Action.ADD_TAGS else "/tags/remove"
@@ -352,6 +354,10 @@ def _searched(settings: Settings) -> _Query:
 def _answered(request: Request, call: Call) -> Exchange[_Row | Rejected]:
     reply = yield from through_gateway(request, _KEY)
     return shaped(request, reply, _Row) if reply.ok else _refused(request, reply, call)
+
+
+def _says_no(body: Json) -> bool:
+    return isinstance(body, Mapping) and body.get("success") is False
 
 
 def _words(body: Json) -> str:

@@ -52,9 +52,10 @@ class Bench:
     # --- talking ------------------------------------------------------------------------------------------------
 
     def do(self, exchange: Exchange[_T]) -> _T:
-        return drive(exchange, self._answer)
+        return drive(exchange, self.answer)
 
-    def _answer(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Response:
+        """What the twin answers."""
         self.now += 60.0
         self.responses.append(self.twin.handle(over_the_wire(request), self.now))
         return self.responses[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from syncengine.model.calls import Action
 from syncengine.model.http import Json
 from syncengine.sandbox.twins.chartmogul import CUSTOMERS, DATA_SOURCE
 from syncengine.vendors.chartmogul import ChartMogul, Settings, build
@@ -44,3 +45,7 @@ def sample(number: int) -> dict[str, Json]:
         "custom.vip": True,
         "custom.spam": False,
     }
+
+
+UNSAID = ((Action.DELETE, False),)
+"""A deletion is answered with an empty object."""

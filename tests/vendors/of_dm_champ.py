@@ -95,3 +95,6 @@ def sample(number: int) -> dict[str, Json]:
         "custom_fields.vip": True,
         "custom_fields.since": f"2025-03-02T08:15:{number:02}Z",
     }
+
+
+UNSAID = tuple((action, any_object) for action in (Action.ADD_TAGS,) for any_object in (False, True))

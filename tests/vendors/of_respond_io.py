@@ -70,3 +70,6 @@ def sample(number: int) -> dict[str, Json]:
         "wishes": ["a", number, None],
         "address": {"city": "Köln", "number": number},
     }
+
+
+UNSAID = tuple((action, any_object) for action in (Action.ADD_TAGS, Action.REMOVE_TAGS) for any_object in (False, True))

@@ -3,8 +3,9 @@
 A new vendor needs no line here. Its settings and its sample contacts are derived from its settings model and its
 capabilities; ``tests/vendors/of_<vendor>.py`` may bring a better ``sample(number)`` (the fields of a sample contact,
 different for each number, among them whatever the vendor treats in a way of its own), ``VARIANTS`` (by name: settings,
-and the twin's switches that go with them) and ``SETTINGS`` (required ones that name something the twin holds). A twin's
-own credentials are ``sandbox-key`` for ``api_key``, ``sandbox-token`` for ``token``, and so on.
+and the twin's switches that go with them), ``SETTINGS`` (required ones that name something the twin holds) and
+``UNSAID`` (writes of which it is not documented what they answer, see ``Subject.unsaid``). A twin's own credentials are
+``sandbox-key`` for ``api_key``, ``sandbox-token`` for ``token``, and so on.
 """
 
 from __future__ import annotations
@@ -118,6 +119,10 @@ class Subject:
     def hides(self, name: str) -> bool:
         """Whether the vendor may leave the field out where it shows a contact."""
         return matches(name, self.vendor.capabilities.hidden)
+
+    def unsaid(self) -> frozenset[tuple[str, bool]]:
+        """The writes whose success may look like no answer: as an empty object (False), or as any (True)."""
+        return frozenset(getattr(_hints(self.module.name), "UNSAID", ()))
 
     def actions(self) -> tuple[Action, ...]:
         return tuple(action for action in Action if getattr(self.vendor.capabilities, action) is not None)

@@ -115,7 +115,7 @@ def test_the_first_name_is_never_cleared_and_rides_in_each_write() -> None:
         (UPDATE, TOLD, Applied(ID)),
         (STAGE, answer({"code": 200, "message": "done"}), Applied()),
         (ADD, TOLD, Applied(ID)),
-        (REMOVE, answer({}), Applied()),
+        (REMOVE, TOLD, Applied(ID)),
         (DELETE, TOLD, Applied()),
         (DELETE, NOT_FOUND, Applied()),
     ],

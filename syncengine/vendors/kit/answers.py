@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,12 +15,16 @@ from syncengine.model.calls import Rejected
 from syncengine.model.http import Json, Request, Response
 from syncengine.vendors.kit.reading import Unreadable, read_json
 from syncengine.vendors.kit.retry_after import retry_after
+from syncengine.vendors.kit.values import text
 from syncengine.vendors.kit.words import cleaned
 
 BASE_URL = "settings.base_url"
 _FROM_ELSEWHERE = (403, 404, 410)
 """Refusals that say nothing of a contact where they are no JSON: a moved address, or the
 network in front of the API."""
+
+_NAMES_OF_STATUS = ("status", "code", "statusCode", "status_code", "error_code")
+_FAILED = ("error", "fail", "failed", "failure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +128,28 @@ _Shape = TypeVar("_Shape", bound=Shape)
 
 
 def shaped(request: Request, reply: Reply, shape: type[_Shape]) -> _Shape:
-    """The answer's body in its documented shape; raises VendorUnavailable when it has another."""
+    """The answer's body in its documented shape; raises VendorUnavailable when it has another.
+
+    Also when it says of itself that it is no success, whatever else it holds.
+    """
+    if tells_failure(reply.body):
+        raise unreadable(request, reply.status)
     try:
         return shape.model_validate(reply.body)
     except ValidationError:
         raise unreadable(request, reply.status) from None
+
+
+def tells_failure(body: Json) -> bool:
+    """Whether an object says of itself that something went wrong, in any of the usual ways."""
+    if not isinstance(body, Mapping):
+        return False
+    if body.get("error") or body.get("errors"):
+        return True
+    if any(text(body.get(name)).lower() == "false" for name in ("success", "ok")):
+        return True
+    told = [text(body.get(name)).strip().lower() for name in _NAMES_OF_STATUS]
+    return any(word in _FAILED or re.fullmatch("[45][0-9]{2}", word) for word in told)
 
 
 def refused(request: Request, reply: Reply, said: str, sent: Iterable[Json], code: str | None = None) -> Rejected:

@@ -1,0 +1,97 @@
+"""The contract: a write is applied only where the vendor says so in its own form. Names no vendor; see subjects.py."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import orjson
+import pytest
+
+from syncengine.errors import VendorUnavailable
+from syncengine.model.calls import Action, Rejected
+from syncengine.model.http import Exchange, Json, Request, Response
+from syncengine.ports import Merger
+from tests.vendors.benches import Bench
+from tests.vendors.driving import answer, drive
+from tests.vendors.subjects import Subject, subjects
+
+SUBJECTS = tuple(subjects(variants=False))
+_MERGE = "merge"
+WRITES = [(subject, action) for subject in SUBJECTS for action in subject.actions()] + [
+    (subject, _MERGE) for subject in SUBJECTS if isinstance(subject.vendor, Merger)
+]
+every_write = pytest.mark.parametrize(("subject", "what"), WRITES, ids=str)
+FAILURES: tuple[dict[str, Json], ...] = (
+    {"error": "maintenance"},
+    {"error": {"code": 1}},
+    {"errors": ["no"]},
+    {"success": False},
+    {"success": "false"},
+    {"success": False, "error": "quota"},
+    {"ok": False},
+    {"status": "error", "message": "x"},
+    {"status": "Failed"},
+    {"status": 503},
+    {"code": 500, "message": "x"},
+    {"code": "429"},
+    {"statusCode": 502},
+)
+
+
+def writing(bench: Bench, subject: Subject, what: str) -> Exchange[Any]:
+    """Return an exchange that can be begun now."""
+    vendor = subject.vendor
+    if what == _MERGE:
+        assert isinstance(vendor, Merger)
+        return vendor.merge(bench.make(1), bench.make(2))
+    if what == Action.UPDATE:
+        return vendor.send(subject.call(Action.UPDATE, 2, bench.make(1)))
+    return vendor.send(bench.ready(Action(what)))
+
+
+def told(bench: Bench, make: partial[Exchange[Any]], body: Json, *, added: bool) -> Any:
+    """What it comes to when each of its writes is answered like this; ``added``: to what belongs there."""
+
+    def answering(request: Request) -> Response:
+        if not request.writes:
+            return bench.answer(request)
+        return answer({**orjson.loads(bench.answer(request).body), **body} if added else body)
+
+    try:
+        return drive(make(), answering)
+    except VendorUnavailable as error:
+        return error
+
+
+def assert_no_success(result: Any) -> None:
+    if isinstance(result, VendorUnavailable):
+        assert result.maybe_applied, "nobody knows what became of it"
+    else:
+        assert isinstance(result, Rejected)
+
+
+@every_write
+@pytest.mark.parametrize("body", FAILURES, ids=str)
+def test_what_says_that_it_failed_is_no_success(subject: Subject, what: str, body: dict[str, Json]) -> None:
+    for added in (False, True):
+        bench = Bench(subject)
+        make = partial(writing, bench, subject, what)
+        assert_no_success(told(bench, make, body, added=added))
+
+
+@pytest.mark.parametrize(
+    ("subject", "what", "body"),
+    [
+        (subject, what, body)
+        for subject, what in WRITES
+        for body in ({}, {"message": "OK"})
+        if (what, bool(body)) not in subject.unsaid()
+    ],
+    ids=str,
+)
+def test_what_says_nothing_is_no_success_where_the_vendor_says_more(
+    subject: Subject, what: str, body: dict[str, Json]
+) -> None:
+    bench = Bench(subject)
+    assert_no_success(told(bench, partial(writing, bench, subject, what), body, added=False))
