@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -267,19 +268,24 @@ async def dead_letters(pool: Pool, destination: str, most: int = 5) -> tuple[int
 
 
 class Batches:
-    """The batches of one run (``ports.BatchStore``)."""
+    """The batches of one run (``ports.BatchStore``), to which nobody else adds any."""
 
     def __init__(self, fence: Fence, run_id: int) -> None:
         self._fence = fence
         self._run_id = run_id
+        self._numbers = itertools.count(1)
 
     @property
     def patience(self) -> Patience:
         return self._fence.patience
 
     async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> None:
+        await self._add(next(self._numbers), kind, contact_ids)
+
+    @patient
+    async def _add(self, number: int, kind: BatchKind, contact_ids: Sequence[str]) -> None:
         async with self._fence.writing() as connection:
-            await connection.execute(_SQL["add_batch"], self._run_id, kind.value, list(contact_ids))
+            await connection.execute(_SQL["add_batch"], self._run_id, number, kind.value, list(contact_ids))
 
     async def waiting(self) -> AsyncIterator[Batch]:
         behind_removals, number = False, 0

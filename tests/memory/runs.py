@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from syncengine.model.work import Batch, BatchKind, Status
@@ -52,11 +53,12 @@ class Batches:
     def __init__(self, fence: Fence, run_id: int) -> None:
         self._fence = fence
         self._run_id = run_id
+        self._numbers = itertools.count(1)
 
     async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> None:
+        number = next(self._numbers)
         async with self._fence.writing("add batch") as database:
-            number = 1 + max((number for run, number in database.batches if run == self._run_id), default=0)
-            database.batches[self._run_id, number] = BatchRow(kind, tuple(contact_ids))
+            database.batches.setdefault((self._run_id, number), BatchRow(kind, tuple(contact_ids)))
 
     async def waiting(self) -> AsyncIterator[Batch]:
         after = (False, 0)

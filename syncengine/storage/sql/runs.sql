@@ -99,8 +99,9 @@ SELECT max(run_id) FROM syncengine.sync_run
 SELECT coalesce(max(number), 0) FROM syncengine.sync_batch WHERE run_id = $1
 
 -- name: add_batch
-INSERT INTO syncengine.sync_batch (run_id, number, kind, contact_ids)
-SELECT $1, 1 + coalesce(max(number), 0), $2, $3::text[] FROM syncengine.sync_batch WHERE run_id = $1
+-- The same batch may come twice: it was added, and the news of it was lost.
+INSERT INTO syncengine.sync_batch (run_id, number, kind, contact_ids) VALUES ($1, $2, $3, $4)
+ON CONFLICT (run_id, number) DO NOTHING
 
 -- name: next_batch
 SELECT number, kind, contact_ids FROM syncengine.sync_batch
