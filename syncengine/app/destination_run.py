@@ -190,8 +190,8 @@ async def _prepared(run: _Run, batch_size: int) -> tuple[int, int]:
         await run.batches.add(piece.kind, piece.contact_ids)
         total += len(piece.contact_ids)
     beyond = max(0, candidates.found - total)
-    total += await claim_keys(run.preparer, run.keys, run.batches)
-    total += await bring_back(await run.waiting.moved(), run.batches)
+    await claim_keys(run.preparer, run.keys, run.batches)
+    total += await bring_back(await _can_be_tried_again(run), run.batches, batch_size)
     await _survey(run, candidates.scope)
     return total, beyond
 
@@ -258,22 +258,29 @@ async def _survey(run: _Run, scope: Scope | None) -> None:
         await note_compared_rows(run.account.fence, run.destination.name, scope.source_rows)
 
 
-async def claim_keys(preparer: Preparer, keys: Keys | None, batches: Batches) -> int:
-    """Judge match keys over everything the run wants; brings back contacts whose key was let go."""
-    if keys is None:
-        return 0
-    async for batch in batches.waiting():
-        await preparer.claim(batch)
-    return await bring_back(await keys.freed(), batches)
+async def claim_keys(preparer: Preparer, keys: Keys | None, batches: Batches) -> None:
+    """Claim the match keys of everything the run wants, so that they are judged together."""
+    if keys is not None:
+        async for batch in batches.waiting():
+            await preparer.claim(batch)
 
 
-async def bring_back(contact_ids: Sequence[str], batches: Batches) -> int:
+async def _can_be_tried_again(run: _Run) -> Sequence[str]:
+    """Contacts whose match key was let go. A run about some contacts only leaves them to the next about everybody."""
+    if not run.request.about_everybody:
+        return ()
+    freed = await run.keys.freed() if run.keys else ()
+    return *freed, *await run.waiting.moved()
+
+
+async def bring_back(contact_ids: Sequence[str], batches: Batches, batch_size: int) -> int:
     """Add contacts that can be tried again to the run; how many were not part of it."""
-    freed = dict.fromkeys(contact_ids)
-    if freed:
+    missing = dict.fromkeys(contact_ids)
+    if missing:
         async for batch in batches.waiting():  # whose own row changed has its turn already: two would be two creates
             for contact_id in batch.contact_ids:
-                freed.pop(contact_id, None)
-    if freed:
-        await batches.add(BatchKind.CHANGES, tuple(freed))
-    return len(freed)
+                missing.pop(contact_id, None)
+    added = list(missing)
+    for start in range(0, len(added), batch_size):
+        await batches.add(BatchKind.CHANGES, added[start : start + batch_size])
+    return len(added)

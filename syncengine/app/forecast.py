@@ -194,14 +194,15 @@ async def _batches(
         # The diff comes twice rather than that millions of ids stand in memory.
         async for batch in found():
             await preparer.claim(batch)
-        freed = await keys.freed()
+        freed = await keys.freed() if request.about_everybody else ()
     brought_back = dict.fromkeys((*freed, *moved))
     async for batch in found():
         yield batch
         for contact_id in batch.contact_ids:
             brought_back.pop(contact_id, None)
-    if brought_back:
-        yield Batch(0, BatchKind.CHANGES, tuple(brought_back))
+    added = tuple(brought_back)
+    for start in range(0, len(added), size):
+        yield Batch(0, BatchKind.CHANGES, added[start : start + size])
 
 
 def _claims(destination: DestinationConfig) -> bool:

@@ -220,3 +220,26 @@ async def test_a_run_about_some_contacts_brings_nobody_else_back(database: str, 
         assert (await here.plan(NAME)).actions == {"create": 1}
         await here.run(NAME)
         assert await _phones(here) == {1: phone(9), 2: phone(2), 3: phone(1)}
+
+
+@pytest.mark.asyncio
+async def test_only_a_run_about_everybody_tries_those_again_whose_key_was_let_go(database: str, tmp_path: Path) -> None:
+    """Two destinations in one account: contact 100 + N of the second one shares the phone of contact N of the first."""
+    ways = {**RESPOND_IO, "match_on": ["phone"], "account": "one"}
+    both = {"a": {**ways, "where": "id < 100"}, "b": {**ways, "where": "id >= 100"}}
+    async with people(database, tmp_path, both) as here:
+        await here.add([*range(1, 11), *range(101, 111)])
+        await here.source.execute("UPDATE crm.people SET phone = '+49151' || lpad((id % 100)::text, 7, '0')")
+        await here.run("a")
+        assert [(await here.run("b")).contacts["rejected"] for _ in range(4)] == [10, 10, 10, 0]
+        await here.source.execute("UPDATE crm.people SET phone = '+49152' || lpad(id::text, 7, '0') WHERE id < 100")
+        assert (await here.run("a")).contacts["applied"] == 10
+
+        for number, asked, begun in ((190, {"contacts": ("190",)}, 1), (191, {"limit": 1}, 1), (192, {}, 11)):
+            await here.add([number])
+            plan, report = await here.plan("b", **asked), await here.run("b", **asked)
+            assert (report.status, report.contacts["changed"], report.contacts["applied"]) == ("done", begun, begun)
+            assert plan.contacts == begun
+        sizes = "SELECT max(cardinality(contact_ids)) FROM syncengine.sync_batch WHERE run_id = $1"
+        assert (await here.one(sizes, report.run_id))[0] == 4, "those that come back keep to batch_size"
+        assert (await here.run("b")).requests == 0
