@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from syncengine.app.databases import Databases
-from syncengine.app.request import Request
-from syncengine.config import Config, DestinationConfig
+from syncengine.app.request import NO_FILE, Request
+from syncengine.config import Config, DestinationConfig, quoted
 from syncengine.errors import BrakeApplied
 from syncengine.model.http import Json
 from syncengine.model.work import Scope
 from syncengine.planning.brakes import EMPTY_SOURCE, Allowance, Allowances, Brake, grown, of_scope, of_survey
 from syncengine.planning.survey import Survey
-from syncengine.storage.runs import Identity, holders, remembered, remembered_elsewhere
+from syncengine.storage.runs import Identity, former_owners, holders, remembered, remembered_elsewhere
 from syncengine.vendors.kit.settings import normal_address
 
 
@@ -74,6 +74,32 @@ async def _refuse_others(
         "take over contacts of theirs, so nothing was sent. If this is still the same account under another name, "
         f"`{Request().command(next(iter(elsewhere)), 'account')}` lets that pass for all destinations in it; "
         "else give each of the two accounts its own name",
+    )
+
+
+async def refuse_new_name(
+    destination: DestinationConfig, config: Config, databases: Databases, request: Request
+) -> None:
+    """Raise BrakeApplied when the destination owns nothing, and others of its account do that have no file any more.
+
+    It may be one of them under a new name, and would find all contacts taken.
+    """
+    if NO_FILE in request.accept:
+        return
+    configured = [*(each.name for each in config.destinations), *config.broken]
+    owners = await former_owners(databases.state, destination.account, configured, destination.name)
+    if not owners:
+        return
+    whose = ", ".join(f"{name} with {number:,} contact{'s' if number != 1 else ''}" for name, number in owners.items())
+    file = destination.file
+    back = f"mv {quoted(file)} {quoted(file.with_stem(next(iter(owners))))}"
+    raise BrakeApplied(
+        NO_FILE,
+        f"{destination.name}: account {destination.account} is known to have the destination {whose}, for which there "
+        f"is no file in {file.parent}, so nothing was sent. A file's name is the destination's identity: if "
+        f"{destination.name} is that destination under a new name, give the file its old name back (`{back}`). If the "
+        f"other one is gone for good, or has its file elsewhere, `{request.command(destination.name, NO_FILE)}` lets "
+        "this pass",
     )
 
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
 from syncengine.app.accounts import paced_as
-from syncengine.app.brakes import refuse_changes
+from syncengine.app.brakes import refuse_changes, refuse_new_name
 from syncengine.app.credentials import look_for_second_name
 from syncengine.app.databases import Databases, look_at, opened, state_description
 from syncengine.app.request import Request
@@ -170,6 +170,7 @@ async def _remembered(config: Config, destination: DestinationConfig, databases:
     try:
         await look_for_second_name(destination, config, databases)
         await refuse_changes(destination, config, databases, Request())
+        await refuse_new_name(destination, config, databases, Request())
     except SyncEngineError as error:
         return [Check(f"{destination.name}: identity", False, str(error))]
     return []

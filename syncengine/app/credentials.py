@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncengine.app.databases import Databases
-from syncengine.config import Config, DestinationConfig
+from syncengine.config import Config, DestinationConfig, quoted
 from syncengine.errors import BrakeApplied
 from syncengine.storage import credentials as store
 from syncengine.storage.credentials import Named
@@ -15,7 +15,7 @@ async def look_for_second_name(destination: DestinationConfig, config: Config, d
         return
     known = await store.known_names(databases.state, {destination.account: destination.credentials})
     accounts = frozenset(each.account for each in config.destinations)
-    refuse_second_name(destination, store.second_names(known, accounts, _names(config)))
+    refuse_second_name(destination, config, store.second_names(known, accounts, _names(config)))
 
 
 async def keep_names(config: Config, databases: Databases) -> dict[str, Named]:
@@ -23,17 +23,22 @@ async def keep_names(config: Config, databases: Databases) -> dict[str, Named]:
     return await store.keep_names(databases.state, _credentials(config), _names(config))
 
 
-def refuse_second_name(destination: DestinationConfig, others: dict[str, Named]) -> None:
+def refuse_second_name(destination: DestinationConfig, config: Config, others: dict[str, Named]) -> None:
     """Raise BrakeApplied where the destination's account is another one by name alone."""
     named = others.get(destination.account)
     if named is None:
         return
     whose = f" of {', '.join(named.destinations)}" if named.destinations else ""
+    gone = [name for name in named.destinations if name not in _names(config) and name not in config.broken]
+    renamed = ""
+    if gone:
+        back = f"mv {quoted(destination.file)} {quoted(destination.file.with_stem(gone[0]))}"
+        renamed = f". If {destination.name} is {gone[0]} under a new name, give the file its old name back ({back})"
     raise BrakeApplied(
         "account",
         f'{destination.place("account")}: the state knows these credentials as account "{named.account}"{whose}, and '
         "the vendor counts their requests together, so nothing was sent under another name. Write account: "
-        f"{named.account} here, or use a key of its own",
+        f"{named.account} here, or use a key of its own{renamed}",
     )
 
 

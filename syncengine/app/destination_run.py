@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, task_of
-from syncengine.app.brakes import brake_on_survey, compared_as_a_whole, identity_of, refuse_changes
+from syncengine.app.brakes import brake_on_survey, compared_as_a_whole, identity_of, refuse_changes, refuse_new_name
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.remarks import remarks
@@ -89,6 +89,7 @@ async def run_destination(
     try:
         async with broken_off_by(account.stopping.call):
             moving = await refuse_changes(destination, config, databases, request)
+            await refuse_new_name(destination, config, databases, request)
             source = await look_at(destination, databases.source(destination))
     except RunRefused as error:
         return RunReport(destination.name, None, "refused", error=str(error), exit_code=2)

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from syncengine.app.asking import task_of
-from syncengine.app.brakes import brake_on_survey, refuse_changes
+from syncengine.app.brakes import brake_on_survey, refuse_changes, refuse_new_name
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.credentials import look_for_second_name
 from syncengine.app.databases import Databases, look_at, opened
@@ -114,6 +114,7 @@ async def _plan(
         forecast.standing = await number_standing(databases.state, destination.name)
         await look_for_second_name(destination, config, databases)
         await refuse_changes(destination, config, databases, request)
+        await refuse_new_name(destination, config, databases, request)
         source = await look_at(destination, databases.source(destination))
         numbered = source.kind is KeyKind.NUMBER
         account, name = destination.account, destination.name

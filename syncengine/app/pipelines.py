@@ -37,7 +37,7 @@ async def side_by_side(
     async def pipeline(account: str, members: Sequence[DestinationConfig]) -> None:
         try:
             for destination in members:
-                refuse_second_name(destination, others)
+                refuse_second_name(destination, config, others)
             async with held(account, members, databases, config.engine.lease_ttl, stopped) as mine:
                 for destination in members:
                     before = mine.pacing.requests

@@ -10,7 +10,9 @@ from syncengine.model.contact_ids import as_argument
 from syncengine.model.work import RunKind
 from syncengine.planning.brakes import NAMES
 
-_ACCEPTABLE = (*NAMES, "account", "vendor", "base_url", "settings", "source")
+NO_FILE = "no_file"
+"""Accepts that another destination of the account owns contacts there, and has no file (any more)."""
+_ACCEPTABLE = (*NAMES, "account", "vendor", "base_url", "settings", "source", NO_FILE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,6 +229,14 @@ async def holds_contacts(pool: Pool, account: str) -> bool:
             return bool(await connection.fetchval(_SQL["holds_contacts"], account))
 
 
+async def former_owners(pool: Pool, account: str, configured: Sequence[str], newcomer: str) -> dict[str, int]:
+    """How many contacts each destination of the account owns that is not ``configured``; none if ``newcomer`` does."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["former_owners"], account, list(configured), newcomer)
+    return {row["destination"]: row["number"] for row in rows}
+
+
 async def compared_rows(pool: Pool, destination: str) -> int | None:
     """Rows of the source when a run last compared all of it and passed its brakes; None: no run did yet."""
     with storage_errors():

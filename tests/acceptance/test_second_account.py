@@ -49,6 +49,8 @@ async def test_another_name_for_one_key_is_refused_by_name(database: str, tmp_pa
                 assert here.requests("respond_io") <= sent + 1
         there.configure("second", account="respond_io")
         report = await there.run("second")
+        assert "or has its file elsewhere, `syncengine run -d second --accept no_file`" in str(report.error)
+        report = await there.run("second", accept=frozenset({"no_file"}))
         assert report.status != "refused", report.error
 
 
@@ -153,6 +155,51 @@ async def test_a_file_that_breaks_while_its_account_changes_its_name_is_not_over
         code, told = await here.command("run", "-d", "second")
         assert (code, "Write account: whatsapp here" in told) == (2, True), told
         assert here.requests("respond_io") == sent
+
+
+@pytest.mark.asyncio
+async def test_a_file_under_a_new_name_is_refused_until_it_has_its_old_one(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {"whatsapp": RESPOND_IO}) as here:
+        await here.add(range(1, 4))
+        assert (await here.run("whatsapp")).status == "done"
+        sent = here.requests("respond_io")
+        old, new = here.destination_file("whatsapp"), here.destination_file("renamed")
+        old.rename(new)
+        code, told = await here.command("run")
+        back = f"give the file its old name back (mv {new} {old})"
+        assert (code, back in " ".join(told.split())) == (2, True), told
+        here.destinations["renamed"] = here.destinations.pop("whatsapp")
+        here.configure("renamed", account="whatsapp")
+        said = "account whatsapp is known to have the destination whatsapp with 3 contacts, for which there is no file"
+        for verb in ("check", "plan", "run", "adopt"):
+            code, told = await here.command(verb)
+            assert (code, said in " ".join(told.split())) == (2, True), (verb, told)
+        assert here.requests("respond_io") <= sent + 1, "check asks whether the credentials are good"
+        new.rename(old)
+        report = await here.run("whatsapp")
+        assert (report.status, report.contacts["changed"]) == ("done", 0)
+
+
+@pytest.mark.asyncio
+async def test_a_destination_without_a_file_stops_only_who_owns_nothing_in_its_account(
+    database: str, tmp_path: Path
+) -> None:
+    shop = {**RESPOND_IO, "account": "shop"}
+    both = {"gone": {**shop, "where": "id <= 2"}, "stays": {**shop, "where": "id IN (3, 4)"}}
+    async with people(database, tmp_path, both) as here:
+        await here.add([1, 2, 3])
+        await here.runs()
+        here.destination_file("gone").unlink()
+        here.configure("new", **shop, where="id = 6")
+        await here.add([4, 6])
+        reports = await here.runs()
+        assert (reports["stays"].status, reports["stays"].contacts["applied"]) == ("done", 1)
+        assert (reports["new"].status, reports["new"].exit_code) == ("refused", 2)
+        assert (await here.plan("new", accept=frozenset({"no_file"}))).brake is None
+        assert (await here.run("new", accept=frozenset({"no_file"}))).contacts["applied"] == 1
+        assert (await here.run("new")).status == "done"
+        here.configure("stays", fields="nothing")
+        assert "no_file" not in (await here.command("run", "-d", "new"))[1]
 
 
 async def _are_of_one_owner_each(here: People) -> None:

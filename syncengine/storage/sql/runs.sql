@@ -129,6 +129,15 @@ SELECT EXISTS (
     SELECT FROM syncengine.sync_destination AS d JOIN syncengine.sync_state AS s USING (destination)
     WHERE d.account = $1 AND s.external_id IS NOT NULL)
 
+-- name: former_owners
+-- Destinations of an account that are configured no more and own contacts there, as long as $3 owns none.
+SELECT d.destination, count(*) AS number
+FROM syncengine.sync_destination AS d JOIN syncengine.sync_state AS s USING (destination)
+WHERE d.account = $1 AND NOT d.destination = ANY ($2::text[]) AND s.status <> 'removed' AND s.external_id IS NOT NULL
+  AND NOT EXISTS (SELECT FROM syncengine.sync_state AS mine
+                  WHERE mine.destination = $3 AND mine.status <> 'removed' AND mine.external_id IS NOT NULL)
+GROUP BY d.destination ORDER BY d.destination
+
 -- name: compared_rows
 SELECT compared_rows FROM syncengine.sync_destination WHERE destination = $1
 
