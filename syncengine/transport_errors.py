@@ -9,7 +9,7 @@ import ssl
 
 import aiohttp
 
-from syncengine.transport_lines import UnaskedError
+from syncengine.transport_lines import EndlessHeadError, UnaskedError
 
 
 class TooLong(ValueError):
@@ -21,6 +21,7 @@ _UPLOAD_ABORTED: type[aiohttp.ClientError] = getattr(aiohttp, "UploadAbortedErro
 
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (UnaskedError, "the vendor sends answers before anything is asked; is something in between, such as a proxy?"),
+    (EndlessHeadError, "the vendor answers without coming to an end; is settings.base_url an API?"),
     (TooLong, "the answer is far too long; is settings.base_url an API?"),
     (aiohttp.ConnectionTimeoutError, "no connection to the vendor in time; is the network slow, or the vendor down?"),
     (TimeoutError, "no answer in time; the vendor is slow or down"),

@@ -2,11 +2,15 @@
 
 aiohttp keeps a connection for the next request, and takes what arrives meanwhile for the answer to it: a late or a
 forged response would be believed, for another contact. Here whatever arrives unasked ends the connection.
+
+It also reads interim answers (1xx) for as long as any come, without letting anybody else have a turn. Here so many are
+let through, and so many bytes of heads.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextvars import ContextVar
 
@@ -15,9 +19,49 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
+MOST_INTERIMS = 10
+"""Interim answers to one request."""
+MOST_HEAD = 64 * 1024
+"""Bytes of all heads of one answer, the interim ones counted."""
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+_FINAL = re.compile(rb"\s*HTTP/\S+ +(101|[2-9]\d\d)")
+
+
+class EndlessHeadError(Exception):
+    """What arrived is one interim answer after the other, or a head without an end."""
+
 
 class UnaskedError(Exception):
     """Something arrived on the connection before the request was written; nothing of it was sent."""
+
+
+class Head:
+    """Watches what arrives until the head of the final answer is complete."""
+
+    def __init__(self) -> None:
+        self._begun = b""
+        self._bytes = 0
+        self._interims = 0
+        self._complete = False
+
+    def watch(self, data: bytes) -> None:
+        """Raise EndlessHeadError where it goes on for too long."""
+        if self._complete:
+            return
+        before, self._begun = len(self._begun), self._begun + data
+        start, search = 0, max(0, before - 3)  # a blank line may be cut in two
+        while end := _BLANK_LINE.search(self._begun, search):
+            self._bytes += end.end() - start
+            if _FINAL.match(self._begun, start):
+                self._complete, self._begun = True, b""
+                break
+            self._interims += 1
+            start = search = end.end()
+            if self._interims > MOST_INTERIMS:
+                raise EndlessHeadError
+        self._begun = self._begun[start:]
+        if self._bytes + len(self._begun) > MOST_HEAD:
+            raise EndlessHeadError
 
 
 class Line(asyncio.Protocol):
@@ -27,6 +71,7 @@ class Line(asyncio.Protocol):
         self._transport = transport
         self._protocol = protocol
         self._asked = False
+        self._head = Head()
 
     async def ask(self) -> None:
         """Let the next answer through.
@@ -38,6 +83,7 @@ class Line(asyncio.Protocol):
         if self._transport.is_closing():
             raise UnaskedError
         self._asked = True
+        self._head = Head()
 
     def rest(self) -> None:
         """The answer is complete: nothing more may come."""
@@ -45,6 +91,12 @@ class Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self._asked:
+            self._transport.abort()
+            return
+        try:
+            self._head.watch(data)
+        except EndlessHeadError as error:
+            self._protocol.set_exception(error)
             self._transport.abort()
             return
         self._protocol.data_received(data)

@@ -94,6 +94,12 @@ async def _endless(writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
+async def _endless_interims(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"HTTP/1.1 103 Early\r\nLink: </x>\r\n\r\n" * 100)
+        await writer.drain()
+
+
 async def _endless_chunk_head(writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;")
     while True:
@@ -152,6 +158,8 @@ WAYS: Mapping[str, Way] = {
     "dripping_head": _to_writes(lambda _: _dripping_head),
     "endless": _to_writes(lambda _: _endless),
     "endless_chunk_head": _to_writes(lambda _: _endless_chunk_head),
+    "endless_interims": _to_writes(lambda _: _endless_interims),
+    "interims_to_looks": _to_looks(lambda _: _endless_interims),
     "relink": _to_writes(_relinking),
     "desync": _to_writes(lambda asked: lambda writer: _forged_later(asked, writer)),
     "not_http": lambda _: b"\x00\xff\r\n\r\nhello",

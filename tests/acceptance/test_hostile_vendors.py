@@ -78,7 +78,7 @@ def _in_groups(ways: Sequence[str], size: int) -> list[Sequence[str]]:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("ways", _in_groups(sorted(WAYS), 12), ids=",".join)
+@pytest.mark.parametrize("ways", _in_groups(sorted(WAYS), 13), ids=",".join)
 async def test_every_hostile_way_ends_with_its_own_account(database: str, tmp_path: Path, ways: Sequence[str]) -> None:
     async with _beside_an_innocent(database, tmp_path, ways) as (here, vendor):
         code, out, err, megabytes = await _measured(here, "run", "--json")

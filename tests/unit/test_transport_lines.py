@@ -12,6 +12,7 @@ import pytest
 from syncengine.errors import VendorUnavailable
 from syncengine.model.http import Request, Response
 from syncengine.transport import Transport
+from syncengine.transport_lines import MOST_HEAD, MOST_INTERIMS, EndlessHeadError, Head
 from tests.unit.gates import NotedGate, answer, read_request, serving
 from tests.unit.test_transport_failures import CERTIFICATE
 
@@ -165,3 +166,86 @@ async def test_over_tls_a_late_answer_is_not_believed_either_and_a_quiet_connect
                     vendor.read.set()
                     await vendor.late.wait()
         assert (vendor.paths, vendor.connections) == (["/0", "/1", "/2"], connections)
+
+
+_INTERIM = b"HTTP/1.1 103 Early\r\nLink: </x>\r\n\r\n"
+
+
+def _said_to_all(said: bytes) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await read_request(reader)
+            writer.write(said)
+            await writer.drain()
+
+    return talk
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "said",
+    [
+        _INTERIM * MOST_INTERIMS + FORGED,
+        b"\r\n" + _INTERIM + FORGED,
+        answer(b'"forged"', headers=f"X: {'y' * 8000}\r\n" * 7),
+        FORGED[:-8] + b'"' + b"x\n\n" * 2 + b'"',
+    ],
+    ids=len,
+)
+async def test_some_interim_answers_and_a_long_head_are_read_over(said: bytes) -> None:
+    async with serving(_said_to_all(said)) as url, Transport(url, NotedGate(), connections=1) as transport:
+        for number in range(3):
+            assert (await transport.send(_post(f"/{number}"))).body == said[-8:]
+
+
+async def _endlessly(writer: asyncio.StreamWriter, said: bytes) -> None:
+    while True:
+        writer.write(said)
+        await writer.drain()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "said",
+    [
+        _INTERIM * 100,
+        _INTERIM.replace(b"\r\n", b"\n"),
+        _INTERIM,
+        b"\r\n\r\n" + _INTERIM,
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 103 Early\r\n" + b"X: %s\r\n" % (b"y" * 8000) * 4 + b"\r\n",
+    ],
+    ids=len,
+)
+async def test_interim_answers_without_end_are_none_and_hold_nobody_else_up(said: bytes) -> None:
+    requests = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        await read_request(reader)
+        requests += 1
+        await _endlessly(writer, said)
+
+    async with serving(talk) as url, Transport(url, NotedGate(), timeout=60.0) as transport:
+        with pytest.raises(VendorUnavailable, match="without coming to an end") as caught:
+            await transport.send(_post("/1"))
+    assert caught.value.maybe_applied
+    assert requests == 1
+
+
+def _watched(said: bytes, size: int) -> Head:
+    """A head that has come in pieces of this size."""
+    head = Head()
+    for start in range(0, len(said), size):
+        head.watch(said[start : start + size])
+    return head
+
+
+def test_heads_are_counted_however_they_are_cut() -> None:
+    said = _INTERIM * MOST_INTERIMS + FORGED
+    for size in range(1, len(said)):
+        _watched(said, size).watch(b"x" * 2 * MOST_HEAD)
+    for flood in (_INTERIM * (MOST_INTERIMS + 1), b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * (MOST_HEAD // 6)):
+        for size in (1, 7, len(flood)):
+            with pytest.raises(EndlessHeadError):
+                _watched(flood, size)
