@@ -97,7 +97,7 @@ class Contacts:
             if owner is not None and not (owner["gone"] and takes_over):
                 return Link(f"{owner['destination']}/{owner['contact_id']}")
             (number,) = self._numbers([contact_id])
-            await connection.execute(_SQL["own"], self._destination, contact_id, number, external_id)
+            await connection.execute(_SQL["own"], self._destination, contact_id, number, external_id, takes_over)
             if key is not None:
                 await connection.execute(_SQL["held_under"], self._destination, contact_id, key.field, key.value)
             doubt = _doubt(await connection.fetchval(_SQL["pending"], self._destination, contact_id))

@@ -499,6 +499,16 @@ async def test_whoever_becomes_an_owner_asks_behind_the_owners(stores: Stores) -
 
 
 @pytest.mark.asyncio
+async def test_one_that_is_refused_and_has_to_be_settled_asks_behind_everybody(stores: Stores) -> None:
+    await stores.keys.claim({"9": [b"k"]})
+    await stores.keys.claim({"1": [b"k"]})
+    assert await stores.keys.losers(["1", "9"]) == {"9": "1"}, "nobody owns anything: the lowest id"
+    await stores.contacts.link("9", "ext-9", takes_over=False)
+    await stores.contacts.link("1", "ext-1")
+    assert await stores.keys.losers(["1", "9"]) == {"9": "1"}
+
+
+@pytest.mark.asyncio
 async def test_a_claim_replaces_the_former_ones_of_its_contacts_only(stores: Stores) -> None:
     await stores.keys.claim({"1": [b"k", b"l"], "2": [b"k"], "3": [b"l"]})
     assert await stores.keys.losers(["1", "2", "3"]) == {"2": "1", "3": "1"}

@@ -87,7 +87,7 @@ class Contacts:
             else:
                 state = self._state(database, contact_id)
                 if state.external_id is None:
-                    self._ask_behind(database, contact_id)
+                    self._ask_behind(database, contact_id, everybody=not takes_over)
                 state.external_id, state.status, state.source_hash = external_id, Status.PENDING, None
                 state.given_up, state.standing = None, None
                 if key is not None:
@@ -130,8 +130,8 @@ class Contacts:
             if row.given_up == external_id and database.accounts.get(place[0]) == self._fence.account:
                 row.given_up = None
 
-    def _ask_behind(self, database: Database, contact_id: str) -> None:
-        """Whoever becomes an owner asks for its match keys behind the owners who ask already."""
+    def _ask_behind(self, database: Database, contact_id: str, *, everybody: bool) -> None:
+        """Ask for the match keys behind the owners who are in step, or behind everybody."""
         mine = [place for place in database.keys if place[:2] == (self._destination, contact_id)]
         for place in mine:
             others = [
@@ -140,9 +140,10 @@ class Contacts:
                 if key == place[2]
                 and (destination, other) != place[:2]
                 and database.accounts.get(destination) == self._fence.account
+                and (everybody or _is_in_step(database.states.get((destination, other))))
             ]
-            since = max(database.clock(), *(each + 1e-6 for each in others), 0.0)
-            database.keys[place] = database.keys[place][0], since
+            number, since = database.keys[place]
+            database.keys[place] = number, max(since, *(each + 1e-6 for each in others), since)
 
     async def owners(
         self, contact_id: str, external_ids: Sequence[str], *, takes_over: bool = True
@@ -215,6 +216,10 @@ class Contacts:
         before = database.outcomes.get((self._run_id, contact_id))
         requests = outcome.requests + (before.requests if before else 0)
         database.outcomes[self._run_id, contact_id] = replace(outcome, requests=requests)
+
+
+def _is_in_step(row: StateRow | None) -> bool:
+    return row is not None and row.external_id is not None and row.status is Status.SYNCED
 
 
 def _ours(row: KnownRow) -> frozenset[str]:

@@ -123,14 +123,17 @@ FROM syncengine.sync_destination AS d
 WHERE d.destination = s.destination AND d.account = $1 AND s.given_up = ANY ($2::text[])
 
 -- name: own
--- Whoever becomes an owner asks for its match keys behind the owners who ask already: they are in step, and would not
--- be judged again.
+-- Whoever becomes an owner asks for its match keys behind the owners who are in step: they would not be judged again. One
+-- that is refused, and has only to be settled, asks behind everybody: who has its key must not lose it to that one.
 WITH behind AS (
     UPDATE syncengine.sync_key AS mine
-    SET since = greatest(now(), (
-        SELECT max(k.since) + interval '1 microsecond' FROM syncengine.sync_key AS k
+    SET since = greatest(mine.since, (
+        SELECT max(k.since) + interval '1 microsecond'
+        FROM syncengine.sync_key AS k
+        LEFT JOIN syncengine.sync_state AS s ON (s.destination, s.contact_id) = (k.destination, k.contact_id)
         WHERE k.account = mine.account AND k.key_hash = mine.key_hash
-          AND (k.destination, k.contact_id) <> (mine.destination, mine.contact_id)))
+          AND (k.destination, k.contact_id) <> (mine.destination, mine.contact_id)
+          AND (NOT $5 OR s.external_id IS NOT NULL AND s.status = 'synced')))
     WHERE mine.destination = $1 AND mine.contact_id = $2
       AND NOT EXISTS (SELECT FROM syncengine.sync_state AS s
                       WHERE s.destination = $1 AND s.contact_id = $2 AND s.external_id IS NOT NULL))
