@@ -124,6 +124,8 @@ class RunRefused(SyncEngineError):
 
     may_pass = False
     """Whether it may pass by itself soon: a database that is away."""
+    of_rows = False
+    """Whether what a row of the source holds may be to blame."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from syncengine.app.accounts import paced_as
 from syncengine.app.brakes import refuse_changes, refuse_new_name
 from syncengine.app.credentials import look_for_second_name
-from syncengine.app.databases import Databases, look_at, opened, state_description
+from syncengine.app.databases import Databases, look_at, opened, placed, state_description
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.exchange import Meter, drive
@@ -85,7 +85,8 @@ async def _source(destination: DestinationConfig, databases: Databases) -> list[
         pool = databases.source(destination)
         source = await look_at(destination, pool)
         async with pool.acquire() as connection:
-            counts = await count(connection, source)
+            with placed(destination):
+                counts = await count(connection, source)
             others = await code_of_others(connection, source)
     except SourceError as error:
         return [Check(area, False, str(problem)) for problem in error.problems or (error,)]

@@ -22,7 +22,7 @@ def sandbox(
     port: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))] = 8080,
     vendor: Annotated[tuple[str, ...], Parameter(negative="")] = (),
 ) -> int:
-    """Serve stand-ins for the vendors to try a configuration against; prints the keys and addresses to use.
+    """Serve stand-ins of the vendors to try a configuration against (keys: sandbox-key, sandbox-token).
 
     Parameters
     ----------

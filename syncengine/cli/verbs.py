@@ -19,7 +19,7 @@ VERBS = {
     "forget": "Erase one contact, at every vendor that can and here, and print a receipt for each destination.",
     "prune": "Delete old runs with their batches and outcomes; runs may be under way meanwhile.",
     "schema": "Print the JSON Schema of the configuration's files, for editors.",
-    "sandbox": "Serve stand-ins for the vendors to try a configuration against; prints the keys and addresses to use.",
+    "sandbox": "Serve stand-ins of the vendors to try a configuration against (keys: sandbox-key, sandbox-token).",
 }
 """Verb to what it does, as in the first line of its own help."""
 _ELSEWHERE = {"retry": "run"}

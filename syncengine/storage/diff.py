@@ -13,6 +13,7 @@ from syncengine.model.work import BatchKind, DiffSlice, DiffTotals
 from syncengine.storage.connect import Pool, transaction
 from syncengine.storage.diff_ranges import range_findings
 from syncengine.storage.diff_streams import stream_findings
+from syncengine.storage.failing_rows import rows_named
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.findings import Findings
 from syncengine.storage.source import KeyKind, Source
@@ -66,6 +67,11 @@ class Diff:
         """What was counted so far; all of it after the last slice."""
 
     async def __aiter__(self) -> AsyncGenerator[DiffSlice, None]:
+        async with rows_named(self._source_pool, self._source), aclosing(self._pieces()) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _pieces(self) -> AsyncGenerator[DiffSlice, None]:
         long_keys = False
         async with aclosing(await self._findings()) as findings:
             async for whole in findings:

@@ -100,6 +100,16 @@ _PASSING = ("08", "25006", "53", "57P")
 """Beginnings of the SQLSTATEs of a server that is away, out of room, or takes no writes for now."""
 
 
+_OF_ROWS = ("21", "22", "23", "2F", "38", "39", "42", "44", "54", "P0")
+"""Beginnings of the SQLSTATEs that a row may bring about, in a statement that can be run."""
+
+
+def is_of_rows(error: BaseException) -> bool:
+    """Whether what a row holds may be to blame."""
+    state = getattr(error, "sqlstate", None) or ""
+    return isinstance(error, asyncpg.PostgresError) and state.startswith(_OF_ROWS)
+
+
 def describe(dsn: str) -> str:
     """The database a URL points at, as ``database crm at db.example.org:5432 as user sync``; never its password."""
     try:
@@ -180,9 +190,12 @@ def storage_errors(place: str | None = None, *, failure: Callable[[str], RunRefu
             raise SchemaOutdated(
                 f"{place}: the state schema does not fit this version ({explain(error)}); run `syncengine migrate`"
             ) from None
-        raise failure(f"{place}: {explain(error)}") from None
+        refused = failure(f"{place}: {explain(error)}")
+        refused.of_rows = is_of_rows(error)
+        raise refused from None
     except _CAUGHT as error:
         refused = failure(f"{place}: {explain(error)}")
+        refused.of_rows = is_of_rows(error)
         refused.may_pass = _may_pass(error, reads=failure is SourceError)
         raise refused from None
 

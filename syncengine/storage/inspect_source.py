@@ -15,7 +15,8 @@ from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.texts import printable
 from syncengine.storage.column_types import Column, Kind, Use, is_key, kind_of, unfit
 from syncengine.storage.connect import Connection, attempt, reading
-from syncengine.storage.failures import explain, storage_errors
+from syncengine.storage.failing_rows import with_rows
+from syncengine.storage.failures import explain, is_of_rows, storage_errors
 from syncengine.storage.side_effects import side_effect_of
 from syncengine.storage.source import KeyKind, Source, SourceSpec
 from syncengine.storage.statements import statements
@@ -54,7 +55,17 @@ class Counts:
 
 
 async def count(connection: Connection, source: Source) -> Counts:
-    """Read the source once and count. Raises SourceError."""
+    """Read the source once, and count. Raises SourceError, with the rows and columns that cannot be computed."""
+    try:
+        return await _count(connection, source)
+    except SourceError as error:
+        if not error.of_rows:
+            raise
+        told = await with_rows(connection, source, error)
+    raise told from None
+
+
+async def _count(connection: Connection, source: Source) -> Counts:
     statement = source.sql("source", "counts_of_unique" if source.unique else "counts")
     with storage_errors(source.spec.described, failure=SourceError):
         async with reading(connection):
@@ -171,15 +182,23 @@ class _Inspection:
             column = columns[name]
             if purpose is not Use.MEMBERS or column.kind is not Kind.JSON:
                 continue
-            async with attempt(self._connection):
-                row = await self._connection.fetchrow(source.sql("source", "json_members", column=column.value))
-            assert row is not None
-            if row["looked_at"] and not row["lists"]:
+            row = await self._members_of(source, column)
+            if row is not None and row["looked_at"] and not row["lists"]:
                 what = (
                     f'column "{name}" has type {column.type_name}, and holds no list of texts in the first '
                     f"{row['looked_at']} rows that have a value; make a text[] of it in a view or query"
                 )
                 self._problem(place, what)
+
+    async def _members_of(self, source: Source, column: Column) -> asyncpg.Record | None:
+        """How many of the first rows hold lists; None where one of them fails, which is told by whoever reads all."""
+        try:
+            async with attempt(self._connection):
+                return await self._connection.fetchrow(source.sql("source", "json_members", column=column.value))
+        except asyncpg.PostgresError as error:
+            if not is_of_rows(error):
+                raise
+            return None
 
     async def _check_row_security(self, source: Source) -> None:
         """Note a table that shows this role no row although it may hold some."""

@@ -115,6 +115,7 @@ class Source:
             key=self.key,
             key_type=self.key_type,
             contact_id=self.contact_id,
+            text_order=self.text_order,
             equals=self.equals,
             hash=self.hash,
             values=f"pg_catalog.row_to_json(ROW({values}))::text",

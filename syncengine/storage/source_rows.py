@@ -15,6 +15,7 @@ from syncengine.model.texts import printable
 from syncengine.model.work import SourceRow
 from syncengine.storage.column_types import Column
 from syncengine.storage.connect import Connection, Pool, reading
+from syncengine.storage.failing_rows import rows_named
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.patience import Patience, patient
 from syncengine.storage.source import Source
@@ -46,6 +47,10 @@ class SourceRows:
 
         Raises SourceError when the source cannot be read, or has one of the keys twice.
         """
+        async with rows_named(self._pool, self._source):
+            return await self._load(contact_ids)
+
+    async def _load(self, contact_ids: Sequence[str]) -> list[SourceRow]:
         with storage_errors(self._source.spec.described, failure=SourceError):
             async with self._pool.acquire() as connection:
                 return await load(connection, self._source, contact_ids)

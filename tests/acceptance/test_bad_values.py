@@ -95,6 +95,36 @@ async def test_one_value_stops_nobody_else_and_costs_nothing_once_it_is_a_dead_l
         assert (report.exit_code, report.contacts["applied"]) == (0, 2)
 
 
+@pytest.mark.asyncio
+async def test_a_row_that_the_database_cannot_compute_is_named_by_every_verb(database: str, tmp_path: Path) -> None:
+    source = {"table": "crm.seen", "key": "id"}
+    fields = {"crm_id": "id", "score": {"from": "ratio", "as": "number"}}
+    destination = {**RESPOND_IO, "source": source, "fields": fields}
+    async with people(database, tmp_path, {"respond_io": destination}) as here:
+        await here.add(range(1, 21))
+        await here.source.execute(
+            "CREATE VIEW crm.seen AS SELECT id, tags, 1 / (id - 7) AS ratio, opted_in FROM crm.people"
+        )
+        said = 'destinations/respond_io.yaml: fields.score.from: column "ratio" of crm.seen in the state database'
+        why = "cannot be computed for contact 7: something is divided by zero (SQLSTATE 22012). Correct the row"
+        for verb in (("check",), ("plan",), ("run",), ("run", "--contact", "7")):
+            code, told = await here.command(*verb)
+            assert code == 2, told
+            assert why in told, verb
+            assert (
+                said.removeprefix("" if verb != ("run", "--contact", "7") else "destinations/respond_io.yaml: ") in told
+            )
+        assert here.held("respond_io") == {}
+        code, told = await here.command("run", "--contact", "6")
+        assert code == 0, told
+        await here.source.execute(
+            "CREATE OR REPLACE VIEW crm.seen AS "
+            "SELECT id, tags, 1 / nullif(id - 7, 0) AS ratio, opted_in FROM crm.people"
+        )
+        report = await here.run("respond_io")
+        assert (report.exit_code, len(here.held("respond_io"))) == (0, 20), report.error
+
+
 @pytest.mark.parametrize("kind", ["text", 'text COLLATE "C" PRIMARY KEY', "citext UNIQUE", "varchar PRIMARY KEY"])
 @pytest.mark.asyncio
 async def test_a_key_too_long_to_be_kept_is_refused_like_a_bad_value(database: str, tmp_path: Path, kind: str) -> None:

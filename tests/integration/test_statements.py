@@ -51,9 +51,11 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection[asyncpg.
 
 
 def _fragments(source: Source, bound: str) -> dict[str, str]:
-    known = ("relation", "where", "key", "key_type", "contact_id", "equals", "hash")
+    known = ("relation", "where", "key", "key_type", "contact_id", "equals", "hash", "text_order")
     literals = {"order": source.text_order, "destination": "'whatsapp'", "low": "NULL", "high": bound}
     literals |= {"values": "NULL::text", "column": "'[]'::json"}
+    literals |= {"place": source.key, "tried": source.hash, "selected": source.where}
+    literals |= {"within": "$1::text IS NULL AND $2::text IS NULL"}
     return {name: getattr(source, name) for name in known} | literals
 
 

@@ -225,14 +225,28 @@ SELECT EXISTS (SELECT FROM {relation});
 -- name: selects_any
 SELECT EXISTS (SELECT FROM {relation} WHERE {where});
 
+-- name: tried
+-- Computes something of the rows between $1 and $2. They are told twice: once for an index to find them, and once so that nothing of
+-- others is computed first.
+SELECT pg_catalog.count({tried}) FROM {relation}
+WHERE {within} AND CASE WHEN {within} THEN {selected} ELSE false END;
+
+-- name: key_within
+-- The key after $3 others in the range between $1 and $2.
+SELECT {contact_id} FROM {relation} WHERE {within} ORDER BY {place} OFFSET $3 LIMIT 1;
+
 -- name: counts
 -- What is selected: rows, those without a key, those whose key is longer than $1, and keys that come more than once.
+-- Everything that a run reads of a row is computed, so that what fails there fails here.
 SELECT coalesce(sum(number), 0)::bigint AS rows,
        coalesce(sum(number) FILTER (WHERE contact_id IS NULL), 0)::bigint AS nulls,
        coalesce(sum(number) FILTER (WHERE char_length(contact_id) > $1), 0)::bigint AS long_keys,
-       count(*) FILTER (WHERE number > 1 AND contact_id IS NOT NULL) AS repeated
+       count(*) FILTER (WHERE number > 1 AND contact_id IS NOT NULL) AS repeated,
+       coalesce(sum(computed), 0)::bigint AS computed
 FROM (
-    SELECT ({contact_id}) COLLATE "C" AS contact_id, count(*) AS number FROM {relation} WHERE {where} GROUP BY 1
+    SELECT ({contact_id}) COLLATE "C" AS contact_id, count(*) AS number,
+           pg_catalog.count({hash}) + pg_catalog.count({text_order}) AS computed
+    FROM {relation} WHERE {where} GROUP BY 1
 ) AS keys;
 
 -- name: counts_of_unique
@@ -240,7 +254,8 @@ FROM (
 SELECT pg_catalog.count(*) AS rows,
        pg_catalog.count(*) - pg_catalog.count({key}) AS nulls,
        pg_catalog.count(*) FILTER (WHERE char_length({contact_id}) > $1) AS long_keys,
-       0::bigint AS repeated
+       0::bigint AS repeated,
+       pg_catalog.count({hash}) + pg_catalog.count({text_order}) AS computed
 FROM {relation} WHERE {where};
 
 -- name: rows
