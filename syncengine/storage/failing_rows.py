@@ -110,16 +110,13 @@ class _Search:
 
     async def fails(self) -> bool:
         """Whether the source fails at all: where a run found something else, it does not."""
-        return (
-            await self._whole_fails(_ALL)
-            or await self._fails(_ALL, self._source.text_order, selected="TRUE") is not None
-        )
+        return await self._whole_fails(_ALL) or await self._wrong_key() is not None
 
     async def problems(self) -> list[Problem]:
         """What is wrong with which contacts; nothing where that cannot be told."""
         if await self._fails(_ALL, "1", selected="TRUE") is not None:
             return await self._without_counting()
-        wrong = await self._fails(_ALL, self._source.text_order, selected="TRUE")
+        wrong = await self._wrong_key()
         if wrong is not None:
             return [self._of_key(wrong)]
         first = await self._key(_ALL, 0)
@@ -135,6 +132,12 @@ class _Search:
         if not self._by_number or await self._whole_fails(("0", "0")):
             return []
         return await self._blamed(await self._failing(None))
+
+    async def _wrong_key(self) -> asyncpg.PostgresError | None:
+        """What is wrong with a key of those selected, or of all where that cannot be told."""
+        source = self._source
+        selects = await self._fails(_ALL, "1", selected=source.where) is None
+        return await self._fails(_ALL, source.text_order, selected=source.where if selects else "TRUE")
 
     def _of_key(self, error: asyncpg.PostgresError) -> Problem:
         spec = self._source.spec
@@ -190,7 +193,12 @@ class _Search:
         self._left, self._until = _STATEMENTS, monotonic() + _SECONDS
         groups: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
         for row in rows:
-            for place, name, why in await self._wrong(row):
+            try:
+                wrong = await self._wrong(row)
+            except (_GaveUp, asyncpg.QueryCanceledError):
+                self._is_whole = False
+                break
+            for place, name, why in wrong:
                 groups[place, name, why].append(row.key)
         return [Problem(place, self._told(name, why, keys)) for (place, name, why), keys in groups.items()]
 

@@ -203,6 +203,9 @@ async def test_a_search_is_given_up(together: Scene, monkeypatch: pytest.MonkeyP
     source = await _view(together)
     monkeypatch.setattr(failing_rows, "_STATEMENTS", 30)
     assert "for contact 7 and others: something is divided" in await _said(together, source)
+    await together.execute("UPDATE kept SET b = 0")
+    said = await _said(together, source)
+    assert " and others: something is divided" in said, "rows were found, and not all could be looked into"
     monkeypatch.setattr(failing_rows, "_STATEMENTS", 3)
     assert "which row it is cannot be told" in await _said(together, source)
 
@@ -226,6 +229,12 @@ async def test_a_key_without_a_form_in_utf8_is_told_as_such(database: str) -> No
                 )
                 assert "(SQLSTATE 22P05)" in said
                 assert "correct the key in that row" in said
+                await apart.execute(
+                    "CREATE VIEW contacts AS SELECT id, a, 1 / (a - 1) AS ratio, true AS flag FROM kept"
+                )
+                said = await _said(apart, await apart.inspect(_spec("contacts", where="a = 1")))
+                assert "something is divided by zero" in said
+                assert "UTF-8" not in said, "a row was blamed that is not selected"
         finally:
             await admin.execute(f"DROP DATABASE {name}")
     finally:
