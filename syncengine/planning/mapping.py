@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from syncengine.model.bounds import LONGEST_NAME
+import orjson
+
+from syncengine.model.bounds import LONGEST_NAME, LONGEST_ROW
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import LISTS, Desired, MatchKey
@@ -51,6 +53,7 @@ def desire(
         if value is not None or mapping.on_null is OnNull.CLEAR:
             fields[field.field] = value
     try:
+        _check_length(fields)
         keys = _keys(row, fields, mapping, identity)
         lists = _members(values, mapping.lists)
         tags = _members(values, mapping.tags)
@@ -67,6 +70,12 @@ def desire(
         manages_lists=mapping.lists is not None,
         invalid=invalid,
     )
+
+
+def _check_length(fields: dict[str, Json]) -> None:
+    """Raise _Unfit where a vendor's echo could not be read: one column may have gone to several fields."""
+    if sum(len(orjson.dumps(value).decode()) for value in fields.values()) > LONGEST_ROW:
+        raise _Unfit("its fields", f"hold more than {LONGEST_ROW:,} characters together")
 
 
 def _value(raw: Json, field: FieldMapping) -> Json:

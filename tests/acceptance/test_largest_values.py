@@ -14,6 +14,7 @@ import yaml
 from syncengine import app, vendors
 from syncengine.config import load_config
 from syncengine.model.bounds import DEEPEST_VALUE, LONGEST_NAME, LONGEST_ROW
+from tests.people import RESPOND_IO, people
 from tests.running import World
 from tests.vendor_nights import Congress, congress
 
@@ -113,3 +114,18 @@ async def test_a_name_that_could_not_be_read_back_is_not_sent(number: int, datab
         codes = [note.code for note in report.noteworthy]
         assert codes == ([] if number == LONGEST_NAME else ["invalid_value"])
         assert bool(report.requests) == (number == LONGEST_NAME)
+
+
+@pytest.mark.asyncio
+async def test_a_long_column_in_several_fields_is_counted_in_each(database: str, tmp_path: Path) -> None:
+    destination = {**RESPOND_IO, "fields": {"crm_id": "id", "phone": "phone", "first": "name", "second": "name"}}
+    async with people(database, tmp_path, {"respond_io": destination}) as here:
+        await here.add([1, 2])
+        await here.change(1, name="x" * (LONGEST_ROW // 2 + 1))
+        await here.change(2, name="x" * (LONGEST_ROW // 2 - _ROOM))
+        report = await here.run("respond_io")
+        (refused,) = report.noteworthy
+        assert (refused.contact_id, refused.code) == ("1", "invalid_value")
+        assert "100,000 characters" in refused.message
+        assert here.held("respond_io").keys() == {2}
+        assert (await here.run("respond_io", contacts=("2",))).requests == 0
