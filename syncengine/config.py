@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -71,20 +71,32 @@ class Config:
 
     file: Path
     engine: EngineFile = field(repr=False)
-    destinations: tuple[DestinationConfig, ...]
+    destinations: tuple[DestinationConfig, ...] = ()
     """Those that can be used."""
     broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     """Those that cannot, by name, and why."""
     problems: tuple[Problem, ...] = ()
     """What concerns whoever wants all destinations: there is none."""
+    readable: tuple[DestinationConfig, ...] = ()
+    """Those whose own files can be used, whether or not they go with each other."""
+    unreadable: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+    """The others, by name, and why."""
 
     @property
     def secrets(self) -> frozenset[str]:
         """Values that must never be printed."""
         urls = [self.engine.database, self.engine.source.database]
-        urls += [url for each in self.destinations for url in (each.source.database, each.options.proxy)]
-        keys = frozenset[str]().union(*(destination.secrets for destination in self.destinations))
+        urls += [url for each in self.readable for url in (each.source.database, each.options.proxy)]
+        keys = frozenset[str]().union(*(destination.secrets for destination in self.readable))
         return keys.union(*(rules.passwords(url) for url in urls))
+
+    def keeping(self, accounts: Mapping[str, str]) -> Config:
+        """Return it as it is where accounts are known by these names, by credentials."""
+        broken = dict(self.unreadable)
+        for destination, problem in rules.among(self.readable, accounts):
+            broken[destination.name] = (*broken.get(destination.name, ()), problem)
+        usable = tuple(destination for destination in self.readable if destination.name not in broken)
+        return replace(self, destinations=usable, broken=broken)
 
     def chosen(self, names: tuple[str, ...]) -> tuple[DestinationConfig, ...]:
         """Return the destinations of these names, or all. Raises ConfigError for what is wrong with one of them.
@@ -137,12 +149,12 @@ def read_config(path: Path, environ: Mapping[str, str]) -> Config:
             found.append(destination)
         if problems:
             broken.setdefault(file.stem, []).extend(problems)
-    for destination, problem in rules.among(found):
-        broken.setdefault(destination.name, []).append(problem)
+    unreadable = {name: tuple(each) for name, each in broken.items()}
     if common or engine is None:
-        raise ConfigError([*common, *none_there, *(problem for each in broken.values() for problem in each)])
-    usable = tuple(destination for destination in found if destination.name not in broken)
-    return Config(path, engine, usable, {name: tuple(each) for name, each in broken.items()}, tuple(none_there))
+        told = [problem for _, problem in rules.among(found, {})]
+        raise ConfigError([*common, *none_there, *(problem for each in unreadable.values() for problem in each), *told])
+    config = Config(path, engine, problems=tuple(none_there), readable=tuple(found), unreadable=unreadable)
+    return config.keeping({})
 
 
 def _read(path: Path, problems: list[Problem]) -> dict[str, Json] | None:

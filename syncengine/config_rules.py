@@ -152,19 +152,38 @@ def of_state_database(raw: Json, environ: Mapping[str, str], where: str) -> Iter
             )
 
 
-def among(destinations: Sequence[DestinationConfig]) -> Iterator[tuple[DestinationConfig, Problem]]:
-    """Find destinations that do not go with one before them.
+def under_several_names(destinations: Sequence[DestinationConfig]) -> dict[str, list[DestinationConfig]]:
+    """Find credentials that several accounts have, with their destinations."""
+    sharing: dict[str, list[DestinationConfig]] = {}
+    for destination in destinations:
+        if destination.credentials:
+            sharing.setdefault(destination.credentials, []).append(destination)
+    return {
+        credentials: members
+        for credentials, members in sharing.items()
+        if len({member.account for member in members}) > 1
+    }
 
-    One account under two names would be paced twice; two accounts under one name, as if they were one.
+
+def among(
+    destinations: Sequence[DestinationConfig], kept: Mapping[str, str]
+) -> Iterator[tuple[DestinationConfig, Problem]]:
+    """Find destinations that do not go with others.
+
+    One account under two names would be paced twice; two accounts under one name, as if they were one. ``kept`` is the
+    account's name by credentials, where it is known; else the first destination's is the one to keep.
     """
-    by_credentials: dict[object, DestinationConfig] = {}
+    several = under_several_names(destinations)
     by_account: dict[str, DestinationConfig] = {}
     for destination in destinations:
-        other = by_credentials.setdefault(destination.credentials, destination)
-        if destination.credentials and other.account != destination.account:
+        sharing = several.get(destination.credentials or "", [])
+        name = kept.get(destination.credentials or "", sharing[0].account) if sharing else destination.account
+        if destination.account != name:
+            others = [each for each in sharing if each is not destination]
+            other = next((each for each in others if each.account == name), others[0])
             what = (
                 f"has the same credentials as {other.file.name}, and the vendor counts their requests together: write "
-                f"account: {other.account} in both files"
+                f"account: {name} in both files"
             )
             yield destination, Problem(destination.place("account"), what)
         for problem in _one_account(destination, by_account.setdefault(destination.account, destination)):

@@ -11,6 +11,7 @@ from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, task_of
 from syncengine.app.brakes import identity_of, refuse_changes, refuse_new_name
 from syncengine.app.candidates import cut
+from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, look_at, opened, placed
 from syncengine.app.destination_run import claim_keys
 from syncengine.app.pipelines import side_by_side
@@ -49,6 +50,7 @@ async def adopt(
 
     At most ``limit`` contacts each. Writes nothing to a vendor. Raises RunRefused for what concerns the whole call.
     """
+    config = await settled(config)
     destinations = config.chosen(tuple(names))
     heard, ended = progress or Silent(), stop or asyncio.Event()
     async with opened(config, destinations) as databases:

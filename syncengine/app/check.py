@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from syncengine.app.accounts import paced_as
 from syncengine.app.brakes import refuse_changes, refuse_new_name
-from syncengine.app.credentials import look_for_second_name
+from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import Databases, look_at, opened, placed, state_description
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
@@ -29,6 +29,7 @@ from syncengine.vendors.kit.settings import SHORTEST_SECRET
 
 async def check(config: Config) -> list[Check]:
     """Every check, good or bad, and what is worth knowing. The configuration itself was checked when it was read."""
+    config = await settled(config)
     checks = [*_configuration(config), *_proxies(config)]
     async with AsyncExitStack() as stack:
         databases, found = await _databases(config, stack)

@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
-from syncengine.app.databases import Databases
+from collections.abc import Mapping, Sequence
+
+from syncengine.app.databases import Databases, opened
 from syncengine.config import Config, DestinationConfig, quoted
-from syncengine.errors import BrakeApplied
+from syncengine.config_rules import under_several_names
+from syncengine.errors import BrakeApplied, SyncEngineError
 from syncengine.storage import credentials as store
 from syncengine.storage.credentials import Named
+from syncengine.storage.runs import remembered
+
+
+async def settled(config: Config) -> Config:
+    """Return it with the names that the state knows for accounts that have several in it.
+
+    Of accounts it does not know, the first destination that it remembers has the name to keep.
+    """
+    several = under_several_names(config.readable)
+    if not several:
+        return config
+    try:
+        async with opened(config, ()) as databases:
+            return config.keeping(await _kept_names(several, databases))
+    except SyncEngineError:
+        return config  # whoever needs the database is told
+
+
+async def _kept_names(several: Mapping[str, Sequence[DestinationConfig]], databases: Databases) -> dict[str, str]:
+    known = await store.known_names(databases.state, {credentials: credentials for credentials in several})
+    kept = {credentials: named.account for credentials, named in known.items()}
+    for credentials, members in several.items():
+        for member in members:
+            before = await remembered(databases.state, member.name)
+            if before is not None:
+                kept.setdefault(credentials, before.account)
+    return kept
 
 
 async def look_for_second_name(destination: DestinationConfig, config: Config, databases: Databases) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from syncengine.app.asking import task_of
 from syncengine.app.brakes import brake_on_survey, refuse_changes, refuse_new_name
 from syncengine.app.candidates import Candidates, cut
-from syncengine.app.credentials import look_for_second_name
+from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import Databases, look_at, opened
 from syncengine.app.followers import Followers
 from syncengine.app.request import Request
@@ -38,6 +38,7 @@ from syncengine.storage.waits import Waits
 
 async def plan(config: Config, names: Sequence[str], request: Request) -> list[PlanReport]:
     """Plan the named destinations, or all, in the order in which a run would take them."""
+    config = await settled(config)
     destinations = config.chosen(tuple(names))
     async with opened(config, destinations) as databases:
         claiming = any(_claims(destination) for destination in destinations)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, task_of
 from syncengine.app.brakes import identity_of, refuse_changes
+from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, opened
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
@@ -34,6 +35,7 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
     From the first moment on no run sends anything about the contact, here or in another process; a row that is
     restored is not created again. Raises RunRefused for what concerns the whole call.
     """
+    config = await settled(config)
     destinations = config.destinations
     names = [destination.name for destination in destinations]
     async with opened(config, destinations) as databases:

@@ -7,6 +7,7 @@ from functools import partial
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking
 from syncengine.app.brakes import refuse_changes
+from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, opened
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
@@ -36,6 +37,7 @@ async def merge(config: Config, name: str, into: str, other: str) -> MergeReport
 
     Raises ConfigError for a vendor that cannot.
     """
+    config = await settled(config)
     (destination,) = config.chosen((name,))
     if not isinstance(destination.vendor, Merger):
         what = f"{destination.vendor.name} cannot merge contacts; delete one of the two there"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from syncengine.app.accounts import Account
+from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, opened
 from syncengine.app.destination_run import run_destination
 from syncengine.app.pipelines import side_by_side
@@ -44,6 +45,7 @@ async def run(
 
     ``stop`` ends the run cleanly once it is set. Raises RunRefused for what concerns the whole call.
     """
+    config = await settled(config)
     heard, ended = progress or Silent(), stop or asyncio.Event()
     destinations = config.destinations if request.retry_of is not None else config.chosen(tuple(names))
     async with opened(config, destinations) as databases:

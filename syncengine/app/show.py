@@ -8,6 +8,7 @@ from functools import partial
 
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking
+from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, look_at, opened
 from syncengine.app.outlook import Outlook, Seen, look_ahead
 from syncengine.app.pipelines import side_by_side
@@ -32,6 +33,7 @@ from syncengine.storage.source_rows import SourceRows
 
 async def show(config: Config, names: Sequence[str], contact_id: str) -> list[ShowReport]:
     """One report for each named destination, or for all. Raises RunRefused for what concerns the whole call."""
+    config = await settled(config)
     destinations = config.chosen(tuple(names))
     async with opened(config, destinations) as databases:
         local = {each.name: await _local(each, databases, contact_id) for each in destinations}

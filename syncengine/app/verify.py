@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking
 from syncengine.app.brakes import identity_of, refuse_changes
+from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, opened
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
@@ -42,6 +43,7 @@ async def verify(
 
     With ``repair`` what drifted is planned again by the next run. Raises RunRefused for what concerns the whole call.
     """
+    config = await settled(config)
     destinations = config.chosen(tuple(names))
     heard, ended = progress or Silent(), stop or asyncio.Event()
     async with opened(config, destinations) as databases:

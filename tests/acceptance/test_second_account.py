@@ -202,6 +202,43 @@ async def test_a_destination_without_a_file_stops_only_who_owns_nothing_in_its_a
         assert "no_file" not in (await here.command("run", "-d", "new"))[1]
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("lost", ["nothing", "syncengine.sync_credentials"])
+async def test_of_two_names_for_one_account_the_one_that_the_state_knows_is_to_be_written(
+    database: str, tmp_path: Path, lost: str
+) -> None:
+    async with people(database, tmp_path, {"whatsapp": RESPOND_IO}) as here:
+        await here.add([1])
+        await here.run("whatsapp")
+        if lost != "nothing":  # the state comes from a version that kept no keys
+            await here.source.execute(f"TRUNCATE {lost}")
+        sent = here.requests("respond_io")
+        here.configure("second", **RESPOND_IO)
+        said = "account: has the same credentials as whatsapp.yaml, and the vendor counts their requests together: "
+        said += "write account: whatsapp in both files"
+        for verb in (("check",), ("plan",), ("run",), ("run", "-d", "second"), ("verify",), ("adopt",), ("show", "1")):
+            code, told = await here.command(*verb)
+            words = " ".join(told.split())
+            assert (code, said in words, "account: second" in words) == (2, True, False), (verb, told)
+        assert here.requests("respond_io") == sent + 1, "check asks whether the credentials are good"
+        assert (await here.command("run", "-d", "whatsapp"))[0] == 0, "its file is as it should be"
+        here.configure("whatsapp", account="third")
+        words = " ".join((await here.command("check"))[1].split())
+        assert words.count("write account: whatsapp in both files") == 2, words
+
+
+@pytest.mark.asyncio
+async def test_of_two_names_that_the_state_does_not_know_the_first_is_to_be_written(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, {"one": RESPOND_IO, "two": RESPOND_IO}) as here:
+        for verb in ("check", "plan", "run"):
+            code, told = await here.command(verb)
+            words = " ".join(told.split())
+            assert (code, words.count("write account: one in both files")) == (2, 1), (verb, told)
+            assert "two.yaml: account: has the same credentials as one.yaml" in words
+
+
 async def _are_of_one_owner_each(here: People) -> None:
     rows = await here.source.fetch(
         "SELECT external_id FROM syncengine.sync_state WHERE external_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1"
