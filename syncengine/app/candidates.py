@@ -11,7 +11,7 @@ from syncengine.config import DestinationConfig
 from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind, Scope
 from syncengine.storage.diff import diff
-from syncengine.storage.runs import compared_rows, known_contacts, unmade
+from syncengine.storage.runs import Leavers, compared_rows, known_contacts, leavers, unmade
 from syncengine.storage.source import Source
 
 
@@ -48,9 +48,11 @@ class Candidates:
         for piece in found:
             yield piece
         known = await known_contacts(state, self._destination.name)
-        removed = [await self._removed(piece) for piece in found]
+        left = Leavers()
+        for piece in found:
+            left += await self._left(piece)
         # The former run may have died before its brakes could judge it. Its source was not counted, and is not now.
-        self.scope = Scope(source_rows=known, known=known, removed=sum(removed))
+        self.scope = Scope(source_rows=known, known=known, removed=left.known, tagged=left.tagged)
 
     async def _differing(self) -> AsyncIterator[DiffSlice]:
         differ = diff(
@@ -61,20 +63,20 @@ class Candidates:
             same_database=not self._destination.source.database,
             everything=self._request.kind is RunKind.BACKFILL,
         )
-        removed = 0
+        left = Leavers()
         with placed(self._destination):
             async for piece in differ:
-                removed += await self._removed(piece)
+                left += await self._left(piece)
                 yield piece
-        self.scope = await self._scope_of(differ.totals, removed)
+        self.scope = await self._scope_of(differ.totals, left)
 
-    async def _removed(self, piece: DiffSlice) -> int:
-        """Number those whom the vendor holds and the source does not select any more."""
+    async def _left(self, piece: DiffSlice) -> Leavers:
+        """Count those whom the vendor holds and the source does not select any more."""
         if piece.kind is not BatchKind.REMOVALS:
-            return 0
-        return await known_contacts(self._databases.state, self._destination.name, piece.contact_ids)
+            return Leavers()
+        return await leavers(self._databases.state, self._destination.name, piece.contact_ids)
 
-    async def _scope_of(self, totals: DiffTotals, removed: int) -> Scope:
+    async def _scope_of(self, totals: DiffTotals, left: Leavers) -> Scope:
         if not totals.changed and not totals.removed:
             return Scope(source_rows=totals.source_rows)  # nothing to judge: the state need not be counted
         state, name = self._databases.state, self._destination.name
@@ -82,7 +84,8 @@ class Candidates:
         return Scope(
             source_rows=totals.source_rows,
             known=await known_contacts(state, name),
-            removed=removed,
+            removed=left.known,
+            tagged=left.tagged,
             unseen=None if self._request.limit is None else unseen,
             compared_rows=await compared_rows(state, name),
         )

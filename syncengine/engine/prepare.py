@@ -80,8 +80,8 @@ class Preparer:
         survey.creates += len(set(batch.contact_ids)) - len(linked)
         for row in await self._source.load(linked) if linked else ():
             desired = self._desired(row)
-            if isinstance(desired, Desired):
-                survey.add(row, desired, states[row.contact_id].known, self._task.mapping)
+            if isinstance(desired, Desired) and not has_opted_out(row, self._task.mapping):
+                survey.add(desired, states[row.contact_id].known, self._capabilities)
 
     async def prepare(self, batch: Batch, turn: int = 1) -> Prepared:
         """Load and plan a batch, and write its intents. Raises SourceError, StorageError, LeaseLost."""

@@ -201,6 +201,8 @@ class Scope:
     """Contacts that the vendor is known to hold, those about to be removed among them."""
     removed: int = 0
     """Of these, the ones that the source does not select any more."""
+    tagged: int = 0
+    """Of the removed, the ones that hold tags or lists of ours, or may."""
     unseen: int | None = None
     """Rows that nothing was ever sent about; None where the run is about all of them anyway."""
     compared_rows: int | None = None

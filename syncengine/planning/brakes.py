@@ -56,7 +56,7 @@ def of_scope(scope: Scope, policy: OnRemoved, allowances: Allowances, accepted: 
     if known and not scope.source_rows:
         if EMPTY_SOURCE in accepted:
             return []  # what was accepted is that they all go
-        told = f"the source is empty, while {known} contacts are known here: {_would(policy, known)}"
+        told = f"the source is empty, while {known} contacts are known here: {_would(policy, scope)}"
         return [Brake(EMPTY_SOURCE, told)]
     return [brake for brake in _of_scope(scope, policy, allowances) if brake.name not in accepted]
 
@@ -80,17 +80,17 @@ def grown(scope: Scope, creates: int, allowed: Allowance) -> bool:
 def _of_scope(scope: Scope, policy: OnRemoved, allowances: Allowances) -> Iterator[Brake]:
     known, removed = scope.known, scope.removed
     less = known - scope.source_rows
-    if policy is not OnRemoved.IGNORE and allowances.removals.exceeded(removed, known):
+    if policy is not OnRemoved.IGNORE and allowances.removals.exceeded(_touched(policy, scope), known):
         yield Brake(
             REMOVALS,
-            f"{removed} of {known} known contacts ({removed / known:.1%}) left the source: {_would(policy, removed)}. "
+            f"{removed} of {known} known contacts ({removed / known:.1%}) left the source: {_would(policy, scope)}. "
             f"The brake allows {allowances.removals.share:.0%}",
         )
     elif allowances.shrunk_source.exceeded(less, known):
         yield Brake(
             SHRUNK_SOURCE,
             f"the source has {scope.source_rows} rows, {less / known:.1%} fewer than the {known} contacts known here, "
-            f"and {_would(policy, removed)}: is the source complete? "
+            f"and {_would(policy, scope)}: is the source complete? "
             f"The brake allows {allowances.shrunk_source.share:.0%}",
         )
 
@@ -139,7 +139,13 @@ def _of_survey(survey: Survey, scope: Scope, had: Mapping[str, int], allowances:
             )
 
 
-def _would(policy: OnRemoved, number: int) -> str:
+def _touched(policy: OnRemoved, scope: Scope) -> int:
+    """How many of the removed the policy does something about."""
+    return scope.tagged if policy is OnRemoved.UNTAG else scope.removed
+
+
+def _would(policy: OnRemoved, scope: Scope) -> str:
+    number = _touched(policy, scope)
     match policy:
         case OnRemoved.IGNORE:
             return f"the run would have marked {number} contacts as removed"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Desired, Known
-from syncengine.model.mapping import Mapping
-from syncengine.model.work import SourceRow
+from syncengine.model.http import Json
+from syncengine.planning.plan import Plan, plan_contact
+from syncengine.planning.wishes import EMPTY
 
 
 @dataclass(slots=True)
@@ -18,21 +19,25 @@ class Survey:
     creates: int = 0
     """Contacts the vendor is not known to hold."""
     nulls: Counter[str] = field(default_factory=Counter)
-    """Field to the contacts that would lose its value, or get the default instead, since the column is empty now."""
+    """Field to the contacts that would lose its value, since the column is empty now."""
     swings: Counter[str] = field(default_factory=Counter)
     """Tag to the contacts it would be added to or removed from; new contacts do not count."""
 
-    def add(self, row: SourceRow, desired: Desired, known: Known, mapping: Mapping) -> None:
+    def add(self, desired: Desired, known: Known, capabilities: Capabilities) -> None:
         """Count a contact the vendor holds."""
-        self.nulls.update(_emptied(row, desired, known, mapping))
+        self.nulls.update(_cleared(desired, known, capabilities))
         self.swings.update((desired.tags - known.tags - known.found_tags) | (known.tags - desired.tags))
 
 
-def _emptied(row: SourceRow, desired: Desired, known: Known, mapping: Mapping) -> Iterator[str]:
-    values = dict(zip(mapping.columns, row.values, strict=True))
-    for each in mapping.fields:
-        value = values[each.column]
-        empty = value is None or (isinstance(value, str) and not value.strip())
-        held = known.fields.get(each.field)
-        if empty and each.field in desired.fields and held not in (None, "", each.default):
-            yield each.field
+def _cleared(desired: Desired, known: Known, capabilities: Capabilities) -> frozenset[str]:
+    """The fields that lose their value at the vendor: a default, or what the vendor cannot clear, is no loss."""
+    held = {name for name, value in known.fields.items() if not _says_nothing(value)}
+    asked = {name for name, value in desired.fields.items() if name in held and _says_nothing(value)}
+    plan = plan_contact(desired, known, capabilities) if asked else None
+    if not isinstance(plan, Plan):
+        return frozenset()
+    return frozenset(name for call in plan.calls for name in asked if name in call.fields)
+
+
+def _says_nothing(value: Json) -> bool:
+    return value in EMPTY or (isinstance(value, str) and not value.strip())

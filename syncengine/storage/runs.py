@@ -10,6 +10,7 @@ import asyncpg
 import orjson
 
 from syncengine.errors import ConfigError, Problem
+from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
 from syncengine.model.texts import printable
 from syncengine.model.work import Batch, BatchKind, DiffSlice, RunKind
@@ -61,6 +62,19 @@ class Note:
     outcome: str
     code: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leavers:
+    """Contacts that left the source, counted."""
+
+    known: int = 0
+    """Those the vendor is known to hold."""
+    tagged: int = 0
+    """Of these, the ones that hold tags or lists of ours, or may."""
+
+    def __add__(self, other: Leavers) -> Leavers:
+        return Leavers(self.known + other.known, self.tagged + other.tagged)
 
 
 async def remembered(pool: Pool, destination: str) -> Identity | None:
@@ -213,13 +227,20 @@ async def notes_left(pool: Pool, run_id: int, most: int = NOTES) -> int:
             return max(0, int(await connection.fetchval(_SQL["noteworthy_number"], run_id)) - most)
 
 
-async def known_contacts(pool: Pool, destination: str, among: Sequence[str] | None = None) -> int:
-    """Number the contacts that the vendor is known to hold; ``among`` numbers these only."""
+async def known_contacts(pool: Pool, destination: str) -> int:
+    """Number the contacts that the vendor is known to hold."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
-            if among is None:
-                return int(await connection.fetchval(_SQL["known_contacts"], destination))
-            return int(await connection.fetchval(_SQL["known_among"], destination, list(among)))
+            return int(await connection.fetchval(_SQL["known_contacts"], destination))
+
+
+async def leavers(pool: Pool, destination: str, contact_ids: Sequence[str]) -> Leavers:
+    """Count those of these contacts whom the vendor is known to hold."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            row = await connection.fetchrow(_SQL["leavers"], destination, list(contact_ids), LISTS)
+    assert row is not None
+    return Leavers(row["known"], row["tagged"])
 
 
 async def holds_contacts(pool: Pool, account: str) -> bool:

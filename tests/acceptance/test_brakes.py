@@ -84,6 +84,41 @@ async def test_the_brake_for_removals_knows_a_share_and_a_number(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(("leave", "untagged"), [(15, 11), (_EVERYBODY, 16)], ids=["many", "all"])
+async def test_whoever_holds_no_tag_of_ours_is_not_counted_among_those_that_would_be_untagged(
+    database: str, tmp_path: Path, leave: int, untagged: int
+) -> None:
+    async with people(database, tmp_path, _UNTAG) as here:
+        await _in_step(here)
+        for number in range(1, 6):
+            await here.change(number, tags=[])
+        assert (await here.run("respond_io")).exit_code == 0
+        await here.source.execute(
+            """UPDATE syncengine.sync_known SET pending = jsonb_build_object('creates', false, 'deletes', false,
+               'keys', '[]'::jsonb, 'fields', '{}'::jsonb, 'add_tags', '["vip"]'::jsonb, 'remove_tags', '[]'::jsonb)
+               WHERE contact_id = '1'"""
+        )
+        sent = _requests(here)
+        await here.remove(range(1, leave + 1))
+        report = await here.run("respond_io")
+        assert (report.status, _requests(here)) == ("refused", sent)
+        assert f"would have removed our tags from {untagged} contacts" in str(report.error)
+        accepted = await here.run("respond_io", accept=frozenset({"empty_source", "removals"}))
+        assert (accepted.exit_code, accepted.actions["remove_tags"]) == (0, untagged)
+
+
+@pytest.mark.asyncio
+async def test_removals_that_change_nothing_at_the_vendor_need_no_brake(database: str, tmp_path: Path) -> None:
+    destination = {**_UNTAG["respond_io"], "brakes": {"shrunk_source": {"share": 0.5}}}
+    async with people(database, tmp_path, {"respond_io": destination}) as here:
+        await here.add(range(1, _EVERYBODY + 1))
+        await here.run("respond_io")
+        await here.remove(range(1, 11))
+        report = await here.run("respond_io")
+        assert (report.status, report.requests) == ("done", 0)
+
+
+@pytest.mark.asyncio
 async def test_removals_that_are_ignored_need_no_brake(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         sent = await _in_step(here)

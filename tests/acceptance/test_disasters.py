@@ -11,7 +11,7 @@ import pytest
 from syncengine.app.request import Request
 from syncengine.config_models import BrakesModel
 from syncengine.planning.brakes import EMPTY_SOURCE, NAMES, Allowance, Allowances
-from tests.people import RESPOND_IO, people
+from tests.people import CHARLES, RESPOND_IO, people
 
 NAME = "respond_io"
 EVERYBODY = 60
@@ -109,6 +109,20 @@ async def test_what_stays_below_a_brake_is_done(database: str, tmp_path: Path) -
         report = await here.run(NAME)
         assert (report.exit_code, report.error) == (0, None)
         assert report.contacts["applied"] == 40 + 60 + 9 + 99
+
+
+@pytest.mark.asyncio
+async def test_an_empty_column_that_empties_nothing_trips_no_brake(database: str, tmp_path: Path) -> None:
+    """A default is put in its place, or the vendor cannot clear the field."""
+    default = {**WHOLE, "fields": {**RESPOND_IO["fields"], "phone": {"from": "phone", "default": "+4930123456"}}}
+    kept = {**CHARLES, "on_null": "clear"}
+    async with people(database, tmp_path, {NAME: default, "charles": kept}) as here:
+        await here.add(range(1, EVERYBODY + 1))
+        await here.runs()
+        await here.source.execute("UPDATE crm.people SET phone = NULL")
+        for name, report in (await here.runs()).items():
+            assert (report.exit_code, report.error) == (0, None), name
+        assert {contact["fields"]["phone"] for contact in here.held(NAME).values()} == {"+4930123456"}
 
 
 @pytest.mark.asyncio

@@ -120,9 +120,15 @@ WHERE run_id = $1 AND status = 'waiting'
 SELECT count(*) FROM syncengine.sync_state
 WHERE destination = $1 AND status <> 'removed' AND external_id IS NOT NULL
 
--- name: known_among
-SELECT count(*) FROM syncengine.sync_state
-WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND status <> 'removed' AND external_id IS NOT NULL
+-- name: leavers
+-- Of these contacts, those the vendor is known to hold, and of them those with tags or lists of ours, surely or perhaps.
+SELECT count(*) AS known,
+       count(*) FILTER (
+           WHERE k.tags <> '[]' OR k.pending -> 'add_tags' <> '[]' OR k.pending -> 'remove_tags' <> '[]'
+              OR EXISTS (SELECT FROM jsonb_object_keys(k.fields || coalesce(k.pending -> 'fields', '{}')) AS field (name)
+                         WHERE starts_with(field.name, $3))) AS tagged
+FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
+WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[]) AND s.status <> 'removed' AND s.external_id IS NOT NULL
 
 -- name: holds_contacts
 SELECT EXISTS (
