@@ -109,10 +109,12 @@ async def run_destination(
         end = _End("refused", 2, str(refused))
     except RunStopped as stopped:
         end = _End("stopped", 1, str(stopped))
+    unreached = 0
     if total is not None and end.status != "refused":
-        run.tally.defer(await run.batches.left())
+        unreached = await run.batches.left()
+        run.tally.defer(unreached)
     end = _judged(end, run)
-    looked = await _looked_at(run, None if account.stopping.call.is_set() else total, beyond)
+    looked = await _looked_at(run, None if account.stopping.call.is_set() else total, beyond, unreached)
     report = RunReport(
         destination=destination.name,
         run_id=run.run_id,
@@ -134,7 +136,7 @@ async def run_destination(
     return report
 
 
-async def _looked_at(run: _Run, total: int | None, beyond: int) -> _Looked:
+async def _looked_at(run: _Run, total: int | None, beyond: int, unreached: int) -> _Looked:
     """What a person may want to know; less of it where the database is gone, which must not hide how the run ended."""
     state, run_id, changed = run.databases.state, run.run_id, sum(run.tally.contacts.values())
     try:
@@ -149,6 +151,7 @@ async def _looked_at(run: _Run, total: int | None, beyond: int) -> _Looked:
             total=total,
             changed=changed,
             left=beyond,
+            unreached=unreached,
         )
     except StorageError as error:
         told = f"what else there is to know could not be read ({error}); `syncengine show` tells it by contact"

@@ -12,7 +12,7 @@ from syncengine.errors import SourceError
 from syncengine.model.contact_ids import as_argument, contact_id_of, name_of, name_of_owner
 from syncengine.planning.refusals import DEAD_AFTER
 from syncengine.storage.erasure import still_open
-from syncengine.storage.runs import dead_letters, known_contacts, notes_left, waiting
+from syncengine.storage.runs import NOTES, dead_letters, known_contacts, notes_left, waiting
 from syncengine.storage.source import Source
 from syncengine.storage.source_rows import SourceRows
 
@@ -27,12 +27,14 @@ async def remarks(
     total: int | None,
     changed: int,
     left: int,
+    unreached: int,
 ) -> tuple[str, ...]:
     """Return the remarks on a run.
 
     ``total`` is how many contacts it was about, ``changed`` how many of them were not in step,
-    ``left`` how many more its limit left to the next one. A total of None says that it ended
-    before that was known, or is to stop: the source is not asked then.
+    ``left`` how many more its limit left to the next one, ``unreached`` how many had no turn
+    before it ended. A total of None says that it ended before that was known, or is to stop:
+    the source is not asked then.
     """
     unnamed = await notes_left(databases.state, run_id)
     number, some = await dead_letters(databases.state, destination.name)
@@ -50,6 +52,7 @@ async def remarks(
         *(_of_no_row(destination) if nobody else ()),
         *_of_erasures(unforgotten),
         *_of_unnamed(run_id, unnamed),
+        *_of_unreached(run_id, unreached),
         *retried,
         *explained,
         *_of_limit(request, left),
@@ -95,8 +98,18 @@ def _of_erasures(contact_ids: tuple[str, ...]) -> Iterator[str]:
 def _of_unnamed(run_id: int, unnamed: int) -> Iterator[str]:
     if unnamed:
         yield (
-            f"{unnamed} more contacts did not simply succeed: all of them stand in the table syncengine.sync_outcome, "
-            f"where run_id = {run_id} and outcome <> 'applied'"
+            f"{unnamed} more contacts did not simply succeed: all {NOTES + unnamed} stand in the table "
+            f"syncengine.sync_outcome, where run_id = {run_id} and outcome <> 'applied'"
+        )
+
+
+def _of_unreached(run_id: int, unreached: int) -> Iterator[str]:
+    if unreached:
+        had = "1 contact had" if unreached == 1 else f"{unreached} contacts had"
+        yield (
+            f"{had} no turn before the run ended: counted as deferred, without a row in syncengine.sync_outcome (the "
+            f"ids stand in syncengine.sync_batch, where run_id = {run_id} and status = 'waiting'); "
+            f"`syncengine retry {run_id}` and the next run take up whoever is not in step"
         )
 
 

@@ -50,6 +50,12 @@ async def test_the_first_signal_lets_what_is_under_way_finish(
         assert "stopped" in said
         assert "respond_io: 22 deferred" in said
         assert "`syncengine retry 1` does it now" in said
+        came_to = sum(row["outcome"] == "deferred" for row in (await here.outcomes(1)).values())
+        assert f"{22 - came_to} contacts had no turn before the run ended" in said
+        waiting = (
+            "SELECT sum(cardinality(contact_ids)) FROM syncengine.sync_batch WHERE run_id = 1 AND status = 'waiting'"
+        )
+        assert await here.source.fetchval(waiting) == 22 - came_to
         assert "Traceback" not in said
 
         states = await here.states("respond_io")
