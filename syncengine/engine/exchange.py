@@ -89,9 +89,14 @@ def _begun(make: Callable[[], Exchange[T]]) -> tuple[Exchange[T], Request | _Res
             return exchange, _Result(end.value)
     except SyncEngineError:
         raise
+    except ValueError:  # an adapter's own word for what it cannot send
+        broken = ""
     except Exception as error:  # noqa: BLE001 - whatever it is, it is about this one contact
-        reason = where_it_broke(error)
-    raise CannotBeSent(f"no request can be made of what is to be sent ({reason}); correct the row or the mapping")
+        broken = f" ({where_it_broke(error)})"
+    raise CannotBeSent(
+        f"no request can be made of what is to be sent{broken}; look at the values of its row, and at what the mapping "
+        "makes of them"
+    )
 
 
 def _answered(exchange: Exchange[T], request: Request, response: Response) -> Request | _Result[T]:

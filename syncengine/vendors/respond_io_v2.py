@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Literal, Self, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from pydantic import BeforeValidator, model_validator
 
-from syncengine.errors import VendorUnavailable
+from syncengine.errors import CannotBeSent, VendorUnavailable
 from syncengine.model.calls import Action, Answer, Applied, Call, Rejected
 from syncengine.model.capabilities import Capabilities, Deletion, TagCall, Write
 from syncengine.model.contact import Fields, MatchKey, Page, Remote
@@ -24,7 +24,7 @@ from syncengine.vendors.kit.answers import BASE_URL, Reply, Shape, judge, refuse
 from syncengine.vendors.kit.calls import check, external_id, segment, sent_values
 from syncengine.vendors.kit.looking import looked_up
 from syncengine.vendors.kit.paging import MOST_PAGES, endless, every_hit, probed
-from syncengine.vendors.kit.reading import Id, Many, Tags
+from syncengine.vendors.kit.reading import Id, Many, Tags, fits_a_path
 from syncengine.vendors.kit.settings import ClearWith, Duration, Secret, VendorSettings
 from syncengine.vendors.kit.values import phone_spellings, same_phone, same_text, same_time, text
 
@@ -310,7 +310,8 @@ class RespondIoV2:
         tail: str = "",
         query: _Query = (),
     ) -> Request:
-        identifier = segment(f"{contact.field}:{contact.value}", slashes=contact.field == "email")
+        named = _key_segment(contact) if contact.field in _KEYS else segment(contact.value)
+        identifier = f"{contact.field}%3A{named}"
         path = f"{under}/{identifier}{tail}"
         route = f"{under}/{{identifier}}{tail}"
         return self._request(method, path, json, query, route=route)
@@ -343,6 +344,13 @@ class RespondIoV2:
             else:
                 raise ValueError(f'respond.io has no field "{name}"')
         return body
+
+
+def _key_segment(key: MatchKey) -> str:
+    """A phone or an e-mail address, which may hold slashes, in a path."""
+    if not fits_a_path(key.value, slashes=key.field == "email"):
+        raise CannotBeSent(f"its {key.field} cannot stand in an address, and nothing was sent; correct the row")
+    return quote(key.value, safe="")
 
 
 def _filter(key: MatchKey) -> Json:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
+import orjson
 import pytest
 
 from syncengine import vendors
 from syncengine.engine.exchange import Meter, drive
-from syncengine.errors import CannotBeSent
+from syncengine.errors import CannotBeSent, VendorUnavailable
 from syncengine.model.calls import Action
 from syncengine.model.contact import Remote
-from syncengine.model.http import Exchange, Request, Response
+from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.ports import Allowed
 from tests.soak import answers
+from tests.vendors.benches import Bench
+from tests.vendors.driving import answer
+from tests.vendors.driving import drive as by_hand
 from tests.vendors.subjects import Subject, subject, subjects
 from tests.virtual_time import run
 
@@ -46,9 +49,46 @@ def test_an_id_that_means_another_place_is_never_sent(each: Subject, external_id
         exchanges.append(partial(vendor.read, external_id))
     for make in exchanges:
         sender = Noting()
-        with suppress(CannotBeSent):
+        with pytest.raises(CannotBeSent) as caught:
             run(drive(make, sender, Meter()))
+        assert ".py" not in str(caught.value), "whom it is told can do nothing with a line of ours"
+        assert "correct the row" not in str(caught.value), "its row does not hold the id"
         assert not [path for path in sender.paths if unfit(path)], sender.paths
+
+
+_ODD_IDS = ("..", "../../../x?y=1#z", "7/..", "a\\..", "/", " ", "a\0b")
+
+
+def _renamed(value: Json, ids: Collection[str], name: str) -> Json:
+    """An answer with each of these ids replaced."""
+    if isinstance(value, dict):
+        return {key: _renamed(part, ids, name) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_renamed(part, ids, name) for part in value]
+    return name if str(value) in ids else value
+
+
+@pytest.mark.parametrize("name", [*_ODD_IDS, "x?y=1#z"])
+@pytest.mark.parametrize("each", tuple(subjects(variants=False)), ids=str)
+def test_an_id_that_no_request_could_ask_for_is_unreadable_when_it_arrives(each: Subject, name: str) -> None:
+    bench = Bench(each)
+
+    def answering(request: Request) -> Response:
+        told = bench.answer(request)
+        ids = {str(contact["id"]) for contact in bench.state()}
+        return answer(_renamed(orjson.loads(told.body), ids, name), told.status)
+
+    exchanges: list[Callable[[], Exchange[Any]]] = [lambda: each.vendor.send(bench.ready(each.first))]
+    if each.vendor.capabilities.find_by:
+        exchanges.append(lambda: each.vendor.find(next(each.keys(1))))
+    for make in exchanges:
+        if name in _ODD_IDS:
+            with pytest.raises(VendorUnavailable):
+                by_hand(make(), answering)
+        else:
+            told = by_hand(make(), answering)
+            (found,) = told if isinstance(told, tuple) else (told,)
+            assert found.external_id == name
 
 
 class Noting:

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeVar, assert_never
 from urllib.parse import quote
 
+from syncengine.errors import CannotBeSent
 from syncengine.model.calls import Action, Call
 from syncengine.model.capabilities import Capabilities, Deletion, ListCall, TagCall, Write, matches
 from syncengine.model.contact import LISTS
 from syncengine.model.http import Exchange, Json
+from syncengine.vendors.kit.reading import fits_a_path
 
 _T = TypeVar("_T")
 
@@ -82,16 +84,14 @@ def external_id(call: Call) -> str:
     return call.external_id
 
 
-def segment(value: str, *, slashes: bool = False) -> str:
-    """A value as one segment of a path; ValueError for one that would be another place or none.
-
-    ``slashes`` lets those pass that a vendor's ids may hold: many a server reads ``%2F`` as a slash.
-    """
-    parts = [part.strip() for part in value.replace("\\", "/").split("/")]
-    elsewhere = not any(parts) or not {".", ".."}.isdisjoint(parts)
-    if elsewhere or not value.isprintable() or (len(parts) > 1 and not slashes):
-        raise ValueError("this is no segment of a path")
-    return quote(value, safe="")
+def segment(contact: str, *, slashes: bool = False) -> str:
+    """A vendor's id as one segment of a path; CannotBeSent for one that does not fit there (see ``fits_a_path``)."""
+    if not fits_a_path(contact, slashes=slashes):
+        raise CannotBeSent(
+            "the id that is known of the vendor's contact cannot stand in an address, and nothing was sent; nothing is "
+            "wrong with the row: ask the vendor which id the contact has"
+        )
+    return quote(contact, safe="")
 
 
 def sent_values(call: Call) -> Iterator[Json]:
