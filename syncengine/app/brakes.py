@@ -67,11 +67,11 @@ async def _refuse_others(
     elsewhere = await remembered_elsewhere(databases.state, account, members)
     if not elsewhere or "account" in request.accept:
         return tuple(elsewhere)
-    told = "; ".join(f"account of {name} was {was} and is now {account}" for name, was in elsewhere.items())
+    told = "; ".join(f"the account of {name} was {was} and is now {account}" for name, was in elsewhere.items())
     raise BrakeApplied(
         "account",
-        f"{destination.name}: {told}. {destination.name} is in account {account} too ({destination.file}) and might "
-        "take over contacts of theirs, so nothing was sent. If this is still the same account under another name, "
+        f"{destination.name}: {told}. {destination.name} is in account {account} too ({destination.file}) and might take "
+        "over contacts of others there, so nothing was sent. If this is still the same account under another name, "
         f"`{Request().command(next(iter(elsewhere)), 'account')}` lets that pass for all destinations in it; "
         "else give each of the two accounts its own name",
     )
