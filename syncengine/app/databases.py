@@ -18,7 +18,7 @@ from syncengine.storage import migrate as migrations
 from syncengine.storage.column_types import Purpose, Several, Use
 from syncengine.storage.connect import Pool, connect, open_pool
 from syncengine.storage.embedded import embedded
-from syncengine.storage.failures import describe, name_state, state_database, storage_errors
+from syncengine.storage.failures import MIGRATES, describe, name_state, state_database, storage_errors
 from syncengine.storage.inspect_source import inspect
 from syncengine.storage.source import Source, SourceSpec
 
@@ -94,7 +94,7 @@ async def migrate(config: Config) -> list[str]:
     async with state_url(config) as url:
         connection = await connect(url)
         try:
-            with storage_errors():
+            with storage_errors(right=MIGRATES):
                 return await migrations.migrate(connection)
         finally:
             await connection.close()

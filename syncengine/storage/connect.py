@@ -24,7 +24,7 @@ from asyncpg.transaction import Transaction
 
 from syncengine.errors import StorageError
 from syncengine.storage.database_url import read_url
-from syncengine.storage.failures import describe, explain, storage_errors
+from syncengine.storage.failures import CONNECTS, describe, explain, storage_errors
 from syncengine.storage.statements import statements
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -164,7 +164,7 @@ def _options(*, read_only: bool) -> dict[str, Any]:
 @contextmanager
 def _opening(dsn: str) -> Iterator[None]:
     _refuse_nameless(dsn)
-    with storage_errors(describe(dsn)):
+    with storage_errors(describe(dsn), right=CONNECTS):
         try:
             yield
         except ValueError as error:

@@ -54,10 +54,7 @@ _WORDS = {
         "run again; a read replica that keeps cancelling needs a larger max_standby_streaming_delay",
     ),
     "42": ("its SQL is not right", ""),
-    "42501": (
-        "this user lacks a right",
-        "grant this user USAGE on the schema, and SELECT on the table or its columns, or use another user",
-    ),
+    "42501": ("this user lacks a right", ""),
     "42601": ("its SQL cannot be read", ""),
     "42702": ("it names a column that several tables have", ""),
     "42703": ("it names a column that is not there", ""),
@@ -90,6 +87,15 @@ _WORDS = {
 Never the server's own words: they may hold a value of a row, come in any language, and a function behind a view can
 make them up.
 """
+READS = "grant this user USAGE on the schema, and SELECT on the table or its columns, or use another user"
+RUNS = "grant this user USAGE on the schema syncengine, and SELECT, INSERT, UPDATE and DELETE on all of its tables"
+CONNECTS = "grant this user CONNECT on the database, or use another user"
+PLANS = "grant this user TEMPORARY on the database"
+MIGRATES = (
+    "grant this user CREATE on the database, or let the owner of the schema syncengine migrate, where it is there"
+)
+MAKES_DATABASES = "let this user make databases (ALTER ROLE ... CREATEDB), or use another user"
+"""What to do where a right is missing, by what was asked for: the server tells that in its own words alone."""
 _NAMING = ("42", "3F")
 """Beginnings of the SQLSTATEs that concern a place in the statement."""
 _NAME = re.compile(r'"[^"]{1,63}"|[^\W\d][\w.$]{0,126}|[^\s\w"\'$]')
@@ -144,22 +150,24 @@ def state_database() -> str:
     return _state.get()
 
 
-def explain(error: BaseException) -> str:
-    """What happened and what to do, in words of our own."""
+def explain(error: BaseException, right: str = READS) -> str:
+    """What happened and what to do, in words of our own; ``right`` is what to do where a right is missing."""
     if isinstance(error, asyncpg.PostgresError):
-        return _explain_postgres(error)
+        return _explain_postgres(error, right)
     if isinstance(error, ConnectionError) and "SSL" in str(error):
         return "the server does not speak TLS, which sslmode asks for; turn it on there, or choose another sslmode"
     known = next((text for kind, text in _IN_WORDS.items() if isinstance(error, kind)), None)
     return known or f"it cannot be reached ({printable(str(error))}); check host, port and network"
 
 
-def _explain_postgres(error: asyncpg.PostgresError) -> str:
+def _explain_postgres(error: asyncpg.PostgresError, right: str) -> str:
     state = error.sqlstate or ""
     if not re.fullmatch("[0-9A-Z]{5}", state):
         state = "unknown"
     lengths = (5, 3, 2)
     what, advice = next((_WORDS[state[:n]] for n in lengths if state[:n] in _WORDS), ("it failed", ""))
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        advice = right
     name = _named(error) if state.startswith(_NAMING) else None
     return what + (f": {name}" if name else "") + f" (SQLSTATE {state})" + (f"; {advice}" if advice else "")
 
@@ -177,12 +185,17 @@ def _named(error: asyncpg.PostgresError) -> str | None:
 
 
 @contextmanager
-def storage_errors(place: str | None = None, *, failure: Callable[[str], RunRefused] = StorageError) -> Iterator[None]:
+def storage_errors(
+    place: str | None = None, *, failure: Callable[[str], RunRefused] = StorageError, right: str | None = None
+) -> Iterator[None]:
     """Turn whatever asyncpg raises inside into ``failure``, with ``place`` in front; by default the state database.
+
+    ``right`` is what to do where a right is missing; by default what reads a source needs, or what runs.
 
     The original is not chained: its text may hold a value of a row. Our own exceptions pass untouched.
     """
     place = place or state_database()
+    right = right or (READS if failure is SourceError else RUNS)
     try:
         yield
     except _MISSING as error:
@@ -190,11 +203,11 @@ def storage_errors(place: str | None = None, *, failure: Callable[[str], RunRefu
             raise SchemaOutdated(
                 f"{place}: the state schema does not fit this version ({explain(error)}); run `syncengine migrate`"
             ) from None
-        refused = failure(f"{place}: {explain(error)}")
+        refused = failure(f"{place}: {explain(error, right)}")
         refused.of_rows = is_of_rows(error)
         raise refused from None
     except _CAUGHT as error:
-        refused = failure(f"{place}: {explain(error)}")
+        refused = failure(f"{place}: {explain(error, right)}")
         refused.of_rows = is_of_rows(error)
         refused.may_pass = _may_pass(error, reads=failure is SourceError)
         raise refused from None

@@ -18,7 +18,7 @@ import asyncpg
 from syncengine.errors import SchemaOutdated, StorageError
 from syncengine.shipped import shipped
 from syncengine.storage.connect import OLDEST, Connection
-from syncengine.storage.failures import explain, state_database
+from syncengine.storage.failures import MIGRATES, explain, state_database
 from syncengine.storage.statements import statements
 
 _LOCK = int.from_bytes(hashlib.sha256(b"syncengine.sync_migration").digest()[:8], "big", signed=True)
@@ -152,9 +152,9 @@ async def _apply_next(connection: Connection, migration: Migration) -> bool:
         return await _apply_alone(connection, migration)
     except asyncpg.InsufficientPrivilegeError as error:
         raise StorageError(
-            f"migrations/{migration.name} may not be applied by this database user: {explain(error)}. Let an "
-            "administrator run CREATE SCHEMA syncengine AUTHORIZATION <that user>, or run `syncengine migrate` as a "
-            "user who may"
+            f"migrations/{migration.name} may not be applied by this database user: {explain(error, MIGRATES)}. "
+            "Or let an administrator run CREATE SCHEMA syncengine AUTHORIZATION <that user>, or run `syncengine "
+            "migrate` as a user who may"
         ) from None
     except asyncpg.PostgresError as error:
         kept = (

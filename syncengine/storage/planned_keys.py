@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from syncengine.storage.connect import Connection, Pool
 from syncengine.storage.contacts import numbers
-from syncengine.storage.failures import storage_errors
+from syncengine.storage.failures import PLANS, storage_errors
 from syncengine.storage.statements import statements
 
 _SQL = statements("planned_keys")
@@ -58,8 +58,9 @@ async def planned_claims(pool: Pool) -> AsyncIterator[Connection]:
             await undone.start()
             try:
                 await connection.execute(f"{statements('connect')['search_path']}; {_SQL['stay']}")
-                for maker in ("make_claims", "index_by_hash", "index_by_contact", "make_view"):
-                    await connection.execute(_SQL[maker])
+                with storage_errors(right=PLANS):
+                    for maker in ("make_claims", "index_by_hash", "index_by_contact", "make_view"):
+                        await connection.execute(_SQL[maker])
                 yield connection
             finally:
                 await undone.rollback()

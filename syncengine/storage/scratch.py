@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from syncengine.storage.connect import connect
-from syncengine.storage.failures import describe, storage_errors
+from syncengine.storage.failures import MAKES_DATABASES, describe, storage_errors
 
 
 @asynccontextmanager
@@ -17,7 +17,7 @@ async def scratch_database(url: str) -> AsyncIterator[str]:
     name = f"syncengine_demo_{secrets.token_hex(4)}"
     connection = await connect(url)
     try:
-        with storage_errors(describe(url)):
+        with storage_errors(describe(url), right=MAKES_DATABASES):
             await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0 ENCODING UTF8')
         try:
             yield urlunsplit(urlsplit(url)._replace(path=f"/{quote(name)}"))

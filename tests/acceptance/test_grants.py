@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,24 +12,20 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from syncengine.storage.failures import describe
+from tests.expected import ROOT
 from tests.people import RESPOND_IO, People, people
 
-STATE = """
-GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {role};
-GRANT USAGE ON SCHEMA syncengine TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA syncengine TO {role};
-ALTER DEFAULT PRIVILEGES IN SCHEMA syncengine GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role};
-"""
-"""For the role that runs; said once by the role that migrates, which owns the schema. Default privileges are for the
-tables of later migrations."""
+_README = (ROOT / "README.md").read_text(encoding="utf-8")
+_SECTION = _README.partition("## Who may do what (grants)")[2].partition("\n## ")[0]
+MIGRATES, CONNECTS, RUNS, READS = re.findall(r"```sql\n(.*?)```", _SECTION, re.DOTALL)
+"""README's own words: what the databases' owners and, after the first migration, the schema's owner have to say."""
 
-SOURCE = """
-GRANT CONNECT ON DATABASE {database} TO {role};
-GRANT USAGE ON SCHEMA crm TO {role};
-GRANT SELECT (id, name, phone, tags) ON crm.people TO {role};
-"""
-"""For the role that reads contacts: the key and the mapped columns will do."""
+
+def _said(block: str, dsn: str, **roles: str) -> str:
+    """A block of README about this database, these roles and the tests' table."""
+    about = re.sub(r"\bDATABASE \w+", f"DATABASE {_name(dsn)}", block)
+    about = about.replace("(id, first_name, mobile, tags) ON crm.contacts", "(id, name, phone, tags) ON crm.people")
+    return re.sub(r"\bTO (\w+);", lambda found: f"TO {roles[found[1]]};", about)
 
 
 class _Roles:
@@ -68,9 +65,9 @@ async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Recor
         await connection.close()
 
 
-async def _grant(connection: asyncpg.Connection[asyncpg.Record], statements: str, dsn: str, role: str) -> None:
+async def _close(connection: asyncpg.Connection[asyncpg.Record], dsn: str) -> None:
+    """From here on only what is granted is allowed."""
     await connection.execute(f"REVOKE ALL ON DATABASE {_name(dsn)} FROM PUBLIC")
-    await connection.execute(statements.format(database=_name(dsn), role=role))
 
 
 async def _two_nights(here: People) -> None:
@@ -105,13 +102,23 @@ _DESTINATION = {**RESPOND_IO, "on_removed": "untag", "find_first": True, "match_
 
 
 @pytest.mark.asyncio
-async def test_one_role_for_a_source_beside_the_state(database: str, tmp_path: Path) -> None:
+async def test_one_role_for_a_source_beside_the_state_that_another_migrates(
+    empty_database: str, tmp_path: Path
+) -> None:
+    database = empty_database
     async with people(database, tmp_path, {"respond_io": _DESTINATION}) as here:
         roles = _Roles(here.source)
-        role = await roles.make()
+        owner, role = await roles.make(), await roles.make()
         try:
-            await _grant(here.source, STATE, database, role)
-            await here.source.execute(SOURCE.format(database=_name(database), role=role))
+            await _close(here.source, database)
+            await here.source.execute(_said(MIGRATES, database, syncengine_owner=owner))
+            await here.source.execute(_said(CONNECTS, database, syncengine=role))
+            here.environ["STATE_URL"] = _as(database, owner)
+            code, said = await here.command("migrate")
+            assert code == 0, said
+            async with _connected(_as(database, owner)) as by_owner:
+                await by_owner.execute(_said(RUNS, database, syncengine=role))
+            await here.source.execute(_said(READS, database, reader=role))
             assert not await _may_write(here.source, role)
             here.environ["STATE_URL"] = _as(database, role)
             await _two_nights(here)
@@ -126,8 +133,10 @@ async def test_two_roles_for_a_source_in_another_database(database: str, empty_d
         roles = _Roles(here.source)
         reader, writer = await roles.make(), await roles.make()
         try:
-            await _grant(state, STATE, database, writer)
-            await _grant(here.source, SOURCE, source, reader)
+            await _close(state, database)
+            await _close(here.source, source)
+            await state.execute(_said(CONNECTS + RUNS, database, syncengine=writer))
+            await here.source.execute(_said(READS, source, reader=reader))
             assert not await _may_write(here.source, reader)
             here.environ |= {"STATE_URL": _as(database, writer), "SOURCE_URL": _as(source, reader)}
             here.configure_engine(source={"database": "${SOURCE_URL}", "table": "crm.people", "key": "id"})
@@ -138,18 +147,34 @@ async def test_two_roles_for_a_source_in_another_database(database: str, empty_d
 
 
 @pytest.mark.asyncio
-async def test_what_is_not_granted_is_said_before_anything_is_sent(database: str, tmp_path: Path) -> None:
+async def test_what_is_not_granted_is_said_by_its_name_before_anything_is_sent(
+    empty_database: str, tmp_path: Path
+) -> None:
+    """Step by step: each lacks the right that the next step grants."""
+    database = empty_database
     async with people(database, tmp_path, {"respond_io": _DESTINATION}) as here:
         roles = _Roles(here.source)
-        role = await roles.make()
+        owner, role = await roles.make(), await roles.make()
+        on_database = f"ON DATABASE {_name(database)} TO"
+        state, contacts = _said(RUNS, database, syncengine=role), _said(READS, database, reader=role)
+        steps = (
+            (owner, "migrate", "CONNECT on the database", f"GRANT CONNECT {on_database} {owner}"),
+            (owner, "migrate", "CREATE on the database", f"GRANT CREATE {on_database} {owner}"),
+            (owner, "migrate", None, f"GRANT USAGE ON SCHEMA crm TO {owner}"),
+            (role, "run", "CONNECT on the database", f"GRANT CONNECT {on_database} {role}"),
+            (role, "run", "USAGE on the schema syncengine, and SELECT, INSERT, UPDATE and DELETE", state),
+            (role, "run", "USAGE on the schema, and SELECT on the table or its columns", contacts),
+            (role, "plan", "TEMPORARY on the database", f"GRANT TEMPORARY {on_database} {role}"),
+            (role, "plan", None, "SELECT"),
+        )
         try:
-            await _grant(here.source, STATE, database, role)
-            here.environ["STATE_URL"] = _as(database, role)
-            code, said = await here.command("run")
-            assert code == 2
-            place = f"crm.people in the state database ({describe(here.environ['STATE_URL'])})"
-            assert f"{place}: this user lacks a right (SQLSTATE 42501)" in said
-            assert "grant this user USAGE on the schema, and SELECT on the table or its columns" in said
-            assert here.requests("respond_io") == 0
+            await _close(here.source, database)
+            await here.add([1])
+            for who, verb, lacking, grant in steps:
+                here.environ["STATE_URL"] = _as(database, who)
+                code, said = await here.command(verb)
+                assert (code, here.requests("respond_io")) == (0 if lacking is None else 2, 0), said
+                assert lacking is None or f"(SQLSTATE 42501); grant this user {lacking}" in said
+                await here.source.execute(grant)
         finally:
             await roles.drop()
