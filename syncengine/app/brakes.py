@@ -70,8 +70,8 @@ async def _refuse_others(
     told = "; ".join(f"the account of {name} was {was} and is now {account}" for name, was in elsewhere.items())
     raise BrakeApplied(
         "account",
-        f"{destination.name}: {told}. {destination.name} is in account {account} too ({destination.file}) and might take "
-        "over contacts of others there, so nothing was sent. If this is still the same account under another name, "
+        f"{destination.name}: {told}. {destination.name} is in account {account} too ({destination.file}) and might "
+        "take over contacts of another there, so nothing was sent. If it is still the same account under another name, "
         f"`{Request().command(next(iter(elsewhere)), 'account')}` lets that pass for all destinations in it; "
         "else give each of the two accounts its own name",
     )
