@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from syncengine.app.databases import Databases
 from syncengine.app.stopping import Stopping, heeding
 from syncengine.app.telling import telling
-from syncengine.config import DestinationConfig
+from syncengine.config import Config, DestinationConfig
 from syncengine.engine.lease import LeaseKeeper, boot_time
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.stopping import broken_off_by
 from syncengine.errors import AccountStopped, RunStopped
 from syncengine.model.events import Event
 from syncengine.model.limits import Limit
+from syncengine.model.work import LeaseGrant
 from syncengine.storage.fence import Fence
 from syncengine.storage.lease import Leases
 from syncengine.storage.patience import Patience
 from syncengine.storage.quota import QuotaCounts
+from syncengine.storage.runs import is_remembered, remembered_elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,17 @@ class Account:
 
 @asynccontextmanager
 async def held(
-    name: str, destinations: Sequence[DestinationConfig], databases: Databases, ttl: float, stop: asyncio.Event
+    name: str,
+    destinations: Sequence[DestinationConfig],
+    databases: Databases,
+    ttl: float,
+    stop: asyncio.Event,
+    *,
+    former: Sequence[str] = (),
 ) -> AsyncIterator[Account]:
     """Hold the account's lease while the block runs; ``stop`` stops the account. Raises LeaseHeld, StorageError.
+
+    What was sent under a ``former`` name of the account counts too, and while a run works under it none begins here.
 
     After an error the lease is left to run out: what was sent may not be recorded, and the next holder has to wait as
     after a crash. Raises RunStopped for a stop before it may send.
@@ -45,8 +55,15 @@ async def held(
     settles_within = max(destination.vendor.capabilities.settles_within for destination in destinations)
     tell = telling(account=name)
     leases = Leases(databases.state, tell)
+    if former:
+        await leases.formerly(name, former, settles_within)
     async with broken_off_by(stop):
         grant = await leases.acquire(name, ttl=ttl, settles_within=settles_within)
+    left = [grant]
+    if former:
+        # Under a name that no destination is remembered by nothing was sent: what it counts is the former's alone.
+        own = left if await is_remembered(databases.state, name) else []
+        left = [*own, *await leases.formerly(name, former, settles_within)]
     asked = boot_time()
     await leases.renew(grant)  # taking it may have taken a while; from here our own clock knows how long it lasts
     tell(Event.LEASE_TAKEN, epoch=grant.epoch, seconds=round(grant.wait, 3))
@@ -65,10 +82,8 @@ async def held(
         tell=tell,
     )
     async with keeper.kept(pacing.stop), pacing, heeding(stop, pacing) as stopping:
-        if grant.ledger is None:
-            pacing.ledger.fill(pacing.now() + grant.wait)
-        elif grant.ledger or grant.epoch > 1:
-            pacing.ledger.restore(grant.ledger, grant.elapsed, pacing.now())
+        for each in left:
+            _take_over(pacing, each)
         try:
             async with broken_off_by(stop):
                 await asyncio.sleep(pacing.unsettled())  # or a lost request of the last run arrives behind this one's
@@ -78,6 +93,20 @@ async def held(
         yield Account(name, fence, pacing, stopping)
         keeper.check()
         await leases.release(grant, pacing.ledger.dump(pacing.now()))
+
+
+async def former_names(account: str, config: Config, databases: Databases) -> tuple[str, ...]:
+    """The names under which the state remembers destinations of the account, until a run takes them all over."""
+    members = [destination.name for destination in config.destinations if destination.account == account]
+    return tuple(sorted({*(await remembered_elsewhere(databases.state, account, members)).values()}))
+
+
+def _take_over(pacing: Pacing, left: LeaseGrant) -> None:
+    """Count what the last holder of a lease sent."""
+    if left.ledger is None:
+        pacing.ledger.fill(pacing.now() + left.wait)
+    elif left.ledger or left.epoch > 1:
+        pacing.ledger.restore(left.ledger, left.elapsed, pacing.now())
 
 
 def paced_as(limits: Sequence[Limit]) -> str:

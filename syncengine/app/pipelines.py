@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from syncengine.app.accounts import Account, by_account, held
+from syncengine.app.accounts import Account, by_account, former_names, held
 from syncengine.app.containment import broken_off, contained
 from syncengine.app.credentials import keep_names, refuse_second_name
 from syncengine.app.databases import Databases
@@ -38,7 +38,9 @@ async def side_by_side(
         try:
             for destination in members:
                 refuse_second_name(destination, config, others)
-            async with held(account, members, databases, config.engine.lease_ttl, stopped) as mine:
+            former = await former_names(account, config, databases)
+            ttl = config.engine.lease_ttl
+            async with held(account, members, databases, ttl, stopped, former=former) as mine:
                 for destination in members:
                     before = mine.pacing.requests
                     try:

@@ -166,7 +166,7 @@ class Ledger:
         """
         limits = dump.get("limits", ()) if isinstance(dump, dict) else ()
         made = now - max(elapsed, 0.0)
-        self._late = made + dump.get("unsettled", 0.0) if isinstance(dump, dict) else made
+        self._late = max(self._late, made + dump.get("unsettled", 0.0) if isinstance(dump, dict) else made)
         for page in self._pages:
             old = _covering(limits, page.limit)
             if old is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Sequence
 
 import asyncpg
 import orjson
@@ -13,7 +14,7 @@ from syncengine.errors import LeaseHeld, LeaseLost
 from syncengine.model.events import Event, Tell, nobody
 from syncengine.model.http import Json
 from syncengine.model.work import LeaseGrant
-from syncengine.storage.connect import Pool, transaction
+from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.statements import statements
 
@@ -60,10 +61,14 @@ class Leases:
                 if found["runs"] and not found["released"]:
                     return found
                 epoch = await connection.fetchval(_SQL["take"], account, self._holder, ttl)
-        if found["released"]:
-            ledger = orjson.loads(found["ledger"] or "null")
-            return LeaseGrant(account, epoch, ttl, wait=0.0, ledger=ledger, elapsed=found["since"])
-        return LeaseGrant(account, epoch, ttl, wait=max(0.0, settles_within - found["since"]), ledger=None)
+        return _granted(account, epoch, ttl, found, settles_within)
+
+    async def formerly(self, account: str, names: Sequence[str], settles_within: float) -> list[LeaseGrant]:
+        """What the last holders left of an account that had other names. Raises LeaseHeld while one is held by such."""
+        with storage_errors():
+            async with self._pool.acquire() as connection, transaction(connection):
+                leases = await _former(connection, account, names)
+        return [_granted(name, found["epoch"], 0.0, found, settles_within) for name, found in leases.items()]
 
     async def renew(self, grant: LeaseGrant) -> None:
         with storage_errors():
@@ -76,3 +81,32 @@ class Leases:
         with storage_errors():
             async with self._pool.acquire() as connection, transaction(connection):
                 await connection.execute(_SQL["release"], grant.account, grant.epoch, orjson.dumps(ledger).decode())
+
+
+async def fence_off(connection: Connection, account: str, names: Sequence[str]) -> None:
+    """Keep whoever held an account under other names from writing any more. Raises LeaseHeld while somebody does."""
+    for name in await _former(connection, account, names):
+        await connection.execute(_SQL["fence_off"], name)
+
+
+async def _former(connection: Connection, account: str, names: Sequence[str]) -> dict[str, asyncpg.Record]:
+    leases: dict[str, asyncpg.Record] = {}
+    for name in sorted({*names}):
+        found = await connection.fetchrow(_SQL["look"], name)
+        if found is not None and found["runs"] and not found["released"]:
+            raise LeaseHeld(
+                f"account {account} was called {name}, and another run is working on it under that name: "
+                f"{found['holder']}, whose lease runs until {found['expires_at']:%H:%M:%S} UTC unless it renews it "
+                "again. Nothing was sent. Wait for it to end, or stop it there"
+            )
+        if found is not None:
+            leases[name] = found
+    return leases
+
+
+def _granted(account: str, epoch: int, ttl: float, found: asyncpg.Record, settles_within: float) -> LeaseGrant:
+    """The lease with what its last holder left: after a crash there may be more on its way."""
+    if found["released"]:
+        ledger = orjson.loads(found["ledger"] or "null")
+        return LeaseGrant(account, epoch, ttl, wait=0.0, ledger=ledger, elapsed=found["since"])
+    return LeaseGrant(account, epoch, ttl, wait=max(0.0, settles_within - found["since"]), ledger=None)

@@ -17,6 +17,7 @@ from syncengine.model.work import Batch, BatchKind, DiffSlice, RunKind
 from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.fence import Fence
+from syncengine.storage.lease import fence_off
 from syncengine.storage.patience import Patience, patient
 from syncengine.storage.statements import statements
 
@@ -122,6 +123,13 @@ async def unmade(pool: Pool, run_id: int, batch: int | None) -> list[DiffSlice]:
     return [DiffSlice(kind, contact_ids) for kind, contact_ids in kinds.items() if contact_ids]
 
 
+async def is_remembered(pool: Pool, account: str) -> bool:
+    """Whether any destination is remembered under an account."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            return bool(await connection.fetchval(_SQL["is_remembered"], account))
+
+
 async def remembered_elsewhere(pool: Pool, account: str, destinations: Sequence[str]) -> dict[str, str]:
     """Those of an account's destinations that are remembered under other accounts, each with its account."""
     with storage_errors():
@@ -166,11 +174,15 @@ async def start_run(
 
 
 async def _move(connection: Connection, account: str, destinations: Sequence[str]) -> None:
-    former = await connection.fetchval(_SQL["former_account"], destinations, account)
-    if former is not None:
-        await connection.execute(_SQL["move_destinations"], destinations, account)
-        await connection.execute(_SQL["move_keys"], destinations, account)
-        await connection.execute(_SQL["move_credentials"], former, account)
+    former = [row["account"] for row in await connection.fetch(_SQL["former_accounts"], destinations, account)]
+    if not former:
+        return
+    await fence_off(connection, account, former)
+    await connection.execute(_SQL["move_destinations"], destinations, account)
+    await connection.execute(_SQL["move_keys"], destinations, account)
+    for name in former:
+        for what in ("move_credentials", "move_quota", "move_runs"):
+            await connection.execute(_SQL[what], name, account)
 
 
 def _told(error: str | None) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 
 from syncengine import app
 from syncengine.config import load_config
+from syncengine.sandbox.faults import Kind, Rule
 from tests.people import RESPOND_IO, People, people
 
 _SPELLINGS = {
@@ -244,6 +245,62 @@ async def _are_of_one_owner_each(here: People) -> None:
         "SELECT external_id FROM syncengine.sync_state WHERE external_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1"
     )
     assert rows == []
+
+
+@pytest.mark.asyncio
+async def test_an_account_with_a_new_name_has_no_second_writer(database: str, tmp_path: Path) -> None:
+    name = "respond_io"
+    async with people(database, tmp_path, {name: RESPOND_IO}) as here:
+        await here.add([1, 2, 3])
+        here.fail(name, Rule(Kind.HOLD_BEFORE_COMMIT, method="POST", times=1))
+        command = here.start("run", "--json")
+        await here.sandbox.holds(name).wait_for(1)
+        sent = here.requests(name)
+        here.configure(name, account="other")
+        for accepted in (frozenset[str](), frozenset({"account"})):
+            report = await here.run(name, accept=accepted)
+            assert (report.status, report.exit_code) == ("held", 3)
+            assert "account other was called respond_io, and another run is working on it" in str(report.error)
+        assert here.requests(name) <= sent + 2, "what the other run sends meanwhile"
+        here.sandbox.holds(name).release()
+        assert await command.ended() == 0, command.said()
+        report = await here.run(name, accept=frozenset({"account"}))
+        assert (report.status, report.requests) == ("done", 0)
+        assert len(here.sandbox.contacts(name)) == 3
+        assert len({row["external_id"] for row in (await here.states(name)).values()}) == 3
+
+
+@pytest.mark.asyncio
+async def test_what_a_run_that_died_sent_under_the_former_name_counts_on(database: str, tmp_path: Path) -> None:
+    name, calls, per = "respond_io", 6, 4.0
+    limited = {**RESPOND_IO, "limits": [{"calls": calls, "per": "4s"}]}
+    async with people(database, tmp_path, {name: limited}) as here:
+        await here.add([1, 2, 3])
+        assert (await here.run(name)).requests == calls
+        await here.source.execute("UPDATE syncengine.sync_lease SET released = false, ledger = NULL")
+        await here.add([4, 5, 6])
+        here.configure(name, account="other")
+        assert (await here.run(name)).status == "refused"
+        assert (await here.run(name, accept=frozenset({"account"}))).contacts["applied"] == 3
+        times = sorted(entry.at for entry in here.sandbox.journal(name).log)
+        assert len(times) == 2 * calls
+        assert all(later - earlier >= per for earlier, later in zip(times, times[calls:], strict=False))
+
+
+@pytest.mark.asyncio
+async def test_a_long_limit_counts_what_was_sent_under_the_former_name(database: str, tmp_path: Path) -> None:
+    name = "respond_io"
+    limited = {**RESPOND_IO, "limits": [{"calls": 6, "per": "1d"}]}
+    async with people(database, tmp_path, {name: limited}) as here:
+        await here.add([1, 2, 3])
+        assert (await here.run(name)).requests == 6
+        await here.add([4, 5, 6])
+        here.configure(name, account="other")
+        report = await here.run(name, accept=frozenset({"account"}))
+        assert (report.status, report.requests) == ("halted", 0), report.error
+        assert "limits" in str(report.error)
+        accounts = "SELECT DISTINCT account FROM syncengine.sync_quota UNION SELECT account FROM syncengine.sync_run"
+        assert [row["account"] for row in await here.source.fetch(accounts)] == ["other"]
 
 
 @pytest.mark.asyncio

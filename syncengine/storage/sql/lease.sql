@@ -21,3 +21,6 @@ WHERE account = $1 AND epoch = $2 AND NOT released AND expires_at > clock_timest
 -- name: release
 UPDATE syncengine.sync_lease SET released = true, expires_at = clock_timestamp(), ledger = $3::jsonb
 WHERE account = $1 AND epoch = $2 AND NOT released RETURNING epoch
+
+-- name: fence_off
+UPDATE syncengine.sync_lease SET epoch = epoch + 1 WHERE account = $1

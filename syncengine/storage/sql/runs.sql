@@ -37,8 +37,9 @@ WHERE w.destination = $1
                   WHERE s.destination = w.destination AND s.contact_id = w.contact_id
                     AND s.status = 'dead' AND s.code IN ('key_held', 'ambiguous_match'))
 
--- name: former_account
-SELECT account FROM syncengine.sync_destination WHERE destination = ANY ($1::text[]) AND account <> $2 LIMIT 1
+-- name: former_accounts
+SELECT DISTINCT account FROM syncengine.sync_destination WHERE destination = ANY ($1::text[]) AND account <> $2
+ORDER BY account
 
 -- name: move_destinations
 -- The account may have another name since: all of its destinations go over together, or those that went would not see
@@ -53,6 +54,24 @@ UPDATE syncengine.sync_credentials SET account = $2
 WHERE account = $1
   AND NOT EXISTS (SELECT FROM syncengine.sync_credentials WHERE account = $2)
   AND NOT EXISTS (SELECT FROM syncengine.sync_destination WHERE account = $1)
+
+-- name: move_quota
+-- What was sent under a name that no destination has any more still counts at the vendor.
+WITH moved AS (
+    DELETE FROM syncengine.sync_quota
+    WHERE account = $1 AND NOT EXISTS (SELECT FROM syncengine.sync_destination WHERE account = $1)
+    RETURNING quota, minute, reserved)
+INSERT INTO syncengine.sync_quota AS was (account, quota, minute, reserved)
+SELECT $2, quota, minute, reserved FROM moved
+ON CONFLICT (account, quota, minute) DO UPDATE SET reserved = was.reserved + excluded.reserved
+
+-- name: move_runs
+-- A limit that is given later counts what they sent.
+UPDATE syncengine.sync_run SET account = $2
+WHERE account = $1 AND NOT EXISTS (SELECT FROM syncengine.sync_destination WHERE account = $1)
+
+-- name: is_remembered
+SELECT EXISTS (SELECT FROM syncengine.sync_destination WHERE account = $1)
 
 -- name: remembered_elsewhere
 SELECT destination, account FROM syncengine.sync_destination
