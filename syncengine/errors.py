@@ -178,6 +178,11 @@ class LeaseHeld(SyncEngineError):
     """Another run is working on this account."""
 
 
+def sentence(message: str) -> str:
+    """A message as a sentence, so that another may follow it."""
+    return message if message.endswith((".", "?", "!")) else f"{message}."
+
+
 def named(error: BaseException) -> SyncEngineError:
     """The error of ours that a failure comes down to, the first of several; Unforeseen where it is none of ours."""
     leaves = list(_leaves(error))

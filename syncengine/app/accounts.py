@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 
 from syncengine.app.databases import Databases
 from syncengine.app.stopping import Stopping, heeding
@@ -14,7 +14,7 @@ from syncengine.config import Config, DestinationConfig
 from syncengine.engine.lease import LeaseKeeper, boot_time
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.stopping import broken_off_by
-from syncengine.errors import AccountStopped, RunStopped
+from syncengine.errors import AccountStopped, LeaseLost, RunStopped, StorageError, SyncEngineError, named
 from syncengine.model.events import Event
 from syncengine.model.limits import Limit
 from syncengine.model.work import LeaseGrant
@@ -25,6 +25,13 @@ from syncengine.storage.quota import QuotaCounts
 from syncengine.storage.runs import is_remembered, remembered_elsewhere
 
 
+@dataclass(slots=True)
+class Writes:
+    """Counts the requests that may have changed something at the vendor."""
+
+    sent: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """An account we are the only writer of."""
@@ -33,6 +40,7 @@ class Account:
     fence: Fence
     pacing: Pacing
     stopping: Stopping
+    writes: Writes = field(default_factory=Writes)
 
 
 @asynccontextmanager
@@ -49,8 +57,8 @@ async def held(
 
     What was sent under a ``former`` name of the account counts too, and while a run works under it none begins here.
 
-    After an error the lease is left to run out: what was sent may not be recorded, and the next holder has to wait as
-    after a crash. Raises RunStopped for a stop before it may send.
+    After an error the lease is left to run out if anything was written there: that may not be recorded, and the next
+    holder has to wait as after a crash. Raises RunStopped for a stop before it may send.
     """
     settles_within = max(destination.vendor.capabilities.settles_within for destination in destinations)
     tell = telling(account=name)
@@ -90,7 +98,14 @@ async def held(
         except RunStopped:
             await leases.release(grant, pacing.ledger.dump(pacing.now()))
             raise
-        yield Account(name, fence, pacing, stopping)
+        account = Account(name, fence, pacing, stopping)
+        try:
+            yield account
+        except Exception as error:
+            if account.writes.sent == 0 and not isinstance(named(error), StorageError | LeaseLost):
+                with suppress(SyncEngineError):  # what broke it off is told, not that the database is away now
+                    await leases.release(grant, pacing.ledger.dump(pacing.now()))
+            raise
         keeper.check()
         await leases.release(grant, pacing.ledger.dump(pacing.now()))
 

@@ -10,7 +10,6 @@ from random import Random
 from syncengine.app.accounts import Account
 from syncengine.app.telling import telling
 from syncengine.config import DestinationConfig
-from syncengine.engine.pacing import Pacing
 from syncengine.engine.retry import Patience, Retrier
 from syncengine.engine.task import Task
 from syncengine.errors import SyncEngineError
@@ -48,7 +47,7 @@ async def asking(destination: DestinationConfig, account: Account) -> AsyncItera
         proxy=options.proxy,
     ) as transport:
         told = _Told(transport, telling(destination=destination.name))
-        sender = _Heeding(told, account.pacing)
+        sender = _Heeding(told, account)
         yield Retrier(sender, account.pacing, task_of(destination).patience, Random())  # noqa: S311 - jitter
 
 
@@ -71,13 +70,15 @@ class _Told:
 
 
 class _Heeding:
-    """Lets the pacing know what each answer says about the limits (``ports.Sender``)."""
+    """Counts the writes, and lets the pacing know what each answer says about the limits (``ports.Sender``)."""
 
-    def __init__(self, sender: Sender, pacing: Pacing) -> None:
+    def __init__(self, sender: Sender, account: Account) -> None:
         self._sender = sender
-        self._pacing = pacing
+        self._pacing = account.pacing
+        self._writes = account.writes
 
     async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+        self._writes.sent += request.writes
         response = await self._sender.send(request, allowed)
         self._pacing.heed(request.method, response.headers, response.status)
         return response

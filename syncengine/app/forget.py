@@ -19,7 +19,7 @@ from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.tally import Tally
-from syncengine.errors import ConfigError, Problem, RunRefused, SyncEngineError
+from syncengine.errors import ConfigError, Problem, RunRefused, SyncEngineError, sentence
 from syncengine.model.contact_ids import name_of
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.model.mapping import OnRemoved
@@ -183,5 +183,5 @@ def _with_what_stands(receipt: Receipt, external_id: str | None, stands: erasure
 
 
 def _open(name: str, contact_id: str, error: SyncEngineError) -> Receipt:
-    told = f"{error}. Nothing is sent about it meanwhile; `syncengine forget` tries again"
+    told = f"{sentence(str(error))} Nothing is sent about it meanwhile; `syncengine forget` tries again"
     return Receipt(name, contact_id, Erased.OPEN, told)

@@ -11,7 +11,7 @@ from syncengine.app.containment import broken_off, contained
 from syncengine.app.credentials import keep_names, refuse_second_name
 from syncengine.app.databases import Databases
 from syncengine.config import Config, DestinationConfig
-from syncengine.errors import CutShort, LeaseLost, SyncEngineError, Unforeseen
+from syncengine.errors import CutShort, LeaseLost, SyncEngineError, Unforeseen, sentence
 
 T = TypeVar("T")
 
@@ -42,13 +42,14 @@ async def side_by_side(
             ttl = config.engine.lease_ttl
             async with held(account, members, databases, ttl, stopped, former=former) as mine:
                 for destination in members:
-                    before = mine.pacing.requests
+                    before, written = mine.pacing.requests, mine.writes.sent
                     try:
                         done[destination.name] = await work(destination, mine)
                     except* Exception as errors:
                         error = await broken_off(errors, mine.fence, destination.name)
                         if sent := mine.pacing.requests - before:  # then it can no longer be said to be refused
-                            done[destination.name] = await failed(destination, _cut_short(error, sent))
+                            wrote = mine.writes.sent > written
+                            done[destination.name] = await failed(destination, _cut_short(error, sent, wrote=wrote))
                         raise error from errors
         except* Exception as errors:  # noqa: BLE001 - that is what containing means
             error = contained(errors, account)
@@ -62,8 +63,11 @@ async def side_by_side(
     return [done[destination.name] for destination in destinations]
 
 
-def _cut_short(error: SyncEngineError, requests: int) -> CutShort:
+def _cut_short(error: SyncEngineError, requests: int, *, wrote: bool) -> CutShort:
     if isinstance(error, Unforeseen):
         return CutShort(str(error), requests=requests, run_id=error.run_id)
-    settled = "" if isinstance(error, LeaseLost) else ". The next run settles what was sent and not written down"
-    return CutShort(f"{error}{settled}", requests=requests)
+    if isinstance(error, LeaseLost) or not wrote:
+        return CutShort(str(error), requests=requests)
+    return CutShort(
+        f"{sentence(str(error))} The next run settles what was sent and not written down", requests=requests
+    )

@@ -17,7 +17,7 @@ from syncengine.app.runs import how_it_ended
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.holding import shows
 from syncengine.engine.verification import Verification
-from syncengine.errors import AccountStopped, RunRefused, RunStopped, SyncEngineError
+from syncengine.errors import AccountStopped, RequestFailed, RunRefused, RunStopped, SyncEngineError
 from syncengine.model.consent import Naming
 from syncengine.model.copies import VerifyReport
 from syncengine.model.mapping import OnNull
@@ -106,6 +106,8 @@ async def _verify(
             status = "stopped"
         except AccountStopped as stopped:
             status, said = "halted", stopped_by(stopped, destination)
+        except RequestFailed as failure:  # the vendor's list, without which nothing can be told of anybody
+            status, said = "halted", f"{name}: {failure}"
     seen = verification.seen
     if status == "done" and (account.stopping.call.is_set() or seen.unread):
         status = "stopped" if account.stopping.call.is_set() else "incomplete"

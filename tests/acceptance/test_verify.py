@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from syncengine import app
+from syncengine.app import destination_run
+from syncengine.engine.verification import Verification
 from syncengine.model.calls import Action, Call
 from syncengine.model.copies import VerifyReport
 from syncengine.sandbox.faults import Kind, Rule
@@ -239,3 +241,54 @@ async def test_the_command_prints_names_and_never_values(database: str, tmp_path
         code, said = await here.command("verify", "--repair", "--json")
         assert code == 0
         assert '"contacts":[{"contact":"1","changed":["firstName","phone"]}]' in said
+
+
+async def _is_released(here: People) -> bool:
+    """Whether the next holder of the account need not wait."""
+    (lease,) = await here.source.fetch("SELECT released FROM syncengine.sync_lease")
+    released: bool = lease["released"]
+    return released
+
+
+def _broken(*_arguments: Any, **_options: Any) -> Any:
+    raise ZeroDivisionError
+
+
+@pytest.mark.asyncio
+async def test_one_that_can_read_no_list_ends_its_run_and_lets_the_account_go(database: str, tmp_path: Path) -> None:
+    name = "chartmogul"
+    async with people(database, tmp_path, {name: CHARTMOGUL}, twins=[name]) as here:
+        await here.add(range(1, 6))
+        await here.run(name)
+        here.fail(name, Rule(Kind.REFUSE, method="GET", status=451))
+        report = await verified(here, name)
+        assert (report.status, report.exit_code, report.compared) == ("halted", 1, 0)
+        assert report.error is not None
+        assert "status 451" in report.error
+        assert "next run" not in report.error, "it sent nothing that could be settled"
+        assert await _is_released(here)
+        (run,) = await here.source.fetch("SELECT status FROM syncengine.sync_run ORDER BY run_id DESC LIMIT 1")
+        assert run["status"] == "halted"
+
+
+@pytest.mark.asyncio
+async def test_what_breaks_lets_the_account_go_unless_it_has_written_there(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "chartmogul"
+    async with people(database, tmp_path, {name: CHARTMOGUL}, twins=[name]) as here:
+        await here.add(range(1, 6))
+        await here.run(name)
+        with monkeypatch.context() as patch:
+            patch.setattr(Verification, "_compare", _broken)
+            requests = here.requests(name)
+            report = await verified(here, name)
+        assert (report.status, here.requests(name) - requests) == ("halted", 1)
+        assert await _is_released(here)
+
+        await here.change(1, name="Anna")
+        with monkeypatch.context() as patch:
+            patch.setattr(destination_run, "finish_run", _broken)
+            (run,) = (await here.runs(name)).values()
+        assert run.status == "halted"
+        assert not await _is_released(here)
