@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,10 @@ _CUT = 6
 """A value of so many characters is recognised by a good half of it; fewer of them count as whole words only."""
 _ENCODED = 6
 """Bytes from which on a value is recognised in Base64 and in hexadecimal digits."""
+_SPELLED = 200
+"""A value of so many characters is recognised with a sign between each two of them."""
+_SIGNS = 12
+"""Signs that are looked for there, those that a text has most of."""
 _NAMED = 4
 """Characters from which on a word of a value of few words is hidden by itself."""
 _FEW_WORDS = 6
@@ -116,6 +121,9 @@ class _Folded:
                 characters.append(part)
                 self.origins.append(index)
         self.text = "".join(characters)
+        signs = Counter(character for character in characters if not character.isalnum())
+        self.signs = tuple(sign for sign, _ in signs.most_common(_SIGNS))
+        """Each of which may stand between all characters of a value, as in ``a_b_c``."""
 
     def span(self, start: int, stop: int) -> tuple[int, int]:
         """Where in the plain text these folded characters stand, with a sign before and the accents that follow."""
@@ -148,6 +156,9 @@ class _Hidden:
             span = folded.span(start, stop)
             if folded.is_whole(span) or not (self.whole or (is_cut and stop - start < _CUT)):
                 yield span
+        if is_cut and _CUT <= len(self.text) <= _SPELLED and 2 * len(self.text) <= len(folded.text) + 1:
+            for sign in folded.signs:
+                yield from (folded.span(*place) for place in _found(folded.text, sign.join(self.text)))
 
     def _parts(self, text: str) -> Iterator[tuple[int, int]]:
         """Where three fifths of it or more stand: whatever is cut off, its middle is there."""

@@ -36,6 +36,9 @@ from tests.encodings import ENCODINGS
         # ... but not in scripts that write no blanks.
         ("王伟不合法", ("王伟",), "[...]不合法"),
         ("gold and silver", ({"plan": ["gold", {"old": "silver"}]},), "[...] and [...]"),
+        # A sign between all its letters hides nothing.
+        ("S_E_C_R_E_T of V-o-r-n-a-m-e, s.e.c.r.e.t", ("Secret", "Vorname"), "[...] of [...], [...]"),
+        ("S_E-C_R_E_T", ("Secret",), "S_E-C_R_E_T"),
         ('["gold","x"] is no text', (["gold", "x"],), "[...] is no text"),
         # Whatever it was escaped for, and however often.
         ("Cannot GET /contacts?apiKey=k%2By%2F9%3Dabcdefg", ("k+y/9=abcdefg",), "Cannot GET /contacts[...]"),
