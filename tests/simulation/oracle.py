@@ -140,13 +140,21 @@ def _fields_differ(world: World, row: Row, remote: Remote) -> Iterator[str]:
         if value is None:
             if matches(name, tuple(clears)) and theirs != [] and not world.pair.vendor.same(name, None, theirs):
                 yield f"{name} is not cleared"
-        elif not _same(world, name, value, theirs) and _may_change(can, name):
+        elif not _same(world, name, value, theirs) and _may_change(can, name, row):
             yield f"{name} is {theirs!r}, not {value!r}"
 
 
-def _may_change(can: Capabilities, name: str) -> bool:
-    """Whether a contact that is there can still be given another value."""
-    return any(matches(name, write.fields) for write in (can.update, can.upsert, can.set_lifecycle) if write)
+def _may_change(can: Capabilities, name: str, row: Row) -> bool:
+    """Whether a contact that is there can still be given another value.
+
+    Not by a write that must carry a field for which the row has no value, and which cannot be cleared.
+    """
+    writes = [write for write in (can.update, can.upsert, can.set_lifecycle) if write]
+    return any(
+        matches(name, write.fields)
+        and not any(each in row and row[each] is None and not matches(each, write.clears) for each in write.must_carry)
+        for write in writes
+    )
 
 
 def _same(world: World, name: str, ours: Json, theirs: Json) -> bool:
