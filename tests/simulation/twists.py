@@ -97,7 +97,8 @@ class Sources:
             Twist.WANTS: {"key": wanted[0].key},
             Twist.SHARES: {"key": shared[-1].key},
             Twist.SPOILS: {"flaw": Flaw.VALUE},
-            Twist.SPOILS_KEY: {"flaw": Flaw.KEY},
+            # Where the vendor has no match key the row stays as it is, and what was wrong with it too.
+            Twist.SPOILS_KEY: {"flaw": wish.flaw or Flaw.KEY},
             Twist.REFUSED: {"values": values, "flaw": Flaw.REFUSED},
             Twist.CORRECTED: {"values": values, "flaw": None},
             Twist.OPTS_OUT: {"opted_out": True},
