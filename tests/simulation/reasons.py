@@ -35,9 +35,6 @@ def _own(world: World, contact_id: str) -> str:
     codes = {row.code for (_, owner), row in world.database.states.items() if owner == contact_id}
     if "other_id" in codes and world.misdirected[world.external_ids().get(contact_id) or ""]:
         return "the vendor answered for another contact where it was asked about this one"
-    values = {world.rows()[contact_id][name] for name in world.pair.values}
-    if values & world.refused_texts():
-        return "the vendor refuses its value"
     return {
         None: "",
         Flaw.VALUE: "its row has a bad value",

@@ -255,16 +255,13 @@ class World:
 
     def refuses(self, request: Request) -> bool:
         """Whether the vendor refuses what a request writes, for a value that it does not like."""
-        return request.writes and bool(self.refused_texts() & set(_texts(request.json)))
-
-    def refused_texts(self) -> set[object]:
-        """The values that the vendor does not like, in whomever's row."""
-        return {
+        texts = {
             row[name]
             for contact_id, row in self.rows().items()
             if self.wishes[contact_id].flaw is Flaw.REFUSED
             for name in self.pair.values
         }
+        return request.writes and bool(texts & set(_texts(request.json)))
 
     def _sends(self, epoch: int, allowed: Allowed | None) -> None:
         """A process that took the account in this epoch lets a request out."""
