@@ -81,10 +81,14 @@ async def served(vendor: str) -> AsyncIterator[str]:
     process = await _start("-m", "syncengine", "sandbox", "--port", "0", "--vendor", vendor)
     assert process.stdout is not None
     try:
-        told = (await process.stdout.readline()).decode()
-        name, _, url = told.strip().partition(": ")
-        if name != vendor:
-            raise RuntimeError(f"the sandbox said {told!r} instead of where it serves {vendor}")
+        said = ""
+        async for line in process.stdout:
+            said += line.decode()
+            name, _, url = line.decode().strip().partition(": ")
+            if name == "settings.base_url":
+                break
+        else:
+            raise RuntimeError(f"the sandbox ended, and said {said!r} instead of where it serves {vendor}")
         yield url
     finally:
         process.kill()
