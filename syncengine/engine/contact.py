@@ -151,7 +151,7 @@ class ContactSync:
             return None
         if state.taken_by is not None:
             return replace(self._behind(turn, state.taken_by), postponed=turn.job.turn == 1)
-        if state.given_up is not None and self._capabilities.find_by:
+        if state.given_up is not None and self._capabilities.reads:
             read = partial(self._vendor.read, state.given_up)
             remote = await self._retrier.run(read, turn.meter, repeatable=True)
             if remote is not None:

@@ -153,6 +153,12 @@ HISTORIES = {
             ),
         ),
     ),
+    "a newcomer takes over, dies before it writes, leaves, and the other is back where nobody can be read": History(
+        "dm_champ",
+        "taken over",
+        1,
+        (Night(("link: committed", 1), then=(Twisted(Twist.LEAVES, 2), Twisted(Twist.COMES, 1))),),
+    ),
     "a create is lost, its contact leaves, is found and deleted, nobody writes that down, and it is back": History(
         "respond_io_v2",
         "deleted",
