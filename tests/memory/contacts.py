@@ -82,7 +82,7 @@ class Contacts:
     ) -> Link:
         async with self._fence.writing("link", sending=True) as database:
             owner = self._owner(database, contact_id, external_id)
-            if owner and not (takes_over and self._has_left(database, owner)):
+            if owner and not (takes_over and self._lets_go(database, owner, contact_id, external_id)):
                 link = Link("/".join(owner))
             else:
                 state = self._state(database, contact_id)
@@ -114,7 +114,7 @@ class Contacts:
             for place, row in database.states.items()
             if given_up is not None
             and row.external_id == given_up
-            and row.status is not Status.REMOVED
+            and row.status not in (Status.REMOVED, Status.SUPPRESSED, Status.DEAD)
             and database.accounts.get(place[0]) == self._fence.account
         )
         return next(takers, None)
@@ -155,6 +155,12 @@ class Contacts:
             for external_id, place in owners.items()
             if place and (database.states[place].status is not Status.REMOVED or not takes_over)
         }
+
+    def _lets_go(self, database: Database, owner: tuple[str, str], contact_id: str, external_id: str) -> bool:
+        mine = database.states.get((self._destination, contact_id))
+        had_it = mine is not None and mine.given_up == external_id
+        is_left_alone = database.states[owner].status in (Status.SUPPRESSED, Status.DEAD)
+        return self._has_left(database, owner) or (had_it and is_left_alone)
 
     def _has_left(self, database: Database, owner: tuple[str, str]) -> bool:
         return database.states[owner].status is Status.REMOVED and not self._is_back(database, owner)
