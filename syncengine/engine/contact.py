@@ -188,6 +188,8 @@ class ContactSync:
     async def _link(self, turn: Turn, remote: Remote, key: MatchKey | None = None) -> Ending | None:
         hidden = self._capabilities.hidden
         known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same, hidden)
+        if key is not None and turn.known.key is None:
+            known = replace(known, key=key)  # the one that the vendor holds, not the one that is asked for now
         link = await self._own(turn, remote.external_id, key, known.found_tags, takes_over=turn.job.takes_over)
         if link.owner is None:
             turn.known = settle.inherit(known, link.tags & remote.tags, link.fields, hidden)
