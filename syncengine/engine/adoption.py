@@ -13,7 +13,7 @@ from syncengine.engine.retry import Retrier
 from syncengine.engine.task import Job
 from syncengine.errors import one_contacts
 from syncengine.model.capabilities import matches
-from syncengine.model.contact import Desired, Remote
+from syncengine.model.contact import Desired, MatchKey, Remote
 from syncengine.model.contact_ids import name_of_owner
 from syncengine.model.work import Record, Status
 from syncengine.planning import settle
@@ -75,7 +75,7 @@ class Adoption:
     async def _adopt(self, job: Job) -> Adopted:
         contact_id, desired = job.state.contact_id, job.desired
         assert desired is not None
-        found = await self._find(desired)
+        key, found = await self._find(desired)
         if not found:
             return Adopted(contact_id, Finding.UNMATCHED)
         if len(found) > 1:
@@ -83,8 +83,8 @@ class Adoption:
             return Adopted(contact_id, Finding.AMBIGUOUS, f"{len(found)} contacts at the vendor match: {ids}")
         (remote,) = found
         hidden = self._vendor.capabilities.hidden
-        known = settle.link(remote, desired, job.state.known, self._vendor.same, hidden)
-        link = await self._store.link(contact_id, remote.external_id, found_tags=known.found_tags)
+        known = settle.link(remote, desired, job.state.known, self._vendor.same, hidden, key)
+        link = await self._store.link(contact_id, remote.external_id, key, known.found_tags)
         if link.owner is not None:
             return Adopted(
                 contact_id, Finding.OWNED, f"{remote.external_id} belongs to {name_of_owner(link.owner)} already"
@@ -99,11 +99,11 @@ class Adoption:
         )
         return Adopted(contact_id, Finding.LINKED, record=record)
 
-    async def _find(self, desired: Desired) -> tuple[Remote, ...]:
-        """The hits of the first key that has any."""
+    async def _find(self, desired: Desired) -> tuple[MatchKey | None, tuple[Remote, ...]]:
+        """Return the first key that has any hits, and its hits."""
         for key in desired.keys:
             if matches(key.field, self._vendor.capabilities.find_by):
                 hits = await self._retrier.run(partial(self._vendor.find, key), Meter(), repeatable=True)
                 if hits:
-                    return settle.unique(hits)
-        return ()
+                    return key, settle.unique(hits)
+        return None, ()

@@ -141,7 +141,7 @@ class ContactSync:
         return ending or self._refusal(turn)
 
     async def _take_back(self, turn: Turn) -> Ending | None:
-        """Have the vendor contact back that a newcomer took over and left without writing to it.
+        """Link the vendor contact that a newcomer took over from this one, and never wrote to.
 
         It holds what was written about this contact, maybe under another key than the present one: no look-up finds
         it, and a create would make a second one. As long as the newcomer is about to write, its turn comes first.
@@ -187,9 +187,7 @@ class ContactSync:
 
     async def _link(self, turn: Turn, remote: Remote, key: MatchKey | None = None) -> Ending | None:
         hidden = self._capabilities.hidden
-        known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same, hidden)
-        if key is not None and turn.known.key is None:
-            known = replace(known, key=key)  # the one that the vendor holds, not the one that is asked for now
+        known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same, hidden, key)
         link = await self._own(turn, remote.external_id, key, known.found_tags, takes_over=turn.job.takes_over)
         if link.owner is None:
             turn.known = settle.inherit(known, link.tags & remote.tags, link.fields, hidden)

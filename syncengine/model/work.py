@@ -91,8 +91,8 @@ class ContactState:
     rejections: int = 0
     rejected_hash: int | None = None
     given_up: str | None = None
-    """The vendor contact that a newcomer took over while this one was gone, if the newcomer never wrote to it and has
-    left as well: it still holds what was written about this one."""
+    """The vendor contact that a newcomer took over while this one was gone, if the newcomer never wrote to it and is
+    not about to (it left, was refused or suppressed): it still holds what was written about this one."""
     taken_by: str | None = None
     """The newcomer, while it is about to write there: only then is it known whose vendor contact that is."""
 

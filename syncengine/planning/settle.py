@@ -90,8 +90,12 @@ def link(
     known: Known,
     same: Callable[[str, Json, Json], bool],
     hidden: tuple[str, ...] = (),
+    key: MatchKey | None = None,
 ) -> Known:
     """Return what is known of a found contact: the vendor's word, in our form where it means the same.
+
+    ``key`` is the one that found it, and so the one that the vendor holds, whatever the row
+    asks for by now; None where the contact was not looked up.
 
     Tags that our own unknown calls added or were to remove count as ours; all others are
     left to whoever set them. What was sent and the vendor does not show (lists, and the
@@ -113,7 +117,7 @@ def link(
     mine = known.tags | ((pending.add_tags | pending.remove_tags) if pending else frozenset())
     return Known(
         external_id=remote.external_id,
-        key=known.key or (desired.keys[0] if desired and desired.keys else None),
+        key=key or known.key or (desired.keys[0] if desired and desired.keys else None),
         fields={name: value for name, value in fields.items() if value is not None},
         tags=remote.tags & mine,
         found_tags=remote.tags - mine,

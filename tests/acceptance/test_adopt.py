@@ -104,6 +104,19 @@ async def test_one_vendor_contact_has_one_owner(database: str, tmp_path: Path) -
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("adopts", [True, False])
+async def test_whoever_is_found_by_a_later_key_is_held_under_that_one(
+    database: str, tmp_path: Path, *, adopts: bool
+) -> None:
+    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "match_on": ["crm_id", "phone"]}}) as here:
+        await here.add([1])
+        seed(here, 1)
+        await (adopted(here) if adopts else here.run(NAME))
+        held = await here.one("SELECT match_field, match_key FROM syncengine.sync_known")
+        assert dict(held) == {"match_field": "phone", "match_key": phone(1)}
+
+
+@pytest.mark.asyncio
 async def test_two_rows_with_one_key_are_told(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, {NAME: BY_PHONE}) as here:
         await here.add([1, 2])

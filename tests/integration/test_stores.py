@@ -366,10 +366,11 @@ async def test_what_was_given_up_may_be_had_back_until_somebody_else_is_written_
 
 
 @pytest.mark.asyncio
-async def test_who_took_over_and_is_left_alone_before_it_wrote_gives_it_back(stores: Stores) -> None:
+@pytest.mark.parametrize("status", [Status.SUPPRESSED, Status.REJECTED, Status.DEAD])
+async def test_who_took_over_and_is_left_alone_before_it_wrote_gives_it_back(stores: Stores, status: Status) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     await stores.contacts.link("7", "ext")
-    await stores.contacts.record(1, [Record("7", Known("ext"), Status.SUPPRESSED, 5)])
+    await stores.contacts.record(1, [Record("7", Known("ext"), status, 5)])
     assert (await stores.contacts.link("8", "ext")).owner == "whatsapp/7", "8 never had it"
     assert await _given_up(stores, "1") == ("ext", None)
     assert (await stores.contacts.link("1", "ext")).owner is None

@@ -12,6 +12,8 @@ from syncengine.model.work import BatchKind, ContactOutcome, ContactState, Inten
 from tests.memory.database import Database, Fence, KnownRow, StateRow, kept, known_of
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
+_WRITES = (Status.PENDING, Status.SYNCED)
+"""Of those who took a vendor contact over: they have written there, or are about to."""
 
 
 class Contacts:
@@ -114,7 +116,7 @@ class Contacts:
             for place, row in database.states.items()
             if given_up is not None
             and row.external_id == given_up
-            and row.status not in (Status.REMOVED, Status.SUPPRESSED, Status.DEAD)
+            and row.status in _WRITES
             and database.accounts.get(place[0]) == self._fence.account
         )
         return next(takers, None)
@@ -159,7 +161,7 @@ class Contacts:
     def _lets_go(self, database: Database, owner: tuple[str, str], contact_id: str, external_id: str) -> bool:
         mine = database.states.get((self._destination, contact_id))
         had_it = mine is not None and mine.given_up == external_id
-        is_left_alone = database.states[owner].status in (Status.SUPPRESSED, Status.DEAD)
+        is_left_alone = database.states[owner].status not in (Status.REMOVED, *_WRITES)
         return self._has_left(database, owner) or (had_it and is_left_alone)
 
     def _has_left(self, database: Database, owner: tuple[str, str]) -> bool:

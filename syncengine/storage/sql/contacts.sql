@@ -15,7 +15,7 @@ LEFT JOIN LATERAL (
     SELECT o.destination, o.contact_id, o.status
     FROM syncengine.sync_state AS o
     JOIN syncengine.sync_destination AS d ON d.destination = o.destination AND d.account = $3
-    WHERE s.given_up IS NOT NULL AND o.external_id = s.given_up AND o.status NOT IN ('removed', 'suppressed', 'dead')
+    WHERE s.given_up IS NOT NULL AND o.external_id = s.given_up AND o.status IN ('pending', 'synced')
     LIMIT 1
 ) AS taker ON true
 WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[])
@@ -89,13 +89,14 @@ SELECT pg_advisory_xact_lock(hashtextextended('syncengine link ' || $1::text || 
 
 -- name: owner
 -- One who left is back when a batch of this run is about it: it was read with what it owns, and will write that again.
--- Who took a vendor contact over, never wrote to it and is left alone now, gives it back to whoever had it before.
+-- Who took a vendor contact over, never wrote to it and is not about to (refused, suppressed), gives it back to the
+-- contact that had it before.
 SELECT s.destination, s.contact_id, s.status,
        k.fields, k.tags, k.found_tags, k.pending,
        s.status = 'removed' AND NOT (s.destination = $3 AND EXISTS (
            SELECT FROM syncengine.sync_batch AS b
            WHERE b.run_id = $5 AND b.status = 'waiting' AND b.kind = 'changes' AND s.contact_id = ANY (b.contact_ids)
-       )) OR s.status IN ('suppressed', 'dead') AND EXISTS (
+       )) OR s.status NOT IN ('removed', 'pending', 'synced') AND EXISTS (
            SELECT FROM syncengine.sync_state AS mine
            WHERE (mine.destination, mine.contact_id) = ($3, $4) AND mine.given_up = $2
        ) AS gone
