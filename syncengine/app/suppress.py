@@ -9,7 +9,7 @@ from syncengine.config import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.consent import Subject, SubjectKind, forms_of, of_contact, of_email, of_phone, regions_of
 from syncengine.model.erasure import Suppressions, SuppressReport
-from syncengine.model.phone_email import NotReadError
+from syncengine.model.written import NotReadError
 from syncengine.storage import consent
 
 _SHOWN = 20

@@ -12,11 +12,11 @@ from enum import StrEnum
 from itertools import chain, islice
 from typing import TypeAlias
 
-from syncengine.model import phone_email
+from syncengine.model import emails, phones, written
 from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
 from syncengine.model.mapping import Form, Mapping
-from syncengine.model.phone_email import NotReadError
+from syncengine.model.written import NotReadError
 
 
 class SubjectKind(StrEnum):
@@ -44,7 +44,7 @@ def of_contact(line: str) -> tuple[Subject, ...]:
     """Return what a line of a list of contact ids names. Raises NotReadError."""
     if any(unicodedata.category(character) == "Cc" for character in line.strip()):
         raise NotReadError("holds a control character, and is no contact id")
-    return tuple(Subject(SubjectKind.CONTACT, each) for each in phone_email.id_spellings(line))
+    return tuple(Subject(SubjectKind.CONTACT, each) for each in written.id_spellings(line))
 
 
 def of_phone(line: str, regions: Iterable[str], unread: Collection[str] = ()) -> tuple[Subject, ...]:
@@ -53,29 +53,29 @@ def of_phone(line: str, regions: Iterable[str], unread: Collection[str] = ()) ->
     A national number means one in each of the regions; ``unread`` are destinations whose
     regions nobody knows. Raises NotReadError.
     """
-    if unread and not phone_email.has_country_code(line):
+    if unread and not phones.has_country_code(line):
         names = ", ".join(sorted(unread))
         why = f"has no country code, and the region of {names} cannot be read"
         raise NotReadError(f"{why}: mend the file first")
-    found = phone_email.surely_named(line, regions)
+    found = phones.surely_named(line, regions)
     return tuple(Subject(SubjectKind.PHONE, digits) for digits in sorted(found))
 
 
 def of_email(line: str) -> tuple[Subject, ...]:
     """Return what a line of a list of e-mail addresses names. Raises NotReadError."""
-    address = phone_email.read_email(line)
+    address = emails.read_email(line)
     if address is None:
         raise NotReadError("is empty")
-    return (Subject(SubjectKind.EMAIL, phone_email.email_forms(address)[0]),)
+    return (Subject(SubjectKind.EMAIL, emails.email_forms(address)[0]),)
 
 
 def forms_of(subject: Subject) -> tuple[Subject, ...]:
     """Return every spelling by which a suppression may have kept a subject."""
     forms: tuple[str, ...] = (subject.value,)
     if subject.kind is SubjectKind.PHONE:
-        forms = phone_email.phone_forms(subject.value)
+        forms = phones.phone_forms(subject.value)
     elif subject.kind is SubjectKind.EMAIL:
-        forms = phone_email.email_forms(subject.value)
+        forms = emails.email_forms(subject.value)
     return tuple(Subject(subject.kind, form) for form in forms)
 
 
@@ -125,7 +125,7 @@ class Naming:
         addresses = (form for text in texts for form in _addresses(text))
         tries = chain.from_iterable(self._numbers(name, value) for name, value in single)
         numbers = chain.from_iterable(islice(tries, _MOST_TRIES))
-        forms = (form for digits in numbers for form in phone_email.phone_forms(digits))
+        forms = (form for digits in numbers for form in phones.phone_forms(digits))
         found = (
             Subject(SubjectKind.CONTACT, contact_id),
             *(Subject(SubjectKind.EMAIL, address) for address in addresses),
@@ -154,14 +154,14 @@ class Naming:
         if not _ENOUGH_DIGITS.search(text):
             return
         own = self._region.get(name)
-        if name in self._region and phone_email.E164.fullmatch(text):
+        if name in self._region and phones.E164.fullmatch(text):
             yield frozenset((text[1:],))  # as it was mapped
         elif self._is_phone(name):
             regions = (own,) if own else self._regions
             yield from _any_number(_whole(value), regions, of_any_country=own is None)
         else:
             for part in _parts(value):
-                yield _read(phone_email.likely_readings, part, self._regions)
+                yield _read(phones.likely_readings, part, self._regions)
 
 
 def _leaves(name: str, value: Json) -> Iterator[tuple[str, _Single]]:
@@ -182,26 +182,26 @@ def _parts(value: _Single) -> Iterator[Json]:
     text = str(value)
     if len(text) <= _LONGEST:
         yield _whole(value)
-    for part in phone_email.numbers_within(text[:_MOST]):
+    for part in phones.numbers_within(text[:_MOST]):
         if part != text:
             yield part
 
 
 def _any_number(value: Json, regions: Sequence[str], *, of_any_country: bool) -> Iterator[frozenset[str]]:
     """Every number in a field for phones, be it one or several."""
-    whole = _read(phone_email.phone_readings, value, regions)
+    whole = _read(phones.phone_readings, value, regions)
     yield whole
     parts: list[Json] = [value]
     if not whole:
         text = str(value)[:_MOST]
         parts += _SEPARATOR.split(text)
-        parts += islice(phone_email.numbers_within(text), _MOST_TRIES)
+        parts += islice(phones.numbers_within(text), _MOST_TRIES)
         for region in regions or (None,):
-            yield phone_email.phones_within(text, region)
+            yield phones.phones_within(text, region)
     for part in dict.fromkeys(parts):
-        yield _read(phone_email.phone_readings, part, regions)
+        yield _read(phones.phone_readings, part, regions)
         if of_any_country:
-            yield phone_email.every_country(part)
+            yield phones.every_country(part)
 
 
 def _read(
@@ -229,8 +229,8 @@ def _addresses(text: str) -> Iterator[str]:
     """Every address in a text, in all its spellings."""
     if not any(sign in text for sign in _AT):
         return
-    found = set(phone_email.emails_within(text))
+    found = set(emails.emails_within(text))
     with suppress(NotReadError):
-        found.add(phone_email.read_email(text) or "")
+        found.add(emails.read_email(text) or "")
     for address in sorted(found - {""}):
-        yield from phone_email.email_forms(address)
+        yield from emails.email_forms(address)

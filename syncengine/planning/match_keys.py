@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from syncengine.model.capabilities import Capabilities, matches
 from syncengine.model.contact import Known, MatchKey
+from syncengine.model.emails import email_forms
 from syncengine.model.mapping import Mapping
-from syncengine.model.phone_email import email_forms, phone_forms
+from syncengine.model.phones import phone_forms
 from syncengine.planning.normalise import text
 
 

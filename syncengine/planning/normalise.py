@@ -11,10 +11,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from syncengine.model.emails import read_email
 from syncengine.model.http import Json
 from syncengine.model.mapping import FieldMapping, Form
-from syncengine.model.phone_email import NotReadError, read_email, read_phone
+from syncengine.model.phones import read_phone
 from syncengine.model.work import Unusable
+from syncengine.model.written import NotReadError
 
 VERSION = 2
 

@@ -10,7 +10,7 @@ from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.capabilities import Capabilities, matches
 from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending, Remote
 from syncengine.model.http import Json
-from syncengine.model.phone_email import phone_digits, phone_forms
+from syncengine.model.phones import phone_digits, phone_forms
 from syncengine.planning.normalise import text
 from syncengine.planning.plan import Plan
 from syncengine.planning.wishes import several

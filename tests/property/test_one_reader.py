@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from syncengine.model.calls import Rejected
 from syncengine.model.consent import Naming, of_email, of_phone, regions_of
 from syncengine.model.mapping import FieldMapping, Form, Mapping, OnInvalid, SetMapping
-from syncengine.model.phone_email import NotReadError
 from syncengine.model.work import SourceRow
+from syncengine.model.written import NotReadError
 from syncengine.planning.mapping import desire
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
 from syncengine.model.http import Json
-from syncengine.model.phone_email import phone_digits, phone_forms
+from syncengine.model.phones import phone_digits, phone_forms
 
 _A_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DIGITS = frozenset("0123456789")

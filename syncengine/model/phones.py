@@ -1,4 +1,4 @@
-"""Read phone numbers and e-mail addresses as people write them.
+"""Read phone numbers as people write them.
 
 This is the only place that does: mappings, match keys, suppressions and look-ups have
 to agree on who is who.
@@ -10,19 +10,15 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from itertools import pairwise
 from urllib.parse import unquote
 
 import phonenumbers
 from phonenumbers import CountryCodeSource, PhoneNumber, PhoneNumberType, ValidationResult
 
 from syncengine.model.http import Json
+from syncengine.model.written import NotReadError, unwrapped, visible
 
 _WRITE_IT_OUT = "write it with + and its country code"
-
-
-class NotReadError(ValueError):
-    """A value that is not surely one phone number or address. Never repeats the value."""
 
 
 class AmbiguousError(NotReadError):
@@ -31,8 +27,6 @@ class AmbiguousError(NotReadError):
     def __init__(self) -> None:
         super().__init__(f"can be read as two different phone numbers: {_WRITE_IT_OUT}")
 
-
-# --- phone numbers -------------------------------------------------------------------
 
 _SCHEME = re.compile(
     r"(?:tel|telefon|telephone|phone|mobile|mobil|handy|cell|whatsapp|sms|smsto|callto)\.?\s*[:.]?\s*(?=[+(\[\d])",
@@ -45,42 +39,45 @@ _EXTENSION = re.compile(
 _COUNTRY_IN_PARENTHESES = re.compile(r"\(\s*(\+\s*\d{1,3}|00\d{1,3})\s*\)")
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 _DECIMAL = re.compile(r"\+?(?:\d+\.\d{1,2}|\d+\.0+|\d\.\d+)")
-"""What a spreadsheet or a float column makes of a number; ``0171.1000006`` is a phone."""
+"""A number as a spreadsheet or a float column writes it; ``0171.1000006`` is a phone."""
 _DAY = re.compile(r"\d{4}-\d\d-\d\d|(?:0?[1-9]|[12]\d|3[01])([./])(?:0?[1-9]|1[0-2])\1(?:19|20)\d\d")
 _PUNCTUATED = re.compile(r" ?\(? ?[0-9](?:[0-9 ().\-/]*[0-9)])?")
-"""Begins with a digit: what a minus stands before is a negative number."""
+"""Digits and punctuation, a digit first: behind a minus stands a negative number."""
 _RUN = re.compile(r"(?:[+(]{1,3} ?)?\d[\d ().\-/]*")
-"""Digits with all that may stand between those of one number, or of several."""
+"""Digits with the punctuation of one number or of several in a row."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _BETWEEN_WORDS = re.compile(r"[ /]+")
 _MOST_WORDS = 8
-"""Of one number: ``+33 (0) 6 12 34 56 78``."""
+"""Largest number of groups in one number, such as ``+33 (0) 6 12 34 56 78``."""
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 """A number as ``read_phone`` returns it."""
 _FEWEST_DIGITS = 7
 _MOST_DIGITS = 15
-"""Of a number with its country code (E.164)."""
+"""Largest number of digits with the country code (E.164)."""
 _FEWEST_ABROAD = 10
-"""Digits of a number whose country code has no + before it."""
+"""Smallest number of digits of a number whose country code has no + before it."""
 _FEWEST_MOBILE = 9
-"""Digits of a mobile that has no zero before it, where landlines have any length."""
+"""Smallest number of digits of a mobile written without its zero.
+
+In countries whose landlines have any length, fewer digits may be a local number.
+"""
 _LONGEST = 200
-"""Characters of a number with all that people write around it."""
+"""Largest number of characters of a number with the text around it."""
 _NOT_ONE = "is not one phone number"
 _MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 
 
 class _Written:
-    """A phone number's parts as they are written."""
+    """Parts of a phone number as they are written."""
 
     __slots__ = ("digits", "extension", "international", "trunk_zero")
 
     def __init__(self, digits: str, *, international: bool, trunk_zero: str | None, extension: bool) -> None:
         self.digits = digits
         self.international = international
-        """Whether the country code comes first."""
+        """True where the country code comes first."""
         self.trunk_zero = trunk_zero
-        """The same digits with the zero that was written in parentheses: ``+49 (0)171``."""
+        """Digits including a zero in parentheses (``+49 (0)171``); None without one."""
         self.extension = extension
 
 
@@ -105,7 +102,7 @@ def read_phone(value: Json, region: str | None) -> str | None:
 
 
 def phone_readings(value: Json, regions: Iterable[str]) -> frozenset[str]:
-    """Return every number a value may mean, as digits with the country code.
+    """Return every possible reading of a value, as digits with the country code.
 
     For suppressions, where too many readings do no harm. Raises NotReadError for what is
     not written as one number.
@@ -129,10 +126,10 @@ def _readings(written: _Written, regions: Iterable[str]) -> frozenset[str]:
 
 
 def likely_readings(value: Json, regions: Iterable[str]) -> frozenset[str]:
-    """Return the numbers a value may mean that need be no phone number at all.
+    """Return the likely readings of a value that may be no phone number at all.
 
-    Without + and zero it is one of a region only where it is a valid number there, and
-    too long for most ids. Raises NotReadError for what is not written as one number.
+    Digits without + and zero count only where they are a valid number of a region and
+    longer than most ids. Raises NotReadError for what is not written as one number.
     """
     written = _written(value)
     if written is None:
@@ -148,8 +145,8 @@ def _is_likely(digits: str, region: str) -> bool:
 
 
 def numbers_within(text: str) -> Iterator[str]:
-    """Yield all parts of a text that may be a number: some of them overlap."""
-    plain = _visible(unquote(text) if "%" in text else text)
+    """Yield all parts of a text that may be a number; some of them overlap."""
+    plain = visible(unquote(text) if "%" in text else text)
     if not plain.isascii():
         plain = "".join(map(_in_ascii, plain))
     for run in _RUN.findall(_UUID.sub(" ", plain)):
@@ -159,7 +156,7 @@ def numbers_within(text: str) -> Iterator[str]:
 
 
 def _from_word(words: list[str]) -> Iterator[str]:
-    """The numbers that begin with the first word."""
+    """Yield the candidates for a number that begin with the first word."""
     for end in range(1, len(words) + 1):
         number = " ".join(words[:end]).strip(".-")
         digits = len(_digits(number))
@@ -194,7 +191,7 @@ def surely_named(value: Json, regions: Iterable[str]) -> frozenset[str]:
 
 
 def every_country(value: Json) -> frozenset[str]:
-    """Return what a national number would be in every country."""
+    """Return a national number under the code of every country."""
     try:
         written = _written(value)
     except NotReadError:
@@ -208,7 +205,7 @@ def every_country(value: Json) -> frozenset[str]:
 
 def phones_within(text: str, region: str | None) -> frozenset[str]:
     """Return all numbers that occur in a text which is more than one number."""
-    found = phonenumbers.PhoneNumberMatcher(_visible(text), region, leniency=phonenumbers.Leniency.POSSIBLE)
+    found = phonenumbers.PhoneNumberMatcher(visible(text), region, leniency=phonenumbers.Leniency.POSSIBLE)
     return frozenset(_e164_digits(match.number) for match in found)
 
 
@@ -251,11 +248,11 @@ def _written(value: Json) -> _Written | None:
     text = _phone_text(value)
     if len(text) > _LONGEST:
         raise NotReadError(_NOT_ONE)
-    text = _unwrapped(_visible(unquote(text) if "%" in text else text), ";,.")
+    text = unwrapped(visible(unquote(text) if "%" in text else text), ";,.")
     if not text.isascii():
         text = "".join(map(_in_ascii, text))
     if scheme := _SCHEME.match(text):
-        text = _unwrapped(text[scheme.end() :], ";,.")
+        text = unwrapped(text[scheme.end() :], ";,.")
     if not text:
         return None
     text, *parameters = text.split(";")
@@ -279,13 +276,13 @@ def _written(value: Json) -> _Written | None:
 
 
 def _in_ascii(character: str) -> str:
-    """A digit of any script as one of ours."""
+    """Convert a decimal digit of any script to ASCII."""
     is_digit = unicodedata.category(character) == "Nd"
     return str(unicodedata.decimal(character)) if is_digit else character
 
 
 def _numbered(body: str, *, international: bool, extension: bool) -> _Written:
-    """The parts of a number whose punctuation is in order."""
+    """Take apart a number whose punctuation is valid."""
     digits, trunk_zero = _digits(body), None
     if not international and digits.startswith("00") and len(digits) > _FEWEST_DIGITS + 2:
         number = _international(digits[2:])
@@ -332,7 +329,7 @@ def _with_parameters(text: str, parameters: Iterable[str]) -> tuple[str, bool]:
 
 
 def _refuse_several(body: str) -> None:
-    """``030 123 / 0171 456`` is two numbers, and so is ``030 12345/46``."""
+    """Refuse two numbers, such as ``030 123 / 0171 456`` and ``030 12345/46``."""
     left, slash, right = body.partition("/")
     if not slash or not _digits(left):
         return
@@ -342,7 +339,7 @@ def _refuse_several(body: str) -> None:
 
 
 def _without_trunk_zero(written: _Written) -> PhoneNumber | None:
-    """The number behind ``+49 (0)171``; in Italy the zero may belong to the number."""
+    """Return the number meant by ``+49 (0)171``; in Italy the zero may belong to it."""
     number = _international(written.digits)
     if written.trunk_zero is None:
         return number
@@ -358,7 +355,7 @@ def _without_trunk_zero(written: _Written) -> PhoneNumber | None:
 
 
 def _of_region(digits: str, region: str) -> PhoneNumber | None:
-    """The number that a person in the region means by these digits.
+    """Return the number that a person in the region means by these digits.
 
     Raises NotReadError where they may be a local number, without its area code.
     """
@@ -385,7 +382,7 @@ def _of_region(digits: str, region: str) -> PhoneNumber | None:
 
 
 def _chosen(national: PhoneNumber, abroad: PhoneNumber) -> PhoneNumber:
-    """Which of two readings is meant by digits without + or zero.
+    """Choose between two readings of digits without + or zero.
 
     Raises AmbiguousError where nobody can tell.
     """
@@ -398,7 +395,7 @@ def _chosen(national: PhoneNumber, abroad: PhoneNumber) -> PhoneNumber:
 
 
 def _abroad(digits: str) -> PhoneNumber | None:
-    """The number of the country whose code the digits begin with.
+    """Return the number of the country whose code the digits begin with.
 
     None where they may as well be a local number: those have nine digits at most.
     """
@@ -409,7 +406,7 @@ def _abroad(digits: str) -> PhoneNumber | None:
 
 
 def _is_full(number: PhoneNumber, region: str) -> bool:
-    """Whether digits without a zero are the region's number with its area code.
+    """Check that digits without a zero are a number of the region, area code included.
 
     Local numbers may look like other people's full ones where landlines have any length.
     """
@@ -429,7 +426,7 @@ def _is_full(number: PhoneNumber, region: str) -> bool:
 
 
 def _has_one_length(region: str) -> bool:
-    """Whether all landlines of a region have the same number of digits."""
+    """Check that all landlines of a region have the same number of digits."""
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
     if metadata is None or metadata.fixed_line is None:
         return False
@@ -439,13 +436,13 @@ def _has_one_length(region: str) -> bool:
 
 
 def has_country_code(value: Json) -> bool:
-    """Whether a number says of which country it is. Raises NotReadError."""
+    """Check that a number carries its country code. Raises NotReadError."""
     written = _written(value)
     return written is not None and written.international
 
 
 def _is_sure(digits: str, region: str) -> bool:
-    """Whether the digits are a number in the region, or one of two that are both known."""
+    """Check that the digits are one number of the region, or two that are both known."""
     try:
         number = _of_region(digits, region)
     except AmbiguousError:
@@ -484,7 +481,7 @@ def _parsed(text: str, region: str | None) -> PhoneNumber | None:
 
 
 def _is_possible(number: PhoneNumber) -> bool:
-    """Local numbers, without their area code, are not, nor is what E.164 does not hold."""
+    """Check the length: local numbers and more than 15 digits are not possible."""
     if len(_e164_digits(number)) > _MOST_DIGITS:
         return False
     return phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
@@ -511,166 +508,3 @@ def _trunk_prefix(country_code: int) -> str | None:
 
 def _digits(text: str) -> str:
     return "".join(character for character in text if character.isdigit())
-
-
-# --- e-mail addresses ----------------------------------------------------------------
-
-_LABEL = re.compile(r"(?:e-?mail|mail)\s*:\s*", re.IGNORECASE)
-_NAMED = re.compile(r"([^<>]*)<([^<>]+)>")
-_COMMENTED = re.compile(r"([^()]*)\([^()@]*\)")
-_ADDRESS = re.compile(r"[^\s@<>()\[\],;:\"\\|]+@[^\s@<>(),;:\"\\/?]+")
-_PLAIN_ADDRESS = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)+")
-_AROUND_ADDRESSES = re.compile(r"[\s<>()\[\],;:\"\\?|]+")
-_AROUND_DOMAINS = re.compile(r"[\s<>()\[\],;:\"\\?|/=&#'{}!*+]")
-_BEFORE_MAILBOXES = re.compile(r"[/=&#{}]")
-_QUOTED_MAILBOX = re.compile(r"\"([\w.!#$%&'*+/=?^`{}~-]+)\"(@[^\"@]+)")
-_LONGEST_MAILBOX, _LONGEST_DOMAIN = 66, 255
-"""Characters, with quotes."""
-_LONGEST_ADDRESS = 1000
-"""Characters of an address with the name in front of it."""
-_NOT_ONE_ADDRESS = "is not one e-mail address"
-
-
-def read_email(value: Json) -> str | None:
-    """Return the address in lower case, None for an empty value.
-
-    Raises NotReadError for what is not surely one address.
-    """
-    if not isinstance(value, str):
-        raise NotReadError(_NOT_ONE_ADDRESS)
-    if _PLAIN_ADDRESS.fullmatch(value):
-        return value
-    if len(value) > _LONGEST_ADDRESS:
-        raise NotReadError(_NOT_ONE_ADDRESS)
-    text = _unwrapped(_visible(value), ";,")
-    if text.lower().startswith("mailto:"):
-        text = unquote(text[len("mailto:") :].partition("?")[0])
-    if label := _LABEL.match(text):
-        text = _unwrapped(text[label.end() :], ";,")
-    text = _unwrapped(_without_name(text), ";,").removesuffix(".")
-    text = _QUOTED_MAILBOX.sub(r"\1\2", text)
-    if not text:
-        return None
-    if not _ADDRESS.fullmatch(text) or "@." in text or ".." in text.partition("@")[2]:
-        raise NotReadError(_NOT_ONE_ADDRESS)
-    if not all(map(_is_named, text.split("@"))):
-        raise NotReadError(f"{_NOT_ONE_ADDRESS}: it has a placeholder")
-    return text.replace("。", ".").lower()
-
-
-def _without_name(text: str) -> str:
-    """The address of ``Ann <ann@x.de>`` and ``ann@x.de (Ann)``. Raises NotReadError."""
-    if commented := _COMMENTED.fullmatch(text):
-        return commented[1]
-    named = _NAMED.fullmatch(text)
-    if named is None:
-        return text
-    address = _unwrapped(named[2], ";,").removeprefix("mailto:")
-    name = _unwrapped(named[1], ";,")
-    if "@" in name and name.lower() != address.lower():
-        raise NotReadError(_NOT_ONE_ADDRESS)
-    return address
-
-
-def _is_named(part: str) -> bool:
-    """Whether half of an address is somebody's: ``*``, ``%`` and ``...`` are everybody's."""
-    return "*" not in part and any(map(str.isalnum, part))
-
-
-def emails_within(text: str) -> frozenset[str]:
-    """Return all addresses that occur in a text which is more than one address."""
-    visible = _visible(unquote(text) if "%40" in text else text)
-    parts = visible.split("@")
-    found: set[str] = set()
-    for left, right in pairwise(parts):
-        if not left or not right:
-            continue
-        domain = _AROUND_DOMAINS.split(right[:_LONGEST_DOMAIN], maxsplit=1)[0].rstrip(".-")
-        found.update(f"{box}@{domain}".lower() for box in _mailboxes(left[-_LONGEST_MAILBOX:]))
-    return frozenset(address for address in found if _ADDRESS.fullmatch(address))
-
-
-def _mailboxes(text: str) -> tuple[str, str]:
-    """The mailbox a text ends with, in full and behind what else may stand before one."""
-    full = _AROUND_ADDRESSES.split(text.removesuffix('"'))[-1]
-    return full, _BEFORE_MAILBOXES.split(full)[-1].lstrip(".*'+-")
-
-
-def email_forms(address: str) -> tuple[str, ...]:
-    """Return the address with its domain in letters, then its other spellings.
-
-    These are in ASCII, and with accents apart from their letters.
-    """
-    if address.isascii() and "xn--" not in address:
-        return (address,)
-    mailbox, _, domain = address.rpartition("@")
-    labels = domain.split(".")
-    shown = f"{mailbox}@{'.'.join(map(_label_shown, labels))}"
-    coded = f"{mailbox}@{'.'.join(_label_coded(_label_shown(label)) for label in labels)}"
-    return tuple(dict.fromkeys((shown, coded, unicodedata.normalize("NFD", shown))))
-
-
-def _label_shown(label: str) -> str:
-    if not label.startswith("xn--"):
-        return label
-    try:
-        return unicodedata.normalize("NFC", label[4:].encode("ascii").decode("punycode"))
-    except UnicodeError:
-        return label
-
-
-def _label_coded(label: str) -> str:
-    return label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
-
-
-# --- what both have around them ------------------------------------------------------
-
-_INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufe0e\ufe0f")
-_DOUBLE = dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"')
-_SINGLE = dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a\u2032\u00b4`", "'")
-_QUOTES = _DOUBLE | _SINGLE
-_PAIRS = ('""', "''", "<>")
-
-
-def id_spellings(line: str) -> tuple[str, ...]:
-    """Return a contact id as a line holds it, then without what people put around it."""
-    plain = line.strip()
-    return tuple(dict.fromkeys(text for text in (plain, _unwrapped(_visible(plain), ";,")) if text))
-
-
-def _visible(text: str) -> str:
-    """The text as it looks: without invisible characters, wide ones in their usual width."""
-    if text.isascii():
-        return text
-    return unicodedata.normalize("NFC", "".join(_looks(text)))
-
-
-def _looks(text: str) -> Iterator[str]:
-    for character in text:
-        category = unicodedata.category(character)
-        if category == "Cf" or character in _INVISIBLE:
-            continue
-        if category == "Zs":
-            yield " "
-        elif category == "Pd" or character == "−":  # noqa: RUF001 - the minus sign
-            yield "-"
-        elif "\uff01" <= character <= "\uff5e":
-            yield chr(ord(character) - 0xFEE0)
-        else:
-            yield _QUOTES.get(character, character)
-
-
-def _unwrapped(text: str, ends: str) -> str:
-    """The text without the quotes, angle brackets and separators around it."""
-    while True:
-        bare = text.strip().strip(ends.replace(".", "")).rstrip(ends).strip()
-        # ="0171..." keeps a spreadsheet from making a number of it.
-        if bare.startswith('="') and bare.endswith('"'):
-            bare = bare[1:]
-        if len(bare) > 1 and bare[0] + bare[-1] in _PAIRS:
-            bare = bare[1:-1]
-        elif bare.startswith("'"):
-            bare = bare[1:]
-        if bare == text:
-            return text
-        text = bare

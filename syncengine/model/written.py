@@ -1,0 +1,65 @@
+"""Take away what people and spreadsheets put around a number, an address or an id.
+
+Phones, addresses and contact ids are read through this, so that mappings, match keys,
+suppressions and look-ups agree on who is who.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+
+class NotReadError(ValueError):
+    """A value that is not surely one phone number or address. Never repeats the value."""
+
+
+_INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufe0e\ufe0f")
+_DOUBLE = dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"')
+_SINGLE = dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a\u2032\u00b4`", "'")
+_QUOTES = _DOUBLE | _SINGLE
+_PAIRS = ('""', "''", "<>")
+
+
+def id_spellings(line: str) -> tuple[str, ...]:
+    """Return a contact id as a line holds it, then without what people put around it."""
+    plain = line.strip()
+    return tuple(dict.fromkeys(text for text in (plain, unwrapped(visible(plain), ";,")) if text))
+
+
+def visible(text: str) -> str:
+    """Remove invisible characters, and bring wide ones to their usual width."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", "".join(_looks(text)))
+
+
+def _looks(text: str) -> Iterator[str]:
+    for character in text:
+        category = unicodedata.category(character)
+        if category == "Cf" or character in _INVISIBLE:
+            continue
+        if category == "Zs":
+            yield " "
+        elif category == "Pd" or character == "−":  # noqa: RUF001 - the minus sign
+            yield "-"
+        elif "\uff01" <= character <= "\uff5e":
+            yield chr(ord(character) - 0xFEE0)
+        else:
+            yield _QUOTES.get(character, character)
+
+
+def unwrapped(text: str, ends: str) -> str:
+    """Remove quotes, angle brackets and the separators ``ends`` around a text."""
+    while True:
+        bare = text.strip().strip(ends.replace(".", "")).rstrip(ends).strip()
+        # ="0171..." keeps a spreadsheet from making a number of it.
+        if bare.startswith('="') and bare.endswith('"'):
+            bare = bare[1:]
+        if len(bare) > 1 and bare[0] + bare[-1] in _PAIRS:
+            bare = bare[1:-1]
+        elif bare.startswith("'"):
+            bare = bare[1:]
+        if bare == text:
+            return text
+        text = bare
