@@ -141,7 +141,7 @@ _SILENT = (Finding.LINKED, Finding.UNMATCHED)
 
 
 async def _everybody(destination: DestinationConfig, databases: Databases, source: Source) -> AsyncIterator[DiffSlice]:
-    """Everybody in the source; who left it is no business of an adoption."""
+    """Yield all contacts of the source; adoption ignores removed ones."""
     with placed(destination):
         differ = diff(
             databases.state,

@@ -1,4 +1,4 @@
-"""What stops a run before its first request: a destination that is not the one remembered, and the brakes."""
+"""Checks before the first request: the remembered identity, and the brakes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from syncengine.vendors.kit.settings import normal_address
 
 
 def identity_of(destination: DestinationConfig) -> Identity:
-    """What a destination remembers of itself."""
+    """Return what the state remembers to recognise a destination."""
     source = destination.source
     return Identity(
         account=destination.account,
@@ -61,7 +61,11 @@ async def _refuse_itself(destination: DestinationConfig, databases: Databases, r
 async def _refuse_others(
     destination: DestinationConfig, config: Config, databases: Databases, request: Request
 ) -> tuple[str, ...]:
-    """An account goes over to another name as a whole: whoever went alone would not see whom the others own."""
+    """Raise BrakeApplied when only a part of an account would change its name.
+
+    A destination that moved alone would not see which contacts the others own. Returns
+    the destinations still remembered under another account, once that is accepted.
+    """
     account = destination.account
     members = [each.name for each in config.destinations if each.account == account]
     elsewhere = await remembered_elsewhere(databases.state, account, members)
@@ -104,7 +108,7 @@ async def refuse_new_name(
 
 
 def _told(name: str, was: Json, now: Json) -> Iterator[str]:
-    """What changed, key by key."""
+    """Yield a sentence for each key that changed."""
     if isinstance(was, dict) and isinstance(now, dict):
         for key in sorted({*was, *now}):
             if was.get(key) != now.get(key):

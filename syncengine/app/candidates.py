@@ -20,7 +20,8 @@ class Candidates:
 
     def __init__(self, destination: DestinationConfig, databases: Databases, source: Source, request: Request) -> None:
         self.scope: Scope | None = None
-        """What was counted, once all were read; None for contacts named by hand, which no brake judges."""
+        """Counts of the whole run, set once all slices are read; None for contacts
+        named by hand, which no brake judges."""
         self.found = 0
         """Contacts that were found, whatever a limit leaves of them."""
         self._destination = destination
@@ -71,7 +72,7 @@ class Candidates:
         self.scope = await self._scope_of(differ.totals, left)
 
     async def _left(self, piece: DiffSlice) -> Leavers:
-        """Count those whom the vendor holds and the source does not select any more."""
+        """Count the contacts at the vendor that the source does not select any more."""
         if piece.kind is not BatchKind.REMOVALS:
             return Leavers()
         return await leavers(self._databases.state, self._destination.name, piece.contact_ids)

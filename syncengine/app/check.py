@@ -106,7 +106,10 @@ async def _source(destination: DestinationConfig, databases: Databases) -> list[
 
 
 def _of_others(destination: DestinationConfig, source: Source, others: tuple[str, str] | None) -> Iterator[Check]:
-    """Whose code runs where the source is read, and may read the state."""
+    """Warn about functions of other roles that run when the source is read.
+
+    They may read the state.
+    """
     if others is None:
         return
     owner, reader = others
@@ -136,7 +139,10 @@ def _rows(number: int) -> str:
 
 
 def _bad_keys(destination: DestinationConfig, source: Source, counts: Counts) -> Iterator[Check]:
-    """What a run would refuse; no key is shown, since it may be an address."""
+    """Report source keys that a run would refuse.
+
+    No key is shown, since it may be an address.
+    """
     area, place, key = f"{destination.name}: source", destination.place("source.key"), source.spec.key
     if counts.nulls:
         what = f'column "{key}" is NULL in {counts.nulls:,} of {counts.rows:,} rows; every contact needs a key'
@@ -151,7 +157,7 @@ def _bad_keys(destination: DestinationConfig, source: Source, counts: Counts) ->
 
 
 def _of_rows(destination: DestinationConfig, source: Source, counts: Counts) -> Iterator[Check]:
-    """What may surprise somebody about the rows."""
+    """Report surprising facts about the rows: hidden ones, none at all, long keys."""
     area, label = f"{destination.name}: source", source.spec.label
     if counts.is_restricted:
         what = f"row level security of {label} applies to the role {counts.role}: it sees {_rows(counts.rows)}"
@@ -230,7 +236,7 @@ def _proxies(config: Config) -> Iterator[Check]:
 
 
 def _worth_knowing(destination: DestinationConfig) -> Iterator[Check]:
-    """Its pace, and what may surprise somebody."""
+    """Report the pace of a destination, its proxy, and the vendor's cautions."""
     name, vendor, options = destination.name, destination.vendor, destination.options
     pace = f"account {destination.account}: {paced_as(destination.limits)}, {options.in_flight} requests at once"
     yield Check(f"{name}: pace", True, pace, note=True)

@@ -1,4 +1,7 @@
-"""What nobody foresaw ends one account: its run is ended in the database, and the other accounts go on."""
+"""Containment of unforeseen errors: each ends one account, and the others go on.
+
+The account's run is ended in the database.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from syncengine.storage.runs import break_off_run
 
 
 async def broken_off(error: BaseException, fence: Fence, destination: str) -> SyncEngineError:
-    """End the destination's run, if the error is one that nobody foresaw; the error as one of ours."""
+    """End the destination's run if the error was unforeseen.
+
+    Returns the error as one of ours.
+    """
     found = named(error)
     if not isinstance(found, Unforeseen):
         return found
@@ -25,7 +31,10 @@ async def broken_off(error: BaseException, fence: Fence, destination: str) -> Sy
 
 
 def contained(error: BaseException, account: str) -> SyncEngineError:
-    """The error as one of ours. One that nobody foresaw is logged, with its traceback where SYNCENGINE_DEBUG asks."""
+    """Return the error as one of ours, and log it if it was unforeseen.
+
+    The traceback is printed where SYNCENGINE_DEBUG asks for it.
+    """
     found = named(error)
     if isinstance(found, Unforeseen):
         telling(account=account)(Event.ACCOUNT_HALTED, error=str(found), setting=None)

@@ -120,7 +120,7 @@ def placed(destination: DestinationConfig) -> Iterator[None]:
 
 
 def source_spec(destination: DestinationConfig) -> SourceSpec:
-    """What the storage needs to know of a destination's source."""
+    """Return the specification of a destination's source for the storage."""
     source, options = destination.source, destination.options
     assert source.key is not None
     several = destination.vendor.capabilities.accumulates
@@ -139,7 +139,7 @@ def source_spec(destination: DestinationConfig) -> SourceSpec:
 
 
 def _purposes(options: DestinationFile, several: tuple[str, ...]) -> Iterator[tuple[str, Purpose, str]]:
-    """What each column is read as, with the key of the file that says so.
+    """Yield each column, the purpose it is read for, and the key that names it.
 
     ``several`` are patterns of the fields that hold several values beside each other.
     """

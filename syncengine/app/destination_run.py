@@ -40,7 +40,7 @@ from syncengine.storage.waits import Waits
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What a run is about, and what it is made of."""
+    """Subject and parts of a run."""
 
     destination: DestinationConfig
     account: Account
@@ -59,7 +59,7 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """How a run ended."""
+    """Result of a run."""
 
     status: str = "done"
     exit_code: int = 0
@@ -68,7 +68,7 @@ class _End:
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """What is read from the state once a run is over."""
+    """Facts that are read from the state once a run is over."""
 
     noteworthy: tuple[Noteworthy, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -137,7 +137,11 @@ async def run_destination(
 
 
 async def _looked_at(run: _Run, total: int | None, beyond: int, unreached: int) -> _Looked:
-    """What a person may want to know; less of it where the database is gone, which must not hide how the run ended."""
+    """Read the facts that the report of a run shows.
+
+    Where the database is gone there are fewer of them: that must not hide how the run
+    ended.
+    """
     state, run_id, changed = run.databases.state, run.run_id, sum(run.tally.contacts.values())
     try:
         standing = await number_standing(state, run.destination.name)
@@ -242,7 +246,10 @@ def _judged(end: _End, run: _Run) -> _End:
 
 
 def _started(destination: DestinationConfig, run_id: int, request: Request, progress: Progress, total: int) -> Tell:
-    """Tell that the first request may go out; returns whom to tell of the rest."""
+    """Report that the first request may go out.
+
+    Returns the function that reports later events.
+    """
     progress.started(destination.name, total)
     tell = telling(destination=destination.name, run_id=run_id)
     tell(Event.RUN_STARTED, kind=request.kind.value, contacts=total)

@@ -20,10 +20,10 @@ class Followers:
         self._waits = dict(waits)
         self._owners = {wait.owner for wait in waits.values()}
         self._moving: dict[str, frozenset[str]] = {}
-        """Whom somebody waits for, with the fields that the run changes there."""
+        """Contacts that others wait for, with the fields that the run changes there."""
 
     def note(self, prepared: Prepared) -> None:
-        """Take notice of what is planned: of who has a turn anyway, and of who moves."""
+        """Note the planned contacts: none waits any more, and some let others move."""
         for contact_id, fields in _changes(prepared):
             self._waits.pop(contact_id, None)
             contact = f"{self._destination}/{contact_id}"

@@ -1,4 +1,4 @@
-"""What a run would send; sends nothing, and leaves the state as it is."""
+"""Forecast of a run; sends nothing, and leaves the state as it is."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def plan(config: Config, names: Sequence[str], request: Request) -> list[P
 
 @dataclass(slots=True)
 class _Forecast:
-    """What the plans of one destination add up to."""
+    """Totals of the plans of one destination."""
 
     destination: DestinationConfig
     prices: Prices
@@ -185,7 +185,7 @@ async def _batches(
     keys: PlannedKeys | None,
     moved: Sequence[str],
 ) -> AsyncIterator[Batch]:
-    """What a run would work on, all of its match keys claimed before."""
+    """Yield the batches of a run, after all of its match keys are claimed."""
 
     async def found() -> AsyncIterator[Batch]:
         async for piece in cut(candidates.slices(), size, request.limit):

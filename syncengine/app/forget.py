@@ -117,7 +117,7 @@ async def _forget(
 
 
 async def _delete(destination: DestinationConfig, account: Account, store: Contacts, batches: Batches) -> None:
-    """The contact's turn as of one that left, with everything that keeps a run safe from crashes."""
+    """Delete the contact as a run deletes a removed one, safe from crashes."""
     task = replace(task_of(destination), on_removed=OnRemoved.DELETE, needs_consent=False)
     recorder, stopping = Recorder(store), asyncio.Event()
     async with asking(destination, account) as retrier, recorder.running():
@@ -135,13 +135,16 @@ async def _delete(destination: DestinationConfig, account: Account, store: Conta
 
 
 async def _standing(databases: Databases, destination: DestinationConfig, contact_id: str) -> erasure.Standing:
-    """How far the erasure was before this run."""
+    """Return the progress of the erasure before this run."""
     receipts = await erasure.receipts(databases.state, contact_id)
     return next(each for each in receipts if each.destination == destination.name)
 
 
 def _what_to_ask(destination: DestinationConfig, external_id: str | None) -> str:
-    """What a person has to ask the vendor for, whose API erases nothing or not all."""
+    """Return the request that a person has to make to the vendor.
+
+    It is needed where the vendor's API erases nothing or only a part.
+    """
     vendor, who = destination.vendor, f"contact {external_id}" if external_id else "what it may hold of this contact"
     if _keeps_part(destination):
         return f"{vendor.name} keeps part of it: ask them to delete {who}"

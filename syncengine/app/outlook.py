@@ -1,4 +1,4 @@
-"""What the next run would do about one contact, and what keeps it from that."""
+"""Outlook of one contact: what the next run would do, and what keeps it from that."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _BY = {
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What is to be said of a contact's future."""
+    """Future of one contact."""
 
     standing: str | None = None
     """``forgotten``, ``suppressed`` or ``opted_out``: no run sends anything about it."""
     remarks: tuple[str, ...] = ()
     next_run: str = ""
-    """What the next run would do about it."""
+    """Action of the next run, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,9 @@ async def look_ahead(
     source: SourceReader | None,
     seen: Seen,
 ) -> Outlook:
-    """Plan the contact as a run would, and ask whether anything may be sent about it.
+    """Plan the contact as a run would, and check whether anything may be sent.
 
-    Writes nothing. Without a source, which could not be read, nobody knows what a run would do.
+    Writes nothing. Without a source, which could not be read, the next run is unknown.
     """
     standing, remarks = await _forbidden(destination, databases, seen)
     if standing is not None:
@@ -78,7 +78,7 @@ async def look_ahead(
 async def _forbidden(
     destination: DestinationConfig, databases: Databases, seen: Seen
 ) -> tuple[str | None, tuple[str, ...]]:
-    """Who said that nothing is to be sent about it."""
+    """Return why nothing may be sent, if so, and remarks that explain it."""
     job = Job(0, seen.state, seen.desired, None, Plan())
     named = await consent.named_by(databases.state, subjects_of(job, Naming(destination.mapping)))
     receipts = await erasure.receipts(databases.state, seen.state.contact_id)
@@ -115,7 +115,7 @@ def _of_receipts(
 
 
 def _dead(destination: DestinationConfig, seen: Seen) -> str | None:
-    """What is said of a dead letter whose row is what it was."""
+    """Describe a dead letter whose row is unchanged; return None for other contacts."""
     state, row = seen.state, seen.row
     if row is None or state.status is not Status.DEAD or state.rejected_hash != version(row.source_hash):
         return None

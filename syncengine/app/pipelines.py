@@ -1,4 +1,4 @@
-"""Every account in its own task, so that a slow or broken vendor holds up nobody else."""
+"""A task for each account, so that a slow or broken vendor delays no other."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ async def side_by_side(
     failed: Callable[[DestinationConfig, SyncEngineError], Awaitable[T]],
     stop: asyncio.Event | None = None,
 ) -> list[T]:
-    """The result of ``work`` for each destination, in their order; of ``failed`` where its account could not go on.
+    """Return the result of ``work`` for each destination, in their order.
 
-    Whatever is raised in an account, foreseen or not, ends that account alone.
+    Where an account could not go on, it is the result of ``failed``: whatever is raised
+    in an account, foreseen or not, ends that account alone.
 
-    The destinations of one account take turns under its lease. ``stop`` stops all accounts.
+    The destinations of one account run one after another under its lease. ``stop``
+    stops all accounts.
     """
     done: dict[str, T] = {}
     stopped = stop or asyncio.Event()

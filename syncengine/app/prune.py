@@ -1,4 +1,7 @@
-"""Delete what nobody needs any more: old runs with their batches and outcomes, and minutes no limit looks back at."""
+"""Deletion of old data: runs with their batches and outcomes, and expired minutes.
+
+Minutes are expired when no limit looks back at them any more.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a run sent nothing about contacts that it was asked for by name."""
+"""Reasons why a run sent nothing about contacts that it was asked for by name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from syncengine.storage.source_rows import SourceRows
 from syncengine.storage.standing import standing_of
 
 _SILENT = "sends nothing: "
-"""How an outlook begins where there is nothing to send."""
+"""Beginning of an outlook where there is nothing to send."""
 MOST_EXPLAINED = 20
 """Contacts named in one run that are explained one by one."""
 
@@ -33,9 +33,9 @@ async def reasons(
     run_id: int,
     contact_ids: Sequence[str],
 ) -> tuple[str, ...]:
-    """Return a line for each contact about which nothing was sent and nothing else is said.
+    """Return a line for each named contact that the report does not explain yet.
 
-    Raises SourceError, StorageError.
+    Nothing was sent about these. Raises SourceError, StorageError.
     """
     state = databases.state
     named = tuple(dict.fromkeys(contact_ids))[:MOST_EXPLAINED]
@@ -62,7 +62,7 @@ async def reasons(
 
 
 async def _of_row(destination: DestinationConfig, databases: Databases, source: Source, row: SourceRow) -> str:
-    """Why nothing was sent about a contact that the source selects."""
+    """Explain why nothing was sent about a contact that the source selects."""
     state, name = databases.state, destination.name
     store = Contacts(Fence(state, destination.account, 0), name, 0, numbered=False)
     known = (await store.load([row.contact_id])).get(row.contact_id) or ContactState(row.contact_id)

@@ -1,4 +1,4 @@
-"""What a person may want to know about a run although nothing fell short."""
+"""Remarks on a run: worth knowing although nothing fell short."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ async def remarks(
 ) -> tuple[str, ...]:
     """Return the remarks on a run.
 
-    ``total`` is how many contacts it was about, ``changed`` how many of them were not in step,
-    ``left`` how many more its limit left to the next one, ``unreached`` how many had no turn
-    before it ended. A total of None says that it ended before that was known, or is to stop:
-    the source is not asked then.
+    ``total`` is the number of its contacts, ``changed`` the number of those that were
+    not in step, ``left`` the number that its limit left to the next run, ``unreached``
+    the number not reached before it ended. A total of None means that the run ended
+    before that was known, or is to stop: the source is not asked then.
     """
     unnamed = await notes_left(databases.state, run_id)
     number, some = await dead_letters(databases.state, destination.name)
@@ -71,7 +71,10 @@ async def _explained(
 
 
 async def _selects_nobody(destination: DestinationConfig, databases: Databases, source: Source) -> bool:
-    """Whether nobody is known and there is no row; where somebody is known, a brake looks at that."""
+    """Return whether no contact is known and the source has no row.
+
+    Where contacts are known, a brake judges an empty source.
+    """
     if await known_contacts(databases.state, destination.name):
         return False
     try:

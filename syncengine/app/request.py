@@ -1,4 +1,4 @@
-"""What a run was asked for on the command line."""
+"""Request for a run, as given on the command line."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Request:
 
     @property
     def about_everybody(self) -> bool:
-        """Whether the run is not restricted to some of the contacts."""
+        """Return whether the run is not restricted to some of the contacts."""
         return not self.contacts and self.limit is None and self.retry_of is None
 
     def command(self, destination: str, *accept: str) -> str:
-        """What to type for the same run of one destination, with more accepted."""
+        """Return the command of the same run for one destination, accepting more."""
         words = ["syncengine"]
         words += ["run", "-d", destination] if self.retry_of is None else ["retry", str(self.retry_of)]
         words += ["--batch", str(self.batch)] if self.batch is not None else []

@@ -51,7 +51,7 @@ async def show(config: Config, names: Sequence[str], contact_id: str) -> list[Sh
 
 @dataclass(frozen=True, slots=True)
 class _Local:
-    """What is known without asking the vendor."""
+    """Facts about a contact that are known without asking the vendor."""
 
     destination: str
     contact_id: str

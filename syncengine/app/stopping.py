@@ -1,4 +1,4 @@
-"""A run that is asked to stop: requests that are out are finished, and nobody waits for anything else."""
+"""Stop of a run on request: requests that are out are finished, other waits end."""
 
 from __future__ import annotations
 

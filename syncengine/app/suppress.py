@@ -1,4 +1,4 @@
-"""Say that nothing is to be sent about somebody any more, or take that back."""
+"""Suppressions: stop sending anything about a person, or allow it again."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ def named(
     contact_lines: Sequence[str] = (),
     unread: Collection[str] = (),
 ) -> list[Subject]:
-    """The subjects of these ids, and of all lines of lists of ids, phones and addresses; empty lines are passed over.
+    """Return the subjects of these ids, and of all lines of the three lists.
 
-    Whoever is named more than once comes more than once.
-    A number without a country code is read as one of each of the regions, and refused where destinations are
-    ``unread``, since theirs are not known. Raises ConfigError that names every line
-    which is not surely read, never what stands in it: then nothing of the list is taken.
+    Empty lines are passed over. A subject that is named twice is returned twice. A
+    number without a country code is read as one of each of the regions, and refused
+    where destinations are ``unread``, since theirs are not known. Raises ConfigError
+    with every line that cannot be read with certainty, never its content; nothing of
+    the list is taken then.
     """
     read = [
         *_read("contacts", contact_lines, of_contact),
@@ -52,7 +53,7 @@ def named(
 def _read(
     name: str, lines: Sequence[str], read: Callable[[str], tuple[Subject, ...]]
 ) -> Iterator[tuple[Subject, ...] | Problem]:
-    """What each line names, or what is wrong with it."""
+    """Yield the subjects of each line, or the problem with it."""
     unread = 0
     for number, line in enumerate(lines, 1):
         if not line.strip("\ufeff \t\r\n"):
@@ -84,7 +85,10 @@ async def lift(config: Config, subjects: Sequence[Subject]) -> SuppressReport:
 
 
 async def suppressions(config: Config) -> list[Suppressions]:
-    """How many there are. Whom they name is not kept, only hashes are."""
+    """Return the numbers of suppressions, by kind and reason.
+
+    Only hashes are kept, so the people they concern cannot be listed.
+    """
     async with opened(config, ()) as databases:
         counted = await consent.counts(databases.state)
     return [Suppressions(each.kind, each.reason, each.number, each.latest) for each in counted]

@@ -24,7 +24,7 @@ def telling(**context: Json) -> Tell:
 
 
 def level(event: Event) -> int:
-    """How much it matters: from a warning on somebody may want to know at once, so terminals show that."""
+    """Return the log level of an event; terminals show warnings and above at once."""
     match event:
         case Event.ACCOUNT_HALTED | Event.LEASE_LOST:
             return logging.ERROR

@@ -21,7 +21,7 @@ from syncengine.ports import ContactStore, Vendor
 
 
 class Finding(StrEnum):
-    """What the search for one contact came to."""
+    """Result of the search for one contact."""
 
     LINKED = "linked"
     UNMATCHED = "unmatched"
@@ -32,7 +32,7 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """What became of one contact."""
+    """Result of the adoption of one contact."""
 
     contact_id: str
     finding: Finding
@@ -49,7 +49,10 @@ class Adoption:
         self._store = store
 
     async def adopt(self, jobs: Sequence[Job]) -> list[Adopted]:
-        """Look up whoever is not linked yet, and link who is found once. Raises AccountStopped, StorageError."""
+        """Look up the contacts that are not linked yet, and link those found once.
+
+        Raises AccountStopped, StorageError.
+        """
         new = [
             job for job in jobs if job.desired and job.state.known.external_id is None and not job.state.known.pending
         ]

@@ -1,4 +1,4 @@
-"""What follows from a call and its answer, or from the want of one. Pure."""
+"""Conclusions from a call and its answer, or from the lack of one. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from syncengine.model.http import Exchange, Json
 
 
 def created(actions: Sequence[Action]) -> bool:
-    """Whether one of these made the contact."""
+    """Return whether one of these actions made the contact."""
     return Action.CREATE in actions or Action.UPSERT in actions
 
 
 def not_ready(error: VendorUnavailable, actions: Sequence[Action]) -> bool:
-    """Whether the vendor can be reached, and only puts off what follows a create."""
+    """Return whether the vendor is reachable, and only delays what follows a create."""
     return created(actions) and error.status is not None and 400 <= error.status < 500
 
 
@@ -33,12 +33,12 @@ def visible(exchange: Exchange[Answer]) -> Exchange[Answer]:
 
 
 def repeatable(call: Call, capabilities: Capabilities) -> bool:
-    """Whether a call whose answer was lost may be sent again without a look."""
+    """Return whether a call with a lost answer may be sent again without a look-up."""
     return call.action is not Action.CREATE or (capabilities.create is not None and capabilities.create.repeatable)
 
 
 def by_key(call: Call, capabilities: Capabilities) -> bool:
-    """Whether the answer may name a contact that was there before, without saying so."""
+    """Return whether the answer may silently name a contact that existed before."""
     if call.action is Action.UPSERT:
         return capabilities.upsert is not None and bool(capabilities.upsert.keyed_by)
     create = capabilities.create if call.action is Action.CREATE else None
@@ -46,13 +46,13 @@ def by_key(call: Call, capabilities: Capabilities) -> bool:
 
 
 def names_another(call: Call, applied: Applied) -> bool:
-    """Whether the answer to a call about one vendor contact names another one."""
+    """Return whether the answer to a call about one vendor contact names another."""
     told = applied.external_id
     return bool(call.external_id and told and told != call.external_id)
 
 
 def is_same_person(remote: Remote, keys: Sequence[MatchKey], same: Callable[[str, Json, Json], bool]) -> bool:
-    """Whether a vendor contact has one of these match keys."""
+    """Return whether a vendor contact has one of these match keys."""
     return any(same(key.field, key.value, remote.fields.get(key.field)) for key in keys)
 
 

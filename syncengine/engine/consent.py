@@ -1,4 +1,4 @@
-"""Whether anything may be sent about a contact, asked once more right before each request."""
+"""Consent: a last check before each request that something may be sent at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from syncengine.ports import Allowed, ContactStore, SourceReader
 OPTED_OUT = "opted_out"
 """The reason where the source's own column says so."""
 LEFT_SOURCE = "left_source"
-"""The reason where the source selects its row no more: what the column says now, nobody can tell."""
+"""Reason where the source does not select the row any more: its opt-out column cannot
+be read then."""
 
 
 def subjects_of(job: Job, naming: Naming) -> tuple[Subject, ...]:
@@ -42,7 +43,10 @@ class Consent:
         self._waiting: list[_Question] = []
 
     def about(self, job: Job) -> Allowed:
-        """What is to be asked before each request about this job's contact. Raises ContactSuppressed, StorageError."""
+        """Return the check to make before each request about this job's contact.
+
+        The check raises ContactSuppressed, StorageError.
+        """
         return partial(self._ask, job.state.contact_id, subjects_of(job, self._naming), job.desired is not None)
 
     async def _ask(self, contact_id: str, named: Sequence[Subject], wanted: bool) -> None:  # noqa: FBT001 - see about
@@ -77,7 +81,10 @@ class Consent:
         return {**suppressed, **by_source}
 
     async def _by_source(self, wanted: Sequence[str]) -> Mapping[str, str]:
-        """Who has opted out, or has left: an unsubscription may end both in one change."""
+        """Return the contacts that opted out or left the source, with the reason.
+
+        Both are looked for, since an unsubscription may end both in one change.
+        """
         if self._mapping.opted_out is None:
             return {}
         rows = await self._source.load(wanted)
@@ -87,11 +94,12 @@ class Consent:
 
 
 class _Question:
-    """Whether anything may be sent about this contact."""
+    """Question whether anything may be sent about one contact."""
 
     def __init__(self, contact_id: str, named: Sequence[Subject], *, wanted: bool) -> None:
         self.contact_id = contact_id
         self.named = named
         self.wanted = wanted
-        """By the source; who left it has no row to look at."""
+        """True where the source wants the contact; a removed contact has no row to look
+        at."""
         self.answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()

@@ -78,7 +78,10 @@ class ContactSync:
         self._answers = itertools.count(1)
 
     async def sync(self, job: Job) -> Ending:
-        """The contact's turn, to its end. Raises StorageError and LeaseLost only."""
+        """Carry out one attempt of the contact, to its end.
+
+        Raises StorageError and LeaseLost only.
+        """
         turn = Turn(job, job.state.known, Meter(self._consent.about(job) if self._consent else None))
         if self._stopping.is_set():
             return self._deferred(turn, "stopped", AccountStopped("the run was stopped before this contact's turn"))
@@ -141,10 +144,11 @@ class ContactSync:
         return ending or self._refusal(turn)
 
     async def _take_back(self, turn: Turn) -> Ending | None:
-        """Link the vendor contact that a newcomer took over from this one, and never wrote to.
+        """Link the vendor contact that a newcomer took over and never wrote to.
 
-        It holds what was written about this contact, maybe under another key than the present one: no look-up finds
-        it, and a create would make a second one. As long as the newcomer is about to write, its turn comes first.
+        It has the values that were written about this contact, maybe under another key
+        than the present one: no look-up finds it, and a create would make a second one.
+        As long as the newcomer is about to write, its attempt comes first.
         """
         state = turn.job.state
         if turn.known.external_id is not None or not turn.job.takes_over:
@@ -159,7 +163,11 @@ class ContactSync:
         return None
 
     async def _look_up(self, turn: Turn, look_up: settle.LookUp) -> tuple[bool, Ending | None]:
-        """Whether any key finds the contact, and how its turn ends where what is found cannot be its own."""
+        """Look up the contact by each key.
+
+        Returns whether any key finds it, and the end of the attempt where the vendor
+        contact found cannot be its own.
+        """
         for key in look_up.keys:
             hits = settle.unique(await self._retrier.run(partial(self._vendor.find, key), turn.meter, repeatable=True))
             asked = turn.job.takes_over and key in turn.job.keys
@@ -181,7 +189,10 @@ class ContactSync:
         return {**known, **self._given.owners(external_ids, contact_id)}
 
     def _one_of_several(self, turn: Turn, hits: Sequence[Remote], owners: Mapping[str, str]) -> Ending:
-        """Nobody can tell which it is, unless all others belong to contacts of ours that may let go."""
+        """End the attempt where several vendor contacts were found.
+
+        It is ambiguous, unless all but one belong to contacts of ours that may let go.
+        """
         free = [remote for remote in hits if remote.external_id not in owners]
         return self._rejected(turn, AMBIGUOUS) if len(free) > 1 else self._held(turn, min(owners.values()))
 
@@ -295,7 +306,10 @@ class ContactSync:
         return self._rejected(turn, owned(owner))
 
     async def _owner(self, turn: Turn, call: Call, external_id: str) -> str | None:
-        """Who owns the id that a create or an upsert was answered with, if another contact does."""
+        """Return the other contact that owns the id a create or upsert returned.
+
+        None where no other contact does.
+        """
         contact_id = turn.job.state.contact_id
         if owner := self._given.give(external_id, contact_id):
             return owner
@@ -373,7 +387,7 @@ class ContactSync:
         return plan_contact(job.desired, turn.known, self._capabilities)
 
     def _left(self, turn: Turn, plan: Plan) -> Pending | None:
-        """What stays in doubt once the plan is carried out."""
+        """Return what stays unknown once the plan is carried out."""
         if turn.job.desired is None:
             return left_in_doubt(turn.known, self._task.on_removed, self._capabilities)
         return settle.unasked(turn.known, plan)

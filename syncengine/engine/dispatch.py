@@ -24,9 +24,9 @@ from syncengine.model.work import Batch, BatchKind, ContactOutcome, Record, Stat
 from syncengine.ports import BatchStore
 
 Advance = Callable[[int], None]
-"""Told how many contacts are through."""
+"""Called with the number of contacts that are done."""
 _AT_ONCE = 500
-"""Contacts in one batch of later turns."""
+"""Number of contacts in one batch of later attempts."""
 
 
 class Dispatcher:
@@ -64,7 +64,8 @@ class Dispatcher:
         self._open: Counter[int] = Counter()
         self._complete: list[int] = []
         self._postponed: dict[str, tuple[int, Record]] = {}
-        """Those who wait for another turn, with what is to be counted should they not get it."""
+        """Contacts that wait for another attempt, each with its batch and the record to
+        count should it not get one."""
         self._wait = 0.0
 
     async def run(self) -> SourceError | None:
@@ -121,9 +122,10 @@ class Dispatcher:
         await self._settle()
 
     async def _again(self, turn: int) -> None:
-        """Give those who waited, for another contact's match key or for the vendor, their next turn.
+        """Try the contacts again that waited for another contact or for the vendor.
 
-        Those who waited since a former run, for a contact that has moved in this one, have theirs too.
+        Those that wait since a former run, for a contact that has moved in this one,
+        are tried as well.
         """
         wait, self._wait = self._wait, 0.0
         if self._postponed and wait:
@@ -213,7 +215,10 @@ class Dispatcher:
 
 
 def _tell_of(record: Record, outcome: ContactOutcome, batch: int, tell: Tell) -> None:
-    """Of a contact that did not make it. Not the vendor's words: reports and ``sync_outcome`` hold them."""
+    """Report a contact that was rejected, deferred, or is unknown.
+
+    The vendor's words are left out: reports and ``sync_outcome`` have them.
+    """
     facts = {"contact_id": record.contact_id, "code": outcome.code, "http_status": outcome.http_status, "batch": batch}
     match outcome.kind:
         case OutcomeKind.REJECTED:

@@ -24,18 +24,20 @@ class Meter:
     def __init__(self, allowed: Allowed | None = None) -> None:
         self.requests = 0
         self.maybe_applied = False
-        """Whether something of the exchange under way may have been carried out, and no answer tells."""
+        """True where a part of the exchange under way may have been carried out, and no
+        answer confirms or denies it."""
         self.lost = False
-        """Whether an earlier try of it was given up and may have been carried out."""
+        """True where an earlier try of it was given up and may have been carried out.
+        """
         self.overdue = False
-        """Whether a write was given up that carries what was read before it: should it arrive yet, it takes back
-        whatever was written since."""
+        """True where a write was given up that carries values read before it: if it
+        still arrives, it undoes everything written since."""
         self.allowed = allowed
 
 
 @dataclass(frozen=True, slots=True)
 class _Result(Generic[T]):
-    """What an exchange returned."""
+    """Result of an exchange."""
 
     value: T
 

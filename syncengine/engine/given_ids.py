@@ -1,4 +1,4 @@
-"""Ids that calls and look-ups are answered with: who has them already, asked for many contacts at once."""
+"""Owners of the ids that vendors answer with, looked up for many contacts at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ _REMEMBERED = 10_000
 
 
 class GivenIds:
-    """The ids given in one destination's run. Whoever asks while a question is under way is part of the next one."""
+    """The ids given in one destination's run.
+
+    While one query for owners is under way, further questions are collected for the
+    next.
+    """
 
     def __init__(self, destination: str, store: ContactStore) -> None:
         self._destination = destination
@@ -24,14 +28,17 @@ class GivenIds:
         self._asking = asyncio.Lock()
 
     def give(self, external_id: str, contact_id: str) -> str | None:
-        """Note whom an id was given to; the contact that it was given to before in this run, if another one."""
+        """Note the contact that an id was given to.
+
+        Returns the contact that it was given to before in this run, if another one.
+        """
         first = self._given.setdefault(external_id, contact_id)
         if len(self._given) > _REMEMBERED:
             self._given.popitem(last=False)
         return None if first == contact_id else f"{self._destination}/{first}"
 
     def owners(self, external_ids: Iterable[str], contact_id: str) -> dict[str, str]:
-        """Of these ids, those that were given to another contact in this run."""
+        """Return those of the ids that were given to another contact in this run."""
         given = {each: self._given.get(each, contact_id) for each in external_ids}
         return {each: f"{self._destination}/{owner}" for each, owner in given.items() if owner != contact_id}
 
@@ -40,7 +47,10 @@ class GivenIds:
         self._given.pop(external_id, None)
 
     async def is_known(self, external_id: str, contact_id: str) -> bool:
-        """Whether the state knows the id as another contact's, also as one's that left. Raises StorageError."""
+        """Return whether another contact owns the id in the state, removed ones too.
+
+        Raises StorageError.
+        """
         self._waiting.add(external_id)
         async with self._asking:
             if external_id in self._waiting:  # not part of the question that was under way

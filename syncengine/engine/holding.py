@@ -1,4 +1,4 @@
-"""What a vendor holds of a contact that is linked, asked in whichever way it can be."""
+"""Reading of a linked contact at the vendor, in whichever way the vendor allows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from syncengine.ports import Vendor
 
 
 def shows(capabilities: Capabilities) -> bool:
-    """Whether the vendor shows anything of what it holds."""
+    """Return whether the vendor shows anything about its contacts."""
     return capabilities.reads or bool(capabilities.find_by)
 
 

@@ -20,7 +20,10 @@ _ACQUITTED = (
 
 
 class Judge:
-    """Holds refusals back until somebody is accepted, and counts contacts in a row whom nobody judged."""
+    """Withholds refusals until a contact is accepted, and watches for outages.
+
+    An outage is a number of contacts in a row that the vendor did not judge.
+    """
 
     def __init__(self, emit: Callable[[int, Record], None], stop: Callable[[AccountStopped], None]) -> None:
         self._emit = emit
@@ -30,7 +33,7 @@ class Judge:
         self._outage = Outage()
         self._is_down = False
         self._evaded: set[int | None] = set()
-        """The statuses of answers that judged nobody."""
+        """HTTP statuses of the answers that judged no contact."""
 
     def note(self, batch: int, ending: Ending) -> None:
         """Take in how a contact ended, and pass its record on when it may be believed."""
@@ -55,10 +58,11 @@ class Judge:
         self._emit(batch, record)
 
     def release(self) -> None:
-        """The run is over: believe the refusals held back, unless they say nothing about the contacts.
+        """End the run: believe the withheld refusals if they are about the contacts.
 
-        They do not where nobody was accepted in all of the run, where the vendor was down in the end, and where the
-        vendor answered others alike without judging them, as it does when a key has lost its rights.
+        They are not where no contact was accepted in all of the run, where the vendor
+        was down in the end, and where the vendor answered others alike without judging
+        them, as it does when a key has lost its rights.
         """
         if self._held and self._rows.end():
             self._acquit()
@@ -73,10 +77,11 @@ class Judge:
         return self._is_down or (not self._rows.accepted and status is not None and status in self._evaded)
 
     def _believe(self, answered: int) -> None:
-        """Somebody was accepted: the refusals that the vendor answered with before are the contacts' own.
+        """Believe the refusals that the vendor answered with before an acceptance.
 
-        Contacts end in another order than they were answered in: who is accepted has more to be written down. A
-        refusal that was answered after the acceptance is the vendor's newer word.
+        Contacts end in another order than they were answered in: an accepted one has
+        more to be written down. A refusal that was answered after the acceptance is the
+        vendor's newer word.
         """
         newer = [(batch, ending) for batch, ending in self._held if ending.answered > answered]
         self._held = [(batch, ending) for batch, ending in self._held if ending.answered <= answered]
@@ -99,7 +104,10 @@ class Judge:
 
 
 def _acquitted(record: Record) -> Record:
-    """Nothing is held against it; that this version was refused is remembered (see ``refusals.weight``)."""
+    """Return the record as a deferral, with one refusal less.
+
+    The refused version is remembered (see ``refusals.weight``).
+    """
     before_that = record.outcome or ContactOutcome(OutcomeKind.DEFERRED)
     outcome = replace(before_that, kind=OutcomeKind.DEFERRED, code="all_refused")
     return replace(record, status=Status.PENDING, rejections=max(0, record.rejections - 1), outcome=outcome)

@@ -57,7 +57,7 @@ class _Page:
         return self.unanswered + self.held >= self.limit.calls
 
     def next_free(self) -> float | None:
-        """When the first slot comes back; None while that hangs on an answer."""
+        """Return when the first slot is free; None while that depends on an answer."""
         return self.arrivals[0][0] + self.window if self.arrivals else None
 
 
@@ -83,11 +83,12 @@ class Ledger:
         self._answers = 0
         self._round_trip = inf
         self._late = -inf
-        """When the last of what was abandoned may arrive, or the last that was scheduled be done."""
+        """Time at which the last abandoned request may arrive at the latest, or the
+        last scheduled work be done."""
         self._by_method: dict[str, tuple[_Page, ...]] = {}
 
     def room(self, method: str, now: float) -> bool:
-        """Whether ``take`` would give a slot."""
+        """Return whether ``take`` would give a slot."""
         pages = self._applying(method)
         for page in pages:
             page.expire(now)
@@ -103,7 +104,7 @@ class Ledger:
         return slot
 
     def free_at(self, method: str) -> float | None:
-        """When to look again after ``take`` gave none; None: after the next answer."""
+        """Return when to try ``take`` again; None: after the next answer."""
         latest = 0.0
         for page in self._applying(method):
             if page.is_full():
@@ -134,7 +135,7 @@ class Ledger:
         return max(0.0, self._late - now)
 
     def unsent(self, slot: Slot) -> None:
-        """Nothing of the request ever left: its slot is free at once."""
+        """Free the slot at once: no byte of the request was sent."""
         for page in slot.pages:
             page.unanswered -= 1
 
@@ -145,9 +146,10 @@ class Ledger:
             page.hold(at, page.limit.calls)
 
     def dump(self, now: float) -> Json:
-        """What is held, for ``restore`` in another process: times in seconds from ``now``, rounded up.
+        """Return the slots in use, for ``restore`` in another process.
 
-        At most ``BUCKETS`` entries a limit. Unanswered requests count as abandoned.
+        Times are seconds from ``now``, rounded up. There are at most ``BUCKETS``
+        entries a limit. Unanswered requests count as abandoned.
         """
         pages = []
         for page in self._pages:

@@ -31,7 +31,7 @@ _A_WINDOW = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What one limit has left."""
+    """Remainder of one limit."""
 
     remaining: int
     reset_in: float | None
@@ -40,7 +40,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the headers of one answer say."""
+    """Contents of the limit headers of one answer."""
 
     wait: float = 0.0
     """Seconds in which nothing is to be sent at all."""
@@ -168,18 +168,18 @@ def _moment(written: str) -> float | None:
 
 @dataclass(slots=True)
 class _Allowance:
-    """How many more requests may go out before the vendor's limit is reset."""
+    """Number of requests that may go out before the vendor's limit is reset."""
 
     left: int
     until: float
 
 
 class Allowances:
-    """What the newest answers of one account allow, by the clock of the event loop.
+    """Requests that the newest answers of one account allow, by the event loop's clock.
 
-    They only ever hold requests back: whether our own limits have room is asked apart.
-    ``limits`` tell whether the vendor counts methods apart, and how long a limit that
-    names no reset may take.
+    They only ever delay requests: our own limits are checked apart. ``limits`` define
+    whether the vendor counts methods apart, and how long a limit that names no reset
+    may take.
     """
 
     def __init__(self, limits: Sequence[Limit], max_wait: float) -> None:

@@ -1,7 +1,8 @@
-"""The gate of an account: every request waits here for its turn.
+"""The gate of an account: every request waits here until it may be sent.
 
-Three things stand in a row. The pace spreads requests evenly, the quotas keep long windows, and the ledger makes the
-limit certain. One pacer task serves all workers in the order they came, so nobody is overtaken or starved.
+Three things stand in a row. The pace spreads requests evenly, the quotas keep long
+windows, and the ledger makes the limit certain. One pacer task serves all workers in
+the order they came, so none is overtaken or starved.
 """
 
 from __future__ import annotations
@@ -124,9 +125,10 @@ class Pacing:
             await asyncio.gather(self._pacer, return_exceptions=True)
 
     async def permit(self, method: str) -> Permit:
-        """Wait for the turn of one request.
+        """Wait until one request may be sent.
 
-        Raises AccountStopped when the account is stopped, StorageError when a quota cannot be read.
+        Raises AccountStopped when the account is stopped, StorageError when a quota
+        cannot be read.
         """
         if self._error is not None:
             self._raise_error()
@@ -159,7 +161,10 @@ class Pacing:
         self._check()
 
     def pause(self, seconds: float) -> None:
-        """The vendor said "too fast": send nothing for so long. The longest pause wins."""
+        """Pause all requests, since the vendor answered "too fast".
+
+        The longest pause wins.
+        """
         self.throttled += 1
         self._tell_of(Event.THROTTLED, seconds=round(seconds, 3))
         self._paused_until = max(self._paused_until, self.now() + seconds)
@@ -223,7 +228,7 @@ class Pacing:
 
     @property
     def stopped(self) -> AccountStopped | None:
-        """Why the account is stopped, if it is."""
+        """Return why the account is stopped, or None."""
         return self._error if isinstance(self._error, AccountStopped) else None
 
     def now(self) -> float:
@@ -284,7 +289,7 @@ class Pacing:
         return self._flying < room and (not self._paused_until or self.now() >= self._paused_until)
 
     def _look_again(self, method: str) -> float | None:
-        """When another try may succeed without anything happening before; None: something has to happen."""
+        """Return when to try again without any event before; None: not before one."""
         if self.now() < self._paused_until:
             return self._paused_until
         if not self._open():

@@ -26,7 +26,8 @@ from syncengine.planning.survey import Survey
 from syncengine.ports import ContactStore, KeyStore, SourceReader
 
 _AT_A_STRETCH = 20
-"""Contacts planned before the rest of the process has its turn: a lease is renewed and answers are read meanwhile."""
+"""Number of contacts planned before other tasks run: meanwhile a lease is renewed and
+answers are read."""
 
 
 Rows: TypeAlias = Mapping[str, SourceRow]
@@ -56,7 +57,11 @@ class Preparer:
         self._keys = keys
 
     async def claim(self, batch: Batch) -> None:
-        """Note which match keys the batch's contacts ask for, so that all of the run's wishes are judged together."""
+        """Claim the match keys of the batch's contacts.
+
+        All batches claim before any key is assigned, so that all of a run's contacts
+        are compared.
+        """
         if self._keys is not None:
             await self._claim(self._keys, batch, await self._rows(batch))
 
@@ -115,7 +120,7 @@ class Preparer:
         )
 
     async def _withheld(self, jobs: Mapping[str, Job]) -> Mapping[str, Record]:
-        """Those about whom nothing is sent."""
+        """Return the records of the contacts about which nothing is sent."""
         asked = {contact_id: subjects_of(job, self._naming) for contact_id, job in jobs.items()}
         reasons = await self._store.suppressed(asked) if asked and self._task.needs_consent else {}
         return {
@@ -156,7 +161,7 @@ class Preparer:
     def _item(
         self, batch: Batch, state: ContactState | None, row: SourceRow | None, winner: str | None
     ) -> Job | Record | None:
-        """What the run does about one contact; None for nothing."""
+        """Return the job or the record of one contact; None: nothing to do."""
         if row is not None:
             state = state or ContactState(row.contact_id)
             if has_opted_out(row, self._task.mapping):
@@ -168,7 +173,10 @@ class Preparer:
         return None
 
     def _desired(self, row: SourceRow) -> Desired | Rejected:
-        """What the row asks for; a row at which anything unforeseen happens is refused."""
+        """Return the desired contact, or a rejection.
+
+        A row at which anything unforeseen happens is rejected.
+        """
         try:
             return desire(
                 row,

@@ -79,7 +79,7 @@ class Quotas:
         return 0.0
 
     def draw(self, method: str) -> None:
-        """Count one request, right after ``wait`` said 0."""
+        """Count one request, right after ``wait`` returned 0."""
         for quota in self._applying(method):
             quota.left -= 1
             quota.used += 1

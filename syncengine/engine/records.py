@@ -20,9 +20,11 @@ def in_step(
     receipt: str = "",
     left: Pending | None = None,
 ) -> Record:
-    """Everything the vendor can express is done; without an outcome where there was nothing to do.
+    """Return the record of a contact that is in step with the source.
 
-    ``receipt`` names a job that the vendor carries out later; ``left`` is what stays in doubt of a contact that left.
+    Everything the vendor can express is done; there is no outcome where nothing was to
+    be done. ``receipt`` names a job that the vendor carries out later; ``left`` is what
+    stays unknown of a removed contact.
     """
     outcome = None
     if actions or unsupported:
@@ -64,7 +66,10 @@ def deferred(
     unknown: bool = False,
     status: int | None = None,
 ) -> Record:
-    """Not judged: planned again by the next run, and nothing is held against it."""
+    """Return the record of a contact that was not judged: the next run plans it again.
+
+    It does not count as a refusal.
+    """
     kind = OutcomeKind.UNKNOWN if unknown else OutcomeKind.DEFERRED
     outcome = ContactOutcome(kind, actions, requests, code, message, status)
     return replace(step(job, known, known.pending), outcome=outcome)
@@ -80,7 +85,10 @@ def suppressed(
     actions: tuple[Action, ...] = (),
     requests: int = 0,
 ) -> Record:
-    """Nothing is sent about the contact. What was sent before and is still unknown stays noted."""
+    """Return the record of a contact about which nothing is sent.
+
+    What was sent before and is still unknown stays noted.
+    """
     message = f"nothing is sent about it ({reason})"
     return Record(
         contact_id=state.contact_id,
@@ -95,7 +103,10 @@ def suppressed(
 
 
 def left(job: Job, known: Known, actions: tuple[Action, ...], requests: int) -> Record:
-    """Nothing more is sent about a contact that left in mid-run: the next run deals with it as with all who left."""
+    """Return the record of a contact that left the source during the run.
+
+    Nothing more is sent about it: the next run handles it as a removed contact.
+    """
     message = "nothing is sent about it: the source does not select its row any more, and the next run deals with that"
     outcome = ContactOutcome(OutcomeKind.SUPPRESSED, actions, requests, "left_source", message)
     return replace(step(job, known, known.pending), outcome=outcome)
@@ -111,7 +122,10 @@ def rejected(
     actions: tuple[Action, ...] = (),
     requests: int = 0,
 ) -> Record:
-    """Refused: planned again until it is a dead letter. A removal that keeps being refused is let be."""
+    """Return the record of a refused contact: planned again, or a dead letter.
+
+    A removal that keeps being refused is not tried any more.
+    """
     status, rejections = refused(state, source_hash)
     message = refusal.message + (_LAST if status is Status.DEAD and not removal else "")
     return Record(
@@ -138,7 +152,10 @@ def held(record: Record, source_hash: int | None, refusal: Rejected) -> Record:
 
 
 def again(record: Record) -> Record:
-    """The record of a contact whose turns were written down before: their requests are counted already."""
+    """Return the record of a contact whose attempts were written down before.
+
+    Their requests are counted already.
+    """
     assert record.outcome is not None, "a contact that waits has had its turns"
     return replace(record, outcome=replace(record.outcome, requests=0))
 

@@ -1,4 +1,7 @@
-"""Try an exchange again: what failed without judging anybody, with full jitter, never sooner than the vendor asks."""
+"""Retries of exchanges that failed without a judgement about the contact.
+
+They wait with full jitter, never less than the vendor asks for.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ the second. A vendor that asks for no wait at all, again and again, is not asked
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a request is tried."""
+    """Number and duration of the tries of a request."""
 
     attempts: int = 4
     max_wait: float = 120.0
@@ -37,7 +40,8 @@ class Patience:
     base: float = 0.5
     most: float = 30.0
     throttles: int = 12
-    """Refusals for the rate limit in a row, all waited out, before the account is halted: somebody else uses it up."""
+    """Number of refusals for the rate limit in a row, all waited out, before the
+    account is halted: another program uses the limit up."""
 
 
 class Brakes(Protocol):
@@ -48,7 +52,7 @@ class Brakes(Protocol):
         ...
 
     def stop(self, error: AccountStopped) -> None:
-        """Nothing may be sent any more."""
+        """Send nothing any more."""
         ...
 
     def pause(self, seconds: float) -> None:
@@ -77,7 +81,8 @@ class Retrier:
         self._patience = patience
         self._random = random
         self._refusals = 0
-        """Refusals for the rate limit since somebody was answered; those of one moment count once."""
+        """Number of refusals for the rate limit since the last answer to any contact;
+        those of one moment count once."""
         self._waits_until = 0.0
         """The loop's time until which the last of them is waited out."""
 
@@ -123,7 +128,10 @@ class Retrier:
                 return result
 
     def scheduled(self) -> None:
-        """What the vendor has accepted and carries out later is waited for as what may arrive late is."""
+        """Note that the vendor carries out something later.
+
+        It is waited for as requests are that may arrive late.
+        """
         self._pacing.scheduled()
 
     def _wait_for_limit(self, error: VendorThrottled, times: int, meter: Meter) -> None:

@@ -1,4 +1,4 @@
-"""Break off what nobody has to wait for any more."""
+"""End waits early once a run is to stop."""
 
 from __future__ import annotations
 

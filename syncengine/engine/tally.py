@@ -1,4 +1,4 @@
-"""What a run counts."""
+"""Counts of a run."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Tally:
         self._batches.setdefault(batch, Counter())[kind] += 1
 
     def defer(self, contacts: int) -> None:
-        """Count contacts whose turn never came."""
+        """Count contacts that were not reached."""
         self.contacts["deferred"] += contacts
 
     def of_batch(self, batch: int) -> dict[str, int]:
-        """What was counted in one batch."""
+        """Return the counts of one batch."""
         return dict(self._batches.get(batch, {}))
 
     @property
@@ -39,7 +39,7 @@ class Tally:
 
     @property
     def fell_short(self) -> bool:
-        """Whether somebody should look: anything refused, deferred or unknown in this run."""
+        """Return whether this run has any rejected, deferred or unknown contact."""
         return any(self.contacts[kind] for kind in FELL_SHORT)
 
     def public_contacts(self) -> dict[str, int]:

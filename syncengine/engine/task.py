@@ -1,4 +1,4 @@
-"""What a run is asked to do, and a contact's part of it."""
+"""Task of a run, and its part for one contact."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Task:
     on_removed: OnRemoved
     find_first: bool = True
     needs_consent: bool = True
-    """Nothing is sent about who is suppressed. False only for what an erasure sends."""
+    """True where nothing is sent about suppressed contacts. False only for an erasure.
+    """
     in_flight: int = 8
     patience: Patience = field(default_factory=Patience)
 
@@ -37,18 +38,19 @@ class Job:
     """None: the contact left the source."""
     source_hash: int | None
     plan: Plan
-    """As far as it can be told before a look-up."""
+    """Plan as far as it is known before a look-up."""
     refusal: Rejected | None = None
     """The contact is refused by our own check, but something sent before has to be settled first."""
     turn: int = 1
-    """Which one: a contact waits once for another one to let go, and once for the vendor that has just created it."""
+    """Number of the attempt: a contact waits once for another one to let go, and once
+    for the vendor that has just created it."""
 
     @property
     def takes_over(self) -> bool:
-        """Whether the contact may become the owner of what belonged to one who left the source.
+        """Return whether the contact may take over a vendor contact from a removed one.
 
-        Not when all that is done is to settle what was sent before: nothing would be written there, and its owner,
-        once back, would be created a second time.
+        Not when all that is done is to settle what was sent before: nothing would be
+        written there, and its owner, once back, would be created a second time.
         """
         return self.desired is not None and self.refusal is None
 

@@ -1,4 +1,4 @@
-"""A contact's turn: how far it has come, and how it ended."""
+"""An attempt of a contact: its progress, and its end."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ LAST_TURN = 3
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a contact's turn ended."""
+    """End of a contact's attempt."""
 
     record: Record
     refused: bool = False
     """The vendor refused this contact, or the rest of what was to be sent for it."""
     weight: int = 0
-    """What the refusal weighs (see ``refusals.weight``)."""
+    """Weight of the refusal (see ``refusals.weight``)."""
     unreachable: bool = False
     """The vendor judged nothing for as long as it was asked."""
     postponed: bool = False
-    """It is worth another turn: another contact that holds its match key is about to let go, or see ``wait``."""
+    """True where another attempt is worth it: the contact that has its match key at the
+    vendor is about to let go, or see ``wait``."""
     waits: Wait | None = None
-    """For whom the contact waits, where another one holds its match key."""
+    """Contact to wait for, where another one has its match key at the vendor."""
     wait: float = 0.0
     """Seconds until the vendor, which has just created it, will let it be written to."""
     answered: int = 0
@@ -37,7 +38,7 @@ class Ending:
 
 @dataclass(slots=True)
 class Turn:
-    """A contact's turn so far."""
+    """State of a contact's attempt so far."""
 
     job: Job
     known: Known

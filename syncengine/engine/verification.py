@@ -38,7 +38,7 @@ class LinkedContacts(Protocol):
 
 @dataclass(slots=True)
 class Seen:
-    """What was found so far."""
+    """Findings so far."""
 
     compared: int = 0
     drifted: int = 0
@@ -46,7 +46,7 @@ class Seen:
     unread: int = 0
     repaired: int = 0
     opted_out: int = 0
-    """Contacts that only said no there: nothing is to be repaired."""
+    """Number of contacts that only opted out there: nothing is to be repaired."""
     strangers: int | None = None
     found: Counter[str] = field(default_factory=Counter)
     subjects: Counter[str] = field(default_factory=Counter)

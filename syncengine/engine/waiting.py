@@ -18,11 +18,11 @@ class Waiting:
         self._destination = destination
         self._store = store
         self._brings_back = brings_back
-        """Whether the run is about everybody, and not about some contacts only."""
+        """True where the run is about all contacts, and not about some only."""
         self._ended: dict[str, tuple[int, Record, Wait]] = {}
 
     def add(self, batch: int, ending: Ending) -> None:
-        """Keep a contact that has had its last turn and still waits."""
+        """Keep a contact that still waits after its last attempt."""
         assert ending.waits is not None, "only a contact that waits is kept"
         self._ended[ending.record.contact_id] = batch, ending.record, ending.waits
 
@@ -31,10 +31,10 @@ class Waiting:
         return await self._store.moved() if self._brings_back else ()
 
     async def judge(self, *, finished: bool) -> list[tuple[int, Record]]:
-        """Return how the contacts end that still wait, each with its batch.
+        """Return the batches and final records of the contacts that still wait.
 
-        Everything else has to be written down before: where a contact stands that is
-        waited for is read from there. Nobody is judged in a run that was not ``finished``.
+        Everything else has to be written down before: the state of the contacts waited
+        for is read from there. No contact is judged in a run that was not ``finished``.
         """
         ended, self._ended = self._ended, {}
         if not ended:
