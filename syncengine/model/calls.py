@@ -1,4 +1,4 @@
-"""Calls, their outcomes, and why a contact needs none."""
+"""Calls, their outcomes, and the reasons why a change is not made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from syncengine.model.contact import Fields, MatchKey, Remote
 
 
 class Action(StrEnum):
-    """What a call does to one contact."""
+    """Kinds of calls on one contact."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -30,30 +30,36 @@ class Call:
     action: Action
     contact_id: str
     external_id: str | None = None
-    """None for creates and first upserts, and for calls planned behind a create: the engine fills it in."""
+    """The vendor's id. None for creates and first upserts, and for calls planned behind
+    a create: the engine fills it in."""
     key: MatchKey | None = None
-    """The identity an upsert goes by."""
+    """The identity that an upsert goes by."""
     fields: Fields = field(default_factory=dict, repr=False)
-    """Values to set; None clears. Lists to join (true) and to leave (None) are among them (see ``contact.LISTS``)."""
+    """Values to set; None clears. Lists to join (true) and to leave (None) are among
+    them (see ``contact.LISTS``)."""
     add_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """A change that is not made although the contact is in step, such as ``Unsupported("remove_tag", "vip")``."""
+    """A change that is not made although the contact is in step.
+
+    For example ``Unsupported("remove_tag", "vip")``.
+    """
 
     code: str
-    """``set_field``, ``change_field``, ``clear_field``, ``lower_opt_out``, ``add_tag``,
+    """The kind of change. ``invalid_value``: the field stays as it is, since the
+    source's value is not in its form. Any other: the vendor cannot express the change
+    (``set_field``, ``change_field``, ``clear_field``, ``lower_opt_out``, ``add_tag``,
     ``remove_tag``, ``change_key``, ``delete``, ``join_list``, ``leave_list``,
-    ``field_not_shown``, ``tag_not_shown``: the vendor cannot express it.
-    ``invalid_value``: the field is left alone, since the source's value is not in its form."""
+    ``field_not_shown``, ``tag_not_shown``)."""
     subject: str
-    """The field's, the tag's or the list's name; never a field's value."""
+    """The name of the field, tag or list; never a field's value."""
 
 
 class OutcomeKind(StrEnum):
-    """How a call, or a contact in a run, ended."""
+    """Ways in which a call, or a contact in a run, can end."""
 
     APPLIED = "applied"
     REJECTED = "rejected"
@@ -61,20 +67,22 @@ class OutcomeKind(StrEnum):
     UNSUPPORTED = "unsupported"
     UNKNOWN = "unknown"
     SUPPRESSED = "suppressed"
-    """Nothing is sent about the contact; planned again once that is lifted."""
+    """Nothing is sent about the contact; it is planned again once that is lifted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The vendor carried the call out."""
+    """The vendor carried out the call."""
 
     external_id: str | None = None
-    """The vendor's id as the answer tells it; None where the answer holds none. Only the answer to a create or an
-    upsert gives a contact its id: in any other it says whether the right contact was meant."""
+    """The vendor's id from the answer; None where the answer has none. A contact takes
+    its id only from the answer to a create or an upsert; in any other answer the id
+    shows whether the right contact was meant."""
     dropped: tuple[Unsupported, ...] = ()
-    """What the answer does not show, or shows otherwise than it was sent."""
+    """Changes that the answer does not show, or shows otherwise than they were sent."""
     receipt: str = ""
-    """What the vendor calls a job it will carry out later; empty: it is done."""
+    """The vendor's name for a job that it will carry out later; empty where it is
+    done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +94,16 @@ class Rejected:
 
     code: str
     message: str
-    """For the person on call; free of field values (a vendor's text is cleaned by the engine before it is stored)."""
+    """Text for the person on call, free of field values: the engine cleans a vendor's
+    text before it is stored."""
     status: int | None = None
     by_vendor: bool = True
     vendor_fields: Mapping[str, str] = field(default_factory=dict)
-    """Field name to the vendor's words about it, where the vendor says so."""
+    """Field name to the vendor's message about it, where the vendor names fields."""
 
 
 def other_id(asked: str, told: str) -> Rejected:
-    """The refusal of a contact whose call was answered with the id of another vendor contact."""
+    """Return the rejection of a contact whose call was answered with another id."""
     return Rejected(
         "other_id",
         f"the vendor answered a call about its contact {asked} with another one's id ({told}). The id known here "
@@ -111,4 +120,5 @@ class Exists:
 
 
 Answer = Applied | Rejected | Exists
-"""What ``Vendor.send`` returns; everything else is raised (see errors.RequestFailed and errors.AccountStopped)."""
+"""Return type of ``Vendor.send``; everything else is raised (see
+``errors.RequestFailed`` and ``errors.AccountStopped``)."""

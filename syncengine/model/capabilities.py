@@ -1,4 +1,7 @@
-"""What a vendor can do, as data. An action that is missing is unsupported; no flag can contradict it."""
+"""The features of a vendor, as data.
+
+An action that is missing is unsupported; no flag can contradict it.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +16,27 @@ from syncengine.model.http import Json
 
 @lru_cache(maxsize=4096)
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a field name fits one of the patterns (``*`` stands for any text: ``custom_properties.*``)."""
+    """Return whether a field name fits one of the patterns.
+
+    ``*`` stands for any text, as in ``custom_properties.*``.
+    """
     return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
 
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """A field in which a contact may have said no, also at the vendor and without our knowledge.
+    """A field for an opt-out, which may be set at the vendor without our knowledge.
 
-    Every other value is sent only with a create, which makes a contact that was not there.
+    Any value other than the opt-out is sent only with a create, which makes a contact
+    that was not there.
     """
 
     field: str
     no: Json = True
-    """The value that says no."""
+    """The value that means opted out."""
 
     def says_no(self, value: Json) -> bool:
-        """Return whether the value is the one that says no, also where it is written as text."""
+        """Return whether the value means opted out, even if it is written as text."""
         return str(value).casefold() == str(self.no).casefold()
 
 
@@ -41,7 +48,7 @@ class Choice:
     values: tuple[Json, ...]
 
     def value(self, given: Json) -> Json:
-        """Return the value that is meant, whatever its case; None: there is none."""
+        """Return the value that is meant, in any case; None where there is none."""
         meant = str(given).strip().casefold()
         found = (each for each in self.values if str(each).casefold() == meant)
         return next(found, None)
@@ -49,31 +56,38 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A create, update or upsert: what one call of it may carry. Limits are per call; None means no limit."""
+    """A create, update or upsert, and the most that one call may carry.
+
+    Limits are per call; None means no limit.
+    """
 
     fields: tuple[str, ...] = ("*",)
     """Patterns of the fields it may set."""
     clears: tuple[str, ...] = ()
     """Patterns of the fields it may clear."""
     must_carry: tuple[str, ...] = ()
-    """Fields every such call has to carry, changed or not; they count against ``max_fields``."""
+    """Fields that every such call has to carry, changed or not; they count against
+    ``max_fields``."""
     max_fields: int | None = None
     add_tags: int | None = 0
-    """How many tags may ride inside to be added; 0: none."""
+    """Number of tags to add that one call may carry; 0: none."""
     remove_tags: int | None = 0
     join_lists: int | None = 0
-    """How many lists may ride inside to be joined; 0: none."""
+    """Number of lists to join that one call may carry; 0: none."""
     requests: int = 1
-    """Requests of its exchange (read-change-write: 2)."""
+    """Number of requests in its exchange (read-change-write: 2)."""
     repeatable: bool = False
-    """Whether sending it twice does no more than sending it once. Updates and upserts are, by construction."""
+    """True where sending it twice does no more than sending it once. Updates and
+    upserts are repeatable by construction."""
     keyed_by: tuple[str, ...] = ()
-    """Fields by which the vendor itself tells contacts apart: a create makes no second contact with the value of one
-    of them, an upsert goes by the first that is a match field of the contact (and by ``identity`` where that is the
-    only one). In the order of preference."""
+    """Fields by which the vendor itself tells contacts apart, in order of preference. A
+    create makes no second contact with the value of one of them. An upsert goes by the
+    first that is a match field of the contact (and by ``identity`` where that is the
+    only one)."""
     tells_existing: bool = True
-    """Whether a create that finds its contact there says so (``Exists``). Where it may just name that contact, written
-    to or not, contacts are looked up by all of ``keyed_by`` before."""
+    """True where a create that finds its contact there answers so (``Exists``). Where
+    the answer may just name that contact, written to or not, contacts are looked up by
+    all of ``keyed_by`` first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +97,8 @@ class TagCall:
     max_tags: int | None = None
     requests: int = 1
     addressed_by: tuple[str, ...] = ()
-    """Fields one of which, as the vendor holds it, names the contact in ``Call.key``; empty: the external id does."""
+    """Fields one of which, with its value at the vendor, names the contact in
+    ``Call.key``; empty: the external id does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +115,8 @@ class Deletion:
 
     requests: int = 1
     keeps: tuple[str, ...] = ()
-    """Patterns of the fields that the vendor goes on holding; empty: the contact is gone. From one that is not gone our
-    tags are taken, and its lists are left, before."""
+    """Patterns of the fields that the vendor goes on holding; empty: the contact is
+    gone. Where some are kept, our tags are removed and its lists are left first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +132,21 @@ class Capabilities:
     join_lists: ListCall | None = None
     leave_lists: ListCall | None = None
     set_lifecycle: Write | None = None
-    """A write of its own for the stage of a contact's life."""
+    """A separate write for a contact's lifecycle stage."""
     find_by: tuple[str, ...] = ()
-    """Patterns of the fields that ``find`` can look up exactly; empty: the vendor has no look-up."""
+    """Patterns of the fields that ``find`` can look up exactly; empty: the vendor has
+    no look-up."""
     shows_one: tuple[str, ...] = ()
-    """Patterns of the fields of which ``find`` shows one contact, any one, where several have the value."""
+    """Patterns of the fields for which ``find`` shows any one of several contacts with
+    the value."""
     reads: bool = True
-    """Whether ``read`` shows what the vendor holds under an external id."""
+    """True where ``read`` shows the contact with a given external id."""
     merges: bool = False
-    """Whether contacts can be merged there, so that a call about one may be answered with the id of the one left."""
+    """True where the vendor can merge contacts, so that a call about one may be
+    answered with the id of the other."""
     identity: str | None = None
-    """The field that is the only identity (an upsert key); its default value is the contact id."""
+    """The field that is the only identity (an upsert key); its default value is the
+    contact id."""
     accumulates: tuple[str, ...] = ()
     """Patterns of the fields of which the vendor keeps every value it was ever sent."""
     choices: tuple[Choice, ...] = ()
@@ -137,18 +156,20 @@ class Capabilities:
     hidden: tuple[str, ...] = ()
     """Patterns of the fields that neither ``read`` nor ``find`` shows, as a rule."""
     opt_outs: tuple[OptOut, ...] = ()
-    """Fields in which a no that the vendor holds is never overwritten."""
+    """Opt-out fields. An opt-out at the vendor is never overwritten."""
     settles_within: float = 30.0
-    """Seconds after which a request that was sent is either visible in look-ups or will never be carried out."""
+    """Seconds after which a request that was sent is either visible in look-ups or will
+    never be carried out."""
     cautions: tuple[str, ...] = ()
-    """What a person should know before the first run, such as automations that writes set off."""
+    """Warnings for a person before the first run, such as automations that writes set
+    off."""
 
     def lowers_opt_out(self, name: str, value: Json) -> bool:
-        """Return whether writing the value could take back a no that the vendor holds."""
+        """Return whether writing the value could take back an opt-out at the vendor."""
         return any(name == opt_out.field and not opt_out.says_no(value) for opt_out in self.opt_outs)
 
     def noes(self, fields: Mapping[str, Json]) -> dict[str, Json]:
-        """Return those of the fields that are opt-outs and say no."""
+        """Return those of the fields that are opt-outs and mean opted out."""
         return {
             opt_out.field: fields[opt_out.field]
             for opt_out in self.opt_outs
@@ -156,7 +177,10 @@ class Capabilities:
         }
 
     def takes(self, name: str, value: Json) -> str:
-        """Return why a field does not take a value; empty: it does. None clears it."""
+        """Return why a field does not take a value; empty where it does.
+
+        None clears the field, and every field takes it.
+        """
         if value in (None, ""):
             return ""
         if name in self.whole_numbers and whole_number(value) is None:
@@ -169,7 +193,7 @@ class Capabilities:
 
 
 def whole_number(value: Json) -> int | None:
-    """Return the whole number that a value is, or that a text spells; None: it is none."""
+    """Return the whole number that a value is or spells; None where it is none."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""Whom nothing may be sent about."""
+"""The people about whom nothing may be sent, and how their contacts are recognised."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from syncengine.model.written import NotReadError
 
 
 class SubjectKind(StrEnum):
-    """What a suppression names somebody by."""
+    """Kinds of names in a suppression."""
 
     CONTACT = "contact"
     PHONE = "phone"
@@ -29,29 +29,29 @@ class SubjectKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Somebody, by a contact id, a phone (all its digits) or an e-mail address."""
+    """A person, by a contact id, a phone (all its digits) or an e-mail address."""
 
     kind: SubjectKind
     value: str = field(repr=False)
 
     @property
     def text(self) -> str:
-        """What is hashed."""
+        """The text that is hashed."""
         return f"{self.kind.value}:{self.value}"
 
 
 def of_contact(line: str) -> tuple[Subject, ...]:
-    """Return what a line of a list of contact ids names. Raises NotReadError."""
+    """Return the contact ids that a line of a list means. Raises NotReadError."""
     if any(unicodedata.category(character) == "Cc" for character in line.strip()):
         raise NotReadError("holds a control character, and is no contact id")
     return tuple(Subject(SubjectKind.CONTACT, each) for each in written.id_spellings(line))
 
 
 def of_phone(line: str, regions: Iterable[str], unread: Collection[str] = ()) -> tuple[Subject, ...]:
-    """Return what a line of a list of phone numbers names.
+    """Return the phone numbers that a line of a list means.
 
-    A national number means one in each of the regions; ``unread`` are destinations whose
-    regions nobody knows. Raises NotReadError.
+    A national number means one in each of the regions; ``unread`` are destinations
+    whose regions are not known. Raises NotReadError.
     """
     if unread and not phones.has_country_code(line):
         names = ", ".join(sorted(unread))
@@ -62,7 +62,7 @@ def of_phone(line: str, regions: Iterable[str], unread: Collection[str] = ()) ->
 
 
 def of_email(line: str) -> tuple[Subject, ...]:
-    """Return what a line of a list of e-mail addresses names. Raises NotReadError."""
+    """Return the e-mail addresses that a line of a list means. Raises NotReadError."""
     address = emails.read_email(line)
     if address is None:
         raise NotReadError("is empty")
@@ -70,7 +70,7 @@ def of_email(line: str) -> tuple[Subject, ...]:
 
 
 def forms_of(subject: Subject) -> tuple[Subject, ...]:
-    """Return every spelling by which a suppression may have kept a subject."""
+    """Return every spelling under which a suppression may have stored a subject."""
     forms: tuple[str, ...] = (subject.value,)
     if subject.kind is SubjectKind.PHONE:
         forms = phones.phone_forms(subject.value)
@@ -88,7 +88,7 @@ _Single: TypeAlias = str | int | float | Decimal
 _PHONE_NAME = re.compile(
     r"phone|mobil|whatsapp|handy|\btel|_tel|cell|celular|m[oó]vil|gsm|fax|\bfon|msisdn", re.IGNORECASE
 )
-"""Names of fields and columns that hold phone numbers in whatever form."""
+"""Names of fields and columns that hold phone numbers in some form."""
 _ENOUGH_DIGITS = re.compile(r"\d(?:\D{0,9}\d){6}")
 _AT = ("@", "\uff20", "%40")
 _SEPARATOR = re.compile(r"[/;,|\n\r\t]|\s[^\W\d]{1,9}\s")
@@ -98,11 +98,15 @@ _LONGEST = 100
 _MOST = 10_000
 """Characters of a text in which phone numbers are looked for."""
 _MOST_TRIES = 2_000
-"""Parts of one contact that are read as phone numbers."""
+"""Number of parts of one contact that are read as phone numbers."""
 
 
 class Naming:
-    """All that a suppression may name a mapping's contacts by; rather too much."""
+    """Every subject by which a suppression may name a mapping's contacts.
+
+    In doubt it finds too many, so that nothing is sent about a person who is
+    suppressed.
+    """
 
     def __init__(self, mapping: Mapping) -> None:
         self._regions = regions_of(mapping)
@@ -115,7 +119,7 @@ class Naming:
     def subjects(
         self, contact_id: str, values: Iterable[tuple[str, Json]], tags: Iterable[str] = ()
     ) -> tuple[Subject, ...]:
-        """Return the contact's id, and what of its values and tags is a phone or an address.
+        """Return the contact's id, and every phone and address in its values and tags.
 
         ``values`` are pairs of field and value.
         """
@@ -136,7 +140,7 @@ class Naming:
     def _single(
         self, contact_id: str, values: Iterable[tuple[str, Json]], tags: Iterable[str]
     ) -> Iterator[tuple[str, _Single]]:
-        """Everything in which somebody may be named, by the field it stands in."""
+        """Yield every value that may name a person, with the field it is in."""
         yield "", contact_id
         for tag in tags:
             yield "", tag.removeprefix(self._tag_prefix)
@@ -149,7 +153,10 @@ class Naming:
         return name in self._phones or _PHONE_NAME.search(name) is not None
 
     def _numbers(self, name: str, value: _Single) -> Iterator[frozenset[str]]:
-        """The numbers a value may mean, as digits with the country code, part for part."""
+        """Yield the numbers that a value may mean, as digits with the country code.
+
+        Each part of the value has one set.
+        """
         text = str(value)
         if not _ENOUGH_DIGITS.search(text):
             return
@@ -165,7 +172,10 @@ class Naming:
 
 
 def _leaves(name: str, value: Json) -> Iterator[tuple[str, _Single]]:
-    """The single values in a value, and the keys of its objects: they are names, too."""
+    """Yield the single values in a value, and the keys of its objects.
+
+    Keys are names too: an object may be keyed by phone or address.
+    """
     if isinstance(value, list):
         for each in value:
             yield from _leaves(name, each)
@@ -178,7 +188,7 @@ def _leaves(name: str, value: Json) -> Iterator[tuple[str, _Single]]:
 
 
 def _parts(value: _Single) -> Iterator[Json]:
-    """The value as one number, and all that may be a number in it."""
+    """Yield the value as one number, and every part of it that may be a number."""
     text = str(value)
     if len(text) <= _LONGEST:
         yield _whole(value)
@@ -188,7 +198,7 @@ def _parts(value: _Single) -> Iterator[Json]:
 
 
 def _any_number(value: Json, regions: Sequence[str], *, of_any_country: bool) -> Iterator[frozenset[str]]:
-    """Every number in a field for phones, be it one or several."""
+    """Yield every number in a field for phones, be it one or several."""
     whole = _read(phones.phone_readings, value, regions)
     yield whole
     parts: list[Json] = [value]
@@ -207,7 +217,7 @@ def _any_number(value: Json, regions: Sequence[str], *, of_any_country: bool) ->
 def _read(
     readings: Callable[[Json, Sequence[str]], frozenset[str]], value: Json, regions: Sequence[str]
 ) -> frozenset[str]:
-    """The value's readings; none of what is not written as one number."""
+    """Return the value's readings; none where it is not written as one number."""
     try:
         return readings(value, regions)
     except NotReadError:
@@ -215,7 +225,7 @@ def _read(
 
 
 def _whole(value: Json) -> Json:
-    """A whole number that was written as a decimal one, as what it was."""
+    """Return a whole number that was written as a decimal one as what it was."""
     text = str(value)
     if "." not in text and "e" not in text.lower():
         return value
@@ -226,7 +236,7 @@ def _whole(value: Json) -> Json:
 
 
 def _addresses(text: str) -> Iterator[str]:
-    """Every address in a text, in all its spellings."""
+    """Yield every address in a text, in all its spellings."""
     if not any(sign in text for sign in _AT):
         return
     found = set(emails.emails_within(text))

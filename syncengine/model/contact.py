@@ -1,4 +1,4 @@
-"""A contact as the source wants it, as the destination is known to hold it, and as the vendor shows it."""
+"""A contact in the source, in the state, and at the vendor."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from typing import TypeAlias
 from syncengine.model.http import Json
 
 Fields: TypeAlias = Mapping[str, Json]
-"""Vendor field name (dotted where nested) to value. In a desired contact None means: the source says NULL."""
+"""Vendor field name (dotted where nested) to value. In a desired contact None means
+that the source has NULL."""
 
 
 LISTS = "lists."
-"""A list a contact is a member of is a field of this name with the list's id behind it; its value is true."""
+"""Prefix of the fields that stand for list memberships. The list's id follows it, and
+the value is true."""
 
 
 @dataclass(frozen=True, slots=True)
 class MatchKey:
-    """What the vendor recognises a contact by: a mapped field and its normalised value, as text."""
+    """A key by which the vendor recognises a contact.
+
+    It is a mapped field and its normalised value, as text.
+    """
 
     field: str
     value: str = dataclasses.field(repr=False)
@@ -27,7 +32,7 @@ class MatchKey:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What the source asks for."""
+    """The contact that the source asks for."""
 
     contact_id: str
     fields: Fields = dataclasses.field(repr=False)
@@ -35,40 +40,46 @@ class Desired:
     keys: tuple[MatchKey, ...] = ()
     """In the order of ``match_on``; keys whose field is NULL are left out."""
     invalid: Fields = dataclasses.field(default_factory=dict, repr=False)
-    """Values, as the source holds them, of the fields that are left alone because they are not in the form asked
-    for (``on_invalid: skip``). Nothing of them is sent."""
+    """Values from the source of the fields that stay as they are because their values
+    are not in the form asked for (``on_invalid: skip``). Nothing of them is sent."""
     manages_lists: bool = False
-    """Lists that are not among the fields are to be left."""
+    """True where lists that are not among the fields are to be left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What was about to be sent and has no outcome yet: the intent. Everything in it may or may not have happened."""
+    """The intent: changes that were about to be sent and have no outcome yet.
+
+    Each of them may or may not have happened.
+    """
 
     creates: bool = False
     deletes: bool = False
     keys: tuple[MatchKey, ...] = ()
-    """The match keys a create carried."""
+    """The match keys that a create carried."""
     fields: Fields = dataclasses.field(default_factory=dict, repr=False)
     add_tags: frozenset[str] = frozenset()
     remove_tags: frozenset[str] = frozenset()
     age: float | None = None
-    """Seconds since the last of it may have been sent, by the database's clock; None: longer than any vendor needs."""
+    """Seconds since the last of it may have been sent, by the database's clock; None:
+    longer than any vendor needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the destination is known to hold of a contact."""
+    """The contact that the destination is known to hold."""
 
     external_id: str | None = None
     key: MatchKey | None = None
-    """The key under which the vendor took the contact in."""
+    """The key under which the vendor accepted the contact."""
     fields: Fields = dataclasses.field(default_factory=dict, repr=False)
-    """Last acknowledged values, in our form. For fields that accumulate: the list of all values sent."""
+    """Last acknowledged values, in our form. For fields that accumulate: the list of
+    all values sent."""
     tags: frozenset[str] = frozenset()
-    """Held there, and set by us."""
+    """Tags at the vendor that were set by us."""
     found_tags: frozenset[str] = frozenset()
-    """Held there when we met the contact, set by somebody else; never removed by us."""
+    """Tags at the vendor that were there when the contact was linked; never removed by
+    us."""
     pending: Pending | None = None
 
 
@@ -80,7 +91,7 @@ class Remote:
     fields: Fields = dataclasses.field(default_factory=dict, repr=False)
     tags: frozenset[str] = frozenset()
     shows_tags: bool = True
-    """Whether it says which tags there are; if not, ``tags`` is empty."""
+    """True where the vendor shows the contact's tags; else ``tags`` is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +100,4 @@ class Page:
 
     contacts: tuple[Remote, ...]
     cursor: str | None
-    """Where the next page begins; None: this was the last one."""
+    """Start of the next page; None on the last one."""

@@ -1,4 +1,7 @@
-"""The contact id of a source key: its text, or what stands for one that is too long to be kept."""
+"""The contact id of a source key.
+
+It is the key's text, or stands for a key that is too long to be stored.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +12,33 @@ import shlex
 from syncengine.model.texts import printable
 
 LONGEST_KEY = 500
-"""Characters of a source key or match key. An index of Postgres takes no entry over 2,704 bytes, and a web server no
-address over some thousand."""
+"""Most characters of a source key or match key. An index of Postgres takes no entry
+over 2,704 bytes, and a web server no address over some thousand."""
 SHOWN = 40
-"""Characters of a longer key that its contact id begins with."""
+"""Characters of a longer key with which its contact id begins."""
 SHORTENED = SHOWN + len("...") + 64
-"""The length of a contact id that stands for a longer key."""
+"""Length of a contact id that stands for a longer key."""
 _SHORTENED = re.compile(r".{40}\.\.\.[0-9a-f]{64}", re.DOTALL)
 
 
 def contact_id_of(key: str) -> str:
-    """Return the contact id of a key. No two keys have the same."""
+    """Return the contact id of a key. No two keys have the same one."""
     if len(key) <= LONGEST_KEY and not is_shortened(key):
         return key
     return f"{key[:SHOWN]}...{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def name_of(contact_id: str) -> str:
-    """Return what messages call a contact: its id on one line, in quotes where there would be nothing to see."""
+    """Return the name of a contact in messages.
+
+    It is the id on one line, in quotes where it would be invisible.
+    """
     shown = printable(contact_id)
     return shown if shown.strip() else f"'{shown}'"
 
 
 def name_of_owner(owner: str) -> str:
-    """Return what messages call the contact of a destination (``destination/contact_id``)."""
+    """Return the name in messages of a ``destination/contact_id``."""
     destination, _, contact_id = owner.partition("/")
     return f"{destination}/{name_of(contact_id)}"
 
@@ -52,5 +58,5 @@ def _as_typed(letter: str) -> str:
 
 
 def is_shortened(contact_id: str) -> bool:
-    """Whether a contact id stands for a longer key."""
+    """Return whether a contact id stands for a longer key."""
     return len(contact_id) == SHORTENED and _SHORTENED.fullmatch(contact_id) is not None

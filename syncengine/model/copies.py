@@ -1,4 +1,4 @@
-"""What the verbs that look at the vendors' copies report, for people and for programs."""
+"""Reports of the verbs that look at the vendors' copies, for people and programs."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from syncengine.model.reports import Noteworthy
 
 @dataclass(frozen=True, slots=True)
 class AdoptReport:
-    """Whom an account was found to hold already. The names ``public`` gives are promised."""
+    """Contacts that an account already holds. The names in ``public`` are stable."""
 
     destination: str
     status: str
-    """That of a run, or ``unreadable``: the vendor has no look-up."""
+    """The status as of a run, or ``unreadable`` where the vendor has no look-up."""
     linked: int = 0
     unmatched: int = 0
-    """Nobody at the vendor matches: the next run creates them."""
+    """Contacts without a match at the vendor: the next run creates them."""
     ambiguous: int = 0
-    """Several at the vendor match."""
+    """Contacts with several matches at the vendor."""
     owned: int = 0
-    """The one that matches belongs to another contact."""
+    """Contacts whose match belongs to another contact."""
     refused: int = 0
-    """The row itself, or its match key, cannot be used."""
+    """Contacts of which the row itself, or its match key, cannot be used."""
     unread: int = 0
-    """The vendor gave no answer."""
+    """Contacts for which the vendor gave no answer."""
     requests: int = 0
     seconds: float = 0.0
     error: str | None = None
@@ -34,7 +34,7 @@ class AdoptReport:
     contacts: tuple[Noteworthy, ...] = ()
 
     def public(self) -> dict[str, Json]:
-        """The object ``adopt --json`` prints."""
+        """Return the object that ``adopt --json`` prints."""
         return {
             "destination": self.destination,
             "status": self.status,
@@ -56,36 +56,40 @@ class AdoptReport:
 
 @dataclass(frozen=True, slots=True)
 class Drifted:
-    """A contact whose copy is not what we left there: what is told are names, never values."""
+    """A contact whose copy differs from what was last written there.
+
+    Only names are reported, never values.
+    """
 
     contact_id: str
     found: Mapping[str, tuple[str, ...]]
-    """``gone``, ``changed``, ``missing``, ``extra``, ``opted_out``, ``missing_tags``,
-    ``extra_tags`` to the fields or tags."""
+    """Kind of drift (``gone``, ``changed``, ``missing``, ``extra``, ``opted_out``,
+    ``missing_tags``, ``extra_tags``) to its fields or tags."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What the copies at one destination look like. The names ``public`` gives are promised."""
+    """State of the copies at one destination. The names in ``public`` are stable."""
 
     destination: str
     status: str
-    """That of a run, or ``unreadable``: the vendor shows nothing of what it holds."""
+    """The status as of a run, or ``unreadable`` where the vendor shows no contacts."""
     compared: int = 0
     drifted: int = 0
     found: Mapping[str, int] = field(default_factory=dict)
-    """How many contacts drifted in which way."""
+    """Kind of drift to the number of contacts that drifted so."""
     subjects: Mapping[str, int] = field(default_factory=dict)
-    """Field or tag to how many contacts drifted in it."""
+    """Field or tag to the number of contacts that drifted in it."""
     in_doubt: int = 0
-    """Contacts the next run has to settle first; not compared."""
+    """Contacts with unknown changes, which the next run settles first; not compared."""
     unread: int = 0
-    """Contacts the vendor did not show for as long as it was asked."""
+    """Contacts that the vendor did not show within the time that was given."""
     strangers: int | None = None
-    """Contacts at the vendor that belong to nobody here; None where the vendor was not listed."""
+    """Contacts at the vendor that belong to no contact here; None where the vendor's
+    contacts were not listed."""
     repaired: int = 0
     opted_out: int = 0
-    """Contacts that drifted only in that they said no there, which stays as it is."""
+    """Contacts that drifted only by an opt-out at the vendor, which stays."""
     requests: int = 0
     seconds: float = 0.0
     error: str | None = None
@@ -93,7 +97,7 @@ class VerifyReport:
     contacts: tuple[Drifted, ...] = ()
 
     def public(self) -> dict[str, Json]:
-        """The object ``verify --json`` prints."""
+        """Return the object that ``verify --json`` prints."""
         return {
             "destination": self.destination,
             "status": self.status,
@@ -115,7 +119,10 @@ class VerifyReport:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A contact's fields and tags, as one of three sees them. Values are personal data: for whoever asked for them."""
+    """A contact's fields and tags in the source, in the state, or at the vendor.
+
+    Values are personal data: they go only to the person who asked for them.
+    """
 
     fields: Mapping[str, Json] = field(default_factory=dict, repr=False)
     tags: tuple[str, ...] = ()
@@ -126,28 +133,29 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class ShowReport:
-    """One contact at one destination. The names ``public`` gives are promised."""
+    """One contact at one destination. The names in ``public`` are stable."""
 
     destination: str
     contact_id: str
     status: str
-    """As in ``sync_state``, or ``unknown``; ``forgotten``, ``suppressed`` or ``opted_out`` where no run sends anything
-    about it."""
+    """The status in ``sync_state``, or ``unknown``; ``forgotten``, ``suppressed`` or
+    ``opted_out`` where no run sends anything about the contact."""
     external_id: str | None = None
     source: Copy | None = None
-    """What the source asks for; None: it does not select the contact."""
+    """The contact in the source; None where the source does not select it."""
     known: Copy | None = None
-    """What we last knew the vendor to hold; None: nothing."""
+    """The contact as the vendor is known to hold it; None: it is not known there."""
     vendor: Copy | None = None
-    """What the vendor holds now; None: nothing, or it was not told."""
+    """The contact at the vendor now; None where there is none, or the vendor did not
+    answer."""
     details: Mapping[str, Json] = field(default_factory=dict, repr=False)
     remarks: tuple[str, ...] = ()
     next_run: str = ""
-    """What the next run would do about it."""
+    """Description of the next run's calls for the contact."""
     exit_code: int = 0
 
     def public(self) -> dict[str, Json]:
-        """The object ``show --json`` prints."""
+        """Return the object that ``show --json`` prints."""
         copies = {"source": self.source, "known": self.known, "vendor": self.vendor}
         return {
             "destination": self.destination,
@@ -163,20 +171,22 @@ class ShowReport:
 
 @dataclass(frozen=True, slots=True)
 class MergeReport:
-    """How a merge of two vendor contacts ended. The names ``public`` gives are promised."""
+    """Result of a merge of two vendor contacts. The names in ``public`` are stable."""
 
     destination: str
     status: str
-    """``done``, ``rejected``, ``incomplete`` (not known), ``halted``, ``refused`` or ``held``."""
+    """``done``, ``rejected``, ``incomplete`` (unknown), ``halted``, ``refused`` or
+    ``held``."""
     left: str | None = None
-    """The external id of the contact that is left."""
+    """The external id of the contact that remains."""
     contact_id: str | None = None
-    """Whose copy it is, if it is anybody's here."""
+    """The contact to which the remaining copy belongs; None where it is none of
+    ours."""
     error: str | None = None
     exit_code: int = 0
 
     def public(self) -> dict[str, Json]:
-        """The object ``merge --json`` prints."""
+        """Return the object that ``merge --json`` prints."""
         return {
             "destination": self.destination,
             "status": self.status,

@@ -1,4 +1,4 @@
-"""Requests that something takes: a number, or a range where it depends on what the vendor holds."""
+"""Numbers of requests, as a range where they depend on what the vendor holds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Requests at best, where nobody is found, and at worst."""
+    """Requests: at least, usually (where no contact is found), and at most."""
 
     least: int = 0
     usual: int = 0
@@ -20,7 +20,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """Seconds at best, where nobody is found, and at worst."""
+    """Seconds: at least, usually (where no contact is found), and at most."""
 
     least: float = 0.0
     usual: float = 0.0
@@ -28,10 +28,10 @@ class Duration:
 
 
 def exactly(requests: int) -> Cost:
-    """The cost of what takes so many requests in any case."""
+    """Return the cost of a fixed number of requests."""
     return Cost(requests, requests, requests)
 
 
 def total(costs: Iterable[Cost]) -> Cost:
-    """The cost of all of them."""
+    """Return the sum of the costs."""
     return sum(costs, Cost())

@@ -1,4 +1,4 @@
-"""What is reported of suppressions and erasures."""
+"""Reports of suppressions and erasures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from syncengine.model.http import Json
 
 @dataclass(frozen=True, slots=True)
 class SuppressReport:
-    """How many were named, and for how many that changed something."""
+    """Number of people named, and of those for whom that changed something."""
 
     action: str
     """``suppressed`` or ``lifted``."""
@@ -19,13 +19,13 @@ class SuppressReport:
     changed: int
 
     def public(self) -> dict[str, Json]:
-        """The object ``suppress --json`` prints."""
+        """Return the object that ``suppress --json`` prints."""
         return {"action": self.action, "named": self.named, "changed": self.changed}
 
 
 @dataclass(frozen=True, slots=True)
 class Suppressions:
-    """How many suppressions there are of one kind, for one reason."""
+    """Number of suppressions of one kind, for one reason."""
 
     kind: str
     reason: str
@@ -33,26 +33,30 @@ class Suppressions:
     latest: datetime
 
     def public(self) -> dict[str, Json]:
-        """A line of ``suppress --json``."""
+        """Return one line of ``suppress --json``."""
         latest = self.latest.isoformat(timespec="seconds")
         return {"kind": self.kind, "reason": self.reason, "number": self.number, "latest": latest}
 
 
 class Erased(StrEnum):
-    """How far the erasure of one contact is at one destination."""
+    """Progress of one contact's erasure at one destination."""
 
     DONE = "done"
     SCHEDULED = "scheduled"
-    """The vendor has taken the order."""
+    """The vendor has accepted the erasure, and will carry it out later."""
     IMPOSSIBLE = "impossible"
-    """The vendor's API cannot: a person has to ask, and to confirm that it was done."""
+    """The vendor's API cannot erase: a person has to ask, and to confirm that it was
+    done."""
     OPEN = "open"
-    """Not through: to be asked for again."""
+    """Not finished: to be asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of one contact at one destination. The names ``public`` gives are promised."""
+    """Result of one contact's erasure at one destination.
+
+    The names in ``public`` are stable.
+    """
 
     destination: str
     contact_id: str
@@ -64,7 +68,10 @@ class Receipt:
         return int(self.status in (Erased.OPEN, Erased.IMPOSSIBLE))
 
     def also(self, to_ask: str) -> Receipt:
-        """Return the receipt with what a person was to ask for before, and nobody has confirmed."""
+        """Return the receipt together with an earlier request.
+
+        That is what a person was to ask the vendor for before, and has not confirmed.
+        """
         if not to_ask or self.status is Erased.OPEN:
             return self
         if self.status is not Erased.IMPOSSIBLE or self.message in to_ask:
@@ -72,7 +79,7 @@ class Receipt:
         return replace(self, message=f"{to_ask}; {self.message}")
 
     def public(self) -> dict[str, Json]:
-        """The object ``forget --json`` prints."""
+        """Return the object that ``forget --json`` prints."""
         return {
             "destination": self.destination,
             "contact": self.contact_id,

@@ -1,4 +1,7 @@
-"""What is worth a line in a log. Facts are names, ids, codes and numbers; never a value of a contact's field."""
+"""Events that are logged.
+
+Facts are names, ids, codes and numbers; never a value of a contact's field.
+"""
 
 from __future__ import annotations
 
@@ -8,41 +11,45 @@ from typing import Literal, Protocol, TypeAlias
 from syncengine.model.http import Json
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
-"""How much a line of a log matters."""
+"""Severity of a log line."""
 
 
 class Event(StrEnum):
-    """What happened; the facts that come along are named beside it."""
+    """Events; each one's facts are listed below it."""
 
     RUN_STARTED = "run_started"
     """run_id, kind, contacts."""
     RUN_FINISHED = "run_finished"
-    """What ``run --json`` prints."""
+    """The object that ``run --json`` prints."""
     BATCH_FINISHED = "batch_finished"
     """batch, and its contacts by outcome."""
     CONTACT_REJECTED = "contact_rejected"
-    """contact_id, code, http_status, batch, refusals (in a row, of the same version), dead_letter."""
+    """contact_id, code, http_status, batch, refusals (in a row, of the same version),
+    dead_letter."""
     CONTACT_DEFERRED = "contact_deferred"
-    """contact_id, code, http_status, batch; sent_in_doubt: something may have been carried out."""
+    """contact_id, code, http_status, batch; sent_in_doubt: part of it may have been
+    carried out."""
     THROTTLED = "throttled"
-    """seconds: nothing is sent for the account for so long."""
+    """seconds: nothing is sent for the account for this long."""
     LIMIT_NEAR = "limit_near"
-    """method, seconds: by the headers of an answer nothing is left for so long."""
+    """method, seconds: by the headers of an answer no request is left for this long."""
     HEADER_IGNORED = "header_ignored"
-    """header: what it says of a limit makes no sense, or is longer than max_wait; told
-    once a run."""
+    """header: its statement of a limit makes no sense, or is longer than max_wait;
+    reported once a run."""
     ACCOUNT_HALTED = "account_halted"
-    """error, setting: nothing is sent for the account any more."""
+    """error, setting: nothing more is sent for the account."""
     RUN_STOPPED = "run_stopped"
-    """Somebody asked for it."""
+    """No facts: a person or the system asked the run to stop."""
     LEASE_AWAITED = "lease_awaited"
-    """holder, seconds: until its lease runs out, unless it renews it."""
+    """holder, seconds until its lease runs out, unless it renews it."""
     LEASE_TAKEN = "lease_taken"
-    """epoch; seconds: how long nothing is sent, since the holder before may have died."""
+    """epoch; seconds for which nothing is sent, since the holder before may have
+    died."""
     LEASE_LOST = "lease_lost"
     """error."""
     DATABASE_AWAY = "database_away"
-    """error: nothing is sent that could not be written down; with an account, its lease could not be renewed."""
+    """error: nothing is sent that could not be recorded; with an account, its lease
+    could not be renewed."""
     DATABASE_BACK = "database_back"
     REQUEST_ANSWERED = "request_answered"
     """route, status, seconds."""
@@ -51,10 +58,10 @@ class Event(StrEnum):
 
 
 class Tell(Protocol):
-    """Told of events. Must not raise."""
+    """Receives events. Must not raise."""
 
     def __call__(self, event: Event, /, **facts: Json) -> None: ...
 
 
 def nobody(event: Event, /, **facts: Json) -> None:
-    """Told, and keeps it to itself."""
+    """Ignore an event."""

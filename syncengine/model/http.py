@@ -1,4 +1,7 @@
-"""HTTP as data. An adapter yields requests and is handed responses; it never sees a socket."""
+"""HTTP as data.
+
+An adapter yields requests and is handed responses; it never sees a socket.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +17,29 @@ Json: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. Headers, query and body stay out of the repr: they hold secrets and personal data."""
+    """One HTTP request.
+
+    Headers, query and body stay out of the repr: they hold secrets and personal data.
+    """
 
     method: str
     path: str
-    """Appended to the destination's ``base_url`` as it stands: starts with ``/``, already percent-encoded."""
+    """Path that is appended to the destination's ``base_url`` as it is: it starts with
+    ``/`` and is already percent-encoded."""
     route: str
-    """The path's pattern for logs and counts, such as ``PUT /contact/{id}``; free of contact data."""
+    """The path's pattern for logs and counts, such as ``PUT /contact/{id}``; free of
+    contact data."""
     query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Plain values; the transport percent-encodes them (``+`` becomes ``%2B``)."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     json: Json = field(default=None, repr=False)
     """The body before encoding; None sends no body."""
     reads: bool = False
-    """It only asks, whatever its method: some vendors take the filter of a look-up in a POST."""
+    """True where the request only reads, whatever its method: some vendors take the
+    filter of a look-up in a POST."""
 
     lists: bool = False
-    """Its answer may be about many contacts, and so may be long."""
+    """True where the answer may be about many contacts, and so may be long."""
 
     @property
     def most_bytes(self) -> int:
@@ -39,7 +48,7 @@ class Request:
 
     @property
     def writes(self) -> bool:
-        """Whether it may change something at the vendor."""
+        """Return whether the request may change something at the vendor."""
         return not self.reads and self.method not in ("GET", "HEAD")
 
 
@@ -51,9 +60,11 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     resent: bool = False
-    """Whether it is the answer to a second sending: the first was given up, and may still arrive."""
+    """True for the answer to a second sending: the first was given up, and may still
+    arrive."""
 
 
 T = TypeVar("T")
 Exchange: TypeAlias = Generator[Request, Response, T]
-"""The requests one call needs: yields each request, is sent its response, returns the result."""
+"""Generator of the requests of one call: it yields each request, is sent its response,
+and returns the result."""

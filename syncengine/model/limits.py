@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 REMEMBERED = 35 * 86400.0
-"""Seconds for which it is known at least what was sent, by the minute: a limit may be given a longer window one day."""
+"""Seconds for which the requests sent are remembered, by the minute: a limit may be
+given a longer window later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most ``calls`` requests in any window of ``per`` seconds of the vendor's clock."""
+    """A limit of ``calls`` requests in any window of ``per`` seconds.
+
+    The window is that of the vendor's clock.
+    """
 
     calls: int
     per: float

@@ -1,4 +1,4 @@
-"""How a source row becomes a desired contact, as data."""
+"""The mapping of a source row to a desired contact, as data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from syncengine.model.http import Json
 
 
 class Form(StrEnum):
-    """Normal forms a value can be brought into (``as:`` in the configuration)."""
+    """Normal forms that a value can be brought into (``as:`` in the configuration)."""
 
     E164 = "e164"
     TEXT = "text"
@@ -20,23 +20,23 @@ class Form(StrEnum):
 
 
 class OnNull(StrEnum):
-    """What a NULL in the source means."""
+    """Meanings of a NULL in the source."""
 
     SKIP = "skip"
     CLEAR = "clear"
 
 
 class OnInvalid(StrEnum):
-    """What a value that is not in the form its field asks for means."""
+    """Consequences of a value that is not in the form its field asks for."""
 
     REJECT = "reject"
     """The contact is rejected."""
     SKIP = "skip"
-    """The field is left alone, and that is reported."""
+    """The field stays as it is, and that is reported."""
 
 
 class OnRemoved(StrEnum):
-    """What happens to the copy of a contact that left the source."""
+    """Consequences for the copy of a removed contact."""
 
     IGNORE = "ignore"
     UNTAG = "untag"
@@ -51,21 +51,25 @@ class FieldMapping:
     column: str
     form: Form | None = None
     region: str | None = None
-    """ISO 3166-1 alpha-2, for national phone numbers (``e164``)."""
+    """ISO 3166-1 alpha-2 code, for national phone numbers (``e164``)."""
     default: Json = None
     """Used where the column is NULL or the empty string."""
     on_invalid: OnInvalid = OnInvalid.REJECT
     zone: str | None = None
-    """The time zone whose calendar a moment's date is taken from (``date``); None: UTC."""
+    """Time zone in whose calendar the date of a moment is taken (``date``); None:
+    UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetMapping:
-    """Where a managed set (tags, lists) comes from: one array column, or a boolean column for each member."""
+    """The columns of a managed set (tags, lists).
+
+    One array column, or a boolean column for each member.
+    """
 
     column: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
-    """(member, boolean column)"""
+    """Pairs of member and boolean column."""
     prefix: str = ""
 
 
@@ -77,14 +81,15 @@ class Mapping:
     tags: SetMapping | None = None
     lists: SetMapping | None = None
     match_on: tuple[str, ...] = ()
-    """Mapped fields, tried in order; empty where the vendor's identity is the contact id."""
+    """Mapped fields, tried in order; empty where the vendor's identity is the contact
+    id."""
     on_null: OnNull = OnNull.SKIP
     opted_out: str | None = None
     """A boolean column: where it is true, nothing is sent about the contact."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The source columns it reads, each once, in a stable order."""
+        """The source columns that the mapping reads, each once, in a stable order."""
         names = [mapping.column for mapping in self.fields]
         for members in (self.tags, self.lists):
             if members is not None:

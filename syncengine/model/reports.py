@@ -1,4 +1,4 @@
-"""What the verbs report, for people and for programs."""
+"""Reports of the verbs, for people and for programs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from syncengine.model.http import Json
 from syncengine.model.work import Standing
 
 CONTACTS = ("changed", "applied", "rejected", "deferred", "unsupported", "suppressed", "unknown")
-"""The names under which a run counts its contacts: all of them, and by outcome."""
+"""Names under which a run counts its contacts: all of them, and by outcome."""
 FELL_SHORT = ("rejected", "deferred", "unknown")
-"""Of these, the outcomes that somebody should look at."""
+"""Outcomes that a person should look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Noteworthy:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """One destination's run. The names ``public`` gives are promised: they do not change."""
+    """One destination's run. The names in ``public`` are stable."""
 
     destination: str
     run_id: int | None
@@ -35,22 +35,24 @@ class RunReport:
     """``done``, ``incomplete``, ``halted``, ``stopped``, ``refused`` or ``held``."""
     contacts: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(CONTACTS, 0))
     standing: Mapping[Standing, int] | None = None
-    """Contacts that are not in step and not tried any more; None where the state could not be read."""
+    """Contacts that are not in step and not tried any more, by reason; None where the
+    state could not be read."""
     actions: Mapping[str, int] = field(default_factory=dict)
     calls: int = 0
     requests: int = 0
     probes: int = 0
-    """Contacts tried to see whether the vendor takes what it refused of others as well."""
+    """Contacts that were tried as a probe, to see whether the vendor now accepts what
+    it refused of others."""
     throttled: int = 0
     seconds: float = 0.0
     error: str | None = None
     exit_code: int = 0
     noteworthy: tuple[Noteworthy, ...] = ()
     remarks: tuple[str, ...] = ()
-    """What a person may want to know although nothing fell short."""
+    """Remarks for a person although nothing fell short."""
 
     def public(self) -> dict[str, Json]:
-        """The object ``run --json`` prints."""
+        """Return the object that ``run --json`` prints."""
         return {
             "destination": self.destination,
             "run_id": self.run_id,
@@ -68,13 +70,13 @@ class RunReport:
 
 
 def public_standing(standing: Mapping[Standing, int] | None) -> dict[str, Json]:
-    """Every reason with its number; null where the state could not be read."""
+    """Return every reason with its number; None where the state could not be read."""
     return {each.value: None if standing is None else standing.get(each, 0) for each in Standing}
 
 
 @dataclass(frozen=True, slots=True)
 class PlanReport:
-    """What a run for one destination would send."""
+    """Forecast of a run for one destination."""
 
     destination: str
     contacts: int
@@ -82,26 +84,28 @@ class PlanReport:
     unsupported: int
     rejected: Mapping[str, int]
     look_ups: int
-    """Requests of the look-ups, where nobody is found."""
+    """Requests of the look-ups where no contact is found."""
     requests: int
-    """All requests where nobody is found, those of look-ups among them."""
+    """All requests where no contact is found, those of look-ups among them."""
     seconds: float
-    """How long they take under the limits."""
+    """Seconds that the requests take under the limits."""
     requests_least: int = 0
-    """Should all who are looked up be there and in step."""
+    """Requests if every looked-up contact is there and in step."""
     requests_most: int = 0
-    """Should all who are looked up be there with other values, or as somebody else's."""
+    """Requests if every looked-up contact is there with other values, or belongs to
+    another contact."""
     seconds_least: float = 0.0
     seconds_most: float = 0.0
     suppressed: Mapping[str, int] = field(default_factory=dict)
-    """Contacts about whom nothing is sent, by the reason: ``suppressed``, ``forgotten`` or ``opted_out``."""
+    """Contacts about which nothing is sent, by reason: ``suppressed``, ``forgotten`` or
+    ``opted_out``."""
     standing: Mapping[Standing, int] = field(default_factory=dict)
     """Contacts that are not in step and not tried any more, once the run is through."""
     brake: str | None = None
     error: str | None = None
 
     def public(self) -> dict[str, Json]:
-        """The object ``plan --json`` prints."""
+        """Return the object that ``plan --json`` prints."""
         return {
             "destination": self.destination,
             "contacts": self.contacts,
@@ -124,7 +128,7 @@ class PlanReport:
 
 @dataclass(frozen=True, slots=True)
 class PruneReport:
-    """What was deleted."""
+    """Numbers of what was deleted."""
 
     older_than: float
     """Seconds since a run's end."""
@@ -136,7 +140,7 @@ class PruneReport:
     exit_code: int = 0
 
     def public(self) -> dict[str, Json]:
-        """The object ``prune --json`` prints."""
+        """Return the object that ``prune --json`` prints."""
         return {
             "older_than": self.older_than,
             "runs": self.runs,
@@ -155,11 +159,11 @@ class Check:
     ok: bool
     message: str
     note: bool = False
-    """Nothing was checked: it is worth knowing."""
+    """True where nothing was checked, and the text is information only."""
 
 
 class Progress(Protocol):
-    """Told how a run goes on."""
+    """Receives the progress of a run."""
 
     def started(self, destination: str, total: int) -> None: ...
 
@@ -171,7 +175,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Progress for nobody."""
+    """Progress that is not shown."""
 
     def started(self, destination: str, total: int) -> None: ...
 

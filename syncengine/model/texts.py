@@ -1,4 +1,7 @@
-"""Texts of others made fit to be shown: nothing that steers a terminal, and nothing that is to stay hidden."""
+"""Foreign texts made fit to be shown.
+
+The result has nothing that steers a terminal, and nothing that is to stay hidden.
+"""
 
 from __future__ import annotations
 
@@ -13,48 +16,61 @@ from unicodedata import category, combining, normalize
 from urllib.parse import unquote
 
 _ROUNDS = 3
-"""How many escapes may stand around each other, as in a URL within JSON."""
+"""Number of escapes around each other that are undone, as in a URL within JSON."""
 _HEX = "[0-9a-fA-F]"
 _ESCAPED = re.compile(rf"\\(?:U(000{_HEX}{{5}})|[uU]({_HEX}{{4}})|x({_HEX}{{2}})|(['\"/\\bfnrt]))")
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 _SHORT = 4
-"""Shorter values of ASCII are hidden as whole words only, else ``1`` or ``de`` would eat the sentence."""
+"""ASCII values shorter than this are hidden as whole words only: ``1`` or ``de`` would
+else hide most of the sentence."""
 _CUT = 6
-"""A value of so many characters is recognised by a good half of it; fewer of them count as whole words only."""
+"""Characters from which on a value is recognised by three fifths of it; a shorter part
+counts as a whole word only."""
 _ENCODED = 6
 """Bytes from which on a value is recognised in Base64 and in hexadecimal digits."""
 _SPELLED = 200
-"""A value of so many characters is recognised with a sign between each two of them."""
+"""Characters up to which a value is recognised with a sign between each two of them."""
 _SIGNS = 12
-"""Signs that are looked for there, those that a text has most of."""
+"""Number of such signs that are tried: the most frequent ones of a text."""
 _NAMED = 4
-"""Characters from which on a word of a value of few words is hidden by itself."""
+"""Characters from which on a single word is hidden by itself, in a value of few
+words."""
 _FEW_WORDS = 6
 _WORDS_OF_MESSAGES = """
     address city code company contact country date email field first last mail mobile name number phone row state street
     tag tags test text title type user value
 """
 _ORDINARY = frozenset(_WORDS_OF_MESSAGES.split())
-"""Words that messages about contacts are made of; alone they tell nothing of anybody."""
+"""Words that messages about contacts are made of; alone they identify no one."""
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _CONTROL = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-"""Categories of characters that show nothing and may steer what shows them: escapes, directions, zero widths."""
+"""Categories of characters that are invisible and may steer a terminal: escapes,
+directions, zero widths."""
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    """The text with a blank in place of each control character; ``lines``: line breaks stay."""
+    """Return the text with a blank in place of each control character.
+
+    ``lines`` keeps line breaks.
+    """
     if text.isascii() and text.isprintable():
         return text
     return "".join(c if (lines and c == "\n") or category(c) not in _CONTROL else " " for c in text)
 
 
 def is_storable(text: str) -> bool:
-    """Whether Postgres keeps it and UTF-8 can write it: neither NUL nor half of a character is in it."""
+    """Return whether Postgres can store the text and UTF-8 can encode it.
+
+    Neither NUL nor half of a surrogate pair may be in it.
+    """
     return _UNSTORABLE.search(text) is None
 
 
 def escaped(text: str) -> str:
-    """JSON with its control characters written as escapes: the same data, and nothing that steers a terminal."""
+    """Return JSON with its control characters escaped.
+
+    The data are the same, and nothing in it steers a terminal.
+    """
     if text.isascii() and text.isprintable():
         return text
     return "".join(_as_escapes(c) if category(c) in _CONTROL else c for c in text)
@@ -66,7 +82,10 @@ def _as_escapes(character: str) -> str:
 
 
 def decoded(text: str) -> str:
-    """The text as it was before it was escaped for HTML, JSON or a URL; blanks written as ``+`` stay."""
+    """Return the text as it was before it was escaped for HTML, JSON or a URL.
+
+    Blanks that are written as ``+`` stay.
+    """
     for _ in range(_ROUNDS):
         before = text
         text = _ESCAPED.sub(_unescaped, html.unescape(text))
@@ -77,10 +96,18 @@ def decoded(text: str) -> str:
 
 
 class Concealer:
-    """Hides values in texts: in any case, composition and escaping, in Base64, and where a part is cut off."""
+    """Hides values in texts.
+
+    They are found in any case, composition and escaping, in Base64, and where a part is
+    cut off.
+    """
 
     def __init__(self, values: Iterable[str], *, words: bool = False) -> None:
-        """``words``: the words of a value of few words are hidden by themselves, too, such as somebody's surname."""
+        """Prepare to hide these values.
+
+        With ``words``, the words of a value of few words are hidden by themselves too,
+        such as a surname.
+        """
         anywhere: set[str] = set()
         whole: set[str] = set()
         for form in dict.fromkeys(form for value in values for form in (value, decoded(value))):
@@ -92,7 +119,10 @@ class Concealer:
         """Characters of the longest value in its longest spelling."""
 
     def hide(self, text: str, sign: str) -> str:
-        """The text, decoded, with ``sign`` for each value; as it was where it holds none."""
+        """Return the text, decoded, with ``sign`` in place of each value.
+
+        A text without any value is returned unchanged.
+        """
         plain = decoded(text)
         folded = _Folded(plain)
         spans = sorted(span for hidden in self._hidden for span in hidden.spans(folded))
@@ -110,7 +140,10 @@ class Concealer:
 
 
 class _Folded:
-    """A text with what makes no difference taken out, and where each of its characters comes from."""
+    """A text without the differences that are ignored.
+
+    It remembers from where each of its characters comes.
+    """
 
     def __init__(self, plain: str) -> None:
         self.plain = plain
@@ -123,10 +156,13 @@ class _Folded:
         self.text = "".join(characters)
         signs = Counter(character for character in characters if not character.isalnum())
         self.signs = tuple(sign for sign, _ in signs.most_common(_SIGNS))
-        """Each of which may stand between all characters of a value, as in ``a_b_c``."""
+        """Signs that may stand between all characters of a value, as in ``a_b_c``."""
 
     def span(self, start: int, stop: int) -> tuple[int, int]:
-        """Where in the plain text these folded characters stand, with a sign before and the accents that follow."""
+        """Return the position of these folded characters in the plain text.
+
+        A plus sign before them and the accents that follow belong to it.
+        """
         first, last = self.origins[start], self.origins[stop - 1] + 1
         while first > 0 and self.plain[first - 1] == "+":
             first -= 1
@@ -135,7 +171,7 @@ class _Folded:
         return first, last
 
     def is_whole(self, span: tuple[int, int]) -> bool:
-        """Whether no word goes on at either side."""
+        """Return whether the span is not part of a longer word."""
         start, stop = span
         before, after = self.plain[max(start - 1, 0) : start], self.plain[stop : stop + 1]
         return not re.fullmatch(r"\w", before) and not re.fullmatch(r"\w", after)
@@ -147,10 +183,10 @@ class _Hidden:
 
     text: str
     whole: bool
-    """It counts as a whole word only."""
+    """True where only a whole word counts."""
 
     def spans(self, folded: _Folded) -> Iterator[tuple[int, int]]:
-        """Where it stands in the plain text."""
+        """Yield the positions of the value in the plain text."""
         is_cut = len(self.text) >= _CUT and not self.whole
         for start, stop in self._parts(folded.text) if is_cut else _found(folded.text, self.text):
             span = folded.span(start, stop)
@@ -161,7 +197,10 @@ class _Hidden:
                 yield from (folded.span(*place) for place in _found(folded.text, sign.join(self.text)))
 
     def _parts(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where three fifths of it or more stand: whatever is cut off, its middle is there."""
+        """Yield the positions of three fifths of the value or more.
+
+        Wherever it is cut off, its middle is there.
+        """
         value, size = self.text, len(self.text)
         least = -(-3 * size // 5)
         left, right = size - least, least
@@ -188,7 +227,10 @@ def _found(text: str, value: str) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=8192)
 def _fold(character: str) -> str:
-    """A character as it is compared: small, without accents; nothing of a blank, nor of ``+``, which is one in URLs."""
+    """Return a character as it is compared: small, without accents.
+
+    Blanks, control characters and ``+`` (a blank in URLs) become empty.
+    """
     parts = normalize("NFKD", normalize("NFKD", character).casefold())
     return "".join(c for c in parts if not (combining(c) or c.isspace() or c == "+" or category(c) in _CONTROL))
 
@@ -198,7 +240,7 @@ def _folded(text: str) -> str:
 
 
 def _spellings(value: str) -> Iterator[str]:
-    """The value folded, as it is, read in the wrong encoding, and encoded as bytes."""
+    """Yield the value folded: as it is, in the wrong encoding, and encoded as bytes."""
     yield _folded(value)
     data = value.encode("utf-8", "replace")
     if not value.isascii():

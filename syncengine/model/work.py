@@ -1,4 +1,4 @@
-"""What a run handles: source rows, states, batches, intents, records."""
+"""The data of a run: source rows, states, batches, intents, records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from syncengine.model.http import Json
 
 
 class RunKind(StrEnum):
-    """Why a run was started."""
+    """Kinds of runs."""
 
     SYNC = "sync"
     BACKFILL = "backfill"
@@ -22,49 +22,56 @@ class RunKind(StrEnum):
 
 
 class BatchKind(StrEnum):
-    """What the diff said about a batch's contacts."""
+    """Kinds of batches."""
 
     REMOVALS = "removals"
-    """Known, but no longer in the source. Handled first: a newcomer may take over the match key of one who left."""
+    """Contacts that are known but no longer in the source. They come first: a new
+    contact may take over the match key of a removed one."""
     CHANGES = "changes"
 
 
 class Status(StrEnum):
-    """Where a contact stands at a destination (``sync_state.status``)."""
+    """State of a contact at a destination (``sync_state.status``)."""
 
     PENDING = "pending"
     """Planned again by the next run: an intent without outcome, or deferred."""
     SYNCED = "synced"
     REJECTED = "rejected"
     DEAD = "dead"
-    """A dead letter: refused three times with the same source hash, or waiting for a contact that cannot move."""
+    """A dead letter: refused three times with the same source hash, or waiting for a
+    contact that cannot move."""
     SUPPRESSED = "suppressed"
-    """Nothing is sent about it; planned again once that is lifted, or its row changes."""
+    """Nothing is sent about the contact; it is planned again once that is lifted, or
+    its row changes."""
     REMOVED = "removed"
-    """Left the source, and that was dealt with."""
+    """Removed from the source, and its removal is finished."""
 
 
 class Standing(StrEnum):
-    """Why a contact is not in step and is not tried any more (``sync_state.standing``)."""
+    """Reasons why a contact is not in step and is not tried any more.
+
+    They are stored in ``sync_state.standing``.
+    """
 
     DEAD_LETTER = "dead_letter"
-    """Refused until it became a dead letter, or until its removal was let be."""
+    """Refused until it became a dead letter, or until its removal was given up."""
     GONE = "gone"
-    """Deleted at the vendor by somebody else."""
+    """Deleted at the vendor by another party."""
     UNSUPPORTED = "unsupported"
-    """In step but for what the vendor cannot express."""
+    """In step except for what the vendor cannot express."""
     SUPPRESSED = "suppressed"
-    """A suppression or a tombstone names it."""
+    """Named by a suppression or a tombstone."""
     OPTED_OUT = "opted_out"
-    """The source's own column says that nothing may be sent about it."""
+    """Opted out by the source's own column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """Stands in a row for a value that nobody can be sent."""
+    """Stands in a row for a value that cannot be sent."""
 
     why: str
-    """Completes ``column "..." for field "..."``. Never repeats the value."""
+    """Reason, which completes ``column "..." for field "..."``. Never repeats the
+    value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +81,10 @@ class SourceRow:
     contact_id: str
     source_hash: int
     values: tuple[Json, ...] = field(repr=False)
-    """In the order of ``Mapping.columns``, as JSON values (a number as int or float, or as str where a float would
-    lose digits), or ``Unusable``."""
+    """Values in the order of ``Mapping.columns``, as JSON values (a number as int or
+    float, or as str where a float would lose digits), or ``Unusable``."""
     refusal: str = ""
-    """Why the whole row cannot be used: its key is too long."""
+    """Reason why the whole row cannot be used: its key is too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +98,12 @@ class ContactState:
     rejections: int = 0
     rejected_hash: int | None = None
     given_up: str | None = None
-    """The vendor contact that a newcomer took over while this one was gone, if the newcomer never wrote to it and is
-    not about to (it left, was refused or suppressed): it still holds what was written about this one."""
+    """The vendor contact that a newcomer took over while this one was removed. Set only
+    while the newcomer never wrote to it and is not about to (it was removed, refused or
+    suppressed): so the vendor contact still holds what was written about this one."""
     taken_by: str | None = None
-    """The newcomer, while it is about to write there: only then is it known whose vendor contact that is."""
+    """The newcomer, while it is about to write to that vendor contact: whose it
+    will be is not known until it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +117,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What is about to be sent for one contact. Writing it clears the contact's acknowledged source hash."""
+    """Changes that are about to be sent for one contact.
+
+    Writing it clears the contact's acknowledged source hash.
+    """
 
     contact_id: str
     pending: Pending
@@ -116,7 +128,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class ContactOutcome:
-    """How one contact ended in a run (``sync_outcome``)."""
+    """Result of one contact in a run (``sync_outcome``)."""
 
     kind: OutcomeKind
     actions: tuple[Action, ...] = ()
@@ -132,8 +144,8 @@ class ContactOutcome:
 class Record:
     """A contact's new state, and its outcome once it is finished.
 
-    ``outcome`` is None for a step on the way: a call succeeded and more are to come; ``known.pending`` then holds
-    what is still open.
+    ``outcome`` is None for an intermediate step: a call succeeded and more follow;
+    ``known.pending`` then has what is still open.
     """
 
     contact_id: str
@@ -144,11 +156,15 @@ class Record:
     rejected_hash: int | None = None
     outcome: ContactOutcome | None = None
     removal: bool = False
-    """The contact left the source: what was sent took something away."""
+    """True where the contact was removed from the source, and what was sent took
+    something away."""
 
     @property
     def standing(self) -> Standing | None:
-        """Why the contact is not tried any more; None where it is in step, or planned again."""
+        """The reason why the contact is not tried any more.
+
+        None where it is in step, or planned again.
+        """
         if self.outcome is None or self.status in (Status.PENDING, Status.REJECTED):
             return None
         match self.outcome.kind:
@@ -164,7 +180,10 @@ class Record:
 
     @property
     def has_written(self) -> bool:
-        """Whether the vendor contact holds something that was sent about this one, or is just as it should be."""
+        """Return whether the vendor contact has what was sent about this contact.
+
+        That includes a vendor contact that is in step without a call.
+        """
         if self.removal:
             return False
         if self.outcome is not None and self.outcome.actions:
@@ -175,7 +194,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class DiffSlice:
-    """Some of what a diff found."""
+    """A part of what a diff found."""
 
     kind: BatchKind
     contact_ids: tuple[str, ...]
@@ -183,30 +202,34 @@ class DiffSlice:
 
 @dataclass(frozen=True, slots=True)
 class DiffTotals:
-    """What a diff counted."""
+    """Numbers that a diff counted."""
 
     source_rows: int = 0
     known_contacts: int = 0
-    """Contacts with a state that is not ``removed``, whether anything of them ever reached the vendor or not."""
+    """Contacts with a state that is not ``removed``, including those of which nothing
+    ever reached the vendor."""
     changed: int = 0
     removed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a run is about as a whole: the numbers that brakes compare with each other."""
+    """The numbers about a whole run that brakes compare with each other."""
 
     source_rows: int = 0
     known: int = 0
-    """Contacts that the vendor is known to hold, those about to be removed among them."""
+    """Contacts that the vendor is known to hold, including those about to be
+    removed."""
     removed: int = 0
-    """Of these, the ones that the source does not select any more."""
+    """Known contacts that the source does not select any more."""
     tagged: int = 0
-    """Of the removed, the ones that hold tags or lists of ours, or may."""
+    """Removed contacts with tags or lists of ours, or possibly with such."""
     unseen: int | None = None
-    """Rows that nothing was ever sent about; None where the run is about all of them anyway."""
+    """Rows about which nothing was ever sent; None where the run is about all of them
+    anyway."""
     compared_rows: int | None = None
-    """Rows of the source when a run last compared all of it and passed its brakes; None: no run did yet."""
+    """Rows of the source when a run last compared all of it and passed its brakes;
+    None: no run did yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,49 +241,58 @@ class LeaseGrant:
     ttl: float
     """Seconds the lease lasts from its last renewal."""
     wait: float
-    """Seconds to wait before the first request: until then something the former holder sent may still arrive. 0 after
-    a clean release."""
+    """Seconds to wait before the first request: until then a request of the former
+    holder may still arrive. 0 after a clean release."""
     ledger: Json
-    """What the former holder left in the ledger at its clean release; None after a crash: every limit counts as
-    used up. Empty where nobody held the lease before."""
+    """The former holder's ledger at its clean release. None after a crash: every limit
+    counts as used up. Empty where the lease had no holder before."""
     elapsed: float = 0.0
     """Seconds since that release."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Whether a contact could become the owner of a vendor contact that was found."""
+    """The result of trying to become the owner of a vendor contact that was found."""
 
     owner: str | None = None
-    """The contact (``destination/contact_id``) that owns it already; None: it is ours now."""
+    """The contact (``destination/contact_id``) that already owns it; None: this contact
+    owns it now."""
     tags: frozenset[str] = frozenset()
-    """Tags that are ours if they are there: set, or maybe set, for one that left the source and gave it up, or in doubt
-    anyway."""
+    """Tags that are ours if they are there: set, or possibly set, for a removed contact
+    that gave it up, or unknown for another reason."""
     fields: frozenset[str] = frozenset()
-    """The names of fields, lists among them, that it may have by our doing, in the same way."""
+    """Names of fields, lists among them, that it may have from us in the same way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a contact waits for: another one owns the vendor contact with its match key."""
+    """The wait of a contact for the owner of its match key.
+
+    That other contact owns the vendor contact that has the key.
+    """
 
     owner: str
-    """``destination/contact_id``."""
+    """The owner, as ``destination/contact_id``."""
     fields: tuple[str, ...]
-    """The names of its match keys: once the owner holds another value in one of them, or another vendor contact, it
-    has moved."""
+    """Names of its match keys. Once the owner has another value in one of them, or
+    another vendor contact, the owner has moved."""
     source_hash: int | None
     """The version of the row that waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Where a contact stands that another one waits for, or that keeps such a one from moving."""
+    """State of a contact that another one waits for.
+
+    It may also keep such a contact from moving.
+    """
 
     contact: str
-    """``destination/contact_id``."""
+    """The contact, as ``destination/contact_id``."""
     status: Status
     code: str
-    """Why it is not in step; empty where that is not known or it is."""
+    """Code of the reason why it is not in step; empty where it is, or where that is
+    unknown."""
     waits_for: str | None = None
-    """The contact (``destination/contact_id``) that keeps it from moving, where it is another one's match key."""
+    """The contact (``destination/contact_id``) that keeps it from moving, where it is
+    another one's match key."""
