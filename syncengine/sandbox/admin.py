@@ -32,7 +32,7 @@ _KNOWN = {
     "PUT limits": 'the limits in force: [{"calls": 5, "per": 1}], or "vendor" for those it is known to have',
     "PUT faults": 'what goes wrong: [{"kind": "refuse"}], or {"random": {"seed": 1, "share": 0.1, "kinds": [...]}}',
 }
-"""What can be asked beside a twin."""
+"""Requests that the admin endpoint of a twin answers, with what each does."""
 
 
 @dataclass(frozen=True, config=SWITCHES)
@@ -62,7 +62,10 @@ class _Released:
 
 
 async def answer_admin(stage: Stage, verb: str, request: TwinRequest, query: Mapping[str, str]) -> Response:
-    """Answer ``verb`` (method and last part of the path). Mistakes are told as ``{"error": ...}`` with status 400."""
+    """Answer ``verb`` (method and last part of the path).
+
+    Mistakes are answered as ``{"error": ...}`` with status 400.
+    """
     try:
         body = orjson.loads(request.body) if request.body else None
         return answer(200, await _told(stage, verb, body, query))

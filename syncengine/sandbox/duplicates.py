@@ -25,7 +25,10 @@ def duplicates(contacts: Iterable[Mapping[str, Json]], key: str | None = None) -
 
 
 def _phones(fields: Mapping[str, Json]) -> Iterator[str]:
-    """The standard phone fields, whatever the vendor calls them: ``phoneNumber``, ``phone_numbers.mobile``."""
+    """Yield the phones in the standard fields of all vendors.
+
+    Such fields are ``phoneNumber`` or ``phone_numbers.mobile``.
+    """
     for name, value in fields.items():
         if name.partition(".")[0] in ("phone", "phoneNumber", "phone_numbers"):
             yield from value if isinstance(value, list) else [value]

@@ -1,4 +1,7 @@
-"""Which fault, if any, a request meets. Pure: it follows from the rules, the seed and the requests before."""
+"""Choose the fault, if any, that a request meets.
+
+Pure: it follows from the rules, the seed and the requests before.
+"""
 
 from __future__ import annotations
 
@@ -37,16 +40,18 @@ class Kind(StrEnum):
     REFUSE = "refuse"
     """``status`` and ``text`` in the vendor's form; nothing is committed."""
     HOLD_BEFORE_COMMIT = "hold_before_commit"
-    """Blocks until released. With ``commit_if_gone`` it is committed then although the client has left."""
+    """Blocks until released. With ``commit_if_gone`` it is committed then although the
+    client has left."""
     HOLD_AFTER_COMMIT = "hold_after_commit"
     """Commits, then blocks until released."""
     COMMIT_LATE = "commit_late"
-    """Resets the connection at once and commits ``seconds`` later, or with ``until_released`` when released."""
+    """Resets the connection at once and commits ``seconds`` later, or with
+    ``until_released`` when released."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong. Only the settings that the kind names above have a meaning."""
+    """A failure to play. Only the settings that the kind names above have a meaning."""
 
     __pydantic_config__ = _STRICT
 
@@ -140,7 +145,7 @@ class Faults:
             self._random = Random(self._chance.seed)  # noqa: S311 - repeatable is the point
 
     def matched(self) -> list[int]:
-        """How many requests each rule has matched so far."""
+        """Return the number of requests that each rule has matched so far."""
         return [watch.matched for watch in self._watches]
 
     def choose(self, request: TwinRequest) -> Fault | None:

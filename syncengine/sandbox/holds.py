@@ -1,4 +1,4 @@
-"""Requests that are held back until somebody releases them."""
+"""Requests that wait until they are released."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from syncengine.sandbox.journal import Entry
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A request that waits; ``gone`` tells whether its client has left."""
+    """A request that waits; ``gone`` returns whether its client has left."""
 
     id: int
     entry: Entry
@@ -21,7 +21,7 @@ class Held:
 
 
 class Holds:
-    """The held requests of one twin, oldest first."""
+    """The waiting requests of one twin, oldest first."""
 
     def __init__(self) -> None:
         self._held: dict[int, Held] = {}
@@ -40,13 +40,13 @@ class Holds:
             self._held.pop(held.id, None)
 
     async def wait_for(self, number: int) -> tuple[Held, ...]:
-        """The held requests, once there are at least so many."""
+        """Return the waiting requests, once there are at least ``number``."""
         async with self._changed:
             await self._changed.wait_for(lambda: len(self._held) >= number)
             return tuple(self._held.values())
 
     def release(self, number: int | None = None) -> int:
-        """Let the oldest go on (None: all); how many there were."""
+        """Let the oldest go on (None: all); return their number."""
         freed = [self._held.pop(each) for each in list(self._held)[:number]]
         for held in freed:
             held.released.set()

@@ -1,4 +1,4 @@
-"""What a twin was sent. Pure: the time is an argument."""
+"""The requests that a twin was sent. Pure: the time is an argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How many requests a twin lets in, counted strictly when they arrive. Pure: the time is an argument."""
+"""Limit the requests that a twin lets in, counted strictly when they arrive.
+
+Pure: the time is an argument.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ class Limiter:
         self._arrivals.clear()
 
     def arrive(self, method: str, now: float, scope: str = "") -> float | None:
-        """None when the request is let in; else the seconds until one would be."""
+        """Return None if the request is let in, else the seconds until one would be."""
         self._arrivals[scope, method].append(now)
         covering = list(self._covering(method, scope))
         waits = [each.free_in(now) for each in covering if each.left(now) == 0]
@@ -64,7 +67,10 @@ class Limiter:
         return max(waits, default=None)
 
     def standing(self, method: str, now: float, scope: str = "") -> Standing | None:
-        """Where the next request of a scope stands; None where no limit covers it. Counts nothing."""
+        """Return the standing of a scope's next request; None without a covering limit.
+
+        Counts nothing.
+        """
         standings = (
             Standing(each.limit, left := each.left(now), 0.0 if left else each.free_in(now))
             for each in self._covering(method, scope)

@@ -41,7 +41,7 @@ class Limit:
         return math.floor((at - self.phase) / self.per)
 
     def is_over(self, start: float, now: float) -> bool:
-        """Whether no window of this limit holds both moments."""
+        """Return whether no window of this limit holds both moments."""
         if self.kind == "fixed":
             return self.period(start) < self.period(now)
         return start + self.per <= now
@@ -53,7 +53,7 @@ class Counter(Protocol):
     limit: Limit
 
     def left(self, now: float) -> int:
-        """How many places are free."""
+        """Return the number of free places."""
 
     def free_in(self, now: float) -> float:
         """Seconds until a place comes free, when none is."""

@@ -1,4 +1,4 @@
-"""Answers that name another contact than was meant: some vendors' do, after a merge or by mistake."""
+"""Rename the contacts in an answer, as some vendors do after a merge or by mistake."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from syncengine.model.http import Json, Response
 
 
 def misnamed(response: Response, held: Sequence[str]) -> Response:
-    """Name, for each contact that the answer names by its id, the one behind it in ``held``.
+    """Replace each contact's id in an answer by the next one in ``held``.
 
-    The answer stays as it is where it is no JSON, or where fewer than two contacts are held.
+    The answer stays as it is where it is no JSON, or where there are fewer than two
+    contacts.
     """
     try:
         body = orjson.loads(response.body)

@@ -31,17 +31,17 @@ class Sandbox:
         self.port = 0
 
     def url(self, name: str) -> str:
-        """Where the twin answers, without a slash at the end."""
+        """Return the twin's address, without a last slash."""
         self._stage(name)
         return f"http://{self._host}:{self.port}/{name}"
 
     def admin_url(self, name: str) -> str:
-        """Where the twin's admin endpoint answers, without a slash at the end."""
+        """Return the address of the twin's admin endpoint, without a last slash."""
         self._stage(name)
         return f"http://{self._host}:{self.port}/{_ADMIN}/{name}"
 
     def settings(self, name: str) -> dict[str, str]:
-        """What a destination's ``settings`` have to say to use the twin."""
+        """Return the ``settings`` of a destination that uses the twin."""
         return {"base_url": self.url(name), **self._stage(name).twin.settings}
 
     def twin(self, name: str) -> Twin:
@@ -57,7 +57,7 @@ class Sandbox:
         return self._stage(name).holds
 
     def contacts(self, name: str) -> list[dict[str, object]]:
-        """What the twin holds now."""
+        """Return the contacts that the twin stores now."""
         stage = self._stage(name)
         return stage.twin.contacts(stage.clock())
 

@@ -29,12 +29,15 @@ class _Visit:
     resets: int
 
     def gone(self) -> bool:
-        """Whether the client has left."""
+        """Return whether the client has left."""
         return self.wire.transport is None or self.wire.transport.is_closing()
 
 
 class Stage:
-    """A twin, its faults, its journal and the requests it holds. ``clock`` gives seconds since 1970."""
+    """A twin, its faults, its journal and the requests that wait.
+
+    ``clock`` gives seconds since 1970.
+    """
 
     def __init__(self, twin: Twin, clock: Callable[[], float]) -> None:
         self.twin = twin
@@ -47,9 +50,10 @@ class Stage:
         self._visits = 0
 
     def reset(self) -> None:
-        """Forget contacts, requests, faults and late commits. Switches and limits stay.
+        """Forget contacts, requests, faults and late commits; keep switches and limits.
 
-        What is still on its way, held requests above all, is dropped and commits nothing more.
+        Requests still on their way, above all those that a fault holds back, are
+        dropped and commit nothing more.
         """
         self._resets += 1
         self.faults.clear()
@@ -88,6 +92,7 @@ class Stage:
 
     async def _strike(self, fault: Fault, visit: _Visit) -> web.StreamResponse:
         response = await self._meet(fault, visit)
+        # A reset while the request waited has dropped it: it gets no answer.
         if visit.resets != self._resets:
             response = None
         if response is None or visit.gone():
@@ -106,7 +111,7 @@ class Stage:
         return _plain(response)
 
     async def _meet(self, fault: Fault, visit: _Visit) -> Response | None:
-        """What the client is to see; None: the connection is dropped."""
+        """Return the client's answer; None: the connection is dropped."""
         match fault.kind:
             case Kind.THROTTLE:
                 return self.twin.refusal(429, "Too Many Requests", fault.retry_after)

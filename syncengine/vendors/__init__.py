@@ -27,7 +27,7 @@ from syncengine.vendors.kit import VendorSettings
 
 @dataclass(frozen=True, slots=True)
 class VendorModule:
-    """What a vendor module offers."""
+    """The parts of a vendor module."""
 
     name: str
     settings: type[VendorSettings]

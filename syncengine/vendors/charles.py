@@ -65,9 +65,10 @@ class Settings(VendorSettings):
 
     api_key: Secret
     source_type: Annotated[str, Field(min_length=1)]
-    """The name of the source system; with the external reference id it is what charles knows a contact by."""
+    """The name of the source system; together with the external reference id it
+    identifies a contact at charles."""
     clear_with: ClearWith = "nothing"
-    """Whether null or an empty text clears a name or a property is not documented."""
+    """Value that clears a name or a property; not documented."""
 
 
 SETTINGS = Settings
@@ -85,7 +86,7 @@ def _no_null(value: Json) -> Json:
 
 
 class _Standing(Shape):
-    """Whether a record is one that still counts."""
+    """A record that the vendor may show as deleted or inactive."""
 
     deleted: Json = None
     active: Json = None
@@ -100,7 +101,10 @@ class _Entry(_Standing):
 
 
 class _Person(_Standing):
-    """The echo. What it leaves out says nothing about what charles holds."""
+    """The echo of an upsert.
+
+    A field that it leaves out may have any value at charles.
+    """
 
     id: Id
     first_name: str | None = None
@@ -121,7 +125,10 @@ class _Scheduled(Shape):
 
     @property
     def job(self) -> str:
-        """Its id, which is always the same, it seems; but some name there has to be."""
+        """Return the job's id, or a phrase where there is none.
+
+        The id seems to be the same always.
+        """
         told = self.data[0] if isinstance(self.data, list) else self.data
         return cleaned(text(told.get("jobId")), ()) or "a job without a name"
 
@@ -229,7 +236,7 @@ class Charles:
         return body
 
     def _dropped(self, call: Call, person: _Person) -> Iterator[Unsupported]:
-        """What the echo does not show, or shows otherwise."""
+        """Yield the fields and tags that the echo does not show, or shows otherwise."""
         for name, value in call.fields.items():
             head, tail = _split(name)
             if head in _LISTS:
@@ -252,12 +259,12 @@ class Charles:
         return all(any(self.same(name, each, one) for one in held) for each in _each(value))
 
     def _echoes(self, name: str, ours: Json, shown: Json) -> bool:
-        """Whether the echo shows our value, in whatever form the vendor keeps it."""
+        """Return whether the echo shows our value, in any form of the vendor's."""
         return self.same(name, ours, shown) or same_text(ours, shown) or same_time(ours, shown)
 
 
 def _each(value: Json) -> list[Json]:
-    """The values of a field that holds several beside each other."""
+    """Return the values of a field that may have several at once."""
     values = value if isinstance(value, list) else [value]
     return [each for each in values if not _empty(each)]
 

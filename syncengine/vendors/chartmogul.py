@@ -71,14 +71,16 @@ class Settings(VendorSettings):
     data_source_uuid: str | None = None
     """The data source of every contact; else it is a mapped field of that name."""
     customer_by: Literal["customer_uuid", "customer_external_id"] = "customer_uuid"
-    """Which mapped field names a contact's customer; its external id costs a look-up at each create."""
+    """Mapped field that names a contact's customer; its external id costs a look-up at
+    each create."""
     clear_with: Literal["null", "nothing"] = "null"
-    """Whether null clears anything but the external id is not documented."""
+    """``null`` where null clears more than the external id; this is not documented."""
 
 
 SETTINGS = Settings
 LIMITS = (Limit(calls=30, per=1.0),)
-"""The vendor allows 40 a second, less when requests cost it much, and every integration of the account together."""
+"""The vendor allows 40 a second, fewer when requests cost it much, counting every
+integration of the account together."""
 IDENTITY = ("data_source_uuid",)
 VERSION = 2
 MAX_IN_FLIGHT = 10
@@ -117,7 +119,7 @@ class _Customers(Shape):
 
 
 class _Deleted(Shape, extra="forbid"):
-    """Nothing at all."""
+    """The answer to a deletion: an object without any key."""
 
 
 class _Pong(Shape):
@@ -231,7 +233,7 @@ class ChartMogul:
         return Applied(contact.uuid, dropped=tuple(self._dropped(call, contact)))
 
     def _dropped(self, call: Call, contact: _Contact) -> Iterator[Unsupported]:
-        """What the echo does not show, or shows otherwise."""
+        """Yield the fields that the echo does not show, or shows otherwise."""
         plain = contact.model_extra or {}
         for name, value in call.fields.items():
             custom = name.startswith(_CUSTOM)
@@ -242,7 +244,7 @@ class ChartMogul:
                 yield not_as_wanted(name, value, shown)
 
     def _echoes(self, name: str, ours: Json, shown: Json) -> bool:
-        """Whether the echo shows our value, in whatever form the vendor keeps it."""
+        """Return whether the echo shows our value, in any form of the vendor's."""
         match name:
             case "email":
                 return text(ours).lower() == text(shown).lower()
@@ -296,12 +298,12 @@ def _plain(name: str, value: Json) -> Json:
 
 
 def _lines(value: Json) -> list[str]:
-    """A text by its lines, whatever ends them."""
+    """Return the lines of a text, with any kind of line ending."""
     return [line.rstrip() for line in text(value).strip().splitlines()]
 
 
 def _address(value: Json) -> str:
-    """What tells two addresses of the web apart."""
+    """Return a web address without scheme, ``www.``, last slash and capitals."""
     address = text(value).strip().lower()
     return re.sub(r"^[a-z]+://(www\.)?", "", address).rstrip("/")
 

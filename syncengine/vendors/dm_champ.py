@@ -30,9 +30,10 @@ _ONCE = (*_TEXTS, "currentCampaignData", "isChatWindowOpen")
 _FLAGS = (_BOT, _SILENT, "isChatWindowOpen")
 _CUSTOM = "custom_fields."
 _SHOWN = {name: name for name in (_PHONE, *_NAMES, "email", "channel")} | {"isBotActive": _BOT, "doNotDisturb": _SILENT}
-"""What a look-up shows, and our name for it: flags are read in another spelling than they are written."""
+"""Fields that a look-up shows, with our names: flags are read in another spelling than
+they are written."""
 _PLACEHOLDERS = dict.fromkeys(_NAMES, "Unknown") | {"email": "unknown@unknown.com"}
-"""What the vendor stores where it was given nothing."""
+"""Values that the vendor stores where it was given none."""
 _SILENCED = {**_PLACEHOLDERS, _BOT: False, _SILENT: True}
 _ID_PLACES = AliasChoices("contactId", "contact_id", AliasPath("data", "contactId"), AliasPath("contact", "id"), "id")
 _TagName: TypeAlias = Annotated[str, BeforeValidator(lambda tag: tag.get("name") if isinstance(tag, dict) else tag)]
@@ -61,33 +62,39 @@ class Settings(kit.VendorSettings):
 
     api_key: kit.Secret
     bot_active: bool = False
-    """Whether the bot answers new contacts whose row does not say so; the vendor's own default is that it does."""
+    """True where the bot answers new contacts whose row does not decide it; the
+    vendor's own default is that it does."""
     do_not_disturb: bool = False
-    """Whether new contacts whose row does not say so are left in peace."""
+    """True where new contacts whose row does not decide it are not to be disturbed."""
     duplicates: Literal["unknown", "refused"] = "unknown"
-    """What a create says of a phone that is there. ``refused``: surely no success, so that no look-up goes before."""
+    """Answer to a create whose phone exists. ``refused``: surely no success, so that no
+    look-up is made before."""
     lists_in_create: bool = True
-    """Whether a create joins lists; older copies of the API ignore them there."""
+    """True where a create joins lists; older copies of the API ignore them there."""
     custom_fields: Literal["nowhere", "create", "everywhere"] = "nowhere"
-    """Which writes keep custom fields is not documented."""
+    """Writes that keep custom fields; not documented."""
     clear_with: Literal["placeholder", "empty", "nothing"] = "nothing"
-    """What clears a name or the e-mail address: the vendor's own placeholder, the empty text, or nothing does."""
+    """Value that clears a name or the e-mail address: the vendor's own placeholder, the
+    empty text, or none."""
     put_replaces: bool = False
-    """Whether an update resets what it leaves out, so that it has to carry all five fields."""
+    """True where an update resets the fields that it leaves out, so that it must carry
+    all five."""
     look_up_phones: Literal["as_sent", "both"] = "as_sent"
-    """``both``: also without the ``+``, where nobody is found with it."""
+    """Spellings to look phones up by. ``both``: also without the ``+``, if none is
+    found with it."""
     delete_as: Literal["nothing", "silenced"] = "nothing"
-    """There is no deletion. ``silenced`` is the nearest thing: no name, no address, no bot, not to be disturbed."""
+    """Substitute for a deletion, which the vendor lacks. ``silenced`` comes nearest: no
+    name, no address, no bot, not to be disturbed."""
     tag_phones: Literal["bare", "plus"] = "bare"
-    """How tag calls name a phone. The older documentation asks for no ``+``, the present
-    one says nothing."""
+    """Spelling of phones in tag calls. The older documentation asks for no ``+``, the
+    present one does not mention it."""
 
     OPT_OUTS: ClassVar[Mapping[str, Json]] = {_SILENT: True}
 
 
 SETTINGS = Settings
 LIMITS = (Limit(calls=5, per=1.0),)
-"""None is documented."""
+"""Default limits; the vendor documents none."""
 IDENTITY = ()
 VERSION = 2
 
@@ -97,7 +104,7 @@ def build(settings: Settings) -> DmChamp:
 
 
 class _Tags(kit.Shape):
-    """A bare list."""
+    """The account's tags, which the vendor answers as a bare list."""
 
     tags: _TagNames
 
@@ -223,7 +230,10 @@ class DmChamp:
         return kit.same_text(ours, theirs) or kit.same_time(ours, theirs)
 
     def _look(self, key: MatchKey, *, quietly: bool = False) -> Exchange[Remote | None]:
-        """Whom the vendor shows under a key; quietly: nobody where it refuses to look."""
+        """Return the contact that the vendor shows under a key.
+
+        ``quietly``: None also where the vendor refuses to look.
+        """
         if self.same(key.field, key.value, None):
             return None  # whoever has no address has the placeholder: thousands may
         for spelling in self._spellings(key):
@@ -241,7 +251,11 @@ class DmChamp:
         return None
 
     def _spellings(self, key: MatchKey) -> Iterator[str]:
-        """The values to look for: a phone also as WhatsApp may know it, with and without its ``+`` if so asked."""
+        """Yield the spellings of a key to look for.
+
+        A phone also has the number that WhatsApp may know, and each of them with and
+        without its ``+`` if the settings ask for it.
+        """
         if key.field != _PHONE:
             yield key.value
             return
@@ -279,7 +293,7 @@ class DmChamp:
         return (yield from self._put(call, self._body(fields)))
 
     def _unseen(self, call: Call) -> Exchange[Rejected]:
-        """Return why it is not written to: it is gone, or does not show its opt-out."""
+        """Return why a contact is not updated: it is gone, or hides its opt-out."""
         contact = kit.external_id(call)
         request = self._request("GET", "/contacts/tags/{id}", contact=contact)
         reply = _judged(request, (yield request))
@@ -308,7 +322,7 @@ class DmChamp:
         return self._change(call, self._request("POST", "/tags", *query, (field, who)))
 
     def _change(self, call: Call, request: Request) -> Exchange[Answer]:
-        """Everything but a create: no answer shows what became of it."""
+        """Send any call but a create; no answer shows the contact after it."""
         reply = _judged(request, (yield request))
         if not reply.ok:
             return Applied() if _is_so(reply, call.action) else self._refusal(request, reply, call)
@@ -342,21 +356,23 @@ class DmChamp:
 
 
 def _judged(request: Request, response: Response, halts: Mapping[int, str] = _KEY_REFUSED) -> kit.Reply:
-    """``kit.judge`` for a vendor whose successes may be errors: those are judged by the status they name.
+    """Judge an answer as ``kit.judge`` does, where a success may be an error.
 
-    One that names none is a plain refusal, or nobody where somebody was looked up.
+    Such an error is judged by the status that it names. One that names none is a plain
+    refusal, or a contact not found where one was looked up.
     """
     reply = kit.judge(request, response, halts)
     if reply.ok and isinstance(reply.body, Mapping) and reply.body.get("success") is False:
         named = kit.text(reply.body.get("error_code"))
         status = int(named) if named in _ERROR_CODES else 404 if request.method == "GET" else 400
         reply = kit.judge(request, replace(response, status=status), halts)
+    # The vendor's own 404 has a message; one without JSON is a wrong address.
     no_json = reply.status == 404 and reply.body is None
     return kit.judge(request, response, {404: kit.BASE_URL}) if no_json else reply
 
 
 def _is_so(reply: kit.Reply, action: Action) -> bool:
-    """Whether a refusal says that what was asked for is so already."""
+    """Return whether a refusal shows that the change is in force already."""
     words = _words(reply.body).lower()
     if action is Action.LEAVE_LISTS:
         return reply.status in (400, 404) and "list" in words and "not" in words
@@ -374,12 +390,12 @@ def _written(field: str, value: Json) -> Json:
 
 
 def _held(field: str, value: Json) -> Json:
-    """A value as it counts: what stands for nothing is None."""
+    """Return a value, or None where it is the vendor's stand-in for none."""
     return None if value in ("", _PLACEHOLDERS.get(field)) else value
 
 
 def _words(body: Json) -> str:
-    """The message of a refusal: the body itself, or in one of three places."""
+    """Return the message of a refusal: the body itself, or in one of three places."""
     if isinstance(body, Mapping):
         data = body.get("data")
         body = body.get("message") or body.get("error") or (data.get("message") if isinstance(data, Mapping) else None)

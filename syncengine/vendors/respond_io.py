@@ -63,11 +63,11 @@ class Settings(VendorSettings):
     viber: bool = False
     """The channel is a Viber one: ids stand in paths as Base64."""
     viber_alphabet: Literal["standard", "url"] = "standard"
-    """Which Base64 is not documented."""
+    """Alphabet of the Base64; not documented."""
     viber_calls: Literal["all", "documented"] = "all"
     """The documentation asks for Base64 at update and at the removal of tags only."""
     clear_with: ClearWith = "empty"
-    """What clears a field is not documented."""
+    """Value that clears a field; not documented."""
 
 
 SETTINGS = Settings
@@ -120,7 +120,7 @@ class _Written(Shape):
 
 
 class _Tagged(Shape):
-    """Any object: what a tag call answers is not documented."""
+    """The answer to a tag call, of which nothing is documented: any object."""
 
 
 class RespondIo:
@@ -213,9 +213,9 @@ class RespondIo:
         return Applied()
 
     def _hits(self, key: MatchKey, value: str) -> Exchange[dict[str, Remote]]:
-        """The contacts that are meant among all rows of a look-up, page by page.
+        """Return the contacts that match among all rows of a look-up, page by page.
 
-        A page that brings nothing new ends it as an empty one does.
+        A page without new rows ends it, as an empty one does.
         """
         hits: dict[str, Remote] = {}
         seen: set[str] = set()
@@ -279,8 +279,8 @@ class RespondIo:
 def _spellings(key: MatchKey) -> tuple[str, ...]:
     """Return the values to look for; the vendor compares them as texts.
 
-    Phones are stored with and without their ``+``, or as WhatsApp knows them, and e-mail
-    addresses as they were typed or in small letters.
+    Phones are stored with and without their ``+``, or as WhatsApp knows them, and
+    e-mail addresses as they were typed or in small letters.
     """
     if key.field == "email":
         return tuple(dict.fromkeys((key.value, key.value.lower())))
@@ -291,7 +291,10 @@ def _spellings(key: MatchKey) -> tuple[str, ...]:
 
 
 def _judged(request: Request, response: Response) -> Reply:
-    """As ``judge``; a 404 is a wrong address, since of a contact the vendor says 403."""
+    """Judge an answer as ``judge`` does, but take a 404 for a wrong address.
+
+    A contact that is not there is answered with a 403.
+    """
     reply = judge(request, response, _HALTS)
     if reply.status == 404 and not _gone(reply):
         raise from_elsewhere(request, reply.status)

@@ -48,14 +48,16 @@ class Settings(VendorSettings):
     token: Secret
     """An access token of the workspace."""
     first_name_in_updates: bool = True
-    """Whether each update has to carry the first name; the documentation says both."""
+    """True where each update has to carry the first name; the documentation states
+    both."""
     clear_with: ClearWith = "null"
-    """What clears a field is not documented; all but the first name may be null."""
+    """Value that clears a field; not documented. All but the first name may be null."""
     tags_as: Literal["array", "object"] = "array"
-    """How a tag call names its tags: in a bare array, or as ``{"tags": [...]}``. The
+    """Form of the tags in a tag call: a bare array, or ``{"tags": [...]}``. The
     vendor's own clients do both."""
     settles_within: Duration = 120.0
-    """Seconds after which a request that was sent is visible in look-ups (new contacts wait in a queue)."""
+    """Seconds after which a request that was sent is visible in look-ups (new contacts
+    wait in a queue)."""
 
 
 SETTINGS = Settings
@@ -74,7 +76,7 @@ def _list(value: Json) -> Json:
 
 
 def _cursor(pagination: Json) -> Json:
-    """The cursor in the full address of the next page."""
+    """Return the cursor in the full address of the next page."""
     link = pagination.get("next") if isinstance(pagination, dict) else pagination
     if link is None or link == "":
         return None
@@ -114,7 +116,7 @@ class _Channels(_Items):
 
 
 class _Told(Shape):
-    """What a write answers: the contact's id, or a code of success."""
+    """The answer to a write: the contact's id, or a code of success."""
 
     contactId: Id | None = None  # noqa: N815 - the vendor's spelling
     code: Json = None
@@ -127,7 +129,7 @@ class _Told(Shape):
 
 
 class _TakenIn(Shape):
-    """What an upsert answers: the contact's id, or an object without anything in it."""
+    """The answer to an upsert: the contact's id, or an empty object."""
 
     contactId: Id | None = None  # noqa: N815 - the vendor's spelling
 
@@ -184,7 +186,7 @@ class RespondIoV2:
         return self._look(MatchKey("id", external_id))
 
     def details(self, external_id: str) -> Exchange[Mapping[str, Json]]:
-        """The channels a contact can be reached on, and the newest messages; nothing where there is no contact."""
+        """Return a contact's channels and newest messages; nothing if it is gone."""
         contact = MatchKey("id", external_id)
         channels = yield from self._channels(contact)
         if channels is None:
@@ -197,7 +199,7 @@ class RespondIoV2:
         return {"channels": channels, "messages": messages}
 
     def _channels(self, contact: MatchKey) -> Exchange[list[Json] | None]:
-        """All pages of a contact's channels; None where there is no contact."""
+        """Return all pages of a contact's channels; None where there is no contact."""
         found: list[Json] = []
         cursor: str | None = None
         seen: set[str | None] = set()
@@ -224,6 +226,7 @@ class RespondIoV2:
         if not (into.isdecimal() and other.isdecimal()):
             return Rejected(_GONE, "this vendor's ids are numbers")
         plain = {name: text(held.fields[name]) for name in _PLAIN if held.fields[name] not in (None, "")}
+        # Phones may be shown without their ``+``, and are written with it.
         plain |= {"phone": f"+{plain['phone'].removeprefix('+')}"} if "phone" in plain else {}
         request = self._request("POST", "/contact/merge", {"contactIds": [int(into), int(other)], **plain})
         return (yield from _carried_out(request, plain.values()))
@@ -263,6 +266,8 @@ class RespondIoV2:
         answer = yield from _carried_out(request, tuple(sent_values(call)), None, _TakenIn)
         if not isinstance(answer, Applied) or answer.external_id:
             return answer
+        # The answer held no id. A contact that still waits in the queue is not shown (404,
+        # 449): then the write is unknown, and a later look-up settles it.
         status: int | None = 404
         try:
             if held := (yield from self._look(call.key)):
@@ -279,6 +284,7 @@ class RespondIoV2:
         answer = yield from _carried_out(self._on("DELETE", contact), ())
         if isinstance(answer, Rejected):
             return Applied() if answer.code == _GONE else answer
+        # An answer with another id is passed on as it is: it is not about this contact.
         return Applied() if answer == Applied(contact.value) else answer
 
     def _look(self, key: MatchKey) -> Exchange[Remote | None]:
@@ -347,14 +353,17 @@ class RespondIoV2:
 
 
 def _key_segment(key: MatchKey) -> str:
-    """A phone or an e-mail address, which may hold slashes, in a path."""
+    """Return a phone or an e-mail address, which may hold slashes, for a path."""
     if not fits_a_path(key.value, slashes=key.field == "email"):
         raise CannotBeSent(f"its {key.field} cannot stand in an address, and nothing was sent; correct the row")
     return quote(key.value, safe="")
 
 
 def _filter(key: MatchKey) -> Json:
-    """Who holds a value, however it is written there: phones without their ``+``, mailboxes in small letters."""
+    """Return the filter for the contacts with a value, in each spelling it may have.
+
+    Phones may be stored without their ``+``, mailboxes in small letters.
+    """
     spellings: tuple[str, ...] = (key.value, key.value.lower()) if key.field == "email" else (key.value,)
     if key.field == "phone":
         spellings = tuple(spelling for bare in phone_spellings(key.value) for spelling in (f"+{bare}", bare))
@@ -363,7 +372,7 @@ def _filter(key: MatchKey) -> Json:
 
 
 def _judged(request: Request, response: Response, halts: Mapping[int, str]) -> Reply:
-    """As ``judge``; the queue is no refusal."""
+    """Judge an answer as ``judge`` does; a contact in the queue is no refusal."""
     if response.status == 449:
         raise VendorUnavailable(
             f"{request.route}: the contact still waits in the vendor's queue (status 449); it is tried again",
@@ -379,7 +388,7 @@ def _carried_out(
     gone: str | None = _GONE,
     shape: type[_Told | _TakenIn] = _Told,
 ) -> Exchange[Answer]:
-    """What a write comes to; ``gone`` is the code of a 404."""
+    """Send a write and return its answer; ``gone`` is the code of a 404."""
     reply = _judged(request, (yield request), _CONTACT_NAMED)
     if not reply.ok:
         return refused(request, reply, _words(reply.body), sent, gone if reply.status == 404 else None)

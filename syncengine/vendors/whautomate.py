@@ -75,32 +75,37 @@ class Settings(VendorSettings):
 
     api_key: Secret
     location_id: Annotated[str, Field(min_length=1)]
-    """Where contacts are created, and looked up."""
+    """Location at which contacts are created and looked up."""
     location_as: Literal["locationId", "workspaceId"] = "locationId"
-    """What the API calls the location in a search; WhautoChat and DMLY say ``workspaceId``,
+    """Name of the location in a search. WhautoChat and DMLY call it ``workspaceId``,
     and take it at the top of a create."""
     channel: str | None = None
-    """Only contacts of this channel are looked up, where it is given."""
+    """Channel of the contacts that are looked up; all channels where it is not
+    given."""
     tagged: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    """Only contacts with one of these tags are looked up, where any are given."""
+    """Tags of which a contact must have one to be looked up; none are needed if
+    empty."""
     found_by: Annotated[tuple[str, ...], Field(min_length=1)] = (_PHONE,)
-    """The fields that the text search looks through; which they are is not documented."""
+    """Fields that the text search looks through; which they are is not documented."""
     duplicate_phone: Literal["made", "refused", "returned"] = "made"
-    """What a create does with a phone that is there (not documented): a second contact, a 409, or nothing at all."""
+    """Effect of a create whose phone exists: a second contact, a 409, or nothing at
+    all; not documented."""
     clear_with: Literal["omit", "empty", "null", "nothing"] = "omit"
-    """What clears a field is not documented. ``omit`` leaves a custom field out and empties the notes."""
+    """Value that clears a field; not documented. ``omit`` leaves a custom field out and
+    empties the notes."""
     tags_told: Literal["all", "changed"] = "all"
-    """Which tags the answer of a tag call lists is not documented."""
+    """Tags that the answer to a tag call lists; not documented."""
     page_size: Annotated[int, Field(ge=10)] = 100
     """Contacts to ask for at once; the vendor may give fewer."""
     smallest_page: Annotated[int, Field(ge=1)] = 5
-    """A page with fewer contacts is the last one: the vendor does not give less at once,
-    where there is more."""
+    """Size under which a page is the last one: the vendor does not give fewer at once
+    where there are more."""
 
 
 SETTINGS = Settings
 LIMITS = (Limit(calls=90, per=60.0),)
-"""The vendor's own figure could not be found; its sister products allow 100 a minute (144,000 a day) an account."""
+"""The vendor's own figure could not be found; its sister products allow 100 a minute
+(144,000 a day) an account."""
 IDENTITY = ("location_id",)
 VERSION = 1
 
@@ -213,7 +218,7 @@ class Whautomate:
         return every_hit(f"GET {path}", lambda cursor: self._page(path, query, cursor), wanted)
 
     def _page(self, path: str, query: _Query, cursor: str | None) -> Exchange[Page]:
-        """Return one page, and where the next begins.
+        """Return one page, and the cursor of the next.
 
         The last page is a nearly empty one, one shorter than the one before, or one
         that begins like it.
@@ -289,7 +294,10 @@ class Whautomate:
         return Applied(told.id, tuple(tags_not_taken(call.add_tags, told.tags or ())) if verified else ())
 
     def _with_tags(self, request: Request, tags: Sequence[str]) -> Exchange[Reply]:
-        """Send it. Where a tag that is not defined yet may be why it is refused, define it and send it once more."""
+        """Send a tag call; if it is refused, define missing tags and send it again.
+
+        A tag that is not defined yet may be the reason of the refusal.
+        """
         reply = yield from through_gateway(request, _KEY)
         if not tags or reply.status not in (400, 422):
             return reply
@@ -317,7 +325,7 @@ class Whautomate:
         return {**plain, "customFields": kept}
 
     def _dropped(self, wanted: Fields, before: Fields, tags: Iterable[str], after: _Row) -> tuple[Unsupported, ...]:
-        """What the answer shows that the vendor did not take, or lost of what was there."""
+        """Return what the vendor did not take, or lost, by its answer."""
         shown = after.remote().fields
         if shown["name"] is None:
             return ()  # it shows no contact, so that nothing follows from what it leaves out
@@ -333,7 +341,11 @@ class Whautomate:
 
 
 def _shared_digits(phone: str) -> str:
-    """The digits of a phone; where WhatsApp may know it by another number as well, those at the end of both."""
+    """Return the digits of a phone to search for.
+
+    Where WhatsApp may know it by another number as well, these are the digits at the
+    end of both.
+    """
     shared, *others = map(digits, phone_spellings(phone))
     for other in others:
         while not other.endswith(shared):

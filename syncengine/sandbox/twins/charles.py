@@ -25,7 +25,7 @@ _SEEDED = "seed"
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """What the documentation leaves open."""
+    """Switches for what the documentation leaves open."""
 
     __pydantic_config__ = SWITCHES
 
@@ -39,20 +39,21 @@ class Switches:
     unknown_tag: Literal["create", "drop", "reject"] = "create"
     null_mode: Literal["ignore", "clear"] = "ignore"
     match_by_phone: bool = False
-    """Whether a new key with a known phone joins the person that has it."""
+    """True where a new key with a known phone joins the person that has it."""
     erasure_delay: float = 0.5
     """Seconds until the erasure job has run."""
     unknown_person: Literal[200, 404] = 404
-    """The answer to the erasure of a person who is not there."""
+    """Status of the answer to the erasure of a person that does not exist."""
     erasure_answer: Literal["object", "list"] = "object"
-    """Whether ``data`` of the answer to an erasure is an object, or a list of one."""
+    """Form of ``data`` in the answer to an erasure: an object, or a list of one."""
     lists_mode: Literal["merge", "replace"] = "merge"
-    """What phones and e-mails do to those that are there."""
+    """Effect of phones and e-mails on those that are there."""
     properties_mode: Literal["merge", "replace"] = "merge"
     echo_properties: bool = True
-    """Whether the answer to an upsert shows the properties; the seed's shows none."""
+    """True where the answer to an upsert shows the properties; the seed's shows
+    none."""
     inactive: tuple[str, ...] = ()
-    """The references of people who are shown as inactive."""
+    """External references of the people that are shown as inactive."""
     invalid_status: Literal[200, 400, 422] = 422
     """The answer to a body that breaks the rules; 200 has ``errors`` all the same."""
     bad_key_status: Literal[401, 403] = 401
@@ -174,7 +175,7 @@ class CharlesTwin:
         return answer(200, self._envelope(200, said, echo, [], host))
 
     def _unknown(self, body: Mapping[str, Json]) -> str | None:
-        """What makes the whole request a mistake, where the switches say so."""
+        """Return why the whole request is a mistake, where the switches make it one."""
         if self.switches.unknown_property == "reject" and any(
             not _defined(name, self.switches.custom_properties) for name in body.get("custom_properties") or {}
         ):

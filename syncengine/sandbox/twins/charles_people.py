@@ -1,4 +1,4 @@
-"""A person as charles holds one: what a request may say about it, and how an answer shows it."""
+"""A person at charles: the form of its requests, and of its answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NOT_SAID = (
     "last_cached_at",
     "channel_profile",
 )
-"""What a channel user shows as null unless its source says more."""
+"""Fields that a channel user shows as null unless its source gives a value."""
 
 
 @dataclass(slots=True)
@@ -43,9 +43,9 @@ class Person:
     key: str
     created: datetime
     updated: datetime
-    """When a name last changed: no other write shows here."""
+    """Time of the last change of a name: no other write shows here."""
     touched: datetime
-    """When it was last written at all."""
+    """Time of the last write of any kind."""
     names: dict[str, Json] = field(default_factory=dict)
     properties: dict[str, Json] = field(default_factory=dict)
     tags: dict[str, None] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """The phones and e-mails a body brings, in the form in which ``Person`` holds them."""
+    """The phones and e-mails of a body, in the form in which ``Person`` keeps them."""
 
     phones: dict[str, str]
     emails: dict[str, tuple[str, str]]
@@ -87,7 +87,7 @@ def changes(body: Mapping[str, Json]) -> Lists:
 
 
 def mistakes(body: Mapping[str, Json]) -> list[str]:
-    """What is wrong with a body, in the vendor's words."""
+    """Return the mistakes of a body, in the vendor's words."""
     return list(_mistakes(body))
 
 
@@ -135,9 +135,10 @@ def payload(fields: Mapping[str, Json], tags: Iterable[str]) -> dict[str, Json]:
 
 
 def shown(person: Person, *, counts: bool = True, properties: bool = True) -> Json:
-    """The echo of an upsert; of a person who does not count, and without properties.
+    """Return the echo of an upsert.
 
-    Times of the person have a zone, those of its parts have none.
+    ``counts=False`` shows the person as inactive, ``properties=False`` shows no
+    properties. Times of the person have a zone, those of its parts have none.
     """
     first, middle, last = (person.names.get(name) for name in NAMES[:3])
     part = {"comment": None, "deleted": False, "active": True, **_times(person.created, person.touched, "")}

@@ -44,7 +44,7 @@ _PARTS = {
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """What the documentation leaves open."""
+    """Switches for what the documentation leaves open."""
 
     __pydantic_config__ = SWITCHES
 
@@ -54,14 +54,15 @@ class Switches:
     """The custom attributes that are defined; others are dropped. None: any, of any type."""
     wrong_type: Literal["422", "drop"] = "422"
     null_mode: Literal["clear", "ignore"] = "clear"
-    """What null does to a field; the external id is always cleared."""
+    """Effect of null on a field; the external id is always cleared."""
     external_id_unique: bool = False
     fixed_reference: Literal["ignore", "422"] = "ignore"
     """An update that names another customer or data source."""
     merged_customer: Literal["null", "kept"] = "null"
     """The customer in the answer of a merge."""
     merged_id: Literal["404", "survivor"] = "404"
-    """What the id of a contact that was merged into another one leads to."""
+    """Answer under the id of a contact that was merged into another one: a 404, or the
+    other one."""
     unknown_filter: Literal["empty", "404"] = "empty"
     email_case: Literal["ignore", "exact"] = "ignore"
 
@@ -235,7 +236,7 @@ class ChartMogulTwin:
                 contact.custom.pop(name, None)
 
     def _is_defined(self, name: str, value: Json) -> bool:
-        """Whether a custom attribute is kept; raises for a value of the wrong type."""
+        """Return whether a custom attribute is kept; raise for a wrong type."""
         defined = self.switches.attributes
         if defined is None or value is None:
             return defined is None or name in defined

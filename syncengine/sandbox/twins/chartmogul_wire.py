@@ -1,4 +1,4 @@
-"""How ChartMogul's twin reads requests and shows what it holds."""
+"""Read the requests of ChartMogul's twin, and write its answers."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def routed(request: TwinRequest) -> tuple[str, tuple[str, ...]] | None:
 
 
 def key_of(request: TwinRequest) -> str | None:
-    """The API key: the user name of Basic authorization, whatever the password."""
+    """Return the API key: the user name of Basic authorization, with any password."""
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     try:
         user = b64decode(encoded, validate=True).decode().partition(":")[0]
@@ -156,7 +156,7 @@ def attributes(custom: Json) -> Iterator[tuple[str, Json]]:
 
 
 def fits(value: Json, kind: Kind) -> bool:
-    """Whether a value is of an attribute's type."""
+    """Return whether a value is of an attribute's type."""
     match kind:
         case "Boolean":
             return isinstance(value, bool)

@@ -34,42 +34,42 @@ _NO_PAGE = b"<html><body><pre>Cannot find what you asked for</pre></body></html>
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """What the documentation leaves open, or says in several ways."""
+    """Switches for what the documentation leaves open, or states in several ways."""
 
     __pydantic_config__ = SWITCHES
 
     api_keys: tuple[str, ...] = ("sandbox-key",)
     """All of one account."""
     user_ids: tuple[str, ...] = ()
-    """What ``userId`` may say in place of a key."""
+    """Values of ``userId`` that are accepted in place of a key."""
     duplicate_mode: Literal["http200_error_code", "http409", "return_existing"] = "http409"
     """The answer to a create whose phone is there; the contact is never written to."""
     lookup_returns: Literal["full", "id_only"] = "full"
     no_hit: Literal["404", "200"] = "404"
     id_place: IdPlace = "data.contactId"
-    """Where the answer to a create has the id."""
+    """Place of the id in the answer to a create."""
     accept_phone_alias: bool = False
-    """Whether a create may call the phone ``phone``."""
+    """True where a create may call the phone ``phone``."""
     phones: Literal["exact", "digits"] = "exact"
-    """Whether all spellings of a phone are one."""
+    """Comparison of phones: by exact spelling, or by digits alone."""
     store_plus: bool = True
     shared_email: Literal["oldest", "newest"] = "oldest"
-    """Whom a look-up shows where several have the address."""
+    """Contact that a look-up shows where several have the address."""
     email_case: Literal["kept", "lower"] = "kept"
     tags_as: Literal["texts", "objects"] = "texts"
     flags_as: Literal["booleans", "texts"] = "booleans"
-    """How a look-up shows tags and flags."""
+    """Form of the flags in a look-up; ``tags_as`` is that of the tags."""
     put_mode: Literal["partial", "replace"] = "partial"
     empty_mode: Literal["clear", "ignore", "400"] = "ignore"
-    """What the empty text does in an update."""
+    """Effect of the empty text in an update."""
     null_mode: Literal["clear", "ignore", "400"] = "400"
-    """What null does there."""
+    """Effect of null in an update."""
     custom_fields: Literal["drop", "create", "keep"] = "drop"
-    """Whether custom fields are kept: never, by a create, by every write."""
+    """Writes that keep custom fields: none, creates, or all."""
     lists: tuple[str, ...] | None = None
     """The lists there are; None: any."""
     forbidden_lists: tuple[str, ...] = ()
-    """Those of somebody else."""
+    """Lists of another account."""
     unknown_list: Literal[404, 500] = 404
     lists_in_create: bool = True
     idle_list: Literal["ok", "400"] = "ok"
@@ -77,7 +77,7 @@ class Switches:
     mistakes_as: Literal["text", "object"] = "object"
     """The body of a 400."""
     tag_phones: Literal["bare", "plus", "both"] = "bare"
-    """How tag calls want a phone: without its ``+``, with it, or either way."""
+    """Spelling of phones that tag calls accept: without ``+``, with it, or either."""
     send_retry_after: bool = True
 
 
@@ -104,7 +104,8 @@ class DmChampTwin:
         self._by_phone: dict[str, Contact] = {}
         self._tags: dict[str, None] = {}
         self.lowered: list[str] = []
-        """Contacts (ids) whose opt-out an update took back, in the order of the updates."""
+        """Ids of contacts whose opt-out an update took back, in the order of the
+        updates."""
         self.limiter.reset()
 
     def route(self, request: TwinRequest) -> str:
@@ -157,7 +158,7 @@ class DmChampTwin:
         ]
 
     def opt_out(self, contact_id: str, reason: str = "asked to stop") -> None:
-        """Let the contact say no at the vendor, as by writing STOP."""
+        """Opt the contact out at the vendor, as if it had written STOP."""
         contact = self._contacts[contact_id]
         contact.fields["do_not_disturb"] = True
         contact.reason = reason

@@ -1,4 +1,4 @@
-"""How DM Champ's twin reads requests, and shows and refuses."""
+"""Read the requests of DM Champ's twin, and write its answers and refusals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEFAULTS: Mapping[str, Json] = {
     "is_bot_active": True,
     "do_not_disturb": False,
 }
-"""What the vendor stores where it was given nothing; it looks like data."""
+"""Values that the vendor stores where it was given none; they look like data."""
 CHANGEABLE = ("firstName", "lastName", "email", "is_bot_active", "do_not_disturb")
 NULLABLE = (
     "instagramId",
@@ -55,7 +55,7 @@ VERBS = {
 
 
 class RefusedError(Exception):
-    """The request is answered with an error; ``args`` are its status and what the vendor says."""
+    """The request is answered with an error; ``args`` are its status and message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(status, message)
@@ -69,7 +69,7 @@ class Contact:
 
     id: str
     made: float
-    """When, in seconds since 1970."""
+    """Time of its creation, in seconds since 1970."""
     fields: dict[str, Json] = field(default_factory=dict)
     custom: dict[str, Json] = field(default_factory=dict)
     tags: dict[str, None] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Contact:
     """Only the names count."""
     messages: list[Json] = field(default_factory=list)
     reason: str | None = None
-    """Why it is not to be disturbed, where it said so itself."""
+    """Reason of its opt-out, where the contact itself opted out."""
 
     @property
     def phone(self) -> str:
@@ -88,7 +88,10 @@ class Contact:
         return str(self.fields["email"]).lower()
 
     def shown(self, *, tags_as: str, flags_as: str) -> dict[str, Json]:
-        """As a look-up shows it: flags in the spelling of reads, and much that nobody can write."""
+        """Return the contact as a look-up shows it.
+
+        Flags have the spelling of reads, and many of the fields cannot be written.
+        """
         at = datetime.fromtimestamp(self.made, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         flags = {"isBotActive": self.fields["is_bot_active"], "doNotDisturb": self.fields["do_not_disturb"]}
         campaign = self.fields.get("currentCampaign")

@@ -41,7 +41,7 @@ _VERBS = {
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """What the documentation leaves open."""
+    """Switches for what the documentation leaves open."""
 
     __pydantic_config__ = SWITCHES
 
@@ -51,18 +51,18 @@ class Switches:
     """Tokens of Viber channels, besides ``tokens``."""
     viber_alphabet: Literal["standard", "url"] = "standard"
     viber_calls: Literal["all", "documented"] = "all"
-    """Which calls take the id as Base64: all, or update and the removal of tags."""
+    """Calls that take the id as Base64: all, or update and the removal of tags."""
     dup: Literal["allow", "403"] = "allow"
     """A create with the phone or e-mail of a contact that is there."""
     store_plus: bool = True
-    """Whether a phone keeps its ``+``."""
+    """True where a phone keeps its ``+``."""
     custom_fields: tuple[str, ...] | None = None
     """The custom fields that are defined; None: any."""
     null_mode: Literal["ignore", "clear"] = "ignore"
     put_mode: Literal["partial", "replace"] = "partial"
     look_up: Literal["exact", "ignore_case"] = "exact"
     no_hit: Literal["empty", "403"] = "empty"
-    """The answer to a look-up that finds nobody."""
+    """Answer to a look-up that finds no contact."""
     known_tags: tuple[str, ...] | None = None
     """The tags that are defined; None: any."""
     idle_tag: Literal["ok", "403"] = "ok"
@@ -70,9 +70,10 @@ class Switches:
     hides: tuple[str, ...] = ("language", "profilePic")
     """Fields that can be written and are not shown."""
     update_told: Literal["own", "other"] = "own"
-    """Whose id the answer to an update holds; the vendor's own example shows another one's."""
+    """Id in the answer to an update: the contact's own, or another contact's, as in the
+    vendor's own example."""
     require_accept: bool = False
-    """Whether a request that does not accept JSON is sent to a page of HTML."""
+    """True where a request that does not accept JSON is redirected to an HTML page."""
     send_retry_after: bool = True
     send_limit_headers: bool = True
 
@@ -100,7 +101,7 @@ class _Channel:
         return sorted(found, key=lambda contact: contact.number)
 
     def alike(self, name: str, value: str) -> list[Contact]:
-        """Who holds the value, however it is capitalised."""
+        """Return the contacts with a value, in any capitalisation."""
         wanted = value.casefold()
         found = (each for each in self.contacts.values() if each.fields.get(name, "").casefold() == wanted != "")
         return sorted(found, key=lambda contact: contact.number)

@@ -35,27 +35,30 @@ _EDGE = b"<html><head><title>403 Forbidden</title></head><body><h1>Forbidden</h1
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """What the documentation leaves open."""
+    """Switches for what the documentation leaves open."""
 
     __pydantic_config__ = SWITCHES
 
     tokens: tuple[str, ...] = ("sandbox-token",)
     """All of one workspace."""
     queue_delay: float = 0.0
-    """Seconds that a new contact waits in the queue: reading it is 404 till then, writing to it 449."""
+    """Seconds that a new contact waits in the queue: reading it is 404 until then,
+    writing to it 449."""
     upsert_empty_body: bool = False
-    """Whether an upsert tells no id."""
+    """True where the answer to an upsert holds no id."""
     upsert_match: Literal["identifier", "any"] = "identifier"
-    """Whether an upsert goes by the key in its path alone, or by each phone and e-mail it carries."""
+    """Keys that an upsert matches by: the one in its path alone, or each phone and
+    e-mail that it carries."""
     first_name_in_updates: Literal["required", "optional"] = "required"
     custom_fields: dict[str, Kind] | None = None
     """The custom fields that are defined, with their types; None: any, of any type."""
     custom_shown: Literal["text", "typed"] = "text"
     null_mode: Literal["clear", "ignore"] = "clear"
     empty_mode: Literal["400", "clear"] = "400"
-    """What the empty text does to a plain field; a custom field that may be any holds it."""
+    """Effect of the empty text on a plain field; a custom field that may be any keeps
+    it."""
     shows_plus: bool = True
-    """Whether a phone is shown with its ``+``."""
+    """True where a phone is shown with its ``+``."""
     email_case: Literal["keep", "lower"] = "keep"
     filter_case: Literal["exact", "ignore"] = "exact"
     lifecycles: tuple[str, ...] | None = None
@@ -63,12 +66,13 @@ class Switches:
     known_tags: tuple[str, ...] | None = None
     """The tags that are defined; None: any."""
     tags_as: Literal["array", "object", "both"] = "array"
-    """What the body of a tag call has to be: a bare array, or ``{"tags": [...]}``."""
+    """Form that the body of a tag call must have: a bare array, ``{"tags": [...]}``, or
+    either."""
     channels: int = 1
-    """On how many channels whoever has a phone can be reached."""
+    """Number of channels of each contact that has a phone."""
     channels_per_page: int = 10
     merge_tags: Literal["both", "older"] = "both"
-    """Whose tags a merged contact has."""
+    """Tags of a merged contact: those of both contacts, or of the older one."""
     send_retry_after: bool = True
     send_limit_headers: bool = True
 
@@ -209,7 +213,7 @@ class RespondIoV2Twin:
         return answer(200, {"contactId": contact.id})
 
     def _contact(self, identifier: str, now: float, *, reads: bool = False) -> Contact:
-        """Who is named; the oldest, where several are."""
+        """Return the contact that is named; the oldest where there are several."""
         kind, value = identified(identifier)
         found = next(iter(self._holders(kind, value)), None)
         if found is None or (reads and found.ready > now):
@@ -225,7 +229,7 @@ class RespondIoV2Twin:
         return [found] if found else []
 
     def _known(self, body: Mapping[str, Json]) -> Contact | None:
-        """Who has the phone or the e-mail of a write."""
+        """Return a contact with the phone or the e-mail of a write."""
         keys = ((name, body[name]) for name in ("phone", "email") if body.get(name))
         return next(iter(self._people.holders_of_any(keys)), None)
 

@@ -46,7 +46,7 @@ class Contact:
 
 
 def text(value: Json) -> Json:
-    """How a custom field's value is shown."""
+    """Return a custom field's value as it is shown."""
     if value is None or isinstance(value, str):
         return value
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
@@ -86,11 +86,14 @@ class People:
         del self._contacts[contact.id]
 
     def holders(self, name: str, value: Json) -> list[Contact]:
-        """Who holds a value, however it is capitalised, phones with or without their ``+``."""
+        """Return the contacts with a value, in any capitalisation.
+
+        Phones are compared without their ``+``.
+        """
         return [self._contacts[number] for number in sorted(self._holders.get(_place(name, value), ()))]
 
     def holders_of_any(self, values: Iterable[tuple[str, Json]]) -> list[Contact]:
-        """Who holds one of these values."""
+        """Return the contacts with one of these values."""
         found = {contact.id: contact for name, value in values for contact in self.holders(name, value)}
         return [found[number] for number in sorted(found)]
 

@@ -1,4 +1,4 @@
-"""How respond.io v2's twin reads requests: paths, identifiers, bodies and filters."""
+"""Read the requests of respond.io v2's twin: paths, identifiers, bodies and filters."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def routed(request: TwinRequest) -> tuple[str, str] | None:
 
 
 def identified(identifier: str) -> tuple[Literal["id", "phone", "email"], str]:
-    """What an identifier names a contact by, and its value."""
+    """Return the field that an identifier names a contact by, and its value."""
     kind, _, value = identifier.partition(":")
     if kind == "id" and re.fullmatch("[0-9]+", value):
         return "id", value
@@ -88,7 +88,7 @@ def object_of(request: TwinRequest) -> Mapping[str, Json]:
 
 
 def tags_of(request: TwinRequest, tags_as: str) -> Sequence[str]:
-    """One to ten different texts, in a bare array or in an object."""
+    """Return the one to ten different tags of a body, a bare array or an object."""
     tags = body_of(request)
     if isinstance(tags, dict) and tags_as != "array":
         tags = tags.get("tags")
@@ -102,13 +102,13 @@ def tags_of(request: TwinRequest, tags_as: str) -> Sequence[str]:
 
 
 class Clearing(NamedTuple):
-    """What clears a field: null, the empty text, both or neither."""
+    """Values that clear a field: null, the empty text, both or neither."""
 
     null: bool
     empty: bool
 
     def is_none(self, value: Json) -> bool:
-        """Whether it stands for no value at all, which clears or does nothing."""
+        """Return whether a value stands for none, which clears or does nothing."""
         return value is None or (value == "" and self.empty)
 
     def clears(self, value: Json) -> bool:
@@ -169,7 +169,7 @@ def of_kind(value: Json, kind: Kind) -> bool:
 
 
 def wanted_of(body: Mapping[str, Json], checkboxes: frozenset[str], *, any_case: bool) -> Callable[[Json], bool]:
-    """Whether a contact, as it is shown, passes the search and the filter of a list."""
+    """Return whether a contact, as it is shown, passes a list's search and filter."""
     search, where = body.get("search"), body.get("filter")
     if not isinstance(search, str) or not body.get("timezone") or not isinstance(where, dict):
         raise invalid("search, timezone and filter are required")
@@ -248,7 +248,7 @@ def _tagged(operator: str, tags: frozenset[str]) -> Callable[[Json], bool]:
 
 
 def paging_of(request: TwinRequest) -> tuple[int, int]:
-    """How many rows are asked for, and the id behind which they begin."""
+    """Return the number of rows asked for, and the id after which they begin."""
     asked = {name: values[-1] for name, values in parse_qs(request.query).items()}
     limit, after = asked.get("limit", "10"), asked.get("cursorId", "0")
     if not (limit.isdecimal() and 1 <= int(limit) <= _MOST_PER_PAGE and after.isdecimal()):
@@ -257,13 +257,16 @@ def paging_of(request: TwinRequest) -> tuple[int, int]:
 
 
 def listed(items: Sequence[Json], following: str | None = None, path: str = "contact/list") -> Json:
-    """A page; the next one is named by its full address."""
+    """Return one page of a list; the next one is named by its full address."""
     link = f"https://api.respond.io/v2/{path}{following}" if following else None
     return {"items": items, "pagination": {"next": link, "previous": None}}
 
 
 def channels(contact: Contact, most: int) -> list[Json]:
-    """Whoever has a phone is on WhatsApp, by one number of ours or by several."""
+    """Return the channels of a contact.
+
+    With a phone it is on WhatsApp, by as many numbers of ours as ``most``.
+    """
     if not contact.plain.get("phone"):
         return []
     made = int(contact.created)

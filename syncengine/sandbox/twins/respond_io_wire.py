@@ -1,4 +1,4 @@
-"""What respond.io v1 reads and writes on the wire: paths, bodies, pages of contacts."""
+"""Requests and answers of respond.io v1: paths, bodies, pages of contacts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from syncengine.model.http import Json
 from syncengine.sandbox.twins.twin import TwinRequest
 
 _UNSET = {"locale": "", "timezone": "", "gender": ""}
-"""What the vendor shows of every contact and nobody can write."""
+"""Fields that the vendor shows for every contact and that cannot be written."""
 _ROWS = 10
 
 
@@ -31,7 +31,7 @@ class Contact:
 
 
 class RefusedError(ValueError):
-    """The answer 403, with what the vendor says."""
+    """The answer 403, with the vendor's message."""
 
     def __init__(self, message: Json) -> None:
         super().__init__(str(message))

@@ -1,4 +1,7 @@
-"""What every twin is: a vendor's behaviour as a pure, stateful function of requests and the time."""
+"""Protocol of all twins: a vendor's behaviour as a function of requests and time.
+
+Twins are pure and stateful: the time is an argument.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,8 @@ class Twin(Protocol):
 
     limiter: Limiter
     vendor_limits: tuple[Limit, ...]
-    """What the vendor allows, as far as known; not in force until the limiter is given them."""
+    """The vendor's limits, as far as known; not in force until the limiter is given
+    them."""
 
     @property
     def switches(self) -> Any:
@@ -57,10 +61,13 @@ class Twin(Protocol):
 
     @property
     def settings(self) -> dict[str, str]:
-        """What a destination's ``settings`` have to say, besides ``base_url``, for its requests to be taken."""
+        """Settings of a destination that uses the twin, besides ``base_url``."""
 
     def configure(self, changes: Mapping[str, Json]) -> None:
-        """Change switches by name. Raises ValueError for unknown names and wrong types, and then changes nothing."""
+        """Change switches by name.
+
+        Raises ValueError for unknown names and wrong types, and then changes nothing.
+        """
 
     def reset(self) -> None:
         """Forget every contact and arrival; switches and limits stay."""
@@ -84,7 +91,11 @@ class Twin(Protocol):
         """Put contacts in; their ids."""
 
     def contacts(self, now: float) -> list[dict[str, Json]]:
-        """What the vendor holds: ``id``, ``key`` (None where the vendor knows none), ``fields`` (flat), ``tags``."""
+        """Return the stored contacts.
+
+        Each has ``id``, ``key`` (None where the vendor knows none), ``fields`` (flat)
+        and ``tags``.
+        """
 
 
 @runtime_checkable

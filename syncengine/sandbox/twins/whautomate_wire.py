@@ -1,4 +1,4 @@
-"""How Whautomate's twin reads requests and shows what it holds."""
+"""Read the requests of Whautomate's twin, and write its answers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ROUTES = {
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """What the documentation leaves open."""
+    """Switches for what the documentation leaves open."""
 
     __pydantic_config__ = SWITCHES
 
@@ -50,20 +50,21 @@ class Switches:
     """Ids and titles."""
     location_required: bool = True
     location_as: Literal["locationId", "workspaceId"] = "locationId"
-    """What searches call the location; a workspace stands at the top of a contact too."""
+    """Name of the location in searches; a workspace stands at the top of a contact
+    too."""
     duplicate_mode: Literal["allow", "409", "return_existing"] = "allow"
     """A create with a phone that is there in the same location."""
     put_mode: Literal["replace", "merge"] = "replace"
     custom_mode: Literal["replace", "merge"] = "replace"
-    """What an update does to the custom fields it does not name."""
+    """Effect of an update on the custom fields that it does not name."""
     null_mode: Literal["clear", "ignore"] = "clear"
     custom_values: Literal["json", "text"] = "json"
     custom_fields: tuple[str, ...] | None = None
     """The custom fields that are defined, others are dropped; None: any."""
     store_plus: bool = True
-    """Whether a phone keeps its ``+``."""
+    """True where a phone keeps its ``+``."""
     phone_changes: bool = True
-    """Whether an update may change the phone; else it silently stays."""
+    """True where an update may change the phone; else it silently stays."""
     known_tags: tuple[str, ...] = ()
     """Tags that are defined from the start."""
     unknown_tag: Literal["create", "400"] = "create"
@@ -194,7 +195,7 @@ def digits(value: str) -> str:
 
 
 def is_number(sought: str) -> bool:
-    """Whether a text is a phone number, or a part of one."""
+    """Return whether a text is a phone number, or a part of one."""
     return bool(digits(sought)) and not sought.strip("+0123456789 ().-")
 
 

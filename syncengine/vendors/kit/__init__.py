@@ -1,4 +1,4 @@
-"""What vendor adapters share. Nothing in here knows any one vendor."""
+"""Shared parts of the vendor adapters. None of them knows any one vendor."""
 
 from __future__ import annotations
 

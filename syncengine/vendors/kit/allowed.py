@@ -1,4 +1,4 @@
-"""Look-ups that only help: a refusal of theirs says nothing."""
+"""Look-ups that only help: when one is refused, nothing follows from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 def if_allowed(look_up: Exchange[_T]) -> Exchange[_T | None]:
-    """What a look-up finds; None where the vendor refuses it."""
+    """Return the result of a look-up; None where the vendor refuses it."""
     try:
         return (yield from look_up)
     except VendorUnavailable as error:

@@ -20,8 +20,8 @@ from syncengine.vendors.kit.words import cleaned
 
 BASE_URL = "settings.base_url"
 _FROM_ELSEWHERE = (403, 404, 410)
-"""Refusals that say nothing of a contact where they are no JSON: a moved address, or the
-network in front of the API."""
+"""Statuses of refusals that do not concern a contact where they are no JSON: a moved
+address, or the network in front of the API."""
 
 _NAMES_OF_STATUS = ("status", "code", "statusCode", "status_code", "error_code")
 _FAILED = ("error", "fail", "failed", "failure")
@@ -33,7 +33,7 @@ class Reply:
 
     status: int
     body: Json = field(repr=False)
-    """A refusal's is None where it is no JSON."""
+    """The JSON of the answer; None for a refusal that is no JSON."""
 
     @property
     def ok(self) -> bool:
@@ -41,9 +41,10 @@ class Reply:
 
 
 def judge(request: Request, response: Response, halts: Mapping[int, str]) -> Reply:
-    """The answer, if it is about the call; else raises VendorHalted, VendorThrottled or VendorUnavailable.
+    """Return the answer, if it is about the call.
 
-    ``halts`` names the statuses that stop the account, each with the setting to look at.
+    Else raises VendorHalted, VendorThrottled or VendorUnavailable. ``halts`` names the
+    statuses that stop the account, each with the setting to look at.
     """
     status = response.status
     if setting := halts.get(status):
@@ -74,6 +75,8 @@ def judge(request: Request, response: Response, halts: Mapping[int, str]) -> Rep
             )
         case _:
             said = _refusal(request, response)
+            # A body of ``null`` is JSON, so the API did answer; a page reads as None too, and
+            # is none of its answers.
             null = response.body.strip() == b"null"
             if said is None and not null and status in _FROM_ELSEWHERE:
                 raise from_elsewhere(request, status)
@@ -101,7 +104,10 @@ def _refusal(request: Request, response: Response) -> Json:
 
 
 def from_elsewhere(request: Request, status: int) -> VendorHalted:
-    """What answers is not the API: the address has moved, or a network is in between."""
+    """Return the failure of a request that something other than the API answered.
+
+    The address has moved, or a network is in between.
+    """
     return VendorHalted(
         f"{request.route}: a page answers, not the API (status {status}); check {BASE_URL}, "
         "and that no proxy drops the authorization header or blocks this machine",
@@ -110,7 +116,10 @@ def from_elsewhere(request: Request, status: int) -> VendorHalted:
 
 
 def unreadable(request: Request, status: int) -> VendorUnavailable:
-    """A success nobody can read says nothing: the request may have been carried out, or never have arrived."""
+    """Return the failure of a request whose success cannot be read.
+
+    It may have been carried out, or never have arrived.
+    """
     return VendorUnavailable(
         f"{request.route}: the answer (status {status}) cannot be read: cut off, or not from the API",
         maybe_applied=request.writes,
@@ -119,7 +128,7 @@ def unreadable(request: Request, status: int) -> VendorUnavailable:
 
 
 class Shape(BaseModel):
-    """The part of an answer that an adapter relies on; whatever else is in it does not matter."""
+    """The part of an answer that an adapter relies on; the rest of it is ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -128,9 +137,10 @@ _Shape = TypeVar("_Shape", bound=Shape)
 
 
 def shaped(request: Request, reply: Reply, shape: type[_Shape]) -> _Shape:
-    """The answer's body in its documented shape; raises VendorUnavailable when it has another.
+    """Return the answer's body in its documented shape.
 
-    Also when it says of itself that it is no success, whatever else it holds.
+    Raises VendorUnavailable when it has another one, and when it reports a failure
+    itself, with anything else in it.
     """
     if tells_failure(reply.body):
         raise unreadable(request, reply.status)
@@ -141,7 +151,7 @@ def shaped(request: Request, reply: Reply, shape: type[_Shape]) -> _Shape:
 
 
 def tells_failure(body: Json) -> bool:
-    """Whether an object says of itself that something went wrong, in any of the usual ways."""
+    """Return whether an object reports a failure itself, in any of the usual ways."""
     if not isinstance(body, Mapping):
         return False
     if body.get("error") or body.get("errors"):
@@ -153,9 +163,10 @@ def tells_failure(body: Json) -> bool:
 
 
 def refused(request: Request, reply: Reply, said: str, sent: Iterable[Json], code: str | None = None) -> Rejected:
-    """The vendor's refusal of one contact, in its own words as far as they may be repeated.
+    """Return the vendor's refusal of one contact, with its message made safe.
 
-    ``sent`` is what must not be: the contact's values (and a secret that does not travel in a header).
+    ``sent`` must not be repeated: the contact's values (and a secret that does not
+    travel in a header).
     """
     words = _repeatable(request, said, sent)
     reason = f' and says: "{words}"' if words else " without saying why"
@@ -167,7 +178,10 @@ def refused(request: Request, reply: Reply, said: str, sent: Iterable[Json], cod
 
 
 def refused_look_up(request: Request, reply: Reply, said: str, sent: Iterable[Json]) -> VendorUnavailable:
-    """A refusal to look something up: it tells nothing about the contact."""
+    """Return the failure of a look-up that was refused.
+
+    Nothing follows from it for the contact.
+    """
     words = _repeatable(request, said, sent)
     reason = f': "{words}"' if words else ""
     return VendorUnavailable(

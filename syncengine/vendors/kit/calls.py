@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 
 class _Room(NamedTuple):
-    """What one call may carry; None: any number."""
+    """Numbers of fields, tags and lists that one call may carry; None: any number."""
 
     fields: int | None = 0
     add_tags: int | None = 0
@@ -28,7 +28,10 @@ class _Room(NamedTuple):
 
 
 def check(call: Call, capabilities: Capabilities) -> None:
-    """Raise ValueError for a call the capabilities rule out: a mistake of ours, not of the data or the vendor."""
+    """Raise ValueError for a call that the capabilities rule out.
+
+    Such a call is a mistake of ours, not of the data or the vendor.
+    """
     room = _room(call.action, capabilities)
     if room is None:
         raise ValueError(f"this vendor has no {call.action}")
@@ -53,7 +56,7 @@ def check(call: Call, capabilities: Capabilities) -> None:
 
 
 def _room(action: Action, capabilities: Capabilities) -> _Room | None:
-    """What a call of this action may carry; None where the vendor has no such action."""
+    """Return the room of a call; None where the vendor has no such action."""
     offer: Write | TagCall | ListCall | Deletion | None = getattr(capabilities, action)
     match offer:
         case None:
@@ -78,14 +81,17 @@ def _room(action: Action, capabilities: Capabilities) -> _Room | None:
 
 
 def external_id(call: Call) -> str:
-    """The vendor's id of the contact; ValueError when the call has none."""
+    """Return the vendor's id of the contact; raise ValueError if there is none."""
     if not call.external_id:
         raise ValueError(f"{call.action} needs the contact's external id")
     return call.external_id
 
 
 def segment(contact: str, *, slashes: bool = False) -> str:
-    """A vendor's id as one segment of a path; CannotBeSent for one that does not fit there (see ``fits_a_path``)."""
+    """Return a vendor's id as one segment of a path.
+
+    Raises CannotBeSent for one that does not fit there (see ``fits_a_path``).
+    """
     if not fits_a_path(contact, slashes=slashes):
         raise CannotBeSent(
             "the id that is known of the vendor's contact cannot stand in an address, and nothing was sent; nothing is "
@@ -95,7 +101,7 @@ def segment(contact: str, *, slashes: bool = False) -> str:
 
 
 def sent_values(call: Call) -> Iterator[Json]:
-    """Everything of the contact that a call carries, for cleaning the vendor's words."""
+    """Yield the contact's values in a call, to clean the vendor's words of them."""
     yield from call.fields.values()
     yield from call.add_tags
     yield from call.remove_tags

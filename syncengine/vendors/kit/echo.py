@@ -14,9 +14,10 @@ _EMPTY = (None, "")
 def fields_not_taken(
     wanted: Fields, before: Fields, shown: Fields, same: Callable[[str, Json, Json], bool]
 ) -> Iterator[Unsupported]:
-    """The fields that the answer shows empty, or as they were before, although another value was wanted.
+    """Yield the fields that the answer shows empty, or as they were before.
 
-    Any other value counts as ours in the vendor's form, or as somebody else's newer one.
+    Only those for which another value was wanted. Any other value counts as ours in the
+    vendor's form, or as a newer one from elsewhere.
     """
     for name, value in wanted.items():
         theirs, clears = shown.get(name), value in _EMPTY
@@ -25,9 +26,9 @@ def fields_not_taken(
 
 
 def not_as_wanted(name: str, wanted: Json, shown: Json) -> Unsupported:
-    """What an answer that shows another value says of a write.
+    """Return the shortfall of a write whose answer shows another value.
 
-    That a value is not shown does not prove that it was dropped.
+    A value that is not shown has not necessarily been dropped.
     """
     if wanted in _EMPTY:
         return Unsupported("clear_field", name)
@@ -36,6 +37,6 @@ def not_as_wanted(name: str, wanted: Json, shown: Json) -> Unsupported:
 
 
 def tags_not_taken(wanted: Iterable[str], shown: Iterable[str]) -> Iterator[Unsupported]:
-    """The tags that the answer should show and does not; their case is the vendor's."""
+    """Yield the tags that the answer should show and does not; case is ignored."""
     there = {tag.casefold() for tag in shown}
     yield from (Unsupported("tag_not_shown", tag) for tag in wanted if tag.casefold() not in there)

@@ -8,10 +8,11 @@ from syncengine.vendors.kit.answers import BASE_URL, Reply, judge
 
 
 def through_gateway(request: Request, key: str) -> Exchange[Reply]:
-    """The answer about the call itself; ``key`` is the setting that holds the API key.
+    """Return the answer about the call; ``key`` is the setting that holds the API key.
 
-    The gateway says 403 for a wrong key and for an unknown path, and 429 for the second and for the day. Raises
-    VendorHalted, VendorThrottled, VendorUnavailable.
+    The gateway answers 403 for a wrong key and for an unknown path, and 429 for the
+    limits of a second and of a day. Raises VendorHalted, VendorThrottled,
+    VendorUnavailable.
     """
     response = yield request
     said = response.body.lower()

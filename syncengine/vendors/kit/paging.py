@@ -11,11 +11,14 @@ from syncengine.vendors.kit.answers import BASE_URL, Shape, judge, shaped
 from syncengine.vendors.kit.looking import Judging
 
 MOST_PAGES = 100
-"""Pages of one look-up."""
+"""Most pages that one look-up reads."""
 
 
 def probed(request: Request, halts: Mapping[int, str], shape: type[Shape], judging: Judging = judge) -> Exchange[bool]:
-    """Whether the credentials are good, by a request that harms nobody: True, or VendorHalted is raised."""
+    """Return True if a harmless request shows that the credentials are good.
+
+    Else raises VendorHalted.
+    """
     reply = judging(request, (yield request), halts)
     if not reply.ok:
         raise VendorHalted(
@@ -30,9 +33,10 @@ def probed(request: Request, halts: Mapping[int, str], shape: type[Shape], judgi
 def every_hit(
     route: str, page: Callable[[str | None], Exchange[Page]], is_hit: Callable[[Remote], bool]
 ) -> Exchange[Sequence[Remote]]:
-    """The contacts that are meant, each once, from the first page to the last; one that leads to itself is the last.
+    """Return the contacts that match, each once, from the first page to the last.
 
-    Raises VendorUnavailable for pages that lead in a circle or go on without an end.
+    A page that names itself as the next one is the last. Raises VendorUnavailable for
+    pages that lead in a circle or do not end.
     """
     hits: dict[str, Remote] = {}
     cursor: str | None = None
@@ -50,7 +54,7 @@ def every_hit(
 
 
 def endless(route: str) -> VendorUnavailable:
-    """The failure of a look-up whose pages do not end."""
+    """Return the failure of a look-up whose pages do not end."""
     return VendorUnavailable(
         f"{route}: the vendor's pages do not end: they lead in a circle, or go on after the {MOST_PAGES}th",
         maybe_applied=False,

@@ -1,4 +1,4 @@
-"""Read an answer's body, within bounds: what is far larger or deeper than any contact is not believed."""
+"""Read an answer's body, unless it is far larger or deeper than any contact is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from syncengine.model.texts import is_storable
 
 _LONGEST_ID = 512
 _HALF = re.compile("[\ud800-\udfff]")
-"""Half of a character."""
+"""A surrogate, which is half of a character."""
 
 
 class Unreadable(ValueError):
@@ -25,7 +25,7 @@ class Unreadable(ValueError):
 
 
 def read_json(request: Request, body: bytes) -> Json:
-    """The JSON value of a body. Raises Unreadable."""
+    """Return the JSON value of a body. Raises Unreadable."""
     if len(body) > request.most_bytes:
         raise Unreadable("it is far too long")
     # Each part but the first follows one of these, so that no more parts are made than were counted.
@@ -38,7 +38,11 @@ def read_json(request: Request, body: bytes) -> Json:
 
 
 def _decoded(body: bytes, *, lists: bool) -> Json:
-    """The value. In a list half of a character counts as NUL: it spoils what holds it, and no contact beside it."""
+    """Return the value of a body.
+
+    In a list, half of a character becomes NUL: it spoils the contact that has it, and
+    none beside it.
+    """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -51,7 +55,8 @@ def _decoded(body: bytes, *, lists: bool) -> Json:
 
 
 def _is_deeper(value: Json, most: int) -> bool:
-    """Whether lists and objects are nested deeper than so many levels."""
+    """Return whether lists and objects are nested deeper than ``most`` levels."""
+    # Level by level: recursion would fail on the very answers that this is to find.
     level = [value]
     for _ in range(most):
         level = [part for each in level for part in _parts(each)]
@@ -68,7 +73,8 @@ def _parts(value: Json) -> list[Json]:
 
 _T = TypeVar("_T")
 Many: TypeAlias = Annotated[tuple[_T, ...], Field(fail_fast=True)]
-"""Values of one kind. The first wrong one is enough: a description of each would need far more room than the answer."""
+"""Values of one kind. Checking ends at the first wrong one: a description of each would
+need far more room than the answer."""
 
 
 def _id_as_text(value: Json) -> Json:
@@ -76,9 +82,10 @@ def _id_as_text(value: Json) -> Json:
 
 
 def fits_a_path(value: str, *, slashes: bool = False) -> bool:
-    """Whether a value can be one segment of a path, and means no other place there.
+    """Return whether a value can be one segment of a path, and leads nowhere else.
 
-    ``slashes`` lets those pass that a vendor's ids may hold: many a server reads ``%2F`` as a slash.
+    ``slashes`` lets those pass that a vendor's ids may hold: many servers read ``%2F``
+    as a slash.
     """
     parts = [part.strip() for part in value.replace("\\", "/").split("/")]
     elsewhere = not any(parts) or not {".", ".."}.isdisjoint(parts)
@@ -99,7 +106,10 @@ Id: TypeAlias = Annotated[_Text, AfterValidator(partial(_fit, slashes=False))]
 
 
 def readable(tags: Iterable[str]) -> tuple[str, ...]:
-    """The tags as the vendor shows them. A name that cannot be kept is none of ours and is left out."""
+    """Return the tags as the vendor shows them.
+
+    A name that cannot be stored is none of ours and is left out.
+    """
     return tuple(tag for tag in tags if len(tag) <= LONGEST_NAME and is_storable(tag))
 
 

@@ -12,9 +12,10 @@ _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The wait the vendor asks for, in seconds; None when it asks for none, or in no form we know.
+    """Return the wait that the vendor asks for, in seconds; None when there is none.
 
-    A date counts from the answer's own ``Date``: adapters have no clock, and the vendor's would not be ours.
+    A header in no known form counts as none. A date counts from the answer's own
+    ``Date``: adapters have no clock, and the vendor's would not be ours.
     """
     asked = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(asked):

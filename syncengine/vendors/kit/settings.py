@@ -63,7 +63,10 @@ def _base_url(value: str) -> str:
 
 
 def normal_address(url: str) -> str:
-    """An address in its one spelling: two of one address would be two accounts. As it is where it cannot be read."""
+    """Return an address in its one spelling: two spellings would be two accounts.
+
+    An address that cannot be read stays as it is.
+    """
     try:
         return _normal(urlsplit(url))
     except ValueError:
@@ -78,7 +81,10 @@ def _normal(parts: SplitResult) -> str:
 
 
 def _host(name: str) -> str:
-    """A host in small ASCII letters, a number in its usual form. Raises ValueError for what cannot be a host."""
+    """Return a host in small ASCII letters, an IP address in its usual form.
+
+    Raises ValueError for text that cannot be a host.
+    """
     if ":" in name:
         return f"[{ipaddress.ip_address(name).compressed}]"
     ascii_name = name.encode("idna").decode().lower().rstrip(".")
@@ -89,11 +95,15 @@ def _host(name: str) -> str:
 
 
 def _path(path: str) -> str:
-    """A path without dot segments and without a slash at its end; escaped is what has to be, in capitals."""
+    """Return a path without dot segments and without a slash at its end.
+
+    Only characters that have to be escaped are, in capitals.
+    """
     plain = re.sub("%[0-9a-fA-F]{2}", _unescaped, path)
     kept: list[str] = []
     for segment in quote(plain, safe=_IN_PATHS).split("/"):
         if segment == "..":
+            # The first part is the empty one before the leading slash, and stays.
             del kept[max(len(kept) - 1, 1) :]
         elif segment != ".":
             kept.append(segment)
@@ -127,23 +137,23 @@ BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]
 Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret), _WRITTEN_SECRET]
 """A key or token that fits into a header; surrounding blanks (a file's last newline) are cut off."""
 ClearWith: TypeAlias = Literal["empty", "null", "nothing"]
-"""What clears a field at the vendor: the empty string, null, or nothing does."""
+"""Value that clears a field at the vendor: the empty string, null, or none does."""
 
 
 class VendorSettings(BaseModel):
-    """What every vendor needs to know. Unknown keys are errors; no error repeats what was given."""
+    """Settings of every vendor. Unknown keys are errors; no error repeats a value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     base_url: BaseUrl
-    """Where the vendor's API is."""
+    """Address of the vendor's API."""
     settles_within: Duration = 30.0
     """Seconds after which a request that was sent is visible in look-ups or will never be carried out."""
     opt_outs: dict[str, bool | int | str] = {}
-    """Fields of yours in which a contact may say no at the vendor, with the value that
-    says no. Where a contact is there, only that value is written to them."""
+    """Fields of yours that hold an opt-out at the vendor, with the value that means it.
+    In a contact that exists there, only that value is written to them."""
     lower_opt_outs: tuple[str, ...] = ()
-    """The opt-outs, by their fields, that the source may take back at the vendor."""
+    """Fields of the opt-outs that the source may take back at the vendor."""
 
     # The opt-outs the vendor has by itself, and their values that say no.
     OPT_OUTS: ClassVar[Mapping[str, Json]] = {}

@@ -15,7 +15,10 @@ _DIGITS = frozenset("0123456789")
 
 
 def text(value: Json) -> str:
-    """A value as the text a person would write: ``true``, ``3`` for 3.0, no exponents; lists and objects as JSON."""
+    """Return a value as the text a person would write.
+
+    That is ``true``, ``3`` for 3.0, no exponents; lists and objects are JSON.
+    """
     if isinstance(value, str):
         return value
     match value:
@@ -38,12 +41,15 @@ def _plain(value: float) -> str:
 
 
 def digits(value: str) -> str:
-    """The digits of a phone number; its ``+`` and its punctuation are form."""
+    """Return the digits of a phone number; its ``+`` and its punctuation are form."""
     return "".join(character for character in value if character in _DIGITS)
 
 
 def same_phone(ours: Json, theirs: Json) -> bool:
-    """Whether two phone numbers are one person's, however they are written and whichever of them WhatsApp goes by."""
+    """Return whether two phone numbers are one person's, in any spelling.
+
+    The two numbers under which WhatsApp may know one person count as the same.
+    """
     ours, theirs = text(ours), text(theirs)
     if ours == theirs or (digits(ours) and digits(ours) == digits(theirs)):
         return True
@@ -52,19 +58,19 @@ def same_phone(ours: Json, theirs: Json) -> bool:
 
 
 def phone_spellings(value: str) -> tuple[str, ...]:
-    """Return a number without its ``+``, then the other one under which WhatsApp may know the same person."""
+    """Return a number without its ``+``, then its other number at WhatsApp, if any."""
     return value.removeprefix("+"), *phone_forms(phone_digits(value))[1:]
 
 
 def same_mailbox(ours: str, theirs: str) -> bool:
-    """Whether two e-mail addresses are one: two contacts of one mailbox are one person."""
+    """Return whether two e-mail addresses are one mailbox, and so one person."""
     return bool(ours) and ours.lower() == theirs.lower()
 
 
 def same_time(ours: Json, theirs: Json) -> bool:
-    """Whether both are the same moment in ISO 8601, or our date is the day of theirs.
+    """Return whether both are one moment in ISO 8601, or our date is the day of theirs.
 
-    Moments without a zone are of UTC.
+    Moments without a zone are read as UTC.
     """
     mine, held = text(ours), text(theirs)
     try:
@@ -81,12 +87,15 @@ def _utc(moment: datetime) -> datetime:
 
 
 def same_json(ours: Json, theirs: Json) -> bool:
-    """Whether two JSON values are equal: 3 is 3.0, but true is not 1."""
+    """Return whether two JSON values are equal: 3 is 3.0, but true is not 1."""
     return bool(ours == theirs) and isinstance(ours, bool) == isinstance(theirs, bool)
 
 
 def same_text(ours: Json, theirs: Json) -> bool:
-    """Whether a vendor that keeps every value as text holds ours; null and the empty text are one."""
+    """Return whether a vendor that keeps every value as text has ours.
+
+    Null and the empty text are the same.
+    """
     shown = text(theirs)
     if isinstance(ours, bool):
         return shown.lower() == text(ours)

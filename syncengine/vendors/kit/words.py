@@ -10,21 +10,25 @@ from syncengine.model.texts import Concealer, decoded, printable
 from syncengine.vendors.kit.values import text
 
 LENGTH = 300
-"""Characters a message may have."""
+"""Characters that a cleaned message may have."""
 _READ = 4_000
-"""Characters of what a vendor says that are looked at."""
+"""Characters of a vendor's message that are read at most."""
 
 _GONE = "[...]"
 _QUERY = re.compile(r"\?[^\s?\"'<>]*=[^\s\"'<>]*")
 """The query of a URL: some vendors take keys there."""
 _MASKED = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>*\u2022]*[*\u2022]{3,}[^\s\"'<>]*")
-"""A key of which the ends are left."""
+"""A masked key, of which only the ends are shown."""
 _PERSONAL = re.compile(r"(?<![^\s@<>\"'])[^\s@<>\"']+@[^\s@<>\"']+|\+?\d[\d\s()./-]{4,}\d")
-"""What looks like an e-mail address, a phone number or a date, whoever's it is."""
+"""Text in the form of an e-mail address, a phone number or a date, even of others."""
 
 
 def cleaned(said: str, sent: Iterable[Json]) -> str:
-    """What the vendor said, without the values that were sent and without anything like an address or a number."""
+    """Return the vendor's message without the values sent and other personal data.
+
+    Anything in the form of an address or a number is removed too, also where it was
+    never sent.
+    """
     concealer = Concealer((text(leaf) for value in sent for leaf in _leaves(value)), words=True)
     words = concealer.hide(decoded(said[:_READ]), _GONE)
     if len(said) > _READ:  # a value that was cut in two may be left at the end
