@@ -28,6 +28,10 @@ _HOSTILE: dict[str, Any] = {
     "fields": {"firstName": "name", "phone": "phone"},
     "tags": {"from": "tags"},
 }
+_PACED: Mapping[str, Mapping[str, Any]] = {
+    # The forged answer has to find its connection idle: no request goes out while it is on its way.
+    "desync": {"limits": [{"calls": 1, "per": "500ms"}]},
+}
 _MEASURED = """
 import sys
 from syncengine.__main__ import main
@@ -45,7 +49,7 @@ async def _beside_an_innocent(
     async with hostile_vendor() as vendor, people(database, folder, {"innocent": RESPOND_IO}, ("respond_io",)) as here:
         for way in ways:
             settings = {"base_url": f"{vendor.url}/{way}/v2", "token": "${HOSTILE_TOKEN}", "settles_within": "50ms"}
-            here.configure(way, **{**_HOSTILE, "settings": settings})
+            here.configure(way, **{**_HOSTILE, "settings": settings, **_PACED.get(way, {})})
         here.environ["HOSTILE_TOKEN"] = "a-token-of-the-hostile"
         await here.add(_CONTACTS, tags=["vip"])
         yield here, vendor
@@ -75,6 +79,18 @@ def _reports(out: str) -> Mapping[str, Mapping[str, Any]]:
 
 def _in_groups(ways: Sequence[str], size: int) -> list[Sequence[str]]:
     return [ways[start : start + size] for start in range(0, len(ways), size)]
+
+
+@pytest.mark.asyncio
+async def test_a_forged_answer_on_an_idle_connection_is_never_believed(database: str, tmp_path: Path) -> None:
+    async with _beside_an_innocent(database, tmp_path, ["desync"]) as (here, vendor):
+        code, out, _, _ = await _measured(here, "run", "--json")
+        assert code == 0
+        report = _reports(out)["desync"]
+        assert (report["status"], report["contacts"]["applied"]) == ("done", len(_CONTACTS))
+        assert report["requests"] == vendor.asked["desync"] == 3 * len(_CONTACTS)
+        written = Counter(line.rpartition("/")[2] for _, line in vendor.wrote)
+        assert written["tag"] == len(_CONTACTS), "the tags were sent"
 
 
 @pytest.mark.asyncio
