@@ -48,9 +48,11 @@ class DestinationConfig:
 
     @property
     def credentials(self) -> str | None:
-        """What the vendor knows the account by, however its address is written; None where there is no secret.
+        """Return what the vendor recognises the account by; None without a secret.
 
-        On this machine are no vendors but stand-ins, which take everybody's key: there the address counts, too.
+        It does not depend on how the vendor's address is written. On this machine there
+        are only stand-ins for vendors, which accept any key: there the address counts,
+        too.
         """
         if not self.secrets:
             return None
@@ -72,15 +74,16 @@ class Config:
     file: Path
     engine: EngineFile = field(repr=False)
     destinations: tuple[DestinationConfig, ...] = ()
-    """Those that can be used."""
+    """Destinations that can be used."""
     broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
-    """Those that cannot, by name, and why."""
+    """Destinations that cannot be used, by name, with their problems."""
     problems: tuple[Problem, ...] = ()
-    """What concerns whoever wants all destinations: there is none."""
+    """Problem of a request for all destinations: there is none."""
     readable: tuple[DestinationConfig, ...] = ()
-    """Those whose own files can be used, whether or not they go with each other."""
+    """Destinations whose own files can be used, whether or not they go with each other.
+    """
     unreadable: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
-    """The others, by name, and why."""
+    """Destinations whose own files cannot be used, by name, with their problems."""
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -99,9 +102,10 @@ class Config:
         return replace(self, destinations=usable, broken=broken)
 
     def chosen(self, names: tuple[str, ...]) -> tuple[DestinationConfig, ...]:
-        """Return the destinations of these names, or all. Raises ConfigError for what is wrong with one of them.
+        """Return the destinations of these names, or all.
 
-        Whoever names some is not stopped by the files of others.
+        Raises ConfigError for what is wrong with one of them. A request for some of
+        them is not stopped by the files of others.
         """
         known = {destination.name: destination for destination in self.destinations}
         if names:

@@ -84,7 +84,7 @@ class _Model(BaseModel):
 
 
 class SourceModel(_Model):
-    """Where contacts are read from. A destination's own keys go before the common ones."""
+    """Source of the contacts. A destination's own keys go before the common ones."""
 
     database: Annotated[str | None, AfterValidator(_database)] = None
     """The URL of its database; empty: the one that keeps the state."""
@@ -106,22 +106,23 @@ class EngineFile(_Model):
     """``config/syncengine.yaml``: what all destinations share."""
 
     database: Annotated[Name, AfterValidator(_state_database)] = "embedded"
-    """Where the state is kept: a Postgres URL, or ``embedded``: a Postgres of its own, in ``.syncengine/`` beside this
-    file."""
+    """Database of the state: a Postgres URL, or ``embedded``: a Postgres of its own, in
+    ``.syncengine/`` beside this file."""
     source: SourceModel = SourceModel()
-    """Where contacts are read from; a destination may say otherwise."""
+    """Source of the contacts; each destination may have another one."""
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Contacts a batch, the unit of progress and of ``retry RUN --batch N``."""
     database_wait: Duration = 60.0
-    """How long a run waits, sending nothing, for a database that goes away under it (a restart, a full disk)."""
+    """Time that a run waits, sending nothing, for a database that goes away under it (a
+    restart, a full disk)."""
     lease_ttl: Annotated[Duration, AfterValidator(_a_second)] = 30.0
-    """How long a run that died keeps its account."""
+    """Time that a run that died keeps its account."""
     keep_outcomes: Retention = 90 * 86400.0
-    """How long ``prune`` keeps runs with their batches and outcomes: 35d or longer."""
+    """Time that ``prune`` keeps runs with their batches and outcomes: 35d or longer."""
 
 
 class FieldModel(_Model):
-    """Where a vendor field's value comes from; a column's name alone will do."""
+    """Source of a vendor field's value; a column's name alone will do."""
 
     column: Name = Field(alias="from")
     """The source column."""
@@ -152,7 +153,8 @@ class MembersModel(_Model):
     columns: dict[Name, Name] = {}
     """Member to boolean column. This or ``from``."""
     prefix: str = ""
-    """Put in front of every member's name, so that ours are told from others at the vendor."""
+    """Prefix of every member's name, which distinguishes ours from others at the
+    vendor."""
 
     @model_validator(mode="after")
     def _one(self) -> MembersModel:
@@ -173,52 +175,64 @@ class LimitModel(_Model):
 
 
 class RemovalsBrake(_Model):
-    """How many contacts may leave in one run before somebody has to look."""
+    """Limit to the contacts that may leave in one run before a person has to look."""
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """Of the known contacts."""
+    """Share of the known contacts."""
     at_least: Annotated[int, Field(ge=1)] = 10
     """So few removals never stop a run."""
 
 
 class ShrunkSourceBrake(_Model):
-    """How many rows fewer than known contacts a source may have."""
+    """Limit to how much smaller than the known contacts a source may be."""
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """Of the known contacts."""
+    """Share of the known contacts."""
     at_least: Annotated[int, Field(ge=1)] = 10
     """So few never stop a run."""
 
 
 class CreatesBrake(_Model):
-    """How many contacts one run may create, where some are known already: the first run may create any number."""
+    """Limit to the contacts that one run may create.
+
+    It applies where some are known already: the first run may create any number.
+    """
 
     share: Annotated[float, Field(ge=0)] = 0.5
-    """Of the known contacts."""
+    """Share of the known contacts."""
     at_least: Annotated[int, Field(ge=1)] = 1000
     """So few never stop a run."""
 
 
 class NullsBrake(_Model):
-    """How many contacts may lose a field's value in one run because its column is empty now."""
+    """Limit to the contacts that may lose a field's value in one run.
+
+    They lose it because its column is empty now.
+    """
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """Of the contacts that have a value in the field."""
+    """Share of the contacts that have a value in the field."""
     at_least: Annotated[int, Field(ge=1)] = 50
     """So few never stop a run."""
 
 
 class TagsBrake(_Model):
-    """How many contacts one tag may be added to or removed from in one run; new contacts do not count."""
+    """Limit to the contacts that one tag may be added to or removed from in one run.
+
+    New contacts do not count.
+    """
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """Of the known contacts."""
+    """Share of the known contacts."""
     at_least: Annotated[int, Field(ge=1)] = 50
     """So few never stop a run."""
 
 
 class BrakesModel(_Model):
-    """What stops a run before its first request. ``--accept NAME`` lets one run pass."""
+    """Brakes: they stop a run before its first request.
+
+    ``--accept NAME`` lets one run pass.
+    """
 
     removals: RemovalsBrake = RemovalsBrake()
     """More contacts would be untagged or deleted than this."""
@@ -243,7 +257,7 @@ class DestinationFile(_Model):
     """The same word in every file that shares credentials: they share limits, lease and match keys. Without it, the
     destination is alone in its account."""
     source: SourceModel = SourceModel()
-    """Where it differs from the common source."""
+    """Keys in which it differs from the common source."""
     where: Name | None = None
     """SQL: which rows are meant. Who does not match counts as removed."""
     opted_out: Name | None = None
@@ -253,9 +267,9 @@ class DestinationFile(_Model):
     fields: dict[Name, FieldModel]
     """Vendor field to source column. Nested vendor fields are dotted."""
     tags: MembersModel | None = None
-    """Where tags come from. Tags that syncengine did not set are never removed."""
+    """Source of the tags. Tags that syncengine did not set are never removed."""
     lists: MembersModel | None = None
-    """Where the lists a contact is on come from, where the vendor has lists."""
+    """Source of the lists that a contact is on, where the vendor has lists."""
     limits: tuple[LimitModel, ...] | None = None
     """The account's limits; without: the vendor's own. An empty list means none."""
     tight: bool = False
@@ -269,13 +283,13 @@ class DestinationFile(_Model):
     max_wait: Duration = 120.0
     """The longest wait a vendor may ask for (Retry-After); beyond it the run ends, and the next one goes on."""
     timeout: Annotated[Duration, Field(gt=0)] = 30.0
-    """How long one request may take."""
+    """Time that one request may take."""
     on_removed: OnRemoved = OnRemoved.IGNORE
-    """What happens to the copy of a contact that left the source."""
+    """Policy for the copy of a contact that left the source."""
     on_null: OnNull = OnNull.SKIP
     """A column without a value leaves the vendor's field alone (skip), or clears it."""
     brakes: BrakesModel = BrakesModel()
-    """What stops a run before its first request."""
+    """Brakes that stop a run before its first request."""
     proxy: Annotated[str | None, AfterValidator(_proxy)] = None
     """The HTTP proxy that requests go through, such as ``http://proxy.example.org:3128``; empty: none. The variables
     ``HTTPS_PROXY`` and ``HTTP_PROXY`` are not used by themselves: write ``${HTTPS_PROXY:-}`` here."""

@@ -1,4 +1,8 @@
-"""What each key allows for itself, but not together with others, with this vendor, or beside another destination."""
+"""Rules across keys.
+
+A key may be fine by itself, but not together with others, with this vendor, or beside
+another destination.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,7 @@ def of_source(source: SourceModel, where: str) -> Iterator[Problem]:
 
 
 def of_mapping(options: DestinationFile, where: str) -> Iterator[Problem]:
-    """Whatever the vendor is."""
+    """Find problems of the mapping that do not depend on the vendor."""
     if not options.fields:
         yield Problem(f"{where}: fields", "maps nothing: name at least one vendor field and its column")
     if options.where and options.where.rstrip().endswith(";"):
@@ -80,7 +84,7 @@ def of_address(options: DestinationFile, base_url: str, where: str) -> Iterator[
 
 
 def of_vendor(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[Problem]:
-    """What the vendor cannot do, or cannot do without."""
+    """Find what the vendor cannot do, or cannot do without."""
     capabilities = vendor.capabilities
     writes = _writes(capabilities)
     if options.tags and not (capabilities.add_tags or any(write.add_tags != 0 for write in writes)):
@@ -141,7 +145,11 @@ def of_database(raw: Mapping[str, Json], where: str) -> Iterator[Problem]:
 
 
 def of_state_database(raw: Json, environ: Mapping[str, str], where: str) -> Iterator[Problem]:
-    """An empty variable is a mistake of whoever was to set it: the state would silently be another one."""
+    """Find an environment variable that is set, but empty.
+
+    That is a mistake of the person who was to set it: the state would silently be in
+    another database.
+    """
     for found in VARIABLES.finditer(raw) if isinstance(raw, str) else ():
         name, default = found[1], found[2]
         if default and environ.get(name) == "":
@@ -204,7 +212,7 @@ def passwords(url: Json) -> frozenset[str]:
 
 
 def _one_account(destination: DestinationConfig, other: DestinationConfig) -> Iterator[Problem]:
-    """What destinations of one account must have in common."""
+    """Find differences between two destinations that share an account."""
     differences = {
         "vendor": (destination.vendor.name != other.vendor.name, "another vendor"),
         "settings.base_url": (destination.base_url != other.base_url, "another base_url"),
@@ -279,7 +287,7 @@ def _writes(capabilities: Capabilities) -> list[Write]:
 
 
 def is_loopback(base_url: str) -> bool:
-    """Whether the address is this machine."""
+    """Return whether the address is this machine."""
     host = urlsplit(base_url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -87,7 +87,7 @@ def _texts(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _shorthand(definitions: Mapping[str, dict[str, Any]]) -> None:
-    """What the models' own validators take or ask for."""
+    """Add to the schema what the models' own validators accept or require."""
     definitions["FieldModel"]["type"] = ["string", "object"]
     definitions["MembersModel"]["oneOf"] = [{"required": ["from"]}, {"required": ["columns"]}]
 

@@ -1,4 +1,7 @@
-"""What pydantic finds, in the words of somebody who writes YAML. Values are never repeated: one may be a secret."""
+"""Messages about pydantic's findings, for people who write YAML.
+
+Values are never repeated: one may be a secret.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ _SHAPES = {
     "MembersModel": "a mapping: {from: ARRAY_COLUMN}, or {columns: {NAME: BOOLEAN_COLUMN}}",
     "LimitModel": "a mapping, such as {calls: 200, per: 1m}",
 }
-"""What to write for a model, where an example says it best; all others are a mapping."""
+"""Models with an example of what to write; all others are a mapping."""
 _WORDS = {
     "missing": "is missing",
     "string_type": "must be text (in quotes, if it looks like something else)",

@@ -86,7 +86,7 @@ def read_yaml(path: Path) -> dict[str, Json]:
 
 
 def _text(path: Path) -> str:
-    """What stands in a file. Raises ConfigError."""
+    """Return the text of a file. Raises ConfigError."""
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):  # a pipe might never end
@@ -218,7 +218,7 @@ def _check_tag(node: yaml.Node) -> None:
 
 
 def _is_text(value: str) -> bool:
-    """Whether Postgres can keep it and UTF-8 can write it."""
+    """Return whether Postgres can store a text and UTF-8 can encode it."""
     return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
@@ -266,5 +266,5 @@ def fill_in(value: Json, environ: Mapping[str, str], where: str, problems: list[
 
 
 def is_variable(value: Json) -> bool:
-    """Whether a raw value is nothing but one variable, and names no default."""
+    """Return whether a raw value is a single variable without a default."""
     return isinstance(value, str) and (found := VARIABLES.fullmatch(value.strip())) is not None and found[2] is None

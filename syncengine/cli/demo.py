@@ -53,7 +53,11 @@ def demo() -> int:
 
 @asynccontextmanager
 async def _database(folder: Path) -> AsyncIterator[str]:
-    """A database of the demo's own: on the server somebody named, else on one that lives as long as the demo."""
+    """Yield a database of the demo's own.
+
+    It is on the server that SYNCENGINE_DATABASE_URL names, else on one that lives as
+    long as the demo.
+    """
     url = os.environ.get("SYNCENGINE_DATABASE_URL")
     if url:
         async with scratch_database(url) as dsn:

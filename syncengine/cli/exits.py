@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from syncengine.errors import LeaseHeld, RunRefused
 
 _WORST_FIRST = (2, 3, 1, 0)
-"""Of several destinations: a person has to act, somebody else is acting, the next run acts."""
+"""Exit codes of several destinations, in this order: a person has to act, another run
+is acting, the next run acts."""
 
 
 def of_error(error: Exception) -> int:

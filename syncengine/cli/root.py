@@ -149,7 +149,10 @@ def _in_words(error: CycloptsError) -> str:
 
 
 def _unexpected(error: BaseException) -> str:
-    """Where it happened; not what was said about it, since that may hold a contact's value."""
+    """Return the place of an unexpected error.
+
+    Its message is left out, since that may contain a contact's value.
+    """
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     *_, last = traceback.extract_tb(error.__traceback__)

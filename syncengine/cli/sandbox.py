@@ -56,7 +56,7 @@ def sandbox(
 
 
 def _told(served: Sandbox, vendors: Sequence[str]) -> str:
-    """What to write where, to use the twins."""
+    """Return the settings to write into destinations that use the twins."""
     lines = [
         "A destination's settings, vendor by vendor. Keys and tokens come from the environment there: write ${NAME},",
         "and set NAME to what stands here.",

@@ -67,5 +67,8 @@ def discard(number: int) -> None:
 
 
 def is_reader_gone(error: OSError) -> bool:
-    """Whether nobody reads any more, as behind ``| head -1``: no reason for a message."""
+    """Return whether the reader is gone, as behind ``| head -1``.
+
+    That is no reason for a message.
+    """
     return error.errno == errno.EPIPE

@@ -40,11 +40,14 @@ def suppress(
     lift: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Send nothing about somebody any more, anywhere; not even what a run under way has planned.
+    """Send nothing about a person any more, at any destination.
 
-    Phones and addresses come from files (or standard input), since a command line can be read by everybody on the
-    machine. A line is read as the same value in a column would be; a file with a line that is not surely one number
-    or one address is refused as a whole. Kept are salted hashes. Without any option: how many suppressions there are.
+    Not even what a run under way has planned is sent.
+
+    Phones and addresses come from files (or standard input), since every user of the
+    machine can read a command line. A line is read as the same value in a column would
+    be; a file with a line that is not surely one number or one address is refused as a
+    whole. Only salted hashes are kept. Without any option: the number of suppressions.
 
     Parameters
     ----------
@@ -53,12 +56,12 @@ def suppress(
     contacts
         A file of contact ids, one a line; "-" is standard input.
     phones
-        A file of phone numbers, one a line. One without a country code means a number of every region of the
-        destinations.
+        A file of phone numbers, one a line. One without a country code means a number of
+        every region of the destinations.
     emails
         A file of e-mail addresses, one a line.
     lift
-        Take it back instead: the next run looks at them again.
+        Lift the suppressions instead: the next run considers these contacts again.
     json
         One JSON object.
     """
@@ -83,7 +86,7 @@ def suppress(
 
 
 def _unlike(people: int, read: int, named: int) -> list[str]:
-    """Why there are not as many named as there are lines and ids."""
+    """Explain why fewer or more people are named than there are lines and ids."""
     reasons = ["some can be read in several ways"] if read > people else []
     return [*reasons, "some name whom others name"] if read > named else reasons
 

@@ -39,7 +39,7 @@ def print_json(reports: Iterable[Public]) -> None:
 
 
 def print_runs(reports: Sequence[RunReport]) -> None:
-    """What each destination's run did, and the contacts to look at."""
+    """Print the results of each destination's run, and the contacts to look at."""
     table = columns("destination", "run", "status", "applied", "other", "requests", "time")
     for report in reports:
         table.add_row(
@@ -75,7 +75,7 @@ def print_runs(reports: Sequence[RunReport]) -> None:
 
 
 def _print_standing(destination: str, standing: Mapping[Standing, int] | None) -> None:
-    """Print who is not in step and not tried any more, where there is somebody."""
+    """Print the numbers of contacts that are not in step and not tried any more."""
     numbers = {name: number for each, name in _STANDING.items() if (number := (standing or {}).get(each, 0))}
     if numbers:
         out.print(f"{destination}: not tried any more: {counted(numbers)}", markup=False, soft_wrap=True)
@@ -91,7 +91,7 @@ def _worth_a_look(report: RunReport) -> Iterator[str]:
 
 
 def print_plans(reports: Sequence[PlanReport]) -> None:
-    """What each destination's run would send."""
+    """Print what each destination's run would send."""
     table = columns("destination", "contacts", "other", "look-ups", "requests", "time")
     for report in reports:
         table.add_row(
@@ -135,7 +135,7 @@ def _print_range(report: PlanReport) -> None:
 
 
 def print_pruned(reports: Sequence[PruneReport]) -> None:
-    """What was deleted."""
+    """Print what was deleted."""
     for report in reports:
         days = f"{report.older_than / 86400:g} days"
         if not report.runs + report.batches + report.outcomes + report.quota_minutes:

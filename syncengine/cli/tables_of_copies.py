@@ -1,4 +1,4 @@
-"""What the verbs that look at the vendors' copies print."""
+"""Tables of the verbs that look at the vendors' copies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WAYS = {
 
 
 def print_verified(reports: Sequence[VerifyReport]) -> None:
-    """What each destination's copies look like, and the contacts that drifted."""
+    """Print the state of each destination's copies, and the contacts that drifted."""
     shown = columns("destination", "status", "compared", "drifted", "repaired", "requests", "time")
     for report in reports:
         shown.add_row(
@@ -74,7 +74,7 @@ def _advice(report: VerifyReport) -> Iterator[str]:
 
 
 def print_adopted(reports: Sequence[AdoptReport]) -> None:
-    """Whom each account was found to hold, and who needs a decision."""
+    """Print the contacts found in each account, and those that need a decision."""
     shown = columns("destination", "status", "linked", "unmatched", "ambiguous", "owned", "refused", "requests", "time")
     for report in reports:
         shown.add_row(

@@ -21,7 +21,7 @@ from syncengine.model.texts import printable
 T = TypeVar("T")
 
 _NEVER_CUT = 10_000
-"""Columns where nobody looks: what reads a pipe or a file wants whole lines."""
+"""Number of columns of a pipe or a file, whose readers want whole lines."""
 
 
 class _Console(Console):
@@ -29,7 +29,8 @@ class _Console(Console):
 
     def __init__(self, *, stderr: bool = False, cuts_lines: bool = False) -> None:
         self.failure: OSError | None = None
-        """Why something could not be written; None: all was, or nobody read it any more."""
+        """Error that kept something from being written; None where all was, or where
+        the reader is gone."""
         stream = sys.stderr if stderr else sys.stdout
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name may hold what the terminal's encoding does not
@@ -37,7 +38,10 @@ class _Console(Console):
         super().__init__(stderr=stderr, highlight=False, emoji=False, markup=False, width=width)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Whatever is printed passes here: a name or a vendor's word brings no escape of its own."""
+        """Return the segments to print, without control characters of their own.
+
+        All output passes here: a name or a vendor's word brings no escape sequence.
+        """
         for segment in super().render(renderable, options):
             if segment.control or segment.text.isprintable():
                 yield segment
@@ -108,7 +112,7 @@ class Bars:
 
 
 class Stopped:
-    """Which signal asked the command to stop, if any did."""
+    """Signal that asked the command to stop, if any did."""
 
     def __init__(self) -> None:
         self.signal: int | None = None

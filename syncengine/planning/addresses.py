@@ -12,11 +12,12 @@ from syncengine.model.contact import Desired, Fields, Known, MatchKey
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a tag call names the contact by."""
+    """Name of a contact in a tag call."""
 
     key: MatchKey | None
     early: bool = False
-    """It holds only until the writes change it: the call goes out before them."""
+    """True where the key is valid only until the writes change it: the call goes out
+    first."""
 
 
 def identity(
@@ -71,9 +72,10 @@ def namers(desired: Desired, write: Write, capabilities: Capabilities) -> Sequen
 
 
 def tag_address(call: TagCall, key: MatchKey | None, known: Known, written: Fields) -> Address | None:
-    """What a tag call names the contact by when the writes set and clear ``written``; None when nothing is sure.
+    """Return how a tag call names the contact while the writes change ``written``.
 
-    ``key`` serves where the vendor's own id, or its only identity, names the contact.
+    None when no key is certain. ``key`` serves where the vendor's own id, or its only
+    identity, names the contact.
     """
     if not call.addressed_by:
         return Address(key)

@@ -21,7 +21,7 @@ NAMES = (EMPTY_SOURCE, REMOVALS, SHRUNK_SOURCE, CREATES, NULLS, TAGS)
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How much is let pass: up to a share, and always less than so many."""
+    """Limit of a brake, exceeded above a share, and from a number of contacts on."""
 
     share: float
     at_least: int
@@ -47,7 +47,7 @@ class Brake:
 
     name: str
     message: str
-    """What would have happened, and what is allowed."""
+    """Description of what would have happened, and of what is allowed."""
 
 
 def of_scope(scope: Scope, policy: OnRemoved, allowances: Allowances, accepted: AbstractSet[str]) -> list[Brake]:
@@ -69,9 +69,10 @@ def of_survey(
 
 
 def grown(scope: Scope, creates: int, allowed: Allowance) -> bool:
-    """Tell whether so many creates come from growth of the source that is a surprise.
+    """Return whether so many creates come from a surprising growth of the source.
 
-    What an unfinished first sync still has to create is none: the source held it when it was last compared.
+    Creates that are left of an unfinished first sync are no growth: the source had
+    these rows when it was last compared.
     """
     before = scope.compared_rows
     return before is not None and allowed.exceeded(min(creates, scope.source_rows - before), before)
@@ -140,7 +141,7 @@ def _of_survey(survey: Survey, scope: Scope, had: Mapping[str, int], allowances:
 
 
 def _touched(policy: OnRemoved, scope: Scope) -> int:
-    """How many of the removed the policy does something about."""
+    """Return the number of removed contacts that the policy acts on."""
     return scope.tagged if policy is OnRemoved.UNTAG else scope.removed
 
 

@@ -1,4 +1,4 @@
-"""What a vendor holds, compared with what we last knew it to hold."""
+"""Comparison of a vendor contact with what we last knew of it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _EMPTY: tuple[Json, ...] = (None, "", [])
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """What of a vendor contact is ours to judge."""
+    """Parts of a vendor contact that we manage."""
 
     fields: tuple[str, ...]
     """Mapped fields that are cleared where the source has NULL: a value in one that we do not know is extra."""
     tag_prefix: str
-    """Tags of this prefix are ours, whoever set them; empty: only those we set."""
+    """Prefix of the tags that are ours, whoever set them; empty: only those we set."""
     hidden: tuple[str, ...] = ()
     """Patterns of the fields that the vendor does not show, as a rule."""
     opt_outs: tuple[OptOut, ...] = ()
@@ -28,7 +28,7 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How a vendor contact differs from what is known of it."""
+    """Differences between a vendor contact and what is known of it."""
 
     gone: bool = False
     """The vendor knows no such contact."""
@@ -104,7 +104,7 @@ def corrected(
     found: Drift,
     capabilities: Capabilities | None = None,
 ) -> Known:
-    """What is known once the drift is believed: a plan then mends it."""
+    """Return what is known with the drift taken over, so that a plan mends it."""
     if remote is None:
         # Whoever said no is not made again without it.
         noes = capabilities.noes(known.fields) if capabilities else {}

@@ -1,4 +1,7 @@
-"""What a run will cost: requests, from what is planned and what look-ups may find, and the time they take."""
+"""Cost of a run: requests and time.
+
+Requests follow from what is planned and what look-ups may find.
+"""
 
 from __future__ import annotations
 
@@ -25,27 +28,28 @@ _SOMETHING = "?"
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What a destination's exchanges cost."""
+    """Prices of a destination's exchanges."""
 
     capabilities: Capabilities
     on_removed: OnRemoved
     find_first: bool
     look_up: Callable[[MatchKey], Cost]
-    """Of one look-up; ``usual`` where nobody is found."""
+    """Cost of one look-up; ``usual`` where no contact is found."""
     extra: Callable[[Call], int]
     """Requests of a call beyond those that the capabilities tell."""
     rounds: int
-    """How often a contact may be looked up: once more where what is found may belong to another contact."""
+    """Number of times a contact may be looked up: once more where the one found may
+    belong to another contact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expense:
-    """What one contact costs."""
+    """Cost of one contact."""
 
     look_ups: int
-    """Requests of the look-ups where nobody is found."""
+    """Number of requests of the look-ups where no contact is found."""
     requests: Cost
-    """All of them."""
+    """Number of all requests."""
 
 
 def expense(desired: Desired | None, known: Known, plan: Plan, prices: Prices, *, refused: bool) -> Expense:
@@ -100,7 +104,10 @@ def _requests(plan: Plan, prices: Prices) -> int:
 
 
 def _goes_by_key(call: Call, capabilities: Capabilities) -> bool:
-    """Whether the call may reach a contact that another one owns, so that nothing follows it."""
+    """Return whether the call may reach a contact that another one owns.
+
+    Nothing follows the call then.
+    """
     writes = {Action.CREATE: capabilities.create, Action.UPSERT: capabilities.upsert}
     write = writes.get(call.action)
     return write is not None and bool(write.keyed_by)
@@ -152,10 +159,10 @@ def _maybe_ours(known: Known) -> frozenset[str]:
 
 
 def duration(requests: Cost, limits: Sequence[Limit]) -> Duration:
-    """How long requests take that are sent evenly under the limits; the first goes out at once.
+    """Return the time that requests take when sent evenly under the limits.
 
-    Of limits for one HTTP method each it is assumed that all requests meet the same one; at best
-    they are spread over all of them.
+    The first goes out at once. Of limits for one HTTP method each it is assumed that
+    all requests meet the same one; at best they are spread over all of them.
     """
     common = [limit.calls / limit.per for limit in limits if limit.method is None]
     single: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Turn a source row into the contact it asks for."""
+"""Mapping of a source row to a desired contact."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ def desire(
     identity: str | None,
     several: tuple[str, ...] = (),
 ) -> Desired | Rejected:
-    """What the row asks for, or why it cannot be asked of anybody (a value that is not what its field needs).
+    """Return the desired contact, or a rejection if a value is invalid for its field.
 
-    ``identity`` is the vendor's only identity where it has one (``Capabilities.identity``): its value is the first
-    match field, or the contact id. ``several`` are patterns of the fields that hold several values beside each other
+    ``identity`` is the vendor's only identity where it has one
+    (``Capabilities.identity``): its value is the first match field, or the contact id.
+    ``several`` are patterns of the fields that hold several values beside each other
     (``Capabilities.accumulates``): of a list each item is one.
     """
     if row.refusal:
@@ -118,7 +119,7 @@ def _key(field: str, value: Json) -> MatchKey:
 
 
 def has_opted_out(row: SourceRow, mapping: Mapping) -> bool:
-    """Whether the row says that nothing is to be sent about its contact."""
+    """Return whether the row has opted its contact out."""
     if mapping.opted_out is None:
         return False
     return dict(zip(mapping.columns, row.values, strict=True))[mapping.opted_out] is True
@@ -177,7 +178,7 @@ def _invalid(message: str) -> Rejected:
 
 
 def no_match_key(mapping: Mapping) -> Rejected:
-    """The refusal of a contact that nobody could recognise."""
+    """Return the rejection of a contact without any match key."""
     return Rejected(
         "no_match_key",
         f"all match fields ({', '.join(mapping.match_on)}) are empty: fill one in, or add a field to match_on",

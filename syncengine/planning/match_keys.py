@@ -1,4 +1,4 @@
-"""Match keys: those a contact is held under, and hashes, since equality is all that ownership needs."""
+"""Match keys of a contact, and their hashes: ownership only needs equality."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def hashes(keys: Sequence[MatchKey]) -> list[bytes]:
 
 
 def held_keys(known: Known, capabilities: Capabilities) -> tuple[MatchKey, ...]:
-    """What a vendor that only finds can be asked for a contact by, those first of which it shows every holder."""
+    """Return the keys by which a vendor that only finds can be asked for a contact.
+
+    Keys by which the vendor shows all contacts that have them come first.
+    """
     taken_in = (known.key,) if known.key else ()
     values = (
         MatchKey(name, text(value))
@@ -50,6 +53,9 @@ def held_keys(known: Known, capabilities: Capabilities) -> tuple[MatchKey, ...]:
 
 
 def may_collide(mapping: Mapping, source_key: str) -> bool:
-    """Whether two contacts can ask for the same match key: not when all keys come straight from the source key."""
+    """Return whether two contacts can ask for the same match key.
+
+    They cannot when all keys come straight from the source key.
+    """
     columns = {field.field: field for field in mapping.fields}
     return any(columns[name].column != source_key or columns[name].form is not None for name in mapping.match_on)

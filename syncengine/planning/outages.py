@@ -1,4 +1,4 @@
-"""When a vendor that judges nobody is down, and what it is that it does instead."""
+"""Detection of outages and of their kind, from answers that judge no contact."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 TRIPS_AFTER = 10
-"""Contacts in a row whom the vendor did not judge."""
+"""Number of contacts in a row that the vendor did not judge."""
 
 
 class Trouble(StrEnum):
-    """What came instead of a judgement."""
+    """Kind of answer that came instead of a judgement."""
 
     SILENCE = "no answer"
     ERROR = "an error of the vendor's own"
@@ -43,7 +43,7 @@ def trouble(status: int | None) -> Trouble:
 
 @dataclass(slots=True)
 class Outage:
-    """The contacts in a row whom the vendor did not judge."""
+    """The contacts in a row that the vendor did not judge."""
 
     _kinds: Counter[Trouble] = field(default_factory=Counter)
 
@@ -53,11 +53,11 @@ class Outage:
         return self._kinds.total() == TRIPS_AFTER
 
     def end(self) -> None:
-        """The vendor judged somebody."""
+        """End the outage: the vendor judged a contact."""
         self._kinds.clear()
 
     def told(self) -> str:
-        """What came instead of judgements, and where to look."""
+        """Return what came instead of judgements, and where to look."""
         kinds = self._kinds.most_common()
         what = ", ".join(f"{kind.value} ({times} times)" for kind, times in kinds)
         return f"{what}; {_LOOK_AT[kinds[0][0]]}?"

@@ -1,9 +1,10 @@
-"""Pack wishes into the fewest requests a vendor's capabilities permit.
+"""Packing of changes into the fewest requests a vendor's capabilities permit.
 
-A plan is a number of writes of each kind plus pure tag calls. Writes are few kinds (a first one for a new contact, then
-updates or upserts), so their numbers are searched outright, cheapest first; whether the fields fit is a bipartite
-matching, and the tags that found no room in the writes go out in tag calls. Every further write costs at least one
-request, which bounds the search by the best plan found.
+A plan is a number of writes of each kind plus pure tag calls. Writes are few kinds (a
+first one for a new contact, then updates or upserts), so their numbers are searched
+outright, cheapest first; whether the fields fit is a bipartite matching, and the tags
+that found no room in the writes go out in tag calls. Every further write costs at least
+one request, which bounds the search by the best plan found.
 """
 
 from __future__ import annotations
@@ -44,10 +45,10 @@ class Kind:
     action: Action
     write: Write
     carried: Mapping[str, Json]
-    """What every call of it carries anyway: the must-carry fields with their values."""
+    """The must-carry fields of every call, with their values."""
     opt_outs: tuple[OptOut, ...] = ()
-    """Fields in which the contact that is written to may have said no. Empty for a
-    create: nobody is there yet who could have."""
+    """Fields in which the contact that is written to may have opted out. Empty for a
+    create: there is no contact yet that could have."""
 
     @property
     def room(self) -> int | None:
@@ -91,7 +92,7 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is to be packed: everything in it fits somewhere."""
+    """Fields and members to pack; all of them fit somewhere."""
 
     fields: Fields
     """Without lists."""
@@ -134,7 +135,7 @@ def pack(first: Kind | None, later: Sequence[Kind], capabilities: Capabilities, 
 
 
 def _dearest(first: Kind | None, later: Sequence[Kind], load: Load) -> int:
-    """No sensible packing has writes that cost more: one for each single wish."""
+    """Return an upper bound for the cost of writes: one write for each change."""
     wishes = len(load.fields) + sum(map(len, load.members))
     return (first.write.requests if first else 0) + wishes * max((kind.write.requests for kind in later), default=0)
 

@@ -24,7 +24,7 @@ class Plan:
     calls: tuple[Call, ...] = ()
     unsupported: tuple[Unsupported, ...] = ()
     requests: int = 0
-    """What the calls cost when nothing goes wrong."""
+    """Number of requests of the calls when nothing goes wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ def _draft(
     key: MatchKey | None,
     known: Known,
 ) -> _Draft:
-    """Split the wishes into what fits somewhere and what the vendor cannot express, and pack what fits."""
+    """Pack the changes that fit somewhere; the vendor cannot express the others."""
     lists = {name: value for name, value in wanted.fields.items() if name.startswith(LISTS)}
     plain = {name: value for name, value in wanted.fields.items() if name not in lists} if lists else wanted.fields
     fields, dropped = _expressible(plain, first, later, known, capabilities)
@@ -238,7 +238,10 @@ def _draft(
 
 
 def _surely_carried(first: Kind | None, later: Sequence[Kind], fields: Fields) -> Fields:
-    """What goes out anyway, changed or not, whichever writes are chosen for these wishes."""
+    """Return the fields that are sent anyway, whichever writes are chosen.
+
+    They go out changed or not.
+    """
     if first:
         return first.carried
     kinds = later if fields else ()

@@ -1,4 +1,7 @@
-"""What a refusal counts: the way to the dead letter, and rows of refusals that are no news about the contacts."""
+"""Counts of refusals: towards the dead letter, and in rows that halt the account.
+
+A row of refusals without an acceptance is no news about the contacts.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,17 @@ from syncengine.model.work import ContactState, Status
 DEAD_AFTER = 3
 """Refusals of the same source hash that make a dead letter."""
 IN_A_ROW = 20
-"""When so many contacts are refused and nobody is accepted between them, it is no matter of the contacts."""
+"""Number of refused contacts, none accepted between them, from which on the cause is
+not the contacts."""
 _REMOVAL = 0
 """Stands for the version of a row that left the source."""
 
 
 def version(source_hash: int | None) -> int:
-    """What a refusal is counted for: a version of the row, or the removal of a contact that left."""
+    """Return the version a refusal is counted for.
+
+    It stands for a version of the row, or for the removal of the contact.
+    """
     return _REMOVAL if source_hash is None else source_hash
 
 
@@ -28,11 +35,12 @@ def refused(state: ContactState, source_hash: int | None) -> tuple[Status, int]:
 
 
 def weight(state: ContactState, source_hash: int | None) -> int:
-    """What one more refusal of this version of the row weighs in a row of them.
+    """Return the weight of one more refusal of this version in a row of them.
 
-    1 where it is news, 0 where it was held against the contact before. Who was acquitted before (a version refused,
-    and nothing held against it) speaks for bad rows that stand next to each other: -1, so that those who are refused
-    night after night let twice as many through each time, and never stop an account at the same place for good.
+    1 where it is news, 0 where it was counted for the contact before. A version that
+    was refused before without being counted suggests bad rows that stand next to each
+    other: -1, so that contacts refused night after night let twice as many through each
+    time, and never stop an account at the same place for good.
     """
     if state.rejected_hash != version(source_hash):
         return 1
@@ -41,22 +49,26 @@ def weight(state: ContactState, source_hash: int | None) -> int:
 
 @dataclass(slots=True)
 class Rows:
-    """The refusals of a run since somebody was last accepted.
+    """The refusals of a run since a contact was last accepted.
 
-    Before anybody was, all kinds are one row: configuration. Later each code is a row of its own: something has
-    changed since.
+    Before any was, all kinds are one row: configuration. Later each code is a row of
+    its own: something has changed since.
     """
 
     accepted: bool = False
-    """Whether anybody was in this run."""
+    """True where any contact was accepted in this run."""
     tripped: bool = False
-    """Whether the account is to be halted; refusals are no longer held against anybody."""
+    """True where the account is to be halted; refusals do not count for contacts any
+    more."""
     _weights: Counter[str] = field(default_factory=Counter)
     _untold: int = 0
-    """Refused contacts of whom no refusal was ever held against them."""
+    """Number of refused contacts for which no refusal was counted before."""
 
     def accept(self) -> None:
-        """Somebody was accepted: whoever was refused before was so for a reason of its own."""
+        """End the row: a contact was accepted.
+
+        The contacts refused before it were so for reasons of their own.
+        """
         self.accepted = True
         self._weights.clear()
         self._untold = 0

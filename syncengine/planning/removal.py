@@ -27,10 +27,11 @@ def plan_removal(contact_id: str, known: Known, policy: OnRemoved, capabilities:
 
 
 def left_in_doubt(known: Known, policy: OnRemoved, capabilities: Capabilities) -> Pending | None:
-    """What of the intents of a contact stays unknown once its removal is carried out: it matters when it returns.
+    """Return the intents that stay unknown once a removal is carried out.
 
-    Tags and lists are settled by the removal. Fields are not, nor is a deletion that was once asked for, nor a create
-    where nobody can be looked up.
+    They matter when the contact returns. Tags and lists are settled by the removal.
+    Fields are not, nor is a deletion that was once asked for, nor a create where
+    contacts cannot be looked up.
     """
     pending = known.pending
     if pending is None:
@@ -57,7 +58,11 @@ def _untagged(contact_id: str, known: Known, capabilities: Capabilities) -> Plan
 
 
 def _of_unknown(contact_id: str, known: Known, policy: OnRemoved, capabilities: Capabilities) -> Plan:
-    """Nothing, or where an upsert's outcome is unknown: an empty one tells the id that a deletion needs."""
+    """Return the plan to remove a contact whose external id is unknown.
+
+    It is empty unless an upsert's outcome is unknown: then an empty upsert returns the
+    id that a deletion needs.
+    """
     pending = known.pending
     if policy is not OnRemoved.DELETE or pending is None or not pending.creates or not pending.keys:
         return Plan()

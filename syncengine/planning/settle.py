@@ -1,4 +1,4 @@
-"""What is not known for sure: unknown outcomes, found contacts, and what an outcome teaches."""
+"""Settling of what is unknown: open intents, found contacts, and answers to calls."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class LookUp:
 def needs_look_up(
     desired: Desired | None, known: Known, capabilities: Capabilities, *, find_first: bool
 ) -> LookUp | None:
-    """Whether a contact without external id has to be looked up, and by which keys.
+    """Return the look-up of a contact without external id; None where none is needed.
 
-    An unknown create goes first by the keys it was sent with, then by the present ones. ``desired`` is None for a
-    contact that left the source.
+    An unknown create goes first by the keys it was sent with, then by the present ones.
+    ``desired`` is None for a contact that left the source.
     """
     if known.external_id is not None or not capabilities.find_by:
         return None
@@ -61,9 +61,10 @@ def _untold(desired: Desired, capabilities: Capabilities) -> Iterator[MatchKey]:
 
 
 def _says_nothing(capabilities: Capabilities) -> bool:
-    """Whether the first write reaches whoever has the match key, another contact of ours included, and does not say so.
+    """Return whether the first write silently reaches an existing contact by its key.
 
-    An upsert writes over it; of some creates nobody can tell whether they were carried out.
+    It may be another contact of ours. An upsert writes over it; of some creates it is
+    unknown afterwards whether they were carried out.
     """
     if capabilities.upsert is not None:
         return bool(capabilities.upsert.keyed_by)
@@ -72,7 +73,10 @@ def _says_nothing(capabilities: Capabilities) -> bool:
 
 
 def _guarded(desired: Desired, capabilities: Capabilities) -> bool:
-    """Whether the first write itself makes no second contact, and writes to none that another contact owns."""
+    """Return whether the first write is safe without a look-up.
+
+    It makes no second contact then, and writes to none that another contact owns.
+    """
     if capabilities.upsert is not None:
         return not capabilities.upsert.keyed_by
     if any(len(phone_forms(phone_digits(key.value))) > 1 for key in desired.keys):
@@ -92,14 +96,15 @@ def link(
     hidden: tuple[str, ...] = (),
     key: MatchKey | None = None,
 ) -> Known:
-    """Return what is known of a found contact: the vendor's word, in our form where it means the same.
+    """Return what is known of a found contact: the vendor's values.
 
-    ``key`` is the one that found it, and so the one that the vendor holds, whatever the row
-    asks for by now; None where the contact was not looked up.
+    They are in our form where it means the same. ``key`` is the one that found it, and
+    so the one that the vendor has, whatever the row asks for by now; None where the
+    contact was not looked up.
 
-    Tags that our own unknown calls added or were to remove count as ours; all others are
-    left to whoever set them. What was sent and the vendor does not show (lists, and the
-    fields it hides) stays in doubt.
+    Tags that our own unknown calls added or were to remove count as ours; all others
+    are left to whoever set them. What was sent and the vendor does not show (lists, and
+    the fields it hides) stays unknown.
     """
     fields, pending = {}, known.pending
     # Of who left, what was sent is looked at: it matters when the contact returns.
@@ -126,7 +131,10 @@ def link(
 
 
 def is_storable(value: Json) -> bool:
-    """Whether Postgres can hold a value that a vendor shows: no text in it has a NUL."""
+    """Return whether Postgres can store a value that a vendor shows.
+
+    Text with a NUL cannot be stored.
+    """
     match value:
         case str():
             return "\0" not in value
@@ -149,10 +157,10 @@ def inherit(
     fields: frozenset[str] = frozenset(),
     hidden: tuple[str, ...] = (),
 ) -> Known:
-    """Return what is known of a found contact when these of its tags are ours all the same.
+    """Return what is known of a found contact when these of its tags are ours.
 
-    Of ``fields`` that it may have by our doing as well, those the vendor does not show
-    stay in doubt.
+    Of ``fields`` that it may have from us as well, those the vendor does not show stay
+    unknown.
     """
     found = replace(known, tags=known.tags | tags, found_tags=known.found_tags - tags)
     unseen = [name for name in sorted(fields) if name not in known.fields and _is_hidden(name, hidden)]
@@ -164,9 +172,10 @@ def inherit(
 
 
 def revived(known: Known, match_on: Sequence[str]) -> Known:
-    """What is known of a contact that is wanted again while its deletion is in doubt: that it may exist, no more.
+    """Return what is known of a contact that is wanted again after an unknown deletion.
 
-    The deletion stays in doubt until this is settled: should the process die on the way, the next run begins here too.
+    Only that it may exist. The deletion stays unknown until this is settled: should the
+    process die on the way, the next run begins here too.
     """
     pending = known.pending
     if pending is None or not pending.deletes:
@@ -184,10 +193,12 @@ def revived(known: Known, match_on: Sequence[str]) -> Known:
 
 
 def made_under(known: Known, capabilities: Capabilities) -> Known:
-    """What is known of a contact whose create is known to have reached a vendor contact, if no more was noted of it.
+    """Return what is known of a contact whose create reached a vendor contact.
 
-    The vendor tells contacts apart by the key it was sent under: that value is held, unless a later write could set
-    another one. Of several keys it is the one that was noted when the contact was linked.
+    It adds the key to a contact of which no more was noted. The vendor tells contacts
+    apart by the key it was sent under: that value is there, unless a later write could
+    set another one. Of several keys it is the one that was noted when the contact was
+    linked.
     """
     create, pending = capabilities.create, known.pending
     if known.external_id is None or pending is None or not pending.creates or create is None:
@@ -211,13 +222,19 @@ def _held(key: MatchKey, pending: Pending) -> Json:
 
 
 def doubted(known: Known, sent: Pending | None) -> Known:
-    """What is known when it is open which vendor contact it is true of: everything held there becomes unknown."""
+    """Return what is known with all of it marked unknown.
+
+    It is open then which vendor contact it is true of.
+    """
     held = Pending(fields=known.fields, add_tags=known.tags)
     return replace(known, fields={}, tags=frozenset(), pending=merge(held, sent or Pending()))
 
 
 def remade(known: Known, call: Call, applied: Applied, capabilities: Capabilities) -> Known:
-    """What is known when an upsert reached another vendor contact than the known one: what it carried, no more."""
+    """Return what is known after an upsert reached another vendor contact.
+
+    It is what the upsert carried, and no more.
+    """
     pending = known.pending or Pending()
     fields = {name: value for name, value in pending.fields.items() if name not in call.fields}
     rest = replace(pending, fields=fields, add_tags=pending.add_tags - set(call.add_tags))
@@ -226,15 +243,19 @@ def remade(known: Known, call: Call, applied: Applied, capabilities: Capabilitie
 
 
 def absent(known: Known, capabilities: Capabilities) -> Known:
-    """What is known once a look-up found nothing: nothing at all, but that the contact has said no before."""
+    """Return what is known once a look-up found nothing.
+
+    Nothing is left but the opt-outs of the contact.
+    """
     noes = capabilities.noes(known.fields)
     return replace(known, external_id=None, fields=noes, tags=frozenset(), found_tags=frozenset(), pending=None)
 
 
 def intent(desired: Desired | None, known: Known, plan: Plan) -> Pending:
-    """What is about to be sent, together with what was sent before and is still unknown.
+    """Return the intent to note before the calls of a plan are sent.
 
-    For a contact that may have to be created it covers everything a create would carry: whether a look-up finds it
+    It contains what was sent before and is still unknown. For a contact that may have
+    to be created it covers everything a create would carry: whether a look-up finds it
     is not known yet.
     """
     new = known.external_id is None
@@ -264,7 +285,10 @@ def merge(one: Pending, two: Pending) -> Pending:
 
 
 def remaining(calls: Sequence[Call], *, age: float | None = None, besides: Pending | None = None) -> Pending | None:
-    """The intent that is left when these calls have no outcome, and what is in doubt ``besides``."""
+    """Return the intent that is left when these calls have no outcome.
+
+    ``besides`` is unknown as well.
+    """
     if not calls:
         return besides
     creates = [call for call in calls if call.external_id is None and call.action in (Action.CREATE, Action.UPSERT)]
@@ -281,9 +305,10 @@ def remaining(calls: Sequence[Call], *, age: float | None = None, besides: Pendi
 
 
 def unasked(known: Known, plan: Plan) -> Pending | None:
-    """What of earlier intents stays unknown once the plan is carried out: fields it does not touch.
+    """Return the fields of earlier intents that a plan leaves unknown.
 
-    Nobody asks for them now. When somebody does, what is held there must not be taken for known.
+    They are not desired now. Once they are, the values at the vendor must not be taken
+    for known.
     """
     if known.pending is None:
         return None
@@ -293,7 +318,10 @@ def unasked(known: Known, plan: Plan) -> Pending | None:
 
 
 def learn(known: Known, call: Call, applied: Applied, capabilities: Capabilities) -> Known:
-    """What is known after a call was applied. An answer gives an id only to a contact that was not known by one."""
+    """Return what is known after a call was applied.
+
+    An answer gives an id only to a contact that was not known by one.
+    """
     if call.action is Action.DELETE:
         return Known()
     dropped = {item.subject for item in applied.dropped if item.code.startswith(("field", "clear"))}

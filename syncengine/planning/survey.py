@@ -1,4 +1,4 @@
-"""What a run is about to do, counted over all its contacts before its first request."""
+"""Survey of a run: changes of all its contacts, counted before its first request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a contact whose match key another contact holds at the vendor. Pure."""
+"""End of a contact that waits for another one to let go of its match key. Pure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ def _destination(contact: str) -> str:
 
 
 def _chain(waiter: str, owner: str, holders: Mapping[str, Holder]) -> Iterator[Holder]:
-    """Yield the owner, whoever keeps it from moving, and so on; each contact once."""
+    """Yield the owner, then the contact that keeps it from moving, and so on.
+
+    Each contact is yielded once.
+    """
     seen = {waiter}
     contact: str | None = owner
     while contact is not None and contact not in seen and contact in holders:

@@ -1,4 +1,4 @@
-"""What differs between a desired contact and the known one: the wishes a plan has to carry out."""
+"""Changes between a known contact and the desired one, for a plan to carry out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _among(value: Json, values: Iterable[Json]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """The difference, before anybody asks what the vendor can express."""
+    """The changes, before it is checked what the vendor can express."""
 
     fields: Fields
     """Values to set; None: to clear (a list: to leave). Match keys come first: a create split over several calls has to
@@ -49,7 +49,11 @@ class Wishes:
 
 
 def wishes(desired: Desired, known: Known, capabilities: Capabilities) -> Wishes:
-    """Compare. What is pending may or may not have happened, so it differs from every wish about it."""
+    """Return the changes from the known contact to the desired one.
+
+    What is pending may or may not have happened, so it differs from every desired
+    value.
+    """
     pending = known.pending
     doubtful_fields = pending.fields if pending else {}
     doubtful_tags = (pending.add_tags | pending.remove_tags) - known.found_tags if pending else frozenset[str]()
