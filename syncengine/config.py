@@ -78,7 +78,7 @@ class Config:
     broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     """Destinations that cannot be used, by name, with their problems."""
     problems: tuple[Problem, ...] = ()
-    """Problem of a request for all destinations: there is none."""
+    """Problems of a request for all destinations only, such as that there is none."""
     readable: tuple[DestinationConfig, ...] = ()
     """Destinations whose own files can be used, whether or not they go with each other.
     """

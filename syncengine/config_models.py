@@ -113,12 +113,12 @@ class EngineFile(_Model):
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Contacts a batch, the unit of progress and of ``retry RUN --batch N``."""
     database_wait: Duration = 60.0
-    """Time that a run waits, sending nothing, for a database that goes away under it (a
+    """Longest wait of a run, sending nothing, for a database that goes away under it (a
     restart, a full disk)."""
     lease_ttl: Annotated[Duration, AfterValidator(_a_second)] = 30.0
-    """Time that a run that died keeps its account."""
+    """Time for which the account of a dead run stays taken."""
     keep_outcomes: Retention = 90 * 86400.0
-    """Time that ``prune`` keeps runs with their batches and outcomes: 35d or longer."""
+    """Time for which ``prune`` keeps runs with their batches and outcomes: 35d or longer."""
 
 
 class FieldModel(_Model):
@@ -283,7 +283,7 @@ class DestinationFile(_Model):
     max_wait: Duration = 120.0
     """The longest wait a vendor may ask for (Retry-After); beyond it the run ends, and the next one goes on."""
     timeout: Annotated[Duration, Field(gt=0)] = 30.0
-    """Time that one request may take."""
+    """Longest time that one request may take."""
     on_removed: OnRemoved = OnRemoved.IGNORE
     """Policy for the copy of a contact that left the source."""
     on_null: OnNull = OnNull.SKIP

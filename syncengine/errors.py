@@ -1,18 +1,18 @@
-"""Every exception of syncengine, grouped by what stops.
+"""The exceptions of syncengine, grouped by what stops.
 
 SyncEngineError
  ├── RequestFailed                one request; retried, then its contact is deferred
- │    ├── CannotBeSent            no request can be made of what is asked for; its contact is rejected
- │    ├── VendorUnavailable       no answer, or one that judges nobody
+ │    ├── CannotBeSent            no request can express it; its contact is rejected
+ │    ├── VendorUnavailable       no answer, or one without a judgement
  │    └── VendorThrottled         the vendor says "too fast"
  ├── ContactSuppressed            one contact; nothing is sent about it (any more)
- ├── AccountStopped               one account; its contacts are deferred, other accounts go on (exit 1)
+ ├── AccountStopped               one account; its contacts are deferred (exit 1)
  │    ├── VendorHalted            bad key, quota, breaker
  │    ├── ProtocolViolation       the vendor broke the rules its adapter relies on
  │    ├── LeaseLost               another run took this account over
- │    ├── CutShort                what a run stands on broke away when requests had been sent
- │    ├── Unforeseen              a mistake of ours, or of an adapter, that nothing nearer could contain
- │    └── RunStopped              somebody asked the run to stop
+ │    ├── CutShort                what a run stands on broke away after requests
+ │    ├── Unforeseen              a mistake of ours or an adapter, not contained
+ │    └── RunStopped              a person asked the run to stop
  ├── RunRefused                   nothing is sent (exit 2)
  │    ├── ConfigError
  │    ├── StorageError
@@ -21,7 +21,8 @@ SyncEngineError
  │    └── BrakeApplied
  └── LeaseHeld                    another run works on this account (exit 3)
 
-No message carries a secret or a value of a contact's field; contacts are named by their id.
+Where one account is stopped, the other accounts go on. No message carries a secret or a
+value of a contact's field; contacts are named by their id.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ class CannotBeSent(RequestFailed):
 
 
 class VendorUnavailable(RequestFailed):
-    """No answer, or an answer that judges nobody (5xx, unreadable, cut off).
+    """No answer, or an answer without a judgement (5xx, unreadable, cut off).
 
-    ``maybe_applied`` says whether the vendor may have carried the request out all the same.
+    ``maybe_applied`` is true where the vendor may have carried the request out all the
+    same.
     """
 
     def __init__(self, message: str, *, maybe_applied: bool, status: int | None = None) -> None:
@@ -68,7 +70,10 @@ class VendorThrottled(RequestFailed):
 
 
 class ContactSuppressed(SyncEngineError):
-    """Nothing may be sent about this contact: suppressed, opted out or forgotten (``reason``)."""
+    """Nothing may be sent about the contact.
+
+    ``reason`` says why: it is suppressed, opted out or forgotten.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"nothing is sent about this contact: {reason}")
@@ -116,16 +121,19 @@ class Unforeseen(AccountStopped):
 
 
 class RunStopped(AccountStopped):
-    """Somebody asked the run to stop: requests that are out are answered, and none goes out any more."""
+    """A person asked the run to stop.
+
+    Requests that are out are answered, and none goes out any more.
+    """
 
 
 class RunRefused(SyncEngineError):
-    """Nothing is sent."""
+    """The run is refused: nothing is sent."""
 
     may_pass = False
-    """Whether it may pass by itself soon: a database that is away."""
+    """True where it may pass by itself soon: a database that is away."""
     of_rows = False
-    """Whether what a row of the source holds may be to blame."""
+    """True where the content of a row of the source may be the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +204,10 @@ def named(error: BaseException) -> SyncEngineError:
 
 
 def one_contacts(error: BaseException) -> str | None:
-    """What to tell of an error that concerns one contact alone, foreseen or not; None for all others."""
+    """Return the message of an error that concerns one contact alone.
+
+    It may be foreseen or not. None for all other errors.
+    """
     if isinstance(error, RequestFailed):
         return str(error)
     if isinstance(error, SyncEngineError) or not isinstance(error, Exception):

@@ -46,7 +46,7 @@ class Vendor(Protocol):
         ...
 
     def read(self, external_id: str) -> Exchange[Remote | None]:
-        """What the vendor holds; None when it has no such contact."""
+        """Read the vendor contact; None when the vendor has no such contact."""
         ...
 
     def send(self, call: Call) -> Exchange[Answer]:
@@ -54,7 +54,7 @@ class Vendor(Protocol):
         ...
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
-        """Whether a value as the vendor shows it is the one we would send, its reformatting looked through."""
+        """Return whether the vendor's value equals ours, apart from its formatting."""
         ...
 
 
@@ -81,7 +81,7 @@ class Teller(Protocol):
     """A vendor that shows more of a contact than its fields and tags: messages, channels, lists."""
 
     def details(self, external_id: str) -> Exchange[Mapping[str, Json]]:
-        """What else there is, by its name; for people."""
+        """Read further details, by name; for people."""
         ...
 
 
@@ -110,12 +110,12 @@ class Permit(Protocol):
         ...
 
     def unsent(self) -> None:
-        """Nothing of the request ever left this machine."""
+        """Note that no byte of the request left this machine."""
         ...
 
 
 class Gate(Protocol):
-    """Where every request of an account waits for its turn."""
+    """Gate that every request of an account passes, waiting until it may be sent."""
 
     async def permit(self, method: str) -> Permit:
         """Wait until a request of this method may be sent. Raises AccountStopped when the account is stopped."""
@@ -176,30 +176,32 @@ class ContactStore(Protocol):
         ...
 
     async def suppressed(self, asked: Mapping[str, Sequence[Subject]]) -> Mapping[str, str]:
-        """Of these contacts, those about whom nothing is sent, with the reason."""
+        """Return those of the contacts about which nothing is sent, with the reason."""
         ...
 
     async def owners(
         self, contact_id: str, external_ids: Sequence[str], *, takes_over: bool = True
     ) -> Mapping[str, str]:
-        """Of these vendor contacts, those that another contact (``destination/contact_id``) owns and keeps.
+        """Return the owners of those vendor contacts that another contact keeps.
 
-        One who left the source keeps its own only where ``takes_over`` is False, as in ``link``.
+        Owners are named ``destination/contact_id``. A removed contact keeps its own
+        only where ``takes_over`` is False, as in ``link``.
         """
         ...
 
 
 class KeyStore(Protocol):
-    """Which contact asks for which match key, in one account. Keys are stored hashed."""
+    """Match keys that contacts of one account ask for. Keys are stored hashed."""
 
     async def claim(self, claims: Mapping[str, Sequence[bytes]]) -> None:
         """Replace the claims of these contacts (by contact id; an empty list lets go)."""
         ...
 
     async def losers(self, contact_ids: Sequence[str]) -> Mapping[str, str]:
-        """Of these contacts, those that must not have a key they claim, with the contact that has it.
+        """Return contacts that must not have a key they claim, with its owner.
 
-        Of several claimants the one that owns an external id wins, else the lowest contact id.
+        Of several claimants the one that owns an external id wins, else the lowest
+        contact id.
         """
         ...
 
@@ -209,20 +211,23 @@ class KeyStore(Protocol):
 
 
 class WaitStore(Protocol):
-    """Which contact of one destination waits for which other contact of its account."""
+    """Waits of one destination's contacts for other contacts of its account."""
 
     async def keep(self, waits: Mapping[str, Wait]) -> None:
-        """Note whom these contacts wait for, and what those hold at the vendor now."""
+        """Note the contacts that these wait for, with their present match keys."""
         ...
 
     async def moved(self) -> Sequence[str]:
-        """Contacts that were refused for such a wait, where the other one does not hold any more what it held then."""
+        """Return contacts that were refused for a wait and may be tried again.
+
+        The other contact does not have any more what it had at the vendor then.
+        """
         ...
 
     async def holders(self, contacts: Collection[str]) -> Mapping[str, Holder]:
-        """Where these contacts stand, and all who keep them from moving, by ``destination/contact_id``.
+        """Return the state of these contacts and of all that keep them from moving.
 
-        A contact never seen is left out.
+        They are named ``destination/contact_id``. A contact never seen is left out.
         """
         ...
 

@@ -1,4 +1,7 @@
-"""Where the files that are not Python stand: beside the package in a checkout, inside it in an installed wheel."""
+"""Places of the files that are not Python.
+
+They are beside the package in a checkout, inside it in an installed wheel.
+"""
 
 from __future__ import annotations
 

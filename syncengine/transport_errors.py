@@ -1,6 +1,7 @@
-"""What went wrong on the way to a vendor, in words for the person on call.
+"""Transport errors in words for the person on call.
 
-Never the library's own text: it may hold the address with its query, headers, or bytes of the answer.
+Never the library's own text: it may contain the address with its query, headers, or
+bytes of the answer.
 """
 
 from __future__ import annotations
@@ -45,11 +46,12 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (aiohttp.InvalidURL, "the address is not valid; check settings.base_url"),
     (aiohttp.NonHttpUrlClientError, "the address is not one of the web; check settings.base_url"),
 )
-"""The first that fits is said: special ones stand before general ones."""
+"""Words for each error; the first match counts, so special ones come before general
+ones."""
 
 
 def in_words(error: BaseException) -> str:
-    """What happened and what to look at."""
+    """Return what happened and what to look at."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = getattr(error.certificate_error, "verify_message", "") or "it is for another host"
         return f"the vendor's certificate cannot be trusted ({reason}); check settings.base_url"

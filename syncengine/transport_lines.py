@@ -1,10 +1,11 @@
-"""Connections on which nothing is believed that nobody asked for.
+"""Connections that accept no answer without a request.
 
-aiohttp keeps a connection for the next request, and takes what arrives meanwhile for the answer to it: a late or a
-forged response would be believed, for another contact. Here whatever arrives unasked ends the connection.
+aiohttp keeps a connection for the next request, and takes what arrives meanwhile for
+the answer to it: a late or a forged response would be believed, for another contact.
+Here whatever arrives unasked ends the connection.
 
-It also reads interim answers (1xx) for as long as any come, without letting anybody else have a turn. Here so many are
-let through, and so many bytes of heads.
+It also reads interim answers (1xx) for as long as any come, and no other task runs
+meanwhile. Here their number is limited, and the bytes of their heads.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _FINAL = re.compile(rb"\s*HTTP/\S+ +(101|[2-9]\d\d)")
 
 
 class EndlessHeadError(Exception):
-    """What arrived is one interim answer after the other, or a head without an end."""
+    """The answer is one interim answer after the other, or a head without an end."""
 
 
 class UnaskedError(Exception):

@@ -40,9 +40,7 @@ def suppress(
     lift: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Send nothing about a person any more, at any destination.
-
-    Not even what a run under way has planned is sent.
+    """Send nothing about somebody any more, anywhere; not even what a run under way has planned.
 
     Phones and addresses come from files (or standard input), since every user of the
     machine can read a command line. A line is read as the same value in a column would
