@@ -124,7 +124,7 @@ class Told:
 PATIENCE = 1
 """Clean runs after which nobody is deferred."""
 _UNTIL_DEAD = 3
-NIGHTS = 5
+NIGHTS = 4
 """Clean runs of which the last one must have nothing to do: a refusal is held against a contact three times."""
 
 
