@@ -63,7 +63,7 @@ class DestinationConfig:
         return "\n".join(parts)
 
     def place(self, key: str) -> str:
-        """A key of its file, for messages."""
+        """Return a key of its file, for messages."""
         return f"{self.file}: {key}"
 
 
@@ -87,14 +87,17 @@ class Config:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Values that must never be printed."""
+        """Return the values that must never be printed."""
         urls = [self.engine.database, self.engine.source.database]
         urls += [url for each in self.readable for url in (each.source.database, each.options.proxy)]
         keys = frozenset[str]().union(*(destination.secrets for destination in self.readable))
         return keys.union(*(rules.passwords(url) for url in urls))
 
     def keeping(self, accounts: Mapping[str, str]) -> Config:
-        """Return it as it is where accounts are known by these names, by credentials."""
+        """Return the configuration, with accounts known by these names.
+
+        The names are by credentials. Destinations that do not go with them are broken.
+        """
         broken = dict(self.unreadable)
         for destination, problem in rules.among(self.readable, accounts):
             broken[destination.name] = (*broken.get(destination.name, ()), problem)
@@ -176,7 +179,7 @@ def _read(path: Path, problems: list[Problem]) -> dict[str, Json] | None:
 
 
 def _files(folder: Path, broken: dict[str, list[Problem]], none_there: list[Problem]) -> list[Path]:
-    """The destinations' files; hidden ones are an editor's business."""
+    """Return the destinations' files; hidden ones belong to editors."""
     seen = [file for file in sorted(folder.glob("*")) if not file.name.startswith(".")]
     files = [file for file in seen if file.suffix == ".yaml"]
     misnamed = [file for file in seen if file.suffix.lower() in {".yml", ".yaml"} and file not in files]
@@ -261,7 +264,10 @@ def _module(name: Json, where: str, problems: list[Problem]) -> vendors.VendorMo
 
 
 def _source(engine: EngineFile | None, options: DestinationFile) -> SourceModel:
-    """A destination's own source over the common one; its table replaces the common query, and the other way round."""
+    """Return a destination's own source over the common one.
+
+    Its table replaces the common query, and the other way round.
+    """
     common = engine.source.model_dump(exclude_none=True) if engine else {}
     own = options.source.model_dump(exclude_none=True)
     if "table" in own or "query" in own:
@@ -287,11 +293,11 @@ def _members(options: MembersModel | None) -> SetMapping | None:
 
 
 def quoted(path: Path) -> str:
-    """A path as a shell takes it."""
+    """Return a path as a shell takes it."""
     return shlex.quote(str(path))
 
 
 def shown(path: Path) -> Path:
-    """A path as short as it can be typed here."""
+    """Return a path as short as it can be typed here."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path

@@ -77,7 +77,7 @@ class _Model(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _no_truth(cls, value: Any, info: ValidationInfo) -> Any:
-        """Pydantic takes true for 1."""
+        """Refuse true and false where a number belongs: pydantic takes true for 1."""
         if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation in (int, float):
             raise ValueError("must be a number, not true or false")
         return value

@@ -32,7 +32,7 @@ _KEYS = ("password", "sslpassword")
 
 
 def of_source(source: SourceModel, where: str) -> Iterator[Problem]:
-    """A destination's source, the common one's keys included."""
+    """Find problems of a destination's source, the common one's keys included."""
     if source.table is None and source.query is None:
         what = "names no table and no query: write table: SCHEMA.NAME or query: SELECT ..., here or in syncengine.yaml"
         yield Problem(f"{where}: source", what)
@@ -63,7 +63,7 @@ def of_mapping(options: DestinationFile, where: str) -> Iterator[Problem]:
 
 
 def _of_form(name: str, item: FieldModel, where: str) -> Iterator[Problem]:
-    """A field's form, and what goes with some forms only."""
+    """Find problems of a field's form, and of keys that go with some forms only."""
     if item.region is not None and item.form is not Form.E164:
         yield Problem(f"{where}: fields.{name}.region", "goes with as: e164 only")
     if item.zone is not None and item.form is not Form.DATE:
@@ -75,7 +75,10 @@ def _of_form(name: str, item: FieldModel, where: str) -> Iterator[Problem]:
 
 
 def of_address(options: DestinationFile, base_url: str, where: str) -> Iterator[Problem]:
-    """Keys and contacts do not go unencrypted to another machine unnoticed."""
+    """Find addresses to which keys and contacts would go unencrypted.
+
+    Without encryption only this machine may be addressed, unless ``allow_http`` is set.
+    """
     if urlsplit(base_url).scheme == "http" and not options.allow_http and not is_loopback(base_url):
         yield Problem(
             f"{where}: settings.base_url",
@@ -109,7 +112,7 @@ def of_vendor(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[
 
 
 def of_connections(options: DestinationFile, most: int | None, where: str) -> Iterator[Problem]:
-    """A vendor that refuses connections beyond a number."""
+    """Find more connections than the vendor accepts."""
     if most is not None and options.in_flight > most:
         yield Problem(
             f"{where}: in_flight",
@@ -119,7 +122,7 @@ def of_connections(options: DestinationFile, most: int | None, where: str) -> It
 
 
 def of_secrets(model: type[BaseModel], raw: Json, where: str) -> Iterator[Problem]:
-    """A file is read, copied and committed by many: a key or token never stands in one."""
+    """Find secrets in files: many people read, copy and commit these."""
     for name, info in model.model_fields.items():
         given = raw.get(name) if isinstance(raw, dict) else None
         if "Secret" in str(info.annotation) and given is not None and not is_variable(given):
@@ -130,7 +133,7 @@ def of_secrets(model: type[BaseModel], raw: Json, where: str) -> Iterator[Proble
 
 
 def of_database(raw: Mapping[str, Json], where: str) -> Iterator[Problem]:
-    """Neither does the password of a database or a proxy."""
+    """Find passwords of databases or proxies in files."""
     source = raw.get("source")
     places = {
         "database": raw.get("database"),
@@ -199,7 +202,10 @@ def among(
 
 
 def passwords(url: Json) -> frozenset[str]:
-    """The passwords in a database's URL, as they are written and as they are meant; empty where there is none."""
+    """Return the passwords in a database's URL, as written and as meant.
+
+    Empty where there is none.
+    """
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
         if parts is None:
@@ -230,7 +236,7 @@ def _one_account(destination: DestinationConfig, other: DestinationConfig) -> It
 
 
 def _missing(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[Problem]:
-    """Fields without which the vendor takes no new contact in."""
+    """Return the fields that are missing to create a contact at the vendor."""
     capabilities = vendor.capabilities
     firsts = [write for write in (capabilities.upsert, capabilities.create) if write]
     lacking = [[name for name in write.must_carry if name not in options.fields] for write in firsts]
@@ -259,12 +265,12 @@ def _match_on(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[
 
 
 def normal_default(name: str, item: FieldModel) -> Json:
-    """A field's default in the form that the field asks for. Raises NotNormal."""
+    """Return a field's default in the form of the field. Raises NotNormal."""
     return normalise(item.default, field_mapping(name, item))
 
 
 def field_mapping(name: str, item: FieldModel, default: Json = None) -> FieldMapping:
-    """A field as the planning needs it."""
+    """Return a field as the planning needs it."""
     return FieldMapping(
         field=name,
         column=item.column,
@@ -277,7 +283,7 @@ def field_mapping(name: str, item: FieldModel, default: Json = None) -> FieldMap
 
 
 def _named(patterns: Iterable[str]) -> list[str]:
-    """Patterns of fields as people write them, each once."""
+    """Return patterns of fields as people write them, each once."""
     return list(dict.fromkeys(pattern.replace("*", "NAME") for pattern in patterns))
 
 

@@ -30,12 +30,15 @@ _NO_TEXT = ("integer", "number", "boolean", ["number", "string"])
 
 
 def as_text() -> str:
-    """``config/schema.json``."""
+    """Return the text of ``config/schema.json``."""
     return orjson.dumps(schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
 def schema() -> dict[str, Json]:
-    """A schema that fits ``syncengine.yaml`` and every destination's file: their keys tell which it is."""
+    """Return a schema for ``syncengine.yaml`` and every destination's file.
+
+    Their keys tell which of them a file is.
+    """
     settings = {name: vendors.load(name).settings for name in vendors.names()}
     models: list[type[BaseModel]] = [EngineFile, DestinationFile, *settings.values()]
     places, generated = models_json_schema([(model, _MODE) for model in models])
@@ -75,7 +78,10 @@ def _describe(model: type[BaseModel], definition: dict[str, Any]) -> None:
 
 
 def _texts(model: type[BaseModel]) -> dict[str, str]:
-    """Read from the source: pydantic's own way makes every start of the command slower."""
+    """Return the texts of the models' keys, read from the source code.
+
+    Pydantic's own way makes every start of the command slower.
+    """
     module = ast.parse(inspect.getsource(sys.modules[model.__module__]))
     body = next(part.body for part in module.body if isinstance(part, ast.ClassDef) and part.name == model.__name__)
     texts = {}
@@ -105,7 +111,7 @@ def _by_vendor(destination: dict[str, Any], settings: Mapping[str, Mapping[str, 
 
 
 def _with_variables(part: Json) -> Json:
-    """The schema with ``${NAME}`` allowed wherever it asks for more than some text."""
+    """Return the schema with ``${NAME}`` allowed for more than texts."""
     if not isinstance(part, dict):
         return part
     kept = {key: _inside(key, value) for key, value in part.items() if key not in _LEFT_OUT}

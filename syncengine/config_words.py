@@ -55,7 +55,10 @@ _PATTERNS = {
 
 
 def checked(model: type[_Model], data: Json, where: str, problems: list[Problem], prefix: str = "") -> _Model | None:
-    """The data as the model, or None: then ``problems`` has grown. One problem a place is enough."""
+    """Return the data as the model, or None where ``problems`` has grown.
+
+    One problem a place is enough.
+    """
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -72,7 +75,7 @@ def note(problems: list[Problem], problem: Problem) -> None:
 
 
 def near(name: str, names: Iterable[str]) -> str:
-    """A question about the name that was probably meant, or nothing."""
+    """Return a question about the name that was probably meant, or nothing."""
     folded = {known.casefold(): known for known in names}
     close = difflib.get_close_matches(name.casefold(), list(folded), n=1)
     return f'; did you mean "{folded[close[0]]}"?' if close else ""
@@ -103,7 +106,10 @@ def _of_kind(kind: str, context: Mapping[str, Any]) -> str | None:
 
 
 def _keys_at(model: type[BaseModel], path: Sequence[object]) -> list[str]:
-    """The keys there are at a place; parts of the path that are no field (indexes, names) lead no deeper."""
+    """Return the keys there are at a place.
+
+    Parts of the path that are no field (indexes, names) lead no deeper.
+    """
     for part in path:
         for name, info in model.model_fields.items():
             if part in (name, info.alias):

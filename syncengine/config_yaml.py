@@ -179,7 +179,7 @@ class _Nodes:
 
 
 def _parts(node: yaml.Node) -> Iterator[yaml.Node]:
-    """The nodes in a node; a mapping's keys are text, each once."""
+    """Return the nodes in a node; a mapping's keys are text, each once."""
     if isinstance(node, yaml.SequenceNode):
         yield from node.value
     elif isinstance(node, yaml.MappingNode):
@@ -229,12 +229,15 @@ def _is_number_kept(node: yaml.ScalarNode) -> bool:
 
 
 def _short(tag: str) -> str:
-    """A tag as people write it."""
+    """Return a tag as people write it."""
     return tag.replace("tag:yaml.org,2002:", "!!")
 
 
 def fill_in(value: Json, environ: Mapping[str, str], where: str, problems: list[Problem], path: str = "") -> Json:
-    """The value with every ``${NAME}`` and ``${NAME:-default}`` replaced; notes variables that are not set."""
+    """Return the value with every ``${NAME}`` and ``${NAME:-default}`` replaced.
+
+    Notes variables that are not set.
+    """
     if isinstance(value, dict):
         return {
             key: fill_in(item, environ, where, problems, f"{path}.{key}" if path else str(key))

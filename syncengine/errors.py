@@ -113,7 +113,10 @@ class CutShort(AccountStopped):
 
 
 class Unforeseen(AccountStopped):
-    """Something that is no error of ours on purpose. ``run_id`` is the run that it ended, if one had begun."""
+    """A failure that is none of our own errors.
+
+    ``run_id`` is the run that it ended, if one had begun.
+    """
 
     def __init__(self, message: str, *, run_id: int | None = None) -> None:
         super().__init__(message)
@@ -187,12 +190,15 @@ class LeaseHeld(SyncEngineError):
 
 
 def sentence(message: str) -> str:
-    """A message as a sentence, so that another may follow it."""
+    """Return a message as a sentence, so that another may follow it."""
     return message if message.endswith((".", "?", "!")) else f"{message}."
 
 
 def named(error: BaseException) -> SyncEngineError:
-    """The error of ours that a failure comes down to, the first of several; Unforeseen where it is none of ours."""
+    """Return the first error of ours that a failure comes down to.
+
+    Unforeseen where it is none of ours.
+    """
     leaves = list(_leaves(error))
     ours = next((leaf for leaf in leaves if isinstance(leaf, SyncEngineError)), None)
     if ours is not None:
@@ -216,7 +222,10 @@ def one_contacts(error: BaseException) -> str | None:
 
 
 def where_it_broke(error: BaseException) -> str:
-    """The kind of an error and its place; not what it says, since that may hold a contact's value."""
+    """Return the kind of an error and its place.
+
+    Its message is left out, since that may contain a contact's value.
+    """
     leaf = next(_leaves(error))
     frames = traceback.extract_tb(leaf.__traceback__)
     place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""

@@ -41,7 +41,10 @@ def set_up(form: Literal["console", "json"], console: Console, secrets: Iterable
 
 
 def redactor(secrets: Iterable[str]) -> Callable[[WrappedLogger, str, EventDict], EventDict]:
-    """A processor that hides secret values wherever they stand, and whatever a secret's key holds."""
+    """Return a processor that hides secret values, and all values of secret keys.
+
+    Secret values are hidden wherever they stand.
+    """
     known = sorted({secret for secret in secrets if secret})
     concealer = Concealer(secret for secret in known if len(secret) >= _LONG)
     # A database's password may be a word of every sentence: hidden is one that stands where passwords do.
@@ -78,7 +81,7 @@ class _JsonRenderer(structlog.processors.JSONRenderer):
 
 
 def _printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A processor that leaves nothing that would steer a terminal."""
+    """Return the event without characters that would steer a terminal."""
     return {key: printable(value, lines=True) if isinstance(value, str) else value for key, value in event.items()}
 
 

@@ -42,7 +42,7 @@ class Vendor(Protocol):
         ...
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
-        """Every contact that matches exactly, each once."""
+        """Return every contact that matches exactly, each once."""
         ...
 
     def read(self, external_id: str) -> Exchange[Remote | None]:
@@ -63,7 +63,7 @@ class Directory(Protocol):
     """A vendor that lists all contacts of an account."""
 
     def page(self, cursor: str | None) -> Exchange[Page]:
-        """Some of them, from the cursor of the page before on (None: from the start)."""
+        """Return some of them, from the previous page's cursor on (None: the start)."""
         ...
 
 
@@ -90,11 +90,11 @@ class Priced(Protocol):
     """A vendor some of whose exchanges take another number of requests than its capabilities tell."""
 
     def look_up_cost(self, key: MatchKey) -> Cost:
-        """Requests of a look-up; of others each takes one."""
+        """Return the requests of a look-up; of other vendors each takes one."""
         ...
 
     def extra_requests(self, call: Call) -> int:
-        """Requests of a call beyond those its capability tells."""
+        """Return the requests of a call beyond those its capability declares."""
         ...
 
 
@@ -102,11 +102,11 @@ class Permit(Protocol):
     """The right to send one request; exactly one of the three must be called."""
 
     def answered(self) -> None:
-        """The response came in."""
+        """Note that the response came in."""
         ...
 
     def abandoned(self) -> None:
-        """No response will be waited for; the request may still arrive."""
+        """Note that no response is waited for; the request may still arrive."""
         ...
 
     def unsent(self) -> None:
@@ -134,7 +134,11 @@ class Sender(Protocol):
     """Sends one request and reads its response. Raises VendorUnavailable when none came."""
 
     async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
-        """``allowed`` is asked right before the bytes go out; what it raises keeps them here."""
+        """Send a request.
+
+        ``allowed`` is called right before the bytes go out; what it raises keeps them
+        here.
+        """
         ...
 
 
@@ -148,7 +152,7 @@ class ContactStore(Protocol):
     """The contacts of one destination. Every write checks the lease's epoch in its transaction and raises LeaseLost."""
 
     async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:
-        """States by contact id; a contact never seen is left out."""
+        """Return states by contact id; a contact never seen is left out."""
         ...
 
     async def intend(self, intents: Sequence[Intent]) -> None:
@@ -206,7 +210,10 @@ class KeyStore(Protocol):
         ...
 
     async def freed(self) -> Sequence[str]:
-        """Contacts once rejected as ``duplicate_match_key`` that no longer lose any key."""
+        """Return contacts that lose no key any more.
+
+        They were once rejected as ``duplicate_match_key``.
+        """
         ...
 
 
@@ -238,7 +245,10 @@ class BatchStore(Protocol):
     async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> None: ...
 
     def waiting(self) -> AsyncIterator[Batch]:
-        """The batches in the order of work, each read when asked for; batches added meanwhile come too."""
+        """Yield the batches in the order of work, each read when asked for.
+
+        Batches added meanwhile come too.
+        """
         ...
 
     async def finish(self, number: int, totals: Mapping[str, int], error: str | None) -> None: ...
@@ -264,8 +274,9 @@ class QuotaStore(Protocol):
     """Counts of one account's requests in long windows (over ten minutes), kept by the minute and reserved ahead."""
 
     async def reserve(self, quota: str, windows: Sequence[tuple[int, float]], wanted: int) -> tuple[int, float]:
-        """Reserve up to ``wanted`` requests, so that every window (requests, seconds) holds.
+        """Reserve up to ``wanted`` requests without exceeding any window.
 
-        Returns how many were granted, and the seconds until more can be when none were. Raises StorageError, LeaseLost.
+        Windows are pairs of requests and seconds. Returns how many were granted, and
+        the seconds until more can be when none were. Raises StorageError, LeaseLost.
         """
         ...

@@ -10,7 +10,10 @@ from typing import Literal
 
 
 def shipped(name: Literal["migrations", "config"]) -> Path:
-    """The folder of that name. Raises FileNotFoundError where an installation lost it."""
+    """Return the folder of that name.
+
+    Raises FileNotFoundError where an installation lost it.
+    """
     package = Path(__file__).resolve().parent
     # The wheel's place comes first: a folder "config" beside an installed package belongs to somebody else.
     for folder in (package / "shipped" / name, package.parent / name):

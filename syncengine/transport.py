@@ -160,7 +160,10 @@ class Transport:
             return Response(response.status, headers, body, resent=attempts.resent)
 
     def _written(self, request: Request) -> tuple[URL, bytes | None]:
-        """The address and the body. Raises CannotBeSent for values that no request can carry."""
+        """Return the address and the body.
+
+        Raises CannotBeSent for values that no request can carry.
+        """
         with suppress(Exception):  # the value may be anything
             query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in request.query)
             address = f"{self._base_url}{request.path}" + (f"?{query}" if query else "")
@@ -197,13 +200,14 @@ class _Attempts:
         return await handler(request)
 
     def take(self, line: Line) -> None:
-        """The attempt has a connection."""
+        """Take the connection of the attempt."""
         self._line = line
 
     async def about_to_send(self) -> None:
-        """The connection stands. Raises AccountStopped or ContactSuppressed when the bytes must stay here.
+        """Check, with the connection there, that the bytes may go out.
 
-        Raises UnaskedError when another connection is needed.
+        Raises AccountStopped or ContactSuppressed when they must stay here,
+        UnaskedError when another connection is needed.
         """
         if self._allowed is not None:
             left = self.deadline.when()
@@ -224,7 +228,7 @@ class _Attempts:
             self.deadline.reschedule(min(when, asyncio.get_running_loop().time() + seconds))
 
     def answered(self) -> None:
-        """The whole response is read."""
+        """Note that the whole response is read."""
         if self._permit is not None:
             self._permit.answered()
             self._permit = None
@@ -245,12 +249,18 @@ class _Attempts:
 async def _about_to_send(
     _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams
 ) -> None:
-    """In spite of its name aiohttp's signal comes right before the head is written (a test holds it to that)."""
+    """Check once more right before the head is written.
+
+    In spite of its name, aiohttp's signal comes at that moment (a test asserts it).
+    """
     await context.trace_request_ctx.about_to_send()
 
 
 def _refuse_broken(request: Request) -> None:
-    """A line break in a header would end it, and what follows would be read as another one."""
+    """Refuse a line break in a header.
+
+    It would end the header, and what follows would be read as another one.
+    """
     for name, value in request.headers.items():
         if not value.isprintable():
             raise VendorHalted(
@@ -265,7 +275,10 @@ def _headers(request: Request) -> Mapping[str, str]:
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """The body, unpacked. Raises TooLong as soon as it has more bytes than that."""
+    """Return the body, unpacked.
+
+    Raises TooLong as soon as it has more bytes than that.
+    """
     body = bytearray()
     while chunk := await response.content.readany():
         body += chunk

@@ -87,7 +87,7 @@ class Line(asyncio.Protocol):
         self._head = Head()
 
     def rest(self) -> None:
-        """The answer is complete: nothing more may come."""
+        """Note that the answer is complete: nothing more may come."""
         self._asked = False
 
     def data_received(self, data: bytes) -> None:

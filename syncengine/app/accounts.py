@@ -111,7 +111,10 @@ async def held(
 
 
 async def former_names(account: str, config: Config, databases: Databases) -> tuple[str, ...]:
-    """The names under which the state remembers destinations of the account, until a run takes them all over."""
+    """Return the names that the state has for the account's destinations.
+
+    They are former names until a run takes over all of these destinations.
+    """
     members = [destination.name for destination in config.destinations if destination.account == account]
     return tuple(sorted({*(await remembered_elsewhere(databases.state, account, members)).values()}))
 
@@ -125,12 +128,12 @@ def _take_over(pacing: Pacing, left: LeaseGrant) -> None:
 
 
 def paced_as(limits: Sequence[Limit]) -> str:
-    """The limits in words."""
+    """Return the limits in words."""
     return ", ".join(f"{limit.calls} per {limit.per:g} s" for limit in limits) or "no limit"
 
 
 def by_account(destinations: Sequence[DestinationConfig]) -> dict[str, list[DestinationConfig]]:
-    """The destinations of each account, in order."""
+    """Return the destinations of each account, in order."""
     accounts: dict[str, list[DestinationConfig]] = {}
     for destination in destinations:
         accounts.setdefault(destination.account, []).append(destination)
@@ -138,7 +141,7 @@ def by_account(destinations: Sequence[DestinationConfig]) -> dict[str, list[Dest
 
 
 def stopped_by(error: AccountStopped, destination: DestinationConfig) -> str:
-    """The error as the person on call needs it: which destination, which key."""
+    """Return the error with the destination and the key, for the person on call."""
     setting = getattr(error, "setting", None)
     place = f" ({destination.place(setting)})" if setting else ""
     return f"{destination.name}: {error}{place}"

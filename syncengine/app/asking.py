@@ -20,7 +20,7 @@ from syncengine.transport import Transport
 
 
 def task_of(destination: DestinationConfig) -> Task:
-    """The destination's settings as the engine needs them."""
+    """Return the destination's settings as the engine needs them."""
     options = destination.options
     assert destination.source.key is not None
     return Task(
@@ -36,7 +36,10 @@ def task_of(destination: DestinationConfig) -> Task:
 
 @asynccontextmanager
 async def asking(destination: DestinationConfig, account: Account) -> AsyncIterator[Retrier]:
-    """Connections to the destination's vendor while the block runs, every request paced and tried with patience."""
+    """Connect to the destination's vendor while the block runs.
+
+    Every request is paced and retried.
+    """
     options = destination.options
     async with Transport(
         destination.base_url,

@@ -93,7 +93,10 @@ class Candidates:
 
 
 async def cut(found: AsyncIterator[DiffSlice], size: int, limit: int | None) -> AsyncIterator[DiffSlice]:
-    """Slices of at most ``size`` contacts of one kind, ``limit`` contacts in all; what is found is read to its end."""
+    """Yield slices of at most ``size`` contacts of one kind, ``limit`` contacts in all.
+
+    The slices found are read to their end.
+    """
     open_ids: dict[BatchKind, list[str]] = {kind: [] for kind in BatchKind}
     left = limit
     async for piece in found:

@@ -28,7 +28,10 @@ from syncengine.vendors.kit.settings import SHORTEST_SECRET
 
 
 async def check(config: Config) -> list[Check]:
-    """Every check, good or bad, and what is worth knowing. The configuration itself was checked when it was read."""
+    """Return every check, passed or not, and notes.
+
+    The configuration itself was checked when it was read.
+    """
     config = await settled(config)
     checks = [*_configuration(config), *_proxies(config)]
     async with AsyncExitStack() as stack:
@@ -56,7 +59,10 @@ def _configuration(config: Config) -> Iterator[Check]:
 
 
 async def _databases(config: Config, stack: AsyncExitStack) -> tuple[Databases | None, Check]:
-    """The databases; None where the state's own cannot be used: what else there is to check does not need it."""
+    """Yield the databases, or None where the state's own cannot be used.
+
+    The other checks do not need it.
+    """
     try:
         databases = await stack.enter_async_context(opened(config, config.destinations))
     except SchemaOutdated as error:
@@ -122,7 +128,7 @@ def _of_others(destination: DestinationConfig, source: Source, others: tuple[str
 
 
 def _zones(destination: DestinationConfig, source: Source) -> Iterator[Check]:
-    """In whose calendar the dates of moments are taken."""
+    """Report the time zones in which the dates of moments are taken."""
     moments = {column.name: column for column in source.columns if column.kind is Kind.TIMESTAMP}
     for each in destination.mapping.fields:
         column = moments.get(each.column)
@@ -224,7 +230,7 @@ _PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "A
 
 
 def _proxies(config: Config) -> Iterator[Check]:
-    """A note about proxies that the environment names, where a destination goes without one."""
+    """Note the proxies of the environment where a destination uses none."""
     named = [name for name in _PROXY_VARIABLES if os.environ.get(name)]
     without = [destination.name for destination in config.destinations if destination.options.proxy is None]
     if named and without:

@@ -14,9 +14,11 @@ from syncengine.storage.runs import remembered
 
 
 async def settled(config: Config) -> Config:
-    """Return it with the names that the state knows for accounts that have several in it.
+    """Return the configuration with the names that the state keeps for accounts.
 
-    Of accounts it does not know, the first destination that it remembers has the name to keep.
+    Only accounts that have several names in the configuration are looked up. Of
+    accounts that the state does not know, the first destination that it remembers has
+    the name to keep.
     """
     several = under_several_names(config.readable)
     if not several:

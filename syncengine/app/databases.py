@@ -32,14 +32,17 @@ class Databases:
 
     state: Pool
     sources: dict[str, Pool | StorageError]
-    """By the URL they are configured with, the empty one for the state's own database: whatever reads a source runs
-    the code of others, on connections that serve nothing else. The error where one cannot be reached, which concerns
-    its readers alone."""
+    """Pools by configured URL, the empty one for the state's own database: reading a
+    source runs the code of others, on connections that serve nothing else. The error
+    where one cannot be reached, which concerns its readers alone."""
     wait: float
     """Seconds to wait for a database that goes away in mid-run."""
 
     def source(self, destination: DestinationConfig) -> Pool:
-        """The pool of a destination's source, which is never the state's own. Raises SourceError."""
+        """Return the pool of a destination's source, never the state's own pool.
+
+        Raises SourceError.
+        """
         pool = self.sources[destination.source.database or ""]
         if isinstance(pool, StorageError):
             own = destination.options.source.database is not None
@@ -49,7 +52,7 @@ class Databases:
 
 
 def state_description(config: Config) -> str:
-    """The state database as messages name it, without a password."""
+    """Return the state database as messages name it, without a password."""
     if config.engine.database == EMBEDDED:
         return f"the embedded Postgres in {config.file.parent / FOLDER}"
     return describe(config.engine.database)
@@ -57,9 +60,9 @@ def state_description(config: Config) -> str:
 
 @asynccontextmanager
 async def state_url(config: Config) -> AsyncIterator[str]:
-    """The URL of the state database; starts the embedded server where that is configured.
+    """Return the URL of the state database, which messages name from then on.
 
-    From then on messages name it.
+    Starts the embedded server where that is configured.
     """
     name_state(state_description(config))
     if config.engine.database != EMBEDDED:
@@ -71,7 +74,10 @@ async def state_url(config: Config) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def opened(config: Config, destinations: tuple[DestinationConfig, ...]) -> AsyncIterator[Databases]:
-    """All databases these destinations need. Raises StorageError, SchemaOutdated."""
+    """Open all databases these destinations need.
+
+    Raises StorageError, SchemaOutdated.
+    """
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(state_url(config))
         accounts = len({destination.account for destination in destinations})
@@ -101,7 +107,10 @@ async def migrate(config: Config) -> list[str]:
 
 
 async def look_at(destination: DestinationConfig, pool: Pool) -> Source:
-    """The destination's source, looked at. Raises SourceError naming the destination's file."""
+    """Return the destination's source after inspecting it.
+
+    Raises SourceError naming the destination's file.
+    """
     spec = source_spec(destination)
     with placed(destination), storage_errors(spec.described, failure=SourceError):
         async with pool.acquire() as connection:
@@ -158,7 +167,10 @@ def _purposes(options: DestinationFile, several: tuple[str, ...]) -> Iterator[tu
 
 
 def _salt(destination: DestinationConfig) -> str:
-    """Changes when the meaning of what is sent may change: then every contact is compared field by field once."""
+    """Return a salt that changes when the meaning of what is sent may change.
+
+    Then every contact is compared field by field once.
+    """
     meaning = [
         repr(destination.mapping),
         destination.vendor.name,

@@ -236,7 +236,7 @@ async def _carried_out(run: _Run, progress: Progress, total: int) -> _End:
 
 
 def _judged(end: _End, run: _Run) -> _End:
-    """The end in the light of what stopped the account and of what fell short."""
+    """Return the end, adjusted for a stopped account and contacts that fell short."""
     halted = run.account.pacing.stopped
     if halted is not None and not isinstance(halted, RunStopped):
         return _End("halted", 1, stopped_by(halted, run.destination))
@@ -277,7 +277,10 @@ async def claim_keys(preparer: Preparer, keys: Keys | None, batches: Batches) ->
 
 
 async def _can_be_tried_again(run: _Run) -> Sequence[str]:
-    """Contacts whose match key was let go. A run about some contacts only leaves them to the next about everybody."""
+    """Return contacts whose match key was let go.
+
+    A run about some contacts only leaves them to the next run about all.
+    """
     if not run.request.about_everybody:
         return ()
     freed = await run.keys.freed() if run.keys else ()

@@ -30,10 +30,12 @@ from syncengine.storage.runs import Batches, finish_run, start_run
 
 
 async def forget(config: Config, contact_id: str) -> list[Receipt]:
-    """A receipt for each destination. What is ``open`` is asked for by forgetting the contact again.
+    """Erase a contact; return a receipt for each destination.
 
-    From the first moment on no run sends anything about the contact, here or in another process; a row that is
-    restored is not created again. Raises RunRefused for what concerns the whole call.
+    What is ``open`` is asked for by forgetting the contact again. From the first moment
+    on no run sends anything about the contact, here or in another process; a row that
+    is restored is not created again. Raises RunRefused for what concerns the whole
+    call.
     """
     config = await settled(config)
     destinations = config.destinations
@@ -177,7 +179,10 @@ def _receipt(
 
 
 def _with_what_stands(receipt: Receipt, external_id: str | None, stands: erasure.Standing) -> Receipt:
-    """The receipt, unless an earlier one says more than that nothing is known any more."""
+    """Return the receipt, or an earlier one that says more.
+
+    An earlier one does unless it only says that nothing is known any more.
+    """
     if receipt.status is Erased.IMPOSSIBLE and external_id is None and stands.to_ask:
         return replace(receipt, message=stands.to_ask)  # it names the contact there
     if stands.status is Erased.SCHEDULED and receipt.message == _NOTHING:

@@ -96,7 +96,10 @@ async def _merge(
 
 
 async def _to_be_looked_at(store: Contacts, contact_id: str) -> None:
-    """Have the next run compare the contact's values once more: a merge fills blanks and joins notes."""
+    """Have the next run compare the contact's values once more.
+
+    A merge fills blanks and joins notes.
+    """
     state = (await store.load([contact_id]))[contact_id]
     record = Record(
         contact_id=contact_id,

@@ -11,7 +11,8 @@ from syncengine.model.work import RunKind
 from syncengine.planning.brakes import NAMES
 
 NO_FILE = "no_file"
-"""Accepts that another destination of the account owns contacts there, and has no file (any more)."""
+"""Name to accept that another destination of the account owns contacts there, and has
+no file (any more)."""
 _ACCEPTABLE = (*NAMES, "account", "vendor", "base_url", "settings", "source", NO_FILE)
 
 

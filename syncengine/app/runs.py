@@ -67,7 +67,10 @@ async def run(
 
 
 async def _with_standing(databases: Databases, report: RunReport) -> RunReport:
-    """The report of a destination whose run could not begin, with those who are not tried any more."""
+    """Return the report of a destination whose run could not begin.
+
+    It numbers the contacts that are not tried any more.
+    """
     if report.standing is not None:
         return report
     try:
@@ -88,7 +91,7 @@ async def _retried(
 
 
 def failed(destination: DestinationConfig, error: SyncEngineError) -> RunReport:
-    """The report of a destination whose run could not begin or could not go on."""
+    """Return the report of a destination whose run could not begin or go on."""
     status, code = how_it_ended(error)
     requests = error.requests if isinstance(error, CutShort) else 0
     run_id = error.run_id if isinstance(error, CutShort | Unforeseen) else None
@@ -96,7 +99,7 @@ def failed(destination: DestinationConfig, error: SyncEngineError) -> RunReport:
 
 
 def how_it_ended(error: SyncEngineError) -> tuple[str, int]:
-    """Status and exit code of a destination that this error ended."""
+    """Return status and exit code of a destination that this error ended."""
     match error:
         case LeaseHeld():
             return "held", 3

@@ -32,7 +32,10 @@ from syncengine.storage.source_rows import SourceRows
 
 
 async def show(config: Config, names: Sequence[str], contact_id: str) -> list[ShowReport]:
-    """One report for each named destination, or for all. Raises RunRefused for what concerns the whole call."""
+    """Return a report for each named destination, or for all.
+
+    Raises RunRefused for what concerns the whole call.
+    """
     config = await settled(config)
     destinations = config.chosen(tuple(names))
     async with opened(config, destinations) as databases:
@@ -93,7 +96,7 @@ async def _local(destination: DestinationConfig, databases: Databases, contact_i
 
 
 async def _at_vendor(destination: DestinationConfig, account: Account, local: _Local) -> ShowReport:
-    """The report, with what the vendor says."""
+    """Return the report with the vendor's copy added."""
     vendor = destination.vendor
     if not shows(vendor.capabilities):
         return _report(_with(local, f"{vendor.name} shows nothing of what it holds"), 0)

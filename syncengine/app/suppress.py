@@ -17,7 +17,7 @@ _SHOWN = 20
 
 
 def regions(config: Config) -> tuple[str, ...]:
-    """The countries whose national numbers the destinations read."""
+    """Return the countries whose national numbers the destinations read."""
     each = (region for destination in config.destinations for region in regions_of(destination.mapping))
     return tuple(dict.fromkeys(each))
 
@@ -69,7 +69,10 @@ def _read(
 
 
 async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressReport:
-    """From now on nothing is sent about these, at any destination; named twice is named once."""
+    """Suppress these subjects at every destination from now on.
+
+    A subject that is named twice counts once.
+    """
     each = tuple(dict.fromkeys(subjects))
     async with opened(config, ()) as databases:
         new = await consent.suppress(databases.state, each)

@@ -12,7 +12,10 @@ from syncengine.model.http import Json
 
 
 def telling(**context: Json) -> Tell:
-    """Writes events to the log, each with this context; nowhere as long as logs are not set up."""
+    """Return a function that writes events to the log, each with this context.
+
+    Nothing is written as long as logs are not set up.
+    """
     if not structlog.is_configured():
         return nobody
     log = structlog.get_logger().bind(**context)

@@ -96,7 +96,7 @@ async def _run(config: Config, stop: asyncio.Event) -> list[RunReport]:
 
 
 def _quiet(report: RunReport) -> RunReport:
-    """The report without its list of contacts: the summary tells what matters."""
+    """Return the report without its list of contacts, which the summary covers."""
     return RunReport(**{name: getattr(report, name) for name in report.__dataclass_fields__ if name != "noteworthy"})
 
 

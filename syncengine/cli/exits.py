@@ -15,7 +15,7 @@ is acting, the next run acts."""
 
 
 def of_error(error: Exception) -> int:
-    """The exit code of an error that ends the command."""
+    """Return the exit code of an error that ends the command."""
     match error:
         case RunRefused():
             return 2
@@ -26,6 +26,6 @@ def of_error(error: Exception) -> int:
 
 
 def worst(codes: Iterable[int]) -> int:
-    """The exit code of several destinations."""
+    """Return the exit code of several destinations."""
     found = set(codes)
     return next((code for code in _WORST_FIRST if code in found), 0)

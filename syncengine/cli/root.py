@@ -27,7 +27,7 @@ AtLeastOne: TypeAlias = Annotated[int, Parameter(validator=validators.Number(gte
 
 
 def _worth_saying(default: object) -> str | None:
-    """A default as help shows it: that nothing is given needs no words."""
+    """Return a default as help shows it; nothing where there is none to show."""
     return str(default) if default else None
 
 
@@ -119,9 +119,10 @@ _ONLY_TELL = frozenset({"check", "plan", "schema", "show", "--help", "-h", "--ve
 
 
 def _written(code: int, tokens: list[str]) -> int:
-    """The exit code in the light of whether stdout could be written.
+    """Return the exit code, considering whether stdout could be written.
 
-    What a run did is done: its own code stands. Where all there is was to be printed, that fell through.
+    What a run did is done: its own code stands. A verb whose whole purpose is what it
+    prints has failed.
     """
     failure = out.failure or help_pages.failure
     if failure is None:

@@ -109,7 +109,10 @@ def _day(each: Suppressions) -> str:
 
 
 def _lines(path: Path | None) -> tuple[str, ...]:
-    """All lines, empty ones too. Raises ConfigError for a file that cannot be read."""
+    """Return all lines, empty ones too.
+
+    Raises ConfigError for a file that cannot be read.
+    """
     if path is None:
         return ()
     try:
@@ -124,7 +127,7 @@ def _lines(path: Path | None) -> tuple[str, ...]:
 
 
 def _decoded(raw: bytes) -> str:
-    """A file's text. Raises UnicodeError that says what the file is."""
+    """Return a file's text. Raises UnicodeError that says what the file is."""
     encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), None)
     if encoding is None and raw.count(0) * 4 >= len(raw) > 0:
         raise UnicodeError("it looks like UTF-16 without a byte order mark")

@@ -33,7 +33,7 @@ class Public(Protocol):
 
 
 def print_json(reports: Iterable[Public]) -> None:
-    """One object a line."""
+    """Print one object a line."""
     for report in reports:
         out.print(escaped(orjson.dumps(report.public()).decode()), soft_wrap=True)
 
@@ -82,7 +82,7 @@ def _print_standing(destination: str, standing: Mapping[Standing, int] | None) -
 
 
 def _worth_a_look(report: RunReport) -> Iterator[str]:
-    """A line for each thing that happened, with the contacts it happened to."""
+    """Yield a line for each thing that happened, with its contacts."""
     alike: dict[tuple[str, str, str], list[str]] = {}
     for note in report.noteworthy:
         alike.setdefault((note.outcome, note.code, note.message), []).append(name_of(note.contact_id))
@@ -149,7 +149,7 @@ def print_pruned(reports: Sequence[PruneReport]) -> None:
 
 
 def print_checks(checks: Sequence[Check]) -> None:
-    """Every check in one line, and what to do next."""
+    """Print every check in one line, and what to do next."""
     for check in checks:
         mark = "note" if check.note else "ok" if check.ok else "BAD"
         out.print(f"{mark:4} {check.area}: {check.message}", markup=False, soft_wrap=True)
@@ -161,7 +161,7 @@ def print_checks(checks: Sequence[Check]) -> None:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
+    """Return seconds as a person says them."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -170,7 +170,7 @@ def duration(seconds: float) -> str:
 
 
 def columns(*names: str) -> Table:
-    """A table narrow enough for 80 columns: text columns left, numbers right."""
+    """Return a table that fits into 80 columns: texts left, numbers right."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     for name in names:
         text = name in {"destination", "status", "night"}
@@ -179,5 +179,5 @@ def columns(*names: str) -> Table:
 
 
 def counted(counts: Mapping[str, int]) -> str:
-    """Numbers with their names."""
+    """Return numbers with their names."""
     return ", ".join(f"{number} {name}" for name, number in counts.items())

@@ -16,7 +16,7 @@ from syncengine.model.http import Json
 
 
 def print_shown(reports: Sequence[ShowReport]) -> None:
-    """A table for each destination, and what there is to say about it."""
+    """Print a table for each destination, and the remarks on it."""
     for report in reports:
         where = f" as {report.external_id}" if report.external_id else ""
         out.print(

@@ -25,7 +25,10 @@ _NEVER_CUT = 10_000
 
 
 class _Console(Console):
-    """One that prints texts as they are, without what would steer the terminal, and whose stream may fail."""
+    """Console that prints texts without control characters.
+
+    Its stream may fail.
+    """
 
     def __init__(self, *, stderr: bool = False, cuts_lines: bool = False) -> None:
         self.failure: OSError | None = None
@@ -50,7 +53,7 @@ class _Console(Console):
 
     @property
     def file(self) -> IO[str]:
-        """The standard stream of the moment, watched."""
+        """Return the current standard stream, watched."""
         return cast("IO[str]", WatchedStream(super().file, self._failed))
 
     @file.setter

@@ -23,7 +23,10 @@ def not_ready(error: VendorUnavailable, actions: Sequence[Action]) -> bool:
 
 
 def visible(exchange: Exchange[Answer]) -> Exchange[Answer]:
-    """The exchange, for a contact just created: that it is not found says only that the vendor is not ready yet."""
+    """Run the exchange for a contact that was just created.
+
+    A contact that is not found only means that the vendor is not ready yet.
+    """
     answer = yield from exchange
     if isinstance(answer, Rejected) and answer.code == "not_found":
         raise VendorUnavailable(
@@ -57,7 +60,10 @@ def is_same_person(remote: Remote, keys: Sequence[MatchKey], same: Callable[[str
 
 
 def gone(answer: Rejected, desired: Desired | None) -> bool:
-    """A contact that is to be untagged or deleted and no longer exists at the vendor is done with."""
+    """Return whether a removed contact no longer exists at the vendor.
+
+    There is nothing left to untag or delete then.
+    """
     return desired is None and answer.code == "not_found"
 
 
@@ -74,7 +80,7 @@ AMBIGUOUS = Rejected(
 
 
 def owned(owner: str) -> Rejected:
-    """The refusal of a contact whose vendor contact belongs to another one."""
+    """Return the refusal of a contact whose vendor contact belongs to another one."""
     return Rejected(
         "ambiguous_match",
         f"the vendor's contact with this match key belongs to contact {name_of_owner(owner)}: "

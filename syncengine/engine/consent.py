@@ -22,7 +22,10 @@ be read then."""
 
 
 def subjects_of(job: Job, naming: Naming) -> tuple[Subject, ...]:
-    """All that a suppression may name the job's contact by: as it is wanted, as it is known, and as it may be known."""
+    """Return all subjects by which a suppression may name the job's contact.
+
+    They are its desired values, its known values, and those that are unknown.
+    """
     known, desired, pending = job.state.known, job.desired, job.state.known.pending or Pending()
     keys = [*(desired.keys if desired else ()), *((known.key,) if known.key else ()), *pending.keys]
     wanted = (desired.fields, desired.invalid) if desired else ()

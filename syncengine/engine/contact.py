@@ -403,7 +403,7 @@ class ContactSync:
             self._retrier.scheduled()
 
     def _refusal(self, turn: Turn) -> Ending | None:
-        """The end for a contact that our own check refused; None for all others."""
+        """Return the end for a contact that our own check refused, else None."""
         return self._rejected(turn, turn.job.refusal) if turn.job.refusal else None
 
     def _rejected(self, turn: Turn, refusal: Rejected) -> Ending:
@@ -434,7 +434,10 @@ class ContactSync:
         return Ending(record, unreachable=unreachable and not turn.actions)
 
     def _broken(self, turn: Turn, error: Exception) -> Ending:
-        """The end for a contact at which something unforeseen happened, after a request or before."""
+        """Return the end for a contact at which something unforeseen happened.
+
+        That may have been before a request or after one.
+        """
         job = turn.job
         turn.known = replace(turn.known, pending=settle.intent(job.desired, turn.known, job.plan))
         message = f"something unforeseen: {where_it_broke(error)}; the next run looks at the contact again"

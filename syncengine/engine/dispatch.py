@@ -69,9 +69,10 @@ class Dispatcher:
         self._wait = 0.0
 
     async def run(self) -> SourceError | None:
-        """Every waiting batch. Raises StorageError, LeaseLost.
+        """Work through every waiting batch. Raises StorageError, LeaseLost.
 
-        Returns the error of a source that could not be read any more; what was under way then is finished all the same.
+        Returns the error of a source that could not be read any more; attempts under
+        way are finished all the same.
         """
         broken: SourceError | None = None
         async with asyncio.TaskGroup() as group:
@@ -108,7 +109,10 @@ class Dispatcher:
             await self._take(batch)
 
     async def _quiet(self) -> None:
-        """A removal's request that was given up and sent again must not arrive behind what a newcomer writes there."""
+        """Wait until removals that were given up and sent again cannot arrive any more.
+
+        They must not arrive behind what a newcomer writes there.
+        """
         if wait := self._unsettled():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
@@ -182,7 +186,7 @@ class Dispatcher:
         self._advance(1)
 
     def _end(self, batch: int, record: Record) -> None:
-        """A contact's ending is believed; until then its batch stays open."""
+        """Take a contact's believed ending; until then its batch stays open."""
         self._emit(batch, record)
         self._close(batch)
 

@@ -82,7 +82,7 @@ def _refuse_flood(request: Request, read: int) -> None:
 
 
 def _begun(make: Callable[[], Exchange[T]]) -> tuple[Exchange[T], Request | _Result[T]]:
-    """The exchange and its first request, or its result where it needs none."""
+    """Return the exchange and its first request, or its result without one."""
     try:
         exchange = make()
         try:
@@ -102,7 +102,7 @@ def _begun(make: Callable[[], Exchange[T]]) -> tuple[Exchange[T], Request | _Res
 
 
 def _answered(exchange: Exchange[T], request: Request, response: Response) -> Request | _Result[T]:
-    """The next request, or the result."""
+    """Return the next request, or the result."""
     try:
         return _request(exchange.send(response))
     except StopIteration as end:

@@ -43,7 +43,7 @@ class GivenIds:
         return {each: f"{self._destination}/{owner}" for each, owner in given.items() if owner != contact_id}
 
     def take_back(self, external_id: str) -> None:
-        """The state knows whose the id is: it is to be asked from now on."""
+        """Forget the id: the state knows its owner from now on."""
         self._given.pop(external_id, None)
 
     async def is_known(self, external_id: str, contact_id: str) -> bool:

@@ -19,10 +19,11 @@ def shows(capabilities: Capabilities) -> bool:
 
 
 async def held(vendor: Vendor, retrier: Retrier, known: Known) -> Remote | None:
-    """The vendor contact, read by its id, or else found by what it is known to hold; None when it is gone.
+    """Return the vendor contact, or None when it is gone.
 
-    A vendor that only finds may show less than it holds. Raises VendorUnavailable, also when no look-up can tell, and
-    AccountStopped.
+    It is read by its id, or else found by its known match keys. A vendor that only
+    finds may show less than it has. Raises VendorUnavailable, also when no look-up can
+    decide, and AccountStopped.
     """
     can, external_id = vendor.capabilities, known.external_id
     assert external_id is not None, "only of who is linked it is known what to ask for"

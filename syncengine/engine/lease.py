@@ -19,7 +19,10 @@ _SOONER = 5
 
 
 def boot_time() -> float:
-    """Seconds on a clock that goes on while the process is stopped and while the machine sleeps."""
+    """Return seconds on a clock that never stops.
+
+    It goes on while the process is stopped and while the machine sleeps.
+    """
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
@@ -52,7 +55,7 @@ class LeaseKeeper:
             raise LeaseLost(self._lost)
 
     async def keep(self, stop: Callable[[AccountStopped], None]) -> None:
-        """Renew until cancelled; tells ``stop`` when the lease is lost."""
+        """Renew until cancelled; call ``stop`` when the lease is lost."""
         away = False
         while True:
             await asyncio.sleep(self._grant.ttl / _BEATS / (_SOONER if away else 1))

@@ -95,7 +95,7 @@ class Ledger:
         return not any(page.is_full() for page in pages)
 
     def take(self, method: str, now: float) -> Slot | None:
-        """A slot in every limit that applies, or None when one of them is full."""
+        """Return a slot in every limit that applies, or None when one is full."""
         if not self.room(method, now):
             return None
         slot = Slot(self._applying(method), now)
@@ -115,23 +115,30 @@ class Ledger:
         return latest
 
     def answered(self, slot: Slot, now: float) -> None:
-        """The response came in: the request arrived before ``now``."""
+        """Note the response: the request arrived before ``now``."""
         self._answers += 1
         self._round_trip = min(self._round_trip, now - slot.taken)
         saved = self._round_trip if self._tight and self._answers > LEARNING else 0.0
         self._settle(slot, now - saved)
 
     def abandoned(self, slot: Slot, now: float) -> None:
-        """No response will be waited for: the request arrives within ``settles_within``, or never."""
+        """Note that no response is waited for any more.
+
+        The request arrives within ``settles_within``, or never.
+        """
         self.scheduled(now)
         self._settle(slot, now + self._settles_within)
 
     def scheduled(self, now: float) -> None:
-        """The vendor has accepted something that it carries out within ``settles_within``."""
+        """Note that the vendor carries something out within ``settles_within``."""
         self._late = max(self._late, now + self._settles_within)
 
     def unsettled(self, now: float) -> float:
-        """Seconds in which something abandoned may still arrive, or be done, behind whatever is sent meanwhile."""
+        """Return the seconds in which earlier requests may still take effect.
+
+        Those are abandoned or scheduled requests; they would do so behind whatever is
+        sent meanwhile.
+        """
         return max(0.0, self._late - now)
 
     def unsent(self, slot: Slot) -> None:
@@ -140,7 +147,10 @@ class Ledger:
             page.unanswered -= 1
 
     def fill(self, at: float) -> None:
-        """Every limit counts as used up as of ``at``: what was sent before is not known, but has arrived by then."""
+        """Count every limit as used up as of ``at``.
+
+        What was sent before is not known, but has arrived by then.
+        """
         self._late = max(self._late, at)
         for page in self._pages:
             page.hold(at, page.limit.calls)
@@ -191,7 +201,10 @@ class Ledger:
 
 
 def _compact(arrivals: Sequence[tuple[float, int]]) -> list[list[float | int]]:
-    """Sorted arrivals in at most ``BUCKETS`` entries, each rounded up: a slot is given back late, never early."""
+    """Return sorted arrivals in at most ``BUCKETS`` entries, each rounded up.
+
+    A slot is given back late, never early.
+    """
     if not arrivals:
         return []
     first, last = arrivals[0][0], arrivals[-1][0]
@@ -204,6 +217,9 @@ def _compact(arrivals: Sequence[tuple[float, int]]) -> list[list[float | int]]:
 
 
 def _covering(pages: Sequence[Json], limit: Limit) -> Json | None:
-    """The dumped limit that saw every request the limit has to count: the shortest window of those long enough."""
+    """Return the dumped limit that saw every request the limit has to count.
+
+    It is the shortest window of those long enough.
+    """
     fit = [page for page in pages if page["per"] >= limit.per and page["method"] in (None, limit.method)]
     return min(fit, key=lambda page: (page["per"], page["method"] is None), default=None)

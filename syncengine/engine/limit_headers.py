@@ -120,7 +120,7 @@ def _one(
     max_wait: float,
     ignored: list[str],
 ) -> Iterator[Left]:
-    """One limit, if both its headers can be obeyed."""
+    """Return one limit, if both its headers can be obeyed."""
     name, written = remaining
     number = written.strip()
     if not _NUMBER.fullmatch(number):
@@ -216,7 +216,7 @@ class Allowances:
         return 0.0 if free else reset_in
 
     def take(self, method: str) -> None:
-        """A request goes out."""
+        """Count a request that goes out."""
         allowance = self._allowances.get(self.scope(method))
         if allowance is not None:
             allowance.left -= 1

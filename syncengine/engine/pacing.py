@@ -197,7 +197,7 @@ class Pacing:
         self._tell()
 
     def prove(self) -> None:
-        """The vendor accepts the credentials: from now on more than one request may be out."""
+        """Let more than one request out: the vendor accepts the credentials."""
         if not self._proven:
             self._proven = True
             self._tell()
@@ -209,11 +209,15 @@ class Pacing:
         self._fail(error)
 
     def scheduled(self) -> None:
-        """The vendor has accepted something that it carries out later."""
+        """Note that the vendor carries something out later."""
         self.ledger.scheduled(self.now())
 
     def unsettled(self) -> float:
-        """Seconds in which what was given up, or scheduled, may still be done, behind whatever is sent meanwhile."""
+        """Return the seconds in which earlier requests may still take effect.
+
+        Those are requests that were given up or scheduled; they would do so behind
+        whatever is sent meanwhile.
+        """
         return self.ledger.unsettled(self.now())
 
     async def calm(self) -> None:
@@ -235,7 +239,7 @@ class Pacing:
         return self._loop.time()
 
     def landed(self, method: str, sent: int) -> None:
-        """A permit came to its end."""
+        """Note that a permit came to its end."""
         self._flying -= 1
         self._out[self._allowances.scope(method)] -= 1
         self.requests += sent
@@ -266,7 +270,7 @@ class Pacing:
                 turn.woken.set_result(self._grant(turn.method))
 
     def _grant(self, method: str) -> Permit:
-        """Only after everything was found open, with no await in between."""
+        """Grant a permit after everything was found open, with no await in between."""
         slot = self.ledger.take(method, self.now())
         assert slot is not None
         if self._quotas:

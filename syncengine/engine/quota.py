@@ -40,7 +40,10 @@ class _Quota:
         return self.method or "all"
 
     def next_size(self, now: float) -> int:
-        """Larger when the block was gone in no time, smaller when it was not used: few round trips, little waste."""
+        """Return the size of the next block: few round trips, little waste.
+
+        It is larger when the block was used up at once, smaller when it was not used.
+        """
         most = max(1, min(_LARGEST, *(calls // _SHARE for calls, _ in self.windows)))
         if self.left:
             return max(1, self.used)
@@ -69,7 +72,7 @@ class Quotas:
         ]
 
     async def wait(self, method: str) -> float:
-        """0 when one more request may be drawn now, else seconds until it is worth asking again.
+        """Return 0 when one more request may be drawn now, else seconds to wait.
 
         Raises VendorHalted when that is longer than ``max_wait``, StorageError.
         """

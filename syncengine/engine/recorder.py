@@ -47,7 +47,10 @@ class Recorder:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Flush in the background while the block runs. A failed flush surfaces in the block's task group."""
+        """Flush in the background while the block runs.
+
+        A failed flush surfaces in the block's task group.
+        """
         async with asyncio.TaskGroup() as group:
             beat = group.create_task(self._beat(), name="recorder")
             try:

@@ -43,7 +43,7 @@ def in_step(
 
 
 def step(job: Job, known: Known, pending: Pending | None) -> Record:
-    """A call succeeded, and more are to come."""
+    """Return the record of a call that succeeded, where more are to come."""
     return Record(
         contact_id=job.state.contact_id,
         known=replace(known, pending=pending),
@@ -141,9 +141,10 @@ def rejected(
 
 
 def held(record: Record, source_hash: int | None, refusal: Rejected) -> Record:
-    """Refused once and for all, until the contact it waits for moves or its own row changes.
+    """Return the record of a contact that is refused until another one moves.
 
-    ``record`` says how far it came. It counts as one refusal: another one, for another reason, is not the last.
+    It is also tried again once its own row changes. ``record`` is its state so far. It
+    counts as one refusal: another one, for another reason, is not the last.
     """
     assert record.outcome is not None, "a contact that waits has had its turns"
     outcome = replace(record.outcome, kind=OutcomeKind.REJECTED, code=refusal.code, message=refusal.message)

@@ -48,7 +48,7 @@ class Brakes(Protocol):
     """The part of the pacing that answers concern."""
 
     def prove(self) -> None:
-        """The vendor accepts the credentials."""
+        """Note that the vendor accepts the credentials."""
         ...
 
     def stop(self, error: AccountStopped) -> None:
@@ -60,7 +60,7 @@ class Brakes(Protocol):
         ...
 
     def scheduled(self) -> None:
-        """The vendor has accepted something that it carries out later."""
+        """Note that the vendor carries something out later."""
         ...
 
     async def calm(self) -> None:
@@ -87,11 +87,13 @@ class Retrier:
         """The loop's time until which the last of them is waited out."""
 
     async def run(self, make: Callable[[], Exchange[T]], meter: Meter, *, repeatable: bool) -> T:
-        """The exchange's result.
+        """Run an exchange with retries, and return its result.
 
-        Raises VendorUnavailable when the attempts are used up, or at once when the vendor may have carried out
-        something that must not be repeated; its ``maybe_applied`` speaks for all attempts. Raises AccountStopped, or
-        VendorUnavailable in its place when an earlier attempt may have been carried out; so too CannotBeSent.
+        Raises VendorUnavailable when the attempts are used up, or at once when the
+        vendor may have carried out something that must not be repeated; its
+        ``maybe_applied`` covers all attempts. Raises AccountStopped, or
+        VendorUnavailable in its place when an earlier attempt may have been carried
+        out; so too CannotBeSent.
         """
         if meter.overdue:
             meter.overdue = False

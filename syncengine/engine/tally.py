@@ -43,7 +43,7 @@ class Tally:
         return any(self.contacts[kind] for kind in FELL_SHORT)
 
     def public_contacts(self) -> dict[str, int]:
-        """The names of ``run --json``."""
+        """Return the counts under the names of ``run --json``."""
         every, *outcomes = CONTACTS
         counted = {name: self.contacts[name] for name in outcomes}
         return {every: sum(counted.values()), **counted}

@@ -56,5 +56,5 @@ class Job:
 
     @property
     def keys(self) -> tuple[MatchKey, ...]:
-        """The match keys the source asks for."""
+        """Return the match keys the source asks for."""
         return self.desired.keys if self.desired else ()

@@ -79,7 +79,7 @@ class Verification:
         self._repair = repair
 
     async def everybody(self, linked: LinkedContacts, total: int, directory: Directory | None) -> None:
-        """Every linked contact: by the vendor's list where it has one, the others one by one.
+        """Verify every linked contact: by the vendor's list, or else one by one.
 
         Raises AccountStopped, StorageError.
         """
@@ -90,7 +90,10 @@ class Verification:
                 return
 
     async def one_by_one(self, contact_ids: Sequence[str]) -> None:
-        """These contacts, a request each. Raises AccountStopped, StorageError."""
+        """Verify these contacts, a request each.
+
+        Raises AccountStopped, StorageError.
+        """
         for start in range(0, len(contact_ids), _SLICE):
             if self._stop.is_set():
                 return
@@ -115,7 +118,7 @@ class Verification:
                     self.seen.unread += 1
 
     async def _listed(self, linked: LinkedContacts, total: int, directory: Directory) -> set[str]:
-        """The contacts that were compared by the vendor's list."""
+        """Return the contacts that were compared by the vendor's list."""
         compared: set[str] = set()
         strangers, cursor = 0, None
         seen: set[str] = set()

@@ -23,7 +23,10 @@ class Address:
 def identity(
     desired: Desired, known: Known, capabilities: Capabilities
 ) -> tuple[MatchKey | None, tuple[Unsupported, ...]]:
-    """The key calls go by. Where it is the only identity, the one the contact was taken in under stays."""
+    """Return the key calls go by.
+
+    Where it is the only identity, the one the contact was created under stays.
+    """
     wished = desired.keys[0] if desired.keys else None
     taken_in = known.key
     if taken_in is None and known.pending and known.pending.creates and known.pending.keys:
@@ -35,21 +38,22 @@ def identity(
 
 
 def upsert_key(desired: Desired, write: Write) -> MatchKey | None:
-    """The key an upsert goes by, of those the vendor tells contacts apart by."""
+    """Return the key for an upsert, of those the vendor tells contacts apart by."""
     keys = {key.field: key for key in desired.keys}
     return next((keys[name] for name in write.keyed_by if name in keys), None)
 
 
 def create_key(desired: Desired, write: Write) -> str | None:
-    """The field a create is to carry, of those the vendor tells contacts apart by."""
+    """Return the field for a create, of those the vendor tells contacts apart by."""
     names = (name for name in write.keyed_by if matches(name, write.fields))
     return next((name for name in names if desired.fields.get(name) not in (None, "")), None)
 
 
 def findable(desired: Desired, create: Write, capabilities: Capabilities) -> Sequence[str]:
-    """The match fields one of which a create is to be given room for, so that it could be found again.
+    """Return the match fields of which a create needs room for one.
 
-    None where a field it has to carry serves, or where there is no room.
+    By that one it could be found again. None where a field it has to carry serves, or
+    where there is no room.
     """
     names = [
         key.field for key in desired.keys if key.field in desired.fields and matches(key.field, capabilities.find_by)
@@ -63,7 +67,10 @@ def findable(desired: Desired, create: Write, capabilities: Capabilities) -> Seq
 
 
 def namers(desired: Desired, write: Write, capabilities: Capabilities) -> Sequence[str]:
-    """The fields that tag calls could name the contact by, if the write that makes it exist is given room for them."""
+    """Return the fields by which tag calls could name the contact.
+
+    The write that creates it needs room for them.
+    """
     if write.max_fields is None:
         return ()
     calls = (capabilities.add_tags, capabilities.remove_tags)

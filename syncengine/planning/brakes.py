@@ -51,7 +51,7 @@ class Brake:
 
 
 def of_scope(scope: Scope, policy: OnRemoved, allowances: Allowances, accepted: AbstractSet[str]) -> list[Brake]:
-    """The brakes that the diff alone trips."""
+    """Return the brakes that the diff alone trips."""
     known = scope.known
     if known and not scope.source_rows:
         if EMPTY_SOURCE in accepted:
@@ -64,7 +64,10 @@ def of_scope(scope: Scope, policy: OnRemoved, allowances: Allowances, accepted: 
 def of_survey(
     survey: Survey, scope: Scope, had: Mapping[str, int], allowances: Allowances, accepted: AbstractSet[str]
 ) -> list[Brake]:
-    """The brakes that the run's contacts trip. ``had``: field to the contacts known to have a value."""
+    """Return the brakes that the run's contacts trip.
+
+    ``had``: field to the contacts known to have a value.
+    """
     return [brake for brake in _of_survey(survey, scope, had, allowances) if brake.name not in accepted]
 
 

@@ -76,7 +76,7 @@ def expense(desired: Desired | None, known: Known, plan: Plan, prices: Prices, *
 
 
 def _of_calls(desired: Desired | None, known: Known, plan: Plan, prices: Prices) -> Cost:
-    """The cost of a plan whose contact is not looked up."""
+    """Return the cost of a plan whose contact is not looked up."""
     usual = _requests(plan, prices)
     if desired is None or known.external_id is not None or not plan.calls:
         return exactly(usual)
@@ -89,7 +89,7 @@ def _of_calls(desired: Desired | None, known: Known, plan: Plan, prices: Prices)
 
 
 def _after_look_up(desired: Desired, known: Known, plan: Plan, prices: Prices) -> Cost:
-    """The cost of what follows a look-up."""
+    """Return the cost of what follows a look-up."""
     fresh = plan_contact(desired, absent(known, prices.capabilities), prices.capabilities) if known.pending else plan
     usual, told = 0, 0
     if isinstance(fresh, Plan):
@@ -125,7 +125,10 @@ def _told_at_most(desired: Desired, plan: Plan, prices: Prices) -> int:
 
 
 def _found_at_most(desired: Desired, known: Known, prices: Prices) -> int:
-    """Return the requests that bring a contact in step that was found with other values and without our tags."""
+    """Return the requests that bring a found contact in step in the worst case.
+
+    It was found with other values and without our tags.
+    """
     capabilities = prices.capabilities
     emptied = {
         name: _SOMETHING
@@ -138,7 +141,7 @@ def _found_at_most(desired: Desired, known: Known, prices: Prices) -> int:
 
 
 def _removal_at_most(known: Known, look_up: LookUp, prices: Prices) -> int:
-    """Return the requests that remove a contact that was found although its create got no answer."""
+    """Return the requests that remove a contact found after an unknown create."""
     pending = known.pending or Pending()
     lists = {name: value for name, value in pending.fields.items() if name.startswith(LISTS)}
     met = replace(
@@ -153,7 +156,7 @@ def _removal_at_most(known: Known, look_up: LookUp, prices: Prices) -> int:
 
 
 def _maybe_ours(known: Known) -> frozenset[str]:
-    """The tags that are ours if they are there."""
+    """Return the tags that are ours if they are there."""
     pending = known.pending or Pending()
     return known.tags | pending.add_tags | pending.remove_tags
 

@@ -80,7 +80,10 @@ def _check_length(fields: dict[str, Json]) -> None:
 
 
 def _value(raw: Json, field: FieldMapping) -> Json:
-    """A column's value in the field's form, or its default where there is none. Raises NotNormal."""
+    """Return a column's value in the field's form, or its default.
+
+    The default stands in where there is no value. Raises NotNormal.
+    """
     value = normalise(raw, field)
     return field.default if value in (None, "") and field.default is not None else value
 
@@ -144,7 +147,10 @@ def _members(values: dict[str, Json], mapping: SetMapping | None) -> frozenset[s
 
 
 def _name(member: str) -> str:
-    """The name, if the vendor's answer can be read back with it. Raises _Unfit."""
+    """Return the name, if the vendor's answer can be read back with it.
+
+    Raises _Unfit.
+    """
     if not is_storable(member):
         raise _Unfit("a tag or list", "holds a character that no text may hold (NUL, or half of a character)")
     if len(member) > LONGEST_NAME:
@@ -159,7 +165,7 @@ def _flag(column: str, value: Json) -> bool:
 
 
 def _listed(column: str, value: Json) -> Iterator[str]:
-    """The members in an array; those that are NULL or empty are none."""
+    """Return the members in an array, without those that are NULL or empty."""
     if isinstance(value, Unusable):
         raise _Unfit(f'column "{column}"', value.why)
     if value is None:

@@ -15,12 +15,19 @@ from syncengine.planning.normalise import text
 
 
 def key_hash(key: MatchKey) -> bytes:
-    """16 bytes of SHA-256 over field and value: the same for all values by which a vendor knows one person."""
+    """Return 16 bytes of SHA-256 over field and value.
+
+    They are the same for all values by which a vendor knows one person.
+    """
     return hashlib.sha256(f"{key.field}\0{_person(key.value)}".encode()).digest()[:16]
 
 
 def _person(value: str) -> str:
-    """One of the spellings of an address, or of the numbers by which WhatsApp may know one person."""
+    """Return one spelling for all spellings by which a person may be known.
+
+    Addresses have several spellings, and so have the numbers by which WhatsApp may know
+    a person.
+    """
     if "@" in value:
         return email_forms(value)[0]
     if _OF_TWO_FORMS.fullmatch(value):
@@ -33,7 +40,7 @@ _OF_TWO_FORMS = re.compile(r"\+5[245][0-9]{10,11}")
 
 
 def hashes(keys: Sequence[MatchKey]) -> list[bytes]:
-    """The hashes of a contact's keys, in order."""
+    """Return the hashes of a contact's keys, in order."""
     return [key_hash(key) for key in keys]
 
 

@@ -37,7 +37,7 @@ class NotNormal(ValueError):
 
 
 def normalise(value: Json, mapping: FieldMapping) -> Json:
-    """The value in the form the mapping asks for; None stays None. Raises NotNormal."""
+    """Return the value in the mapping's form; None stays None. Raises NotNormal."""
     if isinstance(value, Unusable):
         raise NotNormal(value.why)
     if value is None or mapping.form is None:
@@ -46,7 +46,7 @@ def normalise(value: Json, mapping: FieldMapping) -> Json:
 
 
 def text(value: Json) -> str:
-    """A scalar as text, the way JSON writes it, and without an exponent."""
+    """Return a scalar as text, the way JSON writes it, and without an exponent."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list):
@@ -64,7 +64,7 @@ def _e164(value: Json, mapping: FieldMapping) -> str | None:
 
 
 def _lower(value: Json, _: FieldMapping) -> str | None:
-    """An e-mail address as everybody reads it; any other text in lower case."""
+    """Return an e-mail address in its usual form; other text in lower case."""
     raw = text(value)
     if "@" in raw:
         try:
@@ -107,7 +107,7 @@ def _boolean(value: Json, _: FieldMapping) -> bool | None:
 
 
 def _date(value: Json, mapping: FieldMapping) -> str | None:
-    """A date, or the date of a moment in the field's time zone."""
+    """Return a date, or the date of a moment in the field's time zone."""
     raw = text(value).strip()
     if not raw:
         return None

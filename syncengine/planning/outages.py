@@ -29,7 +29,7 @@ _LOOK_AT = {
 
 
 def trouble(status: int | None) -> Trouble:
-    """The kind of a failure by the status of the answer; None where there was none."""
+    """Return the kind of a failure from the answer's status (None: no answer)."""
     match status:
         case None:
             return Trouble.SILENCE
@@ -48,7 +48,7 @@ class Outage:
     _kinds: Counter[Trouble] = field(default_factory=Counter)
 
     def add(self, status: int | None) -> bool:
-        """One more; whether this makes it an outage."""
+        """Count one more; return whether this makes it an outage."""
         self._kinds[trouble(status)] += 1
         return self._kinds.total() == TRIPS_AFTER
 

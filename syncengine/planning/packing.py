@@ -52,16 +52,16 @@ class Kind:
 
     @property
     def room(self) -> int | None:
-        """Further fields one call has room for."""
+        """Return the number of further fields one call has room for."""
         return None if self.write.max_fields is None else self.write.max_fields - len(self.carried)
 
     @property
     def rooms(self) -> Members[int | None]:
-        """Tags and lists one call has room for."""
+        """Return the numbers of tags and lists one call has room for."""
         return Members(self.write.add_tags, self.write.remove_tags, self.write.join_lists, 0)
 
     def able(self, fields: Fields) -> frozenset[str]:
-        """Those of the fields that a call of it can set, or clear."""
+        """Return those of the fields that a call of it can set, or clear."""
         carried, write, roomy = self.carried, self.write, self.room != 0
         names = frozenset(
             name
@@ -111,9 +111,10 @@ class Packed:
 
 
 def pack(first: Kind | None, later: Sequence[Kind], capabilities: Capabilities, load: Load) -> Packed | None:
-    """The packing with the fewest requests, or None when the load does not fit.
+    """Return the packing with the fewest requests, or None without any that fits.
 
-    ``first`` is the write that makes a new contact exist (None: it exists); ``later`` are the kinds usable behind it.
+    ``first`` is the write that creates a new contact (None: it exists); ``later`` are
+    the kinds usable behind it.
     """
     best: Packed | None = None
     dearest = _dearest(first, later, load)
@@ -141,7 +142,7 @@ def _dearest(first: Kind | None, later: Sequence[Kind], load: Load) -> int:
 
 
 def _numbers(first: Kind | None, later: Sequence[Kind]) -> Iterator[list[Kind]]:
-    """All lists of writes, cheapest first; without end where there are later kinds."""
+    """Yield all lists of writes, cheapest first; endless where later kinds exist."""
     start = [first] if first else []
     yield start
     extra = 1
@@ -151,7 +152,10 @@ def _numbers(first: Kind | None, later: Sequence[Kind]) -> Iterator[list[Kind]]:
 
 
 def _chosen(kinds: Sequence[Kind], cost: int) -> Iterator[list[Kind]]:
-    """All selections of these kinds, repeated as wished, that cost exactly so many requests."""
+    """Yield all selections of these kinds that cost exactly so many requests.
+
+    A kind may be repeated.
+    """
     if cost == 0:
         yield []
         return
@@ -164,7 +168,7 @@ def _chosen(kinds: Sequence[Kind], cost: int) -> Iterator[list[Kind]]:
 
 
 def _ride(writes: Sequence[Kind], load: Load) -> list[Members[Names]]:
-    """The tags and lists that ride inside each of these writes; last, those that found no room."""
+    """Return the tags and lists inside each write; last, those without room."""
     riding, rest = [], load.members
     for kind in writes:
         riding.append(Members(*(members[:room] for members, room in zip(rest, kind.rooms, strict=True))))
@@ -173,7 +177,7 @@ def _ride(writes: Sequence[Kind], load: Load) -> list[Members[Names]]:
 
 
 def set_offers(capabilities: Capabilities) -> Members[tuple[Action, TagCall | ListCall | None]]:
-    """The calls about tags and lists alone."""
+    """Return the calls about tags and lists alone."""
     return Members(
         (Action.ADD_TAGS, capabilities.add_tags),
         (Action.REMOVE_TAGS, capabilities.remove_tags),
@@ -183,7 +187,10 @@ def set_offers(capabilities: Capabilities) -> Members[tuple[Action, TagCall | Li
 
 
 def _set_calls(rest: Members[Names], capabilities: Capabilities) -> list[tuple[Parcel, int]] | None:
-    """The calls, with their requests, for tags and lists that ride in no write; None where the vendor has none."""
+    """Return the calls for tags and lists that ride in no write, with their requests.
+
+    None where the vendor has no such calls.
+    """
     calls: list[tuple[Parcel, int]] = []
     for names, (action, offer) in zip(rest, set_offers(capabilities), strict=True):
         if not names:
@@ -206,7 +213,10 @@ def _set_call(action: Action, members: Names) -> Parcel:
 
 
 def _written(writes: Sequence[Kind], placed: Sequence[Fields], members: Sequence[Members[Names]]) -> tuple[Parcel, ...]:
-    """The writes. What one clears and another has to carry is cleared last."""
+    """Return the writes.
+
+    What one clears and another has to carry is cleared last.
+    """
     parcels = [
         Parcel(
             kind.action,

@@ -37,14 +37,15 @@ class _Draft:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """First as much is expressed as the capabilities permit, then requests are saved."""
+        """Return the sort key: as much expressed as possible, then fewest requests."""
         return len(self.dropped), self.packed.requests
 
 
 def plan_contact(desired: Desired, known: Known, capabilities: Capabilities) -> Plan | Rejected:
-    """The calls that make the vendor hold what is desired, in the fewest requests.
+    """Return the calls that bring the vendor's copy in step, in the fewest requests.
 
-    A contact without external id does not exist at the vendor: it is created or upserted first. Raises nothing.
+    A contact without external id does not exist at the vendor: it is created or
+    upserted first. Raises nothing.
     """
     refusal = _untakeable(desired, capabilities)
     if refusal is not None:
@@ -113,7 +114,11 @@ def _checked(capabilities: Capabilities) -> tuple[str, ...]:
 
 
 def _in_order(draft: _Draft) -> list[Parcel]:
-    """Tag calls come behind the writes that make what they name the contact by; or before those that end it."""
+    """Return the calls in order.
+
+    Tag calls come behind the writes that set the key they name the contact by, or
+    before those that end it.
+    """
     early = [
         call for call in draft.packed.calls if call.action in draft.addresses and draft.addresses[call.action].early
     ]
@@ -121,7 +126,10 @@ def _in_order(draft: _Draft) -> list[Parcel]:
 
 
 def _firsts(desired: Desired, known: Known, capabilities: Capabilities) -> Iterator[Kind]:
-    """The writes that can make a contact exist, each as it is and with a field that tag calls could name it by."""
+    """Return the writes that can create a contact.
+
+    Each comes as it is, and with a field that tag calls could name the contact by.
+    """
     for kind in _makers(desired, known, capabilities):
         yield kind
         for name in namers(desired, kind.write, capabilities):
@@ -160,7 +168,10 @@ def _later(capabilities: Capabilities) -> Iterator[Kind]:
 
 
 def _usable(kind: Kind, desired: Desired, known: Known) -> Kind | None:
-    """The kind with its must-carry fields filled in; None when one has no value or there is no room for them."""
+    """Return the kind with its must-carry fields filled in.
+
+    None when one has no value or there is no room for them.
+    """
     if kind.action is Action.UPSERT and kind.write.keyed_by and upsert_key(desired, kind.write) is None:
         return None
     carried = dict(kind.carried)
@@ -252,7 +263,7 @@ def _surely_carried(first: Kind | None, later: Sequence[Kind], fields: Fields) -
 def _expressible(
     wanted: Fields, first: Kind | None, later: Sequence[Kind], known: Known, capabilities: Capabilities
 ) -> tuple[Fields, list[Unsupported]]:
-    """The wished fields that some write can carry, and what the vendor cannot express."""
+    """Return the changed fields that some write can carry, and the unsupported."""
     fields: dict[str, Json] = {}
     dropped: list[Unsupported] = []
     room = first.room if first else 0
@@ -283,7 +294,10 @@ def _field_code(name: str, value: Json, known: Known, capabilities: Capabilities
 def _that_fit(
     wished: Members[Names], first: Kind | None, later: Sequence[Kind], offers: Capabilities
 ) -> Members[Names]:
-    """The tags and lists that some call can carry; where only the first write can, as many as it has room for."""
+    """Return the tags and lists that some call can carry.
+
+    Where only the first write can, it is as many as it has room for.
+    """
     once = first.rooms if first else Members(0, 0, 0, 0)
     anytime = [
         offer is not None or any(kind.rooms[place] != 0 for kind in later)

@@ -28,7 +28,7 @@ def version(source_hash: int | None) -> int:
 
 
 def refused(state: ContactState, source_hash: int | None) -> tuple[Status, int]:
-    """The status and the number of refusals after one more of this version of the row."""
+    """Return status and number of refusals after one more of this version."""
     again = state.rejections if state.rejected_hash == version(source_hash) else 0
     rejections = min(again + 1, DEAD_AFTER)
     return (Status.DEAD if rejections >= DEAD_AFTER else Status.REJECTED), rejections
@@ -74,7 +74,7 @@ class Rows:
         self._untold = 0
 
     def refuse(self, code: str, weighs: int) -> bool:
-        """One more refusal (see ``weight``); whether the account is to be halted."""
+        """Count a refusal (see ``weight``); return whether to halt the account."""
         self._weights[code] += weighs
         self._untold += weighs != 0
         row = self._weights[code] if self.accepted else self._weights.total()
@@ -82,6 +82,6 @@ class Rows:
         return self.tripped
 
     def end(self) -> bool:
-        """The run is over; whether all of it was one row."""
+        """End the run; return whether all of it was one row."""
         self.tripped = self.tripped or (not self.accepted and self._untold >= IN_A_ROW)
         return self.tripped

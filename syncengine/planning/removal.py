@@ -12,7 +12,7 @@ from syncengine.planning.plan import Plan, plan_contact
 
 
 def plan_removal(contact_id: str, known: Known, policy: OnRemoved, capabilities: Capabilities) -> Plan:
-    """The calls the policy asks for; none where the contact never reached the vendor."""
+    """Return the calls of the policy; none if the contact never reached the vendor."""
     if known.external_id is None:
         return _of_unknown(contact_id, known, policy, capabilities)
     if policy is OnRemoved.IGNORE:
@@ -47,7 +47,10 @@ def left_in_doubt(known: Known, policy: OnRemoved, capabilities: Capabilities) -
 
 
 def _untagged(contact_id: str, known: Known, capabilities: Capabilities) -> Plan:
-    """The calls that take our tags away and leave the lists; whatever else the vendor holds stays."""
+    """Return the calls that remove our tags, and the contact from the lists.
+
+    Everything else at the vendor stays.
+    """
     untagged = Desired(contact_id, fields={}, keys=(known.key,) if known.key else (), manages_lists=True)
     pending = known.pending
     if pending:

@@ -50,7 +50,7 @@ def needs_look_up(
 
 
 def _untold(desired: Desired, capabilities: Capabilities) -> Iterator[MatchKey]:
-    """Keys by which a create would take a contact that is there for its own, and not say so."""
+    """Return keys by which a create would silently take over an existing contact."""
     create = capabilities.create
     if create is None or create.tells_existing or not desired.keys:
         return
@@ -216,7 +216,10 @@ def made_under(known: Known, capabilities: Capabilities) -> Known:
 
 
 def _held(key: MatchKey, pending: Pending) -> Json:
-    """The value of the key's field; a later intent may know no more of it than the key, or tell of another value."""
+    """Return the value that the vendor has for the key's field.
+
+    A later intent may only repeat the key, or have another value.
+    """
     value = pending.fields.get(key.field)
     return value if value is not None and text(value) == key.value else key.value
 
@@ -272,7 +275,7 @@ def intent(desired: Desired | None, known: Known, plan: Plan) -> Pending:
 
 
 def merge(one: Pending, two: Pending) -> Pending:
-    """Both of what may have been sent."""
+    """Return both of what may have been sent."""
     return Pending(
         creates=one.creates or two.creates,
         deletes=one.deletes or two.deletes,
@@ -348,5 +351,5 @@ def learn(known: Known, call: Call, applied: Applied, capabilities: Capabilities
 
 
 def unique(remotes: Iterable[Remote]) -> tuple[Remote, ...]:
-    """Each vendor contact once."""
+    """Return each vendor contact once."""
     return tuple({remote.external_id: remote for remote in remotes}.values())

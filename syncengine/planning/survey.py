@@ -30,7 +30,10 @@ class Survey:
 
 
 def _cleared(desired: Desired, known: Known, capabilities: Capabilities) -> frozenset[str]:
-    """The fields that lose their value at the vendor: a default, or what the vendor cannot clear, is no loss."""
+    """Return the fields that lose their value at the vendor.
+
+    A default, or what the vendor cannot clear, is no loss.
+    """
     held = {name for name, value in known.fields.items() if not _says_nothing(value)}
     asked = {name for name, value in desired.fields.items() if name in held and _says_nothing(value)}
     plan = plan_contact(desired, known, capabilities) if asked else None

@@ -15,7 +15,7 @@ EMPTY: tuple[Json, ...] = (None, "", [])
 
 
 def equal(ours: Json, theirs: Json) -> bool:
-    """JSON equality: as Python's, but ``true`` is not 1."""
+    """Return whether values are equal as JSON: ``true`` is not 1."""
     return bool(ours == theirs) and isinstance(ours, bool) == isinstance(theirs, bool)
 
 
