@@ -8,23 +8,17 @@ seconds from now, or as a moment. What makes no sense is named and not obeyed.
 
 from __future__ import annotations
 
-import datetime as dt
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 from syncengine.model.limits import Limit
+from syncengine.model.wait_headers import NUMBER, seconds_from_now
 
 _FAMILIES = ("x-ratelimit", "x-rate-limit", "ratelimit")
 _ONE_HEADER = "ratelimit"
 _RETRY_AFTER = "retry-after"
-_NUMBER = re.compile(r"\d{1,15}(\.\d{1,9})?", re.ASCII)
 _PARAMETER = re.compile(r"\b(remaining|reset|r|t)\s*=\s*([^\s,;]+)", re.ASCII)
-_A_MOMENT = 1e8
-"""Larger numbers are seconds since 1970: as a wait they would be years."""
-_IN_MILLISECONDS = 1e11
 _A_WINDOW = 1.0
 """Seconds to wait for a reset that nothing tells of, where no limit is known."""
 
@@ -63,7 +57,7 @@ def read_limits(headers: Mapping[str, str], max_wait: float) -> Standing:
     ignored: list[str] = []
     wait = 0.0
     if _RETRY_AFTER in headers:
-        asked = _seconds(headers[_RETRY_AFTER], headers)
+        asked = seconds_from_now(headers[_RETRY_AFTER], headers)
         if asked is None or asked > max_wait:
             ignored.append(_RETRY_AFTER)
         else:
@@ -123,47 +117,16 @@ def _one(
     """Return one limit, if both its headers can be obeyed."""
     name, written = remaining
     number = written.strip()
-    if not _NUMBER.fullmatch(number):
+    if not NUMBER.fullmatch(number):
         ignored.append(name)
         return
     reset_in = None
     if reset is not None:
-        reset_in = _seconds(reset[1], headers)
+        reset_in = seconds_from_now(reset[1], headers)
         if reset_in is None or reset_in > max_wait:
             ignored.append(reset[0])
             return
     yield Left(int(float(number)), reset_in)
-
-
-def _seconds(written: str, headers: Mapping[str, str]) -> float | None:
-    """Return the seconds from the answer's own ``Date`` on; None for what cannot be read.
-
-    Our clock is not the vendor's: a moment in an answer without a date says nothing.
-    """
-    text = written.strip()
-    number = float(text) if _NUMBER.fullmatch(text) else None
-    if number is not None and number < _A_MOMENT:
-        return number
-    if number is not None and number >= _IN_MILLISECONDS:
-        number /= 1000
-    until = _moment(text) if number is None else number
-    now = _moment(headers.get("date", ""))
-    if now is None or until is None:
-        return None
-    seconds = until - now
-    return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _moment(written: str) -> float | None:
-    """Return a date as seconds since 1970."""
-    for parse in (dt.datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            moment = parse(written.strip())
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-            return moment.timestamp()
-        except (ValueError, OverflowError, TypeError):
-            continue
-    return None
 
 
 @dataclass(slots=True)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import math
-import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
-_SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
+from syncengine.model.wait_headers import seconds_from_now
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -17,17 +13,4 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     A header in no known form counts as none. A date counts from the answer's own
     ``Date``: adapters have no clock, and the vendor's would not be ours.
     """
-    asked = headers.get("retry-after", "").strip()
-    if _SECONDS.fullmatch(asked):
-        seconds = float(asked)
-        return seconds if math.isfinite(seconds) else None
-    until, now = _date(asked), _date(headers.get("date", ""))
-    return max(0.0, (until - now).total_seconds()) if until and now else None
-
-
-def _date(written: str) -> dt.datetime | None:
-    try:
-        date = parsedate_to_datetime(written.strip())
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=dt.UTC)
+    return seconds_from_now(headers.get("retry-after", ""), headers)

@@ -1,0 +1,46 @@
+"""Read the waits that vendors write into headers: seconds from now, or a moment."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+NUMBER = re.compile(r"\d{1,15}(\.\d{1,9})?", re.ASCII)
+_A_MOMENT = 1e8
+"""Smallest number of seconds since 1970: as a wait it would be years."""
+_IN_MILLISECONDS = 1e11
+"""Smallest number of milliseconds since 1970."""
+
+
+def seconds_from_now(written: str, headers: Mapping[str, str]) -> float | None:
+    """Return the seconds from the answer's own ``Date`` on; None for what cannot be read.
+
+    Our clock is not the vendor's: a moment in an answer without a date says nothing.
+    """
+    text = written.strip()
+    number = float(text) if NUMBER.fullmatch(text) else None
+    if number is not None and number < _A_MOMENT:
+        return number
+    if number is not None and number >= _IN_MILLISECONDS:
+        number /= 1000
+    until = _moment(text) if number is None else number
+    now = _moment(headers.get("date", ""))
+    if now is None or until is None:
+        return None
+    seconds = until - now
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _moment(written: str) -> float | None:
+    """Return a date as seconds since 1970."""
+    for parse in (dt.datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = parse(written.strip())
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+            return moment.timestamp()
+        except (ValueError, OverflowError, TypeError):
+            continue
+    return None
