@@ -28,7 +28,7 @@ from syncengine.model.reports import Noteworthy, Progress, Silent
 from syncengine.model.work import BatchKind, DiffSlice, Record, RunKind
 from syncengine.planning.match_keys import may_collide
 from syncengine.storage.contacts import Contacts
-from syncengine.storage.diff import diff
+from syncengine.storage.diff import Diff
 from syncengine.storage.keys import Keys
 from syncengine.storage.runs import Batches, finish_run, start_run
 from syncengine.storage.source import KeyKind, Source
@@ -143,7 +143,7 @@ _SILENT = (Finding.LINKED, Finding.UNMATCHED)
 async def _everybody(destination: DestinationConfig, databases: Databases, source: Source) -> AsyncIterator[DiffSlice]:
     """Yield all contacts of the source; adoption ignores removed ones."""
     with placed(destination):
-        differ = diff(
+        differ = Diff(
             databases.state,
             databases.source(destination),
             source,

@@ -10,7 +10,7 @@ from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
 from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind, Scope
-from syncengine.storage.diff import diff
+from syncengine.storage.diff import Diff
 from syncengine.storage.runs import Leavers, compared_rows, known_contacts, leavers, unmade
 from syncengine.storage.source import Source
 
@@ -56,7 +56,7 @@ class Candidates:
         self.scope = Scope(source_rows=known, known=known, removed=left.known, tagged=left.tagged)
 
     async def _differing(self) -> AsyncIterator[DiffSlice]:
-        differ = diff(
+        differ = Diff(
             self._databases.state,
             self._databases.source(self._destination),
             self._source,

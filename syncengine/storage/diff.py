@@ -40,11 +40,17 @@ class Strategy:
 
 
 class Diff:
-    """One diff; iterate over it once. A slice holds ids of one kind, those of changes in key order.
+    """Comparison of a source with a destination's state; iterate over it once.
 
-    Takes a connection of each pool while it runs (of a shared pool up to two); who leaves it early closes the iterator
-    (``contextlib.aclosing``). Raises SourceError when the source has rows without key or
-    keys more than once, at the latest at the end: so nothing may be acted upon before.
+    Yields the changes in key order (selected rows that are new or not acknowledged in
+    their present version; ``everything``: all of them) and the removals (known contacts
+    that are not selected any more and not marked as removed), a slice holding one kind.
+    ``same_database`` says that source and state may be joined.
+
+    Takes a connection of each pool while it runs (of a shared pool up to two); who leaves
+    it early closes the iterator (``contextlib.aclosing``). Raises SourceError when the
+    source has rows without key or keys more than once, at the latest at the end: so
+    nothing may be acted upon before.
     """
 
     def __init__(
@@ -72,11 +78,11 @@ class Diff:
                 yield piece
 
     async def _pieces(self) -> AsyncGenerator[DiffSlice, None]:
-        long_keys = False
+        has_long_keys = False
         async with aclosing(await self._findings()) as findings:
             async for whole in findings:
                 found = kept(whole)
-                long_keys |= found is not whole
+                has_long_keys |= found is not whole
                 self.totals = DiffTotals(
                     source_rows=self.totals.source_rows + found.source_rows,
                     known_contacts=self.totals.known_contacts + found.known_contacts,
@@ -85,7 +91,7 @@ class Diff:
                 )
                 for piece in _slices(found):
                     yield piece
-        if long_keys:
+        if has_long_keys:
             found = await self._under_long_keys()
             self.totals = replace(
                 self.totals,
@@ -154,23 +160,6 @@ def _slices(found: Findings) -> Iterator[DiffSlice]:
         yield DiffSlice(BatchKind.REMOVALS, found.removals)
     if found.changes:
         yield DiffSlice(BatchKind.CHANGES, found.changes)
-
-
-def diff(
-    state: Pool,
-    source_pool: Pool,
-    source: Source,
-    destination: str,
-    *,
-    same_database: bool,
-    everything: bool = False,
-) -> Diff:
-    """Compare a source with a destination's state; in the same database they may be joined there.
-
-    Changes are the selected rows that are new or not acknowledged in their present version (``everything``: all of
-    them), removals the known contacts that are not selected (any more) and not marked as removed.
-    """
-    return Diff(state, source_pool, source, destination, same_database=same_database, everything=everything)
 
 
 def choose(source: Source, *, same_database: bool, numbered: bool) -> Strategy:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from syncengine.model.work import BatchKind, DiffTotals, SourceRow
 from syncengine.storage.connect import Pool, open_pool
-from syncengine.storage.diff import diff
+from syncengine.storage.diff import Diff
 from syncengine.storage.inspect_source import inspect
 from syncengine.storage.source import Source, SourceSpec
 from syncengine.storage.source_rows import SourceRows
@@ -47,7 +47,7 @@ class Scene:
 
     async def diff(self, source: Source, *, everything: bool = False) -> Found:
         together = self.state is self.source
-        found = diff(self.state, self.source, source, DESTINATION, same_database=together, everything=everything)
+        found = Diff(self.state, self.source, source, DESTINATION, same_database=together, everything=everything)
         ids: dict[BatchKind, list[str]] = {BatchKind.CHANGES: [], BatchKind.REMOVALS: []}
         async for piece in found:
             assert piece.contact_ids

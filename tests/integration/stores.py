@@ -11,7 +11,7 @@ from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, LeaseGrant, 
 from syncengine.ports import BatchStore, ContactStore, KeyStore, LeaseStore, SourceReader, WaitStore
 from syncengine.storage import contacts, fence, keys, lease, runs, waits
 from syncengine.storage.connect import Pool, open_pool
-from syncengine.storage.diff import diff
+from syncengine.storage.diff import Diff
 from syncengine.storage.inspect_source import inspect
 from syncengine.storage.source import SourceSpec
 from syncengine.storage.source_rows import SourceRows
@@ -135,7 +135,7 @@ class InPostgres:
     async def diff(self, destination: str = "whatsapp", *, everything: bool = False) -> Compared:
         async with self.pool.acquire() as connection:
             source = await inspect(connection, _CONTACTS)
-        found = diff(self.pool, self.pool, source, destination, same_database=True, everything=everything)
+        found = Diff(self.pool, self.pool, source, destination, same_database=True, everything=everything)
         return _compared([piece async for piece in found], found.totals)
 
     async def standing(self, among: Sequence[str] | None = None) -> Mapping[Standing, int]:

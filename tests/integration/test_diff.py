@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncengine.errors import SchemaOutdated, SourceError
-from syncengine.storage.diff import Strategy, Way, choose, diff
+from syncengine.storage.diff import Diff, Strategy, Way, choose
 from syncengine.storage.diff_ranges import range_findings
 from syncengine.storage.diff_streams import stream_findings
 from syncengine.storage.findings import Findings
@@ -262,7 +262,7 @@ async def test_a_diff_left_early_gives_its_connections_back(apart: Scene) -> Non
         "CREATE VIEW contacts AS SELECT n AS id, repeat('x', 100) AS name FROM generate_series(1, 300000) AS n"
     )
     source = await apart.inspect(SourceSpec(table="contacts", key="id", columns=("name",)))
-    differ = diff(apart.state, apart.source, source, DESTINATION, same_database=False)
+    differ = Diff(apart.state, apart.source, source, DESTINATION, same_database=False)
     async with aclosing(aiter(differ)) as slices:
         assert len((await anext(slices)).contact_ids) < 300_000
     for pool in (apart.state, apart.source):
