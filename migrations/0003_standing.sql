@@ -1,4 +1,4 @@
--- Why a contact is not in step and not tried any more, so that every report counts it without reading outcomes.
+-- The reason why a contact is not in step and not tried any more. Every report counts it without reading outcomes.
 
 ALTER TABLE syncengine.sync_state ADD COLUMN standing text;  -- dead_letter, gone, unsupported, suppressed, opted_out
 CREATE INDEX sync_state_by_standing ON syncengine.sync_state (destination, standing) WHERE standing IS NOT NULL;
@@ -10,7 +10,7 @@ UPDATE syncengine.sync_state SET standing = CASE
     ELSE 'dead_letter' END
 WHERE status IN ('dead', 'suppressed', 'removed') AND code IS NOT NULL;
 
--- Of a contact in step only its last outcome tells that a part of it could not be expressed.
+-- For a contact in step only its last outcome shows that a part of it could not be expressed.
 UPDATE syncengine.sync_state AS s SET standing = 'unsupported'
 FROM (
     SELECT DISTINCT ON (r.destination, o.contact_id) r.destination, o.contact_id, o.outcome

@@ -1,4 +1,4 @@
--- What a person has to ask a vendor for whose API cannot erase. It stands until somebody confirms that it was done.
+-- The request that a person has to make to a vendor whose API cannot erase. It is kept until a person confirms it.
 
 ALTER TABLE syncengine.sync_erasure ADD COLUMN to_ask text NOT NULL DEFAULT '';
 

@@ -1,4 +1,4 @@
--- By which credentials an account is known, as a salted hash: one key under two account names would be paced twice.
+-- The credentials by which an account is known, as a salted hash: one key under two account names would be paced twice.
 
 CREATE TABLE syncengine.sync_credentials (
     account     text COLLATE "C" PRIMARY KEY,

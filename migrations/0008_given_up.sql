@@ -1,5 +1,6 @@
--- The vendor contact that one who left gave up to a newcomer, until the newcomer has written to it. If it never does and
--- leaves as well, the former owner has it back: it still holds what was written about that one.
+-- The vendor contact that a removed contact gave up to a new one, until the new one has written to it. If that never
+-- happens and the new one is removed, refused or suppressed as well, the former owner gets the vendor contact back: it
+-- still has what was written about the former owner.
 
 ALTER TABLE syncengine.sync_state ADD COLUMN given_up text COLLATE "C";
 CREATE INDEX sync_state_by_given_up ON syncengine.sync_state (given_up) WHERE given_up IS NOT NULL;

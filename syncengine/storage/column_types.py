@@ -1,4 +1,8 @@
-"""What a column's type can be used for: as a plain value, in a normal form, as a flag, as tags, as the key."""
+"""The uses of a column by its type.
+
+A column may serve as a plain value, in a normal form, as a flag, as tags, or as the
+key.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from syncengine.model.mapping import Form
 
 
 class Kind(StrEnum):
-    """Types of which the same can be said. Domains count as what they are made of."""
+    """Groups of types that are treated alike. A domain counts as its base type."""
 
     TEXT = "text"
     """text, varchar, char(n), name, citext, enums, uuid, network addresses."""
@@ -27,7 +31,8 @@ class Kind(StrEnum):
     COMPOSITE = "composite"
     """Rows and hstore: objects in JSON."""
     OTHER = "other"
-    """All others: as Postgres writes them. bytea, bit strings, ranges, money, geometry, xml and so on."""
+    """All others, as Postgres writes them: bytea, bit strings, ranges, money, geometry,
+    xml and so on."""
 
 
 _OF_TYPES = {
@@ -47,24 +52,24 @@ _OF_TYPES = {
     "hstore": Kind.COMPOSITE,
 }
 _OF_CLASSES = {"e": Kind.TEXT, "c": Kind.COMPOSITE}
-"""By ``pg_type.typtype``: enums and rows."""
+"""Kinds by ``pg_type.typtype``: enums and rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A mapped column and its type, domains and arrays looked through."""
+    """A mapped column and its type, without domains and arrays."""
 
     name: str
     type_name: str
-    """As people write it: ``text[]``."""
+    """The type as people write it: ``text[]``."""
     kind: Kind
     is_array: bool
     value: str
-    """The fragment of SQL that reads it."""
+    """SQL fragment that reads the column."""
 
 
 class Use(StrEnum):
-    """What a column may be asked for beside a field's value."""
+    """Uses of a column other than a field's value."""
 
     FLAG = "flag"
     MEMBERS = "members"
@@ -72,13 +77,13 @@ class Use(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Several:
-    """The values of a field that holds several beside each other: one, or an array."""
+    """The values of a field that may have several: one value, or an array."""
 
     form: Form
 
 
 Purpose: TypeAlias = Form | Use | Several | None
-"""What a column is read as; None: a field's value as it is."""
+"""The use of a column; None: a field's value as it is."""
 
 _SCALARS = frozenset({Kind.TEXT, Kind.INTEGER, Kind.NUMERIC, Kind.FLOAT, Kind.JSON})
 _READABLE: dict[Form | Use, frozenset[Kind]] = {
@@ -91,7 +96,8 @@ _READABLE: dict[Form | Use, frozenset[Kind]] = {
     Use.FLAG: frozenset({Kind.BOOLEAN}),
     Use.MEMBERS: frozenset({Kind.TEXT, Kind.INTEGER, Kind.NUMERIC}),
 }
-"""What each purpose can be read from, value by value. Whatever is not here could never be right for any contact."""
+"""Kinds that each purpose can be read from, value by value. A kind that is missing here
+could not be right for any contact."""
 _KEYS = frozenset({Kind.TEXT, Kind.INTEGER, Kind.NUMERIC, Kind.BOOLEAN, Kind.DATE, Kind.TIMESTAMP})
 
 
@@ -101,7 +107,7 @@ def kind_of(name: str, type_class: str) -> Kind:
 
 
 def unfit(column: Column, purpose: Purpose) -> str | None:
-    """Say why a column can never serve a purpose; None where it can."""
+    """Return why a column can never serve a purpose; None where it can."""
     if isinstance(purpose, Several):
         column, purpose = replace(column, is_array=False), purpose.form
     match purpose:
@@ -122,5 +128,8 @@ def unfit(column: Column, purpose: Purpose) -> str | None:
 
 
 def is_key(column: Column) -> bool:
-    """Whether the column's text can tell contacts apart: one text for each value, the same everywhere."""
+    """Return whether the column's text can tell contacts apart.
+
+    Each value must have one text, the same everywhere.
+    """
     return not column.is_array and column.kind in _KEYS

@@ -1,12 +1,15 @@
-"""Connections to Postgres that work through a pooler in transaction mode too.
+"""Connections to Postgres that also work through a pooler in transaction mode.
 
-Such a pooler may give every transaction another server connection. So statements are not cached, every statement runs
-inside a transaction (asyncpg needs two round trips for one), and settings are pinned per transaction.
+Such a pooler may give every transaction another server connection. So statements are
+not cached, every statement runs inside a transaction (asyncpg needs two round trips for
+one), and settings are pinned per transaction.
 
-Whatever reads a source runs the code of others: functions behind a view, or planted where its names are looked up. So
-a source has connections of its own, which never serve the state, and every transaction there is read-only and rolled
-back at its end: with it goes what that code may have set, such as a ``search_path`` that would have later statements
-find other functions. What the state is asked names ``pg_catalog`` alone as the place of functions and operators.
+Reading a source runs foreign code: functions behind a view, or functions that were
+planted where its names are looked up. So a source has connections of its own, which
+never serve the state, and every transaction there is read-only and rolled back at its
+end. The rollback also undoes what that code may have set, such as a ``search_path``
+with which later statements would find other functions. Statements on the state look up
+functions and operators in ``pg_catalog`` alone.
 """
 
 from __future__ import annotations
@@ -32,16 +35,17 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 APPLICATION = "syncengine"
 _GOODBYE = 5.0
-"""Seconds."""
+"""Seconds to wait for a pool to close."""
 OLDEST = 14
 """The first major version that has ``hash_record_extended``."""
 
 
 class _ReadOnly(asyncpg.Connection):
-    """A connection whose transactions are read-only, whoever opens them."""
+    """A connection whose transactions are all read-only."""
 
     direct = False
-    """Whether the session at the server is ours alone: there is no pooler that lends it to others."""
+    """True where the session at the server is ours alone: no pooler lends it to
+    others."""
 
     def transaction(self, *, isolation: Any = None, readonly: bool = False, deferrable: bool = False) -> Transaction:
         del readonly
@@ -51,7 +55,7 @@ class _ReadOnly(asyncpg.Connection):
 async def connect(
     dsn: str, *, read_only: bool = False, application_name: str = APPLICATION
 ) -> asyncpg.Connection[asyncpg.Record]:
-    """One connection, to be closed by the caller.
+    """Open one connection, which the caller closes.
 
     Raises StorageError that names host, database and user, and what to do.
     """
@@ -72,13 +76,14 @@ async def connect(
 async def open_pool(
     dsn: str, *, size: int = 4, read_only: bool = False, application_name: str = APPLICATION
 ) -> AsyncIterator[Pool]:
-    """A pool of at most ``size`` connections, opened as needed.
+    """Open a pool of at most ``size`` connections, which connect as needed.
 
     All must be given back before it closes. Raises StorageError as ``connect`` does.
     """
     address = read_url(dsn, describe(dsn))
     options = address.options(application_name) | _options(read_only=read_only)
-    # None is kept open by force: asyncpg would go on trying behind our back, and log it, when the server is gone.
+    # No connection is kept open by force: when the server is gone, asyncpg would go on
+    # connecting in the background, and log that.
     init, reset = (_introduce, _discard) if read_only else (_check_version, _leave)
     pool = asyncpg.create_pool(address.dsn, min_size=0, max_size=size, init=init, reset=reset, **options)
     with _opening(dsn):
@@ -95,17 +100,18 @@ async def open_pool(
         async with asyncio.timeout(_GOODBYE):
             await pool.close()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        pool.terminate()  # the server is gone: there is nobody to take leave of
+        pool.terminate()  # the server is gone, so nothing is left to close
 
 
 @asynccontextmanager
 async def transaction(
     connection: Connection, *, read_only: bool = False, statement_timeout: float | None = None
 ) -> AsyncIterator[None]:
-    """A transaction on the state, with known settings: TimeZone UTC, ISO dates and intervals, and limits on waiting.
+    """Run a transaction on the state, with known settings.
 
-    Functions, operators and types are those of Postgres itself. ``statement_timeout`` is in seconds, for each
-    statement; None: five minutes, 0: none.
+    These are TimeZone UTC, ISO dates and intervals, and limits on waiting. Functions,
+    operators and types are those of Postgres itself. ``statement_timeout`` is in
+    seconds, for each statement; None: five minutes, 0: none.
     """
     sql = statements("connect")
     async with connection.transaction(isolation="read_committed", readonly=read_only):
@@ -117,9 +123,10 @@ async def transaction(
 
 @asynccontextmanager
 async def reading(connection: Connection, *, statement_timeout: float | None = None) -> AsyncIterator[None]:
-    """A read-only transaction on a source, with the settings of ``transaction``; it is rolled back at its end.
+    """Run a read-only transaction on a source, and roll it back at its end.
 
-    Names are looked up as this user's ``search_path`` says, since ``where``, ``query`` and ``table`` are theirs.
+    It has the settings of ``transaction``. Names are looked up as this user's
+    ``search_path`` has it, since ``where``, ``query`` and ``table`` are theirs.
     """
     sql = statements("connect")
     try:
@@ -127,17 +134,18 @@ async def reading(connection: Connection, *, statement_timeout: float | None = N
         await _limit(connection, statement_timeout)
         yield
     finally:
-        # An advisory lock of the session outlives a transaction. In one message with the rollback its release reaches
-        # the same session behind a pooler too.
+        # An advisory lock of the session outlives a transaction. Its release is in one
+        # message with the rollback, so that it reaches the same session behind a pooler.
         if not connection.is_closed():
             await connection.execute(f"{sql['end_reading']}; {sql['unlock']}")
 
 
 @asynccontextmanager
 async def attempt(connection: Connection, *, pinned: bool = False) -> AsyncIterator[None]:
-    """A part of a transaction that is undone at its end: an error in it does not end the whole.
+    """Run a part of a transaction that is undone at its end.
 
-    ``pinned``: functions, operators and types are those of Postgres itself.
+    An error in it does not end the whole transaction. With ``pinned``, functions,
+    operators and types are those of Postgres itself.
     """
     sql = statements("connect")
     await connection.execute(sql["attempt"] + (f"; {sql['search_path']}" if pinned else ""))
@@ -179,12 +187,15 @@ def _opening(dsn: str) -> Iterator[None]:
 
 
 def _refuse_nameless(dsn: str) -> None:
-    """Refuse a URL without a user where this process has no name either, as under a container's arbitrary uid."""
+    """Refuse a URL without a user where this process has no user name either.
+
+    That happens under a container's arbitrary uid.
+    """
     try:
         parts = urlsplit(dsn)
         named = parts.username or "user" in parse_qs(parts.query) or os.environ.get("PGUSER")
     except ValueError:
-        return  # whoever connects says what is wrong with it
+        return  # connecting reports what is wrong with it
     if named:
         return
     try:
@@ -205,11 +216,14 @@ async def _check_version(connection: Connection) -> None:
 
 
 async def _leave(connection: Connection) -> None:
-    """Nothing to reset: no statement of ours outlives its transaction."""
+    """Reset nothing: no statement of ours outlives its transaction."""
 
 
 async def _introduce(connection: Connection) -> None:
-    """Check the version of a source's server, and notice a pooler: the process it names is not the one that serves."""
+    """Check the version of a source's server, and detect a pooler.
+
+    The process id that a pooler announces is not that of the process that serves.
+    """
     await _check_version(connection)
     if isinstance(connection, _ReadOnly):
         backend = await connection.fetchval(statements("connect")["backend"])
@@ -217,9 +231,10 @@ async def _introduce(connection: Connection) -> None:
 
 
 async def _discard(connection: Connection) -> None:
-    """Forget what is left in a source's session, such as a statement that somebody's function prepared.
+    """Discard what is left in a source's session, such as a prepared statement.
 
-    Behind a pooler the next transaction has another session: there its end is all there is.
+    A user's function may have left it. Behind a pooler the next transaction has another
+    session: there, only the end of the transaction cleans up.
     """
     if isinstance(connection, _ReadOnly) and connection.direct:
         await connection.execute(statements("connect")["discard"])

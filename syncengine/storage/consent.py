@@ -14,12 +14,13 @@ from syncengine.storage.statements import statements
 _SQL = statements("consent")
 
 SUPPRESSED, FORGOTTEN = "suppressed", "forgotten"
-"""Why nothing is sent: somebody said so, or the contact was erased (its tombstone)."""
+"""Reasons of a suppression: a person asked for it, or the contact was erased (its
+tombstone)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SuppressionCount:
-    """How many suppressions there are of one kind."""
+    """Number of suppressions of one kind and reason."""
 
     kind: str
     reason: str
@@ -28,14 +29,14 @@ class SuppressionCount:
 
 
 async def find_suppressed(connection: Connection, asked: Mapping[str, Sequence[Subject]]) -> dict[str, str]:
-    """Of these contacts, those that are suppressed, with the reason."""
+    """Return those of the contacts that are suppressed, with the reason."""
     pairs = [(contact_id, subject.text) for contact_id, subjects in asked.items() for subject in subjects]
     rows = await connection.fetch(_SQL["suppressed"], [pair[0] for pair in pairs], [pair[1] for pair in pairs])
     return {row["contact_id"]: row["reason"] for row in rows}
 
 
 async def named_by(pool: Pool, subjects: Sequence[Subject]) -> list[tuple[SubjectKind, str]]:
-    """By what these subjects are suppressed, with the reasons."""
+    """Return the kinds and reasons by which these subjects are suppressed."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["named_by"], [subject.text for subject in subjects])
@@ -43,30 +44,38 @@ async def named_by(pool: Pool, subjects: Sequence[Subject]) -> list[tuple[Subjec
 
 
 async def suppress(pool: Pool, subjects: Sequence[Subject]) -> int:
-    """Nothing is sent about these any more, from the moment this returns; how many are new."""
+    """Suppress subjects; return the number of new suppressions.
+
+    From the moment this returns nothing is sent about them any more.
+    """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection):
             return len(await add(connection, subjects, SUPPRESSED))
 
 
 async def add(connection: Connection, subjects: Sequence[Subject], reason: str) -> Sequence[object]:
-    """Suppress, in a transaction of the caller's."""
+    """Suppress subjects in the caller's transaction."""
     return await connection.fetch(_SQL["suppress"], [subject.text for subject in subjects], reason)
 
 
 async def lift(pool: Pool, subjects: Sequence[Subject]) -> int:
-    """Take suppressions and tombstones back, and let the next run look at whom it passed over; how many there were."""
+    """Lift suppressions and tombstones; return the number of those there were.
+
+    The next run plans the contacts again that were passed over.
+    """
     with storage_errors():
         async with pool.acquire() as connection:
             async with transaction(connection):
                 lifted = await connection.fetch(_SQL["lift"], [subject.text for subject in subjects])
+            # Only once the lift can be seen: a run that planned one of these contacts
+            # before would pass it over again, and nothing would plan it after that.
             async with transaction(connection):
                 await connection.execute(_SQL["plan_again"])
     return len(lifted)
 
 
 async def counts(pool: Pool) -> list[SuppressionCount]:
-    """How many there are, by kind and reason."""
+    """Return the number of suppressions by kind and reason."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["counts"])

@@ -24,7 +24,11 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
 class Contacts:
-    """Set-based reads and writes; rows always in key order, since arrival order deadlocks."""
+    """Set-based reads and writes of contacts.
+
+    Rows are always written in key order, since two writers in order of arrival
+    deadlock.
+    """
 
     def __init__(self, fence: Fence, destination: str, run_id: int, *, numbered: bool) -> None:
         self._fence = fence
@@ -43,7 +47,8 @@ class Contacts:
         return {row["contact_id"]: _state(row) for row in rows}
 
     async def suppressed(self, asked: Mapping[str, Sequence[Subject]]) -> Mapping[str, str]:
-        await self.patience.over()  # who cannot write down what was sent must not send more
+        # What was sent cannot be recorded while the database is away: send nothing more.
+        await self.patience.over()
         return await self._suppressed(asked)
 
     @patient
@@ -102,7 +107,8 @@ class Contacts:
                 await connection.execute(_SQL["held_under"], self._destination, contact_id, key.field, key.value)
             doubt = _doubt(await connection.fetchval(_SQL["pending"], self._destination, contact_id))
             if owner is not None:
-                # In doubt until the contact is recorded: the owner may have been about to add or remove some.
+                # Unknown until the contact is recorded: the owner may have been about to add
+                # or remove some.
                 fields = {**dict.fromkeys(_fields(owner)), **doubt.fields}
                 doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(owner), fields=fields)
                 await connection.execute(_SQL["give_up"], owner["destination"], owner["contact_id"])
@@ -144,7 +150,7 @@ class Contacts:
 
 
 def numbers(contact_ids: Sequence[str], *, numbered: bool) -> list[int | None]:
-    """The contact ids as numbers, where the source's key is an integer."""
+    """Return the contact ids as numbers, where the source's key is an integer."""
     return [int(text) if numbered and _INTEGER.fullmatch(text) else None for text in contact_ids]
 
 
@@ -209,7 +215,7 @@ def _state(row: asyncpg.Record) -> ContactState:
 
 
 def _code(record: Record) -> str | None:
-    """Why it is not in step, where somebody asks for that later."""
+    """Return the code of the reason why a contact is not in step, for later reports."""
     if record.outcome is None or record.status in (Status.PENDING, Status.SYNCED):
         return None
     return record.outcome.code or None
@@ -224,14 +230,14 @@ def _doubt(stored: str | None) -> Pending:
 
 
 def _ours(owner: asyncpg.Record) -> frozenset[str]:
-    """The tags that an owner set, or may have set."""
+    """Return the tags that an owner set, or may have set."""
     tags, found = (frozenset(orjson.loads(owner[name] or "[]")) for name in ("tags", "found_tags"))
     doubt = _doubt(owner["pending"])
     return tags | ((doubt.add_tags | doubt.remove_tags) - found)
 
 
 def _fields(owner: asyncpg.Record) -> Sequence[str]:
-    """The names of the fields, lists among them, that an owner has or may have."""
+    """Return the names of the fields that an owner has or may have, lists included."""
     return *orjson.loads(owner["fields"] or "{}"), *_doubt(owner["pending"]).fields
 
 

@@ -1,4 +1,4 @@
-"""The result of a query as COPY's text format, read as it comes."""
+"""The result of a query in COPY's text format, read as it arrives."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from typing import Self, TypeAlias
 from syncengine.storage.connect import Connection
 
 _AHEAD = 4
-"""Blocks read ahead of the reader; with it memory is bounded, since the server waits."""
+"""Blocks that are read ahead. They bound the memory, since the server waits."""
 TIMEOUT = 6 * 3600.0
 """Seconds that the query of a stream may take."""
 Opened: TypeAlias = Callable[[Connection], AbstractAsyncContextManager[None]]
-"""Opens a read-only transaction."""
+"""Opens a read-only transaction on a connection."""
 
 
 class CopyStream:
-    """A query that runs in a transaction of its own while the context lasts; leaving it early cancels the query."""
+    """A query that runs in its own transaction while the context lasts.
+
+    Leaving the context early cancels the query.
+    """
 
     def __init__(self, connection: Connection, query: str, opened: Opened) -> None:
         self._connection = connection
@@ -41,7 +44,10 @@ class CopyStream:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def read(self) -> bytes:
-        """The next block, not cut at line ends; empty at the end. Raises what the query raised."""
+        """Return the next block, not cut at line ends; empty at the end.
+
+        Raises what the query raised.
+        """
         assert self._task is not None
         block = await self._blocks.get()
         if block:

@@ -1,4 +1,4 @@
-"""By which credentials the state knows an account: salted hashes, never the credentials."""
+"""The credentials by which the state knows an account, as salted hashes only."""
 
 from __future__ import annotations
 
@@ -20,22 +20,26 @@ class Named:
 
     account: str
     destinations: tuple[str, ...]
-    """Those that are remembered for it."""
+    """Destinations that are remembered for the account."""
 
 
 async def known_names(pool: Pool, credentials: Mapping[str, str]) -> dict[str, Named]:
-    """Return under which name the credentials of each account are known; accounts with new ones are left out."""
+    """Return the name under which the credentials of each account are known.
+
+    Accounts with new credentials are left out.
+    """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             return await _known(connection, await _hashed(connection, credentials))
 
 
 async def keep_names(pool: Pool, credentials: Mapping[str, str], configured: frozenset[str]) -> dict[str, Named]:
-    """Note the credentials of accounts; return those that are known under another name, of which nothing is noted.
+    """Store the credentials of accounts; return those known under another name.
 
-    A name is another one unless it is among these accounts, whose keys may have changed places, or all destinations
-    that are remembered for it are ``configured`` under other names now. Of those the former name is kept until a run
-    takes them over, so that none of them is ever overlooked.
+    Of these nothing is stored. A name is another one unless it is among these accounts,
+    whose keys may have changed places, or all destinations that are remembered for it
+    are ``configured`` under other names now. In the latter case the former name is kept
+    until a run takes the destinations over, so that none of them is ever overlooked.
     """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection):
@@ -46,13 +50,15 @@ async def keep_names(pool: Pool, credentials: Mapping[str, str], configured: fro
             waiting = renamed(known, frozenset(credentials))
             kept = {name: key_hash for name, key_hash in hashes.items() if name not in others and name not in waiting}
             former = {known[account].account for account in kept if account in known}
+            # Old rows go first: of accounts whose keys changed places, the new row of one
+            # has the hash in the old row of another, and hashes are unique.
             await connection.execute(_SQL["let_go"], sorted(former | kept.keys()))
             await connection.execute(_SQL["keep"], list(kept), list(kept.values()))
     return others
 
 
 def second_names(known: Mapping[str, Named], accounts: frozenset[str], configured: frozenset[str]) -> dict[str, Named]:
-    """Return the accounts whose credentials are somebody else's, with whose."""
+    """Return the accounts whose credentials belong to another one, with that one."""
 
     def is_another(account: str, named: Named) -> bool:
         if named.account == account or named.account in accounts:
@@ -64,7 +70,7 @@ def second_names(known: Mapping[str, Named], accounts: frozenset[str], configure
 
 
 def renamed(known: Mapping[str, Named], accounts: frozenset[str]) -> frozenset[str]:
-    """Return the accounts under whose former name destinations are remembered still."""
+    """Return the accounts with destinations still remembered under a former name."""
     return frozenset(
         account
         for account, named in known.items()

@@ -1,4 +1,4 @@
-"""Make a table equal to a CSV file: the demo's nights."""
+"""Makes a table equal to a CSV file, for the demo's nights."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ _SQL = statements("demo")
 
 
 def read_rows(path: Path) -> tuple[list[str], list[list[str | None]]]:
-    """Header and rows of a gzipped CSV file; empty means NULL."""
+    """Return header and rows of a gzipped CSV file; empty means NULL."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     return header, [[cell or None for cell in row] for row in rows]
 
 
 async def load_contacts(dsn: str, rows: Sequence[Sequence[str | None]]) -> tuple[int, int]:
-    """Make ``crm.contacts`` equal to these rows (in the column order of its definition).
+    """Make ``crm.contacts`` equal to these rows.
 
-    How many rows are new or changed, and how many left.
+    The rows have the column order of its definition. Returns the number of new or
+    changed rows, and of deleted ones.
     """
     connection = await connect(dsn)
     try:

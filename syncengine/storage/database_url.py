@@ -1,4 +1,7 @@
-"""A database's URL as libpq reads it: each parameter is honoured, changes nothing here, or is refused by its name."""
+"""A database's URL, read as libpq reads it.
+
+Each parameter is honoured, changes nothing here, or is refused by its name.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 from syncengine.errors import StorageError
 
 _TIMEOUT = 15.0
-"""Seconds to wait for a connection where the URL names no connect_timeout."""
+"""Seconds to wait for a connection where the URL has no connect_timeout."""
 _SHORTEST = 2.0
-"""As libpq has it: a connect_timeout of 1 means 2."""
+"""Shortest connect_timeout in seconds; as in libpq, 1 means 2."""
 
 _HONOURED = frozenset(
     (
@@ -51,7 +54,7 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
     "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
     "sslnegotiation": ("postgres", "direct"),
 }
-"""What the honoured ones may say."""
+"""Values that honoured parameters may have."""
 _HARMLESS: Mapping[str, tuple[str, ...]] = {
     "channel_binding": ("disable", "prefer"),
     "gssencmode": ("disable", "prefer"),
@@ -69,7 +72,8 @@ _HARMLESS: Mapping[str, tuple[str, ...]] = {
     "keepalives_count": (),
     "tcp_user_timeout": (),
 }
-"""Parameters that say what holds anyway, or tune what the operating system does by itself (any value)."""
+"""Parameters that ask for what is the case anyway, or tune what the operating system
+does by itself (any value)."""
 _REFUSED = frozenset(
     (
         "hostaddr",
@@ -93,18 +97,18 @@ _FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """How to connect."""
+    """Address of a database: the driver's URL and options."""
 
     dsn: str = field(repr=False)
-    """What the driver understands of the URL."""
+    """The part of the URL that the driver understands."""
     timeout: float | None = _TIMEOUT
-    """Seconds; None: as long as it takes."""
+    """Seconds to wait for a connection; None: no limit."""
     application_name: str | None = None
     tls: ssl.SSLContext | None = None
-    """Where the certificates of the operating system are asked for."""
+    """TLS settings where the URL asks for the operating system's certificates."""
 
     def options(self, application_name: str) -> dict[str, Any]:
-        """Return the driver's arguments beside the URL."""
+        """Return the driver's arguments other than the URL."""
         return {
             "timeout": self.timeout,
             "server_settings": {"application_name": self.application_name or application_name},
@@ -113,7 +117,10 @@ class Address:
 
 
 def read_url(dsn: str, place: str) -> Address:
-    """Read a URL's parameters. Raises StorageError with ``place`` in front; a URL that is none passes untouched."""
+    """Read a URL's parameters. Raises StorageError with ``place`` in front.
+
+    A text that is not a URL passes unchanged.
+    """
     try:
         parts = urlsplit(dsn)
         asked = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
@@ -136,7 +143,7 @@ def read_url(dsn: str, place: str) -> Address:
 
 
 def _refusal(name: str, value: str) -> str | None:
-    """Say why a parameter cannot be taken; None where it can."""
+    """Return why a parameter cannot be used; None where it can."""
     if name in _HONOURED:
         return _refusal_of_value(name, value)
     if name in _REFUSED:
@@ -151,7 +158,7 @@ def _refusal(name: str, value: str) -> str | None:
 
 
 def _refusal_of_value(name: str, value: str) -> str | None:
-    """Say why an honoured parameter cannot be what it says."""
+    """Return why an honoured parameter cannot have this value; None where it can."""
     allowed = _VALUES.get(name)
     if allowed and value not in allowed:
         return f"must be {', '.join(allowed[:-1])} or {allowed[-1]}"
@@ -170,7 +177,7 @@ def _timeout(asked: str | None) -> float | None:
 
 
 def _of_the_system(asked: Mapping[str, str]) -> ssl.SSLContext:
-    """Return what verifies the server by the certificates that the operating system trusts."""
+    """Return TLS settings with the certificates that the operating system trusts."""
     context = ssl.create_default_context()
     if asked.get("sslcert"):
         context.load_cert_chain(asked["sslcert"], asked.get("sslkey") or None, asked.get("sslpassword") or None)

@@ -1,4 +1,4 @@
-"""The diff: which contacts of a destination differ from the source, found by the database."""
+"""The diff between a source and a destination's state, made by the database."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from syncengine.storage.statements import statements
 
 
 class Way(StrEnum):
-    """How source and state are compared."""
+    """Ways to compare source and state."""
 
     RANGES = "ranges"
-    """One statement per range of keys joins the two; unchanged rows never leave the database."""
+    """One statement per range of keys joins the two; unchanged rows never leave the
+    database."""
     STREAMS = "streams"
-    """Both are read in one order, and compared here."""
+    """Both are read in one order, and compared in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,11 @@ class Diff:
 
     Yields the changes in key order (selected rows that are new or not acknowledged in
     their present version; ``everything``: all of them) and the removals (known contacts
-    that are not selected any more and not marked as removed), a slice holding one kind.
-    ``same_database`` says that source and state may be joined.
+    that are not selected any more and not marked as removed); a slice has one kind.
+    With ``same_database``, source and state may be joined.
 
-    Takes a connection of each pool while it runs (of a shared pool up to two); who leaves
-    it early closes the iterator (``contextlib.aclosing``). Raises SourceError when the
+    Takes a connection of each pool while it runs (of a shared pool up to two); a caller
+    that stops early closes the iterator (``contextlib.aclosing``). Raises SourceError when the
     source has rows without key or keys more than once, at the latest at the end: so
     nothing may be acted upon before.
     """
@@ -70,7 +71,7 @@ class Diff:
         self._same_database = same_database
         self._everything = everything
         self.totals = DiffTotals()
-        """What was counted so far; all of it after the last slice."""
+        """Counts so far; complete after the last slice."""
 
     async def __aiter__(self) -> AsyncGenerator[DiffSlice, None]:
         async with rows_named(self._source_pool, self._source), aclosing(self._pieces()) as pieces:
@@ -122,7 +123,10 @@ class Diff:
         )
 
     async def _under_long_keys(self) -> Findings:
-        """Compare the rows whose keys are too long to be kept: there are few, if any."""
+        """Compare the rows whose keys are too long to be stored.
+
+        There are few of them, if any.
+        """
         with storage_errors(self._source.spec.described, failure=SourceError):
             async with self._source_pool.acquire() as connection:
                 wanted = dict(await long_keys(connection, self._source))
@@ -147,7 +151,10 @@ class Diff:
 
 
 def kept(found: Findings) -> Findings:
-    """The findings without the contacts whose key is too long to be kept; the same ones where there are none."""
+    """Return the findings without contacts whose key is too long to be stored.
+
+    Where there are none, the findings themselves are returned.
+    """
     changes = tuple(key for key in found.changes if contact_id_of(key) == key)
     removals = tuple(contact_id for contact_id in found.removals if not is_shortened(contact_id))
     if len(changes) == len(found.changes) and len(removals) == len(found.removals):
@@ -163,14 +170,15 @@ def _slices(found: Findings) -> Iterator[DiffSlice]:
 
 
 def choose(source: Source, *, same_database: bool, numbered: bool) -> Strategy:
-    """The fastest way that is right for this source.
+    """Return the fastest strategy that is correct for this source.
 
-    Ranges need an index that admits no key twice, and rows that lie in its order: else each of them would read the
-    whole table (uuid keys at random: 2.0 times the hash scan in memory, against 1.5 for the streams, and far more from
-    a disk). Streams are right always. They are cut for the same price, or to survive on a replica, which cancels long
-    statements.
+    Ranges need an index that admits no key twice, and rows that lie in its order: else
+    each of them would read the whole table (uuid keys at random: 2.0 times the hash
+    scan in memory, against 1.5 for the streams, and far more from a disk). Streams are
+    always correct. They are cut where that costs nothing, or to survive on a replica,
+    which cancels long statements.
 
-    ``numbered`` says that every contact of the state has a number to be joined by.
+    With ``numbered``, every contact of the state has a number to be joined by.
     """
     by_number = source.kind is KeyKind.NUMBER and numbered
     follows = source.indexed and (by_number or source.kind is not KeyKind.NUMBER)

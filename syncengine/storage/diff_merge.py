@@ -1,4 +1,7 @@
-"""Compares two ordered streams of ``key TAB hash`` lines, as COPY writes them. Pure: bytes in, ids out."""
+"""Compares two ordered streams of ``key TAB hash`` lines, as COPY writes them.
+
+Pure: bytes in, ids out.
+"""
 
 from __future__ import annotations
 
@@ -12,30 +15,30 @@ _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _ESCAPES = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
 Place: TypeAlias = tuple[int, bytes]
-"""A key as it is ordered: by number, or by its UTF-8 bytes."""
+"""A key in its order: by number, or by its UTF-8 bytes."""
 
 
 class Disordered(Exception):
-    """Keys do not come in the order that was asked for."""
+    """Keys are not in the order that was asked for."""
 
 
 @dataclass(slots=True)
 class Side:
-    """One of the two streams: what was read and not yet compared."""
+    """One of the two streams: the bytes that were read and not yet compared."""
 
     by_number: bool
     buffer: bytes = b""
     ended: bool = False
     lines: int = 0
-    """Compared so far."""
+    """Number of lines compared so far."""
     last: bytes = b""
     """The line compared last."""
     _last_place: Place | None = None
-    """Its place, where that was needed."""
+    """Place of that line, where it was needed."""
 
     @property
     def wants(self) -> bool:
-        """Whether it has to be read on: no whole line is left, and there are more."""
+        """Return whether to read on: no whole line is left, and the stream goes on."""
         return not self.ended and b"\n" not in self.buffer
 
     @property
@@ -43,12 +46,15 @@ class Side:
         return self.ended and not self.buffer
 
     def feed(self, block: bytes) -> None:
-        """Append what was read; nothing says that it ended."""
+        """Append a block; an empty one ends the stream."""
         self.buffer += block
         self.ended = not block
 
     def whole_lines(self, reach: int) -> list[bytes]:
-        """The whole lines among the first ``reach`` bytes, or the first line where it is longer than that."""
+        """Return the whole lines among the first ``reach`` bytes.
+
+        Where the first line is longer than that, it alone is returned.
+        """
         cut = self.buffer.rfind(b"\n", 0, reach) + 1 or self.buffer.find(b"\n") + 1
         return self.buffer[:cut].split(b"\n")[:-1]
 
@@ -63,7 +69,7 @@ class Side:
         self.buffer = self.buffer[cut:]
 
     def passed(self, line: bytes) -> None:
-        """A line that the other side has too, and that so is in its place."""
+        """Note a line that the other side has too, and that so is in its place."""
         self.last, self._last_place = line, None
 
     def place(self, line: bytes) -> Place:
@@ -71,7 +77,7 @@ class Side:
         return (int(key), b"") if self.by_number else (0, _unescaped(key))
 
     def follow(self, line: bytes) -> str:
-        """The contact id of the next line. Raises Disordered."""
+        """Return the contact id of the next line. Raises Disordered."""
         place = self.place(line)
         if self.last and place <= (self._last_place or self.place(self.last)):
             raise Disordered
@@ -82,7 +88,7 @@ class Side:
 class Merge:
     """A merge of the source's lines with the state's, fed block by block.
 
-    Blocks that are equal are skipped whole: where nothing changed, no line is ever looked at.
+    Equal blocks are skipped whole: where nothing changed, no line is looked at.
     """
 
     def __init__(self, *, by_number: bool, everything: bool) -> None:
@@ -93,10 +99,10 @@ class Merge:
         self.removals: list[str] = []
         self.nulls = 0
         self.repeated: list[str] = []
-        """Some of the keys that come more than once."""
+        """Examples of keys that occur more than once."""
 
     def compare(self) -> None:
-        """Compare what was fed, as far as the shorter side reaches. Raises Disordered."""
+        """Compare the blocks as far as the shorter side reaches. Raises Disordered."""
         source, state = self.source, self.state
         if not self._everything:
             self._skip_equal()
@@ -109,7 +115,8 @@ class Merge:
             lines = state.whole_lines(len(state.buffer))
             self.removals += [state.follow(line) for line in lines]
             state.drop(lines)
-        else:  # no further than the shorter side: lines that are not used would be cut out again and again
+        else:
+            # No further than the shorter side: unused lines would be split again each time.
             reach = min(len(source.buffer), len(state.buffer))
             ours, theirs = source.whole_lines(reach), state.whole_lines(reach)
             i, j = self._walk(ours, theirs)
@@ -124,7 +131,10 @@ class Merge:
             self.state.skip(cut)
 
     def _walk(self, ours: list[bytes], theirs: list[bytes]) -> tuple[int, int]:
-        """Compare line by line to the end of one side; returns how many lines of each were used."""
+        """Compare line by line to the end of one side.
+
+        Returns the number of lines of each side that were used.
+        """
         source, state = self.source, self.state
         i = j = 0
         while i < len(ours) and j < len(theirs):
@@ -147,7 +157,10 @@ class Merge:
         return i, j
 
     def _source_alone(self, line: bytes) -> None:
-        """A source line without a state: a new contact, or a row without a key of its own."""
+        """Take a source line without a state.
+
+        It is a new contact, a row without a key, or one whose key occurs twice.
+        """
         if line.startswith(_NULL_KEY):
             self.nulls += 1
         elif self.source.last.startswith(line[: line.index(b"\t") + 1]):
@@ -162,5 +175,8 @@ def _contact_id(line: bytes) -> str:
 
 
 def _unescaped(key: bytes) -> bytes:
-    """The key itself, out of COPY's text format (escapes do not sort as what they stand for)."""
+    """Return the key itself, out of COPY's text format.
+
+    Escapes do not sort as the characters that they stand for.
+    """
     return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), key) if b"\\" in key else key

@@ -1,4 +1,7 @@
-"""The diff inside one database: range of keys by range of keys, each joined by one statement in its own transaction."""
+"""The diff inside one database, by ranges of keys.
+
+Each range is joined by one statement in its own transaction.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,19 @@ from syncengine.storage.statements import statements
 RANGE = 50_000
 """Source keys in a range: small enough for the planner not to matter (measured)."""
 _CROWD = 4
-"""How many times as many contacts the state may hold in a range before it is cut smaller (measuring both sides each
-time costs 5 %)."""
+"""Factor by which the state may have more contacts in a range than the source before
+the range is cut smaller (measuring both sides each time costs 5 %)."""
 
 
 async def range_findings(
     pool: Pool, source: Source, destination: str, *, by_number: bool, everything: bool, size: int = RANGE
 ) -> AsyncGenerator[Findings, None]:
-    """What differs, range by range. Raises SourceError for rows without key, StorageError.
+    """Yield the differences, range by range.
 
-    ``pool`` is the source's, which serves nothing else: the functions behind a view run in the join, too. Each
-    statement has a transaction of its own, so that what those functions set does not reach the next one.
+    Raises SourceError for rows without key, StorageError. ``pool`` is the source's,
+    which serves nothing else: the functions behind a view run in the join, too. Each
+    statement has a transaction of its own, so that what those functions set does not
+    reach the next one.
     """
     suffix = "by_number" if by_number else "by_text"
     state_bound = statements("diff")[f"state_bound_{suffix}"]
@@ -61,7 +66,7 @@ async def range_findings(
 
 
 async def _one(connection: Connection, statement: str, *arguments: Any) -> str | None:
-    """The single value of a statement."""
+    """Return the single value of a statement; None where it returns no row."""
     row = await _row(connection, statement, *arguments)
     return None if row is None else row[0]
 
@@ -72,7 +77,10 @@ async def _row(connection: Connection, statement: str, *arguments: Any) -> async
 
 
 async def next_bound(connection: Connection, source: Source, low: str | None, size: int) -> str | None:
-    """The key with which a range of ``size`` source keys after ``low`` ends; None when the source ends before."""
+    """Return the last key of a range of ``size`` source keys after ``low``.
+
+    None when the source ends before.
+    """
     bound: str | None = await connection.fetchval(source.sql("diff", "bound"), low, size)
     return bound
 

@@ -1,4 +1,7 @@
-"""The diff of any two sources of keys: both read in one order, side by side, and compared as bytes."""
+"""The diff of any two databases.
+
+Both sides are read in one order, side by side, and compared as bytes.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,12 @@ from syncengine.storage.source import KeyKind, Source
 from syncengine.storage.statements import statements
 
 STREAM_RANGE = 250_000
-"""Source keys in a range: a second or two, well below the 30 s after which a replica cancels by default."""
+"""Source keys in a range. It takes a second or two, well below the 30 s after which a
+replica cancels by default."""
 _read_source = partial(reading, statement_timeout=TIMEOUT)
 _read_state = partial(transaction, read_only=True, statement_timeout=TIMEOUT)
 _SLICE = 10_000
-"""Contacts handed on at once."""
+"""Number of contacts that are handed on at once."""
 
 
 async def stream_findings(
@@ -35,7 +39,10 @@ async def stream_findings(
     everything: bool,
     size: int = STREAM_RANGE,
 ) -> AsyncGenerator[Findings, None]:
-    """What differs. Raises SourceError for rows without key or with a repeated one, StorageError."""
+    """Yield the differences.
+
+    Raises SourceError for rows without key or with a repeated one, StorageError.
+    """
     async with state_pool.acquire() as state_connection, source_pool.acquire() as source_connection:
         if cut and source.nullable:
             await refuse_nulls(source_connection, source)
@@ -132,7 +139,7 @@ class _Streams:
             raise bad_keys(self._source, nulls=self._merge.nulls, repeated=self._merge.repeated)
 
     def _take(self) -> Findings:
-        """What was found since the last time."""
+        """Return what was found since the last call."""
         merge, told = self._merge, self._told
         self._told = (merge.source.lines, merge.state.lines)
         found = Findings(

@@ -1,6 +1,7 @@
-"""A Postgres server of our own, for those who have none: it lives and dies with this process.
+"""A Postgres server of our own, for users without one.
 
-The same steps are walked by two drivers: one for asyncio, one for plain code (a test session's fixture).
+It lives and dies with this process. Two drivers walk the same steps: one for asyncio,
+one for plain code (a test session's fixture).
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from syncengine.storage.server_lock import Steps, T
 
 @asynccontextmanager
 async def embedded(data_folder: Path, *, durable: bool = True) -> AsyncIterator[str]:
-    """The DSN of a server that keeps its data in a folder and runs until the block ends or this process does.
+    """Run a server that keeps its data in a folder; yield its DSN.
 
-    Child processes may use the DSN too. ``durable=False`` trades safety against power loss for speed: demo and tests.
-    Must be entered in the main thread. Raises StorageError: no programs, the folder in use, the server's own complaint.
+    It runs until the block ends or this process does. Child processes may use the DSN
+    too. ``durable=False`` trades safety against power loss for speed: demo and tests.
+    Must be entered in the main thread. Raises StorageError where the programs are
+    missing, the folder is in use, or the server itself fails.
     """
     server = await _walk(start(data_folder, durable=durable))
     try:
@@ -31,7 +34,7 @@ async def embedded(data_folder: Path, *, durable: bool = True) -> AsyncIterator[
 
 @contextmanager
 def embedded_sync(data_folder: Path, *, durable: bool = True) -> Iterator[str]:
-    """``embedded``, for code without an event loop."""
+    """Do as ``embedded``, for code without an event loop."""
     server = _walk_sync(start(data_folder, durable=durable))
     try:
         yield server.dsn

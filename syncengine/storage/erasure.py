@@ -1,4 +1,4 @@
-"""Erasures: begun before anything is sent, ended together with the last trace here."""
+"""Erasures: they begin before anything is sent, and end with the last trace here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TRACES = ("forget_known", "forget_keys", "forget_waits", "forget_outcomes", "fo
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the contact's turn ended."""
+    """Result of a contact in a run of kind ``forget``."""
 
     kind: str
     code: str
@@ -29,7 +29,10 @@ class Outcome:
 
 
 async def begin(pool: Pool, contact_id: str, destinations: Sequence[str]) -> None:
-    """Note that the contact is to be forgotten at these, and set its tombstone: no run sends anything about it now."""
+    """Record that the contact is to be erased here, and set its tombstone.
+
+    From now on no run sends anything about it.
+    """
     subject = _subject(contact_id)
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection):
@@ -38,13 +41,20 @@ async def begin(pool: Pool, contact_id: str, destinations: Sequence[str]) -> Non
 
 
 async def note_to_ask(fence: Fence, destination: str, contact_id: str, to_ask: str) -> None:
-    """Note what a person will have to ask the vendor for: once the deletion is written down, the id there is lost."""
+    """Record what a person will have to ask the vendor for.
+
+    This comes first: once the deletion is recorded, the vendor's id is lost.
+    """
     async with fence.writing() as connection:
         await connection.execute(_SQL["note_to_ask"], _subject(contact_id).text, destination, to_ask)
 
 
 async def outcome(fence: Fence, destination: str, run_id: int, contact_id: str) -> Outcome | None:
-    """How it ended in a run, or in an earlier one that was killed before it kept its receipt; None: nothing to do."""
+    """Return the contact's result in a run, or that of a run that was killed.
+
+    An earlier run may have been killed before it kept its receipt. None: there was
+    nothing to do.
+    """
     async with fence.reading() as connection:
         row = await connection.fetchrow(_SQL["outcome"], destination, run_id, contact_id)
     return Outcome(row["outcome"], row["code"], row["message"]) if row else None
@@ -52,7 +62,7 @@ async def outcome(fence: Fence, destination: str, run_id: int, contact_id: str) 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far an erasure is at one destination, and what a person still has to ask the vendor for."""
+    """Progress of an erasure at one destination, and what is still to be asked for."""
 
     destination: str
     status: Erased
@@ -61,7 +71,7 @@ class Standing:
 
 
 async def receipts(pool: Pool, contact_id: str) -> list[Standing]:
-    """How far a contact's erasures are."""
+    """Return the progress of a contact's erasures."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["receipts"], _subject(contact_id).text)
@@ -69,7 +79,10 @@ async def receipts(pool: Pool, contact_id: str) -> list[Standing]:
 
 
 async def end(fence: Fence, receipt: Receipt) -> None:
-    """Keep the receipt; unless something is open, everything else that is known of the contact there goes."""
+    """Keep the receipt, and delete all other knowledge of the contact there.
+
+    Where something is still open, that knowledge stays.
+    """
     async with fence.writing() as connection:
         await _end(connection, receipt)
 
@@ -78,7 +91,8 @@ async def _end(connection: Connection, receipt: Receipt) -> None:
     if receipt.status is not Erased.OPEN:
         for trace in _TRACES:
             await connection.execute(_SQL[trace], receipt.destination, receipt.contact_id)
-    # What a person has to ask the vendor for names the vendor's contact: it is kept until that is confirmed.
+    # The request to the vendor names the vendor's contact: it is kept until a person
+    # confirms that it was made.
     impossible = receipt.status is Erased.IMPOSSIBLE
     await connection.execute(
         _SQL["end"],
@@ -92,7 +106,7 @@ async def _end(connection: Connection, receipt: Receipt) -> None:
 
 
 async def unconfigured(pool: Pool, contact_id: str, configured: Sequence[str]) -> tuple[str, ...]:
-    """Other destinations that know something of the contact: their files are gone."""
+    """Return unconfigured destinations that know the contact: their files are gone."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["unconfigured"], _subject(contact_id).text, contact_id, list(configured))
@@ -100,7 +114,10 @@ async def unconfigured(pool: Pool, contact_id: str, configured: Sequence[str]) -
 
 
 async def end_unconfigured(pool: Pool, destination: str, contact_id: str) -> Receipt:
-    """Erase what is known of the contact at a destination without a file, where nobody can ask the vendor."""
+    """Erase what is known of the contact at an unconfigured destination.
+
+    Without its file there is no way to ask the vendor.
+    """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection):
             held = await connection.fetchrow(_SQL["held_there"], destination, contact_id)
@@ -126,7 +143,10 @@ def _unconfigured_receipt(destination: str, contact_id: str, held: asyncpg.Recor
 
 
 async def confirm(pool: Pool, destination: str, contact_id: str) -> bool:
-    """Somebody says that a vendor has done what it was asked for; False where nothing was to be asked."""
+    """Record a person's confirmation that a vendor did what it was asked for.
+
+    False where nothing was to be asked.
+    """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection):
             rows = await connection.fetch(_SQL["confirm"], _subject(contact_id).text, destination)
@@ -134,7 +154,7 @@ async def confirm(pool: Pool, destination: str, contact_id: str) -> bool:
 
 
 async def without_a_file(pool: Pool, configured: Sequence[str]) -> tuple[str, ...]:
-    """Destinations that the state knows, and that are not among the configured ones."""
+    """Return the destinations that the state knows, but the configuration does not."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["without_a_file"], list(configured))
@@ -142,7 +162,7 @@ async def without_a_file(pool: Pool, configured: Sequence[str]) -> tuple[str, ..
 
 
 async def still_open(pool: Pool, destination: str, most: int = 5) -> tuple[str, ...]:
-    """Contacts whose erasure was begun and is not through."""
+    """Return contacts whose erasure has begun and is not finished."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             return tuple(row["contact_id"] for row in await connection.fetch(_SQL["open"], destination, most))

@@ -1,7 +1,7 @@
-"""The rows that make Postgres fail: which contacts they are, and which column of theirs.
+"""The rows that make Postgres fail, by contact and column.
 
-One value that a view cannot compute ends the statement over all rows. So ranges of
-keys are halved until single rows are left that fail by themselves.
+One value that a view cannot compute ends the statement over all rows. So ranges of keys
+are halved until single rows are left that fail by themselves.
 """
 
 from __future__ import annotations
@@ -22,26 +22,27 @@ from syncengine.storage.failures import explain, is_of_rows, storage_errors
 from syncengine.storage.source import KeyKind, Source
 
 _NAMED = 20
-"""Contacts that a message names."""
+"""Number of contacts that a message names."""
 _STATEMENTS = 1000
 _SECONDS = 60.0
-"""What a search may take: above all where no index leads to a range."""
+"""Seconds that a search may take. It takes long above all where no index leads to a
+range."""
 _WITHIN = (
     "{place} IS NOT NULL"
     " AND ($1::text IS NULL OR {place} OPERATOR(pg_catalog.>) $1::text{cast})"
     " AND ($2::text IS NULL OR {place} OPERATOR(pg_catalog.<=) $2::text{cast})"
 )
-"""The rows after the key $1, up to and with $2."""
+"""Condition for the rows after the key $1, up to and with $2."""
 _NO_UTF8 = ("22P05", "22021")
 
 _Range: TypeAlias = tuple[str | None, str | None]
-"""After one key, up to and with another."""
+"""Keys after the first one, up to and with the second."""
 _ALL: _Range = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row, and a range that holds no other."""
+    """A row, and a range that contains no other."""
 
     key: str
     within: _Range
@@ -53,9 +54,9 @@ class _GaveUp(Exception):
 
 @asynccontextmanager
 async def rows_named(pool: Pool, source: Source) -> AsyncIterator[None]:
-    """Name the rows where a statement over the source fails for what they hold.
+    """Name the rows where a statement over the source fails for their values.
 
-    Takes a connection of the pool once everything inside has been left.
+    Takes a connection of the pool only after the block was left.
     """
     try:
         yield
@@ -69,7 +70,7 @@ async def rows_named(pool: Pool, source: Source) -> AsyncIterator[None]:
 
 
 async def with_rows(connection: Connection, source: Source, error: RunRefused) -> RunRefused:
-    """Return the error with the contacts and columns that make it, if they can be told.
+    """Return the error with the contacts and columns that cause it, if they are found.
 
     The connection must not be in a transaction.
     """
@@ -92,7 +93,7 @@ async def with_rows(connection: Connection, source: Source, error: RunRefused) -
 
 
 class _Search:
-    """One search. Every try is a statement and a transaction of its own."""
+    """One search. Every probe is a statement and a transaction of its own."""
 
     def __init__(self, connection: Connection, source: Source) -> None:
         self._connection = connection
@@ -100,7 +101,7 @@ class _Search:
         self._left = _STATEMENTS
         self._until = monotonic() + _SECONDS
         self._is_whole = True
-        """Whether every failing row was found."""
+        """True where every failing row was found."""
         self._by_number = source.kind is KeyKind.NUMBER
         by_key = source.kind is not KeyKind.OTHER
         self._place = source.key if by_key else f'({source.contact_id}) COLLATE "C"'
@@ -109,11 +110,14 @@ class _Search:
         self._within = _WITHIN.format(place=self._place, cast=cast)
 
     async def fails(self) -> bool:
-        """Whether the source fails at all: where a run found something else, it does not."""
+        """Return whether the source fails at all.
+
+        It does not where the run found another problem.
+        """
         return await self._whole_fails(_ALL) or await self._wrong_key() is not None
 
     async def problems(self) -> list[Problem]:
-        """What is wrong with which contacts; nothing where that cannot be told."""
+        """Return the problems by contact; nothing where they cannot be found."""
         if await self._fails(_ALL, "1", selected="TRUE") is not None:
             return await self._without_counting()
         wrong = await self._wrong_key()
@@ -127,14 +131,17 @@ class _Search:
     async def _without_counting(self) -> list[Problem]:
         """Search among all numbers, where even counting computes what fails.
 
-        So it is behind a view whose functions are volatile.
+        A view with volatile functions is such a case.
         """
         if not self._by_number or await self._whole_fails(("0", "0")):
             return []
         return await self._blamed(await self._failing(None))
 
     async def _wrong_key(self) -> asyncpg.PostgresError | None:
-        """What is wrong with a key of those selected, or of all where that cannot be told."""
+        """Return the error of a key among the selected rows.
+
+        Where the selection itself fails, all rows are searched.
+        """
         source = self._source
         selects = await self._fails(_ALL, "1", selected=source.where) is None
         return await self._fails(_ALL, source.text_order, selected=source.where if selects else "TRUE")
@@ -154,7 +161,10 @@ class _Search:
         )
 
     async def _failing(self, number: int | None) -> list[_Row]:
-        """Rows that fail by themselves, in the order of their keys; some if many do."""
+        """Return rows that fail by themselves, in the order of their keys.
+
+        Where many fail, only some are returned.
+        """
         found: list[_Row] = []
         open_ranges = [(_ALL, number)]
         while open_ranges and len(found) < _NAMED:
@@ -171,9 +181,10 @@ class _Search:
         return found
 
     async def _halved(self, within: _Range, number: int | None) -> _Row | Sequence[tuple[_Range, int | None]]:
-        """The halves of a range that fails, or its only row; nothing of one that does not.
+        """Return the halves of a range that fails, or its only row.
 
-        ``number`` is how many rows it has. The lower half comes last.
+        Nothing for a range that does not fail. ``number`` is the number of its rows.
+        The lower half comes last.
         """
         if not await self._whole_fails(within):
             return []
@@ -189,7 +200,7 @@ class _Search:
         return [((key, high), number - half), ((low, key), half)]
 
     async def _blamed(self, rows: Sequence[_Row]) -> list[Problem]:
-        """What of these rows fails: the selection, or columns."""
+        """Return the problems of these rows: in the selection, or in columns."""
         self._left, self._until = _STATEMENTS, monotonic() + _SECONDS
         groups: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
         for row in rows:
@@ -203,7 +214,7 @@ class _Search:
         return [Problem(place, self._told(name, why, keys)) for (place, name, why), keys in groups.items()]
 
     async def _wrong(self, row: _Row) -> list[tuple[str, str, str]]:
-        """Place, name and cause of each part that fails at a row."""
+        """Return place, name and cause of each part that fails at a row."""
         source, spec = self._source, self._source.spec
         wrong = await self._fails(row.within, "1", selected="TRUE")
         if wrong is not None:
@@ -235,7 +246,10 @@ class _Search:
         return wrong is not None
 
     async def _fails(self, within: _Range, tried: str, *, selected: str) -> asyncpg.PostgresError | None:
-        """Compute something of every row of a range; the error, if rows are to blame."""
+        """Compute something of every row of a range.
+
+        Returns the error, if rows are to blame.
+        """
         statement = self._source.sql(
             "source",
             "tried",
@@ -257,7 +271,7 @@ class _Search:
         return number
 
     async def _key(self, within: _Range, skipped: int) -> str | None:
-        """The key after so many others of a range."""
+        """Return the key of a range with ``skipped`` others before it."""
         statement = self._source.sql("source", "key_within", within=self._within, place=self._place)
         key: str | None = await self._value(statement, *within, skipped)
         return key

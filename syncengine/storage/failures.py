@@ -1,4 +1,7 @@
-"""Errors of Postgres and of the way to it, in plain words: no password, no value of a row."""
+"""Errors of Postgres and of its connections, in plain words.
+
+They contain no password, and no value of a row.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _IN_WORDS: dict[type[BaseException], str] = {
     asyncpg.InterfaceError: _LOST,
     asyncpg.InternalClientError: _LOST,
 }
-"""Looked up in this order."""
+"""Explanations by kind of error; the first kind that fits counts."""
 _WORDS = {
     "08": ("the connection broke", "run again when the server is reachable"),
     "0A": ("it asks for what this server cannot do", ""),
@@ -81,12 +84,10 @@ _WORDS = {
     "P0": ("a function behind it raised an error", "look into the server's log, or ask whoever wrote the function"),
     "XX": ("the server met an error of its own", "look into the server's log"),
 }
-"""What happened and what to do, by SQLSTATE or its beginning
-(https://www.postgresql.org/docs/current/errcodes-appendix.html).
-
-Never the server's own words: they may hold a value of a row, come in any language, and a function behind a view can
-make them up.
-"""
+"""Explanations and advice by SQLSTATE or its beginning
+(https://www.postgresql.org/docs/current/errcodes-appendix.html). The server's own words
+are never used: they may contain a value of a row, come in any language, and a function
+behind a view can make them up."""
 READS = "grant this user USAGE on the schema, and SELECT on the table or its columns, or use another user"
 RUNS = "grant this user USAGE on the schema syncengine, and SELECT, INSERT, UPDATE and DELETE on all of its tables"
 CONNECTS = "grant this user CONNECT on the database, or use another user"
@@ -95,7 +96,8 @@ MIGRATES = (
     "grant this user CREATE on the database, or let the owner of the schema syncengine migrate, where it is there"
 )
 MAKES_DATABASES = "let this user make databases (ALTER ROLE ... CREATEDB), or use another user"
-"""What to do where a right is missing, by what was asked for: the server tells that in its own words alone."""
+"""Advice for a missing right, by what was asked for: the server names the right only in
+its own words."""
 _NAMING = ("42", "3F")
 """Beginnings of the SQLSTATEs that concern a place in the statement."""
 _NAME = re.compile(r'"[^"]{1,63}"|[^\W\d][\w.$]{0,126}|[^\s\w"\'$]')
@@ -103,27 +105,33 @@ _NAME = re.compile(r'"[^"]{1,63}"|[^\W\d][\w.$]{0,126}|[^\s\w"\'$]')
 
 
 _PASSING = ("08", "25006", "53", "57P")
-"""Beginnings of the SQLSTATEs of a server that is away, out of room, or takes no writes for now."""
+"""Beginnings of the SQLSTATEs of a server that is away, out of room, or takes no writes
+for now."""
 
 
 _OF_ROWS = ("21", "22", "23", "2F", "38", "39", "42", "44", "54", "P0")
-"""Beginnings of the SQLSTATEs that a row may bring about, in a statement that can be run."""
+"""Beginnings of the SQLSTATEs that a row may bring about, in a statement that can be
+run."""
 
 
 def is_of_rows(error: BaseException) -> bool:
-    """Whether what a row holds may be to blame."""
+    """Return whether the values of a row may be to blame."""
     state = getattr(error, "sqlstate", None) or ""
     return isinstance(error, asyncpg.PostgresError) and state.startswith(_OF_ROWS)
 
 
 def describe(dsn: str) -> str:
-    """The database a URL points at, as ``database crm at db.example.org:5432 as user sync``; never its password."""
+    """Return the database of a URL in words, never its password.
+
+    For example ``database crm at db.example.org:5432 as user sync``.
+    """
     try:
         parts = urlsplit(dsn)
     except ValueError:
         return "the database"
     login, _, hosts = parts.netloc.rpartition("@")
-    # A password that was not percent-encoded splits the URL in the wrong place: then nothing of it may be shown.
+    # A password that was not percent-encoded splits the URL in the wrong place: then
+    # nothing of it may be shown.
     misread = "@" in parts.path + parts.query + parts.fragment or not re.fullmatch(
         r"([^:@]|\[.*\]|:\d+(?=,|$))*", hosts
     )
@@ -141,17 +149,20 @@ _state: ContextVar[str] = ContextVar("state", default="the state database")
 
 
 def name_state(description: str) -> None:
-    """From here on, messages about the state database say which one it is (``describe``)."""
+    """Name the state database in all messages from here on (see ``describe``)."""
     _state.set(f"the state database ({description})")
 
 
 def state_database() -> str:
-    """Return the state database as messages name it."""
+    """Return the name of the state database in messages."""
     return _state.get()
 
 
 def explain(error: BaseException, right: str = READS) -> str:
-    """What happened and what to do, in words of our own; ``right`` is what to do where a right is missing."""
+    """Return what happened and what to do, in words of our own.
+
+    ``right`` is the advice where a right is missing.
+    """
     if isinstance(error, asyncpg.PostgresError):
         return _explain_postgres(error, right)
     if isinstance(error, ConnectionError) and "SSL" in str(error):
@@ -173,7 +184,10 @@ def _explain_postgres(error: asyncpg.PostgresError, right: str) -> str:
 
 
 def _named(error: asyncpg.PostgresError) -> str | None:
-    """The name at the place that the server points at, read from our statement: the configuration's words."""
+    """Return the name at the position in our statement to which the server points.
+
+    The statement's words are those of the configuration, so they may be shown.
+    """
     statement, position = getattr(error, "query", None), getattr(error, "position", None)
     if not isinstance(statement, str) or not str(position).isdigit():
         return None
@@ -188,11 +202,13 @@ def _named(error: asyncpg.PostgresError) -> str | None:
 def storage_errors(
     place: str | None = None, *, failure: Callable[[str], RunRefused] = StorageError, right: str | None = None
 ) -> Iterator[None]:
-    """Turn whatever asyncpg raises inside into ``failure``, with ``place`` in front; by default the state database.
+    """Raise errors of asyncpg and of the connection as ``failure``.
 
-    ``right`` is what to do where a right is missing; by default what reads a source needs, or what runs.
+    The message begins with ``place``, by default the state database. ``right`` is the
+    advice where a right is missing; by default that for reading a source, or for a run.
 
-    The original is not chained: its text may hold a value of a row. Our own exceptions pass untouched.
+    The original is not chained: its text may contain a value of a row. Our own
+    exceptions pass unchanged.
     """
     place = place or state_database()
     right = right or (READS if failure is SourceError else RUNS)
@@ -214,7 +230,11 @@ def storage_errors(
 
 
 def _may_pass(error: BaseException, *, reads: bool) -> bool:
-    """Whether the database is away, full or read-only rather than unwilling; what only reads asks for no writes."""
+    """Return whether the error may pass by itself.
+
+    It may where the database is away, full or read-only. A reader asks for no writes:
+    for it, a read-only error is a permanent one.
+    """
     if reads and isinstance(error, asyncpg.ReadOnlySQLTransactionError):
         return False
     if isinstance(error, asyncpg.PostgresError):

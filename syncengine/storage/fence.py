@@ -1,4 +1,7 @@
-"""Every write of a run checks, in its own transaction, that the run still holds the lease."""
+"""The fence: every write of a run checks that the run still holds the lease.
+
+The check is part of the write's own transaction.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,14 @@ class Fence:
     account: str
     epoch: int
     patience: Patience = field(default_factory=Patience)
-    """With which its writers wait for a database that is away in mid-run."""
+    """The patience of its writers with a database that is away during a run."""
 
     @asynccontextmanager
     async def writing(self, *, sending: bool = False) -> AsyncIterator[Connection]:
-        """A fenced transaction. Raises LeaseLost once another run took over.
+        """Run a fenced transaction. Raises LeaseLost once another run took over.
 
-        What happened may be written down as long as nobody took over; ``sending`` announces new requests, for which
-        the lease must not have run out either.
+        Results may be recorded as long as no other run took over. ``sending`` announces
+        new requests, for which the lease must not have run out either.
         """
         with storage_errors():
             async with self.pool.acquire() as connection, transaction(connection):
@@ -42,7 +45,7 @@ class Fence:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
-        """A transaction that only reads."""
+        """Run a transaction that only reads."""
         with storage_errors():
             async with self.pool.acquire() as connection, transaction(connection, read_only=True):
                 yield connection

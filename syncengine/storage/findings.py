@@ -1,4 +1,4 @@
-"""What one step of a diff found, and what makes a diff impossible."""
+"""The findings of one step of a diff, and the errors that make one impossible."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from syncengine.storage.source import Source
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What differs in one step, and how much was compared."""
+    """Differences found in one step, and how much was compared."""
 
     source_rows: int
     known_contacts: int
@@ -20,7 +20,10 @@ class Findings:
 
 
 def bad_keys(source: Source, *, nulls: int = 0, repeated: Sequence[str] = ()) -> SourceError:
-    """The error for rows without a key, and for keys that several rows share (some of them)."""
+    """Return the error for rows without a key, and for keys that occur repeatedly.
+
+    Only some of the repeated keys are named.
+    """
     spec = source.spec
     problems: list[Problem] = []
     if nulls:

@@ -1,4 +1,7 @@
-"""Looks at a configured source: does it exist, can it be read, how is its key ordered. Finds every problem at once."""
+"""Inspects a configured source: existence, rights, columns and the order of its key.
+
+It reports every problem at once.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,15 @@ from syncengine.storage.statements import statements
 
 _KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "f": "foreign table"}
 _SHOWN = 30
-"""Columns listed in a message."""
+"""Number of columns listed in a message."""
 
 
 async def inspect(connection: Connection, spec: SourceSpec) -> Source:
-    """Look at the source. Reads no row.
+    """Inspect the source. Reads no row.
 
-    Raises SourceError with every problem found: a relation or column that is not there, a ``where`` or ``query`` that
-    does not parse, a key that cannot be compared, missing rights.
+    Raises SourceError with every problem found: a relation or column that is not there,
+    a ``where`` or ``query`` that does not parse, a key that cannot be compared, missing
+    rights.
     """
     with storage_errors(spec.described, failure=SourceError):
         async with reading(connection):
@@ -39,23 +43,26 @@ async def inspect(connection: Connection, spec: SourceSpec) -> Source:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a source selects, all of it read."""
+    """Numbers of the rows that a source selects, all of them read."""
 
     rows: int
     nulls: int
     """Rows without a key."""
     long_keys: int
-    """Rows whose key is too long to be kept."""
+    """Rows whose key is too long to be stored."""
     repeated: int
-    """Keys that come more than once."""
+    """Keys that occur more than once."""
     role: str
-    """Who reads."""
+    """The role that reads."""
     is_restricted: bool
-    """Row level security decides what the role sees."""
+    """True where row level security decides what the role sees."""
 
 
 async def count(connection: Connection, source: Source) -> Counts:
-    """Read the source once, and count. Raises SourceError, with the rows and columns that cannot be computed."""
+    """Read the source once, and count.
+
+    Raises SourceError, with the rows and columns that cannot be computed.
+    """
     try:
         return await _count(connection, source)
     except SourceError as error:
@@ -85,7 +92,11 @@ async def _count(connection: Connection, source: Source) -> Counts:
 
 
 async def code_of_others(connection: Connection, source: Source) -> tuple[str, str] | None:
-    """Return whose code runs with whose rights where the source is read, if those rights reach the state."""
+    """Return owner and reader where the source runs another role's code.
+
+    That code runs with the reader's rights. None where there is no such code, or where
+    these rights do not reach the state.
+    """
     with storage_errors(source.spec.described, failure=SourceError):
         async with reading(connection), attempt(connection, pinned=True):
             found = await connection.fetchrow(statements("source")["code_of_others"], source.oid)
@@ -93,7 +104,10 @@ async def code_of_others(connection: Connection, source: Source) -> tuple[str, s
 
 
 async def _is_restricted(connection: Connection, source: Source) -> bool:
-    """Whether row level security decides what this role sees, be it of a table behind a view or query."""
+    """Return whether row level security decides what this role sees.
+
+    The table with the policy may be behind a view or query.
+    """
     try:
         async with attempt(connection):
             await connection.fetchval(statements("source")["row_security_off"])
@@ -104,7 +118,7 @@ async def _is_restricted(connection: Connection, source: Source) -> bool:
 
 
 class _Inspection:
-    """One look at a source, inside a transaction; collects problems on its way."""
+    """One inspection of a source, inside a transaction; it collects problems."""
 
     def __init__(self, connection: Connection, spec: SourceSpec) -> None:
         self._connection = connection
@@ -132,7 +146,10 @@ class _Inspection:
         return source
 
     async def _check_side_effects(self, oid: int) -> None:
-        """Note calls that do more than read, where they can be seen: a function behind a view is a closed book."""
+        """Note calls that do more than read, where they can be seen.
+
+        The body of a function behind a view cannot be seen.
+        """
         spec = self._spec
         async with attempt(self._connection, pinned=True):
             views = await self._connection.fetch(statements("source")["definitions"], oid)
@@ -146,7 +163,7 @@ class _Inspection:
         self._raise_problems()
 
     async def _check_encoding(self) -> None:
-        """Raise SourceError for a database that does not know in which encoding its text is."""
+        """Raise SourceError for a database whose encoding is unknown (SQL_ASCII)."""
         if await self._connection.fetchval("SHOW server_encoding") == "SQL_ASCII":
             what = (
                 "its database has the encoding SQL_ASCII, so nobody knows what its text means; move it to a database "
@@ -168,7 +185,7 @@ class _Inspection:
             self._problem(self._spec.key_place, what)
 
     def _check_purposes(self, source: Source) -> None:
-        """Note columns that could not be right for any contact."""
+        """Note columns whose type could not be right for any contact."""
         columns = {column.name: column for column in source.columns}
         for name, purpose, place in self._spec.purposes:
             why = unfit(columns[name], purpose)
@@ -176,7 +193,7 @@ class _Inspection:
                 self._problem(place, f'column "{name}" {why}')
 
     async def _check_members(self, source: Source) -> None:
-        """Note JSON columns of which no value is a list: each row would be rejected."""
+        """Note JSON columns without any list: each row would be rejected."""
         columns = {column.name: column for column in source.columns}
         for name, purpose, place in self._spec.purposes:
             column = columns[name]
@@ -191,7 +208,10 @@ class _Inspection:
                 self._problem(place, what)
 
     async def _members_of(self, source: Source, column: Column) -> asyncpg.Record | None:
-        """How many of the first rows hold lists; None where one of them fails, which is told by whoever reads all."""
+        """Return the number of first rows with lists.
+
+        None where one of them fails: the code that reads all rows reports that.
+        """
         try:
             async with attempt(self._connection):
                 return await self._connection.fetchrow(source.sql("source", "json_members", column=column.value))
@@ -201,7 +221,7 @@ class _Inspection:
             return None
 
     async def _check_row_security(self, source: Source) -> None:
-        """Note a table that shows this role no row although it may hold some."""
+        """Note a table that shows this role no row although it may have some."""
         if not await _is_restricted(self._connection, source):
             return
         async with attempt(self._connection):
@@ -215,7 +235,10 @@ class _Inspection:
             self._problem(self._spec.relation_place, what)
 
     async def _relation(self) -> tuple[int, str, str]:
-        """Oid (0 for a query), the fragment for FROM, and the name its columns are qualified with."""
+        """Return the relation's oid, its fragment for FROM, and its alias.
+
+        The oid of a query is 0. The alias qualifies its columns.
+        """
         spec = self._spec
         if spec.table is None:
             query = (spec.query or "").strip().removesuffix(";")
@@ -237,12 +260,12 @@ class _Inspection:
         return oid, row["relation"], row["alias"]
 
     async def _row(self, name: str, *arguments: Any) -> asyncpg.Record | None:
-        """The row that a statement about the catalogs finds."""
+        """Return the row that a statement about the catalogs finds."""
         async with attempt(self._connection, pinned=True):
             return await self._connection.fetchrow(statements("source")[name], *arguments)
 
     async def _columns(self, relation: str) -> dict[str, int]:
-        """Types by column name; notes what is missing."""
+        """Return the types by column name; note what is missing."""
         spec = self._spec
         statement = statements("source")["every_column"].format(relation=relation)
         prepared = await self._try(spec.relation_place, statement)
@@ -294,7 +317,10 @@ class _Inspection:
     async def _try(
         self, place: str, statement: str, *, execute: bool = False
     ) -> asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record] | None:
-        """Prepare a statement, and run it if asked to; an error becomes a problem of ``place``."""
+        """Prepare a statement, and run it if asked to.
+
+        An error becomes a problem of ``place``.
+        """
         try:
             async with attempt(self._connection):
                 prepared = await self._connection.prepare(statement)
@@ -316,7 +342,7 @@ class _Inspection:
 
 
 def _described(names: Sequence[str], found: asyncpg.Record) -> tuple[Column, ...]:
-    """The columns as the database describes them."""
+    """Return the columns as the database describes them."""
     parts = zip(
         names,
         found["type_names"],
@@ -333,13 +359,13 @@ def _described(names: Sequence[str], found: asyncpg.Record) -> tuple[Column, ...
 
 
 def _having(column: str, names: Sequence[str]) -> str:
-    """What a relation has instead of a column."""
+    """Return a description of the columns that a relation has instead."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f" (it has: {', '.join(names[:_SHOWN])}{more}){_near(column, names)}"
 
 
 def _near(name: str, names: Sequence[str]) -> str:
-    """A question about the name that was probably meant, or nothing."""
+    """Return a question about the name that was probably meant, or nothing."""
     folded = {candidate.casefold(): candidate for candidate in reversed(names)}
     close = difflib.get_close_matches(name.casefold(), list(folded), n=1)
     return f'; did you mean "{folded[close[0]]}"?' if close else ""

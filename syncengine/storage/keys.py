@@ -1,4 +1,4 @@
-"""Which contact asks for which match key (``ports.KeyStore``)."""
+"""The claims of contacts to match keys (``ports.KeyStore``)."""
 
 from __future__ import annotations
 

@@ -56,6 +56,7 @@ class Leases:
                     epoch = await connection.fetchval(_SQL["first"], account, self._holder, ttl)
                     if epoch is not None:
                         return LeaseGrant(account, epoch, ttl, wait=0.0, ledger={})
+                    # Another process took the lease since the look above.
                     found = await connection.fetchrow(_SQL["look"], account)
                     assert found is not None
                 if found["runs"] and not found["released"]:
@@ -64,7 +65,10 @@ class Leases:
         return _granted(account, epoch, ttl, found, settles_within)
 
     async def formerly(self, account: str, names: Sequence[str], settles_within: float) -> list[LeaseGrant]:
-        """What the last holders left of an account that had other names. Raises LeaseHeld while one is held by such."""
+        """Return what the last holders left under former names of an account.
+
+        Raises LeaseHeld while another run holds one of them.
+        """
         with storage_errors():
             async with self._pool.acquire() as connection, transaction(connection):
                 leases = await _former(connection, account, names)
@@ -84,7 +88,10 @@ class Leases:
 
 
 async def fence_off(connection: Connection, account: str, names: Sequence[str]) -> None:
-    """Keep whoever held an account under other names from writing any more. Raises LeaseHeld while somebody does."""
+    """Keep former holders of an account's other names from writing any more.
+
+    Raises LeaseHeld while another run holds the account under one of them.
+    """
     for name in await _former(connection, account, names):
         await connection.execute(_SQL["fence_off"], name)
 
@@ -105,7 +112,10 @@ async def _former(connection: Connection, account: str, names: Sequence[str]) ->
 
 
 def _granted(account: str, epoch: int, ttl: float, found: asyncpg.Record, settles_within: float) -> LeaseGrant:
-    """The lease with what its last holder left: after a crash there may be more on its way."""
+    """Return the lease with what its last holder left.
+
+    After a crash, requests of the last holder may still be on their way.
+    """
     if found["released"]:
         ledger = orjson.loads(found["ledger"] or "null")
         return LeaseGrant(account, epoch, ttl, wait=0.0, ledger=ledger, elapsed=found["since"])

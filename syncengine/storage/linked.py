@@ -13,30 +13,30 @@ _SQL = statements("linked")
 
 
 class Linked:
-    """Read in slices; each read is a short transaction of its own. Raises StorageError."""
+    """Reads in slices, each in a short transaction of its own. Raises StorageError."""
 
     def __init__(self, pool: Pool, destination: str) -> None:
         self._pool = pool
         self._destination = destination
 
     async def count(self) -> int:
-        """How many there are."""
+        """Return the number of linked contacts."""
         ((number,),) = await self._fetch("count")
         return int(number)
 
     async def slices(self, size: int) -> AsyncIterator[Sequence[str]]:
-        """All of them, in the order of their ids."""
+        """Yield all of them, in the order of their ids."""
         last = ""
         while ids := [row[0] for row in await self._fetch("after", last, size)]:
             yield ids
             last = ids[-1]
 
     async def sample(self, number: int, seed: int) -> Sequence[str]:
-        """Some of them by chance; another seed, another sample."""
+        """Return some of them by chance; another seed gives another sample."""
         return [row[0] for row in await self._fetch("sample", seed, number)]
 
     async def owners(self, external_ids: Sequence[str]) -> dict[str, str]:
-        """External id to the contact it belongs to, for those that are known."""
+        """Return external id to the contact it belongs to, for those that are known."""
         rows = await self._fetch("of_external_ids", list(external_ids))
         return {row[1]: row[0] for row in rows}
 

@@ -1,8 +1,12 @@
-"""Brings the state schema up to date: numbered plain SQL, each file applied once, never edited afterwards.
+"""Brings the state schema up to date.
 
-A file is one transaction. One whose first line is ``-- no-transaction`` runs outside of any, for statements such as
-``CREATE INDEX CONCURRENTLY``: it must hold a single statement, and one that can be repeated, since a crash may come
-between it and the note that it ran.
+Migrations are numbered files of plain SQL. Each is applied once, and never edited
+afterwards.
+
+A file is one transaction. One whose first line is ``-- no-transaction`` runs outside of
+any, for statements such as ``CREATE INDEX CONCURRENTLY``: it must hold a single
+statement, and one that can be repeated, since a crash may come between it and the note
+that it ran.
 """
 
 from __future__ import annotations
@@ -60,10 +64,11 @@ class Applied:
 
 
 async def migrate(connection: Connection, *, patience: float = 60.0) -> list[str]:
-    """Apply what is missing; returns the names of what this call applied.
+    """Apply the missing files; return the names of those that this call applied.
 
-    Any number of processes may do this at once: each file is applied by one of them. Waits up to ``patience`` seconds
-    for another one's file. Raises SchemaOutdated for a schema that no number of files would mend, else StorageError.
+    Any number of processes may do this at once: each file is applied by one of them.
+    Waits up to ``patience`` seconds for another process's file. Raises SchemaOutdated
+    for a schema that no number of files would mend, else StorageError.
     """
     _require_version(connection)
     done: list[str] = []
@@ -83,13 +88,19 @@ async def migrate(connection: Connection, *, patience: float = 60.0) -> list[str
 
 
 async def pending(connection: Connection) -> list[str]:
-    """The names of the files not yet applied, in order. Raises like ``migrate``; changes nothing."""
+    """Return the names of the files not yet applied, in order.
+
+    Raises like ``migrate``; changes nothing.
+    """
     _require_version(connection)
     return [migration.name for migration in await _unapplied(connection)]
 
 
 async def require_current(connection: Connection) -> None:
-    """Raise SchemaOutdated unless the schema is exactly this version's, StorageError for an encoding but UTF8."""
+    """Raise SchemaOutdated unless the schema is exactly this version's.
+
+    Raises StorageError for an encoding other than UTF8.
+    """
     if missing := await pending(connection):
         raise SchemaOutdated(
             f"{state_database()} lacks {', '.join(missing)}: run `syncengine migrate`, then start again"
@@ -97,13 +108,16 @@ async def require_current(connection: Connection) -> None:
 
 
 def migrations() -> list[Migration]:
-    """The files of this version, in order."""
+    """Return the files of this version, in order."""
     files = sorted(shipped("migrations").glob("[0-9]*_*.sql"))
     return [Migration(int(file.name.split("_", 1)[0]), file.name, file.read_text(encoding="utf-8")) for file in files]
 
 
 def unapplied(files: Sequence[Migration], applied: Sequence[Applied]) -> list[Migration]:
-    """The files still to be applied. Raises SchemaOutdated where the database was built from other files."""
+    """Return the files still to be applied.
+
+    Raises SchemaOutdated where the database was built from other files.
+    """
     known = {file.number: file for file in files}
     for row in applied:
         file = known.get(row.number)
@@ -131,9 +145,10 @@ async def _unapplied(connection: Connection) -> list[Migration]:
 
 @asynccontextmanager
 async def _transaction(connection: Connection) -> AsyncIterator[None]:
-    """A transaction in which functions and types are those of Postgres itself: defaults keep those they were made with.
+    """Run a transaction in which functions and types are those of Postgres itself.
 
-    One inside another is a savepoint.
+    Column defaults keep the functions that they were created with, so these must not be
+    planted ones. A transaction inside another is a savepoint.
     """
     async with connection.transaction():
         await connection.execute(statements("connect")["search_path"])
@@ -141,10 +156,10 @@ async def _transaction(connection: Connection) -> AsyncIterator[None]:
 
 
 async def _apply_next(connection: Connection, migration: Migration) -> bool:
-    """Apply it; False when another process holds the lock, or applied it meanwhile.
+    """Apply a file; False when another process has the lock, or applied it meanwhile.
 
-    The lock is tried, never waited in: a waiting statement holds a snapshot, for which CREATE INDEX CONCURRENTLY in the
-    lock's holder would wait in turn.
+    The lock is tried, never waited for: a waiting statement has a snapshot, for which
+    CREATE INDEX CONCURRENTLY in the lock's holder would wait in turn.
     """
     try:
         if migration.in_transaction:
@@ -164,7 +179,8 @@ async def _apply_next(connection: Connection, migration: Migration) -> bool:
 
 
 async def _apply_in_transaction(connection: Connection, migration: Migration) -> bool:
-    # A transaction's lock: it cannot outlive the work, and it holds through a pooler in transaction mode.
+    # A transaction's lock cannot outlive the work, and it works through a pooler in
+    # transaction mode.
     async with _transaction(connection):
         if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
             return False
@@ -172,7 +188,8 @@ async def _apply_in_transaction(connection: Connection, migration: Migration) ->
 
 
 async def _apply_alone(connection: Connection, migration: Migration) -> bool:
-    # No transaction to hang the lock on: a session's lock, which needs a connection that keeps its session.
+    # There is no transaction for the lock, so it is a session's: that needs a
+    # connection that keeps its session.
     await connection.execute(statements("connect")["session_search_path"])
     try:
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
@@ -186,7 +203,8 @@ async def _apply_alone(connection: Connection, migration: Migration) -> bool:
 
 
 async def _apply_locked(connection: Connection, migration: Migration) -> bool:
-    # Asked first: CREATE SCHEMA IF NOT EXISTS wants the right to create schemas even where there is nothing to create.
+    # Ask first: CREATE SCHEMA IF NOT EXISTS needs the right to create schemas even
+    # where there is nothing to create.
     if not await connection.fetchval("SELECT to_regnamespace('syncengine') IS NOT NULL"):
         await connection.execute("CREATE SCHEMA syncengine")
     await connection.execute(_TABLE)
@@ -213,7 +231,10 @@ def _require_version(connection: Connection) -> None:
 
 
 def _require_encoding(connection: Connection) -> None:
-    """Whatever a vendor or a source writes has to fit into the state."""
+    """Raise StorageError unless the encoding is UTF8.
+
+    Every text from a vendor or a source has to fit into the state.
+    """
     encoding = connection.get_settings().server_encoding
     if encoding != "UTF8":
         raise StorageError(

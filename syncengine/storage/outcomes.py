@@ -1,4 +1,4 @@
-"""How single contacts ended in runs."""
+"""Results of single contacts in runs."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ _SQL = statements("outcomes")
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a contact ended in a run."""
+    """Result of a contact in a run."""
 
     kind: OutcomeKind
     code: str
     message: str
     unsupported: tuple[str, ...]
-    """Code and subject of what the vendor cannot express."""
+    """Code and subject of each change that the vendor cannot express."""
 
 
 async def ended_in(pool: Pool, run_id: int, contact_ids: Sequence[str]) -> Mapping[str, Ended]:
-    """Return how these contacts ended in a run; those about which there was nothing to do are left out."""
+    """Return the results of these contacts in a run.
+
+    Contacts for which there was nothing to do are left out.
+    """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["ended_in"], run_id, list(contact_ids))
@@ -36,7 +39,7 @@ async def ended_in(pool: Pool, run_id: int, contact_ids: Sequence[str]) -> Mappi
 
 
 async def last_ended(pool: Pool, destination: str, contact_id: str) -> Ended | None:
-    """Return how a contact ended in the newest run that had something to do about it."""
+    """Return a contact's result in the newest run that had something to do for it."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             row = await connection.fetchrow(_SQL["last_ended"], destination, contact_id)

@@ -1,4 +1,7 @@
-"""Wait for a database that is away for a while: restarted, unreachable, full, or read-only."""
+"""Waits for a database that is away for a while.
+
+It may be restarted, unreachable, full, or read-only.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,20 @@ from syncengine.errors import RunRefused
 from syncengine.model.events import Event, Tell, nobody
 
 _FIRST, _MOST = 0.1, 3.0
-"""Seconds between two tries, at first and at most."""
+"""Seconds between two attempts, at first and at most."""
 _DRAIN = 8.0
-"""Seconds that are waited once the run is to stop."""
+"""Seconds to wait once the run is to stop."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
 class Patience:
-    """How long (seconds) those who share it wait, less once ``stop`` is set, and whether one of them waits now."""
+    """The patience of a run's writers with a database that is away.
+
+    It is shared, lasts a number of seconds, less once ``stop`` is set, and knows
+    whether one of them waits now.
+    """
 
     def __init__(self, seconds: float = 0.0, tell: Tell = nobody, stop: asyncio.Event | None = None) -> None:
         self._seconds = seconds
@@ -31,9 +38,11 @@ class Patience:
         self._nobody_waits.set()
 
     async def wait_out(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        """The attempt's result. What may pass by itself is tried again until the patience is at its end, then raised.
+        """Return the attempt's result, after waiting for the database where needed.
 
-        For what may be done twice: a commit whose answer was lost may have been carried out.
+        An error that may pass by itself leads to another attempt until the patience is
+        at its end; then it is raised. The attempt must be harmless to repeat: a commit
+        whose answer was lost may have been carried out.
         """
         try:
             return await attempt()
@@ -55,7 +64,10 @@ class Patience:
                 self._nobody_waits.set()
 
     async def over(self) -> None:
-        """Return once nobody waits: what cannot be written down now must not be done either."""
+        """Return once no writer waits.
+
+        What cannot be recorded now must not be done either.
+        """
         await self._nobody_waits.wait()
 
     async def _again(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
@@ -75,7 +87,7 @@ class Patience:
 
 
 class Patient(Protocol):
-    """Something that waits."""
+    """An object with patience."""
 
     @property
     def patience(self) -> Patience: ...
@@ -87,7 +99,10 @@ _S = TypeVar("_S", bound=Patient)
 def patient(
     method: Callable[Concatenate[_S, _P], Coroutine[Any, Any, _T]],
 ) -> Callable[Concatenate[_S, _P], Coroutine[Any, Any, _T]]:
-    """A method that waits a database's absence out; it must be harmless to carry out twice."""
+    """Make a method wait while the database is away.
+
+    It must be harmless to carry out twice.
+    """
 
     async def waiting(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return await self.patience.wait_out(partial(method, self, *args, **kwargs))

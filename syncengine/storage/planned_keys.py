@@ -1,4 +1,7 @@
-"""Match keys as a run would claim them (``ports.KeyStore``), in a temporary table: the state stays as it is."""
+"""Match keys as a run would claim them (``ports.KeyStore``).
+
+They are kept in a temporary table: the state stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ _SQL = statements("planned_keys")
 
 
 class PlannedKeys:
-    """The claims of one destination; those planned before for others of its account count too."""
+    """The claims of one destination.
+
+    Claims that were planned before for others of its account count too.
+    """
 
     def __init__(self, connection: Connection, account: str, destination: str, *, numbered: bool) -> None:
         self._connection = connection
@@ -44,14 +50,17 @@ class PlannedKeys:
         return [contact_id for contact_id in dead if contact_id not in still]
 
     async def reach(self, contact_ids: Sequence[str]) -> None:
-        """These contacts would be at the vendor by now."""
+        """Note contacts that would be at the vendor by now."""
         with storage_errors():
             await self._connection.execute(_SQL["reach"], self._destination, list(contact_ids))
 
 
 @asynccontextmanager
 async def planned_claims(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection with room for planned claims, which is gone after the block. Raises StorageError."""
+    """Open a connection with room for planned claims, which end with the block.
+
+    Raises StorageError.
+    """
     with storage_errors():
         async with pool.acquire() as connection:
             undone = connection.transaction(isolation="read_committed")

@@ -1,4 +1,7 @@
-"""Counts of long windows (``ports.QuotaStore``): requests reserved per minute, by the database's clock."""
+"""Counts of long windows (``ports.QuotaStore``).
+
+Requests are reserved per minute, by the database's clock.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Old runs with their outcomes and batches, deleted in slices: nobody waits long for a lock."""
+"""Old runs with their outcomes and batches, deleted in slices.
+
+Slices keep the wait for a lock short.
+"""
 
 from __future__ import annotations
 
@@ -10,39 +13,42 @@ from syncengine.storage.statements import statements
 
 _SQL = statements("retention")
 SLICE = 2000
-"""Rows deleted in one transaction."""
+"""Number of rows deleted in one transaction."""
 
 
 class Retention:
-    """What is older than it has to be kept. Every step is a short transaction; doing one twice does no harm."""
+    """Deletes records that are older than they have to be kept.
+
+    Every step is a short transaction; doing one twice does no harm.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def expired_runs(self, seconds: float) -> list[int]:
-        """The runs that ended longer ago, but for the newest of each destination."""
+        """Return the runs that ended longer ago, but not each destination's newest."""
         with storage_errors():
             async with self._pool.acquire() as connection, transaction(connection, read_only=True):
                 return [row["run_id"] for row in await connection.fetch(_SQL["expired_runs"], seconds)]
 
     async def outcomes(self, run_id: int) -> AsyncIterator[int]:
-        """Delete a run's outcomes; how many, slice by slice."""
+        """Delete a run's outcomes; yield their number, slice by slice."""
         async for deleted in self._slices("outcomes", run_id):
             yield deleted
 
     async def batches(self, run_id: int) -> AsyncIterator[int]:
-        """Delete a run's batches; how many, slice by slice."""
+        """Delete a run's batches; yield their number, slice by slice."""
         async for deleted in self._slices("batches", run_id):
             yield deleted
 
     async def run(self, run_id: int) -> bool:
-        """Delete a run; False when somebody else did."""
+        """Delete a run; False when another process already did."""
         with storage_errors():
             async with self._pool.acquire() as connection, transaction(connection):
                 return await connection.fetchval(_SQL["run"], run_id) is not None
 
     async def minutes(self, seconds: float) -> AsyncIterator[int]:
-        """Delete what quotas counted longer ago; how many minutes, slice by slice."""
+        """Delete older counts of quotas; yield the number of minutes by slice."""
         deleted = SLICE
         while deleted == SLICE:
             with storage_errors():

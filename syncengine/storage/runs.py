@@ -26,7 +26,10 @@ _SQL = statements("runs")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a destination must not change unnoticed: a staging file pointed at production believes all is in step."""
+    """The properties that a destination must not change unnoticed.
+
+    A staging file pointed at production would take everything to be in step.
+    """
 
     account: str
     vendor: str
@@ -35,7 +38,10 @@ class Identity:
     source: str
 
     def changes(self, before: Identity) -> dict[str, tuple[Json, Json]]:
-        """Name (as ``--accept`` takes it) to what was remembered and what is configured now."""
+        """Return name (as ``--accept`` takes it) to former and present value.
+
+        Only names with different values are among them.
+        """
         pairs = {
             "account": (before.account, self.account),
             "vendor": (before.vendor, self.vendor),
@@ -48,7 +54,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class FormerRun:
-    """A run as it is remembered."""
+    """A former run, as the state has it."""
 
     run_id: int
     destination: str
@@ -67,19 +73,19 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Leavers:
-    """Contacts that left the source, counted."""
+    """Number of removed contacts."""
 
     known: int = 0
-    """Those the vendor is known to hold."""
+    """Contacts that the vendor is known to hold."""
     tagged: int = 0
-    """Of these, the ones that hold tags or lists of ours, or may."""
+    """Known contacts with tags or lists of ours, or possibly with such."""
 
     def __add__(self, other: Leavers) -> Leavers:
         return Leavers(self.known + other.known, self.tagged + other.tagged)
 
 
 async def remembered(pool: Pool, destination: str) -> Identity | None:
-    """What the destination remembers of itself; None when it never ran."""
+    """Return the destination's remembered identity; None when it never ran."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             row = await connection.fetchrow(_SQL["remembered"], destination)
@@ -89,7 +95,7 @@ async def remembered(pool: Pool, destination: str) -> Identity | None:
 
 
 async def former_run(pool: Pool, run_id: int, batch: int | None) -> FormerRun:
-    """The run to be retried. Raises ConfigError when there is no such run or batch."""
+    """Return the run to be retried. Raises ConfigError for an unknown run or batch."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             row = await connection.fetchrow(_SQL["run"], run_id)
@@ -115,7 +121,7 @@ def _no_run(run_id: int, last: int | None) -> str:
 
 
 async def unmade(pool: Pool, run_id: int, batch: int | None) -> list[DiffSlice]:
-    """The contacts that did not make it in a run, or in one batch of it."""
+    """Return the contacts that did not succeed in a run, or in one batch of it."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["unmade"], run_id, batch)
@@ -124,14 +130,17 @@ async def unmade(pool: Pool, run_id: int, batch: int | None) -> list[DiffSlice]:
 
 
 async def is_remembered(pool: Pool, account: str) -> bool:
-    """Whether any destination is remembered under an account."""
+    """Return whether any destination is remembered under an account."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             return bool(await connection.fetchval(_SQL["is_remembered"], account))
 
 
 async def remembered_elsewhere(pool: Pool, account: str, destinations: Sequence[str]) -> dict[str, str]:
-    """Those of an account's destinations that are remembered under other accounts, each with its account."""
+    """Return destinations that are remembered under other accounts, each with its own.
+
+    Only the given destinations are looked at.
+    """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["remembered_elsewhere"], list(destinations), account)
@@ -147,9 +156,11 @@ async def start_run(
     retry_of: int | None = None,
     moving: Sequence[str] = (),
 ) -> int:
-    """Begin a run: its id. A former one of the same destination that still counts as running has died.
+    """Begin a run; return its id.
 
-    ``moving`` are destinations of the account that are remembered under a former name of it, and go over with this one.
+    A former run of the same destination that still counts as running has died.
+    ``moving`` are destinations of the account that are remembered under a former name
+    of it, and move with this one.
     """
     async with fence.writing(sending=True) as connection:
         await _move(connection, fence.account, [destination, *moving])
@@ -164,6 +175,7 @@ async def start_run(
             settings,
             identity.source,
         )
+        # Before the new run exists: these look at the waiting batches of the last run.
         await connection.execute(_SQL["let_go_unmade"], destination)
         await connection.execute(_SQL["look_again"], destination)
         await connection.execute(_SQL["no_longer_waiting"], destination)
@@ -186,12 +198,15 @@ async def _move(connection: Connection, account: str, destinations: Sequence[str
 
 
 def _told(error: str | None) -> str | None:
-    """An error as it is stored for people: some read it with psql, in a terminal."""
+    """Return an error as it is stored for people.
+
+    Some read it with psql, in a terminal.
+    """
     return None if error is None else printable(error, lines=True)
 
 
 async def finish_run(fence: Fence, run_id: int, status: str, totals: Json, error: str | None) -> None:
-    """Note how a run ended."""
+    """Record how a run ended."""
 
     async def note() -> None:
         async with fence.writing() as connection:
@@ -201,7 +216,10 @@ async def finish_run(fence: Fence, run_id: int, status: str, totals: Json, error
 
 
 async def break_off_run(fence: Fence, destination: str, error: str) -> int | None:
-    """End the run that an unforeseen error left unfinished; its id, or None where none was under way."""
+    """End the run that an unforeseen error left unfinished.
+
+    Returns its id, or None where none was under way.
+    """
 
     async def note() -> int | None:
         async with fence.writing() as connection:
@@ -212,11 +230,11 @@ async def break_off_run(fence: Fence, destination: str, error: str) -> int | Non
 
 
 NOTES = 20
-"""Contacts of a run that are named one by one."""
+"""Number of a run's contacts that are named one by one."""
 
 
 async def notes(pool: Pool, run_id: int, most: int = NOTES) -> list[Note]:
-    """The contacts of a run that did not simply succeed, the worst first."""
+    """Return the contacts of a run that did not simply succeed, the worst first."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["noteworthy"], run_id, most)
@@ -233,21 +251,21 @@ async def notes(pool: Pool, run_id: int, most: int = NOTES) -> list[Note]:
 
 
 async def notes_left(pool: Pool, run_id: int, most: int = NOTES) -> int:
-    """How many contacts ``notes`` does not name."""
+    """Return the number of contacts that ``notes`` does not name."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             return max(0, int(await connection.fetchval(_SQL["noteworthy_number"], run_id)) - most)
 
 
 async def known_contacts(pool: Pool, destination: str) -> int:
-    """Number the contacts that the vendor is known to hold."""
+    """Return the number of contacts that the vendor is known to hold."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             return int(await connection.fetchval(_SQL["known_contacts"], destination))
 
 
 async def leavers(pool: Pool, destination: str, contact_ids: Sequence[str]) -> Leavers:
-    """Count those of these contacts whom the vendor is known to hold."""
+    """Count those of these contacts that the vendor is known to hold."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             row = await connection.fetchrow(_SQL["leavers"], destination, list(contact_ids), LISTS)
@@ -256,14 +274,17 @@ async def leavers(pool: Pool, destination: str, contact_ids: Sequence[str]) -> L
 
 
 async def holds_contacts(pool: Pool, account: str) -> bool:
-    """Whether any contact at the vendor is known to belong to a destination of this account."""
+    """Return whether a destination of this account owns contacts at the vendor."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             return bool(await connection.fetchval(_SQL["holds_contacts"], account))
 
 
 async def former_owners(pool: Pool, account: str, configured: Sequence[str], newcomer: str) -> dict[str, int]:
-    """How many contacts each destination of the account owns that is not ``configured``; none if ``newcomer`` does."""
+    """Return the number of contacts of each unconfigured destination of the account.
+
+    The result is empty if ``newcomer`` owns contacts itself.
+    """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["former_owners"], account, list(configured), newcomer)
@@ -271,7 +292,10 @@ async def former_owners(pool: Pool, account: str, configured: Sequence[str], new
 
 
 async def compared_rows(pool: Pool, destination: str) -> int | None:
-    """Rows of the source when a run last compared all of it and passed its brakes; None: no run did yet."""
+    """Return the source's rows when a run last compared all of it.
+
+    That run also passed its brakes. None: no run did yet.
+    """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             number: int | None = await connection.fetchval(_SQL["compared_rows"], destination)
@@ -279,13 +303,13 @@ async def compared_rows(pool: Pool, destination: str) -> int | None:
 
 
 async def note_compared_rows(fence: Fence, destination: str, rows: int) -> None:
-    """Note how many rows the source has, for the next run to compare with."""
+    """Record the number of the source's rows, for the next run to compare with."""
     async with fence.writing() as connection:
         await connection.execute(_SQL["note_compared_rows"], destination, rows)
 
 
 async def holders(pool: Pool, destination: str, fields: Sequence[str]) -> dict[str, int]:
-    """Of each of these fields, how many contacts are known to have a value in it."""
+    """Return for each of these fields the number of contacts with a value in it."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["holders"], destination, list(fields))
@@ -293,7 +317,10 @@ async def holders(pool: Pool, destination: str, fields: Sequence[str]) -> dict[s
 
 
 async def waiting(pool: Pool, destination: str, most: int = 5) -> tuple[int, tuple[tuple[str, str], ...]]:
-    """How many contacts wait for another one's match key, and some of them, each with the other one."""
+    """Return the number of contacts that wait for another one's match key.
+
+    Some of them are returned too, each with that other contact.
+    """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["waiting"], destination, most)
@@ -301,7 +328,7 @@ async def waiting(pool: Pool, destination: str, most: int = 5) -> tuple[int, tup
 
 
 async def dead_letters(pool: Pool, destination: str, most: int = 5) -> tuple[int, tuple[str, ...]]:
-    """How many dead letters the destination has, and some of them."""
+    """Return the number of dead letters of the destination, and some of them."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["dead_letters"], destination, most)
@@ -309,7 +336,7 @@ async def dead_letters(pool: Pool, destination: str, most: int = 5) -> tuple[int
 
 
 class Batches:
-    """The batches of one run (``ports.BatchStore``), to which nobody else adds any."""
+    """The batches of one run (``ports.BatchStore``), which is their only writer."""
 
     def __init__(self, fence: Fence, run_id: int) -> None:
         self._fence = fence
@@ -351,6 +378,6 @@ class Batches:
 
     @patient
     async def left(self) -> int:
-        """How many contacts stand in batches that were not finished."""
+        """Return the number of contacts in unfinished batches."""
         async with self._fence.reading() as connection:
             return int(await connection.fetchval(_SQL["waiting_contacts"], self._run_id))

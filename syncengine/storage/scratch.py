@@ -1,4 +1,7 @@
-"""A database of our own on somebody's server: made here, dropped here, and no other one touched."""
+"""A database of our own on a user's server.
+
+It is created and dropped here; no other database is touched.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from syncengine.storage.failures import MAKES_DATABASES, describe, storage_error
 
 @asynccontextmanager
 async def scratch_database(url: str) -> AsyncIterator[str]:
-    """The URL of a new database on the server ``url`` points at. Raises StorageError."""
+    """Yield the URL of a new database on the server of ``url``.
+
+    Raises StorageError.
+    """
     name = f"syncengine_demo_{secrets.token_hex(4)}"
     connection = await connect(url)
     try:

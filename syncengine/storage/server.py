@@ -1,9 +1,10 @@
-"""An embedded Postgres server: one folder, one child process, reached through a unix socket in that folder.
+"""An embedded Postgres server: one folder, one child process, one unix socket.
 
-Nobody but the folder's user can connect: the folder is closed to others, and there is no TCP port.
+Only the folder's user can connect: the folder is closed to others, and there is no TCP
+port.
 
-    folder/data    the cluster            folder/lock   who uses it
-    folder/socket  the unix socket        folder/log    what the server said since its last start
+    folder/data    the cluster            folder/lock   the owner of the folder
+    folder/socket  the unix socket        folder/log    output since the last start
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ _START_PATIENCE = 120.0
 _STOP_PATIENCE = 60.0
 _ABORT_PATIENCE = 10.0
 _LONGEST_SOCKET_FOLDER = 85
-"""Bytes. The system's limit for the whole path is 104 on macOS and 108 on Linux; the socket's name takes up to 18."""
+"""Bytes of the longest folder for a socket. The system's limit for the whole path is
+104 on macOS and 108 on Linux; the socket's name takes up to 18."""
 
 _SETTINGS = {
     "listen_addresses": "",
@@ -57,7 +59,11 @@ class Server:
     socket: Path
 
     def stop(self) -> Steps[None]:
-        """Shut down cleanly; at once when the caller cannot wait any longer (closes this generator)."""
+        """Shut down cleanly.
+
+        A caller that cannot wait any longer closes this generator; then it ends at
+        once.
+        """
         try:
             self.process.send_signal(signal.SIGINT)
             yield from _exit(self.process, _STOP_PATIENCE)
@@ -69,7 +75,10 @@ class Server:
 
 
 def start(folder: Path, *, durable: bool) -> Steps[Server]:
-    """Make the cluster where there is none, and start it. Raises StorageError, with what to do about it."""
+    """Create the cluster where there is none, and start it.
+
+    Raises StorageError, with what to do about it.
+    """
     if sys.platform == "win32":
         raise StorageError("The embedded Postgres runs on Linux and macOS only: set database: to the URL of a server")
     if threading.current_thread() is not threading.main_thread():
@@ -92,7 +101,10 @@ def start(folder: Path, *, durable: bool) -> Steps[Server]:
 
 
 def _close_to_others(folder: Path) -> None:
-    """Let nobody else into the folder, whoever could before. Raises StorageError for what somebody else left there."""
+    """Deny all other users access to the folder.
+
+    Raises StorageError for files that another user left there.
+    """
     owners = own_users()
     for path in (folder, folder.resolve(), *folder.iterdir()):
         if path.lstat().st_uid not in owners:
@@ -132,7 +144,10 @@ def _start_locked(folder: Path, binaries: Binaries, lock: int, *, durable: bool)
 
 
 def _initialise(folder: Path, binaries: Binaries, lock: int, *, to: str, durable: bool) -> Steps[None]:
-    """Make a cluster under another name first: one that was cut short is never taken for a whole one."""
+    """Create a cluster under another name first, and rename it at the end.
+
+    So an interrupted one is never taken for a whole one.
+    """
     # Text is compared by code point, the same on every machine; the builtin locale still knows all letters' cases.
     locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if binaries.major >= 17 else []
     options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", *locale]
@@ -161,7 +176,10 @@ def _require_same_major(data: Path, binaries: Binaries) -> None:
 
 
 def _socket_folder(folder: Path) -> Path:
-    """The folder for the socket: in our own, unless its path is longer than a socket's may be."""
+    """Return the folder for the socket.
+
+    It is in our own folder, unless its path is longer than a socket's may be.
+    """
     own = folder / "socket"
     if len(os.fsencode(own)) <= _LONGEST_SOCKET_FOLDER:
         own.mkdir(mode=0o700, exist_ok=True)
@@ -178,7 +196,10 @@ def _socket_folder(folder: Path) -> Path:
 
 
 def _accepts_connections(data: Path, process: subprocess.Popen[bytes]) -> Steps[bool]:
-    """Wait until the server can be used; False when it gave up, or takes longer than a recovery does."""
+    """Wait until the server can be used.
+
+    False when it gave up, or takes longer than a recovery does.
+    """
     deadline = time.monotonic() + _START_PATIENCE
     while process.poll() is None and time.monotonic() < deadline:
         if _ready(data, process.pid):
@@ -188,7 +209,10 @@ def _accepts_connections(data: Path, process: subprocess.Popen[bytes]) -> Steps[
 
 
 def _ready(data: Path, process: int) -> bool:
-    """Whether the server accepts connections, told as ``pg_ctl`` tells it: by the last line of its pid file."""
+    """Return whether the server accepts connections.
+
+    As with ``pg_ctl``, the last line of its pid file decides.
+    """
     with contextlib.suppress(OSError):
         lines = (data / "postmaster.pid").read_text(encoding="utf-8", errors="replace").splitlines()
         return len(lines) >= 8 and lines[0].strip() == str(process) and lines[7].strip() == "ready"
@@ -202,7 +226,10 @@ def _exit(process: subprocess.Popen[bytes], patience: float) -> Steps[None]:
 
 
 def _abort(process: subprocess.Popen[bytes]) -> None:
-    """Leave no process behind, without waiting for a clean end; a durable cluster recovers at its next start."""
+    """Leave no process behind, without waiting for a clean end.
+
+    A durable cluster recovers at its next start.
+    """
     if process.poll() is None:
         process.send_signal(signal.SIGQUIT)
         try:

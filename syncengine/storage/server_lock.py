@@ -1,7 +1,7 @@
 """One owner at a time for the folder of an embedded server.
 
-The server inherits the locked descriptor, so the lock tells the truth: it is free only when the last process of the
-former server is gone, however its owner ended.
+The server inherits the locked descriptor. So the lock is free only when the last
+process of the former server is gone, however its owner ended.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ _ORPHANED_FOR = 1.0
 
 
 def take_lock(lock: Path, postmaster_pid: Path) -> Steps[int]:
-    """The locked descriptor, for ``release_lock``. Raises StorageError when another process is using the folder.
+    """Return the locked descriptor, for ``release_lock``.
 
-    Waits for the server of an owner that died; where the system has no death signal, it is asked to stop.
+    Raises StorageError when another process is using the folder. Waits for the server
+    of an owner that died; where the system has no death signal, it is asked to stop.
     """
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -66,7 +67,10 @@ def _obtain(descriptor: int, lock: Path, postmaster_pid: Path) -> Steps[None]:
 
 
 def release_lock(descriptor: int, *, stopped: bool) -> None:
-    """Give the folder back. ``stopped`` says that no process of the server is left that could still be using it."""
+    """Give the folder back.
+
+    With ``stopped``, no process of the server is left that could still be using it.
+    """
     if stopped:
         os.truncate(descriptor, 0)
         # Closing would not do where a forked child of ours holds a copy of the descriptor.
@@ -83,7 +87,7 @@ def _locked(descriptor: int) -> bool:
 
 
 def _number(path: Path) -> int | None:
-    """The process number in the first line of a file."""
+    """Return the process number in the first line of a file."""
     try:
         return int(path.read_text(encoding="utf-8").split("\n", 1)[0])
     except (OSError, ValueError):

@@ -1,4 +1,7 @@
-"""The programs of an embedded server as child processes: who they run as, and what they said when they failed."""
+"""The programs of an embedded server as child processes.
+
+Also the user they run as, and their messages when they failed.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +20,25 @@ if sys.platform != "win32":
 _CHILD = Path(__file__).with_name("server_child.py")
 _LOG_LINES = 8
 _UNPRIVILEGED = ("postgres", "nobody")
-"""Accounts that Postgres can run as where we are root."""
+"""Accounts that Postgres can run as where this process is root."""
 
 
 _INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
 
 
 def child_environment() -> dict[str, str]:
-    """Return what a program of Postgres needs of our environment: no vendor's token, no database's password."""
+    """Return the part of our environment that a program of Postgres needs.
+
+    No vendor's token and no database's password is in it.
+    """
     return {name: os.environ[name] for name in _INHERITED if name in os.environ} | {"LC_ALL": "C"}
 
 
 def identity() -> str:
-    """As whom Postgres, which refuses to be root, can run here (see server_child)."""
+    """Return the identity under which Postgres can run here (see server_child).
+
+    Postgres refuses to run as root.
+    """
     if os.geteuid() != 0:
         return "same"
     probe = subprocess.run(  # noqa: S603 - our own script
@@ -39,7 +48,10 @@ def identity() -> str:
 
 
 def own_users() -> frozenset[int]:
-    """Return the uids that what we wrote may belong to: ours, and as root those that Postgres runs as."""
+    """Return the uids that our files may belong to.
+
+    These are our own, and as root those that Postgres runs as.
+    """
     mine = {os.geteuid()}
     if os.geteuid() == 0:
         for name in _UNPRIVILEGED:
@@ -49,7 +61,10 @@ def own_users() -> frozenset[int]:
 
 
 def _unprivileged_user() -> str:
-    """Containers often refuse user namespaces; there, another account has to do."""
+    """Return an account for Postgres where user namespaces are refused.
+
+    Containers often refuse them.
+    """
     for name in _UNPRIVILEGED:
         try:
             account = pwd.getpwnam(name)
@@ -63,7 +78,10 @@ def _unprivileged_user() -> str:
 
 
 def hand_over(folder: Path, to: str) -> None:
-    """As root, make the identity the owner of the folder and all in it; a run as somebody else may have left it."""
+    """Make the identity the owner of the folder and all in it, as root.
+
+    A run as another user may have left files there.
+    """
     if os.geteuid() != 0:
         return
     uid, gid = (0, os.getegid()) if to == "mapped" else map(int, to.split(":"))
@@ -73,9 +91,10 @@ def hand_over(folder: Path, to: str) -> None:
 
 
 def spawn(program: Sequence[str | Path], *, to: str, log: Path, keep: int) -> subprocess.Popen[bytes]:
-    """Start a program that ends when this *thread* does: that is what the kernel's death signal follows.
+    """Start a program that ends when this *thread* does.
 
-    It gets a session of its own, so that the Ctrl-C meant for us does not stop it first, and the descriptor ``keep``.
+    The kernel's death signal follows threads. The program gets a session of its own, so
+    that the Ctrl-C meant for us does not stop it first, and the descriptor ``keep``.
     """
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - our own script, which becomes the program
@@ -94,7 +113,7 @@ def _command(to: str, program: Sequence[str | Path]) -> list[str]:
 
 
 def failure(what: str, *, to: str, program: Path, log: Path) -> StorageError:
-    """What went wrong, in the words of the server's log."""
+    """Return what went wrong, in the words of the server's log."""
     hint = ""
     if to not in ("same", "mapped"):
         hint = f" It ran as user {to}, who must be able to reach {log.parent} and {program}."

@@ -1,11 +1,14 @@
-"""Functions that do more than read, called by name in what a source is made of: they are refused before a run."""
+"""Functions that do more than read.
+
+A source that calls one by name is refused before a run.
+"""
 
 from __future__ import annotations
 
 import re
 
 _NOT_CODE = re.compile(r"--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$|[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'", re.DOTALL)
-"""Comments and literals."""
+"""Comments and literals, which contain no calls."""
 _QUOTED = re.compile(r'"(\w+)"')
 _FUNCTIONS = (
     r"lo_\w+|loread|lowrite",  # large objects
@@ -15,13 +18,13 @@ _FUNCTIONS = (
     r"pg_(?:terminate|cancel)_backend|pg_reload_conf|pg_rotate_logfile|pg_promote",
     r"pg_(?:create|drop|copy|logical|replication|wal_replay|switch|backup|start_backup|stop_backup)\w*",
     r"pg_stat_\w*reset\w*|pg_log_\w+|pg_file_\w+|pg_read_\w*file\w*|pg_ls_\w+|pg_export_snapshot",
-    r"(?:query|cursor)_to_xml\w*",  # run a text that nobody has looked at
+    r"(?:query|cursor)_to_xml\w*",  # run a text that was not checked
 )
 _CALL = re.compile(rf"\b({'|'.join(_FUNCTIONS)})\s*\(", re.IGNORECASE)
 
 
 def side_effect_of(sql: str) -> str | None:
-    """Return the name of the first function in a piece of SQL that does more than read."""
+    """Return the first function in a piece of SQL that does more than read."""
     code = _QUOTED.sub(r"\1", _NOT_CODE.sub(" ", sql))
     found = _CALL.search(code)
     return found[1].lower() if found else None

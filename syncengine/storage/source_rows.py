@@ -27,14 +27,18 @@ _OF_ONE_ROW = (
     asyncpg.ProgramLimitExceededError,
     UnicodeDecodeError,
 )
-"""What one value does to the whole SELECT: text that cannot be converted, or is longer than Postgres can hand out."""
+"""Errors with which one value ends the whole SELECT: text that cannot be converted, or
+is longer than Postgres can hand out."""
 
 _Found: TypeAlias = tuple[str, int, tuple[Json, ...]]
 """Contact id, hash and values."""
 
 
 class SourceRows:
-    """A source's rows by contact id (``ports.SourceReader``). Every load is a short transaction of its own."""
+    """Reads a source's rows by contact id (``ports.SourceReader``).
+
+    Every load is a short transaction of its own.
+    """
 
     def __init__(self, pool: Pool, source: Source, patience: Patience | None = None) -> None:
         self.patience = patience or Patience()
@@ -43,9 +47,10 @@ class SourceRows:
 
     @patient
     async def load(self, contact_ids: Sequence[str]) -> list[SourceRow]:
-        """Fresh rows, each once; contacts that ``where`` does not select (any more) are left out.
+        """Return the current rows, each once.
 
-        Raises SourceError when the source cannot be read, or has one of the keys twice.
+        Contacts that ``where`` does not select (any more) are left out. Raises
+        SourceError when the source cannot be read, or has one of the keys twice.
         """
         async with rows_named(self._pool, self._source):
             return await self._load(contact_ids)
@@ -64,7 +69,10 @@ class SourceRows:
 
 
 async def load(connection: Connection, source: Source, contact_ids: Sequence[str]) -> list[SourceRow]:
-    """The rows of these contacts, with their hash from the same SELECT. Contact ids may be any text."""
+    """Return the rows of these contacts, with their hash from the same SELECT.
+
+    Contact ids may be any text.
+    """
     wanted = {contact_id for contact_id in contact_ids if contact_id_of(contact_id) == contact_id}
     shortened = {contact_id for contact_id in contact_ids if is_shortened(contact_id)}
     rows: dict[str, SourceRow] = {}
@@ -82,7 +90,10 @@ async def load(connection: Connection, source: Source, contact_ids: Sequence[str
 
 
 async def long_keys(connection: Connection, source: Source) -> list[tuple[str, int]]:
-    """Return the contact ids of keys that are too long to be kept, with their rows' hashes. Reads the whole source."""
+    """Return the contact ids of keys that are too long to be stored.
+
+    Each comes with its row's hash. Reads the whole source.
+    """
     statement = source.sql("source", "long_keys")
     async with reading(connection):
         found = await connection.fetch(statement, LONGEST_KEY, SHOWN, SHORTENED)
@@ -90,7 +101,10 @@ async def long_keys(connection: Connection, source: Source) -> list[tuple[str, i
 
 
 async def _found(connection: Connection, source: Source, contact_ids: list[str]) -> list[_Found]:
-    """Read rows. Where one of them breaks the SELECT it is found by halving, and read column by column."""
+    """Read rows; where one of them breaks the SELECT, read it column by column.
+
+    That row is found by halving.
+    """
     try:
         rows = await _fetch(connection, source, contact_ids, source.columns)
     except _OF_ONE_ROW:
@@ -110,7 +124,10 @@ async def _found(connection: Connection, source: Source, contact_ids: list[str])
 
 
 async def _by_column(connection: Connection, source: Source, contact_ids: list[str]) -> list[_Found]:
-    """Read one row that cannot be read whole, each column for itself; together they may be too long."""
+    """Read one row that cannot be read whole, each column by itself.
+
+    The columns may be too long together.
+    """
     hashes = await _fetch(connection, source, contact_ids, ())
     values: list[Json] = []
     left = LONGEST_ROW
@@ -122,7 +139,7 @@ async def _by_column(connection: Connection, source: Source, contact_ids: list[s
 
 
 async def _one(connection: Connection, source: Source, contact_ids: list[str], column: Column) -> tuple[Json, int]:
-    """Read one value of one row; with its length as JSON."""
+    """Read one value of one row; return it with its length as JSON."""
     try:
         rows = await _fetch(connection, source, contact_ids, (column,))
     except asyncpg.ProgramLimitExceededError:

@@ -14,7 +14,10 @@ _SQL = statements("standing")
 
 
 async def number_standing(pool: Pool, destination: str, among: Sequence[str] | None = None) -> Counter[Standing]:
-    """Count the standing contacts of a destination by reason; ``among`` counts these contacts only."""
+    """Count the standing contacts of a destination by reason.
+
+    With ``among``, only these contacts are counted.
+    """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             if among is None:
@@ -25,7 +28,10 @@ async def number_standing(pool: Pool, destination: str, among: Sequence[str] | N
 
 
 async def standing_of(pool: Pool, destination: str, contact_id: str) -> Standing | None:
-    """Return why a contact is not tried any more; None where it is in step, or planned again."""
+    """Return the reason why a contact is not tried any more.
+
+    None where it is in step, or planned again.
+    """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             found: str | None = await connection.fetchval(_SQL["standing_of"], destination, contact_id)

@@ -1,4 +1,7 @@
-"""Named SQL statements: ``sql/NAME.sql`` holds several, each under a line ``-- name: what_it_is``."""
+"""Named SQL statements.
+
+``sql/NAME.sql`` has several, each under a line ``-- name: what_it_is``.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from types import MappingProxyType
 
 @cache
 def statements(name: str) -> MappingProxyType[str, str]:
-    """The statements of one file, by name, in file order."""
+    """Return the statements of one file, by name, in file order."""
     text = resources.files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
     found: dict[str, str] = {}
     for block in text.split("-- name: ")[1:]:

@@ -1,4 +1,7 @@
-"""Row values out of Postgres's JSON: every digit kept, and what nobody can be sent marked as such. Pure."""
+"""Row values out of Postgres's JSON. Pure.
+
+Every digit is kept, and values that cannot be sent are marked as such.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,10 @@ from syncengine.model.work import Unusable
 from syncengine.storage.column_types import Column, Kind
 
 _LONG = range(-(2**63), 2**63)
-"""What JSON encoders take for an integer."""
+"""Integers that JSON encoders accept."""
 _MANY_DIGITS = re.compile(r"\d[\d.]{15}|\d[eE][+-]?\d{3}")
-"""Numbers that a float may not hold exactly: more than 15 digits, or an exponent of three."""
+"""Numbers that a float may not hold exactly: more than 15 digits, or an exponent of
+three."""
 _COMMON_DATE = re.compile(r"\d{4}-\d\d-\d\d(?!.* BC)")
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
 
@@ -32,9 +36,10 @@ UNREADABLE = Unusable("holds text that cannot be converted to UTF-8")
 
 
 def decode(values: str, columns: Sequence[Column]) -> tuple[Json, ...] | None:
-    """Return the values of ``row_to_json(ROW(...))`` in order, ``Unusable`` for those that nobody can be sent.
+    """Return the values of ``row_to_json(ROW(...))`` in order.
 
-    None where one of them nests too deeply to be read.
+    ``Unusable`` stands for those that cannot be sent. None where one of them nests too
+    deeply to be read.
     """
     if _MANY_DIGITS.search(values) is None:
         try:
@@ -54,8 +59,8 @@ def decode(values: str, columns: Sequence[Column]) -> tuple[Json, ...] | None:
 def number(text: str) -> int | float | str:
     """Return a number as Postgres writes it, exactly.
 
-    An int when it is integral and fits 64 bits, a float when that float's shortest text means the same, else the text
-    without trailing zeros.
+    An int when it is integral and fits 64 bits, a float when that float's shortest text
+    means the same, else the text without trailing zeros.
     """
     if "e" not in text.lower():
         return _plain_number(text)
@@ -91,13 +96,13 @@ def _carefully(values: str) -> dict[str, Json] | None:
 
 
 def _exact_float(text: str) -> int | float | str:
-    """As orjson reads it (1.0 is a float), unless that loses a digit."""
+    """Return what orjson reads (1.0 is a float), unless that loses a digit."""
     close = float(text)
     return close if _is_exact(close, text) else number(text)
 
 
 def _checked(value: Json, column: Column, *, suspicious: bool) -> Json:
-    """The value as it goes on, by the type of its column."""
+    """Return the value as it goes on, by the type of its column."""
     if value is None:
         return None
     if not _is_shallow(value):
@@ -109,7 +114,10 @@ def _checked(value: Json, column: Column, *, suspicious: bool) -> Json:
 
 
 def _each(value: Json, convert: Callable[[Json], Json]) -> Json:
-    """Convert a value, or those in an array; one that is unusable makes the whole array so."""
+    """Convert a value, or those in an array.
+
+    One unusable value makes the whole array unusable.
+    """
     if not isinstance(value, list):
         return None if value is None else convert(value)
     items = [_each(item, convert) for item in value]
@@ -142,7 +150,10 @@ _BY_KIND: dict[Kind, Callable[[Json], Json]] = {
 
 
 def _is_shallow(value: Json) -> bool:
-    """Whether it nests no deeper than allowed; walks level by level, since recursion is what is to be avoided."""
+    """Return whether a value nests no deeper than allowed.
+
+    Walks level by level: recursion would fail on the values this is to catch.
+    """
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(DEEPEST_VALUE):
         level = [part for held in level for part in _parts(held) if isinstance(part, dict | list)]
@@ -156,7 +167,10 @@ def _parts(value: Json) -> list[Json]:
 
 
 def _is_text(value: Json) -> bool:
-    """Whether all text in it, keys included, can be written as UTF-8 and kept by Postgres."""
+    """Return whether all text in a value, keys included, can be stored.
+
+    UTF-8 must be able to encode it, and Postgres to keep it.
+    """
     if isinstance(value, str):
         return is_storable(value)
     if isinstance(value, list):

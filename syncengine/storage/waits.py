@@ -1,4 +1,7 @@
-"""Contacts that wait for another one to let go of a match key at the vendor (``ports.WaitStore``)."""
+"""Waits of contacts for another one's match key (``ports.WaitStore``).
+
+The other contact has the key at the vendor until it gives it up.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ _LOSERS = statements("keys")["losers"]
 
 
 class Waits:
-    """Those of one destination; whom they wait for may be of any destination in the account."""
+    """The waits of one destination.
+
+    The owners may be of any destination in the account.
+    """
 
     def __init__(self, fence: Fence, destination: str) -> None:
         self._fence = fence
@@ -44,7 +50,7 @@ class Waits:
 
     @patient
     async def kept(self) -> Mapping[str, Wait]:
-        """Return the contacts that wait since a former run, and for what."""
+        """Return the contacts that wait since a former run, and their waits."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["kept"], self._destination)
         return {row["contact_id"]: Wait(row["owner"], tuple(row["fields"]), None) for row in rows}
@@ -60,6 +66,8 @@ class Waits:
         found: dict[str, Holder] = {}
         async with self._fence.reading() as connection:
             unread = set(contacts)
+            # An owner may wait itself: follow the chain. Each contact is read once, so a
+            # circle ends too.
             while unread:
                 read = await self._read(connection, unread)
                 found |= read

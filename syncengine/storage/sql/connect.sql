@@ -1,6 +1,6 @@
 -- name: search_path
--- Functions, operators and types are those of Postgres itself, whatever others planted. Said as a command, which looks
--- nothing up. Left out, pg_temp would come first for tables and types.
+-- Makes functions, operators and types those of Postgres itself, whatever else was planted. A command, since it looks
+-- no name up itself. pg_temp is listed, since it would else come first for tables and types.
 SET LOCAL search_path = pg_catalog, pg_temp
 
 -- name: session_search_path
@@ -18,12 +18,12 @@ SELECT pg_catalog.set_config('TimeZone', 'UTC', true),
        pg_catalog.set_config('standard_conforming_strings', 'on', true),
        pg_catalog.set_config('jit', 'off', true),  -- compiling takes longer than any of our statements gains by it
        pg_catalog.set_config('lock_timeout', '60s', true),
-       -- A frozen holder goes before a takeover gives up.
+       -- Shorter than lock_timeout: a frozen holder of a lock is ended before a takeover gives up.
        pg_catalog.set_config('idle_in_transaction_session_timeout', '45s', true),
        pg_catalog.set_config('statement_timeout', '300s', true)
 
 -- name: pin_writes
--- An intent has to outlive a crash of the server; whoever has turned that off for speed gets it all the same.
+-- An intent has to survive a crash of the server, even where synchronous_commit is off for speed.
 SELECT set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'local'), true)
 
 -- name: statement_timeout

@@ -1,5 +1,5 @@
 -- name: suppressed
--- Which of these contacts are named by a suppression, by any of their subjects.
+-- Those of these contacts that a suppression names, by any of their subjects.
 SELECT DISTINCT ON (asked.contact_id) asked.contact_id, s.reason
 FROM unnest($1::text[], $2::text[]) AS asked (contact_id, subject)
 JOIN syncengine.sync_suppression AS s
@@ -15,7 +15,7 @@ JOIN syncengine.sync_suppression AS s
 ORDER BY s.kind, s.reason
 
 -- name: suppress
--- One row is written once in a statement, so each subject comes once.
+-- DISTINCT, since one statement may not write the same row twice.
 INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason)
 SELECT DISTINCT sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(subject, 'UTF8')), split_part(subject, ':', 1), $2
 FROM unnest($1::text[]) AS t (subject)
@@ -32,8 +32,9 @@ WHERE subject_hash IN (
 RETURNING kind
 
 -- name: plan_again
--- Whoever was passed over is looked at once more: the suppression that is left may be another one's.
--- One that left meanwhile was neither untagged nor deleted.
+-- Every contact that was passed over is planned again, since its state does not show which suppression named it: one
+-- that remains passes it over again. A contact that was removed meanwhile is planned too: it was neither untagged nor
+-- deleted.
 UPDATE syncengine.sync_state
 SET source_hash = NULL, standing = NULL, status = CASE status WHEN 'removed' THEN 'pending' ELSE status END
 WHERE status = 'suppressed' OR (status = 'removed' AND code = 'suppressed')

@@ -21,7 +21,8 @@ LEFT JOIN LATERAL (
 WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[])
 
 -- name: intend_state
--- Whatever the contact was before, removed or a dead letter: until this is settled every diff has to find it.
+-- The contact may have been removed or a dead letter: until the intent is settled, every diff has to find it. So a
+-- crash between the request and the record loses nothing.
 INSERT INTO syncengine.sync_state (destination, contact_id, contact_number, status)
 SELECT $1, contact_id, contact_number, 'pending'
 FROM unnest($2::text[], $3::bigint[]) AS t (contact_id, contact_number)
@@ -84,13 +85,14 @@ ON CONFLICT (run_id, contact_id) DO UPDATE SET
     unsupported = excluded.unsupported, at = clock_timestamp()
 
 -- name: one_at_a_time
--- Two contacts that find the same vendor contact at the same moment: neither would see the other as its owner.
+-- Two contacts may find the same vendor contact at the same moment: without this lock neither would see the other as
+-- its owner.
 SELECT pg_advisory_xact_lock(hashtextextended('syncengine link ' || $1::text || ' ' || $2::text, 0))
 
 -- name: owner
--- One who left is back when a batch of this run is about it: it was read with what it owns, and will write that again.
--- Who took a vendor contact over, never wrote to it and is not about to (refused, suppressed), gives it back to the
--- contact that had it before.
+-- A removed contact is back in the source when a waiting batch of this run contains it: it was read together with its
+-- vendor contact, and will write that again, so the vendor contact is not free. A contact that took a vendor contact
+-- over, never wrote to it and is not about to (refused, suppressed) returns it to its former owner.
 SELECT s.destination, s.contact_id, s.status,
        k.fields, k.tags, k.found_tags, k.pending,
        s.status = 'removed' AND NOT (s.destination = $3 AND EXISTS (
@@ -117,19 +119,20 @@ WHERE s.external_id = ANY ($2::text[]) AND (s.destination, s.contact_id) <> ($3,
 ORDER BY s.destination, s.contact_id
 
 -- name: give_up
--- It may have it back for as long as nothing was written there about whoever took it over.
+-- The former owner may have the vendor contact back until something is written there about the new owner.
 UPDATE syncengine.sync_state SET external_id = NULL, given_up = external_id, standing = NULL
 WHERE destination = $1 AND contact_id = $2
 
 -- name: written_to
--- What was written to these vendor contacts is their owners': whoever gave one of them up does not have it back.
+-- These vendor contacts were written to for their present owners: a former owner does not get one back any more.
 UPDATE syncengine.sync_state AS s SET given_up = NULL
 FROM syncengine.sync_destination AS d
 WHERE d.destination = s.destination AND d.account = $1 AND s.given_up = ANY ($2::text[])
 
 -- name: own
--- Whoever becomes an owner asks for its match keys behind the owners who are in step: they would not be judged again. One
--- that is refused, and has only to be settled, asks behind everybody: who has its key must not lose it to that one.
+-- A new owner's claims on its match keys come after those of owners in step, which would not be judged again. The
+-- claims of a refused contact, which only has to be settled, come after all others: the contact with its key must keep
+-- it.
 WITH behind AS (
     UPDATE syncengine.sync_key AS mine
     SET since = greatest(mine.since, (

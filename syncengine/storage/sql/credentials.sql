@@ -2,7 +2,7 @@
 SELECT salt FROM syncengine.sync_salt
 
 -- name: one_at_a_time
--- Two runs that bring the same key under two names at the same moment: neither would see the other.
+-- Two runs may bring the same key under two names at the same moment: without this lock neither would see the other.
 SELECT pg_advisory_xact_lock(hashtextextended('syncengine credentials', 0))
 
 -- name: known
@@ -16,7 +16,7 @@ WHERE c.key_hash = ANY ($1::bytea[])
 GROUP BY c.account, c.key_hash
 
 -- name: let_go
--- Of accounts that have other keys now, and of names that are not used any more.
+-- Deletes rows of accounts that have other keys now, and of names that are not used any more.
 DELETE FROM syncengine.sync_credentials WHERE account = ANY ($1::text[])
 
 -- name: keep

@@ -2,11 +2,11 @@
 -- (for a dead letter: the one refused). So contacts that are `removed` count as if they had no state: back in the
 -- source they are candidates, else they are left alone.
 --
--- Statements that name {relation} run where the user's search_path holds, so everything of Postgres's own that is not an
--- exact match is qualified: a function or operator that fits a type better may have been planted in that path.
+-- Statements that name {relation} run with the user's search_path. So everything of Postgres's own that is not an exact
+-- match is qualified: a function or operator that fits a type better may have been planted in that path.
 
 -- name: lacks_numbers
--- Whether a contact has no number to be joined by: known under a key that was no integer.
+-- True where some contact has no number to be joined by: it is known under a key that was no integer.
 SELECT EXISTS (
     SELECT FROM syncengine.sync_state
     WHERE destination = $1 AND contact_number IS NULL AND status <> 'removed');
@@ -15,13 +15,13 @@ SELECT EXISTS (
 SELECT pg_catalog.count(*) FROM {relation} WHERE {where} AND {key} IS NULL;
 
 -- name: bound
--- Where the range after $1 ends, so that it holds $2 keys of the source; no row: nowhere.
+-- The last key of the range after $1 with $2 keys of the source; no row: the source ends before.
 SELECT {contact_id} FROM {relation}
 WHERE {key} IS NOT NULL AND ($1::text IS NULL OR {key} OPERATOR(pg_catalog.>) $1::text::{key_type})
 ORDER BY {key} OFFSET $2 - 1 LIMIT 1;
 
 -- name: state_bound_by_number
--- The same for the state, where the source's range holds too many of its contacts.
+-- The same for the state, where the source's range has too many of its contacts.
 SELECT contact_id FROM syncengine.sync_state
 WHERE destination = $1 AND contact_number IS NOT NULL AND ($2::bigint IS NULL OR contact_number > $2)
 ORDER BY contact_number OFFSET $3 - 1 LIMIT 1;
@@ -32,8 +32,9 @@ WHERE destination = $1 AND ($2::text IS NULL OR contact_id > $2)
 ORDER BY contact_id OFFSET $3 - 1 LIMIT 1;
 
 -- name: range_by_number
--- What differs after $2, up to and with $3; means nothing when known_contacts reaches $5. A full join cannot become a nested loop, whatever the planner believes of
--- a state that was just filled. (A second ordered aggregate would cost another 5 %.)
+-- Differences after $2, up to and with $3. The result is void when known_contacts reaches $5: then the state was cut
+-- off. A full join cannot become a nested loop, even where the planner has no statistics of a state that was just
+-- filled. (A second ordered aggregate would cost another 5 %.)
 SELECT pg_catalog.count(wanted.key) AS source_rows,
        pg_catalog.count(held.contact_number) AS known_contacts,
        pg_catalog.array_agg(wanted.key::text ORDER BY wanted.key)
@@ -105,7 +106,7 @@ WHERE destination = {destination} AND status <> 'removed'
 ORDER BY contact_id;
 
 -- name: held_under_long_keys
--- Contacts whose ids may stand for longer keys: those of their length.
+-- Contacts whose ids may stand for longer keys, judged by the length of the id.
 SELECT contact_id, CASE WHEN status = 'dead' THEN rejected_hash ELSE source_hash END AS hash
 FROM syncengine.sync_state
 WHERE destination = $1 AND status <> 'removed' AND char_length(contact_id) = $2;

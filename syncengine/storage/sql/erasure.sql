@@ -5,11 +5,11 @@ FROM unnest($3::text[]) AS t (destination)
 ORDER BY destination
 ON CONFLICT (contact_hash, destination) DO UPDATE SET
     contact_id = excluded.contact_id,
-    -- What a vendor has scheduled stays so, however often it is asked for.
+    -- An erasure that the vendor has scheduled stays so, even if it is asked for again.
     status = CASE sync_erasure.status WHEN 'scheduled' THEN 'scheduled' ELSE 'open' END, requested_at = clock_timestamp(), ended_at = NULL
 
 -- name: to_ask
--- What a person still has to ask the vendor for.
+-- The request that a person still has to make to the vendor.
 SELECT to_ask FROM syncengine.sync_erasure
 WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to($1, 'UTF8')) AND destination = $2
 
@@ -26,7 +26,7 @@ WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_t
 RETURNING destination
 
 -- name: unconfigured
--- Destinations that know something of the contact, or were to erase it, and are not among these.
+-- Destinations not among these that have data of the contact, or were to erase it.
 SELECT destination FROM syncengine.sync_state WHERE contact_id = $2 AND NOT destination = ANY ($3::text[])
 UNION
 SELECT destination FROM syncengine.sync_known WHERE contact_id = $2 AND NOT destination = ANY ($3::text[])
@@ -43,7 +43,7 @@ WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_t
 ORDER BY 1
 
 -- name: held_there
--- What the vendor of a destination may hold of the contact, and whether a run is working on its account.
+-- The contact as a destination's vendor may have it. in_use: a run is working on the destination's account.
 SELECT coalesce(d.vendor, 'its vendor') AS vendor, coalesce(d.base_url, '') AS base_url, s.external_id,
        s.external_id IS NOT NULL OR k.pending IS NOT NULL AS may_be_there,
        coalesce(l.expires_at > clock_timestamp() AND NOT l.released, false) AS in_use
@@ -68,7 +68,8 @@ UPDATE syncengine.sync_erasure SET to_ask = $3
 WHERE contact_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to($1, 'UTF8')) AND destination = $2
 
 -- name: outcome
--- How it ended in this run; or, where nothing was left to do, what an earlier one did and did not come to keep.
+-- The contact's result in this run. Where nothing was left to do, that of an earlier run, which was killed between its
+-- deletion and its receipt.
 SELECT o.outcome, coalesce(o.code, '') AS code, coalesce(o.message, '') AS message
 FROM syncengine.sync_run AS r JOIN syncengine.sync_outcome AS o USING (run_id)
 WHERE r.destination = $1 AND r.kind = 'forget' AND o.contact_id = $3 AND (r.run_id = $2 OR o.outcome = 'applied')
@@ -81,7 +82,7 @@ DELETE FROM syncengine.sync_known WHERE destination = $1 AND contact_id = $2
 DELETE FROM syncengine.sync_key WHERE destination = $1 AND contact_id = $2
 
 -- name: forget_waits
--- Whoever waits for the contact names it, and is tried again: its match key is free.
+-- This contact's own wait only. The waits of others keep naming it until they are tried again: its match key is free.
 DELETE FROM syncengine.sync_wait WHERE destination = $1 AND contact_id = $2
 
 -- name: forget_outcomes

@@ -1,6 +1,6 @@
 -- name: let_go
--- A row may be gone or changed while the run works, and be as it was before the next one: without its key it is not in
--- step any more, and the next diff has to find it.
+-- A row may be gone or changed while the run works, and be restored before the next run. Without its key the contact is
+-- not in step any more, so its hash is cleared for the next diff to find it.
 WITH gone AS (
     DELETE FROM syncengine.sync_key AS k
     WHERE k.destination = $1 AND k.contact_id = ANY ($2::text[])
@@ -12,7 +12,7 @@ SET source_hash = NULL, rejected_hash = CASE WHEN s.status <> 'dead' THEN s.reje
 WHERE s.destination = $1 AND s.contact_id IN (SELECT contact_id FROM gone)
 
 -- name: claim
--- Whoever asks later is behind those who ask already, whatever the clock says.
+-- A later claim comes after the existing ones, even if the clock was set back.
 INSERT INTO syncengine.sync_key (account, destination, contact_id, contact_number, key_hash, since)
 SELECT $1, $2, contact_id, contact_number, key_hash, greatest(now(), (
     SELECT max(k.since) + interval '1 microsecond'
@@ -22,8 +22,8 @@ ORDER BY contact_id, key_hash
 ON CONFLICT (destination, contact_id, key_hash) DO NOTHING
 
 -- name: losers
--- Of the claimants of a key the one with an external id has it, and of several the one that asked first; else the
--- lowest contact id.
+-- Among the claimants of a key the one with an external id wins, and among several of these the first to claim it;
+-- else the one with the lowest contact id.
 SELECT DISTINCT ON (mine.contact_id) mine.contact_id, winner.contact_id AS winner, winner.destination
 FROM syncengine.sync_key AS mine
 CROSS JOIN LATERAL (

@@ -1,5 +1,5 @@
 -- name: stay
--- The transaction waits for diffs and rows on other connections, however long they take.
+-- The transaction is idle while diffs and rows are read on other connections, so it may be idle for any time.
 SELECT set_config('idle_in_transaction_session_timeout', '0', true)
 
 -- name: make_claims

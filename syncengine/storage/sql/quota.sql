@@ -3,8 +3,8 @@
 SELECT pg_advisory_xact_lock(hashtextextended('syncengine quota ' || $1::text || ' ' || $2::text, 0))
 
 -- name: catch_up
--- What runs sent that did not keep this quota: before the limit was given, or while it was not. Outcomes say when, at
--- the latest; not by which method, so all requests count. A run that keeps a quota has reserved since it started.
+-- Requests of runs that did not keep this quota, since the limit was not configured. Outcomes have their time, at the
+-- latest, but not their method, so all requests count. A run that keeps a quota has reserved since it started.
 INSERT INTO syncengine.sync_quota AS was (account, quota, minute, reserved)
 SELECT $1, $2, date_trunc('minute', sent.at, 'UTC'), sum(sent.requests)
 FROM syncengine.sync_run AS run JOIN syncengine.sync_outcome AS sent USING (run_id)
@@ -15,8 +15,8 @@ GROUP BY 3
 ON CONFLICT (account, quota, minute) DO UPDATE SET reserved = was.reserved + excluded.reserved
 
 -- name: spent
--- What may fall into a window of $3 seconds that ends now, and when there will be fewer than $4.
--- A minute's requests may have been reserved at its very end.
+-- Requests that may fall into a window of $3 seconds that ends now, and the time until there are fewer than $4.
+-- 60 seconds are added, since a minute's requests may have been reserved at its very end.
 WITH counted AS (
     SELECT minute, sum(reserved) OVER (ORDER BY minute) AS until_then, sum(reserved) OVER () AS spent
     FROM syncengine.sync_quota

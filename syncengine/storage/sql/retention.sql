@@ -6,7 +6,7 @@ WHERE status <> 'running' AND ended_at < clock_timestamp() - make_interval(secs 
 ORDER BY run_id
 
 -- name: outcomes
--- A slice of a run's outcomes, in key order from behind $2 on: what was deleted before is not waded through again.
+-- A slice of a run's outcomes, in key order after $2, so that rows deleted before are not scanned again.
 WITH slice AS (
     SELECT contact_id FROM syncengine.sync_outcome
     WHERE run_id = $1 AND ($2::text IS NULL OR contact_id > $2)

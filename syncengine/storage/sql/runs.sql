@@ -19,8 +19,8 @@ WHERE destination = $1 AND epoch = $2 AND status = 'running'
 RETURNING run_id
 
 -- name: let_go_unmade
--- The match keys of contacts that the last run judged and never came to, newcomers or back from having left: once their
--- rows are gone no diff finds them, and nobody else would ever be given the keys.
+-- Deletes the match keys of contacts that the last run judged but did not reach, new ones or ones that were removed
+-- before: once their rows are gone no diff finds them, and no other contact would ever get the keys.
 DELETE FROM syncengine.sync_key AS k
 USING (SELECT unnest(b.contact_ids) AS contact_id
        FROM syncengine.sync_batch AS b
@@ -42,8 +42,8 @@ SELECT DISTINCT account FROM syncengine.sync_destination WHERE destination = ANY
 ORDER BY account
 
 -- name: move_destinations
--- The account may have another name since: all of its destinations go over together, or those that went would not see
--- whom the others own.
+-- The account has another name now. All of its destinations move together: those that moved would else not see the
+-- contacts that the others own.
 UPDATE syncengine.sync_destination SET account = $2 WHERE destination = ANY ($1::text[]) AND account <> $2
 
 -- name: move_keys
@@ -56,7 +56,7 @@ WHERE account = $1
   AND NOT EXISTS (SELECT FROM syncengine.sync_destination WHERE account = $1)
 
 -- name: move_quota
--- What was sent under a name that no destination has any more still counts at the vendor.
+-- Requests sent under a name that no destination has any more still count at the vendor.
 WITH moved AS (
     DELETE FROM syncengine.sync_quota
     WHERE account = $1 AND NOT EXISTS (SELECT FROM syncengine.sync_destination WHERE account = $1)
@@ -66,7 +66,7 @@ SELECT $2, quota, minute, reserved FROM moved
 ON CONFLICT (account, quota, minute) DO UPDATE SET reserved = was.reserved + excluded.reserved
 
 -- name: move_runs
--- A limit that is given later counts what they sent.
+-- A limit that is configured later counts the requests of these runs too.
 UPDATE syncengine.sync_run SET account = $2
 WHERE account = $1 AND NOT EXISTS (SELECT FROM syncengine.sync_destination WHERE account = $1)
 
@@ -79,8 +79,8 @@ WHERE destination = ANY ($1::text[]) AND account <> $2
 ORDER BY destination
 
 -- name: look_again
--- The rows of the others are looked at again: of one that had changed when it was judged, and is as it was before, the
--- match keys were judged by what it was meanwhile, and no diff would find it.
+-- The other contacts that the last run did not reach are planned again. Where a row had changed when it was judged and
+-- was restored since, its match keys were judged by the changed row, and no diff would find it.
 UPDATE syncengine.sync_state AS s
 SET source_hash = NULL, rejected_hash = CASE WHEN s.status <> 'dead' THEN s.rejected_hash END
 FROM (SELECT unnest(b.contact_ids) AS contact_id
@@ -102,7 +102,7 @@ WHERE run_id = $1
 SELECT run_id, destination, kind, status FROM syncengine.sync_run WHERE run_id = $1
 
 -- name: unmade
--- The contacts of a run that did not make it: without an outcome, or with one that is to be tried again.
+-- The contacts of a run that did not succeed: without an outcome, or with one that is to be tried again.
 SELECT DISTINCT b.kind, c.contact_id
 FROM syncengine.sync_batch AS b
 CROSS JOIN LATERAL unnest(b.contact_ids) AS c (contact_id)
@@ -118,7 +118,7 @@ SELECT max(run_id) FROM syncengine.sync_run
 SELECT coalesce(max(number), 0) FROM syncengine.sync_batch WHERE run_id = $1
 
 -- name: add_batch
--- The same batch may come twice: it was added, and the news of it was lost.
+-- The same batch may come twice: the answer to its commit was lost.
 INSERT INTO syncengine.sync_batch (run_id, number, kind, contact_ids) VALUES ($1, $2, $3, $4)
 ON CONFLICT (run_id, number) DO NOTHING
 
@@ -135,12 +135,13 @@ SELECT coalesce(sum(cardinality(contact_ids)), 0)::bigint FROM syncengine.sync_b
 WHERE run_id = $1 AND status = 'waiting'
 
 -- name: known_contacts
--- Those the vendor is known to hold. Of others something was planned, refused or sent without an answer.
+-- Contacts that the vendor is known to hold. For the others something was planned, refused or sent without an answer.
 SELECT count(*) FROM syncengine.sync_state
 WHERE destination = $1 AND status <> 'removed' AND external_id IS NOT NULL
 
 -- name: leavers
--- Of these contacts, those the vendor is known to hold, and of them those with tags or lists of ours, surely or perhaps.
+-- Those of these contacts that the vendor is known to hold; tagged: of them, those that have or may have tags or lists
+-- of ours.
 SELECT count(*) AS known,
        count(*) FILTER (
            WHERE k.tags <> '[]' OR k.pending -> 'add_tags' <> '[]' OR k.pending -> 'remove_tags' <> '[]'
@@ -155,7 +156,7 @@ SELECT EXISTS (
     WHERE d.account = $1 AND s.external_id IS NOT NULL)
 
 -- name: former_owners
--- Destinations of an account that are configured no more and own contacts there, as long as $3 owns none.
+-- Destinations of an account that are not configured any more and own contacts there. None where $3 owns contacts.
 SELECT d.destination, count(*) AS number
 FROM syncengine.sync_destination AS d JOIN syncengine.sync_state AS s USING (destination)
 WHERE d.account = $1 AND NOT d.destination = ANY ($2::text[]) AND s.status <> 'removed' AND s.external_id IS NOT NULL

@@ -1,8 +1,8 @@
--- Statements that name {relation} or somebody's table run where the user's search_path holds; the others where only
--- Postgres's own functions and operators are found.
+-- Statements that name {relation} or another table of the user run with the user's search_path; the others find only
+-- Postgres's own functions and operators.
 
 -- name: named
--- The relation that a name means; null when it means none.
+-- The relation of a name; null where there is none.
 SELECT pg_catalog.to_regclass($1)::oid;
 
 -- name: relation
@@ -15,7 +15,7 @@ JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.oid = $1;
 
 -- name: definitions
--- What the views behind a relation say, one that is built on another included.
+-- The definitions of the views behind a relation, including views that others are built on.
 WITH RECURSIVE behind AS (
     SELECT $1::oid AS oid
     UNION
@@ -33,8 +33,8 @@ JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 ORDER BY 1;
 
 -- name: code_of_others
--- Whose code runs where the relation $1 is read: its owner's, in a view, a policy or a foreign table. No row: nobody's,
--- or of a role that may not read the state anyway.
+-- The owner of foreign code that runs where the relation $1 is read: in a view, a policy or a foreign table. No row:
+-- there is no such code, or the reader may not read the state anyway.
 SELECT pg_get_userbyid(c.relowner)::text AS owner, current_user::text AS reader
 FROM pg_catalog.pg_class AS c
 WHERE c.oid = $1 AND (c.relkind IN ('v', 'f') OR c.relrowsecurity) AND pg_get_userbyid(c.relowner) <> current_user
@@ -43,7 +43,7 @@ WHERE c.oid = $1 AND (c.relkind IN ('v', 'f') OR c.relrowsecurity) AND pg_get_us
            THEN has_table_privilege(to_regclass('syncengine.sync_known'), 'SELECT') END;
 
 -- name: relations
--- The names somebody may have meant.
+-- The names that a misspelt one may mean.
 SELECT n.nspname || '.' || c.relname AS name
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -54,7 +54,7 @@ ORDER BY 1
 LIMIT 2000;
 
 -- name: columns
--- How the columns go into the hash and into the values. $1 names, $2 types, $3 the relation's alias, $4 the salt.
+-- The columns' expressions in the hash and in the values. $1 names, $2 types, $3 the relation's alias, $4 the salt.
 --
 -- Hashed as they are: types of which two equal values are the same to a reader. All others are hashed as text, for want
 -- of a hash function (json, xml, money, point) or because their equality hides a change: citext ignores case, intervals
@@ -108,7 +108,7 @@ SELECT format('pg_catalog.hash_record_extended(ROW(%L::text%s), 0)', $4::text,
 FROM parts;
 
 -- name: key
--- What is known of the key. $1 its name, $2 its type, $3 the relation's alias, $4 the relation, or 0 for a query.
+-- Properties of the key. $1 its name, $2 its type, $3 the relation's alias, $4 the relation, or 0 for a query.
 WITH RECURSIVE seen AS (  -- through domains
     SELECT $2::oid AS type
     UNION ALL
@@ -189,15 +189,16 @@ CROSS JOIN LATERAL (
 SELECT * FROM {relation};
 
 -- name: selected
--- Whether ``where`` can be used.
+-- Fails where ``where`` cannot be used.
 SELECT FROM {relation} WHERE {where} LIMIT 0;
 
 -- name: probe
--- Whether key, hash and values can be read; rights are checked when it runs.
+-- Fails where key, hash or values cannot be read; rights are checked when it runs.
 SELECT {contact_id}, {hash}, {values} FROM {relation} WHERE {where} LIMIT 0;
 
 -- name: json_members
--- How many of some rows with a value hold a flat list. Nothing is unescaped: a text may hold what jsonb refuses.
+-- The number of flat lists among some rows with a value. json and not jsonb, since a text may contain an escape that
+-- jsonb refuses.
 SELECT count(*) AS looked_at,
        count(*) FILTER (WHERE CASE
            WHEN json_typeof(value) = 'array' THEN NOT EXISTS (
@@ -212,22 +213,22 @@ FROM (
 ) AS first_rows;
 
 -- name: row_security_off
--- From here on to the end of the transaction whatever a policy would filter is an error instead.
+-- To the end of the transaction, a statement whose rows a policy would filter is an error instead.
 SELECT pg_catalog.set_config('row_security', 'off', true);
 
 -- name: nothing
 SELECT FROM {relation} LIMIT 0;
 
 -- name: any_row
--- Whether there is a row at all, whatever ``where`` says.
+-- True where the relation has any row, selected by ``where`` or not.
 SELECT EXISTS (SELECT FROM {relation});
 
 -- name: selects_any
 SELECT EXISTS (SELECT FROM {relation} WHERE {where});
 
 -- name: tried
--- Computes something of the rows between $1 and $2. They are told twice: once for an index to find them, and once so that nothing of
--- others is computed first.
+-- Computes something of the rows between $1 and $2. The condition is there twice: once for an index to find the rows,
+-- and once in a CASE, so that nothing is computed of other rows first.
 SELECT pg_catalog.count({tried}) FROM {relation}
 WHERE {within} AND CASE WHEN {within} THEN {selected} ELSE false END;
 
@@ -236,7 +237,7 @@ WHERE {within} AND CASE WHEN {within} THEN {selected} ELSE false END;
 SELECT {contact_id} FROM {relation} WHERE {within} ORDER BY {place} OFFSET $3 LIMIT 1;
 
 -- name: counts
--- What is selected: rows, those without a key, those whose key is longer than $1, and keys that come more than once.
+-- Numbers of the selected rows, those without a key, those whose key is longer than $1, and the repeated keys.
 -- Everything that a run reads of a row is computed, so that what fails there fails here.
 SELECT coalesce(sum(number), 0)::bigint AS rows,
        coalesce(sum(number) FILTER (WHERE contact_id IS NULL), 0)::bigint AS nulls,
@@ -259,7 +260,8 @@ SELECT pg_catalog.count(*) AS rows,
 FROM {relation} WHERE {where};
 
 -- name: rows
--- Fresh rows of contacts. Those too long to be sent stay where they are: a batch of them would not fit into memory.
+-- Current rows of contacts. The values of a row that is too long to be sent are left out: a batch of such rows would
+-- not fit into memory.
 SELECT {contact_id} AS contact_id, {hash} AS source_hash,
        (SELECT CASE WHEN char_length(row) <= $2 THEN row END FROM (SELECT {values} OFFSET 0) AS fresh (row)) AS "values"
 FROM {relation}
@@ -273,8 +275,8 @@ FROM {relation}
 WHERE {where} AND {contact_id} OPERATOR(pg_catalog.=) ANY ($1::text[]);
 
 -- name: long_keys
--- Rows under keys that are too long to be kept: the contact id and the hash. $1 the longest that is kept, $2 how much
--- of a longer one is shown, $3 the length of a contact id that stands for a longer key.
+-- Rows whose keys are too long to be stored: the contact id and the hash. $1 the length of the longest key that is
+-- stored, $2 the characters of a longer one that are shown, $3 the length of a contact id that stands for a longer key.
 SELECT left(key, $2) || '...' || encode(sha256(convert_to(key, 'UTF8')), 'hex') AS contact_id, hash AS source_hash
 FROM (
     SELECT {contact_id} AS key, {hash} AS hash FROM {relation}

@@ -22,7 +22,7 @@ WHERE w.destination = $1 AND mine.status = 'dead' AND mine.code IN ('key_held', 
 ORDER BY mine.contact_number NULLS LAST, w.contact_id
 
 -- name: moved
--- The owner is gone, or does not hold (see keep) what it held.
+-- Contacts whose owner is gone, or has other values than those hashed when the wait began (see keep).
 SELECT w.contact_id
 FROM syncengine.sync_wait AS w
 JOIN syncengine.sync_state AS mine ON (mine.destination, mine.contact_id) = (w.destination, w.contact_id)
