@@ -1,4 +1,4 @@
-"""syncengine keeps the copies of contacts at messaging and CRM vendors in step with a Postgres table."""
+"""Sync of contacts from a Postgres table to messaging and CRM vendors."""
 
 from __future__ import annotations
 

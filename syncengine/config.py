@@ -1,4 +1,7 @@
-"""The configuration: files in, one checked object out; every problem at once, each with file and key path."""
+"""The configuration: files in, one checked object out.
+
+Every problem is reported at once, each with file and key path.
+"""
 
 from __future__ import annotations
 
@@ -129,16 +132,20 @@ class Config:
 
 
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:
-    """Read ``syncengine.yaml`` and the destinations beside it. Raises ConfigError with every problem found."""
+    """Read ``syncengine.yaml`` and the destinations beside it.
+
+    Raises ConfigError with every problem found.
+    """
     config = read_config(path, environ)
     config.chosen(())
     return config
 
 
 def read_config(path: Path, environ: Mapping[str, str]) -> Config:
-    """Read ``syncengine.yaml`` and the destinations beside it; those whose files cannot be used are ``broken``.
+    """Read ``syncengine.yaml`` and the destinations beside it.
 
-    Raises ConfigError with every problem found where ``syncengine.yaml`` itself cannot be used.
+    Those whose files cannot be used are ``broken``. Raises ConfigError with every
+    problem found where ``syncengine.yaml`` itself cannot be used.
     """
     common: list[Problem] = []
     raw = _read(path, common)

@@ -1,4 +1,7 @@
-"""The YAML files as pydantic models. The text under a key is what ``config/schema.json`` says of it."""
+"""The YAML files as pydantic models.
+
+The text under a key is what ``config/schema.json`` says of it.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +96,8 @@ class SourceModel(_Model):
     query: Name | None = None
     """A SELECT of yours, run in a read-only transaction. This or ``table``."""
     key: Name | None = None
-    """The column that tells contacts apart: unique and never NULL. Its text is the contact id."""
+    """The column that tells contacts apart: unique and never NULL. Its text is the
+    contact id."""
 
     @model_validator(mode="after")
     def _one(self) -> SourceModel:
@@ -118,7 +122,8 @@ class EngineFile(_Model):
     lease_ttl: Annotated[Duration, AfterValidator(_a_second)] = 30.0
     """Time for which the account of a dead run stays taken."""
     keep_outcomes: Retention = 90 * 86400.0
-    """Time for which ``prune`` keeps runs with their batches and outcomes: 35d or longer."""
+    """Time for which ``prune`` keeps runs with their batches and outcomes: 35d or
+    longer."""
 
 
 class FieldModel(_Model):
@@ -129,15 +134,16 @@ class FieldModel(_Model):
     form: Form | None = Field(default=None, alias="as")
     """The normal form its value is brought into."""
     region: Annotated[str, Field(pattern="^[A-Z]{2}$"), AfterValidator(_country)] | None = None
-    """With ``as: e164``: the country of phone numbers without a prefix, such as ``DE``."""
+    """With ``as: e164``: the country of phone numbers without a prefix, such as ``DE``.
+    """
     default: Any = None
     """The value where the column is NULL or the empty string."""
     on_invalid: OnInvalid = OnInvalid.REJECT
-    """A value that is not in the form rejects its contact, or leaves (``skip``) the vendor's field alone, which is
-    reported."""
+    """A value that is not in the form rejects its contact, or leaves (``skip``) the
+    vendor's field alone, which is reported."""
     zone: Annotated[str, AfterValidator(_time_zone)] | None = None
-    """With ``as: date``: the time zone whose calendar a moment's date is taken from, such as ``Europe/Berlin``;
-    without: UTC."""
+    """With ``as: date``: the time zone whose calendar a moment's date is taken from,
+    such as ``Europe/Berlin``; without: UTC."""
 
     @model_validator(mode="before")
     @classmethod
@@ -254,14 +260,15 @@ class DestinationFile(_Model):
     settings: dict[str, Any]
     """The vendor's own settings."""
     account: Annotated[str, Field(pattern="^[a-z0-9_-]+$")] | None = None
-    """The same word in every file that shares credentials: they share limits, lease and match keys. Without it, the
-    destination is alone in its account."""
+    """The same word in every file that shares credentials: they share limits, lease and
+    match keys. Without it, the destination is alone in its account."""
     source: SourceModel = SourceModel()
     """Keys in which it differs from the common source."""
     where: Name | None = None
     """SQL: which rows are meant. Who does not match counts as removed."""
     opted_out: Name | None = None
-    """A boolean column: where it is true, nothing at all is sent about the contact, not even its removal."""
+    """A boolean column: where it is true, nothing at all is sent about the contact, not
+    even its removal."""
     match_on: tuple[Name, ...] = ()
     """Mapped fields the vendor recognises a contact by, tried in order."""
     fields: dict[Name, FieldModel]
@@ -273,15 +280,18 @@ class DestinationFile(_Model):
     limits: tuple[LimitModel, ...] | None = None
     """The account's limits; without: the vendor's own. An empty list means none."""
     tight: bool = False
-    """For windows of a few seconds: count on the shortest round trip seen, to use a little more of the limit."""
+    """For windows of a few seconds: count on the shortest round trip seen, to use a
+    little more of the limit."""
     find_first: bool = True
-    """Look a new contact up before it is created. ``false`` only where the account is known to be empty."""
+    """Look a new contact up before it is created. ``false`` only where the account is
+    known to be empty."""
     in_flight: Annotated[int, Field(ge=1, le=500)] = 8
     """Requests under way at once."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 4
     """Tries of one request before its contact is deferred."""
     max_wait: Duration = 120.0
-    """The longest wait a vendor may ask for (Retry-After); beyond it the run ends, and the next one goes on."""
+    """The longest wait a vendor may ask for (Retry-After); beyond it the run ends, and
+    the next one goes on."""
     timeout: Annotated[Duration, Field(gt=0)] = 30.0
     """Longest time that one request may take."""
     on_removed: OnRemoved = OnRemoved.IGNORE
@@ -291,7 +301,8 @@ class DestinationFile(_Model):
     brakes: BrakesModel = BrakesModel()
     """Brakes that stop a run before its first request."""
     proxy: Annotated[str | None, AfterValidator(_proxy)] = None
-    """The HTTP proxy that requests go through, such as ``http://proxy.example.org:3128``; empty: none. The variables
-    ``HTTPS_PROXY`` and ``HTTP_PROXY`` are not used by themselves: write ``${HTTPS_PROXY:-}`` here."""
+    """The HTTP proxy that requests go through, such as
+    ``http://proxy.example.org:3128``; empty: none. The variables ``HTTPS_PROXY`` and
+    ``HTTP_PROXY`` are not used by themselves: write ``${HTTPS_PROXY:-}`` here."""
     allow_http: bool = False
     """Send keys and contacts unencrypted to a host that is not this machine."""

@@ -181,8 +181,9 @@ def among(
 ) -> Iterator[tuple[DestinationConfig, Problem]]:
     """Find destinations that do not go with others.
 
-    One account under two names would be paced twice; two accounts under one name, as if they were one. ``kept`` is the
-    account's name by credentials, where it is known; else the first destination's is the one to keep.
+    One account under two names would be paced twice; two accounts under one name, as if
+    they were one. ``kept`` is the account's name by credentials, where it is known;
+    else the first destination's is the one to keep.
     """
     several = under_several_names(destinations)
     by_account: dict[str, DestinationConfig] = {}

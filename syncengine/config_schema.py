@@ -1,4 +1,7 @@
-"""The configuration's JSON Schema, for editors: both kinds of file, with every vendor's settings."""
+"""JSON Schema of the configuration, for editors.
+
+It covers both kinds of file, with every vendor's settings.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,13 @@ from syncengine.vendors.kit import VendorSettings
 _MODE: JsonSchemaMode = "validation"
 _VARIABLE = "Variable"
 _LEFT_OUT = {"title", "gt", "ge"}
-"""Titles repeat the names; the others are no keywords, but what pydantic leaves of a duration's bounds."""
+"""Titles repeat the names; the others are no keywords, but what pydantic leaves of a
+duration's bounds."""
 
 
 _NO_TEXT = ("integer", "number", "boolean", ["number", "string"])
-"""Types, as the schema names them, that ask for more than some text (the last is a duration's)."""
+"""Types, as the schema names them, that ask for more than some text (the last is a
+duration's)."""
 
 
 def as_text() -> str:

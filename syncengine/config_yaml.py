@@ -1,4 +1,7 @@
-"""Read YAML as people write it: repeated keys refused, ``${NAME}`` filled in after parsing."""
+"""Reading of YAML files.
+
+Repeated keys are refused, and ``${NAME}`` is filled in after parsing.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ _PLAIN_TYPES = {
     "tag:yaml.org,2002:null": re.compile(r"~|null|Null|NULL|"),
     "tag:yaml.org,2002:merge": re.compile(r"<<"),
 }
-"""Much as YAML 1.2 has it. By YAML 1.1 the country NO is false, 12:30 is 750, 0123 is 83, and a day is a date."""
+"""Much as YAML 1.2 has it. By YAML 1.1 the country NO is false, 12:30 is 750, 0123 is
+83, and a day is a date."""
 _HINTS = {
     "found character '\\t'": "indent with blanks, not with tabs",
     "'{'": "inside { } a ${NAME} needs quotes",
@@ -66,14 +70,20 @@ _Loader.yaml_implicit_resolvers = {
 
 
 class _UnusableError(Exception):
-    """Something in a file that is well-formed, and cannot be used. The text says what and where."""
+    """A file is well-formed, and its content cannot be used.
+
+    The message names content and place.
+    """
 
     def __init__(self, what: str, mark: Any) -> None:
         super().__init__(f"{what} (line {mark.line + 1}, column {mark.column + 1})")
 
 
 def read_yaml(path: Path) -> dict[str, Json]:
-    """Return the mapping in a file, variables still in it. Raises ConfigError with line and column."""
+    """Return the mapping in a file, variables still in it.
+
+    Raises ConfigError with line and column.
+    """
     try:
         return _read(_text(path))
     except _UnusableError as error:
@@ -130,7 +140,10 @@ def _read(text: str) -> dict[str, Json]:
 
 
 def _refuse_depth(text: str) -> None:
-    """Raise _UnusableError for what nests too deeply, before anything recursive reads it."""
+    """Raise _UnusableError for what nests too deeply.
+
+    This comes before anything recursive reads it.
+    """
     depth = 0
     for event in _events(text):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -154,14 +167,20 @@ def _events(text: str) -> Iterator[yaml.Event]:
 
 
 class _Nodes:
-    """Checks a document before it is built: an alias stands for all that it names, each time it is used."""
+    """Checks a document before it is built.
+
+    An alias counts as all that it names, each time it is used.
+    """
 
     def __init__(self) -> None:
         self._sizes: dict[int, int] = {}
         self._open: set[int] = set()
 
     def check(self, node: yaml.Node) -> int:
-        """Return how many nodes there are with all aliases written out. Raises _UnusableError, YAMLError."""
+        """Return how many nodes there are with all aliases written out.
+
+        Raises _UnusableError, YAMLError.
+        """
         if id(node) in self._sizes:
             return self._sizes[id(node)]
         if id(node) in self._open:
@@ -197,7 +216,10 @@ def _parts(node: yaml.Node) -> Iterator[yaml.Node]:
 
 
 def _check_tag(node: yaml.Node) -> None:
-    """Raise _UnusableError for a value that is not what its tag says, or that cannot be kept or sent."""
+    """Raise _UnusableError for a value that cannot be used.
+
+    Its tag does not fit, or it cannot be stored or sent.
+    """
     if not isinstance(node, yaml.ScalarNode):
         if node.tag != (_MAP if isinstance(node, yaml.MappingNode) else _SEQUENCE):
             raise _UnusableError(f"holds the tag {_short(node.tag)}, which is not used here", node.start_mark)

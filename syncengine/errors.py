@@ -61,7 +61,8 @@ class VendorUnavailable(RequestFailed):
 class VendorThrottled(RequestFailed):
     """The vendor refused a request for its rate limit; it was not carried out.
 
-    ``retry_after`` is the wait in seconds the vendor asked for, or None when it named none.
+    ``retry_after`` is the wait in seconds the vendor asked for, or None when it named
+    none.
     """
 
     def __init__(self, message: str, *, retry_after: float | None) -> None:
@@ -70,9 +71,9 @@ class VendorThrottled(RequestFailed):
 
 
 class ContactSuppressed(SyncEngineError):
-    """Nothing may be sent about the contact.
+    """The contact is suppressed, opted out or forgotten: nothing may be sent.
 
-    ``reason`` says why: it is suppressed, opted out or forgotten.
+    ``reason`` names which of these it is.
     """
 
     def __init__(self, reason: str) -> None:
@@ -85,9 +86,10 @@ class AccountStopped(SyncEngineError):
 
 
 class VendorHalted(AccountStopped):
-    """Going on would be useless or harmful: a refused key, a used-up quota, the breaker.
+    """Going on would be useless or harmful: a bad key, a used-up quota, the breaker.
 
-    ``setting`` names the configuration key to look at (relative to the destination's file), where one is to blame.
+    ``setting`` names the configuration key to look at (relative to the destination's
+    file), where one is to blame.
     """
 
     def __init__(self, message: str, *, setting: str | None = None) -> None:
@@ -96,15 +98,24 @@ class VendorHalted(AccountStopped):
 
 
 class ProtocolViolation(AccountStopped):
-    """The vendor answered against the rules its adapter relies on; nothing it says can be trusted now."""
+    """The vendor answered against the rules its adapter relies on.
+
+    Nothing it says can be trusted now.
+    """
 
 
 class LeaseLost(AccountStopped):
-    """The lease of the account ran out or was taken over; this process must not send or write any more."""
+    """The lease of the account ran out or was taken over.
+
+    This process must not send or write any more.
+    """
 
 
 class CutShort(AccountStopped):
-    """The database or the lease was lost in the middle of a run. ``requests`` had been sent; their intents stand."""
+    """The database or the lease was lost in the middle of a run.
+
+    ``requests`` had been sent; their intents stand.
+    """
 
     def __init__(self, message: str, *, requests: int, run_id: int | None = None) -> None:
         super().__init__(message)
@@ -141,7 +152,10 @@ class RunRefused(SyncEngineError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with what a person gave us: where (file, key path or row) and what."""
+    """One problem in what a person gave us: its place and its description.
+
+    The place is a file, key path or row.
+    """
 
     where: str
     what: str
@@ -151,7 +165,10 @@ class Problem:
 
 
 class ConfigError(RunRefused):
-    """The configuration cannot be used. Holds every problem found, not just the first."""
+    """The configuration cannot be used.
+
+    Holds every problem found, not just the first.
+    """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
@@ -163,13 +180,17 @@ class StorageError(RunRefused):
 
 
 class SchemaOutdated(StorageError):
-    """The state schema does not fit this version; ``syncengine migrate`` brings it up to date."""
+    """The state schema does not fit this version.
+
+    ``syncengine migrate`` brings it up to date.
+    """
 
 
 class SourceError(RunRefused):
-    """The source cannot be read as configured (missing column, NULL or repeated keys, no access).
+    """The source cannot be read as configured.
 
-    ``problems`` lists what is wrong with the configuration, where that is to blame.
+    A column is missing, keys are NULL or repeated, or access is denied. ``problems``
+    lists what is wrong with the configuration, where that is to blame.
     """
 
     def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:

@@ -22,7 +22,10 @@ _SECRET_KEYS = ("token", "api_key", "apikey", "password", "secret", "authorizati
 
 
 def set_up(form: Literal["console", "json"], console: Console, secrets: Iterable[str], level: Level) -> None:
-    """Send logs of this level and above through the console that progress bars use, so that neither tears the other."""
+    """Send logs of this level and above through the console of the progress bars.
+
+    With a common console neither tears the other.
+    """
     renderer = _JsonRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=console.is_terminal)
     for_people = () if form == "json" else (_printable,)  # JSON escapes whatever is no letter
     structlog.configure(
@@ -74,7 +77,10 @@ def redactor(secrets: Iterable[str]) -> Callable[[WrappedLogger, str, EventDict]
 
 
 class _JsonRenderer(structlog.processors.JSONRenderer):
-    """JSON in which whatever is no letter is escaped; Python's own leaves the character 127 as it is."""
+    """JSON in which whatever is no letter is escaped.
+
+    Python's own leaves the character 127 as it is.
+    """
 
     def __call__(self, logger: WrappedLogger, name: str, event_dict: EventDict) -> str:
         return escaped(str(super().__call__(logger, name, event_dict)))

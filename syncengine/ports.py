@@ -1,4 +1,7 @@
-"""The protocols the engine needs; storage, transport, vendors and tests provide them."""
+"""The protocols the engine needs.
+
+Storage, transport, vendors and tests provide them.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ from syncengine.model.work import (
 
 
 class Vendor(Protocol):
-    """A pure translator between calls and one vendor's HTTP. Raises ``RequestFailed`` and ``AccountStopped`` only."""
+    """A pure translator between calls and one vendor's HTTP.
+
+    Raises ``RequestFailed`` and ``AccountStopped`` only.
+    """
 
     @property
     def name(self) -> str: ...
@@ -72,13 +78,19 @@ class Merger(Protocol):
     """A vendor that makes one contact of two."""
 
     def merge(self, into: str, other: str) -> Exchange[Answer]:
-        """Merge one contact (by external id) into another; Applied names the one that is left."""
+        """Merge one contact (by external id) into another.
+
+        Applied names the one that is left.
+        """
         ...
 
 
 @runtime_checkable
 class Teller(Protocol):
-    """A vendor that shows more of a contact than its fields and tags: messages, channels, lists."""
+    """Vendor that shows more of a contact than its fields and tags.
+
+    Messages, channels and lists are such details.
+    """
 
     def details(self, external_id: str) -> Exchange[Mapping[str, Json]]:
         """Read further details, by name; for people."""
@@ -87,7 +99,7 @@ class Teller(Protocol):
 
 @runtime_checkable
 class Priced(Protocol):
-    """A vendor some of whose exchanges take another number of requests than its capabilities tell."""
+    """Vendor some of whose exchanges differ from its capabilities in their requests."""
 
     def look_up_cost(self, key: MatchKey) -> Cost:
         """Return the requests of a look-up; of other vendors each takes one."""
@@ -118,11 +130,17 @@ class Gate(Protocol):
     """Gate that every request of an account passes, waiting until it may be sent."""
 
     async def permit(self, method: str) -> Permit:
-        """Wait until a request of this method may be sent. Raises AccountStopped when the account is stopped."""
+        """Wait until a request of this method may be sent.
+
+        Raises AccountStopped when the account is stopped.
+        """
         ...
 
     def check(self) -> None:
-        """Raise LeaseLost unless this process still holds the lease; called right before the bytes go out."""
+        """Raise LeaseLost unless this process still holds the lease.
+
+        Called right before the bytes go out.
+        """
         ...
 
 
@@ -131,7 +149,10 @@ Allowed: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Sender(Protocol):
-    """Sends one request and reads its response. Raises VendorUnavailable when none came."""
+    """Sends one request and reads its response.
+
+    Raises VendorUnavailable when none came.
+    """
 
     async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
         """Send a request.
@@ -143,24 +164,36 @@ class Sender(Protocol):
 
 
 class SourceReader(Protocol):
-    """Fresh rows by key, with ``where`` applied again; contacts that are not selected (any more) are left out."""
+    """Reader of fresh rows by key, with ``where`` applied again.
+
+    Contacts that are not selected (any more) are left out.
+    """
 
     async def load(self, contact_ids: Sequence[str]) -> Sequence[SourceRow]: ...
 
 
 class ContactStore(Protocol):
-    """The contacts of one destination. Every write checks the lease's epoch in its transaction and raises LeaseLost."""
+    """The contacts of one destination.
+
+    Every write checks the lease's epoch in its transaction and raises LeaseLost.
+    """
 
     async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:
         """Return states by contact id; a contact never seen is left out."""
         ...
 
     async def intend(self, intents: Sequence[Intent]) -> None:
-        """Note what is about to be sent and clear the source hashes, in one transaction."""
+        """Note what is about to be sent and clear the source hashes, all at once.
+
+        It is one transaction.
+        """
         ...
 
     async def record(self, batch: int, records: Sequence[Record]) -> None:
-        """Write steps and outcomes, in one transaction. A batch's contacts may come in several calls."""
+        """Write steps and outcomes, in one transaction.
+
+        A batch's contacts may come in several calls.
+        """
         ...
 
     async def link(
@@ -172,10 +205,12 @@ class ContactStore(Protocol):
         *,
         takes_over: bool = True,
     ) -> Link:
-        """Make the contact the owner of a vendor contact that was found or made, unless another contact owns it.
+        """Make the contact the owner of a vendor contact, unless another one owns it.
 
-        A contact that left the source gives its vendor contact up, unless ``takes_over`` is False. ``key`` is the one
-        the vendor holds it under, ``found_tags`` are those it has that no call of ours is known to have set.
+        The vendor contact was found or made. A contact that left the source gives its
+        vendor contact up, unless ``takes_over`` is False. ``key`` is the one the vendor
+        has it under, ``found_tags`` are those it has that no call of ours is known to
+        have set.
         """
         ...
 
@@ -198,7 +233,10 @@ class KeyStore(Protocol):
     """Match keys that contacts of one account ask for. Keys are stored hashed."""
 
     async def claim(self, claims: Mapping[str, Sequence[bytes]]) -> None:
-        """Replace the claims of these contacts (by contact id; an empty list lets go)."""
+        """Replace the claims of these contacts.
+
+        Claims are by contact id; an empty list lets go.
+        """
         ...
 
     async def losers(self, contact_ids: Sequence[str]) -> Mapping[str, str]:
@@ -258,20 +296,32 @@ class LeaseStore(Protocol):
     """The right to be the only writer for an account."""
 
     async def acquire(self, account: str, *, ttl: float, settles_within: float) -> LeaseGrant:
-        """Take the lease; waits out a holder that stopped renewing. Raises LeaseHeld when the holder is alive."""
+        """Take the lease, waiting out a holder that stopped renewing.
+
+        Raises LeaseHeld when the holder is alive.
+        """
         ...
 
     async def renew(self, grant: LeaseGrant) -> None:
-        """Hold it for another ``ttl`` seconds. Raises LeaseLost when it was taken over or ran out."""
+        """Keep the lease for another ``ttl`` seconds.
+
+        Raises LeaseLost when it was taken over or ran out.
+        """
         ...
 
     async def release(self, grant: LeaseGrant, ledger: Json) -> None:
-        """Give it back cleanly: everything sent was answered or is in the ledger, every outcome is recorded."""
+        """Give the lease back cleanly.
+
+        Everything sent was answered or is in the ledger, every outcome is recorded.
+        """
         ...
 
 
 class QuotaStore(Protocol):
-    """Counts of one account's requests in long windows (over ten minutes), kept by the minute and reserved ahead."""
+    """Counts of one account's requests in long windows (over ten minutes).
+
+    They are kept by the minute and reserved ahead.
+    """
 
     async def reserve(self, quota: str, windows: Sequence[tuple[int, float]], wanted: int) -> tuple[int, float]:
         """Reserve up to ``wanted`` requests without exceeding any window.

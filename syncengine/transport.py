@@ -1,8 +1,11 @@
-"""HTTP: requests as data go in, responses as data come out. The sole importer of aiohttp's client.
+"""HTTP: requests as data go in, responses as data come out.
 
-aiohttp sends GET, PUT and DELETE a second time by itself when a connection drops. So the permit is taken in a client
-middleware, which runs once per real attempt, and the gate is asked again when the connection is there, right before the
-bytes go out. That same moment tells whether a request that failed can have reached the vendor at all.
+The sole importer of aiohttp's client.
+
+aiohttp sends GET, PUT and DELETE a second time by itself when a connection drops. So
+the permit is taken in a client middleware, which runs once per real attempt, and the
+gate is asked again when the connection is there, right before the bytes go out. That
+moment also decides whether a request that failed can have reached the vendor at all.
 """
 
 from __future__ import annotations
@@ -35,7 +38,8 @@ from syncengine.transport_errors import TooLong, in_words
 from syncengine.transport_lines import Connector, Line, UnaskedError, taken
 
 _DRAIN = 15.0
-"""Seconds that requests under way have left once the run is to stop: what started it may kill it after thirty."""
+"""Seconds that requests under way have left once the run is to stop: what started it
+may kill it after thirty."""
 _PROXY_REFUSES = 407
 """Proxy Authentication Required: no vendor answers with it."""
 _ALWAYS = {"accept": "application/json", "user-agent": f"syncengine/{__version__}"}
@@ -44,9 +48,10 @@ _ALWAYS = {"accept": "application/json", "user-agent": f"syncengine/{__version__
 class Transport:
     """Sends one account's requests (``ports.Sender``); an async context manager.
 
-    ``timeout`` (seconds) runs from when a request may be sent until its answer is read; once ``stop`` is set it is
-    ``drain`` at most. ``tls`` replaces the usual trust store; certificates are always verified. ``proxy`` is the URL of
-    an HTTP proxy; the environment's proxy variables are not used.
+    ``timeout`` (seconds) runs from when a request may be sent until its answer is read;
+    once ``stop`` is set it is ``drain`` at most. ``tls`` replaces the usual trust
+    store; certificates are always verified. ``proxy`` is the URL of an HTTP proxy; the
+    environment's proxy variables are not used.
     """
 
     def __init__(
@@ -102,8 +107,8 @@ class Transport:
     async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
         """Send one request and read its response to the end.
 
-        Raises VendorUnavailable when no whole response came, AccountStopped when nothing may be sent, and whatever
-        ``allowed`` raises.
+        Raises VendorUnavailable when no whole response came, AccountStopped when
+        nothing may be sent, and whatever ``allowed`` raises.
         """
         _refuse_broken(request)
         url, body = self._written(request)
@@ -133,7 +138,10 @@ class Transport:
     async def _on_a_quiet_line(
         self, request: Request, url: URL, written: bytes | None, attempts: _Attempts
     ) -> Response:
-        """Send it on a connection on which nothing has arrived unasked; each that has is given up."""
+        """Send the request on a connection on which nothing has arrived unasked.
+
+        A connection on which something has is given up.
+        """
         taken.set(attempts.take)
         for _ in range(self._connections):
             with suppress(UnaskedError):
@@ -173,7 +181,10 @@ class Transport:
 
 
 class _Attempts:
-    """The real attempts of one request, each with a permit of its own; aiohttp calls it for each."""
+    """The real attempts of one request, each with a permit of its own.
+
+    aiohttp calls it for each.
+    """
 
     def __init__(self, gate: Gate, timeout: float, allowed: Allowed | None) -> None:
         self.deadline = asyncio.timeout(None)
@@ -222,7 +233,10 @@ class _Attempts:
         self._sending = self.maybe_arrived = True
 
     def hurry(self, seconds: float) -> None:
-        """Wait no longer than so long for what is under way; who still waits for a permit gets none."""
+        """Limit the time for the request under way.
+
+        An attempt that still waits for a permit gets none.
+        """
         when = self.deadline.when()
         if when is not None and not self.deadline.expired():
             self.deadline.reschedule(min(when, asyncio.get_running_loop().time() + seconds))

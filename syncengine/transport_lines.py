@@ -33,7 +33,10 @@ class EndlessHeadError(Exception):
 
 
 class UnaskedError(Exception):
-    """Something arrived on the connection before the request was written; nothing of it was sent."""
+    """Something arrived on the connection before the request was written.
+
+    Nothing of it was sent.
+    """
 
 
 class Head:
@@ -66,7 +69,10 @@ class Head:
 
 
 class Line(asyncio.Protocol):
-    """Stands between a connection's socket and aiohttp, and lets answers through only after a question."""
+    """Stands between a connection's socket and aiohttp.
+
+    Lets an answer through only after a request.
+    """
 
     def __init__(self, transport: asyncio.Transport, protocol: ResponseHandler) -> None:
         self._transport = transport
@@ -77,7 +83,8 @@ class Line(asyncio.Protocol):
     async def ask(self) -> None:
         """Let the next answer through.
 
-        Raises UnaskedError when something has arrived already, or the other side has left.
+        Raises UnaskedError when something has arrived already, or the other side has
+        left.
         """
         for _ in range(2):  # what the socket holds is delivered between two steps of the event loop
             await asyncio.sleep(0)
@@ -124,7 +131,8 @@ taken: ContextVar[Callable[[Line], None]] = ContextVar("taken")
 class Connector(aiohttp.TCPConnector):
     """aiohttp's connector, with a line on each connection.
 
-    ``connect`` is the one method through which aiohttp gets a connection, whether new or kept.
+    ``connect`` is the one method through which aiohttp gets a connection, whether new
+    or kept.
     """
 
     async def connect(

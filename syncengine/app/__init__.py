@@ -1,4 +1,8 @@
-"""The composition root: the only place that knows configuration, storage, vendors, transport and engine together."""
+"""The composition root.
+
+It is the only place that knows configuration, storage, vendors, transport and engine
+together.
+"""
 
 from __future__ import annotations
 

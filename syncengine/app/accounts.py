@@ -1,4 +1,4 @@
-"""One account's pipeline: its lease, its pacing, its destinations one after the other."""
+"""Pipeline of one account: its lease, its pacing, its destinations one by one."""
 
 from __future__ import annotations
 
@@ -53,12 +53,14 @@ async def held(
     *,
     former: Sequence[str] = (),
 ) -> AsyncIterator[Account]:
-    """Hold the account's lease while the block runs; ``stop`` stops the account. Raises LeaseHeld, StorageError.
+    """Hold the account's lease while the block runs; ``stop`` stops the account.
 
-    What was sent under a ``former`` name of the account counts too, and while a run works under it none begins here.
+    Raises LeaseHeld, StorageError. What was sent under a ``former`` name of the account
+    counts too, and while a run works under it none begins here.
 
-    After an error the lease is left to run out if anything was written there: that may not be recorded, and the next
-    holder has to wait as after a crash. Raises RunStopped for a stop before it may send.
+    After an error the lease is left to run out if anything was written there: that may
+    not be recorded, and the next holder has to wait as after a crash. Raises RunStopped
+    for a stop before it may send.
     """
     settles_within = max(destination.vendor.capabilities.settles_within for destination in destinations)
     tell = telling(account=name)

@@ -46,9 +46,10 @@ async def adopt(
     progress: Progress | None = None,
     stop: asyncio.Event | None = None,
 ) -> list[AdoptReport]:
-    """Look up the source's contacts at the named destinations (or at all), and link those found exactly once.
+    """Look up the source's contacts at the destinations, and link those found once.
 
-    At most ``limit`` contacts each. Writes nothing to a vendor. Raises RunRefused for what concerns the whole call.
+    All destinations are meant where none is named. At most ``limit`` contacts each.
+    Writes nothing to a vendor. Raises RunRefused for what concerns the whole call.
     """
     config = await settled(config)
     destinations = config.chosen(tuple(names))

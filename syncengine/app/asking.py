@@ -73,7 +73,10 @@ class _Told:
 
 
 class _Heeding:
-    """Counts the writes, and lets the pacing know what each answer says about the limits (``ports.Sender``)."""
+    """Sender that counts the writes (``ports.Sender``).
+
+    It also lets the pacing know what each answer says about the limits.
+    """
 
     def __init__(self, sender: Sender, account: Account) -> None:
         self._sender = sender

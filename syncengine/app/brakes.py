@@ -32,9 +32,10 @@ def identity_of(destination: DestinationConfig) -> Identity:
 async def refuse_changes(
     destination: DestinationConfig, config: Config, databases: Databases, request: Request
 ) -> tuple[str, ...]:
-    """Raise BrakeApplied when the destination is not the one remembered, and that was not accepted.
+    """Raise BrakeApplied when the destination is not the one remembered.
 
-    Returns the destinations whose account has another name since, which was accepted.
+    Returns the destinations whose account has another name since, once that is
+    accepted.
     """
     await _refuse_itself(destination, databases, request)
     return await _refuse_others(destination, config, databases, request)
@@ -84,9 +85,10 @@ async def _refuse_others(
 async def refuse_new_name(
     destination: DestinationConfig, config: Config, databases: Databases, request: Request
 ) -> None:
-    """Raise BrakeApplied when the destination owns nothing, and others of its account do that have no file any more.
+    """Raise BrakeApplied when the destination may be another one, renamed.
 
-    It may be one of them under a new name, and would find all contacts taken.
+    It owns nothing then, and others of its account that have no file any more do. Under
+    its new name it would find all contacts taken.
     """
     if NO_FILE in request.accept:
         return
@@ -126,7 +128,10 @@ def brake_on_scope(destination: DestinationConfig, scope: Scope, request: Reques
 async def brake_on_survey(
     destination: DestinationConfig, databases: Databases, survey: Survey, scope: Scope, request: Request
 ) -> None:
-    """Raise BrakeApplied when what the run would do to its contacts, taken together, is drastic."""
+    """Raise BrakeApplied when the run would change its contacts drastically.
+
+    They are judged together.
+    """
     allowances = _allowances(destination)
     enough = [name for name, number in survey.nulls.items() if number >= allowances.nulls.at_least]
     had = await holders(databases.state, destination.name, enough) if enough else {}
@@ -134,10 +139,10 @@ async def brake_on_survey(
 
 
 def compared_as_a_whole(destination: DestinationConfig, scope: Scope, request: Request) -> bool:
-    """Tell whether the next run may take the source's present size for granted.
+    """Return whether the next run may take the source's present size for granted.
 
-    A retry did not count it. A limited run that leaves most of a surprising growth to the next one has not been asked
-    about it either.
+    A retry did not count it. A limited run that leaves most of a surprising growth to
+    the next one has not been asked about it either.
     """
     if request.retry_of is not None:
         return False

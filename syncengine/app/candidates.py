@@ -30,7 +30,11 @@ class Candidates:
         self._request = request
 
     async def slices(self) -> AsyncIterator[DiffSlice]:
-        """Raises SourceError, StorageError, and at the end BrakeApplied for what must not be acted upon."""
+        """Yield the slices of contacts to work on.
+
+        Raises SourceError, StorageError, and at the end BrakeApplied for what must not
+        be acted upon.
+        """
         if self._request.contacts:
             named = dict.fromkeys(contact_id_of(key) for key in self._request.contacts)  # one turn each
             yield DiffSlice(BatchKind.CHANGES, tuple(named))

@@ -1,4 +1,7 @@
-"""One key at a vendor is one account, in every configuration that shares the state: its limit counts once."""
+"""Accounts by their credentials: one key at a vendor is one account.
+
+That holds in every configuration that shares the state: the key's limit counts once.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ async def _kept_names(several: Mapping[str, Sequence[DestinationConfig]], databa
 
 
 async def look_for_second_name(destination: DestinationConfig, config: Config, databases: Databases) -> None:
-    """Raise BrakeApplied where the destination's account is another one by name alone. Changes nothing."""
+    """Raise BrakeApplied where the destination's account is another one by name alone.
+
+    Changes nothing.
+    """
     if destination.credentials is None:
         return
     known = await store.known_names(databases.state, {destination.account: destination.credentials})
@@ -51,12 +57,15 @@ async def look_for_second_name(destination: DestinationConfig, config: Config, d
 
 
 async def keep_names(config: Config, databases: Databases) -> dict[str, Named]:
-    """Note by which credentials each account is known; return those that are known under another name."""
+    """Note by which credentials each account is known.
+
+    Returns those that are known under another name.
+    """
     return await store.keep_names(databases.state, _credentials(config), _names(config))
 
 
 def refuse_second_name(destination: DestinationConfig, config: Config, others: dict[str, Named]) -> None:
-    """Raise BrakeApplied where the destination's account is another one by name alone."""
+    """Raise BrakeApplied where the account is another one by name alone."""
     named = others.get(destination.account)
     if named is None:
         return

@@ -1,4 +1,4 @@
-"""The databases of a configuration: the state, and the sources where they are elsewhere."""
+"""The databases of a configuration: the state, and sources that are elsewhere."""
 
 from __future__ import annotations
 

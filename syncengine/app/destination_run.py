@@ -83,7 +83,11 @@ async def run_destination(
     request: Request,
     progress: Progress,
 ) -> RunReport:
-    """Run it. A refusal comes back as a report; raises StorageError and LeaseLost when the run cannot go on."""
+    """Run one destination.
+
+    A refusal comes back as a report. Raises StorageError and LeaseLost when the run
+    cannot go on.
+    """
     began, pacing = time.monotonic(), account.pacing
     sent, throttled = pacing.requests, pacing.throttled
     try:
@@ -257,7 +261,10 @@ def _started(destination: DestinationConfig, run_id: int, request: Request, prog
 
 
 async def _survey(run: _Run, scope: Scope | None) -> None:
-    """Raise BrakeApplied when the run would do something drastic to what is known; else note what it compared."""
+    """Raise BrakeApplied when the run would change what is known drastically.
+
+    Otherwise the size that it compared is noted.
+    """
     if scope is None:
         return
     if scope.known:
@@ -270,7 +277,7 @@ async def _survey(run: _Run, scope: Scope | None) -> None:
 
 
 async def claim_keys(preparer: Preparer, keys: Keys | None, batches: Batches) -> None:
-    """Claim the match keys of everything the run wants, so that they are judged together."""
+    """Claim the match keys of the whole run, so that they are judged together."""
     if keys is not None:
         async for batch in batches.waiting():
             await preparer.claim(batch)

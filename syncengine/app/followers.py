@@ -1,4 +1,7 @@
-"""Contacts that a run comes to because another one that they wait for lets go of a match key in the same run."""
+"""Waiting contacts that a run brings along.
+
+Another contact that they wait for lets go of a match key in the same run.
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ from syncengine.storage.waits import Waits
 
 
 async def plan(config: Config, names: Sequence[str], request: Request) -> list[PlanReport]:
-    """Plan the named destinations, or all, in the order in which a run would take them."""
+    """Plan the named destinations, or all, in the order of a run."""
     config = await settled(config)
     destinations = config.chosen(tuple(names))
     async with opened(config, destinations) as databases:
@@ -62,7 +62,10 @@ class _Forecast:
     standing: Counter[Standing] = field(default_factory=Counter)
 
     def add(self, prepared: Prepared, stood: Mapping[Standing, int]) -> None:
-        """Count a batch; ``stood`` numbers those of its contacts that are not tried any more until now."""
+        """Count a batch.
+
+        ``stood`` numbers those of its contacts that are not tried any more until now.
+        """
         self.standing.subtract(stood)
         self.standing.update(record.standing for record in prepared.records if record.standing)
         for job in prepared.jobs:

@@ -59,7 +59,10 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
 
 
 async def confirm(config: Config, contact_id: str, names: Sequence[str]) -> list[Receipt]:
-    """Note that vendors have done what their receipts asked for, and forget those. Raises ConfigError."""
+    """Note that vendors have done what their receipts asked for, and forget those.
+
+    Raises ConfigError.
+    """
     if not names:
         raise ConfigError([Problem("--confirmed", "name the destination whose vendor confirmed it: -d NAME")])
     async with opened(config, ()) as databases:
@@ -81,7 +84,10 @@ _NOTHING = "nothing is known of it there"
 
 
 class _Nobody:
-    """A source that has lost the contact, whatever the real one says (``ports.SourceReader``)."""
+    """Source that has lost the contact, whatever the real one has.
+
+    It is a ``ports.SourceReader``.
+    """
 
     async def load(self, contact_ids: Sequence[str]) -> Sequence[SourceRow]:  # noqa: ARG002 - the port's
         return ()

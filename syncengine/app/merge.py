@@ -1,4 +1,4 @@
-"""Make one contact of two at a vendor that can: what to do about the ambiguous matches of an adoption."""
+"""Merge of two contacts at a vendor that can, for ambiguous matches of an adoption."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from syncengine.storage.linked import Linked
 
 
 async def merge(config: Config, name: str, into: str, other: str) -> MergeReport:
-    """Merge the vendor contact ``other`` into ``into`` (external ids), and let the next run mend what that changed.
+    """Merge the vendor contact ``other`` into ``into`` (external ids).
 
-    Raises ConfigError for a vendor that cannot.
+    The next run mends what that changed. Raises ConfigError for a vendor that cannot.
     """
     config = await settled(config)
     (destination,) = config.chosen((name,))

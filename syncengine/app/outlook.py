@@ -36,7 +36,8 @@ class Outlook:
     """Future of one contact."""
 
     standing: str | None = None
-    """``forgotten``, ``suppressed`` or ``opted_out``: no run sends anything about it."""
+    """``forgotten``, ``suppressed`` or ``opted_out``: no run sends anything about it.
+    """
     remarks: tuple[str, ...] = ()
     next_run: str = ""
     """Action of the next run, in words."""

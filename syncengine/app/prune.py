@@ -24,10 +24,11 @@ _LATE = 120.0
 
 
 async def prune(config: Config, *, older_than: str | None = None, stop: asyncio.Event | None = None) -> PruneReport:
-    """Delete runs that ended longer ago than ``keep_outcomes``, or than ``older_than`` (such as ``90d``).
+    """Delete runs that ended longer ago than ``keep_outcomes``.
 
-    The newest run of each destination and every run that is not over stay. Runs may be under way meanwhile. ``stop``
-    ends it after the slice it is at. Raises ConfigError, StorageError.
+    ``older_than`` (such as ``90d``) takes its place. The newest run of each destination
+    and every run that is not over stay. Runs may be under way meanwhile. ``stop`` ends
+    it after the slice it is at. Raises ConfigError, StorageError.
     """
     began, ended = time.monotonic(), stop or asyncio.Event()
     kept = config.engine.keep_outcomes if older_than is None else _kept(older_than)

@@ -43,7 +43,8 @@ async def run(
 ) -> list[RunReport]:
     """Run the named destinations, or all; one report each, in their order.
 
-    ``stop`` ends the run cleanly once it is set. Raises RunRefused for what concerns the whole call.
+    ``stop`` ends the run cleanly once it is set. Raises RunRefused for what concerns
+    the whole call.
     """
     config = await settled(config)
     heard, ended = progress or Silent(), stop or asyncio.Event()

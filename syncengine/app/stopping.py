@@ -24,13 +24,19 @@ class Stopping(asyncio.Event):
         return self.call.is_set() or self._pacing.stopped is not None
 
     async def wait(self) -> Literal[True]:
-        """Wait for either; ``heeding`` sees to it that a call that is to stop stops this account."""
+        """Wait for either stop.
+
+        ``heeding`` makes a stop of the whole call a stop of this account.
+        """
         return await self._pacing.over.wait()
 
 
 @asynccontextmanager
 async def heeding(stop: asyncio.Event, pacing: Pacing) -> AsyncIterator[Stopping]:
-    """Let no request out any more once ``stop`` is set: a vendor's limit may have them wait for an hour."""
+    """Let no request out any more once ``stop`` is set.
+
+    Without that a vendor's limit may have them wait for an hour.
+    """
 
     async def heed() -> None:
         await stop.wait()

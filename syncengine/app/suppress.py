@@ -80,7 +80,10 @@ async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressRepor
 
 
 async def lift(config: Config, subjects: Sequence[Subject]) -> SuppressReport:
-    """Take suppressions back (those of contacts that were forgotten too); the next run looks at them again."""
+    """Lift suppressions, those of forgotten contacts too.
+
+    The next run considers these contacts again.
+    """
     every = [form for subject in subjects for form in forms_of(subject)]
     async with opened(config, ()) as databases:
         lifted = await consent.lift(databases.state, every)

@@ -39,9 +39,10 @@ async def verify(
     progress: Progress | None = None,
     stop: asyncio.Event | None = None,
 ) -> list[VerifyReport]:
-    """Compare all contacts of the named destinations (or of all), or a sample of so many each.
+    """Compare all contacts of the destinations, or a sample of so many each.
 
-    With ``repair`` what drifted is planned again by the next run. Raises RunRefused for what concerns the whole call.
+    All destinations are meant where none is named. With ``repair`` what drifted is
+    planned again by the next run. Raises RunRefused for what concerns the whole call.
     """
     config = await settled(config)
     destinations = config.chosen(tuple(names))

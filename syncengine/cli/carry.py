@@ -1,4 +1,7 @@
-"""Carry a verb out that takes its time: progress in a terminal, signals that stop it, reports, exit code."""
+"""Execution of verbs that take their time.
+
+Progress in a terminal, signals that stop them, reports, exit code.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ def carry_out(
     *,
     json: bool,
 ) -> int:
-    """Do the work, show its reports, and tell the exit code. Raises ConfigError, RunRefused."""
+    """Do the work, show its reports, and return the exit code.
+
+    Raises ConfigError, RunRefused.
+    """
     config = options.load()
     stopped = Stopped()
 

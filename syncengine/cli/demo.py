@@ -1,4 +1,4 @@
-"""``syncengine demo``: two nights of real contacts, on scratch folders and databases only."""
+"""``syncengine demo``: two nights of real contacts, in scratch places only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from syncengine.storage.scratch import scratch_database
 
 NIGHTS = ("2025-06-01", "2025-09-01")
 REAL_LIMITS = {"charles": (5, 1.0), "respond_io": (200, 60.0)}
-"""Requests a window that the vendors really allow (charles: the shipped default, since nothing is documented)."""
+"""Requests a window that the vendors really allow (charles: the shipped default, since
+nothing is documented)."""
 
 
 def demo() -> int:

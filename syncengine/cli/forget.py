@@ -26,11 +26,13 @@ def forget(
 ) -> int:
     """Erase one contact, at every vendor that can and here, and print a receipt for each destination.
 
-    Where a vendor's API cannot, or a destination has no file any more, the receipt says what to ask them for. It
-    stands, with exit code 1, until `forget CONTACT --confirmed -d NAME` says that they did it.
+    Where a vendor's API cannot, or a destination has no file any more, the receipt
+    contains the request to make to the vendor. It stands, with exit code 1, until
+    `forget CONTACT --confirmed -d NAME` confirms that the vendor has done it.
 
-    What is kept is a salted hash of its id: should its row be restored, it is not created again. (`suppress --contact
-    ID --lift` takes that back.) Take the row out of your source yourself.
+    A salted hash of the contact's id is kept: should its row be restored, it is not
+    created again. (`suppress --contact ID --lift` takes that back.) Take the row out of
+    your source yourself.
 
     Parameters
     ----------

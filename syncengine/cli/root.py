@@ -51,7 +51,10 @@ class Globals:
     progress: bool = True
 
     def load(self) -> Config:
-        """Return the configuration; verbs ask it for the destinations they need. Raises ConfigError."""
+        """Return the configuration; verbs ask it for the destinations they need.
+
+        Raises ConfigError.
+        """
         from syncengine.config import read_config  # noqa: PLC0415 - help needs neither
         from syncengine.logs import set_up  # noqa: PLC0415
 
@@ -82,7 +85,10 @@ def launch(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns its exit code. With SYNCENGINE_DEBUG set, errors come with their traceback."""
+    """Run the command; returns its exit code.
+
+    With SYNCENGINE_DEBUG set, errors come with their traceback.
+    """
     tokens = sys.argv[1:] if arguments is None else arguments
     return _written(_run(tokens), tokens)
 
@@ -108,7 +114,7 @@ def _run(tokens: list[str]) -> int:
 
 
 def _print_failure(words: str, code: int) -> None:
-    """Print the object that a program gets where the verb came to no report of its own."""
+    """Print the object that a program gets where the verb has no report."""
     status = {2: "refused", 3: "held"}.get(code, "failed")
     failure = {"destination": None, "run_id": None, "status": status, "error": words, "exit_code": code}
     out.print(escaped(orjson.dumps(failure).decode()), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""``syncengine schema``: for those who change the configuration's models or add a vendor."""
+"""``syncengine schema``: for changes to the configuration's models or a new vendor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The three standard streams, whatever the caller made of them: closed, full, or without a reader."""
+"""The three standard streams, which may be closed, full, or without a reader."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ _STREAMS = (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w"))
 
 
 def prepare_streams() -> None:
-    """Give each standard stream that the caller closed (``>&-``) the null device, and have the others wait.
+    """Give each closed standard stream the null device, and have the others wait.
 
-    Python sets a closed stream to None, and the next file or socket that is opened would get
-    its number: what is printed would then end up in there. A pipe that does not wait, as some
-    supervisors hand over, would lose what is printed while its reader is slow.
+    Python sets a stream that the caller closed (``>&-``) to None, and the next file or
+    socket that is opened would get its number: what is printed would then end up in
+    there. A pipe that does not wait, as some supervisors hand over, would lose what is
+    printed while its reader is slow.
     """
     for name, number, mode in _STREAMS:
         if getattr(sys, name) is not None:
@@ -60,7 +61,10 @@ class WatchedStream:
 
 
 def discard(number: int) -> None:
-    """Send what is written to this file descriptor, and what Python still holds back, to the null device."""
+    """Redirect a file descriptor to the null device.
+
+    Python's buffered output for it goes there as well.
+    """
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, number)
     os.close(null)

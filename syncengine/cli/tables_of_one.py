@@ -1,4 +1,4 @@
-"""One contact, for people: the source beside what we know beside what the vendor holds."""
+"""Table of one contact: the source, what we know, and the vendor's copy."""
 
 from __future__ import annotations
 

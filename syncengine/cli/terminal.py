@@ -61,7 +61,10 @@ class _Console(Console):
         self._file = new_file
 
     def _failed(self, error: OSError) -> None:
-        """Print nothing any more; what the command does goes on, and its exit code counts."""
+        """Print nothing any more.
+
+        What the command does goes on, and its exit code counts.
+        """
         if not is_reader_gone(error):
             self.failure = error
         self.quiet = True
@@ -75,7 +78,7 @@ help_pages = _Console(cuts_lines=True)
 
 
 class Bars:
-    """Progress for a terminal: a bar of contacts for each destination, its requests beside it."""
+    """Progress in a terminal: each destination with a bar and its requests."""
 
     def __init__(self) -> None:
         self._progress = Progress(
@@ -128,13 +131,19 @@ class Stopped:
 _FIRST = "Stopping: what is under way is finished and written down. Once more stops at once."
 _SECOND = "Stopped at once: what became of the last requests is open, and the next run settles it."
 _GRACE = 26.0
-"""Seconds from the first signal until the command is stopped as by a second one: what sent it may kill after thirty."""
+"""Seconds from the first signal until the command is stopped as by a second one: what
+sent it may kill after thirty."""
 _LAST = 2.0
-"""Seconds for that. What holds it up then, such as a database that has gone deaf, ends with the process."""
+"""Seconds for that. What holds it up then, such as a database that has gone deaf, ends
+with the process."""
 
 
 def run_stoppable(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], stopped: Stopped) -> T | None:
-    """Run a coroutine; the first SIGINT or SIGTERM asks it to stop, the second cancels it (then None is returned)."""
+    """Run a coroutine.
+
+    The first SIGINT or SIGTERM asks it to stop, the second cancels it (then None is
+    returned).
+    """
     end = threading.Timer(_LAST, lambda: os._exit(stopped.exit_code or 1))  # as safe as any kill
     end.daemon = True
 

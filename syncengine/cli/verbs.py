@@ -1,4 +1,7 @@
-"""Importing this registers every verb; what a verb needs is imported when it is called."""
+"""Verbs of the command line, registered by importing this module.
+
+The modules that a verb needs are imported when it is called.
+"""
 
 from __future__ import annotations
 

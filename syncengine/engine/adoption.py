@@ -1,4 +1,7 @@
-"""Contacts that the account holds already become known: found by their match keys, nothing is written there."""
+"""Adoption: contacts that exist in the account are linked by their match keys.
+
+Nothing is written there.
+"""
 
 from __future__ import annotations
 

@@ -35,7 +35,10 @@ def subjects_of(job: Job, naming: Naming) -> tuple[Subject, ...]:
 
 
 class Consent:
-    """Questions that come while one is being answered are answered together: one reading for all of them."""
+    """Consent of contacts, read from source and state.
+
+    Questions that come while one is being answered are answered together, by one query.
+    """
 
     def __init__(self, store: ContactStore, source: SourceReader, mapping: ContactMapping) -> None:
         self._store = store

@@ -1,4 +1,8 @@
-"""Bring one contact in step: settle what is unknown, look it up, send its calls in order, note each success."""
+"""Sync of one contact.
+
+Unknown outcomes are settled first; then the contact is looked up, and its calls are
+sent in order. Each success is noted.
+"""
 
 from __future__ import annotations
 
@@ -214,7 +218,10 @@ class ContactSync:
         *,
         takes_over: bool = True,
     ) -> Link:
-        """Make the contact the owner of a vendor contact, unless another one is, or was just answered with its id."""
+        """Make the contact the owner of a vendor contact, unless another one is.
+
+        Another one also is if it was just answered with that id.
+        """
         contact_id = turn.job.state.contact_id
         if owner := self._given.give(external_id, contact_id):
             return Link(owner)
@@ -223,7 +230,10 @@ class ContactSync:
         return link
 
     async def _send(self, turn: Turn) -> Ending | None:
-        """Plan against what is known now and send; None when a create's outcome is unknown and to be looked up."""
+        """Plan against what is known now and send.
+
+        Returns None when a create's outcome is unknown and to be looked up.
+        """
         plan = self._plan(turn)
         if isinstance(plan, Rejected):
             return self._rejected(turn, plan)
@@ -268,7 +278,7 @@ class ContactSync:
         return Ending(record)
 
     async def _note(self, turn: Turn, plan: Plan) -> None:
-        """Write down what is about to be sent about a removed contact that was found only now.
+        """Write down the intent for a removed contact that was found only now.
 
         When its batch was prepared there was nothing to be sent about it.
         """
@@ -290,7 +300,10 @@ class ContactSync:
     async def _taken_over(
         self, turn: Turn, call: Call, applied: Applied, in_doubt: Callable[[], Pending | None]
     ) -> Ending | None:
-        """Make the contact the owner of what its create or upsert reached; the end where another one owns it."""
+        """Make the contact the owner of what its create or upsert reached.
+
+        Returns the end where another one owns it.
+        """
         if turn.known.external_id or not applied.external_id or call.action not in _MAKING:
             return None
         try:
@@ -320,12 +333,13 @@ class ContactSync:
     async def _answered_for_another(
         self, turn: Turn, call: Call, answer: Applied | Exists, in_doubt: Callable[[], Pending | None]
     ) -> Ending | None:
-        """Judge a call whose answer names another vendor contact; None when that one is ours and is to be planned.
+        """Judge a call whose answer names another vendor contact.
 
-        A create may find the contact there, which is no surprise. An upsert goes by its key and
-        may have reached another contact than before. Of any other call nothing follows, except
-        where the vendor merges contacts: the one it names is read, and linked if it has one of
-        our match keys and the known one is gone.
+        Returns None when that one is ours and is to be planned. A create may find the
+        contact there, which is no surprise. An upsert goes by its key and may have
+        reached another contact than before. Of any other call nothing follows, except
+        where the vendor merges contacts: the one it names is read, and linked if it has
+        one of our match keys and the known one is gone.
         """
         if isinstance(answer, Exists):
             return await self._link(turn, answer.remote)
@@ -347,7 +361,10 @@ class ContactSync:
         return await self._link(turn, remote) or await self._send(turn)
 
     async def _left_of_a_merge(self, turn: Turn, known: str, told: str) -> Remote | None:
-        """Return the contact that the known one was merged into; None where nothing says that it was."""
+        """Return the contact that the known one was merged into.
+
+        None where nothing says that it was.
+        """
         if not self._capabilities.merges or turn.job.desired is None:
             return None
         remote = await self._read(turn, told)
@@ -357,12 +374,18 @@ class ContactSync:
         return remote if await self._read(turn, known) is None else None
 
     async def _read(self, turn: Turn, external_id: str) -> Remote | None:
-        """Read a vendor contact; None where it is gone, or another one is shown in its place."""
+        """Read a vendor contact.
+
+        Returns None where it is gone, or another one is shown in its place.
+        """
         remote = await self._retrier.run(partial(self._vendor.read, external_id), turn.meter, repeatable=True)
         return remote if remote is not None and remote.external_id == external_id else None
 
     async def _reached(self, turn: Turn, call: Call, applied: Applied) -> Ending | None:
-        """Link the vendor contact that an upsert reached in place of the known one, unless another contact owns it."""
+        """Link the vendor contact that an upsert reached in place of the known one.
+
+        That fails where another contact owns it.
+        """
         assert applied.external_id is not None
         await self._doubt(turn)
         link = await self._own(turn, applied.external_id, call.key)
@@ -373,7 +396,10 @@ class ContactSync:
         return await self._send(turn)
 
     async def _doubt(self, turn: Turn) -> None:
-        """Write down, before the id changes, that what is known may not be true of the contact behind the new one."""
+        """Write down, before the id changes, that what is known is unknown from now on.
+
+        It may not be true of the contact behind the new id.
+        """
         turn.known = settle.doubted(turn.known, turn.known.pending)
         self._recorder.put(turn.job.batch, records.step(turn.job, turn.known, turn.known.pending))
         await self._recorder.flush()

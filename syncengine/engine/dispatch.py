@@ -1,4 +1,7 @@
-"""A fixed number of workers pull contacts from a bounded queue, batch by batch, the next one prepared meanwhile."""
+"""Dispatch of a run: workers pull contacts from a bounded queue, batch by batch.
+
+Their number is fixed. The next batch is prepared meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ _AT_ONCE = 500
 
 
 class Dispatcher:
-    """Works through a run's batches. Ends early, without error, when the run is to stop."""
+    """Works through a run's batches.
+
+    It ends early, without error, when the run is to stop.
+    """
 
     def __init__(
         self,
@@ -118,7 +124,10 @@ class Dispatcher:
                 await asyncio.wait_for(self._stopping.wait(), wait)
 
     async def _end_waiting(self, *, finished: bool) -> None:
-        """Judge those who still wait for another contact, now that it is known where everybody else stands."""
+        """Judge the contacts that still wait for another one.
+
+        It comes last, when the ends of all others are known.
+        """
         if self._waiting is None:
             return
         for batch, record in await self._waiting.judge(finished=finished):

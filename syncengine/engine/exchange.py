@@ -15,7 +15,8 @@ T = TypeVar("T")
 
 
 _MOST_BYTES = 16 * 1024 * 1024
-"""Bytes that all answers of one exchange may have together: pages may be many, and what they show is kept."""
+"""Bytes that all answers of one exchange may have together: pages may be many, and what
+they show is kept."""
 
 
 class Meter:
@@ -45,9 +46,9 @@ class _Result(Generic[T]):
 async def drive(make: Callable[[], Exchange[T]], sender: Sender, meter: Meter) -> T:
     """Send what the exchange yields and hand it the responses; returns its result.
 
-    What the sender or the vendor raises on purpose is passed on. Anything else that an adapter raises
-    is contained: before the first request nothing can be sent (CannotBeSent), and after an answer that
-    answer is unreadable (VendorUnavailable).
+    What the sender or the vendor raises on purpose is passed on. Anything else that an
+    adapter raises is contained: before the first request nothing can be sent
+    (CannotBeSent), and after an answer that answer is unreadable (VendorUnavailable).
     """
     begun, read = meter.requests, 0
     exchange, step = _begun(make)

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from syncengine.ports import ContactStore
 
 _REMEMBERED = 10_000
-"""Ids given last: far more than wait to be written down, after which the state knows them."""
+"""Ids given last: far more than wait to be written down, after which the state knows
+them."""
 
 
 class GivenIds:

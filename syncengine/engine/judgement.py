@@ -1,4 +1,7 @@
-"""Watches how a run's contacts end, and stops an account whose vendor refuses everybody or is down."""
+"""Judgement of refusals and outages.
+
+It stops an account whose vendor refuses all contacts or is down.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ class Judge:
         """HTTP statuses of the answers that judged no contact."""
 
     def note(self, batch: int, ending: Ending) -> None:
-        """Take in how a contact ended, and pass its record on when it may be believed."""
+        """Note how a contact ended, and pass its record on when it may be believed."""
         record = ending.record
         outcome = record.outcome or ContactOutcome(OutcomeKind.DEFERRED)
         if ending.unreachable:

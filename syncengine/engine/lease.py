@@ -15,7 +15,8 @@ from syncengine.ports import LeaseStore
 _BEATS = 3
 """Renewals in one lease's time."""
 _SOONER = 5
-"""So many times as often while renewals fail: whatever is left of the lease is to be used."""
+"""So many times as often while renewals fail: whatever is left of the lease is to be
+used."""
 
 
 def boot_time() -> float:
@@ -27,7 +28,10 @@ def boot_time() -> float:
 
 
 class LeaseKeeper:
-    """Renews a lease and judges by our own clock, from before each renewal was asked for, whether it still runs."""
+    """Renews a lease, and judges by our own clock whether it still runs.
+
+    It counts from before each renewal was asked for.
+    """
 
     def __init__(
         self,

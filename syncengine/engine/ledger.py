@@ -1,13 +1,18 @@
-"""The ledger of one account: which requests its vendor may still be counting. Pure: time is an argument, in seconds.
+"""The ledger of one account: which requests its vendor may still be counting.
 
-A request takes a slot in every limit that applies when it is sent. The vendor counts it at its arrival, which we never
-see, but which lies before its response. So a slot that is given back one window after the *response* cannot be taken
-again inside a window that still holds the request: no window of the vendor's clock, sliding or fixed, holds more than
-the limit, whatever the network does. After an abandoned request the arrival is known to lie before the abandonment
-plus ``settles_within``, and the slot is given back one window after that.
+Pure: time is an argument, in seconds.
 
-Two clocks measure the same window: each may run fast or slow by 500 millionths (the most that NTP steers a clock by),
-so a window lasts ``1 + CLOCK_DRIFT`` times as long for us.
+A request takes a slot in every limit that applies when it is sent. The vendor counts it
+at its arrival, which we never see, but which lies before its response. So a slot that
+is given back one window after the *response* cannot be taken again inside a window that
+still holds the request: no window of the vendor's clock, sliding or fixed, holds more
+than the limit, whatever the network does. After an abandoned request the arrival is
+known to lie before the abandonment plus ``settles_within``, and the slot is given back
+one window after that.
+
+Two clocks measure the same window: each may run fast or slow by 500 millionths (the
+most that NTP steers a clock by), so a window lasts ``1 + CLOCK_DRIFT`` times as long
+for us.
 """
 
 from __future__ import annotations
@@ -36,7 +41,8 @@ class _Page:
     unanswered: int = 0
     held: int = 0
     arrivals: list[tuple[float, int]] = field(default_factory=list)
-    """A heap of (latest possible arrival, requests): answered or abandoned, and still inside a window."""
+    """A heap of (latest possible arrival, requests): answered or abandoned, and still
+    inside a window."""
 
     @property
     def window(self) -> float:
@@ -70,10 +76,11 @@ class Slot:
 
 
 class Ledger:
-    """The slots of one account's limits with windows up to ten minutes. Starts empty: nothing was ever sent.
+    """The slots of one account's limits with windows up to ten minutes.
 
-    ``settles_within`` is the time in seconds in which an abandoned request still may arrive. ``tight`` takes the
-    smallest round trip seen off every window: a bet that the path to the vendor gets no shorter.
+    Starts empty: nothing was ever sent. ``settles_within`` is the time in seconds in
+    which an abandoned request still may arrive. ``tight`` takes the smallest round trip
+    seen off every window: a bet that the path to the vendor gets no shorter.
     """
 
     def __init__(self, limits: Sequence[Limit], settles_within: float, *, tight: bool = False) -> None:
@@ -173,8 +180,9 @@ class Ledger:
     def restore(self, dump: Json, elapsed: float, now: float) -> None:
         """Take over a dump that was made ``elapsed`` seconds ago.
 
-        A limit that the dump cannot answer for, since it is new, longer or for more methods, counts as used up as of
-        the latest arrival that is possible: what no limit counted may have been abandoned right before.
+        A limit that the dump cannot answer for, since it is new, longer or for more
+        methods, counts as used up as of the latest arrival that is possible: what no
+        limit counted may have been abandoned right before.
         """
         limits = dump.get("limits", ()) if isinstance(dump, dict) else ()
         made = now - max(elapsed, 0.0)

@@ -1,9 +1,9 @@
 """Heed the headers in which vendors say how much of a limit is left. Pure.
 
 There are several families of them: ``X-RateLimit-Remaining`` and ``X-RateLimit-Reset``,
-``RateLimit-Remaining`` and ``RateLimit-Reset`` (the IETF draft up to version 7), the one
-header ``RateLimit`` of its later versions, and ``Retry-After``. Resets are written as
-seconds from now, or as a moment. What makes no sense is named and not obeyed.
+``RateLimit-Remaining`` and ``RateLimit-Reset`` (the IETF draft up to version 7), the
+one header ``RateLimit`` of its later versions, and ``Retry-After``. Resets are written
+as seconds from now, or as a moment. What makes no sense is named and not obeyed.
 """
 
 from __future__ import annotations
@@ -158,15 +158,15 @@ class Allowances:
         self._allowances: dict[str | None, _Allowance] = {}
 
     def scope(self, method: str) -> str | None:
-        """Return what a method is counted with: None stands for all that are not apart."""
+        """Return what a method is counted with; None stands for all not apart."""
         return method if method in self._apart else None
 
     def heed(self, method: str, left: Left, out: int, now: float, *, room: bool) -> float:
-        """Note what is left at the vendor, and return for how long that holds requests.
+        """Note what is left at the vendor; return for how long that delays requests.
 
         ``out`` are requests on their way, which the vendor may not have counted yet.
-        ``room`` says whether our own limits have any: where they have none, they explain
-        that nothing is left, and end the wait themselves.
+        ``room`` is true where our own limits have any: where they have none, they
+        explain that nothing is left, and end the wait themselves.
         """
         scope, free = self.scope(method), max(0, left.remaining - out)
         self._allowances.pop(scope, None)

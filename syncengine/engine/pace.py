@@ -1,7 +1,7 @@
 """The pace: requests spread evenly, at the rate of the tightest limit.
 
-``aiolimiter`` alone is no limit: a bucket of 200 a minute lets 399 through in one minute. It smooths, the ledger
-limits.
+``aiolimiter`` alone is no limit: a bucket of 200 a minute lets 399 through in one
+minute. It smooths, the ledger limits.
 """
 
 from __future__ import annotations
@@ -13,16 +13,20 @@ from aiolimiter import AsyncLimiter
 from syncengine.model.limits import Limit
 
 LONGEST_PACED = 600.0
-"""Seconds. Longer windows are quotas: to spread them evenly would slow down every short run."""
+"""Seconds. Longer windows are quotas: to spread them evenly would slow down every short
+run."""
 _EVEN = 20.0
-"""Requests a second up to which single draws lose nothing; above, every late timer would cost some (measured)."""
+"""Requests a second up to which single draws lose nothing; above, every late timer
+would cost some (measured)."""
 _BURST = 4
 
 
 class Pace:
-    """Draws from the buckets that apply to a request: one for all methods, one more for each method with its own limit.
+    """Draws from the buckets that apply to a request.
 
-    Drawn one unit at a time, by one task: ``aiolimiter`` serves small amounts first and is unfair among waiters.
+    One is for all methods, and one more for each method with its own limit. They are
+    drawn one unit at a time, by one task: ``aiolimiter`` serves small amounts first and
+    is unfair among waiters.
     """
 
     def __init__(self, limits: Sequence[Limit]) -> None:

@@ -29,7 +29,10 @@ _EVERYWHERE = Slot((), 0.0)
 
 
 class Permit:
-    """The right to send one request (``ports.Permit``). The first of its three endings counts."""
+    """The right to send one request (``ports.Permit``).
+
+    The first of its three endings counts.
+    """
 
     __slots__ = ("_method", "_pacing", "_slot")
 
@@ -60,7 +63,10 @@ class Permit:
 
 @dataclass(slots=True, eq=False)
 class _Turn:
-    """A worker in the line. Woken with a permit, or with none: then the account is stopped."""
+    """A worker in the line.
+
+    Woken with a permit, or with none: then the account is stopped.
+    """
 
     method: str
     woken: asyncio.Future[Permit | None]
@@ -69,9 +75,11 @@ class _Turn:
 class Pacing:
     """The gate of one account (``ports.Gate``); an async context manager.
 
-    ``in_flight`` caps the requests under way; until ``prove`` was called it is one, so that a wrong key costs a single
-    request. ``settles_within`` and ``timeout`` (seconds) bound how late a request may arrive and how long one is waited
-    for. Limits with windows over ten minutes are kept in ``quotas``, or in the ledger where there is no such store.
+    ``in_flight`` caps the requests under way; until ``prove`` was called it is one, so
+    that a wrong key costs a single request. ``settles_within`` and ``timeout``
+    (seconds) bound how late a request may arrive and how long one is waited for. Limits
+    with windows over ten minutes are kept in ``quotas``, or in the ledger where there
+    is no such store.
     """
 
     def __init__(
@@ -156,7 +164,10 @@ class Pacing:
         return permit
 
     def check(self) -> None:
-        """Raise AccountStopped unless requests may still be sent; called right before the bytes go out."""
+        """Raise AccountStopped unless requests may still be sent.
+
+        Called right before the bytes go out.
+        """
         self._raise_error()
         self._check()
 
@@ -203,7 +214,10 @@ class Pacing:
             self._tell()
 
     def stop(self, error: AccountStopped) -> None:
-        """Let nothing through any more; everybody who waits gets the error. The first stop counts."""
+        """Let nothing through any more; every waiting worker gets the error.
+
+        The first stop counts.
+        """
         if self._error is None:
             self._tell_of(_stopped_by(error), error=str(error), setting=getattr(error, "setting", None))
         self._fail(error)
@@ -221,7 +235,10 @@ class Pacing:
         return self.ledger.unsettled(self.now())
 
     async def calm(self) -> None:
-        """Wait until no request that was given up can arrive any more, or the account is stopped."""
+        """Wait until no request that was given up can arrive any more.
+
+        The wait ends, too, when the account is stopped.
+        """
         if wait := self.unsettled():
             await self.rest(wait)
 
@@ -247,7 +264,10 @@ class Pacing:
             self._tell()
 
     async def _serve(self) -> None:
-        """Serve the workers in the order they came; whatever goes wrong here reaches every one of them."""
+        """Serve the workers in the order they came.
+
+        Whatever goes wrong here reaches every one of them.
+        """
         try:
             while True:
                 while not self._line:
@@ -258,7 +278,10 @@ class Pacing:
             self._fail(error)
 
     async def _serve_first(self, turn: _Turn) -> None:
-        """Give the first one its permit; returns without when its worker was cancelled meanwhile."""
+        """Give the first one its permit.
+
+        Returns without when its worker was cancelled meanwhile.
+        """
         if not turn.woken.done():
             await self._pace.draw(turn.method)
         while not turn.woken.done():

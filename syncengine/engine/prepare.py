@@ -1,4 +1,8 @@
-"""From a batch of contact ids to jobs: fresh rows and states, plans, and intents before anything is sent."""
+"""Preparation of a batch: from contact ids to jobs.
+
+Rows and states are read anew, plans are made, and intents are written before anything
+is sent.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +81,10 @@ class Preparer:
         return {row.contact_id: row for row in await self._source.load(batch.contact_ids)}
 
     async def survey(self, batch: Batch, survey: Survey) -> None:
-        """Count what the batch's contacts are in for, as far as brakes judge it. Raises SourceError, StorageError."""
+        """Count the changes of the batch's contacts that brakes judge.
+
+        Raises SourceError, StorageError.
+        """
         if batch.kind is not BatchKind.CHANGES:
             return
         states = await self._store.load(batch.contact_ids)
@@ -89,7 +96,10 @@ class Preparer:
                 survey.add(desired, states[row.contact_id].known, self._capabilities)
 
     async def prepare(self, batch: Batch, turn: int = 1) -> Prepared:
-        """Load and plan a batch, and write its intents. Raises SourceError, StorageError, LeaseLost."""
+        """Load and plan a batch, and write its intents.
+
+        Raises SourceError, StorageError, LeaseLost.
+        """
         rows = await self._rows(batch)
         if self._keys is not None:
             # A row that changed or vanished since would keep others from a key that nobody asks for any more.

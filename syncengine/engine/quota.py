@@ -1,8 +1,11 @@
-"""Long windows: drawn ahead in blocks from counts in the database, which outlive crashes and restarts.
+"""Quotas of long windows, drawn ahead in blocks from counts in the database.
 
-A reservation is counted when it is made; its request may arrive later, by the life of a block, the wait for its answer
-and ``settles_within`` at most. So the store is asked for windows longer by just that: every request that arrives in a
-window of the vendor's clock was reserved in the longer one, and the vendor sees no more than its limit.
+The counts outlive crashes and restarts.
+
+A reservation is counted when it is made; its request may arrive later, by the life of a
+block, the wait for its answer and ``settles_within`` at most. So the store is asked for
+windows longer by just that: every request that arrives in a window of the vendor's
+clock was reserved in the longer one, and the vendor sees no more than its limit.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ _SHARE = 100
 
 @dataclass(slots=True)
 class _Quota:
-    """The limits of one method (None: of all requests), and the block that is being used."""
+    """Limits of one method (None: of all requests), and the block in use."""
 
     method: str | None
     windows: tuple[tuple[int, float], ...]

@@ -1,4 +1,7 @@
-"""Write steps and outcomes down, in groups: 250 ms after the first, or as soon as 500 have come together."""
+"""Recorder that writes steps and outcomes down in groups.
+
+A group is written 250 ms after its first record, or as soon as it has 500.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from syncengine.ports import ContactStore
 INTERVAL = 0.25
 MOST = 500
 _GRACE = 1.0
-"""Seconds in which a flush may come to its end when everything is being cancelled; it leaves nothing behind it."""
+"""Seconds in which a flush may come to its end when everything is being cancelled; it
+leaves nothing behind it."""
 
 
 class Recorder:

@@ -26,8 +26,9 @@ from syncengine.ports import Sender
 T = TypeVar("T")
 _FOR_EVER = 10 * 365 * 86400.0
 _FLOOR, _LONGEST_FLOOR = 0.1, 0.5
-"""Seconds waited at least after a refusal for the rate limit: the first, doubled each time up to
-the second. A vendor that asks for no wait at all, again and again, is not asked again at once."""
+"""Seconds waited at least after a refusal for the rate limit: the first, doubled each
+time up to the second. A vendor that asks for no wait at all, again and again, is not
+asked again at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,10 @@ class Brakes(Protocol):
         ...
 
     async def calm(self) -> None:
-        """Wait until no request that was given up can arrive any more, or the account is stopped."""
+        """Wait until no request that was given up can arrive any more.
+
+        The wait ends, too, when the account is stopped.
+        """
         ...
 
     async def rest(self, seconds: float) -> None:
@@ -181,6 +185,9 @@ def _in_words(seconds: float) -> str:
 
 
 def _tell_doubt(error: Exception, meter: Meter) -> None:
-    """Raise VendorUnavailable in the error's place where it hides that an attempt may have been carried out."""
+    """Raise VendorUnavailable in the error's place where that hides a doubt.
+
+    An attempt before may have been carried out then.
+    """
     if meter.maybe_applied:
         raise VendorUnavailable(str(error), maybe_applied=True) from None

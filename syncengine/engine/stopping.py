@@ -11,7 +11,10 @@ from syncengine.errors import RunStopped
 
 @asynccontextmanager
 async def broken_off_by(stop: asyncio.Event) -> AsyncIterator[None]:
-    """Break the block off once ``stop`` is set; it may send nothing. Raises RunStopped."""
+    """Break the block off once ``stop`` is set; it may send nothing.
+
+    Raises RunStopped.
+    """
     if stop.is_set():
         raise RunStopped(_TOLD)
 

@@ -40,7 +40,7 @@ class Job:
     plan: Plan
     """Plan as far as it is known before a look-up."""
     refusal: Rejected | None = None
-    """The contact is refused by our own check, but something sent before has to be settled first."""
+    """Refusal by our own check; something sent before has to be settled first."""
     turn: int = 1
     """Number of the attempt: a contact waits once for another one to let go, and once
     for the vendor that has just created it."""

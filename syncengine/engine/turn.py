@@ -31,9 +31,11 @@ class Ending:
     waits: Wait | None = None
     """Contact to wait for, where another one has its match key at the vendor."""
     wait: float = 0.0
-    """Seconds until the vendor, which has just created it, will let it be written to."""
+    """Seconds until the vendor, which has just created it, will let it be written to.
+    """
     answered: int = 0
-    """The place of the vendor's last answer about it among all answers of the run; 0: there was none."""
+    """The place of the vendor's last answer about it among all answers of the run; 0:
+    there was none."""
 
 
 @dataclass(slots=True)

@@ -54,7 +54,10 @@ class Seen:
 
 
 class Verification:
-    """Verifies the contacts of one destination. With ``repair`` the next run plans again what drifted."""
+    """Verifies the contacts of one destination.
+
+    With ``repair`` the next run plans again what drifted.
+    """
 
     def __init__(
         self,

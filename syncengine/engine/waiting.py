@@ -1,4 +1,7 @@
-"""Contacts that wait for another one to let go of their match key, until the run is over."""
+"""Contacts that wait for another one to let go of their match key.
+
+They are judged when the run is over.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ class Waiting:
         self._ended[ending.record.contact_id] = batch, ending.record, ending.waits
 
     async def moved(self) -> Sequence[str]:
-        """Return contacts judged in former runs that wait for one that has moved since."""
+        """Return contacts judged in former runs that wait for one that has moved."""
         return await self._store.moved() if self._brings_back else ()
 
     async def judge(self, *, finished: bool) -> list[tuple[int, Record]]:

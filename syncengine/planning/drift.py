@@ -17,9 +17,10 @@ class Owned:
     """Parts of a vendor contact that we manage."""
 
     fields: tuple[str, ...]
-    """Mapped fields that are cleared where the source has NULL: a value in one that we do not know is extra."""
+    """Mapped fields that are cleared where the source has NULL: a value in one that we
+    do not know is extra."""
     tag_prefix: str
-    """Prefix of the tags that are ours, whoever set them; empty: only those we set."""
+    """Prefix of the tags that are ours, even if set by others; empty: only those we set."""
     hidden: tuple[str, ...] = ()
     """Patterns of the fields that the vendor does not show, as a rule."""
     opt_outs: tuple[OptOut, ...] = ()
@@ -39,7 +40,8 @@ class Drift:
     extra: tuple[str, ...] = ()
     """Fields with a value there that we know nothing of."""
     opted_out: tuple[str, ...] = ()
-    """Fields in which the contact says no there, and the source does not. Never repaired."""
+    """Fields in which the contact has opted out there, and the source does not say so.
+    Never repaired."""
     missing_tags: tuple[str, ...] = ()
     extra_tags: tuple[str, ...] = ()
 
@@ -56,9 +58,11 @@ def drift(
     *,
     whole: bool = True,
 ) -> Drift:
-    """Compare. ``same`` is the vendor's own notion of equal values; fields that are ``passed_over`` prove nothing.
+    """Return the differences between a vendor contact and what is known of it.
 
-    Unless the vendor shows the ``whole`` contact, what it does not show is not judged.
+    ``same`` is the vendor's own notion of equal values; fields that are ``passed_over``
+    prove nothing. Unless the vendor shows the ``whole`` contact, what it does not show
+    is not judged.
     """
     if remote is None:
         return Drift(gone=True)

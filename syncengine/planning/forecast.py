@@ -55,8 +55,8 @@ class Expense:
 def expense(desired: Desired | None, known: Known, plan: Plan, prices: Prices, *, refused: bool) -> Expense:
     """Return what it takes to carry out a contact's plan.
 
-    ``desired`` is None for a contact that left the source; ``refused`` says that all there is
-    to do is to settle what was sent before.
+    ``desired`` is None for a contact that left the source; ``refused`` is true where
+    all there is to do is to settle what was sent before.
     """
     wanted = None if refused else desired
     look_up = needs_look_up(wanted, known, prices.capabilities, find_first=prices.find_first)
@@ -114,7 +114,10 @@ def _goes_by_key(call: Call, capabilities: Capabilities) -> bool:
 
 
 def _told_at_most(desired: Desired, plan: Plan, prices: Prices) -> int:
-    """Return the requests of a create that finds its contact there; 0 where it never does."""
+    """Return the requests of a create that finds its contact there.
+
+    0 where it never does.
+    """
     create = prices.capabilities.create
     creates = bool(plan.calls) and plan.calls[0].action is Action.CREATE
     if create is None or not creates or not create.keyed_by or not create.tells_existing:

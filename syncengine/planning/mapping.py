@@ -74,7 +74,10 @@ def desire(
 
 
 def _check_length(fields: dict[str, Json]) -> None:
-    """Raise _Unfit where a vendor's echo could not be read: one column may have gone to several fields."""
+    """Raise _Unfit where a vendor's echo could not be read.
+
+    One column may have gone to several fields.
+    """
     if sum(len(orjson.dumps(value).decode()) for value in fields.values()) > LONGEST_ROW:
         raise _Unfit("its fields", f"hold more than {LONGEST_ROW:,} characters together")
 
@@ -129,7 +132,7 @@ def has_opted_out(row: SourceRow, mapping: Mapping) -> bool:
 
 
 class _Unfit(NotNormal):
-    """A value that cannot be what it is mapped to. ``what`` names the field or column."""
+    """A value is not valid for its field or column, which ``what`` names."""
 
     def __init__(self, what: str, why: str) -> None:
         super().__init__(why)

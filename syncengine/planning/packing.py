@@ -30,7 +30,10 @@ Names: TypeAlias = tuple[str, ...]
 
 
 class Members(NamedTuple, Generic[_T]):
-    """Something about each way tags and lists can change; lists go by their names as fields."""
+    """Values for each way in which tags and lists can change.
+
+    Lists go by their names as fields.
+    """
 
     add_tags: _T
     remove_tags: _T
@@ -231,7 +234,10 @@ def _written(writes: Sequence[Kind], placed: Sequence[Fields], members: Sequence
 
 
 def _place(writes: list[Kind], fields: Fields) -> list[dict[str, Json]] | None:
-    """Match each field to a write that can carry it and has room (augmenting paths); None when some find no place."""
+    """Match each field to a write that can carry it and has room (augmenting paths).
+
+    Returns None when some find no place.
+    """
     free = {name for kind in writes for name in kind.carried if fields.get(name) is not None}
     rooms = [kind.room for kind in writes]
     if sum(len(fields) if room is None else room for room in rooms) < len(fields) - len(free):

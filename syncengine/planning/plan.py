@@ -1,4 +1,4 @@
-"""Plan one contact: desired minus known gives calls, or the reason why there are none."""
+"""Plan of one contact: desired minus known gives calls, or the reason for none."""
 
 from __future__ import annotations
 
@@ -101,7 +101,10 @@ def _untakeable(desired: Desired, capabilities: Capabilities) -> Rejected | None
 
 
 def _without_empty_choices(desired: Desired, capabilities: Capabilities) -> Desired:
-    """Return the contact with no value where an empty text is none of a field's values."""
+    """Return the contact without empty texts that its fields do not allow.
+
+    A field with choices has no value then where the empty text is none of them.
+    """
     names = [each for each in _checked(capabilities) if desired.fields.get(each) == ""]
     if not names:
         return desired

@@ -24,7 +24,8 @@ class LookUp:
     wait: float
     """Seconds until "not found" may be believed; 0: at once."""
     must_find_none: bool
-    """An unknown create is in question: nothing may be created before the look-up says there is none."""
+    """True where an unknown create is in question: nothing may be created before the
+    look-up has found none."""
 
 
 def needs_look_up(
@@ -99,12 +100,12 @@ def link(
     """Return what is known of a found contact: the vendor's values.
 
     They are in our form where it means the same. ``key`` is the one that found it, and
-    so the one that the vendor has, whatever the row asks for by now; None where the
+    so the one that the vendor has, even if the row has another by now; None where the
     contact was not looked up.
 
     Tags that our own unknown calls added or were to remove count as ours; all others
-    are left to whoever set them. What was sent and the vendor does not show (lists, and
-    the fields it hides) stays unknown.
+    belong to others. What was sent and the vendor does not show (lists, and the fields
+    it hides) stays unknown.
     """
     fields, pending = {}, known.pending
     # Of who left, what was sent is looked at: it matters when the contact returns.

@@ -19,9 +19,11 @@ class Survey:
     creates: int = 0
     """Contacts the vendor is not known to hold."""
     nulls: Counter[str] = field(default_factory=Counter)
-    """Field to the contacts that would lose its value, since the column is empty now."""
+    """Number of contacts that would lose a field's value, by field, since the column is
+    empty now."""
     swings: Counter[str] = field(default_factory=Counter)
-    """Tag to the contacts it would be added to or removed from; new contacts do not count."""
+    """Number of contacts that a tag would be added to or removed from, by tag; new
+    contacts do not count."""
 
     def add(self, desired: Desired, known: Known, capabilities: Capabilities) -> None:
         """Count a contact the vendor holds."""

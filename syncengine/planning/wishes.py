@@ -11,7 +11,8 @@ from syncengine.model.contact import LISTS, Desired, Fields, Known
 from syncengine.model.http import Json
 
 EMPTY: tuple[Json, ...] = (None, "", [])
-"""Values that say nothing: where the vendor holds nothing there is nothing to send for one of them."""
+"""Empty values: there is nothing to send for one of them where the vendor has no value.
+"""
 
 
 def equal(ours: Json, theirs: Json) -> bool:
@@ -37,8 +38,8 @@ class Wishes:
     """The changes, before it is checked what the vendor can express."""
 
     fields: Fields
-    """Values to set; None: to clear (a list: to leave). Match keys come first: a create split over several calls has to
-    carry them."""
+    """Values to set; None: to clear (a list: to leave). Match keys come first: a create
+    split over several calls has to carry them."""
     add_tags: tuple[str, ...]
     remove_tags: tuple[str, ...]
     stays: tuple[Unsupported, ...]
