@@ -265,7 +265,7 @@ class DestinationFile(_Model):
     source: SourceModel = SourceModel()
     """Keys in which it differs from the common source."""
     where: Name | None = None
-    """SQL: which rows are meant. Who does not match counts as removed."""
+    """SQL condition of the rows. A contact that does not match counts as removed."""
     opted_out: Name | None = None
     """A boolean column: where it is true, nothing at all is sent about the contact, not
     even its removal."""

@@ -42,7 +42,7 @@ def as_text() -> str:
 def schema() -> dict[str, Json]:
     """Return a schema for ``syncengine.yaml`` and every destination's file.
 
-    Their keys tell which of them a file is.
+    Their keys distinguish the two kinds of file.
     """
     settings = {name: vendors.load(name).settings for name in vendors.names()}
     models: list[type[BaseModel]] = [EngineFile, DestinationFile, *settings.values()]

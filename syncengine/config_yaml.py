@@ -123,7 +123,7 @@ def _text(path: Path) -> str:
 
 
 def _read(text: str) -> dict[str, Json]:
-    """Return the mapping a text stands for. Raises YAMLError, _UnusableError."""
+    """Return the mapping in a text. Raises YAMLError, _UnusableError."""
     _refuse_depth(text)
     loader = _Loader(text)
     try:

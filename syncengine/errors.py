@@ -34,7 +34,7 @@ from pathlib import Path
 
 
 class SyncEngineError(Exception):
-    """The root: whatever syncengine raises on purpose."""
+    """Base class of all exceptions that syncengine raises on purpose."""
 
 
 class RequestFailed(SyncEngineError):
@@ -42,7 +42,7 @@ class RequestFailed(SyncEngineError):
 
 
 class CannotBeSent(RequestFailed):
-    """No request can be made of what a contact holds. Nothing was sent."""
+    """No request can express the contact's values. Nothing was sent."""
 
 
 class VendorUnavailable(RequestFailed):

@@ -17,7 +17,7 @@ from syncengine.model.texts import Concealer, escaped, printable
 
 _HIDDEN = "[secret]"
 _LONG = 8
-"""Characters from which on a secret is hidden wherever it stands."""
+"""Number of characters from which on a secret is hidden anywhere in a text."""
 _SECRET_KEYS = ("token", "api_key", "apikey", "password", "secret", "authorization")
 
 
@@ -46,7 +46,7 @@ def set_up(form: Literal["console", "json"], console: Console, secrets: Iterable
 def redactor(secrets: Iterable[str]) -> Callable[[WrappedLogger, str, EventDict], EventDict]:
     """Return a processor that hides secret values, and all values of secret keys.
 
-    Secret values are hidden wherever they stand.
+    Secret values are hidden anywhere in a text.
     """
     known = sorted({secret for secret in secrets if secret})
     concealer = Concealer(secret for secret in known if len(secret) >= _LONG)
@@ -77,7 +77,7 @@ def redactor(secrets: Iterable[str]) -> Callable[[WrappedLogger, str, EventDict]
 
 
 class _JsonRenderer(structlog.processors.JSONRenderer):
-    """JSON in which whatever is no letter is escaped.
+    """Renderer of JSON that escapes every unprintable character.
 
     Python's own leaves the character 127 as it is.
     """

@@ -108,6 +108,7 @@ async def held(
                 with suppress(SyncEngineError):  # what broke it off is told, not that the database is away now
                     await leases.release(grant, pacing.ledger.dump(pacing.now()))
             raise
+        # Only a lease that still runs may be given back as clean.
         keeper.check()
         await leases.release(grant, pacing.ledger.dump(pacing.now()))
 

@@ -1,4 +1,4 @@
-"""Make the contacts an account holds already known, before the first run."""
+"""Adoption of contacts that exist in an account, before the first run."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ async def asking(destination: DestinationConfig, account: Account) -> AsyncItera
 
 
 class _Told:
-    """Tells how each request went (``ports.Sender``)."""
+    """Sender that reports how each request went (``ports.Sender``)."""
 
     def __init__(self, sender: Sender, tell: Tell) -> None:
         self._sender = sender

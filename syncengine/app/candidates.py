@@ -23,7 +23,7 @@ class Candidates:
         """Counts of the whole run, set once all slices are read; None for contacts
         named by hand, which no brake judges."""
         self.found = 0
-        """Contacts that were found, whatever a limit leaves of them."""
+        """Number of contacts that were found, including those beyond a limit."""
         self._destination = destination
         self._databases = databases
         self._source = source

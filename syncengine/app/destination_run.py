@@ -108,6 +108,7 @@ async def run_destination(
             total, beyond = await _prepared(run, config.engine.batch_size)
         end = await _carried_out(run, progress, total)
     except RunRefused as refused:
+        # A refusal promises that nothing was sent.
         if pacing.requests > sent:
             raise
         end = _End("refused", 2, str(refused))
@@ -202,6 +203,8 @@ async def _prepared(run: _Run, batch_size: int) -> tuple[int, int]:
         await run.batches.add(piece.kind, piece.contact_ids)
         total += len(piece.contact_ids)
     beyond = max(0, candidates.found - total)
+    # Which keys are free is known only after all claims, and the brakes judge the
+    # contacts that are brought back, too: the order of these steps matters.
     await claim_keys(run.preparer, run.keys, run.batches)
     total += await bring_back(await _can_be_tried_again(run), run.batches, batch_size)
     await _survey(run, candidates.scope)

@@ -12,7 +12,7 @@ from syncengine.engine.task import Job
 from syncengine.model.work import Status, Wait
 
 _LEAVES = "*"
-"""Stands for all fields of a contact that leaves."""
+"""Placeholder for all fields of a contact that leaves."""
 
 
 class Followers:
@@ -34,7 +34,7 @@ class Followers:
                 self._moving[contact] = fields
 
     def brought_along(self) -> tuple[str, ...]:
-        """Return those who wait for a contact that moves, each once."""
+        """Return the contacts that wait for one that moves, each once."""
         found = tuple(contact_id for contact_id, wait in self._waits.items() if self._moves(wait))
         for contact_id in found:
             del self._waits[contact_id]

@@ -42,6 +42,8 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
     names = [destination.name for destination in destinations]
     async with opened(config, destinations) as databases:
         gone = await erasure.unconfigured(databases.state, contact_id, [*names, *config.broken])
+        # From here on no run sends anything about the contact: this has to be written
+        # down before any destination deletes it, or a run could create it again.
         await erasure.begin(databases.state, contact_id, [*names, *config.broken, *gone])
 
         async def work(destination: DestinationConfig, account: Account) -> Receipt:
@@ -103,6 +105,8 @@ async def _forget(
     before = (await store.load([contact_id])).get(contact_id)
     stands = await _standing(databases, destination, contact_id)
     if _keeps_part(destination) and before and before.known.external_id:
+        # Noted before the deletion, which forgets the external id: after a crash in
+        # between nothing would be left to ask the vendor for.
         words = _what_to_ask(destination, before.known.external_id)
         stands = replace(stands, to_ask=Receipt(name, contact_id, Erased.IMPOSSIBLE, words).also(stands.to_ask).message)
         await erasure.note_to_ask(fence, name, contact_id, stands.to_ask)

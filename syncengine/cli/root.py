@@ -127,7 +127,7 @@ _ONLY_TELL = frozenset({"check", "plan", "schema", "show", "--help", "-h", "--ve
 def _written(code: int, tokens: list[str]) -> int:
     """Return the exit code, considering whether stdout could be written.
 
-    What a run did is done: its own code stands. A verb whose whole purpose is what it
+    What a run did is done: it keeps its own code. A verb whose whole purpose is what it
     prints has failed.
     """
     failure = out.failure or help_pages.failure

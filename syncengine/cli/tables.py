@@ -122,7 +122,7 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
 
 
 def _print_range(report: PlanReport) -> None:
-    """Print best and worst case, where what the vendor holds decides."""
+    """Print best and worst case where they depend on the contacts at the vendor."""
     if report.requests_least == report.requests_most:
         return
     out.print(

@@ -26,7 +26,7 @@ VERBS = {
 }
 """Verb to what it does, as in the first line of its own help."""
 _ELSEWHERE = {"retry": "run"}
-"""Verbs that stand in another verb's file."""
+"""Verbs that are defined in another verb's file."""
 
 for _verb, _help in VERBS.items():
     app.command(f"syncengine.cli.{_ELSEWHERE.get(_verb, _verb)}:{_verb}", name=_verb, help=_help)

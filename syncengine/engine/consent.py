@@ -15,7 +15,7 @@ from syncengine.planning.mapping import has_opted_out
 from syncengine.ports import Allowed, ContactStore, SourceReader
 
 OPTED_OUT = "opted_out"
-"""The reason where the source's own column says so."""
+"""Reason where the source's own opt-out column is true."""
 LEFT_SOURCE = "left_source"
 """Reason where the source does not select the row any more: its opt-out column cannot
 be read then."""

@@ -137,6 +137,8 @@ class ContactSync:
         if look_up is None:
             return self._refusal(turn)
         found, ending = await self._look_up(turn, look_up)
+        # What a create has just made may not be visible yet: only after the wait does
+        # an empty result mean that there is nothing.
         if not found and look_up.wait > 0:
             if look_up.wait > self._task.patience.max_wait or self._stopping.is_set():
                 return self._unsettled(turn)
@@ -241,6 +243,7 @@ class ContactSync:
         doubtful = turn.known.pending is not None
         left = self._left(turn, plan)
         for index, planned in enumerate(plan.calls):
+            # An earlier call of this plan may have given the contact its id.
             newest = turn.known.external_id or planned.external_id
             call = planned if planned.external_id == newest else replace(planned, external_id=newest)
             open_calls = partial(settle.remaining, (call, *plan.calls[index + 1 :]), age=0.0, besides=left)
@@ -250,6 +253,8 @@ class ContactSync:
             except (RequestFailed, AccountStopped, ContactSuppressed) as error:
                 maybe = isinstance(error, VendorUnavailable) and error.maybe_applied
                 turn.known = replace(turn.known, pending=open_calls() if maybe or doubtful else None)
+                # The create may have been carried out: it must not be repeated, but a
+                # look-up finds what it made.
                 if maybe and not again and self._capabilities.find_by and not self._stopping.is_set():
                     return None
                 raise
@@ -267,6 +272,7 @@ class ContactSync:
             if ending := await self._taken_over(turn, call, answer, open_calls):
                 return ending
             self._learn(turn, call, answer)
+            # Noted after each call: after a crash only the rest counts as unknown.
             if rest := plan.calls[index + 1 :]:
                 open_still = settle.remaining(rest, besides=left)
                 self._recorder.put(turn.job.batch, records.step(turn.job, turn.known, open_still))
@@ -402,6 +408,8 @@ class ContactSync:
         """
         turn.known = settle.doubted(turn.known, turn.known.pending)
         self._recorder.put(turn.job.batch, records.step(turn.job, turn.known, turn.known.pending))
+        # Flushed before the id changes: after a crash in between, the old values would
+        # count as known of the new contact.
         await self._recorder.flush()
 
     def _plan(self, turn: Turn) -> Plan | Rejected:

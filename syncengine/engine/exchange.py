@@ -58,6 +58,8 @@ async def drive(make: Callable[[], Exchange[T]], sender: Sender, meter: Meter) -
             meter.requests += 1
             response = await sender.send(request, meter.allowed)
             written = request.writes
+            # The write was sent twice and carries what this exchange read before it:
+            # its first copy may still arrive behind later writes.
             if response.resent and written and meter.requests > begun + 1:
                 meter.overdue = True
             read += len(response.body)

@@ -50,6 +50,8 @@ class Judge:
         elif ending.refused or outcome.actions:
             self._outage.end()
         if ending.refused:
+            # A part of it was carried out: the vendor accepts something, so the
+            # refusals before it are not due to the configuration.
             if outcome.actions and not self._rows.accepted:
                 self._believe(ending.answered)
             self._held.append((batch, ending))

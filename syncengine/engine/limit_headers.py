@@ -20,7 +20,7 @@ _ONE_HEADER = "ratelimit"
 _RETRY_AFTER = "retry-after"
 _PARAMETER = re.compile(r"\b(remaining|reset|r|t)\s*=\s*([^\s,;]+)", re.ASCII)
 _A_WINDOW = 1.0
-"""Seconds to wait for a reset that nothing tells of, where no limit is known."""
+"""Seconds to wait for a reset that no header names, where no limit is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ class Pacing:
         """Slow down as the headers of an answer ask for, before the vendor refuses.
 
         They never let more through than the limits of the account. The wait that a
-        refusal for the limit (429) asks for is kept by who tries it again.
+        refusal for the limit (429) asks for is kept by the retrier.
         """
         standing = read_limits(headers, self._max_wait)
         if standing is NOTHING:

@@ -48,6 +48,7 @@ class _Quota:
         It is larger when the block was used up at once, smaller when it was not used.
         """
         most = max(1, min(_LARGEST, *(calls // _SHARE for calls, _ in self.windows)))
+        # A part of the last block expired: ask only for as many as were used.
         if self.left:
             return max(1, self.used)
         return min(most, self.size * 2) if now - self.asked < BLOCK_LIFE / 4 else self.size
@@ -92,6 +93,8 @@ class Quotas:
 
     async def _refill(self, quota: _Quota) -> float:
         asked = _now()
+        # The rest of an expired block is lost: the windows of the store are longer by
+        # one BLOCK_LIFE only, so a later draw could exceed the vendor's limit.
         if quota.left and asked < quota.asked + BLOCK_LIFE:
             return 0.0
         if asked < quota.empty_until:

@@ -99,6 +99,8 @@ class Retrier:
         VendorUnavailable in its place when an earlier attempt may have been carried
         out; so too CannotBeSent.
         """
+        # A read-change-write was given up, and its write may still arrive: it would
+        # undo whatever is written before that, so wait until it cannot arrive any more.
         if meter.overdue:
             meter.overdue = False
             await self._pacing.calm()
@@ -116,6 +118,8 @@ class Retrier:
                 raise
             except VendorThrottled as error:
                 throttled += 1
+                # The refused try did nothing, but one before it may have been carried
+                # out.
                 if not repeatable:
                     _tell_doubt(error, meter)
                 self._wait_for_limit(error, throttled, meter)
@@ -142,6 +146,7 @@ class Retrier:
 
     def _wait_for_limit(self, error: VendorThrottled, times: int, meter: Meter) -> None:
         now = asyncio.get_running_loop().time()
+        # Requests that were out together are refused together: they count as one.
         if now >= self._waits_until:
             self._refusals += 1
         times = max(times, self._refusals)

@@ -24,7 +24,7 @@ class Owned:
     hidden: tuple[str, ...] = ()
     """Patterns of the fields that the vendor does not show, as a rule."""
     opt_outs: tuple[OptOut, ...] = ()
-    """Fields in which a no that the vendor holds stays, whatever the source says."""
+    """Fields in which an opt-out at the vendor stays, even if the source has none."""
 
 
 @dataclass(frozen=True, slots=True)

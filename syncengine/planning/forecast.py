@@ -36,7 +36,7 @@ class Prices:
     look_up: Callable[[MatchKey], Cost]
     """Cost of one look-up; ``usual`` where no contact is found."""
     extra: Callable[[Call], int]
-    """Requests of a call beyond those that the capabilities tell."""
+    """Number of requests of a call beyond those that the capabilities declare."""
     rounds: int
     """Number of times a contact may be looked up: once more where the one found may
     belong to another contact."""

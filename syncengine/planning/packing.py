@@ -123,6 +123,7 @@ def pack(first: Kind | None, later: Sequence[Kind], capabilities: Capabilities, 
     dearest = _dearest(first, later, load)
     for writes in _numbers(first, later):
         cost = sum(kind.write.requests for kind in writes)
+        # Selections come cheapest first: none behind this one can be cheaper.
         if cost > dearest or (best is not None and cost >= best.requests):
             break
         members = _ride(writes, load)

@@ -16,7 +16,7 @@ IN_A_ROW = 20
 """Number of refused contacts, none accepted between them, from which on the cause is
 not the contacts."""
 _REMOVAL = 0
-"""Stands for the version of a row that left the source."""
+"""Version of a row that left the source."""
 
 
 def version(source_hash: int | None) -> int:

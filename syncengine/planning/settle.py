@@ -148,7 +148,7 @@ def is_storable(value: Json) -> bool:
 
 
 def _is_hidden(name: str, hidden: tuple[str, ...]) -> bool:
-    """Return whether a vendor may hold a field and not show it."""
+    """Return whether a vendor may have a value in a field and not show it."""
     return name.startswith(LISTS) or matches(name, hidden)
 
 

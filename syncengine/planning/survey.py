@@ -17,7 +17,7 @@ class Survey:
     """The counts that brakes judge."""
 
     creates: int = 0
-    """Contacts the vendor is not known to hold."""
+    """Number of contacts that are not known to exist at the vendor."""
     nulls: Counter[str] = field(default_factory=Counter)
     """Number of contacts that would lose a field's value, by field, since the column is
     empty now."""
@@ -26,7 +26,7 @@ class Survey:
     contacts do not count."""
 
     def add(self, desired: Desired, known: Known, capabilities: Capabilities) -> None:
-        """Count a contact the vendor holds."""
+        """Count a contact that exists at the vendor."""
         self.nulls.update(_cleared(desired, known, capabilities))
         self.swings.update((desired.tags - known.tags - known.found_tags) | (known.tags - desired.tags))
 

@@ -21,7 +21,7 @@ def equal(ours: Json, theirs: Json) -> bool:
 
 
 def several(value: Json) -> list[Json]:
-    """Return the values that a field is to hold beside each other, each once."""
+    """Return the values that a field is to have beside each other, each once."""
     found: list[Json] = []
     for each in value if isinstance(value, list) else [value]:
         if each not in EMPTY and not _among(each, found):
@@ -43,7 +43,7 @@ class Wishes:
     add_tags: tuple[str, ...]
     remove_tags: tuple[str, ...]
     stays: tuple[Unsupported, ...]
-    """Values the vendor keeps beside the wished one, or instead of none."""
+    """Values the vendor keeps beside the desired one, or instead of none."""
 
     def __bool__(self) -> bool:
         return bool(self.fields or self.add_tags or self.remove_tags)
