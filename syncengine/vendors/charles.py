@@ -13,7 +13,6 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from syncengine.errors import VendorHalted
 from syncengine.model.calls import Action, Answer, Applied, Call, Rejected, Unsupported
 from syncengine.model.capabilities import Capabilities, Deletion, Write
 from syncengine.model.contact import MatchKey, Remote
@@ -190,7 +189,7 @@ class Charles:
             headers=self._headers,
             json={_IDENTITY: call.key.value, "source_type": self._source_type, **self._body(call)},
         )
-        reply = judge(request, (yield request), {**_KEY_REFUSED, 404: BASE_URL})
+        reply = judge(request, (yield request), {**_KEY_REFUSED, 404: BASE_URL, 410: BASE_URL})
         if rejected := _refusal(request, reply, call):
             return rejected
         person = shaped(request, reply, _Upserted).data
@@ -206,10 +205,8 @@ class Charles:
             headers={**self._headers, "content-type": "application/json; charset=utf-8"},
         )
         reply = judge(request, (yield request), _KEY_REFUSED)
-        if reply.status == 404:
-            if isinstance(reply.body, dict):
-                return Applied()  # erased already
-            raise VendorHalted(f"{request.route}: no such endpoint (status 404); check {BASE_URL}", setting=BASE_URL)
+        if reply.not_there:
+            return Applied()  # erased already
         if rejected := _refusal(request, reply, call):
             return rejected
         return Applied(receipt=shaped(request, reply, _Scheduled).job)

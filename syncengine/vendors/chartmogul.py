@@ -157,7 +157,7 @@ class ChartMogul:
         )
 
     def probe(self) -> Exchange[bool]:
-        return probed(self._request("GET", "/ping"), {**_KEY_REFUSED, 404: BASE_URL}, _Pong)
+        return probed(self._request("GET", "/ping"), {**_KEY_REFUSED, 404: BASE_URL, 410: BASE_URL}, _Pong)
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         def page(cursor: str | None) -> Exchange[Page]:
@@ -189,7 +189,7 @@ class ChartMogul:
         request = self._request("POST", path, "/contacts/{into}/merge/{from}", json={})
         reply = judge(request, (yield request), _KEY_REFUSED)
         if not reply.ok:
-            return refused(request, reply, _words(reply.body), (), "not_found" if reply.status == 404 else None)
+            return refused(request, reply, _words(reply.body), (), "not_found" if reply.not_there else None)
         return Applied(shaped(request, reply, _Contact).uuid)
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
@@ -217,7 +217,7 @@ class ChartMogul:
     def _delete(self, call: Call) -> Exchange[Answer]:
         request = self._on_contact("DELETE", external_id(call))
         reply = judge(request, (yield request), _KEY_REFUSED)
-        if reply.status == 404:
+        if reply.not_there:
             return Applied()
         if not reply.ok:
             return refused(request, reply, _words(reply.body), sent_values(call))
@@ -227,7 +227,7 @@ class ChartMogul:
     def _write(self, call: Call, request: Request, gone: str | None) -> Exchange[Answer]:
         reply = judge(request, (yield request), _KEY_REFUSED)
         if not reply.ok:
-            code = gone if reply.status == 404 else None
+            code = gone if reply.not_there else None
             return refused(request, reply, _words(reply.body), sent_values(call), code)
         contact = shaped(request, reply, _Contact)
         return Applied(contact.uuid, dropped=tuple(self._dropped(call, contact)))

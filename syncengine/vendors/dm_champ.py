@@ -41,6 +41,7 @@ _TagNames: TypeAlias = Annotated[kit.Many[_TagName], AfterValidator(kit.readable
 _LONG = ("/tags", "/contacts/messages/{id}")
 """Routes whose answers list what there is."""
 _KEY_REFUSED = {401: "settings.api_key"}
+_NO_ADDRESS = dict.fromkeys(kit.NOT_THERE, kit.BASE_URL)
 _ERROR_CODES = frozenset(map(str, range(400, 600)))
 _UNSEEN = Rejected(
     "exists_unseen",
@@ -173,7 +174,7 @@ class DmChamp:
         )
 
     def probe(self) -> Exchange[bool]:
-        return kit.probed(self._request("GET", "/tags"), {**_KEY_REFUSED, 404: kit.BASE_URL}, _Tags, _judged)
+        return kit.probed(self._request("GET", "/tags"), {**_KEY_REFUSED, **_NO_ADDRESS}, _Tags, _judged)
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         remote = yield from self._look(key)
@@ -239,7 +240,7 @@ class DmChamp:
         for spelling in self._spellings(key):
             request = self._request("GET", "/contacts", (key.field, spelling))
             reply = _judged(request, (yield request))
-            if reply.status == 404 or (quietly and not reply.ok):
+            if reply.not_there or (quietly and not reply.ok):
                 continue
             if not reply.ok:
                 raise kit.refused_look_up(request, reply, _words(reply.body), dict(request.query).values())
@@ -270,7 +271,7 @@ class DmChamp:
         if lists := list(_lists(call.fields)):
             body["listIds"] = lists
         request = self._request("POST", "/contacts", json=body)
-        reply = _judged(request, (yield request), _KEY_REFUSED if lists else {**_KEY_REFUSED, 404: kit.BASE_URL})
+        reply = _judged(request, (yield request), _KEY_REFUSED if lists else {**_KEY_REFUSED, **_NO_ADDRESS})
         if reply.ok:
             return Applied(kit.shaped(request, reply, _Named).id)
         if reply.status != 409 and "already exist" not in _words(reply.body).lower():
@@ -297,7 +298,7 @@ class DmChamp:
         contact = kit.external_id(call)
         request = self._request("GET", "/contacts/tags/{id}", contact=contact)
         reply = _judged(request, (yield request))
-        return self._refusal(request, reply, call) if reply.status == 404 else _OPT_OUT_UNSEEN
+        return self._refusal(request, reply, call) if reply.not_there else _OPT_OUT_UNSEEN
 
     def _put(self, call: Call, body: Mapping[str, Json]) -> Exchange[Answer]:
         contact = kit.external_id(call)
@@ -332,7 +333,7 @@ class DmChamp:
 
     def _refusal(self, request: Request, reply: kit.Reply, call: Call) -> Rejected:
         words = _words(reply.body)
-        gone = reply.status == 404 and call.action is not Action.CREATE and "list" not in words.lower()
+        gone = reply.not_there and call.action is not Action.CREATE and "list" not in words.lower()
         sent = (*kit.sent_values(call), *dict(request.query).values())
         return kit.refused(request, reply, words, sent, "not_found" if gone else None)
 
@@ -365,18 +366,18 @@ def _judged(request: Request, response: Response, halts: Mapping[int, str] = _KE
     if reply.ok and isinstance(reply.body, Mapping) and reply.body.get("success") is False:
         named = kit.text(reply.body.get("error_code"))
         status = int(named) if named in _ERROR_CODES else 404 if request.method == "GET" else 400
-        reply = kit.judge(request, replace(response, status=status), halts)
-    # The vendor's own 404 has a message; one without JSON is a wrong address.
-    no_json = reply.status == 404 and reply.body is None
-    return kit.judge(request, response, {404: kit.BASE_URL}) if no_json else reply
+        # The API itself has answered: what it does not have is no address.
+        own = status in kit.NOT_THERE and status not in halts
+        return kit.Reply(status, reply.body) if own else kit.judge(request, replace(response, status=status), halts)
+    return reply
 
 
 def _is_so(reply: kit.Reply, action: Action) -> bool:
     """Return whether a refusal shows that the change is in force already."""
     words = _words(reply.body).lower()
     if action is Action.LEAVE_LISTS:
-        return reply.status in (400, 404) and "list" in words and "not" in words
-    return reply.status == 404 if action is Action.DELETE else action is Action.JOIN_LISTS and "already" in words
+        return reply.status in (400, 404, 410) and "list" in words and "not" in words
+    return reply.not_there if action is Action.DELETE else action is Action.JOIN_LISTS and "already" in words
 
 
 def _lists(fields: Fields) -> Iterator[str]:

@@ -296,7 +296,7 @@ def _judged(request: Request, response: Response) -> Reply:
     A contact that is not there is answered with a 403.
     """
     reply = judge(request, response, _HALTS)
-    if reply.status == 404 and not _gone(reply):
+    if reply.not_there and not _gone(reply):
         raise from_elsewhere(request, reply.status)
     return reply
 

@@ -39,7 +39,7 @@ _GONE = "not_found"
 _Query: TypeAlias = tuple[tuple[str, str], ...]
 _EVERYBODY: Json = {"$and": []}
 _CONTACT_NAMED = {401: "settings.token"}
-_NO_CONTACT_NAMED = {**_CONTACT_NAMED, 404: BASE_URL}
+_NO_CONTACT_NAMED = {**_CONTACT_NAMED, 404: BASE_URL, 410: BASE_URL}
 
 
 class Settings(VendorSettings):
@@ -391,7 +391,7 @@ def _carried_out(
     """Send a write and return its answer; ``gone`` is the code of a 404."""
     reply = _judged(request, (yield request), _CONTACT_NAMED)
     if not reply.ok:
-        return refused(request, reply, _words(reply.body), sent, gone if reply.status == 404 else None)
+        return refused(request, reply, _words(reply.body), sent, gone if reply.not_there else None)
     return Applied(shaped(request, reply, shape).contactId)
 
 

@@ -210,7 +210,7 @@ class Whautomate:
     def _read(self, contact: str) -> Exchange[_Row | None]:
         request = self._on_contact("GET", contact)
         reply = yield from through_gateway(request, _KEY)
-        if reply.status == 404 or reply.ok:
+        if reply.not_there or reply.ok:
             return shaped(request, reply, _Row) if reply.ok else None
         raise refused_look_up(request, reply, _words(reply.body), ())
 
@@ -276,7 +276,7 @@ class Whautomate:
     def _delete(self, call: Call) -> Exchange[Answer]:
         request = self._on_contact("DELETE", external_id(call))
         reply = yield from through_gateway(request, _KEY)
-        if reply.status == 404:
+        if reply.not_there:
             return Applied()
         if not reply.ok or _says_no(reply.body):
             return _refused(request, reply, call)
@@ -377,7 +377,7 @@ def _words(body: Json) -> str:
 
 
 def _refused(request: Request, reply: Reply, call: Call) -> Rejected:
-    gone = reply.status == 404 and call.external_id is not None
+    gone = reply.not_there and call.external_id is not None
     code = "not_found" if gone else "refused" if reply.ok else None
     return refused(request, reply, _words(reply.body), sent_values(call), code)
 

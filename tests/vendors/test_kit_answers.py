@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
-from syncengine.model.http import Request, Response
+from syncengine.model.http import Json, Request, Response
 from syncengine.vendors.kit import Id, Shape, judge, refused, refused_look_up, shaped
 from tests.vendors.driving import answer, html
 
@@ -39,7 +39,53 @@ def test_a_page_in_place_of_the_api_is_a_wrong_address(status: int, body: bytes)
     with pytest.raises(VendorHalted) as halted:
         judge(PUT, Response(status, {}, body), {})
     assert halted.value.setting == "settings.base_url"
-    assert judge(PUT, answer(None, status), {}).body is None
+
+
+def test_null_is_a_refusal_of_the_api_itself() -> None:
+    assert judge(PUT, answer(None, 403), {}).body is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "own"),
+    [
+        (404, {"message": "Contact not found"}, True),
+        (404, {"code": 404, "message": "No such person.", "param": "uuid"}, True),
+        (404, {"error": "Data source not found"}, True),
+        (404, {"status": 404, "msg": "x", "errors": [{"message": "Person not found"}]}, True),
+        (404, {"message": "Not Found", "error_details": [{"message": "unknown contact"}]}, True),
+        (404, {"message": "The resource contact was not found"}, True),
+        (404, {"message": "nobody has this id"}, True),
+        (404, {"error": "gone"}, True),
+        (410, {"message": "The contact was deleted"}, True),
+        (410, {"error": "Gone"}, False),
+        (404, {"message": "Not Found"}, False),
+        (404, {"status": 404, "error": "Not Found", "path": "/v1/contacts/7"}, False),
+        (404, {"statusCode": 404, "message": "Cannot GET /v1/contacts/7", "error": "Not Found"}, False),
+        (404, {"message": "no Route matched with those values"}, False),
+        (404, {"message": "The route api/v1/contact/7 could not be found."}, False),
+        (404, {"message": "No endpoint GET /contact/7."}, False),
+        (404, {"message": "No static resource v1/contacts/7."}, False),
+        (404, {"statusCode": 404, "message": "Resource not found"}, False),
+        (404, {"message": "The requested URL /contacts/7 was not found on this server."}, False),
+        (404, {"error": {"code": "404", "message": "The page could not be found"}}, False),
+        (404, {"detail": "Not Found"}, False),
+        (404, {"fault": {"faultstring": "Unable to identify proxy for host: secure and url: /contacts"}}, False),
+        (404, {"message": ""}, False),
+        (404, {}, False),
+        (404, [], False),
+        (404, [{"message": "Contact not found"}], False),
+        (404, "Contact not found", False),
+        (404, 404, False),
+        (404, None, False),
+    ],
+)
+def test_a_404_is_about_a_contact_in_the_words_of_the_api_only(status: int, body: Json, *, own: bool) -> None:
+    if own:
+        assert judge(PUT, answer(body, status), {}).not_there
+        return
+    with pytest.raises(VendorHalted) as halted:
+        judge(PUT, answer(body, status), {})
+    assert halted.value.setting == "settings.base_url"
 
 
 @pytest.mark.parametrize("status", [400, 403, 409])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from syncengine.vendors.kit.allowed import if_allowed
 from syncengine.vendors.kit.answers import (
     BASE_URL,
+    NOT_THERE,
     Reply,
     Shape,
     from_elsewhere,
@@ -34,6 +35,7 @@ from syncengine.vendors.kit.values import (
 __all__ = [
     "BASE_URL",
     "MOST_PAGES",
+    "NOT_THERE",
     "AnyId",
     "ClearWith",
     "Duration",

@@ -19,12 +19,23 @@ from syncengine.vendors.kit.values import text
 from syncengine.vendors.kit.words import cleaned
 
 BASE_URL = "settings.base_url"
-_FROM_ELSEWHERE = (403, 404, 410)
-"""Statuses of refusals that do not concern a contact where they are no JSON: a moved
-address, or the network in front of the API."""
+NOT_THERE = (404, 410)
+"""Statuses of what is not there: a contact if the vendor's own words say so, else the
+address that was asked."""
 
 _NAMES_OF_STATUS = ("status", "code", "statusCode", "status_code", "error_code")
 _FAILED = ("error", "fail", "failed", "failure")
+_PLACES_OF_WORDS = ("message", "msg", "error", "errors", "error_details", "description")
+_SAYS_NOTHING = {404: ("", "not found", "request failed", "error"), 410: ("", "gone", "request failed", "error")}
+_ECHOED_PATH = re.compile(r"\S*/\S*")
+_AN_ENDPOINT = re.compile(
+    r"\b(routes?|url|uri|endpoint|static resource|cannot (get|post|put|patch|delete)|"
+    r"missing authentication token|not defined by this api)\b",
+)
+_A_RECORD = re.compile(
+    r"\b(contacts?|persons?|people|customers?|leads?|members?|users?|lists?|tags?|lifecycle|data.?sources?|fields?)\b",
+)
+_A_PLACE = re.compile(r"\b(resource|method|page|path|host|domain|deployment|tenant|upstream|api)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,11 @@ class Reply:
     @property
     def ok(self) -> bool:
         return self.status < 300
+
+    @property
+    def not_there(self) -> bool:
+        """Return whether the vendor says that it has no such contact or other record."""
+        return self.status in NOT_THERE
 
 
 def judge(request: Request, response: Response, halts: Mapping[int, str]) -> Reply:
@@ -75,10 +91,11 @@ def judge(request: Request, response: Response, halts: Mapping[int, str]) -> Rep
             )
         case _:
             said = _refusal(request, response)
+            if status in NOT_THERE and not speaks_of_a_record(status, said):
+                raise from_elsewhere(request, status)
             # A body of ``null`` is JSON, so the API did answer; a page reads as None too, and
             # is none of its answers.
-            null = response.body.strip() == b"null"
-            if said is None and not null and status in _FROM_ELSEWHERE:
+            if status == 403 and said is None and response.body.strip() != b"null":
                 raise from_elsewhere(request, status)
             return Reply(status, said)
 
@@ -103,14 +120,45 @@ def _refusal(request: Request, response: Response) -> Json:
         return None
 
 
+def speaks_of_a_record(status: int, body: Json) -> bool:
+    """Return whether the body of a 404 is the vendor's own, about a contact or the like.
+
+    It is then an object with a message. A page, an empty answer, or the words that
+    gateways and routers have for an address without an endpoint say nothing about a
+    contact: a moved API would answer every contact so.
+    """
+    if not isinstance(body, Mapping):
+        return False
+    # Routers repeat the path that was asked for, and contacts stand in it.
+    texts = [_ECHOED_PATH.sub(" ", each.casefold()) for each in _texts(body)]
+    told = [each for each in texts if re.sub(r"[\W\d_]+", " ", each).strip() not in _SAYS_NOTHING[status]]
+    words = "; ".join(told)
+    if _AN_ENDPOINT.search(words):
+        return False
+    return bool(_A_RECORD.search(words)) or bool(words and not _A_PLACE.search(words))
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """Yield the texts of a refusal, wherever in it they stand."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for name in _PLACES_OF_WORDS:
+                yield from _texts(value.get(name))
+        case list():
+            for part in value:
+                yield from _texts(part)
+
+
 def from_elsewhere(request: Request, status: int) -> VendorHalted:
     """Return the failure of a request that something other than the API answered.
 
     The address has moved, or a network is in between.
     """
     return VendorHalted(
-        f"{request.route}: a page answers, not the API (status {status}); check {BASE_URL}, "
-        "and that no proxy drops the authorization header or blocks this machine",
+        f"{request.route}: something else than the API answers (status {status}); check {BASE_URL} "
+        "(has the API moved?), and that no proxy drops the authorization header or blocks this machine",
         setting=BASE_URL,
     )
 

@@ -20,7 +20,4 @@ def through_gateway(request: Request, key: str) -> Exchange[Reply]:
         raise VendorHalted(f"{request.route}: the day's quota is used up (status 429); the next run after it goes on")
     names_nothing = dict.fromkeys(() if "{id}" in request.route else (404, 410), BASE_URL)
     forbidden = BASE_URL if b"missing authentication token" in said else key
-    reply = judge(request, response, {401: key, 403: forbidden, **names_nothing})
-    if reply.status == 404 and not isinstance(reply.body, dict):
-        raise VendorHalted(f"{request.route}: no such endpoint (status 404); check {BASE_URL}", setting=BASE_URL)
-    return reply
+    return judge(request, response, {401: key, 403: forbidden, **names_nothing})

@@ -19,13 +19,13 @@ def looked_up(
     sent: Iterable[Json] = (),
     judging: Judging = judge,
 ) -> Exchange[Reply | None]:
-    """The answer to a look-up; None where the vendor knows no such thing (404).
+    """The answer to a look-up; None where the vendor knows no such thing (404, 410).
 
     ``words`` finds the vendor's words in a refusal, ``sent`` is what must not be repeated. Raises VendorHalted,
     VendorThrottled, VendorUnavailable.
     """
     reply = judging(request, (yield request), halts)
-    if reply.status == 404:
+    if reply.not_there:
         return None
     if not reply.ok:
         raise refused_look_up(request, reply, words(reply.body), sent)
