@@ -6,7 +6,8 @@ FROM syncengine.sync_lease WHERE account = $1 FOR SHARE
 -- name: load
 SELECT s.contact_id, s.status, s.source_hash, s.rejections, s.rejected_hash, s.external_id,
        k.match_field, k.match_key, k.fields, k.tags, k.found_tags, k.pending,
-       extract(epoch FROM clock_timestamp() - k.pending_at)::float8 AS pending_age,
+       CASE WHEN k.pending_at > clock_timestamp() THEN 0  -- the clock was set back since
+            ELSE extract(epoch FROM clock_timestamp() - k.pending_at)::float8 END AS pending_age,
        CASE WHEN taker.contact_id IS NULL THEN s.given_up END AS given_up,
        CASE WHEN taker.destination = s.destination AND taker.status = 'pending' THEN taker.contact_id END AS taken_by
 FROM syncengine.sync_state AS s

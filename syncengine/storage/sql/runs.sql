@@ -172,9 +172,13 @@ UPDATE syncengine.sync_destination SET compared_rows = $2
 WHERE destination = $1 AND compared_rows IS DISTINCT FROM $2
 
 -- name: holders
+-- Contacts that the vendor is known to hold, as in known_contacts.
 SELECT held.key AS field, count(*) AS number
-FROM syncengine.sync_known AS k CROSS JOIN LATERAL jsonb_each(k.fields) AS held
+FROM syncengine.sync_known AS k
+JOIN syncengine.sync_state AS s USING (destination, contact_id)
+CROSS JOIN LATERAL jsonb_each(k.fields) AS held
 WHERE k.destination = $1 AND held.key = ANY ($2::text[]) AND held.value <> 'null'
+  AND s.status <> 'removed' AND s.external_id IS NOT NULL
 GROUP BY held.key
 
 -- name: waiting
