@@ -66,14 +66,14 @@ async def held(
     tell = telling(account=name)
     leases = Leases(databases.state, tell)
     if former:
-        await leases.formerly(name, former, settles_within)
+        await leases.formerly(name, former, ttl=ttl, settles_within=settles_within)
     async with broken_off_by(stop):
         grant = await leases.acquire(name, ttl=ttl, settles_within=settles_within)
     left = [grant]
     if former:
         # Under a name that no destination is remembered by nothing was sent: what it counts is the former's alone.
         own = left if await is_remembered(databases.state, name) else []
-        left = [*own, *await leases.formerly(name, former, settles_within)]
+        left = [*own, *await leases.formerly(name, former, ttl=ttl, settles_within=settles_within)]
     asked = boot_time()
     await leases.renew(grant)  # taking it may have taken a while; from here our own clock knows how long it lasts
     tell(Event.LEASE_TAKEN, epoch=grant.epoch, seconds=round(grant.wait, 3))

@@ -31,7 +31,7 @@ def level(event: Event) -> int:
     match event:
         case Event.ACCOUNT_HALTED | Event.LEASE_LOST:
             return logging.ERROR
-        case Event.THROTTLED | Event.LEASE_AWAITED | Event.DATABASE_AWAY | Event.DATABASE_BACK:
+        case Event.THROTTLED | Event.LEASE_AWAITED | Event.LEASE_AHEAD | Event.DATABASE_AWAY | Event.DATABASE_BACK:
             return logging.WARNING
         case (
             Event.RUN_STARTED

@@ -1,7 +1,7 @@
 """Exit codes.
 
 0 in step; 1 something fell short; 2 nothing was sent; 3 another run holds the lease;
-130/143 stopped by a signal.
+129/130/143 stopped by a signal.
 """
 
 from __future__ import annotations

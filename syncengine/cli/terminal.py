@@ -141,8 +141,8 @@ with the process."""
 def run_stoppable(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], stopped: Stopped) -> T | None:
     """Run a coroutine.
 
-    The first SIGINT or SIGTERM asks it to stop, the second cancels it (then None is
-    returned).
+    The first SIGINT, SIGTERM or SIGHUP asks it to stop, the second cancels it (then
+    None is returned). SIGHUP is left alone where it is ignored, as under ``nohup``.
     """
     end = threading.Timer(_LAST, lambda: os._exit(stopped.exit_code or 1))  # as safe as any kill
     end.daemon = True
@@ -164,10 +164,12 @@ def run_stoppable(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], stopp
                 event.set()
                 loop.call_later(_GRACE, cut_short)
                 _say(_FIRST)
-            else:
+            elif number != signal.SIGHUP:
+                # A terminal that is closed sends SIGHUP more than once, and systemd may
+                # send it after SIGTERM: nobody is in a hurry.
                 cut_short()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _heard():
             loop.add_signal_handler(number, on, number)
         try:
             return await task
@@ -178,6 +180,13 @@ def run_stoppable(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], stopp
         return asyncio.run(main())
     finally:
         end.cancel()
+
+
+def _heard() -> tuple[signal.Signals, ...]:
+    """Return the signals that stop a command."""
+    always = (signal.SIGINT, signal.SIGTERM)
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return always if ignored else (*always, signal.SIGHUP)
 
 
 def _say(text: str) -> None:

@@ -42,6 +42,10 @@ class Event(StrEnum):
     """No facts: a person or the system asked the run to stop."""
     LEASE_AWAITED = "lease_awaited"
     """holder, seconds until its lease runs out, unless it renews it."""
+    LEASE_AHEAD = "lease_ahead"
+    """runs_for, lasts: the awaited lease runs for longer than a lease lasts, so the
+    database's clock was set back; seconds until it is taken over, unless its holder
+    renews it."""
     LEASE_TAKEN = "lease_taken"
     """epoch; seconds for which nothing is sent, since the holder before may have
     died."""

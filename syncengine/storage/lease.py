@@ -20,6 +20,8 @@ from syncengine.storage.statements import statements
 
 _SQL = statements("lease")
 _LOOK_AGAIN = 1.0
+_JITTER = 1.0
+"""Seconds by which a clock that is being adjusted may step back."""
 
 
 class Leases:
@@ -31,22 +33,50 @@ class Leases:
         self._holder = f"{socket.gethostname()} process {os.getpid()}"
 
     async def acquire(self, account: str, *, ttl: float, settles_within: float) -> LeaseGrant:
-        renewal = None
-        while True:
-            found = await self._try(account, ttl, settles_within)
-            if isinstance(found, LeaseGrant):
-                return found
-            if renewal is not None and found["expires_at"] != renewal:
-                raise LeaseHeld(
-                    f"another run is working on account {account}: {found['holder']}, whose lease runs until "
-                    f"{found['expires_at']:%H:%M:%S} UTC unless it renews it again. Nothing was sent. Wait for it to "
-                    "end, or stop it there"
-                )
+        found = await self._try(account, ttl, settles_within)
+        if not isinstance(found, LeaseGrant):
             # The holder may have died: then it will not renew, and its lease runs out.
-            if renewal is None:
-                self._tell(Event.LEASE_AWAITED, holder=found["holder"], seconds=round(-found["since"], 3))
-            renewal = found["expires_at"]
-            await asyncio.sleep(min(_LOOK_AGAIN, max(0.01, -found["since"])))
+            await self._wait_out(account, found, ttl)
+            found = await self._try(account, ttl, settles_within)
+        if not isinstance(found, LeaseGrant):
+            raise _held(account, found)
+        return found
+
+    async def _wait_out(self, account: str, found: asyncpg.Record, ttl: float) -> None:
+        """Wait until a lease has run out, by the database's clock or by our own.
+
+        The database's clock may have been set back since the lease was renewed. By our
+        own, no holder is alive that has not renewed for as long as a lease lasts.
+        Raises LeaseHeld when the holder renews it.
+        """
+        clock, renewal = asyncio.get_running_loop().time, found["expires_at"]
+        lasts = ttl if found["ttl"] is None else found["ttl"]
+        wait = min(-found["since"], lasts)
+        over = clock() + wait
+        self._tell(Event.LEASE_AWAITED, holder=found["holder"], seconds=round(wait, 3))
+        if is_ahead(found, ttl):
+            self._tell(Event.LEASE_AHEAD, seconds=round(wait, 3), runs_for=round(-found["since"], 3), lasts=lasts)
+        while found["runs"] and not found["released"]:
+            if found["expires_at"] != renewal:
+                raise _held(account, found)
+            if clock() >= over:
+                await self._end(account, found)
+                return
+            await asyncio.sleep(min(_LOOK_AGAIN, max(0.01, over - clock())))
+            found = await self._look(account)
+
+    async def _look(self, account: str) -> asyncpg.Record:
+        with storage_errors():
+            async with self._pool.acquire() as connection, transaction(connection):
+                found = await connection.fetchrow(_SQL["look"], account)
+        assert found is not None, "a lease is never deleted"
+        return found
+
+    async def _end(self, account: str, found: asyncpg.Record) -> None:
+        """End a lease that its holder has not renewed since."""
+        with storage_errors():
+            async with self._pool.acquire() as connection, transaction(connection):
+                await connection.execute(_SQL["end"], account, found["epoch"], found["expires_at"])
 
     async def _try(self, account: str, ttl: float, settles_within: float) -> LeaseGrant | asyncpg.Record:
         with storage_errors():
@@ -64,11 +94,19 @@ class Leases:
                 epoch = await connection.fetchval(_SQL["take"], account, self._holder, ttl)
         return _granted(account, epoch, ttl, found, settles_within)
 
-    async def formerly(self, account: str, names: Sequence[str], settles_within: float) -> list[LeaseGrant]:
+    async def formerly(
+        self, account: str, names: Sequence[str], *, ttl: float, settles_within: float
+    ) -> list[LeaseGrant]:
         """Return what the last holders left under former names of an account.
 
         Raises LeaseHeld while another run holds one of them.
         """
+        for name in sorted({*names}):
+            with storage_errors():
+                async with self._pool.acquire() as connection, transaction(connection):
+                    found = await connection.fetchrow(_SQL["look"], name)
+            if found is not None and found["runs"] and not found["released"] and is_ahead(found, ttl):
+                await self._wait_out(name, found, ttl)
         with storage_errors():
             async with self._pool.acquire() as connection, transaction(connection):
                 leases = await _former(connection, account, names)
@@ -109,6 +147,24 @@ async def _former(connection: Connection, account: str, names: Sequence[str]) ->
         if found is not None:
             leases[name] = found
     return leases
+
+
+def is_ahead(found: asyncpg.Record, ttl: float) -> bool:
+    """Return whether a lease runs for longer than any renewal lets it.
+
+    Then the database's clock was set back. ``ttl`` is that of a lease whose holder
+    stored none, as older versions do.
+    """
+    lasts: float = ttl if found["ttl"] is None else found["ttl"]
+    return -float(found["since"]) > lasts + _JITTER
+
+
+def _held(account: str, found: asyncpg.Record) -> LeaseHeld:
+    return LeaseHeld(
+        f"another run is working on account {account}: {found['holder']}, whose lease runs until "
+        f"{found['expires_at']:%H:%M:%S} UTC unless it renews it again. Nothing was sent. Wait for it to end, or stop "
+        "it there"
+    )
 
 
 def _granted(account: str, epoch: int, ttl: float, found: asyncpg.Record, settles_within: float) -> LeaseGrant:

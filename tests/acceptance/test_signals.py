@@ -37,7 +37,7 @@ async def _tell(command: Command, number: signal.Signals, answer: str) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 async def test_the_first_signal_lets_what_is_under_way_finish(
     database: str, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:

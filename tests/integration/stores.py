@@ -75,6 +75,10 @@ class Backend(Protocol):
         """Let the lease run out a minute ago."""
         ...
 
+    async def set_clock_back(self, account: str) -> None:
+        """Set the database's clock back an hour, as far as the lease shows it."""
+        ...
+
     async def fill(self, versions: Mapping[str, int]) -> SourceReader:
         """Make the source hold these contacts, each in a version."""
         ...
@@ -121,6 +125,11 @@ class InPostgres:
         await self.pool.execute(
             "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() - interval '1 minute' WHERE account = $1",
             account,
+        )
+
+    async def set_clock_back(self, account: str) -> None:
+        await self.pool.execute(
+            "UPDATE syncengine.sync_lease SET expires_at = expires_at + interval '1 hour' WHERE account = $1", account
         )
 
     async def fill(self, versions: Mapping[str, int]) -> SourceReader:
@@ -175,6 +184,9 @@ class InMemory:
 
     async def run_out(self, account: str = ACCOUNT) -> None:
         self.database.leases[account].expires_at = self.now - 60.0
+
+    async def set_clock_back(self, account: str) -> None:
+        self.database.leases[account].expires_at += 3600.0
 
     async def fill(self, versions: Mapping[str, int]) -> SourceReader:
         self.table.rows = {contact_id: {"version": version} for contact_id, version in versions.items()}

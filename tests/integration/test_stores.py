@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 
-from syncengine.errors import LeaseLost
+from syncengine.errors import LeaseHeld, LeaseLost
 from syncengine.model.calls import Action, OutcomeKind, Unsupported
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.work import (
@@ -27,7 +27,7 @@ from syncengine.model.work import (
     Wait,
 )
 from tests.databases import Databases
-from tests.integration.stores import ACCOUNT, Backend, InMemory, Stores, in_postgres
+from tests.integration.stores import ACCOUNT, HOLDS, Backend, InMemory, Stores, in_postgres
 
 PENDING = Pending(
     creates=True,
@@ -788,6 +788,38 @@ async def test_after_a_crash_the_next_holder_waits_for_what_may_still_arrive(bac
     assert 9_000.0 < after.wait < 9_940.0
     await backend.run_out("new")
     assert (await backend.leases.acquire("new", ttl=60.0, settles_within=30.0)).wait == 0.0
+
+
+@pytest.mark.asyncio
+async def test_a_lease_from_before_the_clock_was_set_back_is_taken_over_once_its_time_is_over(backend: Backend) -> None:
+    former = await backend.leases.acquire("new", ttl=0.2, settles_within=0.0)
+    await backend.set_clock_back("new")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    after = await backend.leases.acquire("new", ttl=60.0, settles_within=30.0)
+    assert 0.2 <= loop.time() - began < 60.0
+    assert (after.epoch, after.ledger) == (2, None)
+    assert 0.0 < after.wait <= 30.0, "what it waits for the vendor does not depend on the clock either"
+    with pytest.raises(LeaseLost):
+        await backend.leases.renew(former)
+
+
+@pytest.mark.asyncio
+async def test_a_holder_that_renews_keeps_its_lease_though_the_clock_was_set_back(backend: Backend) -> None:
+    holder = await backend.leases.acquire("new", ttl=HOLDS, settles_within=0.0)
+    await backend.set_clock_back("new")
+    async with asyncio.TaskGroup() as group:
+        other = group.create_task(_refused(backend.leases.acquire("new", ttl=HOLDS, settles_within=0.0)))
+        while not other.done():
+            await backend.leases.renew(holder)
+            await asyncio.sleep(0.05)
+    assert "another run is working on account new" in str(other.result())
+
+
+async def _refused(acquiring: Awaitable[object]) -> LeaseHeld:
+    with pytest.raises(LeaseHeld) as refused:
+        await acquiring
+    return refused.value
 
 
 # --- the source -----------------------------------------------------------------------------------------------------

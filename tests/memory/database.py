@@ -28,6 +28,7 @@ class LeaseRow:
     epoch: int
     expires_at: float
     """Once released: when that was."""
+    ttl: float
     released: bool = False
     ledger: Json = None
 

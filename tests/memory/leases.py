@@ -18,27 +18,41 @@ class Leases:
         self._hop = hop
 
     async def acquire(self, account: str, *, ttl: float, settles_within: float) -> LeaseGrant:
-        renewal = None
-        while True:
-            await self._hop("acquire lease: asked")
-            found = self._try(account, ttl, settles_within)
-            await self._hop("acquire lease: committed")
-            if isinstance(found, LeaseGrant):
-                return found
-            if renewal is not None and found != renewal:
+        found = await self._tried(account, ttl, settles_within)
+        if not isinstance(found, LeaseGrant):
+            await self._wait_out(account, found)
+            found = await self._tried(account, ttl, settles_within)
+        if not isinstance(found, LeaseGrant):
+            raise LeaseHeld(f"another run is working on account {account}")
+        return found
+
+    async def _wait_out(self, account: str, renewal: float) -> None:
+        clock, row = asyncio.get_running_loop().time, self._database.leases[account]
+        over = clock() + min(renewal - self._database.clock(), row.ttl)
+        while row.expires_at > self._database.clock() and not row.released:
+            if row.expires_at != renewal:
                 raise LeaseHeld(f"another run is working on account {account}")
-            renewal = found
-            await asyncio.sleep(min(_LOOK_AGAIN, max(0.01, found - self._database.clock())))
+            if clock() >= over:
+                row.expires_at = self._database.clock()
+                return
+            await asyncio.sleep(min(_LOOK_AGAIN, max(0.01, over - clock())))
+            row = self._database.leases[account]
+
+    async def _tried(self, account: str, ttl: float, settles_within: float) -> LeaseGrant | float:
+        await self._hop("acquire lease: asked")
+        found = self._try(account, ttl, settles_within)
+        await self._hop("acquire lease: committed")
+        return found
 
     def _try(self, account: str, ttl: float, settles_within: float) -> LeaseGrant | float:
         """The grant, or when the holder's lease runs out."""
         now, row = self._database.clock(), self._database.leases.get(account)
         if row is None:
-            self._database.leases[account] = LeaseRow(1, now + ttl)
+            self._database.leases[account] = LeaseRow(1, now + ttl, ttl)
             return LeaseGrant(account, 1, ttl, wait=0.0, ledger={})
         if row.expires_at > now and not row.released:
             return row.expires_at
-        self._database.leases[account] = LeaseRow(row.epoch + 1, now + ttl)
+        self._database.leases[account] = LeaseRow(row.epoch + 1, now + ttl, ttl)
         since = now - row.expires_at
         if row.released:
             return LeaseGrant(account, row.epoch + 1, ttl, wait=0.0, ledger=row.ledger, elapsed=since)

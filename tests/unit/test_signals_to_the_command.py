@@ -69,6 +69,33 @@ def test_a_first_signal_ends_it_too_when_its_time_is_over() -> None:
         assert process.wait(_PATIENCE) == 143
 
 
+@pytest.mark.parametrize(("first", "code"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143)])
+def test_hanging_up_is_never_the_second_signal(first: signal.Signals, code: int) -> None:
+    settings = "terminal._LAST = 0.1; terminal._say = lambda text: print(text, flush=True)"
+    with _working(settings, deaf=True) as process:
+        assert process.stdout is not None
+        process.send_signal(first)
+        assert process.stdout.readline().startswith("Stopping:")
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1.0)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(_PATIENCE) == code
+
+
+def test_hanging_up_is_ignored_under_nohup() -> None:
+    command = [sys.executable, "-c", _DEAF.format(heeds=False, settings="")]
+    with subprocess.Popen(["nohup", *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:  # noqa: S607 - whichever nohup there is
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "there\n"
+            process.send_signal(signal.SIGHUP)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(_PATIENCE) == 143, "the one that was not ignored stopped it"
+        finally:
+            process.kill()
+
+
 def test_a_signal_is_heard_although_nothing_can_be_said_about_it() -> None:
     with _working(deaf=False, errors="/dev/full") as process:
         process.send_signal(signal.SIGTERM)
