@@ -85,7 +85,7 @@ def test_hanging_up_is_never_the_second_signal(first: signal.Signals, code: int)
 
 def test_hanging_up_is_ignored_under_nohup() -> None:
     command = [sys.executable, "-c", _DEAF.format(heeds=False, settings="")]
-    with subprocess.Popen(["nohup", *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:  # noqa: S607 - whichever nohup there is
+    with subprocess.Popen(["nohup", *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "there\n"
