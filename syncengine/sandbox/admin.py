@@ -16,6 +16,7 @@ from syncengine.sandbox.duplicates import duplicates
 from syncengine.sandbox.faults import Randomly, Rule
 from syncengine.sandbox.limits import Limit
 from syncengine.sandbox.stage import Stage
+from syncengine.sandbox.twins.screen import described, perform
 from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, parsed
 
 T = TypeVar("T")
@@ -25,7 +26,9 @@ _KNOWN = {
     "GET requests?per=SECONDS": "what it was sent, in numbers; the most in any window of so many seconds",
     "GET log?since=SECONDS": "what it was sent, one by one, since a moment (seconds since 1970)",
     "GET held?wait_for=NUMBER&timeout=SECONDS": "the requests that a fault holds back",
-    "POST contacts": 'puts contacts in: [{"fields": {}, "tags": [], "key": null}]',
+    "GET acts": "what a person can do at the vendor's own screen, and what each act takes",
+    "POST act": 'does as a person: {"act": "merge", "into": ID, "other": ID}',
+    "POST contacts": 'puts contacts in: [{"fields": {}, "tags": [], "key": null, "created": null}]',
     "POST release": 'lets requests go that are held: {"count": 1}, or all of them',
     "POST reset": "forgets contacts, requests and faults",
     "PUT switches": "what the vendor's documentation leaves open, by name; answers with all of them",
@@ -87,21 +90,26 @@ async def _told(stage: Stage, verb: str, body: Json, query: Mapping[str, str]) -
 
 
 async def _shown(stage: Stage, noun: str, query: Mapping[str, str]) -> Json:
+    shown: Json
     match noun:
         case "":
-            return {"settings": stage.twin.settings, "asks_and_changes": _KNOWN}
+            shown = {"settings": stage.twin.settings, "asks_and_changes": _KNOWN}
         case "contacts":
-            return stage.twin.contacts(stage.clock())
+            shown = stage.twin.contacts(stage.clock())
+        case "acts":
+            shown = described(stage.twin.screen_kind)
         case "duplicates":
-            return duplicates(stage.twin.contacts(stage.clock()), parsed(_By, dict(query)).key)
+            contacts = stage.twin.contacts(stage.clock())
+            shown = duplicates(contacts, parsed(_By, dict(query)).key)
         case "requests":
-            return stage.journal.report(stage.twin.limiter, _asked(_Windows, query).per)
+            shown = stage.journal.report(stage.twin.limiter, _asked(_Windows, query).per)
         case "log":
-            return stage.journal.since(_asked(_Since, query).since)
+            shown = stage.journal.since(_asked(_Since, query).since)
         case "held":
-            return await _held(stage, query)
+            shown = await _held(stage, query)
         case _:
             raise _unknown(f"GET {noun}")
+    return shown
 
 
 def _changed(stage: Stage, verb: str, body: Json) -> Json:
@@ -109,6 +117,9 @@ def _changed(stage: Stage, verb: str, body: Json) -> Json:
     match verb:
         case "POST contacts":
             told = {"ids": stage.twin.seed(parsed(tuple[Seed, ...], body), stage.clock())}
+        case "POST act":
+            screen = stage.twin.screen(stage.clock())
+            told = {"result": perform(screen, parsed(dict[str, Any], body))}
         case "POST release":
             told = {"released": stage.holds.release(parsed(_Released, body or {}).count)}
         case "POST reset":

@@ -256,12 +256,12 @@ async def test_who_said_no_at_the_vendor_is_left_in_peace(database: str, tmp_pat
         twin: Any = here.sandbox.twin(NAME)
         twin.configure({"put_mode": put_mode})
         (met,) = twin.seed([stranger(11)], 0.0)
-        twin.opt_out(met)
+        twin.screen(0.0).opt_out(met)
         await here.add([11])
         await here.source.execute("UPDATE crm.people SET opted_out = false, email = id || '@example.org'")
         await here.run(NAME)
         for number in range(1, 4):
-            twin.opt_out(at_vendor(here)[phone(number)]["id"])
+            twin.screen(0.0).opt_out(at_vendor(here)[phone(number)]["id"])
 
         # Their rows change, and with 2 the very column.
         await here.source.execute("UPDATE crm.people SET name = name || '!' WHERE id IN (1, 2, 11)")

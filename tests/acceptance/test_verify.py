@@ -147,9 +147,8 @@ async def champ(database: str, folder: Path, **switches: Any) -> AsyncIterator[P
 
 def lose(here: People, number: int) -> None:
     """The contact is no longer at the vendor, in whatever way; the API has none."""
-    twin: Any = here.sandbox.twin("dm_champ")
-    lost = twin._contacts.pop(here.held("dm_champ")[number]["id"])
-    twin._by_phone = {phone: contact for phone, contact in twin._by_phone.items() if contact is not lost}
+    screen = here.sandbox.twin("dm_champ").screen(0.0)
+    screen.delete(here.held("dm_champ")[number]["id"])
 
 
 def replace_by(here: People, number: int, **fields: Any) -> None:

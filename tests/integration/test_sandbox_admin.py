@@ -148,3 +148,37 @@ async def test_the_settings_that_are_told_are_taken() -> None:
             pacing = Pacing(module.limits, in_flight=1, settles_within=1.0)
             async with pacing, Transport(settings.base_url, pacing, timeout=5.0) as transport:
                 await drive(vendor.probe, transport, Meter())
+
+
+@pytest.mark.asyncio
+async def test_acts_of_a_person_are_done_over_http() -> None:
+    async with bench() as it:
+        acts = await it.admin("GET", "acts")
+        assert acts["merge"]["needs"] == ["into", "other"]
+        assert acts["block"]["takes"] == ["blocked"]
+        assert "join" not in acts
+        fields = {"phone": "0171 2345678"}
+        made = await it.admin("POST", "act", {"act": "create", "fields": fields})
+        again = await it.admin("POST", "act", {"act": "recreate", "contact": made["result"]})
+        (contact,) = await it.admin("GET", "contacts")
+        assert contact["id"] == again["result"] != made["result"]
+        assert await it.admin("POST", "act", {"act": "empty"}) == {"result": None}
+        assert await it.admin("GET", "contacts") == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("act", "status", "said"),
+    [
+        ({"act": "delete", "contact": "7"}, 404, "respond_io has no contact 7."),
+        ({"act": "join", "contact": "7", "name": "L"}, 400, 'At respond_io nobody can "join".'),
+        ({"act": "delete"}, 400, "contact: Missing required argument"),
+        ([], 400, "value: Input should be an object"),
+    ],
+)
+async def test_an_act_that_cannot_be_done_is_told(act: object, status: int, said: str) -> None:
+    async with bench() as it:
+        url = f"{it.sandbox.admin_url('respond_io')}/act"
+        async with it.session.post(url, data=orjson.dumps(act)) as response:
+            assert response.status == status
+            assert (await response.json())["error"].startswith(said)

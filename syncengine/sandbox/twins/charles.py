@@ -15,7 +15,9 @@ import orjson
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
 from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.twins.account import Accounts, Definitions
 from syncengine.sandbox.twins.charles_people import NAMES, Lists, Person, changes, mistakes, payload, shown
+from syncengine.sandbox.twins.charles_screen import CharlesScreen
 from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, changed, limit_headers, retry_header
 
 _CONTACTS = "/api/v1beta/contacts"
@@ -54,6 +56,10 @@ class Switches:
     none."""
     inactive: tuple[str, ...] = ()
     """External references of the people that are shown as inactive."""
+    archived: Literal["taken", "422"] = "taken"
+    """Answer to writes about a person that is archived."""
+    merged_id: Literal["kept", "new"] = "kept"
+    """Id of the person that remains of two that are merged."""
     invalid_status: Literal[200, 400, 422] = 422
     """The answer to a body that breaks the rules; 200 has ``errors`` all the same."""
     bad_key_status: Literal[401, 403] = 401
@@ -61,16 +67,35 @@ class Switches:
     send_limit_headers: bool = False
 
 
+class Account:
+    """The people of one account, by their ids and by the keys of their sources."""
+
+    def __init__(self) -> None:
+        self.people: dict[str, Person] = {}
+        self.by_key: dict[tuple[str, str], str] = {}
+        self.erase_at: dict[str, float] = {}
+        self.definitions = Definitions()
+
+
 class CharlesTwin:
     """See ``Twin``. The vendor documents no limit; the one here is a guess."""
 
     vendor_limits = (Limit(10, 1.0, "bucket", burst=10),)
+    screen_kind = CharlesScreen
 
     def __init__(self) -> None:
         self.switches = Switches()
         self.limiter = Limiter()
         self._made = count(1)
         self.reset()
+
+    @property
+    def account(self) -> Account:
+        return self.accounts.present
+
+    @property
+    def definitions(self) -> Definitions:
+        return self.account.definitions
 
     @property
     def settings(self) -> dict[str, str]:
@@ -80,9 +105,7 @@ class CharlesTwin:
         self.switches = changed(self.switches, changes)
 
     def reset(self) -> None:
-        self._people: dict[str, Person] = {}
-        self._by_key: dict[tuple[str, str], str] = {}
-        self._erase_at: dict[str, float] = {}
+        self.accounts = Accounts(lambda _: Account())
         self.limiter.reset()
 
     def route(self, request: TwinRequest) -> str:
@@ -144,14 +167,28 @@ class CharlesTwin:
             if wrong := mistakes(body):
                 raise ValueError(f"{number}: {wrong[0]}")
             bodies.append(body)
-        return [self._put(body, now).id for body in bodies]
+        times = (now if each.created is None else each.created for each in seeds)
+        return [self._put(body, at).id for body, at in zip(bodies, times, strict=True)]
 
     def contacts(self, now: float) -> list[dict[str, Json]]:
         self._erase(now)
         return [
             {"id": person.id, "key": person.key, "fields": person.fields(), "tags": list(person.tags)}
-            for person in self._people.values()
+            for person in self.account.people.values()
         ]
+
+    def screen(self, now: float) -> CharlesScreen:
+        return CharlesScreen(self, now)
+
+    def new_id(self) -> str:
+        return str(uuid5(NAMESPACE_URL, f"person-{next(self._made)}"))
+
+    def remove(self, person_id: str) -> Person:
+        """Take a person out, with the keys of its sources."""
+        gone = self.account.people.pop(person_id)
+        for key in gone.payloads:
+            del self.account.by_key[key]
+        return gone
 
     def _upsert(self, request: TwinRequest, now: float) -> Response:
         try:
@@ -162,13 +199,13 @@ class CharlesTwin:
             return self.refusal(400, "The body must be an object")
         if wrong := mistakes(body):
             return self.refusal(self.switches.invalid_status, "; ".join(wrong))
-        if unknown := self._unknown(body):
-            return self.refusal(self.switches.invalid_status, unknown)
+        if wrong_here := self._unknown(body) or self._refused(body):
+            return self.refusal(self.switches.invalid_status, wrong_here)
         person = self._put(body, now)
         host = request.headers.get("host", "localhost")
         echo = shown(
             person,
-            counts=body["external_reference_id"] not in self.switches.inactive,
+            counts=body["external_reference_id"] not in self.switches.inactive and not person.archived,
             properties=self.switches.echo_properties,
         )
         said = "Upserted contact successfully."
@@ -177,14 +214,31 @@ class CharlesTwin:
     def _unknown(self, body: Mapping[str, Json]) -> str | None:
         """Return why the whole request is a mistake, where the switches make it one."""
         if self.switches.unknown_property == "reject" and any(
-            not _defined(name, self.switches.custom_properties) for name in body.get("custom_properties") or {}
+            not self._has_property(name) for name in body.get("custom_properties") or {}
         ):
             return "custom_properties names a property that does not exist"
-        if self.switches.unknown_tag == "reject" and any(
-            not _defined(tag, self.switches.known_tags) for tag in body.get("tags") or ()
-        ):
+        if self.switches.unknown_tag == "reject" and any(not self._has_tag(tag) for tag in body.get("tags") or ()):
             return "tags names a tag that does not exist"
         return None
+
+    def _has_property(self, name: str) -> bool:
+        known = _defined(name, self.switches.custom_properties)
+        return known and self.definitions.has("field", name)
+
+    def _has_tag(self, name: str) -> bool:
+        known = _defined(name, self.switches.known_tags)
+        return known and self.definitions.has("tag", name)
+
+    def _refused(self, body: Mapping[str, Json]) -> str | None:
+        """Return why a person does not take a write: it is archived, or lacks a field."""
+        person = self._person((body["source_type"], body["external_reference_id"]), changes(body).phones)
+        if person and person.archived and self.switches.archived == "422":
+            return "Person is archived"
+        there = [*person.names, *person.properties] if person else []
+        given = [name for name, value in body.items() if value]
+        properties = [name for name, value in (body.get("custom_properties") or {}).items() if value]
+        missing = self.definitions.missing([*there, *given, *properties], creates=person is None)
+        return f"{missing[0]} is required" if missing else None
 
     def _put(self, body: Mapping[str, Json], now: float) -> Person:
         key = (body["source_type"], body["external_reference_id"])
@@ -192,9 +246,9 @@ class CharlesTwin:
         person = self._person(key, wanted.phones)
         at = datetime.fromtimestamp(now, UTC)
         if person is None:
-            person = Person(str(uuid5(NAMESPACE_URL, f"person-{next(self._made)}")), key[1], at, at, at)
-            self._people[person.id] = person
-        self._by_key[key] = person.id
+            person = Person(self.new_id(), key[1], at, at, at)
+            self.account.people[person.id] = person
+        self.account.by_key[key] = person.id
         person.payloads[key] = dict(body)
         person.touched = at
         names = dict(person.names)
@@ -207,7 +261,7 @@ class CharlesTwin:
         if self.switches.properties_mode == "replace" and body.get("custom_properties") is not None:
             person.properties.clear()
         for name in body.get("custom_properties") or {}:
-            if _defined(name, self.switches.custom_properties):
+            if self._has_property(name):
                 self._set(person.properties, name, body["custom_properties"])
         return person
 
@@ -229,7 +283,9 @@ class CharlesTwin:
         if self.switches.tags_mode == "replace":
             person.tags.clear()
         for tag in tags:
-            if self.switches.unknown_tag == "create" or _defined(tag, self.switches.known_tags):
+            if self.switches.unknown_tag == "create":
+                self.definitions.define("tag", tag)
+            if self.switches.unknown_tag == "create" or self._has_tag(tag):
                 person.tags.setdefault(tag)
 
     def _set(self, held: dict[str, Json], name: str, given: Mapping[str, Json]) -> None:
@@ -240,28 +296,26 @@ class CharlesTwin:
             held.pop(name, None)
 
     def _person(self, key: tuple[str, str], phones: Mapping[str, str]) -> Person | None:
-        person_id = self._by_key.get(key)
+        person_id = self.account.by_key.get(key)
         if person_id is not None:
-            return self._people[person_id]
+            return self.account.people[person_id]
         if not self.switches.match_by_phone:
             return None
-        return next((each for each in self._people.values() if phones.keys() & each.phones.keys()), None)
+        return next((each for each in self.account.people.values() if phones.keys() & each.phones.keys()), None)
 
     def _schedule_erasure(self, person_id: str, now: float) -> Response:
-        if person_id not in self._people and self.switches.unknown_person == 404:
+        if person_id not in self.account.people and self.switches.unknown_person == 404:
             return self.refusal(404, "Person not found")
-        if person_id in self._people:
-            self._erase_at.setdefault(person_id, now + self.switches.erasure_delay)
+        if person_id in self.account.people:
+            self.account.erase_at.setdefault(person_id, now + self.switches.erasure_delay)
         done = "GDPR delete contact job scheduled successfully"
         job: Json = {"jobId": "contacts-cleanup"}
         return answer(200, self._envelope(200, done, job if self.switches.erasure_answer == "object" else [job], []))
 
     def _erase(self, now: float) -> None:
-        for person_id in [each for each, at in self._erase_at.items() if at <= now]:
-            del self._erase_at[person_id]
-            gone = self._people.pop(person_id)
-            for key in gone.payloads:
-                del self._by_key[key]
+        for person_id in [each for each, at in self.account.erase_at.items() if at <= now]:
+            del self.account.erase_at[person_id]
+            self.remove(person_id)
 
     def _envelope(self, status: int, msg: str, data: Json, errors: list[Json], host: str = "localhost") -> Json:
         request_id = uuid5(NAMESPACE_URL, f"request-{next(self._made)}")

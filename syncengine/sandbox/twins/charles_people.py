@@ -55,6 +55,7 @@ class Person:
     """Lower-case form to type and value."""
     payloads: dict[tuple[str, str], Json] = field(default_factory=dict)
     """The last body of each (source type, external reference id)."""
+    archived: bool = False
 
     def fields(self) -> dict[str, Json]:
         """Flat and dotted; phones and e-mails are lists, oldest first."""

@@ -12,6 +12,8 @@ from uuid import NAMESPACE_URL, uuid5
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
 from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.twins.account import Accounts, Definitions
+from syncengine.sandbox.twins.chartmogul_screen import ChartMogulScreen
 from syncengine.sandbox.twins.chartmogul_wire import (
     PLAIN,
     Contact,
@@ -31,6 +33,8 @@ from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, c
 
 DATA_SOURCE = "ds_00000000-0000-4000-8000-000000000001"
 CUSTOMERS = tuple(f"cus_00000000-0000-4000-8000-{number:012}" for number in range(1, 6))
+_ACCOUNT = 1_000_000
+"""Numbers of contacts lie this far apart in two accounts."""
 _MOST_PER_PAGE = 200
 _PARTS = {
     "/ping": ("GET",),
@@ -67,16 +71,38 @@ class Switches:
     email_case: Literal["ignore", "exact"] = "ignore"
 
 
+class Account:
+    """The contacts of one account, and its customers."""
+
+    def __init__(self, number: int) -> None:
+        self.numbers = count(1 + number * _ACCOUNT)
+        self.contacts: dict[str, Contact] = {}
+        self.merged: dict[str, str] = {}
+        """Ids that were merged away, with the ids that remained."""
+        self.sources = [DATA_SOURCE]
+        self.customers = {uuid: Customer(uuid, f"acct-{place}", DATA_SOURCE) for place, uuid in enumerate(CUSTOMERS, 1)}
+        self.definitions = Definitions()
+
+
 class ChartMogulTwin:
     """See ``Twin``. Paths may begin with ``/v1``. It comes with one data source and five customers."""
 
     vendor_limits = (Limit(40, 1.0, "bucket"),)
     max_in_flight = 20
+    screen_kind = ChartMogulScreen
 
     def __init__(self) -> None:
         self.switches = Switches()
         self.limiter = Limiter()
         self.reset()
+
+    @property
+    def account(self) -> Account:
+        return self.accounts.present
+
+    @property
+    def definitions(self) -> Definitions:
+        return self.account.definitions
 
     @property
     def settings(self) -> dict[str, str]:
@@ -86,13 +112,7 @@ class ChartMogulTwin:
         self.switches = changed(self.switches, changes)
 
     def reset(self) -> None:
-        self._numbers = count(1)
-        self._contacts: dict[str, Contact] = {}
-        self._merged: dict[str, str] = {}
-        self._sources = [DATA_SOURCE]
-        self._customers = {
-            uuid: Customer(uuid, f"acct-{number}", DATA_SOURCE) for number, uuid in enumerate(CUSTOMERS, 1)
-        }
+        self.accounts = Accounts(Account)
         self.limiter.reset()
 
     def route(self, request: TwinRequest) -> str:
@@ -130,19 +150,23 @@ class ChartMogulTwin:
         made = []
         for each in seeds:
             fields = dict(each.fields)
-            contact = self._new(fields.get("customer_uuid", CUSTOMERS[0]), DATA_SOURCE, now)
+            at = now if each.created is None else each.created
+            contact = self._new(fields.get("customer_uuid", CUSTOMERS[0]), DATA_SOURCE, at)
             custom = {name.removeprefix("custom."): v for name, v in fields.items() if name.startswith("custom.")}
             plain = {name: v for name, v in fields.items() if name in (*PLAIN, "position")}
             self._write(contact, {**plain, "custom": custom})
-            self._contacts[contact.uuid] = contact
+            self.account.contacts[contact.uuid] = contact
             made.append(contact.uuid)
         return made
 
     def contacts(self, now: float) -> list[dict[str, Json]]:  # noqa: ARG002 - nothing here changes with time
         return [
             {"id": contact.uuid, "key": None, "fields": self._flat(contact), "tags": []}
-            for contact in self._contacts.values()
+            for contact in self.account.contacts.values()
         ]
+
+    def screen(self, now: float) -> ChartMogulScreen:
+        return ChartMogulScreen(self, now)
 
     def _flat(self, contact: Contact) -> dict[str, Json]:
         shown = self._shown(contact)
@@ -170,7 +194,7 @@ class ChartMogulTwin:
             case "GET":
                 return answer(200, self._shown(contact))
             case "DELETE":
-                del self._contacts[contact.uuid]
+                del self.account.contacts[contact.uuid]
                 return answer(200, {})
             case _:
                 body = body_of(request)
@@ -182,34 +206,34 @@ class ChartMogulTwin:
 
     def _contact(self, uuid: str) -> Contact:
         if self.switches.merged_id == "survivor":
-            uuid = self._merged.get(uuid, uuid)
-        if uuid not in self._contacts:
+            uuid = self.account.merged.get(uuid, uuid)
+        if uuid not in self.account.contacts:
             raise mistake(404, "Contact not found.", "uuid")
-        return self._contacts[uuid]
+        return self.account.contacts[uuid]
 
     def _shown(self, contact: Contact) -> dict[str, Json]:
-        customer = self._customers.get(contact.customer_uuid or "")
+        customer = self.account.customers.get(contact.customer_uuid or "")
         return contact.shown(customer.external_id if customer else None)
 
     def _create(self, body: Mapping[str, Json], now: float) -> Response:
         missing = [name for name in ("customer_uuid", "data_source_uuid") if not body.get(name)]
         if missing:
             raise RefusedError(422, {"errors": dict.fromkeys(missing, "can't be blank")})
-        customer = self._customers.get(body["customer_uuid"])
-        if customer is None or body["data_source_uuid"] not in self._sources:
+        customer = self.account.customers.get(body["customer_uuid"])
+        if customer is None or body["data_source_uuid"] not in self.account.sources:
             raise RefusedError(404, {"error": "Customer not found" if customer is None else "Data source not found"})
         if customer.data_source_uuid != body["data_source_uuid"]:
             raise RefusedError(422, {"errors": {"data_source_uuid": "is not that of the customer"}})
-        taken = {contact.fields.get("external_id") for contact in self._contacts.values()} - {None}
+        taken = {contact.fields.get("external_id") for contact in self.account.contacts.values()} - {None}
         if self.switches.external_id_unique and body.get("external_id") in taken:
             raise RefusedError(422, {"errors": {"external_id": "has already been taken"}})
         contact = self._new(customer.uuid, customer.data_source_uuid, now)
         self._write(contact, body)
-        self._contacts[contact.uuid] = contact
+        self.account.contacts[contact.uuid] = contact
         return answer(201, self._shown(contact))
 
     def _new(self, customer: str, source: str, now: float) -> Contact:
-        number = next(self._numbers)
+        number = next(self.account.numbers)
         return Contact(f"con_{uuid5(NAMESPACE_URL, str(number))}", int(now * 10**9) + number, customer, source)
 
     def _write(self, contact: Contact, body: Mapping[str, Json]) -> None:
@@ -224,6 +248,7 @@ class ChartMogulTwin:
         if position is not None and (not isinstance(position, int) or isinstance(position, bool)):
             raise mistake(400, "position must be an integer.", "position")
         custom = {name: value for name, value in attributes(body.get("custom") or []) if self._is_defined(name, value)}
+        self._check_required({**contact.fields, **fields, **contact.custom, **custom}, contact)
         keeps = self.switches.null_mode == "ignore"
         for name, value in fields.items():
             if value is not None or name == "external_id" or not keeps:
@@ -235,8 +260,16 @@ class ChartMogulTwin:
             elif not keeps:
                 contact.custom.pop(name, None)
 
+    def _check_required(self, fields: Mapping[str, Json], contact: Contact) -> None:
+        given = (name for name, value in fields.items() if value not in (None, ""))
+        creates = contact.uuid not in self.account.contacts
+        if missing := self.definitions.missing(given, creates=creates):
+            raise RefusedError(422, {"errors": dict.fromkeys(missing, "can't be blank")})
+
     def _is_defined(self, name: str, value: Json) -> bool:
         """Return whether a custom attribute is kept; raise for a wrong type."""
+        if not self.definitions.has("field", name):
+            return False
         defined = self.switches.attributes
         if defined is None or value is None:
             return defined is None or name in defined
@@ -252,7 +285,9 @@ class ChartMogulTwin:
         if not per_page.isascii() or not per_page.isdigit() or int(per_page) < 1:
             raise mistake(400, "per_page must be a positive number.", "per_page")
         size = min(int(per_page), _MOST_PER_PAGE)
-        newest_first = sorted(self._contacts.values(), key=lambda contact: (contact.at, contact.uuid), reverse=True)
+        newest_first = sorted(
+            self.account.contacts.values(), key=lambda contact: (contact.at, contact.uuid), reverse=True
+        )
         names = ("customer_uuid", "customer_external_id", "data_source_uuid", "email", "external_id")
         filters = {name: asked[name] for name in names if name in asked}
         found = [contact for contact in newest_first if self._has(contact, filters)]
@@ -279,7 +314,7 @@ class ChartMogulTwin:
     def _list_customers(self, request: TwinRequest) -> Response:
         asked = dict(parse_qsl(request.query, keep_blank_values=True))
         filters = {name: asked[name] for name in ("data_source_uuid", "external_id") if name in asked}
-        shown = [customer.shown() for customer in self._customers.values()]
+        shown = [customer.shown() for customer in self.account.customers.values()]
         entries = [each for each in shown if all(each[name] == value for name, value in filters.items())]
         return answer(200, {"entries": entries, "has_more": False, "cursor": None})
 
@@ -287,14 +322,20 @@ class ChartMogulTwin:
         missing = [name for name in ("data_source_uuid", "external_id", "name") if not body.get(name)]
         if missing:
             raise RefusedError(422, {"errors": dict.fromkeys(missing, "can't be blank")})
-        uuid = f"cus_{uuid5(NAMESPACE_URL, str(next(self._numbers)))}"
-        self._customers[uuid] = Customer(uuid, body["external_id"], body["data_source_uuid"], body["name"])
-        return answer(201, self._customers[uuid].shown())
+        uuid = f"cus_{uuid5(NAMESPACE_URL, str(next(self.account.numbers)))}"
+        self.account.customers[uuid] = Customer(uuid, body["external_id"], body["data_source_uuid"], body["name"])
+        return answer(201, self.account.customers[uuid].shown())
 
     def _merge(self, into: str, other: str) -> Response:
         kept, gone = self._contact(into), self._contact(other)
         if kept is gone:
             raise mistake(400, "A contact cannot be merged into itself.")
+        self.merge(kept, gone)
+        shown = self._shown(kept)
+        return answer(200, {**shown, "customer_uuid": None} if self.switches.merged_customer == "null" else shown)
+
+    def merge(self, kept: Contact, gone: Contact) -> None:
+        """Make one contact of two: blank fields are filled, notes are joined."""
         notes = [text for text in (kept.fields.get("notes"), gone.fields.get("notes")) if text]
         for name, value in gone.fields.items():
             if kept.fields.get(name) in (None, ""):
@@ -302,10 +343,8 @@ class ChartMogulTwin:
         if notes:
             kept.fields["notes"] = "\n".join(notes)
         kept.custom = {**gone.custom, **kept.custom}
-        del self._contacts[gone.uuid]
-        self._merged[gone.uuid] = kept.uuid
-        shown = self._shown(kept)
-        return answer(200, {**shown, "customer_uuid": None} if self.switches.merged_customer == "null" else shown)
+        del self.account.contacts[gone.uuid]
+        self.account.merged[gone.uuid] = kept.uuid
 
 
 TWIN = ChartMogulTwin

@@ -40,11 +40,11 @@ _ROUTES = {
 }
 
 
-class RefusedError(Exception):
+class RefusedError(ValueError):
     """The request is answered with an error."""
 
     def __init__(self, status: int, body: Json) -> None:
-        super().__init__(status)
+        super().__init__(f"{status} {body}")
         self.status = status
         self.body = body
 

@@ -11,6 +11,8 @@ from uuid import NAMESPACE_URL, uuid5
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
 from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.twins.account import Accounts, Definitions
+from syncengine.sandbox.twins.dm_champ_screen import DmChampScreen
 from syncengine.sandbox.twins.dm_champ_wire import (
     CHANGEABLE,
     DEFAULTS,
@@ -28,6 +30,8 @@ from syncengine.sandbox.twins.dm_champ_wire import (
 )
 from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, changed, retry_header
 
+_ACCOUNT = 1_000_000
+"""Numbers of contacts lie this far apart in two accounts."""
 _NO_CONTACT = "Contact not found"
 _NO_PAGE = b"<html><body><pre>Cannot find what you asked for</pre></body></html>"
 
@@ -81,15 +85,35 @@ class Switches:
     send_retry_after: bool = True
 
 
+class Account:
+    """The contacts of one account, and the tags that there are."""
+
+    def __init__(self, number: int) -> None:
+        self.numbers = count(1 + number * _ACCOUNT)
+        self.contacts: dict[str, Contact] = {}
+        self.by_phone: dict[str, Contact] = {}
+        self.tags: dict[str, None] = {}
+        self.definitions = Definitions()
+
+
 class DmChampTwin:
     """See ``Twin``. Paths may begin with ``/v1``. The vendor documents no limit; the one here is a guess."""
 
     vendor_limits = (Limit(10, 1.0, "bucket", burst=10),)
+    screen_kind = DmChampScreen
 
     def __init__(self) -> None:
         self.switches = Switches()
         self.limiter = Limiter()
         self.reset()
+
+    @property
+    def account(self) -> Account:
+        return self.accounts.present
+
+    @property
+    def definitions(self) -> Definitions:
+        return self.account.definitions
 
     @property
     def settings(self) -> dict[str, str]:
@@ -99,10 +123,7 @@ class DmChampTwin:
         self.switches = changed(self.switches, changes)
 
     def reset(self) -> None:
-        self._numbers = count(1)
-        self._contacts: dict[str, Contact] = {}
-        self._by_phone: dict[str, Contact] = {}
-        self._tags: dict[str, None] = {}
+        self.accounts = Accounts(Account)
         self.lowered: list[str] = []
         """Ids of contacts whose opt-out an update took back, in the order of the
         updates."""
@@ -143,7 +164,8 @@ class DmChampTwin:
     def seed(self, seeds: Sequence[Seed], now: float) -> list[str]:
         made = []
         for each in seeds:
-            contact = self._made(each.fields, now)
+            made_at = now if each.created is None else each.created
+            contact = self._made(each.fields, made_at)
             for name, value in each.fields.items():
                 head, _, tail = name.partition(".")
                 {"lists": contact.lists, "custom_fields": contact.custom}.get(head, {})[tail] = value
@@ -154,14 +176,23 @@ class DmChampTwin:
     def contacts(self, now: float) -> list[dict[str, Json]]:  # noqa: ARG002 - nothing here changes with time
         return [
             {"id": contact.id, "key": None, "fields": contact.flat(), "tags": list(contact.tags)}
-            for contact in self._contacts.values()
+            for contact in self.account.contacts.values()
         ]
 
-    def opt_out(self, contact_id: str, reason: str = "asked to stop") -> None:
-        """Opt the contact out at the vendor, as if it had written STOP."""
-        contact = self._contacts[contact_id]
-        contact.fields["do_not_disturb"] = True
-        contact.reason = reason
+    def screen(self, now: float) -> DmChampScreen:
+        return DmChampScreen(self, now)
+
+    def place(self, contact: Contact, phone: str) -> None:
+        """Give a contact a phone, by which it is found from now on."""
+        self.remove_phone(contact)
+        if phone:
+            contact.fields["phoneNumber"] = phone
+            self.account.by_phone[self._form(phone)] = contact
+
+    def remove_phone(self, contact: Contact) -> None:
+        if self.account.by_phone.get(self._form(contact.phone)) is contact:
+            del self.account.by_phone[self._form(contact.phone)]
+        contact.fields.pop("phoneNumber", None)
 
     def _answer(self, what: str, contact_id: str, request: TwinRequest, now: float) -> Response:
         told: Json
@@ -179,7 +210,7 @@ class DmChampTwin:
             case "GET /contacts/messages/{id}":
                 told = list(self._contact(contact_id).messages)
             case "GET /tags":
-                told = [_described(tag) for tag in self._tags]
+                told = [_described(tag) for tag in self.account.tags]
             case _:
                 told = self._tag(query_of(request))
         return answer(200, told)
@@ -197,9 +228,9 @@ class DmChampTwin:
     def _holder(self, asked: Mapping[str, str]) -> Contact | None:
         """The contact with a phone, or else with an e-mail address."""
         if phone := asked.get("phoneNumber"):
-            return self._by_phone.get(self._form(phone))
+            return self.account.by_phone.get(self._form(phone))
         wanted = asked.get("email", "").lower()
-        holders = [contact for contact in self._contacts.values() if wanted and contact.email == wanted]
+        holders = [contact for contact in self.account.contacts.values() if wanted and contact.email == wanted]
         return holders[0 if self.switches.shared_email == "oldest" else -1] if holders else None
 
     def _form(self, phone: str) -> str:
@@ -214,8 +245,9 @@ class DmChampTwin:
         lists = self._lists_of(body) if self.switches.lists_in_create else ()
         for each in lists:
             self._check_list(each)
-        if there := self._by_phone.get(self._form(phone)):
+        if there := self.account.by_phone.get(self._form(phone)):
             return self._duplicate(there)
+        self._check_required({**fields, "phoneNumber": phone}, creates=True)
         contact = self._made({**fields, "phoneNumber": phone}, now)
         contact.lists.update(dict.fromkeys(lists))
         if self.switches.custom_fields != "drop":
@@ -235,11 +267,11 @@ class DmChampTwin:
     def _made(self, fields: Mapping[str, Json], now: float) -> Contact:
         held = {name: value for name, value in fields.items() if name in ("phoneNumber", *DEFAULTS, *NULLABLE)}
         given = {name: value for name, value in held.items() if value is not None}
-        contact = Contact(uuid5(NAMESPACE_URL, f"dm-{next(self._numbers)}").hex[:20], now, {**DEFAULTS, **given})
+        contact = Contact(uuid5(NAMESPACE_URL, f"dm-{next(self.account.numbers)}").hex[:20], now, {**DEFAULTS, **given})
         self._lower(contact)
-        self._contacts[contact.id] = contact
+        self.account.contacts[contact.id] = contact
         if contact.phone:
-            self._by_phone[self._form(contact.phone)] = contact
+            self.place(contact, contact.phone)
         return contact
 
     def _lower(self, contact: Contact) -> None:
@@ -255,6 +287,7 @@ class DmChampTwin:
             if names and mode == "400":
                 raise RefusedError(400, f"Invalid value for {names[0]}")
             given |= {name: DEFAULTS[name] if mode == "clear" else contact.fields[name] for name in names}
+        self._check_required({**contact.fields, **given}, creates=False)
         silent = contact.fields["do_not_disturb"]
         contact.fields |= given
         if silent and not contact.fields["do_not_disturb"]:
@@ -265,6 +298,11 @@ class DmChampTwin:
             contact.custom.update(body.get("custom_fields") or {})
         return {"success": True, "message": "Contact updated successfully"}
 
+    def _check_required(self, fields: Mapping[str, Json], *, creates: bool) -> None:
+        given = (name for name, value in fields.items() if value not in (None, ""))
+        if missing := self.definitions.missing(given, creates=creates):
+            raise RefusedError(400, f"Missing required parameter: {missing[0]}")
+
     def _lists_of(self, body: Mapping[str, Json]) -> Sequence[str]:
         found = body.get("listIds") or ([body["listId"]] if body.get("listId") else [])
         if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
@@ -272,7 +310,8 @@ class DmChampTwin:
         return found
 
     def _check_list(self, name: str) -> None:
-        if self.switches.lists is not None and name not in self.switches.lists:
+        unknown = self.switches.lists is not None and name not in self.switches.lists
+        if unknown or not self.definitions.has("list", name):
             raise RefusedError(self.switches.unknown_list, "List not found")
         if name in self.switches.forbidden_lists:
             raise RefusedError(403, "You do not have access to this list")
@@ -305,14 +344,14 @@ class DmChampTwin:
         contact = next(filter(None, holders), None) if phone else self._holder(asked)
         if contact is None:
             raise RefusedError(404, _NO_CONTACT)
-        self._tags.setdefault(tag)
+        self.account.tags.setdefault(tag)
         contact.tags.setdefault(tag)
         return {"success": True, "message": f"Tag {tag} added to contact"}
 
     def _contact(self, contact_id: str) -> Contact:
-        if contact_id not in self._contacts:
+        if contact_id not in self.account.contacts:
             raise RefusedError(404, _NO_CONTACT)
-        return self._contacts[contact_id]
+        return self.account.contacts[contact_id]
 
 
 TWIN = DmChampTwin

@@ -54,11 +54,11 @@ VERBS = {
 }
 
 
-class RefusedError(Exception):
-    """The request is answered with an error; ``args`` are its status and message."""
+class RefusedError(ValueError):
+    """The request is answered with an error."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(status, message)
+        super().__init__(message)
         self.status = status
         self.message = message
 

@@ -14,7 +14,10 @@ from urllib.parse import parse_qsl, unquote
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
 from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.twins.account import Accounts, Definitions
+from syncengine.sandbox.twins.respond_io_screen import RespondIoScreen
 from syncengine.sandbox.twins.respond_io_wire import (
+    STANDARD,
     Contact,
     RefusedError,
     as_text,
@@ -26,10 +29,11 @@ from syncengine.sandbox.twins.respond_io_wire import (
 )
 from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, changed, limit_headers, retry_header
 
-_STANDARD = frozenset({"firstName", "lastName", "profilePic", "language", "phone", "email"})
 _MAX_FIELDS = 30
 _MAX_TAGS = 10
 _FIRST_ID = 177640021
+_ACCOUNT = 1_000_000
+"""Ids lie this far apart in two accounts."""
 _LOGIN = b"<html><body>Redirecting to /login</body></html>"
 _VERBS = {
     "/contact/by_custom_field": ("GET",),
@@ -67,6 +71,12 @@ class Switches:
     """The tags that are defined; None: any."""
     idle_tag: Literal["ok", "403"] = "ok"
     """Adding a tag that is there, or removing one that is not."""
+    unknown_tag: Literal["create", "403"] = "create"
+    """Effect of a tag that somebody undefined."""
+    blocked: Literal["taken", "403"] = "taken"
+    """Answer to writes about a contact that is blocked."""
+    merged_into: Literal["older", "chosen"] = "older"
+    """The contact that remains of two that are merged."""
     hides: tuple[str, ...] = ("language", "profilePic")
     """Fields that can be written and are not shown."""
     update_told: Literal["own", "other"] = "own"
@@ -78,7 +88,7 @@ class Switches:
     send_limit_headers: bool = True
 
 
-class _Channel:
+class Channel:
     """The contacts of one token."""
 
     def __init__(self) -> None:
@@ -91,10 +101,19 @@ class _Channel:
 
     def write(self, contact: Contact, fields: Mapping[str, str]) -> None:
         for name, value in fields.items():
-            if name in contact.fields:
-                self._holders[name, contact.fields[name]].discard(contact.id)
+            self.drop(contact, name)
             contact.fields[name] = value
             self._holders[name, value].add(contact.id)
+
+    def drop(self, contact: Contact, name: str) -> None:
+        """Take a field from a contact."""
+        if name in contact.fields:
+            self._holders[name, contact.fields.pop(name)].discard(contact.id)
+
+    def remove(self, contact: Contact) -> None:
+        for name in list(contact.fields):
+            self.drop(contact, name)
+        del self.contacts[contact.id]
 
     def holders(self, name: str, value: str) -> list[Contact]:
         found = (self.contacts[each] for each in self._holders.get((name, value), ()))
@@ -107,15 +126,33 @@ class _Channel:
         return sorted(found, key=lambda contact: contact.number)
 
 
+class Account:
+    """The channels of one account, by their tokens."""
+
+    def __init__(self, number: int) -> None:
+        self.numbers = count(_FIRST_ID + number * _ACCOUNT)
+        self.channels: defaultdict[str, Channel] = defaultdict(Channel)
+        self.definitions = Definitions()
+
+
 class RespondIoTwin:
     """See ``Twin``. Paths may begin with ``/api/v1``."""
 
     vendor_limits = (Limit(200, 60.0, "fixed"),)
+    screen_kind = RespondIoScreen
 
     def __init__(self) -> None:
         self.switches = Switches()
         self.limiter = Limiter()
         self.reset()
+
+    @property
+    def account(self) -> Account:
+        return self.accounts.present
+
+    @property
+    def definitions(self) -> Definitions:
+        return self.account.definitions
 
     @property
     def settings(self) -> dict[str, str]:
@@ -125,8 +162,7 @@ class RespondIoTwin:
         self.switches = changed(self.switches, changes)
 
     def reset(self) -> None:
-        self._channels: defaultdict[str, _Channel] = defaultdict(_Channel)
-        self._numbers = count(_FIRST_ID)
+        self.accounts = Accounts(Account)
         self.limiter.reset()
 
     def route(self, request: TwinRequest) -> str:
@@ -166,11 +202,11 @@ class RespondIoTwin:
         if request.method not in _VERBS[pattern]:
             return self.refusal(405, "Method Not Allowed")
         try:
-            return self._answer(pattern, self._channels[token_of(request)], request, now)
+            return self._answer(pattern, self.account.channels[token_of(request)], request, now)
         except RefusedError as refused:
             return self.refusal(403, refused.message)
 
-    def _answer(self, pattern: str, channel: _Channel, request: TwinRequest, now: float) -> Response:
+    def _answer(self, pattern: str, channel: Channel, request: TwinRequest, now: float) -> Response:
         match pattern:
             case "/contact/by_custom_field":
                 return self._find(channel, request)
@@ -186,20 +222,23 @@ class RespondIoTwin:
         made = []
         written = [{name: as_text(value) for name, value in each.fields.items()} for each in seeds]
         for each, fields in zip(seeds, written, strict=True):
-            contact = self._new(token, now)
+            contact = self._new(token, now if each.created is None else each.created)
             contact.tags.update(dict.fromkeys(each.tags))
-            self._channels[token].add(contact, fields)
+            self.account.channels[token].add(contact, fields)
             made.append(contact.id)
         return made
 
     def contacts(self, now: float) -> list[dict[str, Json]]:  # noqa: ARG002 - nothing here changes with time
-        held = (contact for channel in self._channels.values() for contact in channel.contacts.values())
+        held = (contact for channel in self.account.channels.values() for contact in channel.contacts.values())
         return [
             {"id": contact.id, "key": None, "fields": dict(contact.fields), "tags": list(contact.tags)}
             for contact in sorted(held, key=lambda contact: contact.number)
         ]
 
-    def _find(self, channel: _Channel, request: TwinRequest) -> Response:
+    def screen(self, now: float) -> RespondIoScreen:
+        return RespondIoScreen(self, now)
+
+    def _find(self, channel: Channel, request: TwinRequest) -> Response:
         asked = dict(parse_qsl(request.query, keep_blank_values=True))  # a raw + becomes a space here
         name, value, page = asked.get("name"), asked.get("value"), asked.get("page", "1")
         if not name or value is None:
@@ -213,41 +252,45 @@ class RespondIoTwin:
         host = request.headers.get("host", "localhost")
         return answer(200, page_of(found, int(page), host, self.switches.hides))
 
-    def _create(self, channel: _Channel, request: TwinRequest, now: float) -> Response:
+    def _create(self, channel: Channel, request: TwinRequest, now: float) -> Response:
         fields = self._fields(request)
         if self.switches.dup == "403" and any(
             fields.get(name) and channel.holders(name, fields[name]) for name in ("phone", "email")
         ):
             raise RefusedError("Contact already exists.")
+        self._check_required(fields, creates=True)
         contact = self._new(token_of(request), now)
         channel.add(contact, fields)
         return _told(contact)
 
-    def _read_or_update(self, channel: _Channel, request: TwinRequest) -> Response:
+    def _read_or_update(self, channel: Channel, request: TwinRequest) -> Response:
         contact = self._contact(channel, request)
         if request.method == "GET":
             return answer(200, {"data": contact.shown(self.switches.hides)})
+        self._check_blocked(contact)
         fields = self._fields(request)
         if self.switches.put_mode == "replace":
             fields = {**dict.fromkeys(contact.fields, ""), **fields}
+        self._check_required({**contact.fields, **fields}, creates=False)
         channel.write(contact, fields)
         if self.switches.update_told == "other":
             others = (each for each in channel.contacts.values() if each is not contact)
             return _told(next(others, contact))
         return _told(contact)
 
-    def _tag(self, channel: _Channel, request: TwinRequest) -> Response:
+    def _tag(self, channel: Channel, request: TwinRequest) -> Response:
         contact = self._contact(channel, request)
         tags = entries(request, "tags", _MAX_TAGS)
         if not all(isinstance(tag, str) and tag for tag in tags):
             raise RefusedError(["The tags must be texts."])
-        known, adds = self.switches.known_tags, request.method == "POST"
-        if known is not None and not set(tags) <= set(known):
-            raise RefusedError("The tag does not exist.")
+        self._check_blocked(contact)
+        adds = request.method == "POST"
+        self._check_tags(tags)
         if self.switches.idle_tag == "403" and any((tag in contact.tags) is adds for tag in tags):
             raise RefusedError("The tag was added or removed before.")
         for tag in tags:
             if adds:
+                self.definitions.define("tag", tag)
                 contact.tags.setdefault(tag)
             else:
                 contact.tags.pop(tag, None)
@@ -269,12 +312,29 @@ class RespondIoTwin:
             text = as_text(value)
             yield name, text.removeprefix("+") if name == "phone" and not self.switches.store_plus else text
 
+    def _check_tags(self, tags: Sequence[str]) -> None:
+        known = self.switches.known_tags
+        lacks = known is not None and not set(tags) <= set(known)
+        refused = self.switches.unknown_tag == "403" and self.definitions.undefined("tag", tags)
+        if lacks or refused:
+            raise RefusedError("The tag does not exist.")
+
+    def _check_blocked(self, contact: Contact) -> None:
+        if contact.blocked and self.switches.blocked == "403":
+            raise RefusedError("Contact is blocked.")
+
+    def _check_required(self, fields: Mapping[str, str], *, creates: bool) -> None:
+        given = (name for name, value in fields.items() if value)
+        if missing := self.definitions.missing(given, creates=creates):
+            raise RefusedError([f"The {name} field is required." for name in missing])
+
     def _check_defined(self, name: str) -> None:
         defined = self.switches.custom_fields
-        if defined is not None and name not in _STANDARD and name not in defined:
+        unknown = defined is not None and name not in STANDARD and name not in defined
+        if unknown or not self.definitions.has("field", name):
             raise RefusedError(f"Custom field {name} does not exist.")
 
-    def _contact(self, channel: _Channel, request: TwinRequest) -> Contact:
+    def _contact(self, channel: Channel, request: TwinRequest) -> Contact:
         contact_id = unquote(segments(request)[1])
         everywhere = self.switches.viber_calls == "all"
         if token_of(request) in self.switches.viber_tokens and (everywhere or request.method in ("PUT", "DELETE")):
@@ -294,7 +354,7 @@ class RespondIoTwin:
             return ""
 
     def _new(self, token: str, now: float) -> Contact:
-        number = next(self._numbers)
+        number = next(self.account.numbers)
         contact_id = f"v+{number:x}/c?==" if token in self.switches.viber_tokens else str(number)
         return Contact(number, contact_id, int(now))
 

@@ -9,7 +9,9 @@ from typing import Literal
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
 from syncengine.sandbox.limits import Limit
-from syncengine.sandbox.twins.respond_io_v2_people import CUSTOM, PLAIN, Contact, People
+from syncengine.sandbox.twins.account import Accounts, Definitions
+from syncengine.sandbox.twins.respond_io_v2_people import CUSTOM, PLAIN, Contact, People, by_age
+from syncengine.sandbox.twins.respond_io_v2_screen import RespondIoV2Screen
 from syncengine.sandbox.twins.respond_io_v2_wire import (
     VERBS,
     Clearing,
@@ -65,6 +67,10 @@ class Switches:
     """The stages that are defined; None: any."""
     known_tags: tuple[str, ...] | None = None
     """The tags that are defined; None: any."""
+    unknown_tag: Literal["create", "400"] = "create"
+    """Effect of a tag that somebody undefined."""
+    blocked: Literal["taken", "403"] = "taken"
+    """Answer to writes about a contact that is blocked."""
     tags_as: Literal["array", "object", "both"] = "array"
     """Form that the body of a tag call must have: a bare array, ``{"tags": [...]}``, or
     either."""
@@ -77,15 +83,36 @@ class Switches:
     send_limit_headers: bool = True
 
 
+class Account:
+    """The contacts of one workspace, and what is defined there."""
+
+    def __init__(self, number: int) -> None:
+        self.people = People(number)
+        self.definitions = Definitions()
+
+
 class RespondIoV2Twin:
     """See ``Twin``. Paths may begin with ``/v2``. Limits count each method and route by itself, over all tokens."""
 
     vendor_limits = (Limit(5, 1.0, "fixed"),)
+    screen_kind = RespondIoV2Screen
 
     def __init__(self) -> None:
         self.switches = Switches()
         self.limiter = Limiter()
         self.reset()
+
+    @property
+    def account(self) -> Account:
+        return self.accounts.present
+
+    @property
+    def definitions(self) -> Definitions:
+        return self.account.definitions
+
+    @property
+    def people(self) -> People:
+        return self.account.people
 
     @property
     def settings(self) -> dict[str, str]:
@@ -95,7 +122,7 @@ class RespondIoV2Twin:
         self.switches = changed(self.switches, changes)
 
     def reset(self) -> None:
-        self._people = People()
+        self.accounts = Accounts(Account)
         self.limiter.reset()
 
     def route(self, request: TwinRequest) -> str:
@@ -148,14 +175,18 @@ class RespondIoV2Twin:
         for each in seeds:
             plain = {name: value for name, value in each.fields.items() if name in PLAIN}
             custom = {name.removeprefix(CUSTOM): v for name, v in each.fields.items() if name.startswith(CUSTOM)}
-            contact = self._people.add(plain, custom, now=now, ready=now)
+            made_at = now if each.created is None else each.created
+            contact = self.people.add(plain, custom, now=made_at, ready=now)
             contact.lifecycle = each.fields.get("lifecycle")
             contact.tags.update(dict.fromkeys(each.tags))
             made.append(str(contact.id))
         return made
 
     def contacts(self, now: float) -> list[dict[str, Json]]:  # noqa: ARG002 - who waits in the queue is held as well
-        return [self._flat(contact) for contact in self._people]
+        return [self._flat(contact) for contact in self.people]
+
+    def screen(self, now: float) -> RespondIoV2Screen:
+        return RespondIoV2Screen(self, now)
 
     def _flat(self, contact: Contact) -> dict[str, Json]:
         shown = self._shown(contact)
@@ -199,12 +230,14 @@ class RespondIoV2Twin:
         return listed(every[start:end], following, path)
 
     def _change(self, what: str, request: TwinRequest, contact: Contact) -> Response:
+        if contact.blocked and self.switches.blocked == "403":
+            raise RefusedError(403, "Contact is blocked")
         match what:
             case "PUT /contact/{identifier}":
                 must_name = self.switches.first_name_in_updates == "required"
                 self._write(contact, object_of(request), must_name=must_name)
             case "DELETE /contact/{identifier}":
-                self._people.remove(contact)
+                self.people.remove(contact)
             case "POST /contact/{identifier}/lifecycle/update":
                 self._set_lifecycle(contact, object_of(request))
                 return answer(200, {"code": 200, "message": "Contact lifecycle updated successfully!"})
@@ -224,14 +257,14 @@ class RespondIoV2Twin:
 
     def _holders(self, kind: str, value: str) -> list[Contact]:
         if kind != "id":
-            return self._people.holders(kind, value)
-        found = self._people.get(int(value))
+            return self.people.holders(kind, value)
+        found = self.people.get(int(value))
         return [found] if found else []
 
     def _known(self, body: Mapping[str, Json]) -> Contact | None:
         """Return a contact with the phone or the e-mail of a write."""
         keys = ((name, body[name]) for name in ("phone", "email") if body.get(name))
-        return next(iter(self._people.holders_of_any(keys)), None)
+        return next(iter(self.people.holders_of_any(keys)), None)
 
     def _create(self, identifier: str, body: Mapping[str, Json], now: float) -> Response:
         kind, value = identified(identifier)
@@ -256,11 +289,20 @@ class RespondIoV2Twin:
         return answer(200, {} if self.switches.upsert_empty_body else {"contactId": found.id})
 
     def _make(self, body: Mapping[str, Json], now: float) -> Contact:
-        written = self._written(body, must_name=True)
-        return self._people.add(*written, now=now, ready=now + self.switches.queue_delay)
+        plain, custom = self._written(body, must_name=True)
+        self._check_required({**plain, **custom}, creates=True)
+        return self.people.add(plain, custom, now=now, ready=now + self.switches.queue_delay)
 
     def _write(self, contact: Contact, body: Mapping[str, Json], *, must_name: bool) -> None:
-        self._people.write(contact, *self._written(body, must_name=must_name))
+        plain, custom = self._written(body, must_name=must_name)
+        after = {**contact.plain, **contact.custom, **plain, **custom}
+        self._check_required(after, creates=False)
+        self.people.write(contact, plain, custom)
+
+    def _check_required(self, fields: Mapping[str, Json], *, creates: bool) -> None:
+        given = (name for name, value in fields.items() if value is not None)
+        if missing := self.definitions.missing(given, creates=creates):
+            raise invalid(f"{missing[0]} is required")
 
     def _written(self, body: Mapping[str, Json], *, must_name: bool) -> tuple[dict[str, Json], dict[str, Json]]:
         """The plain and the custom fields that a write sets, or clears (None)."""
@@ -270,22 +312,29 @@ class RespondIoV2Twin:
             raise invalid("firstName is required")
         if self.switches.email_case == "lower" and plain.get("email"):
             plain["email"] = plain["email"].lower()
-        return plain, dict(custom_of(body, self.switches.custom_fields, clearing))
+        custom = dict(custom_of(body, self.switches.custom_fields, clearing))
+        if undefined := self.definitions.undefined("field", custom):
+            raise invalid(f"custom field {undefined[0]} does not exist")
+        return plain, custom
 
     def _set_lifecycle(self, contact: Contact, body: Mapping[str, Json]) -> None:
         name, defined = body.get("name"), self.switches.lifecycles
         if "name" not in body or not (name is None or (isinstance(name, str) and name)):
             raise invalid("name")
-        if name is not None and defined is not None and name not in defined:
+        unknown = defined is not None and name not in defined
+        if name is not None and (unknown or not self.definitions.has("stage", name)):
             raise invalid("no such lifecycle")
         contact.lifecycle = name
 
     def _tag(self, contact: Contact, tags: Sequence[str], *, adds: bool) -> None:
         known = self.switches.known_tags
-        if adds and known is not None and not set(tags) <= set(known):
+        lacks = known is not None and not set(tags) <= set(known)
+        strict = self.switches.unknown_tag == "400"
+        if adds and (lacks or (strict and self.definitions.undefined("tag", tags))):
             raise invalid("no such tag")
         for tag in tags:
             if adds:
+                self.definitions.define("tag", tag)
                 contact.tags.setdefault(tag)
             else:
                 contact.tags.pop(tag, None)
@@ -297,7 +346,7 @@ class RespondIoV2Twin:
         body = object_of(request)
         is_wanted = wanted_of(body, checkboxes, any_case=self.switches.filter_case == "ignore")
         values = values_of(body)
-        some = self._people if values is None else self._people.holders_of_any(values)
+        some = self.people if values is None else self.people.holders_of_any(values)
         here = (each for each in some if each.ready <= now and each.id > after)
         rows = [shown for shown in map(self._shown, here) if is_wanted(shown)]
         following = f"?limit={limit}&cursorId={rows[limit - 1]['id']}" if len(rows) > limit else None
@@ -306,16 +355,23 @@ class RespondIoV2Twin:
     def _merge(self, body: Mapping[str, Json], now: float) -> Response:
         match body.get("contactIds"):
             case [int(one), int(other)] if one != other:
-                pair = sorted((one, other))
+                pair = (one, other)
             case _:
                 raise invalid("contactIds")
-        older, younger = (self._contact(f"id:{each}", now) for each in pair)
+        older, younger = by_age(*(self._contact(f"id:{each}", now) for each in pair))
         self._write(older, body, must_name=False)
-        self._people.write(older, {**younger.plain, **older.plain}, {**younger.custom, **older.custom})
+        self.merge(older, younger)
+        return answer(200, {"contactId": older.id})
+
+    def merge(self, older: Contact, younger: Contact) -> None:
+        """Make one contact of two; the older one keeps what it has."""
+        plain = {**younger.plain, **older.plain}
+        custom = {**younger.custom, **older.custom}
+        # The younger one goes first: two contacts never have one phone.
+        self.people.remove(younger)
+        self.people.write(older, plain, custom)
         if self.switches.merge_tags == "both":
             older.tags.update(younger.tags)
-        self._people.remove(younger)
-        return answer(200, {"contactId": older.id})
 
 
 TWIN = RespondIoV2Twin

@@ -12,6 +12,8 @@ from syncengine.model.http import Json
 PLAIN = ("firstName", "lastName", "phone", "email", "language", "profilePic", "countryCode")
 CUSTOM = "custom_fields."
 _FIRST_ID = 5501
+_ACCOUNT = 1_000_000
+"""Ids lie this far apart in two accounts."""
 
 
 @dataclass(slots=True)
@@ -25,6 +27,7 @@ class Contact:
     custom: dict[str, Json] = field(default_factory=dict)
     tags: dict[str, None] = field(default_factory=dict)
     lifecycle: str | None = None
+    blocked: bool = False
 
     def shown(self, *, as_text: bool, plus: bool) -> dict[str, Json]:
         phone = self.plain.get("phone")
@@ -37,7 +40,7 @@ class Contact:
             "locale": f"{language}_{country}" if language and country else None,
             "custom_fields": [{"name": name, "value": show(value)} for name, value in self.custom.items()] or None,
             "status": "open",
-            "isBlocked": False,
+            "isBlocked": self.blocked,
             "tags": list(self.tags),
             "assignee": None,
             "lifecycle": self.lifecycle,
@@ -52,11 +55,17 @@ def text(value: Json) -> Json:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
+def by_age(one: Contact, other: Contact) -> tuple[Contact, Contact]:
+    """Return the older contact and the younger one."""
+    older, younger = sorted((one, other), key=lambda each: (each.created, each.id))
+    return older, younger
+
+
 class People:
     """Oldest first."""
 
-    def __init__(self) -> None:
-        self._ids = count(_FIRST_ID)
+    def __init__(self, account: int = 0) -> None:
+        self._ids = count(_FIRST_ID + account * _ACCOUNT)
         self._contacts: dict[int, Contact] = {}
         self._holders: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
 

@@ -40,7 +40,7 @@ VERBS = {
 _ROUTES = {pattern: re.compile(pattern.replace("{identifier}", "([^/]+)")) for pattern in VERBS}
 
 
-class RefusedError(Exception):
+class RefusedError(ValueError):
     """The request is answered with an error."""
 
     def __init__(self, status: int, message: str) -> None:

@@ -10,6 +10,7 @@ import orjson
 from syncengine.model.http import Json
 from syncengine.sandbox.twins.twin import TwinRequest
 
+STANDARD = frozenset({"firstName", "lastName", "profilePic", "language", "phone", "email"})
 _UNSET = {"locale": "", "timezone": "", "gender": ""}
 """Fields that the vendor shows for every contact and that cannot be written."""
 _ROWS = 10
@@ -22,6 +23,7 @@ class Contact:
     created: int
     fields: dict[str, str] = field(default_factory=dict)
     tags: dict[str, None] = field(default_factory=dict)
+    blocked: bool = False
 
     def shown(self, hides: Sequence[str]) -> Json:
         fields = {**_UNSET, **self.fields}

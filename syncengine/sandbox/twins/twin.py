@@ -16,6 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter, Standing
 from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.twins.screen import Screen
 
 T = TypeVar("T")
 SWITCHES = ConfigDict(extra="forbid", strict=True)
@@ -45,6 +46,8 @@ class Seed:
     fields: dict[str, Any] = field(default_factory=dict, repr=False)
     tags: tuple[str, ...] = ()
     key: str | None = None
+    created: float | None = None
+    """Time of its creation, in seconds since 1970; None: now."""
 
 
 class Twin(Protocol):
@@ -54,6 +57,8 @@ class Twin(Protocol):
     vendor_limits: tuple[Limit, ...]
     """The vendor's limits, as far as known; not in force until the limiter is given
     them."""
+    screen_kind: type[Screen]
+    """What a person can do at the vendor's own screen: see ``acts_of``."""
 
     @property
     def switches(self) -> Any:
@@ -96,6 +101,9 @@ class Twin(Protocol):
         Each has ``id``, ``key`` (None where the vendor knows none), ``fields`` (flat)
         and ``tags``.
         """
+
+    def screen(self, now: float) -> Screen:
+        """Return the vendor's own screen at a moment, for what a person does there."""
 
 
 @runtime_checkable

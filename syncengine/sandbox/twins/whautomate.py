@@ -9,7 +9,9 @@ from syncengine.model.capabilities import matches
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
 from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.twins.account import Accounts, Definitions
 from syncengine.sandbox.twins.twin import Seed, TwinRequest, answer, changed, retry_header
+from syncengine.sandbox.twins.whautomate_screen import WhautomateScreen
 from syncengine.sandbox.twins.whautomate_wire import (
     CUSTOM,
     LOCATION,
@@ -31,18 +33,40 @@ from syncengine.sandbox.twins.whautomate_wire import (
     words,
 )
 
+_ACCOUNT = 1_000_000
+"""Numbers of contacts lie this far apart in two accounts."""
 _DAY = 86_400.0
+
+
+class Account:
+    """The contacts of one account, and the tags that are defined there."""
+
+    def __init__(self, number: int) -> None:
+        self.numbers = count(1 + number * _ACCOUNT)
+        self.contacts: dict[str, Contact] = {}
+        self.tags = Tags(self.numbers)
+        self.deleted: set[str] = set()
+        self.definitions = Definitions()
 
 
 class WhautomateTwin:
     """See ``Twin``."""
 
     vendor_limits = (Limit(100, 60.0), Limit(144_000, _DAY, "fixed"))
+    screen_kind = WhautomateScreen
 
     def __init__(self) -> None:
         self.switches = Switches()
         self.limiter = Limiter()
         self.reset()
+
+    @property
+    def account(self) -> Account:
+        return self.accounts.present
+
+    @property
+    def definitions(self) -> Definitions:
+        return self.account.definitions
 
     @property
     def settings(self) -> dict[str, str]:
@@ -52,10 +76,7 @@ class WhautomateTwin:
         self.switches = changed(self.switches, changes)
 
     def reset(self) -> None:
-        self._numbers = count(1)
-        self._contacts: dict[str, Contact] = {}
-        self._tags = Tags(self._numbers)
-        self._deleted: set[str] = set()
+        self.accounts = Accounts(Account)
         self.fired: list[Fired] = []
         """The automations that went off."""
         self.limiter.reset()
@@ -95,23 +116,33 @@ class WhautomateTwin:
 
     def seed(self, seeds: Sequence[Seed], now: float) -> list[str]:
         made = []
+        fired = len(self.fired)
         for each in seeds:
-            contact = self._new(now)
+            contact = self._new(now if each.created is None else each.created)
             plain = {name: value for name, value in each.fields.items() if not name.startswith(CUSTOM)}
             custom = {name.removeprefix(CUSTOM): v for name, v in each.fields.items() if name.startswith(CUSTOM)}
-            location = next(iter(self.switches.locations), None)
+            location = next(iter(self.locations), None)
             self._write(contact, {"location": {"id": location}, **plain, "customFields": custom}, now)
             self._add(contact, each.tags, now)
-            self._contacts[contact.id] = contact
+            self.account.contacts[contact.id] = contact
             made.append(contact.id)
-        self.fired.clear()
+        del self.fired[fired:]
         return made
 
     def contacts(self, now: float) -> list[dict[str, Json]]:  # noqa: ARG002 - nothing here changes with time
         return [
             {"id": contact.id, "key": None, "fields": contact.flat(), "tags": list(contact.tags)}
-            for contact in self._contacts.values()
+            for contact in self.account.contacts.values()
         ]
+
+    def screen(self, now: float) -> WhautomateScreen:
+        return WhautomateScreen(self, now)
+
+    @property
+    def locations(self) -> dict[str, str]:
+        """Return the locations that are defined: ids and titles."""
+        known = self.switches.locations.items()
+        return {key: title for key, title in known if self.definitions.has("location", key)}
 
     def _answer(self, what: str, name: str, request: TwinRequest, now: float) -> Json:
         match what:
@@ -119,14 +150,14 @@ class WhautomateTwin:
                 return self._page(request, [self._shown(contact) for contact in self._found(request)])
             case "POST /v1/contacts":
                 return self._create(body_of(request), now)
-            case "DELETE /v1/contacts/{id}" if name in self._deleted and self.switches.delete_again == "200":
+            case "DELETE /v1/contacts/{id}" if name in self.account.deleted and self.switches.delete_again == "200":
                 return {"success": True}
             case _ if "{id}" in what and "/v1/contacts/" in what:
                 return self._on_contact(what, self._contact(name), request, now)
             case _ if "/v1/contactTags" in what:
                 return self._on_tags(what, name, request, now)
             case _:
-                locations = [{"id": key, "title": title} for key, title in self.switches.locations.items()]
+                locations = [{"id": key, "title": title} for key, title in self.locations.items()]
                 return locations if what == "GET /v1/locations" else {"id": "sandbox", "name": "Sandbox"}
 
     def _on_tags(self, what: str, name: str, request: TwinRequest, now: float) -> Json:
@@ -139,14 +170,15 @@ class WhautomateTwin:
                 return self._defined(now).tag(name).shown()
             case _:
                 gone = self._defined(now).remove(name)
-                for contact in self._contacts.values():
+                for contact in self.account.contacts.values():
                     contact.tags.pop(gone.name, None)
                 return {"success": True}
 
     def _defined(self, now: float) -> Tags:
         for name in self.switches.known_tags:
-            self._tags.define(name, now)
-        return self._tags
+            if self.definitions.has("tag", name):
+                self.account.tags.define(name, now)
+        return self.account.tags
 
     def _on_contact(self, what: str, contact: Contact, request: TwinRequest, now: float) -> Json:
         match what.rpartition("/")[2], request.method:
@@ -155,22 +187,22 @@ class WhautomateTwin:
             case _, "PUT":
                 return self._put(contact, body_of(request), now)
             case _, "DELETE":
-                del self._contacts[contact.id]
-                self._deleted.add(contact.id)
+                del self.account.contacts[contact.id]
+                self.account.deleted.add(contact.id)
                 return {"success": True}
             case verb, _:
                 return self._tag(contact, tags_of(body_of(request)), adds=verb == "add", now=now)
 
     def _contact(self, name: str) -> Contact:
-        if name not in self._contacts:
+        if name not in self.account.contacts:
             raise RefusedError(404, "Contact not found")
-        return self._contacts[name]
+        return self.account.contacts[name]
 
     def _shown(self, contact: Contact) -> dict[str, Json]:
-        return contact.shown(self.switches.locations)
+        return contact.shown(self.locations)
 
     def _new(self, now: float) -> Contact:
-        return Contact(new_id(self._numbers, now), now)
+        return Contact(new_id(self.account.numbers, now), now)
 
     # --- look-ups -----------------------------------------------------------------------------------------------
 
@@ -184,7 +216,7 @@ class WhautomateTwin:
         """Newest first."""
         query = asked(request)
         tags = {tag for tag in query.get("tags", "").split(",") if tag}
-        for contact in reversed(self._contacts.values()):
+        for contact in reversed(self.account.contacts.values()):
             here = query.get(self.switches.location_as, contact.location)
             if here != contact.location:
                 continue
@@ -208,13 +240,15 @@ class WhautomateTwin:
         if contact.location is None and self.switches.location_required:
             raise RefusedError(400, "location is required")
         there = [
-            each for each in self._contacts.values() if (each.phone, each.location) == (contact.phone, contact.location)
+            each
+            for each in self.account.contacts.values()
+            if (each.phone, each.location) == (contact.phone, contact.location)
         ]
         if there and self.switches.duplicate_mode == "409":
             raise RefusedError(409, "A contact with this phone number already exists")
         if there and self.switches.duplicate_mode == "return_existing":
             return self._shown(there[0])
-        self._contacts[contact.id] = contact
+        self.account.contacts[contact.id] = contact
         self.fired.append(Fired("contact", contact.id))
         self._add(contact, tags_of({"tags": [], **body}), now)
         return self._shown(contact)
@@ -242,7 +276,7 @@ class WhautomateTwin:
             raise RefusedError(400, "name and phoneNumber are required")
         location = body.get("location", {"id": contact.location if merges else None})
         location = location.get("id") if isinstance(location, dict) else location
-        if location is not None and location not in self.switches.locations:
+        if location is not None and location not in self.locations:
             raise RefusedError(400, "Unknown location")
         stage = body.get("stage", contact.stage if merges else STAGES[0])
         if stage not in STAGES:
@@ -252,10 +286,17 @@ class WhautomateTwin:
         tags = tags_of({"tags": [], **body})
         if self.switches.unknown_tag == "400":
             self._defined(now).check(tags)
+        self._check_required({"name": name, "phoneNumber": phone, "notes": notes, **custom}, contact)
         if self.switches.phone_changes or not contact.phone:
             contact.phone = phone if self.switches.store_plus else phone.removeprefix("+")
         contact.name, contact.location, contact.stage, contact.notes = name, location, stage, notes
         contact.custom, contact.changed = custom, now
+
+    def _check_required(self, fields: Mapping[str, Json], contact: Contact) -> None:
+        given = (name for name, value in fields.items() if value not in (None, ""))
+        creates = contact.id not in self.account.contacts
+        if missing := self.definitions.missing(given, creates=creates):
+            raise RefusedError(400, f"{missing[0]} is required")
 
     def _custom(self, contact: Contact, given: Json) -> dict[str, Json]:
         if not isinstance(given, dict | None):
@@ -267,7 +308,9 @@ class WhautomateTwin:
         for name, value in given.items():
             if value is None and self.switches.null_mode == "clear":
                 kept.pop(name, None)
-            elif value is not None and (defined is None or name in defined):
+            elif value is None or not self.definitions.has("field", name):
+                continue
+            elif defined is None or name in defined:
                 kept[name] = held(value, self.switches.custom_values)
         return kept
 
@@ -286,7 +329,7 @@ class WhautomateTwin:
     def _add(self, contact: Contact, tags: Sequence[str], now: float) -> None:
         for tag in tags:
             if tag not in contact.tags:
-                self._tags.define(tag, now)
+                self.account.tags.define(tag, now)
                 contact.tags[tag] = None
                 self.fired.append(Fired(tag, contact.id))
 

@@ -78,7 +78,7 @@ class Switches:
     send_retry_after: bool = False
 
 
-class RefusedError(Exception):
+class RefusedError(ValueError):
     """The request is answered with an error."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -156,6 +156,9 @@ class Tags:
             found = Tag(new_id(self._numbers, now), name, now)
             self._tags[found.id] = found
         return found
+
+    def undefine(self, name: str) -> None:
+        self._tags = {key: tag for key, tag in self._tags.items() if tag.name != name}
 
     def check(self, names: Iterable[str]) -> None:
         if set(names) - {tag.name for tag in self._tags.values()}:
