@@ -202,6 +202,7 @@ class ContactStore(Protocol):
         external_id: str,
         key: MatchKey | None = None,
         found_tags: frozenset[str] = frozenset(),
+        our_tags: frozenset[str] = frozenset(),
         *,
         takes_over: bool = True,
     ) -> Link:
@@ -210,7 +211,7 @@ class ContactStore(Protocol):
         The vendor contact was found or made. A contact that left the source gives its
         vendor contact up, unless ``takes_over`` is False. ``key`` is the one the vendor
         has it under, ``found_tags`` are those it has that no call of ours is known to
-        have set.
+        have set, ``our_tags`` those that are ours all the same, by their prefix.
         """
         ...
 

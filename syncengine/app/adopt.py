@@ -93,7 +93,7 @@ async def _adopt(
     notes: list[Noteworthy] = []
     status, said = "done", None
     async with asking(destination, account) as retrier:
-        adoption, total = Adoption(vendor, retrier, store), 0
+        adoption, total = Adoption(vendor, retrier, store, task.mapping.tag_prefix), 0
         try:
             async with broken_off_by(account.stopping.call):
                 async for piece in cut(_everybody(destination, databases, source), config.engine.batch_size, limit):

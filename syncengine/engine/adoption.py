@@ -46,8 +46,10 @@ class Adopted:
 class Adoption:
     """Adopts the contacts of one destination."""
 
-    def __init__(self, vendor: Vendor, retrier: Retrier, store: ContactStore) -> None:
+    def __init__(self, vendor: Vendor, retrier: Retrier, store: ContactStore, prefix: str = "") -> None:
+        """Take the ``prefix`` of our tags, by which those found count as ours."""
         self._vendor = vendor
+        self._prefix = prefix
         self._retrier = retrier
         self._store = store
 
@@ -89,8 +91,9 @@ class Adoption:
             return Adopted(contact_id, Finding.AMBIGUOUS, f"{len(found)} contacts at the vendor match: {ids}")
         (remote,) = found
         hidden = self._vendor.capabilities.hidden
-        known = settle.link(remote, desired, job.state.known, self._vendor.same, hidden, key)
-        link = await self._store.link(contact_id, remote.external_id, key, known.found_tags)
+        known = settle.link(remote, desired, job.state.known, self._vendor.same, hidden, key, self._prefix)
+        ours = settle.prefixed(remote.tags, self._prefix)
+        link = await self._store.link(contact_id, remote.external_id, key, known.found_tags, ours)
         if link.owner is not None:
             return Adopted(
                 contact_id, Finding.OWNED, f"{remote.external_id} belongs to {name_of_owner(link.owner)} already"

@@ -203,9 +203,16 @@ class ContactSync:
         return self._rejected(turn, AMBIGUOUS) if len(free) > 1 else self._held(turn, min(owners.values()))
 
     async def _link(self, turn: Turn, remote: Remote, key: MatchKey | None = None) -> Ending | None:
-        hidden = self._capabilities.hidden
-        known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same, hidden, key)
-        link = await self._own(turn, remote.external_id, key, known.found_tags, takes_over=turn.job.takes_over)
+        hidden, prefix = self._capabilities.hidden, self._task.mapping.tag_prefix
+        known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same, hidden, key, prefix)
+        link = await self._own(
+            turn,
+            remote.external_id,
+            key,
+            known.found_tags,
+            settle.prefixed(remote.tags, prefix),
+            takes_over=turn.job.takes_over,
+        )
         if link.owner is None:
             turn.known = settle.inherit(known, link.tags & remote.tags, link.fields, hidden)
             return None
@@ -217,6 +224,7 @@ class ContactSync:
         external_id: str,
         key: MatchKey | None,
         found_tags: frozenset[str] = frozenset(),
+        our_tags: frozenset[str] = frozenset(),
         *,
         takes_over: bool = True,
     ) -> Link:
@@ -227,7 +235,7 @@ class ContactSync:
         contact_id = turn.job.state.contact_id
         if owner := self._given.give(external_id, contact_id):
             return Link(owner)
-        link = await self._store.link(contact_id, external_id, key, found_tags, takes_over=takes_over)
+        link = await self._store.link(contact_id, external_id, key, found_tags, our_tags, takes_over=takes_over)
         self._given.take_back(external_id)  # the state knows its owner
         return link
 

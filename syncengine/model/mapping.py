@@ -88,6 +88,11 @@ class Mapping:
     """A boolean column: where it is true, nothing is sent about the contact."""
 
     @property
+    def tag_prefix(self) -> str:
+        """Return the prefix of all tags that are set, empty where there is none."""
+        return self.tags.prefix if self.tags else ""
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The source columns that the mapping reads, each once, in a stable order."""
         names = [mapping.column for mapping in self.fields]

@@ -96,6 +96,7 @@ def link(
     same: Callable[[str, Json, Json], bool],
     hidden: tuple[str, ...] = (),
     key: MatchKey | None = None,
+    prefix: str = "",
 ) -> Known:
     """Return what is known of a found contact: the vendor's values.
 
@@ -103,9 +104,9 @@ def link(
     so the one that the vendor has, even if the row has another by now; None where the
     contact was not looked up.
 
-    Tags that our own unknown calls added or were to remove count as ours; all others
-    belong to others. What was sent and the vendor does not show (lists, and the fields
-    it hides) stays unknown.
+    Tags that our own unknown calls added or were to remove count as ours, and so do
+    those with our own ``prefix``; all others belong to others. What was sent and the
+    vendor does not show (lists, and the fields it hides) stays unknown.
     """
     fields, pending = {}, known.pending
     # Of who left, what was sent is looked at: it matters when the contact returns.
@@ -121,6 +122,7 @@ def link(
     sent = pending.fields if pending else {}
     unseen = {name: value for name, value in sent.items() if name not in remote.fields and _is_hidden(name, hidden)}
     mine = known.tags | ((pending.add_tags | pending.remove_tags) if pending else frozenset())
+    mine |= prefixed(remote.tags, prefix)
     return Known(
         external_id=remote.external_id,
         key=key or known.key or (desired.keys[0] if desired and desired.keys else None),
@@ -129,6 +131,14 @@ def link(
         found_tags=remote.tags - mine,
         pending=Pending(fields=unseen) if unseen else None,
     )
+
+
+def prefixed(tags: frozenset[str], prefix: str) -> frozenset[str]:
+    """Return the tags with our own prefix; none of them where we have no prefix.
+
+    Nobody else sets such tags. After a loss of the state they are known by it.
+    """
+    return frozenset(tag for tag in tags if prefix and tag.startswith(prefix))
 
 
 def is_storable(value: Json) -> bool:

@@ -91,6 +91,7 @@ class Contacts:
         external_id: str,
         key: MatchKey | None = None,
         found_tags: frozenset[str] = frozenset(),
+        our_tags: frozenset[str] = frozenset(),
         *,
         takes_over: bool = True,
     ) -> Link:
@@ -113,6 +114,10 @@ class Contacts:
                 doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(owner), fields=fields)
                 await connection.execute(_SQL["give_up"], owner["destination"], owner["contact_id"])
                 await connection.execute(_SQL["forget_known"], owner["destination"], [owner["contact_id"]])
+            if our_tags:
+                # Unknown likewise: after a crash nothing else says that they are ours.
+                doubt = replace(doubt, remove_tags=doubt.remove_tags | our_tags)
+            if owner is not None or our_tags:
                 inherited = _dump(_pending_json(doubt))
                 await connection.execute(_SQL["inherit"], self._destination, contact_id, inherited)
             if theirs := found_tags - doubt.remove_tags:

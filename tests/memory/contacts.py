@@ -79,6 +79,7 @@ class Contacts:
         external_id: str,
         key: MatchKey | None = None,
         found_tags: frozenset[str] = frozenset(),
+        our_tags: frozenset[str] = frozenset(),
         *,
         takes_over: bool = True,
     ) -> Link:
@@ -103,6 +104,9 @@ class Contacts:
                     left = database.known.pop(owner, KnownRow())
                     fields = {**dict.fromkeys(_fields(left)), **doubt.fields}
                     doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(left), fields=fields)
+                if our_tags:
+                    doubt = replace(doubt, remove_tags=doubt.remove_tags | our_tags)
+                if owner or our_tags:
                     self._known(database, contact_id).pending = doubt
                 if theirs := found_tags - doubt.remove_tags:
                     self._known(database, contact_id).found_tags = theirs
