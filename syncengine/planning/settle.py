@@ -340,6 +340,7 @@ def learn(known: Known, call: Call, applied: Applied, capabilities: Capabilities
         return Known()
     dropped = {item.subject for item in applied.dropped if item.code.startswith(("field", "clear"))}
     lost_tags = {item.subject for item in applied.dropped if item.code == "tag_not_shown"}
+    removed = set(call.remove_tags) - {item.subject for item in applied.dropped if item.code == "remove_tag"}
     fields = dict(known.fields)
     for name, value in call.fields.items():
         if name in dropped:
@@ -356,8 +357,8 @@ def learn(known: Known, call: Call, applied: Applied, capabilities: Capabilities
         external_id=call.external_id or applied.external_id or known.external_id,
         key=known.key or call.key,
         fields=fields,
-        tags=(known.tags | set(call.add_tags)) - set(call.remove_tags) - lost_tags,
-        found_tags=known.found_tags - set(call.remove_tags),
+        tags=(known.tags | set(call.add_tags)) - removed - lost_tags,
+        found_tags=known.found_tags - removed,
     )
 
 

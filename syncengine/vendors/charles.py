@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field
 
 from syncengine.model.calls import Action, Answer, Applied, Call, Rejected, Unsupported
 from syncengine.model.capabilities import Capabilities, Deletion, Write
-from syncengine.model.contact import MatchKey, Remote
+from syncengine.model.contact import Fields, MatchKey, Remote
 from syncengine.model.http import Exchange, Json, Request
 from syncengine.model.limits import Limit
 from syncengine.vendors.kit import (
@@ -29,6 +29,7 @@ from syncengine.vendors.kit import (
     VendorSettings,
     check,
     external_id,
+    fields_not_taken,
     judge,
     not_as_wanted,
     nothing,
@@ -235,19 +236,11 @@ class Charles:
     def _dropped(self, call: Call, person: _Person) -> Iterator[Unsupported]:
         """Yield the fields and tags that the echo does not show, or shows otherwise."""
         for name, value in call.fields.items():
-            head, tail = _split(name)
-            if head in _LISTS:
-                entries = person.phonenumbers if head == "phone_numbers" else person.emails
-                if entries is not None and not self._all_shown(name, value, entries):
-                    yield not_as_wanted(name, value, None)
-            elif head == _PROPERTIES and person.custom_properties is not None:
-                shown = person.custom_properties.get(tail)
-                if not self._echoes(name, value, shown):
-                    yield not_as_wanted(name, value, shown)
-            elif name in person.model_fields_set:
-                shown = getattr(person, name)
-                if not self._echoes(name, value, shown):
-                    yield not_as_wanted(name, value, shown)
+            place = _split(name)[0]
+            entries = {"phone_numbers": person.phonenumbers, "email_addresses": person.emails}.get(place)
+            if entries is not None and not self._all_shown(name, value, entries):
+                yield not_as_wanted(name, value, None)
+        yield from fields_not_taken(_echoed(call.fields, person), _shown(person), self._echoes)
         if person.tags is not None:
             yield from tags_not_taken(call.add_tags, person.tags)
 
@@ -268,6 +261,20 @@ def _each(value: Json) -> list[Json]:
 
 def _empty(value: Json) -> bool:
     return value is None or value == ""
+
+
+def _echoed(fields: Fields, person: _Person) -> Fields:
+    """Return those of the names and properties that this echo can show."""
+    places = {name for name in _SCALARS if name in person.model_fields_set}
+    if person.custom_properties is not None:
+        places.add(_PROPERTIES)
+    return {name: value for name, value in fields.items() if _split(name)[0] in places}
+
+
+def _shown(person: _Person) -> Fields:
+    properties = person.custom_properties or {}
+    names = {name: getattr(person, name) for name in _SCALARS if name in person.model_fields_set}
+    return {**names, **{f"{_PROPERTIES}.{name}": value for name, value in properties.items()}}
 
 
 @cache

@@ -30,9 +30,9 @@ from syncengine.vendors.kit import (
     check,
     every_hit,
     external_id,
+    fields_not_taken,
     judge,
     looked_up,
-    not_as_wanted,
     probed,
     refused,
     same_mailbox,
@@ -234,14 +234,13 @@ class ChartMogul:
 
     def _dropped(self, call: Call, contact: _Contact) -> Iterator[Unsupported]:
         """Yield the fields that the echo does not show, or shows otherwise."""
-        plain = contact.model_extra or {}
-        for name, value in call.fields.items():
-            custom = name.startswith(_CUSTOM)
-            if name in _ONCE or not (custom or name in plain):
-                continue
-            shown = contact.custom.get(_tail(name)) if custom else plain[name]
-            if not self._echoes(name, value, shown):
-                yield not_as_wanted(name, value, shown)
+        shown = {**(contact.model_extra or {}), **{f"{_CUSTOM}{name}": each for name, each in contact.custom.items()}}
+        sent = {
+            name: value
+            for name, value in call.fields.items()
+            if name.startswith(_CUSTOM) or (name in shown and name not in _ONCE)
+        }
+        return fields_not_taken(sent, shown, self._echoes)
 
     def _echoes(self, name: str, ours: Json, shown: Json) -> bool:
         """Return whether the echo shows our value, in any form of the vendor's."""
@@ -253,7 +252,7 @@ class ChartMogul:
             case "linked_in" | "twitter":
                 return _address(ours) == _address(shown)
             case _:
-                return self.same(name, ours, shown) or _lines(ours) == _lines(shown)
+                return self.same(name, ours, shown)
 
     def _page(self, query: tuple[tuple[str, str], ...], cursor: str | None, sent: tuple[str, ...]) -> Exchange[Page]:
         following = (("cursor", cursor),) if cursor else ()
@@ -295,11 +294,6 @@ def _plain(name: str, value: Json) -> Json:
     if value is None:
         return None
     return whole_number(value) if name == _POSITION else text(value)
-
-
-def _lines(value: Json) -> list[str]:
-    """Return the lines of a text, with any kind of line ending."""
-    return [line.rstrip() for line in text(value).strip().splitlines()]
 
 
 def _address(value: Json) -> str:

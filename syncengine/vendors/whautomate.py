@@ -29,6 +29,7 @@ from syncengine.vendors.kit import (
     digits,
     every_hit,
     external_id,
+    fields_lost,
     fields_not_taken,
     if_allowed,
     phone_spellings,
@@ -41,6 +42,7 @@ from syncengine.vendors.kit import (
     segment,
     sent_values,
     shaped,
+    tags_not_removed,
     tags_not_taken,
     text,
     through_gateway,
@@ -271,7 +273,7 @@ class Whautomate:
         after = yield from _answered(self._on_contact("PUT", contact, json=self._changed(kept, call.fields)), call)
         if isinstance(after, Rejected):
             return after
-        return Applied(after.id, self._dropped({**before, **call.fields}, before, readable(held.tags or ()), after))
+        return Applied(after.id, self._dropped(call.fields, before, readable(held.tags or ()), after))
 
     def _delete(self, call: Call) -> Exchange[Answer]:
         request = self._on_contact("DELETE", external_id(call))
@@ -290,8 +292,10 @@ class Whautomate:
         if not reply.ok:
             return _refused(request, reply, call)
         told = shaped(request, reply, _Row)
-        verified = told.tags is not None and self._settings.tags_told == "all"
-        return Applied(told.id, tuple(tags_not_taken(call.add_tags, told.tags or ())) if verified else ())
+        if told.tags is None or self._settings.tags_told != "all":
+            return Applied(told.id)
+        missing, left = tags_not_taken(call.add_tags, told.tags), tags_not_removed(call.remove_tags, told.tags)
+        return Applied(told.id, (*missing, *left))
 
     def _with_tags(self, request: Request, tags: Sequence[str]) -> Exchange[Reply]:
         """Send a tag call; if it is refused, define missing tags and send it again.
@@ -324,12 +328,13 @@ class Whautomate:
         kept = {name: value for name, value in custom.items() if value is not None or clear != "omit"}
         return {**plain, "customFields": kept}
 
-    def _dropped(self, wanted: Fields, before: Fields, tags: Iterable[str], after: _Row) -> tuple[Unsupported, ...]:
+    def _dropped(self, sent: Fields, before: Fields, tags: Iterable[str], after: _Row) -> tuple[Unsupported, ...]:
         """Return what the vendor did not take, or lost, by its answer."""
         shown = after.remote().fields
         if shown["name"] is None:
             return ()  # it shows no contact, so that nothing follows from what it leaves out
-        fields = fields_not_taken(wanted, before, shown, self.same)
+        kept = {name: value for name, value in before.items() if name not in sent}
+        fields = (*fields_not_taken(sent, shown, self.same), *fields_lost(kept, shown))
         return (*fields, *tags_not_taken(tags, after.tags or ()))
 
     def _request(self, method: str, path: str, query: _Query = (), json: Json = None) -> Request:

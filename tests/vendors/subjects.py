@@ -3,8 +3,9 @@
 A new vendor needs no line here. Its settings and its sample contacts are derived from its settings model and its
 capabilities; ``tests/vendors/of_<vendor>.py`` may bring a better ``sample(number)`` (the fields of a sample contact,
 different for each number, among them whatever the vendor treats in a way of its own), ``VARIANTS`` (by name: settings,
-and the twin's switches that go with them), ``SETTINGS`` (required ones that name something the twin holds) and
-``UNSAID`` (writes of which it is not documented what they answer, see ``Subject.unsaid``). A twin's own credentials are
+and the twin's switches that go with them), ``SETTINGS`` (required ones that name something the twin holds),
+``UNSAID`` (writes of which it is not documented what they answer, see ``Subject.unsaid``) and ``UNCOMPARED`` (fields
+that answers do not show as they are held). A twin's own credentials are
 ``sandbox-key`` for ``api_key``, ``sandbox-token`` for ``token``, and so on.
 """
 
@@ -123,6 +124,10 @@ class Subject:
     def unsaid(self) -> frozenset[tuple[str, bool]]:
         """The writes whose success may look like no answer: as an empty object (False), or as any (True)."""
         return frozenset(getattr(_hints(self.module.name), "UNSAID", ()))
+
+    def uncompared(self) -> frozenset[str]:
+        """The fields of which nothing follows from what an answer shows."""
+        return frozenset(getattr(_hints(self.module.name), "UNCOMPARED", ()))
 
     def actions(self) -> tuple[Action, ...]:
         return tuple(action for action in Action if getattr(self.vendor.capabilities, action) is not None)

@@ -6,7 +6,7 @@ import pytest
 
 from syncengine.model.calls import Unsupported
 from syncengine.model.http import Json
-from syncengine.vendors.kit import fields_not_taken, same_text, tags_not_taken
+from syncengine.vendors.kit import fields_lost, fields_not_taken, same_text, tags_not_removed, tags_not_taken
 
 
 def same(_: str, ours: Json, theirs: Json) -> bool:
@@ -14,24 +14,38 @@ def same(_: str, ours: Json, theirs: Json) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "before", "shown", "code"),
+    ("sent", "shown", "code"),
     [
-        ("new", None, "new", None),
-        ("new", None, None, "field_not_shown"),
-        ("new", "old", "", "field_not_shown"),
-        ("new", "old", "old", "field_shown_otherwise"),
-        ("new", "old", "NEW", None),  # the vendor's form of ours, or somebody else's
-        (3, None, "3", None),
-        (False, None, None, "field_not_shown"),
-        (None, "old", None, None),
-        (None, "old", "", None),
-        (None, "old", "old", "clear_field"),
-        (None, "old", "other", "clear_field"),
+        ("new", "new", None),
+        ("new", None, "field_not_shown"),
+        ("new", "", "field_not_shown"),
+        ("new", "old", "field_shown_otherwise"),
+        ("a long text", "a long", "field_shown_otherwise"),
+        ("new", "NEW", "field_shown_otherwise"),
+        (" two\r\nlines ", "two\nlines", None),  # the vendor's form of ours
+        (3, "3", None),
+        (3, "4", "field_shown_otherwise"),
+        (False, None, "field_not_shown"),
+        (False, True, "field_shown_otherwise"),
+        (None, None, None),
+        (None, "", None),
+        (None, "old", "clear_field"),
+        ("", "old", "clear_field"),
     ],
 )
-def test_a_field_that_was_not_taken(wanted: Json, before: Json, shown: Json, code: str | None) -> None:
-    found = list(fields_not_taken({"f": wanted}, {"f": before}, {"f": shown}, same))
+def test_a_field_that_was_not_taken(sent: Json, shown: Json, code: str | None) -> None:
+    found = list(fields_not_taken({"f": sent}, {"f": shown}, same))
     assert found == ([Unsupported(code, "f")] if code else [])
+
+
+def test_a_field_that_a_write_lost() -> None:
+    before: dict[str, Json] = {"a": "x", "b": "x", "c": "x", "d": 0}
+    lost = list(fields_lost(before, {"a": "x", "b": "from elsewhere", "c": ""}))
+    assert lost == [Unsupported("field_not_shown", "c"), Unsupported("field_not_shown", "d")]
+
+
+def test_a_tag_that_was_not_removed() -> None:
+    assert list(tags_not_removed(("VIP", "b"), ("vip", "c"))) == [Unsupported("remove_tag", "VIP")]
 
 
 def test_a_tag_that_was_not_taken() -> None:

@@ -15,7 +15,7 @@ from syncengine.vendors.kit.answers import (
     shaped,
 )
 from syncengine.vendors.kit.calls import check, external_id, nothing, segment, sent_values
-from syncengine.vendors.kit.echo import fields_not_taken, not_as_wanted, tags_not_taken
+from syncengine.vendors.kit.echo import fields_lost, fields_not_taken, not_as_wanted, tags_not_removed, tags_not_taken
 from syncengine.vendors.kit.gateway import through_gateway
 from syncengine.vendors.kit.looking import looked_up
 from syncengine.vendors.kit.paging import MOST_PAGES, endless, every_hit, probed
@@ -51,6 +51,7 @@ __all__ = [
     "endless",
     "every_hit",
     "external_id",
+    "fields_lost",
     "fields_not_taken",
     "from_elsewhere",
     "if_allowed",
@@ -71,6 +72,7 @@ __all__ = [
     "segment",
     "sent_values",
     "shaped",
+    "tags_not_removed",
     "tags_not_taken",
     "text",
     "through_gateway",
