@@ -112,26 +112,11 @@ class LeaseLost(AccountStopped):
 
 
 class CutShort(AccountStopped):
-    """The database or the lease was lost in the middle of a run.
-
-    ``requests`` had been sent; their intents stand.
-    """
-
-    def __init__(self, message: str, *, requests: int, run_id: int | None = None) -> None:
-        super().__init__(message)
-        self.requests = requests
-        self.run_id = run_id
+    """The database or the lease was lost after requests were sent; intents stand."""
 
 
 class Unforeseen(AccountStopped):
-    """A failure that is none of our own errors.
-
-    ``run_id`` is the run that it ended, if one had begun.
-    """
-
-    def __init__(self, message: str, *, run_id: int | None = None) -> None:
-        super().__init__(message)
-        self.run_id = run_id
+    """A failure that is none of our own errors."""
 
 
 class RunStopped(AccountStopped):

@@ -26,7 +26,7 @@ async def broken_off(error: BaseException, fence: Fence, destination: str) -> Sy
     if not isinstance(found, Unforeseen):
         return found
     with suppress(SyncEngineError):  # without a database, the next run ends it
-        return Unforeseen(str(found), run_id=await break_off_run(fence, destination, str(found)))
+        await break_off_run(fence, destination, str(found))
     return found
 
 

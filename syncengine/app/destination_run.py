@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, task_of
@@ -13,6 +12,7 @@ from syncengine.app.candidates import Candidates, cut
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.remarks import remarks
 from syncengine.app.request import Request
+from syncengine.app.so_far import SoFar
 from syncengine.app.telling import telling
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.consent import Consent
@@ -54,7 +54,11 @@ class _Run:
     waiting: Waiting
     rows: SourceRows
     preparer: Preparer
-    tally: Tally = field(default_factory=Tally)
+    so_far: SoFar
+
+    @property
+    def tally(self) -> Tally:
+        return self.so_far.tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +86,13 @@ async def run_destination(
     databases: Databases,
     request: Request,
     progress: Progress,
+    so_far: SoFar,
 ) -> RunReport:
     """Run one destination.
 
     A refusal comes back as a report. Raises StorageError and LeaseLost when the run
     cannot go on.
     """
-    began, pacing = time.monotonic(), account.pacing
-    sent, throttled = pacing.requests, pacing.throttled
     try:
         async with broken_off_by(account.stopping.call):
             moving = await refuse_changes(destination, config, databases, request)
@@ -99,40 +102,29 @@ async def run_destination(
         return RunReport(destination.name, None, "refused", error=str(error), exit_code=2)
     except RunStopped as stopped:
         return RunReport(destination.name, None, "stopped", error=str(stopped), exit_code=1)
-    run = await _begun(destination, account, databases, request, source, moving)
-    total: int | None = None
+    run = await _begun(destination, account, databases, request, source, moving, so_far)
     beyond = 0
     end = _End()
     try:
         async with broken_off_by(account.stopping.call):
-            total, beyond = await _prepared(run, config.engine.batch_size)
-        end = await _carried_out(run, progress, total)
+            so_far.total, beyond = await _prepared(run, config.engine.batch_size)
+        end = await _carried_out(run, progress, so_far.total)
     except RunRefused as refused:
         # A refusal promises that nothing was sent.
-        if pacing.requests > sent:
+        if so_far.requests:
             raise
         end = _End("refused", 2, str(refused))
     except RunStopped as stopped:
         end = _End("stopped", 1, str(stopped))
     unreached = 0
-    if total is not None and end.status != "refused":
+    if so_far.total is not None and end.status != "refused":
         unreached = await run.batches.left()
         run.tally.defer(unreached)
     end = _judged(end, run)
-    looked = await _looked_at(run, None if account.stopping.call.is_set() else total, beyond, unreached)
-    report = RunReport(
-        destination=destination.name,
-        run_id=run.run_id,
-        status=end.status,
-        contacts=run.tally.public_contacts(),
+    looked = await _looked_at(run, None if account.stopping.call.is_set() else so_far.total, beyond, unreached)
+    report = replace(
+        so_far.report(end.status, end.exit_code, end.said),
         standing=looked.standing,
-        actions=dict(sorted(run.tally.actions.items())),
-        calls=run.tally.calls,
-        requests=pacing.requests - sent,
-        throttled=pacing.throttled - throttled,
-        seconds=time.monotonic() - began,
-        error=end.said,
-        exit_code=end.exit_code,
         noteworthy=looked.noteworthy,
         remarks=looked.remarks,
     )
@@ -176,11 +168,13 @@ async def _begun(
     request: Request,
     source: Source,
     moving: Sequence[str],
+    so_far: SoFar,
 ) -> _Run:
     name, fence = destination.name, account.fence
     run_id = await start_run(
         fence, name, identity_of(destination), request.kind, retry_of=request.retry_of, moving=moving
     )
+    so_far.run_id = run_id
     task = task_of(destination)
     numbered = source.kind is KeyKind.NUMBER
     store = Contacts(fence, name, run_id, numbered=numbered)
@@ -189,7 +183,21 @@ async def _begun(
     rows = SourceRows(databases.source(destination), source, fence.patience)
     preparer = Preparer(task, destination.vendor.capabilities, rows, store, keys)
     batches = Batches(fence, run_id)
-    return _Run(destination, account, databases, request, source, run_id, batches, store, keys, waiting, rows, preparer)
+    return _Run(
+        destination,
+        account,
+        databases,
+        request,
+        source,
+        run_id,
+        batches,
+        store,
+        keys,
+        waiting,
+        rows,
+        preparer,
+        so_far,
+    )
 
 
 async def _prepared(run: _Run, batch_size: int) -> tuple[int, int]:

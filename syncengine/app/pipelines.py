@@ -49,9 +49,9 @@ async def side_by_side(
                         done[destination.name] = await work(destination, mine)
                     except* Exception as errors:
                         error = await broken_off(errors, mine.fence, destination.name)
-                        if sent := mine.pacing.requests - before:  # then it can no longer be said to be refused
+                        if mine.pacing.requests > before:  # then it can no longer be said to be refused
                             wrote = mine.writes.sent > written
-                            done[destination.name] = await failed(destination, _cut_short(error, sent, wrote=wrote))
+                            done[destination.name] = await failed(destination, _cut_short(error, wrote=wrote))
                         raise error from errors
         except* Exception as errors:  # noqa: BLE001 - that is what containing means
             error = contained(errors, account)
@@ -65,11 +65,7 @@ async def side_by_side(
     return [done[destination.name] for destination in destinations]
 
 
-def _cut_short(error: SyncEngineError, requests: int, *, wrote: bool) -> CutShort:
-    if isinstance(error, Unforeseen):
-        return CutShort(str(error), requests=requests, run_id=error.run_id)
-    if isinstance(error, LeaseLost) or not wrote:
-        return CutShort(str(error), requests=requests)
-    return CutShort(
-        f"{sentence(str(error))} The next run settles what was sent and not written down", requests=requests
-    )
+def _cut_short(error: SyncEngineError, *, wrote: bool) -> CutShort:
+    if isinstance(error, LeaseLost | Unforeseen) or not wrote:
+        return CutShort(str(error))
+    return CutShort(f"{sentence(str(error))} The next run settles what was sent and not written down")

@@ -12,6 +12,7 @@ from syncengine.app.databases import Databases, opened
 from syncengine.app.destination_run import run_destination
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
+from syncengine.app.so_far import SoFar
 from syncengine.app.telling import telling
 from syncengine.config import Config, DestinationConfig
 from syncengine.errors import (
@@ -23,7 +24,6 @@ from syncengine.errors import (
     RunStopped,
     StorageError,
     SyncEngineError,
-    Unforeseen,
 )
 from syncengine.model.events import Event
 from syncengine.model.reports import Progress, RunReport, Silent
@@ -47,6 +47,7 @@ async def run(
     the whole call.
     """
     config = await settled(config)
+    underway: dict[str, SoFar] = {}
     heard, ended = progress or Silent(), stop or asyncio.Event()
     destinations = config.destinations if request.retry_of is not None else config.chosen(tuple(names))
     async with opened(config, destinations) as databases:
@@ -54,7 +55,8 @@ async def run(
             destinations = await _retried(config, databases, request.retry_of, request.batch)
 
         async def work(destination: DestinationConfig, account: Account) -> RunReport:
-            return await told(await run_destination(destination, account, config, databases, request, heard))
+            so_far = underway[destination.name] = SoFar(destination.name, account.pacing)
+            return await told(await run_destination(destination, account, config, databases, request, heard, so_far))
 
         async def told(report: RunReport) -> RunReport:
             whole = await _with_standing(databases, report)
@@ -62,7 +64,7 @@ async def run(
             return whole
 
         async def gave_up(destination: DestinationConfig, error: SyncEngineError) -> RunReport:
-            return await told(failed(destination, error))
+            return await told(failed(destination, error, underway.get(destination.name)))
 
         return await side_by_side(config, databases, destinations, work, gave_up, ended)
 
@@ -91,12 +93,14 @@ async def _retried(
     return config.chosen((former.destination,))
 
 
-def failed(destination: DestinationConfig, error: SyncEngineError) -> RunReport:
+def failed(destination: DestinationConfig, error: SyncEngineError, so_far: SoFar | None) -> RunReport:
     """Return the report of a destination whose run could not begin or go on."""
     status, code = how_it_ended(error)
-    requests = error.requests if isinstance(error, CutShort) else 0
-    run_id = error.run_id if isinstance(error, CutShort | Unforeseen) else None
-    return RunReport(destination.name, run_id, status, requests=requests, error=str(error), exit_code=code)
+    if so_far is None:
+        return RunReport(destination.name, None, status, error=str(error), exit_code=code)
+    if isinstance(error, CutShort):
+        so_far.break_off()
+    return so_far.report(status, code, str(error))
 
 
 def how_it_ended(error: SyncEngineError) -> tuple[str, int]:

@@ -215,18 +215,14 @@ async def finish_run(fence: Fence, run_id: int, status: str, totals: Json, error
     await fence.patience.wait_out(note)
 
 
-async def break_off_run(fence: Fence, destination: str, error: str) -> int | None:
-    """End the run that an unforeseen error left unfinished.
+async def break_off_run(fence: Fence, destination: str, error: str) -> None:
+    """End the run that an unforeseen error left unfinished, if one was under way."""
 
-    Returns its id, or None where none was under way.
-    """
-
-    async def note() -> int | None:
+    async def note() -> None:
         async with fence.writing() as connection:
-            run_id: int | None = await connection.fetchval(_SQL["break_off"], destination, fence.epoch, _told(error))
-            return run_id
+            await connection.execute(_SQL["break_off"], destination, fence.epoch, _told(error))
 
-    return await fence.patience.wait_out(note)
+    await fence.patience.wait_out(note)
 
 
 NOTES = 20

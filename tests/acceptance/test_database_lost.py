@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -13,11 +15,13 @@ from syncengine.sandbox.faults import Kind, Rule
 from syncengine.storage.migrate import migrate
 from tests.crm import Crm, crm, report
 from tests.crm_expected import assert_in_step
-from tests.killing import Command, until
+from tests.killing import Command, until, until_true
 from tests.mortal_postgres import MortalPostgres, mortal_postgres
 
 _IN_FLIGHT = 4
 """As many as the run has workers: nothing else is under way."""
+_THROUGH = 6
+"""Contacts that are through before the database goes away."""
 _CREATES = Rule(Kind.HOLD_BEFORE_COMMIT, method="POST", path="/contact/$")
 
 
@@ -63,7 +67,7 @@ async def test_a_run_whose_database_stays_away_ends_and_the_next_one_finishes_th
         assert await run.ended() == 1
         said = report(run)
         assert said["status"] == "halted"
-        assert said["requests"] > 0
+        _says_what_it_did(said, here, through=0)
         assert "the state database" in said["error"]
         assert "The next run settles what was sent" in said["error"]
         assert "Traceback" not in run.said()
@@ -77,6 +81,30 @@ async def test_a_run_whose_database_stays_away_ends_and_the_next_one_finishes_th
         await here.finish()
         await assert_in_step(here)
         assert await here.finish() == 0
+
+
+@pytest.mark.asyncio
+async def test_a_run_that_loses_its_database_says_which_it_was_and_what_it_did(tmp_path: Path) -> None:
+    async with _world(tmp_path, database_wait="1s") as (server, here):
+        here.sandbox.faults(here.vendor).configure([replace(_CREATES, after=_THROUGH)])
+        run = here.start()
+        assert await run.comes_to(here.sandbox.holds(here.vendor).wait_for(_IN_FLIGHT)), run.said()
+        await until_true(here.source, "SELECT count(*) = $1 FROM syncengine.sync_outcome", _THROUGH)
+        server.kill()
+        _answer(here)
+        assert await run.ended() == 1
+        said = report(run)
+        assert said["run_id"] == 1
+        _says_what_it_did(said, here, through=_THROUGH)
+        assert said["actions"]["create"] == _THROUGH
+
+
+def _says_what_it_did(said: dict[str, Any], here: Crm, *, through: int) -> None:
+    assert said["requests"] == here.requests()
+    contacts = said["contacts"]
+    assert contacts["applied"] == through
+    assert contacts["deferred"] == contacts["changed"] - through > 0
+    assert said["seconds"] > 0
 
 
 @asynccontextmanager

@@ -100,6 +100,8 @@ def _says_that_the_lease_is_lost(holder: Command) -> None:
     said = report(holder)
     assert said["status"] == "halted"
     assert "the lease of account respond_io ran out" in said["error"]
+    assert said["run_id"] == 1
+    assert said["requests"] > 0
 
 
 async def _everything(here: Crm) -> Mapping[str, list[str]]:

@@ -16,7 +16,6 @@ WHERE destination = $1 AND status = 'running'
 -- name: break_off
 UPDATE syncengine.sync_run SET status = 'halted', ended_at = clock_timestamp(), error = $3
 WHERE destination = $1 AND epoch = $2 AND status = 'running'
-RETURNING run_id
 
 -- name: let_go_unmade
 -- Deletes the match keys of contacts that the last run judged but did not reach, new ones or ones that were removed

@@ -1,0 +1,59 @@
+"""Progress of one destination's run, also for the report of a run that breaks off."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from syncengine.engine.pacing import Pacing
+from syncengine.engine.tally import Tally
+from syncengine.model.reports import RunReport
+
+
+@dataclass(slots=True)
+class SoFar:
+    """What a run has counted so far.
+
+    It is kept by the caller of the run: when the database is lost, nothing but this
+    shows which run it was, and what it sent.
+    """
+
+    destination: str
+    pacing: Pacing
+    run_id: int | None = None
+    total: int | None = None
+    """Number of the run's contacts, once they are known."""
+    tally: Tally = field(default_factory=Tally)
+    _began: float = field(default_factory=time.monotonic)
+    _requests: int = field(init=False)
+    _throttled: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        # The account's other destinations have sent something before.
+        self._requests, self._throttled = self.pacing.requests, self.pacing.throttled
+
+    @property
+    def requests(self) -> int:
+        """Return the number of requests that the run has sent."""
+        return self.pacing.requests - self._requests
+
+    def break_off(self) -> None:
+        """Count the contacts without an outcome as deferred."""
+        if self.total is not None:
+            self.tally.defer(max(0, self.total - self.tally.contacts.total()))
+
+    def report(self, status: str, exit_code: int, error: str | None) -> RunReport:
+        """Return the report of what was counted."""
+        return RunReport(
+            destination=self.destination,
+            run_id=self.run_id,
+            status=status,
+            contacts=self.tally.public_contacts(),
+            actions=dict(sorted(self.tally.actions.items())),
+            calls=self.tally.calls,
+            requests=self.requests,
+            throttled=self.pacing.throttled - self._throttled,
+            seconds=time.monotonic() - self._began,
+            error=error,
+            exit_code=exit_code,
+        )
