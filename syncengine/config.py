@@ -26,7 +26,7 @@ from syncengine.model.mapping import Mapping as ContactMapping
 from syncengine.model.mapping import SetMapping
 from syncengine.ports import Vendor
 from syncengine.shipped import shipped
-from syncengine.vendors.kit.settings import SHORTEST_SECRET
+from syncengine.vendors.kit.settings import SHORTEST_SECRET, without_notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def _read(path: Path, problems: list[Problem]) -> dict[str, Json] | None:
         problems.append(Problem(str(path), f"there is no such file; name another with --config, or {begin}"))
         return None
     try:
-        return read_yaml(path)
+        return without_notes(read_yaml(path))
     except ConfigError as error:
         problems += error.problems
         return None

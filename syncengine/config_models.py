@@ -5,16 +5,19 @@ The text under a key is what ``config/schema.json`` says of it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from phonenumbers import SUPPORTED_REGIONS
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from syncengine.model.limits import REMEMBERED
 from syncengine.model.mapping import Form, OnInvalid, OnNull, OnRemoved
 from syncengine.vendors.kit import Duration
+from syncengine.vendors.kit.settings import Written
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -49,12 +52,16 @@ def _country(region: str) -> str:
     return region
 
 
+def _is_host(name: str | None) -> bool:
+    return bool(name) and re.search(r"\s", name or "") is None
+
+
 def _proxy(url: str | None) -> str | None:
     if not url:
         return None
     try:
         parts = urlsplit(url)
-        readable = parts.scheme == "http" and parts.hostname and parts.port != 0 and parts.path in ("", "/")
+        readable = parts.scheme == "http" and _is_host(parts.hostname) and parts.port != 0 and parts.path in ("", "/")
     except ValueError:
         readable = False
     if not readable or parts.query or parts.fragment:
@@ -62,34 +69,30 @@ def _proxy(url: str | None) -> str | None:
     return url
 
 
+@cache
+def time_zones() -> frozenset[str]:
+    """Return the names of the time zones there are, the same ones on every machine."""
+    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
+
+
 def _time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        raise ValueError("must be a time zone by its name, such as Europe/Berlin or UTC") from None
+    if name not in time_zones():
+        raise ValueError("must be a time zone by its name, such as Europe/Berlin or UTC")
     return name
 
 
-Retention = Annotated[Duration, AfterValidator(_long_enough)]
+_ABOVE_ZERO = Field(json_schema_extra={"above_zero": True})
+_A_SECOND = Field(json_schema_extra={"at_least": 1})
+Retention = Annotated[Duration, AfterValidator(_long_enough), Field(json_schema_extra={"at_least": REMEMBERED})]
 """Seconds that outcomes are kept."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_truth(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse true and false where a number belongs: pydantic takes true for 1."""
-        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation in (int, float):
-            raise ValueError("must be a number, not true or false")
-        return value
-
-
-class SourceModel(_Model):
+class SourceModel(Written):
     """Source of the contacts. A destination's own keys go before the common ones."""
 
-    database: Annotated[str | None, AfterValidator(_database)] = None
+    EMPTY: ClassVar[frozenset[str]] = frozenset({"database"})
+
+    database: Annotated[str | None, AfterValidator(_database), WithJsonSchema({"format": "database"})] = None
     """The URL of its database; empty: the one that keeps the state."""
     table: Name | None = None
     """A table or view, with its schema: ``crm.contacts``. This or ``query``."""
@@ -106,10 +109,12 @@ class SourceModel(_Model):
         return self
 
 
-class EngineFile(_Model):
+class EngineFile(Written):
     """``config/syncengine.yaml``: what all destinations share."""
 
-    database: Annotated[Name, AfterValidator(_state_database)] = "embedded"
+    database: Annotated[Name, AfterValidator(_state_database), WithJsonSchema({"format": "state database"})] = (
+        "embedded"
+    )
     """Database of the state: a Postgres URL, or ``embedded``: a Postgres of its own, in
     ``.syncengine/`` beside this file."""
     source: SourceModel = SourceModel()
@@ -119,21 +124,23 @@ class EngineFile(_Model):
     database_wait: Duration = 60.0
     """Longest wait of a run, sending nothing, for a database that goes away under it (a
     restart, a full disk)."""
-    lease_ttl: Annotated[Duration, AfterValidator(_a_second)] = 30.0
+    lease_ttl: Annotated[Duration, AfterValidator(_a_second), _A_SECOND] = 30.0
     """Time for which the account of a dead run stays taken."""
     keep_outcomes: Retention = 90 * 86400.0
     """Time for which ``prune`` keeps runs with their batches and outcomes: 35d or
     longer."""
 
 
-class FieldModel(_Model):
+class FieldModel(Written):
     """Source of a vendor field's value; a column's name alone will do."""
+
+    EMPTY: ClassVar[frozenset[str]] = frozenset({"default"})
 
     column: Name = Field(alias="from")
     """The source column."""
     form: Form | None = Field(default=None, alias="as")
     """The normal form its value is brought into."""
-    region: Annotated[str, Field(pattern="^[A-Z]{2}$"), AfterValidator(_country)] | None = None
+    region: Annotated[str, AfterValidator(_country), WithJsonSchema({"format": "country"})] | None = None
     """With ``as: e164``: the country of phone numbers without a prefix, such as ``DE``.
     """
     default: Any = None
@@ -141,7 +148,7 @@ class FieldModel(_Model):
     on_invalid: OnInvalid = OnInvalid.REJECT
     """A value that is not in the form rejects its contact, or leaves (``skip``) the
     vendor's field alone, which is reported."""
-    zone: Annotated[str, AfterValidator(_time_zone)] | None = None
+    zone: Annotated[str, AfterValidator(_time_zone), WithJsonSchema({"format": "zone"})] | None = None
     """With ``as: date``: the time zone whose calendar a moment's date is taken from,
     such as ``Europe/Berlin``; without: UTC."""
 
@@ -151,12 +158,12 @@ class FieldModel(_Model):
         return {"from": value} if isinstance(value, str) else value
 
 
-class MembersModel(_Model):
+class MembersModel(Written):
     """A managed set: one array column, or a boolean column for each member."""
 
     column: Name | None = Field(default=None, alias="from")
     """A ``text[]`` column. This or ``columns``."""
-    columns: dict[Name, Name] = {}
+    columns: dict[Name, Name] = Field(default={})
     """Member to boolean column. This or ``from``."""
     prefix: str = ""
     """Prefix of every member's name, which distinguishes ours from others at the
@@ -169,18 +176,18 @@ class MembersModel(_Model):
         return self
 
 
-class LimitModel(_Model):
+class LimitModel(Written):
     """At most so many requests in any window of so long."""
 
     calls: Annotated[int, Field(ge=1)]
     """Requests a window."""
-    per: Annotated[Duration, Field(gt=0)]
+    per: Annotated[Duration, Field(gt=0), _ABOVE_ZERO]
     """The window's length."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] | None = None
     """Only requests of this method count; without: all do."""
 
 
-class RemovalsBrake(_Model):
+class RemovalsBrake(Written):
     """Limit to the contacts that may leave in one run before a person has to look."""
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.05
@@ -189,7 +196,7 @@ class RemovalsBrake(_Model):
     """So few removals never stop a run."""
 
 
-class ShrunkSourceBrake(_Model):
+class ShrunkSourceBrake(Written):
     """Limit to how much smaller than the known contacts a source may be."""
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.2
@@ -198,7 +205,7 @@ class ShrunkSourceBrake(_Model):
     """So few never stop a run."""
 
 
-class CreatesBrake(_Model):
+class CreatesBrake(Written):
     """Limit to the contacts that one run may create.
 
     It applies where some are known already: the first run may create any number.
@@ -210,7 +217,7 @@ class CreatesBrake(_Model):
     """So few never stop a run."""
 
 
-class NullsBrake(_Model):
+class NullsBrake(Written):
     """Limit to the contacts that may lose a field's value in one run.
 
     They lose it because its column is empty now.
@@ -222,7 +229,7 @@ class NullsBrake(_Model):
     """So few never stop a run."""
 
 
-class TagsBrake(_Model):
+class TagsBrake(Written):
     """Limit to the contacts that one tag may be added to or removed from in one run.
 
     New contacts do not count.
@@ -234,7 +241,7 @@ class TagsBrake(_Model):
     """So few never stop a run."""
 
 
-class BrakesModel(_Model):
+class BrakesModel(Written):
     """Brakes: they stop a run before its first request.
 
     ``--accept NAME`` lets one run pass.
@@ -252,19 +259,21 @@ class BrakesModel(_Model):
     """A tag would come or go at more contacts than this."""
 
 
-class DestinationFile(_Model):
+class DestinationFile(Written):
     """``config/destinations/NAME.yaml``: one mapping into one account."""
+
+    EMPTY: ClassVar[frozenset[str]] = frozenset({"proxy"})
 
     vendor: Name
     """The kind of API."""
     settings: dict[str, Any]
     """The vendor's own settings."""
-    account: Annotated[str, Field(pattern="^[a-z0-9_-]+$")] | None = None
+    account: Annotated[str, Field(pattern="^[a-z0-9_-]+$"), WithJsonSchema({"format": "account"})] | None = None
     """The same word in every file that shares credentials: they share limits, lease and
     match keys. Without it, the destination is alone in its account."""
     source: SourceModel = SourceModel()
     """Keys in which it differs from the common source."""
-    where: Name | None = None
+    where: Annotated[Name, WithJsonSchema({"format": "condition"})] | None = None
     """SQL condition of the rows. A contact that does not match counts as removed."""
     opted_out: Name | None = None
     """A boolean column: where it is true, nothing at all is sent about the contact, not
@@ -292,7 +301,7 @@ class DestinationFile(_Model):
     max_wait: Duration = 120.0
     """The longest wait a vendor may ask for (Retry-After); beyond it the run ends, and
     the next one goes on."""
-    timeout: Annotated[Duration, Field(gt=0)] = 30.0
+    timeout: Annotated[Duration, Field(gt=0), _ABOVE_ZERO] = 30.0
     """Longest time that one request may take."""
     on_removed: OnRemoved = OnRemoved.IGNORE
     """Policy for the copy of a contact that left the source."""
@@ -300,7 +309,7 @@ class DestinationFile(_Model):
     """A column without a value leaves the vendor's field alone (skip), or clears it."""
     brakes: BrakesModel = BrakesModel()
     """Brakes that stop a run before its first request."""
-    proxy: Annotated[str | None, AfterValidator(_proxy)] = None
+    proxy: Annotated[str | None, AfterValidator(_proxy), WithJsonSchema({"format": "proxy"})] = None
     """The HTTP proxy that requests go through, such as
     ``http://proxy.example.org:3128``; empty: none. The variables ``HTTPS_PROXY`` and
     ``HTTP_PROXY`` are not used by themselves: write ``${HTTPS_PROXY:-}`` here."""

@@ -15,9 +15,9 @@ from pydantic import BaseModel
 
 from syncengine.config_models import DestinationFile, FieldModel, SourceModel
 from syncengine.config_words import near
-from syncengine.config_yaml import VARIABLES, is_variable
+from syncengine.config_yaml import VARIABLES, is_variable, with_defaults
 from syncengine.errors import Problem
-from syncengine.model.capabilities import Capabilities, Write, matches
+from syncengine.model.capabilities import matches
 from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
 from syncengine.model.mapping import FieldMapping, Form, OnInvalid
@@ -47,7 +47,7 @@ def of_mapping(options: DestinationFile, where: str) -> Iterator[Problem]:
         yield Problem(f"{where}: fields", "maps nothing: name at least one vendor field and its column")
     if options.where and options.where.rstrip().endswith(";"):
         yield Problem(f"{where}: where", "is a condition, not a statement: leave the semicolon out")
-    if options.where and options.where.split()[:1] in (["where"], ["WHERE"]):
+    if options.where and options.where.casefold().split()[:1] == ["where"]:
         yield Problem(f"{where}: where", "is the condition alone: leave the word where out")
     for name, item in options.fields.items():
         if name.startswith(LISTS):
@@ -89,7 +89,7 @@ def of_address(options: DestinationFile, base_url: str, where: str) -> Iterator[
 def of_vendor(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[Problem]:
     """Find what the vendor cannot do, or cannot do without."""
     capabilities = vendor.capabilities
-    writes = _writes(capabilities)
+    writes = capabilities.writes
     if options.tags and not (capabilities.add_tags or any(write.add_tags != 0 for write in writes)):
         yield Problem(f"{where}: tags", f"{vendor.name} has no tags; leave them out")
     if options.lists and not (capabilities.join_lists or any(write.join_lists != 0 for write in writes)):
@@ -141,7 +141,7 @@ def of_database(raw: Mapping[str, Json], where: str) -> Iterator[Problem]:
         "source.database": source.get("database") if isinstance(source, dict) else None,
     }
     for place, url in places.items():
-        if isinstance(url, str) and passwords(VARIABLES.sub(lambda found: found[2] or "", url)):
+        if isinstance(url, str) and passwords(with_defaults(url)):
             yield Problem(
                 f"{where}: {place}", "holds a password: take the URL, or its password, from the environment (${NAME})"
             )
@@ -286,11 +286,6 @@ def field_mapping(name: str, item: FieldModel, default: Json = None) -> FieldMap
 def _named(patterns: Iterable[str]) -> list[str]:
     """Return patterns of fields as people write them, each once."""
     return list(dict.fromkeys(pattern.replace("*", "NAME") for pattern in patterns))
-
-
-def _writes(capabilities: Capabilities) -> list[Write]:
-    every = (capabilities.create, capabilities.update, capabilities.upsert, capabilities.set_lifecycle)
-    return [write for write in every if write]
 
 
 def is_loopback(base_url: str) -> bool:

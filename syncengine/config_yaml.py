@@ -20,7 +20,9 @@ from syncengine.model.http import Json
 VARIABLE = r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}"
 """``${NAME}`` or ``${NAME:-default}``, as a regular expression."""
 VARIABLES = re.compile(VARIABLE)
-
+_ESCAPE = "$${"
+"""What is written for a literal ``${``."""
+_PARTS = re.compile(rf"\$(?P<literal>\$\{{)|{VARIABLE}")
 
 _PLAIN_TYPES = {
     "tag:yaml.org,2002:bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
@@ -271,7 +273,9 @@ def fill_in(value: Json, environ: Mapping[str, str], where: str, problems: list[
         return value
 
     def replaced(found: re.Match[str]) -> str:
-        name, default = found[1], found[2]
+        if found["literal"]:
+            return found["literal"]
+        name, default = found[2], found[3]
         if environ.get(name):
             if not _is_text(environ[name]):
                 what = f"the environment variable {name} holds bytes that are not UTF-8"
@@ -283,11 +287,17 @@ def fill_in(value: Json, environ: Mapping[str, str], where: str, problems: list[
             return ""
         return default
 
-    if "${" in VARIABLES.sub("", value):
-        problems.append(
-            Problem(f"{where}: {path}", "holds a ${ that begins no variable: write ${NAME} or ${NAME:-default}")
+    if "${" in _PARTS.sub("", value):
+        what = (
+            f"holds a ${{ that begins no variable: write ${{NAME}} or ${{NAME:-default}}, or {_ESCAPE} for the text ${{"
         )
-    return VARIABLES.sub(replaced, value)
+        problems.append(Problem(f"{where}: {path}", what))
+    return _PARTS.sub(replaced, value)
+
+
+def with_defaults(value: str) -> str:
+    """Return a text as it is where no variable is set."""
+    return _PARTS.sub(lambda found: found["literal"] or found[3] or "", value)
 
 
 def is_variable(value: Json) -> bool:

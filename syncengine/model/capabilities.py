@@ -164,6 +164,12 @@ class Capabilities:
     """Warnings for a person before the first run, such as automations that writes set
     off."""
 
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """The calls that write fields, those that the vendor has."""
+        every = (self.create, self.update, self.upsert, self.set_lifecycle)
+        return tuple(write for write in every if write)
+
     def lowers_opt_out(self, name: str, value: Json) -> bool:
         """Return whether writing the value could take back an opt-out at the vendor."""
         return any(name == opt_out.field and not opt_out.says_no(value) for opt_out in self.opt_outs)

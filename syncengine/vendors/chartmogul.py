@@ -11,7 +11,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -66,6 +66,8 @@ _KEY_REFUSED = dict.fromkeys((401, 403), "settings.api_key")
 
 class Settings(VendorSettings):
     """``base_url`` ends in ``/v1``."""
+
+    EMPTY: ClassVar[frozenset[str]] = frozenset({"data_source_uuid"})
 
     api_key: Secret
     data_source_uuid: str | None = None

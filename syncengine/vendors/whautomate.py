@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -74,6 +74,8 @@ _Query: TypeAlias = tuple[tuple[str, str], ...]
 
 class Settings(VendorSettings):
     """``base_url`` is the host of the account's region, without ``/v1``."""
+
+    EMPTY: ClassVar[frozenset[str]] = frozenset({"channel"})
 
     api_key: Secret
     location_id: Annotated[str, Field(min_length=1)]

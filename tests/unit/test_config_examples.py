@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from syncengine import config_models, vendors
@@ -17,11 +18,10 @@ from syncengine.config_models import DestinationFile, EngineFile, FieldModel, Li
 from syncengine.config_schema import as_text
 from syncengine.config_yaml import read_yaml
 from tests.expected import ROOT
-from tests.json_schema import complaints
 
 CONFIG = ROOT / "config"
 VENDORS = vendors.names()
-SCHEMA = orjson.loads((CONFIG / "schema.json").read_bytes())
+VALIDATOR = Draft202012Validator(orjson.loads((CONFIG / "schema.json").read_bytes()))
 _DEFAULT = re.compile(r"^( *)#([a-z_]+:)", re.MULTILINE)
 
 
@@ -101,7 +101,7 @@ def test_the_schema_is_up_to_date() -> None:
     ids=lambda file: str(file.relative_to(CONFIG)),
 )
 def test_a_shipped_file_fits_the_schema(file: Path) -> None:
-    assert list(complaints(read_yaml(file), SCHEMA, SCHEMA)) == []
+    assert places(read_yaml(file)) == []
 
 
 @pytest.mark.parametrize("file", [CONFIG / "syncengine.yaml", *map(example, VENDORS)], ids=lambda file: file.name)
@@ -111,42 +111,30 @@ def test_an_example_tells_editors_where_the_schema_is(file: Path) -> None:
     assert (file.parent / place).resolve() == CONFIG / "schema.json"
 
 
-@pytest.mark.parametrize(
-    ("changes", "complaint"),
-    [
-        ({"limit": []}, ": has no key limit"),
-        ({"in_flight": 0}, "/in_flight: fits no choice"),
-        ({"in_flight": "many"}, "/in_flight: fits no choice"),
-        ({"max_wait": "a while"}, "/max_wait: fits no choice"),
-        ({"on_removed": "explode"}, "/on_removed: fits no choice"),
-        ({"vendor": "charlie"}, "/vendor: fits no choice"),
-        ({"fields": {"first_name": {"as": "lower"}}}, "/fields/first_name: from is missing"),
-        ({"tags": {"prefix": "crm:"}}, "/tags: fits no choice"),
-        ({"settings": {"base_url": "https://a.example", "source_type": "crm"}}, "/settings: api_key is missing"),
-        (
-            {"settings": {"base_url": "https://a.example", "source_type": "crm", "api_key": "plain"}},
-            r"/settings/api_key: does not look like ^\$\{[A-Za-z_][A-Za-z0-9_]*\}$",
-        ),
-    ],
-)
-def test_the_schema_finds_a_mistake(changes: dict[str, Any], complaint: str) -> None:
-    assert list(complaints({**read_yaml(example("charles")), **changes}, SCHEMA, SCHEMA)) == [complaint]
+def places(content: Any) -> list[str]:
+    """Where the schema finds something wrong."""
+    errors = VALIDATOR.iter_errors(content)
+    return sorted({"/".join(map(str, error.absolute_path)) for error in errors})
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "place"),
     [
-        {"in_flight": "${IN_FLIGHT:-4}", "max_wait": "90s", "timeout": 12.5},
-        {"on_removed": "${REMOVED}", "limits": [{"calls": 5, "per": "1s", "method": "PUT"}]},
-        {"tags": {"columns": {"vip": "is_vip"}}, "source": {"query": "SELECT 1 AS id"}},
+        ({"limit": []}, ""),
+        ({"in_flight": 0}, "in_flight"),
+        ({"in_flight": "many"}, "in_flight"),
+        ({"max_wait": "a while"}, "max_wait"),
+        ({"on_removed": "explode"}, "on_removed"),
+        ({"vendor": "charlie"}, "vendor"),
+        ({"fields": {"first_name": {"as": "lower"}}}, "fields/first_name"),
+        ({"tags": {"prefix": "crm:"}}, "tags"),
+        ({"settings": {"base_url": "https://a.example", "source_type": "crm"}}, "settings"),
+        ({"settings": {"base_url": "https://a.example", "source_type": "x", "api_key": "plain"}}, "settings/api_key"),
     ],
 )
-def test_the_schema_takes_what_the_engine_takes(changes: dict[str, Any]) -> None:
-    assert list(complaints({**read_yaml(example("charles")), **changes}, SCHEMA, SCHEMA)) == []
+def test_the_schema_finds_the_place_of_a_mistake(changes: dict[str, Any], place: str) -> None:
+    assert places({**read_yaml(example("charles")), **changes}) == [place]
 
 
-def test_the_schema_finds_a_mistake_in_the_common_file() -> None:
-    assert list(complaints({"batch_size": 0, "sauce": {}}, SCHEMA, SCHEMA)) == [
-        ": has no key sauce",
-        "/batch_size: fits no choice",
-    ]
+def test_the_schema_finds_the_place_of_a_mistake_in_the_common_file() -> None:
+    assert places({"batch_size": 0, "sauce": {}}) == ["", "batch_size"]

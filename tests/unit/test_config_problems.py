@@ -37,6 +37,10 @@ KEYS = [
     ("account: 5", f"account: {TEXT}"),
     ("where: ''", "where: must not be empty"),
     ("where: 5", f"where: {TEXT}"),
+    ("where:", f"where: {NO_VALUE}"),
+    ("opted_out:", f"opted_out: {NO_VALUE}"),
+    ("tags:", f"tags: {NO_VALUE}"),
+    ("limits:", f"limits: {NO_VALUE}"),
     ("where: country = 'DE';", "where: is a condition, not a statement: leave the semicolon out"),
     ("where: WHERE country = 'DE'", "where: is the condition alone: leave the word where out"),
     ("opted_out: true", f"opted_out: {TEXT}"),
@@ -54,6 +58,8 @@ KEYS = [
     ("in_flight: 0", "in_flight: must be 1 or more"),
     ("in_flight: 501", "in_flight: must be 500 or less"),
     ("in_flight: many", "in_flight: must be a whole number"),
+    ("in_flight: '1_0'", "in_flight: must be a whole number"),
+    ("in_flight: '8.0'", "in_flight: must be a whole number"),
     ("in_flight: true", "in_flight: must be a number, not true or false"),
     ("attempts: 2.5", "attempts: must be a whole number"),
     ("attempts: 21", "attempts: must be 20 or less"),
@@ -61,7 +67,7 @@ KEYS = [
     ("timeout: 1w", f"timeout: {DURATION}"),
     ("timeout: -1", f"timeout: {DURATION}"),
     ("timeout: 0", "timeout: must be more than 0"),
-    ("timeout: true", "timeout: must be a number, not true or false"),
+    ("timeout: true", f"timeout: {DURATION}"),
     ("max_wait: [1m]", f"max_wait: {DURATION}"),
 ]
 SETTINGS = [
@@ -146,7 +152,7 @@ FIELDS = [
         "fields.born.default: is no date (YYYY-MM-DD), which as: date asks for",
     ),
     ("fields: {crm_id: id, lists.a: x}", "fields.lists.a: lists have a key of their own: lists: {from: COLUMN}"),
-    ("match_on: crm_id", f"match_on: {LIST}"),
+    ("match_on: {crm_id: 1}", f"match_on: {LIST}"),
     ("match_on: [5]", f"match_on.0: {TEXT}"),
     ("match_on: [crmid]", 'match_on: "crmid" is no mapped field; did you mean "crm_id"?'),
     ("match_on: [email]", 'match_on: "email" is no mapped field; map it in fields first'),
@@ -198,7 +204,10 @@ OWN_SOURCE = [
 VARIABLES = [
     ("in_flight: ${MANY}", "in_flight: the environment variable MANY is not set"),
     ("in_flight: ${MANY:-many}", "in_flight: must be a whole number"),
-    ("in_flight: ${MANY-4}", "in_flight: holds a ${ that begins no variable: write ${NAME} or ${NAME:-default}"),
+    (
+        "in_flight: ${MANY-4}",
+        "in_flight: holds a ${ that begins no variable: write ${NAME} or ${NAME:-default}, or $${ for the text ${",
+    ),
     (
         "where: country = '${COUNTRY}' and plan = '${PLAN}'",
         [

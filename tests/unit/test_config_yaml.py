@@ -183,6 +183,22 @@ def test_variables_are_text_that_is_not_parsed_again() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("$${A}", "${A}"),
+        ("$${", "${"),
+        ("costs $${ 5 and ${A}", "costs ${ 5 and a"),
+        ("$${A:-b}${A}", "${A:-b}a"),
+        ("$$${A}", "$${A}"),
+        ("$$ $A", "$$ $A"),
+        ("${B:-$}", "$"),
+    ],
+)
+def test_two_dollars_write_a_text_that_looks_like_a_variable(written: str, meant: str) -> None:
+    assert filled(written, A="a") == (meant, [])
+
+
+@pytest.mark.parametrize(
     ("environ", "what"), [({}, "the environment variable A is not set"), ({"A": ""}, "is set, but empty")]
 )
 def test_a_variable_that_is_missing_is_named(environ: dict[str, str], what: str) -> None:

@@ -8,7 +8,7 @@ import re
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args, get_origin
 from urllib.parse import SplitResult, quote, urlsplit
 
 from pydantic import (
@@ -17,10 +17,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     SecretStr,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
-from pydantic_core.core_schema import ValidationInfo
+from pydantic.fields import FieldInfo
 
 from syncengine.model.capabilities import OptOut
 from syncengine.model.http import Json
@@ -124,26 +126,75 @@ def _secret(value: SecretStr) -> SecretStr:
     return SecretStr(secret)
 
 
-# For editors: what people write, which is not what the settings hold.
-_WRITTEN_DURATION = WithJsonSchema(
-    {"type": ["number", "string"], "minimum": 0, "pattern": rf"^\s*{_DURATION.pattern}\s*$"}
-)
-_WRITTEN_SECRET = WithJsonSchema({"type": "string", "pattern": r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"})
-
-Duration: TypeAlias = Annotated[float, BeforeValidator(_seconds), _WRITTEN_DURATION]
+Duration: TypeAlias = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"format": "duration"})]
 """Seconds; written ``500ms``, ``2s``, ``1m``, ``1h``, ``1d``, or as a number of seconds."""
-BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]
+BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url), WithJsonSchema({"format": "address"})]
 """An http or https address in its one spelling, without a slash at its end."""
-Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret), _WRITTEN_SECRET]
+Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret), WithJsonSchema({"format": "secret"})]
 """A key or token that fits into a header; surrounding blanks (a file's last newline) are cut off."""
 ClearWith: TypeAlias = Literal["empty", "null", "nothing"]
 """Value that clears a field at the vendor: the empty string, null, or none does."""
 
 
-class VendorSettings(BaseModel):
-    """Settings of every vendor. Unknown keys are errors; no error repeats a value."""
+NOTES = "x-"
+"""How keys begin that are not read: YAML anchors may stand there."""
+_WHOLE = re.compile(r"\s*[0-9]+\s*", re.ASCII)
+_DECIMAL = re.compile(r"\s*(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*", re.ASCII)
+
+
+class Written(BaseModel):
+    """A mapping that people write, with keys that are known beforehand.
+
+    Unknown keys are errors, but for those that begin with ``x-``, which are not read.
+    No error repeats a value.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    # Keys that may stand there without a value.
+    EMPTY: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_notes(cls, value: Any) -> Any:
+        return without_notes(value) if isinstance(value, dict) else value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what pydantic would guess at, and put a single name into its list."""
+        name = info.field_name or ""
+        about = cls.model_fields[name]
+        if any(isinstance(each, BeforeValidator) for each in about.metadata):
+            return value  # a duration, which has words of its own
+        if value is None and name not in cls.EMPTY:
+            raise ValueError("has no value")
+        if about.annotation in (int, float):
+            _refuse_guesses(value, is_whole=about.annotation is int)
+        return [value] if isinstance(value, str) and lists_names(about) else value
+
+
+def without_notes(mapping: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a mapping without the keys that are not read."""
+    return {key: value for key, value in mapping.items() if not key.startswith(NOTES)}
+
+
+def _refuse_guesses(value: object, *, is_whole: bool) -> None:
+    """Raise ValueError for what is no number to a person: pydantic takes true for 1."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not true or false")  # noqa: TRY004 - pydantic's own kind
+    if isinstance(value, str) and (_WHOLE if is_whole else _DECIMAL).fullmatch(value) is None:
+        raise ValueError("must be a whole number" if is_whole else "must be a number")
+
+
+def lists_names(about: FieldInfo) -> bool:
+    """Return whether a list of texts is meant, of which a single one may be written."""
+    origin, (first, *_) = get_origin(about.annotation), (*get_args(about.annotation), None)
+    return origin is tuple and (first is str or get_args(first)[:1] == (str,))
+
+
+class VendorSettings(Written):
+    """Settings of every vendor."""
 
     base_url: BaseUrl
     """Address of the vendor's API."""
