@@ -15,7 +15,7 @@ from phonenumbers import SUPPORTED_REGIONS
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from syncengine.model.limits import REMEMBERED
-from syncengine.model.mapping import Form, OnInvalid, OnNull, OnRemoved
+from syncengine.model.mapping import Form, OnGone, OnInvalid, OnNull, OnRemoved
 from syncengine.vendors.kit import Duration
 from syncengine.vendors.kit.settings import Written
 
@@ -241,6 +241,18 @@ class TagsBrake(Written):
     """So few never stop a run."""
 
 
+class GoneBrake(Written):
+    """Limit to the contacts that one run may create again.
+
+    They were deleted at the vendor by somebody else, and ``on_gone`` is ``recreate``.
+    """
+
+    share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Share of the contacts that the vendor held."""
+    at_least: Annotated[int, Field(ge=1)] = 10
+    """So few are always created again."""
+
+
 class BrakesModel(Written):
     """Brakes: they stop a run before its first request.
 
@@ -257,6 +269,9 @@ class BrakesModel(Written):
     """A field would be emptied at more contacts than this."""
     tags: TagsBrake = TagsBrake()
     """A tag would come or go at more contacts than this."""
+    gone: GoneBrake = GoneBrake()
+    """More contacts that were deleted at the vendor would be created again than this.
+    It stops only that: the rest of the run is carried out."""
 
 
 class DestinationFile(Written):
@@ -305,6 +320,10 @@ class DestinationFile(Written):
     """Longest time that one request may take."""
     on_removed: OnRemoved = OnRemoved.IGNORE
     """Policy for the copy of a contact that left the source."""
+    on_gone: OnGone = OnGone.REPORT
+    """Policy for a contact that somebody deleted at the vendor. It is looked up by its
+    match keys first, and linked where it is found; else it is left alone and reported
+    (report), or created again at the end of the run (recreate)."""
     on_null: OnNull = OnNull.SKIP
     """A column without a value leaves the vendor's field alone (skip), or clears it."""
     brakes: BrakesModel = BrakesModel()

@@ -18,6 +18,7 @@ from syncengine.model.work import (
     Batch,
     BatchKind,
     ContactState,
+    Held,
     Holder,
     Intent,
     LeaseGrant,
@@ -227,6 +228,17 @@ class ContactStore(Protocol):
         Owners are named ``destination/contact_id``. A removed contact keeps its own
         only where ``takes_over`` is False, as in ``link``.
         """
+        ...
+
+    async def gone(self, *, all_of_them: bool) -> Sequence[str]:
+        """Return the contacts that stand as gone, in key order.
+
+        All of the destination, or only those of this run's batches.
+        """
+        ...
+
+    async def held(self, besides: str, number: int) -> Sequence[Held]:
+        """Return contacts in step, the most recently written first, but for one."""
         ...
 
 

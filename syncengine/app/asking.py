@@ -8,19 +8,27 @@ from contextlib import asynccontextmanager
 from random import Random
 
 from syncengine.app.accounts import Account
+from syncengine.app.request import Request
 from syncengine.app.telling import telling
 from syncengine.config import DestinationConfig
 from syncengine.engine.retry import Patience, Retrier
 from syncengine.engine.task import Task
 from syncengine.errors import SyncEngineError
 from syncengine.model.events import Event, Tell
-from syncengine.model.http import Request, Response
+from syncengine.model.http import Request as HttpRequest
+from syncengine.model.http import Response
+from syncengine.model.mapping import OnGone
+from syncengine.planning.brakes import GONE
 from syncengine.ports import Allowed, Sender
 from syncengine.transport import Transport
 
 
-def task_of(destination: DestinationConfig) -> Task:
-    """Return the destination's settings as the engine needs them."""
+def task_of(destination: DestinationConfig, request: Request | None = None) -> Task:
+    """Return the destination's settings as the engine needs them.
+
+    Without a run's request it is the task of an ordinary run.
+    """
+    request = request or Request()
     options = destination.options
     assert destination.source.key is not None
     return Task(
@@ -29,6 +37,8 @@ def task_of(destination: DestinationConfig) -> Task:
         source_key=destination.source.key,
         on_removed=options.on_removed,
         find_first=options.find_first,
+        recreates=options.on_gone is OnGone.RECREATE or request.names_contacts,
+        gone_accepted=GONE in request.accept,
         in_flight=options.in_flight,
         patience=Patience(attempts=options.attempts, max_wait=options.max_wait),
     )
@@ -61,7 +71,7 @@ class _Told:
         self._sender = sender
         self._tell = tell
 
-    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+    async def send(self, request: HttpRequest, allowed: Allowed | None = None) -> Response:
         began = time.monotonic()
         try:
             response = await self._sender.send(request, allowed)
@@ -83,7 +93,7 @@ class _Heeding:
         self._pacing = account.pacing
         self._writes = account.writes
 
-    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+    async def send(self, request: HttpRequest, allowed: Allowed | None = None) -> Response:
         self._writes.sent += request.writes
         response = await self._sender.send(request, allowed)
         self._pacing.heed(request.method, response.headers, response.status)

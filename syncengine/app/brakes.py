@@ -122,7 +122,7 @@ def _told(name: str, was: Json, now: Json) -> Iterator[str]:
 def brake_on_scope(destination: DestinationConfig, scope: Scope, request: Request) -> None:
     """Raise BrakeApplied when what the diff found is drastic."""
     options = destination.options
-    _apply(destination, of_scope(scope, options.on_removed, _allowances(destination), request.accept), request)
+    _apply(destination, of_scope(scope, options.on_removed, allowances_of(destination), request.accept), request)
 
 
 async def brake_on_survey(
@@ -132,7 +132,7 @@ async def brake_on_survey(
 
     They are judged together.
     """
-    allowances = _allowances(destination)
+    allowances = allowances_of(destination)
     enough = [name for name, number in survey.nulls.items() if number >= allowances.nulls.at_least]
     had = await holders(databases.state, destination.name, enough) if enough else {}
     _apply(destination, of_survey(survey, scope, had, allowances, request.accept), request)
@@ -146,13 +146,19 @@ def compared_as_a_whole(destination: DestinationConfig, scope: Scope, request: R
     """
     if request.retry_of is not None:
         return False
-    return request.limit is None or not grown(scope, scope.source_rows, _allowances(destination).creates)
+    return request.limit is None or not grown(scope, scope.source_rows, allowances_of(destination).creates)
 
 
-def _allowances(destination: DestinationConfig) -> Allowances:
+def allowances_of(destination: DestinationConfig) -> Allowances:
+    """Return the allowances of a destination's brakes."""
     brakes = destination.options.brakes
     given = {name: getattr(brakes, name) for name in type(brakes).model_fields}
     return Allowances(**{name: Allowance(brake.share, brake.at_least) for name, brake in given.items()})
+
+
+def command_past(destination: DestinationConfig, request: Request, *names: str) -> str:
+    """Return the sentence that tells how these brakes are passed."""
+    return f"`{request.command(destination.name, *names)}` lets it pass this once"
 
 
 def _apply(destination: DestinationConfig, brakes: Sequence[Brake], request: Request) -> None:
@@ -160,7 +166,7 @@ def _apply(destination: DestinationConfig, brakes: Sequence[Brake], request: Req
         return
     names = tuple(dict.fromkeys(brake.name for brake in brakes))
     told = " ".join(f"brake {brake.name}: {brake.message}." for brake in brakes)
-    passing = f"`{request.command(destination.name, *names)}` lets it pass this once"
+    passing = command_past(destination, request, *names)
     if names == (EMPTY_SOURCE,):
         advice = f"If it is meant to be empty, {passing}; else look at the table and at {destination.place('where')}"
     else:

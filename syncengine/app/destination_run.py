@@ -10,6 +10,7 @@ from syncengine.app.asking import asking, task_of
 from syncengine.app.brakes import brake_on_survey, compared_as_a_whole, identity_of, refuse_changes, refuse_new_name
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.databases import Databases, look_at
+from syncengine.app.recreations import Recreations
 from syncengine.app.remarks import remarks
 from syncengine.app.request import Request
 from syncengine.app.so_far import SoFar
@@ -22,6 +23,7 @@ from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.stopping import broken_off_by
 from syncengine.engine.tally import Tally
+from syncengine.engine.task import Task
 from syncengine.engine.waiting import Waiting
 from syncengine.errors import RunRefused, RunStopped, StorageError
 from syncengine.model.events import Event, Tell
@@ -54,6 +56,8 @@ class _Run:
     waiting: Waiting
     rows: SourceRows
     preparer: Preparer
+    task: Task
+    recreations: Recreations
     so_far: SoFar
 
     @property
@@ -175,7 +179,7 @@ async def _begun(
         fence, name, identity_of(destination), request.kind, retry_of=request.retry_of, moving=moving
     )
     so_far.run_id = run_id
-    task = task_of(destination)
+    task = task_of(destination, request)
     numbered = source.kind is KeyKind.NUMBER
     store = Contacts(fence, name, run_id, numbered=numbered)
     keys = Keys(fence, name, numbered=numbered) if may_collide(task.mapping, task.source_key) else None
@@ -183,6 +187,7 @@ async def _begun(
     rows = SourceRows(databases.source(destination), source, fence.patience)
     preparer = Preparer(task, destination.vendor.capabilities, rows, store, keys)
     batches = Batches(fence, run_id)
+    recreations = Recreations(destination, databases, request, task, store)
     return _Run(
         destination,
         account,
@@ -196,6 +201,8 @@ async def _begun(
         waiting,
         rows,
         preparer,
+        task,
+        recreations,
         so_far,
     )
 
@@ -220,7 +227,7 @@ async def _prepared(run: _Run, batch_size: int) -> tuple[int, int]:
 
 
 async def _carried_out(run: _Run, progress: Progress, total: int) -> _End:
-    destination, account, task = run.destination, run.account, task_of(run.destination)
+    destination, account, task = run.destination, run.account, run.task
     sent = account.pacing.requests
     tell = _started(destination, run.run_id, run.request, progress, total)
     recorder = Recorder(run.store)
@@ -243,6 +250,7 @@ async def _carried_out(run: _Run, progress: Progress, total: int) -> _End:
             tell=tell,
             unsettled=account.pacing.unsettled,
             waiting=run.waiting,
+            recreations=run.recreations.wanted,
         ).run()
     if broken is None:
         return _End()
@@ -255,6 +263,8 @@ def _judged(end: _End, run: _Run) -> _End:
     halted = run.account.pacing.stopped
     if halted is not None and not isinstance(halted, RunStopped):
         return _End("halted", 1, stopped_by(halted, run.destination))
+    if end.status == "done" and run.recreations.braked:
+        end = _End("incomplete", 1, run.recreations.braked)
     if end.status == "done" and run.tally.fell_short:
         return _End("stopped" if run.account.stopping.call.is_set() else "incomplete", 1, end.said)
     return end

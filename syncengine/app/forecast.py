@@ -13,6 +13,7 @@ from syncengine.app.candidates import Candidates, cut
 from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import Databases, look_at, opened
 from syncengine.app.followers import Followers
+from syncengine.app.recreations import Recreations
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.prepare import Prepared, Preparer
@@ -71,7 +72,15 @@ class _Forecast:
         for job in prepared.jobs:
             self.contacts += 1
             refused = job.refusal is not None
-            spent = expense(job.desired, job.state.known, job.plan, self.prices, refused=refused)
+            spent = expense(
+                job.desired,
+                job.state.known,
+                job.plan,
+                self.prices,
+                refused=refused,
+                gone=job.gone,
+                recreates=job.recreates,
+            )
             self.look_ups += spent.look_ups
             self.requests += spent.requests
             self.actions.update(call.action.value for call in job.plan.calls)
@@ -115,43 +124,7 @@ async def _plan(
 ) -> PlanReport:
     forecast = _Forecast(destination, await _prices(config, destination, databases))
     try:
-        forecast.standing = await number_standing(databases.state, destination.name)
-        await look_for_second_name(destination, config, databases)
-        await refuse_changes(destination, config, databases, request)
-        await refuse_new_name(destination, config, databases, request)
-        source = await look_at(destination, databases.source(destination))
-        numbered = source.kind is KeyKind.NUMBER
-        account, name = destination.account, destination.name
-        fence = Fence(databases.state, account, 0)
-        keys = PlannedKeys(claims, account, name, numbered=numbered) if claims and _claims(destination) else None
-        preparer = Preparer(
-            task_of(destination),
-            destination.vendor.capabilities,
-            SourceRows(databases.source(destination), source),
-            Contacts(fence, name, 0, numbered=numbered),
-            keys,
-        )
-        waits = Waits(fence, name)
-        moved = await waits.moved() if request.about_everybody else ()
-        followers = Followers(name, await waits.kept() if request.about_everybody else {})
-        candidates, survey = Candidates(destination, databases, source, request), Survey()
-
-        async def take(batch: Batch) -> None:
-            prepared = await preparer.plan(batch)
-            worked_on = [job.state.contact_id for job in prepared.jobs]
-            worked_on += [record.contact_id for record in prepared.records]
-            forecast.add(prepared, await number_standing(databases.state, name, worked_on))
-            followers.note(prepared)
-            if keys:
-                await keys.reach([job.state.contact_id for job in prepared.jobs if not job.refusal])
-
-        async for batch in _batches(candidates, config.engine.batch_size, request, preparer, keys, moved):
-            await preparer.survey(batch, survey)
-            await take(batch)
-        while brought_along := followers.brought_along():
-            await take(Batch(0, BatchKind.CHANGES, brought_along))
-        if candidates.scope is not None and candidates.scope.known:
-            await brake_on_survey(destination, databases, survey, candidates.scope, request)
+        await _fill(forecast, config, destination, databases, request, claims)
     except BrakeApplied as brake:
         return forecast.report(brake=brake)
     except RunRefused as refused:
@@ -161,6 +134,63 @@ async def _plan(
     except Exception as unforeseen:  # noqa: BLE001 - the other destinations are planned all the same
         return forecast.report(error=named(unforeseen))
     return forecast.report()
+
+
+async def _fill(
+    forecast: _Forecast,
+    config: Config,
+    destination: DestinationConfig,
+    databases: Databases,
+    request: Request,
+    claims: Connection | None,
+) -> None:
+    """Plan every contact of the run. Raises BrakeApplied, RunRefused, StorageError."""
+    forecast.standing = await number_standing(databases.state, destination.name)
+    await look_for_second_name(destination, config, databases)
+    await refuse_changes(destination, config, databases, request)
+    await refuse_new_name(destination, config, databases, request)
+    source = await look_at(destination, databases.source(destination))
+    numbered = source.kind is KeyKind.NUMBER
+    account, name = destination.account, destination.name
+    fence = Fence(databases.state, account, 0)
+    keys = PlannedKeys(claims, account, name, numbered=numbered) if claims and _claims(destination) else None
+    task = task_of(destination, request)
+    store = Contacts(fence, name, 0, numbered=numbered)
+    preparer = Preparer(
+        task,
+        destination.vendor.capabilities,
+        SourceRows(databases.source(destination), source),
+        store,
+        keys,
+    )
+    waits = Waits(fence, name)
+    moved = await waits.moved() if request.about_everybody else ()
+    followers = Followers(name, await waits.kept() if request.about_everybody else {})
+    candidates, survey = Candidates(destination, databases, source, request), Survey()
+
+    batched: set[str] = set()
+    """The contacts of a run that is about some only."""
+
+    async def take(batch: Batch, *, recreates: bool = False) -> None:
+        prepared = await preparer.plan(batch, recreates=recreates)
+        worked_on = [job.state.contact_id for job in prepared.jobs]
+        worked_on += [record.contact_id for record in prepared.records]
+        forecast.add(prepared, await number_standing(databases.state, name, worked_on))
+        followers.note(prepared)
+        if keys:
+            await keys.reach([job.state.contact_id for job in prepared.jobs if not job.refusal])
+
+    async for batch in _batches(candidates, config.engine.batch_size, request, preparer, keys, moved):
+        await preparer.survey(batch, survey)
+        batched.update(() if request.about_everybody else batch.contact_ids)
+        await take(batch)
+    while brought_along := followers.brought_along():
+        await take(Batch(0, BatchKind.CHANGES, brought_along))
+    if candidates.scope is not None and candidates.scope.known:
+        await brake_on_survey(destination, databases, survey, candidates.scope, request)
+    recreations = Recreations(destination, databases, request, task, store)
+    if again := tuple(await recreations.forecast(batched)):
+        await take(Batch(0, BatchKind.CHANGES, again), recreates=True)
 
 
 async def _prices(config: Config, destination: DestinationConfig, databases: Databases) -> Prices:

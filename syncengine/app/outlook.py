@@ -16,6 +16,7 @@ from syncengine.model.consent import Naming, SubjectKind
 from syncengine.model.contact import Desired
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.erasure import Erased
+from syncengine.model.mapping import OnGone
 from syncengine.model.work import Batch, BatchKind, ContactState, SourceRow, Status
 from syncengine.planning.mapping import has_opted_out
 from syncengine.planning.plan import Plan
@@ -118,6 +119,8 @@ def _of_receipts(
 def _dead(destination: DestinationConfig, seen: Seen) -> str | None:
     """Describe a dead letter whose row is unchanged; return None for other contacts."""
     state, row = seen.state, seen.row
+    if row is not None and state.status is Status.GONE:
+        return _gone(destination, seen, row)
     if row is None or state.status is not Status.DEAD or state.rejected_hash != version(row.source_hash):
         return None
     contact = as_argument(state.contact_id)
@@ -126,6 +129,19 @@ def _dead(destination: DestinationConfig, seen: Seen) -> str | None:
     return (
         f"leaves it alone: it is a dead letter, refused {DEAD_AFTER} times, until its row or the mapping changes; "
         f"`syncengine run -d {destination.name} --contact {contact}` tries it again"
+    )
+
+
+def _gone(destination: DestinationConfig, seen: Seen, row: SourceRow) -> str | None:
+    """Describe a contact deleted at the vendor; None where it is looked up again."""
+    if destination.options.on_gone is OnGone.RECREATE:
+        return "looks it up, and creates it again: it was deleted at the vendor"
+    if seen.state.source_hash != row.source_hash:
+        return None
+    contact = as_argument(seen.state.contact_id)
+    return (
+        "leaves it alone: it was deleted at the vendor, until its row changes; "
+        f"`syncengine run -d {destination.name} --contact {contact}` creates it again"
     )
 
 

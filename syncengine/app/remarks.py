@@ -12,7 +12,7 @@ from syncengine.errors import SourceError
 from syncengine.model.contact_ids import as_argument, contact_id_of, name_of, name_of_owner
 from syncengine.planning.refusals import DEAD_AFTER
 from syncengine.storage.erasure import still_open
-from syncengine.storage.runs import NOTES, dead_letters, known_contacts, notes_left, waiting
+from syncengine.storage.runs import NOTES, dead_letters, gone, known_contacts, notes_left, waiting
 from syncengine.storage.source import Source
 from syncengine.storage.source_rows import SourceRows
 
@@ -38,6 +38,7 @@ async def remarks(
     """
     unnamed = await notes_left(databases.state, run_id)
     number, some = await dead_letters(databases.state, destination.name)
+    missing, missed = await gone(databases.state, destination.name)
     held, waiters = await waiting(databases.state, destination.name)
     explained: tuple[str, ...] = ()
     if request.contacts and total is not None:
@@ -58,6 +59,7 @@ async def remarks(
         *_of_limit(request, left),
         *_of_dead_letters(destination.name, number, some),
         *_of_waiting(held, waiters),
+        *_of_gone(destination.name, missing, missed),
     )
 
 
@@ -149,6 +151,17 @@ def _of_waiting(number: int, some: tuple[tuple[str, str], ...]) -> Iterator[str]
     yield (
         f"{number} waiting for the match key of another contact, and tried again once that one has let go of it: "
         f"contact{'s' if number > 1 else ''} {whom}{more}"
+    )
+
+
+def _of_gone(destination: str, number: int, some: tuple[str, ...]) -> Iterator[str]:
+    if not number:
+        return
+    more = f" and {number - len(some)} more" if number > len(some) else ""
+    command = f"syncengine run -d {destination} --contact {as_argument(some[0])}"
+    yield (
+        f"{number} gone: deleted at the vendor by somebody else and left alone: "
+        f"{_named(some)}{more}; `{command}` creates it again, on_gone: recreate all"
     )
 
 

@@ -46,6 +46,15 @@ class Request:
         """Return whether the run is not restricted to some of the contacts."""
         return not self.contacts and self.limit is None and self.retry_of is None
 
+    @property
+    def names_contacts(self) -> bool:
+        """Return whether somebody asked for certain contacts.
+
+        Those of them that were deleted at the vendor are created again, whatever
+        ``on_gone`` says.
+        """
+        return bool(self.contacts) or self.retry_of is not None
+
     def command(self, destination: str, *accept: str) -> str:
         """Return the command of the same run for one destination, accepting more."""
         words = ["syncengine"]

@@ -8,7 +8,7 @@ from syncengine.errors import VendorUnavailable
 from syncengine.model.calls import Action, Answer, Applied, Call, Rejected
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Desired, MatchKey, Remote
-from syncengine.model.contact_ids import name_of_owner
+from syncengine.model.contact_ids import as_argument, name_of_owner
 from syncengine.model.http import Exchange, Json
 
 
@@ -65,6 +65,42 @@ def gone(answer: Rejected, desired: Desired | None) -> bool:
     There is nothing left to untag or delete then.
     """
     return desired is None and answer.code == "not_found"
+
+
+def is_missing(call: Call, answer: Rejected, capabilities: Capabilities) -> bool:
+    """Return whether the vendor does not have the contact that a call was about.
+
+    A call that names the contact by one of its values, as tag calls of some vendors do,
+    only shows that none has that value.
+    """
+    if answer.code != "not_found" or call.external_id is None:
+        return False
+    by_tags = {
+        Action.ADD_TAGS: capabilities.add_tags,
+        Action.REMOVE_TAGS: capabilities.remove_tags,
+    }
+    tag_call = by_tags.get(call.action)
+    return tag_call is None or not tag_call.addressed_by
+
+
+def gone_message(destination: str, contact_id: str, owner: str | None) -> str:
+    """Return what is told of a contact that was deleted at the vendor.
+
+    ``owner`` is the contact whose vendor contact has its match key now.
+    """
+    command = f"syncengine run -d {destination} --contact {as_argument(contact_id)}"
+    if owner is not None:
+        return (
+            "its contact at the vendor is gone, and contact "
+            f"{name_of_owner(owner)} has the one with its match key: maybe somebody "
+            "merged the two there. It is left alone; once the rows differ, "
+            f"`{command}` creates it again"
+        )
+    return (
+        "its contact at the vendor is gone, and none is found by its match keys: "
+        "somebody deleted it there. It is left alone; "
+        f"`{command}` creates it again, and `on_gone: recreate` does so for all"
+    )
 
 
 UNSETTLED = (

@@ -14,12 +14,15 @@ from dataclasses import replace
 from functools import partial
 
 from syncengine.engine import records
+from syncengine.engine.account_check import AccountCheck
 from syncengine.engine.conclusions import (
     AMBIGUOUS,
     UNSETTLED,
     by_key,
     created,
     gone,
+    gone_message,
+    is_missing,
     is_same_person,
     names_another,
     not_ready,
@@ -79,6 +82,7 @@ class ContactSync:
         self._stopping = stopping
         self._consent = consent
         self._given = GivenIds(task.destination, store)
+        self._account = AccountCheck(vendor, retrier, store, passed=task.gone_accepted)
         self._answers = itertools.count(1)
 
     async def sync(self, job: Job) -> Ending:
@@ -133,9 +137,15 @@ class ContactSync:
         desired = turn.job.desired if turn.job.takes_over else None
         if ending := await self._take_back(turn):
             return ending
-        look_up = settle.needs_look_up(desired, turn.known, self._capabilities, find_first=self._task.find_first)
+        look_up = settle.needs_look_up(
+            desired,
+            turn.known,
+            self._capabilities,
+            find_first=self._task.find_first or turn.job.recreates,
+            always=turn.job.gone,
+        )
         if look_up is None:
-            return self._refusal(turn)
+            return self._gone(turn) if self._is_gone(turn) else self._refusal(turn)
         found, ending = await self._look_up(turn, look_up)
         # What a create has just made may not be visible yet: only after the wait does
         # an empty result mean that there is nothing.
@@ -147,7 +157,13 @@ class ContactSync:
             found, ending = await self._look_up(turn, look_up)
         if not found:
             turn.known = settle.absent(turn.known, self._capabilities)
+        if self._is_gone(turn):
+            return self._gone(turn, ending)
         return ending or self._refusal(turn)
+
+    def _is_gone(self, turn: Turn) -> bool:
+        """Return whether the contact is gone, and no look-up has found it."""
+        return turn.job.gone and turn.known.external_id is None
 
     async def _take_back(self, turn: Turn) -> Ending | None:
         """Link the vendor contact that a newcomer took over and never wrote to.
@@ -175,7 +191,10 @@ class ContactSync:
         contact found cannot be its own.
         """
         for key in look_up.keys:
-            hits = settle.unique(await self._retrier.run(partial(self._vendor.find, key), turn.meter, repeatable=True))
+            find = partial(self._vendor.find, key)
+            found = await self._retrier.run(find, turn.meter, repeatable=True)
+            # A look-up may show for a while what cannot be written to any more.
+            hits = settle.unique(remote for remote in found if remote.external_id != turn.missing)
             asked = turn.job.takes_over and key in turn.job.keys
             owners = await self._owners(turn, hits) if len(hits) > 1 else {}
             if not asked:
@@ -267,14 +286,11 @@ class ContactSync:
                     return None
                 raise
             if isinstance(answer, Rejected):
-                if gone(answer, turn.job.desired):
-                    answer = Applied()
-                else:
+                if not gone(answer, turn.job.desired):
                     # A refusal is definite: only a try before it may have been carried out.
-                    lost = turn.meter.lost or (doubtful and index)
-                    doubt = open_calls() if lost else turn.known.pending
-                    turn.known = replace(turn.known, pending=doubt)
-                    return self._rejected(turn, answer)
+                    lost = turn.meter.lost or (doubtful and index > 0)
+                    return await self._refused(turn, call, answer, open_calls() if lost else turn.known.pending)
+                answer = Applied()
             if isinstance(answer, Exists) or names_another(call, answer):
                 return await self._answered_for_another(turn, call, answer, open_calls)
             if ending := await self._taken_over(turn, call, answer, open_calls):
@@ -291,13 +307,22 @@ class ContactSync:
         )
         return Ending(record)
 
-    async def _note(self, turn: Turn, plan: Plan) -> None:
-        """Write down the intent for a removed contact that was found only now.
+    async def _refused(self, turn: Turn, call: Call, refusal: Rejected, doubt: Pending | None) -> Ending | None:
+        """Judge a refusal of the vendor; ``doubt`` is what stays unknown after it."""
+        if turn.missing is None and is_missing(call, refusal, self._capabilities):
+            return await self._missing(turn, call)
+        turn.known = replace(turn.known, pending=doubt)
+        return self._rejected(turn, refusal)
 
-        When its batch was prepared there was nothing to be sent about it.
+    async def _note(self, turn: Turn, plan: Plan) -> None:
+        """Write down the intent for a contact that was found only now.
+
+        When its batch was prepared nothing was to be sent about it: it was removed, or
+        it was gone at the vendor.
         """
-        if turn.job.desired is None and plan is not turn.job.plan and plan.calls:
-            pending = settle.intent(None, turn.known, plan)
+        found_late = turn.job.desired is None or turn.job.gone or turn.missing is not None
+        if found_late and plan is not turn.job.plan and plan.calls:
+            pending = settle.intent(turn.job.desired, turn.known, plan)
             await self._store.intend([Intent(turn.job.state.contact_id, pending)])
 
     async def _answer(self, turn: Turn, call: Call, *, repeatable: bool) -> Answer:
@@ -307,9 +332,17 @@ class ContactSync:
 
         answer = await self._retrier.run(make, turn.meter, repeatable=repeatable)
         turn.answered = next(self._answers)
+        if isinstance(answer, Applied) and self._was_known(turn, call, answer):
+            self._account.seen()
         if isinstance(answer, Exists) and turn.meter.lost:  # maybe by that very try, and its tags are ours
             turn.known = replace(turn.known, pending=settle.remaining((call,), age=0.0))
         return answer
+
+    def _was_known(self, turn: Turn, call: Call, applied: Applied) -> bool:
+        """Return whether a call was about the contact that was known before the run."""
+        known = turn.job.state.known.external_id
+        is_same = call.external_id == known and not names_another(call, applied)
+        return known is not None and is_same
 
     async def _taken_over(
         self, turn: Turn, call: Call, applied: Applied, in_doubt: Callable[[], Pending | None]
@@ -369,10 +402,39 @@ class ContactSync:
             return await self._reached(turn, call, answer)
         remote = await self._left_of_a_merge(turn, call.external_id, told)
         if remote is None:
+            if self._capabilities.reads and await self._read(turn, call.external_id) is None:
+                return await self._missing(turn, call)
             return self._rejected(turn, refusal)
         turn.moved = True
         await self._doubt(turn)
         return await self._link(turn, remote) or await self._send(turn)
+
+    async def _missing(self, turn: Turn, call: Call) -> Ending | None:
+        """Look up a contact whose known contact at the vendor is gone.
+
+        Somebody may have created it again there, or merged it into another one. What is
+        found is linked, if no other contact owns it; else the contact counts as gone.
+        """
+        await self._account.check(turn.job.state.contact_id, turn.meter)
+        turn.missing = call.external_id
+        turn.known = settle.absent(turn.known, self._capabilities)
+        # Flushed before anything is found: after a crash in between, the values of the
+        # former contact would count as known of the new one.
+        self._recorder.put(turn.job.batch, records.missing(turn.job, turn.known))
+        await self._recorder.flush()
+        look_up = settle.needs_look_up(
+            turn.job.desired,
+            turn.known,
+            self._capabilities,
+            find_first=True,
+            always=True,
+        )
+        if look_up is None:
+            return self._gone(turn)
+        found, ending = await self._look_up(turn, look_up)
+        if not found or ending is not None:
+            return self._gone(turn, ending)
+        return await self._send(turn)
 
     async def _left_of_a_merge(self, turn: Turn, known: str, told: str) -> Remote | None:
         """Return the contact that the known one was merged into.
@@ -443,6 +505,23 @@ class ContactSync:
         turn.receipt = applied.receipt or turn.receipt
         if applied.receipt:
             self._retrier.scheduled()
+
+    def _gone(self, turn: Turn, held: Ending | None = None) -> Ending:
+        """Return the end for a contact that was deleted at the vendor.
+
+        ``held``: the look-up found contacts, and none that could be linked.
+        """
+        owner = held.waits.owner if held is not None and held.waits is not None else None
+        contact_id = turn.job.state.contact_id
+        message = gone_message(self._task.destination, contact_id, owner)
+        record = records.gone(
+            turn.job,
+            turn.known,
+            message,
+            actions=turn.actions,
+            requests=turn.meter.requests,
+        )
+        return Ending(record)
 
     def _refusal(self, turn: Turn) -> Ending | None:
         """Return the end for a contact that our own check refused, else None."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 
 from syncengine.engine.contact import ContactSync
@@ -25,6 +25,15 @@ from syncengine.model.calls import OutcomeKind
 from syncengine.model.events import Event, Tell, nobody
 from syncengine.model.work import Batch, BatchKind, ContactOutcome, Record, Status
 from syncengine.ports import BatchStore
+
+Recreations = Callable[[], Awaitable[Sequence[str]]]
+"""Returns the contacts deleted at the vendor that are created again."""
+
+
+async def nobody_is_created_again() -> Sequence[str]:
+    """Return no contact."""
+    return ()
+
 
 Advance = Callable[[int], None]
 """Called with the number of contacts that are done."""
@@ -53,6 +62,7 @@ class Dispatcher:
         tell: Tell = nobody,
         unsettled: Callable[[], float] = lambda: 0.0,
         waiting: Waiting | None = None,
+        recreations: Recreations = nobody_is_created_again,
     ) -> None:
         self._preparer = preparer
         self._contacts = contacts
@@ -65,6 +75,7 @@ class Dispatcher:
         self._tell = tell
         self._unsettled = unsettled
         self._waiting = waiting
+        self._recreations = recreations
         self._judge = Judge(self._end, stop)
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=workers)
         self._open: Counter[int] = Counter()
@@ -86,6 +97,7 @@ class Dispatcher:
             try:
                 await self._feed()
                 await self._settle()
+                await self._recreate()
                 for turn in range(2, LAST_TURN + 1):
                     await self._again(turn)
             except SourceError as error:
@@ -134,6 +146,27 @@ class Dispatcher:
             self._end(batch, record)
         await self._settle()
 
+    async def _recreate(self) -> None:
+        """Create the contacts again that were deleted at the vendor.
+
+        They come behind all others: by now the account has proved to be the known one.
+        """
+        if not self._stopping.is_set():
+            await self._work_on(await self._recreations(), 1, recreates=True)
+
+    async def _work_on(self, contact_ids: Sequence[str], turn: int, *, recreates: bool = False) -> None:
+        """Work on batches of these contacts only, to their end."""
+        if not contact_ids:
+            return
+        for at in range(0, len(contact_ids), _AT_ONCE):
+            slice_ids = contact_ids[at : at + _AT_ONCE]
+            await self._batches.add(BatchKind.CHANGES, slice_ids)
+        wanted = set(contact_ids)
+        async for batch in self._batches.waiting():
+            if wanted.issuperset(batch.contact_ids):
+                await self._take(batch, turn, recreates=recreates)
+        await self._settle()
+
     async def _again(self, turn: int) -> None:
         """Try the contacts again that waited for another contact or for the vendor.
 
@@ -150,18 +183,13 @@ class Dispatcher:
         waited = list(dict.fromkeys((*self._postponed, *moved)))
         if waited:
             self._postponed.clear()
-            for at in range(0, len(waited), _AT_ONCE):
-                await self._batches.add(BatchKind.CHANGES, waited[at : at + _AT_ONCE])
-            async for batch in self._batches.waiting():
-                if set(batch.contact_ids) <= set(waited):
-                    await self._take(batch, turn)
-            await self._settle()
+        await self._work_on(waited, turn)
 
-    async def _take(self, batch: Batch, turn: int = 1) -> None:
+    async def _take(self, batch: Batch, turn: int = 1, *, recreates: bool = False) -> None:
         await self._finish_batches()
         try:
             async with broken_off_by(self._stopping):
-                prepared = await self._preparer.prepare(batch, turn)
+                prepared = await self._preparer.prepare(batch, turn, recreates=recreates)
         except RunStopped:
             return  # its contacts are counted as those whose turn never came
         for record in prepared.records:
@@ -239,7 +267,7 @@ def _tell_of(record: Record, outcome: ContactOutcome, batch: int, tell: Tell) ->
             tell(Event.CONTACT_REJECTED, **facts, refusals=record.rejections, dead_letter=dead)
         case OutcomeKind.DEFERRED | OutcomeKind.UNKNOWN:
             tell(Event.CONTACT_DEFERRED, **facts, sent_in_doubt=outcome.kind is OutcomeKind.UNKNOWN)
-        case OutcomeKind.APPLIED | OutcomeKind.UNSUPPORTED | OutcomeKind.SUPPRESSED:
+        case OutcomeKind.APPLIED | OutcomeKind.UNSUPPORTED | OutcomeKind.SUPPRESSED | OutcomeKind.GONE:
             pass
         case _:
             assert_never(outcome.kind)

@@ -95,16 +95,17 @@ class Preparer:
             if isinstance(desired, Desired) and not has_opted_out(row, self._task.mapping):
                 survey.add(desired, states[row.contact_id].known, self._capabilities)
 
-    async def prepare(self, batch: Batch, turn: int = 1) -> Prepared:
+    async def prepare(self, batch: Batch, turn: int = 1, *, recreates: bool = False) -> Prepared:
         """Load and plan a batch, and write its intents.
 
+        ``recreates``: its contacts that were deleted at the vendor are created again.
         Raises SourceError, StorageError, LeaseLost.
         """
         rows = await self._rows(batch)
         if self._keys is not None:
             # A row that changed or vanished since would keep others from a key that nobody asks for any more.
             await self._claim(self._keys, batch, rows)
-        prepared = await self._plan(batch, rows, turn)
+        prepared = await self._plan(batch, rows, turn, recreates=recreates)
         await self._store.intend(
             [
                 Intent(job.state.contact_id, intent(job.desired, job.state.known, job.plan))
@@ -114,14 +115,18 @@ class Preparer:
         )
         return prepared
 
-    async def plan(self, batch: Batch) -> Prepared:
+    async def plan(self, batch: Batch, *, recreates: bool = False) -> Prepared:
         """Load and plan a batch; writes nothing."""
-        return await self._plan(batch, await self._rows(batch), 1)
+        return await self._plan(batch, await self._rows(batch), 1, recreates=recreates)
 
-    async def _plan(self, batch: Batch, rows: Rows, turn: int) -> Prepared:
+    async def _plan(self, batch: Batch, rows: Rows, turn: int, *, recreates: bool) -> Prepared:
         states = await self._store.load(batch.contact_ids)
+        if recreates:
+            states = {each: replace(state, gone=False) for each, state in states.items()}
         losers = await self._keys.losers(batch.contact_ids) if self._keys else {}
         planned = await self._planned(batch, rows, states, losers, turn)
+        if recreates:
+            planned = [replace(item, recreates=True) if isinstance(item, Job) else item for item in planned]
         jobs = {item.state.contact_id: item for item in planned if isinstance(item, Job)}
         withheld = await self._withheld(jobs)
         return Prepared(
@@ -200,16 +205,16 @@ class Preparer:
             return _unplannable(error)
 
     def _change(self, batch: int, state: ContactState, row: SourceRow, winner: str | None) -> Job | Record | None:
+        if state.gone:
+            return self._gone(batch, state, row, winner)
         known = made_under(self._revived(state.known), self._capabilities)
         if known is not state.known:
             state = replace(state, known=known)
         desired = self._desired(row)
-        if isinstance(desired, Rejected):
-            return self._refused(batch, state, None, row, desired)
-        if winner is not None:
-            return self._refused(batch, state, desired, row, _duplicate(winner))
-        if known.external_id is None and not desired.keys:
-            return self._refused(batch, state, desired, row, no_match_key(self._task.mapping))
+        refusal = self._own_refusal(desired, winner, known)
+        if refusal is not None or isinstance(desired, Rejected):
+            assert refusal is not None, "a row that cannot be desired is refused"
+            return self._refused(batch, state, desired, row, refusal)
         plan = plan_contact(desired, known, self._capabilities)
         if isinstance(plan, Rejected):
             return self._refused(batch, state, desired, row, plan)
@@ -220,11 +225,39 @@ class Preparer:
         left = unasked(known, plan)
         return None if settled else records.in_step(job, known, (), 0, plan.unsupported, left=left)
 
+    def _gone(self, batch: int, state: ContactState, row: SourceRow, winner: str | None) -> Job | Record | None:
+        """Return the job of a contact that was deleted at the vendor: to look it up.
+
+        None where it is created again at the end of the run.
+        """
+        if self._task.recreates and state.status is Status.GONE:
+            return None
+        desired = self._desired(row)
+        refusal = self._own_refusal(desired, winner, Known())
+        wanted = desired if isinstance(desired, Desired) else Desired(row.contact_id, {})
+        job = Job(batch, state, wanted, row.source_hash, Plan(), refusal, gone=True)
+        unknown = needs_look_up(None, state.known, self._capabilities, find_first=False)
+        if refusal is None or unknown:
+            return job
+        # It has no match key to be looked up by: a row that is refused changes nothing.
+        return records.gone(job, state.known, refusal.message)
+
+    def _own_refusal(self, desired: Desired | Rejected, winner: str | None, known: Known) -> Rejected | None:
+        """Return why our own check refuses a contact; None: it does not."""
+        if isinstance(desired, Rejected):
+            return desired
+        if winner is not None:
+            return _duplicate(winner)
+        if known.external_id is None and not desired.keys:
+            return no_match_key(self._task.mapping)
+        return None
+
     def _refused(
-        self, batch: int, state: ContactState, desired: Desired | None, row: SourceRow, refusal: Rejected
+        self, batch: int, state: ContactState, desired: Desired | Rejected, row: SourceRow, refusal: Rejected
     ) -> Job | Record:
         if needs_look_up(None, state.known, self._capabilities, find_first=False):
-            return Job(batch, state, desired or Desired(state.contact_id, {}), row.source_hash, Plan(), refusal)
+            wanted = desired if isinstance(desired, Desired) else Desired(state.contact_id, {})
+            return Job(batch, state, wanted, row.source_hash, Plan(), refusal)
         return records.rejected(state, state.known, row.source_hash, refusal)
 
     def _revived(self, known: Known) -> Known:

@@ -75,6 +75,41 @@ def deferred(
     return replace(step(job, known, known.pending), outcome=outcome)
 
 
+def gone(
+    job: Job,
+    known: Known,
+    message: str,
+    *,
+    actions: tuple[Action, ...] = (),
+    requests: int = 0,
+) -> Record:
+    """Return the record of a contact that was deleted at the vendor.
+
+    It is left alone until its row changes.
+    """
+    outcome = ContactOutcome(OutcomeKind.GONE, actions, requests, "gone", message)
+    return Record(
+        contact_id=job.state.contact_id,
+        known=replace(known, pending=None),
+        status=Status.GONE,
+        source_hash=job.source_hash,
+        outcome=outcome,
+    )
+
+
+def missing(job: Job, known: Known) -> Record:
+    """Return the record of a contact whose known vendor contact is gone.
+
+    It is about to be looked up. Until that is settled, every run looks again.
+    """
+    return Record(
+        contact_id=job.state.contact_id,
+        known=replace(known, pending=None),
+        status=Status.GONE,
+        source_hash=None,
+    )
+
+
 def suppressed(
     state: ContactState,
     known: Known,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from syncengine.model.calls import OutcomeKind
 from syncengine.model.reports import CONTACTS, FELL_SHORT
 from syncengine.model.work import Record
 
@@ -14,6 +15,8 @@ class Tally:
     def __init__(self) -> None:
         self.contacts: Counter[str] = Counter()
         self.actions: Counter[str] = Counter()
+        self._gone: set[str] = set()
+        """Contacts that were found gone and not created again since."""
         self._batches: dict[int, Counter[str]] = {}
 
     def count(self, batch: int, record: Record) -> None:
@@ -21,7 +24,11 @@ class Tally:
         if record.outcome is None:
             return
         kind = record.outcome.kind.value
-        self.contacts[kind] += 1
+        self._gone.discard(record.contact_id)
+        if record.outcome.kind is OutcomeKind.GONE:
+            self._gone.add(record.contact_id)
+        else:
+            self.contacts[kind] += 1
         self.actions.update(action.value for action in record.outcome.actions)
         self._batches.setdefault(batch, Counter())[kind] += 1
 
@@ -43,7 +50,10 @@ class Tally:
         return any(self.contacts[kind] for kind in FELL_SHORT)
 
     def public_contacts(self) -> dict[str, int]:
-        """Return the counts under the names of ``run --json``."""
+        """Return the counts under the names of ``run --json``.
+
+        A contact that is gone has no outcome of its own: it is one of those that stand.
+        """
         every, *outcomes = CONTACTS
         counted = {name: self.contacts[name] for name in outcomes}
-        return {every: sum(counted.values()), **counted}
+        return {every: sum(counted.values()) + len(self._gone), **counted}

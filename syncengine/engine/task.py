@@ -21,6 +21,11 @@ class Task:
     source_key: str
     on_removed: OnRemoved
     find_first: bool = True
+    recreates: bool = False
+    """True where contacts that were deleted at the vendor are created again."""
+    gone_accepted: bool = False
+    """True where somebody has accepted that contacts are gone: the account is not
+    compared with what is known of it."""
     needs_consent: bool = True
     """True where nothing is sent about suppressed contacts. False only for an erasure.
     """
@@ -44,6 +49,12 @@ class Job:
     turn: int = 1
     """Number of the attempt: a contact waits once for another one to let go, and once
     for the vendor that has just created it."""
+    gone: bool = False
+    """True where the contact was deleted at the vendor and is not created again: it is
+    looked up, and left alone if it is not found."""
+    recreates: bool = False
+    """True where it was deleted at the vendor and is created again, once a look-up has
+    found none."""
 
     @property
     def takes_over(self) -> bool:

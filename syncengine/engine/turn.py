@@ -49,5 +49,7 @@ class Turn:
     dropped: tuple[Unsupported, ...] = ()
     receipt: str = ""
     answered: int = 0
+    missing: str | None = None
+    """Its known contact at the vendor, once that turned out to be gone."""
     moved: bool = False
     """Its contact at the vendor turned out to be another one than the known one."""

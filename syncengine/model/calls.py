@@ -68,6 +68,8 @@ class OutcomeKind(StrEnum):
     UNKNOWN = "unknown"
     SUPPRESSED = "suppressed"
     """Nothing is sent about the contact; it is planned again once that is lifted."""
+    GONE = "gone"
+    """Somebody deleted the contact at the vendor, and it is left alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,15 @@ class OnRemoved(StrEnum):
     DELETE = "delete"
 
 
+class OnGone(StrEnum):
+    """Consequences of a contact that somebody deleted at the vendor."""
+
+    REPORT = "report"
+    """It is left alone and reported: a person deleted it on purpose."""
+    RECREATE = "recreate"
+    """It is created again, whole, at the end of the run."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldMapping:
     """One vendor field and the column it comes from."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from syncengine.model.calls import Action, OutcomeKind, Unsupported
-from syncengine.model.contact import Known, Pending
+from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.http import Json
 
 
@@ -43,6 +43,9 @@ class Status(StrEnum):
     SUPPRESSED = "suppressed"
     """Nothing is sent about the contact; it is planned again once that is lifted, or
     its row changes."""
+    GONE = "gone"
+    """Deleted at the vendor by another party. It is left alone until its row changes,
+    or until somebody has it created again."""
     REMOVED = "removed"
     """Removed from the source, and its removal is finished."""
 
@@ -97,6 +100,10 @@ class ContactState:
     source_hash: int | None = None
     rejections: int = 0
     rejected_hash: int | None = None
+    gone: bool = False
+    """Another party deleted the contact at the vendor, and it has not been found there
+    since. It stays so whatever else happens to the contact: a row that opts out, is
+    refused or leaves the source for a while is no reason to create it again."""
     given_up: str | None = None
     """The vendor contact that a newcomer took over while this one was removed. Set only
     while the newcomer never wrote to it and is not about to (it was removed, refused or
@@ -104,6 +111,15 @@ class ContactState:
     taken_by: str | None = None
     """The newcomer, while it is about to write to that vendor contact: whose it
     will be is not known until it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A contact that the vendor held when it was last written."""
+
+    contact_id: str
+    external_id: str
+    key: MatchKey | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +181,8 @@ class Record:
 
         None where it is in step, or planned again.
         """
+        if self.status is Status.GONE:
+            return Standing.GONE
         if self.outcome is None or self.status in (Status.PENDING, Status.REJECTED):
             return None
         match self.outcome.kind:

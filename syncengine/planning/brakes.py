@@ -16,7 +16,8 @@ SHRUNK_SOURCE = "shrunk_source"
 CREATES = "creates"
 NULLS = "nulls"
 TAGS = "tags"
-NAMES = (EMPTY_SOURCE, REMOVALS, SHRUNK_SOURCE, CREATES, NULLS, TAGS)
+GONE = "gone"
+NAMES = (EMPTY_SOURCE, REMOVALS, SHRUNK_SOURCE, CREATES, NULLS, TAGS, GONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Allowances:
     creates: Allowance = field(default=Allowance(0.5, 1000))
     nulls: Allowance = field(default=Allowance(0.2, 50))
     tags: Allowance = field(default=Allowance(0.3, 50))
+    gone: Allowance = field(default=Allowance(0.05, 10))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,22 @@ def of_survey(
     ``had``: field to the contacts known to have a value.
     """
     return [brake for brake in _of_survey(survey, scope, had, allowances) if brake.name not in accepted]
+
+
+def of_gone(gone: int, known: int, allowances: Allowances, accepted: AbstractSet[str]) -> Brake | None:
+    """Return the brake that contacts to be created again trip.
+
+    ``gone`` is their number, ``known`` that of the contacts the vendor still has.
+    """
+    before = known + gone
+    if GONE in accepted or not allowances.gone.exceeded(gone, before):
+        return None
+    return Brake(
+        GONE,
+        f"{gone} of {before} contacts ({gone / before:.1%}) were deleted at the vendor, "
+        "and none of them was created again. The brake allows "
+        f"{allowances.gone.share:.0%}",
+    )
 
 
 def grown(scope: Scope, creates: int, allowed: Allowance) -> bool:

@@ -52,20 +52,38 @@ class Expense:
     """Number of all requests."""
 
 
-def expense(desired: Desired | None, known: Known, plan: Plan, prices: Prices, *, refused: bool) -> Expense:
+def expense(
+    desired: Desired | None,
+    known: Known,
+    plan: Plan,
+    prices: Prices,
+    *,
+    refused: bool,
+    gone: bool = False,
+    recreates: bool = False,
+) -> Expense:
     """Return what it takes to carry out a contact's plan.
 
     ``desired`` is None for a contact that left the source; ``refused`` is true where
-    all there is to do is to settle what was sent before.
+    all there is to do is to settle what was sent before. ``gone``: it was deleted at
+    the vendor and is only looked up; ``recreates``: it is created again.
     """
     wanted = None if refused else desired
-    look_up = needs_look_up(wanted, known, prices.capabilities, find_first=prices.find_first)
+    look_up = needs_look_up(
+        wanted,
+        known,
+        prices.capabilities,
+        find_first=prices.find_first or recreates,
+        always=gone,
+    )
     if look_up is None:
         return Expense(0, _of_calls(desired, known, plan, prices))
     costs = [prices.look_up(key) for key in look_up.keys]
     looked = total(costs)
     if refused or desired is None:
         after = Cost(0, 0, 0 if refused else _removal_at_most(known, look_up, prices))
+    elif gone:
+        after = Cost(0, 0, _found_at_most(desired, known, prices))
     else:
         after = _after_look_up(desired, known, plan, prices)
     rounds = prices.rounds + (look_up.wait > 0)

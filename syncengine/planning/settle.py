@@ -29,19 +29,26 @@ class LookUp:
 
 
 def needs_look_up(
-    desired: Desired | None, known: Known, capabilities: Capabilities, *, find_first: bool
+    desired: Desired | None,
+    known: Known,
+    capabilities: Capabilities,
+    *,
+    find_first: bool,
+    always: bool = False,
 ) -> LookUp | None:
     """Return the look-up of a contact without external id; None where none is needed.
 
     An unknown create goes first by the keys it was sent with, then by the present ones.
-    ``desired`` is None for a contact that left the source.
+    ``desired`` is None for a contact that left the source. ``always``: even where a
+    create would tell whether the contact is there, because none may be sent.
     """
     if known.external_id is not None or not capabilities.find_by:
         return None
     present = (*desired.keys, *_untold(desired, capabilities)) if desired else ()
     unknown = known.pending is not None and known.pending.creates
     wanted = find_first or _says_nothing(capabilities)
-    if not unknown and not (wanted and desired and not _guarded(desired, capabilities)):
+    safe = desired is None or not wanted or _guarded(desired, capabilities)
+    if not unknown and not always and safe:
         return None
     sent = known.pending.keys if known.pending and unknown else ()
     keys = tuple(key for key in dict.fromkeys((*sent, *present)) if matches(key.field, capabilities.find_by))

@@ -13,7 +13,7 @@ from syncengine.model.consent import Subject
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.http import Json
 from syncengine.model.texts import printable
-from syncengine.model.work import ContactState, Intent, Link, Record, Status
+from syncengine.model.work import ContactState, Held, Intent, Link, Record, Status
 from syncengine.storage.consent import find_suppressed
 from syncengine.storage.fence import Fence
 from syncengine.storage.patience import Patience, patient
@@ -133,6 +133,18 @@ class Contacts:
             rows = await connection.fetch(_SQL["owners"], self._fence.account, list(external_ids), *mine)
         return {row["external_id"]: row["owner"] for row in rows}
 
+    @patient
+    async def gone(self, *, all_of_them: bool) -> Sequence[str]:
+        async with self._fence.reading() as connection:
+            rows = await connection.fetch(_SQL["gone"], self._destination, all_of_them, self._run_id)
+        return [row["contact_id"] for row in rows]
+
+    @patient
+    async def held(self, besides: str, number: int) -> Sequence[Held]:
+        async with self._fence.reading() as connection:
+            rows = await connection.fetch(_SQL["in_step"], self._destination, besides, number)
+        return [Held(row["contact_id"], row["external_id"], _key(row)) for row in rows]
+
     def _numbers(self, contact_ids: Sequence[str]) -> list[int | None]:
         return numbers(contact_ids, numbered=self._numbered)
 
@@ -198,10 +210,9 @@ def _outcome_columns(batch: int, records: Sequence[Record]) -> list[list[object]
 
 def _state(row: asyncpg.Record) -> ContactState:
     pending = _pending(orjson.loads(row["pending"]), row["pending_age"]) if row["pending"] else None
-    key = MatchKey(row["match_field"], row["match_key"]) if row["match_field"] else None
     known = Known(
         external_id=row["external_id"],
-        key=key,
+        key=_key(row),
         fields=orjson.loads(row["fields"] or "{}"),
         tags=frozenset(orjson.loads(row["tags"] or "[]")),
         found_tags=frozenset(orjson.loads(row["found_tags"] or "[]")),
@@ -214,9 +225,16 @@ def _state(row: asyncpg.Record) -> ContactState:
         source_hash=row["source_hash"],
         rejections=row["rejections"],
         rejected_hash=row["rejected_hash"],
+        gone=row["gone"],
         given_up=row["given_up"],
         taken_by=row["taken_by"],
     )
+
+
+def _key(row: asyncpg.Record) -> MatchKey | None:
+    if not row["match_field"]:
+        return None
+    return MatchKey(row["match_field"], row["match_key"])
 
 
 def _code(record: Record) -> str | None:

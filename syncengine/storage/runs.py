@@ -325,10 +325,20 @@ async def waiting(pool: Pool, destination: str, most: int = 5) -> tuple[int, tup
 
 async def dead_letters(pool: Pool, destination: str, most: int = 5) -> tuple[int, tuple[str, ...]]:
     """Return the number of dead letters of the destination, and some of them."""
+    return await _some(pool, "dead_letters", destination, most)
+
+
+async def gone(pool: Pool, destination: str, most: int = 5) -> tuple[int, tuple[str, ...]]:
+    """Return the number of contacts deleted at the vendor, and some of them."""
+    return await _some(pool, "gone", destination, most)
+
+
+async def _some(pool: Pool, query: str, destination: str, most: int) -> tuple[int, tuple[str, ...]]:
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
-            rows = await connection.fetch(_SQL["dead_letters"], destination, most)
-    return (rows[0]["number"] if rows else 0), tuple(row["contact_id"] for row in rows)
+            rows = await connection.fetch(_SQL[query], destination, most)
+    number = rows[0]["number"] if rows else 0
+    return number, tuple(row["contact_id"] for row in rows)
 
 
 class Batches:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from syncengine.model.consent import Subject
 from syncengine.model.contact import Known, MatchKey, Pending
-from syncengine.model.work import BatchKind, ContactOutcome, ContactState, Intent, Link, Record, Status
+from syncengine.model.work import BatchKind, ContactOutcome, ContactState, Held, Intent, Link, Record, Standing, Status
 from tests.memory.database import Database, Fence, KnownRow, StateRow, kept, known_of
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
@@ -34,6 +34,7 @@ class Contacts:
                     source_hash=row.source_hash,
                     rejections=row.rejections,
                     rejected_hash=row.rejected_hash,
+                    gone=row.gone,
                     given_up=None if self._taker(database, row.given_up) else row.given_up,
                     taken_by=self._taken_by(database, row.given_up),
                 )
@@ -92,7 +93,7 @@ class Contacts:
                 if state.external_id is None:
                     self._ask_behind(database, contact_id, everybody=not takes_over)
                 state.external_id, state.status, state.source_hash = external_id, Status.PENDING, None
-                state.given_up, state.standing = None, None
+                state.given_up, state.standing, state.gone = None, None, False
                 if key is not None:
                     self._known(database, contact_id).key = key
                 mine = database.known.get((self._destination, contact_id), KnownRow())
@@ -112,6 +113,38 @@ class Contacts:
                     self._known(database, contact_id).found_tags = theirs
                 link = Link(tags=doubt.remove_tags, fields=frozenset(doubt.fields))
         return link
+
+    async def gone(self, *, all_of_them: bool) -> Sequence[str]:
+        async with self._fence.reading("load gone") as database:
+            of_run = {
+                contact_id
+                for (run, _), row in database.batches.items()
+                if run == self._run_id
+                for contact_id in row.contact_ids
+            }
+            return [
+                contact_id
+                for (destination, contact_id), row in sorted(database.states.items())
+                if destination == self._destination
+                and row.standing is Standing.GONE
+                and (all_of_them or contact_id in of_run)
+            ]
+
+    async def held(self, besides: str, number: int) -> Sequence[Held]:
+        async with self._fence.reading("load held") as database:
+            rows = [
+                (row.synced_at, contact_id, row.external_id)
+                for (destination, contact_id), row in database.states.items()
+                if destination == self._destination
+                and row.status is Status.SYNCED
+                and row.external_id is not None
+                and contact_id != besides
+            ]
+            newest = sorted(rows, key=lambda row: (-row[0], row[1]))[:number]
+            known = {each: database.known.get((self._destination, each)) for _, each, _ in newest}
+            return [
+                Held(each, external_id, row.key if (row := known[each]) else None) for _, each, external_id in newest
+            ]
 
     def _taker(self, database: Database, given_up: str | None) -> tuple[str, str] | None:
         """Who owns what was given up and has not left."""
@@ -203,6 +236,10 @@ class Contacts:
         row.given_up = None if record.known.external_id else row.given_up
         row.source_hash = record.source_hash
         row.status = record.status
+        is_gone = row.gone or record.status is Status.GONE
+        row.gone = record.known.external_id is None and is_gone
+        if record.status is Status.SYNCED:
+            row.synced_at = database.clock()
         row.rejections = record.rejections
         row.rejected_hash = record.rejected_hash
         in_step = record.outcome is None or record.status in (Status.PENDING, Status.SYNCED)

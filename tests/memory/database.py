@@ -43,6 +43,8 @@ class StateRow:
     rejections: int = 0
     rejected_hash: int | None = None
     external_id: str | None = None
+    gone: bool = False
+    synced_at: float = 0.0
     given_up: str | None = None
     code: str | None = None
     standing: Standing | None = None

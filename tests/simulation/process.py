@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from syncengine.engine.consent import Consent
@@ -133,6 +134,7 @@ class Process:
                 advance=lambda _: None,
                 unsettled=pacing.unsettled,
                 waiting=waiting,
+                recreations=partial(_recreations, task, store),
             ).run()
         await finish_run(fence, run_id, "done")
 
@@ -143,6 +145,10 @@ class Process:
         for piece in found:
             for ids in _chunks(piece.contact_ids):
                 await batches.add(piece.kind, ids)
+
+
+async def _recreations(task: Task, store: Contacts) -> Sequence[str]:
+    return await store.gone(all_of_them=True) if task.recreates else ()
 
 
 async def _claim(preparer: Preparer, keys: Keys | None, batches: Batches) -> None:

@@ -63,7 +63,7 @@ class Waiters:
         outcome = ContactOutcome(OutcomeKind.DEFERRED)
         return Ending(Record("7", Known(), Status.PENDING, None, outcome=outcome), postponed=True, wait=100.0)
 
-    async def prepare(self, batch: Batch, turn: int = 1) -> Prepared:
+    async def prepare(self, batch: Batch, turn: int = 1, **_: bool) -> Prepared:
         del batch, turn
         return Prepared((JOB,))
 
@@ -120,7 +120,7 @@ def test_a_second_turn_is_not_waited_for_once_the_account_is_stopped(*, by_call:
 class Slow(Waiters):
     """A source that takes its time."""
 
-    async def prepare(self, batch: Batch, turn: int = 1) -> Prepared:
+    async def prepare(self, batch: Batch, turn: int = 1, **_: bool) -> Prepared:
         await asyncio.sleep(3600.0)
         return await super().prepare(batch, turn)
 

@@ -4,7 +4,7 @@ SELECT epoch, expires_at > clock_timestamp() AS runs
 FROM syncengine.sync_lease WHERE account = $1 FOR SHARE
 
 -- name: load
-SELECT s.contact_id, s.status, s.source_hash, s.rejections, s.rejected_hash, s.external_id,
+SELECT s.contact_id, s.status, s.source_hash, s.rejections, s.rejected_hash, s.external_id, s.gone,
        k.match_field, k.match_key, k.fields, k.tags, k.found_tags, k.pending,
        CASE WHEN k.pending_at > clock_timestamp() THEN 0  -- the clock was set back since
             ELSE extract(epoch FROM clock_timestamp() - k.pending_at)::float8 END AS pending_age,
@@ -40,9 +40,9 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET pending = excluded.pending, 
 -- name: record_state
 INSERT INTO syncengine.sync_state AS s
     (destination, contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code,
-     standing, synced_at)
+     standing, gone, synced_at)
 SELECT $1, contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code, standing,
-       CASE WHEN status = 'synced' THEN clock_timestamp() END
+       status = 'gone' AND external_id IS NULL, CASE WHEN status = 'synced' THEN clock_timestamp() END
 FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::smallint[], $8::bigint[], $9::text[],
             $10::text[])
      AS t (contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code, standing)
@@ -51,6 +51,7 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET
     external_id = excluded.external_id, source_hash = excluded.source_hash, status = excluded.status,
     rejections = excluded.rejections, rejected_hash = excluded.rejected_hash, code = excluded.code,
     standing = excluded.standing,
+    gone = excluded.gone OR s.gone AND excluded.external_id IS NULL,
     given_up = CASE WHEN excluded.external_id IS NULL THEN s.given_up END,
     synced_at = coalesce(excluded.synced_at, s.synced_at)
 
@@ -119,6 +120,21 @@ WHERE s.external_id = ANY ($2::text[]) AND (s.destination, s.contact_id) <> ($3,
   AND (s.status <> 'removed' OR NOT $5)
 ORDER BY s.destination, s.contact_id
 
+-- name: gone
+-- Contacts that were deleted at the vendor and are still wanted: all of the destination, or those of this run's batches.
+SELECT s.contact_id FROM syncengine.sync_state AS s
+WHERE s.destination = $1 AND s.standing = 'gone'
+  AND ($2 OR EXISTS (SELECT FROM syncengine.sync_batch AS b
+                     WHERE b.run_id = $3 AND s.contact_id = ANY (b.contact_ids)))
+ORDER BY s.contact_number NULLS LAST, s.contact_id
+
+-- name: in_step
+-- A few contacts that the vendor held when they were last written, the newest first.
+SELECT s.contact_id, s.external_id, k.match_field, k.match_key
+FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
+WHERE s.destination = $1 AND s.status = 'synced' AND s.external_id IS NOT NULL AND s.contact_id <> $2
+ORDER BY s.synced_at DESC NULLS LAST, s.contact_id LIMIT $3
+
 -- name: give_up
 -- The former owner may have the vendor contact back until something is written there about the new owner.
 UPDATE syncengine.sync_state SET external_id = NULL, given_up = external_id, standing = NULL
@@ -149,7 +165,7 @@ WITH behind AS (
 INSERT INTO syncengine.sync_state (destination, contact_id, contact_number, status, external_id)
 VALUES ($1, $2, $3, 'pending', $4)
 ON CONFLICT (destination, contact_id) DO UPDATE SET
-    external_id = excluded.external_id, given_up = NULL, status = 'pending', source_hash = NULL, standing = NULL
+    external_id = excluded.external_id, given_up = NULL, gone = false, status = 'pending', source_hash = NULL, standing = NULL
 
 -- name: held_under
 INSERT INTO syncengine.sync_known (destination, contact_id, match_field, match_key)

@@ -107,7 +107,7 @@ FROM syncengine.sync_batch AS b
 CROSS JOIN LATERAL unnest(b.contact_ids) AS c (contact_id)
 LEFT JOIN syncengine.sync_outcome AS o ON o.run_id = b.run_id AND o.contact_id = c.contact_id
 WHERE b.run_id = $1 AND ($2::integer IS NULL OR b.number = $2)
-  AND (o.outcome IN ('rejected', 'deferred', 'unknown') OR (o.outcome IS NULL AND b.status <> 'done'))
+  AND (o.outcome IN ('rejected', 'deferred', 'unknown', 'gone') OR (o.outcome IS NULL AND b.status <> 'done'))
 ORDER BY 1, 2
 
 -- name: last_run
@@ -192,6 +192,11 @@ SELECT contact_id, count(*) OVER () AS number FROM syncengine.sync_state AS s
 WHERE destination = $1 AND code IS NOT NULL AND status = 'dead'
   AND NOT EXISTS (SELECT FROM syncengine.sync_wait AS w
                   WHERE w.destination = s.destination AND w.contact_id = s.contact_id)
+ORDER BY contact_number NULLS LAST, contact_id LIMIT $2
+
+-- name: gone
+SELECT contact_id, count(*) OVER () AS number FROM syncengine.sync_state
+WHERE destination = $1 AND standing = 'gone'
 ORDER BY contact_number NULLS LAST, contact_id LIMIT $2
 
 -- name: noteworthy

@@ -1,0 +1,70 @@
+"""The contacts of a run that were deleted at the vendor and are created again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from syncengine.app.brakes import allowances_of, command_past
+from syncengine.app.databases import Databases
+from syncengine.app.request import Request
+from syncengine.config import DestinationConfig
+from syncengine.engine.task import Task
+from syncengine.planning.brakes import of_gone
+from syncengine.ports import ContactStore
+from syncengine.storage.runs import known_contacts
+
+
+class Recreations:
+    """Chooses them once the rest of the run is through."""
+
+    def __init__(
+        self,
+        destination: DestinationConfig,
+        databases: Databases,
+        request: Request,
+        task: Task,
+        store: ContactStore,
+    ) -> None:
+        self.braked: str | None = None
+        """Text of the brake, where it stopped them."""
+        self._destination = destination
+        self._databases = databases
+        self._request = request
+        self._task = task
+        self._store = store
+
+    async def wanted(self) -> Sequence[str]:
+        """Return the ids of the contacts; none where a brake stops it.
+
+        Contacts that were named one by one are not judged by the brake. Raises
+        StorageError.
+        """
+        if not self._task.recreates:
+            return ()
+        everybody = self._request.about_everybody
+        return await self._judged(await self._store.gone(all_of_them=everybody))
+
+    async def forecast(self, contact_ids: Collection[str]) -> Sequence[str]:
+        """Return those of a run about these contacts, without there being a run."""
+        if not self._task.recreates:
+            return ()
+        gone = await self._store.gone(all_of_them=True)
+        if not self._request.about_everybody:
+            gone = [each for each in gone if each in contact_ids]
+        return await self._judged(gone)
+
+    async def _judged(self, gone: Sequence[str]) -> Sequence[str]:
+        request = self._request
+        if not gone or request.contacts:
+            return gone
+        destination = self._destination
+        known = await known_contacts(self._databases.state, destination.name)
+        brake = of_gone(len(gone), known, allowances_of(destination), request.accept)
+        if brake is None:
+            return gone
+        self.braked = (
+            f"{destination.name}: brake {brake.name}: {brake.message}. If they are to "
+            f"be there, {command_past(destination, request, brake.name)}; if not, set "
+            f"on_gone: report ({destination.place('on_gone')})"
+        )
+        return ()

@@ -1,0 +1,87 @@
+"""Check that an account still is the one that is known.
+
+A contact that the vendor does not find any more was deleted there, or the credentials
+lead to another account, or the account was emptied. A few other contacts tell which.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from syncengine.engine.exchange import Meter
+from syncengine.engine.retry import Retrier
+from syncengine.errors import VendorHalted
+from syncengine.model.capabilities import matches
+from syncengine.model.contact_ids import name_of
+from syncengine.model.http import Exchange
+from syncengine.model.work import Held
+from syncengine.ports import ContactStore, Vendor
+
+_COMPARED = 4
+"""Number of other contacts that are looked at, at most."""
+
+
+class AccountCheck:
+    """Looks at contacts that the vendor held, once in a run, when one is not found."""
+
+    def __init__(self, vendor: Vendor, retrier: Retrier, store: ContactStore, *, passed: bool) -> None:
+        self._vendor = vendor
+        self._retrier = retrier
+        self._store = store
+        self._passed = passed
+        """True where somebody has accepted that contacts are gone, or a contact was
+        seen."""
+        self._checking = asyncio.Lock()
+
+    def seen(self) -> None:
+        """Note that the vendor knows a contact that it held before this run."""
+        self._passed = True
+
+    async def check(self, contact_id: str, meter: Meter) -> None:
+        """Pass if the vendor still has another contact, or there is no other one.
+
+        The requests count for the contact that was not found. Raises VendorHalted if
+        none of the others is there, and what a look-up raises.
+        """
+        async with self._checking:
+            if self._passed:
+                return
+            others = await self._store.held(contact_id, _COMPARED)
+            compare = partial(_compare, self._vendor, contact_id, others)
+            await self._retrier.run(compare, meter, repeatable=True)
+            self._passed = True
+
+
+def _compare(vendor: Vendor, missing: str, others: Sequence[Held]) -> Exchange[None]:
+    compared = 0
+    for held in others:
+        is_there = yield from _is_there(vendor, held)
+        if is_there:
+            return
+        compared += is_there is not None
+    if compared:
+        raise VendorHalted(_other_account(missing, compared), setting="settings")
+
+
+def _is_there(vendor: Vendor, held: Held) -> Exchange[bool | None]:
+    """Return whether the vendor has a contact; None where it cannot be asked."""
+    capabilities = vendor.capabilities
+    if capabilities.reads:
+        remote = yield from vendor.read(held.external_id)
+        return remote is not None
+    if held.key is None or not matches(held.key.field, capabilities.find_by):
+        return None
+    found = yield from vendor.find(held.key)
+    return any(remote.external_id == held.external_id for remote in found)
+
+
+def _other_account(missing: str, compared: int) -> str:
+    others = "the other contact" if compared == 1 else f"the {compared} other contacts"
+    return (
+        f"the vendor does not have contact {name_of(missing)} any more, nor {others} "
+        "that were looked at: this is not the account that is known here, or it was "
+        "emptied, so nothing more was sent. Look at the credentials; if these contacts "
+        "were deleted there on purpose, `--accept gone` lets that pass"
+    )
