@@ -1,0 +1,141 @@
+"""Contacts that somebody deleted, merged or created again at the vendor, at every vendor there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from syncengine import vendors
+from syncengine.model.work import Standing
+from syncengine.sandbox.twins.screen import acts_of
+from tests.any_vendor import Anyone, anyone
+from tests.simulation.pair import Pair, contact_id, pairs
+
+PAIRS = [pairs(vendor)[0] for vendor in vendors.names()]
+FOUND_BY_KEY = [pair for pair in PAIRS if pair.can.find_by]
+"""Vendors where a contact that is gone is noticed; an upsert by the vendor's own key makes it anew."""
+NAMES = [pair.name for pair in FOUND_BY_KEY]
+
+
+async def _in_step(here: Anyone, contacts: int = 3) -> None:
+    for contact in range(1, contacts + 1):
+        await here.put(contact, contact, tags=["a"])
+    report = await here.run()
+    assert (report.exit_code, report.contacts["applied"]) == (0, contacts), report
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("pair", FOUND_BY_KEY, ids=NAMES)
+async def test_a_deleted_contact_is_reported_and_left_alone_until_somebody_wants_it(
+    database: str, tmp_path: Path, pair: Pair
+) -> None:
+    async with anyone(database, tmp_path / "config", pair) as here:
+        await _in_step(here)
+        here.screen.delete(await here.external_id(1))
+        assert (await here.run()).requests == 0, "an unchanged row costs nothing"
+        await here.put(1, 1, (2, 2), ["a"])
+        report = await here.run()
+        assert (report.exit_code, report.status, report.standing) == (0, "done", {Standing.GONE: 1}), report
+        assert report.contacts == {**dict.fromkeys(report.contacts, 0), "changed": 1}
+        (note,) = report.noteworthy
+        assert (note.contact_id, note.outcome) == (contact_id(1), "gone")
+        assert any("1 gone" in remark for remark in report.remarks)
+        for _ in range(3):
+            plan = await here.plan()
+            report = await here.run()
+            assert (report.exit_code, report.requests, plan.requests) == (0, 0, 0)
+            assert report.standing == plan.standing == {Standing.GONE: 1}
+        await here.put(1, 1, (3, 3), ["a"])
+        plan = await here.plan()
+        report = await here.run()
+        assert (report.exit_code, report.standing, here.copies(1)) == (0, {Standing.GONE: 1}, [])
+        assert report.requests == plan.requests, "it is looked up, no more"
+
+        report = await here.run(contacts=(contact_id(1),))
+        assert (report.exit_code, report.contacts["applied"], report.standing) == (0, 1, {}), report
+        (copy,) = here.copies(1)
+        assert copy.external_id == await here.external_id(1)
+        assert all(
+            here.pair.vendor.same(name, copy.fields.get(name), here.pair.row(1, 1, (3, 3), ())[name])
+            for name in here.pair.values
+        )
+        assert (await here.run()).requests == 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("pair", FOUND_BY_KEY, ids=NAMES)
+async def test_it_is_created_again_whole_where_the_file_says_so(database: str, tmp_path: Path, pair: Pair) -> None:
+    async with anyone(database, tmp_path / "config", pair, on_gone="recreate") as here:
+        await _in_step(here)
+        here.screen.delete(await here.external_id(1))
+        await here.put(1, 1, (2, 1), ["a"])
+        report = await here.run()
+        assert (report.exit_code, report.contacts["changed"], report.contacts["applied"]) == (0, 1, 1), report
+        (copy,) = here.copies(1)
+        row = here.pair.row(1, 1, (2, 1), ())
+        assert all(here.pair.vendor.same(name, row[name], copy.fields.get(name)) for name in here.pair.values)
+        assert copy.external_id == await here.external_id(1)
+        assert (report.standing, (await here.run()).requests) == ({}, 0)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("pair", FOUND_BY_KEY, ids=NAMES)
+async def test_one_created_again_by_hand_is_linked(database: str, tmp_path: Path, pair: Pair) -> None:
+    async with anyone(database, tmp_path / "config", pair) as here:
+        await _in_step(here)
+        made = here.screen.recreate(await here.external_id(1))
+        await here.put(1, 1, (2, 2), ["a"])
+        report = await here.run()
+        assert (report.exit_code, report.contacts["applied"], report.standing) == (0, 1, {}), report
+        assert await here.external_id(1) == made
+        (copy,) = here.copies(1)
+        row = here.pair.row(1, 1, (2, 2), ())
+        assert all(here.pair.vendor.same(name, row[name], copy.fields.get(name)) for name in here.pair.values)
+        assert (await here.run()).requests == 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("pair", FOUND_BY_KEY, ids=NAMES)
+async def test_an_emptied_account_is_not_taken_for_deleted_contacts(database: str, tmp_path: Path, pair: Pair) -> None:
+    async with anyone(database, tmp_path / "config", pair, on_gone="recreate") as here:
+        await _in_step(here)
+        here.screen.empty()
+        await here.put(1, 1, (2, 2), ["a"])
+        before = await here.external_id(1)
+        for _ in range(3):
+            report = await here.run()
+            assert (report.exit_code, report.status, report.standing) == (1, "halted", {}), report
+            assert report.error is not None
+            assert contact_id(1) in report.error
+            assert "not the account that is known here" in report.error
+            assert (await here.external_id(1), here.held()) == (before, {})
+        report = await here.run(accept=frozenset({"gone"}))
+        assert (report.exit_code, len(here.copies(1))) == (0, 1), report
+
+
+@pytest.mark.asyncio
+async def test_many_are_created_again_only_if_somebody_accepts_it(database: str, tmp_path: Path) -> None:
+    pair = FOUND_BY_KEY[0]
+    brakes = {"gone": {"share": 0.05, "at_least": 2}}
+    async with anyone(database, tmp_path / "config", pair, on_gone="recreate", brakes=brakes) as here:
+        await _in_step(here, 6)
+        for contact in (1, 2):
+            here.screen.delete(await here.external_id(contact))
+            await here.put(contact, contact, (2, 2), ["a"])
+        await here.put(3, 3, (2, 2), ["a"])
+        for night in range(3):
+            report = await here.run()
+            assert (report.exit_code, report.status, report.standing) == (1, "incomplete", {Standing.GONE: 2}), report
+            assert report.error is not None
+            assert "brake gone: 2 of 6 contacts (33.3%) were deleted at the vendor" in report.error
+            assert (night == 0) == (report.requests > 0), "the rest of the run is carried out, and that once"
+            assert here.copies(1) == here.copies(2) == []
+        report = await here.run(accept=frozenset({"gone"}))
+        assert (report.exit_code, report.standing) == (0, {}), report
+        assert [len(here.copies(contact)) for contact in (1, 2)] == [1, 1]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=[pair.name for pair in PAIRS])
+def test_every_twin_lets_a_person_do_what_is_tried_here(pair: Pair) -> None:
+    assert {"delete", "recreate", "merge", "empty"} <= set(acts_of(pair.twin().screen_kind))
