@@ -33,7 +33,11 @@ class Call:
     """The vendor's id. None for creates and first upserts, and for calls planned behind
     a create: the engine fills it in."""
     key: MatchKey | None = None
-    """The identity that an upsert goes by."""
+    """The identity that an upsert goes by, or the one that names the contact in a tag
+    call."""
+    other_keys: tuple[MatchKey, ...] = ()
+    """Keys under which the vendor may have the contact in place of ``key``. They name it
+    only where the vendor shows the known id behind them."""
     fields: Fields = field(default_factory=dict, repr=False)
     """Values to set; None clears. Lists to join (true) and to leave (None) are among
     them (see ``contact.LISTS``)."""

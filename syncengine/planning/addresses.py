@@ -78,6 +78,20 @@ def namers(desired: Desired, write: Write, capabilities: Capabilities) -> Sequen
     return [name for name in names if desired.fields.get(name) is not None and matches(name, write.fields)]
 
 
+def other_addresses(call: TagCall, key: MatchKey, desired: Desired, known: Known) -> tuple[MatchKey, ...]:
+    """Return the keys to try where the vendor no longer has the contact under ``key``.
+
+    Somebody may have changed it there by hand, to what the row asks for maybe.
+    """
+    values = [
+        MatchKey(name, str(fields[name]))
+        for fields in (desired.fields, known.fields)
+        for name in call.addressed_by
+        if fields.get(name) not in (None, "")
+    ]
+    return tuple(each for each in dict.fromkeys(values) if each != key)
+
+
 def tag_address(call: TagCall, key: MatchKey | None, known: Known, written: Fields) -> Address | None:
     """Return how a tag call names the contact while the writes change ``written``.
 

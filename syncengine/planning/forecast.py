@@ -12,6 +12,7 @@ from syncengine.model.calls import Action, Call
 from syncengine.model.capabilities import Capabilities, matches
 from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending
 from syncengine.model.costs import Cost, Duration, exactly, total
+from syncengine.model.http import Json
 from syncengine.model.limits import Limit
 from syncengine.model.mapping import OnRemoved
 from syncengine.planning.normalise import text
@@ -156,9 +157,21 @@ def _found_at_most(desired: Desired, known: Known, prices: Prices) -> int:
         for name, value in desired.fields.items()
         if value in EMPTY and not matches(name, capabilities.accumulates)
     }
-    met = Known(_SOMEBODY, key=known.key or next(iter(desired.keys), None), fields=emptied, tags=_maybe_ours(known))
+    held = {**emptied, **_fixed_names(desired, capabilities)}
+    met = Known(_SOMEBODY, key=known.key or next(iter(desired.keys), None), fields=held, tags=_maybe_ours(known))
     plan = plan_contact(desired, met, capabilities)
     return _requests(plan, prices) if isinstance(plan, Plan) else 0
+
+
+def _fixed_names(desired: Desired, capabilities: Capabilities) -> dict[str, Json]:
+    """Return the fields that name a contact in tag calls, and that no update changes.
+
+    A contact that was found by one has it.
+    """
+    calls = (capabilities.add_tags, capabilities.remove_tags)
+    update = capabilities.update.fields if capabilities.update else ()
+    names = {name for call in calls if call for name in call.addressed_by if not matches(name, update)}
+    return {name: desired.fields[name] for name in names if desired.fields.get(name) not in EMPTY}
 
 
 def _removal_at_most(known: Known, look_up: LookUp, prices: Prices) -> int:

@@ -9,7 +9,16 @@ from syncengine.model.calls import Action, Call, Rejected, Unsupported
 from syncengine.model.capabilities import Capabilities, OptOut, Write, matches
 from syncengine.model.contact import LISTS, Desired, Fields, Known, MatchKey
 from syncengine.model.http import Json
-from syncengine.planning.addresses import Address, create_key, findable, identity, namers, tag_address, upsert_key
+from syncengine.planning.addresses import (
+    Address,
+    create_key,
+    findable,
+    identity,
+    namers,
+    other_addresses,
+    tag_address,
+    upsert_key,
+)
 from syncengine.planning.match_keys import held_keys
 from syncengine.planning.packing import Kind, Load, Members, Names, Packed, Parcel, pack, set_offers
 from syncengine.planning.wishes import Wishes, wishes
@@ -79,6 +88,7 @@ def plan_contact(desired: Desired, known: Known, capabilities: Capabilities) -> 
             contact_id=desired.contact_id,
             external_id=known.external_id,
             key=keys.get(parcel.action, key),
+            other_keys=_others(parcel.action, keys.get(parcel.action), desired, known, capabilities),
             fields=parcel.fields,
             add_tags=parcel.add_tags,
             remove_tags=parcel.remove_tags,
@@ -86,6 +96,13 @@ def plan_contact(desired: Desired, known: Known, capabilities: Capabilities) -> 
         for parcel in _in_order(best)
     )
     return Plan(calls, wanted.stays + best.dropped + key_change + skipped, best.packed.requests)
+
+
+def _others(
+    action: Action, key: MatchKey | None, desired: Desired, known: Known, capabilities: Capabilities
+) -> tuple[MatchKey, ...]:
+    tagging = {Action.ADD_TAGS: capabilities.add_tags, Action.REMOVE_TAGS: capabilities.remove_tags}.get(action)
+    return other_addresses(tagging, key, desired, known) if tagging and key else ()
 
 
 def _untakeable(desired: Desired, capabilities: Capabilities) -> Rejected | None:

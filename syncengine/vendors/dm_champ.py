@@ -55,6 +55,13 @@ _OPT_OUT_UNSEEN = Rejected(
     "(settings.lower_opt_outs: [do_not_disturb])",
     by_vendor=False,
 )
+_MOVED = Rejected(
+    "moved",
+    "the vendor has the contact under another phone or e-mail address than is known here, by which tags are given: "
+    "whoever has the known one now must not be tagged for it, so that nothing was sent. Put it back there, or correct "
+    "the row, and retry",
+    by_vendor=False,
+)
 _ANSWERED = "settings.bot_active: the bot answers every contact that is created, and a campaign may write to it at once"
 
 
@@ -160,7 +167,7 @@ class DmChamp:
                 repeatable=True,
                 keyed_by=(_PHONE, "email") if reads else (),
             ),
-            add_tags=TagCall(1, addressed_by=(_PHONE, "email")),
+            add_tags=TagCall(1, requests=2, addressed_by=(_PHONE, "email")),
             delete=Deletion(keeps=(*_ONCE, *custom)) if settings.delete_as == "silenced" else None,
             join_lists=ListCall(),
             leave_lists=ListCall(),
@@ -289,16 +296,22 @@ class DmChamp:
             held = (yield from self._look(call.key)) if call.key else None
             shown = held.fields if held and held.external_id == call.external_id else {}
             if not shown.keys() >= set(carried):
-                return (yield from self._unseen(call))
+                return (yield from self._unless_gone(call, _OPT_OUT_UNSEEN))
             fields |= {name: shown[name] for name in carried}
         return (yield from self._put(call, self._body(fields)))
 
-    def _unseen(self, call: Call) -> Exchange[Rejected]:
-        """Return why a contact is not updated: it is gone, or hides its opt-out."""
+    def _unless_gone(self, call: Call, refusal: Rejected) -> Exchange[Rejected]:
+        """Return the refusal of a contact that no look-up shows, or that it is gone.
+
+        Its tags are all that the vendor shows by its own id.
+        """
         contact = kit.external_id(call)
         request = self._request("GET", "/contacts/tags/{id}", contact=contact)
         reply = _judged(request, (yield request))
-        return self._refusal(request, reply, call) if reply.not_there else _OPT_OUT_UNSEEN
+        if not reply.not_there:
+            return refusal
+        sent = (*kit.sent_values(call), contact)
+        return kit.refused(request, reply, _words(reply.body), sent, "not_found")
 
     def _put(self, call: Call, body: Mapping[str, Json]) -> Exchange[Answer]:
         contact = kit.external_id(call)
@@ -306,19 +319,36 @@ class DmChamp:
         return self._change(call, request)
 
     def _tag(self, call: Call) -> Exchange[Answer]:
+        """Tag the contact, which the vendor takes by phone or e-mail address only.
+
+        Who has it now is asked right before: a number that was moved there by hand leads
+        to somebody else.
+        """
         if call.key is None:
             raise ValueError("add_tags needs the phone or the e-mail address it goes by")
-        if call.key.field != _PHONE:
-            return (yield from self._tag_under(call, call.key.field, call.key.value))
-        plus = "+" if self._settings.tag_phones == "plus" else ""
-        number, *others = kit.phone_spellings(call.key.value)
-        answer = yield from self._tag_under(call, _PHONE, plus + number)
-        for other in others:
-            if isinstance(answer, Rejected) and answer.code == "not_found":
-                answer = yield from self._tag_under(call, _PHONE, plus + other)
-        return answer
+        for key in (call.key, *call.other_keys):
+            answer = yield from self._tag_if_there(call, key)
+            if answer is not None:
+                return answer
+        return (yield from self._unless_gone(call, _MOVED))
+
+    def _tag_if_there(self, call: Call, key: MatchKey) -> Exchange[Answer | None]:
+        """Tag the contact if the vendor has it under a key; else return None."""
+        for spelling in self._spellings(key):
+            request = self._request("GET", "/contacts", (key.field, spelling))
+            reply = _judged(request, (yield request))
+            if reply.not_there:
+                continue
+            if not reply.ok:
+                return self._refusal(request, reply, call)
+            if kit.shaped(request, reply, _Named).id == kit.external_id(call):
+                return (yield from self._tag_under(call, key.field, spelling))
+        return None
 
     def _tag_under(self, call: Call, field: str, who: str) -> Exchange[Answer]:
+        if field == _PHONE:
+            plus = "+" if self._settings.tag_phones == "plus" else ""
+            who = plus + who.removeprefix("+")
         query = (("tag", tag) for tag in call.add_tags)
         return self._change(call, self._request("POST", "/tags", *query, (field, who)))
 
@@ -333,7 +363,8 @@ class DmChamp:
 
     def _refusal(self, request: Request, reply: kit.Reply, call: Call) -> Rejected:
         words = _words(reply.body)
-        gone = reply.not_there and call.action is not Action.CREATE and "list" not in words.lower()
+        named = call.action not in (Action.CREATE, Action.ADD_TAGS)  # by its id
+        gone = reply.not_there and named and "list" not in words.lower()
         sent = (*kit.sent_values(call), *dict(request.query).values())
         return kit.refused(request, reply, words, sent, "not_found" if gone else None)
 

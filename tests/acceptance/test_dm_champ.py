@@ -113,8 +113,8 @@ async def test_every_kind_of_field_is_synced_once(database: str, tmp_path: Path,
         here.sandbox.twin(NAME).configure({"lookup_returns": look_up})
         first = await here.run(NAME)
         assert (first.status, first.contacts["applied"]) == ("done", 10)
-        # Each is looked up, created with its lists, and tagged.
-        assert first.requests == 10 * 3
+        # Each is looked up, created with its lists, looked up by its phone once more, and tagged by it.
+        assert first.requests == 10 * 4
         assert_in_step(here, range(1, 11))
         held = at_vendor(here)[phone(7)]
         assert held["fields"]["is_bot_active"] is False
@@ -184,7 +184,7 @@ async def test_a_change_is_an_update_a_list_call_or_unsupported(database: str, t
         await here.change(5, tags=["new"])
         second = await here.run(NAME)
         assert second.actions == {"update": 1, "join_lists": 1, "leave_lists": 1, "add_tags": 1}
-        assert second.requests == 4
+        assert second.requests == 5  # a tag takes a look-up as well
         held = at_vendor(here)
         assert held[phone(3)]["fields"]["firstName"] == "Ilse"
         assert lists(held[phone(4)]) == {"L-2", "L-3"}
@@ -314,3 +314,36 @@ async def test_who_shares_a_phone_is_not_written_over(database: str, tmp_path: P
 
 def silent(held: dict[str, Any], number: int) -> bool:
     return bool(held[phone(number)]["fields"]["do_not_disturb"])
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("look_up", ["full", "id_only"])
+async def test_a_number_that_was_moved_there_tags_nobody_else(database: str, tmp_path: Path, look_up: str) -> None:
+    async with champ(database, tmp_path, "http409") as here:
+        await here.run(NAME)
+        twin = here.sandbox.twin(NAME)
+        twin.configure({"lookup_returns": look_up})
+        ids = {number: str(state["external_id"]) for number, state in (await here.states(NAME)).items()}
+        screen = twin.screen(0.0)
+        # 1 and 4 swap their numbers, 2 takes its own with it, 3 does too and has an address, 6 has the number that
+        # its row gets, and 7 is deleted.
+        screen.move("phoneNumber", ids[1], ids[4], "+" + phone(4))
+        screen.edit(ids[2], {"phoneNumber": "+" + phone(20)})
+        screen.edit(ids[3], {"phoneNumber": "+" + phone(30)})
+        screen.edit(ids[6], {"phoneNumber": "+" + phone(60)})
+        screen.delete(ids[7])
+        await here.change(6, phone="+" + phone(60))
+        for number in (1, 2, 3, 6, 7, 8):
+            await here.change(number, tags=["vip", "debtor"])
+        made = {contact["id"] for contact in here.sandbox.contacts(NAME)}
+
+        for _ in range(4):
+            report = await here.run(NAME)
+
+        held: dict[Any, Any] = {contact["id"]: contact for contact in here.sandbox.contacts(NAME)}
+        assert held.keys() == made, "nobody is made again whose number has left with its owner"
+        tagged = {contact for contact, each in held.items() if "debtor" in each["tags"]}
+        assert tagged == {ids[3], ids[6], ids[8]}
+        states = await here.states(NAME)
+        assert {number: states[number]["code"] for number in (1, 2)} == {1: "moved", 2: "moved"}
+        assert (report.status, report.exit_code, report.requests) == ("done", 0, 0)

@@ -315,6 +315,15 @@ def test_requests_count_the_whole_exchange_of_every_call() -> None:
     assert plan.requests == 2 + 3 + 3
 
 
+def test_a_tag_call_knows_the_other_keys_that_the_contact_may_have_by_now() -> None:
+    vendor = replace(BY_PHONE, update=Write(fields=("name",)), add_tags=TagCall(addressed_by=("phone", "email")))
+    plan = plan_contact(Wish({"phone": "2", "email": "e"}, "x").desired, there(phone="1", email="d"), vendor)
+    assert isinstance(plan, Plan)
+    (call,) = plan.calls
+    assert call.key == MatchKey("phone", "1")
+    assert call.other_keys == (MatchKey("phone", "2"), MatchKey("email", "e"), MatchKey("email", "d"))
+
+
 REF = MatchKey("ref", "7")
 LEAVERS: dict[str, tuple[OnRemoved, Capabilities, Known, str, str]] = {
     "is ignored": (OnRemoved.IGNORE, SPLITTING, there("x", a=1), "", ""),

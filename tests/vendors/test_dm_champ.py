@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
-from syncengine.model.calls import Action, Applied, Call, Exists, Rejected
+from syncengine.model.calls import Applied, Call, Exists, Rejected
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.http import Json, Response
 from tests.vendors.driving import answer, html, requested, scripted, sent
@@ -55,14 +56,6 @@ SILENCED = {
         ),
         (JOIN, "POST", "/contacts/lists", (), {"contactId": ID, "listId": "L-9"}),
         (LEAVE, "DELETE", "/contacts/lists", (), {"contactId": ID, "listId": "L-9"}),
-        (TAG, "POST", "/tags", (("tag", "vip"), ("phoneNumber", "4915111223344")), None),
-        (
-            Call(Action.ADD_TAGS, "7", key=MatchKey("email", "+i@example.org"), add_tags=("a b",)),
-            "POST",
-            "/tags",
-            (("tag", "a b"), ("email", "+i@example.org")),
-            None,
-        ),
     ],
 )
 def test_sends(call: Call, method: str, path: str, query: tuple[tuple[str, str], ...], body: Json) -> None:
@@ -205,7 +198,6 @@ def test_the_id_of_a_new_contact_stands_in_any_of_five_places(body: Json) -> Non
         (create(), answer({"data": {"message": "Invalid phone"}}, 400), "http_400", "Invalid phone"),
         (create(**{"lists.L-9": True}), failed(404, "List not found"), "http_404", "List not found"),
         (create(**{"lists.L-9": True}), failed(403, "Not your list"), "http_403", "Not your list"),
-        (TAG, GONE, "not_found", "Contact not found"),
         (JOIN, GONE, "not_found", "Contact not found"),
         (JOIN, failed(404, "List not found"), "http_404", "List not found"),
         (JOIN, failed(403, "This is not your list"), "http_403", "This is not your list"),
@@ -232,7 +224,7 @@ def test_a_list_that_is_joined_or_left_already_is_joined_or_left(call: Call, res
     assert scripted(dm_champ().send(call), response)[1] == Applied()
 
 
-@pytest.mark.parametrize("call", [create(), update(firstName="Ilse"), TAG, JOIN])
+@pytest.mark.parametrize("call", [create(), update(firstName="Ilse"), JOIN])
 def test_an_error_inside_a_success_is_judged_by_the_status_it_names(call: Call) -> None:
     def said(code: Json) -> Response:
         return failed(200, "trouble", code)
@@ -257,6 +249,75 @@ def test_a_path_that_is_not_there_is_a_wrong_address(call: Call) -> None:
 def test_a_create_is_not_refused_with_404_without_a_list() -> None:
     with pytest.raises(VendorHalted, match=r"settings\.base_url"):
         scripted(dm_champ().send(create()), GONE)
+
+
+# --- tags: they go by phone or e-mail address -------------------------------------------------------------------------
+
+ANOTHER = answer({"success": True, "contactId": "another"})
+HELD_TAGS = answer([{"name": "vip"}])
+MAIL = MatchKey("email", "+i@example.org")
+OTHER_PHONE = MatchKey("phoneNumber", "+4915111223355")
+
+
+@pytest.mark.parametrize(
+    ("call", "looked", "tagged"),
+    [
+        (TAG, ("phoneNumber", PHONE), (("tag", "vip"), ("phoneNumber", "4915111223344"))),
+        (replace(TAG, key=MAIL, add_tags=("a b",)), ("email", MAIL.value), (("tag", "a b"), ("email", MAIL.value))),
+    ],
+)
+def test_a_tag_goes_to_the_contact_that_has_the_key_now(
+    call: Call, looked: tuple[str, str], tagged: tuple[tuple[str, str], ...]
+) -> None:
+    requests, result = scripted(dm_champ().send(call), seen(), DONE)
+    assert result == Applied()
+    assert list(map(sent, requests)) == [
+        ("GET", "/contacts", (looked, SECRET), None),
+        ("POST", "/tags", (*tagged, SECRET), None),
+    ]
+
+
+@pytest.mark.parametrize("behind", [ANOTHER, GONE, failed(200, "Contact not found")])
+def test_a_number_that_was_moved_tags_nobody(behind: Response) -> None:
+    requests, result = scripted(dm_champ().send(TAG), behind, HELD_TAGS)
+    assert isinstance(result, Rejected)
+    assert (result.code, result.by_vendor) == ("moved", False)
+    assert [request.method for request in requests] == ["GET", "GET"]
+    assert requests[1].path == f"/contacts/tags/{ID}"
+
+
+@pytest.mark.parametrize("behind", [ANOTHER, GONE])
+def test_who_is_there_no_more_is_gone(behind: Response) -> None:
+    requests, result = scripted(dm_champ().send(TAG), behind, GONE)
+    assert isinstance(result, Rejected)
+    assert (result.code, result.by_vendor) == ("not_found", True)
+    assert len(requests) == 2
+
+
+def test_who_was_moved_to_what_the_row_asks_for_is_tagged_there() -> None:
+    requests, result = scripted(dm_champ().send(replace(TAG, other_keys=(OTHER_PHONE, MAIL))), ANOTHER, seen(), DONE)
+    assert result == Applied()
+    assert requests[2].query[1] == ("phoneNumber", OTHER_PHONE.value.removeprefix("+"))
+
+
+def test_another_ones_other_key_is_no_address_either() -> None:
+    call = replace(TAG, other_keys=(OTHER_PHONE, MAIL))
+    _, result = scripted(dm_champ().send(call), GONE, ANOTHER, ANOTHER, HELD_TAGS)
+    assert isinstance(result, Rejected)
+    assert result.code == "moved"
+
+
+def test_a_tag_call_that_finds_nobody_proves_nobody_gone() -> None:
+    _, result = scripted(dm_champ().send(TAG), seen(), GONE)
+    assert isinstance(result, Rejected)
+    assert result.code == "http_404"
+
+
+def test_a_refused_look_up_refuses_the_tag() -> None:
+    _, result = scripted(dm_champ().send(TAG), answer("Invalid phone", 400))
+    assert isinstance(result, Rejected)
+    assert (result.code, result.by_vendor) == ("http_400", True)
+    assert '"Invalid phone"' in result.message
 
 
 # --- comparisons ----------------------------------------------------------------------------------------------------
