@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, task_of
-from syncengine.app.brakes import identity_of, refuse_changes, refuse_new_name
+from syncengine.app.brakes import refuse_changes, refuse_new_name
 from syncengine.app.candidates import cut
 from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, look_at, opened, placed
@@ -79,11 +79,11 @@ async def _adopt(
         return AdoptReport(name, "unreadable", error=told)
     began, sent = time.monotonic(), account.pacing.requests
     async with broken_off_by(account.stopping.call):
-        await refuse_changes(destination, config, databases, Request())
+        recognised = await refuse_changes(destination, config, databases, Request())
         await refuse_new_name(destination, config, databases, Request())
         pool = databases.source(destination)
         source = await look_at(destination, pool)
-    run_id = await start_run(account.fence, name, identity_of(destination), RunKind.ADOPT)
+    run_id = await start_run(account.fence, name, recognised.at_start, RunKind.ADOPT)
     task, batches = task_of(destination), Batches(account.fence, run_id)
     numbered = source.kind is KeyKind.NUMBER
     store = Contacts(account.fence, name, run_id, numbered=numbered)

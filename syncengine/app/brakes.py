@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from syncengine.app.databases import Databases
-from syncengine.app.request import NO_FILE, Request
+from syncengine.app.request import NO_FILE, SAME_ACCOUNT, Request
 from syncengine.config import Config, DestinationConfig, quoted
-from syncengine.errors import BrakeApplied
+from syncengine.errors import BrakeApplied, StorageError
 from syncengine.model.http import Json
 from syncengine.model.work import Scope
 from syncengine.planning.brakes import EMPTY_SOURCE, Allowance, Allowances, Brake, grown, of_scope, of_survey
 from syncengine.planning.survey import Survey
+from syncengine.storage.credentials import is_other_account
+from syncengine.storage.inspect_source import database_name
 from syncengine.storage.runs import Identity, former_owners, holders, remembered, remembered_elsewhere
 from syncengine.vendors.kit.settings import normal_address
 
+_OF_ACCOUNT = ("account", "base_url")
+"""Changes after which it may still be the same account."""
 
-def identity_of(destination: DestinationConfig) -> Identity:
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A destination as it is, compared with what is remembered of it."""
+
+    identity: Identity
+    before: Identity | None = None
+    """The remembered identity; None when it never ran."""
+    moving: tuple[str, ...] = ()
+    """Destinations that are remembered under another name of the account."""
+    starting_anew: tuple[str, ...] = ()
+    """Destinations whose account is another one: what is known of their contacts is
+    dropped before the first request."""
+    looks_up: bool = False
+    """True where every contact is looked up before it is created, whatever the file
+    says."""
+
+    @property
+    def at_start(self) -> Identity:
+        """Return the identity to remember before the brakes have judged the run.
+
+        A new source is remembered only once they let it pass: else the next night would
+        take it for granted.
+        """
+        if self.before is None or self.starting_anew:
+            return self.identity
+        database = self.before.database or self.identity.database
+        return replace(self.before, account=self.identity.account, database=database)
+
+
+async def identity_of(destination: DestinationConfig, databases: Databases) -> Identity:
     """Return what the state remembers to recognise a destination."""
     source = destination.source
     return Identity(
@@ -26,52 +60,129 @@ def identity_of(destination: DestinationConfig) -> Identity:
         base_url=destination.base_url,
         settings=dict(destination.identity),
         source=f"{source.table or source.query} by {source.key}",
+        database=await _source_database(destination, databases),
     )
+
+
+async def _source_database(destination: DestinationConfig, databases: Databases) -> str | None:
+    """Return the name of the source's database; None while it cannot be asked."""
+    try:
+        return await database_name(databases.source(destination))
+    except StorageError:
+        return None  # whoever reads the source is told
 
 
 async def refuse_changes(
     destination: DestinationConfig, config: Config, databases: Databases, request: Request
-) -> tuple[str, ...]:
-    """Raise BrakeApplied when the destination is not the one remembered.
+) -> Recognised:
+    """Return how the destination is recognised.
 
-    Returns the destinations whose account has another name since, once that is
-    accepted.
+    Raises BrakeApplied when it is not the one remembered, unless that is accepted.
     """
-    await _refuse_itself(destination, databases, request)
-    return await _refuse_others(destination, config, databases, request)
-
-
-async def _refuse_itself(destination: DestinationConfig, databases: Databases, request: Request) -> None:
-    before = await remembered(databases.state, destination.name)
-    if before is not None:
+    remembered_before = await remembered(databases.state, destination.name)
+    found = Recognised(await identity_of(destination, databases))
+    if remembered_before is not None:
+        before = remembered_before.identity
         before = replace(before, base_url=normal_address(before.base_url))  # an older version kept it as it was written
-    changes = identity_of(destination).changes(before) if before else {}
-    refused = {name: pair for name, pair in changes.items() if name not in request.accept}
+        found = replace(found, before=before, looks_up=remembered_before.looks_up)
+    renamed_from = await _refuse_itself(destination, databases, request, found)
+    elsewhere = await _refuse_others(destination, config, databases, request)
+    former = renamed_from | elsewhere
+    others = [name for name, account in former.items() if await _is_other(destination, account, databases, request)]
+    anew = {*others, *([destination.name] if _is_elsewhere(found, request) else [])}
+    return replace(
+        found, moving=tuple(elsewhere), starting_anew=tuple(sorted(anew)), looks_up=found.looks_up or bool(anew)
+    )
+
+
+async def _refuse_itself(
+    destination: DestinationConfig, databases: Databases, request: Request, found: Recognised
+) -> dict[str, str]:
+    """Raise BrakeApplied for what changed of the destination and is not accepted.
+
+    Returns the destination with its former account, if that had another name.
+    """
+    changes = found.identity.changes(found.before) if found.before else {}
+    refused = {name: pair for name, pair in changes.items() if not _is_accepted(name, request)}
     if not refused:
-        return
+        return {destination.name: str(changes["account"][0])} if "account" in changes else {}
     told = "; ".join(text for name, (was, now) in refused.items() for text in _told(name, was, now))
     raise BrakeApplied(
         next(iter(refused)),
         f"{destination.name}: {told} ({destination.file}). What is known of its contacts may be wrong there, so "
-        "nothing was sent. If this is still the same account and the same contacts, "
-        f"`{request.command(destination.name, *refused)}` lets it pass; else give the destination a new name, so that "
-        "it starts with an empty state",
+        f"nothing was sent. {await _advice(destination, databases, request, refused)}",
     )
+
+
+def _is_accepted(name: str, request: Request) -> bool:
+    return name in request.accept or (name in _OF_ACCOUNT and SAME_ACCOUNT in request.accept)
+
+
+async def _advice(
+    destination: DestinationConfig,
+    databases: Databases,
+    request: Request,
+    refused: Mapping[str, tuple[Json, Json]],
+) -> str:
+    """Return what to do about changes that were not accepted."""
+    name = destination.name
+    accepting = f"`{request.command(name, *refused)}`"
+    same = (
+        f"If this is still the same account and the same contacts, {accepting} lets it pass; else give the destination "
+        "a new name, so that it starts with an empty state"
+    )
+    if "vendor" in refused:
+        return (
+            f"{accepting} starts anew there: the ids and values that are known of its contacts are dropped, and "
+            "everybody is looked up. To keep them, give the destination its old vendor back, and the new one a file of "
+            "its own"
+        )
+    if refused.keys().isdisjoint(_OF_ACCOUNT):
+        return same
+    if "base_url" not in refused:
+        former = str(refused["account"][0])
+        if not await is_other_account(databases.state, former, destination.credentials):
+            return same
+    others = [each for each in refused if each not in _OF_ACCOUNT]
+    return (
+        f"If it is another account now, {accepting} starts anew there: the ids and values that are known of its "
+        "contacts are dropped, and everybody is looked up. If it is still the same account with the same contacts, "
+        f"`{request.command(name, SAME_ACCOUNT, *others)}` keeps them"
+    )
+
+
+def _is_elsewhere(found: Recognised, request: Request) -> bool:
+    """Return whether the ids of a destination mean nothing where it points now."""
+    changes = found.identity.changes(found.before) if found.before else {}
+    return "vendor" in changes or ("base_url" in changes and SAME_ACCOUNT not in request.accept)
+
+
+async def _is_other(
+    destination: DestinationConfig, former_account: str, databases: Databases, request: Request
+) -> bool:
+    """Return whether an account with another name is another one as well.
+
+    With the same credentials it was only renamed.
+    """
+    if SAME_ACCOUNT in request.accept:
+        return False
+    return await is_other_account(databases.state, former_account, destination.credentials)
 
 
 async def _refuse_others(
     destination: DestinationConfig, config: Config, databases: Databases, request: Request
-) -> tuple[str, ...]:
+) -> dict[str, str]:
     """Raise BrakeApplied when only a part of an account would change its name.
 
     A destination that moved alone would not see which contacts the others own. Returns
-    the destinations still remembered under another account, once that is accepted.
+    the destinations still remembered under another account, once that is accepted, each
+    with that account.
     """
     account = destination.account
     members = [each.name for each in config.destinations if each.account == account]
     elsewhere = await remembered_elsewhere(databases.state, account, members)
-    if not elsewhere or "account" in request.accept:
-        return tuple(elsewhere)
+    if not elsewhere or _is_accepted("account", request):
+        return elsewhere
     told = "; ".join(f"the account of {name} was {was} and is now {account}" for name, was in elsewhere.items())
     raise BrakeApplied(
         "account",

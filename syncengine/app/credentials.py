@@ -40,7 +40,7 @@ async def _kept_names(several: Mapping[str, Sequence[DestinationConfig]], databa
         for member in members:
             before = await remembered(databases.state, member.name)
             if before is not None:
-                kept.setdefault(credentials, before.account)
+                kept.setdefault(credentials, before.identity.account)
     return kept
 
 

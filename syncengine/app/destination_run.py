@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, task_of
-from syncengine.app.brakes import brake_on_survey, compared_as_a_whole, identity_of, refuse_changes, refuse_new_name
+from syncengine.app.brakes import Recognised, brake_on_survey, compared_as_a_whole, refuse_changes, refuse_new_name
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.recreations import Recreations
@@ -33,7 +33,15 @@ from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
 from syncengine.storage.contacts import Contacts
 from syncengine.storage.keys import Keys
-from syncengine.storage.runs import Batches, finish_run, note_compared_rows, notes, start_run
+from syncengine.storage.runs import (
+    Batches,
+    finish_run,
+    note_compared_rows,
+    note_looked_up,
+    notes,
+    remember,
+    start_run,
+)
 from syncengine.storage.source import KeyKind, Source
 from syncengine.storage.source_rows import SourceRows
 from syncengine.storage.standing import number_standing
@@ -48,6 +56,7 @@ class _Run:
     account: Account
     databases: Databases
     request: Request
+    recognised: Recognised
     source: Source
     run_id: int
     batches: Batches
@@ -99,19 +108,20 @@ async def run_destination(
     """
     try:
         async with broken_off_by(account.stopping.call):
-            moving = await refuse_changes(destination, config, databases, request)
+            recognised = await refuse_changes(destination, config, databases, request)
             await refuse_new_name(destination, config, databases, request)
             source = await look_at(destination, databases.source(destination))
     except RunRefused as error:
         return RunReport(destination.name, None, "refused", error=str(error), exit_code=2)
     except RunStopped as stopped:
         return RunReport(destination.name, None, "stopped", error=str(stopped), exit_code=1)
-    run = await _begun(destination, account, databases, request, source, moving, so_far)
+    run = await _begun(destination, account, databases, request, source, recognised, so_far)
     beyond = 0
     end = _End()
     try:
         async with broken_off_by(account.stopping.call):
             so_far.total, beyond = await _prepared(run, config.engine.batch_size)
+            await _remember(run)
         end = await _carried_out(run, progress, so_far.total)
     except RunRefused as refused:
         # A refusal promises that nothing was sent.
@@ -125,6 +135,8 @@ async def run_destination(
         unreached = await run.batches.left()
         run.tally.defer(unreached)
     end = _judged(end, run)
+    if end.status == "done" and run.recognised.looks_up and run.request.about_everybody:
+        await note_looked_up(account.fence, destination.name)
     looked = await _looked_at(run, None if account.stopping.call.is_set() else so_far.total, beyond, unreached)
     report = replace(
         so_far.report(end.status, end.exit_code, end.said),
@@ -171,15 +183,22 @@ async def _begun(
     databases: Databases,
     request: Request,
     source: Source,
-    moving: Sequence[str],
+    recognised: Recognised,
     so_far: SoFar,
 ) -> _Run:
     name, fence = destination.name, account.fence
     run_id = await start_run(
-        fence, name, identity_of(destination), request.kind, retry_of=request.retry_of, moving=moving
+        fence,
+        name,
+        recognised.at_start,
+        request.kind,
+        retry_of=request.retry_of,
+        moving=recognised.moving,
+        starting_anew=recognised.starting_anew,
     )
     so_far.run_id = run_id
     task = task_of(destination, request)
+    task = replace(task, find_first=task.find_first or recognised.looks_up)
     numbered = source.kind is KeyKind.NUMBER
     store = Contacts(fence, name, run_id, numbered=numbered)
     keys = Keys(fence, name, numbered=numbered) if may_collide(task.mapping, task.source_key) else None
@@ -189,22 +208,30 @@ async def _begun(
     batches = Batches(fence, run_id)
     recreations = Recreations(destination, databases, request, task, store)
     return _Run(
-        destination,
-        account,
-        databases,
-        request,
-        source,
-        run_id,
-        batches,
-        store,
-        keys,
-        waiting,
-        rows,
-        preparer,
-        task,
-        recreations,
-        so_far,
+        destination=destination,
+        account=account,
+        databases=databases,
+        request=request,
+        recognised=recognised,
+        task=task,
+        source=source,
+        run_id=run_id,
+        batches=batches,
+        store=store,
+        keys=keys,
+        waiting=waiting,
+        rows=rows,
+        preparer=preparer,
+        recreations=recreations,
+        so_far=so_far,
     )
+
+
+async def _remember(run: _Run) -> None:
+    """Record what the brakes have let pass."""
+    recognised = run.recognised
+    if recognised.identity != recognised.at_start:
+        await remember(run.account.fence, run.destination.name, recognised.identity)
 
 
 async def _prepared(run: _Run, batch_size: int) -> tuple[int, int]:

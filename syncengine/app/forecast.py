@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from syncengine.app.asking import task_of
-from syncengine.app.brakes import brake_on_survey, refuse_changes, refuse_new_name
+from syncengine.app.brakes import Recognised, brake_on_survey, refuse_changes, refuse_new_name
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import Databases, look_at, opened
@@ -21,7 +21,7 @@ from syncengine.errors import BrakeApplied, RunRefused, SyncEngineError, named
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.costs import Cost, exactly
 from syncengine.model.reports import PlanReport
-from syncengine.model.work import Batch, BatchKind, Standing
+from syncengine.model.work import Batch, BatchKind, ContactState, Standing
 from syncengine.planning.forecast import Prices, duration, expense
 from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
@@ -61,6 +61,21 @@ class _Forecast:
     rejected: Counter[str] = field(default_factory=Counter)
     suppressed: Counter[str] = field(default_factory=Counter)
     standing: Counter[Standing] = field(default_factory=Counter)
+    anew: bool = False
+    """True where the run would drop what is known of the contacts."""
+
+    def begin(self, recognised: Recognised, request: Request) -> Request:
+        """Take in how the destination is recognised; return the request to plan."""
+        if recognised.looks_up:
+            self.prices = replace(self.prices, find_first=True)
+        self.anew = self.destination.name in recognised.starting_anew
+        if not self.anew:
+            return request
+        self.standing = Counter()
+        return replace(request, backfill=True)
+
+    def contacts_of(self, fence: Fence, name: str, *, numbered: bool) -> Contacts:
+        return (_NothingKnown if self.anew else Contacts)(fence, name, 0, numbered=numbered)
 
     def add(self, prepared: Prepared, stood: Mapping[Standing, int]) -> None:
         """Count a batch.
@@ -147,15 +162,16 @@ async def _fill(
     """Plan every contact of the run. Raises BrakeApplied, RunRefused, StorageError."""
     forecast.standing = await number_standing(databases.state, destination.name)
     await look_for_second_name(destination, config, databases)
-    await refuse_changes(destination, config, databases, request)
+    recognised = await refuse_changes(destination, config, databases, request)
     await refuse_new_name(destination, config, databases, request)
+    request = forecast.begin(recognised, request)
     source = await look_at(destination, databases.source(destination))
     numbered = source.kind is KeyKind.NUMBER
     account, name = destination.account, destination.name
     fence = Fence(databases.state, account, 0)
     keys = PlannedKeys(claims, account, name, numbered=numbered) if claims and _claims(destination) else None
     task = task_of(destination, request)
-    store = Contacts(fence, name, 0, numbered=numbered)
+    store = forecast.contacts_of(fence, name, numbered=numbered)
     preparer = Preparer(
         task,
         destination.vendor.capabilities,
@@ -186,11 +202,21 @@ async def _fill(
         await take(batch)
     while brought_along := followers.brought_along():
         await take(Batch(0, BatchKind.CHANGES, brought_along))
-    if candidates.scope is not None and candidates.scope.known:
+    if candidates.scope is not None and candidates.scope.known and not forecast.anew:
         await brake_on_survey(destination, databases, survey, candidates.scope, request)
     recreations = Recreations(destination, databases, request, task, store)
     if again := tuple(await recreations.forecast(batched)):
         await take(Batch(0, BatchKind.CHANGES, again), recreates=True)
+
+
+class _NothingKnown(Contacts):
+    """Contacts as a run has them once it has dropped what is known of them."""
+
+    async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:  # noqa: ARG002 - the port's
+        return {}
+
+    async def gone(self, *, all_of_them: bool) -> Sequence[str]:  # noqa: ARG002 - the port's
+        return ()
 
 
 async def _prices(config: Config, destination: DestinationConfig, databases: Databases) -> Prices:

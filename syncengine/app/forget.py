@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, task_of
-from syncengine.app.brakes import identity_of, refuse_changes
+from syncengine.app.brakes import refuse_changes
 from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, opened
 from syncengine.app.pipelines import side_by_side
@@ -98,9 +98,9 @@ class _Nobody:
 async def _forget(
     destination: DestinationConfig, account: Account, config: Config, databases: Databases, contact_id: str
 ) -> Receipt:
-    await refuse_changes(destination, config, databases, Request())
+    recognised = await refuse_changes(destination, config, databases, Request())
     name, fence = destination.name, account.fence
-    run_id = await start_run(fence, name, identity_of(destination), RunKind.FORGET)
+    run_id = await start_run(fence, name, recognised.at_start, RunKind.FORGET)
     store = Contacts(fence, name, run_id, numbered=False)
     before = (await store.load([contact_id])).get(contact_id)
     stands = await _standing(databases, destination, contact_id)

@@ -13,7 +13,19 @@ from syncengine.planning.brakes import NAMES
 NO_FILE = "no_file"
 """Name to accept that another destination of the account owns contacts there, and has
 no file (any more)."""
-_ACCEPTABLE = (*NAMES, "account", "vendor", "base_url", "settings", "source", NO_FILE)
+SAME_ACCOUNT = "same_account"
+"""Name to accept that an account has another name or address, and is the same one."""
+_ACCEPTABLE = (
+    *NAMES,
+    "account",
+    "vendor",
+    "base_url",
+    SAME_ACCOUNT,
+    "settings",
+    "source",
+    "database",
+    NO_FILE,
+)
 
 
 @dataclass(frozen=True, slots=True)

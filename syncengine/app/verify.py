@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking
-from syncengine.app.brakes import identity_of, refuse_changes
+from syncengine.app.brakes import refuse_changes
 from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, opened
 from syncengine.app.pipelines import side_by_side
@@ -70,10 +70,10 @@ async def _verify(
         return VerifyReport(name, "unreadable", error=f"{name}: {vendor.name} shows nothing of what it holds")
     began, sent = time.monotonic(), account.pacing.requests
     try:
-        await refuse_changes(destination, config, databases, Request())
+        recognised = await refuse_changes(destination, config, databases, Request())
     except RunRefused as error:
         return await _failed(destination, error)
-    run_id = await start_run(account.fence, name, identity_of(destination), RunKind.VERIFY)
+    run_id = await start_run(account.fence, name, recognised.at_start, RunKind.VERIFY)
     linked = Linked(databases.state, name)
     total = await linked.count()
     progress.started(name, total if sample is None else min(sample, total))

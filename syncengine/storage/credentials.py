@@ -57,6 +57,20 @@ async def keep_names(pool: Pool, credentials: Mapping[str, str], configured: fro
     return others
 
 
+async def is_other_account(pool: Pool, account: str, credentials: str | None) -> bool:
+    """Return whether an account is known by other credentials than these.
+
+    False where the state does not know its credentials.
+    """
+    if credentials is None:
+        return False
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            key_hash = await connection.fetchval(_SQL["key_of"], account)
+            hashes = await _hashed(connection, {account: credentials})
+    return key_hash is not None and key_hash != hashes[account]
+
+
 def second_names(known: Mapping[str, Named], accounts: frozenset[str], configured: frozenset[str]) -> dict[str, Named]:
     """Return the accounts whose credentials belong to another one, with that one."""
 

@@ -17,7 +17,7 @@ from syncengine.errors import Problem, SourceError
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.texts import printable
 from syncengine.storage.column_types import Column, Kind, Use, is_key, kind_of, unfit
-from syncengine.storage.connect import Connection, attempt, reading
+from syncengine.storage.connect import Connection, Pool, attempt, reading
 from syncengine.storage.failing_rows import with_rows
 from syncengine.storage.failures import explain, is_of_rows, storage_errors
 from syncengine.storage.side_effects import side_effect_of
@@ -39,6 +39,13 @@ async def inspect(connection: Connection, spec: SourceSpec) -> Source:
     with storage_errors(spec.described, failure=SourceError):
         async with reading(connection):
             return await _Inspection(connection, spec).run()
+
+
+async def database_name(pool: Pool) -> str:
+    """Return the name of the database that the pool's connections reach."""
+    with storage_errors():
+        async with pool.acquire() as connection, reading(connection):
+            return str(await connection.fetchval(statements("source")["database_name"]))
 
 
 @dataclass(frozen=True, slots=True)

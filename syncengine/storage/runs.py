@@ -12,6 +12,7 @@ import orjson
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
+from syncengine.model.sql_tokens import is_same
 from syncengine.model.texts import printable
 from syncengine.model.work import Batch, BatchKind, DiffSlice, RunKind
 from syncengine.storage.connect import Connection, Pool, transaction
@@ -36,6 +37,15 @@ class Identity:
     base_url: str
     settings: Mapping[str, Json]
     source: str
+    """The table or query, and the key: ``crm.contacts by id``."""
+    database: str | None = None
+    """The name of the source's database. Its host is no part of it: a replica is the
+    same source. None where it is not known."""
+
+    @property
+    def key(self) -> str:
+        """Return the source's key column."""
+        return _relation_and_key(self.source)[1]
 
     def changes(self, before: Identity) -> dict[str, tuple[Json, Json]]:
         """Return name (as ``--accept`` takes it) to former and present value.
@@ -48,8 +58,35 @@ class Identity:
             "base_url": (before.base_url, self.base_url),
             "settings": (dict(before.settings), dict(self.settings)),
             "source": (before.source, self.source),
+            "database": (before.database, self.database),
         }
-        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+        changed = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+        if "source" in changed and _is_same_source(before.source, self.source):
+            del changed["source"]
+        if before.database is None or self.database is None:
+            changed.pop("database", None)
+        return changed
+
+
+def _relation_and_key(source: str) -> tuple[str, str]:
+    relation, _, key = source.rpartition(" by ")
+    return relation, key
+
+
+def _is_same_source(one: str, other: str) -> bool:
+    """Return whether two sources differ at most in how their query is laid out."""
+    (relation, key), (other_relation, other_key) = map(_relation_and_key, (one, other))
+    return key == other_key and is_same(relation, other_relation)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the state remembers of a destination."""
+
+    identity: Identity
+    looks_up: bool
+    """True where every contact is looked up before it is created, whatever the file
+    says: the account was exchanged, and no run has brought everybody in step since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +121,22 @@ class Leavers:
         return Leavers(self.known + other.known, self.tagged + other.tagged)
 
 
-async def remembered(pool: Pool, destination: str) -> Identity | None:
-    """Return the destination's remembered identity; None when it never ran."""
+async def remembered(pool: Pool, destination: str) -> Remembered | None:
+    """Return what is remembered of the destination; None when it never ran."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             row = await connection.fetchrow(_SQL["remembered"], destination)
     if row is None:
         return None
-    return Identity(row["account"], row["vendor"], row["base_url"], orjson.loads(row["identity"]), row["source"])
+    identity = Identity(
+        account=row["account"],
+        vendor=row["vendor"],
+        base_url=row["base_url"],
+        settings=orjson.loads(row["identity"]),
+        source=row["source"],
+        database=row["source_database"],
+    )
+    return Remembered(identity, row["looks_up"])
 
 
 async def former_run(pool: Pool, run_id: int, batch: int | None) -> FormerRun:
@@ -155,26 +200,21 @@ async def start_run(
     *,
     retry_of: int | None = None,
     moving: Sequence[str] = (),
+    starting_anew: Sequence[str] = (),
 ) -> int:
     """Begin a run; return its id.
 
     A former run of the same destination that still counts as running has died.
     ``moving`` are destinations of the account that are remembered under a former name
-    of it, and move with this one.
+    of it, and move with this one. Those ``starting_anew`` lose the ids and values that
+    are known of their contacts, since the account is another one.
     """
     async with fence.writing(sending=True) as connection:
+        for name in sorted({*starting_anew}):
+            await _start_anew(connection, name)
         await _move(connection, fence.account, [destination, *moving])
         await connection.execute(_SQL["died"], destination)
-        settings = orjson.dumps(dict(identity.settings)).decode()
-        await connection.execute(
-            _SQL["remember"],
-            destination,
-            identity.account,
-            identity.vendor,
-            identity.base_url,
-            settings,
-            identity.source,
-        )
+        await _remember(connection, destination, identity)
         # Before the new run exists: these look at the waiting batches of the last run.
         await connection.execute(_SQL["let_go_unmade"], destination)
         await connection.execute(_SQL["look_again"], destination)
@@ -185,6 +225,41 @@ async def start_run(
         return run_id
 
 
+async def remember(fence: Fence, destination: str, identity: Identity) -> None:
+    """Record the identity that a run was let pass with."""
+    async with fence.writing(sending=True) as connection:
+        await _remember(connection, destination, identity)
+
+
+async def _remember(connection: Connection, destination: str, identity: Identity) -> None:
+    settings = orjson.dumps(dict(identity.settings)).decode()
+    await connection.execute(
+        _SQL["remember"],
+        destination,
+        identity.account,
+        identity.vendor,
+        identity.base_url,
+        settings,
+        identity.source,
+        identity.database,
+    )
+
+
+_ANEW = ("ask_former_vendor", "drop_known", "drop_keys", "drop_waits", "drop_ids", "look_everybody_up")
+
+
+async def _start_anew(connection: Connection, destination: str) -> None:
+    """Drop the ids and values of a destination whose account is another one."""
+    for statement in _ANEW:
+        await connection.execute(_SQL[statement], destination)
+
+
+async def note_looked_up(fence: Fence, destination: str) -> None:
+    """Record that every contact was looked up in the account."""
+    async with fence.writing() as connection:
+        await connection.execute(_SQL["looked_up"], destination)
+
+
 async def _move(connection: Connection, account: str, destinations: Sequence[str]) -> None:
     former = [row["account"] for row in await connection.fetch(_SQL["former_accounts"], destinations, account)]
     if not former:
@@ -193,7 +268,7 @@ async def _move(connection: Connection, account: str, destinations: Sequence[str
     await connection.execute(_SQL["move_destinations"], destinations, account)
     await connection.execute(_SQL["move_keys"], destinations, account)
     for name in former:
-        for what in ("move_credentials", "move_quota", "move_runs"):
+        for what in ("move_credentials", "drop_credentials", "move_quota", "move_runs"):
             await connection.execute(_SQL[what], name, account)
 
 

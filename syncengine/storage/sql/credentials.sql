@@ -23,3 +23,6 @@ DELETE FROM syncengine.sync_credentials WHERE account = ANY ($1::text[])
 INSERT INTO syncengine.sync_credentials (account, key_hash)
 SELECT account, key_hash FROM unnest($1::text[], $2::bytea[]) AS t (account, key_hash)
 ORDER BY account
+
+-- name: key_of
+SELECT key_hash FROM syncengine.sync_credentials WHERE account = $1

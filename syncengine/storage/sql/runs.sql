@@ -1,12 +1,51 @@
 -- name: remembered
-SELECT account, vendor, base_url, identity, source FROM syncengine.sync_destination WHERE destination = $1
+SELECT account, vendor, base_url, identity, source, source_database, looks_up
+FROM syncengine.sync_destination WHERE destination = $1
 
 -- name: remember
-INSERT INTO syncengine.sync_destination (destination, account, vendor, base_url, identity, source)
-VALUES ($1, $2, $3, $4, $5::jsonb, $6)
+INSERT INTO syncengine.sync_destination (destination, account, vendor, base_url, identity, source, source_database)
+VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7)
 ON CONFLICT (destination) DO UPDATE SET
     account = excluded.account, vendor = excluded.vendor, base_url = excluded.base_url,
-    identity = excluded.identity, source = excluded.source, remembered_at = clock_timestamp()
+    identity = excluded.identity, source = excluded.source,
+    source_database = coalesce(excluded.source_database, sync_destination.source_database),
+    remembered_at = clock_timestamp()
+
+-- name: ask_former_vendor
+-- Erasures that have begun cannot be finished at the former account any more: a person has to ask for them there.
+UPDATE syncengine.sync_erasure AS e
+SET status = 'impossible', receipt = '', contact_id = NULL, ended_at = clock_timestamp(),
+    to_ask = format('the account was exchanged before it was deleted there: ask %s (%s) to delete contact %s',
+                    d.vendor, d.base_url, s.external_id)
+FROM syncengine.sync_destination AS d JOIN syncengine.sync_state AS s USING (destination)
+WHERE d.destination = $1 AND e.destination = $1 AND e.status = 'open'
+  AND s.contact_id = e.contact_id AND s.external_id IS NOT NULL
+
+-- name: drop_known
+DELETE FROM syncengine.sync_known WHERE destination = $1
+
+-- name: drop_keys
+DELETE FROM syncengine.sync_key WHERE destination = $1
+
+-- name: drop_waits
+DELETE FROM syncengine.sync_wait WHERE destination = $1
+
+-- name: drop_ids
+-- Contacts that are suppressed or were removed stay so. All others are new to the account, whatever the former vendor
+-- refused.
+UPDATE syncengine.sync_state
+SET external_id = NULL, given_up = NULL, gone = false, rejections = 0, rejected_hash = NULL,
+    status = CASE WHEN status IN ('suppressed', 'removed') THEN status ELSE 'pending' END,
+    source_hash = CASE status WHEN 'suppressed' THEN source_hash END,
+    code = CASE WHEN status = 'suppressed' OR code = 'suppressed' THEN code END,
+    standing = CASE WHEN status = 'suppressed' OR code = 'suppressed' THEN standing END
+WHERE destination = $1
+
+-- name: look_everybody_up
+UPDATE syncengine.sync_destination SET looks_up = true, compared_rows = NULL WHERE destination = $1
+
+-- name: looked_up
+UPDATE syncengine.sync_destination SET looks_up = false WHERE destination = $1
 
 -- name: died
 UPDATE syncengine.sync_run SET status = 'died', ended_at = clock_timestamp(),
@@ -53,6 +92,11 @@ UPDATE syncengine.sync_credentials SET account = $2
 WHERE account = $1
   AND NOT EXISTS (SELECT FROM syncengine.sync_credentials WHERE account = $2)
   AND NOT EXISTS (SELECT FROM syncengine.sync_destination WHERE account = $1)
+
+-- name: drop_credentials
+-- The account got another key along with another name: nobody uses the former ones any more.
+DELETE FROM syncengine.sync_credentials
+WHERE account = $1 AND account <> $2 AND NOT EXISTS (SELECT FROM syncengine.sync_destination WHERE account = $1)
 
 -- name: move_quota
 -- Requests sent under a name that no destination has any more still count at the vendor.

@@ -283,3 +283,6 @@ FROM (
     WHERE {where} AND (char_length({contact_id}) > $1
                        OR char_length({contact_id}) = $3 AND {contact_id} ~ '^.{{40}}[.]{{3}}[0-9a-f]{{64}}$')
 ) AS held;
+
+-- name: database_name
+SELECT pg_catalog.current_database()

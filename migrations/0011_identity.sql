@@ -1,0 +1,5 @@
+-- The source's database is a part of what a destination remembers; null: no run has noted it yet. looks_up: the account
+-- was exchanged, and until a run has brought everybody in step no contact is created without a look-up.
+
+ALTER TABLE syncengine.sync_destination ADD COLUMN source_database text;
+ALTER TABLE syncengine.sync_destination ADD COLUMN looks_up boolean NOT NULL DEFAULT false;
