@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError, valida
 
 from syncengine import __version__
 from syncengine.cli import exits
+from syncengine.cli.streams import closed
 from syncengine.cli.terminal import err, help_pages, out
 from syncengine.errors import SyncEngineError
 from syncengine.model.events import Level
@@ -132,6 +133,8 @@ def _written(code: int, tokens: list[str]) -> int:
     """
     failure = out.failure or help_pages.failure
     if failure is None:
+        if "stdout" in closed:
+            _complain("standard output is closed: what was to be told there is lost; the exit code stands")
         return code
     only_tells = not _ONLY_TELL.isdisjoint(tokens)
     reason = failure.strerror or type(failure).__name__

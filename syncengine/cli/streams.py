@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import IO, Any
 
 _STREAMS = (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w"))
+closed: set[str] = set()
+"""The standard streams that the caller had closed."""
 
 
 def prepare_streams() -> None:
@@ -23,6 +25,7 @@ def prepare_streams() -> None:
         if getattr(sys, name) is not None:
             os.set_blocking(number, True)
             continue
+        closed.add(name)
         null = os.open(os.devnull, os.O_RDWR)
         if null != number:
             os.dup2(null, number)

@@ -52,6 +52,7 @@ async def test_a_run_syncs_whatever_its_streams_are(database: str, tmp_path: Pat
             end = await _shell(streams, here.environ, "--config", str(here.file), "run", "--json")
             assert end.code == 0, (streams, end)
             assert "Traceback" not in end.err
+            assert ("standard output is closed" in end.err) == (streams == ">&-"), end
             assert sorted(here.held(NAME)) == list(range(1, number + 1)), streams
 
 
@@ -67,6 +68,34 @@ async def test_a_full_disk_under_stdout_is_said_and_changes_no_run_s_code(databa
             told = await _shell(">/dev/full", here.environ, *config, *verb.split())
             assert (told.code, _FULL in told.err) == (2, True), (verb, told)
             assert "unexpected" not in told.err
+
+
+@pytest.mark.asyncio
+async def test_a_run_that_fell_short_keeps_its_code_wherever_its_report_gets_lost(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, {NAME: CHARTMOGUL}, (NAME,)) as here:
+        await here.add([1, 2])
+        await here.change(2, name="x" * 200_000)
+        run = (*shlex.split(f"{sys.executable} -m syncengine --config {here.file} run --json"),)
+        gone = await _onto_a_terminal_that_is_gone(*run, environ=here.environ)
+        full = await _shell(">/dev/full", here.environ, *run[3:])
+        closed = await _shell(">&-", here.environ, *run[3:])
+        assert (gone.code, "Input/output error" in gone.err) == (1, True), gone
+        assert (full.code, _FULL in full.err) == (1, True), full
+        assert (closed.code, "standard output is closed" in closed.err) == (1, True), closed
+
+
+async def _onto_a_terminal_that_is_gone(*command: str, environ: Mapping[str, str]) -> _End:
+    terminal, end_of_ours = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *command, env={**os.environ, **environ}, stdout=end_of_ours, stderr=asyncio.subprocess.PIPE
+    )
+    os.close(end_of_ours)
+    os.close(terminal)
+    _, err = await process.communicate()
+    assert process.returncode is not None
+    return _End(process.returncode, "", err.decode())
 
 
 @pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="a pipe's size cannot be set here")
