@@ -1,6 +1,6 @@
 """A Postgres server of our own, for users without one.
 
-It lives and dies with this process. Two drivers walk the same steps: one for asyncio,
+It lives and dies with this process, and other processes may use it. Two drivers walk the same steps: one for asyncio,
 one for plain code (a test session's fixture).
 """
 
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
-from syncengine.storage.server import start
+from syncengine.storage.server import Server, enter, start, succeed
 from syncengine.storage.server_lock import Steps, T
 
 
@@ -21,15 +21,28 @@ async def embedded(data_folder: Path, *, durable: bool = True) -> AsyncIterator[
     """Run a server that keeps its data in a folder; yield its DSN.
 
     It runs until the block ends or this process does. Child processes may use the DSN
-    too. ``durable=False`` trades safety against power loss for speed: demo and tests.
+    too. Where another process runs the server already, that one is used; should the
+    other process end before the block does, the server is started again under the same
+    DSN. ``durable=False`` trades safety against power loss for speed: demo and tests.
     Must be entered in the main thread. Raises StorageError where the programs are
-    missing, the folder is in use, or the server itself fails.
+    missing, or the server itself fails.
     """
-    server = await _walk(start(data_folder, durable=durable))
+    entered = await _walk(enter(data_folder, durable=durable))
+    if isinstance(entered, Server):
+        try:
+            yield entered.dsn
+        finally:
+            await _walk(entered.stop())
+        return
+    inherits = asyncio.create_task(_walk(succeed(data_folder, durable=durable)), name="embedded Postgres")
     try:
-        yield server.dsn
+        yield entered.dsn
     finally:
-        await _walk(server.stop())
+        entered.leave()
+        inherits.cancel()
+        (server,) = await asyncio.gather(inherits, return_exceptions=True)
+        if isinstance(server, Server):
+            await _walk(server.stop())
 
 
 @contextmanager

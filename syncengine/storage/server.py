@@ -25,10 +25,12 @@ from urllib.parse import quote
 
 from syncengine.errors import StorageError
 from syncengine.storage.server_binaries import Binaries, find_binaries
-from syncengine.storage.server_lock import Steps, release_lock, take_lock
+from syncengine.storage.server_lock import InUse, Steps, release_lock, take_lock
 from syncengine.storage.server_process import failure, hand_over, identity, own_users, spawn
+from syncengine.storage.server_visit import Visit, closed, is_owned, is_ready, visit
 
 _POLL = 0.01
+_LOOK_AGAIN = 0.1
 _START_PATIENCE = 120.0
 _STOP_PATIENCE = 60.0
 _ABORT_PATIENCE = 10.0
@@ -57,21 +59,57 @@ class Server:
     process: subprocess.Popen[bytes]
     lock: int
     socket: Path
+    folder: Path
 
     def stop(self) -> Steps[None]:
-        """Shut down cleanly.
+        """Shut down cleanly, once short visitors have left.
 
         A caller that cannot wait any longer closes this generator; then it ends at
         once.
         """
+        with closed(self.folder) as visitors_have_left:
+            try:
+                yield from visitors_have_left
+                self.process.send_signal(signal.SIGINT)
+                yield from _exit(self.process, _STOP_PATIENCE)
+            finally:
+                _abort(self.process)
+                with contextlib.suppress(OSError):
+                    self.socket.rmdir()
+                release_lock(self.lock, stopped=self.process.returncode == 0)
+
+
+def enter(folder: Path, *, durable: bool) -> Steps[Server | Visit]:
+    """Start the server, or use the one that another process has started.
+
+    Raises StorageError, also where the other process's server accepts nobody.
+    """
+    folder, deadline = folder.absolute(), time.monotonic() + _START_PATIENCE
+    while True:
+        if folder.exists():
+            _close_to_others(folder)
+            if guest := visit(folder, _dsn(_socket_path(folder))):
+                return guest
         try:
-            self.process.send_signal(signal.SIGINT)
-            yield from _exit(self.process, _STOP_PATIENCE)
-        finally:
-            _abort(self.process)
-            with contextlib.suppress(OSError):
-                self.socket.rmdir()
-            release_lock(self.lock, stopped=self.process.returncode == 0)
+            return (yield from start(folder, durable=durable))
+        except InUse:  # it is starting or stopping
+            if time.monotonic() > deadline:
+                raise
+
+
+def succeed(folder: Path, *, durable: bool) -> Steps[Server]:
+    """Wait for the owner of the server to end, and start it again.
+
+    Another visitor may be faster: then it is waited for as well.
+    """
+    folder = folder.absolute()
+    while True:
+        while is_owned(folder):
+            yield _LOOK_AGAIN
+        try:
+            return (yield from start(folder, durable=durable))
+        except InUse:
+            continue
 
 
 def start(folder: Path, *, durable: bool) -> Steps[Server]:
@@ -139,8 +177,11 @@ def _start_locked(folder: Path, binaries: Binaries, lock: int, *, durable: bool)
     if not started:
         _abort(process)
         raise failure(f"The embedded Postgres in {folder} did not start", to=to, program=binaries.postgres, log=log)
-    dsn = f"postgresql://postgres@/postgres?host={quote(str(socket), safe='')}&port=5432"
-    return Server(dsn, process, lock, socket)
+    return Server(_dsn(socket), process, lock, socket, folder)
+
+
+def _dsn(socket: Path) -> str:
+    return f"postgresql://postgres@/postgres?host={quote(str(socket), safe='')}&port=5432"
 
 
 def _initialise(folder: Path, binaries: Binaries, lock: int, *, to: str, durable: bool) -> Steps[None]:
@@ -175,18 +216,24 @@ def _require_same_major(data: Path, binaries: Binaries) -> None:
         )
 
 
+def _socket_path(folder: Path) -> Path:
+    """Return the path of the folder for the socket, the same in every process."""
+    own = folder / "socket"
+    if len(os.fsencode(own)) <= _LONGEST_SOCKET_FOLDER:
+        return own
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"syncengine-{name}"
+
+
 def _socket_folder(folder: Path) -> Path:
     """Return the folder for the socket.
 
     It is in our own folder, unless its path is longer than a socket's may be.
     """
-    own = folder / "socket"
-    if len(os.fsencode(own)) <= _LONGEST_SOCKET_FOLDER:
-        own.mkdir(mode=0o700, exist_ok=True)
-        return own
-    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    short = Path(tempfile.gettempdir()) / f"syncengine-{name}"
+    short = _socket_path(folder)
     short.mkdir(mode=0o700, exist_ok=True)
+    if short.parent == folder:
+        return short
     found = short.lstat()
     if short.is_symlink() or found.st_mode & 0o077 or os.geteuid() not in (0, found.st_uid):
         raise StorageError(
@@ -202,20 +249,9 @@ def _accepts_connections(data: Path, process: subprocess.Popen[bytes]) -> Steps[
     """
     deadline = time.monotonic() + _START_PATIENCE
     while process.poll() is None and time.monotonic() < deadline:
-        if _ready(data, process.pid):
+        if is_ready(data) == process.pid:
             return True
         yield _POLL
-    return False
-
-
-def _ready(data: Path, process: int) -> bool:
-    """Return whether the server accepts connections.
-
-    As with ``pg_ctl``, the last line of its pid file decides.
-    """
-    with contextlib.suppress(OSError):
-        lines = (data / "postmaster.pid").read_text(encoding="utf-8", errors="replace").splitlines()
-        return len(lines) >= 8 and lines[0].strip() == str(process) and lines[7].strip() == "ready"
     return False
 
 

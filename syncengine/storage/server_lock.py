@@ -30,11 +30,15 @@ _PATIENCE_WITH_LEFTOVER = 60.0
 _ORPHANED_FOR = 1.0
 
 
+class InUse(StorageError):
+    """Another process is using the folder."""
+
+
 def take_lock(lock: Path, postmaster_pid: Path) -> Steps[int]:
     """Return the locked descriptor, for ``release_lock``.
 
-    Raises StorageError when another process is using the folder. Waits for the server
-    of an owner that died; where the system has no death signal, it is asked to stop.
+    Raises InUse when another process is using the folder. Waits for the server of an
+    owner that died; where the system has no death signal, it is asked to stop.
     """
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -59,7 +63,7 @@ def _obtain(descriptor: int, lock: Path, postmaster_pid: Path) -> Steps[None]:
             _ask_to_stop(postmaster_pid)
             asked = True
         if now - began > (_PATIENCE_WITH_LEFTOVER if asked else _PATIENCE_WITH_OWNER):
-            raise StorageError(
+            raise InUse(
                 f"The embedded Postgres in {lock.parent} is in use by process {owner or '(unknown)'}. "
                 "Wait until that process ends, or set database: to a server that several can share"
             )
@@ -76,6 +80,24 @@ def release_lock(descriptor: int, *, stopped: bool) -> None:
         # Closing would not do where a forked child of ours holds a copy of the descriptor.
         fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
+
+
+def owner_of(lock: Path) -> int | None:
+    """Return the process that owns the folder; None where it is gone."""
+    owner = _number(lock)
+    return owner if owner is not None and _alive(owner) else None
+
+
+def is_used(lock: Path) -> bool:
+    """Return whether the server of some process keeps the lock."""
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _locked(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _locked(descriptor: int) -> bool:

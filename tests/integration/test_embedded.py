@@ -1,4 +1,4 @@
-"""The embedded server: it starts anywhere, has one owner, and never outlives it."""
+"""The embedded server: it starts anywhere, has one owner and perhaps visitors, and never outlives them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ _ROOT = Path(__file__).resolve().parents[2]
 _OWNER = """
 import sys
 from pathlib import Path
-from syncengine.storage import server_process
+from syncengine.storage import server_process, server_visit
 from syncengine.storage.embedded import embedded_sync
-folder, child = map(Path, sys.argv[1:])
+folder, child = map(Path, sys.argv[1:3])
 server_process._CHILD = child
+server_visit._PATIENCE = float(sys.argv[3])
 with embedded_sync(folder, durable=False):
     print((folder / "data" / "postmaster.pid").read_text().split()[0], flush=True)
     sys.stdin.read()
@@ -108,9 +109,9 @@ def _eventually(condition: Callable[[], bool]) -> bool:
 class _Owner:
     """Another process that owns a server."""
 
-    def __init__(self, folder: Path, *, child: Path = Path(server_child.__file__)) -> None:
+    def __init__(self, folder: Path, *, child: Path = Path(server_child.__file__), patience: float = _DEADLINE) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _OWNER, str(folder), str(child)],
+            [sys.executable, "-c", _OWNER, str(folder), str(child), str(patience)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": str(_ROOT)},
@@ -197,6 +198,70 @@ def test_a_second_owner_is_refused_and_the_first_not_disturbed(folder: Path, mon
     assert not _runs(owner.server)
     with embedded_sync(folder, durable=False) as dsn:
         assert _ask(dsn, "SELECT 1") == "1"
+
+
+@pytest.mark.asyncio
+async def test_a_visitor_uses_the_server_of_another_process_and_does_not_end_it(folder: Path) -> None:
+    owner = _Owner(folder)
+    for _ in range(2):
+        async with embedded(folder) as dsn:
+            assert await _answered(dsn) == 1
+            assert _server_pid(folder) == owner.server
+    assert _runs(owner.server)
+    owner.process.communicate("", timeout=_DEADLINE)
+    assert not _runs(owner.server)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("how", [None, signal.SIGKILL])
+async def test_a_visitor_who_stays_longer_than_the_owner_starts_the_server_again(
+    folder: Path, how: signal.Signals | None
+) -> None:
+    owner = _Owner(folder, patience=0.1)
+    async with embedded(folder, durable=False) as dsn:
+        connection = await asyncpg.connect(dsn)
+        await connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        if how is None:
+            await asyncio.to_thread(owner.process.communicate, "", timeout=_DEADLINE)
+        else:
+            await asyncio.to_thread(owner.end, how)
+        connection.terminate()
+        assert await _answered(dsn, "SELECT answer FROM kept") == 42
+        mine = _server_pid(folder)
+        assert mine != owner.server
+        async with embedded(folder) as same:
+            assert same == dsn
+            assert await _answered(same) == 1
+            assert _server_pid(folder) == mine
+    assert not _runs(mine)
+
+
+@pytest.mark.asyncio
+async def test_an_owner_waits_for_a_visitor_who_is_soon_done(folder: Path) -> None:
+    owner = _Owner(folder, patience=_DEADLINE)
+    async with embedded(folder) as dsn:
+        ending = asyncio.create_task(asyncio.to_thread(owner.process.communicate, "", timeout=_DEADLINE))
+        for _ in range(3):
+            assert await _answered(dsn, "SELECT 1 FROM pg_sleep(0.1)") == 1
+        assert _runs(owner.server)
+    await ending
+    assert owner.process.returncode == 0
+    assert not _runs(owner.server)
+
+
+async def _answered(dsn: str, query: str = "SELECT 1") -> int:
+    """The answer, once there is a server."""
+    async with asyncio.timeout(_DEADLINE):
+        while True:
+            try:
+                connection = await asyncpg.connect(dsn)
+            except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
+                await asyncio.sleep(0.01)
+                continue
+            try:
+                return int(await connection.fetchval(query))
+            finally:
+                await connection.close()
 
 
 def test_it_needs_no_postgres_on_the_path(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
