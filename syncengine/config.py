@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from syncengine import config_rules as rules
 from syncengine import vendors
@@ -26,7 +26,7 @@ from syncengine.model.mapping import Mapping as ContactMapping
 from syncengine.model.mapping import SetMapping
 from syncengine.ports import Vendor
 from syncengine.shipped import shipped
-from syncengine.vendors.kit.settings import SHORTEST_SECRET, without_notes
+from syncengine.vendors.kit.settings import without_notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,6 @@ class DestinationConfig:
     source: SourceModel = field(repr=False)
     """Its own source settings over the common ones."""
     secrets: frozenset[str] = field(repr=False)
-    short_secrets: tuple[str, ...]
-    """Settings whose secret is too short to be recognised in a message."""
 
     @property
     def credentials(self) -> str | None:
@@ -225,6 +223,7 @@ def _destination(
     if module and isinstance(given.get("settings"), dict):
         problems += rules.of_secrets(module.settings, raw["settings"], where)
         settings = checked(module.settings, given["settings"], where, problems, "settings.")
+        problems += rules.of_short_secrets(secrets_in(settings), raw["settings"], where)
     if options is None:
         return None
     source = _source(engine, options)
@@ -239,8 +238,6 @@ def _destination(
     if len(problems) > before:
         return None
     own_limits = options.limits
-    given_settings = {name: getattr(settings, name) for name in type(settings).model_fields}
-    secrets = {name: value.get_secret_value() for name, value in given_settings.items() if isinstance(value, SecretStr)}
     return DestinationConfig(
         name=file.stem,
         file=file,
@@ -255,9 +252,14 @@ def _destination(
         mapping=_mapping(options),
         options=options,
         source=source,
-        secrets=frozenset(secrets.values()),
-        short_secrets=tuple(name for name, secret in secrets.items() if len(secret) < SHORTEST_SECRET),
+        secrets=frozenset(secrets_in(settings).values()),
     )
+
+
+def secrets_in(settings: BaseModel | None) -> dict[str, str]:
+    """Return the secrets among a vendor's settings, by setting."""
+    given = {name: getattr(settings, name) for name in type(settings).model_fields} if settings else {}
+    return {name: value.get_secret_value() for name, value in given.items() if isinstance(value, SecretStr)}
 
 
 def _module(name: Json, where: str, problems: list[Problem]) -> vendors.VendorModule | None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from syncengine.config_models import DestinationFile, FieldModel, SourceModel
 from syncengine.config_words import near
-from syncengine.config_yaml import VARIABLES, is_variable, with_defaults
+from syncengine.config_yaml import VARIABLES, is_variable, variables, with_defaults
 from syncengine.errors import Problem
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import LISTS
@@ -23,6 +23,7 @@ from syncengine.model.http import Json
 from syncengine.model.mapping import FieldMapping, Form, OnInvalid
 from syncengine.planning.normalise import NotNormal, normalise
 from syncengine.ports import Vendor
+from syncengine.vendors.kit.settings import SHORTEST_SECRET
 
 if TYPE_CHECKING:
     from syncengine.config import DestinationConfig
@@ -129,6 +130,21 @@ def of_secrets(model: type[BaseModel], raw: Json, where: str) -> Iterator[Proble
             yield Problem(
                 f"{where}: settings.{name}",
                 "secrets come from the environment only: write ${NAME} here, without a default",
+            )
+
+
+def of_short_secrets(secrets: Mapping[str, str], raw: Json, where: str) -> Iterator[Problem]:
+    """Find secrets that cannot be told from ordinary words.
+
+    Hidden wherever they stand in a message, they would mangle its words.
+    """
+    for name, secret in secrets.items():
+        given = variables(raw.get(name)) if isinstance(raw, dict) else ()
+        if given and len(secret) < SHORTEST_SECRET:
+            yield Problem(
+                f"{where}: settings.{name}",
+                f"{' '.join(given)} is shorter than {SHORTEST_SECRET} characters, so it could not be told from "
+                "ordinary words and kept out of messages; use the whole key that the vendor gave out",
             )
 
 

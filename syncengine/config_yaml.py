@@ -295,6 +295,13 @@ def fill_in(value: Json, environ: Mapping[str, str], where: str, problems: list[
     return _PARTS.sub(replaced, value)
 
 
+def variables(value: Json) -> tuple[str, ...]:
+    """Return the environment variables that a text is made of, as ``${NAME}``."""
+    if not isinstance(value, str):
+        return ()
+    return tuple(f"${{{found[2]}}}" for found in _PARTS.finditer(value) if found[2])
+
+
 def with_defaults(value: str) -> str:
     """Return a text as it is where no variable is set."""
     return _PARTS.sub(lambda found: found["literal"] or found[3] or "", value)

@@ -24,7 +24,6 @@ from syncengine.storage.column_types import Kind
 from syncengine.storage.inspect_source import Counts, code_of_others, count
 from syncengine.storage.source import Source
 from syncengine.transport import Transport
-from syncengine.vendors.kit.settings import SHORTEST_SECRET
 
 
 async def check(config: Config) -> list[Check]:
@@ -192,12 +191,6 @@ async def _remembered(config: Config, destination: DestinationConfig, databases:
 
 async def _credentials(destination: DestinationConfig) -> Check:
     area = f"{destination.name}: credentials"
-    for name in destination.short_secrets:
-        what = (
-            f"is shorter than {SHORTEST_SECRET} characters, so it cannot be told from ordinary words and kept out of "
-            "messages; use the whole key that the vendor gave out"
-        )
-        return Check(area, False, f"{destination.place(f'settings.{name}')}: {what}")
     settles_within = destination.vendor.capabilities.settles_within
     pacing = Pacing(destination.limits, in_flight=1, settles_within=settles_within)
     try:

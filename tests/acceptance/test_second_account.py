@@ -304,13 +304,26 @@ async def test_a_long_limit_counts_what_was_sent_under_the_former_name(database:
 
 
 @pytest.mark.asyncio
-async def test_a_key_of_a_few_characters_is_refused_by_check(database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", ["check", "run", "plan", "verify", "run -d respond_io"])
+async def test_a_key_of_a_few_characters_is_refused(database: str, tmp_path: Path, verb: str) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
-        here.environ["RESPOND_IO_TOKEN"] = "token12"
-        code, said = await here.command("check")
+        here.environ["RESPOND_IO_TOKEN"] = "tok"
+        await here.add([1])
+        code, said = await here.command(*verb.split())
         assert code == 2
-        assert "respond_io.yaml: settings.token: is shorter than 8 characters" in said
-        assert "token12" not in said
+        assert "respond_io.yaml: settings.token: ${RESPOND_IO_TOKEN} is shorter than 8 characters" in said
+        assert "[secret]" not in said
+        assert here.requests("respond_io") == 0
+
+
+@pytest.mark.asyncio
+async def test_a_key_that_is_long_enough_mangles_no_word(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
+        here.environ["RESPOND_IO_TOKEN"] = "settings"
+        await here.add([1])
+        code, said = await here.command("run")
+        assert code == 1
+        assert "check settings.token" in said
 
 
 @pytest.mark.asyncio
