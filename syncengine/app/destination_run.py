@@ -10,6 +10,7 @@ from syncengine.app.asking import asking, task_of
 from syncengine.app.brakes import Recognised, brake_on_survey, compared_as_a_whole, refuse_changes, refuse_new_name
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.databases import Databases, look_at
+from syncengine.app.meaning import causes_since, meaning_of, remarks_on
 from syncengine.app.recreations import Recreations
 from syncengine.app.remarks import remarks
 from syncengine.app.request import Request
@@ -23,12 +24,13 @@ from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.stopping import broken_off_by
 from syncengine.engine.tally import Tally
-from syncengine.engine.task import Task
+from syncengine.engine.task import Job, Task
 from syncengine.engine.waiting import Waiting
 from syncengine.errors import RunRefused, RunStopped, StorageError
 from syncengine.model.events import Event, Tell
 from syncengine.model.reports import Noteworthy, Progress, RunReport
 from syncengine.model.work import BatchKind, Scope, Standing
+from syncengine.planning.causes import Causes
 from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
 from syncengine.storage.contacts import Contacts
@@ -40,6 +42,7 @@ from syncengine.storage.runs import (
     note_looked_up,
     notes,
     remember,
+    remember_meaning,
     start_run,
 )
 from syncengine.storage.source import KeyKind, Source
@@ -68,10 +71,16 @@ class _Run:
     task: Task
     recreations: Recreations
     so_far: SoFar
+    causes: Causes
 
     @property
     def tally(self) -> Tally:
         return self.so_far.tally
+
+    def begun(self, job: Job) -> None:
+        """Count why a contact is worked on, at its first attempt."""
+        if job.turn == 1:
+            self.causes.add(job.state, job.desired, job.source_hash, job.plan.calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +146,23 @@ async def run_destination(
     end = _judged(end, run)
     if end.status == "done" and run.recognised.looks_up and run.request.about_everybody:
         await note_looked_up(account.fence, destination.name)
+    if so_far.total is not None and _is_whole(run, end, unreached):
+        await remember_meaning(account.fence, destination.name, meaning_of(destination))
     looked = await _looked_at(run, None if account.stopping.call.is_set() else so_far.total, beyond, unreached)
     report = replace(
         so_far.report(end.status, end.exit_code, end.said),
         standing=looked.standing,
         noteworthy=looked.noteworthy,
-        remarks=looked.remarks,
+        remarks=(*remarks_on(run.causes), *looked.remarks),
     )
     await finish_run(account.fence, run.run_id, end.status, report.public(), end.said)
     progress.finished(destination.name)
     return report
+
+
+def _is_whole(run: _Run, end: _End, unreached: int) -> bool:
+    """Return whether every contact was compared by the present mapping."""
+    return run.request.about_everybody and end.status in ("done", "incomplete") and not unreached
 
 
 async def _looked_at(run: _Run, total: int | None, beyond: int, unreached: int) -> _Looked:
@@ -197,6 +213,7 @@ async def _begun(
         starting_anew=recognised.starting_anew,
     )
     so_far.run_id = run_id
+    causes = await causes_since(destination, databases)
     task = task_of(destination, request)
     task = replace(task, find_first=task.find_first or recognised.looks_up)
     numbered = source.kind is KeyKind.NUMBER
@@ -224,6 +241,7 @@ async def _begun(
         preparer=preparer,
         recreations=recreations,
         so_far=so_far,
+        causes=causes,
     )
 
 
@@ -278,6 +296,7 @@ async def _carried_out(run: _Run, progress: Progress, total: int) -> _End:
             unsettled=account.pacing.unsettled,
             waiting=run.waiting,
             recreations=run.recreations.wanted,
+            begun=run.begun,
         ).run()
     if broken is None:
         return _End()

@@ -13,6 +13,7 @@ from syncengine.app.candidates import Candidates, cut
 from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import Databases, look_at, opened
 from syncengine.app.followers import Followers
+from syncengine.app.meaning import causes_since, counted_causes
 from syncengine.app.recreations import Recreations
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
@@ -22,6 +23,7 @@ from syncengine.model.calls import OutcomeKind
 from syncengine.model.costs import Cost, exactly
 from syncengine.model.reports import PlanReport
 from syncengine.model.work import Batch, BatchKind, ContactState, Standing
+from syncengine.planning.causes import Causes
 from syncengine.planning.forecast import Prices, duration, expense
 from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
@@ -61,6 +63,7 @@ class _Forecast:
     rejected: Counter[str] = field(default_factory=Counter)
     suppressed: Counter[str] = field(default_factory=Counter)
     standing: Counter[Standing] = field(default_factory=Counter)
+    causes: Causes = field(default_factory=Causes)
     anew: bool = False
     """True where the run would drop what is known of the contacts."""
 
@@ -86,6 +89,7 @@ class _Forecast:
         self.standing.update(record.standing for record in prepared.records if record.standing)
         for job in prepared.jobs:
             self.contacts += 1
+            self.causes.add(job.state, job.desired, job.source_hash, job.plan.calls)
             refused = job.refusal is not None
             spent = expense(
                 job.desired,
@@ -118,6 +122,7 @@ class _Forecast:
             rejected=dict(sorted(self.rejected.items())),
             suppressed=dict(sorted(self.suppressed.items())),
             standing=self.standing,
+            causes=counted_causes(self.causes),
             look_ups=self.look_ups,
             requests=self.requests.usual,
             requests_least=self.requests.least,
@@ -160,6 +165,7 @@ async def _fill(
     claims: Connection | None,
 ) -> None:
     """Plan every contact of the run. Raises BrakeApplied, RunRefused, StorageError."""
+    forecast.causes = await causes_since(destination, databases)
     forecast.standing = await number_standing(databases.state, destination.name)
     await look_for_second_name(destination, config, databases)
     recognised = await refuse_changes(destination, config, databases, request)

@@ -106,6 +106,9 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
     for report in reports:
         if report.actions:
             out.print(f"{report.destination}: {counted(report.actions)}", markup=False)
+        if report.causes:
+            told = "; ".join(f"{each.in_words}: {each.contacts}" for each in report.causes)
+            out.print(f"{report.destination}: why: {told}", markup=False, soft_wrap=True)
         _print_range(report)
         if report.rejected:
             out.print(f"{report.destination}: rejected: {counted(report.rejected)}", markup=False, soft_wrap=True)

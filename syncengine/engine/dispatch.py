@@ -63,6 +63,7 @@ class Dispatcher:
         unsettled: Callable[[], float] = lambda: 0.0,
         waiting: Waiting | None = None,
         recreations: Recreations = nobody_is_created_again,
+        begun: Callable[[Job], None] = lambda _: None,
     ) -> None:
         self._preparer = preparer
         self._contacts = contacts
@@ -76,6 +77,7 @@ class Dispatcher:
         self._unsettled = unsettled
         self._waiting = waiting
         self._recreations = recreations
+        self._begun = begun
         self._judge = Judge(self._end, stop)
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=workers)
         self._open: Counter[int] = Counter()
@@ -199,6 +201,7 @@ class Dispatcher:
         if not prepared.jobs:
             self._complete.append(batch.number)
         for job in prepared.jobs:
+            self._begun(job)
             await self._queue.put(job)
 
     async def _work(self) -> None:

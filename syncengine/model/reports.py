@@ -75,6 +75,22 @@ def public_standing(standing: Mapping[Standing, int] | None) -> dict[str, Json]:
 
 
 @dataclass(frozen=True, slots=True)
+class CauseCount:
+    """Number of contacts that are worked on for one cause."""
+
+    cause: str
+    field: str
+    """The vendor field whose mapping changed; empty for other causes."""
+    contacts: int
+    in_words: str
+
+    def public(self) -> dict[str, Json]:
+        """Return the object that ``plan --json`` prints."""
+        named: dict[str, Json] = {"field": self.field} if self.field else {}
+        return {"cause": self.cause, **named, "contacts": self.contacts}
+
+
+@dataclass(frozen=True, slots=True)
 class PlanReport:
     """Forecast of a run for one destination."""
 
@@ -101,6 +117,8 @@ class PlanReport:
     ``opted_out``."""
     standing: Mapping[Standing, int] = field(default_factory=dict)
     """Contacts that are not in step and not tried any more, once the run is through."""
+    causes: tuple[CauseCount, ...] = ()
+    """Why contacts are worked on; one contact may have several causes."""
     brake: str | None = None
     error: str | None = None
 
@@ -113,6 +131,7 @@ class PlanReport:
             "unsupported": self.unsupported,
             "rejected": dict(self.rejected),
             "suppressed": dict(self.suppressed),
+            "causes": [each.public() for each in self.causes],
             "standing": public_standing(self.standing),
             "look_ups": self.look_ups,
             "requests": self.requests,

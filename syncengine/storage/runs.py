@@ -379,6 +379,23 @@ async def note_compared_rows(fence: Fence, destination: str, rows: int) -> None:
         await connection.execute(_SQL["note_compared_rows"], destination, rows)
 
 
+async def remembered_meaning(pool: Pool, destination: str) -> Mapping[str, str] | None:
+    """Return what the mapping meant when a run last finished about everybody.
+
+    None: no run did yet.
+    """
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            stored = await connection.fetchval(_SQL["remembered_meaning"], destination)
+    return orjson.loads(stored) if stored else None
+
+
+async def remember_meaning(fence: Fence, destination: str, meaning: Mapping[str, str]) -> None:
+    """Record what the mapping means: every contact was compared by it."""
+    async with fence.writing() as connection:
+        await connection.execute(_SQL["remember_meaning"], destination, orjson.dumps(dict(meaning)).decode())
+
+
 async def holders(pool: Pool, destination: str, fields: Sequence[str]) -> dict[str, int]:
     """Return for each of these fields the number of contacts with a value in it."""
     with storage_errors():

@@ -214,6 +214,13 @@ SELECT compared_rows FROM syncengine.sync_destination WHERE destination = $1
 UPDATE syncengine.sync_destination SET compared_rows = $2
 WHERE destination = $1 AND compared_rows IS DISTINCT FROM $2
 
+-- name: remembered_meaning
+SELECT meaning FROM syncengine.sync_destination WHERE destination = $1
+
+-- name: remember_meaning
+UPDATE syncengine.sync_destination SET meaning = $2::jsonb
+WHERE destination = $1 AND meaning IS DISTINCT FROM $2::jsonb
+
 -- name: holders
 -- Contacts that the vendor is known to hold, as in known_contacts.
 SELECT held.key AS field, count(*) AS number

@@ -1,0 +1,43 @@
+"""What a destination's configuration means, compared with what it meant before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from syncengine.app.databases import Databases
+from syncengine.config import DestinationConfig
+from syncengine.model.reports import CauseCount
+from syncengine.planning import normalise
+from syncengine.planning.causes import Causes, changed_parts, meaning
+from syncengine.storage.runs import remembered_meaning
+
+
+def meaning_of(destination: DestinationConfig) -> Mapping[str, str]:
+    """Return a fingerprint of each part of the mapping, and of what reads and sends it."""
+    vendor = destination.vendor
+    version = (vendor.name, destination.version, normalise.VERSION, repr(vendor.capabilities.opt_outs))
+    return meaning(destination.mapping, version)
+
+
+async def causes_since(destination: DestinationConfig, databases: Databases) -> Causes:
+    """Return a count of causes that knows what has changed in the configuration."""
+    before = await remembered_meaning(databases.state, destination.name)
+    return Causes(changed_parts(before, meaning_of(destination)))
+
+
+def counted_causes(causes: Causes) -> tuple[CauseCount, ...]:
+    """Return the causes for a report."""
+    return tuple(
+        CauseCount(cause.why.value, cause.field, contacts, cause.in_words) for cause, contacts in causes.told()
+    )
+
+
+def remarks_on(causes: Causes) -> Iterator[str]:
+    """Yield one line about what was sent because the configuration changed."""
+    told = [f"{cause.in_words}: {_contacts(number)}" for cause, number in causes.told() if cause.why.is_configuration]
+    if told:
+        yield "the configuration changed since the last whole run: " + "; ".join(told)
+
+
+def _contacts(number: int) -> str:
+    return "1 contact" if number == 1 else f"{number:,} contacts"

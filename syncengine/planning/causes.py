@@ -1,0 +1,176 @@
+"""Why contacts are worked on: their rows changed, the configuration did, or something is left from before. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from syncengine.model.calls import Call
+from syncengine.model.contact import LISTS, Desired, Known
+from syncengine.model.http import Json
+from syncengine.model.mapping import Mapping as ContactMapping
+from syncengine.model.work import ContactState, Status
+from syncengine.planning.wishes import EMPTY
+
+_FIELD = "fields."
+_TAGS, _LISTS, _ON_NULL, _VERSION = "tags", "lists", "on_null", "version"
+
+
+class Why(StrEnum):
+    """Causes, in the order in which they are told."""
+
+    NEW = "new"
+    RETURNED = "returned"
+    LEFT = "left"
+    ROW = "row_changed"
+    MAPPING = "mapping_changed"
+    TAGS = "tags_mapping_changed"
+    LISTS = "lists_mapping_changed"
+    ON_NULL = "on_null_changed"
+    VERSION = "version_changed"
+    LIFTED = "suppression_lifted"
+    REJECTED = "rejected_before"
+    UNFINISHED = "unfinished"
+    GONE = "gone"
+    OUT_OF_STEP = "out_of_step"
+
+    @property
+    def is_configuration(self) -> bool:
+        """Return whether the source had no part in it."""
+        return self in (Why.MAPPING, Why.TAGS, Why.LISTS, Why.ON_NULL, Why.VERSION)
+
+
+_IN_WORDS = {
+    Why.NEW: "new",
+    Why.RETURNED: "back in the source",
+    Why.LEFT: "left the source",
+    Why.ROW: "row changed",
+    Why.MAPPING: "mapping of {field} changed",
+    Why.TAGS: "mapping of the tags changed",
+    Why.LISTS: "mapping of the lists changed",
+    Why.ON_NULL: "on_null changed",
+    Why.VERSION: "a new version of syncengine reads or sends values in another way",
+    Why.LIFTED: "no longer suppressed or opted out",
+    Why.REJECTED: "rejected before",
+    Why.UNFINISHED: "not finished before",
+    Why.GONE: "deleted at the vendor",
+    Why.OUT_OF_STEP: "out of step although the row did not change",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a contact is worked on; a contact may have several."""
+
+    why: Why
+    field: str = ""
+    """The vendor field, of a changed mapping."""
+
+    @property
+    def in_words(self) -> str:
+        return _IN_WORDS[self.why].format(field=self.field)
+
+
+class Causes:
+    """Numbers of contacts by cause."""
+
+    def __init__(self, changed: Iterable[str] = ()) -> None:
+        """``changed`` are the parts of the configuration that mean something else now."""
+        self._changed = frozenset(changed)
+        self._counts: Counter[Cause] = Counter()
+
+    def add(self, state: ContactState, desired: Desired | None, source_hash: int | None, calls: Sequence[Call]) -> None:
+        """Count one contact."""
+        self._counts.update(causes(state, desired, source_hash, calls, self._changed))
+
+    def told(self) -> tuple[tuple[Cause, int], ...]:
+        """Return the causes with their numbers of contacts, in order."""
+        order = list(Why)
+        return tuple(sorted(self._counts.items(), key=lambda item: (order.index(item[0].why), item[0].field)))
+
+
+def meaning(mapping: ContactMapping, version: Sequence[Json]) -> dict[str, str]:
+    """Return a fingerprint of each part of a mapping; equal ones mean the same.
+
+    ``version`` is what else the values depend on: the normalisers and the adapter.
+    """
+    parts: dict[str, object] = {_FIELD + each.field: each for each in mapping.fields}
+    parts |= {_TAGS: mapping.tags, _LISTS: mapping.lists, _ON_NULL: mapping.on_null.value, _VERSION: tuple(version)}
+    return {name: hashlib.sha256(repr(part).encode()).hexdigest()[:16] for name, part in parts.items()}
+
+
+def changed_parts(before: Mapping[str, str] | None, now: Mapping[str, str]) -> frozenset[str]:
+    """Return the parts of a mapping that mean something else now.
+
+    Nothing is known to have changed where no meaning is remembered.
+    """
+    if before is None:
+        return frozenset()
+    return frozenset(name for name in {*before, *now} if before.get(name) != now.get(name))
+
+
+def causes(
+    state: ContactState,
+    desired: Desired | None,
+    source_hash: int | None,
+    calls: Sequence[Call],
+    changed: frozenset[str],
+) -> frozenset[Cause]:
+    """Return why a contact is worked on; at least one cause."""
+    if (earlier := _earlier(state, desired)) is not None:
+        return frozenset({Cause(earlier)})
+    rest = Why.ROW
+    if state.source_hash is None and state.status is Status.SYNCED:
+        rest = Why.UNFINISHED
+    elif _VERSION in changed:
+        rest = Why.VERSION
+    elif state.source_hash == source_hash:
+        rest = Why.OUT_OF_STEP
+    found = {_of_change(part, value, changed) or Cause(rest) for part, value in _changes(calls, state.known)}
+    return frozenset(found) or frozenset({Cause(rest)})
+
+
+_BY_STATUS = {
+    Status.REMOVED: Why.RETURNED,
+    Status.SUPPRESSED: Why.LIFTED,
+    Status.REJECTED: Why.REJECTED,
+    Status.GONE: Why.GONE,
+}
+
+
+def _earlier(state: ContactState, desired: Desired | None) -> Why | None:
+    """Return the cause that lies in what is known of the contact; None: look further."""
+    if state.known.pending is not None:
+        return Why.UNFINISHED
+    if desired is None:
+        return Why.LEFT
+    if state.status is Status.PENDING:
+        return Why.NEW if state.known.external_id is None else Why.UNFINISHED
+    return _BY_STATUS.get(state.status)
+
+
+def _changes(calls: Sequence[Call], known: Known) -> Iterator[tuple[str, Json]]:
+    """Yield each part of the mapping that something is sent of, with its value.
+
+    What is sent unchanged, because a write has to carry it, is left out.
+    """
+    for call in calls:
+        for name, value in call.fields.items():
+            if name not in known.fields or known.fields[name] != value:
+                yield (_LISTS, True) if name.startswith(LISTS) else (_FIELD + name, value)
+        if call.add_tags or call.remove_tags:
+            yield _TAGS, True
+
+
+def _of_change(part: str, value: Json, changed: frozenset[str]) -> Cause | None:
+    """Return the cause that lies in the configuration, if it does."""
+    if part in changed:
+        if part.startswith(_FIELD):
+            return Cause(Why.MAPPING, part.removeprefix(_FIELD))
+        return Cause(Why.TAGS if part == _TAGS else Why.LISTS)
+    if _ON_NULL in changed and value in EMPTY:
+        return Cause(Why.ON_NULL)
+    return None
