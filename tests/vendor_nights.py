@@ -53,6 +53,8 @@ class Congress:
     """A vendor as a destination for the members of Congress."""
 
     subject: Subject
+    prefix: str = ""
+    """Of its tags."""
 
     @property
     def name(self) -> str:
@@ -128,7 +130,7 @@ class Congress:
             "on_removed": "delete" if self.can.delete else "untag",
             "fields": self.fields,
             **({"match_on": [self.key]} if self.key else {}),
-            **({"tags": {"from": "tags"}} if self.takes_tags else {}),
+            **({"tags": {"from": "tags", "prefix": self.prefix}} if self.takes_tags else {}),
         }
 
 
@@ -147,9 +149,11 @@ def _from_environment(module: Any) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def congress(dsn: str, folder: Path, vendor: str) -> AsyncIterator[tuple[World, Congress]]:
-    """A vendor's empty twin, configured for the members of Congress."""
-    here = Congress(subject(vendor))
+async def congress(
+    dsn: str, folder: Path, vendor: str, prefix: str = "", **more: object
+) -> AsyncIterator[tuple[World, Congress]]:
+    """A vendor's empty twin, configured for the members of Congress, and with more keys."""
+    here = Congress(subject(vendor), prefix)
     async with serve([vendor]) as sandbox:
         twin = sandbox.twin(vendor)
         if hasattr(twin.switches, "erasure_delay"):
@@ -158,7 +162,7 @@ async def congress(dsn: str, folder: Path, vendor: str) -> AsyncIterator[tuple[W
         file = folder / "syncengine.yaml"
         source = {"query": SOURCE, "key": "id"}
         file.write_text(yaml.safe_dump({"database": dsn, "source": source}), encoding="utf-8")
-        destination = yaml.safe_dump(here.destination(sandbox.url(vendor)))
+        destination = yaml.safe_dump({**here.destination(sandbox.url(vendor)), **more})
         (folder / "destinations" / f"{vendor}.yaml").write_text(destination, encoding="utf-8")
         environ = {f"SANDBOX_{name.upper()}": value for name, value in secrets(here.subject.module).items()}
         yield World(load_config(file, environ), file, dsn, sandbox, environ), here
@@ -205,7 +209,8 @@ class Oracle:
             elif value is None and _fits(name, self.here.later.clears):
                 copy.fields.pop(name, None)
         if self.here.takes_tags:
-            copy.tags = tags | (set() if self.here.removes_tags else copy.tags)
+            ours = {self.here.prefix + tag for tag in tags}
+            copy.tags = ours | (set() if self.here.removes_tags else copy.tags)
 
     def differences(self, held: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         """Where the vendor's contacts, by contact id, are not what they must be."""
@@ -227,3 +232,12 @@ class Oracle:
 
 def _fits(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+async def held(here: World, vendor: str) -> dict[str, dict[str, Any]]:
+    """The vendor's contacts by contact id; one that is nobody's goes by its own."""
+    async with here.database() as connection:
+        rows = await connection.fetch("SELECT contact_id, external_id FROM syncengine.external_ids")
+    owners = {row["external_id"]: row["contact_id"] for row in rows}
+    assert len(owners) == len(rows), "two contacts own one copy"
+    return {owners.get(str(contact["id"]), str(contact["id"])): contact for contact in here.sandbox.contacts(vendor)}

@@ -14,11 +14,13 @@ from syncengine.config import DestinationConfig
 from syncengine.engine.retry import Patience, Retrier
 from syncengine.engine.task import Task
 from syncengine.errors import SyncEngineError
+from syncengine.model.distrust import Distrust
 from syncengine.model.events import Event, Tell
 from syncengine.model.http import Request as HttpRequest
 from syncengine.model.http import Response
 from syncengine.model.mapping import OnGone
 from syncengine.planning.brakes import GONE
+from syncengine.planning.distrust import distrust_of
 from syncengine.ports import Allowed, Sender
 from syncengine.transport import Transport
 
@@ -42,6 +44,12 @@ def task_of(destination: DestinationConfig, request: Request | None = None) -> T
         in_flight=options.in_flight,
         patience=Patience(attempts=options.attempts, max_wait=options.max_wait),
     )
+
+
+def distrust_by(destination: DestinationConfig) -> Distrust:
+    """Return what a re-sync of the destination does not believe."""
+    fields = [field.field for field in destination.mapping.fields]
+    return distrust_of(fields, destination.vendor.capabilities)
 
 
 @asynccontextmanager

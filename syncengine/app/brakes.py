@@ -37,6 +37,8 @@ class Recognised:
     looks_up: bool = False
     """True where every contact is looked up before it is created, whatever the file
     says."""
+    resync: bool = False
+    """True where the next run begins with a re-sync."""
 
     @property
     def at_start(self) -> Identity:
@@ -84,7 +86,7 @@ async def refuse_changes(
     if remembered_before is not None:
         before = remembered_before.identity
         before = replace(before, base_url=normal_address(before.base_url))  # an older version kept it as it was written
-        found = replace(found, before=before, looks_up=remembered_before.looks_up)
+        found = replace(found, before=before, looks_up=remembered_before.looks_up, resync=remembered_before.resync)
     renamed_from = await _refuse_itself(destination, databases, request, found)
     elsewhere = await _refuse_others(destination, config, databases, request)
     former = renamed_from | elsewhere
@@ -112,6 +114,15 @@ async def _refuse_itself(
         f"{destination.name}: {told} ({destination.file}). What is known of its contacts may be wrong there, so "
         f"nothing was sent. {await _advice(destination, databases, request, refused)}",
     )
+
+
+def resyncing(recognised: Recognised, request: Request) -> tuple[Recognised, Request]:
+    """Return both as they are in a run that has to begin with a re-sync, or is one."""
+    if recognised.resync and request.retry_of is None:
+        request = replace(request, resync=True)
+    if recognised.resync or request.resync:
+        recognised = replace(recognised, looks_up=True)
+    return recognised, request
 
 
 def _is_accepted(name: str, request: Request) -> bool:

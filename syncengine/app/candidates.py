@@ -66,7 +66,7 @@ class Candidates:
             self._source,
             self._destination.name,
             same_database=not self._destination.source.database,
-            everything=self._request.kind is RunKind.BACKFILL,
+            everything=self._request.kind in (RunKind.BACKFILL, RunKind.RESYNC),
         )
         left = Leavers()
         with placed(self._destination):

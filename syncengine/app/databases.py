@@ -14,6 +14,7 @@ from syncengine.config_models import DestinationFile
 from syncengine.errors import Problem, SourceError, StorageError
 from syncengine.model.capabilities import matches
 from syncengine.planning import normalise
+from syncengine.storage import consent
 from syncengine.storage import migrate as migrations
 from syncengine.storage.column_types import Purpose, Several, Use
 from syncengine.storage.connect import Pool, connect, open_pool
@@ -85,6 +86,7 @@ async def opened(config: Config, destinations: tuple[DestinationConfig, ...]) ->
         with storage_errors():
             async with state.acquire() as connection:
                 await migrations.require_current(connection)
+                await consent.require_own_salt(connection)
         sources: dict[str, Pool | StorageError] = {}
         for other in dict.fromkeys(destination.source.database or "" for destination in destinations):
             pool = open_pool(other or url, size=2 + accounts, read_only=True)

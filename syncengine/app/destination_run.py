@@ -6,8 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncengine.app.accounts import Account, stopped_by
-from syncengine.app.asking import asking, task_of
-from syncengine.app.brakes import Recognised, brake_on_survey, compared_as_a_whole, refuse_changes, refuse_new_name
+from syncengine.app.asking import asking, distrust_by, task_of
+from syncengine.app.brakes import (
+    Recognised,
+    brake_on_survey,
+    compared_as_a_whole,
+    refuse_changes,
+    refuse_new_name,
+    resyncing,
+)
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.meaning import causes_since, meaning_of, remarks_on
@@ -27,6 +34,7 @@ from syncengine.engine.tally import Tally
 from syncengine.engine.task import Job, Task
 from syncengine.engine.waiting import Waiting
 from syncengine.errors import RunRefused, RunStopped, StorageError
+from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.events import Event, Tell
 from syncengine.model.reports import Noteworthy, Progress, RunReport
 from syncengine.model.work import BatchKind, Scope, Standing
@@ -35,6 +43,7 @@ from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
 from syncengine.storage.contacts import Contacts
 from syncengine.storage.keys import Keys
+from syncengine.storage.resync import distrust_all, distrust_contacts
 from syncengine.storage.runs import (
     Batches,
     finish_run,
@@ -118,6 +127,7 @@ async def run_destination(
     try:
         async with broken_off_by(account.stopping.call):
             recognised = await refuse_changes(destination, config, databases, request)
+            recognised, request = resyncing(recognised, request)
             await refuse_new_name(destination, config, databases, request)
             source = await look_at(destination, databases.source(destination))
     except RunRefused as error:
@@ -131,6 +141,7 @@ async def run_destination(
         async with broken_off_by(account.stopping.call):
             so_far.total, beyond = await _prepared(run, config.engine.batch_size)
             await _remember(run)
+            await _distrust(run)
         end = await _carried_out(run, progress, so_far.total)
     except RunRefused as refused:
         # A refusal promises that nothing was sent.
@@ -269,6 +280,20 @@ async def _prepared(run: _Run, batch_size: int) -> tuple[int, int]:
     total += await bring_back(await _can_be_tried_again(run), run.batches, batch_size)
     await _survey(run, candidates.scope)
     return total, beyond
+
+
+async def _distrust(run: _Run) -> None:
+    """Mark unknown what a re-sync does not believe, before its first request.
+
+    After the brakes, which judge by what was known. A run that is killed from here on
+    leaves its contacts to the next one, of whatever kind.
+    """
+    fence, name, distrust = run.account.fence, run.destination.name, distrust_by(run.destination)
+    if run.recognised.resync or (run.request.resync and not run.request.contacts):
+        await distrust_all(fence, name, distrust)
+    elif run.request.resync:
+        contact_ids = [contact_id_of(key) for key in run.request.contacts]
+        await distrust_contacts(fence, name, contact_ids, distrust)
 
 
 async def _carried_out(run: _Run, progress: Progress, total: int) -> _End:

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
-from syncengine.app.asking import task_of
-from syncengine.app.brakes import Recognised, brake_on_survey, refuse_changes, refuse_new_name
+from syncengine.app.asking import distrust_by, task_of
+from syncengine.app.brakes import Recognised, brake_on_survey, refuse_changes, refuse_new_name, resyncing
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import Databases, look_at, opened
@@ -24,7 +24,8 @@ from syncengine.model.costs import Cost, exactly
 from syncengine.model.reports import PlanReport
 from syncengine.model.work import Batch, BatchKind, ContactState, Standing
 from syncengine.planning.causes import Causes
-from syncengine.planning.forecast import Prices, duration, expense
+from syncengine.planning.distrust import without_trust
+from syncengine.planning.forecast import Prices, duration, expense, likely
 from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
 from syncengine.ports import Priced
@@ -66,9 +67,13 @@ class _Forecast:
     causes: Causes = field(default_factory=Causes)
     anew: bool = False
     """True where the run would drop what is known of the contacts."""
+    resync: bool = False
+    """True where the run would distrust what is known of the contacts."""
 
     def begin(self, recognised: Recognised, request: Request) -> Request:
         """Take in how the destination is recognised; return the request to plan."""
+        recognised, request = resyncing(recognised, request)
+        self.resync = request.resync
         if recognised.looks_up:
             self.prices = replace(self.prices, find_first=True)
         self.anew = self.destination.name in recognised.starting_anew
@@ -78,6 +83,8 @@ class _Forecast:
         return replace(request, backfill=True)
 
     def contacts_of(self, fence: Fence, name: str, *, numbered: bool) -> Contacts:
+        if self.resync and not self.anew:
+            return _Distrusting(fence, self.destination, numbered=numbered)
         return (_NothingKnown if self.anew else Contacts)(fence, name, 0, numbered=numbered)
 
     def add(self, prepared: Prepared, stood: Mapping[Standing, int]) -> None:
@@ -89,7 +96,8 @@ class _Forecast:
         self.standing.update(record.standing for record in prepared.records if record.standing)
         for job in prepared.jobs:
             self.contacts += 1
-            self.causes.add(job.state, job.desired, job.source_hash, job.plan.calls)
+            plan = likely(job.desired, job.state.known, job.plan, self.prices.capabilities)
+            self.causes.add(job.state, job.desired, job.source_hash, plan.calls)
             refused = job.refusal is not None
             spent = expense(
                 job.desired,
@@ -102,9 +110,9 @@ class _Forecast:
             )
             self.look_ups += spent.look_ups
             self.requests += spent.requests
-            self.actions.update(call.action.value for call in job.plan.calls)
-            self.unsupported += bool(job.plan.unsupported)
-            self.standing.update([Standing.UNSUPPORTED] if job.plan.unsupported else [])
+            self.actions.update(call.action.value for call in plan.calls)
+            self.unsupported += bool(plan.unsupported)
+            self.standing.update([Standing.UNSUPPORTED] if plan.unsupported else [])
             self.rejected.update([job.refusal.code] if job.refusal else [])
         for outcome in (record.outcome for record in prepared.records if record.outcome):
             self.contacts += 1
@@ -213,6 +221,18 @@ async def _fill(
     recreations = Recreations(destination, databases, request, task, store)
     if again := tuple(await recreations.forecast(batched)):
         await take(Batch(0, BatchKind.CHANGES, again), recreates=True)
+
+
+class _Distrusting(Contacts):
+    """Contacts as a re-sync has them once it has distrusted what is known."""
+
+    def __init__(self, fence: Fence, destination: DestinationConfig, *, numbered: bool) -> None:
+        super().__init__(fence, destination.name, 0, numbered=numbered)
+        self._distrust = distrust_by(destination)
+
+    async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:
+        states = await super().load(contact_ids)
+        return {contact_id: without_trust(state, self._distrust) for contact_id, state in states.items()}
 
 
 class _NothingKnown(Contacts):

@@ -41,6 +41,8 @@ class Request:
     """Brakes and remembered settings that may pass this once."""
     retry_of: int | None = None
     batch: int | None = None
+    resync: bool = False
+    """Distrust what is known of the contacts: read it back, or else send it whole."""
 
     def __post_init__(self) -> None:
         unknown = sorted(self.accept - set(_ACCEPTABLE))
@@ -51,6 +53,8 @@ class Request:
     def kind(self) -> RunKind:
         if self.retry_of is not None:
             return RunKind.RETRY
+        if self.resync:
+            return RunKind.RESYNC
         return RunKind.BACKFILL if self.backfill else RunKind.SYNC
 
     @property
@@ -73,6 +77,7 @@ class Request:
         words += ["run", "-d", destination] if self.retry_of is None else ["retry", str(self.retry_of)]
         words += ["--batch", str(self.batch)] if self.batch is not None else []
         words += ["--backfill"] if self.backfill else []
+        words += ["--resync"] if self.resync else []
         words += ["--limit", str(self.limit)] if self.limit is not None else []
         words += [word for contact_id in self.contacts for word in ("--contact", contact_id)]
         words += [word for name in sorted({*self.accept, *accept}) for word in ("--accept", name)]

@@ -16,6 +16,7 @@ def plan(
     *,
     destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
     backfill: Annotated[bool, Parameter(negative="")] = False,
+    resync: Annotated[bool, Parameter(negative="")] = False,
     limit: AtLeastOne | None = None,
     contact: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     accept: Annotated[tuple[str, ...], Parameter(negative="")] = (),
@@ -29,6 +30,8 @@ def plan(
         Only this one; may be repeated.
     backfill
         Compare every contact field by field.
+    resync
+        Forecast of a run that believes nothing that is known of the contacts but their ids.
     limit
         At most so many contacts.
     contact
@@ -38,7 +41,7 @@ def plan(
     json
         One JSON object a destination.
     """
-    request = engine.Request(backfill=backfill, limit=limit, contacts=contact, accept=frozenset(accept))
+    request = engine.Request(backfill=backfill, resync=resync, limit=limit, contacts=contact, accept=frozenset(accept))
     reports = asyncio.run(engine.plan(options.load(), destination, request))
     if json:
         print_json(reports)

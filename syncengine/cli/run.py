@@ -20,6 +20,7 @@ def run(
     *,
     destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
     backfill: Annotated[bool, Parameter(negative="")] = False,
+    resync: Annotated[bool, Parameter(negative="")] = False,
     limit: AtLeastOne | None = None,
     contact: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     accept: Annotated[tuple[str, ...], Parameter(negative="")] = (),
@@ -33,6 +34,9 @@ def run(
         Only this one; may be repeated.
     backfill
         Compare every contact field by field, not just those whose row changed.
+    resync
+        After a restore: believe nothing that is known of the contacts but their ids. They are
+        read back where the vendor shows them, and sent whole where it does not.
     limit
         At most so many contacts.
     contact
@@ -42,7 +46,7 @@ def run(
     json
         One JSON object a destination.
     """
-    request = engine.Request(backfill=backfill, limit=limit, contacts=contact, accept=frozenset(accept))
+    request = engine.Request(backfill=backfill, resync=resync, limit=limit, contacts=contact, accept=frozenset(accept))
     return _run(destination, request, json=json)
 
 

@@ -51,6 +51,8 @@ from syncengine.model.contact_ids import name_of, name_of_owner
 from syncengine.model.http import Exchange
 from syncengine.model.work import Intent, Link, Wait
 from syncengine.planning import settle
+from syncengine.planning.distrust import is_read_back, read_back
+from syncengine.planning.match_keys import held_keys
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.refusals import weight
 from syncengine.planning.removal import left_in_doubt, plan_removal
@@ -137,6 +139,8 @@ class ContactSync:
         desired = turn.job.desired if turn.job.takes_over else None
         if ending := await self._take_back(turn):
             return ending
+        if ending := await self._read_back(turn):
+            return ending
         look_up = settle.needs_look_up(
             desired,
             turn.known,
@@ -164,6 +168,40 @@ class ContactSync:
     def _is_gone(self, turn: Turn) -> bool:
         """Return whether the contact is gone, and no look-up has found it."""
         return turn.job.gone and turn.known.external_id is None
+
+    async def _read_back(self, turn: Turn) -> Ending | None:
+        """Read the vendor contact where what was known of it is distrusted.
+
+        Where the vendor only finds, and does not find it, it is sent whole: a contact
+        that no known key finds need not be gone.
+        """
+        known, job = turn.known, turn.job
+        if job.refusal or not is_read_back(known, self._capabilities):
+            return None
+        assert known.external_id is not None, "only a linked contact is read back"
+        if self._capabilities.reads:
+            remote = await self._read(turn, known.external_id)
+        else:
+            remote = await self._find_own(turn, known.external_id)
+        if remote is not None:
+            self._account.seen()
+            same, hidden = self._vendor.same, self._capabilities.hidden
+            prefix = self._task.mapping.tag_prefix
+            turn.known = read_back(remote, job.desired, known, same, hidden, prefix)
+        elif self._capabilities.reads and job.desired is None:
+            turn.known = settle.absent(known, self._capabilities)
+        elif self._capabilities.reads:
+            return await self._look_for(turn, known.external_id)
+        return None
+
+    async def _find_own(self, turn: Turn, external_id: str) -> Remote | None:
+        """Find the contact's own vendor contact by the keys it is known under."""
+        for key in held_keys(turn.known, self._capabilities):
+            find = partial(self._vendor.find, key)
+            for remote in await self._retrier.run(find, turn.meter, repeatable=True):
+                if remote.external_id == external_id:
+                    return remote
+        return None
 
     async def _take_back(self, turn: Turn) -> Ending | None:
         """Link the vendor contact that a newcomer took over and never wrote to.
@@ -410,13 +448,18 @@ class ContactSync:
         return await self._link(turn, remote) or await self._send(turn)
 
     async def _missing(self, turn: Turn, call: Call) -> Ending | None:
+        """Look up a contact whose known contact at the vendor is gone, and send then."""
+        assert call.external_id is not None, "only what was known can be gone"
+        return await self._look_for(turn, call.external_id) or await self._send(turn)
+
+    async def _look_for(self, turn: Turn, missing: str) -> Ending | None:
         """Look up a contact whose known contact at the vendor is gone.
 
         Somebody may have created it again there, or merged it into another one. What is
         found is linked, if no other contact owns it; else the contact counts as gone.
         """
         await self._account.check(turn.job.state.contact_id, turn.meter)
-        turn.missing = call.external_id
+        turn.missing = missing
         turn.known = settle.absent(turn.known, self._capabilities)
         # Flushed before anything is found: after a crash in between, the values of the
         # former contact would count as known of the new one.
@@ -434,7 +477,7 @@ class ContactSync:
         found, ending = await self._look_up(turn, look_up)
         if not found or ending is not None:
             return self._gone(turn, ending)
-        return await self._send(turn)
+        return None
 
     async def _left_of_a_merge(self, turn: Turn, known: str, told: str) -> Remote | None:
         """Return the contact that the known one was merged into.

@@ -20,7 +20,9 @@ from syncengine.model.capabilities import Capabilities
 from syncengine.model.consent import Naming
 from syncengine.model.contact import Desired, Known
 from syncengine.model.contact_ids import name_of
+from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Batch, BatchKind, ContactState, Intent, Record, SourceRow, Status
+from syncengine.planning.distrust import believed, is_read_back
 from syncengine.planning.mapping import desire, has_opted_out, no_match_key
 from syncengine.planning.match_keys import hashes
 from syncengine.planning.plan import Plan, plan_contact
@@ -93,7 +95,7 @@ class Preparer:
         for row in await self._source.load(linked) if linked else ():
             desired = self._desired(row)
             if isinstance(desired, Desired) and not has_opted_out(row, self._task.mapping):
-                survey.add(desired, states[row.contact_id].known, self._capabilities)
+                survey.add(desired, believed(states[row.contact_id].known), self._capabilities)
 
     async def prepare(self, batch: Batch, turn: int = 1, *, recreates: bool = False) -> Prepared:
         """Load and plan a batch, and write its intents.
@@ -219,7 +221,7 @@ class Preparer:
         if isinstance(plan, Rejected):
             return self._refused(batch, state, desired, row, plan)
         job = Job(batch, state, desired, row.source_hash, plan)
-        if plan.calls:
+        if plan.calls or is_read_back(known, self._capabilities):
             return job
         settled = state.status is Status.SYNCED and state.source_hash == row.source_hash and known.pending is None
         left = unasked(known, plan)
@@ -269,10 +271,15 @@ class Preparer:
         plan = plan_removal(state.contact_id, state.known, self._task.on_removed, self._capabilities)
         job = Job(batch, state, None, None, plan)
         unknown = needs_look_up(None, state.known, self._capabilities, find_first=False)
-        if plan.calls or unknown:
+        if plan.calls or unknown or self._is_untagged_unread(state.known):
             return job
         left = left_in_doubt(state.known, self._task.on_removed, self._capabilities)
         return records.in_step(job, state.known, (), 0, plan.unsupported, left=left)
+
+    def _is_untagged_unread(self, known: Known) -> bool:
+        """Return whether a removed contact may have tags of ours that are not known."""
+        untags = self._task.on_removed is OnRemoved.UNTAG
+        return untags and is_read_back(known, self._capabilities)
 
 
 def _unplannable(error: Exception) -> Rejected:

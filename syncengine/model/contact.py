@@ -63,6 +63,9 @@ class Pending:
     age: float | None = None
     """Seconds since the last of it may have been sent, by the database's clock; None:
     longer than any vendor needs."""
+    distrusted: bool = False
+    """True where known values were moved here because they may be out of date: the
+    contact is read back before anything is sent, where the vendor shows it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ class RunKind(StrEnum):
     SYNC = "sync"
     BACKFILL = "backfill"
     RETRY = "retry"
+    RESYNC = "resync"
     VERIFY = "verify"
     ADOPT = "adopt"
     FORGET = "forget"

@@ -15,6 +15,8 @@ from syncengine.model.costs import Cost, Duration, exactly, total
 from syncengine.model.http import Json
 from syncengine.model.limits import Limit
 from syncengine.model.mapping import OnRemoved
+from syncengine.planning.distrust import believed, is_read_back
+from syncengine.planning.match_keys import held_keys
 from syncengine.planning.normalise import text
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import plan_removal
@@ -69,6 +71,8 @@ def expense(
     all there is to do is to settle what was sent before. ``gone``: it was deleted at
     the vendor and is only looked up; ``recreates``: it is created again.
     """
+    if not refused and is_read_back(known, prices.capabilities):
+        return _of_read_back(desired, known, prices)
     wanted = None if refused else desired
     look_up = needs_look_up(
         wanted,
@@ -92,6 +96,53 @@ def expense(
     # At best the first key finds a contact that is in step.
     least = min(costs[0].least, usual)
     return Expense(looked.usual, Cost(least, usual, rounds * looked.most + after.most))
+
+
+def likely(desired: Desired | None, known: Known, plan: Plan, capabilities: Capabilities) -> Plan:
+    """Return the plan as far as it can be foreseen.
+
+    For a contact that is read back first it goes by what was known before.
+    """
+    if desired is None or not is_read_back(known, capabilities):
+        return plan
+    foreseen = plan_contact(desired, believed(known), capabilities)
+    return foreseen if isinstance(foreseen, Plan) else plan
+
+
+def _of_read_back(desired: Desired | None, known: Known, prices: Prices) -> Expense:
+    """Return the cost of a contact that is read before anything is sent about it.
+
+    At best it is in step; at worst it is there with other values, or gone and created.
+    """
+    can = prices.capabilities
+    keys = held_keys(known, can)
+    found = exactly(1) if can.reads else total(map(prices.look_up, keys))
+    if desired is None:
+        return Expense(0, found + _removal_read_back(known, prices))
+    plan = plan_contact(desired, believed(known), can)
+    sent = _requests(plan, prices) if isinstance(plan, Plan) else 0
+    most = max(sent, _found_at_most(desired, known, prices))
+    if can.reads:
+        most = max(most, _anew_at_most(desired, known, prices))
+    return Expense(0, found + Cost(0, sent, most))
+
+
+def _removal_read_back(known: Known, prices: Prices) -> Cost:
+    """Return the requests that remove a contact once it was read back."""
+    policy, can = prices.on_removed, prices.capabilities
+    usual = plan_removal("", believed(known), policy, can)
+    most = plan_removal("", replace(known, tags=_maybe_ours(known)), policy, can)
+    return Cost(0, _requests(usual, prices), max(_requests(usual, prices), _requests(most, prices)))
+
+
+def _anew_at_most(desired: Desired, known: Known, prices: Prices) -> int:
+    """Return the requests that look up and create a contact that is gone."""
+    nobody = absent(known, prices.capabilities)
+    plan = plan_contact(desired, nobody, prices.capabilities)
+    if not isinstance(plan, Plan):
+        return 0
+    always = replace(prices, find_first=True)
+    return expense(desired, nobody, plan, always, refused=False).requests.most
 
 
 def _of_calls(desired: Desired | None, known: Known, plan: Plan, prices: Prices) -> Cost:

@@ -302,6 +302,7 @@ def merge(one: Pending, two: Pending) -> Pending:
         add_tags=one.add_tags | two.add_tags,
         remove_tags=one.remove_tags | two.remove_tags,
         age=two.age,
+        distrusted=one.distrusted or two.distrusted,
     )
 
 

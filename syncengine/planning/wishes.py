@@ -67,8 +67,10 @@ def wishes(desired: Desired, known: Known, capabilities: Capabilities) -> Wishes
         if matches(name, capabilities.accumulates):
             held = known.fields.get(name) or []
             asked = several(value)
-            # What it was known to hold it still holds, whatever else may have been sent.
-            new = [each for each in asked if not _among(each, held)]
+            # What it was known to hold it still holds, whatever else may have been sent,
+            # unless even that is distrusted.
+            distrusts = doubtful and pending is not None and pending.distrusted
+            new = [each for each in asked if distrusts or not _among(each, held)]
             if new:
                 fields[name] = new if isinstance(value, list) else value
             if not all(_among(old, asked) for old in held):

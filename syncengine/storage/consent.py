@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from syncengine.errors import StorageError
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.storage.connect import Connection, Pool, transaction
-from syncengine.storage.failures import storage_errors
+from syncengine.storage.failures import state_database, storage_errors
 from syncengine.storage.statements import statements
 
 _SQL = statements("consent")
@@ -55,6 +56,7 @@ async def suppress(pool: Pool, subjects: Sequence[Subject]) -> int:
 
 async def add(connection: Connection, subjects: Sequence[Subject], reason: str) -> Sequence[object]:
     """Suppress subjects in the caller's transaction."""
+    await connection.execute(_SQL["count_change"])
     return await connection.fetch(_SQL["suppress"], [subject.text for subject in subjects], reason)
 
 
@@ -66,12 +68,38 @@ async def lift(pool: Pool, subjects: Sequence[Subject]) -> int:
     with storage_errors():
         async with pool.acquire() as connection:
             async with transaction(connection):
+                await connection.execute(_SQL["count_change"])
                 lifted = await connection.fetch(_SQL["lift"], [subject.text for subject in subjects])
             # Only once the lift can be seen: a run that planned one of these contacts
             # before would pass it over again, and nothing would plan it after that.
             async with transaction(connection):
                 await connection.execute(_SQL["plan_again"])
     return len(lifted)
+
+
+async def require_own_salt(connection: Connection) -> None:
+    """Raise StorageError unless all that is hashed was hashed with this state's salt.
+
+    Hashes of another salt match nobody: the suppressed would be written to.
+    """
+    async with transaction(connection, read_only=True):
+        if not await connection.fetchval(_SQL["foreign_salt"]):
+            return
+        found = await connection.fetchrow(_SQL["by_salt"])
+    assert found is not None
+    raise StorageError(
+        f"{state_database()}: {found['foreign']} of its {found['number']} suppressions and "
+        "erasures were hashed with another salt than it has, so they would match nobody and "
+        f"nothing is sent. {_HOW_SALTED}"
+    )
+
+
+_HOW_SALTED = (
+    "That is so after a restore of data without its salt. Restore the whole dump into an "
+    "empty database; or bring the salt along: `DELETE FROM syncengine.sync_salt`, then "
+    "`pg_restore --data-only --schema=syncengine --table=sync_salt`. Where suppressions were "
+    "added under both salts, restore into an empty database and enter the newer ones again"
+)
 
 
 async def counts(pool: Pool) -> list[SuppressionCount]:

@@ -272,6 +272,7 @@ def _pending_json(pending: Pending) -> Json:
         "fields": dict(pending.fields),
         "add_tags": sorted(pending.add_tags),
         "remove_tags": sorted(pending.remove_tags),
+        "distrusted": pending.distrusted,
     }
 
 
@@ -284,4 +285,5 @@ def _pending(stored: Json, age: float | None) -> Pending:
         add_tags=frozenset(stored["add_tags"]),
         remove_tags=frozenset(stored["remove_tags"]),
         age=age,
+        distrusted=stored.get("distrusted", False),
     )

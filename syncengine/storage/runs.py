@@ -86,7 +86,10 @@ class Remembered:
     identity: Identity
     looks_up: bool
     """True where every contact is looked up before it is created, whatever the file
-    says: the account was exchanged, and no run has brought everybody in step since."""
+    says: the account was exchanged, and no run has brought everybody in step since; or
+    the destination was re-synced, and the state may lack contacts that are there."""
+    resync: bool
+    """True where the next run begins with a re-sync."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,7 @@ async def remembered(pool: Pool, destination: str) -> Remembered | None:
         source=row["source"],
         database=row["source_database"],
     )
-    return Remembered(identity, row["looks_up"])
+    return Remembered(identity, row["looks_up"], row["resync"])
 
 
 async def former_run(pool: Pool, run_id: int, batch: int | None) -> FormerRun:

@@ -477,8 +477,9 @@ async def test_the_hashes_of_earlier_versions_hold(database: str, tmp_path: Path
         await here.add([1, 2, 3])
         await here.change(2, company="Ann <ANN@x.de>")
         await here.source.execute(
-            "INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason) "
-            "SELECT sha256(salt || convert_to(subject, 'UTF8')), split_part(subject, ':', 1), 'suppressed' "
+            "INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason, salted) "
+            "SELECT sha256(salt || convert_to(subject, 'UTF8')), split_part(subject, ':', 1), 'suppressed', "
+            "fingerprint "
             "FROM syncengine.sync_salt, unnest($1::text[]) AS t (subject)",
             [f"phone:{phone(1).lstrip('+')}", "email:ann@x.de"],
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,7 @@ from syncengine.sandbox.faults import Chance, Fault, Kind
 from syncengine.storage.csv_table import load_contacts, read_rows
 from tests.expected import NIGHTS, night_file
 from tests.running import World
-from tests.vendor_nights import Oracle, congress, people_of
+from tests.vendor_nights import Oracle, congress, held, people_of
 
 COUNTED = {"charles", "respond_io"}
 """Their nights are followed request by request elsewhere."""
@@ -72,13 +71,4 @@ async def _clean(here: World, oracle: Oracle, vendor: str, *, exact: bool = Fals
     if exact:
         assert report.requests == plan.requests
     assert (report.error, report.status, report.exit_code) == (None, "done", 0)
-    assert list(oracle.differences(await _held(here, vendor))) == []
-
-
-async def _held(here: World, vendor: str) -> dict[str, dict[str, Any]]:
-    """The vendor's contacts by contact id; one that is nobody's goes by its own."""
-    async with here.database() as connection:
-        rows = await connection.fetch("SELECT contact_id, external_id FROM syncengine.external_ids")
-    owners = {row["external_id"]: row["contact_id"] for row in rows}
-    assert len(owners) == len(rows), "two contacts own one copy"
-    return {owners.get(str(contact["id"]), str(contact["id"])): contact for contact in here.sandbox.contacts(vendor)}
+    assert list(oracle.differences(await held(here, vendor))) == []

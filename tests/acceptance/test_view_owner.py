@@ -31,7 +31,8 @@ CREATE ROLE {reader} LOGIN PASSWORD 'sandbox'; GRANT CONNECT ON DATABASE {databa
 _OTHERS = """
 INSERT INTO syncengine.sync_known (destination, contact_id, fields) VALUES ('other', 'x', '{"phone": "+4930123456"}');
 INSERT INTO syncengine.sync_state (destination, contact_id, status) VALUES ('other', 'x', 'synced');
-INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason) VALUES ('\\x00', 'contact', 'suppressed');
+INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason, salted)
+SELECT '\\x00', 'contact', 'suppressed', fingerprint FROM syncengine.sync_salt;
 """
 
 _ATTACK = """

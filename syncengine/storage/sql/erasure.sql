@@ -1,7 +1,7 @@
 -- name: begin
-INSERT INTO syncengine.sync_erasure (contact_hash, destination, contact_id, status)
-SELECT sha256((SELECT salt FROM syncengine.sync_salt) || convert_to($1, 'UTF8')), destination, $2, 'open'
-FROM unnest($3::text[]) AS t (destination)
+INSERT INTO syncengine.sync_erasure (contact_hash, destination, contact_id, status, salted)
+SELECT sha256(own.salt || convert_to($1, 'UTF8')), destination, $2, 'open', own.fingerprint
+FROM unnest($3::text[]) AS t (destination) CROSS JOIN syncengine.sync_salt AS own
 ORDER BY destination
 ON CONFLICT (contact_hash, destination) DO UPDATE SET
     contact_id = excluded.contact_id,

@@ -1,5 +1,5 @@
 -- name: remembered
-SELECT account, vendor, base_url, identity, source, source_database, looks_up
+SELECT account, vendor, base_url, identity, source, source_database, looks_up OR looks_first AS looks_up, resync
 FROM syncengine.sync_destination WHERE destination = $1
 
 -- name: remember
@@ -222,11 +222,13 @@ UPDATE syncengine.sync_destination SET meaning = $2::jsonb
 WHERE destination = $1 AND meaning IS DISTINCT FROM $2::jsonb
 
 -- name: holders
--- Contacts that the vendor is known to hold, as in known_contacts.
+-- Contacts that the vendor is known to hold, as in known_contacts. Distrusted values count: brakes judge by what was
+-- known.
 SELECT held.key AS field, count(*) AS number
 FROM syncengine.sync_known AS k
 JOIN syncengine.sync_state AS s USING (destination, contact_id)
-CROSS JOIN LATERAL jsonb_each(k.fields) AS held
+CROSS JOIN LATERAL jsonb_each(
+    CASE WHEN (k.pending -> 'distrusted')::boolean THEN k.pending -> 'fields' ELSE '{}' END || k.fields) AS held
 WHERE k.destination = $1 AND held.key = ANY ($2::text[]) AND held.value <> 'null'
   AND s.status <> 'removed' AND s.external_id IS NOT NULL
 GROUP BY held.key
