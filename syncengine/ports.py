@@ -268,6 +268,32 @@ class KeyStore(Protocol):
         ...
 
 
+class ShareStore(Protocol):
+    """What the state knows of an account's other destinations."""
+
+    async def owners_at(self, destination: str, external_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return which of its contacts own these vendor contacts, by external id.
+
+        Removed contacts are left out.
+        """
+        ...
+
+    async def owned_at(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the vendor contacts that these of its contacts own.
+
+        Removed contacts are left out.
+        """
+        ...
+
+    async def claimants_at(self, destination: str, key_hashes: Sequence[bytes]) -> Mapping[bytes, Sequence[str]]:
+        """Return which of its contacts claim these match keys."""
+        ...
+
+    async def met(self, destination: str, contact_ids: Sequence[str]) -> Collection[str]:
+        """Return contacts that others than this destination have, or may have, there."""
+        ...
+
+
 class WaitStore(Protocol):
     """Waits of one destination's contacts for other contacts of its account."""
 

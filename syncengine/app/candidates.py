@@ -11,7 +11,7 @@ from syncengine.config import DestinationConfig
 from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind, Scope
 from syncengine.storage.diff import Diff
-from syncengine.storage.runs import Leavers, compared_rows, known_contacts, leavers, unmade
+from syncengine.storage.runs import Leavers, compared_rows, known_contacts, leavers, moved_away, unmade
 from syncengine.storage.source import Source
 
 
@@ -69,6 +69,10 @@ class Candidates:
             everything=self._request.kind in (RunKind.BACKFILL, RunKind.RESYNC),
         )
         left = Leavers()
+        if moved := await moved_away(self._databases.state, self._destination.name):
+            piece = DiffSlice(BatchKind.REMOVALS, moved)
+            left += await self._left(piece)
+            yield piece
         with placed(self._destination):
             async for piece in differ:
                 left += await self._left(piece)

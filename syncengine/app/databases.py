@@ -77,18 +77,22 @@ async def state_url(config: Config) -> AsyncIterator[str]:
 async def opened(config: Config, destinations: tuple[DestinationConfig, ...]) -> AsyncIterator[Databases]:
     """Open all databases these destinations need.
 
-    Raises StorageError, SchemaOutdated.
+    The sources of all others in their accounts are among them: these are asked before a
+    contact is removed. Raises StorageError, SchemaOutdated.
     """
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(state_url(config))
-        accounts = len({destination.account for destination in destinations})
+        names = {destination.account for destination in destinations}
+        accounts = len(names)
+        beside = (each for each in config.destinations if each.account in names)
         state = await stack.enter_async_context(open_pool(url, size=4 + 3 * accounts))
         with storage_errors():
             async with state.acquire() as connection:
                 await migrations.require_current(connection)
                 await consent.require_own_salt(connection)
         sources: dict[str, Pool | StorageError] = {}
-        for other in dict.fromkeys(destination.source.database or "" for destination in destinations):
+        reading = (*destinations, *beside)
+        for other in dict.fromkeys(each.source.database or "" for each in reading):
             pool = open_pool(other or url, size=2 + accounts, read_only=True)
             try:
                 sources[other] = await stack.enter_async_context(pool)

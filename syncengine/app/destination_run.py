@@ -18,6 +18,7 @@ from syncengine.app.brakes import (
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.meaning import causes_since, meaning_of, remarks_on
+from syncengine.app.neighbours import neighbours_of
 from syncengine.app.recreations import Recreations
 from syncengine.app.remarks import remarks
 from syncengine.app.request import Request
@@ -27,6 +28,7 @@ from syncengine.config import Config, DestinationConfig
 from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
+from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.stopping import broken_off_by
@@ -134,7 +136,8 @@ async def run_destination(
         return RunReport(destination.name, None, "refused", error=str(error), exit_code=2)
     except RunStopped as stopped:
         return RunReport(destination.name, None, "stopped", error=str(stopped), exit_code=1)
-    run = await _begun(destination, account, databases, request, source, recognised, so_far)
+    neighbours = await neighbours_of(destination, config, databases, account.fence)
+    run = await _begun(destination, account, databases, request, source, recognised, so_far, neighbours)
     beyond = 0
     end = _End()
     try:
@@ -212,6 +215,7 @@ async def _begun(
     source: Source,
     recognised: Recognised,
     so_far: SoFar,
+    neighbours: Neighbours | None,
 ) -> _Run:
     name, fence = destination.name, account.fence
     run_id = await start_run(
@@ -232,7 +236,7 @@ async def _begun(
     keys = Keys(fence, name, numbered=numbered) if may_collide(task.mapping, task.source_key) else None
     waiting = Waiting(name, Waits(fence, name), brings_back=request.about_everybody)
     rows = SourceRows(databases.source(destination), source, fence.patience)
-    preparer = Preparer(task, destination.vendor.capabilities, rows, store, keys)
+    preparer = Preparer(task, destination.vendor.capabilities, rows, store, keys, neighbours)
     batches = Batches(fence, run_id)
     recreations = Recreations(destination, databases, request, task, store)
     return _Run(
@@ -274,6 +278,7 @@ async def _prepared(run: _Run, batch_size: int) -> tuple[int, int]:
         await run.batches.add(piece.kind, piece.contact_ids)
         total += len(piece.contact_ids)
     beyond = max(0, candidates.found - total)
+    await run.preparer.look_ahead(run.batches.waiting())
     # Which keys are free is known only after all claims, and the brakes judge the
     # contacts that are brought back, too: the order of these steps matters.
     await claim_keys(run.preparer, run.keys, run.batches)

@@ -14,6 +14,7 @@ from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import Databases, look_at, opened
 from syncengine.app.followers import Followers
 from syncengine.app.meaning import causes_since, counted_causes
+from syncengine.app.neighbours import neighbours_of
 from syncengine.app.recreations import Recreations
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
@@ -192,6 +193,7 @@ async def _fill(
         SourceRows(databases.source(destination), source),
         store,
         keys,
+        await neighbours_of(destination, config, databases, fence),
     )
     waits = Waits(fence, name)
     moved = await waits.moved() if request.about_everybody else ()
@@ -276,6 +278,7 @@ async def _batches(
         async for piece in cut(candidates.slices(), size, request.limit):
             yield Batch(0, piece.kind, piece.contact_ids)
 
+    await preparer.look_ahead(found())
     freed: Sequence[str] = ()
     if keys:
         # The diff comes twice rather than that millions of ids stand in memory.

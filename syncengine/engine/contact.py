@@ -49,6 +49,7 @@ from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Reject
 from syncengine.model.contact import MatchKey, Pending, Remote
 from syncengine.model.contact_ids import name_of, name_of_owner
 from syncengine.model.http import Exchange
+from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Intent, Link, Wait
 from syncengine.planning import settle
 from syncengine.planning.distrust import is_read_back, read_back
@@ -145,7 +146,7 @@ class ContactSync:
             desired,
             turn.known,
             self._capabilities,
-            find_first=self._task.find_first or turn.job.recreates,
+            find_first=self._task.find_first or turn.job.recreates or turn.job.met,
             always=turn.job.gone,
         )
         if look_up is None:
@@ -530,13 +531,20 @@ class ContactSync:
         if turn.known == job.state.known:  # nothing was learned since the batch was planned
             return job.plan
         if job.desired is None:
-            return plan_removal(job.state.contact_id, turn.known, self._task.on_removed, self._capabilities)
+            return plan_removal(
+                job.state.contact_id,
+                turn.known,
+                self._task.on_removed,
+                self._capabilities,
+                job.wanted,
+            )
         return plan_contact(job.desired, turn.known, self._capabilities)
 
     def _left(self, turn: Turn, plan: Plan) -> Pending | None:
         """Return what stays unknown once the plan is carried out."""
         if turn.job.desired is None:
-            return left_in_doubt(turn.known, self._task.on_removed, self._capabilities)
+            policy = self._task.on_removed if turn.job.wanted is None else OnRemoved.IGNORE
+            return left_in_doubt(turn.known, policy, self._capabilities)
         return settle.unasked(turn.known, plan)
 
     def _learn(self, turn: Turn, call: Call, applied: Applied) -> None:

@@ -7,14 +7,15 @@ is sent.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from syncengine.engine import records
 from syncengine.engine.consent import OPTED_OUT, subjects_of
+from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.task import Job, Task
-from syncengine.errors import SyncEngineError, where_it_broke
+from syncengine.errors import SourceError, SyncEngineError, where_it_broke
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.consent import Naming
@@ -27,7 +28,8 @@ from syncengine.planning.mapping import desire, has_opted_out, no_match_key
 from syncengine.planning.match_keys import hashes
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import left_in_doubt, plan_removal
-from syncengine.planning.settle import intent, made_under, needs_look_up, revived, unasked
+from syncengine.planning.settle import doubted, intent, made_under, needs_look_up, revived, unasked
+from syncengine.planning.sharing import Wanted
 from syncengine.planning.survey import Survey
 from syncengine.ports import ContactStore, KeyStore, SourceReader
 
@@ -49,11 +51,31 @@ class Prepared:
     """Contacts that need no request."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is known of a batch's contacts."""
+
+    rows: Rows
+    states: Mapping[str, ContactState]
+    losers: Mapping[str, str]
+    """Contacts that must not have a match key they claim, each with its owner."""
+    wanted: Mapping[str, Wanted] | SourceError
+    """What other destinations want of removed contacts; or why they cannot be asked."""
+    met: Collection[str] = ()
+    """Contacts that the vendor has, or may have, from other destinations."""
+
+
 class Preparer:
     """Loads and plans batches of one destination."""
 
     def __init__(
-        self, task: Task, capabilities: Capabilities, source: SourceReader, store: ContactStore, keys: KeyStore | None
+        self,
+        task: Task,
+        capabilities: Capabilities,
+        source: SourceReader,
+        store: ContactStore,
+        keys: KeyStore | None,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self._task = task
         self._naming = Naming(task.mapping)
@@ -61,6 +83,20 @@ class Preparer:
         self._source = source
         self._store = store
         self._keys = keys
+        self._neighbours = neighbours
+
+    async def look_ahead(self, batches: AsyncIterator[Batch]) -> None:
+        """Look at what other destinations want of the contacts about to be removed.
+
+        Raises StorageError.
+        """
+        if self._neighbours is None or not self._takes_away:
+            return
+        async for batch in batches:
+            if batch.kind is BatchKind.REMOVALS:
+                states = await self._store.load(batch.contact_ids)
+                self._neighbours.note({each: state.known for each, state in states.items()})
+        await self._neighbours.look_ahead()
 
     async def claim(self, batch: Batch) -> None:
         """Claim the match keys of the batch's contacts.
@@ -126,7 +162,9 @@ class Preparer:
         if recreates:
             states = {each: replace(state, gone=False) for each, state in states.items()}
         losers = await self._keys.losers(batch.contact_ids) if self._keys else {}
-        planned = await self._planned(batch, rows, states, losers, turn)
+        removed = await self._removed(batch, rows, states)
+        facts = _Facts(rows, states, losers, removed, await self._met(batch))
+        planned = await self._planned(batch, facts, turn)
         if recreates:
             planned = [replace(item, recreates=True) if isinstance(item, Job) else item for item in planned]
         jobs = {item.state.contact_id: item for item in planned if isinstance(item, Job)}
@@ -151,43 +189,74 @@ class Preparer:
             for contact_id, reason in reasons.items()
         }
 
-    async def _planned(
-        self,
-        batch: Batch,
-        rows: Rows,
-        states: Mapping[str, ContactState],
-        losers: Mapping[str, str],
-        turn: int,
-    ) -> Sequence[Job | Record]:
+    async def _removed(
+        self, batch: Batch, rows: Rows, states: Mapping[str, ContactState]
+    ) -> Mapping[str, Wanted] | SourceError:
+        """Return what others want of the batch's removed contacts.
+
+        An error where another destination cannot be asked.
+        """
+        removes = batch.kind is BatchKind.REMOVALS and self._takes_away
+        if self._neighbours is None or not removes:
+            return {}
+        removed = {each: state.known for each, state in states.items() if each not in rows}
+        try:
+            return await self._neighbours.wanting(removed) if removed else {}
+        except SourceError as error:
+            return error
+
+    async def _met(self, batch: Batch) -> Collection[str]:
+        finds = self._task.find_first and self._capabilities.find_by
+        if self._neighbours is None or finds or batch.kind is BatchKind.REMOVALS:
+            return ()
+        return await self._neighbours.met(batch.contact_ids)
+
+    @property
+    def _takes_away(self) -> bool:
+        return self._task.on_removed is not OnRemoved.IGNORE
+
+    async def _planned(self, batch: Batch, facts: _Facts, turn: int) -> Sequence[Job | Record]:
         planned: list[Job | Record | None] = []
         for number, contact_id in enumerate(dict.fromkeys(batch.contact_ids)):
             if number % _AT_A_STRETCH == 0:
                 await asyncio.sleep(0)
-            state, row = states.get(contact_id), rows.get(contact_id)
+            state, row = facts.states.get(contact_id), facts.rows.get(contact_id)
             try:
-                item = self._item(batch, state, row, losers.get(contact_id))
+                item = self._item(batch, state, row, facts)
             except SyncEngineError:
                 raise
             except Exception as error:  # noqa: BLE001 - what is wrong with one contact ends with it
                 state = state or ContactState(contact_id)
                 source_hash = row.source_hash if row else None
                 item = records.rejected(state, state.known, source_hash, _unplannable(error), removal=row is None)
+            if isinstance(item, Job) and contact_id in facts.met:
+                item = replace(item, met=True)
             planned.append(replace(item, turn=turn) if isinstance(item, Job) and turn > 1 else item)
         return [item for item in planned if item is not None]
 
     def _item(
-        self, batch: Batch, state: ContactState | None, row: SourceRow | None, winner: str | None
+        self, batch: Batch, state: ContactState | None, row: SourceRow | None, facts: _Facts
     ) -> Job | Record | None:
         """Return the job or the record of one contact; None: nothing to do."""
         if row is not None:
             state = state or ContactState(row.contact_id)
             if has_opted_out(row, self._task.mapping):
                 return _opted_out(state, row)
-            return self._change(batch.number, state, row, winner)
+            if self._may_be_overwritten(state, facts):
+                state = replace(state, known=doubted(state.known, state.known.pending))
+            return self._change(batch.number, state, row, facts.losers.get(row.contact_id))
         if state is not None and batch.kind is BatchKind.REMOVALS:
-            return self._removal(batch.number, state)
+            return self._removal(batch.number, state, facts.wanted)
         # It left after the diff: not sent, and its removal is the next run's business, brakes included.
         return None
+
+    def _may_be_overwritten(self, state: ContactState, facts: _Facts) -> bool:
+        """Return whether another destination may have written to a returning contact.
+
+        Its write may have no outcome, and nobody can look there.
+        """
+        returns = state.status is Status.REMOVED and not self._capabilities.find_by
+        return returns and state.contact_id in facts.met
 
     def _desired(self, row: SourceRow) -> Desired | Rejected:
         """Return the desired contact, or a rejection.
@@ -265,21 +334,37 @@ class Preparer:
     def _revived(self, known: Known) -> Known:
         return revived(known, self._task.mapping.match_on)
 
-    def _removal(self, batch: int, state: ContactState) -> Job | Record:
+    def _removal(
+        self, batch: int, state: ContactState, others: Mapping[str, Wanted] | SourceError
+    ) -> Job | Record | None:
+        if isinstance(others, SourceError):
+            job = Job(batch, state, None, None, Plan())
+            return records.deferred(job, state.known, "not_asked", _not_asked(others))
         if state.known.pending and state.known.pending.creates:  # it was back and may have been created anew
             state = replace(state, known=made_under(self._revived(state.known), self._capabilities))
-        plan = plan_removal(state.contact_id, state.known, self._task.on_removed, self._capabilities)
-        job = Job(batch, state, None, None, plan)
+        policy, wanted = self._task.on_removed, others.get(state.contact_id)
+        plan = plan_removal(state.contact_id, state.known, policy, self._capabilities, wanted)
+        job = Job(batch, state, None, None, plan, wanted=wanted)
         unknown = needs_look_up(None, state.known, self._capabilities, find_first=False)
         if plan.calls or unknown or self._is_untagged_unread(state.known):
             return job
-        left = left_in_doubt(state.known, self._task.on_removed, self._capabilities)
+        if wanted is not None and state.status is Status.REMOVED:
+            return None  # it was reported when it left; the other destination is still to take it over
+        kept = policy if wanted is None else OnRemoved.IGNORE
+        left = left_in_doubt(state.known, kept, self._capabilities)
         return records.in_step(job, state.known, (), 0, plan.unsupported, left=left)
 
     def _is_untagged_unread(self, known: Known) -> bool:
         """Return whether a removed contact may have tags of ours that are not known."""
         untags = self._task.on_removed is OnRemoved.UNTAG
         return untags and is_read_back(known, self._capabilities)
+
+
+def _not_asked(error: SourceError) -> str:
+    return (
+        "it left the source, and another destination of the account cannot be asked whether it "
+        f"selects the contact ({error}): nothing is deleted or untagged before it can"
+    )
 
 
 def _unplannable(error: Exception) -> Rejected:

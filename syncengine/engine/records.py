@@ -39,6 +39,7 @@ def in_step(
         source_hash=None if job.desired is None else job.source_hash,
         outcome=outcome,
         removal=job.desired is None,
+        moved=job.wanted is not None and known.external_id is not None,
     )
 
 

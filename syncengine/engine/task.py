@@ -10,6 +10,7 @@ from syncengine.model.contact import Desired, MatchKey
 from syncengine.model.mapping import Mapping, OnRemoved
 from syncengine.model.work import ContactState
 from syncengine.planning.plan import Plan
+from syncengine.planning.sharing import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class Job:
     """Plan as far as it is known before a look-up."""
     refusal: Rejected | None = None
     """Refusal by our own check; something sent before has to be settled first."""
+    met: bool = False
+    """True where the vendor has, or may have, the contact from another destination of
+    the account: it is looked up, whatever ``find_first`` says."""
+    wanted: Wanted | None = None
+    """What other destinations want of a removed contact's copy; None: none wants it."""
     turn: int = 1
     """Number of the attempt: a contact waits once for another one to let go, and once
     for the vendor that has just created it."""

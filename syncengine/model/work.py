@@ -175,6 +175,9 @@ class Record:
     removal: bool = False
     """True where the contact was removed from the source, and what was sent took
     something away."""
+    moved: bool = False
+    """True where another destination of the account selects the removed contact, and
+    has not taken its vendor contact over yet."""
 
     @property
     def standing(self) -> Standing | None:

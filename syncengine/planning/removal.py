@@ -6,13 +6,27 @@ from dataclasses import replace
 
 from syncengine.model.calls import Action, Call, Unsupported
 from syncengine.model.capabilities import Capabilities
-from syncengine.model.contact import LISTS, Desired, Known, Pending
+from syncengine.model.contact import LISTS, Desired, Fields, Known, Pending
 from syncengine.model.mapping import OnRemoved
 from syncengine.planning.plan import Plan, plan_contact
+from syncengine.planning.sharing import Wanted
 
 
-def plan_removal(contact_id: str, known: Known, policy: OnRemoved, capabilities: Capabilities) -> Plan:
-    """Return the calls of the policy; none if the contact never reached the vendor."""
+def plan_removal(
+    contact_id: str,
+    known: Known,
+    policy: OnRemoved,
+    capabilities: Capabilities,
+    wanted: Wanted | None = None,
+) -> Plan:
+    """Return the calls of the policy; none if the contact never reached the vendor.
+
+    ``wanted`` is what other destinations of the account want of the same vendor
+    contact: it is not deleted then, and loses only those of our tags and lists that
+    none of them wants.
+    """
+    if wanted is not None and policy is not OnRemoved.IGNORE:
+        return _unwanted(contact_id, known, capabilities, wanted)
     if known.external_id is None:
         return _of_unknown(contact_id, known, policy, capabilities)
     if policy is OnRemoved.IGNORE:
@@ -24,6 +38,31 @@ def plan_removal(contact_id: str, known: Known, policy: OnRemoved, capabilities:
         before = _untagged(contact_id, known, capabilities) if capabilities.delete.keeps else Plan()
         return Plan((*before.calls, call), before.unsupported, before.requests + capabilities.delete.requests)
     return _untagged(contact_id, known, capabilities)
+
+
+def _unwanted(contact_id: str, known: Known, capabilities: Capabilities, wanted: Wanted) -> Plan:
+    """Return the calls that take away what is ours and nobody wants."""
+    if wanted.everything or known.external_id is None:
+        return Plan()
+    pending = known.pending
+    if pending:
+        pending = replace(
+            pending,
+            add_tags=pending.add_tags - wanted.tags,
+            remove_tags=pending.remove_tags - wanted.tags,
+            fields=_without(pending.fields, wanted.lists),
+        )
+    rest = replace(
+        known,
+        tags=known.tags - wanted.tags,
+        fields=_without(known.fields, wanted.lists),
+        pending=pending,
+    )
+    return _untagged(contact_id, rest, capabilities)
+
+
+def _without(fields: Fields, names: frozenset[str]) -> Fields:
+    return {name: value for name, value in fields.items() if name not in names}
 
 
 def left_in_doubt(known: Known, policy: OnRemoved, capabilities: Capabilities) -> Pending | None:

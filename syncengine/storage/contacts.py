@@ -20,6 +20,8 @@ from syncengine.storage.patience import Patience, patient
 from syncengine.storage.statements import statements
 
 _SQL = statements("contacts")
+MOVED = "moved"
+"""Code of a removed contact that another destination selects (``Record.moved``)."""
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -239,6 +241,8 @@ def _key(row: asyncpg.Record) -> MatchKey | None:
 
 def _code(record: Record) -> str | None:
     """Return the code of the reason why a contact is not in step, for later reports."""
+    if record.moved:
+        return MOVED
     if record.outcome is None or record.status in (Status.PENDING, Status.SYNCED):
         return None
     return record.outcome.code or None

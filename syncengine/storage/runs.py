@@ -347,6 +347,18 @@ async def leavers(pool: Pool, destination: str, contact_ids: Sequence[str]) -> L
     return Leavers(row["known"], row["tagged"])
 
 
+async def moved_away(pool: Pool, destination: str) -> tuple[str, ...]:
+    """Return removed contacts that another destination of the account selects.
+
+    It has not taken them over yet. Should it not select them any more, their removal is
+    still to be carried out.
+    """
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["moved_away"], destination)
+    return tuple(row["contact_id"] for row in rows)
+
+
 async def holds_contacts(pool: Pool, account: str) -> bool:
     """Return whether a destination of this account owns contacts at the vendor."""
     with storage_errors():

@@ -9,6 +9,7 @@ from dataclasses import replace
 from syncengine.model.consent import Subject
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.work import BatchKind, ContactOutcome, ContactState, Held, Intent, Link, Record, Standing, Status
+from syncengine.storage.contacts import MOVED
 from tests.memory.database import Database, Fence, KnownRow, StateRow, kept, known_of
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
@@ -245,6 +246,8 @@ class Contacts:
         in_step = record.outcome is None or record.status in (Status.PENDING, Status.SYNCED)
         row.standing = record.standing
         row.code = None if in_step or record.outcome is None else record.outcome.code or None
+        if record.moved:
+            row.code = MOVED
 
     def _write_known(self, database: Database, record: Record) -> None:
         known, place = record.known, (self._destination, record.contact_id)

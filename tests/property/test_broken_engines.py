@@ -13,12 +13,14 @@ from itertools import chain
 import pytest
 
 from syncengine.engine import consent, contact, prepare
+from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.waiting import Waiting
 from syncengine.model.calls import Applied, Call
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Known
 from syncengine.model.work import Record
 from syncengine.planning import settle
+from syncengine.planning.sharing import Wanted
 from tests.memory.contacts import Contacts
 from tests.memory.keys import Keys
 from tests.memory.waits import Waits
@@ -104,6 +106,13 @@ def _nobody_is_told_that_an_owner_has_moved(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Waits, "moved", nobody)
 
 
+def _nobody_asks_the_other_destination(patch: pytest.MonkeyPatch) -> None:
+    async def nobody(*_: object) -> dict[str, Wanted]:
+        return {}
+
+    patch.setattr(Neighbours, "wanting", nobody)
+
+
 def _lost_answers_are_successes(patch: pytest.MonkeyPatch) -> None:
     remaining = settle.remaining
     patch.setattr(settle, "remaining", lambda *_, **__: remaining((), besides=None))
@@ -122,6 +131,7 @@ BREAKS: dict[str, tuple[Break, str, str]] = {
     "everybody loses to nobody": (_everybody_loses_to_nobody, "chartmogul", "both count as in step"),
     "nobody who waits is judged": (_nobody_who_waits_is_judged, "dm_champ", "is put off"),
     "nobody is told that an owner has moved": (_nobody_is_told_that_an_owner_has_moved, "respond_io", "nothing is in"),
+    "nobody asks the other destination": (_nobody_asks_the_other_destination, "chartmogul", "is not there any more"),
     "lost answers are successes": (_lost_answers_are_successes, "respond_io", ""),
 }
 

@@ -38,7 +38,10 @@ _ENDS = (
 )
 """Where a death leaves most in doubt: the places whose names end so."""
 _MILD = (*MILD, Twist.LEAVES, Twist.CHANGES_KEY)
-_HARD = (*Twist, Twist.LEAVES, Twist.CHANGES_KEY, Twist.WANTS, Twist.SHARES, Twist.CORRECTED)
+_HARD = (
+    *(twist for twist in Twist if twist is not Twist.MOVES),
+    *(Twist.LEAVES, Twist.CHANGES_KEY, Twist.WANTS, Twist.SHARES, Twist.CORRECTED),
+)
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,12 @@ class _Kind:
     suppresses: bool
     copies: bool
     """Whether others make contacts at the vendor: whoever spares the look-ups says that nobody does."""
+    moves: bool
+    """Whether contacts move between two destinations."""
 
     def twisted(self, random: Random) -> Twisted:
+        if self.moves and random.random() < 0.4:
+            return Twisted(Twist.MOVES, random.choice(self.contacts))
         return Twisted(random.choice(_HARD if self.hard else _MILD), random.choice(self.contacts))
 
 
@@ -71,6 +78,7 @@ def drawn(vendor: str, seed: int) -> History:
         hard=random.random() < 0.5,
         suppresses=random.random() < 0.3,
         copies=find_first,
+        moves=destinations > 1,
     )
     return History(
         pair=pair.name,

@@ -28,6 +28,7 @@ def violations(world: World) -> list[str]:
     excused = reasons(world, remotes, in_step)
     return [
         *_duplicates(world),
+        *_deleted(world, remotes),
         *_losses(world, excused, remotes),
         *(f"{each}: {what}" for each, differences in differs.items() if each not in excused for what in differences),
         *_standing(world, excused),
@@ -78,8 +79,17 @@ def _duplicates(world: World) -> Iterator[str]:
             yield f"{external_id} belongs to {' and '.join(sorted(contact_ids))}"
 
 
+def _deleted(world: World, remotes: Mapping[str, Remote]) -> Iterator[str]:
+    """Who was always selected, under one match key, still has the same vendor contact."""
+    for contact_id, external_id in world.at_first.items():
+        keys = {key for _, key in world.places[contact_id]}
+        stayed = contact_id in world.wishes and contact_id not in world.ever_left
+        if stayed and len(keys) == 1 and external_id not in remotes:
+            yield f"{contact_id} was selected all the time, and {external_id} is not there any more"
+
+
 def _losses(world: World, excused: Container[str], all_remotes: Mapping[str, Remote]) -> Iterator[str]:
-    known = set(world.external_ids().values())
+    known = world.written_down()
     looks_up = bool(world.pair.can.find_by)
     for contact_id, remotes in _marked(world).items():
         for remote in remotes:
@@ -94,7 +104,7 @@ def _losses(world: World, excused: Container[str], all_remotes: Mapping[str, Rem
 
 def _standing(world: World, excused: Mapping[str, str]) -> Iterator[str]:
     """Every row's contact is in step as far as the state says, or stands where a report counts it."""
-    states = {contact_id: row for (_, contact_id), row in world.database.states.items()}
+    states = world.states()
     for contact_id, wish in world.wishes.items():
         state = states.get(contact_id, StateRow())
         if state.status in (Status.REJECTED, Status.DEAD) and contact_id not in excused:
@@ -110,7 +120,7 @@ def _standing(world: World, excused: Mapping[str, str]) -> Iterator[str]:
 def _shared_keys(world: World) -> Iterator[str]:
     """Of several rows that ask for one match key, one at most is in step."""
     in_step: dict[int, list[str]] = {}
-    for (_, contact_id), state in sorted(world.database.states.items()):
+    for contact_id, state in sorted(world.states().items()):
         if contact_id in world.wishes and state.status is Status.SYNCED:
             in_step.setdefault(world.wishes[contact_id].key, []).append(contact_id)
     for contacts in in_step.values():
@@ -183,7 +193,7 @@ def _lists_differ(ours: set[str], remote: Remote) -> Iterator[str]:
 def _leftovers(world: World, all_remotes: Mapping[str, Remote]) -> Iterator[str]:
     """Contacts that left the source."""
     looks_up = bool(world.pair.can.find_by)
-    ours = set(world.external_ids().values())
+    ours = world.written_down()
     for contact_id, remotes in _marked(world).items():
         for remote in remotes:
             if contact_id in {*world.rows(), *world.suppressed, *world.doubled} or not (

@@ -44,6 +44,8 @@ class Wish:
     tags: tuple[str, ...] = ()
     flaw: Flaw | None = None
     opted_out: bool = False
+    moved: bool = False
+    """Whether it is the other destination's, where there are two."""
 
 
 @dataclass(frozen=True)

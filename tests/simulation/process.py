@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -12,6 +12,7 @@ from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.lease import LeaseKeeper
+from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
@@ -19,15 +20,19 @@ from syncengine.engine.retry import Retrier
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Task
 from syncengine.engine.waiting import Waiting
+from syncengine.model.capabilities import Capabilities
 from syncengine.model.limits import Limit
-from syncengine.model.work import BatchKind, LeaseGrant
+from syncengine.model.mapping import Mapping as DestinationMapping
+from syncengine.model.work import BatchKind, LeaseGrant, SourceRow, Status
 from syncengine.planning.match_keys import may_collide
 from syncengine.ports import Allowed, Vendor
+from syncengine.storage.contacts import MOVED
 from tests.memory.contacts import Contacts
 from tests.memory.database import Database, Fence
 from tests.memory.keys import Keys
 from tests.memory.leases import Leases
 from tests.memory.runs import Batches, finish_run, start_run
+from tests.memory.shares import Shares
 from tests.memory.source import Source, Table, diff
 from tests.memory.waits import Waits
 from tests.simulation.life import Life
@@ -111,8 +116,10 @@ class Process:
         keys = Keys(fence, task.destination, numbered=False) if may_collide(task.mapping, task.source_key) else None
         batches = Batches(fence, run_id)
         source = Source(table, self._life.hop)
-        preparer = Preparer(task, vendor.capabilities, source, store, keys)
+        neighbours = self._neighbours(task, fence)
+        preparer = Preparer(task, vendor.capabilities, source, store, keys, neighbours)
         await self._fill(batches, table, task.destination)
+        await preparer.look_ahead(batches.waiting())
         waiting = Waiting(task.destination, Waits(fence, task.destination), brings_back=True)
         await _claim(preparer, keys, batches)
         await _bring_back(await waiting.moved(), batches)
@@ -138,10 +145,30 @@ class Process:
             ).run()
         await finish_run(fence, run_id, "done")
 
+    def _neighbours(self, task: Task, fence: Fence) -> Neighbours | None:
+        """As ``app.neighbours``."""
+        others = [each for each in self._settings.tasks if each is not task]
+        if not others:
+            return None
+        capabilities = self._settings.vendor.capabilities
+        found = [
+            _Beside(each, capabilities, self._tables[each.destination], self._database, self._life) for each in others
+        ]
+        return Neighbours(task.destination, found, Shares(fence))
+
     async def _fill(self, batches: Batches, table: Table, destination: str) -> None:
         await self._life.hop("diff: asked")
         found, _ = diff(table, self._database, destination)
         await self._life.hop("diff: read")
+        moved = [
+            contact_id
+            for (place, contact_id), row in self._database.states.items()
+            if place == destination
+            and (row.status, row.code) == (Status.REMOVED, MOVED)
+            and row.external_id is not None
+        ]
+        for ids in _chunks(moved):
+            await batches.add(BatchKind.REMOVALS, ids)
         for piece in found:
             for ids in _chunks(piece.contact_ids):
                 await batches.add(piece.kind, ids)
@@ -149,6 +176,28 @@ class Process:
 
 async def _recreations(task: Task, store: Contacts) -> Sequence[str]:
     return await store.gone(all_of_them=True) if task.recreates else ()
+
+
+class _Beside:
+    """Another destination of the account (``engine.neighbours.Neighbour``)."""
+
+    def __init__(self, task: Task, capabilities: Capabilities, table: Table, database: Database, life: Life) -> None:
+        self.name = task.destination
+        self.mapping: DestinationMapping = task.mapping
+        self.capabilities: Capabilities = capabilities
+        self._table = table
+        self._database = database
+        self._life = life
+
+    async def load(self, contact_ids: Sequence[str]) -> Sequence[SourceRow]:
+        return await Source(self._table, self._life.hop).load(contact_ids)
+
+    async def differing(self) -> AsyncIterator[Sequence[str]]:
+        await self._life.hop("diff beside: asked")
+        found, _ = diff(self._table, self._database, self.name)
+        for piece in found:
+            if piece.kind is BatchKind.CHANGES:
+                yield piece.contact_ids
 
 
 async def _claim(preparer: Preparer, keys: Keys | None, batches: Batches) -> None:

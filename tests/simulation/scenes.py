@@ -115,6 +115,7 @@ def fill(world: World, source: Source) -> None:
     for table in world.tables.values():
         table.rows.clear()
     for number, wish in source.items():
-        world.tables[DESTINATIONS[is_beside(number)]].rows[contact_id(number)] = world.pair.whole_row(number, wish)
+        destination = DESTINATIONS[is_beside(number) != wish.moved]
+        world.tables[destination].rows[contact_id(number)] = world.pair.whole_row(number, wish)
     world.wishes = {contact_id(number): wish for number, wish in source.items()}
     world.ask_anew()

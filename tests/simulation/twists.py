@@ -33,6 +33,8 @@ class Twist(StrEnum):
     CORRECTED = "is corrected"
     OPTS_OUT = "opts out"
     OPTS_IN = "opts in"
+    MOVES = "moves"
+    """Another destination of the account selects it."""
 
 
 MILD = (Twist.REVERTS, Twist.CHANGES_KEY, Twist.CHANGES, Twist.TAGS, Twist.LEAVES, Twist.COMES, Twist.INHERITS)
@@ -103,6 +105,7 @@ class Sources:
             Twist.CORRECTED: {"values": values, "flaw": None},
             Twist.OPTS_OUT: {"opted_out": True},
             Twist.OPTS_IN: {"opted_out": False},
+            Twist.MOVES: {"moved": not wish.moved},
         }
         return replace(wish, **changes.get(twist, {}))
 

@@ -23,7 +23,7 @@ from syncengine.model.work import Status
 from syncengine.ports import Allowed
 from syncengine.sandbox.limits import Limit as Strict
 from syncengine.sandbox.twins.twin import Seed, Twin
-from tests.memory.database import Database
+from tests.memory.database import Database, StateRow
 from tests.memory.source import Row, Table
 from tests.simulation.life import SLOWEST, Life, Point
 from tests.simulation.network import Network, Weather
@@ -106,6 +106,12 @@ class World:
         """Contact to the loop's time since when no source has its row."""
         self.asked: dict[int, set[str]] = {}
         """The contacts that ever asked for a match key."""
+        self.places: dict[str, set[tuple[bool, int]]] = {}
+        """Contact to where it was, and by which match key."""
+        self.at_first: dict[str, str] = {}
+        """The vendor contacts that contacts had at the beginning."""
+        self.ever_left: set[str] = set()
+        """Contacts that no source selected for a while."""
         self.in_doubt: set[str] = set()
         """Tags that creates without an outcome may have carried."""
         self.wrong: list[str] = []
@@ -142,10 +148,12 @@ class World:
         for name, table in self.tables.items():
             made.tables[name].rows = dict(table.rows)
         made.strangers = dict(self.strangers)
+        made.places = {contact: set(places) for contact, places in self.places.items()}
         made.asked = {key: set(contacts) for key, contacts in self.asked.items()}
         for name in _TABLES:
             setattr(made.database, name, copy.deepcopy(getattr(self.database, name)))
         made._epoch = self._epoch
+        made.at_first = made.external_ids()
         return made
 
     def meet(self, contact: int, key: int, tags: frozenset[str]) -> None:
@@ -236,17 +244,23 @@ class World:
         """The sources were changed: whoever opts out in them is to be let alone from now on."""
         since = max(asyncio.get_running_loop().time(), self.still_until)
         gone = set().union(*self.asked.values()) - self.wishes.keys()
+        self.ever_left |= gone
         self.left = {contact_id: self.left.get(contact_id, since) for contact_id in sorted(gone)}
         now = {contact_id for contact_id, wish in self.wishes.items() if wish.opted_out}
         self.opted_out = {contact_id: self.opted_out.get(contact_id, since) for contact_id in sorted(now)}
         for contact_id, wish in self.wishes.items():
             self.asked.setdefault(wish.key, set()).add(contact_id)
+            self.places.setdefault(contact_id, set()).add((wish.moved, wish.key))
 
     @property
     def doubled(self) -> set[str]:
-        """Contacts that may be there twice: nobody looked whether somebody's copy has their match key."""
+        """Contacts that may be there twice: nobody looked whether somebody's copy has their match key.
+
+        Or they changed their match key and their destination: nothing tells the vendor, or us, that they are the same.
+        """
         shared = (contacts for contacts in self.asked.values() if len(contacts) > 1)
-        return set() if self.find_first else set().union(*shared)
+        moved = {contact_id for contact_id, places in self.places.items() if _are_two(places)}
+        return moved if self.find_first else moved.union(*shared)
 
     @property
     def silent(self) -> set[str]:
@@ -290,11 +304,25 @@ class World:
 
     def external_ids(self) -> dict[str, str]:
         """Contact to its vendor contact, as written down."""
+        return {contact_id: row.external_id for contact_id, row in self.states().items() if row.external_id is not None}
+
+    def written_down(self) -> set[str]:
+        """The vendor contacts that any row of the state names."""
+        rows = self.database.states.values()
+        return {row.external_id for row in rows if row.external_id is not None}
+
+    def states(self) -> dict[str, StateRow]:
+        """Contact to its state: at the destination that selects it, if there is one."""
+        rows = self.rows()
         return {
-            contact_id: row.external_id
-            for (_, contact_id), row in self.database.states.items()
-            if row.external_id is not None
+            contact_id: row
+            for (name, contact_id), row in sorted(self.database.states.items())
+            if contact_id not in rows or contact_id in self.tables[name].rows
         }
+
+
+def _are_two(places: set[tuple[bool, int]]) -> bool:
+    return all(len(set(each)) > 1 for each in zip(*places, strict=True))
 
 
 def _named(contact_id: str) -> str:

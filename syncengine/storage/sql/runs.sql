@@ -191,7 +191,13 @@ SELECT count(*) AS known,
               OR EXISTS (SELECT FROM jsonb_object_keys(k.fields || coalesce(k.pending -> 'fields', '{}')) AS field (name)
                          WHERE starts_with(field.name, $3))) AS tagged
 FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
-WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[]) AND s.status <> 'removed' AND s.external_id IS NOT NULL
+WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[]) AND s.external_id IS NOT NULL
+  AND (s.status <> 'removed' OR s.code = 'moved')
+
+-- name: moved_away
+-- Removed contacts that another destination of the account selects, and has not taken over yet.
+SELECT contact_id FROM syncengine.sync_state
+WHERE destination = $1 AND code = 'moved' AND status = 'removed' AND external_id IS NOT NULL
 
 -- name: holds_contacts
 SELECT EXISTS (

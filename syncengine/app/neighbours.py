@@ -1,0 +1,100 @@
+"""The other destinations of a destination's account, as they are configured."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+
+from syncengine.app.databases import Databases, look_at, placed
+from syncengine.config import Config, DestinationConfig
+from syncengine.engine.neighbours import Neighbour, Neighbours
+from syncengine.errors import SourceError
+from syncengine.model.capabilities import Capabilities
+from syncengine.model.mapping import Mapping
+from syncengine.model.work import BatchKind, SourceRow
+from syncengine.storage.diff import Diff
+from syncengine.storage.fence import Fence
+from syncengine.storage.runs import remembered
+from syncengine.storage.shares import Shares
+from syncengine.storage.source import Source
+from syncengine.storage.source_rows import SourceRows
+
+
+async def neighbours_of(
+    destination: DestinationConfig, config: Config, databases: Databases, fence: Fence
+) -> Neighbours | None:
+    """Return the other destinations of the account.
+
+    None where there are none. Raises StorageError.
+    """
+    size = config.engine.batch_size
+    found: list[Neighbour] = [
+        _Configured(each, databases, size)
+        for each in config.destinations
+        if each.account == destination.account and each.name != destination.name
+    ]
+    for name in config.broken:
+        before = await remembered(databases.state, name)
+        if before is not None and before.identity.account == destination.account:
+            found.append(_Broken(name, destination))
+    return Neighbours(destination.name, found, Shares(fence)) if found else None
+
+
+class _Configured:
+    """See ``Neighbour``."""
+
+    def __init__(self, destination: DestinationConfig, databases: Databases, size: int) -> None:
+        self.name = destination.name
+        self.mapping: Mapping = destination.mapping
+        self.capabilities: Capabilities = destination.vendor.capabilities
+        self._destination = destination
+        self._databases = databases
+        self._size = size
+        self._source: Source | None = None
+
+    async def load(self, contact_ids: Sequence[str]) -> Sequence[SourceRow]:
+        source = await self._inspected()
+        with placed(self._destination):
+            rows = SourceRows(self._databases.source(self._destination), source)
+            return await rows.load(contact_ids)
+
+    async def differing(self) -> AsyncIterator[Sequence[str]]:
+        differ = Diff(
+            self._databases.state,
+            self._databases.source(self._destination),
+            await self._inspected(),
+            self.name,
+            same_database=not self._destination.source.database,
+        )
+        with placed(self._destination):
+            async with aclosing(differ.__aiter__()) as pieces:
+                async for piece in pieces:
+                    if piece.kind is BatchKind.CHANGES:
+                        for start in range(0, len(piece.contact_ids), self._size):
+                            yield piece.contact_ids[start : start + self._size]
+
+    async def _inspected(self) -> Source:
+        if self._source is None:
+            pool = self._databases.source(self._destination)
+            self._source = await look_at(self._destination, pool)
+        return self._source
+
+
+class _Broken:
+    """A destination whose file cannot be used: nobody knows whom it selects."""
+
+    def __init__(self, name: str, beside: DestinationConfig) -> None:
+        self.name = name
+        self.mapping: Mapping = beside.mapping
+        self.capabilities: Capabilities = beside.vendor.capabilities
+        self._file = beside.file.with_stem(name)
+
+    async def load(self, contact_ids: Sequence[str]) -> Sequence[SourceRow]:  # noqa: ARG002 - the port's
+        raise self._error()
+
+    async def differing(self) -> AsyncIterator[Sequence[str]]:
+        raise self._error()
+        yield ()
+
+    def _error(self) -> SourceError:
+        return SourceError(f"{self._file} cannot be used: `syncengine check` tells why")

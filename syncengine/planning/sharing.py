@@ -1,0 +1,61 @@
+"""What other destinations of an account want of a contact that left one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from syncengine.model.calls import Rejected
+from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending
+from syncengine.planning.match_keys import hashes
+from syncengine.planning.normalise import text
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The part of a vendor contact that other destinations want to keep."""
+
+    tags: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
+    """Names of list fields."""
+    everything: bool = False
+    """True where another destination selects the contact, and its row opted out or
+    cannot be made into a contact: then nothing at all is taken away."""
+
+    def __or__(self, other: Wanted) -> Wanted:
+        return Wanted(
+            tags=self.tags | other.tags,
+            lists=self.lists | other.lists,
+            everything=self.everything or other.everything,
+        )
+
+
+def wanted_by(desired: Desired) -> Wanted:
+    """Return what a row of another destination wants of its vendor contact."""
+    lists = frozenset(name for name in desired.fields if name.startswith(LISTS))
+    return Wanted(tags=desired.tags, lists=lists)
+
+
+def keys_there(known: Known, fields: frozenset[str]) -> tuple[MatchKey, ...]:
+    """Return the match keys that a vendor contact has, or may have.
+
+    ``fields`` are those by which another destination matches its contacts.
+    """
+    pending = known.pending or Pending()
+    # A later write may have set another value than the one it was taken in under.
+    taken_in = (known.key,) if known.key and known.key.field not in known.fields else ()
+    named = (*taken_in, *pending.keys, *_values(known), *_values(pending))
+    return tuple(dict.fromkeys(key for key in named if key.field in fields))
+
+
+def share_a_key(desired: Desired | Rejected, there: frozenset[bytes]) -> bool:
+    """Return whether a row asks for one of these match keys, given by their hashes."""
+    if isinstance(desired, Rejected):
+        return False
+    return not there.isdisjoint(hashes(desired.keys))
+
+
+def _values(part: Known | Pending) -> Iterator[MatchKey]:
+    for name, value in part.fields.items():
+        if value not in (None, "") and not isinstance(value, dict | list):
+            yield MatchKey(name, text(value))

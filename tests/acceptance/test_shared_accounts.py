@@ -1,0 +1,196 @@
+"""Contacts that move between destinations of one account, or are wanted by several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncengine import app
+from syncengine.config import read_config
+from syncengine.sandbox.faults import Kind, Rule
+from tests.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
+
+_VENDORS: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "charles": (CHARLES, "delete"),
+    "chartmogul": (CHARTMOGUL, "delete"),
+    "respond_io": (RESPOND_IO, "untag"),
+    "dm_champ": ({**DM_CHAMP, "lists": {"from": "tags"}}, "untag"),
+}
+"""Vendor to a mapping, and to what happens to removed contacts."""
+_WRITTEN = {name: {"upsert" if name == "charles" else "update": 1} for name in _VENDORS}
+_LOOSE = {"removals": {"at_least": 100}, "shrunk_source": {"at_least": 100}}
+
+
+def _two(vendor: str, **keys: Any) -> dict[str, dict[str, Any]]:
+    """Two destinations of one account: opted-in contacts are in one, others in two."""
+    mapping, on_removed = _VENDORS[vendor]
+    shared = {**mapping, "account": "shop", "on_removed": on_removed, "brakes": _LOOSE, **keys}
+    return {
+        "one": {**shared, "where": "opted_in"},
+        "two": {**shared, "where": "not opted_in"},
+    }
+
+
+async def _move(here: People, number: int) -> None:
+    row = await here.one("SELECT opted_in FROM crm.people WHERE id = $1", number)
+    await here.change(number, opted_in=not row["opted_in"])
+
+
+async def _synced(here: People) -> None:
+    """Six contacts, three in each destination."""
+    await here.add(range(1, 7), tags=["vip", "new"])
+    for number in (4, 5, 6):
+        await _move(here, number)
+    for name in ("one", "two"):
+        assert (await here.run(name)).exit_code == 0
+
+
+async def _runs(here: People, times: int = 3) -> None:
+    for _ in range(times):
+        reports = await here.runs()
+    assert {report.exit_code for report in reports.values()} == {0}
+    assert sum(report.requests for report in reports.values()) == 0, "nothing is left to do"
+
+
+def _there(here: People, vendor: str) -> dict[int, tuple[object, list[str]]]:
+    """Each contact's id and tags at the vendor."""
+    return {number: (each["id"], sorted(each["tags"])) for number, each in here.held(vendor).items()}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("number", [2, 5], ids=["to the later one", "to the earlier one"])
+@pytest.mark.parametrize("vendor", sorted(_VENDORS))
+async def test_a_contact_that_moves_keeps_its_copy(database: str, tmp_path: Path, vendor: str, number: int) -> None:
+    async with people(database, tmp_path, _two(vendor), twins=(vendor,)) as here:
+        await _synced(here)
+        before = _there(here, vendor)
+        await _move(here, number)
+        await _runs(here)
+        assert _there(here, vendor) == before
+        owner = "two" if number == 2 else "one"
+        states = await here.states(owner)
+        assert (states[number]["status"], states[number]["external_id"]) == (
+            "synced",
+            str(before[number][0]),
+        )
+        await here.change(number, name="New name")
+        report = await here.run(owner)
+        assert (report.exit_code, dict(report.actions)) == (0, _WRITTEN[vendor])
+        assert "New name" in str(here.held(vendor)[number]["fields"])
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("vendor", ["charles", "chartmogul"])
+async def test_a_contact_that_leaves_all_destinations_is_deleted(database: str, tmp_path: Path, vendor: str) -> None:
+    async with people(database, tmp_path, _two(vendor), twins=(vendor,)) as here:
+        await _synced(here)
+        await _move(here, 2)
+        await _runs(here)
+        await here.remove([2, 3, 6])
+        await _runs(here)
+        assert here.held(vendor).keys() == {1, 4, 5}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("vendor", ["charles", "chartmogul"])
+async def test_where_only_the_former_destination_runs_nothing_is_deleted(
+    database: str, tmp_path: Path, vendor: str
+) -> None:
+    async with people(database, tmp_path, _two(vendor), twins=(vendor,)) as here:
+        await _synced(here)
+        before = _there(here, vendor)
+        await _move(here, 2)
+        plan = await here.plan("one")
+        assert plan.actions == {}
+        for _ in range(2):
+            report = await here.run("one")
+            assert (report.exit_code, report.requests) == (0, 0)
+        assert _there(here, vendor) == before
+        await _runs(here)
+        assert _there(here, vendor) == before
+
+
+@pytest.mark.asyncio
+async def test_another_row_with_the_same_match_key_keeps_the_copy(database: str, tmp_path: Path) -> None:
+    destinations = _two("dm_champ")
+    for keys in destinations.values():
+        del keys["lists"]
+    async with people(database, tmp_path, destinations, twins=("dm_champ",)) as here:
+        await _synced(here)
+        before = _there(here, "dm_champ")
+        phone = (await here.one("SELECT phone FROM crm.people WHERE id = 2"))["phone"]
+        await here.remove([2])
+        await here.add([9], tags=["vip", "new"], opted_in=False)
+        await here.change(9, phone=phone)
+        report = await here.run("one")
+        assert (report.exit_code, report.requests) == (0, 0)
+        await _runs(here)
+        after = _there(here, "dm_champ")
+        assert after == before
+        assert (await here.states("two"))[9]["external_id"] == before[2][0]
+
+
+@pytest.mark.asyncio
+async def test_untagging_takes_away_only_what_the_other_destination_does_not_want(
+    database: str, tmp_path: Path
+) -> None:
+    destinations = _two("respond_io")
+    destinations["two"]["tags"] = {"from": "others"}
+    async with people(database, tmp_path, {}, twins=("respond_io",)) as here:
+        await here.source.execute("ALTER TABLE crm.people ADD others text[] DEFAULT '{vip,two}'")
+        for name, keys in destinations.items():
+            here.configure(name, **keys)
+        await _synced(here)
+        await _move(here, 2)
+        report = await here.run("one")
+        assert (report.exit_code, dict(report.actions)) == (0, {"remove_tags": 1})
+        assert _there(here, "respond_io")[2][1] == ["vip"]
+        await _runs(here)
+        assert _there(here, "respond_io")[2][1] == ["two", "vip"]
+
+
+@pytest.mark.asyncio
+async def test_a_destination_that_cannot_be_asked_keeps_everything(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, _two("chartmogul"), twins=("chartmogul",)) as here:
+        await _synced(here)
+        before = _there(here, "chartmogul")
+        await _move(here, 2)
+        await here.remove([3])
+        here.configure("two", where="no_such_column")
+        report = await here.run("one")
+        assert (report.exit_code, report.requests, report.contacts["deferred"]) == (1, 0, 2)
+        assert "two.yaml" in report.noteworthy[0].message
+        assert "nothing is deleted or untagged before it can" in report.noteworthy[0].message
+
+        here.configure("two", where="not opted_in", settings={"base_url": "${MISSING}"})
+        (report,) = await app.run(read_config(here.file, here.environ), ("one",), app.Request())
+        assert (report.exit_code, report.requests, report.contacts["deferred"]) == (1, 0, 2)
+        assert "two.yaml cannot be used" in report.noteworthy[0].message
+        assert _there(here, "chartmogul") == before
+
+        here.configure("two", settings=CHARTMOGUL["settings"])
+        await _runs(here)
+        assert _there(here, "chartmogul") == {number: before[number] for number in before if number != 3}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("vendor", ["charles", "chartmogul"])
+async def test_a_deletion_whose_answer_was_lost_is_settled_before_the_contact_moves(
+    database: str, tmp_path: Path, vendor: str
+) -> None:
+    async with people(database, tmp_path, _two(vendor), twins=(vendor,)) as here:
+        await _synced(here)
+        row = await here.one("SELECT name, phone FROM crm.people WHERE id = 2")
+        await here.remove([2])
+        here.fail(vendor, Rule(Kind.RESET, when="after", method="DELETE"))
+        await here.run("one")
+        here.heal(vendor)
+        assert here.held(vendor).keys() == {1, 3, 4, 5, 6}
+        await here.add([2], opted_in=False, **row)
+        await _runs(here)
+        held = here.held(vendor)
+        assert held.keys() == {1, 2, 3, 4, 5, 6}
+        assert (await here.states("two"))[2]["external_id"] == str(held[2]["id"])

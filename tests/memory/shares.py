@@ -1,0 +1,59 @@
+"""What the state knows of an account's other destinations (``ports.ShareStore``)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from syncengine.model.work import Status
+from tests.memory.database import Database, Fence
+
+
+class Shares:
+    def __init__(self, fence: Fence) -> None:
+        self._fence = fence
+
+    async def owners_at(self, destination: str, external_ids: Sequence[str]) -> Mapping[str, str]:
+        async with self._fence.reading("owners beside") as database:
+            return {
+                row.external_id: contact_id
+                for (place, contact_id), row in database.states.items()
+                if place == destination
+                and row.external_id in external_ids
+                and row.external_id is not None
+                and row.status is not Status.REMOVED
+            }
+
+    async def owned_at(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, str]:
+        async with self._fence.reading("owned beside") as database:
+            return {
+                contact_id: row.external_id
+                for (place, contact_id), row in database.states.items()
+                if place == destination
+                and contact_id in contact_ids
+                and row.external_id is not None
+                and row.status is not Status.REMOVED
+            }
+
+    async def claimants_at(self, destination: str, key_hashes: Sequence[bytes]) -> Mapping[bytes, Sequence[str]]:
+        found: dict[bytes, list[str]] = {}
+        async with self._fence.reading("claimants beside") as database:
+            for place, contact_id, key in sorted(database.keys):
+                if place == destination and key in key_hashes:
+                    found.setdefault(key, []).append(contact_id)
+        return found
+
+    async def met(self, destination: str, contact_ids: Sequence[str]) -> Collection[str]:
+        async with self._fence.reading("met beside") as database:
+            return {
+                contact_id
+                for (place, contact_id), row in database.states.items()
+                if place != destination
+                and database.accounts.get(place) == self._fence.account
+                and contact_id in contact_ids
+                and (row.external_id is not None or _may_be_made(database, (place, contact_id)))
+            }
+
+
+def _may_be_made(database: Database, place: tuple[str, str]) -> bool:
+    known = database.known.get(place)
+    return known is not None and known.pending is not None and known.pending.creates
