@@ -27,6 +27,8 @@ from syncengine.storage.statements import statements
 
 _LOCK = int.from_bytes(hashlib.sha256(b"syncengine.sync_migration").digest()[:8], "big", signed=True)
 _POLL = 0.1
+_IN_THE_WAY = 1
+"""Seconds to wait for a table in use, before it is left to its users for a moment."""
 _NO_TRANSACTION = "-- no-transaction"
 _TABLE = """
 CREATE TABLE IF NOT EXISTS syncengine.sync_migration (
@@ -67,8 +69,9 @@ async def migrate(connection: Connection, *, patience: float = 60.0) -> list[str
     """Apply the missing files; return the names of those that this call applied.
 
     Any number of processes may do this at once: each file is applied by one of them.
-    Waits up to ``patience`` seconds for another process's file. Raises SchemaOutdated
-    for a schema that no number of files would mend, else StorageError.
+    Waits up to ``patience`` seconds for another process's file, or for runs that use
+    the tables. Raises SchemaOutdated for a schema that no number of files would mend,
+    else StorageError.
     """
     _require_version(connection)
     done: list[str] = []
@@ -80,7 +83,8 @@ async def migrate(connection: Connection, *, patience: float = 60.0) -> list[str
         elif asyncio.get_running_loop().time() > deadline:
             raise StorageError(
                 f"{todo[0].name} could not be applied: for {patience:g} s another process has been migrating this "
-                "database. Look for it in pg_stat_activity, and run `syncengine migrate` again when it is done"
+                "database, or using its tables without a pause. Look for it in pg_stat_activity, and run `syncengine "
+                "migrate` again when it is done"
             )
         else:
             await asyncio.sleep(_POLL)
@@ -158,13 +162,16 @@ async def _transaction(connection: Connection) -> AsyncIterator[None]:
 async def _apply_next(connection: Connection, migration: Migration) -> bool:
     """Apply a file; False when another process has the lock, or applied it meanwhile.
 
-    The lock is tried, never waited for: a waiting statement has a snapshot, for which
-    CREATE INDEX CONCURRENTLY in the lock's holder would wait in turn.
+    Also False when a table that it changes is in use. The lock is tried, never waited
+    for: a waiting statement has a snapshot, for which CREATE INDEX CONCURRENTLY in the
+    lock's holder would wait in turn.
     """
     try:
         if migration.in_transaction:
             return await _apply_in_transaction(connection, migration)
         return await _apply_alone(connection, migration)
+    except asyncpg.LockNotAvailableError:
+        return False
     except asyncpg.InsufficientPrivilegeError as error:
         raise StorageError(
             f"migrations/{migration.name} may not be applied by this database user: {explain(error, MIGRATES)}. "
@@ -184,6 +191,8 @@ async def _apply_in_transaction(connection: Connection, migration: Migration) ->
     async with _transaction(connection):
         if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
             return False
+        # While it waits for a table, all statements of runs wait behind it: not for long.
+        await connection.execute(f"SET LOCAL lock_timeout = '{_IN_THE_WAY}s'")
         return await _apply_locked(connection, migration)
 
 
