@@ -15,6 +15,7 @@ from syncengine.model.contact import MatchKey, Page, Remote
 from syncengine.model.costs import Cost
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.work import (
+    Alike,
     Batch,
     BatchKind,
     ContactState,
@@ -23,7 +24,9 @@ from syncengine.model.work import (
     Intent,
     LeaseGrant,
     Link,
+    Member,
     Record,
+    Refusal,
     SourceRow,
     Wait,
 )
@@ -316,10 +319,54 @@ class WaitStore(Protocol):
         ...
 
 
+class RefusalStore(Protocol):
+    """Contacts of one destination that the vendor refuses alike.
+
+    They stand: no run tries them but for one of each group, the probe.
+    """
+
+    async def groups(self) -> Sequence[Alike]:
+        """Return the groups, the one that was tried longest ago first."""
+        ...
+
+    async def members(self, fingerprint: int, skip: int, most: int) -> Sequence[Member]:
+        """Return contacts of a group, those that were tried longest ago first."""
+        ...
+
+    async def stand(self, at_least: int) -> None:
+        """Let the contacts stand of which so many were refused alike.
+
+        What was counted against them is taken back. A contact with an unknown outcome
+        does not stand: it has to be settled first.
+        """
+        ...
+
+    async def relabel(self, former: int, now: Refusal) -> None:
+        """Note that the probe of a group was refused in other words.
+
+        They are the group's from now on, unless others stand for them already.
+        """
+        ...
+
+    async def revive(self, fingerprints: Sequence[int], most: int) -> Sequence[Member]:
+        """Have contacts planned again that stand, or were refused, with one of these.
+
+        Those that this run tried stay as they are. Returns who was revived; none: all
+        are.
+        """
+        ...
+
+    async def put_back(self, fingerprints: Sequence[int]) -> None:
+        """Let those that this run revived stand again."""
+        ...
+
+
 class BatchStore(Protocol):
     """The batches of one run."""
 
-    async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> None: ...
+    async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> int:
+        """Add a batch; return its number."""
+        ...
 
     def waiting(self) -> AsyncIterator[Batch]:
         """Yield the batches in the order of work, each read when asked for.

@@ -11,6 +11,7 @@ from syncengine.config import DestinationConfig
 from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind, Scope
 from syncengine.storage.diff import Diff
+from syncengine.storage.refusals import all_dead_letters
 from syncengine.storage.runs import Leavers, compared_rows, known_contacts, leavers, moved_away, unmade
 from syncengine.storage.source import Source
 
@@ -39,23 +40,26 @@ class Candidates:
             named = dict.fromkeys(contact_id_of(key) for key in self._request.contacts)  # one turn each
             yield DiffSlice(BatchKind.CHANGES, tuple(named))
             return
-        found = self._again() if self._request.retry_of is not None else self._differing()
-        async for piece in found:
+        async for piece in self._found():
             self.found += len(piece.contact_ids)
             yield piece
         assert self.scope is not None
         brake_on_scope(self._destination, self.scope, self._request)
 
-    async def _again(self) -> AsyncIterator[DiffSlice]:
-        state, run_id = self._databases.state, self._request.retry_of
-        assert run_id is not None
-        found = await unmade(state, run_id, self._request.batch)
-        for piece in found:
-            yield piece
-        known = await known_contacts(state, self._destination.name)
+    def _found(self) -> AsyncIterator[DiffSlice]:
+        state, request = self._databases.state, self._request
+        if request.retry_of is not None:
+            return self._again(unmade(state, request.retry_of, request.batch))
+        if request.dead:
+            return self._again(all_dead_letters(state, self._destination.name, request.code))
+        return self._differing()
+
+    async def _again(self, found: AsyncIterator[DiffSlice]) -> AsyncIterator[DiffSlice]:
         left = Leavers()
-        for piece in found:
+        async for piece in found:
             left += await self._left(piece)
+            yield piece
+        known = await known_contacts(self._databases.state, self._destination.name)
         # The former run may have died before its brakes could judge it. Its source was not counted, and is not now.
         self.scope = Scope(source_rows=known, known=known, removed=left.known, tagged=left.tagged)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, distrust_by, task_of
 from syncengine.app.brakes import (
     Recognised,
+    brake_on_scope,
     brake_on_survey,
     compared_as_a_whole,
     refuse_changes,
@@ -25,6 +26,7 @@ from syncengine.app.request import Request
 from syncengine.app.so_far import SoFar
 from syncengine.app.telling import telling
 from syncengine.config import Config, DestinationConfig
+from syncengine.engine.circumstances import Circumstances, choose
 from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
@@ -35,20 +37,23 @@ from syncengine.engine.stopping import broken_off_by
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Job, Task
 from syncengine.engine.waiting import Waiting
-from syncengine.errors import RunRefused, RunStopped, StorageError
+from syncengine.errors import BrakeApplied, RunRefused, RunStopped, StorageError
 from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.events import Event, Tell
 from syncengine.model.reports import Noteworthy, Progress, RunReport
-from syncengine.model.work import BatchKind, Scope, Standing
+from syncengine.model.work import Batch, BatchKind, Scope, Standing
 from syncengine.planning.causes import Causes
 from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
 from syncengine.storage.contacts import Contacts
 from syncengine.storage.keys import Keys
+from syncengine.storage.refusals import Refusals
 from syncengine.storage.resync import distrust_all, distrust_contacts
 from syncengine.storage.runs import (
     Batches,
     finish_run,
+    known_contacts,
+    leavers,
     note_compared_rows,
     note_looked_up,
     notes,
@@ -83,6 +88,9 @@ class _Run:
     recreations: Recreations
     so_far: SoFar
     causes: Causes
+    refusals: Refusals
+    withheld_by: list[str] = field(default_factory=list)
+    """Brakes that stopped contacts whose probe was accepted."""
 
     @property
     def tally(self) -> Tally:
@@ -92,6 +100,16 @@ class _Run:
         """Count why a contact is worked on, at its first attempt."""
         if job.turn == 1:
             self.causes.add(job.state, job.desired, job.source_hash, job.plan.calls)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a run is about, once all that precedes its first request is done."""
+
+    contacts: int
+    beyond: int
+    """Contacts that its limit left out."""
+    circumstances: Circumstances
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +156,15 @@ async def run_destination(
         return RunReport(destination.name, None, "stopped", error=str(stopped), exit_code=1)
     neighbours = await neighbours_of(destination, config, databases, account.fence)
     run = await _begun(destination, account, databases, request, source, recognised, so_far, neighbours)
-    beyond = 0
+    work: _Work | None = None
     end = _End()
     try:
         async with broken_off_by(account.stopping.call):
-            so_far.total, beyond = await _prepared(run, config.engine.batch_size)
+            work = await _prepared(run, config.engine.batch_size)
             await _remember(run)
             await _distrust(run)
-        end = await _carried_out(run, progress, so_far.total)
+        so_far.total = work.contacts
+        end = await _carried_out(run, progress, work)
     except RunRefused as refused:
         # A refusal promises that nothing was sent.
         if so_far.requests:
@@ -154,15 +173,15 @@ async def run_destination(
     except RunStopped as stopped:
         end = _End("stopped", 1, str(stopped))
     unreached = 0
-    if so_far.total is not None and end.status != "refused":
+    if work is not None and end.status != "refused":
         unreached = await run.batches.left()
         run.tally.defer(unreached)
     end = _judged(end, run)
     if end.status == "done" and run.recognised.looks_up and run.request.about_everybody:
         await note_looked_up(account.fence, destination.name)
-    if so_far.total is not None and _is_whole(run, end, unreached):
+    if work is not None and _is_whole(run, end, unreached):
         await remember_meaning(account.fence, destination.name, meaning_of(destination))
-    looked = await _looked_at(run, None if account.stopping.call.is_set() else so_far.total, beyond, unreached)
+    looked = await _looked_at(run, work, unreached)
     report = replace(
         so_far.report(end.status, end.exit_code, end.said),
         standing=looked.standing,
@@ -179,13 +198,14 @@ def _is_whole(run: _Run, end: _End, unreached: int) -> bool:
     return run.request.about_everybody and end.status in ("done", "incomplete") and not unreached
 
 
-async def _looked_at(run: _Run, total: int | None, beyond: int, unreached: int) -> _Looked:
+async def _looked_at(run: _Run, work: _Work | None, unreached: int) -> _Looked:
     """Read the facts that the report of a run shows.
 
     Where the database is gone there are fewer of them: that must not hide how the run
     ended.
     """
     state, run_id, changed = run.databases.state, run.run_id, sum(run.tally.contacts.values())
+    is_whole = work is not None and not run.account.stopping.call.is_set()
     try:
         standing = await number_standing(state, run.destination.name)
         noted = await notes(state, run_id)
@@ -195,10 +215,11 @@ async def _looked_at(run: _Run, total: int | None, beyond: int, unreached: int) 
             run.request,
             run.source,
             run_id,
-            total=total,
+            total=work.contacts if work is not None and is_whole else None,
             changed=changed,
-            left=beyond,
+            left=work.beyond if work is not None else 0,
             unreached=unreached,
+            withheld_by=run.withheld_by,
         )
     except StorageError as error:
         told = f"what else there is to know could not be read ({error}); `syncengine show` tells it by contact"
@@ -237,8 +258,6 @@ async def _begun(
     waiting = Waiting(name, Waits(fence, name), brings_back=request.about_everybody)
     rows = SourceRows(databases.source(destination), source, fence.patience)
     preparer = Preparer(task, destination.vendor.capabilities, rows, store, keys, neighbours)
-    batches = Batches(fence, run_id)
-    recreations = Recreations(destination, databases, request, task, store)
     return _Run(
         destination=destination,
         account=account,
@@ -248,15 +267,16 @@ async def _begun(
         task=task,
         source=source,
         run_id=run_id,
-        batches=batches,
+        batches=Batches(fence, run_id),
         store=store,
         keys=keys,
         waiting=waiting,
         rows=rows,
         preparer=preparer,
-        recreations=recreations,
+        recreations=Recreations(destination, databases, request, task, store),
         so_far=so_far,
         causes=causes,
+        refusals=Refusals(fence, name, run_id),
     )
 
 
@@ -267,14 +287,28 @@ async def _remember(run: _Run) -> None:
         await remember(run.account.fence, run.destination.name, recognised.identity)
 
 
-async def _prepared(run: _Run, batch_size: int) -> tuple[int, int]:
-    """Do everything that precedes the first request. Raises RunRefused.
+async def _prepared(run: _Run, batch_size: int) -> _Work:
+    """Do everything that precedes the first request. Raises RunRefused."""
+    request = run.request
+    candidates, survey = Candidates(run.destination, run.databases, run.source, request), Survey()
+    groups = await run.refusals.groups() if request.probes else ()
+    probes = await choose(groups, run.refusals, run.preparer, request.limit)
 
-    Returns how many contacts the run is about, and how many its limit left out.
-    """
-    candidates = Candidates(run.destination, run.databases, run.source, run.request)
+    async def allowed(numbers: Sequence[int]) -> bool:
+        return await _may_follow(run, survey, candidates.scope, numbers)
+
+    circumstances = Circumstances(
+        run.refusals,
+        run.batches,
+        run.preparer,
+        groups,
+        brings_back=request.about_everybody,
+        allowed=allowed,
+    )
+    await circumstances.add(probes)
+    limit = None if request.limit is None else request.limit - len(probes)
     total = 0
-    async for piece in cut(candidates.slices(), batch_size, run.request.limit):
+    async for piece in cut(candidates.slices(), batch_size, limit):
         await run.batches.add(piece.kind, piece.contact_ids)
         total += len(piece.contact_ids)
     beyond = max(0, candidates.found - total)
@@ -283,8 +317,8 @@ async def _prepared(run: _Run, batch_size: int) -> tuple[int, int]:
     # contacts that are brought back, too: the order of these steps matters.
     await claim_keys(run.preparer, run.keys, run.batches)
     total += await bring_back(await _can_be_tried_again(run), run.batches, batch_size)
-    await _survey(run, candidates.scope)
-    return total, beyond
+    await _survey(run, survey, candidates.scope)
+    return _Work(total + len(probes), beyond, circumstances)
 
 
 async def _distrust(run: _Run) -> None:
@@ -301,10 +335,10 @@ async def _distrust(run: _Run) -> None:
         await distrust_contacts(fence, name, contact_ids, distrust)
 
 
-async def _carried_out(run: _Run, progress: Progress, total: int) -> _End:
+async def _carried_out(run: _Run, progress: Progress, work: _Work) -> _End:
     destination, account, task = run.destination, run.account, run.task
     sent = account.pacing.requests
-    tell = _started(destination, run.run_id, run.request, progress, total)
+    tell = _started(destination, run.run_id, run.request, progress, work.contacts)
     recorder = Recorder(run.store)
     consent = Consent(run.store, run.rows, task.mapping) if task.needs_consent else None
 
@@ -327,6 +361,7 @@ async def _carried_out(run: _Run, progress: Progress, total: int) -> _End:
             waiting=run.waiting,
             recreations=run.recreations.wanted,
             begun=run.begun,
+            circumstances=work.circumstances,
         ).run()
     if broken is None:
         return _End()
@@ -357,7 +392,7 @@ def _started(destination: DestinationConfig, run_id: int, request: Request, prog
     return tell
 
 
-async def _survey(run: _Run, scope: Scope | None) -> None:
+async def _survey(run: _Run, survey: Survey, scope: Scope | None) -> None:
     """Raise BrakeApplied when the run would change what is known drastically.
 
     Otherwise the size that it compared is noted.
@@ -365,12 +400,43 @@ async def _survey(run: _Run, scope: Scope | None) -> None:
     if scope is None:
         return
     if scope.known:
-        survey = Survey()
         async for batch in run.batches.waiting():
             await run.preparer.survey(batch, survey)
         await brake_on_survey(run.destination, run.databases, survey, scope, run.request)
     if compared_as_a_whole(run.destination, scope, run.request):
         await note_compared_rows(run.account.fence, run.destination.name, scope.source_rows)
+
+
+async def _may_follow(run: _Run, survey: Survey, scope: Scope | None, numbers: Sequence[int]) -> bool:
+    """Return whether revived contacts may be sent after what the run has surveyed.
+
+    Where a brake stops them they are left to the person who accepts it: the rest of the
+    run goes on.
+    """
+    if scope is None:
+        return True
+    if not scope.known:  # it was not counted where nothing had changed
+        scope = replace(scope, known=await known_contacts(run.databases.state, run.destination.name))
+    wanted = set(numbers)
+    batches = [batch async for batch in run.batches.waiting() if batch.number in wanted]
+    try:
+        brake_on_scope(run.destination, await _with_removals(run, scope, batches), run.request)
+        if scope.known:
+            for batch in batches:
+                await run.preparer.survey(batch, survey)
+            await brake_on_survey(run.destination, run.databases, survey, scope, run.request)
+    except BrakeApplied as brake:
+        run.withheld_by.append(brake.name)
+        return False
+    return True
+
+
+async def _with_removals(run: _Run, scope: Scope, batches: Sequence[Batch]) -> Scope:
+    for batch in batches:
+        if batch.kind is BatchKind.REMOVALS:
+            left = await leavers(run.databases.state, run.destination.name, batch.contact_ids)
+            scope = replace(scope, removed=scope.removed + left.known, tagged=scope.tagged + left.tagged)
+    return scope
 
 
 async def claim_keys(preparer: Preparer, keys: Keys | None, batches: Batches) -> None:

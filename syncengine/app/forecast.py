@@ -16,8 +16,10 @@ from syncengine.app.followers import Followers
 from syncengine.app.meaning import causes_since, counted_causes
 from syncengine.app.neighbours import neighbours_of
 from syncengine.app.recreations import Recreations
+from syncengine.app.remarks import of_alike
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
+from syncengine.engine.circumstances import Probe, choose
 from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.errors import BrakeApplied, RunRefused, SyncEngineError, named
 from syncengine.model.calls import OutcomeKind
@@ -26,7 +28,7 @@ from syncengine.model.reports import PlanReport
 from syncengine.model.work import Batch, BatchKind, ContactState, Standing
 from syncengine.planning.causes import Causes
 from syncengine.planning.distrust import without_trust
-from syncengine.planning.forecast import Prices, duration, expense, likely
+from syncengine.planning.forecast import Prices, duration, expense, first_call, likely
 from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
 from syncengine.ports import Priced
@@ -34,6 +36,7 @@ from syncengine.storage.connect import Connection
 from syncengine.storage.contacts import Contacts
 from syncengine.storage.fence import Fence
 from syncengine.storage.planned_keys import PlannedKeys, planned_claims
+from syncengine.storage.refusals import Refusals, refused_alike
 from syncengine.storage.runs import holds_contacts
 from syncengine.storage.source import KeyKind
 from syncengine.storage.source_rows import SourceRows
@@ -70,6 +73,8 @@ class _Forecast:
     """True where the run would drop what is known of the contacts."""
     resync: bool = False
     """True where the run would distrust what is known of the contacts."""
+    probes: int = 0
+    remarks: tuple[str, ...] = ()
 
     def begin(self, recognised: Recognised, request: Request) -> Request:
         """Take in how the destination is recognised; return the request to plan."""
@@ -87,6 +92,15 @@ class _Forecast:
         if self.resync and not self.anew:
             return _Distrusting(fence, self.destination, numbered=numbered)
         return (_NothingKnown if self.anew else Contacts)(fence, name, 0, numbered=numbered)
+
+    def probe(self, probe: Probe) -> None:
+        """Count a probe: it is expected to be refused as before, at its first call."""
+        self.probes += 1
+        job = probe.job
+        whole = expense(job.desired, job.state.known, job.plan, self.prices, refused=False)
+        first = expense(job.desired, job.state.known, first_call(job.plan, self.prices), self.prices, refused=False)
+        self.look_ups += first.look_ups
+        self.requests += replace(first.requests, most=whole.requests.most)
 
     def add(self, prepared: Prepared, stood: Mapping[Standing, int]) -> None:
         """Count a batch.
@@ -132,6 +146,8 @@ class _Forecast:
             suppressed=dict(sorted(self.suppressed.items())),
             standing=self.standing,
             causes=counted_causes(self.causes),
+            probes=self.probes,
+            remarks=self.remarks,
             look_ups=self.look_ups,
             requests=self.requests.usual,
             requests_least=self.requests.least,
@@ -198,7 +214,10 @@ async def _fill(
     waits = Waits(fence, name)
     moved = await waits.moved() if request.about_everybody else ()
     followers = Followers(name, await waits.kept() if request.about_everybody else {})
-    candidates, survey = Candidates(destination, databases, source, request), Survey()
+    forecast.remarks = tuple(of_alike(name, await refused_alike(databases.state, name)))
+    survey = Survey()
+    request = await _probed(forecast, Refusals(fence, name, 0), preparer, request, survey)
+    candidates = Candidates(destination, databases, source, request)
 
     batched: set[str] = set()
     """The contacts of a run that is about some only."""
@@ -245,6 +264,19 @@ class _NothingKnown(Contacts):
 
     async def gone(self, *, all_of_them: bool) -> Sequence[str]:  # noqa: ARG002 - the port's
         return ()
+
+
+async def _probed(
+    forecast: _Forecast, refusals: Refusals, preparer: Preparer, request: Request, survey: Survey
+) -> Request:
+    """Count the probes of the run; return the request for its other contacts."""
+    if not request.probes:
+        return request
+    probes = await choose(await refusals.groups(), refusals, preparer, request.limit)
+    for probe in probes:
+        await preparer.survey(Batch(0, probe.kind, (probe.contact_id,)), survey)
+        forecast.probe(probe)
+    return request if request.limit is None else replace(request, limit=request.limit - len(probes))
 
 
 async def _prices(config: Config, destination: DestinationConfig, databases: Databases) -> Prices:

@@ -124,11 +124,18 @@ def _dead(destination: DestinationConfig, seen: Seen) -> str | None:
     if row is None or state.status is not Status.DEAD or state.rejected_hash != version(row.source_hash):
         return None
     contact = as_argument(state.contact_id)
+    if state.refusal is not None and not state.rejections:
+        return (
+            f"leaves it alone, unless it is the one that is tried: it is refused like others ({state.refusal.code}), "
+            "of which one is tried each night; "
+            f"`syncengine run -d {destination.name} --contact {contact}` tries it now"
+        )
     if state.rejections < DEAD_AFTER:  # refused at once, for the sake of another contact
         return "leaves it alone: it waits until another contact has let go of its match key, or its row changes"
     return (
         f"leaves it alone: it is a dead letter, refused {DEAD_AFTER} times, until its row or the mapping changes; "
-        f"`syncengine run -d {destination.name} --contact {contact}` tries it again"
+        f"`syncengine run -d {destination.name} --contact {contact}` tries it again, and "
+        f"`syncengine retry --dead -d {destination.name}` all of them"
     )
 
 

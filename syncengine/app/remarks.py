@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from syncengine.app.databases import Databases
 from syncengine.app.reasons import reasons
@@ -10,8 +10,10 @@ from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
 from syncengine.errors import SourceError
 from syncengine.model.contact_ids import as_argument, contact_id_of, name_of, name_of_owner
+from syncengine.model.work import RunKind
 from syncengine.planning.refusals import DEAD_AFTER
 from syncengine.storage.erasure import still_open
+from syncengine.storage.refusals import Told, codes_of_dead_letters, refused_alike
 from syncengine.storage.runs import NOTES, dead_letters, gone, known_contacts, notes_left, waiting
 from syncengine.storage.source import Source
 from syncengine.storage.source_rows import SourceRows
@@ -28,12 +30,14 @@ async def remarks(
     changed: int,
     left: int,
     unreached: int,
+    withheld_by: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Return the remarks on a run.
 
     ``total`` is the number of its contacts, ``changed`` the number of those that were
     not in step, ``left`` the number that its limit left to the next run, ``unreached``
-    the number not reached before it ended. A total of None means that the run ended
+    the number not reached before it ended, ``withheld_by`` the brakes that stopped
+    contacts whose probe was accepted. A total of None means that the run ended
     before that was known, or is to stop: the source is not asked then.
     """
     unnamed = await notes_left(databases.state, run_id)
@@ -47,8 +51,10 @@ async def remarks(
     retried: Iterator[str] | tuple[str, ...] = ()
     if request.retry_of is not None and total is not None:
         retried = _of_retry(request.retry_of, request.batch, total, changed)
+    if request.dead and total == 0:
+        retried = _of_no_dead_letter(request.code, await codes_of_dead_letters(databases.state, destination.name))
     unforgotten = await still_open(databases.state, destination.name)
-    nobody = total == 0 and request.retry_of is None and await _selects_nobody(destination, databases, source)
+    nobody = total == 0 and request.kind is not RunKind.RETRY and await _selects_nobody(destination, databases, source)
     return (
         *(_of_no_row(destination) if nobody else ()),
         *_of_erasures(unforgotten),
@@ -57,6 +63,8 @@ async def remarks(
         *retried,
         *explained,
         *_of_limit(request, left),
+        *_of_brakes(destination.name, request, withheld_by),
+        *of_alike(destination.name, await refused_alike(databases.state, destination.name)),
         *_of_dead_letters(destination.name, number, some),
         *_of_waiting(held, waiters),
         *_of_gone(destination.name, missing, missed),
@@ -133,13 +141,47 @@ def _of_limit(request: Request, left: int) -> Iterator[str]:
         yield f"{contacts} not in step and left to the next run (--limit {request.limit})"
 
 
+def _of_no_dead_letter(code: str | None, codes: Mapping[str, int]) -> Iterator[str]:
+    if not codes:
+        yield "there are no dead letters: there is nothing to try again"
+    else:
+        there = ", ".join(f"{number} with {each}" for each, number in codes.items())
+        yield f'no dead letter has the code "{code}": there is nothing to try again (there are {there})'
+
+
+def _of_brakes(destination: str, request: Request, names: Sequence[str]) -> Iterator[str]:
+    if names:
+        yield (
+            f"the vendor accepts what it refused of several contacts alike, and brake {names[0]} stops them: they are "
+            f"left as they were; `{request.command(destination, *names)}` lets them pass this once"
+        )
+
+
+def of_alike(destination: str, groups: Sequence[Told]) -> Iterator[str]:
+    """Yield a line for each group of contacts that the vendor refuses alike."""
+    for group in groups:
+        one = group.contacts == 1
+        what = f": {group.message}" if group.message else ""
+        yield (
+            f"{group.contacts} contact{' is' if one else 's are'} refused alike ({group.code}), which is not held "
+            f"against {'it' if one else 'them'}{what}. One of them is tried each night, and all once it is accepted; "
+            f"`{retry_dead(destination, group.code)}` tries them now"
+        )
+
+
+def retry_dead(destination: str, code: str | None = None) -> str:
+    """Return the command that tries dead letters again."""
+    words = ["syncengine", "retry", "--dead", "-d", destination, *(["--code", code] if code else [])]
+    return " ".join(map(as_argument, words))
+
+
 def _of_dead_letters(destination: str, dead: int, some: tuple[str, ...]) -> Iterator[str]:
     if dead:
         more = f" and {dead - len(some)} more" if dead > len(some) else ""
         yield (
             f"{dead} dead letter{'s' if dead > 1 else ''}, refused {DEAD_AFTER} times and left alone until the row or "
             f"the mapping changes: {_named(some)}{more}; `syncengine run -d {destination} "
-            f"--contact {as_argument(some[0])}` tries it again"
+            f"--contact {as_argument(some[0])}` tries it again, `{retry_dead(destination)}` all dead letters"
         )
 
 

@@ -43,6 +43,10 @@ class Request:
     batch: int | None = None
     resync: bool = False
     """Distrust what is known of the contacts: read it back, or else send it whole."""
+    dead: bool = False
+    """Only contacts that are left alone since they were refused."""
+    code: str | None = None
+    """Of them, those refused with this code."""
 
     def __post_init__(self) -> None:
         unknown = sorted(self.accept - set(_ACCEPTABLE))
@@ -51,7 +55,7 @@ class Request:
 
     @property
     def kind(self) -> RunKind:
-        if self.retry_of is not None:
+        if self.retry_of is not None or self.dead:
             return RunKind.RETRY
         if self.resync:
             return RunKind.RESYNC
@@ -60,7 +64,15 @@ class Request:
     @property
     def about_everybody(self) -> bool:
         """Return whether the run is not restricted to some of the contacts."""
-        return not self.contacts and self.limit is None and self.retry_of is None
+        return not self.contacts and self.limit is None and self.kind is not RunKind.RETRY
+
+    @property
+    def probes(self) -> bool:
+        """Return whether one contact is tried of each group that was refused alike.
+
+        A backfill and a retry try the whole group anyway.
+        """
+        return not self.contacts and self.kind is RunKind.SYNC
 
     @property
     def names_contacts(self) -> bool:
@@ -74,7 +86,7 @@ class Request:
     def command(self, destination: str, *accept: str) -> str:
         """Return the command of the same run for one destination, accepting more."""
         words = ["syncengine"]
-        words += ["run", "-d", destination] if self.retry_of is None else ["retry", str(self.retry_of)]
+        words += self._verb(destination)
         words += ["--batch", str(self.batch)] if self.batch is not None else []
         words += ["--backfill"] if self.backfill else []
         words += ["--resync"] if self.resync else []
@@ -82,6 +94,13 @@ class Request:
         words += [word for contact_id in self.contacts for word in ("--contact", contact_id)]
         words += [word for name in sorted({*self.accept, *accept}) for word in ("--accept", name)]
         return " ".join(map(as_argument, words))
+
+    def _verb(self, destination: str) -> list[str]:
+        if self.retry_of is not None:
+            return ["retry", str(self.retry_of)]
+        if not self.dead:
+            return ["run", "-d", destination]
+        return ["retry", "--dead", "-d", destination, *(["--code", self.code] if self.code is not None else [])]
 
 
 def _no_such(name: str) -> str:

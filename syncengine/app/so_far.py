@@ -52,6 +52,7 @@ class SoFar:
             actions=dict(sorted(self.tally.actions.items())),
             calls=self.tally.calls,
             requests=self.requests,
+            probes=self.tally.probes,
             throttled=self.pacing.throttled - self._throttled,
             seconds=time.monotonic() - self._began,
             error=error,

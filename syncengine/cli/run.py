@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -13,6 +13,7 @@ from syncengine.cli.carry import carry_out
 from syncengine.cli.root import AtLeastOne
 from syncengine.cli.tables import print_runs
 from syncengine.config import Config
+from syncengine.errors import ConfigError, Problem
 from syncengine.model.reports import Progress, RunReport
 
 
@@ -51,27 +52,51 @@ def run(
 
 
 def retry(
-    run_id: int,
+    run_id: int | None = None,
     /,
     *,
+    dead: Annotated[bool, Parameter(negative="")] = False,
+    destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
+    code: str | None = None,
     batch: int | None = None,
     accept: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Run again exactly the contacts that did not make it in a former run, with fresh values.
+    """Try again, with fresh values: what did not make it in a former run, or all dead letters.
 
     Parameters
     ----------
     run_id
         The former run's number.
+    dead
+        Instead of a run's contacts, all that are left alone since they were refused.
+    destination
+        With --dead: only those of this destination; may be repeated.
+    code
+        With --dead: only those that were refused with this code.
     batch
-        Only this batch of it.
+        Only this batch of the former run.
     accept
         A brake, or a remembered setting that changed, to let pass this once; may be repeated.
     json
         One JSON object a destination.
     """
-    return _run((), engine.Request(retry_of=run_id, batch=batch, accept=frozenset(accept)), json=json)
+    problems = list(_misused(run_id, batch, code, destination, dead=dead))
+    if problems:
+        raise ConfigError(problems)
+    request = engine.Request(retry_of=run_id, batch=batch, dead=dead, code=code, accept=frozenset(accept))
+    return _run(destination, request, json=json)
+
+
+def _misused(
+    run_id: int | None, batch: int | None, code: str | None, destination: Sequence[str], *, dead: bool
+) -> Iterator[Problem]:
+    if dead and (run_id is not None or batch is not None):
+        yield Problem("retry --dead", "tries dead letters of all runs: leave out the run's number and --batch")
+    elif not dead and (code is not None or destination):
+        yield Problem("retry", "-d and --code choose among dead letters: say --dead too")
+    elif not dead and run_id is None:
+        yield Problem("retry", "name the run (`syncengine retry 12`), or say --dead for all dead letters")
 
 
 def _run(destinations: Sequence[str], request: engine.Request, *, json: bool) -> int:

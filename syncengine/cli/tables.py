@@ -118,10 +118,19 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
         if report.unsupported:
             out.print(f"{report.destination}: {report.unsupported} unsupported", markup=False)
         _print_standing(report.destination, report.standing)
-        for text in (report.brake, report.error):
-            if text:
-                out.print(text, markup=False, style="bold", soft_wrap=True)
+        _print_plan_notes(report)
     out.print("Nothing was sent.")
+
+
+def _print_plan_notes(report: PlanReport) -> None:
+    if report.probes:
+        tried = "1 contact is" if report.probes == 1 else f"{report.probes} contacts are"
+        out.print(f"{report.destination}: {tried} tried for others that are refused alike", markup=False)
+    for remark in report.remarks:
+        out.print(f"  {report.destination}: {remark}", markup=False, soft_wrap=True)
+    for text in (report.brake, report.error):
+        if text:
+            out.print(text, markup=False, style="bold", soft_wrap=True)
 
 
 def _print_range(report: PlanReport) -> None:

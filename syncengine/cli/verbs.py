@@ -13,7 +13,7 @@ VERBS = {
     "migrate": "Bring the state schema up to date.",
     "plan": "Show what a run would send, and how long it would take; sends nothing.",
     "run": "Bring the vendors' copies in step with the source.",
-    "retry": "Run again exactly the contacts that did not make it in a former run, with fresh values.",
+    "retry": "Try again, with fresh values: what did not make it in a former run, or all dead letters.",
     "show": "Show what the source asks for one contact, what is known of its copies, and what each vendor holds.",
     "verify": "Read contacts back from the vendors, and tell where they are not as the last sync left them.",
     "adopt": "Find out which of the source's contacts an account holds already; creates and changes nothing there.",

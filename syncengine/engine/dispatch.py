@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 
+from syncengine.engine.circumstances import Circumstances
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.judgement import Judge
 from syncengine.engine.prepare import Preparer
@@ -64,6 +65,7 @@ class Dispatcher:
         waiting: Waiting | None = None,
         recreations: Recreations = nobody_is_created_again,
         begun: Callable[[Job], None] = lambda _: None,
+        circumstances: Circumstances | None = None,
     ) -> None:
         self._preparer = preparer
         self._contacts = contacts
@@ -78,7 +80,8 @@ class Dispatcher:
         self._waiting = waiting
         self._recreations = recreations
         self._begun = begun
-        self._judge = Judge(self._end, stop)
+        self._circumstances = circumstances
+        self._judge = Judge(self._end, stop, circumstances.standing if circumstances else None)
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=workers)
         self._open: Counter[int] = Counter()
         self._complete: list[int] = []
@@ -97,6 +100,7 @@ class Dispatcher:
         async with asyncio.TaskGroup() as group:
             workers = [group.create_task(self._work(), name=f"worker {number}") for number in range(self._workers)]
             try:
+                await self._probe()
                 await self._feed()
                 await self._settle()
                 await self._recreate()
@@ -110,15 +114,31 @@ class Dispatcher:
             self._judge.release()
             await self._settle()
             await self._end_waiting(finished=broken is None and not self._stopping.is_set())
+            if self._circumstances is not None:
+                await self._circumstances.end()
             for worker in workers:
                 worker.cancel()
         return broken
 
+    async def _probe(self) -> None:
+        """Try one contact of each group that was refused alike, before all others."""
+        if self._circumstances is None or not self._circumstances.batches:
+            return
+        for batch in self._circumstances.batches:
+            if self._stopping.is_set():
+                return
+            await self._take(batch)
+        await self._settle()
+        await self._circumstances.judge()
+
     async def _feed(self) -> None:
         kind = BatchKind.REMOVALS
+        taken = {batch.number for batch in self._circumstances.batches} if self._circumstances else set()
         async for batch in self._batches.waiting():
             if self._stopping.is_set():
                 return
+            if batch.number in taken:  # a probe of it waits for another contact
+                continue
             if batch.kind is not kind:
                 # Who left gives match keys up before newcomers ask for them.
                 await self._settle()
@@ -201,7 +221,8 @@ class Dispatcher:
         if not prepared.jobs:
             self._complete.append(batch.number)
         for job in prepared.jobs:
-            self._begun(job)
+            if self._circumstances is None or not self._circumstances.is_probe(job):
+                self._begun(job)
             await self._queue.put(job)
 
     async def _work(self) -> None:
@@ -213,6 +234,9 @@ class Dispatcher:
                 self._queue.task_done()
 
     def _note(self, job: Job, ending: Ending) -> None:
+        if self._circumstances is not None:
+            ending = self._circumstances.seen(job, ending)
+            self._tally.probes = self._circumstances.probes
         if ending.postponed:
             self._postponed[job.state.contact_id] = job.batch, ending.record
             self._wait = max(self._wait, ending.wait)
@@ -270,7 +294,13 @@ def _tell_of(record: Record, outcome: ContactOutcome, batch: int, tell: Tell) ->
             tell(Event.CONTACT_REJECTED, **facts, refusals=record.rejections, dead_letter=dead)
         case OutcomeKind.DEFERRED | OutcomeKind.UNKNOWN:
             tell(Event.CONTACT_DEFERRED, **facts, sent_in_doubt=outcome.kind is OutcomeKind.UNKNOWN)
-        case OutcomeKind.APPLIED | OutcomeKind.UNSUPPORTED | OutcomeKind.SUPPRESSED | OutcomeKind.GONE:
+        case (
+            OutcomeKind.APPLIED
+            | OutcomeKind.UNSUPPORTED
+            | OutcomeKind.SUPPRESSED
+            | OutcomeKind.GONE
+            | OutcomeKind.PROBED
+        ):
             pass
         case _:
             assert_never(outcome.kind)

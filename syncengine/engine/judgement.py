@@ -5,7 +5,7 @@ It stops an account whose vendor refuses all contacts or is down.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from syncengine.engine.turn import Ending
@@ -28,10 +28,15 @@ class Judge:
     An outage is a number of contacts in a row that the vendor did not judge.
     """
 
-    def __init__(self, emit: Callable[[int, Record], None], stop: Callable[[AccountStopped], None]) -> None:
+    def __init__(
+        self,
+        emit: Callable[[int, Record], None],
+        stop: Callable[[AccountStopped], None],
+        standing: Mapping[str, int] | None = None,
+    ) -> None:
         self._emit = emit
         self._stop = stop
-        self._rows = Rows()
+        self._rows = Rows(standing or {})
         self._held: list[tuple[int, Ending]] = []
         self._outage = Outage()
         self._is_down = False
@@ -72,7 +77,7 @@ class Judge:
         if self._held and self._rows.end():
             self._acquit()
         self._held = [
-            (batch, replace(ending, record=_acquitted(ending.record)) if self._is_no_word_about(ending) else ending)
+            (batch, replace(ending, record=_untold(ending.record)) if self._is_no_word_about(ending) else ending)
             for batch, ending in self._held
         ]
         self._emit_held()
@@ -111,11 +116,17 @@ class Judge:
 def _acquitted(record: Record) -> Record:
     """Return the record as a deferral, with one refusal less.
 
-    The refused version is remembered (see ``refusals.weight``).
+    The refused version is remembered (see ``refusals.weight``), and so is the refusal:
+    those that were refused alike stand from then on.
     """
     before_that = record.outcome or ContactOutcome(OutcomeKind.DEFERRED)
     outcome = replace(before_that, kind=OutcomeKind.DEFERRED, code="all_refused")
     return replace(record, status=Status.PENDING, rejections=max(0, record.rejections - 1), outcome=outcome)
+
+
+def _untold(record: Record) -> Record:
+    """Return the record as a deferral: the refusal says nothing about the contact."""
+    return replace(_acquitted(record), refusal=None)
 
 
 def _misconfigured(last: Record, contacts: int) -> VendorHalted:

@@ -8,7 +8,7 @@ from syncengine.engine.task import Job
 from syncengine.model.calls import Action, OutcomeKind, Rejected, Unsupported
 from syncengine.model.contact import Known, Pending
 from syncengine.model.work import ContactOutcome, ContactState, Record, Status
-from syncengine.planning.refusals import DEAD_AFTER, refused, version
+from syncengine.planning.refusals import DEAD_AFTER, likeness, refused, version
 
 
 def in_step(
@@ -173,6 +173,25 @@ def rejected(
         rejected_hash=version(source_hash),
         outcome=ContactOutcome(OutcomeKind.REJECTED, actions, requests, refusal.code, message, refusal.status),
         removal=removal,
+        refusal=likeness(refusal),
+    )
+
+
+def probed(state: ContactState, source_hash: int | None, record: Record) -> Record:
+    """Return the record of a probe that was not accepted: it stands as before.
+
+    ``record`` is its end if it were any other contact. Words other than before are
+    kept, so that those it was tried for can be known by them.
+    """
+    assert record.outcome is not None, "a probe that was not accepted has an outcome"
+    return replace(
+        record,
+        status=Status.REMOVED if record.removal else Status.DEAD,
+        source_hash=None,
+        rejections=0,
+        rejected_hash=version(source_hash),
+        outcome=replace(record.outcome, kind=OutcomeKind.PROBED),
+        refusal=record.refusal or state.refusal,
     )
 
 
@@ -197,4 +216,7 @@ def again(record: Record) -> Record:
     return replace(record, outcome=replace(record.outcome, requests=0))
 
 
-_LAST = f" (refused {DEAD_AFTER} times: left alone from now on, until its row or the mapping changes or you retry it)"
+_LAST = (
+    f" (refused {DEAD_AFTER} times: left alone from now on, until its row or the mapping "
+    "changes, or `syncengine retry --dead` tries it again)"
+)

@@ -15,6 +15,8 @@ class Tally:
     def __init__(self) -> None:
         self.contacts: Counter[str] = Counter()
         self.actions: Counter[str] = Counter()
+        self.probes = 0
+        """Contacts that were tried for others that the vendor refuses alike."""
         self._gone: set[str] = set()
         """Contacts that were found gone and not created again since."""
         self._batches: dict[int, Counter[str]] = {}

@@ -74,6 +74,9 @@ class OutcomeKind(StrEnum):
     """Nothing is sent about the contact; it is planned again once that is lifted."""
     GONE = "gone"
     """Somebody deleted the contact at the vendor, and it is left alone."""
+    PROBED = "probed"
+    """Tried for others that were refused alike, and not accepted: it stands as before,
+    and nothing is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,8 @@ class Rejected:
     text before it is stored."""
     status: int | None = None
     by_vendor: bool = True
+    words: str = ""
+    """The vendor's own words, cleaned like ``message``; empty where it has none."""
     vendor_fields: Mapping[str, str] = field(default_factory=dict)
     """Field name to the vendor's message about it, where the vendor names fields."""
 

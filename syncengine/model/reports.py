@@ -119,6 +119,11 @@ class PlanReport:
     """Contacts that are not in step and not tried any more, once the run is through."""
     causes: tuple[CauseCount, ...] = ()
     """Why contacts are worked on; one contact may have several causes."""
+    probes: int = 0
+    """Contacts that the run would try as probes. Their requests are counted as if the
+    vendor refused them as before."""
+    remarks: tuple[str, ...] = ()
+    """Remarks for a person."""
     brake: str | None = None
     error: str | None = None
 
@@ -137,6 +142,7 @@ class PlanReport:
             "requests": self.requests,
             "requests_least": self.requests_least,
             "requests_most": self.requests_most,
+            "probes": self.probes,
             "seconds": round(self.seconds, 1),
             "seconds_least": round(self.seconds_least, 1),
             "seconds_most": round(self.seconds_most, 1),

@@ -92,6 +92,32 @@ class SourceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the vendor's refusals for one cause have in common."""
+
+    fingerprint: int
+    """Of the code, the HTTP status and the vendor's words without values."""
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Contacts that stand because the vendor refused them alike."""
+
+    refusal: Refusal
+    contacts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One of the contacts that stand because the vendor refused them alike."""
+
+    contact_id: str
+    kind: BatchKind
+    """REMOVALS where what was refused is its removal."""
+
+
+@dataclass(frozen=True, slots=True)
 class ContactState:
     """``sync_state`` and ``sync_known`` of one contact."""
 
@@ -112,6 +138,9 @@ class ContactState:
     taken_by: str | None = None
     """The newcomer, while it is about to write to that vendor contact: whose it
     will be is not known until it has."""
+    refusal: Refusal | None = None
+    """What the vendor refused it with; None where it did not, or in words that are
+    about this contact alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +207,8 @@ class Record:
     moved: bool = False
     """True where another destination of the account selects the removed contact, and
     has not taken its vendor contact over yet."""
+    refusal: Refusal | None = None
+    """What the vendor refused it with, as in ``ContactState``."""
 
     @property
     def standing(self) -> Standing | None:
@@ -190,7 +221,7 @@ class Record:
         if self.outcome is None or self.status in (Status.PENDING, Status.REJECTED):
             return None
         match self.outcome.kind:
-            case OutcomeKind.REJECTED:
+            case OutcomeKind.REJECTED | OutcomeKind.PROBED:
                 return Standing.DEAD_LETTER
             case OutcomeKind.UNSUPPORTED:
                 return Standing.UNSUPPORTED

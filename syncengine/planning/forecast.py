@@ -145,6 +145,13 @@ def _anew_at_most(desired: Desired, known: Known, prices: Prices) -> int:
     return expense(desired, nobody, plan, always, refused=False).requests.most
 
 
+def first_call(plan: Plan, prices: Prices) -> Plan:
+    """Return the plan up to and with its first call."""
+    first = plan.calls[:1]
+    offers = (getattr(prices.capabilities, call.action.value) for call in first)
+    return Plan(first, requests=sum(offer.requests for offer in offers))
+
+
 def _of_calls(desired: Desired | None, known: Known, plan: Plan, prices: Prices) -> Cost:
     """Return the cost of a plan whose contact is not looked up."""
     usual = _requests(plan, prices)

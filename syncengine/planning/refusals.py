@@ -1,22 +1,72 @@
-"""Counts of refusals: towards the dead letter, and in rows that halt the account.
+"""Refusals: what they have in common, and counts of them.
 
-A row of refusals without an acceptance is no news about the contacts.
+They count towards the dead letter, and in rows that halt the account. A row of refusals
+without an acceptance is no news about the contacts, and neither are three contacts that
+are refused alike.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
-from syncengine.model.work import ContactState, Status
+from syncengine.model.calls import Rejected
+from syncengine.model.work import ContactState, Refusal, Status
 
 DEAD_AFTER = 3
 """Refusals of the same source hash that make a dead letter."""
+ALIKE = 3
+"""Number of contacts refused alike from which on the cause is not the contacts."""
+_ABOUT_ONE = frozenset({"not_found", "other_id"})
+"""Codes of refusals that are about one contact, whatever the words."""
+_COMPARED = 25
+"""Words of a message that are compared: a long one is cut off at its end, and where
+depends on the values that were in it."""
+_CLEANED_AWAY = re.compile(r"\[\.\.\.\]")
+_QUOTED = re.compile(
+    r"""(?<!\w)(?:"[^"]*"|'[^']*'|`[^`]*`)(?!\w)"""
+    r"""|\u201c[^\u201d]*\u201d|\u201e[^\u201c]*\u201c|\u2018[^\u2019]*\u2019|\xab[^\xbb]*\xbb"""
+)
+_ADDRESS = re.compile(r"\S+(?:@|://)\S+")
+_WORD = re.compile(r"\w+(?:[.\-]\w+)*")
+_DIGIT = re.compile(r"\d")
 IN_A_ROW = 20
 """Number of refused contacts, none accepted between them, from which on the cause is
 not the contacts."""
 _REMOVAL = 0
 """Version of a row that left the source."""
+
+
+def likeness(refusal: Rejected) -> Refusal | None:
+    """Return what a refusal has in common with others for the same cause.
+
+    None for refusals of our own check, and for those that are about one contact alone.
+    """
+    if not refusal.by_vendor or refusal.code in _ABOUT_ONE:
+        return None
+    said = " ".join(words(refusal.words or refusal.message))
+    alike = f"{refusal.code}\n{refusal.status or 0}\n{said}"
+    digest = blake2b(alike.encode("utf-8", "replace"), digest_size=8).digest()
+    return Refusal(int.from_bytes(digest, "big", signed=True), refusal.code)
+
+
+def words(said: str) -> list[str]:
+    """Return the words of a message that are the same for every contact.
+
+    Without what is quoted, addresses, and whatever has a digit: numbers, dates, ids.
+    """
+    for pattern in (_CLEANED_AWAY, _QUOTED, _ADDRESS):
+        said = pattern.sub(" ", said)
+    found = (word.casefold() for word in _WORD.findall(said))
+    return [word for word in found if not _DIGIT.search(word)][:_COMPARED]
+
+
+def is_refused_version(state: ContactState, source_hash: int | None) -> bool:
+    """Return whether this version of the row, or the removal, was refused before."""
+    return state.rejected_hash == version(source_hash)
 
 
 def version(source_hash: int | None) -> int:
@@ -55,6 +105,10 @@ class Rows:
     its own: something has changed since.
     """
 
+    standing: Mapping[str, int] = field(default_factory=dict)
+    """Contacts by code that stand since they were refused alike: twice as many more are
+    let through before the account is halted. It then takes few nights until all that
+    are refused for one cause stand."""
     accepted: bool = False
     """True where any contact was accepted in this run."""
     tripped: bool = False
@@ -77,8 +131,10 @@ class Rows:
         """Count a refusal (see ``weight``); return whether to halt the account."""
         self._weights[code] += weighs
         self._untold += weighs != 0
-        row = self._weights[code] if self.accepted else self._weights.total()
-        self.tripped = self.tripped or row >= IN_A_ROW
+        codes = {code} if self.accepted else self._weights.keys()
+        row = sum(self._weights[each] for each in codes)
+        allowed = 2 * sum(self.standing.get(each, 0) for each in codes)
+        self.tripped = self.tripped or row >= IN_A_ROW + allowed
         return self.tripped
 
     def end(self) -> bool:

@@ -13,7 +13,7 @@ from syncengine.model.consent import Subject
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.http import Json
 from syncengine.model.texts import printable
-from syncengine.model.work import ContactState, Held, Intent, Link, Record, Status
+from syncengine.model.work import ContactState, Held, Intent, Link, Record, Refusal, Status
 from syncengine.storage.consent import find_suppressed
 from syncengine.storage.fence import Fence
 from syncengine.storage.patience import Patience, patient
@@ -162,6 +162,8 @@ class Contacts:
                 record.rejected_hash,
                 _code(record),
                 record.standing,
+                record.refusal.fingerprint if record.refusal else None,
+                self._run_id if record.refusal else None,
             )
             for record in records
         ]
@@ -230,6 +232,7 @@ def _state(row: asyncpg.Record) -> ContactState:
         gone=row["gone"],
         given_up=row["given_up"],
         taken_by=row["taken_by"],
+        refusal=None if row["refusal"] is None else Refusal(row["refusal"], row["code"] or ""),
     )
 
 
@@ -243,6 +246,8 @@ def _code(record: Record) -> str | None:
     """Return the code of the reason why a contact is not in step, for later reports."""
     if record.moved:
         return MOVED
+    if record.refusal is not None:
+        return record.refusal.code
     if record.outcome is None or record.status in (Status.PENDING, Status.SYNCED):
         return None
     return record.outcome.code or None

@@ -168,13 +168,14 @@ def _no_run(run_id: int, last: int | None) -> str:
     return f"there is no run {run_id}; the last one was {last}"
 
 
-async def unmade(pool: Pool, run_id: int, batch: int | None) -> list[DiffSlice]:
-    """Return the contacts that did not succeed in a run, or in one batch of it."""
+async def unmade(pool: Pool, run_id: int, batch: int | None) -> AsyncIterator[DiffSlice]:
+    """Yield the contacts that did not succeed in a run, or in one batch of it."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["unmade"], run_id, batch)
-    kinds = {kind: tuple(row["contact_id"] for row in rows if row["kind"] == kind.value) for kind in BatchKind}
-    return [DiffSlice(kind, contact_ids) for kind, contact_ids in kinds.items() if contact_ids]
+    for kind in BatchKind:
+        if contact_ids := tuple(row["contact_id"] for row in rows if row["kind"] == kind.value):
+            yield DiffSlice(kind, contact_ids)
 
 
 async def is_remembered(pool: Pool, account: str) -> bool:
@@ -460,8 +461,10 @@ class Batches:
     def patience(self) -> Patience:
         return self._fence.patience
 
-    async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> None:
-        await self._add(next(self._numbers), kind, contact_ids)
+    async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> int:
+        number = next(self._numbers)
+        await self._add(number, kind, contact_ids)
+        return number
 
     @patient
     async def _add(self, number: int, kind: BatchKind, contact_ids: Sequence[str]) -> None:

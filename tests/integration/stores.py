@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, LeaseGrant, RunKind, Standing
-from syncengine.ports import BatchStore, ContactStore, KeyStore, LeaseStore, SourceReader, WaitStore
-from syncengine.storage import contacts, fence, keys, lease, runs, waits
+from syncengine.ports import BatchStore, ContactStore, KeyStore, LeaseStore, RefusalStore, SourceReader, WaitStore
+from syncengine.storage import contacts, fence, keys, lease, refusals, runs, waits
 from syncengine.storage.connect import Pool, open_pool
 from syncengine.storage.diff import Diff
 from syncengine.storage.inspect_source import inspect
@@ -20,6 +20,7 @@ from tests.memory import contacts as memory_contacts
 from tests.memory import database as memory_database
 from tests.memory import keys as memory_keys
 from tests.memory import leases as memory_leases
+from tests.memory import refusals as memory_refusals
 from tests.memory import runs as memory_runs
 from tests.memory import source as memory_source
 from tests.memory import waits as memory_waits
@@ -47,6 +48,7 @@ class Stores:
     keys: KeyStore
     waits: WaitStore
     batches: CountingBatches
+    refusals: RefusalStore
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class InPostgres:
             keys.Keys(fenced, destination, numbered=numbered),
             waits.Waits(fenced, destination),
             runs.Batches(fenced, run_id),
+            refusals.Refusals(fenced, destination, run_id),
         )
 
     async def outcome(self, run_id: int, contact_id: str) -> tuple[str, tuple[str, ...], int, str | None]:
@@ -176,6 +179,7 @@ class InMemory:
             memory_keys.Keys(fenced, destination, numbered=numbered),
             memory_waits.Waits(fenced, destination),
             memory_runs.Batches(fenced, run_id),
+            memory_refusals.Refusals(fenced, destination, run_id),
         )
 
     async def outcome(self, run_id: int, contact_id: str) -> tuple[str, tuple[str, ...], int, str | None]:

@@ -8,7 +8,18 @@ from dataclasses import replace
 
 from syncengine.model.consent import Subject
 from syncengine.model.contact import Known, MatchKey, Pending
-from syncengine.model.work import BatchKind, ContactOutcome, ContactState, Held, Intent, Link, Record, Standing, Status
+from syncengine.model.work import (
+    BatchKind,
+    ContactOutcome,
+    ContactState,
+    Held,
+    Intent,
+    Link,
+    Record,
+    Refusal,
+    Standing,
+    Status,
+)
 from syncengine.storage.contacts import MOVED
 from tests.memory.database import Database, Fence, KnownRow, StateRow, kept, known_of
 
@@ -38,6 +49,7 @@ class Contacts:
                     gone=row.gone,
                     given_up=None if self._taker(database, row.given_up) else row.given_up,
                     taken_by=self._taken_by(database, row.given_up),
+                    refusal=None if row.refusal is None else Refusal(row.refusal, row.code or ""),
                 )
                 for contact_id, place in places.items()
                 if (row := database.states.get(place))
@@ -248,6 +260,9 @@ class Contacts:
         row.code = None if in_step or record.outcome is None else record.outcome.code or None
         if record.moved:
             row.code = MOVED
+        row.refusal = None
+        if record.refusal is not None:
+            row.code, row.refusal, row.tried_in = record.refusal.code, record.refusal.fingerprint, self._run_id
 
     def _write_known(self, database: Database, record: Record) -> None:
         known, place = record.known, (self._destination, record.contact_id)

@@ -48,6 +48,8 @@ class StateRow:
     given_up: str | None = None
     code: str | None = None
     standing: Standing | None = None
+    refusal: int | None = None
+    tried_in: int | None = None
 
 
 @dataclass(slots=True)

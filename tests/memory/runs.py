@@ -55,10 +55,11 @@ class Batches:
         self._run_id = run_id
         self._numbers = itertools.count(1)
 
-    async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> None:
+    async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> int:
         number = next(self._numbers)
         async with self._fence.writing("add batch") as database:
             database.batches.setdefault((self._run_id, number), BatchRow(kind, tuple(contact_ids)))
+        return number
 
     async def waiting(self) -> AsyncIterator[Batch]:
         after = (False, 0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
+from syncengine.engine.circumstances import Circumstances, choose
 from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
@@ -31,6 +32,7 @@ from tests.memory.contacts import Contacts
 from tests.memory.database import Database, Fence
 from tests.memory.keys import Keys
 from tests.memory.leases import Leases
+from tests.memory.refusals import Refusals
 from tests.memory.runs import Batches, finish_run, start_run
 from tests.memory.shares import Shares
 from tests.memory.source import Source, Table, diff
@@ -118,6 +120,10 @@ class Process:
         source = Source(table, self._life.hop)
         neighbours = self._neighbours(task, fence)
         preparer = Preparer(task, vendor.capabilities, source, store, keys, neighbours)
+        refusals = Refusals(fence, task.destination, run_id)
+        groups = await refusals.groups()
+        circumstances = Circumstances(refusals, batches, preparer, groups, brings_back=True)
+        await circumstances.add(await choose(groups, refusals, preparer))
         await self._fill(batches, table, task.destination)
         await preparer.look_ahead(batches.waiting())
         waiting = Waiting(task.destination, Waits(fence, task.destination), brings_back=True)
@@ -142,6 +148,7 @@ class Process:
                 unsettled=pacing.unsettled,
                 waiting=waiting,
                 recreations=partial(_recreations, task, store),
+                circumstances=circumstances,
             ).run()
         await finish_run(fence, run_id, "done")
 

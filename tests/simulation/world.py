@@ -58,11 +58,13 @@ class Ran:
     stopped: BaseException | None
     messages: Mapping[str, str] = field(default_factory=dict)
     """What was said of these contacts."""
+    of_probes: int = 0
+    """Requests for those that were tried for others that are refused alike, and were refused as before."""
 
     @property
     def quiet(self) -> bool:
-        """Whether it came to its end and had nothing to do."""
-        return not (self.died or self.requests or self.outcomes or self.stopped)
+        """Whether it came to its end and had nothing to do but to try whether others are still refused."""
+        return not (self.died or self.requests - self.of_probes or self.outcomes or self.stopped)
 
     @property
     def held(self) -> bool:
@@ -202,14 +204,19 @@ class World:
         short = {
             contact_id: outcome
             for (run_id, contact_id), outcome in self.database.outcomes.items()
-            if run_id in process.run_ids and outcome.kind is not OutcomeKind.APPLIED
+            if run_id in process.run_ids and outcome.kind not in (OutcomeKind.APPLIED, OutcomeKind.PROBED)
         }
+        of_probes = sum(
+            outcome.requests
+            for (run_id, _), outcome in self.database.outcomes.items()
+            if run_id in process.run_ids and outcome.kind is OutcomeKind.PROBED
+        )
         ended = {contact_id: outcome.kind.value for contact_id, outcome in short.items()}
         messages = {contact_id: outcome.message for contact_id, outcome in short.items()}
         fates = {fate.value: number for fate, number in network.fates.items()}
         if isinstance(stopped, LeaseHeld) and network.fates:
             self.wrong.append("a run that was refused the account sent requests")
-        return Ran(tuple(life.points), life.dead, process.requests, fates, ended, stopped, messages)
+        return Ran(tuple(life.points), life.dead, process.requests, fates, ended, stopped, messages, of_probes)
 
     async def _lived(self, life: Life, process: Process) -> BaseException | None:
         """Let it live; why it did not come to its end. What is no error of ours is raised."""

@@ -4,7 +4,7 @@ SELECT epoch, expires_at > clock_timestamp() AS runs
 FROM syncengine.sync_lease WHERE account = $1 FOR SHARE
 
 -- name: load
-SELECT s.contact_id, s.status, s.source_hash, s.rejections, s.rejected_hash, s.external_id, s.gone,
+SELECT s.contact_id, s.status, s.source_hash, s.rejections, s.rejected_hash, s.external_id, s.gone, s.refusal, s.code,
        k.match_field, k.match_key, k.fields, k.tags, k.found_tags, k.pending,
        CASE WHEN k.pending_at > clock_timestamp() THEN 0  -- the clock was set back since
             ELSE extract(epoch FROM clock_timestamp() - k.pending_at)::float8 END AS pending_age,
@@ -40,17 +40,19 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET pending = excluded.pending, 
 -- name: record_state
 INSERT INTO syncengine.sync_state AS s
     (destination, contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code,
-     standing, gone, synced_at)
+     standing, gone, refusal, tried_in, synced_at)
 SELECT $1, contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code, standing,
-       status = 'gone' AND external_id IS NULL, CASE WHEN status = 'synced' THEN clock_timestamp() END
+       status = 'gone' AND external_id IS NULL, refusal, tried_in,
+       CASE WHEN status = 'synced' THEN clock_timestamp() END
 FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::smallint[], $8::bigint[], $9::text[],
-            $10::text[])
-     AS t (contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code, standing)
+            $10::text[], $11::bigint[], $12::bigint[])
+     AS t (contact_id, contact_number, external_id, source_hash, status, rejections, rejected_hash, code, standing,
+           refusal, tried_in)
 ORDER BY contact_id
 ON CONFLICT (destination, contact_id) DO UPDATE SET
     external_id = excluded.external_id, source_hash = excluded.source_hash, status = excluded.status,
     rejections = excluded.rejections, rejected_hash = excluded.rejected_hash, code = excluded.code,
-    standing = excluded.standing,
+    standing = excluded.standing, refusal = excluded.refusal, tried_in = coalesce(excluded.tried_in, s.tried_in),
     gone = excluded.gone OR s.gone AND excluded.external_id IS NULL,
     given_up = CASE WHEN excluded.external_id IS NULL THEN s.given_up END,
     synced_at = coalesce(excluded.synced_at, s.synced_at)

@@ -184,7 +184,7 @@ WHERE destination = $1 AND status <> 'removed' AND external_id IS NOT NULL
 
 -- name: leavers
 -- Those of these contacts that the vendor is known to hold; tagged: of them, those that have or may have tags or lists
--- of ours.
+-- of ours. A removal that was given up and is tried again is one that was not carried out.
 SELECT count(*) AS known,
        count(*) FILTER (
            WHERE k.tags <> '[]' OR k.pending -> 'add_tags' <> '[]' OR k.pending -> 'remove_tags' <> '[]'
@@ -192,7 +192,7 @@ SELECT count(*) AS known,
                          WHERE starts_with(field.name, $3))) AS tagged
 FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
 WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[]) AND s.external_id IS NOT NULL
-  AND (s.status <> 'removed' OR s.code = 'moved')
+  AND (s.status <> 'removed' OR s.code = 'moved' OR s.standing = 'dead_letter')
 
 -- name: moved_away
 -- Removed contacts that another destination of the account selects, and has not taken over yet.
@@ -248,7 +248,7 @@ ORDER BY s.contact_number NULLS LAST, s.contact_id LIMIT $2
 
 -- name: dead_letters
 SELECT contact_id, count(*) OVER () AS number FROM syncengine.sync_state AS s
-WHERE destination = $1 AND code IS NOT NULL AND status = 'dead'
+WHERE destination = $1 AND code IS NOT NULL AND status = 'dead' AND NOT (refusal IS NOT NULL AND rejections = 0)
   AND NOT EXISTS (SELECT FROM syncengine.sync_wait AS w
                   WHERE w.destination = s.destination AND w.contact_id = s.contact_id)
 ORDER BY contact_number NULLS LAST, contact_id LIMIT $2
@@ -259,10 +259,18 @@ WHERE destination = $1 AND standing = 'gone'
 ORDER BY contact_number NULLS LAST, contact_id LIMIT $2
 
 -- name: noteworthy
+-- Without those that stand since they were refused alike: these are told of together.
 SELECT contact_id, outcome, coalesce(code, '') AS code, coalesce(message, '') AS message, unsupported
-FROM syncengine.sync_outcome
-WHERE run_id = $1 AND outcome <> 'applied'
+FROM syncengine.sync_outcome AS o
+WHERE run_id = $1 AND outcome NOT IN ('applied', 'probed')
+  AND NOT EXISTS (SELECT FROM syncengine.sync_run AS r JOIN syncengine.sync_state AS s USING (destination)
+                  WHERE r.run_id = $1 AND s.contact_id = o.contact_id
+                    AND s.refusal IS NOT NULL AND s.rejections = 0 AND s.standing IS NOT NULL)
 ORDER BY array_position(ARRAY['rejected', 'unknown', 'deferred', 'unsupported'], outcome), length(contact_id), contact_id LIMIT $2
 
 -- name: noteworthy_number
-SELECT count(*) FROM syncengine.sync_outcome WHERE run_id = $1 AND outcome <> 'applied'
+SELECT count(*) FROM syncengine.sync_outcome AS o
+WHERE run_id = $1 AND outcome NOT IN ('applied', 'probed')
+  AND NOT EXISTS (SELECT FROM syncengine.sync_run AS r JOIN syncengine.sync_state AS s USING (destination)
+                  WHERE r.run_id = $1 AND s.contact_id = o.contact_id
+                    AND s.refusal IS NOT NULL AND s.rejections = 0 AND s.standing IS NOT NULL)

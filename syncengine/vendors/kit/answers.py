@@ -222,6 +222,7 @@ def refused(request: Request, reply: Reply, said: str, sent: Iterable[Json], cod
         code or f"http_{reply.status}",
         f"the vendor refused it with status {reply.status}{reason}; correct the row or the mapping",
         status=reply.status,
+        words=words,
     )
 
 

@@ -1,0 +1,224 @@
+"""Contacts that the vendor refuses alike: one of them is tried, and all once it is accepted.
+
+What three contacts are refused with in the same words is configuration, not data: a
+field that is required there since, a tag or a stage that is gone. It counts against
+nobody. The contacts stand, and in each run one of each group is tried: the probe.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from syncengine.engine import records
+from syncengine.engine.prepare import Preparer
+from syncengine.engine.task import Job
+from syncengine.engine.turn import Ending
+from syncengine.model.calls import OutcomeKind
+from syncengine.model.work import Alike, Batch, BatchKind, Member, Refusal, Status
+from syncengine.planning.refusals import ALIKE, is_refused_version
+from syncengine.ports import BatchStore, RefusalStore
+
+_AT_ONCE = 20
+"""Contacts of a group that are planned at a time, until one can be tried."""
+_A_BATCH = 500
+_A_PAGE = 10_000
+"""Contacts that are revived at a time."""
+
+Allowed = Callable[[Sequence[int]], Awaitable[bool]]
+"""Whether the batches of these numbers, which are revived contacts, may be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The contact that is tried for all that were refused alike."""
+
+    job: Job
+    kind: BatchKind
+    refusal: Refusal
+
+    @property
+    def contact_id(self) -> str:
+        return self.job.state.contact_id
+
+
+async def choose(
+    groups: Sequence[Alike], store: RefusalStore, preparer: Preparer, most: int | None = None
+) -> list[Probe]:
+    """Return a probe for each of the groups, at most so many.
+
+    It is the contact that was tried longest ago, of those whose row is still the one
+    that was refused, and about which something may be sent. Writes nothing.
+    """
+    probes: list[Probe] = []
+    for group in groups:
+        if most is not None and len(probes) >= most:
+            break
+        if probe := await _probe_of(group.refusal, store, preparer):
+            probes.append(probe)
+    return probes
+
+
+async def _probe_of(refusal: Refusal, store: RefusalStore, preparer: Preparer) -> Probe | None:
+    skip = 0
+    while members := await store.members(refusal.fingerprint, skip, _AT_ONCE):
+        skip += len(members)
+        jobs = await _planned(members, preparer)
+        for member in members:
+            job = jobs.get(member.contact_id)
+            if job is not None and _may_be_tried(job, refusal):
+                return Probe(job, member.kind, refusal)
+    return None
+
+
+async def _planned(members: Sequence[Member], preparer: Preparer) -> Mapping[str, Job]:
+    jobs: dict[str, Job] = {}
+    for kind, contact_ids in _by_kind(members).items():
+        prepared = await preparer.plan(Batch(0, kind, contact_ids))
+        jobs |= {job.state.contact_id: job for job in prepared.jobs}
+    return jobs
+
+
+def _by_kind(members: Sequence[Member]) -> dict[BatchKind, tuple[str, ...]]:
+    found = {kind: tuple(each.contact_id for each in members if each.kind is kind) for kind in BatchKind}
+    return {kind: contact_ids for kind, contact_ids in found.items() if contact_ids}
+
+
+def _may_be_tried(job: Job, refusal: Refusal) -> bool:
+    """Return whether what is planned is what was refused.
+
+    A row that changed or left is part of the run anyway.
+    """
+    is_same = is_refused_version(job.state, job.source_hash) and job.state.refusal == refusal
+    return is_same and job.refusal is None and bool(job.plan.calls)
+
+
+class Circumstances:
+    """The groups of one destination's run."""
+
+    def __init__(
+        self,
+        store: RefusalStore,
+        batches: BatchStore,
+        preparer: Preparer,
+        groups: Sequence[Alike] = (),
+        *,
+        brings_back: bool,
+        allowed: Allowed | None = None,
+    ) -> None:
+        self.probes = 0
+        """Contacts that were tried as probes."""
+        self.standing = Counter[str]()
+        """Contacts that stand at the start of the run, by code."""
+        for group in groups:
+            self.standing[group.refusal.code] += group.contacts
+        self._store = store
+        self._batches = batches
+        self._preparer = preparer
+        self._brings_back = brings_back
+        """True where the run is about all contacts, and not about some only."""
+        self._allowed = allowed
+        self._probes: dict[str, Refusal] = {}
+        self._added: list[Batch] = []
+        self._accepted: set[int] = set()
+        """Groups of which a contact was accepted as it was refused before."""
+        self._renamed: dict[int, Refusal] = {}
+        """Groups whose probe was refused in other words."""
+
+    async def add(self, probes: Sequence[Probe]) -> None:
+        """Add the probes to the run."""
+        members = [Member(probe.contact_id, probe.kind) for probe in probes]
+        self._probes |= {probe.contact_id: probe.refusal for probe in probes}
+        for kind, contact_ids in _by_kind(members).items():
+            for ids in _pieces(contact_ids):
+                self._added.append(Batch(await self._batches.add(kind, ids), kind, ids))
+
+    @property
+    def batches(self) -> Sequence[Batch]:
+        """The batches of the probes, which come before all others."""
+        return self._added
+
+    def is_probe(self, job: Job) -> bool:
+        """Return whether the contact is tried for others."""
+        return job.state.contact_id in self._probes
+
+    def seen(self, job: Job, ending: Ending) -> Ending:
+        """Return how an attempt ends; that of a failed probe costs nothing.
+
+        Whoever is accepted as it was refused before shows that the cause is gone.
+        """
+        if _is_accepted(ending) and job.state.refusal and is_refused_version(job.state, job.source_hash):
+            self._accepted.add(job.state.refusal.fingerprint)
+        refusal = self._probes.pop(job.state.contact_id, None)
+        if refusal is None:
+            return ending
+        self.probes += 1
+        if not _is_failure(ending):
+            return ending
+        record = records.probed(job.state, job.source_hash, ending.record)
+        if record.refusal is not None and record.refusal != refusal:
+            self._renamed[refusal.fingerprint] = record.refusal
+        return replace(ending, record=record, refused=False)
+
+    async def judge(self) -> None:
+        """Bring back the groups whose probe was accepted, once all have ended.
+
+        Everything has to be written down before.
+        """
+        for former, now in self._renamed.items():
+            await self._store.relabel(former, now)
+        if self._accepted and self._brings_back:
+            accepted, self._accepted = sorted(self._accepted), set()
+            numbers = await self._revive(accepted)
+            await self._preparer.look_ahead(self._of(numbers))
+            if numbers and self._allowed is not None and not await self._allowed(numbers):
+                await self._put_back(accepted, numbers)
+
+    async def end(self) -> None:
+        """Let those stand that were refused alike, and have the accepted groups planned.
+
+        Everything has to be written down before.
+        """
+        while self._accepted and await self._store.revive(sorted(self._accepted), _A_PAGE):
+            pass
+        await self._store.stand(ALIKE)
+
+    async def _revive(self, fingerprints: Sequence[int]) -> list[int]:
+        numbers: list[int] = []
+        while revived := await self._store.revive(fingerprints, _A_PAGE):
+            for kind, contact_ids in _by_kind(revived).items():
+                numbers += [await self._batches.add(kind, ids) for ids in _pieces(contact_ids)]
+        return numbers
+
+    async def _of(self, numbers: Sequence[int]) -> AsyncIterator[Batch]:
+        wanted = set(numbers)
+        async for batch in self._batches.waiting():
+            if batch.number in wanted:
+                yield batch
+
+    async def _put_back(self, fingerprints: Sequence[int], numbers: Sequence[int]) -> None:
+        await self._store.put_back(fingerprints)
+        for number in numbers:
+            await self._batches.finish(number, {}, "not sent: a brake stopped those that were refused alike")
+
+
+def _is_accepted(ending: Ending) -> bool:
+    """Return whether the vendor carried out all that it could of a contact's calls."""
+    outcome = ending.record.outcome
+    is_settled = ending.record.status in (Status.SYNCED, Status.REMOVED) and not ending.refused
+    return is_settled and outcome is not None and bool(outcome.actions)
+
+
+def _is_failure(ending: Ending) -> bool:
+    """Return whether a probe was not accepted, with nothing left to be settled."""
+    outcome = ending.record.outcome
+    if outcome is None or ending.postponed or ending.waits:
+        return False
+    if outcome.kind is OutcomeKind.REJECTED:
+        return True
+    return outcome.kind is OutcomeKind.DEFERRED and ending.record.known.pending is None
+
+
+def _pieces(contact_ids: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return [contact_ids[at : at + _A_BATCH] for at in range(0, len(contact_ids), _A_BATCH)]

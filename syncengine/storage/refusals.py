@@ -1,0 +1,121 @@
+"""Contacts that the vendor refuses alike, and dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from syncengine.model.work import Alike, BatchKind, DiffSlice, Member, Refusal
+from syncengine.storage.connect import Pool, transaction
+from syncengine.storage.failures import storage_errors
+from syncengine.storage.fence import Fence
+from syncengine.storage.patience import Patience, patient
+from syncengine.storage.statements import statements
+
+_SQL = statements("refusals")
+_PAGE = 10_000
+"""Contact ids that are read at a time."""
+
+
+class Refusals:
+    """Groups of one destination's contacts (``ports.RefusalStore``)."""
+
+    def __init__(self, fence: Fence, destination: str, run_id: int) -> None:
+        self._fence = fence
+        self._destination = destination
+        self._run_id = run_id
+
+    @property
+    def patience(self) -> Patience:
+        return self._fence.patience
+
+    @patient
+    async def groups(self) -> Sequence[Alike]:
+        async with self._fence.reading() as connection:
+            rows = await connection.fetch(_SQL["groups"], self._destination)
+        return [Alike(Refusal(row["refusal"], row["code"] or ""), row["contacts"]) for row in rows]
+
+    @patient
+    async def members(self, fingerprint: int, skip: int, most: int) -> Sequence[Member]:
+        async with self._fence.reading() as connection:
+            rows = await connection.fetch(_SQL["members"], self._destination, fingerprint, skip, most)
+        return _members(rows)
+
+    @patient
+    async def stand(self, at_least: int) -> None:
+        async with self._fence.writing() as connection:
+            await connection.execute(_SQL["stand"], self._destination, at_least, self._run_id)
+
+    @patient
+    async def relabel(self, former: int, now: Refusal) -> None:
+        async with self._fence.writing() as connection:
+            await connection.execute(
+                _SQL["relabel"], self._destination, former, now.fingerprint, now.code, self._run_id
+            )
+
+    @patient
+    async def revive(self, fingerprints: Sequence[int], most: int) -> Sequence[Member]:
+        async with self._fence.writing() as connection:
+            rows = await connection.fetch(_SQL["revive"], self._destination, list(fingerprints), self._run_id, most)
+        return _members(rows)
+
+    @patient
+    async def put_back(self, fingerprints: Sequence[int]) -> None:
+        async with self._fence.writing() as connection:
+            await connection.execute(_SQL["put_back"], self._destination, list(fingerprints), self._run_id)
+
+
+def _members(rows: Sequence[asyncpg.Record]) -> Sequence[Member]:
+    return [Member(row["contact_id"], _kind(row)) for row in rows]
+
+
+def _kind(row: asyncpg.Record) -> BatchKind:
+    return BatchKind.REMOVALS if row["removal"] else BatchKind.CHANGES
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Contacts that were refused alike, as reports tell of them."""
+
+    contacts: int
+    code: str
+    contact_id: str
+    """One of them."""
+    message: str | None
+    """What it was refused with; None where that run is deleted already."""
+
+
+async def refused_alike(pool: Pool, destination: str, most: int = 5) -> tuple[Told, ...]:
+    """Return the largest groups that the vendor refuses alike."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["told"], destination, most)
+    return tuple(Told(row["contacts"], row["code"] or "", row["contact_id"], row["message"]) for row in rows)
+
+
+async def all_dead_letters(pool: Pool, destination: str, code: str | None) -> AsyncIterator[DiffSlice]:
+    """Yield all contacts that are left alone since they were refused.
+
+    With ``code``, only those that were refused with it.
+    """
+    last: str | None = None
+    while True:
+        with storage_errors():
+            async with pool.acquire() as connection, transaction(connection, read_only=True):
+                rows = await connection.fetch(_SQL["dead_letters"], destination, code, last, _PAGE)
+        if not rows:
+            return
+        last = rows[-1]["contact_id"]
+        for kind in BatchKind:
+            if ids := tuple(row["contact_id"] for row in rows if _kind(row) is kind):
+                yield DiffSlice(kind, ids)
+
+
+async def codes_of_dead_letters(pool: Pool, destination: str) -> dict[str, int]:
+    """Return the codes of the dead letters, each with the number of its contacts."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["dead_codes"], destination)
+    return {row["code"]: row["contacts"] for row in rows}

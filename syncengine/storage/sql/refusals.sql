@@ -1,0 +1,88 @@
+-- Contacts that were refused alike. A group is all that have one fingerprint and of which nothing is counted: three
+-- contacts make it one, and it stays one when some of them leave it.
+
+-- name: groups
+SELECT refusal, max(code) AS code, count(*) AS contacts
+FROM syncengine.sync_state
+WHERE destination = $1 AND refusal IS NOT NULL AND rejections = 0 AND standing IS NOT NULL
+GROUP BY refusal ORDER BY min(tried_in), refusal
+
+-- name: members
+SELECT contact_id, status = 'removed' AS removal
+FROM syncengine.sync_state
+WHERE destination = $1 AND refusal = $2 AND rejections = 0 AND standing IS NOT NULL
+ORDER BY tried_in, contact_number NULLS LAST, contact_id OFFSET $3 LIMIT $4
+
+-- name: stand
+-- 0 is the version of a removal (see planning.refusals). Pending are those about which this run believed nothing, since
+-- all were refused.
+WITH alike AS (
+    SELECT refusal FROM syncengine.sync_state
+    WHERE destination = $1 AND refusal IS NOT NULL
+    GROUP BY refusal HAVING count(*) >= $2)
+UPDATE syncengine.sync_state AS s
+SET status = CASE WHEN s.rejected_hash = 0 THEN 'removed' ELSE 'dead' END, source_hash = NULL, rejections = 0,
+    standing = 'dead_letter'
+FROM alike
+WHERE s.destination = $1 AND s.refusal = alike.refusal AND s.rejected_hash IS NOT NULL
+  AND (s.status IN ('rejected', 'dead', 'removed') AND s.rejections > 0 OR s.status = 'pending' AND s.tried_in = $3)
+  AND NOT EXISTS (SELECT FROM syncengine.sync_known AS k
+                  WHERE (k.destination, k.contact_id) = (s.destination, s.contact_id) AND k.pending IS NOT NULL)
+
+-- name: relabel
+UPDATE syncengine.sync_state AS s
+SET refusal = $3, code = $4
+WHERE s.destination = $1 AND s.refusal = $2 AND s.rejections = 0 AND s.standing IS NOT NULL
+  AND NOT EXISTS (SELECT FROM syncengine.sync_state AS o
+                  WHERE o.destination = $1 AND o.refusal = $3 AND o.rejections = 0 AND o.standing IS NOT NULL
+                    AND o.tried_in < $5)
+
+-- name: revive
+WITH chosen AS (
+    SELECT contact_id, rejected_hash = 0 AS removal FROM syncengine.sync_state
+    WHERE destination = $1 AND contact_id IN (
+        SELECT contact_id FROM syncengine.sync_state
+        WHERE destination = $1 AND refusal = ANY ($2::bigint[]) AND tried_in < $3
+          AND status IN ('rejected', 'dead', 'removed')
+        LIMIT $4)
+    ORDER BY contact_id FOR UPDATE)
+UPDATE syncengine.sync_state AS s
+SET status = 'pending', source_hash = NULL, rejections = 0, standing = NULL
+FROM chosen
+WHERE s.destination = $1 AND s.contact_id = chosen.contact_id
+RETURNING s.contact_id, chosen.removal
+
+-- name: put_back
+UPDATE syncengine.sync_state
+SET status = CASE WHEN rejected_hash = 0 THEN 'removed' ELSE 'dead' END, standing = 'dead_letter'
+WHERE destination = $1 AND refusal = ANY ($2::bigint[]) AND tried_in < $3 AND status = 'pending'
+  AND rejections = 0 AND rejected_hash IS NOT NULL
+
+-- name: told
+-- The groups, the largest first, each with one of its contacts and the words with which it was refused last.
+SELECT g.contacts, g.code, last.contact_id, last.message
+FROM (SELECT refusal, max(code) AS code, count(*) AS contacts
+      FROM syncengine.sync_state
+      WHERE destination = $1 AND refusal IS NOT NULL AND rejections = 0 AND standing IS NOT NULL
+      GROUP BY refusal ORDER BY count(*) DESC, refusal LIMIT $2) AS g
+CROSS JOIN LATERAL (
+    SELECT s.contact_id, o.message
+    FROM syncengine.sync_state AS s
+    LEFT JOIN syncengine.sync_outcome AS o
+        ON o.run_id = s.tried_in AND o.contact_id = s.contact_id AND o.code IN (s.code, 'all_refused')
+    WHERE s.destination = $1 AND s.refusal = g.refusal AND s.rejections = 0 AND s.standing IS NOT NULL
+    ORDER BY o.message IS NULL, s.tried_in DESC, s.contact_number NULLS LAST, s.contact_id LIMIT 1) AS last
+ORDER BY g.contacts DESC, g.refusal
+
+-- name: dead_letters
+-- All that are left alone since they were refused, by key.
+SELECT contact_id, status = 'removed' AS removal
+FROM syncengine.sync_state
+WHERE destination = $1 AND standing = 'dead_letter' AND ($2::text IS NULL OR code = $2)
+  AND ($3::text IS NULL OR contact_id > $3)
+ORDER BY contact_id LIMIT $4
+
+-- name: dead_codes
+SELECT code, count(*) AS contacts FROM syncengine.sync_state
+WHERE destination = $1 AND standing = 'dead_letter' AND code IS NOT NULL
+GROUP BY code ORDER BY count(*) DESC, code
