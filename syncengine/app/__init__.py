@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from syncengine.app.adopt import adopt
 from syncengine.app.check import check
+from syncengine.app.consent_file import export_consent, import_consent
 from syncengine.app.databases import migrate
 from syncengine.app.forecast import plan
 from syncengine.app.forget import confirm, forget
@@ -23,7 +24,9 @@ __all__ = [
     "adopt",
     "check",
     "confirm",
+    "export_consent",
     "forget",
+    "import_consent",
     "lift",
     "merge",
     "migrate",

@@ -20,13 +20,15 @@ VERBS = {
     "merge": "Make one contact of two at a vendor that can. It cannot be undone.",
     "suppress": "Send nothing about somebody any more, anywhere; not even what a run under way has planned.",
     "forget": "Erase one contact, at every vendor that can and here, and print a receipt for each destination.",
+    "export": "Write suppressions and tombstones into a file: no vendor can give them back.",
+    "import": "Merge suppressions and tombstones from a file into the state; none is lifted.",
     "prune": "Delete old runs with their batches and outcomes; runs may be under way meanwhile.",
     "schema": "Print the JSON Schema of the configuration's files, for editors.",
     "sandbox": "Serve stand-ins of the vendors to try a configuration against (keys: sandbox-key, sandbox-token).",
 }
 """Verb to what it does, as in the first line of its own help."""
-_ELSEWHERE = {"retry": "run"}
-"""Verbs that are defined in another verb's file."""
+_ELSEWHERE = {"retry": "run:retry", "export": "consent_file:export", "import": "consent_file:import_"}
+"""Verbs that are defined in another file, or under a name that Python allows."""
 
 for _verb, _help in VERBS.items():
-    app.command(f"syncengine.cli.{_ELSEWHERE.get(_verb, _verb)}:{_verb}", name=_verb, help=_help)
+    app.command(f"syncengine.cli.{_ELSEWHERE.get(_verb, f'{_verb}:{_verb}')}", name=_verb, help=_help)

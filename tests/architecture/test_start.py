@@ -44,7 +44,8 @@ def test_a_verb_imports_what_it_needs_and_no_other_verb() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_says_of_a_verb_what_the_verb_says_of_itself(verb: str) -> None:
-    module = importlib.import_module(f"syncengine.cli.{_ELSEWHERE.get(verb, verb)}")
-    said = inspect.getdoc(getattr(module, verb))
+    place, _, name = _ELSEWHERE.get(verb, f"{verb}:{verb}").partition(":")
+    module = importlib.import_module(f"syncengine.cli.{place}")
+    said = inspect.getdoc(getattr(module, name))
     assert said is not None
     assert said.splitlines()[0] == VERBS[verb]

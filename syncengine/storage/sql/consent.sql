@@ -64,3 +64,61 @@ FROM (SELECT salted FROM syncengine.sync_suppression
 -- name: counts
 SELECT kind, reason, count(*) AS number, max(since) AS latest FROM syncengine.sync_suppression
 GROUP BY kind, reason ORDER BY kind, reason
+
+-- name: own_salt
+-- Locked, so that nothing is hashed with another salt while this one is exchanged.
+SELECT salt FROM syncengine.sync_salt FOR UPDATE
+
+-- name: nothing_hashed
+SELECT NOT EXISTS (SELECT FROM syncengine.sync_suppression) AND NOT EXISTS (SELECT FROM syncengine.sync_erasure)
+
+-- name: lock_hashed
+LOCK TABLE syncengine.sync_suppression, syncengine.sync_erasure IN EXCLUSIVE MODE
+
+-- name: take_salt
+UPDATE syncengine.sync_salt SET salt = $1
+
+-- name: forget_credentials
+-- They were hashed with the former salt; the next run notes them again.
+DELETE FROM syncengine.sync_credentials
+
+-- name: all_suppressions
+SELECT encode(subject_hash, 'hex') AS subject_hash, kind, reason, since FROM syncengine.sync_suppression
+ORDER BY subject_hash
+
+-- name: all_erasures
+SELECT encode(contact_hash, 'hex') AS contact_hash, destination, CASE status WHEN 'open' THEN contact_id END AS contact_id,
+       status, receipt, to_ask, requested_at, ended_at
+FROM syncengine.sync_erasure ORDER BY contact_hash, destination
+
+-- name: import_suppressions
+-- A suppression that is there stays; at most it becomes a tombstone.
+INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason, since, salted)
+SELECT DISTINCT ON (t.subject_hash) decode(t.subject_hash, 'hex'), t.kind, t.reason, t.since, own.fingerprint
+FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS t (subject_hash, kind, reason, since)
+CROSS JOIN syncengine.sync_salt AS own
+ORDER BY t.subject_hash, t.reason
+ON CONFLICT (subject_hash) DO UPDATE SET reason = excluded.reason
+WHERE sync_suppression.reason <> excluded.reason AND excluded.reason = 'forgotten'
+RETURNING kind
+
+-- name: import_erasures
+INSERT INTO syncengine.sync_erasure
+    (contact_hash, destination, contact_id, status, receipt, to_ask, requested_at, ended_at, salted)
+SELECT DISTINCT ON (t.contact_hash, t.destination)
+       decode(t.contact_hash, 'hex'), t.destination, t.contact_id, t.status, t.receipt, t.to_ask, t.requested_at,
+       t.ended_at, own.fingerprint
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[])
+     AS t (contact_hash, destination, contact_id, status, receipt, to_ask, requested_at, ended_at)
+CROSS JOIN syncengine.sync_salt AS own
+ORDER BY t.contact_hash, t.destination
+ON CONFLICT (contact_hash, destination) DO NOTHING
+RETURNING destination
+
+-- name: forgotten_here
+-- Contacts with a tombstone of which there are data all the same: a restore brought them back.
+SELECT DISTINCT s.contact_id
+FROM syncengine.sync_state AS s CROSS JOIN syncengine.sync_salt AS own
+JOIN syncengine.sync_suppression AS t
+  ON t.subject_hash = sha256(own.salt || convert_to('contact:' || s.contact_id, 'UTF8')) AND t.reason = 'forgotten'
+ORDER BY s.contact_id LIMIT $1

@@ -1,0 +1,89 @@
+"""Suppressions and erasures as a whole: read for an export, merged in by an import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, fields
+from typing import TypeVar
+
+from syncengine.errors import ConfigError, Problem
+from syncengine.model.consent_file import Consents, KeptErasure, KeptSuppression
+from syncengine.storage.connect import Connection, Pool, transaction
+from syncengine.storage.failures import storage_errors
+from syncengine.storage.statements import statements
+
+_SQL = statements("consent")
+_SLICE = 5000
+_NAMED = 1000
+"""Contacts that are named; more have to be looked for once more."""
+
+T = TypeVar("T", KeptSuppression, KeptErasure)
+
+
+async def read_consents(pool: Pool) -> Consents:
+    """Return all suppressions and erasures, as of one moment."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection):
+            salt = await connection.fetchval(_SQL["own_salt"])
+            suppressions = await connection.fetch(_SQL["all_suppressions"])
+            erasures = await connection.fetch(_SQL["all_erasures"])
+    return Consents(
+        salt,
+        tuple(KeptSuppression(*row.values()) for row in suppressions),
+        tuple(KeptErasure(*row.values()) for row in erasures),
+    )
+
+
+async def merge_consents(pool: Pool, consents: Consents) -> int:
+    """Add suppressions and erasures to those that are there; return how many were new.
+
+    None is lifted. Raises ConfigError where they were hashed with another salt than
+    those that are there.
+    """
+    new = 0
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection):
+            await connection.execute(_SQL["lock_hashed"])
+            await _take_salt(connection, consents.salt)
+            for columns in _columns(consents.suppressions, KeptSuppression):
+                new += len(await connection.fetch(_SQL["import_suppressions"], *columns))
+            for columns in _columns(consents.erasures, KeptErasure):
+                new += len(await connection.fetch(_SQL["import_erasures"], *columns))
+            if new:
+                await connection.execute(_SQL["count_change"])
+    return new
+
+
+async def forgotten_here(pool: Pool) -> tuple[str, ...]:
+    """Return contacts that have a tombstone, and data here all the same."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["forgotten_here"], _NAMED)
+    return tuple(row["contact_id"] for row in rows)
+
+
+async def _take_salt(connection: Connection, salt: bytes) -> None:
+    """Take the salt over where nothing here was hashed with another one."""
+    if await connection.fetchval(_SQL["own_salt"]) == salt:
+        return
+    if not await connection.fetchval(_SQL["nothing_hashed"]):
+        raise ConfigError(
+            [
+                Problem(
+                    "import --consent",
+                    "the file was hashed with another salt than the suppressions of this state, and "
+                    "hashes cannot be converted: nothing was imported. Import it into a state that "
+                    "has no suppressions yet, then enter the others there again with "
+                    "`syncengine suppress`",
+                )
+            ]
+        )
+    await connection.execute(_SQL["take_salt"], salt)
+    await connection.execute(_SQL["forget_credentials"])
+
+
+def _columns(rows: Sequence[T], kind: type[T]) -> Iterator[list[list[object]]]:
+    """Yield the rows as columns, some thousand at a time."""
+    for start in range(0, len(rows), _SLICE):
+        values = [astuple(row) for row in rows[start : start + _SLICE]]
+        yield [[value[number] for value in values] for number in range(len(fields(kind)))]
