@@ -3,3 +3,5 @@
 
 ALTER TABLE syncengine.sync_destination ADD COLUMN source_database text;
 ALTER TABLE syncengine.sync_destination ADD COLUMN looks_up boolean NOT NULL DEFAULT false;
+-- What the files said about consent when a run was last let pass; null: no run has noted it yet.
+ALTER TABLE syncengine.sync_destination ADD COLUMN consent jsonb;

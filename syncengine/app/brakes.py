@@ -9,6 +9,7 @@ from syncengine.app.databases import Databases
 from syncengine.app.request import NO_FILE, SAME_ACCOUNT, Request
 from syncengine.config import Config, DestinationConfig, quoted
 from syncengine.errors import BrakeApplied, StorageError
+from syncengine.model.consent_rules import ConsentRules
 from syncengine.model.http import Json
 from syncengine.model.work import Scope
 from syncengine.planning.brakes import EMPTY_SOURCE, Allowance, Allowances, Brake, grown, of_scope, of_survey
@@ -39,6 +40,8 @@ class Recognised:
     says."""
     resync: bool = False
     """True where the next run begins with a re-sync."""
+    consent: ConsentRules | None = None
+    """The rules of consent that are remembered; None where there are none."""
 
     @property
     def at_start(self) -> Identity:
@@ -87,6 +90,7 @@ async def refuse_changes(
         before = remembered_before.identity
         before = replace(before, base_url=normal_address(before.base_url))  # an older version kept it as it was written
         found = replace(found, before=before, looks_up=remembered_before.looks_up, resync=remembered_before.resync)
+        found = replace(found, consent=remembered_before.consent)
     renamed_from = await _refuse_itself(destination, databases, request, found)
     elsewhere = await _refuse_others(destination, config, databases, request)
     former = renamed_from | elsewhere

@@ -17,6 +17,7 @@ from syncengine.app.brakes import (
     resyncing,
 )
 from syncengine.app.candidates import Candidates, cut
+from syncengine.app.consent_changes import ConsentChange, consent_rules
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.meaning import causes_since, meaning_of, remarks_on
 from syncengine.app.neighbours import neighbours_of
@@ -282,9 +283,11 @@ async def _begun(
 
 async def _remember(run: _Run) -> None:
     """Record what the brakes have let pass."""
-    recognised = run.recognised
-    if recognised.identity != recognised.at_start:
-        await remember(run.account.fence, run.destination.name, recognised.identity)
+    recognised, consent = run.recognised, consent_rules(run.destination)
+    if recognised.consent is not None and not run.request.about_everybody:
+        consent = recognised.consent  # the run about everybody is asked about everybody
+    if (recognised.identity, consent) != (recognised.at_start, recognised.consent):
+        await remember(run.account.fence, run.destination.name, recognised.identity, consent)
 
 
 async def _prepared(run: _Run, batch_size: int) -> _Work:
@@ -318,6 +321,10 @@ async def _prepared(run: _Run, batch_size: int) -> _Work:
     await claim_keys(run.preparer, run.keys, run.batches)
     total += await bring_back(await _can_be_tried_again(run), run.batches, batch_size)
     await _survey(run, survey, candidates.scope)
+    change = ConsentChange(run.destination, run.databases, run.source, run.recognised)
+    async for batch in run.batches.waiting():
+        await change.add(batch)
+    change.judge(request)
     return _Work(total + len(probes), beyond, circumstances)
 
 

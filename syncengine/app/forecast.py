@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from syncengine.app.asking import distrust_by, task_of
 from syncengine.app.brakes import Recognised, brake_on_survey, refuse_changes, refuse_new_name, resyncing
 from syncengine.app.candidates import Candidates, cut
+from syncengine.app.consent_changes import ConsentChange
 from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import Databases, look_at, opened
 from syncengine.app.followers import Followers
@@ -218,6 +219,7 @@ async def _fill(
     survey = Survey()
     request = await _probed(forecast, Refusals(fence, name, 0), preparer, request, survey)
     candidates = Candidates(destination, databases, source, request)
+    change = ConsentChange(destination, databases, source, recognised)
 
     batched: set[str] = set()
     """The contacts of a run that is about some only."""
@@ -233,12 +235,14 @@ async def _fill(
 
     async for batch in _batches(candidates, config.engine.batch_size, request, preparer, keys, moved):
         await preparer.survey(batch, survey)
+        await change.add(batch)
         batched.update(() if request.about_everybody else batch.contact_ids)
         await take(batch)
     while brought_along := followers.brought_along():
         await take(Batch(0, BatchKind.CHANGES, brought_along))
     if candidates.scope is not None and candidates.scope.known and not forecast.anew:
         await brake_on_survey(destination, databases, survey, candidates.scope, request)
+    change.judge(request)
     recreations = Recreations(destination, databases, request, task, store)
     if again := tuple(await recreations.forecast(batched)):
         await take(Batch(0, BatchKind.CHANGES, again), recreates=True)

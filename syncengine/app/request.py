@@ -15,8 +15,11 @@ NO_FILE = "no_file"
 no file (any more)."""
 SAME_ACCOUNT = "same_account"
 """Name to accept that an account has another name or address, and is the same one."""
+CONSENT = "consent"
+"""Name to accept that the files ask for less consent than before."""
 _ACCEPTABLE = (
     *NAMES,
+    CONSENT,
     "account",
     "vendor",
     "base_url",

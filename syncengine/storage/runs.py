@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import asyncpg
 import orjson
 
 from syncengine.errors import ConfigError, Problem
+from syncengine.model.consent_rules import ConsentRules
 from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
 from syncengine.model.sql_tokens import is_same
@@ -84,6 +85,9 @@ class Remembered:
     """What the state remembers of a destination."""
 
     identity: Identity
+    consent: ConsentRules | None
+    """What the files said about consent when a run was last let pass; None where none
+    has noted it yet."""
     looks_up: bool
     """True where every contact is looked up before it is created, whatever the file
     says: the account was exchanged, and no run has brought everybody in step since; or
@@ -139,7 +143,8 @@ async def remembered(pool: Pool, destination: str) -> Remembered | None:
         source=row["source"],
         database=row["source_database"],
     )
-    return Remembered(identity, row["looks_up"], row["resync"])
+    consent = ConsentRules(**orjson.loads(row["consent"])) if row["consent"] else None
+    return Remembered(identity, consent, row["looks_up"], row["resync"])
 
 
 async def former_run(pool: Pool, run_id: int, batch: int | None) -> FormerRun:
@@ -229,10 +234,24 @@ async def start_run(
         return run_id
 
 
-async def remember(fence: Fence, destination: str, identity: Identity) -> None:
-    """Record the identity that a run was let pass with."""
+async def remember(fence: Fence, destination: str, identity: Identity, consent: ConsentRules | None) -> None:
+    """Record the identity that a run was let pass with, and its rules of consent.
+
+    None: the former rules stay.
+    """
     async with fence.writing(sending=True) as connection:
         await _remember(connection, destination, identity)
+        if consent is not None:
+            rules = orjson.dumps(asdict(consent)).decode()
+            await connection.execute(_SQL["remember_consent"], destination, rules)
+
+
+async def held_back(pool: Pool, destination: str, contact_ids: Sequence[str]) -> frozenset[str]:
+    """Return those of the contacts that are known to have left or opted out."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["held_back"], destination, list(contact_ids))
+    return frozenset(row["contact_id"] for row in rows)
 
 
 async def _remember(connection: Connection, destination: str, identity: Identity) -> None:

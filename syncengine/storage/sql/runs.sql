@@ -1,5 +1,5 @@
 -- name: remembered
-SELECT account, vendor, base_url, identity, source, source_database, looks_up OR looks_first AS looks_up, resync
+SELECT account, vendor, base_url, identity, source, source_database, consent, looks_up OR looks_first AS looks_up, resync
 FROM syncengine.sync_destination WHERE destination = $1
 
 -- name: remember
@@ -10,6 +10,14 @@ ON CONFLICT (destination) DO UPDATE SET
     identity = excluded.identity, source = excluded.source,
     source_database = coalesce(excluded.source_database, sync_destination.source_database),
     remembered_at = clock_timestamp()
+
+-- name: remember_consent
+UPDATE syncengine.sync_destination SET consent = $2::jsonb WHERE destination = $1
+
+-- name: held_back
+SELECT contact_id FROM syncengine.sync_state
+WHERE destination = $1 AND contact_id = ANY ($2::text[])
+  AND (status = 'removed' AND code IS DISTINCT FROM 'suppressed' OR standing = 'opted_out')
 
 -- name: ask_former_vendor
 -- Erasures that have begun cannot be finished at the former account any more: a person has to ask for them there.

@@ -1,0 +1,146 @@
+"""Consent that a changed configuration asks for no longer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncengine.app.brakes import Recognised
+from syncengine.app.databases import Databases, source_spec
+from syncengine.app.request import CONSENT, Request
+from syncengine.config import DestinationConfig
+from syncengine.errors import BrakeApplied, SourceError
+from syncengine.model.consent_rules import ConsentRules
+from syncengine.model.mapping import Mapping
+from syncengine.model.work import Batch, BatchKind
+from syncengine.planning.loosening import Loosening, loosening
+from syncengine.planning.mapping import has_opted_out
+from syncengine.storage.column_types import Use
+from syncengine.storage.inspect_source import inspect
+from syncengine.storage.runs import held_back
+from syncengine.storage.source import Source, SourceSpec
+from syncengine.storage.source_rows import SourceRows
+
+
+def consent_rules(destination: DestinationConfig) -> ConsentRules:
+    """Return what the destination's files say about consent."""
+    source, options = destination.source, destination.options
+    return ConsentRules(
+        table=source.table,
+        query=source.query,
+        where=options.where,
+        opted_out=options.opted_out,
+        opt_outs={each.field: each.no for each in destination.vendor.capabilities.opt_outs},
+    )
+
+
+class ConsentChange:
+    """The contacts of a run that the former rules would have kept from being sent.
+
+    A run is braked where the rules became looser, whoever it is about: somebody who is
+    named by hand has not agreed either.
+    """
+
+    def __init__(
+        self, destination: DestinationConfig, databases: Databases, source: Source, recognised: Recognised
+    ) -> None:
+        self._destination = destination
+        self._databases = databases
+        self._rows = SourceRows(databases.source(destination), source)
+        self._before = _comparable(recognised, consent_rules(destination))
+        self._loosening = Loosening()
+        if self._before is not None:
+            self._loosening = loosening(consent_rules(destination), self._before)
+        self._former: SourceRows | None = None
+        self._is_prepared = False
+        self._is_unknown = False
+        """True where the former rules cannot be asked any more."""
+        self._let_through = 0
+        self._held_back = 0
+
+    async def add(self, batch: Batch) -> None:
+        """Count a batch. Raises SourceError, StorageError."""
+        if batch.kind is not BatchKind.CHANGES or not self._loosening.is_possible:
+            return
+        sent = await self._sent(self._rows, self._destination.mapping, batch)
+        held = sent & await held_back(self._databases.state, self._destination.name, sorted(sent))
+        former = await self._formerly_sent(batch)
+        if former is None:
+            former = sent - held
+        self._let_through += len(sent - former)
+        self._held_back += len(held - former)
+
+    def judge(self, request: Request) -> None:
+        """Raise BrakeApplied where somebody who said no would be sent something."""
+        found = self._loosening
+        if CONSENT in request.accept or not found.is_possible:
+            return
+        told, number = list(found.told), self._let_through
+        if not told and found.asks_otherwise and (self._let_through or self._is_unknown):
+            told = [f"the condition on {', '.join(found.asks_otherwise)} is another one"]
+        if not told and self._held_back:
+            told, number = ["the source or its where selects contacts that it did not select"], self._held_back
+        if not told:
+            return
+        name, file = self._destination.name, self._destination.file
+        contacts = f"{'at least ' if self._is_unknown else ''}{number} contact{'' if number == 1 else 's'}"
+        raise BrakeApplied(
+            CONSENT,
+            f"{name}: brake {CONSENT}: {'; '.join(told)} ({file}). The run would have sent {contacts} that the former "
+            "rules left out, as people who left or said no. Nothing was sent. If they agreed, "
+            f"`{request.command(name, CONSENT)}` lets it pass; else put the former rules back",
+        )
+
+    async def _formerly_sent(self, batch: Batch) -> frozenset[str] | None:
+        """Return whom the former rules would select now; None where they cannot be asked."""
+        assert self._before is not None
+        if not self._is_prepared:
+            self._former, self._is_prepared = await self._former_rows(self._before), True
+        if self._former is None:
+            self._is_unknown = True
+            return None
+        mapping = replace(self._destination.mapping, opted_out=self._before.opted_out)
+        try:
+            return await self._sent(self._former, mapping, batch)
+        except SourceError:
+            self._is_unknown = True  # a row cannot be computed by them
+            return None
+
+    async def _former_rows(self, before: ConsentRules) -> SourceRows | None:
+        pool = self._databases.source(self._destination)
+        try:
+            async with pool.acquire() as connection:
+                source = await inspect(connection, _former_spec(self._destination, before))
+        except SourceError:
+            return None
+        return SourceRows(pool, source)
+
+    async def _sent(self, rows: SourceRows, mapping: Mapping, batch: Batch) -> frozenset[str]:
+        found = await rows.load(batch.contact_ids)
+        return frozenset(row.contact_id for row in found if not has_opted_out(row, mapping))
+
+
+def _comparable(recognised: Recognised, now: ConsentRules) -> ConsentRules | None:
+    """Return the former rules; those of another vendor are not about this one."""
+    before = recognised.consent
+    if before is None or recognised.before is None:
+        return None
+    if recognised.before.vendor != recognised.identity.vendor:
+        return replace(before, opt_outs=now.opt_outs)
+    return before
+
+
+def _former_spec(destination: DestinationConfig, before: ConsentRules) -> SourceSpec:
+    """Return the source as the former rules had it, with the present mapping."""
+    spec = source_spec(destination)
+    mapping = replace(destination.mapping, opted_out=before.opted_out)
+    purposes = tuple(each for each in spec.purposes if each[2] != "opted_out")
+    if before.opted_out is not None:
+        purposes = (*purposes, (before.opted_out, Use.FLAG, "opted_out"))
+    return replace(
+        spec,
+        table=before.table,
+        query=before.query,
+        where=before.where,
+        columns=mapping.columns,
+        purposes=purposes,
+    )

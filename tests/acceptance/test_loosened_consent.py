@@ -1,0 +1,145 @@
+"""Who said no is sent nothing because a file was changed: that wants its own word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.people import RESPOND_IO, People, people
+
+NAME = "respond_io"
+FLAG = {**RESPOND_IO, "source": {"query": "SELECT p.*, NOT opted_in AS no FROM crm.people AS p"}, "opted_out": "no"}
+OPT_IN = {**RESPOND_IO, "where": "opted_in"}
+QUERY = {**RESPOND_IO, "source": {"query": "SELECT * FROM crm.people WHERE opted_in"}}
+WITHOUT = {"query": "SELECT * FROM crm.people"}
+LOOSENED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "opted_out removed": (FLAG, {"opted_out": None}, "opted_out was no and is now not set"),
+    "where removed": (OPT_IN, {"where": None}, "opted_in is not asked for any more"),
+    "where made an alternative": (OPT_IN, {"where": "opted_in OR id > 0"}, "the condition on opted_in is another one"),
+    "condition of the query removed": (QUERY, {"source": WITHOUT}, "opted_in is not asked for any more"),
+}
+HARMLESS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "opted_out added": ({**FLAG, "opted_out": None}, {"opted_out": "no"}),
+    "where added": (RESPOND_IO, {"where": "opted_in"}),
+    "where spelled out": (OPT_IN, {"where": "opted_in IS TRUE"}),
+    "where with a further condition": (OPT_IN, {"where": "opted_in AND id > 0"}),
+    "another condition widened": ({**RESPOND_IO, "where": "opted_in AND id < 9"}, {"where": "opted_in AND id < 10"}),
+}
+ACCEPTED = frozenset({"consent", "source", "shrunk_source"})
+
+
+async def _said_no(here: People) -> None:
+    """Ten people: 9 and 10 never agreed, and 8 said no after the first night."""
+    await here.add(range(1, 11))
+    await here.source.execute("UPDATE crm.people SET opted_in = id < 9")
+    await here.run(NAME)
+    await here.change(8, opted_in=False)
+    await here.run(NAME)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("change", LOOSENED)
+async def test_loosening_wants_its_own_word(database: str, tmp_path: Path, change: str) -> None:
+    settings, keys, told = LOOSENED[change]
+    async with people(database, tmp_path, {NAME: settings}) as here:
+        await _said_no(here)
+        sent = here.requests(NAME)
+        await here.change(8, name="Changed")
+        await here.change(1, name="Changed")
+        here.configure(NAME, **keys)
+        others = ACCEPTED - {"consent"}
+        narrowed: tuple[dict[str, Any], ...] = ({}, {"contacts": ("8",)}, {"limit": 3})
+        for options in narrowed:
+            plan, report = (
+                await here.plan(NAME, accept=others, **options),
+                await here.run(NAME, accept=others, **options),
+            )
+            for said in (plan.brake, report.error):
+                assert said is not None
+                assert f"brake consent: {told}" in said
+                assert "--accept consent" in said
+            assert (report.status, report.exit_code) == ("refused", 2)
+        assert "would have sent 3 contacts" in str((await here.run(NAME, accept=others)).error)
+        assert here.requests(NAME) == sent
+        assert here.held(NAME)[8]["fields"]["firstName"] == "Name 8"
+
+        report = await here.run(NAME, accept=ACCEPTED)
+        assert report.exit_code == 0, report.error
+        assert here.held(NAME).keys() == set(range(1, 11))
+        await here.change(9, name="Again")
+        assert (await here.run(NAME)).actions == {"update": 1}, "accepted once and for all"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("change", HARMLESS)
+async def test_tightening_and_other_changes_want_nothing(database: str, tmp_path: Path, change: str) -> None:
+    settings, keys = HARMLESS[change]
+    async with people(database, tmp_path, {NAME: settings}) as here:
+        await _said_no(here)
+        here.configure(NAME, **keys)
+        report = await here.run(NAME, accept=frozenset({"shrunk_source"}))
+        assert (report.status, report.exit_code) == ("done", 0), report.error
+
+
+@pytest.mark.asyncio
+async def test_a_named_contact_does_not_loosen_the_rules_for_all(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: OPT_IN}) as here:
+        await _said_no(here)
+        here.configure(NAME, where=None)
+        report = await here.run(NAME, contacts=("9",), accept=frozenset({"consent"}))
+        assert report.actions == {"create": 1}
+        assert "brake consent" in str((await here.run(NAME)).error)
+
+
+@pytest.mark.asyncio
+async def test_who_left_is_not_brought_back_by_a_wider_where(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "where": "id < 5"}}) as here:
+        await here.add(range(1, 11))
+        await here.run(NAME)
+        here.configure(NAME, where="id < 4")
+        await here.run(NAME)
+        here.configure(NAME, where="id < 4 OR id > 5")
+        assert (await here.run(NAME)).actions == {"create": 5}, "these were never known"
+        here.configure(NAME, where="id < 20")
+        report = await here.run(NAME)
+        assert "selects contacts that it did not select" in str(report.error)
+        assert "would have sent 1 contact " in str(report.error)
+
+
+@pytest.mark.asyncio
+async def test_an_opt_out_column_that_is_gone_is_asked_about_all_the_same(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "opted_out": "no"}}) as here:
+        await here.source.execute("ALTER TABLE crm.people ADD COLUMN no boolean NOT NULL DEFAULT false")
+        await here.add(range(1, 5))
+        await here.run(NAME)
+        await here.change(2, no=True, name="Changed")
+        assert (await here.run(NAME)).contacts["suppressed"] == 1
+        await here.source.execute("ALTER TABLE crm.people DROP COLUMN no")
+        here.configure(NAME, opted_out=None)
+        report = await here.run(NAME)
+        assert "brake consent: opted_out was no and is now not set" in str(report.error)
+        assert "would have sent at least 1 contact " in str(report.error)
+
+
+@pytest.mark.asyncio
+async def test_a_state_that_knows_no_rules_learns_them(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: OPT_IN}) as here:
+        await _said_no(here)
+        await here.source.execute("UPDATE syncengine.sync_destination SET consent = NULL")
+        assert (await here.run(NAME)).status == "done"
+        here.configure(NAME, where=None)
+        assert "brake consent" in str((await here.run(NAME)).error)
+
+
+@pytest.mark.asyncio
+async def test_an_opt_out_at_the_vendor_is_given_up_by_its_own_word(database: str, tmp_path: Path) -> None:
+    kept = {**RESPOND_IO["settings"], "opt_outs": {"firstName": "no"}}
+    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "settings": kept}}) as here:
+        await here.add([1])
+        await here.run(NAME)
+        here.configure(NAME, settings={**kept, "lower_opt_outs": ["firstName"]})
+        report = await here.run(NAME)
+        assert "brake consent: firstName is no opt-out any more that is kept at the vendor" in str(report.error)
+        assert (await here.run(NAME, accept=frozenset({"consent"}))).exit_code == 0
