@@ -14,6 +14,7 @@ from syncengine.app.forecast import plan
 from syncengine.app.forget import confirm, forget
 from syncengine.app.merge import merge
 from syncengine.app.prune import prune
+from syncengine.app.rename import rename
 from syncengine.app.runs import Request, run
 from syncengine.app.show import show
 from syncengine.app.suppress import lift, named, regions, suppress, suppressions
@@ -34,6 +35,7 @@ __all__ = [
     "plan",
     "prune",
     "regions",
+    "rename",
     "run",
     "show",
     "suppress",

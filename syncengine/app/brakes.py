@@ -10,12 +10,14 @@ from syncengine.app.request import NO_FILE, SAME_ACCOUNT, Request
 from syncengine.config import Config, DestinationConfig, quoted
 from syncengine.errors import BrakeApplied, StorageError
 from syncengine.model.consent_rules import ConsentRules
+from syncengine.model.contact_ids import as_argument
 from syncengine.model.http import Json
 from syncengine.model.work import Scope
 from syncengine.planning.brakes import EMPTY_SOURCE, Allowance, Allowances, Brake, grown, of_scope, of_survey
 from syncengine.planning.survey import Survey
 from syncengine.storage.credentials import is_other_account
 from syncengine.storage.inspect_source import database_name
+from syncengine.storage.renaming import in_the_way
 from syncengine.storage.runs import Identity, former_owners, holders, remembered, remembered_elsewhere
 from syncengine.vendors.kit.settings import normal_address
 
@@ -229,10 +231,39 @@ async def refuse_new_name(
         NO_FILE,
         f"{destination.name}: account {destination.account} is known to have the destination {whose}, for which there "
         f"is no file in {file.parent}, so nothing was sent. A file's name is the destination's identity: if "
-        f"{destination.name} is that destination under a new name, give the file its old name back (`{back}`). If the "
+        f"{destination.name} is that destination under a new name, `{_renaming(next(iter(owners)), destination)}` "
+        f"moves what is known of its contacts, or give the file its old name back (`{back}`). If the "
         f"other one is gone for good, or has its file elsewhere, `{request.command(destination.name, NO_FILE)}` lets "
-        "this pass",
+        "this pass: then its contacts are given to whoever selects them",
     )
+
+
+async def brake_on_no_file(
+    destination: DestinationConfig,
+    others: Sequence[str],
+    databases: Databases,
+    contact_ids: Sequence[str],
+    request: Request,
+) -> None:
+    """Raise BrakeApplied when contacts of the run belong to destinations without a file.
+
+    They would be refused for good, since nobody is left to let go of them.
+    """
+    found = await in_the_way(databases.state, destination.name, others, contact_ids)
+    if not found:
+        return
+    number = sum(found.values())
+    told = "1 contact of this run belongs" if number == 1 else f"{number:,} contacts of this run belong"
+    raise BrakeApplied(
+        NO_FILE,
+        f"{destination.name}: {told} to {', '.join(found)} of the same account, for which there is no file in "
+        f"{destination.file.parent}, so nothing was sent. If the file is gone for good, "
+        f"`{request.command(destination.name, NO_FILE)}` gives them to {destination.name}; else put it back",
+    )
+
+
+def _renaming(old: str, destination: DestinationConfig) -> str:
+    return f"syncengine rename {as_argument(old)} {as_argument(destination.name)}"
 
 
 def _told(name: str, was: Json, now: Json) -> Iterator[str]:

@@ -11,6 +11,7 @@ from syncengine.app.databases import Databases, opened
 from syncengine.config import Config, DestinationConfig, quoted
 from syncengine.config_rules import under_several_names
 from syncengine.errors import BrakeApplied, SyncEngineError
+from syncengine.model.contact_ids import as_argument
 from syncengine.storage import credentials as store
 from syncengine.storage.credentials import Named
 from syncengine.storage.runs import remembered
@@ -74,7 +75,11 @@ def refuse_second_name(destination: DestinationConfig, config: Config, others: d
     renamed = ""
     if gone:
         back = f"mv {quoted(destination.file)} {quoted(destination.file.with_stem(gone[0]))}"
-        renamed = f". If {destination.name} is {gone[0]} under a new name, give the file its old name back ({back})"
+        rename = f"syncengine rename {as_argument(gone[0])} {as_argument(destination.name)}"
+        renamed = (
+            f". If {destination.name} is {gone[0]} under a new name, `{rename}` moves what is known of its contacts, "
+            f"or give the file its old name back ({back})"
+        )
     raise BrakeApplied(
         "account",
         f'{destination.place("account")}: the state knows these credentials as account "{named.account}"{whose}, and '

@@ -9,6 +9,7 @@ from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, distrust_by, task_of
 from syncengine.app.brakes import (
     Recognised,
+    brake_on_no_file,
     brake_on_scope,
     brake_on_survey,
     compared_as_a_whole,
@@ -20,10 +21,10 @@ from syncengine.app.candidates import Candidates, cut
 from syncengine.app.consent_changes import ConsentChange, consent_rules
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.meaning import causes_since, meaning_of, remarks_on
-from syncengine.app.neighbours import neighbours_of
+from syncengine.app.neighbours import Beside, beside
 from syncengine.app.recreations import Recreations
 from syncengine.app.remarks import remarks
-from syncengine.app.request import Request
+from syncengine.app.request import NO_FILE, Request
 from syncengine.app.so_far import SoFar
 from syncengine.app.telling import telling
 from syncengine.config import Config, DestinationConfig
@@ -31,7 +32,6 @@ from syncengine.engine.circumstances import Circumstances, choose
 from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
-from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.stopping import broken_off_by
@@ -49,6 +49,7 @@ from syncengine.planning.survey import Survey
 from syncengine.storage.contacts import Contacts
 from syncengine.storage.keys import Keys
 from syncengine.storage.refusals import Refusals
+from syncengine.storage.renaming import release
 from syncengine.storage.resync import distrust_all, distrust_contacts
 from syncengine.storage.runs import (
     Batches,
@@ -89,6 +90,8 @@ class _Run:
     recreations: Recreations
     so_far: SoFar
     causes: Causes
+    without_file: tuple[str, ...]
+    """Destinations of the account that have no file (any more)."""
     refusals: Refusals
     withheld_by: list[str] = field(default_factory=list)
     """Brakes that stopped contacts whose probe was accepted."""
@@ -155,8 +158,8 @@ async def run_destination(
         return RunReport(destination.name, None, "refused", error=str(error), exit_code=2)
     except RunStopped as stopped:
         return RunReport(destination.name, None, "stopped", error=str(stopped), exit_code=1)
-    neighbours = await neighbours_of(destination, config, databases, account.fence)
-    run = await _begun(destination, account, databases, request, source, recognised, so_far, neighbours)
+    others = await beside(destination, config, databases, account.fence)
+    run = await _begun(destination, account, databases, request, source, recognised, so_far, others)
     work: _Work | None = None
     end = _End()
     try:
@@ -237,7 +240,7 @@ async def _begun(
     source: Source,
     recognised: Recognised,
     so_far: SoFar,
-    neighbours: Neighbours | None,
+    others: Beside,
 ) -> _Run:
     name, fence = destination.name, account.fence
     run_id = await start_run(
@@ -258,7 +261,7 @@ async def _begun(
     keys = Keys(fence, name, numbered=numbered) if may_collide(task.mapping, task.source_key) else None
     waiting = Waiting(name, Waits(fence, name), brings_back=request.about_everybody)
     rows = SourceRows(databases.source(destination), source, fence.patience)
-    preparer = Preparer(task, destination.vendor.capabilities, rows, store, keys, neighbours)
+    preparer = Preparer(task, destination.vendor.capabilities, rows, store, keys, others.neighbours)
     return _Run(
         destination=destination,
         account=account,
@@ -278,6 +281,7 @@ async def _begun(
         so_far=so_far,
         causes=causes,
         refusals=Refusals(fence, name, run_id),
+        without_file=others.without_file,
     )
 
 
@@ -293,6 +297,7 @@ async def _remember(run: _Run) -> None:
 async def _prepared(run: _Run, batch_size: int) -> _Work:
     """Do everything that precedes the first request. Raises RunRefused."""
     request = run.request
+    await _release(run)
     candidates, survey = Candidates(run.destination, run.databases, run.source, request), Survey()
     groups = await run.refusals.groups() if request.probes else ()
     probes = await choose(groups, run.refusals, run.preparer, request.limit)
@@ -320,12 +325,28 @@ async def _prepared(run: _Run, batch_size: int) -> _Work:
     # contacts that are brought back, too: the order of these steps matters.
     await claim_keys(run.preparer, run.keys, run.batches)
     total += await bring_back(await _can_be_tried_again(run), run.batches, batch_size)
+    await _look_for_strays(run)
     await _survey(run, survey, candidates.scope)
     change = ConsentChange(run.destination, run.databases, run.source, run.recognised)
     async for batch in run.batches.waiting():
         await change.add(batch)
     change.judge(request)
     return _Work(total + len(probes), beyond, circumstances)
+
+
+async def _release(run: _Run) -> None:
+    """Let go of the contacts of destinations without a file, where that is accepted."""
+    if run.without_file and NO_FILE in run.request.accept:
+        await release(run.account.fence, run.without_file)
+
+
+async def _look_for_strays(run: _Run) -> None:
+    """Raise BrakeApplied for contacts that belong to destinations without a file."""
+    if not run.without_file or NO_FILE in run.request.accept:
+        return
+    async for batch in run.batches.waiting():
+        if batch.kind is BatchKind.CHANGES:
+            await brake_on_no_file(run.destination, run.without_file, run.databases, batch.contact_ids, run.request)
 
 
 async def _distrust(run: _Run) -> None:

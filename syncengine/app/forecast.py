@@ -8,17 +8,24 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from syncengine.app.asking import distrust_by, task_of
-from syncengine.app.brakes import Recognised, brake_on_survey, refuse_changes, refuse_new_name, resyncing
+from syncengine.app.brakes import (
+    Recognised,
+    brake_on_no_file,
+    brake_on_survey,
+    refuse_changes,
+    refuse_new_name,
+    resyncing,
+)
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.consent_changes import ConsentChange
 from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import Databases, look_at, opened
 from syncengine.app.followers import Followers
 from syncengine.app.meaning import causes_since, counted_causes
-from syncengine.app.neighbours import neighbours_of
+from syncengine.app.neighbours import beside
 from syncengine.app.recreations import Recreations
 from syncengine.app.remarks import of_alike
-from syncengine.app.request import Request
+from syncengine.app.request import NO_FILE, Request
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.circumstances import Probe, choose
 from syncengine.engine.prepare import Prepared, Preparer
@@ -204,13 +211,14 @@ async def _fill(
     keys = PlannedKeys(claims, account, name, numbered=numbered) if claims and _claims(destination) else None
     task = task_of(destination, request)
     store = forecast.contacts_of(fence, name, numbered=numbered)
+    others = await beside(destination, config, databases, fence)
     preparer = Preparer(
         task,
         destination.vendor.capabilities,
         SourceRows(databases.source(destination), source),
         store,
         keys,
-        await neighbours_of(destination, config, databases, fence),
+        others.neighbours,
     )
     waits = Waits(fence, name)
     moved = await waits.moved() if request.about_everybody else ()
@@ -234,6 +242,8 @@ async def _fill(
             await keys.reach([job.state.contact_id for job in prepared.jobs if not job.refusal])
 
     async for batch in _batches(candidates, config.engine.batch_size, request, preparer, keys, moved):
+        if others.without_file and NO_FILE not in request.accept and batch.kind is BatchKind.CHANGES:
+            await brake_on_no_file(destination, others.without_file, databases, batch.contact_ids, request)
         await preparer.survey(batch, survey)
         await change.add(batch)
         batched.update(() if request.about_everybody else batch.contact_ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from syncengine.app.databases import Databases, look_at, placed
 from syncengine.config import Config, DestinationConfig
@@ -14,13 +15,32 @@ from syncengine.model.mapping import Mapping
 from syncengine.model.work import BatchKind, SourceRow
 from syncengine.storage.diff import Diff
 from syncengine.storage.fence import Fence
+from syncengine.storage.renaming import without_file
 from syncengine.storage.runs import remembered
 from syncengine.storage.shares import Shares
 from syncengine.storage.source import Source
 from syncengine.storage.source_rows import SourceRows
 
 
-async def neighbours_of(
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The rest of a destination's account."""
+
+    neighbours: Neighbours | None
+    without_file: tuple[str, ...]
+    """Destinations that the state knows there and that have no file (any more)."""
+
+
+async def beside(destination: DestinationConfig, config: Config, databases: Databases, fence: Fence) -> Beside:
+    """Return the rest of a destination's account. Raises StorageError."""
+    names = [*(each.name for each in config.destinations), *config.broken]
+    return Beside(
+        neighbours=await _neighbours_of(destination, config, databases, fence),
+        without_file=tuple(await without_file(databases.state, destination.account, names)),
+    )
+
+
+async def _neighbours_of(
     destination: DestinationConfig, config: Config, databases: Databases, fence: Fence
 ) -> Neighbours | None:
     """Return the other destinations of the account.

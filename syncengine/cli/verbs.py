@@ -18,6 +18,7 @@ VERBS = {
     "verify": "Read contacts back from the vendors, and tell where they are not as the last sync left them.",
     "adopt": "Find out which of the source's contacts an account holds already; creates and changes nothing there.",
     "merge": "Make one contact of two at a vendor that can. It cannot be undone.",
+    "rename": "Move everything the state has of a destination to its new name.",
     "suppress": "Send nothing about somebody any more, anywhere; not even what a run under way has planned.",
     "forget": "Erase one contact, at every vendor that can and here, and print a receipt for each destination.",
     "export": "Write suppressions and tombstones into a file: no vendor can give them back.",

@@ -177,6 +177,21 @@ class PruneReport:
 
 
 @dataclass(frozen=True, slots=True)
+class RenameReport:
+    """A destination that has a new name."""
+
+    old: str
+    new: str
+    contacts: int
+    """Number of contacts that the state has of it."""
+    exit_code: int = 0
+
+    def public(self) -> dict[str, Json]:
+        """Return the object that ``rename --json`` prints."""
+        return {"old": self.old, "new": self.new, "status": "done", "contacts": self.contacts}
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One thing that was checked."""
 

@@ -221,7 +221,7 @@ async def start_run(
     async with fence.writing(sending=True) as connection:
         for name in sorted({*starting_anew}):
             await _start_anew(connection, name)
-        await _move(connection, fence.account, [destination, *moving])
+        await move_account(connection, fence.account, [destination, *moving])
         await connection.execute(_SQL["died"], destination)
         await _remember(connection, destination, identity)
         # Before the new run exists: these look at the waiting batches of the last run.
@@ -283,7 +283,8 @@ async def note_looked_up(fence: Fence, destination: str) -> None:
         await connection.execute(_SQL["looked_up"], destination)
 
 
-async def _move(connection: Connection, account: str, destinations: Sequence[str]) -> None:
+async def move_account(connection: Connection, account: str, destinations: Sequence[str]) -> None:
+    """Give the account of these destinations its present name."""
     former = [row["account"] for row in await connection.fetch(_SQL["former_accounts"], destinations, account)]
     if not former:
         return
