@@ -253,6 +253,15 @@ class GoneBrake(Written):
     """So few are always created again."""
 
 
+class RepairBrake(Written):
+    """Limit to the contacts that ``verify --repair`` may have written to."""
+
+    share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the contacts that were compared."""
+    at_least: Annotated[int, Field(ge=1)] = 10
+    """So few never stop a repair."""
+
+
 class BrakesModel(Written):
     """Brakes: they stop a run before its first request.
 
@@ -272,6 +281,8 @@ class BrakesModel(Written):
     gone: GoneBrake = GoneBrake()
     """More contacts that were deleted at the vendor would be created again than this.
     It stops only that: the rest of the run is carried out."""
+    repair: RepairBrake = RepairBrake()
+    """``verify --repair`` would have more contacts written to than this."""
 
 
 class DestinationFile(Written):

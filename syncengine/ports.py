@@ -233,6 +233,10 @@ class ContactStore(Protocol):
         """
         ...
 
+    async def want_again(self, contact_ids: Sequence[str]) -> None:
+        """Let contacts that were deleted at the vendor be created again."""
+        ...
+
     async def gone(self, *, all_of_them: bool) -> Sequence[str]:
         """Return the contacts that stand as gone, in key order.
 

@@ -8,6 +8,7 @@ from syncengine.cli.tables import columns, counted, duration
 from syncengine.cli.terminal import out
 from syncengine.model.contact_ids import name_of
 from syncengine.model.copies import AdoptReport, VerifyReport
+from syncengine.planning.repair import Left
 
 _SHOWN = 20
 _WAYS = {
@@ -18,6 +19,19 @@ _WAYS = {
     "opted_out": "opted out there (left as it is)",
     "missing_tags": "without the tags",
     "extra_tags": "with the tags",
+}
+
+
+_LEFT = {
+    Left.OPTED_OUT: "they opted out there, and nothing else drifted",
+    Left.DEAD_LETTER: "dead letters: refused for good until their row changes, or `syncengine retry` tries them again",
+    Left.GONE: (
+        "deleted there; the next run looks them up by their match keys and links what it finds. `syncengine verify -d "
+        "{name} --repair --recreate` has them created again"
+    ),
+    Left.NOT_ASKED: "they drifted in other fields than those of --field",
+    Left.BRAKE: "a brake stopped the repair",
+    Left.UNFINISHED: "the comparison did not come to its end: verify again",
 }
 
 
@@ -68,8 +82,10 @@ def _advice(report: VerifyReport) -> Iterator[str]:
             "links those that are in the source"
         )
     if report.repaired:
-        yield f"  {name}: the next `syncengine run -d {name}` mends what drifted"
-    elif report.drifted > report.opted_out:
+        yield f"  {name}: the next `syncengine run -d {name}` mends {report.repaired} of what drifted"
+    for reason, number in report.left.items():
+        yield f"  {name}: {number} left: {_LEFT[Left(reason)].format(name=name)}"
+    if not report.repaired and not report.left and report.drifted > report.opted_out:
         yield f"  {name}: `syncengine verify -d {name} --repair` lets the next run mend what drifted"
 
 

@@ -21,7 +21,11 @@ def verify(
     *,
     destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
     sample: AtLeastOne | None = None,
+    contact: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     repair: Annotated[bool, Parameter(negative="")] = False,
+    field: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    recreate: Annotated[bool, Parameter(negative="")] = False,
+    accept: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Read contacts back from the vendors, and tell where they are not as the last sync left them.
@@ -32,13 +36,32 @@ def verify(
         Only this one; may be repeated.
     sample
         Only so many contacts, drawn by chance.
+    contact
+        Only this contact; may be repeated.
     repair
-        Let the next run mend what drifted.
+        Let the next run mend what drifted, but for opt-outs, and contacts that are gone there.
+    field
+        With --repair: only this field ("tags": only the tags); may be repeated.
+    recreate
+        With --repair: create again the contacts that were deleted there.
+    accept
+        With --repair: a brake to let pass this once; may be repeated.
     json
         One JSON object a destination.
     """
 
     def work(config: Config, progress: Progress, stop: asyncio.Event) -> Awaitable[Sequence[VerifyReport]]:
-        return engine.verify(config, destination, sample=sample, repair=repair, progress=progress, stop=stop)
+        return engine.verify(
+            config,
+            destination,
+            sample=sample,
+            contacts=contact,
+            repair=repair,
+            fields=field,
+            recreate=recreate,
+            accept=accept,
+            progress=progress,
+            stop=stop,
+        )
 
     return carry_out(work, print_verified, json=json)

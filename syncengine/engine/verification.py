@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Protocol
 
 from syncengine.engine.exchange import Meter
 from syncengine.engine.holding import held
+from syncengine.engine.repair import Repair
 from syncengine.engine.retry import Retrier
 from syncengine.errors import SyncEngineError, one_contacts
 from syncengine.model.capabilities import matches
 from syncengine.model.consent import Naming
-from syncengine.model.contact import Known, Remote
+from syncengine.model.contact import Remote
 from syncengine.model.copies import Drifted
-from syncengine.model.work import ContactState, Record, Status
-from syncengine.planning.drift import Drift, Owned, corrected, drift
+from syncengine.model.work import ContactState, Status
+from syncengine.planning.drift import Drift, Owned, drift
 from syncengine.ports import ContactStore, Directory, Vendor
 
 _SLICE = 200
 """Contacts read at a time."""
 _MOST_NAMED = 1000
 """Contacts that are named; more are only counted."""
-_OF_NO_RUN = 0
 
 
 class LinkedContacts(Protocol):
@@ -44,7 +44,6 @@ class Seen:
     drifted: int = 0
     in_doubt: int = 0
     unread: int = 0
-    repaired: int = 0
     opted_out: int = 0
     """Number of contacts that only opted out there: nothing is to be repaired."""
     strangers: int | None = None
@@ -54,10 +53,7 @@ class Seen:
 
 
 class Verification:
-    """Verifies the contacts of one destination.
-
-    With ``repair`` the next run plans again what drifted.
-    """
+    """Verifies the contacts of one destination; ``repair`` takes those that drifted."""
 
     def __init__(
         self,
@@ -68,8 +64,7 @@ class Verification:
         naming: Naming,
         stop: asyncio.Event,
         advance: Callable[[int], None],
-        *,
-        repair: bool,
+        repair: Repair | None,
     ) -> None:
         self.seen = Seen()
         self._vendor = vendor
@@ -113,12 +108,16 @@ class Verification:
             ]
             answers = await asyncio.gather(*map(self._read, askable), return_exceptions=True)
             pairs = zip(askable, answers, strict=True)
-            await self._compare([(state, answer) for state, answer in pairs if not isinstance(answer, BaseException)])
+            self._compare([(state, answer) for state, answer in pairs if not isinstance(answer, BaseException)])
             for answer in answers:
                 if isinstance(answer, BaseException):
                     if one_contacts(answer) is None:
                         raise answer
                     self.seen.unread += 1
+
+    def gone(self, states: Iterable[ContactState]) -> None:
+        """Take contacts that are known to be gone at the vendor."""
+        self._compare([(state, None) for state in states])
 
     async def _listed(self, linked: LinkedContacts, total: int, directory: Directory) -> set[str]:
         """Return the contacts that were compared by the vendor's list."""
@@ -133,7 +132,7 @@ class Verification:
             owners = await linked.owners(list(remotes))
             strangers += len(remotes.keys() - owners.keys())
             states = await self._store.load([owner for owner in owners.values() if owner not in compared])
-            await self._compare(
+            self._compare(
                 [
                     (state, remotes[state.known.external_id])
                     for state in states.values()
@@ -160,8 +159,7 @@ class Verification:
         self.seen.in_doubt += doubtful
         return doubtful
 
-    async def _compare(self, pairs: Sequence[tuple[ContactState, Remote | None]]) -> None:
-        mended: list[Record] = []
+    def _compare(self, pairs: Sequence[tuple[ContactState, Remote | None]]) -> None:
         for state, remote in pairs:
             self.seen.compared += 1
             same, whole = self._vendor.same, self._vendor.capabilities.reads
@@ -176,16 +174,9 @@ class Verification:
                 continue
             if found:
                 self._note(state.contact_id, found)
-                if found == Drift(opted_out=found.opted_out):
-                    self.seen.opted_out += 1
-                    continue
-                known = corrected(state.known, remote, found, self._vendor.capabilities)
-                # A dead letter is left alone until its row changes, whatever its copy looks like.
-                if self._repair and state.status is not Status.DEAD:
-                    mended.append(_planned_again(state, known))
-        if mended:
-            await self._store.record(_OF_NO_RUN, mended)
-            self.seen.repaired += len(mended)
+                self.seen.opted_out += found == Drift(opted_out=found.opted_out)
+                if self._repair is not None:
+                    self._repair.add(state, remote, found)
         self._advance(len(pairs))
 
     def _is_passed_over(self, state: ContactState, name: str) -> bool:
@@ -201,14 +192,3 @@ class Verification:
         self.seen.subjects.update(name for names in told.values() for name in names)
         if len(self.seen.contacts) < _MOST_NAMED:
             self.seen.contacts.append(Drifted(contact_id, told))
-
-
-def _planned_again(state: ContactState, known: Known) -> Record:
-    return Record(
-        contact_id=state.contact_id,
-        known=known,
-        status=Status.PENDING,
-        source_hash=None,
-        rejections=state.rejections,
-        rejected_hash=state.rejected_hash,
-    )

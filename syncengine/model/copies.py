@@ -88,6 +88,10 @@ class VerifyReport:
     """Contacts at the vendor that belong to no contact here; None where the vendor's
     contacts were not listed."""
     repaired: int = 0
+    """Contacts that the next run mends."""
+    left: Mapping[str, int] = field(default_factory=dict)
+    """Of a repair: reason to the number of drifted contacts that are left as they
+    are."""
     opted_out: int = 0
     """Contacts that drifted only by an opt-out at the vendor, which stays."""
     requests: int = 0
@@ -109,6 +113,7 @@ class VerifyReport:
             "unread": self.unread,
             "strangers": self.strangers,
             "repaired": self.repaired,
+            "left": dict(self.left),
             "opted_out": self.opted_out,
             "requests": self.requests,
             "seconds": round(self.seconds, 3),

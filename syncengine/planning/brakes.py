@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Scope
+from syncengine.planning.repair import RepairScope
 from syncengine.planning.survey import Survey
 
 EMPTY_SOURCE = "empty_source"
@@ -17,7 +18,8 @@ CREATES = "creates"
 NULLS = "nulls"
 TAGS = "tags"
 GONE = "gone"
-NAMES = (EMPTY_SOURCE, REMOVALS, SHRUNK_SOURCE, CREATES, NULLS, TAGS, GONE)
+REPAIR = "repair"
+NAMES = (EMPTY_SOURCE, REMOVALS, SHRUNK_SOURCE, CREATES, NULLS, TAGS, GONE, REPAIR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Allowances:
     nulls: Allowance = field(default=Allowance(0.2, 50))
     tags: Allowance = field(default=Allowance(0.3, 50))
     gone: Allowance = field(default=Allowance(0.05, 10))
+    repair: Allowance = field(default=Allowance(0.5, 10))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,43 @@ def of_gone(gone: int, known: int, allowances: Allowances, accepted: AbstractSet
         "and none of them was created again. The brake allows "
         f"{allowances.gone.share:.0%}",
     )
+
+
+def of_repair(scope: RepairScope, allowances: Allowances, accepted: AbstractSet[str]) -> list[Brake]:
+    """Return the brakes that the repair of what drifted at the vendor trips."""
+    return [brake for brake in _of_repair(scope, allowances) if brake.name not in accepted]
+
+
+def _of_repair(scope: RepairScope, allowances: Allowances) -> Iterator[Brake]:
+    compared = scope.compared
+    nobody_left = scope.gone == compared > 1
+    if nobody_left or allowances.gone.exceeded(scope.gone, compared):
+        yield Brake(
+            GONE,
+            f"{scope.gone} of the {compared} contacts that were compared ({scope.gone / compared:.1%}) are not at the "
+            "vendor any more: is this the account that is known here? "
+            f"The brake allows {allowances.gone.share:.0%}",
+        )
+    if allowances.repair.exceeded(scope.mended, compared):
+        yield Brake(
+            REPAIR,
+            f"the repair would have written to {scope.mended} of the {compared} contacts that were compared "
+            f"({scope.mended / compared:.1%}). The brake allows {allowances.repair.share:.0%}",
+        )
+    for name, number in sorted(scope.nulls.items()):
+        if allowances.nulls.exceeded(number, compared):
+            yield Brake(
+                NULLS,
+                f"the repair would have emptied {name} at {number} of {compared} contacts. "
+                f"The brake allows {allowances.nulls.share:.0%}",
+            )
+    for tag, number in sorted(scope.swings.items()):
+        if allowances.tags.exceeded(number, compared):
+            yield Brake(
+                TAGS,
+                f'the repair would have added or removed tag "{tag}" at {number} of {compared} contacts. '
+                f"The brake allows {allowances.tags.share:.0%}",
+            )
 
 
 def grown(scope: Scope, creates: int, allowed: Allowance) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from syncengine.model.capabilities import Capabilities, OptOut, matches
+from syncengine.model.capabilities import OptOut, matches
 from syncengine.model.contact import Fields, Known, Remote
 from syncengine.model.http import Json
 
@@ -102,24 +102,14 @@ def _extra(
             yield name
 
 
-def corrected(
-    known: Known,
-    remote: Remote | None,
-    found: Drift,
-    capabilities: Capabilities | None = None,
-) -> Known:
-    """Return what is known with the drift taken over, so that a plan mends it."""
-    if remote is None:
-        # Whoever said no is not made again without it.
-        noes = capabilities.noes(known.fields) if capabilities else {}
-        return Known(key=known.key, fields=noes)
+def corrected(known: Known, remote: Remote, found: Drift) -> Known:
+    """Return what is known with the drift taken over, so that a plan mends it.
+
+    What drifted besides stays as it was known: nothing is sent about it.
+    """
     fields = {name: value for name, value in known.fields.items() if name not in found.missing}
     fields |= {name: remote.fields[name] for name in (*found.changed, *found.extra)}
     if not remote.shows_tags:
         return replace(known, fields=fields)
-    return replace(
-        known,
-        fields=fields,
-        tags=(known.tags & remote.tags) | frozenset(found.extra_tags),
-        found_tags=known.found_tags & remote.tags,
-    )
+    tags = (known.tags & remote.tags) | frozenset(found.extra_tags)
+    return replace(known, fields=fields, tags=tags, found_tags=known.found_tags & remote.tags)

@@ -142,6 +142,11 @@ class Contacts:
         return [row["contact_id"] for row in rows]
 
     @patient
+    async def want_again(self, contact_ids: Sequence[str]) -> None:
+        async with self._fence.writing() as connection:
+            await connection.execute(_SQL["want_again"], self._destination, list(contact_ids))
+
+    @patient
     async def held(self, besides: str, number: int) -> Sequence[Held]:
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["in_step"], self._destination, besides, number)

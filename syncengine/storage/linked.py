@@ -35,6 +35,10 @@ class Linked:
         """Return some of them by chance; another seed gives another sample."""
         return [row[0] for row in await self._fetch("sample", seed, number)]
 
+    async def among(self, contact_ids: Sequence[str]) -> Sequence[str]:
+        """Return those of these contacts that are linked."""
+        return [row[0] for row in await self._fetch("among", list(contact_ids))]
+
     async def owners(self, external_ids: Sequence[str]) -> dict[str, str]:
         """Return external id to the contact it belongs to, for those that are known."""
         rows = await self._fetch("of_external_ids", list(external_ids))

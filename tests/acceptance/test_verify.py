@@ -93,7 +93,7 @@ async def test_who_was_deleted_there_is_made_again_only_after_repair(database: s
         assert told(await verified(here, name)) == {"2": {"gone": ()}}
         await here.run(name)
         assert here.held(name).keys() == {1, 3}
-        await verified(here, name, repair=True)
+        await verified(here, name, repair=True, recreate=True)
         await here.run(name)
         assert here.held(name).keys() == {1, 2, 3}
         assert (await verified(here, name)).drifted == 0
@@ -182,7 +182,7 @@ async def test_a_vendor_that_only_finds_is_asked_by_what_it_is_known_to_hold(dat
         assert (report.compared, report.exit_code) == (6, 1)
         assert here.requests(name) - before == 6 + 3, "whom the phone does not find is looked up by e-mail"
 
-        report = await verified(here, name, repair=True)
+        report = await verified(here, name, repair=True, recreate=True)
         assert (report.repaired, report.exit_code) == (5, 0)
         await here.run(name)
         assert (await verified(here, name)).drifted == 0

@@ -127,6 +127,13 @@ class Contacts:
                 link = Link(tags=doubt.remove_tags, fields=frozenset(doubt.fields))
         return link
 
+    async def want_again(self, contact_ids: Sequence[str]) -> None:
+        async with self._fence.writing("want again") as database:
+            for contact_id in contact_ids:
+                row = self._state(database, contact_id)
+                if row.external_id is None:
+                    row.gone, row.status, row.source_hash, row.standing = False, Status.PENDING, None, None
+
     async def gone(self, *, all_of_them: bool) -> Sequence[str]:
         async with self._fence.reading("load gone") as database:
             of_run = {

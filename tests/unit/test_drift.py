@@ -98,10 +98,6 @@ def test_what_is_not_ours_is_no_drift() -> None:
     assert not found(remote("crm:a", "crm:b", title="Dr."), Owned((), ""))
 
 
-def test_a_contact_that_is_gone_keeps_only_its_key() -> None:
-    assert corrected(KNOWN, None, Drift(gone=True)) == Known(key=KNOWN.key)
-
-
 def test_fields_that_prove_nothing_are_passed_over() -> None:
     known = Known(external_id="x", fields={"history": ["a", "b"]})
     assert not drift(known, Remote("x"), OWNED, same, lambda name: name == "history")

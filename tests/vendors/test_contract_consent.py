@@ -15,7 +15,7 @@ from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, Fields, Known, Pending
 from syncengine.model.http import Json
 from syncengine.planning import settle
-from syncengine.planning.drift import Drift, Owned, corrected, drift
+from syncengine.planning.drift import Owned, corrected, drift
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.ports import Vendor
 from tests.vendors.benches import Bench
@@ -169,6 +169,7 @@ def test_verify_tells_of_a_no_and_repairs_it_not(subject: Subject, name: str, no
     found = drift(scene.known, remote, owned, vendor.same, lambda _: False)
     assert found.opted_out == (name,)
     assert name not in (*found.changed, *found.missing, *found.extra)
+    assert remote is not None
     scene.play(corrected(scene.known, remote, found))
 
 
@@ -209,8 +210,7 @@ def test_who_is_made_again_says_no_again(subject: Subject, name: str, no: Json) 
     scene = Scene(subject, name, no)
     vendor = scene.kept.vendor
     said = replace(scene.known, fields={**scene.known.fields, name: no})
-    gone = corrected(said, None, Drift(gone=True), vendor.capabilities)
-    assert settle.absent(gone, vendor.capabilities) == gone
+    gone = settle.absent(said, vendor.capabilities)
     plan = plan_contact(scene.desired, gone, vendor.capabilities)
     assert isinstance(plan, Plan)
     sent = [call.fields[name] for call in plan.calls if name in call.fields]

@@ -137,6 +137,10 @@ FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (dest
 WHERE s.destination = $1 AND s.status = 'synced' AND s.external_id IS NOT NULL AND s.contact_id <> $2
 ORDER BY s.synced_at DESC NULLS LAST, s.contact_id LIMIT $3
 
+-- name: want_again
+UPDATE syncengine.sync_state SET gone = false, status = 'pending', source_hash = NULL, standing = NULL
+WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND external_id IS NULL
+
 -- name: give_up
 -- The former owner may have the vendor contact back until something is written there about the new owner.
 UPDATE syncengine.sync_state SET external_id = NULL, given_up = external_id, standing = NULL
