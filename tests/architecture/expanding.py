@@ -32,7 +32,7 @@ _HARMLESS = (
     re.compile(r"SET \(", re.IGNORECASE),
 )
 _ADDED = re.compile(r"ADD COLUMN (IF NOT EXISTS )?\S+ ", re.IGNORECASE)
-_NARROW = re.compile(r"\b(CHECK|UNIQUE|PRIMARY KEY|REFERENCES|GENERATED)\b", re.IGNORECASE)
+_NARROW = re.compile(r"\b(CHECK|UNIQUE|PRIMARY KEY|REFERENCES)\b", re.IGNORECASE)
 
 
 def problems(sql: str) -> Iterator[str]:

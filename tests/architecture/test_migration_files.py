@@ -78,6 +78,7 @@ def test_what_would_break_a_run_of_the_version_before_is_found(statement: str) -
         "CREATE INDEX ON syncengine.sync_state (code)",
         "ALTER TABLE syncengine.sync_state ADD COLUMN more text",
         "ALTER TABLE syncengine.sync_state ADD COLUMN more numeric(3, 1) NOT NULL DEFAULT 0, ADD COLUMN other text",
+        "ALTER TABLE syncengine.sync_state ADD COLUMN more bytea GENERATED ALWAYS AS (sha256(code)) STORED",
         "ALTER TABLE syncengine.sync_state ALTER COLUMN source_hash DROP NOT NULL",
         "UPDATE syncengine.sync_state SET code = 'DROP TABLE x; DELETE' WHERE code = ''",
     ],
