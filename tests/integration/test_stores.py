@@ -13,6 +13,7 @@ from syncengine.errors import LeaseHeld, LeaseLost
 from syncengine.model.calls import Action, OutcomeKind, Unsupported
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.work import (
+    Alike,
     Batch,
     BatchKind,
     ContactOutcome,
@@ -22,6 +23,7 @@ from syncengine.model.work import (
     Intent,
     Link,
     Record,
+    Refusal,
     Standing,
     Status,
     Wait,
@@ -867,3 +869,181 @@ async def test_a_diff_finds_what_is_new_changed_unsettled_or_gone(backend: Backe
         ["new", "same", "changed", "unsettled", "dead", "alive", "back"]
     )
     assert (await backend.diff("elsewhere")).totals == DiffTotals(source_rows=7, changed=7)
+
+
+# --- contacts refused alike -----------------------------------------------------------------------------------------
+
+CITY, ZIP = Refusal(-77, "http_422"), Refusal(78, "http_400")
+
+
+async def _refuse(
+    stores: Stores,
+    *contact_ids: str,
+    refusal: Refusal | None = CITY,
+    status: Status = Status.REJECTED,
+    rejections: int = 1,
+    rejected_hash: int = 5,
+    known: Known = KNOWN,
+) -> None:
+    outcome = ContactOutcome(OutcomeKind.REJECTED, code="http_422", message="why")
+    await stores.contacts.record(
+        1,
+        [
+            Record(
+                each,
+                replace(known, external_id=each),
+                status,
+                None,
+                rejections,
+                rejected_hash,
+                outcome,
+                refusal=refusal,
+            )
+            for each in contact_ids
+        ],
+    )
+
+
+async def _groups(stores: Stores) -> dict[int, int]:
+    return {group.refusal.fingerprint: group.contacts for group in await stores.refusals.groups()}
+
+
+async def _ids(stores: Stores, refusal: Refusal = CITY) -> list[str]:
+    return [member.contact_id for member in await stores.refusals.members(refusal.fingerprint, 0, 100)]
+
+
+@pytest.mark.asyncio
+async def test_a_refusal_is_kept_with_its_contact_until_it_is_in_step(stores: Stores) -> None:
+    await _refuse(stores, "7")
+    state = await _load(stores, "7")
+    assert state is not None
+    assert state.refusal == CITY
+    await stores.contacts.intend([Intent("7", Pending())])
+    state = await _load(stores, "7")
+    assert state is not None
+    assert state.refusal == CITY, "should the run be killed now, it still is one of them"
+    await stores.contacts.record(1, [Record("7", KNOWN, Status.SYNCED, 5)])
+    state = await _load(stores, "7")
+    assert state is not None
+    assert state.refusal is None
+
+
+@pytest.mark.asyncio
+async def test_three_refused_alike_stand_and_nothing_is_counted_against_them(backend: Backend, stores: Stores) -> None:
+    await _refuse(stores, "1", "2")
+    await _refuse(stores, "8", refusal=ZIP)
+    await _refuse(stores, "9", refusal=None)
+    await stores.refusals.stand(3)
+    assert await _groups(stores) == {}
+    state = await _load(stores, "1")
+    assert state is not None
+    assert (state.status, state.rejections) == (Status.REJECTED, 1)
+
+    await _refuse(stores, "3", status=Status.DEAD, rejections=3)
+    await _refuse(stores, "4", rejected_hash=0)
+    await stores.refusals.stand(3)
+    for contact_id in "123":
+        state = await _load(stores, contact_id)
+        assert state is not None
+        assert (state.status, state.rejections, state.rejected_hash) == (Status.DEAD, 0, 5)
+    state = await _load(stores, "4")
+    assert state is not None
+    assert (state.status, state.rejections, state.rejected_hash) == (Status.REMOVED, 0, 0)
+    assert await backend.standing() == {Standing.DEAD_LETTER: 4}
+    assert [*await stores.refusals.groups()] == [Alike(CITY, 4)]
+    members = await stores.refusals.members(CITY.fingerprint, 0, 100)
+    assert {each.contact_id: each.kind for each in members} == {
+        **dict.fromkeys("123", BatchKind.CHANGES),
+        "4": BatchKind.REMOVALS,
+    }
+    assert await _ids(stores, ZIP) == []
+
+
+@pytest.mark.asyncio
+async def test_whose_outcome_is_unknown_does_not_stand(stores: Stores) -> None:
+    await _refuse(stores, "1", "2", "3")
+    await _refuse(stores, "4", known=replace(KNOWN, pending=PENDING))
+    await stores.refusals.stand(3)
+    assert await _ids(stores) == ["1", "2", "3"]
+
+
+@pytest.mark.asyncio
+async def test_who_was_acquitted_in_this_run_stands_and_who_is_under_way_does_not(backend: Backend) -> None:
+    first = await backend.run()
+    await _refuse(first, "1", "2")
+    await first.contacts.intend([Intent("1", Pending())])
+    await first.contacts.record(1, [Record("1", KNOWN, Status.PENDING, None, 0, 5, refusal=CITY)])
+    second = await backend.run()
+    outcome = ContactOutcome(OutcomeKind.DEFERRED, code="all_refused")
+    await second.contacts.record(
+        1, [Record("3", replace(KNOWN, external_id="3"), Status.PENDING, None, 0, 5, outcome, refusal=CITY)]
+    )
+    await second.refusals.stand(3)
+    assert await _ids(second) == ["2", "3"]
+    state = await _load(second, "1")
+    assert state is not None
+    assert state.status is Status.PENDING
+
+
+@pytest.mark.asyncio
+async def test_the_one_tried_longest_ago_comes_first(backend: Backend) -> None:
+    stores = await backend.run(numbered=True)
+    await _refuse(stores, "10", "9", "100")
+    await _refuse(stores, *"567", refusal=ZIP)
+    await stores.refusals.stand(3)
+    assert await _ids(stores) == ["9", "10", "100"]
+    page = [await stores.refusals.members(CITY.fingerprint, skip, 2) for skip in (0, 2, 4)]
+    assert [[each.contact_id for each in members] for members in page] == [["9", "10"], ["100"], []]
+    later = await backend.run(numbered=True)
+    await _refuse(later, "9", status=Status.DEAD, rejections=0)
+    assert await _ids(later) == ["10", "100", "9"]
+    await _refuse(later, "10", "100", status=Status.DEAD, rejections=0)
+    assert [group.refusal for group in await later.refusals.groups()] == [ZIP, CITY]
+
+
+@pytest.mark.asyncio
+async def test_a_group_of_other_words_is_renamed_unless_others_stand_for_them(backend: Backend) -> None:
+    first = await backend.run()
+    await _refuse(first, "1", "2", "3", "4")
+    await first.refusals.stand(3)
+    second = await backend.run()
+    await _refuse(second, "2", refusal=ZIP, status=Status.DEAD, rejections=0)
+    await second.refusals.relabel(CITY.fingerprint, ZIP)
+    assert await _groups(second) == {ZIP.fingerprint: 4}
+    state = await _load(second, "3")
+    assert state is not None
+    assert state.refusal == ZIP
+
+    await _refuse(second, "7", "8", "9")
+    await second.refusals.stand(3)
+    third = await backend.run()
+    await _refuse(third, "2", status=Status.DEAD, rejections=0)
+    await third.refusals.relabel(ZIP.fingerprint, CITY)
+    assert await _groups(third) == {ZIP.fingerprint: 3, CITY.fingerprint: 4}
+
+
+@pytest.mark.asyncio
+async def test_a_revived_group_is_planned_again_but_for_whom_this_run_tried(backend: Backend) -> None:
+    first = await backend.run()
+    await _refuse(first, "1", "2", "3")
+    await _refuse(first, "4", rejected_hash=0)
+    await first.refusals.stand(3)
+    await _refuse(first, "5", rejections=2)
+    await _refuse(first, "6", refusal=ZIP)
+    second = await backend.run()
+    await _refuse(second, "3", status=Status.DEAD, rejections=0)
+    revived: list[str] = []
+    while members := await second.refusals.revive([CITY.fingerprint], 3):
+        assert len(members) <= 3
+        revived += [f"{each.contact_id} {each.kind}" for each in members]
+    assert sorted(revived) == ["1 changes", "2 changes", "4 removals", "5 changes"]
+    for contact_id in "1245":
+        state = await _load(second, contact_id)
+        assert state is not None
+        assert (state.status, state.rejections, state.source_hash) == (Status.PENDING, 0, None)
+    assert await backend.standing() == {Standing.DEAD_LETTER: 1}
+    await second.refusals.put_back([CITY.fingerprint])
+    assert sorted(await _ids(second)) == ["1", "2", "3", "4", "5"]
+    state = await _load(second, "4")
+    assert state is not None
+    assert state.status is Status.REMOVED
