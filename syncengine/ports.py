@@ -341,7 +341,7 @@ class RefusalStore(Protocol):
         """Let the contacts stand of which so many were refused alike.
 
         What was counted against them is taken back. A contact with an unknown outcome
-        does not stand: it has to be settled first.
+        stands only once it was refused again: it has to be looked up before.
         """
         ...
 

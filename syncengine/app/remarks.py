@@ -160,12 +160,12 @@ def _of_brakes(destination: str, request: Request, names: Sequence[str]) -> Iter
 def of_alike(destination: str, groups: Sequence[Told]) -> Iterator[str]:
     """Yield a line for each group of contacts that the vendor refuses alike."""
     for group in groups:
-        one = group.contacts == 1
+        among = f", contact {name_of(group.contact_id)} among them" if group.contacts > 1 else ""
         what = f": {group.message}" if group.message else ""
         yield (
-            f"{group.contacts} contact{' is' if one else 's are'} refused alike ({group.code}), which is not held "
-            f"against {'it' if one else 'them'}{what}. One of them is tried each night, and all once it is accepted; "
-            f"`{retry_dead(destination, group.code)}` tries them now"
+            f"{group.contacts} contact{'s are' if group.contacts > 1 else ' is'} refused alike ({group.code})"
+            f"{among}, which is held against none of them{what}. One of them is tried each night, and all once it is "
+            f"accepted; `{retry_dead(destination, group.code)}` tries them now"
         )
 
 

@@ -187,9 +187,20 @@ class Circumstances:
     async def _revive(self, fingerprints: Sequence[int]) -> list[int]:
         numbers: list[int] = []
         while revived := await self._store.revive(fingerprints, _A_PAGE):
-            for kind, contact_ids in _by_kind(revived).items():
+            for kind, contact_ids in _by_kind(await self._not_in_run(revived)).items():
                 numbers += [await self._batches.add(kind, ids) for ids in _pieces(contact_ids)]
         return numbers
+
+    async def _not_in_run(self, members: Sequence[Member]) -> Sequence[Member]:
+        """Leave out those that the run tries anyway: their row changed or left.
+
+        Two attempts of one contact side by side would be two creates.
+        """
+        tried: set[str] = set()
+        mine = {member.contact_id for member in members}
+        async for batch in self._batches.waiting():
+            tried |= mine.intersection(batch.contact_ids)
+        return [member for member in members if member.contact_id not in tried]
 
     async def _of(self, numbers: Sequence[int]) -> AsyncIterator[Batch]:
         wanted = set(numbers)

@@ -60,7 +60,7 @@ async def test_three_refused_alike_stand_and_one_is_tried_each_night_until_all_a
         assert (report.exit_code, report.contacts["rejected"], report.contacts["applied"]) == (1, 3, 7)
         assert await _standing(here, vendor) == dict.fromkeys(_REFUSED, ("dead", 0))
         (remark,) = report.remarks
-        assert remark.startswith("3 contacts are refused alike (http_422), which is not held against them: ")
+        assert remark.startswith("3 contacts are refused alike (http_422), contact 3 among them, ")
         assert "is required" in remark
         assert f"`syncengine retry --dead -d {vendor} --code http_422` tries them now" in remark
         assert not report.noteworthy, "they are told of together"
@@ -173,6 +173,39 @@ async def test_whose_row_changes_is_sent_and_nobody_else(database: str, tmp_path
         assert report.probes == 1, "two that are left of a group stay one"
         here.heal(NAME)
         assert (await here.run(NAME)).contacts["applied"] == 2
+
+
+@pytest.mark.asyncio
+async def test_whose_row_changes_in_the_night_of_the_mending_is_sent_once(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
+        await here.add(range(1, 11))
+        here.fail(NAME, *_alike(_REFUSED))
+        await here.run(NAME)
+        here.heal(NAME)
+        await here.change(5, name="Corrected")
+        report = await here.run(NAME)
+        assert (report.exit_code, report.actions, report.probes) == (0, {"create": 3}, 1)
+        assert here.held(NAME).keys() == _REST | _REFUSED, "each is there once"
+
+
+@pytest.mark.asyncio
+async def test_a_brake_stops_a_group_that_is_too_large_and_nobody_else(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "on_removed": "untag"}}) as here:
+        await here.add(range(1, 31), tags=["vip"])
+        await here.run(NAME)
+        gone = range(1, 13)
+        await here.remove(gone)
+        here.fail(NAME, Rule(Kind.REFUSE, method="DELETE", status=422, text="Tags are managed elsewhere"))
+        await here.run(NAME, accept=frozenset({"removals"}))
+        assert (await _standing(here)).keys() == set(gone)
+        here.heal(NAME)
+        await here.change(20, name="Another")
+        report = await here.run(NAME)
+        assert (report.exit_code, report.actions, report.probes) == (0, {"remove_tags": 1, "update": 1}, 1)
+        assert f"`syncengine run -d {NAME} --accept removals` lets them pass this once" in report.remarks[0]
+        assert len(await _standing(here)) == 11
+        report = await here.run(NAME, accept=frozenset({"removals"}))
+        assert (report.exit_code, report.actions, report.standing) == (0, {"remove_tags": 11}, {})
 
 
 @pytest.mark.asyncio

@@ -960,11 +960,14 @@ async def test_three_refused_alike_stand_and_nothing_is_counted_against_them(bac
 
 
 @pytest.mark.asyncio
-async def test_whose_outcome_is_unknown_does_not_stand(stores: Stores) -> None:
+async def test_whose_outcome_is_unknown_stands_once_it_is_refused_again(stores: Stores) -> None:
     await _refuse(stores, "1", "2", "3")
     await _refuse(stores, "4", known=replace(KNOWN, pending=PENDING))
     await stores.refusals.stand(3)
     assert await _ids(stores) == ["1", "2", "3"]
+    await _refuse(stores, "4", known=replace(KNOWN, pending=PENDING), rejections=2)
+    await stores.refusals.stand(3)
+    assert await _ids(stores) == ["1", "2", "3", "4"], "no look-up settles it"
 
 
 @pytest.mark.asyncio

@@ -52,7 +52,7 @@ class Refusals:
                     and numbers[row.refusal] >= at_least
                     and row.rejected_hash is not None
                     and (counted or undecided)
-                    and not (known and known.pending)
+                    and (row.rejections > 1 or not (known and known.pending))
                 ):
                     _let_stand(row)
 

@@ -15,7 +15,7 @@ ORDER BY tried_in, contact_number NULLS LAST, contact_id OFFSET $3 LIMIT $4
 
 -- name: stand
 -- 0 is the version of a removal (see planning.refusals). Pending are those about which this run believed nothing, since
--- all were refused.
+-- all were refused. What may have been sent before is looked up by one more run, where that is possible.
 WITH alike AS (
     SELECT refusal FROM syncengine.sync_state
     WHERE destination = $1 AND refusal IS NOT NULL
@@ -26,8 +26,9 @@ SET status = CASE WHEN s.rejected_hash = 0 THEN 'removed' ELSE 'dead' END, sourc
 FROM alike
 WHERE s.destination = $1 AND s.refusal = alike.refusal AND s.rejected_hash IS NOT NULL
   AND (s.status IN ('rejected', 'dead', 'removed') AND s.rejections > 0 OR s.status = 'pending' AND s.tried_in = $3)
-  AND NOT EXISTS (SELECT FROM syncengine.sync_known AS k
-                  WHERE (k.destination, k.contact_id) = (s.destination, s.contact_id) AND k.pending IS NOT NULL)
+  AND (s.rejections > 1 OR NOT EXISTS (
+      SELECT FROM syncengine.sync_known AS k
+      WHERE (k.destination, k.contact_id) = (s.destination, s.contact_id) AND k.pending IS NOT NULL))
 
 -- name: relabel
 UPDATE syncengine.sync_state AS s

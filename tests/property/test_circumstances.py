@@ -1,0 +1,113 @@
+"""A group that was refused alike comes to rest, and back; the process may die wherever it waits meanwhile."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from syncengine import vendors
+from syncengine.model.mapping import OnRemoved
+from syncengine.model.work import Status
+from tests.simulation.life import Point
+from tests.simulation.oracle import safety, violations
+from tests.simulation.pair import Flaw, Wish, contact_id, pairs
+from tests.simulation.scenes import fill
+from tests.simulation.world import Ran, World
+from tests.virtual_time import run
+
+REFUSED = {number: Wish(number, flaw=Flaw.REFUSED) for number in range(1, 6)}
+TAKEN = {number: Wish(number) for number in range(6, 9)}
+DRAWN = 6
+"""Points drawn for each vendor, with a fixed seed."""
+
+
+async def _refused(vendor: str) -> World:
+    """A world in which some are refused alike, and have come to rest."""
+    world = World(pairs(vendor)[0], 1, OnRemoved.IGNORE)
+    fill(world, {**REFUSED, **TAKEN})
+    await _night(world)
+    assert _standing(world) == {contact_id(number): 0 for number in REFUSED}
+    return world
+
+
+async def _night(world: World, dies_at: Point = 0) -> Ran:
+    ran = await world.run(dies_at=dies_at)
+    await world.settle()
+    return ran
+
+
+def _standing(world: World) -> dict[str, int]:
+    """The dead letters, each with what is counted against it."""
+    return {
+        contact: row.rejections
+        for (_, contact), row in sorted(world.database.states.items())
+        if row.status is Status.DEAD
+    }
+
+
+def _mend(world: World) -> None:
+    """The vendor takes everything from now on."""
+    setattr(world, "refuses", lambda _: False)  # noqa: B010 - mypy keeps methods from being assigned
+
+
+@pytest.mark.parametrize("vendor", vendors.names())
+def test_night_after_night_one_of_them_is_tried_each_in_turn(vendor: str) -> None:
+    async def history() -> None:
+        world = await _refused(vendor)
+        tried = []
+        for _ in REFUSED:
+            ran = await _night(world)
+            assert ran.quiet, "nothing is sent but the probe"
+            assert 0 < ran.of_probes == ran.requests
+            newest = max(row.tried_in or 0 for row in world.database.states.values())
+            tried += [contact for (_, contact), row in world.database.states.items() if row.tried_in == newest]
+            assert _standing(world) == {contact_id(number): 0 for number in REFUSED}
+        assert sorted(tried) == [contact_id(number) for number in REFUSED]
+        assert list(safety(world)) == []
+
+    run(history())
+
+
+@pytest.mark.parametrize("vendor", vendors.names())
+def test_a_death_while_they_are_brought_back_leaves_nobody_behind(vendor: str) -> None:
+    async def history(point: Point) -> int:
+        world = await _refused(vendor)
+        _mend(world)
+        ran = await _night(world, point)
+        if point:
+            await _night(world)
+            await _night(world)
+        assert _standing(world) == {}, f"died at {ran.points[-1]!r}"
+        assert {row.status for row in world.database.states.values()} == {Status.SYNCED}
+        assert violations_of_all(world) == []
+        assert (await _night(world)).requests == 0
+        return len(ran.points)
+
+    points = run(history(0))
+    random = Random(vendor)
+    for point in sorted(random.sample(range(1, points + 1), DRAWN)):
+        run(history(point))
+
+
+@pytest.mark.parametrize("vendor", vendors.names())
+def test_a_death_at_the_probe_keeps_the_group(vendor: str) -> None:
+    async def history(point: Point) -> int:
+        world = await _refused(vendor)
+        ran = await _night(world, point)
+        for _ in range(2):  # an upsert that may have been carried out is sent once more
+            await _night(world)
+        assert _standing(world) == {contact_id(number): 0 for number in REFUSED}, f"died at {ran.points[-1]!r}"
+        assert (await _night(world)).quiet
+        return len(ran.points)
+
+    points = run(history(0))
+    random = Random(vendor)
+    for point in sorted(random.sample(range(1, points + 1), DRAWN)):
+        run(history(point))
+
+
+def violations_of_all(world: World) -> list[str]:
+    """What is wrong, where no row is an excuse."""
+    world.wishes = {contact: Wish(wish.key, wish.values) for contact, wish in world.wishes.items()}
+    return violations(world)
