@@ -7,13 +7,23 @@ from dataclasses import dataclass, replace
 
 from syncengine.app.databases import Databases
 from syncengine.app.request import NO_FILE, SAME_ACCOUNT, Request
+from syncengine.app.stranded import refuse_stranded
 from syncengine.config import Config, DestinationConfig, quoted
 from syncengine.errors import BrakeApplied, StorageError
 from syncengine.model.consent_rules import ConsentRules
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.http import Json
 from syncengine.model.work import Scope
-from syncengine.planning.brakes import EMPTY_SOURCE, Allowance, Allowances, Brake, grown, of_scope, of_survey
+from syncengine.planning.brakes import (
+    EMPTY_SOURCE,
+    Allowance,
+    Allowances,
+    Brake,
+    are_others,
+    grown,
+    of_scope,
+    of_survey,
+)
 from syncengine.planning.survey import Survey
 from syncengine.storage.credentials import is_other_account
 from syncengine.storage.inspect_source import database_name
@@ -44,6 +54,11 @@ class Recognised:
     """True where the next run begins with a re-sync."""
     consent: ConsentRules | None = None
     """The rules of consent that are remembered; None where there are none."""
+
+    @property
+    def has_other_key(self) -> bool:
+        """Return whether the contacts have other ids than before."""
+        return self.before is not None and self.before.key != self.identity.key
 
     @property
     def at_start(self) -> Identity:
@@ -95,6 +110,9 @@ async def refuse_changes(
         found = replace(found, consent=remembered_before.consent)
     renamed_from = await _refuse_itself(destination, databases, request, found)
     elsewhere = await _refuse_others(destination, config, databases, request)
+    if found.before is not None and found.has_other_key:
+        why = f"the source's key was {found.before.key} and is now {found.identity.key}"
+        await refuse_stranded(destination, databases, request, why)
     former = renamed_from | elsewhere
     others = [name for name, account in former.items() if await _is_other(destination, account, databases, request)]
     anew = {*others, *([destination.name] if _is_elsewhere(found, request) else [])}
@@ -284,15 +302,19 @@ def brake_on_scope(destination: DestinationConfig, scope: Scope, request: Reques
 
 async def brake_on_survey(
     destination: DestinationConfig, databases: Databases, survey: Survey, scope: Scope, request: Request
-) -> None:
+) -> bool:
     """Raise BrakeApplied when the run would change its contacts drastically.
 
-    They are judged together.
+    They are judged together. Returns whether most of them have other ids than before.
     """
     allowances = allowances_of(destination)
     enough = [name for name, number in survey.nulls.items() if number >= allowances.nulls.at_least]
     had = await holders(databases.state, destination.name, enough) if enough else {}
     _apply(destination, of_survey(survey, scope, had, allowances, request.accept), request)
+    have_other_ids = are_others(survey, scope, allowances)
+    if have_other_ids:
+        await refuse_stranded(destination, databases, request, "most contacts have other ids now")
+    return have_other_ids
 
 
 def compared_as_a_whole(destination: DestinationConfig, scope: Scope, request: Request) -> bool:

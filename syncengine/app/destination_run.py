@@ -26,6 +26,7 @@ from syncengine.app.recreations import Recreations
 from syncengine.app.remarks import remarks
 from syncengine.app.request import NO_FILE, Request
 from syncengine.app.so_far import SoFar
+from syncengine.app.stranded import recognise_people
 from syncengine.app.telling import telling
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.circumstances import Circumstances, choose
@@ -243,6 +244,8 @@ async def _begun(
     others: Beside,
 ) -> _Run:
     name, fence = destination.name, account.fence
+    if recognised.has_other_key:
+        await recognise_people(databases)
     run_id = await start_run(
         fence,
         name,
@@ -430,7 +433,8 @@ async def _survey(run: _Run, survey: Survey, scope: Scope | None) -> None:
     if scope.known:
         async for batch in run.batches.waiting():
             await run.preparer.survey(batch, survey)
-        await brake_on_survey(run.destination, run.databases, survey, scope, run.request)
+        if await brake_on_survey(run.destination, run.databases, survey, scope, run.request):
+            await recognise_people(run.databases)
     if compared_as_a_whole(run.destination, scope, run.request):
         await note_compared_rows(run.account.fence, run.destination.name, scope.source_rows)
 

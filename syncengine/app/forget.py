@@ -11,6 +11,7 @@ from syncengine.app.asking import asking, task_of
 from syncengine.app.brakes import refuse_changes
 from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, opened
+from syncengine.app.people_values import in_source, known_of
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
@@ -20,6 +21,7 @@ from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.tally import Tally
 from syncengine.errors import ConfigError, Problem, RunRefused, SyncEngineError, sentence
+from syncengine.model.consent import Subject
 from syncengine.model.contact_ids import name_of
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.model.mapping import OnRemoved
@@ -44,7 +46,8 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
         gone = await erasure.unconfigured(databases.state, contact_id, [*names, *config.broken])
         # From here on no run sends anything about the contact: this has to be written
         # down before any destination deletes it, or a run could create it again.
-        await erasure.begin(databases.state, contact_id, [*names, *config.broken, *gone])
+        values = await _values(databases, destinations, contact_id)
+        await erasure.begin(databases.state, contact_id, [*names, *config.broken, *gone], values)
 
         async def work(destination: DestinationConfig, account: Account) -> Receipt:
             try:
@@ -58,6 +61,15 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
         receipts = await side_by_side(config, databases, destinations, work, failed)
         receipts += [_open(name, contact_id, ConfigError(problems)) for name, problems in config.broken.items()]
         return receipts + [await erasure.end_unconfigured(databases.state, name, contact_id) for name in gone]
+
+
+async def _values(
+    databases: Databases, destinations: Sequence[DestinationConfig], contact_id: str
+) -> tuple[Subject, ...]:
+    """Return the phones and addresses by which the person is known."""
+    known = await known_of(databases.state, [contact_id])
+    asked = await in_source(databases, destinations, [contact_id])
+    return (*known.get(contact_id, ()), *asked.get(contact_id, ()))
 
 
 async def confirm(config: Config, contact_id: str, names: Sequence[str]) -> list[Receipt]:

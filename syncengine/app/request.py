@@ -15,11 +15,14 @@ NO_FILE = "no_file"
 no file (any more)."""
 SAME_ACCOUNT = "same_account"
 """Name to accept that an account has another name or address, and is the same one."""
+SUPPRESSIONS = "suppressions"
+"""Name to accept that contacts have other ids than those that are suppressed."""
 CONSENT = "consent"
 """Name to accept that the files ask for less consent than before."""
 _ACCEPTABLE = (
     *NAMES,
     CONSENT,
+    SUPPRESSIONS,
     "account",
     "vendor",
     "base_url",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from syncengine.app.databases import opened
+from syncengine.app.people_values import in_source, known_of
 from syncengine.config import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.consent import Subject, SubjectKind, forms_of, of_contact, of_email, of_phone, regions_of
@@ -76,6 +77,15 @@ async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressRepor
     each = tuple(dict.fromkeys(subjects))
     async with opened(config, ()) as databases:
         new = await consent.suppress(databases.state, each)
+        named = [subject.value for subject in each if subject.kind is SubjectKind.CONTACT]
+        known = await known_of(databases.state, named)
+        await consent.learn_values(databases.state, known)
+    unknown = [contact_id for contact_id in named if contact_id not in known]
+    if unknown and config.destinations:
+        # Only now, since a source that is away takes time, and the suppressions stand.
+        async with opened(config, config.destinations) as databases:
+            asked = await in_source(databases, config.destinations, unknown)
+            await consent.learn_values(databases.state, asked)
     return SuppressReport("suppressed", len(each), new)
 
 

@@ -16,6 +16,9 @@ from syncengine.ports import Allowed, ContactStore, SourceReader
 
 OPTED_OUT = "opted_out"
 """Reason where the source's own opt-out column is true."""
+SAME_PERSON = "same_person"
+"""Reason where a contact that was never in step has a phone or an address of one that
+was suppressed or forgotten by its id."""
 LEFT_SOURCE = "left_source"
 """Reason where the source does not select the row any more: its opt-out column cannot
 be read then."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from syncengine.engine import records
-from syncengine.engine.consent import OPTED_OUT, subjects_of
+from syncengine.engine.consent import OPTED_OUT, SAME_PERSON, subjects_of
 from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.task import Job, Task
 from syncengine.errors import SourceError, SyncEngineError, where_it_broke
@@ -178,16 +178,7 @@ class Preparer:
         """Return the records of the contacts about which nothing is sent."""
         asked = {contact_id: subjects_of(job, self._naming) for contact_id, job in jobs.items()}
         reasons = await self._store.suppressed(asked) if asked and self._task.needs_consent else {}
-        return {
-            contact_id: records.suppressed(
-                jobs[contact_id].state,
-                jobs[contact_id].state.known,
-                jobs[contact_id].source_hash,
-                reason,
-                removal=jobs[contact_id].desired is None,
-            )
-            for contact_id, reason in reasons.items()
-        }
+        return {contact_id: _withheld(jobs[contact_id], reason) for contact_id, reason in reasons.items()}
 
     async def _removed(
         self, batch: Batch, rows: Rows, states: Mapping[str, ContactState]
@@ -365,6 +356,12 @@ def _not_asked(error: SourceError) -> str:
         "it left the source, and another destination of the account cannot be asked whether it "
         f"selects the contact ({error}): nothing is deleted or untagged before it can"
     )
+
+
+def _withheld(job: Job, reason: str) -> Record:
+    if reason == SAME_PERSON and job.desired is not None:
+        return records.same_person(job.state, job.source_hash)
+    return records.suppressed(job.state, job.state.known, job.source_hash, reason, removal=job.desired is None)
 
 
 def _unplannable(error: Exception) -> Rejected:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from syncengine.engine.consent import SAME_PERSON
 from syncengine.engine.task import Job
 from syncengine.model.calls import Action, OutcomeKind, Rejected, Unsupported
 from syncengine.model.contact import Known, Pending
+from syncengine.model.contact_ids import as_argument
 from syncengine.model.work import ContactOutcome, ContactState, Record, Status
 from syncengine.planning.refusals import DEAD_AFTER, likeness, refused, version
 
@@ -135,6 +137,26 @@ def suppressed(
         rejected_hash=state.rejected_hash,
         outcome=ContactOutcome(OutcomeKind.SUPPRESSED, actions, requests, reason, message),
         removal=removal,
+    )
+
+
+def same_person(state: ContactState, source_hash: int | None) -> Record:
+    """Return the record of a contact that may be a suppressed person under another id.
+
+    It is refused once, by name, and stands suppressed until somebody decides or its row
+    changes.
+    """
+    message = (
+        "it has a phone number or an e-mail address of a contact that was suppressed or forgotten, and may be the same "
+        "person under another contact id: nothing is sent about it. If it is somebody else, `syncengine suppress "
+        f"--lift --contact {as_argument(state.contact_id)}` lets it through"
+    )
+    return Record(
+        contact_id=state.contact_id,
+        known=state.known,
+        status=Status.SUPPRESSED,
+        source_hash=source_hash,
+        outcome=ContactOutcome(OutcomeKind.REJECTED, (), 0, SAME_PERSON, message),
     )
 
 

@@ -137,6 +137,22 @@ class Naming:
         )
         return tuple(dict.fromkeys(found))
 
+    def of_person(self, values: Iterable[tuple[str, Json]]) -> tuple[Subject, ...]:
+        """Return the phones and addresses by which a person is known under any id.
+
+        These are the values of fields for phones, and values that are an address as a
+        whole: not what a text mentions. ``values`` are pairs of field and value.
+        """
+        own = [(name, value) for name, value in values if self._is_of_person(name, value)]
+        found = self.subjects("", own)
+        return tuple(subject for subject in found if subject.kind is not SubjectKind.CONTACT)
+
+    def _is_of_person(self, name: str, value: Json) -> bool:
+        if not isinstance(value, str):
+            return self._is_phone(name)
+        is_address = any(sign in value for sign in _AT) and not re.search(r"\s", value.strip())
+        return self._is_phone(name) or is_address or phones.E164.fullmatch(value) is not None
+
     def _single(
         self, contact_id: str, values: Iterable[tuple[str, Json]], tags: Iterable[str]
     ) -> Iterator[tuple[str, _Single]]:

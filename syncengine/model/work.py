@@ -222,7 +222,9 @@ class Record:
             return None
         match self.outcome.kind:
             case OutcomeKind.REJECTED | OutcomeKind.PROBED:
-                return Standing.DEAD_LETTER
+                # Refused by ourselves, for the sake of a suppressed contact.
+                is_suppressed = self.status is Status.SUPPRESSED
+                return Standing.SUPPRESSED if is_suppressed else Standing.DEAD_LETTER
             case OutcomeKind.UNSUPPORTED:
                 return Standing.UNSUPPORTED
             case OutcomeKind.SUPPRESSED:

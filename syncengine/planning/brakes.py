@@ -139,6 +139,15 @@ def grown(scope: Scope, creates: int, allowed: Allowance) -> bool:
     return before is not None and allowed.exceeded(min(creates, scope.source_rows - before), before)
 
 
+def are_others(survey: Survey, scope: Scope, allowances: Allowances) -> bool:
+    """Return whether most known contacts went and others came in their place.
+
+    They may be the same people under other ids.
+    """
+    unknown = survey.creates if scope.unseen is None else scope.unseen
+    return min(scope.removed, unknown) > allowances.creates.share * scope.known
+
+
 def _of_scope(scope: Scope, policy: OnRemoved, allowances: Allowances) -> Iterator[Brake]:
     known, removed = scope.known, scope.removed
     less = known - scope.source_rows
@@ -157,13 +166,13 @@ def _of_scope(scope: Scope, policy: OnRemoved, allowances: Allowances) -> Iterat
         )
 
 
-def _of_creates(survey: Survey, scope: Scope, allowed: Allowance) -> Iterator[Brake]:
-    known, removed = scope.known, scope.removed
+def _of_creates(survey: Survey, scope: Scope, allowances: Allowances) -> Iterator[Brake]:
+    known, removed, allowed = scope.known, scope.removed, allowances.creates
     unknown = survey.creates if scope.unseen is None else scope.unseen
     would = f"the run would have created {survey.creates} contacts, while {known} are known here"
     if scope.unseen is not None:  # a limit leaves most of them to later runs
         would = f"the run would have begun to create {scope.unseen} contacts, while {known} are known here"
-    if min(removed, unknown) > allowed.share * known:
+    if are_others(survey, scope, allowances):
         yield Brake(
             CREATES,
             f"{would}: {removed} of these ({removed / known:.1%}) are no longer in the source, and {unknown} that are "
@@ -183,7 +192,7 @@ def _of_creates(survey: Survey, scope: Scope, allowed: Allowance) -> Iterator[Br
 
 def _of_survey(survey: Survey, scope: Scope, had: Mapping[str, int], allowances: Allowances) -> Iterator[Brake]:
     known = scope.known
-    yield from _of_creates(survey, scope, allowances.creates)
+    yield from _of_creates(survey, scope, allowances)
     for name, number in sorted(survey.nulls.items()):
         holders = had.get(name, number)
         if allowances.nulls.exceeded(number, holders):

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import orjson
+
 from syncengine.errors import StorageError
 from syncengine.model.consent import Subject, SubjectKind
+from syncengine.model.http import Json
 from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import state_database, storage_errors
 from syncengine.storage.statements import statements
@@ -17,6 +20,17 @@ _SQL = statements("consent")
 SUPPRESSED, FORGOTTEN = "suppressed", "forgotten"
 """Reasons of a suppression: a person asked for it, or the contact was erased (its
 tombstone)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stranded:
+    """Number of suppressions that name a contact by its id, and by nothing else."""
+
+    suppressed: int = 0
+    forgotten: int = 0
+
+    def __bool__(self) -> bool:
+        return self.suppressed + self.forgotten > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +61,59 @@ async def named_by(pool: Pool, subjects: Sequence[Subject]) -> list[tuple[Subjec
 async def suppress(pool: Pool, subjects: Sequence[Subject]) -> int:
     """Suppress subjects; return the number of new suppressions.
 
-    From the moment this returns nothing is sent about them any more.
+    From the moment this returns nothing is sent about them any more. Contacts that were
+    said to be other people than a suppressed one count as people of their own again.
     """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection):
+            await connection.execute(_SQL["no_other_people"], _contacts(subjects))
             return len(await add(connection, subjects, SUPPRESSED))
+
+
+async def note_values(connection: Connection, values: Mapping[str, Sequence[Subject]]) -> None:
+    """Store phones and addresses of suppressed contacts, by contact id.
+
+    By them a person is recognised under another contact id.
+    """
+    pairs = [(contact_id, subject.text) for contact_id, subjects in values.items() for subject in subjects]
+    owners = [Subject(SubjectKind.CONTACT, contact_id).text for contact_id, _ in pairs]
+    await connection.execute(_SQL["note_values"], owners, [text for _, text in pairs])
+
+
+async def learn_values(pool: Pool, values: Mapping[str, Sequence[Subject]]) -> None:
+    """Store phones and addresses of suppressed contacts, as ``note_values``."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection):
+            await note_values(connection, values)
+
+
+async def known_values(pool: Pool, contact_ids: Sequence[str]) -> dict[str, list[tuple[str, Json]]]:
+    """Return what is known of contacts at all destinations: pairs of field and value."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["known_values"], list(contact_ids))
+    found: dict[str, list[tuple[str, Json]]] = {}
+    for row in rows:
+        found.setdefault(row["contact_id"], []).append((row["field"], orjson.loads(row["value"])))
+    return found
+
+
+async def without_values(pool: Pool) -> tuple[str, ...]:
+    """Return contacts of the state that are suppressed by their id alone."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True, statement_timeout=0):
+            rows = await connection.fetch(_SQL["without_values"])
+    return tuple(row["contact_id"] for row in rows)
+
+
+async def stranded(pool: Pool, besides: Sequence[str] = ()) -> Stranded:
+    """Count the suppressions by id alone, without those of some contacts."""
+    texts = [Subject(SubjectKind.CONTACT, contact_id).text for contact_id in besides]
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            row = await connection.fetchrow(_SQL["stranded"], texts)
+    assert row is not None
+    return Stranded(row["suppressed"], row["forgotten"])
 
 
 async def add(connection: Connection, subjects: Sequence[Subject], reason: str) -> Sequence[object]:
@@ -69,12 +131,18 @@ async def lift(pool: Pool, subjects: Sequence[Subject]) -> int:
         async with pool.acquire() as connection:
             async with transaction(connection):
                 await connection.execute(_SQL["count_change"])
-                lifted = await connection.fetch(_SQL["lift"], [subject.text for subject in subjects])
+                texts = [subject.text for subject in subjects]
+                lifted = await connection.fetch(_SQL["lift"], texts)
+                lifted += await connection.fetch(_SQL["are_other_people"], _contacts(subjects))
             # Only once the lift can be seen: a run that planned one of these contacts
             # before would pass it over again, and nothing would plan it after that.
             async with transaction(connection):
                 await connection.execute(_SQL["plan_again"])
     return len(lifted)
+
+
+def _contacts(subjects: Sequence[Subject]) -> list[str]:
+    return [subject.value for subject in subjects if subject.kind is SubjectKind.CONTACT]
 
 
 async def require_own_salt(connection: Connection) -> None:

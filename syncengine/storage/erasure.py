@@ -28,15 +28,17 @@ class Outcome:
     message: str
 
 
-async def begin(pool: Pool, contact_id: str, destinations: Sequence[str]) -> None:
+async def begin(pool: Pool, contact_id: str, destinations: Sequence[str], values: Sequence[Subject] = ()) -> None:
     """Record that the contact is to be erased here, and set its tombstone.
 
-    From now on no run sends anything about it.
+    From now on no run sends anything about it. ``values`` are its phones and addresses,
+    by which the person is recognised under another contact id.
     """
     subject = _subject(contact_id)
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection):
             await consent.add(connection, [subject], consent.FORGOTTEN)
+            await consent.note_values(connection, {contact_id: values})
             await connection.execute(_SQL["begin"], subject.text, contact_id, list(destinations))
 
 

@@ -1,10 +1,24 @@
 -- name: suppressed
--- Those of these contacts that a suppression names, by any of their subjects.
-SELECT DISTINCT ON (asked.contact_id) asked.contact_id, s.reason
-FROM unnest($1::text[], $2::text[]) AS asked (contact_id, subject)
-JOIN syncengine.sync_suppression AS s
-  ON s.subject_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(asked.subject, 'UTF8'))
-ORDER BY asked.contact_id, s.reason
+-- Those of these contacts that a suppression names, by any of their subjects. Last, those with a phone or an address of a
+-- contact that was suppressed or forgotten by its id: that may be the same person under another id. A contact that was in
+-- step before is somebody else, and so is one that was said to be.
+WITH asked AS (
+    SELECT t.contact_id, sha256(own.salt || convert_to(t.subject, 'UTF8')) AS subject_hash
+    FROM unnest($1::text[], $2::text[]) AS t (contact_id, subject) CROSS JOIN syncengine.sync_salt AS own)
+SELECT DISTINCT ON (named.contact_id) named.contact_id, named.reason
+FROM (
+    SELECT asked.contact_id, s.reason, 1 AS rank
+    FROM asked JOIN syncengine.sync_suppression AS s USING (subject_hash)
+    UNION ALL
+    SELECT asked.contact_id, 'same_person', 2
+    FROM asked JOIN syncengine.sync_suppressed_value AS v USING (subject_hash)
+    JOIN syncengine.sync_suppression AS s ON s.subject_hash = v.contact_hash
+    WHERE NOT EXISTS (SELECT FROM syncengine.sync_other_person AS o CROSS JOIN syncengine.sync_salt AS own
+                      WHERE o.contact_hash = sha256(own.salt || convert_to('contact:' || asked.contact_id, 'UTF8')))
+      AND NOT EXISTS (SELECT FROM syncengine.sync_destination AS d JOIN syncengine.sync_state AS there USING (destination)
+                      WHERE there.contact_id = asked.contact_id AND there.synced_at IS NOT NULL)
+) AS named
+ORDER BY named.contact_id, named.rank, named.reason
 
 -- name: named_by
 -- Every suppression that names one of these subjects.
@@ -25,11 +39,66 @@ WHERE sync_suppression.reason <> excluded.reason AND excluded.reason = 'forgotte
 RETURNING kind
 
 -- name: lift
-DELETE FROM syncengine.sync_suppression
-WHERE subject_hash IN (
-    SELECT sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(subject, 'UTF8'))
-    FROM unnest($1::text[]) AS t (subject))
-RETURNING kind
+WITH named AS (
+    SELECT sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(subject, 'UTF8')) AS subject_hash
+    FROM unnest($1::text[]) AS t (subject)),
+values_too AS (
+    DELETE FROM syncengine.sync_suppressed_value AS v USING named
+    WHERE named.subject_hash IN (v.subject_hash, v.contact_hash))
+DELETE FROM syncengine.sync_suppression AS s USING named WHERE s.subject_hash = named.subject_hash
+RETURNING s.kind
+
+-- name: are_other_people
+-- Notes that these contacts are other people than those who have the same phone or address and were suppressed. Returns
+-- those who were held back for that.
+WITH noted AS (
+    INSERT INTO syncengine.sync_other_person (contact_hash)
+    SELECT DISTINCT sha256(own.salt || convert_to('contact:' || contact_id, 'UTF8'))
+    FROM unnest($1::text[]) AS t (contact_id) CROSS JOIN syncengine.sync_salt AS own
+    ON CONFLICT DO NOTHING)
+SELECT DISTINCT s.contact_id
+FROM syncengine.sync_destination AS d JOIN syncengine.sync_state AS s USING (destination)
+WHERE s.contact_id = ANY ($1::text[]) AND s.status = 'suppressed' AND s.code = 'same_person'
+
+-- name: no_other_people
+DELETE FROM syncengine.sync_other_person
+WHERE contact_hash IN (
+    SELECT sha256((SELECT salt FROM syncengine.sync_salt) || convert_to('contact:' || contact_id, 'UTF8'))
+    FROM unnest($1::text[]) AS t (contact_id))
+
+-- name: note_values
+INSERT INTO syncengine.sync_suppressed_value (subject_hash, contact_hash, kind)
+SELECT DISTINCT sha256(own.salt || convert_to(t.subject, 'UTF8')), sha256(own.salt || convert_to(t.contact, 'UTF8')),
+       split_part(t.subject, ':', 1)
+FROM unnest($1::text[], $2::text[]) AS t (contact, subject) CROSS JOIN syncengine.sync_salt AS own
+ORDER BY 1, 2
+ON CONFLICT DO NOTHING
+
+-- name: known_values
+SELECT k.contact_id, value.field, value.value
+FROM syncengine.sync_destination AS d JOIN syncengine.sync_known AS k USING (destination)
+CROSS JOIN LATERAL (
+    SELECT key AS field, value::text FROM jsonb_each(k.fields)
+    UNION ALL SELECT key, value::text FROM jsonb_each(coalesce(k.pending -> 'fields', '{}'))
+    UNION ALL SELECT k.match_field, to_jsonb(k.match_key)::text WHERE k.match_field IS NOT NULL) AS value
+WHERE k.contact_id = ANY ($1::text[])
+
+-- name: without_values
+SELECT DISTINCT s.contact_id
+FROM syncengine.sync_state AS s CROSS JOIN syncengine.sync_salt AS own
+JOIN syncengine.sync_suppression AS t
+  ON t.subject_hash = sha256(own.salt || convert_to('contact:' || s.contact_id, 'UTF8'))
+WHERE NOT EXISTS (SELECT FROM syncengine.sync_suppressed_value AS v WHERE v.contact_hash = t.subject_hash)
+
+-- name: stranded
+SELECT count(*) FILTER (WHERE s.reason = 'suppressed') AS suppressed,
+       count(*) FILTER (WHERE s.reason = 'forgotten') AS forgotten
+FROM syncengine.sync_suppression AS s
+WHERE s.kind = 'contact'
+  AND NOT EXISTS (SELECT FROM syncengine.sync_suppressed_value AS v WHERE v.contact_hash = s.subject_hash)
+  AND s.subject_hash NOT IN (
+      SELECT sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(t.contact, 'UTF8'))
+      FROM unnest($1::text[]) AS t (contact))
 
 -- name: plan_again
 -- Every contact that was passed over is planned again, since its state does not show which suppression named it: one
