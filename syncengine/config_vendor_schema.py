@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import SecretStr
@@ -21,6 +21,8 @@ from syncengine.vendors.kit import VendorSettings
 from syncengine.vendors.kit.settings import lists_names
 
 _PROBE = "syncengine-probe"
+_USUAL = ("phone", "email", "firstName", "lastName", "crm_id", "id", "external_id")
+"""Names by which it is checked that a field is mapped where a vendor takes any name."""
 _NEVER: Schema = {"not": {}}
 _NO_TEXT = "(?!)"
 
@@ -179,9 +181,10 @@ def _findable(module: VendorModule, finder: str, fields: Sequence[str]) -> Itera
         yield {"if": _matches_on(fits), "then": _in_settings(among)}
 
 
-def _single(patterns: Iterable[str]) -> list[str]:
-    """Return the patterns that fit one name only."""
-    return [pattern for pattern in dict.fromkeys(patterns) if "*" not in pattern]
+def _single(patterns: Sequence[str]) -> list[str]:
+    """Return the names that fit the patterns: those with one name, or usual ones."""
+    names = [pattern for pattern in dict.fromkeys(patterns) if "*" not in pattern]
+    return [*names, *(_USUAL if "*" in patterns else ())]
 
 
 def _matches_on(body: str) -> Schema:

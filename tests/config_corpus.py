@@ -447,7 +447,8 @@ _AT: dict[str, dict[str, list[Any]]] = {
         "fields/other": _FIELD,
         "fields/lists.a": ["a"],
         "fields/lists": ["a"],
-        "match_on": [*_MATCHES, "crm_id", ["phone"], ["crm_id", "crm_id"], "${X:-phone}"],
+        "fields/crm_id": [_MISSING],
+        "match_on": [*_MATCHES, "crm_id", ["phone"], ["crm_id", "crm_id"], "${X:-phone}", "email", ["crm_id", "email"]],
         "lists": [{"from": "a"}],
     },
     "respond_io_v2": {

@@ -120,7 +120,7 @@ def causes(
     changed: frozenset[str],
 ) -> frozenset[Cause]:
     """Return why a contact is worked on; at least one cause."""
-    if (earlier := _earlier(state, desired)) is not None:
+    if (earlier := _earlier(state, desired, source_hash)) is not None:
         return frozenset({Cause(earlier)})
     rest = Why.ROW
     if state.source_hash is None and state.status is Status.SYNCED:
@@ -141,7 +141,7 @@ _BY_STATUS = {
 }
 
 
-def _earlier(state: ContactState, desired: Desired | None) -> Why | None:
+def _earlier(state: ContactState, desired: Desired | None, source_hash: int | None) -> Why | None:
     """Return the cause that lies in what is known of the contact; None: look further."""
     if state.known.pending is not None:
         return Why.UNFINISHED
@@ -149,6 +149,8 @@ def _earlier(state: ContactState, desired: Desired | None) -> Why | None:
         return Why.LEFT
     if state.status is Status.PENDING:
         return Why.NEW if state.known.external_id is None else Why.UNFINISHED
+    if state.status is Status.DEAD and state.rejected_hash in (None, source_hash):
+        return Why.REJECTED  # tried again as it was
     return _BY_STATUS.get(state.status)
 
 

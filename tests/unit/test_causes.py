@@ -45,7 +45,10 @@ def why(state: ContactState, *calls: Call, changed: tuple[str, ...] = (), remove
         (ContactState("1", Known(pending=Pending(creates=True))), Why.UNFINISHED),
         (replace(SYNCED, source_hash=None), Why.UNFINISHED),
         (SYNCED, Why.ROW),
-        (replace(SYNCED, status=Status.DEAD), Why.ROW),
+        (replace(SYNCED, status=Status.DEAD, rejected_hash=1), Why.ROW),
+        (replace(SYNCED, status=Status.DEAD, rejected_hash=2), Why.REJECTED),
+        (replace(SYNCED, status=Status.DEAD, rejected_hash=None), Why.REJECTED),
+        (ContactState("1", status=Status.DEAD, rejected_hash=1), Why.ROW),
         (replace(SYNCED, source_hash=2), Why.OUT_OF_STEP),
     ],
 )
