@@ -5,7 +5,6 @@ The text under a key is what ``config/schema.json`` says of it.
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any, ClassVar, Literal
@@ -17,7 +16,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from syncengine.model.limits import REMEMBERED
 from syncengine.model.mapping import Form, OnGone, OnInvalid, OnNull, OnRemoved
 from syncengine.vendors.kit import Duration
-from syncengine.vendors.kit.settings import Written
+from syncengine.vendors.kit.settings import Written, is_place
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -52,19 +51,16 @@ def _country(region: str) -> str:
     return region
 
 
-def _is_host(name: str | None) -> bool:
-    return bool(name) and re.search(r"\s", name or "") is None
-
-
 def _proxy(url: str | None) -> str | None:
     if not url:
         return None
     try:
         parts = urlsplit(url)
-        readable = parts.scheme == "http" and _is_host(parts.hostname) and parts.port != 0 and parts.path in ("", "/")
+        place = parts.netloc.rpartition("@")[2]
+        readable = parts.scheme == "http" and is_place(place) and parts.port != 0 and parts.path in ("", "/")
     except ValueError:
         readable = False
-    if not readable or parts.query or parts.fragment:
+    if not readable or "?" in url or "#" in url:
         raise ValueError("must be the URL of an HTTP proxy, such as http://proxy.example.org:3128")
     return url
 

@@ -94,7 +94,8 @@ def number(*, whole: bool, low: int | None = None, high: int | None = None) -> S
     if high is not None:
         less = rf"{_at_most(high)}" if whole else rf"(?:{_at_most(high - 1)}{fraction}|0*{high}(?:\.0*)?|\.[0-9]+)"
         bodies.append(less)
-    return {"anyOf": [plain, of_form(r"[0-9.\s]", *(rf"\s*(?:{body})\s*" for body in bodies))]}
+    letters = r"[0-9\s]" if whole else r"[0-9.\s]"
+    return {"anyOf": [plain, of_form(letters, *(rf"\s*(?:{body})\s*" for body in bodies))]}
 
 
 def duration(*, at_least: int = 0, above_zero: bool = False) -> Schema:
@@ -201,8 +202,8 @@ def database(*, embedded: bool) -> Schema:
     ``embedded`` may stand for one; else it may be empty.
     """
     other = "embedded" if embedded else ""
-    default = rf"(?:{_SCHEME}[^}}]*|{other})"
-    begins = rf"^(?:{other}{END}|{_SCHEME}|\$\{{{NAME}(?::-{default})?\}})"
+    alone = rf"(?:{other}|\$\{{{NAME}:-{other}\}}){END}"
+    begins = rf"^(?:{alone}|{_SCHEME}|\$\{{{NAME}(?::-{_SCHEME}[^}}]*)?\}})"
     return {"type": "string", "pattern": begins, "allOf": [text(), _NO_PASSWORD]}
 
 
@@ -226,7 +227,11 @@ _ADDRESS = rf"\s*{_HTTP}[Ss]?://{_AUTHORITY}(?:/[^\s\\?#}}]*)?\s*"
 
 def address() -> Schema:
     """Return the schema of a vendor's address."""
-    return of_form(r"[^\s\\?#$]", _ADDRESS)
+    scheme = rf"{_HTTP}[Ss]?://"
+    single = rf"\$\{{{NAME}:-{_ADDRESS}\}}"
+    begins = rf"\s*(?:{scheme}(?=[^/\s])|\$\{{{NAME}(?::-{scheme}[^}}]*)?\}})"
+    mixed = rf"(?=[\s\S]*\$\{{){begins}(?:{ANY_VARIABLE}|[^\s\\?#$])*\s*"
+    return {"type": "string", "pattern": rf"^(?:{_ADDRESS}|{single}|{mixed}){END}"}
 
 
 def sends_unencrypted() -> Schema:
@@ -246,7 +251,7 @@ def choice(found: Choice) -> Schema:
     """Return the schema of a value for a field that takes a few values only."""
     words = "|".join(in_any_case(str(value)) for value in found.values)
     plain = [value for value in found.values if not isinstance(value, str)]
-    spelled = of_form(r"[^$]", rf"\s*(?:{words})?\s*")
+    spelled = of_form(r"[^$]", rf"(?:\s*(?:{words})\s*)?")
     return {"anyOf": [{"enum": [None, *plain]}, spelled]}
 
 

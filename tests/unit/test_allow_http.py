@@ -18,7 +18,7 @@ def _load(folder: Path, base_url: str, **keys: object) -> None:
     destination = {**RESPOND_IO, **keys, "settings": {**RESPOND_IO["settings"], "base_url": base_url}}
     (folder / "syncengine.yaml").write_text(yaml.safe_dump(engine), encoding="utf-8")
     (folder / "destinations" / "whatsapp.yaml").write_text(yaml.safe_dump(destination), encoding="utf-8")
-    load_config(folder / "syncengine.yaml", {"RESPOND_IO_TOKEN": "token"})
+    load_config(folder / "syncengine.yaml", {"RESPOND_IO_TOKEN": "a-token-of-some-length"})
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.ASCII)
 _IN_PATHS = "/%!$&'()*+,;=:@~"
 
 
+_LABEL = r"[^\s/\\?#@:\[\]%.${}]{1,63}"
+_PLACE = re.compile(rf"(?:\[[0-9A-Fa-f:]+\]|{_LABEL}(?:\.{_LABEL})*\.?)(?::[0-9]*)?", re.ASCII)
 _LONGEST = 3650 * 86400.0
 """Clocks and timers take no more than some centuries."""
 
@@ -53,7 +55,7 @@ def _base_url(value: str) -> str:
     url = value.strip()
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        usable = parts.scheme in ("http", "https") and is_place(parts.netloc.rpartition("@")[2]) and parts.port != 0
         normal = _normal(parts)
     except ValueError:
         usable = False
@@ -62,6 +64,11 @@ def _base_url(value: str) -> str:
     if "@" in parts.netloc or "?" in url or "#" in url:
         raise ValueError("must be a plain address: no user, no ?query, no #fragment")
     return normal
+
+
+def is_place(text: str) -> bool:
+    """Return whether a text is a host, with a port or without."""
+    return _PLACE.fullmatch(text) is not None
 
 
 def normal_address(url: str) -> str:
