@@ -76,6 +76,15 @@ DM_CHAMP: dict[str, Any] = {
     "fields": {"phoneNumber": "phone", "firstName": "name", "email": "company", "externalId": "id"},
     "tags": {"from": "tags"},
 }
+RESPOND_IO_V2: dict[str, Any] = {
+    "vendor": "respond_io_v2",
+    "settings": {"base_url": "${RESPOND_IO_V2_URL}", "token": "${RESPOND_IO_TOKEN}", "settles_within": "100ms"},
+    "limits": [],
+    "attempts": 1,
+    "match_on": ["phone"],
+    "fields": {"custom_fields.crm_id": "id", "firstName": "name", "phone": "phone"},
+    "tags": {"from": "tags"},
+}
 BOTH: Mapping[str, Mapping[str, Any]] = {"charles": CHARLES, "respond_io": RESPOND_IO}
 
 

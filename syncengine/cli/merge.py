@@ -28,9 +28,10 @@ def merge(
     Parameters
     ----------
     into
-        External id of the contact that is left.
+        External id of the contact to merge into. A vendor may leave the other one.
     other
-        External id of the contact that goes.
+        External id of the contact to merge. It must not be the copy of a contact of
+        yours.
     destination
         Where.
     json
@@ -40,11 +41,11 @@ def merge(
     if json:
         print_json([report])
     else:
-        out.print(_told(report, other), markup=False, soft_wrap=True)
+        out.print(_told(report, into, other), markup=False, soft_wrap=True)
     return report.exit_code
 
 
-def _told(report: MergeReport, other: str) -> str:
+def _told(report: MergeReport, into: str, other: str) -> str:
     if report.status != "done":
         return f"{report.destination}: {report.status}: {report.error}"
     whose = (
@@ -53,4 +54,6 @@ def _told(report: MergeReport, other: str) -> str:
         if report.contact_id is not None
         else f"nobody's copy yet; `syncengine adopt -d {report.destination}` links it"
     )
-    return f"{report.destination}: {other} was merged into {report.left}, which is {whose}."
+    gone = " and ".join(each for each in (other, into) if each != report.left)
+    were = "were" if report.left not in (into, other) else "was"
+    return f"{report.destination}: {gone} {were} merged into {report.left}, which is {whose}."

@@ -107,6 +107,10 @@ UNSETTLED = (
     "a create was sent and its answer was lost; it could not be found yet, and a second one is not created before the "
     "vendor has had time to settle. The next run looks again"
 )
+UNSETTLED_MERGE = (
+    "two vendor contacts were to be merged, and which of them is left is not known before the vendor has had time to "
+    "settle. The next run looks"
+)
 AMBIGUOUS = Rejected(
     "ambiguous_match",
     "the vendor holds several contacts with this match key, and guessing would write to the wrong person: merge them "

@@ -18,6 +18,7 @@ from syncengine.engine.account_check import AccountCheck
 from syncengine.engine.conclusions import (
     AMBIGUOUS,
     UNSETTLED,
+    UNSETTLED_MERGE,
     by_key,
     created,
     gone,
@@ -138,7 +139,7 @@ class ContactSync:
         """Look up what has to be; None when the contact is ready to be planned."""
         # Who is not to be written to is looked for under what was sent only: its present keys are others' to ask for.
         desired = turn.job.desired if turn.job.takes_over else None
-        if ending := await self._take_back(turn):
+        if ending := await self._settle_merge(turn) or await self._take_back(turn):
             return ending
         if ending := await self._read_back(turn):
             return ending
@@ -165,6 +166,27 @@ class ContactSync:
         if self._is_gone(turn):
             return self._gone(turn, ending)
         return ending or self._refusal(turn)
+
+    async def _settle_merge(self, turn: Turn) -> Ending | None:
+        """Link the one that is left of two vendor contacts that were to be merged.
+
+        The known one is if nothing came of it. Where neither is shown, the contact is
+        handled as one that was deleted, as soon as something is sent about it.
+        """
+        known, into = turn.known, turn.known.external_id
+        if not settle.is_merging(known) or known.pending is None or into is None:
+            return None
+        wait = settle.merge_wait(known, self._capabilities)
+        if wait > self._task.patience.max_wait or (wait > 0 and self._stopping.is_set()):
+            return self._unsettled(turn, UNSETTLED_MERGE)
+        if wait > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait)
+        other = known.pending.merged_with
+        assert other is not None, "a merge is of two"
+        remote = await self._read(turn, into) or await self._read(turn, other)
+        turn.known = settle.merged(known)
+        return await self._link(turn, remote) if remote is not None else None
 
     def _is_gone(self, turn: Turn) -> bool:
         """Return whether the contact is gone, and no look-up has found it."""
@@ -631,8 +653,8 @@ class ContactSync:
         )
         return Ending(record)
 
-    def _unsettled(self, turn: Turn) -> Ending:
-        return self._deferred(turn, "unsettled", VendorUnavailable(UNSETTLED, maybe_applied=True))
+    def _unsettled(self, turn: Turn, message: str = UNSETTLED) -> Ending:
+        return self._deferred(turn, "unsettled", VendorUnavailable(message, maybe_applied=True))
 
     def _behind(self, turn: Turn, taker: str) -> Ending:
         message = f"contact {name_of(taker)} took its former vendor contact over and has to be written there first"

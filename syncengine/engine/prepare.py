@@ -28,7 +28,7 @@ from syncengine.planning.mapping import desire, has_opted_out, no_match_key
 from syncengine.planning.match_keys import hashes
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import left_in_doubt, plan_removal
-from syncengine.planning.settle import doubted, intent, made_under, needs_look_up, revived, unasked
+from syncengine.planning.settle import doubted, intent, is_merging, made_under, needs_look_up, revived, unasked
 from syncengine.planning.sharing import Wanted
 from syncengine.planning.survey import Survey
 from syncengine.ports import ContactStore, KeyStore, SourceReader
@@ -281,7 +281,7 @@ class Preparer:
         if isinstance(plan, Rejected):
             return self._refused(batch, state, desired, row, plan)
         job = Job(batch, state, desired, row.source_hash, plan)
-        if plan.calls or is_read_back(known, self._capabilities):
+        if plan.calls or is_read_back(known, self._capabilities) or is_merging(known):
             return job
         settled = state.status is Status.SYNCED and state.source_hash == row.source_hash and known.pending is None
         left = unasked(known, plan)
@@ -337,7 +337,8 @@ class Preparer:
         plan = plan_removal(state.contact_id, state.known, policy, self._capabilities, wanted)
         job = Job(batch, state, None, None, plan, wanted=wanted)
         unknown = needs_look_up(None, state.known, self._capabilities, find_first=False)
-        if plan.calls or unknown or self._is_untagged_unread(state.known):
+        ends_there = policy is not OnRemoved.IGNORE and is_merging(state.known)
+        if plan.calls or unknown or ends_there or self._is_untagged_unread(state.known):
             return job
         if wanted is not None and state.status is Status.REMOVED:
             return None  # it was reported when it left; the other destination is still to take it over

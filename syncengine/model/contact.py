@@ -60,6 +60,9 @@ class Pending:
     fields: Fields = dataclasses.field(default_factory=dict, repr=False)
     add_tags: frozenset[str] = frozenset()
     remove_tags: frozenset[str] = frozenset()
+    merged_with: str | None = None
+    """The vendor contact with which the known one was to be merged: the known id or this
+    one is left, or both are there still."""
     age: float | None = None
     """Seconds since the last of it may have been sent, by the database's clock; None:
     longer than any vendor needs."""

@@ -251,6 +251,38 @@ def doubted(known: Known, sent: Pending | None) -> Known:
     return replace(known, fields={}, tags=frozenset(), pending=merge(held, sent or Pending()))
 
 
+def merging(known: Known, other: Remote) -> Known:
+    """Return what is known of a contact that is about to be merged with another one.
+
+    All of it is unknown until the vendor shows the one that is left. Tags that the other
+    one has by itself are not ours to remove afterwards.
+    """
+    ours = replace(known, tags=known.tags - other.tags, found_tags=known.found_tags | other.tags)
+    open_merge = Pending(merged_with=other.external_id, age=0.0)
+    return doubted(ours, merge(known.pending or Pending(), open_merge))
+
+
+def is_merging(known: Known) -> bool:
+    """Return whether it is unknown which of two merged contacts is left."""
+    return known.pending is not None and known.pending.merged_with is not None
+
+
+def merged(known: Known) -> Known:
+    """Return what is known once it has been found out which contact is left."""
+    return replace(known, pending=replace(known.pending, merged_with=None)) if known.pending else known
+
+
+def at(known: Known, external_id: str) -> Known:
+    """Return the same of the vendor contact with this id."""
+    return replace(known, external_id=external_id)
+
+
+def merge_wait(known: Known, capabilities: Capabilities) -> float:
+    """Return the seconds after which the vendor shows what became of a merge."""
+    age = known.pending.age if known.pending else None
+    return 0.0 if age is None else max(0.0, capabilities.settles_within - age)
+
+
 def remade(known: Known, call: Call, applied: Applied, capabilities: Capabilities) -> Known:
     """Return what is known after an upsert reached another vendor contact.
 
@@ -301,6 +333,7 @@ def merge(one: Pending, two: Pending) -> Pending:
         fields={**one.fields, **two.fields},
         add_tags=one.add_tags | two.add_tags,
         remove_tags=one.remove_tags | two.remove_tags,
+        merged_with=one.merged_with or two.merged_with,
         age=two.age,
         distrusted=one.distrusted or two.distrusted,
     )

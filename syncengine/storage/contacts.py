@@ -287,6 +287,7 @@ def _pending_json(pending: Pending) -> Json:
         "add_tags": sorted(pending.add_tags),
         "remove_tags": sorted(pending.remove_tags),
         "distrusted": pending.distrusted,
+        "merged_with": pending.merged_with,
     }
 
 
@@ -298,6 +299,7 @@ def _pending(stored: Json, age: float | None) -> Pending:
         fields=stored["fields"],
         add_tags=frozenset(stored["add_tags"]),
         remove_tags=frozenset(stored["remove_tags"]),
+        merged_with=stored.get("merged_with"),
         age=age,
         distrusted=stored.get("distrusted", False),
     )

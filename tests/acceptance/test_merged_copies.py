@@ -1,0 +1,212 @@
+"""``merge`` of a contact's copy with a stranger: whichever the vendor leaves, the contact has it afterwards."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncengine import app
+from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.twins.twin import Seed
+from tests.acceptance.test_forget import free_the_lease
+from tests.people import CHARTMOGUL, RESPOND_IO_V2, People, people
+
+CAN_MERGE = {"respond_io_v2": RESPOND_IO_V2, "chartmogul": CHARTMOGUL}
+every_vendor = pytest.mark.parametrize("name", CAN_MERGE)
+every_pair = pytest.mark.parametrize(
+    ("name", "older"), [("respond_io_v2", "ours"), ("respond_io_v2", "stranger"), ("chartmogul", "ours")]
+)
+
+
+async def pair(here: People, name: str, older: str, **columns: Any) -> tuple[str, str]:
+    """Return the copy of contact 1 and a stranger with a note and a tag, one of which is there for longer."""
+    strangers: list[str] = []
+
+    def meet() -> None:
+        fields = {"lastName" if name == "respond_io_v2" else "title": "CTO", "email": "x@y.example"}
+        first = {"firstName" if name == "respond_io_v2" else "first_name": "Stranger"}
+        tags = ("own", "vip") if name == "respond_io_v2" else ()
+        strangers.extend(here.sandbox.twin(name).seed([Seed({**first, **fields}, tags)], time.time()))
+
+    if older == "stranger":
+        meet()
+    await here.add([1, 2], **({"tags": ["vip"]} if name == "respond_io_v2" else {}), **columns)
+    await here.run(name)
+    if older == "ours":
+        meet()
+    ours = str((await here.states(name))[1]["external_id"])
+    return ours, strangers[0]
+
+
+async def assert_one_is_left(here: People, name: str, former: set[str]) -> str:
+    """Contact 1 has the one of the two that is left, and is in step with its row."""
+    left = [contact for contact in here.sandbox.contacts(name) if contact["id"] in former]
+    assert len(left) == 1
+    state = (await here.states(name))[1]
+    assert (state["external_id"], state["status"]) == (left[0]["id"], "synced")
+    held: Any = left[0]["fields"]
+    row = await here.one("SELECT name FROM crm.people WHERE id = 1")
+    assert held["firstName" if name == "respond_io_v2" else "first_name"] == row["name"]
+    assert len(here.sandbox.contacts(name)) == 2
+    assert (await here.run(name)).requests == 0
+    assert (await here.run(name, backfill=True)).requests == 0
+    return str(left[0]["id"])
+
+
+@pytest.mark.asyncio
+@every_pair
+async def test_whichever_is_left_is_the_contacts(database: str, tmp_path: Path, name: str, older: str) -> None:
+    async with people(database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]) as here:
+        ours, stranger = await pair(here, name, older)
+        report = await app.merge(here.config, name, ours, stranger)
+        left = stranger if (name, older) == ("respond_io_v2", "stranger") else ours
+        assert (report.status, report.left, report.contact_id, report.exit_code) == ("done", left, "1", 0)
+        state = (await here.states(name))[1]
+        assert (state["external_id"], state["status"]) == (left, "pending")
+        await here.change(1, name="Changed")
+        assert (await here.run(name)).exit_code == 0
+        assert await assert_one_is_left(here, name, {ours, stranger}) == left
+
+        await here.change(1, tags=[])
+        assert (await here.run(name)).exit_code == 0
+        held: Any = {contact["id"]: contact["tags"] for contact in here.sandbox.contacts(name)}
+        kept = set(held[left])
+        assert kept == ({"own", "vip"} if name == "respond_io_v2" else set()), "tags of the stranger are not ours"
+
+
+@pytest.mark.asyncio
+@every_pair
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_lost_answer_is_settled_by_the_next_run(
+    database: str, tmp_path: Path, name: str, older: str, when: Any
+) -> None:
+    async with people(database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]) as here:
+        ours, stranger = await pair(here, name, older)
+        here.fail(name, Rule(Kind.RESET, method="POST", path="merge", when=when, times=1))
+        report = await app.merge(here.config, name, ours, stranger)
+        assert (report.status, report.exit_code) == ("incomplete", 1)
+        assert "run -d" in (report.error or "")
+        again = await app.merge(here.config, name, ours, stranger)
+        assert (again.status, again.exit_code) == ("refused", 2)
+        assert (await here.run(name)).exit_code == 0
+        if when == "before":
+            assert len(here.sandbox.contacts(name)) == 3
+            assert (await app.merge(here.config, name, ours, stranger)).status == "done"
+            await here.run(name)
+        await assert_one_is_left(here, name, {ours, stranger})
+
+
+@pytest.mark.asyncio
+@every_pair
+@pytest.mark.parametrize(
+    ("kind", "arrives"),
+    [(Kind.HOLD_BEFORE_COMMIT, False), (Kind.HOLD_BEFORE_COMMIT, True), (Kind.HOLD_AFTER_COMMIT, False)],
+)
+async def test_killed_at_any_moment_of_it(
+    database: str, tmp_path: Path, name: str, older: str, kind: Kind, *, arrives: bool
+) -> None:
+    async with people(database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]) as here:
+        ours, stranger = await pair(here, name, older)
+        here.fail(name, Rule(kind, method="POST", path="merge", times=1))
+        command = here.start("merge", ours, stranger, "-d", name)
+        await here.sandbox.holds(name).wait_for(1)
+        await command.kill()
+        if arrives:
+            here.heal(name)
+            here.sandbox.holds(name).release()
+        await free_the_lease(here)
+        await here.change(1, name="Changed")
+        assert (await here.run(name)).exit_code == 0
+        if len(here.sandbox.contacts(name)) == 2:
+            await assert_one_is_left(here, name, {ours, stranger})
+        else:
+            assert (await here.states(name))[1]["external_id"] == ours
+            assert (await here.run(name)).requests == 0
+
+
+@pytest.mark.asyncio
+@every_vendor
+async def test_a_refused_merge_changes_nothing(database: str, tmp_path: Path, name: str) -> None:
+    async with people(database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]) as here:
+        ours, stranger = await pair(here, name, "stranger")
+        here.fail(name, Rule(Kind.REFUSE, method="POST", path="merge", status=400))
+        report = await app.merge(here.config, name, ours, stranger)
+        assert (report.status, report.exit_code) == ("rejected", 1)
+        here.heal(name)
+        assert (await here.run(name)).requests == 0
+        assert (await here.states(name))[1]["external_id"] == ours
+        nobody = "177640999" if name == "respond_io_v2" else "con_nobody"
+        report = await app.merge(here.config, name, ours, nobody)
+        assert (report.status, report.exit_code) == ("rejected", 1)
+        assert f"no contact {nobody}" in (report.error or "")
+        assert (await here.run(name)).requests == 0
+
+
+@pytest.mark.asyncio
+@every_vendor
+async def test_the_copies_of_two_contacts_are_not_merged(database: str, tmp_path: Path, name: str) -> None:
+    async with people(database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]) as here:
+        await here.add([1, 2])
+        await here.run(name)
+        states = await here.states(name)
+        one, two = str(states[1]["external_id"]), str(states[2]["external_id"])
+        requests = here.requests(name)
+        for into, other in ((one, two), (two, one)):
+            report = await app.merge(here.config, name, into, other)
+            assert (report.status, report.exit_code) == ("refused", 2)
+            assert "Take one of the two out of the source" in (report.error or "")
+        assert here.requests(name) == requests
+
+
+@pytest.mark.asyncio
+@every_vendor
+async def test_the_copy_of_another_destination_is_no_stranger(database: str, tmp_path: Path, name: str) -> None:
+    one = {**CAN_MERGE[name], "account": "shared", "where": "id = 1"}
+    two = {**CAN_MERGE[name], "account": "shared", "where": "id = 2"}
+    async with people(database, tmp_path, {"one": one, "two": two}, twins=[name]) as here:
+        await here.add([1, 2])
+        await here.runs()
+        ours = str((await here.states("one"))[1]["external_id"])
+        theirs = str((await here.states("two"))[2]["external_id"])
+        (stranger,) = here.sandbox.twin(name).seed([Seed({"email": "x@y.example"})], 0.0)
+        requests = here.requests(name)
+        for into, other, command in (
+            (ours, theirs, "Take one"),
+            (theirs, stranger, f"merge {theirs} {stranger} -d two"),
+            (stranger, theirs, f"merge {theirs} {stranger} -d two"),
+        ):
+            report = await app.merge(here.config, "one", into, other)
+            assert (report.status, report.exit_code) == ("refused", 2)
+            assert command in (report.error or "")
+        assert here.requests(name) == requests
+
+
+@pytest.mark.asyncio
+@every_vendor
+async def test_an_answer_with_a_third_id_leaves_it_to_the_next_run(database: str, tmp_path: Path, name: str) -> None:
+    async with people(database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]) as here:
+        ours, stranger = await pair(here, name, "stranger")
+        here.fail(name, Rule(Kind.OTHER_ID, method="POST", path="merge"))
+        report = await app.merge(here.config, name, ours, stranger)
+        here.heal(name)
+        assert (await here.run(name)).exit_code == 0
+        await assert_one_is_left(here, name, {ours, stranger})
+        assert report.status in ("incomplete", "done")
+
+
+@pytest.mark.asyncio
+async def test_a_contact_that_left_keeps_what_is_left(database: str, tmp_path: Path) -> None:
+    name = "respond_io_v2"
+    async with people(database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]) as here:
+        ours, stranger = await pair(here, name, "stranger")
+        await here.remove([1])
+        await here.run(name, accept=frozenset({"removals"}))
+        report = await app.merge(here.config, name, ours, stranger)
+        assert (report.status, report.left, report.contact_id) == ("done", stranger, "1")
+        await here.run(name, accept=frozenset({"removals"}))
+        await here.add([1])
+        assert (await here.run(name)).exit_code == 0
+        await assert_one_is_left(here, name, {ours, stranger})
