@@ -78,6 +78,18 @@ class Directory(Protocol):
 
 
 @runtime_checkable
+class Resembler(Protocol):
+    """A vendor that can be asked for phones in more spellings than ``find`` tries."""
+
+    def resembling(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+        """Return every contact whose phone has the digits of the key's number.
+
+        Some of them may be surely the same number, others another country's.
+        """
+        ...
+
+
+@runtime_checkable
 class Merger(Protocol):
     """A vendor that makes one contact of two."""
 

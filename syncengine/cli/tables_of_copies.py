@@ -91,13 +91,25 @@ def _advice(report: VerifyReport) -> Iterator[str]:
 
 def print_adopted(reports: Sequence[AdoptReport]) -> None:
     """Print the contacts found in each account, and those that need a decision."""
-    shown = columns("destination", "status", "linked", "unmatched", "ambiguous", "owned", "refused", "requests", "time")
+    shown = columns(
+        "destination",
+        "status",
+        "linked",
+        "unmatched",
+        "alike",
+        "ambiguous",
+        "owned",
+        "refused",
+        "requests",
+        "time",
+    )
     for report in reports:
         shown.add_row(
             report.destination,
             report.status,
             str(report.linked),
             str(report.unmatched),
+            str(report.alike),
             str(report.ambiguous),
             str(report.owned),
             str(report.refused),
@@ -118,6 +130,11 @@ def _decisions(report: AdoptReport) -> Iterator[str]:
         yield f"  {name}, contact {name_of(note.contact_id)}: {note.outcome}: {note.message}"
     if len(report.contacts) > _SHOWN:
         yield f"  and {len(report.contacts) - _SHOWN} more; --json names up to 1000 of them"
+    if report.alike:
+        yield (
+            f"  {name}: alike: somebody there has the same digits without a country code, and may be another person. "
+            "Write the country code there, or give the field a region, and adopt again"
+        )
     if report.ambiguous:
         yield (
             f"  {name}: nothing is guessed. `syncengine merge INTO OTHER -d {name}` makes one contact of two where the "

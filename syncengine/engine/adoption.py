@@ -18,9 +18,10 @@ from syncengine.errors import one_contacts
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, MatchKey, Remote
 from syncengine.model.contact_ids import name_of_owner
+from syncengine.model.phones import surely_same
 from syncengine.model.work import Record, Status
 from syncengine.planning import settle
-from syncengine.ports import ContactStore, Vendor
+from syncengine.ports import ContactStore, Resembler, Vendor
 
 
 class Finding(StrEnum):
@@ -30,6 +31,7 @@ class Finding(StrEnum):
     UNMATCHED = "unmatched"
     AMBIGUOUS = "ambiguous"
     OWNED = "owned"
+    ALIKE = "alike"
     UNREAD = "unread"
 
 
@@ -85,7 +87,9 @@ class Adoption:
         assert desired is not None
         key, found = await self._find(desired)
         if not found:
-            return Adopted(contact_id, Finding.UNMATCHED)
+            key, found, alike = await self._resembling(desired)
+            if not found:
+                return await self._unmatched(contact_id, alike)
         if len(found) > 1:
             ids = ", ".join(sorted(remote.external_id for remote in found))
             return Adopted(contact_id, Finding.AMBIGUOUS, f"{len(found)} contacts at the vendor match: {ids}")
@@ -107,6 +111,38 @@ class Adoption:
             rejected_hash=job.state.rejected_hash,
         )
         return Adopted(contact_id, Finding.LINKED, record=record)
+
+    async def _unmatched(self, contact_id: str, alike: Sequence[Remote]) -> Adopted:
+        """Name the strangers that have the digits of the contact's phone."""
+        ids = [remote.external_id for remote in alike]
+        owned = await self._store.owners(contact_id, ids) if ids else {}
+        strangers = sorted(each for each in ids if each not in owned)
+        if not strangers:
+            return Adopted(contact_id, Finding.UNMATCHED)
+        return Adopted(
+            contact_id,
+            Finding.ALIKE,
+            f"{len(strangers)} at the vendor with the digits of its phone, not surely the same number: "
+            f"{', '.join(strangers)}",
+        )
+
+    async def _resembling(self, desired: Desired) -> tuple[MatchKey | None, tuple[Remote, ...], tuple[Remote, ...]]:
+        """Return the contacts with a phone of the contact in further spellings.
+
+        First those of the first key that surely are it, then those of all keys that may
+        be somebody else's.
+        """
+        alike: list[Remote] = []
+        for key in desired.keys:
+            can = matches(key.field, self._vendor.capabilities.find_by)
+            if not can or not isinstance(self._vendor, Resembler):
+                continue
+            found = await self._retrier.run(partial(self._vendor.resembling, key), Meter(), repeatable=True)
+            sure = [each for each in found if surely_same(key.value, each.fields.get(key.field), key.region)]
+            if sure:
+                return key, settle.unique(sure), ()
+            alike += found
+        return None, (), settle.unique(alike)
 
     async def _find(self, desired: Desired) -> tuple[MatchKey | None, tuple[Remote, ...]]:
         """Return the first key that has any hits, and its hits."""

@@ -139,6 +139,9 @@ class Capabilities:
     shows_one: tuple[str, ...] = ()
     """Patterns of the fields for which ``find`` shows any one of several contacts with
     the value."""
+    respelled: tuple[str, ...] = ()
+    """Patterns of the phone fields that ``find`` looks up in all plain spellings. The
+    vendor may compare them as texts, so that a create makes a second contact."""
     reads: bool = True
     """True where ``read`` shows the contact with a given external id."""
     merges: bool = False

@@ -28,6 +28,9 @@ class MatchKey:
 
     field: str
     value: str = dataclasses.field(repr=False)
+    region: str | None = dataclasses.field(default=None, compare=False)
+    """For a phone: the country of numbers that are written without a country code, as
+    far as the configuration names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,13 @@ class Desired:
     are not in the form asked for (``on_invalid: skip``). Nothing of them is sent."""
     manages_lists: bool = False
     """True where lists that are not among the fields are to be left."""
+    regions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """For fields with phones: the country of numbers that are written without a country
+    code."""
+
+    def key(self, name: str) -> MatchKey:
+        """Return the key that a field with a value would be."""
+        return MatchKey(name, str(self.fields[name]), self.regions.get(name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,9 @@ class AdoptReport:
     linked: int = 0
     unmatched: int = 0
     """Contacts without a match at the vendor: the next run creates them."""
+    alike: int = 0
+    """Unmatched contacts whose phone has the digits of somebody at the vendor, who is
+    not surely the same."""
     ambiguous: int = 0
     """Contacts with several matches at the vendor."""
     owned: int = 0
@@ -40,6 +43,7 @@ class AdoptReport:
             "status": self.status,
             "linked": self.linked,
             "unmatched": self.unmatched,
+            "alike": self.alike,
             "ambiguous": self.ambiguous,
             "owned": self.owned,
             "refused": self.refused,

@@ -102,6 +102,11 @@ class Mapping:
         return self.tags.prefix if self.tags else ""
 
     @property
+    def regions(self) -> dict[str, str]:
+        """Return the region of each field that has one."""
+        return {each.field: each.region for each in self.fields if each.region}
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The source columns that the mapping reads, each once, in a stable order."""
         names = [mapping.column for mapping in self.fields]

@@ -227,6 +227,195 @@ def phone_forms(digits: str) -> tuple[str, ...]:
     return (digits,)
 
 
+def surely_same(number: str, written: Json, region: str | None) -> bool:
+    """Check that a phone, however a person wrote it, is a number in E.164.
+
+    ``region`` is the country of numbers that are written without a country code. The
+    two numbers under which WhatsApp may know one person count as the same.
+    """
+    if written == number:
+        return True
+    try:
+        phone = _written(written)
+    except NotReadError:
+        return False
+    if phone is None or phone.extension:
+        return False
+    wanted = phone_forms(number[1:])
+    try:
+        read = read_phone(written, region)
+    except NotReadError:
+        # Vendors may store a number without its plus, and nothing else.
+        return str(written) in wanted
+    return read is not None and read[1:] in wanted
+
+
+def may_be_same(number: str, written: Json) -> bool:
+    """Check that a phone has the digits of a number in E.164.
+
+    It may lack the country code, have an extension, or be one of two numbers.
+    """
+    text = written if isinstance(written, str) else str(written)
+    try:
+        phone = _written(text)
+    except NotReadError:
+        phone = None
+    digits = _digits(text) if phone is None or phone.extension else phone.digits
+    is_whole = phone is not None and not phone.extension
+    for form in phone_forms(number[1:]):
+        national = national_digits(form)
+        if len(national) < _FEWEST_DIGITS:
+            continue
+        if is_whole and digits.lstrip("0") in (national, form):
+            return True
+        if not is_whole and national in digits:
+            return True
+    return False
+
+
+def plain_spellings(number: str, region: str | None) -> tuple[str, ...]:
+    """Return the spellings of a number in E.164 that have digits and a plus alone.
+
+    The one without a country code is among them if the number is one of ``region``. The
+    other number by which WhatsApp may know the person has spellings of its own.
+    """
+    spellings: list[str] = []
+    for digits in phone_forms(number[1:]):
+        spellings += [f"+{digits}", digits, f"00{digits}"]
+        local = _local(digits) if _is_of(digits, region) else None
+        spellings += [_digits(local)] if local else []
+    return tuple(dict.fromkeys(spellings))
+
+
+def usual_spellings(number: str, region: str | None) -> tuple[str, ...]:
+    """Return the plain spellings of a number, and those that punctuate it as usual.
+
+    Those without a country code are among them if the number is one of ``region``.
+    """
+    spellings: list[str] = list(plain_spellings(number, region))
+    for digits in phone_forms(number[1:]):
+        spellings += _punctuated_abroad(digits)
+        spellings += _punctuated_at_home(digits) if _is_of(digits, region) else []
+    return tuple(dict.fromkeys(spellings))
+
+
+def local_spellings(number: str) -> tuple[str, ...]:
+    """Return the usual spellings of a number without its country code.
+
+    Each of them may be a number of another country as well.
+    """
+    spellings: list[str] = []
+    for digits in phone_forms(number[1:]):
+        spellings += _punctuated_at_home(digits)
+    return tuple(dict.fromkeys(spellings))
+
+
+def further_spellings(number: str) -> tuple[str, ...]:
+    """Return a few spellings beside the plain ones: for vendors that take one at a time.
+
+    The number at home, plain, with spaces, and without its zero; from abroad with
+    spaces.
+    """
+    spellings: list[str] = []
+    for digits in phone_forms(number[1:]):
+        home, abroad = _at_home(digits), _from_abroad(digits)
+        plain = [_digits(each) for each in home[:1]]
+        spellings += [*plain, *home, *(each.lstrip("0") for each in plain), *abroad]
+    return tuple(dict.fromkeys(spellings))
+
+
+def national_digits(digits: str) -> str:
+    """Return a number with its country code without that and without leading zeros."""
+    number = _international(digits)
+    national = phonenumbers.national_significant_number(number) if number else digits
+    return national.lstrip("0")
+
+
+def _is_of(digits: str, region: str | None) -> bool:
+    """Check that a number with its country code is one of a region's country."""
+    if region is None:
+        return False
+    code = phonenumbers.country_code_for_region(region)
+    return code != 0 and digits.startswith(str(code))
+
+
+def _local(digits: str) -> str | None:
+    """Return a number as people of its country write it, such as ``0171 2345678``."""
+    number = _international(digits)
+    if number is None or not _is_possible(number):
+        return None
+    national = phonenumbers.PhoneNumberFormat.NATIONAL
+    written = phonenumbers.format_number(number, national)
+    # Ranges that are not in use have no form of their own, and show no zero.
+    bare = _digits(written) == national_digits(digits)
+    needs_zero = bare and _trunk_prefix(number.country_code or 0) == "0"
+    return f"0{written}" if needs_zero else written
+
+
+def _at_home(digits: str) -> list[str]:
+    """Return a number without its country code, in the groups that are usual for it.
+
+    The first one is the form of its country, such as ``01517 771000``; many write the
+    first three digits behind the zero as a group instead.
+    """
+    local = _local(digits)
+    if local is None:
+        return []
+    national = national_digits(digits)
+    zero = _digits(local).removesuffix(national)
+    return list(dict.fromkeys((local, f"{zero}{national[:3]} {national[3:]}")))
+
+
+def _from_abroad(digits: str) -> list[str]:
+    """Return a number with its country code, in the groups that are usual for it."""
+    number = _international(digits)
+    if number is None or not _is_possible(number):
+        return []
+    international = phonenumbers.PhoneNumberFormat.INTERNATIONAL
+    national = phonenumbers.national_significant_number(number)
+    grouped = f"+{number.country_code} {national[:3]} {national[3:]}"
+    written = phonenumbers.format_number(number, international)
+    return list(dict.fromkeys((written, grouped)))
+
+
+def _punctuated_at_home(digits: str) -> list[str]:
+    spellings: list[str] = []
+    for written in _at_home(digits):
+        spellings += [_digits(written), *_punctuated(written)]
+    # A spreadsheet takes the leading zero away.
+    return [*spellings, *(each.lstrip("0") for each in spellings[:1])]
+
+
+def _punctuated_abroad(digits: str) -> list[str]:
+    spellings: list[str] = []
+    for written in _from_abroad(digits):
+        spellings += _punctuated(written)
+    local, national = _local(digits), national_digits(digits)
+    code = digits.removesuffix(national)
+    if local is None or _digits(local) != f"0{national}" or code.endswith("0"):
+        return spellings
+    zeros = ("(0)", " (0)", " (0) ")
+    return [*spellings, *(f"+{code}{zero}{national}" for zero in zeros)]
+
+
+def _punctuated(written: str) -> list[str]:
+    """Return a number with spaces, dashes, or a slash behind its first part.
+
+    Behind that part, all digits are one group or those before the last four are.
+    """
+    head, _, tail = written.partition(" ")
+    if written.startswith("+"):
+        first, _, tail = tail.partition(" ")
+        head = f"{head} {first}"
+    compact = _digits(tail)
+    if not compact:
+        return [written]
+    slashed = [f"{head}/{compact}"] if head.startswith("0") else []
+    halves = f"{head} {compact[:-4]} {compact[-4:]}" if len(compact) > 4 else written
+    spellings = [written, written.replace(" ", "-"), f"{head} {compact}", halves, *slashed]
+    return [each for each in spellings if each.count("(") == each.count(")")]
+
+
 def phone_digits(value: str) -> str:
     """Return the digits of a number with its country code, however it is punctuated."""
     if E164.fullmatch(value):

@@ -17,7 +17,6 @@ from syncengine.model.limits import Limit
 from syncengine.model.mapping import OnRemoved
 from syncengine.planning.distrust import believed, is_read_back
 from syncengine.planning.match_keys import held_keys
-from syncengine.planning.normalise import text
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import plan_removal
 from syncengine.planning.settle import LookUp, absent, needs_look_up
@@ -199,7 +198,8 @@ def _told_at_most(desired: Desired, plan: Plan, prices: Prices) -> int:
     creates = bool(plan.calls) and plan.calls[0].action is Action.CREATE
     if create is None or not creates or not create.keyed_by or not create.tells_existing:
         return 0
-    keys = [MatchKey(name, text(desired.fields.get(name))) for name in create.keyed_by]
+    there = [name for name in create.keyed_by if desired.fields.get(name) not in (None, "")]
+    keys = [desired.key(name) for name in there]
     # It may be sent again when whoever had the key has let go of it meanwhile.
     return 2 * create.requests + total(map(prices.look_up, keys)).most
 

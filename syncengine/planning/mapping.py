@@ -70,6 +70,7 @@ def desire(
         tuple(keys),
         manages_lists=mapping.lists is not None,
         invalid=invalid,
+        regions=mapping.regions,
     )
 
 
@@ -105,7 +106,8 @@ def _invalid_value(field: FieldMapping, error: NotNormal) -> Rejected:
 
 def _keys(row: SourceRow, fields: dict[str, Json], mapping: Mapping, identity: str | None) -> list[MatchKey]:
     """Return what the vendor is to recognise the contact by. Raises _Unfit."""
-    keys = [_key(name, fields[name]) for name in mapping.match_on if fields.get(name) not in (None, "")]
+    names = [name for name in mapping.match_on if fields.get(name) not in (None, "")]
+    keys = [_key(name, fields[name], mapping.regions.get(name)) for name in names]
     if identity is None:
         return keys
     if mapping.match_on and fields.get(mapping.match_on[0]) in (None, ""):
@@ -113,10 +115,10 @@ def _keys(row: SourceRow, fields: dict[str, Json], mapping: Mapping, identity: s
     return [MatchKey(identity, keys[0].value if mapping.match_on and keys else row.contact_id)]
 
 
-def _key(field: str, value: Json) -> MatchKey:
+def _key(field: str, value: Json, region: str | None) -> MatchKey:
     what = f'field "{field}", a match key,'
     try:
-        key = MatchKey(field, text(value))
+        key = MatchKey(field, text(value), region)
     except NotNormal as error:
         raise _Unfit(what, str(error)) from None
     if len(key.value) > LONGEST_KEY:

@@ -10,7 +10,7 @@ from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.capabilities import Capabilities, matches
 from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending, Remote
 from syncengine.model.http import Json
-from syncengine.model.phones import phone_digits, phone_forms
+from syncengine.model.phones import E164, phone_digits, phone_forms
 from syncengine.planning.normalise import text
 from syncengine.planning.plan import Plan
 from syncengine.planning.wishes import several
@@ -51,7 +51,9 @@ def needs_look_up(
     if not unknown and not always and safe:
         return None
     sent = known.pending.keys if known.pending and unknown else ()
-    keys = tuple(key for key in dict.fromkeys((*sent, *present)) if matches(key.field, capabilities.find_by))
+    # Of two equal keys the present one counts: it carries the region of its phone.
+    unique_keys = {key: key for key in (*sent, *present)}.values()
+    keys = tuple(key for key in unique_keys if matches(key.field, capabilities.find_by))
     age = known.pending.age if known.pending and unknown else None
     wait = 0.0 if age is None else max(0.0, capabilities.settles_within - age)
     return LookUp(keys, wait, unknown) if keys else None
@@ -65,7 +67,7 @@ def _untold(desired: Desired, capabilities: Capabilities) -> Iterator[MatchKey]:
     for name in create.keyed_by:
         value = desired.fields.get(name)
         if value not in (None, "") and all(key.field != name for key in desired.keys):
-            yield MatchKey(name, str(value))
+            yield desired.key(name)
 
 
 def _says_nothing(capabilities: Capabilities) -> bool:
@@ -89,11 +91,18 @@ def _guarded(desired: Desired, capabilities: Capabilities) -> bool:
         return not capabilities.upsert.keyed_by
     if any(len(phone_forms(phone_digits(key.value))) > 1 for key in desired.keys):
         return False  # the vendor may know the same person by another number
+    if any(_is_respelled(key, capabilities) for key in desired.keys):
+        return False  # the vendor may have the same phone in another spelling
     create = capabilities.create
     if create is None:
         return True
     told = create.repeatable and create.tells_existing
     return told and all(not create.keyed_by or key.field in create.keyed_by for key in desired.keys)
+
+
+def _is_respelled(key: MatchKey, capabilities: Capabilities) -> bool:
+    respelled = matches(key.field, capabilities.respelled)
+    return respelled and E164.fullmatch(key.value) is not None
 
 
 def link(

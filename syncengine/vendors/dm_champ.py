@@ -19,6 +19,7 @@ from syncengine.model.contact import LISTS, Fields, MatchKey, Remote
 from syncengine.model.costs import Cost
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.limits import Limit
+from syncengine.model.phones import E164, further_spellings, plain_spellings
 from syncengine.vendors import kit
 
 _PHONE = "phoneNumber"
@@ -87,9 +88,10 @@ class Settings(kit.VendorSettings):
     put_replaces: bool = False
     """True where an update resets the fields that it leaves out, so that it must carry
     all five."""
-    look_up_phones: Literal["as_sent", "both"] = "as_sent"
-    """Spellings to look phones up by. ``both``: also without the ``+``, if none is
-    found with it."""
+    look_up_phones: Literal["as_sent", "both", "usual"] = "usual"
+    """Spellings to look phones up by, a request each until one is found. ``both``: with
+    and without the ``+``. ``usual``: also with ``00``, and numbers of the field's region
+    without their country code."""
     delete_as: Literal["nothing", "silenced"] = "nothing"
     """Substitute for a deletion, which the vendor lacks. ``silenced`` comes nearest: no
     name, no address, no bot, not to be disturbed."""
@@ -173,6 +175,7 @@ class DmChamp:
             leave_lists=ListCall(),
             find_by=(_PHONE, "email"),
             shows_one=("email",),
+            respelled=(_PHONE,) if settings.look_up_phones == "usual" else (),
             reads=False,
             choices=tuple(Choice(name, (True, False)) for name in _FLAGS),
             opt_outs=opt_outs,
@@ -186,6 +189,16 @@ class DmChamp:
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         remote = yield from self._look(key)
         return (remote,) if remote else ()
+
+    def resembling(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+        hits: dict[str, Remote] = {}
+        if key.field == _PHONE and E164.fullmatch(key.value) and self._settings.look_up_phones == "usual":
+            tried = tuple(self._spellings(key))
+            for spelling in further_spellings(key.value):
+                remote = (yield from self._shown(key, spelling, quietly=True)) if spelling not in tried else None
+                if remote and kit.may_be_phone_of(key, remote.fields[key.field]):
+                    hits[remote.external_id] = remote
+        return tuple(hits.values())
 
     def look_up_cost(self, key: MatchKey) -> Cost:
         if self.same(key.field, key.value, None):
@@ -245,32 +258,47 @@ class DmChamp:
         if self.same(key.field, key.value, None):
             return None  # whoever has no address has the placeholder: thousands may
         for spelling in self._spellings(key):
-            request = self._request("GET", "/contacts", (key.field, spelling))
-            reply = _judged(request, (yield request))
-            if reply.not_there or (quietly and not reply.ok):
-                continue
-            if not reply.ok:
-                raise kit.refused_look_up(request, reply, _words(reply.body), dict(request.query).values())
-            found = kit.shaped(request, reply, _Named)
-            contact = found.contact or _Contact()
-            fields = {key.field: key.value, **contact.fields()}
-            if self.same(key.field, key.value, fields[key.field]):
-                return Remote(found.id, fields, frozenset(contact.tags or ()), shows_tags=contact.tags is not None)
+            odd = _is_odd(key, spelling)
+            remote = yield from self._shown(key, spelling, quietly=quietly or odd)
+            if remote and self._is_hit(key, remote):
+                return remote
         return None
+
+    def _shown(self, key: MatchKey, spelling: str, *, quietly: bool = False) -> Exchange[Remote | None]:
+        """Return the contact that the vendor shows under one spelling of a key."""
+        request = self._request("GET", "/contacts", (key.field, spelling))
+        reply = _judged(request, (yield request))
+        if reply.not_there or (quietly and not reply.ok):
+            return None
+        if not reply.ok:
+            raise kit.refused_look_up(request, reply, _words(reply.body), dict(request.query).values())
+        found = kit.shaped(request, reply, _Named)
+        contact = found.contact or _Contact()
+        fields = {key.field: spelling, **contact.fields()}
+        return Remote(found.id, fields, frozenset(contact.tags or ()), shows_tags=contact.tags is not None)
+
+    def _is_hit(self, key: MatchKey, remote: Remote) -> bool:
+        theirs = remote.fields[key.field]
+        if key.field == _PHONE:
+            return kit.is_phone_of(key, theirs)
+        return self.same(key.field, key.value, theirs)
 
     def _spellings(self, key: MatchKey) -> Iterator[str]:
         """Yield the spellings of a key to look for.
 
-        A phone also has the number that WhatsApp may know, and each of them with and
-        without its ``+`` if the settings ask for it.
+        A phone also has the number that WhatsApp may know, and each of them is spelled
+        as the settings say.
         """
         if key.field != _PHONE:
             yield key.value
             return
+        if self._settings.look_up_phones == "usual" and E164.fullmatch(key.value):
+            yield from plain_spellings(key.value, key.region)
+            return
         plus = key.value.startswith("+")
         for bare in kit.phone_spellings(key.value):
             yield f"+{bare}" if plus else bare
-            if self._settings.look_up_phones == "both":
+            if self._settings.look_up_phones != "as_sent":
                 yield bare if plus else f"+{bare}"
 
     def _create(self, call: Call) -> Exchange[Answer]:
@@ -283,7 +311,9 @@ class DmChamp:
             return Applied(kit.shaped(request, reply, _Named).id)
         if reply.status != 409 and "already exist" not in _words(reply.body).lower():
             return self._refusal(request, reply, call)
-        remote = yield from self._look(MatchKey(_PHONE, kit.text(call.fields.get(_PHONE))), quietly=True)
+        region = call.key.region if call.key and call.key.field == _PHONE else None
+        phone = MatchKey(_PHONE, kit.text(call.fields.get(_PHONE)), region)
+        remote = yield from self._look(phone, quietly=True)
         return Exists(remote) if remote else replace(_UNSEEN, status=reply.status)
 
     def _update(self, call: Call) -> Exchange[Answer]:
@@ -337,7 +367,7 @@ class DmChamp:
         for spelling in self._spellings(key):
             request = self._request("GET", "/contacts", (key.field, spelling))
             reply = _judged(request, (yield request))
-            if reply.not_there:
+            if reply.not_there or (not reply.ok and _is_odd(key, spelling)):
                 continue
             if not reply.ok:
                 return self._refusal(request, reply, call)
@@ -401,6 +431,11 @@ def _judged(request: Request, response: Response, halts: Mapping[int, str] = _KE
         own = status in kit.NOT_THERE and status not in halts
         return kit.Reply(status, reply.body) if own else kit.judge(request, replace(response, status=status), halts)
     return reply
+
+
+def _is_odd(key: MatchKey, spelling: str) -> bool:
+    """Return whether the vendor may refuse to look for a phone in this spelling."""
+    return key.field == _PHONE and spelling.removeprefix("+") not in kit.phone_spellings(key.value)
 
 
 def _is_so(reply: kit.Reply, action: Action) -> bool:

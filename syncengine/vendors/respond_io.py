@@ -7,8 +7,8 @@ list of pairs and read as one object, and every value is text there.
 from __future__ import annotations
 
 from base64 import standard_b64encode, urlsafe_b64encode
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator
 
@@ -19,6 +19,7 @@ from syncengine.model.contact import Fields, MatchKey, Remote
 from syncengine.model.costs import Cost, exactly
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.limits import Limit
+from syncengine.model.phones import E164, further_spellings, plain_spellings
 from syncengine.vendors.kit import (
     BASE_URL,
     MOST_PAGES,
@@ -35,7 +36,10 @@ from syncengine.vendors.kit import (
     endless,
     external_id,
     from_elsewhere,
+    if_allowed,
+    is_phone_of,
     judge,
+    may_be_phone_of,
     phone_spellings,
     refused,
     refused_look_up,
@@ -52,6 +56,9 @@ _UNSEEN = ("language", "profilePic")
 _MAX_FIELDS = 30
 _MAX_TAGS = 10
 _NO_SUCH_CONTACT = "no such contact"
+_IsHit: TypeAlias = Callable[[MatchKey, Remote], bool]
+_REFUSALS = (400, 403, 422)
+"""Statuses of a look-up that is refused for its value."""
 _HALTS = {401: "settings.token"}
 
 
@@ -68,6 +75,10 @@ class Settings(VendorSettings):
     """The documentation asks for Base64 at update and at the removal of tags only."""
     clear_with: ClearWith = "empty"
     """Value that clears a field; not documented."""
+    look_up_phones: Literal["both", "usual"] = "usual"
+    """Spellings to look phones up by, a request each. ``both``: with and without the
+    ``+``. ``usual``: also with ``00``, and numbers of the field's region without their
+    country code."""
 
 
 SETTINGS = Settings
@@ -142,6 +153,7 @@ class RespondIo:
             add_tags=TagCall(_MAX_TAGS),
             remove_tags=TagCall(_MAX_TAGS),
             find_by=("*",),
+            respelled=("phone",) if settings.look_up_phones == "usual" else (),
             hidden=_UNSEEN,
             opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
@@ -161,13 +173,17 @@ class RespondIo:
         return True
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
-        hits: dict[str, Remote] = {}
-        for spelling in _spellings(key):
-            hits |= yield from self._hits(key, spelling)
-        return tuple(hits.values())
+        return self._all_hits(key, self._spellings(key), _is_hit)
+
+    def resembling(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+        spellings: tuple[str, ...] = ()
+        if key.field == "phone" and E164.fullmatch(key.value) and self._settings.look_up_phones == "usual":
+            tried = self._spellings(key)
+            spellings = tuple(each for each in further_spellings(key.value) if each not in tried)
+        return self._all_hits(key, spellings, _resembles)
 
     def look_up_cost(self, key: MatchKey) -> Cost:
-        return exactly(len(_spellings(key)))
+        return exactly(len(self._spellings(key)))
 
     def extra_requests(self, call: Call) -> int:  # noqa: ARG002 - the port's
         return 0
@@ -212,7 +228,17 @@ class RespondIo:
         shaped(request, reply, _Tagged)
         return Applied()
 
-    def _hits(self, key: MatchKey, value: str) -> Exchange[dict[str, Remote]]:
+    def _all_hits(self, key: MatchKey, spellings: Iterable[str], is_hit: _IsHit) -> Exchange[Sequence[Remote]]:
+        hits: dict[str, Remote] = {}
+        for spelling in spellings:
+            found = self._hits(key, spelling, is_hit)
+            if _is_odd(key, spelling):
+                hits |= (yield from if_allowed(found, _REFUSALS)) or {}
+            else:
+                hits |= yield from found
+        return tuple(hits.values())
+
+    def _hits(self, key: MatchKey, value: str, is_hit: _IsHit) -> Exchange[dict[str, Remote]]:
         """Return the contacts that match among all rows of a look-up, page by page.
 
         A page without new rows ends it, as an empty one does.
@@ -228,18 +254,27 @@ class RespondIo:
                 raise refused_look_up(request, reply, _words(reply.body), (value,))
             answer = shaped(request, reply, _Page)
             rows = {row.id: row.remote() for row in answer.data}
-            hits.update((each, remote) for each, remote in rows.items() if self._is_hit(key, remote))
+            hits.update((each, remote) for each, remote in rows.items() if is_hit(key, remote))
             last = answer.meta.last_page if answer.meta else None
             if rows.keys() <= seen or (last is not None and page >= last):
                 return hits
             seen |= rows.keys()
         raise endless("GET /contact/by_custom_field")
 
-    def _is_hit(self, key: MatchKey, remote: Remote) -> bool:
-        theirs = remote.fields.get(key.field)
-        if key.field == "email":  # two contacts of one mailbox are one person
-            return text(theirs).lower() == key.value.lower()
-        return theirs is not None and self.same(key.field, key.value, theirs)
+    def _spellings(self, key: MatchKey) -> tuple[str, ...]:
+        """Return the values to look for; the vendor compares them as texts.
+
+        Phones are stored as people typed them or as WhatsApp knows them, and e-mail
+        addresses as they were typed or in small letters.
+        """
+        if key.field == "email":
+            return tuple(dict.fromkeys((key.value, key.value.lower())))
+        if key.field != "phone" or not digits(key.value):
+            return (key.value,)
+        if self._settings.look_up_phones == "usual" and E164.fullmatch(key.value):
+            return plain_spellings(key.value, key.region)
+        numbers = phone_spellings(key.value)
+        return tuple(spelling for bare in numbers for spelling in (f"+{bare}", bare))
 
     def _create(self, call: Call) -> Request:
         return Request("POST", "/contact/", "POST /contact/", headers=self._headers, json=self._pairs(call.fields))
@@ -276,18 +311,22 @@ class RespondIo:
         }
 
 
-def _spellings(key: MatchKey) -> tuple[str, ...]:
-    """Return the values to look for; the vendor compares them as texts.
+def _is_hit(key: MatchKey, remote: Remote) -> bool:
+    theirs = remote.fields.get(key.field)
+    if key.field == "email":  # two contacts of one mailbox are one person
+        return text(theirs).lower() == key.value.lower()
+    if key.field == "phone":
+        return is_phone_of(key, theirs)
+    return theirs is not None and same_text(key.value, theirs)
 
-    Phones are stored with and without their ``+``, or as WhatsApp knows them, and
-    e-mail addresses as they were typed or in small letters.
-    """
-    if key.field == "email":
-        return tuple(dict.fromkeys((key.value, key.value.lower())))
-    if key.field != "phone" or not digits(key.value):
-        return (key.value,)
-    numbers = phone_spellings(key.value)
-    return tuple(spelling for bare in numbers for spelling in (f"+{bare}", bare))
+
+def _is_odd(key: MatchKey, spelling: str) -> bool:
+    """Return whether the vendor may refuse to look for a phone in this spelling."""
+    return key.field == "phone" and spelling.removeprefix("+") not in phone_spellings(key.value)
+
+
+def _resembles(key: MatchKey, remote: Remote) -> bool:
+    return may_be_phone_of(key, remote.fields.get(key.field))
 
 
 def _judged(request: Request, response: Response) -> Reply:

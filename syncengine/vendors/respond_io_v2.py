@@ -7,7 +7,7 @@ refusal; a 403 with a page comes from the network in front of the API. Values of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Literal, Self, TypeAlias
 from urllib.parse import quote, unquote
@@ -18,15 +18,26 @@ from syncengine.errors import CannotBeSent, VendorUnavailable
 from syncengine.model.calls import Action, Answer, Applied, Call, Rejected
 from syncengine.model.capabilities import Capabilities, Deletion, TagCall, Write
 from syncengine.model.contact import Fields, MatchKey, Page, Remote
+from syncengine.model.costs import Cost, exactly
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.limits import Limit
+from syncengine.model.phones import E164, local_spellings, usual_spellings
+from syncengine.vendors.kit.allowed import if_allowed
 from syncengine.vendors.kit.answers import BASE_URL, Reply, Shape, judge, refused, shaped
 from syncengine.vendors.kit.calls import check, external_id, segment, sent_values
 from syncengine.vendors.kit.looking import looked_up
 from syncengine.vendors.kit.paging import MOST_PAGES, endless, every_hit, probed
 from syncengine.vendors.kit.reading import Id, Many, Tags, fits_a_path
 from syncengine.vendors.kit.settings import ClearWith, Duration, Secret, VendorSettings
-from syncengine.vendors.kit.values import phone_spellings, same_phone, same_text, same_time, text
+from syncengine.vendors.kit.values import (
+    is_phone_of,
+    may_be_phone_of,
+    phone_spellings,
+    same_phone,
+    same_text,
+    same_time,
+    text,
+)
 
 _KEYS = ("phone", "email")
 _OTHERS = ("lastName", "language", "profilePic", "countryCode")
@@ -52,6 +63,10 @@ class Settings(VendorSettings):
     both."""
     clear_with: ClearWith = "null"
     """Value that clears a field; not documented. All but the first name may be null."""
+    look_up_phones: Literal["both", "usual"] = "usual"
+    """Spellings to look phones up by, all in one request. ``both``: with and without
+    the ``+``. ``usual``: also with ``00`` and as people punctuate them, and numbers of
+    the field's region without their country code."""
     tags_as: Literal["array", "object"] = "array"
     """Form of the tags in a tag call: a bare array, or ``{"tags": [...]}``. The
     vendor's own clients do both."""
@@ -148,6 +163,7 @@ class RespondIoV2:
         token = settings.token.get_secret_value()
         self._headers = {"accept": "application/json", "authorization": f"Bearer {token}"}
         self._tags_as = settings.tags_as
+        self._look_up_phones = settings.look_up_phones
         self._clears = settings.clear_with != "nothing"
         self._cleared = "" if settings.clear_with == "empty" else None
         fields = (f"{_CUSTOM}*", *_PLAIN)
@@ -165,6 +181,7 @@ class RespondIoV2:
             remove_tags=TagCall(10),
             delete=Deletion(),
             find_by=(*_KEYS, f"{_CUSTOM}*"),
+            respelled=("phone",) if settings.look_up_phones == "usual" else (),
             merges=True,
             opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
@@ -174,10 +191,42 @@ class RespondIoV2:
         return probed(self._listing(_EVERYBODY, None, 1), _NO_CONTACT_NAMED, _Contacts, _judged)
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
-        def page(cursor: str | None) -> Exchange[Page]:
-            return self._page(_filter(key), cursor, (key.value,))
+        if self._respells(key):
+            spellings = usual_spellings(key.value, key.region)
+            hits = yield from if_allowed(self._with_any(key, spellings, self._is_hit))
+            if hits is not None:
+                return hits
+        return (yield from self._with_any(key, _spellings(key), self._is_hit))
 
-        return every_hit("POST /contact/list", page, partial(self._is_hit, key))
+    def resembling(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+        if not self._respells(key):
+            return ()
+        whole = usual_spellings(key.value, None)
+        bare = (each.removeprefix("+") for each in whole)
+        spellings = (*whole, *bare, *local_spellings(key.value))
+        return (yield from if_allowed(self._with_any(key, spellings, _resembles))) or ()
+
+    def look_up_cost(self, key: MatchKey) -> Cost:
+        # A vendor that refuses to look for odd spellings is asked for the common ones.
+        return Cost(1, 1, 2) if self._respells(key) else exactly(1)
+
+    def extra_requests(self, call: Call) -> int:  # noqa: ARG002 - the port's
+        return 0
+
+    def _respells(self, key: MatchKey) -> bool:
+        is_phone = key.field == "phone" and E164.fullmatch(key.value) is not None
+        return is_phone and self._look_up_phones == "usual"
+
+    def _with_any(
+        self, key: MatchKey, spellings: Iterable[str], is_hit: Callable[[MatchKey, Remote], bool]
+    ) -> Exchange[Sequence[Remote]]:
+        """Return the contacts with any of these values that are hits."""
+        wanted = _any_of(key, spellings)
+
+        def page(cursor: str | None) -> Exchange[Page]:
+            return self._page(wanted, cursor, (key.value,))
+
+        return every_hit("POST /contact/list", page, partial(is_hit, key))
 
     def page(self, cursor: str | None) -> Exchange[Page]:
         return self._page(_EVERYBODY, cursor, ())
@@ -300,6 +349,8 @@ class RespondIoV2:
 
     def _is_hit(self, key: MatchKey, remote: Remote) -> bool:
         theirs = text(remote.fields.get(key.field))
+        if key.field == "phone":
+            return is_phone_of(key, theirs)
         return bool(theirs) and (self.same(key.field, key.value, theirs) if key.field in _KEYS else theirs == key.value)
 
     def _listing(self, wanted: Json, cursor: str | None, limit: int) -> Request:
@@ -359,14 +410,26 @@ def _key_segment(key: MatchKey) -> str:
     return quote(key.value, safe="")
 
 
-def _filter(key: MatchKey) -> Json:
-    """Return the filter for the contacts with a value, in each spelling it may have.
+def _spellings(key: MatchKey) -> tuple[str, ...]:
+    """Return a value in each common spelling that it may have.
 
-    Phones may be stored without their ``+``, mailboxes in small letters.
+    Phones may be stored without their ``+``, mailboxes in small letters or as names.
     """
-    spellings: tuple[str, ...] = (key.value, key.value.lower()) if key.field == "email" else (key.value,)
+    if key.field == "email":
+        mailbox = key.value.lower()
+        local, at, domain = mailbox.partition("@")
+        return key.value, mailbox, mailbox.capitalize(), f"{local.title()}{at}{domain}"
     if key.field == "phone":
-        spellings = tuple(spelling for bare in phone_spellings(key.value) for spelling in (f"+{bare}", bare))
+        numbers = phone_spellings(key.value)
+        return tuple(spelling for bare in numbers for spelling in (f"+{bare}", bare))
+    return (key.value,)
+
+
+def _resembles(key: MatchKey, remote: Remote) -> bool:
+    return may_be_phone_of(key, remote.fields.get(key.field))
+
+
+def _any_of(key: MatchKey, spellings: Iterable[str]) -> Json:
     condition = {"category": "contactField", "field": key.field.removeprefix(_CUSTOM), "operator": "isEqualTo"}
     return {"$or": [{**condition, "value": spelling} for spelling in dict.fromkeys(spellings)]}
 

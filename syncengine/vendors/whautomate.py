@@ -18,6 +18,7 @@ from syncengine.model.contact import Fields, MatchKey, Page, Remote
 from syncengine.model.costs import Cost
 from syncengine.model.http import Exchange, Json, Request
 from syncengine.model.limits import Limit
+from syncengine.model.phones import E164, national_digits
 from syncengine.vendors.kit import (
     Id,
     Many,
@@ -32,6 +33,9 @@ from syncengine.vendors.kit import (
     fields_lost,
     fields_not_taken,
     if_allowed,
+    is_phone_of,
+    may_be_phone_of,
+    nothing,
     phone_spellings,
     readable,
     refused,
@@ -150,7 +154,7 @@ class Whautomate:
         place = settings.location_id
         by_workspace = settings.location_as == "workspaceId"
         self._location: Json = {"workspaceId": place} if by_workspace else {"location": {"id": place}}
-        self._here = _searched(settings)
+        self._here = _narrowed(settings)
         fields = (f"{_CUSTOM}*", *_PLAIN)
         keys = () if settings.duplicate_phone == "made" else (_PHONE,)
         clears = () if settings.clear_with == "nothing" else (f"{_CUSTOM}*", "notes")
@@ -164,6 +168,7 @@ class Whautomate:
             remove_tags=TagCall(),
             delete=Deletion(),
             find_by=settings.found_by,
+            respelled=(_PHONE,),
             choices=(_STAGES,),
             opt_outs=settings.kept_opt_outs(),
             settles_within=settings.settles_within,
@@ -177,9 +182,21 @@ class Whautomate:
         return True
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+        return self._searched(key, self._is_hit)
+
+    def resembling(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+        if key.field != _PHONE or not E164.fullmatch(key.value):
+            return nothing(())
+        return self._searched(key, lambda key, row: may_be_phone_of(key, row.fields.get(_PHONE)))
+
+    def _searched(self, key: MatchKey, is_hit: Callable[[MatchKey, Remote], bool]) -> Exchange[Sequence[Remote]]:
         sought = (_shared_digits(key.value) if key.field == _PHONE else "") or key.value
         query = (*self._here, ("searchText", sought))
-        return self._all(_CONTACTS, lambda row: self.same(key.field, key.value, row.fields.get(key.field)), query)
+        return self._all(_CONTACTS, lambda row: is_hit(key, row), query)
+
+    def _is_hit(self, key: MatchKey, row: Remote) -> bool:
+        theirs = row.fields.get(key.field)
+        return is_phone_of(key, theirs) if key.field == _PHONE else self.same(key.field, key.value, theirs)
 
     def look_up_cost(self, key: MatchKey) -> Cost:  # noqa: ARG002 - the port's
         return Cost(1, 1, 2)  # a page that holds something may be followed by another
@@ -244,7 +261,9 @@ class Whautomate:
         request = self._request("POST", _CONTACTS, json={**body, "tags": list(call.add_tags)})
         reply = yield from self._with_tags(request, call.add_tags)
         if reply.status == 409:
-            hits = yield from if_allowed(self.find(MatchKey(_PHONE, text(call.fields[_PHONE]))))
+            region = call.key.region if call.key and call.key.field == _PHONE else None
+            phone = MatchKey(_PHONE, text(call.fields[_PHONE]), region)
+            hits = yield from if_allowed(self.find(phone))
             if hits and len(hits) == 1:
                 return Exists(hits[0])
             if hits == ():  # who had the phone has let go of it
@@ -350,17 +369,20 @@ class Whautomate:
 def _shared_digits(phone: str) -> str:
     """Return the digits of a phone to search for.
 
-    Where WhatsApp may know it by another number as well, these are the digits at the
-    end of both.
+    They are those that all of its spellings have, with and without the country code and
+    as WhatsApp may know it: the digits at the end of all numbers.
     """
-    shared, *others = map(digits, phone_spellings(phone))
+    numbers = phone_spellings(phone)
+    if E164.fullmatch(phone):
+        numbers = tuple(map(national_digits, numbers))
+    shared, *others = map(digits, numbers)
     for other in others:
         while not other.endswith(shared):
             shared = shared[1:]
     return shared
 
 
-def _searched(settings: Settings) -> _Query:
+def _narrowed(settings: Settings) -> _Query:
     """Return the parameters that narrow every search."""
     query: list[tuple[str, str]] = [(settings.location_as, settings.location_id)]
     if settings.channel:

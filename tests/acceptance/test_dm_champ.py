@@ -113,8 +113,9 @@ async def test_every_kind_of_field_is_synced_once(database: str, tmp_path: Path,
         here.sandbox.twin(NAME).configure({"lookup_returns": look_up})
         first = await here.run(NAME)
         assert (first.status, first.contacts["applied"]) == ("done", 10)
-        # Each is looked up, created with its lists, looked up by its phone once more, and tagged by it.
-        assert first.requests == 10 * 4
+        # Each is looked up in three spellings, created with its lists, looked up by its
+        # phone once more, and tagged by it.
+        assert first.requests == 10 * 6
         assert_in_step(here, range(1, 11))
         held = at_vendor(here)[phone(7)]
         assert held["fields"]["is_bot_active"] is False

@@ -16,7 +16,7 @@ from tests.people import CHARLES, RESPOND_IO, People, people
 
 N, C = "respond_io", "charles"
 _ONLY = {N: {**RESPOND_IO, "on_removed": "untag"}}
-_LOST_CREATE = (Rule(Kind.RESET, method="POST", when="after", times=1), Rule(Kind.ERROR_HTML, method="GET", after=2))
+_LOST_CREATE = (Rule(Kind.RESET, method="POST", when="after", times=1), Rule(Kind.ERROR_HTML, method="GET", after=3))
 """A create is carried out, its answer is lost, and the look-ups behind it fail."""
 
 

@@ -112,7 +112,7 @@ async def test_a_dead_duplicate_whose_own_row_changes_is_sent_once(database: str
         planned, report = await here.plan("by_phone"), await here.run("by_phone")
         assert planned.contacts == 1
         assert (report.actions, report.contacts["changed"]) == ({"create": 1}, 1)
-        assert report.requests == 2 + 1, "two requests look for a phone"
+        assert report.requests == 3 + 1, "three requests look for a phone"
 
 
 @pytest.mark.asyncio
@@ -136,8 +136,8 @@ async def test_every_key_that_is_tried_is_counted(database: str, tmp_path: Path)
         here.configure("respond_io", limits=[{"calls": 200, "per": "1m"}])
         await here.add(range(1, 11), tags=["vip"])
         planned = await here.plan("respond_io")
-        assert (planned.requests, planned.look_ups) == (10 * (1 + 2 + 1 + 1), 30)
-        assert planned.seconds == pytest.approx(49 * 60 / 200)
+        assert (planned.requests, planned.look_ups) == (10 * (1 + 3 + 1 + 1), 40)
+        assert planned.seconds == pytest.approx(59 * 60 / 200)
         assert planned.seconds_least < planned.seconds < planned.seconds_most
         here.configure("respond_io", limits=[])
         assert (await here.run("respond_io")).requests == planned.requests
@@ -177,7 +177,8 @@ async def test_a_source_that_is_all_there_and_in_step_costs_the_least(database: 
 
 @pytest.mark.asyncio
 async def test_creates_that_tell_whom_they_find_are_in_the_range(database: str, tmp_path: Path) -> None:
-    destination = {**DM_CHAMP, "settings": {**DM_CHAMP["settings"], "duplicates": "refused"}, "attempts": 2}
+    settings = {**DM_CHAMP["settings"], "duplicates": "refused", "look_up_phones": "as_sent"}
+    destination = {**DM_CHAMP, "settings": settings, "attempts": 2}
     async with people(database, tmp_path / "config", {"dm_champ": destination}, ("dm_champ",)) as here:
         await here.add(range(1, 7), tags=["vip", "new"])
         seeds = [Seed({"phoneNumber": f"+49151{number:07}", "firstName": "Other"}, ()) for number in (1, 2)]

@@ -86,7 +86,7 @@ SETTINGS = [
             "settings.token: is missing",
             (
                 "settings.api_key: there is no such key; there are: base_url, settles_within, opt_outs, "
-                "lower_opt_outs, token, viber, viber_alphabet, viber_calls, clear_with"
+                "lower_opt_outs, token, viber, viber_alphabet, viber_calls, clear_with, look_up_phones"
             ),
         ],
     ),

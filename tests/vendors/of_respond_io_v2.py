@@ -53,6 +53,7 @@ VARIANTS: dict[str, tuple[dict[str, Json], dict[str, Json]]] = {
     "tags in an object": ({"tags_as": "object"}, {"tags_as": "object"}),
     "a short queue": ({}, {"queue_delay": 59.0}),
     "phones without plus": ({}, {"shows_plus": False}),
+    "plain phones are found alone": ({"look_up_phones": "both"}, {"phone_filters": "e164"}),
     "small letters": ({}, {"email_case": "lower"}),
     "any case is found": ({}, {"filter_case": "ignore"}),
     "typed fields": ({}, {"custom_shown": "typed"}),

@@ -150,7 +150,8 @@ def test_a_create_that_finds_its_phone_there_shows_whom(duplicate: Response) -> 
     "shown", [GONE, failed(200, "nobody"), failed(400, "invalid phone"), seen({"phoneNumber": "+49"})]
 )
 def test_a_duplicate_that_no_look_up_shows_is_told_to_a_person(shown: Response) -> None:
-    result = scripted(dm_champ().send(create()), failed(409, "exists"), shown)[1]
+    vendor = dm_champ(look_up_phones="as_sent")
+    result = scripted(vendor.send(create()), failed(409, "exists"), shown)[1]
     assert isinstance(result, Rejected)
     assert (result.code, result.status) == ("exists_unseen", 409)
     assert "look_up_phones" in result.message
@@ -206,7 +207,7 @@ def test_the_id_of_a_new_contact_stands_in_any_of_five_places(body: Json) -> Non
     ],
 )
 def test_refusal(call: Call, response: Response, code: str, words: str) -> None:
-    result = scripted(dm_champ().send(call), response)[1]
+    result = scripted(dm_champ(look_up_phones="as_sent").send(call), response)[1]
     assert isinstance(result, Rejected)
     assert result.code == code
     assert f'"{words}"' in result.message

@@ -73,7 +73,8 @@ def test_find_by_email() -> None:
 
 @pytest.mark.parametrize("response", [GONE, failed(200, "No contact"), seen({"phoneNumber": "+4915111223345"})])
 def test_find_finds_nobody(response: Response) -> None:
-    assert scripted(dm_champ().find(KEY), response)[1] == ()
+    assert scripted(dm_champ(look_up_phones="as_sent").find(KEY), response)[1] == ()
+    assert scripted(dm_champ().find(KEY), response, response, response)[1] == ()
 
 
 def test_nobody_is_looked_up_by_the_placeholder_of_thousands() -> None:
@@ -87,6 +88,24 @@ def test_the_other_spelling_of_a_phone_is_looked_up_where_the_operator_says_so(g
     assert [request.query[0][1] for request in requests] == [given, other]
     assert [remote.external_id for remote in found] == [ID]
     assert len(scripted(dm_champ(look_up_phones="both").find(key), seen())[0]) == 1
+
+
+def test_an_odd_spelling_that_is_refused_finds_nobody() -> None:
+    key = MatchKey("phoneNumber", PHONE, "DE")
+    hit = seen({"phoneNumber": f"0{PHONE[3:]}"})
+    requests, found = scripted(dm_champ().find(key), GONE, GONE, failed(400, "invalid"), hit)
+    tried = [request.query[0][1] for request in requests]
+    assert tried == [PHONE, PHONE[1:], f"00{PHONE[1:]}", f"0{PHONE[3:]}"]
+    assert [remote.external_id for remote in found] == [ID]
+
+
+def test_further_spellings_are_asked_for_by_themselves() -> None:
+    key = MatchKey("phoneNumber", PHONE, "DE")
+    hit = seen({"phoneNumber": f"0151 {PHONE[6:]}"})
+    requests, found = scripted(dm_champ().resembling(key), GONE, hit, failed(400, "no"), GONE, GONE)
+    assert len(requests) == 5
+    assert [remote.external_id for remote in found] == [ID]
+    assert scripted(dm_champ(look_up_phones="both").resembling(key))[1] == ()
 
 
 @pytest.mark.parametrize("response", [failed(400, f"invalid {PHONE}"), failed(200, f"broken {PHONE}", 422)])

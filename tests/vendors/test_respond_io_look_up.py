@@ -32,7 +32,7 @@ def test_find_by_own_key() -> None:
 @pytest.mark.parametrize("given", ["+4915111223344", "4915111223344"])
 def test_find_by_phone_looks_with_and_without_plus(given: str) -> None:
     requests, found = scripted(
-        respond_io().find(MatchKey("phone", given)),
+        respond_io(look_up_phones="both").find(MatchKey("phone", given)),
         page(row("1", {"phone": "+4915111223344"})),
         page(row("1", {"phone": "+4915111223344"}), row("2", {"phone": "4915111223344"})),
     )
@@ -153,3 +153,32 @@ def test_probe_fails(response: Response, setting: str) -> None:
     with pytest.raises(VendorHalted) as halted:
         scripted(respond_io().probe(), response)
     assert halted.value.setting == setting
+
+
+def test_a_phone_is_looked_up_in_its_plain_spellings_of_which_some_may_be_refused() -> None:
+    key = MatchKey("phone", "+4915111223344", "DE")
+    hit = row("1", {"phone": "0151 11223344"})
+    said = "The value has a wrong format"
+    requests, found = scripted(respond_io().find(key), page(), page(), refusal(said), page(hit))
+    spellings = ("+4915111223344", "4915111223344", "004915111223344", "015111223344")
+    assert [sent(request) for request in requests] == [asked("phone", each, 1) for each in spellings]
+    assert [remote.external_id for remote in found] == ["1"]
+    with pytest.raises(VendorUnavailable):
+        scripted(respond_io().find(key), refusal(said))
+
+
+def test_further_spellings_are_asked_for_by_themselves() -> None:
+    key = MatchKey("phone", "+4915111223344", "DE")
+    rows = [row("1", {"phone": "0151 11223344"}), row("2", {"phone": "0151 99"})]
+    requests, found = scripted(respond_io().resembling(key), *[page(*rows)] * 5)
+    tried = [dict(request.query)["value"] for request in requests]
+    assert tried == [
+        "01511 1223344",
+        "0151 11223344",
+        "15111223344",
+        "+49 1511 1223344",
+        "+49 151 11223344",
+    ]
+    assert [remote.external_id for remote in found] == ["1"]
+    assert scripted(respond_io(look_up_phones="both").resembling(key))[1] == ()
+    assert scripted(respond_io().resembling(MatchKey("crm_id", "7")))[1] == ()

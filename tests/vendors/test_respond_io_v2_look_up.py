@@ -42,13 +42,26 @@ def held(**custom: Json) -> Json:
     [
         (PHONE, equal_to("phone", "+4915111223344", "4915111223344")),
         (MatchKey("phone", "4915111223344"), equal_to("phone", "+4915111223344", "4915111223344")),
-        (EMAIL, equal_to("email", "ilse+1@example.org")),
-        (MatchKey("email", "Ilse@example.org"), equal_to("email", "Ilse@example.org", "ilse@example.org")),
+        (
+            EMAIL,
+            equal_to("email", "ilse+1@example.org", "Ilse+1@example.org"),
+        ),
+        (
+            MatchKey("email", "ILSE.b@Example.org"),
+            equal_to(
+                "email",
+                "ILSE.b@Example.org",
+                "ilse.b@example.org",
+                "Ilse.b@example.org",
+                "Ilse.B@example.org",
+            ),
+        ),
         (CRM, equal_to("crm_id", "crm-7")),
     ],
 )
 def test_one_request_looks_for_every_spelling(key: MatchKey, body: Json) -> None:
-    requests, found = scripted(respond_io_v2().find(key), page())
+    adapter = respond_io_v2(look_up_phones="both")
+    requests, found = scripted(adapter.find(key), page())
     assert [sent(request) for request in requests] == [("POST", "/contact/list", (("limit", "100"),), body)]
     assert found == ()
 
@@ -260,3 +273,23 @@ def test_a_merge_that_is_lost_may_have_happened() -> None:
         scripted(respond_io_v2().merge(ID, "5490"), answer(row(5501)), html(502))
     assert failed.value.maybe_applied
     assert scripted(respond_io_v2().merge(ID, "5490"), answer(row(5501)), TOLD)[1] == Applied(ID)
+
+
+def test_a_refused_look_up_in_odd_spellings_is_made_in_the_common_ones() -> None:
+    key = MatchKey("phone", "+4915111223344", "DE")
+    hit = row(5501, phone="+4915111223344")
+    requests, found = scripted(respond_io_v2().find(key), refusal("phone", 400), page(hit))
+    values = [[each["value"] for each in request.json["filter"]["$or"]] for request in requests]
+    assert {"015111223344", "0151 11223344", "+49 (0)15111223344"} < set(values[0])
+    assert values[1] == ["+4915111223344", "4915111223344"]
+    assert [remote.external_id for remote in found] == ["5501"]
+
+
+def test_whoever_resembles_is_asked_for_in_one_request() -> None:
+    key = MatchKey("phone", "+4915111223344")
+    rows = [row(5501, phone="0151 11223344"), row(5502, phone="0151 112233445")]
+    requests, found = scripted(respond_io_v2().resembling(key), page(*rows))
+    assert len(requests) == 1
+    assert [remote.external_id for remote in found] == ["5501"]
+    assert scripted(respond_io_v2().resembling(key), refusal("phone", 400))[1] == ()
+    assert scripted(respond_io_v2().resembling(EMAIL))[1] == ()

@@ -21,6 +21,7 @@ from syncengine.sandbox.twins.respond_io_v2_wire import (
     custom_of,
     identified,
     invalid,
+    is_plain_phone,
     listed,
     object_of,
     paging_of,
@@ -63,6 +64,9 @@ class Switches:
     """True where a phone is shown with its ``+``."""
     email_case: Literal["keep", "lower"] = "keep"
     filter_case: Literal["exact", "ignore"] = "exact"
+    phone_filters: Literal["any", "e164"] = "any"
+    """Values that a filter takes for the phone: any text, or digits behind a ``+`` or
+    none; others are 400."""
     lifecycles: tuple[str, ...] | None = None
     """The stages that are defined; None: any."""
     known_tags: tuple[str, ...] | None = None
@@ -346,6 +350,9 @@ class RespondIoV2Twin:
         body = object_of(request)
         is_wanted = wanted_of(body, checkboxes, any_case=self.switches.filter_case == "ignore")
         values = values_of(body)
+        phones = [str(value) for name, value in values or () if name == "phone"]
+        if self.switches.phone_filters == "e164" and not all(map(is_plain_phone, phones)):
+            raise invalid("phone")
         some = self.people if values is None else self.people.holders_of_any(values)
         here = (each for each in some if each.ready <= now and each.id > after)
         rows = [shown for shown in map(self._shown, here) if is_wanted(shown)]

@@ -196,6 +196,11 @@ def values_of(body: Mapping[str, Json]) -> list[tuple[str, Json]] | None:
     return [(each["field"], each.get("value")) for each in conditions]
 
 
+def is_plain_phone(value: str) -> bool:
+    """Return whether a phone is digits with its country code, behind a + or none."""
+    return re.fullmatch(r"\+?[1-9][0-9]{3,17}", value) is not None
+
+
 def _condition(given: Json, checkboxes: frozenset[str], any_case: bool) -> Callable[[Json], bool]:  # noqa: FBT001 - private
     match given:
         case {"category": "contactField", "field": str(name), "operator": str(operator)}:

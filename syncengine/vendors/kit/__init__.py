@@ -23,6 +23,8 @@ from syncengine.vendors.kit.reading import AnyId, Id, Many, Tags, readable
 from syncengine.vendors.kit.settings import ClearWith, Duration, Secret, VendorSettings
 from syncengine.vendors.kit.values import (
     digits,
+    is_phone_of,
+    may_be_phone_of,
     phone_spellings,
     same_json,
     same_mailbox,
@@ -55,8 +57,10 @@ __all__ = [
     "fields_not_taken",
     "from_elsewhere",
     "if_allowed",
+    "is_phone_of",
     "judge",
     "looked_up",
+    "may_be_phone_of",
     "not_as_wanted",
     "nothing",
     "phone_spellings",

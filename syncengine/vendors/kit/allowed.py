@@ -10,11 +10,14 @@ from syncengine.model.http import Exchange
 _T = TypeVar("_T")
 
 
-def if_allowed(look_up: Exchange[_T]) -> Exchange[_T | None]:
-    """Return the result of a look-up; None where the vendor refuses it."""
+def if_allowed(look_up: Exchange[_T], refusals: tuple[int, ...] = (400, 409, 422)) -> Exchange[_T | None]:
+    """Return the result of a look-up; None where the vendor refuses it.
+
+    ``refusals`` are the statuses of such an answer.
+    """
     try:
         return (yield from look_up)
     except VendorUnavailable as error:
-        if error.status in (400, 409, 422):
+        if error.status in refusals:
             return None
         raise

@@ -7,8 +7,9 @@ import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
+from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json
-from syncengine.model.phones import phone_digits, phone_forms
+from syncengine.model.phones import E164, may_be_same, phone_digits, phone_forms, surely_same
 
 _A_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DIGITS = frozenset("0123456789")
@@ -55,6 +56,18 @@ def same_phone(ours: Json, theirs: Json) -> bool:
         return True
     held = phone_digits(theirs)
     return bool(held) and held in phone_forms(phone_digits(ours))
+
+
+def is_phone_of(key: MatchKey, theirs: Json) -> bool:
+    """Return whether a phone at the vendor is surely the key's, in any spelling."""
+    if E164.fullmatch(key.value):
+        return surely_same(key.value, theirs, key.region)
+    return same_phone(key.value, theirs)
+
+
+def may_be_phone_of(key: MatchKey, theirs: Json) -> bool:
+    """Return whether a phone at the vendor has the digits of the key's number."""
+    return E164.fullmatch(key.value) is not None and may_be_same(key.value, theirs)
 
 
 def phone_spellings(value: str) -> tuple[str, ...]:
