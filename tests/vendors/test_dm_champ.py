@@ -278,9 +278,13 @@ def test_a_tag_goes_to_the_contact_that_has_the_key_now(
     ]
 
 
+AS_SENT = dm_champ(look_up_phones="as_sent")
+"""An adapter that looks a phone up in one spelling."""
+
+
 @pytest.mark.parametrize("behind", [ANOTHER, GONE, failed(200, "Contact not found")])
 def test_a_number_that_was_moved_tags_nobody(behind: Response) -> None:
-    requests, result = scripted(dm_champ().send(TAG), behind, HELD_TAGS)
+    requests, result = scripted(AS_SENT.send(TAG), behind, HELD_TAGS)
     assert isinstance(result, Rejected)
     assert (result.code, result.by_vendor) == ("moved", False)
     assert [request.method for request in requests] == ["GET", "GET"]
@@ -289,21 +293,32 @@ def test_a_number_that_was_moved_tags_nobody(behind: Response) -> None:
 
 @pytest.mark.parametrize("behind", [ANOTHER, GONE])
 def test_who_is_there_no_more_is_gone(behind: Response) -> None:
-    requests, result = scripted(dm_champ().send(TAG), behind, GONE)
+    requests, result = scripted(AS_SENT.send(TAG), behind, GONE)
     assert isinstance(result, Rejected)
     assert (result.code, result.by_vendor) == ("not_found", True)
     assert len(requests) == 2
 
 
+def test_a_tag_finds_the_contact_under_another_spelling_of_its_phone() -> None:
+    refused = failed(400, "invalid")
+    requests, result = scripted(dm_champ().send(TAG), GONE, GONE, seen(), DONE)
+    assert result == Applied()
+    assert requests[3].query[1] == ("phoneNumber", f"00{PHONE[1:]}")
+    gone = scripted(dm_champ().send(TAG), GONE, GONE, refused, HELD_TAGS)[1]
+    assert isinstance(gone, Rejected)
+    assert gone.code == "moved"
+
+
 def test_who_was_moved_to_what_the_row_asks_for_is_tagged_there() -> None:
-    requests, result = scripted(dm_champ().send(replace(TAG, other_keys=(OTHER_PHONE, MAIL))), ANOTHER, seen(), DONE)
+    call = replace(TAG, other_keys=(OTHER_PHONE, MAIL))
+    requests, result = scripted(AS_SENT.send(call), ANOTHER, seen(), DONE)
     assert result == Applied()
     assert requests[2].query[1] == ("phoneNumber", OTHER_PHONE.value.removeprefix("+"))
 
 
 def test_another_ones_other_key_is_no_address_either() -> None:
     call = replace(TAG, other_keys=(OTHER_PHONE, MAIL))
-    _, result = scripted(dm_champ().send(call), GONE, ANOTHER, ANOTHER, HELD_TAGS)
+    _, result = scripted(AS_SENT.send(call), GONE, ANOTHER, ANOTHER, HELD_TAGS)
     assert isinstance(result, Rejected)
     assert result.code == "moved"
 
