@@ -56,10 +56,13 @@ def likeness(refusal: Rejected) -> Refusal | None:
 def words(said: str) -> list[str]:
     """Return the words of a message that are the same for every contact.
 
-    Without what is quoted, addresses, and whatever has a digit: numbers, dates, ids.
+    Without what is quoted, addresses, and whatever has a digit: numbers, dates, ids. In
+    JSON, quotes are no sign of that.
     """
-    for pattern in (_CLEANED_AWAY, _QUOTED, _ADDRESS):
-        said = pattern.sub(" ", said)
+    said = _CLEANED_AWAY.sub(" ", said)
+    if not said.lstrip().startswith(("{", "[")):
+        said = _QUOTED.sub(" ", said)
+    said = _ADDRESS.sub(" ", said)
     found = (word.casefold() for word in _WORD.findall(said))
     return [word for word in found if not _DIGIT.search(word)][:_COMPARED]
 

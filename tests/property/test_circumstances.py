@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import product
 from random import Random
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from syncengine import vendors
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Status
+from syncengine.sandbox.twins.screen import Screen
 from tests.simulation.life import Point
 from tests.simulation.oracle import safety, violations
 from tests.simulation.pair import Flaw, Wish, contact_id, pairs
@@ -49,6 +53,80 @@ def _standing(world: World) -> dict[str, int]:
 def _mend(world: World) -> None:
     """The vendor takes everything from now on."""
     setattr(world, "refuses", lambda _: False)  # noqa: B010 - mypy keeps methods from being assigned
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a person does at the vendor's screen, and how it is taken back."""
+
+    do: Callable[[Screen], None]
+    undo: Callable[[Screen], None]
+    wish: Wish
+    """What every row asks for from then on, but for its key."""
+    meets_all: bool = False
+    """Whether contacts that are there are refused as well, and not only new ones."""
+
+
+ACTS = {
+    "a field is required of new contacts": Act(
+        lambda screen: screen.require("city"),
+        lambda screen: screen.require("city", required=False),
+        Wish(0),
+    ),
+    "a field is required": Act(
+        lambda screen: screen.require("city", in_updates=True),
+        lambda screen: screen.require("city", required=False),
+        Wish(0, (2, 2)),
+        meets_all=True,
+    ),
+    "a list is gone": Act(
+        lambda screen: screen.undefine_list("list-x"),
+        lambda screen: screen.define("list", "list-x"),
+        Wish(0, tags=("x",)),
+        meets_all=True,
+    ),
+    "a field is gone": Act(
+        lambda screen: screen.undefine_field("custom_fields.crm_id"),
+        lambda screen: screen.define("field", "crm_id"),
+        Wish(0, (2, 2)),
+        meets_all=True,
+    ),
+}
+AT = [
+    *product(vendors.names(), ("a field is required of new contacts", "a field is required")),
+    ("dm_champ", "a list is gone"),
+    ("respond_io_v2", "a field is gone"),
+]
+
+
+@pytest.mark.parametrize(("vendor", "name"), AT)
+def test_what_a_person_changes_there_is_held_against_nobody_and_over_once_it_is_taken_back(
+    vendor: str, name: str
+) -> None:
+    act, numbers = ACTS[name], range(1, 6)
+
+    async def history() -> None:
+        world = World(pairs(vendor)[0], 1, OnRemoved.IGNORE)
+        if act.meets_all:
+            fill(world, {number: Wish(number) for number in numbers})
+            await _night(world)
+        act.do(world.twin.screen(world.clock()))
+        fill(world, {number: replace(act.wish, key=number) for number in numbers})
+        first = await _night(world)
+        assert first.outcomes == {contact_id(number): "rejected" for number in numbers}
+        stands = {contact_id(number): 0 for number in numbers}
+        for _ in range(3):
+            ran = await _night(world)
+            assert ran.quiet
+            assert ran.of_probes == ran.requests <= 2
+            assert _standing(world) == stands
+        act.undo(world.twin.screen(world.clock()))
+        await _night(world)
+        assert violations(world) == []
+        assert _standing(world) == {}
+        assert (await _night(world)).requests == 0
+
+    run(history())
 
 
 @pytest.mark.parametrize("vendor", vendors.names())

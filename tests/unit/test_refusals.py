@@ -70,6 +70,12 @@ def test_other_words_codes_and_statuses_are_another_cause(other: Rejected) -> No
     assert likeness(other) not in (mine, None)
 
 
+def test_in_json_the_names_of_fields_count_although_they_are_quoted() -> None:
+    blank, invalid = (likeness(_refused(f'{{"{each}"}}')) for each in ('city":"can\'t be blank', 'email":"is invalid'))
+    assert blank != invalid
+    assert likeness(_refused('{"city":"[...] is invalid"}')) == likeness(_refused('{"city":"B2 is invalid"}'))
+
+
 def test_case_and_blanks_make_no_difference_and_neither_does_the_end_of_a_long_message() -> None:
     long = "The following fields are missing: " + "and another one, " * 12
     assert likeness(_refused("The  Field CITY\nis required.")) == likeness(_refused("the field city is required"))
