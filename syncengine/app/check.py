@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from urllib.parse import urlsplit
 
 from syncengine.app.accounts import paced_as
@@ -13,15 +14,18 @@ from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import Databases, look_at, opened, placed, state_description
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
+from syncengine.engine.account_check import number_lacking
 from syncengine.engine.exchange import Meter, drive
 from syncengine.engine.pacing import Pacing
 from syncengine.errors import SchemaOutdated, SourceError, SyncEngineError, VendorUnavailable, named
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.mapping import Form, OnRemoved
 from syncengine.model.reports import Check
+from syncengine.model.work import Held
 from syncengine.storage import erasure
 from syncengine.storage.column_types import Kind
 from syncengine.storage.inspect_source import Counts, code_of_others, count
+from syncengine.storage.linked import Linked
 from syncengine.storage.source import Source
 from syncengine.transport import Transport
 
@@ -38,10 +42,13 @@ async def check(config: Config) -> list[Check]:
         checks.append(found)
         checks += await _without_a_file(config, databases) if databases else ()
         for destination in config.destinations:
+            known: Sequence[Held] = ()
             if databases:
                 checks += await _source(destination, databases)
-                checks += await _remembered(config, destination, databases)
-            checks.append(await _credentials(destination))
+                changed = await _remembered(config, destination, databases)
+                checks += changed
+                known = () if changed else await Linked(databases.state, destination.name).known_longest_and_last()
+            checks += await _vendor(destination, known)
             checks += _worth_knowing(destination)
     return checks
 
@@ -189,10 +196,14 @@ async def _remembered(config: Config, destination: DestinationConfig, databases:
     return []
 
 
-async def _credentials(destination: DestinationConfig) -> Check:
-    area = f"{destination.name}: credentials"
-    settles_within = destination.vendor.capabilities.settles_within
-    pacing = Pacing(destination.limits, in_flight=1, settles_within=settles_within)
+async def _vendor(destination: DestinationConfig, known: Sequence[Held]) -> list[Check]:
+    """Check the credentials, and that they lead to the account that is known here.
+
+    ``known`` are contacts that the vendor held. One is looked at, and the others only
+    if that one is not there.
+    """
+    area, vendor = f"{destination.name}: credentials", destination.vendor
+    pacing = Pacing(destination.limits, in_flight=1, settles_within=vendor.capabilities.settles_within)
     try:
         async with (
             pacing,
@@ -203,20 +214,35 @@ async def _credentials(destination: DestinationConfig) -> Check:
                 proxy=destination.options.proxy,
             ) as transport,
         ):
-            asked = await drive(destination.vendor.probe, transport, Meter())
+            asked = await drive(vendor.probe, transport, Meter())
+            lacking = await drive(partial(number_lacking, vendor, known), transport, Meter())
     except Exception as unexpected:  # noqa: BLE001 - a check tells of everything
         error = named(unexpected)
         way = "settings.base_url" if destination.options.proxy is None else "proxy"
         setting = way if isinstance(error, VendorUnavailable) else getattr(error, "setting", None)
-        return Check(area, False, f"{destination.place(setting) if setting else destination.file}: {error}")
-    if asked:
-        return Check(area, True, f"accepted at {destination.base_url}")
-    return Check(
-        area,
-        True,
-        f"not asked: {destination.vendor.name} has no harmless request to ask with. "
-        f"`syncengine run -d {destination.name} --contact ID` shows whether {destination.base_url} takes them",
+        return [Check(area, False, f"{destination.place(setting) if setting else destination.file}: {error}")]
+    accepted = (
+        f"accepted at {destination.base_url}"
+        if asked
+        else f"not asked: {vendor.name} has no harmless request to ask with. `syncengine run -d {destination.name} "
+        f"--contact ID` shows whether {destination.base_url} takes them"
     )
+    return [Check(area, True, accepted), *_account(destination, lacking)]
+
+
+def _account(destination: DestinationConfig, lacking: int | None) -> Iterator[Check]:
+    """Report whether the vendor has contacts that are known here, if it could be asked."""
+    area = f"{destination.name}: account"
+    if lacking is None:
+        yield Check(area, True, "the vendor has a contact that is known here")
+    elif lacking:
+        none = "the contact" if lacking == 1 else f"any of the {lacking} contacts"
+        what = (
+            f"the vendor does not have {none} known here that {'was' if lacking == 1 else 'were'} looked at: the "
+            "credentials lead to another account, or it was emptied. Look at them and at base_url; if the contacts "
+            f"were deleted there on purpose, `syncengine run -d {destination.name} --accept gone` lets that pass"
+        )
+        yield Check(area, False, f"{destination.place('settings')}: {what}")
 
 
 _PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")

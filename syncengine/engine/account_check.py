@@ -55,14 +55,24 @@ class AccountCheck:
 
 
 def _compare(vendor: Vendor, missing: str, others: Sequence[Held]) -> Exchange[None]:
-    compared = 0
-    for held in others:
+    lacking = yield from number_lacking(vendor, others)
+    if lacking:
+        raise VendorHalted(_other_account(missing, lacking), setting="settings")
+
+
+def number_lacking(vendor: Vendor, known: Sequence[Held]) -> Exchange[int | None]:
+    """Return how many contacts were looked at if the vendor has none of them.
+
+    They are looked at one by one. None as soon as one is there, 0 where the vendor
+    cannot be asked for any.
+    """
+    lacking = 0
+    for held in known:
         is_there = yield from _is_there(vendor, held)
         if is_there:
-            return
-        compared += is_there is not None
-    if compared:
-        raise VendorHalted(_other_account(missing, compared), setting="settings")
+            return None
+        lacking += is_there is not None
+    return lacking
 
 
 def _is_there(vendor: Vendor, held: Held) -> Exchange[bool | None]:

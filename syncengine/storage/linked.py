@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from syncengine.model.contact import MatchKey
+from syncengine.model.work import Held
 from syncengine.storage.connect import Pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.statements import statements
@@ -38,6 +40,11 @@ class Linked:
     async def among(self, contact_ids: Sequence[str]) -> Sequence[str]:
         """Return those of these contacts that are linked."""
         return [row[0] for row in await self._fetch("among", list(contact_ids))]
+
+    async def known_longest_and_last(self) -> Sequence[Held]:
+        """Return a few contacts in step: the last ones first, then the longest known."""
+        rows = await self._fetch("known_longest_and_last")
+        return [Held(row[0], row[1], MatchKey(row[2], row[3]) if row[2] else None) for row in rows]
 
     async def owners(self, external_ids: Sequence[str]) -> dict[str, str]:
         """Return external id to the contact it belongs to, for those that are known."""
