@@ -293,6 +293,7 @@ def _mapping(options: DestinationFile) -> ContactMapping:
         lists=_members(options.lists),
         match_on=options.match_on,
         on_null=options.on_null,
+        on_unmap=options.on_unmap,
         opted_out=options.opted_out,
     )
 

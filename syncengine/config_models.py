@@ -14,7 +14,7 @@ from phonenumbers import SUPPORTED_REGIONS
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from syncengine.model.limits import REMEMBERED
-from syncengine.model.mapping import Form, OnGone, OnInvalid, OnNull, OnRemoved
+from syncengine.model.mapping import Form, OnGone, OnInvalid, OnNull, OnRemoved, OnUnmap
 from syncengine.vendors.kit import Duration
 from syncengine.vendors.kit.settings import Written, is_place
 
@@ -225,6 +225,18 @@ class NullsBrake(Written):
     """So few never stop a run."""
 
 
+class ListsBrake(Written):
+    """Limit to the contacts that may join or leave one list in one run.
+
+    New contacts do not count.
+    """
+
+    share: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """Share of the known contacts."""
+    at_least: Annotated[int, Field(ge=1)] = 50
+    """So few never stop a run."""
+
+
 class TagsBrake(Written):
     """Limit to the contacts that one tag may be added to or removed from in one run.
 
@@ -274,6 +286,8 @@ class BrakesModel(Written):
     """A field would be emptied at more contacts than this."""
     tags: TagsBrake = TagsBrake()
     """A tag would come or go at more contacts than this."""
+    lists: ListsBrake = ListsBrake()
+    """A list would be joined or left by more contacts than this."""
     gone: GoneBrake = GoneBrake()
     """More contacts that were deleted at the vendor would be created again than this.
     It stops only that: the rest of the run is carried out."""
@@ -331,6 +345,9 @@ class DestinationFile(Written):
     """Policy for a contact that somebody deleted at the vendor. It is looked up by its
     match keys first, and linked where it is found; else it is left alone and reported
     (report), or created again at the end of the run (recreate)."""
+    on_unmap: OnUnmap = OnUnmap.LEAVE
+    """What happens at the vendor to tags, lists and fields that are not mapped any
+    more: nothing, or what is known to be ours is removed, as far as the vendor can."""
     on_null: OnNull = OnNull.SKIP
     """A column without a value leaves the vendor's field alone (skip), or clears it."""
     brakes: BrakesModel = BrakesModel()

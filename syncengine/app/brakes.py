@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncengine.app.databases import Databases
@@ -16,6 +16,7 @@ from syncengine.model.http import Json
 from syncengine.model.work import Scope
 from syncengine.planning.brakes import (
     EMPTY_SOURCE,
+    REMOVALS,
     Allowance,
     Allowances,
     Brake,
@@ -298,6 +299,25 @@ def brake_on_scope(destination: DestinationConfig, scope: Scope, request: Reques
     """Raise BrakeApplied when what the diff found is drastic."""
     options = destination.options
     _apply(destination, of_scope(scope, options.on_removed, allowances_of(destination), request.accept), request)
+
+
+async def judge_scope(
+    destination: DestinationConfig,
+    scope: Scope,
+    request: Request,
+    count: Callable[[], Awaitable[int]],
+) -> Scope:
+    """Return the scope of a run; raise BrakeApplied when what the diff found is drastic.
+
+    Where so many contacts left that a brake would stop the run, those from which
+    something would really be taken away are counted by ``count``.
+    """
+    on_removed, allowances = destination.options.on_removed, allowances_of(destination)
+    names = {brake.name for brake in of_scope(scope, on_removed, allowances, request.accept)}
+    if REMOVALS in names and request.limit is None:
+        scope = replace(scope, touched=await count())
+    brake_on_scope(destination, scope, request)
+    return scope
 
 
 async def brake_on_survey(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from syncengine.app.brakes import brake_on_scope
 from syncengine.app.databases import Databases, placed
 from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
@@ -33,8 +32,7 @@ class Candidates:
     async def slices(self) -> AsyncIterator[DiffSlice]:
         """Yield the slices of contacts to work on.
 
-        Raises SourceError, StorageError, and at the end BrakeApplied for what must not
-        be acted upon.
+        Raises SourceError, StorageError.
         """
         if self._request.contacts:
             named = dict.fromkeys(contact_id_of(key) for key in self._request.contacts)  # one turn each
@@ -43,8 +41,6 @@ class Candidates:
         async for piece in self._found():
             self.found += len(piece.contact_ids)
             yield piece
-        assert self.scope is not None
-        brake_on_scope(self._destination, self.scope, self._request)
 
     def _found(self) -> AsyncIterator[DiffSlice]:
         state, request = self._databases.state, self._request

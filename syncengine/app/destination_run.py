@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, distrust_by, task_of
@@ -13,6 +14,7 @@ from syncengine.app.brakes import (
     brake_on_scope,
     brake_on_survey,
     compared_as_a_whole,
+    judge_scope,
     refuse_changes,
     refuse_new_name,
     resyncing,
@@ -324,6 +326,9 @@ async def _prepared(run: _Run, batch_size: int) -> _Work:
         total += len(piece.contact_ids)
     beyond = max(0, candidates.found - total)
     await run.preparer.look_ahead(run.batches.waiting())
+    if candidates.scope is not None:
+        count = partial(_really_removed, run)
+        candidates.scope = await judge_scope(run.destination, candidates.scope, request, count)
     # Which keys are free is known only after all claims, and the brakes judge the
     # contacts that are brought back, too: the order of these steps matters.
     await claim_keys(run.preparer, run.keys, run.batches)
@@ -335,6 +340,15 @@ async def _prepared(run: _Run, batch_size: int) -> _Work:
         await change.add(batch)
     change.judge(request)
     return _Work(total + len(probes), beyond, circumstances)
+
+
+async def _really_removed(run: _Run) -> int:
+    """Return the removed contacts from which something would be taken away."""
+    number = 0
+    async for batch in run.batches.waiting():
+        if batch.kind is BatchKind.REMOVALS:
+            number += len((await run.preparer.plan(batch)).jobs)
+    return number
 
 
 async def _release(run: _Run) -> None:
@@ -467,7 +481,13 @@ async def _with_removals(run: _Run, scope: Scope, batches: Sequence[Batch]) -> S
     for batch in batches:
         if batch.kind is BatchKind.REMOVALS:
             left = await leavers(run.databases.state, run.destination.name, batch.contact_ids)
-            scope = replace(scope, removed=scope.removed + left.known, tagged=scope.tagged + left.tagged)
+            touched = None if scope.touched is None else scope.touched + left.known
+            scope = replace(
+                scope,
+                removed=scope.removed + left.known,
+                tagged=scope.tagged + left.tagged,
+                touched=touched,
+            )
     return scope
 
 

@@ -12,6 +12,7 @@ from syncengine.app.brakes import (
     Recognised,
     brake_on_no_file,
     brake_on_survey,
+    judge_scope,
     refuse_changes,
     refuse_new_name,
     resyncing,
@@ -22,7 +23,7 @@ from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import Databases, look_at, opened
 from syncengine.app.followers import Followers
 from syncengine.app.meaning import causes_since, counted_causes
-from syncengine.app.neighbours import beside
+from syncengine.app.neighbours import Beside, beside
 from syncengine.app.recreations import Recreations
 from syncengine.app.remarks import of_alike
 from syncengine.app.request import NO_FILE, Request
@@ -33,7 +34,7 @@ from syncengine.errors import BrakeApplied, RunRefused, SyncEngineError, named
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.costs import Cost, exactly
 from syncengine.model.reports import PlanReport
-from syncengine.model.work import Batch, BatchKind, ContactState, Standing
+from syncengine.model.work import Batch, BatchKind, ContactState, Scope, Standing
 from syncengine.planning.causes import Causes
 from syncengine.planning.distrust import without_trust
 from syncengine.planning.forecast import Prices, duration, expense, first_call, likely
@@ -198,11 +199,7 @@ async def _fill(
     claims: Connection | None,
 ) -> None:
     """Plan every contact of the run. Raises BrakeApplied, RunRefused, StorageError."""
-    forecast.causes = await causes_since(destination, databases)
-    forecast.standing = await number_standing(databases.state, destination.name)
-    await look_for_second_name(destination, config, databases)
-    recognised = await refuse_changes(destination, config, databases, request)
-    await refuse_new_name(destination, config, databases, request)
+    recognised = await _recognised(forecast, config, destination, databases, request)
     request = forecast.begin(recognised, request)
     source = await look_at(destination, databases.source(destination))
     numbered = source.kind is KeyKind.NUMBER
@@ -229,6 +226,8 @@ async def _fill(
     candidates = Candidates(destination, databases, source, request)
     change = ConsentChange(destination, databases, source, recognised)
 
+    removed: list[str] = []
+    """Removed contacts from which something would be taken away."""
     batched: set[str] = set()
     """The contacts of a run that is about some only."""
 
@@ -238,24 +237,74 @@ async def _fill(
         worked_on += [record.contact_id for record in prepared.records]
         forecast.add(prepared, await number_standing(databases.state, name, worked_on))
         followers.note(prepared)
+        if batch.kind is BatchKind.REMOVALS:
+            removed.extend(job.state.contact_id for job in prepared.jobs)
         if keys:
             await keys.reach([job.state.contact_id for job in prepared.jobs if not job.refusal])
 
     async for batch in _batches(candidates, config.engine.batch_size, request, preparer, keys, moved):
-        if others.without_file and NO_FILE not in request.accept and batch.kind is BatchKind.CHANGES:
-            await brake_on_no_file(destination, others.without_file, databases, batch.contact_ids, request)
+        await _look_for_strays(destination, others, databases, batch, request)
         await preparer.survey(batch, survey)
         await change.add(batch)
         batched.update(() if request.about_everybody else batch.contact_ids)
         await take(batch)
     while brought_along := followers.brought_along():
         await take(Batch(0, BatchKind.CHANGES, brought_along))
-    if candidates.scope is not None and candidates.scope.known and not forecast.anew:
-        await brake_on_survey(destination, databases, survey, candidates.scope, request)
+    if candidates.scope is not None:
+        surveyed = None if forecast.anew else survey
+        await _judge(destination, databases, candidates.scope, surveyed, request, len(removed))
     change.judge(request)
     recreations = Recreations(destination, databases, request, task, store)
     if again := tuple(await recreations.forecast(batched)):
         await take(Batch(0, BatchKind.CHANGES, again), recreates=True)
+
+
+async def _recognised(
+    forecast: _Forecast,
+    config: Config,
+    destination: DestinationConfig,
+    databases: Databases,
+    request: Request,
+) -> Recognised:
+    """Return how the destination is recognised. Raises BrakeApplied."""
+    forecast.causes = await causes_since(destination, databases)
+    forecast.standing = await number_standing(databases.state, destination.name)
+    await look_for_second_name(destination, config, databases)
+    recognised = await refuse_changes(destination, config, databases, request)
+    await refuse_new_name(destination, config, databases, request)
+    return recognised
+
+
+async def _look_for_strays(
+    destination: DestinationConfig,
+    others: Beside,
+    databases: Databases,
+    batch: Batch,
+    request: Request,
+) -> None:
+    if others.without_file and NO_FILE not in request.accept and batch.kind is BatchKind.CHANGES:
+        await brake_on_no_file(destination, others.without_file, databases, batch.contact_ids, request)
+
+
+async def _judge(
+    destination: DestinationConfig,
+    databases: Databases,
+    scope: Scope,
+    survey: Survey | None,
+    request: Request,
+    removed: int,
+) -> None:
+    """Raise BrakeApplied for a run that would be stopped.
+
+    ``removed`` is the number of contacts from which something would be taken away.
+    """
+
+    async def count() -> int:
+        return removed
+
+    scope = await judge_scope(destination, scope, request, count)
+    if survey is not None and scope.known:
+        await brake_on_survey(destination, databases, survey, scope, request)
 
 
 class _Distrusting(Contacts):

@@ -295,6 +295,8 @@ class ContactSync:
         )
         if link.owner is None:
             turn.known = settle.inherit(known, link.tags & remote.tags, link.fields, hidden)
+            if turn.job.desired and not turn.job.desired.manages_tags:
+                turn.known = settle.disowned(turn.known, link.tags & remote.tags)
             return None
         return self._held(turn, link.owner)
 
@@ -567,7 +569,7 @@ class ContactSync:
         if turn.job.desired is None:
             policy = self._task.on_removed if turn.job.wanted is None else OnRemoved.IGNORE
             return left_in_doubt(turn.known, policy, self._capabilities)
-        return settle.unasked(turn.known, plan)
+        return settle.unasked(turn.known, plan, manages_tags=turn.job.desired.manages_tags)
 
     def _learn(self, turn: Turn, call: Call, applied: Applied) -> None:
         learned = settle.learn(turn.known, call, applied, self._capabilities)

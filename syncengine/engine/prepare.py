@@ -284,7 +284,7 @@ class Preparer:
         if plan.calls or is_read_back(known, self._capabilities) or is_merging(known):
             return job
         settled = state.status is Status.SYNCED and state.source_hash == row.source_hash and known.pending is None
-        left = unasked(known, plan)
+        left = unasked(known, plan, manages_tags=desired.manages_tags)
         return None if settled else records.in_step(job, known, (), 0, plan.unsupported, left=left)
 
     def _gone(self, batch: int, state: ContactState, row: SourceRow, winner: str | None) -> Job | Record | None:

@@ -47,6 +47,11 @@ class Desired:
     are not in the form asked for (``on_invalid: skip``). Nothing of them is sent."""
     manages_lists: bool = False
     """True where lists that are not among the fields are to be left."""
+    manages_tags: bool = True
+    """True where our tags that are not among ``tags`` are to be removed."""
+    mapped: frozenset[str] | None = None
+    """The fields of the mapping, where our values of all others are to be cleared;
+    None: they are left alone."""
     regions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """For fields with phones: the country of numbers that are written without a country
     code."""

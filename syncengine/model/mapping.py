@@ -52,6 +52,14 @@ class OnGone(StrEnum):
     """It is created again, whole, at the end of the run."""
 
 
+class OnUnmap(StrEnum):
+    """Consequences of what is taken out of a mapping: tags, lists, or a field."""
+
+    LEAVE = "leave"
+    REMOVE = "remove"
+    """What is known to be ours there is removed, as far as the vendor can."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldMapping:
     """One vendor field and the column it comes from."""
@@ -93,6 +101,7 @@ class Mapping:
     """Mapped fields, tried in order; empty where the vendor's identity is the contact
     id."""
     on_null: OnNull = OnNull.SKIP
+    on_unmap: OnUnmap = OnUnmap.LEAVE
     opted_out: str | None = None
     """A boolean column: where it is true, nothing is sent about the contact."""
 

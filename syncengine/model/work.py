@@ -279,6 +279,9 @@ class Scope:
     """Known contacts that the source does not select any more."""
     tagged: int = 0
     """Removed contacts with tags or lists of ours, or possibly with such."""
+    touched: int | None = None
+    """Removed contacts from which something would really be taken away: the vendor can,
+    and no other destination wants it. None: not counted, all of them may be."""
     unseen: int | None = None
     """Rows about which nothing was ever sent; None where the run is about all of them
     anyway."""

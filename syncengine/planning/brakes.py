@@ -17,9 +17,10 @@ SHRUNK_SOURCE = "shrunk_source"
 CREATES = "creates"
 NULLS = "nulls"
 TAGS = "tags"
+LISTS = "lists"
 GONE = "gone"
 REPAIR = "repair"
-NAMES = (EMPTY_SOURCE, REMOVALS, SHRUNK_SOURCE, CREATES, NULLS, TAGS, GONE, REPAIR)
+NAMES = (EMPTY_SOURCE, REMOVALS, SHRUNK_SOURCE, CREATES, NULLS, TAGS, LISTS, GONE, REPAIR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Allowances:
     creates: Allowance = field(default=Allowance(0.5, 1000))
     nulls: Allowance = field(default=Allowance(0.2, 50))
     tags: Allowance = field(default=Allowance(0.3, 50))
+    lists: Allowance = field(default=Allowance(0.3, 50))
     gone: Allowance = field(default=Allowance(0.05, 10))
     repair: Allowance = field(default=Allowance(0.5, 10))
 
@@ -199,19 +201,28 @@ def _of_survey(survey: Survey, scope: Scope, had: Mapping[str, int], allowances:
             yield Brake(
                 NULLS,
                 f"the run would have emptied {name} at {number} of the {holders} contacts that have it, since its "
-                f"column is empty now. The brake allows {allowances.nulls.share:.0%}",
+                f"column is empty now or not mapped any more. The brake allows {allowances.nulls.share:.0%}",
             )
-    for tag, number in sorted(survey.swings.items()):
+    for tag, number in sorted(survey.tags.items()):
         if allowances.tags.exceeded(number, known):
             yield Brake(
                 TAGS,
                 f'the run would have added or removed tag "{tag}" at {number} of {known} known contacts. '
                 f"The brake allows {allowances.tags.share:.0%}",
             )
+    for name, number in sorted(survey.lists.items()):
+        if allowances.lists.exceeded(number, known):
+            yield Brake(
+                LISTS,
+                f'the run would have put {number} of {known} known contacts on list "{name}", or taken them off. '
+                f"The brake allows {allowances.lists.share:.0%}",
+            )
 
 
 def _touched(policy: OnRemoved, scope: Scope) -> int:
     """Return the number of removed contacts that the policy acts on."""
+    if scope.touched is not None:
+        return scope.touched
     return scope.tagged if policy is OnRemoved.UNTAG else scope.removed
 
 

@@ -12,11 +12,12 @@ from syncengine.model.calls import Call
 from syncengine.model.contact import LISTS, Desired, Known
 from syncengine.model.http import Json
 from syncengine.model.mapping import Mapping as ContactMapping
+from syncengine.model.mapping import OnUnmap
 from syncengine.model.work import ContactState, Status
 from syncengine.planning.wishes import EMPTY
 
 _FIELD = "fields."
-_TAGS, _LISTS, _ON_NULL, _VERSION = "tags", "lists", "on_null", "version"
+_TAGS, _LISTS, _ON_NULL, _ON_UNMAP, _VERSION = "tags", "lists", "on_null", "on_unmap", "version"
 
 
 class Why(StrEnum):
@@ -30,6 +31,7 @@ class Why(StrEnum):
     TAGS = "tags_mapping_changed"
     LISTS = "lists_mapping_changed"
     ON_NULL = "on_null_changed"
+    ON_UNMAP = "on_unmap_changed"
     VERSION = "version_changed"
     LIFTED = "suppression_lifted"
     REJECTED = "rejected_before"
@@ -40,7 +42,7 @@ class Why(StrEnum):
     @property
     def is_configuration(self) -> bool:
         """Return whether the source had no part in it."""
-        return self in (Why.MAPPING, Why.TAGS, Why.LISTS, Why.ON_NULL, Why.VERSION)
+        return self in (Why.MAPPING, Why.TAGS, Why.LISTS, Why.ON_NULL, Why.ON_UNMAP, Why.VERSION)
 
 
 _IN_WORDS = {
@@ -52,6 +54,7 @@ _IN_WORDS = {
     Why.TAGS: "mapping of the tags changed",
     Why.LISTS: "mapping of the lists changed",
     Why.ON_NULL: "on_null changed",
+    Why.ON_UNMAP: "on_unmap changed",
     Why.VERSION: "a new version of syncengine reads or sends values in another way",
     Why.LIFTED: "no longer suppressed or opted out",
     Why.REJECTED: "rejected before",
@@ -99,6 +102,8 @@ def meaning(mapping: ContactMapping, version: Sequence[Json]) -> dict[str, str]:
     """
     parts: dict[str, object] = {_FIELD + each.field: each for each in mapping.fields}
     parts |= {_TAGS: mapping.tags, _LISTS: mapping.lists, _ON_NULL: mapping.on_null.value, _VERSION: tuple(version)}
+    if mapping.on_unmap is OnUnmap.REMOVE:
+        parts[_ON_UNMAP] = mapping.on_unmap.value
     return {name: hashlib.sha256(repr(part).encode()).hexdigest()[:16] for name, part in parts.items()}
 
 
@@ -175,4 +180,6 @@ def _of_change(part: str, value: Json, changed: frozenset[str]) -> Cause | None:
         return Cause(Why.TAGS if part == _TAGS else Why.LISTS)
     if _ON_NULL in changed and value in EMPTY:
         return Cause(Why.ON_NULL)
+    if _ON_UNMAP in changed and (value in EMPTY or part in (_TAGS, _LISTS)):
+        return Cause(Why.ON_UNMAP)
     return None

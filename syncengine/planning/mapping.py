@@ -12,7 +12,7 @@ from syncengine.model.capabilities import matches
 from syncengine.model.contact import LISTS, Desired, MatchKey
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.http import Json
-from syncengine.model.mapping import FieldMapping, Mapping, OnInvalid, OnNull, SetMapping
+from syncengine.model.mapping import FieldMapping, Mapping, OnInvalid, OnNull, OnUnmap, SetMapping
 from syncengine.model.texts import is_storable
 from syncengine.model.work import SourceRow, Unusable
 from syncengine.planning.normalise import NotNormal, normalise, text
@@ -62,13 +62,16 @@ def desire(
         return _invalid(f"{error.what} {error}: correct the row or the mapping")
     if refusal is not None and not keys:
         return refusal  # without that value nobody could recognise the contact
+    removes = mapping.on_unmap is OnUnmap.REMOVE
     fields |= {LISTS + member: True for member in sorted(lists)}
     return Desired(
         row.contact_id,
         fields,
         tags,
         tuple(keys),
-        manages_lists=mapping.lists is not None,
+        manages_lists=mapping.lists is not None or removes,
+        manages_tags=mapping.tags is not None or removes,
+        mapped=frozenset(field.field for field in mapping.fields) if removes else None,
         invalid=invalid,
         regions=mapping.regions,
     )

@@ -198,6 +198,17 @@ def inherit(
     return replace(found, pending=replace(pending, fields=doubtful))
 
 
+def disowned(known: Known, tags: frozenset[str]) -> Known:
+    """Return what is known where these tags, of a former owner, are to be removed.
+
+    The new owner has no tags in its mapping, and would leave them.
+    """
+    if not tags:
+        return known
+    pending = known.pending or Pending()
+    return replace(known, pending=replace(pending, remove_tags=pending.remove_tags | tags))
+
+
 def revived(known: Known, match_on: Sequence[str]) -> Known:
     """Return what is known of a contact that is wanted again after an unknown deletion.
 
@@ -368,8 +379,10 @@ def remaining(calls: Sequence[Call], *, age: float | None = None, besides: Pendi
     return merge(besides, left) if besides else left
 
 
-def unasked(known: Known, plan: Plan) -> Pending | None:
-    """Return the fields of earlier intents that a plan leaves unknown.
+def unasked(known: Known, plan: Plan, *, manages_tags: bool = True) -> Pending | None:
+    """Return the part of earlier intents that a plan leaves unknown.
+
+    Tags are part of it where none are managed.
 
     They are not desired now. Once they are, the values at the vendor must not be taken
     for known.
@@ -378,7 +391,11 @@ def unasked(known: Known, plan: Plan) -> Pending | None:
         return None
     touched = {name for call in plan.calls for name in call.fields}
     fields = {name: value for name, value in known.pending.fields.items() if name not in touched}
-    return Pending(fields=fields) if fields else None
+    left = Pending(fields=fields)
+    if not manages_tags:
+        sent = frozenset(tag for call in plan.calls for tag in (*call.add_tags, *call.remove_tags))
+        left = replace(left, add_tags=known.pending.add_tags - sent, remove_tags=known.pending.remove_tags - sent)
+    return left if left != Pending() else None
 
 
 def learn(known: Known, call: Call, applied: Applied, capabilities: Capabilities) -> Known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from syncengine.model.calls import Unsupported
@@ -81,12 +81,44 @@ def wishes(desired: Desired, known: Known, capabilities: Capabilities) -> Wishes
                 fields[name] = value
         elif doubtful or name not in known.fields or not equal(value, known.fields[name]):
             fields[name] = value
-    if desired.manages_lists:
-        held_lists = (name for name in {**known.fields, **doubtful_fields} if name.startswith(LISTS))
-        fields |= {name: None for name in held_lists if name not in desired.fields}
+    fields |= {name: None for name in _lists_to_leave(desired, known) if name not in desired.fields}
+    fields |= dict.fromkeys(_unmapped(desired, known, capabilities))
     return Wishes(
         fields=fields,
         add_tags=tuple(sorted(desired.tags - (known.tags - doubtful_tags) - known.found_tags)),
-        remove_tags=tuple(sorted((known.tags | doubtful_tags) - desired.tags)),
+        remove_tags=tuple(sorted(_tags_to_remove(desired, known, doubtful_tags))),
         stays=tuple(stays),
     )
+
+
+def _lists_to_leave(desired: Desired, known: Known) -> Iterator[str]:
+    doubtful = known.pending.fields if known.pending else {}
+    for name, value in {**known.fields, **doubtful}.items():
+        # A list that was to be left is left in any case.
+        if name.startswith(LISTS) and (desired.manages_lists or value is None):
+            yield name
+
+
+def _unmapped(desired: Desired, known: Known, capabilities: Capabilities) -> Iterator[str]:
+    """Return the fields to clear since they are not mapped any more.
+
+    Values that say how a contact is recognised, or that it opted out, are none of them.
+    """
+    if desired.mapped is None:
+        return
+    doubtful = known.pending.fields if known.pending else {}
+    writes = (capabilities.create, capabilities.update, capabilities.upsert)
+    kept = {name for write in writes if write for name in write.must_carry}
+    kept |= {each.field for each in capabilities.opt_outs}
+    for name in {**known.fields, **doubtful}:
+        is_mapped = name in desired.mapped or name in kept or name == capabilities.identity
+        if not is_mapped and not name.startswith(LISTS) and known.fields.get(name, "?") not in EMPTY:
+            yield name
+
+
+def _tags_to_remove(desired: Desired, known: Known, doubtful: frozenset[str]) -> frozenset[str]:
+    if desired.manages_tags:
+        return (known.tags | doubtful) - desired.tags
+    # A tag that was to be removed is removed in any case.
+    begun = known.pending.remove_tags if known.pending else frozenset[str]()
+    return (begun & doubtful) - desired.tags
