@@ -301,8 +301,7 @@ class Preparer:
         unknown = needs_look_up(None, state.known, self._capabilities, find_first=False)
         if refusal is None or unknown:
             return job
-        # It has no match key to be looked up by: a row that is refused changes nothing.
-        return records.gone(job, state.known, refusal.message)
+        return records.rejected(state, state.known, row.source_hash, refusal)
 
     def _own_refusal(self, desired: Desired | Rejected, winner: str | None, known: Known) -> Rejected | None:
         """Return why our own check refuses a contact; None: it does not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from tests.simulation.history import (
@@ -23,6 +23,7 @@ from tests.simulation.history import (
 from tests.simulation.life import Point
 from tests.simulation.network import OUTAGES
 from tests.simulation.pair import pairs
+from tests.simulation.person import Act, AtVendor
 from tests.simulation.scenes import BESIDES, SCENES
 from tests.simulation.twists import MILD, Twist, Twisted
 
@@ -80,17 +81,53 @@ def drawn(vendor: str, seed: int) -> History:
         copies=find_first,
         moves=destinations > 1,
     )
+    nights = tuple(_night(random, kind) for _ in range(random.choice((1, 1, 2, 2, 3))))
+    # Drawn apart, so that everything else about a seed stays as it was.
+    visit = _visit(Random(f"{vendor} {seed} at the vendor"), kind, len(nights))
     return History(
         pair=pair.name,
         scene=scene,
         seed=seed,
-        nights=tuple(_night(random, kind) for _ in range(random.choice((1, 1, 2, 2, 3)))),
+        nights=_visited(nights, visit),
         destinations=destinations,
         find_first=find_first,
         tight=random.random() < 0.2,
+        recreates=visit.recreates,
         lets_be=random.random() < 0.2,
         at_last=tuple(_deed(random, kind) for _ in range(random.choice((0, 0, 0, 1, 2)))),
     )
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """What a person does at the vendor's screen, if anybody is there."""
+
+    night: int
+    event: int
+    """The point of the run at which it happens; 0: between two runs."""
+    deed: AtVendor | None
+    recreates: bool
+
+
+def _visit(random: Random, kind: _Kind, nights: int) -> _Visit:
+    deed = AtVendor(random.choice(tuple(Act)), random.choice(kind.contacts))
+    return _Visit(
+        night=random.randrange(nights),
+        event=random.choice((0, 0, random.randint(1, 80))),
+        deed=deed if random.random() < 0.4 else None,
+        recreates=random.random() < 0.4,
+    )
+
+
+def _visited(nights: tuple[Night, ...], visit: _Visit) -> tuple[Night, ...]:
+    if visit.deed is None:
+        return nights
+    night = nights[visit.night]
+    if visit.event:
+        night = replace(night, events=(*night.events, (visit.event, visit.deed)))
+    else:
+        night = replace(night, then=(visit.deed, *night.then))
+    return (*nights[: visit.night], night, *nights[visit.night + 1 :])
 
 
 def _night(random: Random, kind: _Kind) -> Night:

@@ -11,6 +11,7 @@ from tests.simulation.life import Life, Point, elsewhere
 from tests.simulation.network import Fate
 from tests.simulation.oracle import safety, violations
 from tests.simulation.pair import contact_id, pair
+from tests.simulation.person import AtVendor
 from tests.simulation.scenes import BESIDES, SCENES, fill
 from tests.simulation.twists import Sources, Twisted
 from tests.simulation.world import LONGEST_WINDOW, Ran, World
@@ -74,7 +75,7 @@ class Copy:
     contact: int
 
 
-Deed = Twisted | Suppress | Lift | Copy
+Deed = Twisted | Suppress | Lift | Copy | AtVendor
 """What people do: in the source, here, or at the vendor."""
 Event = Deed | Outage | Standstill | Jump | Another | Stop
 
@@ -107,6 +108,8 @@ class History:
     """Whether the vendor has a second, longer limit."""
     at_last: tuple[Deed, ...] = ()
     """What happens once clean runs have judged everybody and refusals have become dead letters."""
+    recreates: bool = False
+    """Whether contacts deleted at the vendor are created again."""
     lets_be: bool = False
     """Whether nothing happens to who leaves, whatever the scene says."""
 
@@ -173,6 +176,7 @@ class _Play:
         history, scene = self._history, SCENES[self._history.scene]
         world = self._world = self._base.copy(history.seed)
         world.find_first = history.find_first
+        world.recreates = history.recreates
         world.on_removed = OnRemoved.IGNORE if history.lets_be else scene.on_removed
         world.limit(tight=history.tight)
         beside = BESIDES if history.destinations > 1 else None
@@ -237,7 +241,7 @@ class _Play:
                 others.append(loop.create_task(world.run(), context=elsewhere()))
             case Stop():
                 life.told_to_stop = True
-            case Twisted() | Suppress() | Lift() | Copy():
+            case Twisted() | Suppress() | Lift() | Copy() | AtVendor():
                 self._befall(event)
 
     def _befall(self, event: Deed) -> None:
@@ -250,6 +254,8 @@ class _Play:
                 world.suppress(contact_id(contact))
             case Lift(contact):
                 world.lift(contact_id(contact))
+            case AtVendor(act, contact):
+                world.act(act, contact_id(contact), contact)
             case Copy(contact) if contact in self._sources.now:
                 world.meet(contact, self._sources.now[contact].key, frozenset({"x"}))
 

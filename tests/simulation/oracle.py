@@ -94,6 +94,8 @@ def _losses(world: World, excused: Container[str], all_remotes: Mapping[str, Rem
     for contact_id, remotes in _marked(world).items():
         for remote in remotes:
             # Where nobody can be looked up, one whose create is unknown and who left is out of reach until it returns.
+            if remote.external_id in world.by_hand.made:
+                continue  # somebody made it there, and nothing was sent about it since
             if contact_id in excused or contact_id in {*world.suppressed, *world.doubled}:
                 continue  # nobody may ask for it, or nobody can tell which one it is
             if contact_id not in world.rows() and _has_a_double(world, remote, all_remotes):
@@ -111,6 +113,8 @@ def _standing(world: World, excused: Mapping[str, str]) -> Iterator[str]:
             yield f"{contact_id} is {state.status} ({state.code}), and nothing is in its way"
         elif state.status is Status.SUPPRESSED and contact_id not in world.silent:
             yield f"{contact_id} is suppressed, and nobody wants it to be"
+        elif state.status is Status.GONE and contact_id in excused:
+            continue
         elif state.status not in _STANDING:
             yield f"{contact_id} is {state.status}: it is neither in step nor counted as standing"
         elif state.status is Status.SYNCED and wish.flaw and contact_id in excused and contact_id not in world.silent:
@@ -140,7 +144,8 @@ def _differs(world: World, contact_id: str, remotes: Mapping[str, Remote]) -> It
 def _fields_differ(world: World, row: Row, remote: Remote) -> Iterator[str]:
     yield from _tags_differ(world, set(row[TAGS]), remote)
     if world.pair.lists:
-        yield from _lists_differ(set(row[LISTS]), remote)
+        by_hand = remote.external_id in world.by_hand.made
+        yield from _lists_differ(set(row[LISTS]), remote, others=by_hand)
     can = world.pair.can
     clears = [pattern for write in (can.update, can.upsert) if write for pattern in write.clears]
     for name, value in row.items():
@@ -184,9 +189,10 @@ def _tags_differ(world: World, ours: set[str], remote: Remote) -> Iterator[str]:
         yield f"tags {sorted(extra)} are too many"
 
 
-def _lists_differ(ours: set[str], remote: Remote) -> Iterator[str]:
+def _lists_differ(ours: set[str], remote: Remote, *, others: bool) -> Iterator[str]:
+    """How its lists differ; those of a copy that somebody made by hand are ``others``'."""
     theirs = {name.removeprefix(LIST_FIELDS) for name in remote.fields if name.startswith(LIST_FIELDS)}
-    if theirs != ours:
+    if theirs != ours and not (others and theirs > ours):
         yield f"is on the lists {sorted(theirs)}, not {sorted(ours)}"
 
 
@@ -196,6 +202,8 @@ def _leftovers(world: World, all_remotes: Mapping[str, Remote]) -> Iterator[str]
     ours = world.written_down()
     for contact_id, remotes in _marked(world).items():
         for remote in remotes:
+            if remote.external_id in world.by_hand.made or contact_id in world.by_hand.merged:
+                continue
             if contact_id in {*world.rows(), *world.suppressed, *world.doubled} or not (
                 looks_up or remote.external_id in ours
             ):

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from syncengine.model.contact import Remote
+from syncengine.model.work import Status
 from tests.simulation.pair import Flaw
 from tests.simulation.world import World
 
@@ -32,6 +33,8 @@ def _own(world: World, contact_id: str) -> str:
     """The reason that lies in the contact itself."""
     if contact_id in world.silent:
         return "nothing may be sent about it"
+    if at_vendor := _at_vendor(world, contact_id):
+        return at_vendor
     codes = {row.code for (_, owner), row in world.database.states.items() if owner == contact_id}
     if "other_id" in codes and world.misdirected[world.external_ids().get(contact_id) or ""]:
         return "the vendor answered for another contact where it was asked about this one"
@@ -41,6 +44,20 @@ def _own(world: World, contact_id: str) -> str:
         Flaw.KEY: "its row has a bad match key" if world.pair.key else "",
         Flaw.REFUSED: "the vendor refuses its value",
     }[world.wishes[contact_id].flaw]
+
+
+def _at_vendor(world: World, contact_id: str) -> str:
+    """The reason that lies in what somebody did to its copy."""
+    if contact_id in world.by_hand.merged:
+        return "somebody merged its copy with another one"
+    states = [row for (_, owner), row in world.database.states.items() if owner == contact_id]
+    if any(row.status is Status.GONE for row in states) and not world.recreates:
+        return "somebody deleted its copy"
+    deleted = world.by_hand.deleted
+    copies = [row.external_id for row in states if row.external_id in deleted]
+    if any(deleted[each or ""] == world.rows().get(contact_id) for each in copies):
+        return "somebody deleted its copy, and nothing was sent about it since"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,14 @@ from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Status
 from syncengine.ports import Allowed
 from syncengine.sandbox.limits import Limit as Strict
+from syncengine.sandbox.twins.screen import Screen
 from syncengine.sandbox.twins.twin import Seed, Twin
 from tests.memory.database import Database, StateRow
 from tests.memory.source import Row, Table
 from tests.simulation.life import SLOWEST, Life, Point
 from tests.simulation.network import Network, Weather
 from tests.simulation.pair import Flaw, Pair, Wish
+from tests.simulation.person import Act, ByHand, delete, is_there, merge, recreate
 from tests.simulation.process import Process, Settings
 
 ACCOUNT = "account"
@@ -96,6 +98,9 @@ class World:
         """The loop's time until which no statement comes through to the database."""
         self.jumped = 0.0
         """Seconds the database's clock is ahead."""
+        self.recreates = False
+        """Whether contacts deleted at the vendor are created again."""
+        self.by_hand = ByHand()
         self.strangers: dict[str, frozenset[str]] = {}
         """Contacts that were at the vendor before us, with the tags they had."""
         self.wishes: Mapping[str, Wish] = {}
@@ -173,6 +178,38 @@ class World:
         here = {str(each["id"]): frozenset(each["tags"]) for each in self.twin.contacts(self.clock())}
         self.strangers[made] = here[made]
 
+    def act(self, act: Act, contact_id: str, contact: int) -> None:
+        """Let a person do something to a contact's copy, where there is one."""
+        external_id = self.external_ids().get(contact_id)
+        if external_id is None or not is_there(self.twin, external_id, self.clock()):
+            return
+        screen, row = self.twin.screen(self.clock()), self.rows().get(contact_id)
+        match act:
+            case Act.DELETES:
+                delete(screen, self.by_hand, external_id, row)
+            case Act.RECREATES:
+                made = recreate(screen, self.by_hand, external_id, row)
+                self.strangers[made] = self._tags_of(made)
+            case Act.MERGES | Act.ABSORBS:
+                self._merge(screen, contact_id, external_id, swapped=act is Act.ABSORBS)
+            case Act.MERGES_STRANGER:
+                self.meet(contact, 60 + contact, frozenset({"x"}))
+                stranger = next(reversed(self.strangers), None)
+                if stranger is not None and is_there(self.twin, stranger, self.clock()):
+                    merge(screen, self.by_hand, stranger, external_id, {contact_id})
+
+    def _merge(self, screen: Screen, contact_id: str, external_id: str, *, swapped: bool) -> None:
+        """Merge a contact with the first other one of ours."""
+        for other, other_id in sorted(self.external_ids().items()):
+            if other != contact_id and is_there(self.twin, other_id, self.clock()):
+                both = (external_id, other_id) if swapped else (other_id, external_id)
+                merge(screen, self.by_hand, *both, {contact_id, other})
+                return
+
+    def _tags_of(self, external_id: str) -> frozenset[str]:
+        tags = {str(each["id"]): frozenset(each["tags"]) for each in self.twin.contacts(self.clock())}
+        return tags.get(external_id, frozenset())
+
     async def run(self, *, dies_at: Point = 0, events: Mapping[int, Callable[[Life], None]] | None = None) -> Ran:
         """A run in a process of its own, which dies at the given point, if it comes so far."""
         life = Life(Random(self.random.random()), dies_at=dies_at, events=events, still=self._still)
@@ -187,14 +224,27 @@ class World:
         )
         life.on_death = network.abandon
         tasks = tuple(
-            Task(name, self.pair.mapping, "id", self.on_removed, find_first=self.find_first, in_flight=3)
+            Task(
+                name,
+                self.pair.mapping,
+                "id",
+                self.on_removed,
+                find_first=self.find_first,
+                recreates=self.recreates,
+                in_flight=3,
+            )
             for name in self.destinations
         )
         settings = Settings(self.pair.vendor, tasks, ACCOUNT, self.limits)
         process = Process(
             settings, self.database, self.tables, network, life, Random(self.random.random()), self._sends
         )
+        gone, there = self._gone(), self._ids_there()
         stopped = await self._lived(life, process)
+        if not self.recreates:
+            made = self._ids_there() - there - self.by_hand.made - set(self.strangers)
+            again = {each for each in gone if self.external_ids().get(each) in made}
+            self.wrong += [f"{each} was gone, and was created again unasked" for each in sorted(again)]
         self.in_doubt |= {
             tag for row in self.database.known.values() if row.pending and row.pending.creates
             for tag in row.pending.add_tags
@@ -227,6 +277,12 @@ class World:
         except* (LeaseHeld, AccountStopped, StorageError) as errors:
             stopped = next(_leaves(errors))
         return stopped or process.stopped
+
+    def _gone(self) -> set[str]:
+        return {contact_id for (_, contact_id), row in self.database.states.items() if row.status is Status.GONE}
+
+    def _ids_there(self) -> set[str]:
+        return {str(each["id"]) for each in self.twin.contacts(self.clock())}
 
     def _still(self) -> float:
         return self.still_until - asyncio.get_running_loop().time()

@@ -1,0 +1,68 @@
+"""What a person does to our contacts at the vendor's own screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from syncengine.model.http import Json
+from syncengine.sandbox.twins.screen import Screen
+from syncengine.sandbox.twins.twin import Twin
+
+
+class Act(StrEnum):
+    """Something done to a contact."""
+
+    DELETES = "deletes"
+    RECREATES = "deletes and creates again"
+    MERGES = "merges into another one of ours"
+    ABSORBS = "merges another one of ours into it"
+    MERGES_STRANGER = "merges into a contact that is nobody's"
+
+
+@dataclass(frozen=True)
+class AtVendor:
+    """An act, and the contact it is done to."""
+
+    act: Act
+    contact: int
+
+
+@dataclass
+class ByHand:
+    """What was done so far."""
+
+    made: set[str] = field(default_factory=set)
+    """The vendor's ids of contacts that somebody made there."""
+    deleted: dict[str, Mapping[str, Json] | None] = field(default_factory=dict)
+    """The vendor's ids that are gone, each with the row that its contact had then."""
+    merged: set[str] = field(default_factory=set)
+    """Contacts of ours whose copies were merged with others: which of two people such a copy is, nobody can tell."""
+
+
+def delete(screen: Screen, by_hand: ByHand, external_id: str, row: Mapping[str, Json] | None) -> None:
+    """Delete a contact."""
+    screen.delete(external_id)
+    by_hand.deleted[external_id] = row
+
+
+def recreate(screen: Screen, by_hand: ByHand, external_id: str, row: Mapping[str, Json] | None) -> str:
+    """Delete a contact and enter the same one again; its new id."""
+    made = screen.recreate(external_id)
+    by_hand.deleted[external_id] = row
+    by_hand.made.add(made)
+    return made
+
+
+def merge(screen: Screen, by_hand: ByHand, into: str, other: str, contacts: set[str]) -> None:
+    """Make one contact of two."""
+    left = screen.merge(into, other)
+    by_hand.merged |= contacts
+    by_hand.made.add(left)
+    by_hand.deleted |= {each: None for each in (into, other) if each != left}
+
+
+def is_there(twin: Twin, external_id: str | None, now: float) -> bool:
+    """Whether the vendor has a contact."""
+    return external_id is not None and any(str(each["id"]) == external_id for each in twin.contacts(now))
