@@ -159,6 +159,9 @@ class Preparer:
 
     async def _plan(self, batch: Batch, rows: Rows, turn: int, *, recreates: bool) -> Prepared:
         states = await self._store.load(batch.contact_ids)
+        # In its first attempt it was looked up, and it is to be created again: it waits
+        # for the contact that has its match key.
+        recreates = recreates or (self._task.recreates and turn > 1)
         if recreates:
             states = {each: replace(state, gone=False) for each, state in states.items()}
         losers = await self._keys.losers(batch.contact_ids) if self._keys else {}

@@ -69,8 +69,9 @@ def _marked(world: World) -> dict[str, list[Remote]]:
 
 def _duplicates(world: World) -> Iterator[str]:
     for contact_id, remotes in _marked(world).items():
-        if len(remotes) > 1 and contact_id not in world.doubled:
-            yield f"{contact_id} is there {len(remotes)} times"
+        copies = [remote for remote in remotes if not _is_elsewhere(world, contact_id, remote)]
+        if len(copies) > 1 and contact_id not in world.doubled:
+            yield f"{contact_id} is there {len(copies)} times"
     owners: dict[str, list[str]] = {}
     for contact_id, external_id in world.external_ids().items():
         owners.setdefault(external_id, []).append(contact_id)
@@ -84,8 +85,16 @@ def _deleted(world: World, remotes: Mapping[str, Remote]) -> Iterator[str]:
     for contact_id, external_id in world.at_first.items():
         keys = {key for _, key in world.places[contact_id]}
         stayed = contact_id in world.wishes and contact_id not in world.ever_left
-        if stayed and len(keys) == 1 and external_id not in remotes:
+        if stayed and len(keys) == 1 and external_id not in {*remotes, *world.by_hand.deleted}:
             yield f"{contact_id} was selected all the time, and {external_id} is not there any more"
+
+
+def _is_elsewhere(world: World, contact_id: str, remote: Remote) -> bool:
+    """Whether somebody made a copy by hand that is not to be found by the match key that is asked for now."""
+    key, row = world.pair.key, world.rows().get(contact_id)
+    if key is None or row is None or remote.external_id not in world.by_hand.made:
+        return False
+    return not world.pair.vendor.same(key, row[key], remote.fields.get(key))
 
 
 def _losses(world: World, excused: Container[str], all_remotes: Mapping[str, Remote]) -> Iterator[str]:
@@ -107,6 +116,7 @@ def _losses(world: World, excused: Container[str], all_remotes: Mapping[str, Rem
 def _standing(world: World, excused: Mapping[str, str]) -> Iterator[str]:
     """Every row's contact is in step as far as the state says, or stands where a report counts it."""
     states = world.states()
+    silent = {*world.silent, *world.by_hand.merged}
     for contact_id, wish in world.wishes.items():
         state = states.get(contact_id, StateRow())
         if state.status in (Status.REJECTED, Status.DEAD) and contact_id not in excused:
@@ -117,7 +127,7 @@ def _standing(world: World, excused: Mapping[str, str]) -> Iterator[str]:
             continue
         elif state.status not in _STANDING:
             yield f"{contact_id} is {state.status}: it is neither in step nor counted as standing"
-        elif state.status is Status.SYNCED and wish.flaw and contact_id in excused and contact_id not in world.silent:
+        elif state.status is Status.SYNCED and wish.flaw and contact_id in excused.keys() - silent:
             yield f"{contact_id} counts as in step, but {excused[contact_id]}"
 
 

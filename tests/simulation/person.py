@@ -55,12 +55,13 @@ def recreate(screen: Screen, by_hand: ByHand, external_id: str, row: Mapping[str
     return made
 
 
-def merge(screen: Screen, by_hand: ByHand, into: str, other: str, contacts: set[str]) -> None:
-    """Make one contact of two."""
+def merge(screen: Screen, by_hand: ByHand, into: str, other: str, contacts: set[str]) -> str:
+    """Make one contact of two; the id of the one that is left."""
     left = screen.merge(into, other)
     by_hand.merged |= contacts
     by_hand.made.add(left)
     by_hand.deleted |= {each: None for each in (into, other) if each != left}
+    return left
 
 
 def is_there(twin: Twin, external_id: str | None, now: float) -> bool:

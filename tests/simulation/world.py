@@ -196,7 +196,8 @@ class World:
                 self.meet(contact, 60 + contact, frozenset({"x"}))
                 stranger = next(reversed(self.strangers), None)
                 if stranger is not None and is_there(self.twin, stranger, self.clock()):
-                    merge(screen, self.by_hand, stranger, external_id, {contact_id})
+                    left = merge(screen, self.by_hand, stranger, external_id, {contact_id})
+                    self.strangers[left] = self._tags_of(left) & {"x"}
 
     def _merge(self, screen: Screen, contact_id: str, external_id: str, *, swapped: bool) -> None:
         """Merge a contact with the first other one of ours."""
