@@ -57,6 +57,8 @@ def _at_vendor(world: World, contact_id: str) -> str:
     copies = [row.external_id for row in states if row.external_id in deleted]
     if any(deleted[each or ""] in (None, world.rows().get(contact_id)) for each in copies):
         return "somebody deleted its copy, and nothing was sent about it since"
+    if copies and any(row.code == "not_found" for row in states):
+        return "somebody deleted its copy, and a call that goes by its phone does not tell"
     waits = any(row.status is Status.DEAD and row.code in ("key_held", "ambiguous_match") for row in states)
     if waits and world.by_hand.made:
         return "somebody made a copy with its match key by hand, and nobody looks at that one"
