@@ -96,6 +96,9 @@ def gone(
         known=replace(known, pending=None),
         status=Status.GONE,
         source_hash=job.source_hash,
+        # Kept for the contact that is created again, and refused then.
+        rejections=job.state.rejections,
+        rejected_hash=job.state.rejected_hash,
         outcome=outcome,
     )
 
@@ -110,6 +113,8 @@ def missing(job: Job, known: Known) -> Record:
         known=replace(known, pending=None),
         status=Status.GONE,
         source_hash=None,
+        rejections=job.state.rejections,
+        rejected_hash=job.state.rejected_hash,
     )
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from syncengine.model.http import Json
 from syncengine.sandbox.twins.screen import Screen
 from syncengine.sandbox.twins.twin import Twin
 
@@ -35,32 +33,34 @@ class ByHand:
 
     made: set[str] = field(default_factory=set)
     """The vendor's ids of contacts that somebody made there."""
-    deleted: dict[str, Mapping[str, Json] | None] = field(default_factory=dict)
-    """The vendor's ids that are gone, each with the row that its contact had then."""
+    deleted: dict[str, float] = field(default_factory=dict)
+    """The vendor's ids that are gone, each with the loop's time when that happened."""
+    mixed: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The vendor's ids of merged contacts, each with all tags that it had then, whoever set them."""
     merged: set[str] = field(default_factory=set)
     """Contacts of ours whose copies were merged with others: which of two people such a copy is, nobody can tell."""
 
 
-def delete(screen: Screen, by_hand: ByHand, external_id: str, row: Mapping[str, Json] | None) -> None:
+def delete(screen: Screen, by_hand: ByHand, external_id: str, now: float) -> None:
     """Delete a contact."""
     screen.delete(external_id)
-    by_hand.deleted[external_id] = row
+    by_hand.deleted[external_id] = now
 
 
-def recreate(screen: Screen, by_hand: ByHand, external_id: str, row: Mapping[str, Json] | None) -> str:
+def recreate(screen: Screen, by_hand: ByHand, external_id: str, now: float) -> str:
     """Delete a contact and enter the same one again; its new id."""
     made = screen.recreate(external_id)
-    by_hand.deleted[external_id] = row
+    by_hand.deleted[external_id] = now
     by_hand.made.add(made)
     return made
 
 
-def merge(screen: Screen, by_hand: ByHand, into: str, other: str, contacts: set[str]) -> str:
+def merge(screen: Screen, by_hand: ByHand, into: str, other: str, contacts: set[str], now: float) -> str:
     """Make one contact of two; the id of the one that is left."""
     left = screen.merge(into, other)
     by_hand.merged |= contacts
     by_hand.made.add(left)
-    by_hand.deleted |= {each: None for each in (into, other) if each != left}
+    by_hand.deleted |= {each: now for each in (into, other) if each != left}
     return left
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from math import inf
 
 from syncengine.model.contact import Remote
 from syncengine.model.work import Status
@@ -33,8 +34,8 @@ def _own(world: World, contact_id: str) -> str:
     """The reason that lies in the contact itself."""
     if contact_id in world.silent:
         return "nothing may be sent about it"
-    if at_vendor := _at_vendor(world, contact_id):
-        return at_vendor
+    if by_hand := at_vendor(world, contact_id):
+        return by_hand
     codes = {row.code for (_, owner), row in world.database.states.items() if owner == contact_id}
     if "other_id" in codes and world.misdirected[world.external_ids().get(contact_id) or ""]:
         return "the vendor answered for another contact where it was asked about this one"
@@ -46,7 +47,7 @@ def _own(world: World, contact_id: str) -> str:
     }[world.wishes[contact_id].flaw]
 
 
-def _at_vendor(world: World, contact_id: str) -> str:
+def at_vendor(world: World, contact_id: str) -> str:
     """The reason that lies in what somebody did to its copy."""
     if contact_id in world.by_hand.merged:
         return "somebody merged its copy with another one"
@@ -55,12 +56,13 @@ def _at_vendor(world: World, contact_id: str) -> str:
         return "somebody deleted its copy"
     deleted = world.by_hand.deleted
     copies = [row.external_id for row in states if row.external_id in deleted]
-    if any(deleted[each or ""] in (None, world.rows().get(contact_id)) for each in copies):
+    last = world.last_sent.get(contact_id, -inf)
+    if any(last <= deleted[each or ""] for each in copies):
         return "somebody deleted its copy, and nothing was sent about it since"
     if copies and any(row.code == "not_found" for row in states):
         return "somebody deleted its copy, and a call that goes by its phone does not tell"
     waits = any(row.status is Status.DEAD and row.code in ("key_held", "ambiguous_match") for row in states)
-    if waits and world.by_hand.made:
+    if waits and (world.by_hand.made or deleted):
         return "somebody made a copy with its match key by hand, and nobody looks at that one"
     return ""
 

@@ -101,6 +101,8 @@ class World:
         self.recreates = False
         """Whether contacts deleted at the vendor are created again."""
         self.by_hand = ByHand()
+        self.last_sent: dict[str, float] = {}
+        """Contact to the loop's time when the last request about it went out."""
         self.strangers: dict[str, frozenset[str]] = {}
         """Contacts that were at the vendor before us, with the tags they had."""
         self.wishes: Mapping[str, Wish] = {}
@@ -183,12 +185,12 @@ class World:
         external_id = self.external_ids().get(contact_id)
         if external_id is None or not is_there(self.twin, external_id, self.clock()):
             return
-        screen, row = self.twin.screen(self.clock()), self.rows().get(contact_id)
+        screen, now = self.twin.screen(self.clock()), asyncio.get_running_loop().time()
         match act:
             case Act.DELETES:
-                delete(screen, self.by_hand, external_id, row)
+                delete(screen, self.by_hand, external_id, now)
             case Act.RECREATES:
-                made = recreate(screen, self.by_hand, external_id, row)
+                made = recreate(screen, self.by_hand, external_id, now)
                 self.strangers[made] = self._tags_of(made)
             case Act.MERGES | Act.ABSORBS:
                 self._merge(screen, contact_id, external_id, swapped=act is Act.ABSORBS)
@@ -196,7 +198,7 @@ class World:
                 self.meet(contact, 60 + contact, frozenset({"x"}))
                 stranger = next(reversed(self.strangers), None)
                 if stranger is not None and is_there(self.twin, stranger, self.clock()):
-                    left = merge(screen, self.by_hand, stranger, external_id, {contact_id})
+                    left = merge(screen, self.by_hand, stranger, external_id, {contact_id}, now)
                     self.strangers[left] = self._tags_of(left) & {"x"}
 
     def _merge(self, screen: Screen, contact_id: str, external_id: str, *, swapped: bool) -> None:
@@ -204,7 +206,8 @@ class World:
         for other, other_id in sorted(self.external_ids().items()):
             if other != contact_id and is_there(self.twin, other_id, self.clock()):
                 both = (external_id, other_id) if swapped else (other_id, external_id)
-                merge(screen, self.by_hand, *both, {contact_id, other})
+                left = merge(screen, self.by_hand, *both, {contact_id, other}, asyncio.get_running_loop().time())
+                self.by_hand.mixed[left] = self._tags_of(left)
                 return
 
     def _tags_of(self, external_id: str) -> frozenset[str]:
@@ -244,8 +247,8 @@ class World:
         stopped = await self._lived(life, process)
         if not self.recreates:
             made = self._ids_there() - there - self.by_hand.made - set(self.strangers)
-            again = {each for each in gone if self.external_ids().get(each) in made}
-            self.wrong += [f"{each} was gone, and was created again unasked" for each in sorted(again)]
+            again = [place for place in sorted(gone) if self.database.states[place].external_id in made]
+            self.wrong += [f"{contact_id} was gone, and was created again unasked" for _, contact_id in again]
         self.in_doubt |= {
             tag for row in self.database.known.values() if row.pending and row.pending.creates
             for tag in row.pending.add_tags
@@ -279,8 +282,8 @@ class World:
             stopped = next(_leaves(errors))
         return stopped or process.stopped
 
-    def _gone(self) -> set[str]:
-        return {contact_id for (_, contact_id), row in self.database.states.items() if row.status is Status.GONE}
+    def _gone(self) -> set[tuple[str, str]]:
+        return {place for place, row in self.database.states.items() if row.status is Status.GONE}
 
     def _ids_there(self) -> set[str]:
         return {str(each["id"]) for each in self.twin.contacts(self.clock())}
@@ -345,6 +348,7 @@ class World:
         """A process that took the account in this epoch lets a request out."""
         contact_id, _, wanted = allowed.args if isinstance(allowed, partial) else ("", (), False)
         now = asyncio.get_running_loop().time()
+        self.last_sent[contact_id] = now
         said = {
             "was suppressed": self.suppressed.get(contact_id, inf),
             # Behind the row the suppressions are read, and then the database may stand still.
