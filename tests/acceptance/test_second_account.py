@@ -221,7 +221,7 @@ async def test_of_two_names_for_one_account_the_one_that_the_state_knows_is_to_b
             code, told = await here.command(*verb)
             words = " ".join(told.split())
             assert (code, said in words, "account: second" in words) == (2, True, False), (verb, told)
-        assert here.requests("respond_io") == sent + 1, "check asks whether the credentials are good"
+        assert here.requests("respond_io") == sent + 2, "check asks for the credentials, and for a known contact"
         assert (await here.command("run", "-d", "whatsapp"))[0] == 0, "its file is as it should be"
         here.configure("whatsapp", account="third")
         words = " ".join((await here.command("check"))[1].split())
