@@ -343,7 +343,7 @@ def compared_as_a_whole(destination: DestinationConfig, scope: Scope, request: R
     A retry did not count it. A limited run that leaves most of a surprising growth to
     the next one has not been asked about it either.
     """
-    if request.retry_of is not None:
+    if request.retry_of is not None or request.removed:
         return False
     return request.limit is None or not grown(scope, scope.source_rows, allowances_of(destination).creates)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from syncengine.app.databases import Databases, placed
+from syncengine.app.earlier_leavers import still_there
 from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
 from syncengine.model.contact_ids import contact_id_of
@@ -48,7 +49,18 @@ class Candidates:
             return self._again(unmade(state, request.retry_of, request.batch))
         if request.dead:
             return self._again(all_dead_letters(state, self._destination.name, request.code))
+        if request.removed:
+            return self._earlier()
         return self._differing()
+
+    async def _earlier(self) -> AsyncIterator[DiffSlice]:
+        """Yield the contacts that left earlier, and are at the vendor still."""
+        found = await still_there(self._destination, self._databases)
+        if found:
+            yield DiffSlice(BatchKind.REMOVALS, found)
+        number = len(found)
+        known = number + await known_contacts(self._databases.state, self._destination.name)
+        self.scope = Scope(source_rows=known, known=known, removed=number, tagged=number)
 
     async def _again(self, found: AsyncIterator[DiffSlice]) -> AsyncIterator[DiffSlice]:
         left = Leavers()

@@ -21,6 +21,7 @@ from syncengine.app.candidates import Candidates, cut
 from syncengine.app.consent_changes import ConsentChange
 from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import Databases, look_at, opened
+from syncengine.app.earlier_leavers import of_earlier_leavers
 from syncengine.app.followers import Followers
 from syncengine.app.meaning import causes_since, counted_causes
 from syncengine.app.neighbours import Beside, beside
@@ -220,7 +221,8 @@ async def _fill(
     waits = Waits(fence, name)
     moved = await waits.moved() if request.about_everybody else ()
     followers = Followers(name, await waits.kept() if request.about_everybody else {})
-    forecast.remarks = tuple(of_alike(name, await refused_alike(databases.state, name)))
+    alike = of_alike(name, await refused_alike(databases.state, name))
+    forecast.remarks = (*alike, *await of_earlier_leavers(destination, databases, request))
     survey = Survey()
     request = await _probed(forecast, Refusals(fence, name, 0), preparer, request, survey)
     candidates = Candidates(destination, databases, source, request)

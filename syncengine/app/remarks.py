@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from syncengine.app.databases import Databases
+from syncengine.app.earlier_leavers import of_earlier_leavers
 from syncengine.app.reasons import reasons
 from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
@@ -68,6 +69,7 @@ async def remarks(
         *_of_dead_letters(destination.name, number, some),
         *_of_waiting(held, waiters),
         *_of_gone(destination.name, missing, missed),
+        *await of_earlier_leavers(destination, databases, request),
     )
 
 

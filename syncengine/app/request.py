@@ -53,11 +53,17 @@ class Request:
     """Only contacts that are left alone since they were refused."""
     code: str | None = None
     """Of them, those refused with this code."""
+    removed: bool = False
+    """Only contacts that left the source earlier: ``on_removed`` as it is now is applied
+    to them."""
 
     def __post_init__(self) -> None:
         unknown = sorted(self.accept - set(_ACCEPTABLE))
         if unknown:
             raise ConfigError([Problem("--accept", _no_such(name)) for name in unknown])
+        if self.removed and (self.contacts or self.backfill or self.resync):
+            what = "is about contacts that left earlier: leave out --contact, --backfill and --resync"
+            raise ConfigError([Problem("--removed", what)])
 
     @property
     def kind(self) -> RunKind:
@@ -70,7 +76,8 @@ class Request:
     @property
     def about_everybody(self) -> bool:
         """Return whether the run is not restricted to some of the contacts."""
-        return not self.contacts and self.limit is None and self.kind is not RunKind.RETRY
+        some = bool(self.contacts) or self.limit is not None or self.removed
+        return not some and self.kind is not RunKind.RETRY
 
     @property
     def probes(self) -> bool:
@@ -78,7 +85,7 @@ class Request:
 
         A backfill and a retry try the whole group anyway.
         """
-        return not self.contacts and self.kind is RunKind.SYNC
+        return not self.contacts and not self.removed and self.kind is RunKind.SYNC
 
     @property
     def names_contacts(self) -> bool:
@@ -96,6 +103,7 @@ class Request:
         words += ["--batch", str(self.batch)] if self.batch is not None else []
         words += ["--backfill"] if self.backfill else []
         words += ["--resync"] if self.resync else []
+        words += ["--removed"] if self.removed else []
         words += ["--limit", str(self.limit)] if self.limit is not None else []
         words += [word for contact_id in self.contacts for word in ("--contact", contact_id)]
         words += [word for name in sorted({*self.accept, *accept}) for word in ("--accept", name)]

@@ -17,6 +17,7 @@ def plan(
     destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
     backfill: Annotated[bool, Parameter(negative="")] = False,
     resync: Annotated[bool, Parameter(negative="")] = False,
+    removed: Annotated[bool, Parameter(negative="")] = False,
     limit: AtLeastOne | None = None,
     contact: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     accept: Annotated[tuple[str, ...], Parameter(negative="")] = (),
@@ -32,6 +33,8 @@ def plan(
         Compare every contact field by field.
     resync
         Forecast of a run that believes nothing that is known of the contacts but their ids.
+    removed
+        Forecast of a run that applies on_removed to contacts that left the source earlier.
     limit
         At most so many contacts.
     contact
@@ -41,7 +44,14 @@ def plan(
     json
         One JSON object a destination.
     """
-    request = engine.Request(backfill=backfill, resync=resync, limit=limit, contacts=contact, accept=frozenset(accept))
+    request = engine.Request(
+        backfill=backfill,
+        resync=resync,
+        removed=removed,
+        limit=limit,
+        contacts=contact,
+        accept=frozenset(accept),
+    )
     reports = asyncio.run(engine.plan(options.load(), destination, request))
     if json:
         print_json(reports)

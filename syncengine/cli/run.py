@@ -22,6 +22,7 @@ def run(
     destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
     backfill: Annotated[bool, Parameter(negative="")] = False,
     resync: Annotated[bool, Parameter(negative="")] = False,
+    removed: Annotated[bool, Parameter(negative="")] = False,
     limit: AtLeastOne | None = None,
     contact: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     accept: Annotated[tuple[str, ...], Parameter(negative="")] = (),
@@ -38,6 +39,8 @@ def run(
     resync
         After a restore: believe nothing that is known of the contacts but their ids. They are
         read back where the vendor shows them, and sent whole where it does not.
+    removed
+        Only contacts that left the source in earlier runs: apply on_removed as it is now to them.
     limit
         At most so many contacts.
     contact
@@ -47,7 +50,14 @@ def run(
     json
         One JSON object a destination.
     """
-    request = engine.Request(backfill=backfill, resync=resync, limit=limit, contacts=contact, accept=frozenset(accept))
+    request = engine.Request(
+        backfill=backfill,
+        resync=resync,
+        removed=removed,
+        limit=limit,
+        contacts=contact,
+        accept=frozenset(accept),
+    )
     return _run(destination, request, json=json)
 
 

@@ -65,6 +65,19 @@ def _without(fields: Fields, names: frozenset[str]) -> Fields:
     return {name: value for name, value in fields.items() if name not in names}
 
 
+def takes_away(policy: OnRemoved, capabilities: Capabilities) -> bool:
+    """Return whether the policy takes anything away that the vendor can take away."""
+    match policy:
+        case OnRemoved.IGNORE:
+            return False
+        case OnRemoved.DELETE:
+            return capabilities.delete is not None
+        case OnRemoved.UNTAG:
+            writes = [write for write in (capabilities.update, capabilities.upsert) if write]
+            calls = (capabilities.remove_tags, capabilities.leave_lists)
+            return any(calls) or any(write.remove_tags != 0 for write in writes)
+
+
 def left_in_doubt(known: Known, policy: OnRemoved, capabilities: Capabilities) -> Pending | None:
     """Return the intents that stay unknown once a removal is carried out.
 

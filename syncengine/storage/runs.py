@@ -368,6 +368,24 @@ async def leavers(pool: Pool, destination: str, contact_ids: Sequence[str]) -> L
     return Leavers(row["known"], row["tagged"])
 
 
+async def earlier_leavers(pool: Pool, destination: str, *, tagged: bool) -> tuple[str, ...]:
+    """Return contacts that left the source earlier and still stand at the vendor.
+
+    ``tagged``: only those that have or may have tags or lists of ours.
+    """
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["earlier_leavers"], destination, tagged, LISTS)
+    return tuple(row["contact_id"] for row in rows)
+
+
+async def number_earlier_leavers(pool: Pool, destination: str, *, tagged: bool) -> int:
+    """Return the number of these contacts."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            return int(await connection.fetchval(_SQL["number_of_earlier_leavers"], destination, tagged, LISTS))
+
+
 async def moved_away(pool: Pool, destination: str) -> tuple[str, ...]:
     """Return removed contacts that another destination of the account selects.
 

@@ -202,6 +202,27 @@ FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (dest
 WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[]) AND s.external_id IS NOT NULL
   AND (s.status <> 'removed' OR s.code = 'moved' OR s.standing = 'dead_letter')
 
+-- name: earlier_leavers
+-- Contacts that left earlier, were not given up, and are at the vendor as far as is known; with tags or lists of ours,
+-- or possibly with such, where $2 is true.
+SELECT s.contact_id
+FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
+WHERE s.destination = $1 AND s.status = 'removed' AND s.external_id IS NOT NULL AND s.standing IS NULL
+  AND s.code IS DISTINCT FROM 'moved'
+  AND (NOT $2::boolean OR k.tags <> '[]' OR k.pending -> 'add_tags' <> '[]' OR k.pending -> 'remove_tags' <> '[]'
+       OR EXISTS (SELECT FROM jsonb_object_keys(k.fields || coalesce(k.pending -> 'fields', '{}')) AS field (name)
+                  WHERE starts_with(field.name, $3)))
+ORDER BY s.contact_number NULLS LAST, s.contact_id
+
+-- name: number_of_earlier_leavers
+SELECT count(*)
+FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
+WHERE s.destination = $1 AND s.status = 'removed' AND s.external_id IS NOT NULL AND s.standing IS NULL
+  AND s.code IS DISTINCT FROM 'moved'
+  AND (NOT $2::boolean OR k.tags <> '[]' OR k.pending -> 'add_tags' <> '[]' OR k.pending -> 'remove_tags' <> '[]'
+       OR EXISTS (SELECT FROM jsonb_object_keys(k.fields || coalesce(k.pending -> 'fields', '{}')) AS field (name)
+                  WHERE starts_with(field.name, $3)))
+
 -- name: moved_away
 -- Removed contacts that another destination of the account selects, and has not taken over yet.
 SELECT contact_id FROM syncengine.sync_state

@@ -1,0 +1,59 @@
+"""Contacts that left the source in earlier runs, under another ``on_removed``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from syncengine.app.databases import Databases
+from syncengine.app.request import Request
+from syncengine.config import DestinationConfig
+from syncengine.model.contact_ids import as_argument
+from syncengine.model.mapping import OnRemoved
+from syncengine.planning.removal import takes_away
+from syncengine.storage.runs import earlier_leavers, number_earlier_leavers
+
+
+async def still_there(destination: DestinationConfig, databases: Databases) -> tuple[str, ...]:
+    """Return the contacts to which ``on_removed`` as it is now could be applied.
+
+    Raises StorageError.
+    """
+    policy = destination.options.on_removed
+    if not takes_away(policy, destination.vendor.capabilities):
+        return ()
+    tagged = policy is OnRemoved.UNTAG
+    return await earlier_leavers(databases.state, destination.name, tagged=tagged)
+
+
+async def of_earlier_leavers(destination: DestinationConfig, databases: Databases, request: Request) -> tuple[str, ...]:
+    """Return the remark on contacts that left earlier, if there are any."""
+    policy = destination.options.on_removed
+    if not takes_away(policy, destination.vendor.capabilities):
+        return (_nothing_to_apply(destination),) if request.removed else ()
+    tagged = policy is OnRemoved.UNTAG
+    number = await number_earlier_leavers(databases.state, destination.name, tagged=tagged)
+    return tuple(_told(destination, number))
+
+
+def _nothing_to_apply(destination: DestinationConfig) -> str:
+    policy = destination.options.on_removed.value
+    return (
+        f"on_removed is {policy}, and {destination.vendor.name} has nothing to carry out for that: "
+        f"--removed changes nothing ({destination.place('on_removed')})"
+    )
+
+
+def _told(destination: DestinationConfig, number: int) -> Iterator[str]:
+    if not number:
+        return
+    policy = destination.options.on_removed
+    they = (
+        "1 contact that left the source earlier is"
+        if number == 1
+        else (f"{number:,} contacts that left the source earlier are")
+    )
+    what = "deleted" if policy is OnRemoved.DELETE else "untagged"
+    yield (
+        f"{they} still at the vendor, not {what}: on_removed was another one then, and is {policy.value} now. "
+        f"`syncengine run --removed -d {as_argument(destination.name)}` applies it to them"
+    )
