@@ -83,6 +83,8 @@ class Config:
     readable: tuple[DestinationConfig, ...] = ()
     """Destinations whose own files can be used, whether or not they go with each other.
     """
+    keeps_markers: bool = True
+    """True where the newest run is noted beside the configuration."""
     unreadable: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     """Destinations whose own files cannot be used, by name, with their problems."""
 

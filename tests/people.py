@@ -98,7 +98,14 @@ class People:
     environ: dict[str, str]
     engine: dict[str, Any]
     destinations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    accepts_empty: bool = True
+    """False: what asks where nobody is known yet is not accepted beforehand."""
     _commands: int = 0
+
+    def _request(self, options: Mapping[str, Any]) -> app.Request:
+        """A request of somebody who knows that the vendors' accounts are empty at first."""
+        known = {"empty_state"} if self.accepts_empty else set()
+        return app.Request(**{**options, "accept": frozenset({*options.get("accept", ()), *known})})
 
     @property
     def config(self) -> Config:
@@ -121,14 +128,15 @@ class People:
 
     async def runs(self, *names: str, **options: Any) -> dict[str, RunReport]:
         """One run; reports by destination."""
-        return {report.destination: report for report in await app.run(self.config, names, app.Request(**options))}
+        request = self._request(options)
+        return {report.destination: report for report in await app.run(self.config, names, request)}
 
     async def run(self, name: str, **options: Any) -> RunReport:
         """One run of one destination."""
         return (await self.runs(name, **options))[name]
 
     async def plan(self, name: str, **options: Any) -> PlanReport:
-        (report,) = await app.plan(self.config, (name,), app.Request(**options))
+        (report,) = await app.plan(self.config, (name,), self._request(options))
         return report
 
     def start(self, *arguments: str) -> Command:

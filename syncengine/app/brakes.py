@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncengine.app.databases import Databases
-from syncengine.app.request import NO_FILE, SAME_ACCOUNT, Request
+from syncengine.app.markers import Restored, refuse_restored
+from syncengine.app.request import EMPTY_STATE, NO_FILE, SAME_ACCOUNT, Request
 from syncengine.app.stranded import refuse_stranded
 from syncengine.config import Config, DestinationConfig, quoted
 from syncengine.errors import BrakeApplied, StorageError
@@ -25,11 +26,12 @@ from syncengine.planning.brakes import (
     of_scope,
     of_survey,
 )
+from syncengine.planning.settle import may_double
 from syncengine.planning.survey import Survey
 from syncengine.storage.credentials import is_other_account
 from syncengine.storage.inspect_source import database_name
 from syncengine.storage.renaming import in_the_way
-from syncengine.storage.runs import Identity, former_owners, holders, remembered, remembered_elsewhere
+from syncengine.storage.runs import Identity, former_owners, holders, known_contacts, remembered, remembered_elsewhere
 from syncengine.vendors.kit.settings import normal_address
 
 _OF_ACCOUNT = ("account", "base_url")
@@ -53,6 +55,8 @@ class Recognised:
     says."""
     resync: bool = False
     """True where the next run begins with a re-sync."""
+    restored: Restored | None = None
+    """A restored or lost state that is accepted with this run."""
     consent: ConsentRules | None = None
     """The rules of consent that are remembered; None where there are none."""
 
@@ -102,13 +106,15 @@ async def refuse_changes(
 
     Raises BrakeApplied when it is not the one remembered, unless that is accepted.
     """
+    restored = await refuse_restored(destination, config, databases, request)
     remembered_before = await remembered(databases.state, destination.name)
-    found = Recognised(await identity_of(destination, databases))
+    found = Recognised(await identity_of(destination, databases), restored=restored)
     if remembered_before is not None:
         before = remembered_before.identity
         before = replace(before, base_url=normal_address(before.base_url))  # an older version kept it as it was written
         found = replace(found, before=before, looks_up=remembered_before.looks_up, resync=remembered_before.resync)
         found = replace(found, consent=remembered_before.consent)
+    found = replace(found, resync=found.resync or restored is not None)
     renamed_from = await _refuse_itself(destination, databases, request, found)
     elsewhere = await _refuse_others(destination, config, databases, request)
     if found.before is not None and found.has_other_key:
@@ -148,6 +154,29 @@ def resyncing(recognised: Recognised, request: Request) -> tuple[Recognised, Req
     if recognised.resync or request.resync:
         recognised = replace(recognised, looks_up=True)
     return recognised, request
+
+
+async def refuse_empty_state(
+    destination: DestinationConfig, databases: Databases, request: Request, recognised: Recognised
+) -> None:
+    """Raise BrakeApplied where every contact would be created, and none looked up.
+
+    A state that knows no contact is new, or it was lost: then all of them exist already.
+    """
+    looks_first = destination.options.find_first or recognised.looks_up
+    if looks_first or request.contacts or EMPTY_STATE in request.accept:
+        return
+    if not may_double(destination.vendor.capabilities):
+        return
+    if await known_contacts(databases.state, destination.name):
+        return
+    raise BrakeApplied(
+        EMPTY_STATE,
+        f"{destination.name}: no contact is known there, and with `find_first: false` ({destination.file}) all "
+        "would be created without a look-up, so nothing was sent. If the account holds none of these contacts, "
+        f"`{request.command(destination.name, EMPTY_STATE)}` lets that pass; if it may hold some, take find_first "
+        "out of the file: then they are looked up and linked",
+    )
 
 
 def _is_accepted(name: str, request: Request) -> bool:

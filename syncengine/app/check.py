@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from syncengine.app.accounts import paced_as
 from syncengine.app.brakes import refuse_changes, refuse_new_name
 from syncengine.app.credentials import look_for_second_name, settled
-from syncengine.app.databases import Databases, look_at, opened, placed, state_description
+from syncengine.app.databases import FOLDER, Databases, look_at, opened, placed, state_description
+from syncengine.app.markers import is_writable
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.account_check import number_lacking
@@ -41,6 +42,7 @@ async def check(config: Config) -> list[Check]:
         databases, found = await _databases(config, stack)
         checks.append(found)
         checks += await _without_a_file(config, databases) if databases else ()
+        checks += _markers(config)
         for destination in config.destinations:
             known: Sequence[Held] = ()
             if databases:
@@ -76,6 +78,16 @@ async def _databases(config: Config, stack: AsyncExitStack) -> tuple[Databases |
     except SyncEngineError as error:
         return None, Check("database", False, f"{config.file}: database: {error}")
     return databases, Check("database", True, f"{state_description(config)}: reachable, schema up to date")
+
+
+def _markers(config: Config) -> Iterator[Check]:
+    """Tell where a restored state would not be noticed."""
+    if not is_writable(config):
+        told = (
+            f"{config.file.parent / FOLDER} cannot be written, so a restored or lost state is not noticed from here "
+            "by itself: after a restore use `syncengine run --resync`"
+        )
+        yield Check("marker", True, told, note=True)
 
 
 async def _without_a_file(config: Config, databases: Databases) -> list[Check]:

@@ -11,6 +11,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from syncengine.app.databases import opened
+from syncengine.app.markers import lacking_consents, note_consents
 from syncengine.config import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.consent_file import (
@@ -80,7 +81,9 @@ async def import_consent(config: Config, name: str, content: bytes) -> ConsentRe
     """
     consents = _read(name, content)
     async with opened(config, ()) as databases:
+        lacking = await lacking_consents(config, databases)
         new = await consent_file.merge_consents(databases.state, consents)
+        await note_consents(config, databases, lacking)
         forgotten = await consent_file.forgotten_here(databases.state)
     numbers = len(consents.suppressions), len(consents.erasures)
     return ConsentReport("imported", *numbers, new=new, forgotten_here=forgotten)

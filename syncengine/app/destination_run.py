@@ -16,12 +16,14 @@ from syncengine.app.brakes import (
     compared_as_a_whole,
     judge_scope,
     refuse_changes,
+    refuse_empty_state,
     refuse_new_name,
     resyncing,
 )
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.consent_changes import ConsentChange, consent_rules
 from syncengine.app.databases import Databases, look_at
+from syncengine.app.markers import note
 from syncengine.app.meaning import causes_since, meaning_of, remarks_on
 from syncengine.app.neighbours import Beside, beside
 from syncengine.app.recreations import Recreations
@@ -69,6 +71,7 @@ from syncengine.storage.runs import (
 from syncengine.storage.source import KeyKind, Source
 from syncengine.storage.source_rows import SourceRows
 from syncengine.storage.standing import number_standing
+from syncengine.storage.state_self import accept_restore
 from syncengine.storage.waits import Waits
 
 
@@ -155,6 +158,7 @@ async def run_destination(
         async with broken_off_by(account.stopping.call):
             recognised = await refuse_changes(destination, config, databases, request)
             recognised, request = resyncing(recognised, request)
+            await refuse_empty_state(destination, databases, request, recognised)
             await refuse_new_name(destination, config, databases, request)
             source = await look_at(destination, databases.source(destination))
     except RunRefused as error:
@@ -162,7 +166,9 @@ async def run_destination(
     except RunStopped as stopped:
         return RunReport(destination.name, None, "stopped", error=str(stopped), exit_code=1)
     others = await beside(destination, config, databases, account.fence)
+    await _accept(destination, account, recognised)
     run = await _begun(destination, account, databases, request, source, recognised, so_far, others)
+    await note(destination, config, databases)
     work: _Work | None = None
     end = _End()
     try:
@@ -233,6 +239,13 @@ async def _looked_at(run: _Run, work: _Work | None, unreached: int) -> _Looked:
         return _Looked(remarks=(told,))
     noteworthy = (Noteworthy(note.contact_id, note.outcome, note.code, note.message) for note in noted)
     return _Looked(tuple(noteworthy), remarked, standing)
+
+
+async def _accept(destination: DestinationConfig, account: Account, recognised: Recognised) -> None:
+    """Record that a restored or lost state is accepted, if it is one."""
+    if restored := recognised.restored:
+        name = None if restored.whole else destination.name
+        await accept_restore(account.fence, restored.restores, name)
 
 
 async def _begun(

@@ -14,6 +14,7 @@ from syncengine.app.brakes import (
     brake_on_survey,
     judge_scope,
     refuse_changes,
+    refuse_empty_state,
     refuse_new_name,
     resyncing,
 )
@@ -201,6 +202,7 @@ async def _fill(
 ) -> None:
     """Plan every contact of the run. Raises BrakeApplied, RunRefused, StorageError."""
     recognised = await _recognised(forecast, config, destination, databases, request)
+    await refuse_empty_state(destination, databases, request, resyncing(recognised, request)[0])
     request = forecast.begin(recognised, request)
     source = await look_at(destination, databases.source(destination))
     numbered = source.kind is KeyKind.NUMBER

@@ -11,6 +11,7 @@ from syncengine.app.asking import asking, task_of
 from syncengine.app.brakes import refuse_changes
 from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, opened
+from syncengine.app.markers import lacking_consents, note_consents
 from syncengine.app.people_values import in_source, known_of
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
@@ -47,7 +48,9 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
         # From here on no run sends anything about the contact: this has to be written
         # down before any destination deletes it, or a run could create it again.
         values = await _values(databases, destinations, contact_id)
+        lacking = await lacking_consents(config, databases)
         await erasure.begin(databases.state, contact_id, [*names, *config.broken, *gone], values)
+        await note_consents(config, databases, lacking)
 
         async def work(destination: DestinationConfig, account: Account) -> Receipt:
             try:

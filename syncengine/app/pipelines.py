@@ -10,6 +10,7 @@ from syncengine.app.accounts import Account, by_account, former_names, held
 from syncengine.app.containment import broken_off, contained
 from syncengine.app.credentials import keep_names, refuse_second_name
 from syncengine.app.databases import Databases
+from syncengine.app.markers import note
 from syncengine.config import Config, DestinationConfig
 from syncengine.errors import CutShort, LeaseLost, SyncEngineError, Unforeseen, sentence
 
@@ -47,6 +48,7 @@ async def side_by_side(
                     before, written = mine.pacing.requests, mine.writes.sent
                     try:
                         done[destination.name] = await work(destination, mine)
+                        await note(destination, config, databases)
                     except* Exception as errors:
                         error = await broken_off(errors, mine.fence, destination.name)
                         if mine.pacing.requests > before:  # then it can no longer be said to be refused

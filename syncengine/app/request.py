@@ -19,6 +19,11 @@ SUPPRESSIONS = "suppressions"
 """Name to accept that contacts have other ids than those that are suppressed."""
 CONSENT = "consent"
 """Name to accept that the files ask for less consent than before."""
+RESTORED = "restored"
+"""Name to accept that the state was restored, or takes the place of one that was lost."""
+EMPTY_STATE = "empty_state"
+"""Name to accept that nothing is known of a destination's contacts, and that they are
+created without a look-up."""
 _ACCEPTABLE = (
     *NAMES,
     CONSENT,
@@ -29,6 +34,8 @@ _ACCEPTABLE = (
     SAME_ACCOUNT,
     "settings",
     "source",
+    RESTORED,
+    EMPTY_STATE,
     "database",
     NO_FILE,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from syncengine.app.databases import opened
+from syncengine.app.markers import lacking_consents, note_consents
 from syncengine.app.people_values import in_source, known_of
 from syncengine.config import Config
 from syncengine.errors import ConfigError, Problem
@@ -76,7 +77,9 @@ async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressRepor
     """
     each = tuple(dict.fromkeys(subjects))
     async with opened(config, ()) as databases:
+        lacking = await lacking_consents(config, databases)
         new = await consent.suppress(databases.state, each)
+        await note_consents(config, databases, lacking)
         named = [subject.value for subject in each if subject.kind is SubjectKind.CONTACT]
         known = await known_of(databases.state, named)
         await consent.learn_values(databases.state, known)
@@ -96,7 +99,9 @@ async def lift(config: Config, subjects: Sequence[Subject]) -> SuppressReport:
     """
     every = [form for subject in subjects for form in forms_of(subject)]
     async with opened(config, ()) as databases:
+        lacking = await lacking_consents(config, databases)
         lifted = await consent.lift(databases.state, every)
+        await note_consents(config, databases, lacking)
     return SuppressReport("lifted", len(set(subjects)), lifted)
 
 

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from textwrap import shorten
 
@@ -44,6 +45,7 @@ def demo() -> int:
                     "SYNCENGINE_DEMO_CHARLES_KEY": "sandbox-key",
                 }
                 config = load_config(shipped("config") / "demo" / "syncengine.yaml", environ)
+                config = replace(config, keeps_markers=False)
                 set_up(options.log_format, err, config.secrets, options.log_level or "warning")
                 await engine.migrate(config)
                 return await _nights(config, dsn, stop)

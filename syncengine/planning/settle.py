@@ -82,6 +82,11 @@ def _says_nothing(capabilities: Capabilities) -> bool:
     return create is not None and bool(create.keyed_by) and not create.tells_existing
 
 
+def may_double(capabilities: Capabilities) -> bool:
+    """Return whether a create without a look-up may make a second contact."""
+    return bool(capabilities.find_by) and not _says_nothing(capabilities)
+
+
 def _guarded(desired: Desired, capabilities: Capabilities) -> bool:
     """Return whether the first write is safe without a look-up.
 

@@ -46,7 +46,7 @@ async def test_what_was_refused_since_the_dump_stays_refused(database: str, tmp_
         )
         for number in range(1, 6):
             await here.change(number, name="DO NOT SEND" if number < 4 else "Anew")
-        report = await here.run(NAME, resync=True)
+        report = await here.run(NAME, accept=frozenset({"restored"}))
         assert (report.exit_code, report.contacts["suppressed"]) == (0, 3)
         names = {each: contact["fields"]["firstName"] for each, contact in here.held(NAME).items()}
         assert {each for each, name in names.items() if name == "DO NOT SEND"} == set()

@@ -45,3 +45,23 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET
 UPDATE syncengine.sync_state
 SET source_hash = NULL, rejected_hash = NULL, status = CASE status WHEN 'synced' THEN 'pending' ELSE status END
 WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND status <> 'removed'
+
+-- name: state_self
+SELECT state_id::text AS state_id, restores, consents,
+       coalesce((SELECT max(run_id) FROM syncengine.sync_run), 0) AS newest_run
+FROM syncengine.sync_self
+
+-- name: runs_of
+SELECT run_id, started_at::text AS started_at, ended_at::text AS ended_at FROM syncengine.sync_run
+WHERE run_id = ANY ($1::bigint[])
+
+-- name: newest_run
+SELECT run_id, started_at::text AS started_at, ended_at::text AS ended_at FROM syncengine.sync_run
+WHERE destination = $1 ORDER BY run_id DESC LIMIT 1
+
+-- name: accept_restore
+-- Once: of the destinations that run side by side each would accept it again.
+UPDATE syncengine.sync_self SET restores = $1 + 1 WHERE restores <= $1 RETURNING restores
+
+-- name: resync_all
+UPDATE syncengine.sync_destination SET resync = true, looks_first = true

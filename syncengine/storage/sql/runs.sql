@@ -3,8 +3,9 @@ SELECT account, vendor, base_url, identity, source, source_database, consent, lo
 FROM syncengine.sync_destination WHERE destination = $1
 
 -- name: remember
-INSERT INTO syncengine.sync_destination (destination, account, vendor, base_url, identity, source, source_database)
-VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7)
+INSERT INTO syncengine.sync_destination
+    (destination, account, vendor, base_url, identity, source, source_database, looks_first)
+VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7, (SELECT restores > 0 FROM syncengine.sync_self))
 ON CONFLICT (destination) DO UPDATE SET
     account = excluded.account, vendor = excluded.vendor, base_url = excluded.base_url,
     identity = excluded.identity, source = excluded.source,

@@ -1,0 +1,190 @@
+"""Markers beside the configuration, by which a restored or lost state is noticed.
+
+Each state has a file of its own, named by the state's id; each machine that runs has
+files of its own. They are kept as well as can be: where the folder cannot be written, a
+restored state is not noticed from there.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from syncengine.app.databases import FOLDER, Databases, state_description
+from syncengine.app.request import RESTORED, Request
+from syncengine.config import Config, DestinationConfig
+from syncengine.errors import BrakeApplied, StorageError
+from syncengine.model.markers import Marker
+from syncengine.planning.markers import lost_to, older_by
+from syncengine.storage.state_self import newest_run, state_self
+
+_MARKER = TypeAdapter(Marker)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A restored or lost state that was accepted."""
+
+    restores: int
+    """Number of restores accepted before."""
+    whole: bool
+    """True where it concerns every destination of the state, not just this one."""
+
+
+async def refuse_restored(
+    destination: DestinationConfig, config: Config, databases: Databases, request: Request
+) -> Restored | None:
+    """Raise BrakeApplied where the state is older than its marker, or another one.
+
+    Returns what is to be noted once it is accepted; None where nothing is wrong.
+    """
+    if not config.keeps_markers:
+        return None
+    markers = {marker.state_id: marker for marker in _read_all(config)}
+    state = await state_self(databases.state)
+    own = markers.pop(state.state_id, None)
+    if own is not None:
+        state = await state_self(databases.state, [run.run_id for run in own.runs.values()])
+        if lacking := older_by(own, state):
+            _refuse_older(destination, config, request, lacking, _file(config, own.state_id))
+            return Restored(max(own.restores, state.restores), whole=True)
+    other = lost_to(destination.name, address_of(destination), own, markers.values())
+    if other is not None:
+        _refuse_other(destination, config, request, _file(config, other.state_id))
+        return Restored(state.restores, whole=False)
+    return None
+
+
+def _refuse_older(destination: DestinationConfig, config: Config, request: Request, lacking: str, file: Path) -> None:
+    if RESTORED in request.accept:
+        return
+    raise BrakeApplied(
+        RESTORED,
+        f"{destination.name}: {state_description(config)} is older than the last runs from here: it "
+        f"lacks {lacking} ({file}). So it was restored, what it knows of the contacts may be out of "
+        f"date, suppressions may be missing, and nothing was sent. {_advice(destination)}",
+    )
+
+
+def _refuse_other(destination: DestinationConfig, config: Config, request: Request, file: Path) -> None:
+    if RESTORED in request.accept:
+        return
+    raise BrakeApplied(
+        RESTORED,
+        f"{destination.name}: {state_description(config)} is another state than the one that "
+        f"{destination.name} was last run with from here ({file}). If that one is lost, its "
+        f"suppressions are, too, and nothing was sent. {_advice(destination)}. Where it is "
+        "not lost, configure its database again",
+    )
+
+
+def _advice(destination: DestinationConfig) -> str:
+    return (
+        "First `syncengine import --consent FILE` brings back the suppressions of the last "
+        f"`export --consent`; then `{Request().command(destination.name, RESTORED)}` compares every "
+        "contact with what the vendor holds"
+    )
+
+
+async def note(destination: DestinationConfig, config: Config, databases: Databases) -> None:
+    """Note the newest run of a destination, unless the state is older than its marker.
+
+    Does nothing where the file cannot be written, or the database is away.
+    """
+    if config.keeps_markers:
+        with suppress(StorageError):
+            await _note(destination, config, databases)
+
+
+async def _note(destination: DestinationConfig, config: Config, databases: Databases) -> None:
+    run = await newest_run(databases.state, destination.name)
+    state = await state_self(databases.state, [run.run_id] if run else [])
+    # Read and written without a pause: another destination of this process notes its own.
+    marker = _read(_file(config, state.state_id)) or Marker(state.state_id)
+    if marker.restores < state.restores:
+        marker = Marker(state.state_id, state.restores)
+    elif marker.restores > state.restores or marker.consents > state.consents:
+        return
+    noted = marker.runs.get(destination.name)
+    if run is not None and not (noted and noted.run_id > run.run_id):
+        marker = replace(
+            marker,
+            runs={**marker.runs, destination.name: run},
+            addresses={**marker.addresses, destination.name: address_of(destination)},
+        )
+    _write(config, replace(marker, consents=state.consents))
+
+
+async def lacking_consents(config: Config, databases: Databases) -> int:
+    """Return how many changes of the suppressions the state lacks by its marker."""
+    state = await state_self(databases.state)
+    marker = _read(_file(config, state.state_id))
+    if marker is None or marker.restores != state.restores:
+        return 0
+    return max(0, marker.consents - state.consents)
+
+
+async def note_consents(config: Config, databases: Databases, lacking: int) -> None:
+    """Note that the suppressions have changed.
+
+    What the state lacked before, it still lacks.
+    """
+    if not config.keeps_markers:
+        return
+    state = await state_self(databases.state)
+    marker = _read(_file(config, state.state_id)) or Marker(state.state_id, state.restores)
+    if marker.restores == state.restores:
+        _write(config, replace(marker, consents=state.consents + lacking))
+
+
+def is_writable(config: Config) -> bool:
+    """Return whether markers can be kept."""
+    folder = _folder(config)
+    there = folder if folder.exists() else folder.parent
+    return os.access(there, os.W_OK | os.X_OK)
+
+
+def address_of(destination: DestinationConfig) -> str:
+    """Return the vendor, address and account that a destination's contacts are at."""
+    return f"{destination.vendor.name} at {destination.base_url}, account {destination.account}"
+
+
+def _folder(config: Config) -> Path:
+    return config.file.parent / FOLDER
+
+
+def _file(config: Config, state_id: str) -> Path:
+    return _folder(config) / f"state-{state_id}.json"
+
+
+def _read_all(config: Config) -> Iterator[Marker]:
+    for file in sorted(_folder(config).glob("state-*.json")):
+        if marker := _read(file):
+            yield marker
+
+
+def _read(file: Path) -> Marker | None:
+    try:
+        return _MARKER.validate_json(file.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _write(config: Config, marker: Marker) -> None:
+    """Write a marker whole or not at all."""
+    file = _file(config, marker.state_id)
+    content = orjson.dumps(marker, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    try:
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}-", delete=False) as fresh:
+            fresh.write(content)
+        Path(fresh.name).replace(file)
+    except OSError:
+        return

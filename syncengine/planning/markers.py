@@ -1,0 +1,45 @@
+"""Comparison of a state with its marker: is it older than it was? Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from syncengine.model.markers import Marker, RunMark, StateSelf
+
+
+def older_by(marker: Marker, state: StateSelf) -> str:
+    """Return what the state lacks of what the marker has noted; empty: nothing.
+
+    A marker from before an accepted restore says nothing any more: the restore was
+    accepted on another machine.
+    """
+    if state.restores > marker.restores:
+        return ""
+    if state.restores < marker.restores:
+        return "an accepted restore"
+    for destination, run in sorted(marker.runs.items()):
+        if _lacks(run, state):
+            return f"run {run.run_id} of {destination} ({run.started_at[:16]} UTC) as it was noted"
+    if state.consents < marker.consents:
+        number = marker.consents - state.consents
+        return f"{number} change{'s' if number != 1 else ''} of the suppressions"
+    return ""
+
+
+def _lacks(run: RunMark, state: StateSelf) -> bool:
+    found = state.runs.get(run.run_id)
+    if found is None:  # `prune` deletes old runs, never the newest
+        return state.newest_run <= run.run_id
+    if found.started_at != run.started_at:
+        return True
+    return run.ended_at is not None and found.ended_at != run.ended_at
+
+
+def lost_to(destination: str, address: str, own: Marker | None, others: Iterable[Marker]) -> Marker | None:
+    """Return the marker of another state that knew the destination at this address.
+
+    None where this state knows it, too, or where no other one does.
+    """
+    if own is not None and own.addresses.get(destination) == address:
+        return None
+    return next((each for each in others if each.addresses.get(destination) == address), None)

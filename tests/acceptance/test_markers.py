@@ -1,0 +1,144 @@
+"""A state that is older than its marker, or another one than before, is refused until accepted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from syncengine import app
+from syncengine.errors import RunRefused
+from syncengine.model.consent import Subject, SubjectKind
+from syncengine.model.work import RunKind
+from tests.dumps import dump, lose, restore_whole
+from tests.people import BOTH, RESPOND_IO, People, people
+
+pytestmark = pytest.mark.asyncio
+NAME = "respond_io"
+CONTACT_1 = Subject(SubjectKind.CONTACT, "1")
+RESTORED = frozenset({"restored"})
+
+
+async def test_a_restored_state_is_refused_until_it_is_accepted(database: str, tmp_path: Path) -> None:
+    """Then every destination is re-synced, each once, whenever its turn comes."""
+    async with people(database, tmp_path / "config", BOTH) as here:
+        await here.add(range(1, 4))
+        assert {each.exit_code for each in (await here.runs()).values()} == {0}
+        dump(database, tmp_path / "state.dump")
+        await here.change(1, name="Later")
+        assert {each.exit_code for each in (await here.runs()).values()} == {0}
+        await restore_whole(database, tmp_path / "state.dump")
+        await here.change(1, name="Name 1")
+        sent = here.requests(NAME), here.requests("charles")
+
+        refused = await here.runs()
+        assert {each.status for each in refused.values()} == {"refused"}
+        told = refused[NAME].error or ""
+        assert "is older than the last runs from here: it lacks run 3 of charles" in told
+        assert "syncengine run -d respond_io --accept restored" in told
+        assert "is older" in ((await here.plan(NAME)).brake or "")
+        assert {each.status for each in await app.verify(here.config, (NAME,))} == {"refused"}
+        assert {each.status for each in await app.forget(here.config, "3")} == {"open"}
+        assert (here.requests(NAME), here.requests("charles")) == sent
+        await app.lift(here.config, [Subject(SubjectKind.CONTACT, "3")])
+
+        plan = await here.plan(NAME, accept=RESTORED)
+        assert plan.requests_least <= 3 <= plan.requests
+        first = await here.run(NAME, accept=RESTORED)
+        assert (first.exit_code, await _kind(here, first.run_id)) == (0, RunKind.RESYNC)
+        assert here.held(NAME)[1]["fields"]["firstName"] == "Name 1"
+        # Nothing more is asked: the acceptance stays, and charles is re-synced in turn.
+        then = await here.runs()
+        assert {each.exit_code for each in then.values()} == {0}
+        assert await _kind(here, then["charles"].run_id) == RunKind.RESYNC
+        assert (await _kind(here, then[NAME].run_id), then[NAME].requests) == (RunKind.SYNC, 0)
+        assert here.held("charles")[1]["fields"]["first_name"] == "Name 1"
+        assert sum(each.requests for each in (await here.runs()).values()) == 0
+
+
+async def test_suppressions_alone_are_missed_as_well(database: str, tmp_path: Path) -> None:
+    """Also after others were made: what is lacking is lacking."""
+    async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
+        await here.add(range(1, 4))
+        assert (await here.run(NAME)).exit_code == 0
+        dump(database, tmp_path / "state.dump")
+        await app.suppress(here.config, [CONTACT_1])
+        await restore_whole(database, tmp_path / "state.dump")
+        assert "lacks 1 change of the suppressions" in ((await here.run(NAME)).error or "")
+        await app.suppress(here.config, [Subject(SubjectKind.CONTACT, "2")])
+        await app.suppress(here.config, [Subject(SubjectKind.CONTACT, "3")])
+        assert "lacks 1 change of the suppressions" in ((await here.run(NAME)).error or "")
+        assert (await here.run(NAME, accept=RESTORED)).exit_code == 0
+        assert (await here.run(NAME)).requests == 0
+
+
+async def test_another_machine_does_not_ask_again(database: str, tmp_path: Path) -> None:
+    """Each has markers of its own; a restore that was accepted counts for all."""
+    async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
+        await here.add(range(1, 4))
+        await here.run(NAME)
+        dump(database, tmp_path / "state.dump")
+        await here.change(1, name="Later")
+        await here.run(NAME)
+        marker = _marker(here)
+        elsewhere = marker.read_bytes()
+        await restore_whole(database, tmp_path / "state.dump")
+        assert (await here.run(NAME, accept=RESTORED)).exit_code == 0
+        marker.write_bytes(elsewhere)
+        assert (await here.run(NAME)).exit_code == 0
+
+        await restore_whole(database, tmp_path / "state.dump")
+        assert "lacks an accepted restore" in ((await here.run(NAME)).error or "")
+
+
+async def test_a_lost_state_is_refused(database: str, tmp_path: Path) -> None:
+    """And then contacts are looked up before they are created, whatever the file says."""
+    careless = {NAME: {**RESPOND_IO, "find_first": False}}
+    async with people(database, tmp_path / "config", careless) as here:
+        await here.add(range(1, 4))
+        assert (await here.run(NAME)).exit_code == 0
+        await lose(database)
+        await app.migrate(here.config)
+        refused = await here.run(NAME)
+        assert (refused.exit_code, refused.requests) == (2, 0)
+        assert "is another state than the one that respond_io was last run with" in (refused.error or "")
+        assert (await here.run(NAME, accept=RESTORED)).exit_code == 0
+        assert here.held(NAME).keys() == {1, 2, 3}
+        await here.add([4])
+        new = await here.run(NAME)
+        assert new.exit_code == 0
+        assert here.held(NAME).keys() == {1, 2, 3, 4}
+        assert (await here.run(NAME)).requests == 0
+
+
+async def test_an_empty_state_asks_where_nothing_would_be_looked_up(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
+        here.accepts_empty = False
+        await here.add(range(1, 4))
+        assert (await here.plan(NAME)).brake is None
+        here.configure(NAME, find_first=False)
+        assert "no contact is known there" in ((await here.plan(NAME)).brake or "")
+        refused = await here.run(NAME)
+        assert (refused.exit_code, here.requests(NAME)) == (2, 0)
+        assert "--accept empty_state" in (refused.error or "")
+        assert (await here.run(NAME, contacts=("1",))).exit_code == 0
+        assert (await here.run(NAME)).exit_code == 0, "somebody is known now"
+
+
+async def test_where_no_marker_can_be_kept_nothing_stops(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
+        (here.file.parent / ".syncengine").write_text("in the way")
+        await here.add([1])
+        assert (await here.run(NAME)).exit_code == 0
+        with pytest.raises(RunRefused, match="no brake"):
+            await here.run(NAME, accept=frozenset({"restore"}))
+
+
+def _marker(here: People) -> Path:
+    (marker,) = (here.file.parent / ".syncengine").glob("state-*.json")
+    return marker
+
+
+async def _kind(here: People, run_id: int | None) -> RunKind:
+    row = await here.one("SELECT kind FROM syncengine.sync_run WHERE run_id = $1", run_id)
+    return RunKind(row["kind"])
