@@ -102,9 +102,14 @@ class People:
     """False: what asks where nobody is known yet is not accepted beforehand."""
     _commands: int = 0
 
+    @property
+    def _is_careless(self) -> bool:
+        careless = any(keys.get("find_first") is False for keys in self.destinations.values())
+        return self.accepts_empty and careless
+
     def _request(self, options: Mapping[str, Any]) -> app.Request:
         """A request of somebody who knows that the vendors' accounts are empty at first."""
-        known = {"empty_state"} if self.accepts_empty else set()
+        known = {"empty_state"} if self._is_careless else set()
         return app.Request(**{**options, "accept": frozenset({*options.get("accept", ()), *known})})
 
     @property
@@ -142,6 +147,8 @@ class People:
     def start(self, *arguments: str) -> Command:
         """``syncengine ARGUMENTS`` in a process of its own."""
         self._commands += 1
+        if "run" in arguments and self._is_careless:
+            arguments = (*arguments, "--accept", "empty_state")
         output = self.file.parent / f"output-{self._commands}"
         return Command(("--config", str(self.file), *arguments), {**self.environ, "TERM": "dumb"}, output)
 

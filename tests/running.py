@@ -54,13 +54,19 @@ class World:
 
     async def run(self, *names: str, **options: object) -> dict[str, RunReport]:
         """One run; reports by destination."""
-        request = _request(options)
+        request = self._request(options)
         return {report.destination: report for report in await app.run(self.config, names, request)}
 
     async def plan(self, *names: str, **options: object) -> dict[str, PlanReport]:
         """What a run would send; reports by destination."""
-        request = _request(options)
+        request = self._request(options)
         return {report.destination: report for report in await app.plan(self.config, names, request)}
+
+    def _request(self, options: Mapping[str, Any]) -> app.Request:
+        """A request of somebody who knows that the vendors' accounts are empty at first."""
+        careless = not all(each.options.find_first for each in self.config.destinations)
+        known = {"empty_state"} if careless else set()
+        return app.Request(**{**options, "accept": frozenset({*options.get("accept", ()), *known})})
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
@@ -69,12 +75,6 @@ class World:
             yield connection
         finally:
             await connection.close()
-
-
-def _request(options: Mapping[str, Any]) -> app.Request:
-    """A request of somebody who knows that the vendors' accounts are empty at first."""
-    accepted = frozenset({*options.get("accept", ()), "empty_state"})
-    return app.Request(**{**options, "accept": accepted})
 
 
 @asynccontextmanager

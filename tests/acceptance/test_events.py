@@ -136,7 +136,10 @@ async def test_a_log_that_cannot_be_written_ends_no_run(database: str, tmp_path:
     async with people(database, tmp_path, _ONE) as here:
         await here.add(range(1, 31))
         command = Command(
-            ("--config", str(here.file), "run"), {**here.environ, "TERM": "dumb"}, tmp_path / "out", Path("/dev/full")
+            ("--config", str(here.file), "run", "--accept", "empty_state"),
+            {**here.environ, "TERM": "dumb"},
+            tmp_path / "out",
+            Path("/dev/full"),
         )
         assert await command.ended() == 0
         assert here.held("respond_io").keys() == set(range(1, 31))

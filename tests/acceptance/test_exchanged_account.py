@@ -60,6 +60,7 @@ async def test_another_account_is_started_anew_once_it_is_accepted(database: str
         await app.suppress(here.config, app.named(["7"], [], []))
         await here.change(7, name="Changed")
         assert (await here.run(NAME)).contacts["suppressed"] == 1
+        here.accepts_empty = False
         former, before = await _ids(here), here.requests("respond_io")
         _seed(here, twin, range(1, 4))
         here.configure(NAME, **keys)
