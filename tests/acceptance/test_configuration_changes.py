@@ -314,7 +314,9 @@ async def test_a_single_change_has_the_consequences_it_should_have_and_no_others
             here.destinations["crm"] = {}
             here.configure("crm", **before)
             here.configure_engine(batch_size=4)
-            assert (await here.run("crm")).status == "done", cell.name
+            if cell.requests or cell.holds:
+                restored = await here.run("crm", accept=frozenset({"consent"}))  # who had left is selected again
+                assert restored.status == "done", f"{cell.name}: {restored.error}"
     assert not wrong, "\n".join(wrong)
 
 
