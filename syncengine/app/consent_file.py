@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Literal
@@ -19,6 +19,7 @@ from syncengine.model.consent_file import (
     Consents,
     KeptErasure,
     KeptSuppression,
+    KeptValue,
 )
 from syncengine.storage import consent_file
 
@@ -50,6 +51,12 @@ class _Suppression(_Line):
     since: datetime
 
 
+class _Value(_Line):
+    subject_hash: str = Field(pattern=_HASH)
+    contact_hash: str = Field(pattern=_HASH)
+    kind: Literal["phone", "email"]
+
+
 class _Erasure(_Line):
     contact_hash: str = Field(pattern=_HASH)
     destination: str
@@ -63,7 +70,17 @@ class _Erasure(_Line):
 
 class _End(_Line):
     suppressions: int
+    values: int
     erasures: int
+
+
+_KINDS: Mapping[str, type[_Line]] = {
+    "suppression": _Suppression,
+    "value": _Value,
+    "erasure": _Erasure,
+    "end": _End,
+}
+"""Kinds of lines behind the first."""
 
 
 async def export_consent(config: Config) -> tuple[bytes, ConsentReport]:
@@ -96,10 +113,19 @@ def _lines(consents: Consents) -> Iterator[bytes]:
     yield _line({**head, "salt": consents.salt.hex()})
     for suppression in consents.suppressions:
         yield _line({"suppression": asdict(suppression)})
+    for value in consents.values:
+        yield _line({"value": asdict(value)})
     for erasure in consents.erasures:
         yield _line({"erasure": asdict(erasure)})
-    end = {"suppressions": len(consents.suppressions), "erasures": len(consents.erasures)}
-    yield _line({"end": end})
+    yield _line({"end": _numbers(consents)})
+
+
+def _numbers(consents: Consents) -> dict[str, int]:
+    return {
+        "suppressions": len(consents.suppressions),
+        "values": len(consents.values),
+        "erasures": len(consents.erasures),
+    }
 
 
 def _line(value: object) -> bytes:
@@ -108,29 +134,32 @@ def _line(value: object) -> bytes:
 
 def _read(name: str, content: bytes) -> Consents:
     """Return what a file holds. Raises ConfigError."""
-    lines = content.splitlines()
-    head = _head(name, lines[0] if lines else b"")
-    suppressions: list[KeptSuppression] = []
-    erasures: list[KeptErasure] = []
-    end: _End | None = None
-    for number, line in enumerate(lines[1:], 2):
-        try:
-            match orjson.loads(line):
-                case {"suppression": found, **rest} if not rest:
-                    read = _Suppression.model_validate_json(orjson.dumps(found))
-                    suppressions.append(KeptSuppression(**read.model_dump()))
-                case {"erasure": found, **rest} if not rest:
-                    kept = _Erasure.model_validate_json(orjson.dumps(found))
-                    erasures.append(KeptErasure(**kept.model_dump()))
-                case {"end": found, **rest} if not rest and number == len(lines):
-                    end = _End.model_validate_json(orjson.dumps(found))
-                case _:
-                    raise _refused(name, f"line {number} is none of such a file")
-        except (ValidationError, orjson.JSONDecodeError):
-            raise _refused(name, f"line {number} cannot be read") from None
-    if end is None or (end.suppressions, end.erasures) != (len(suppressions), len(erasures)):
-        raise _refused(name, "the file is not whole: its end is missing")
-    return Consents(bytes.fromhex(head.salt), tuple(suppressions), tuple(erasures))
+    first, *lines = content.splitlines() or [b""]
+    head = _head(name, first)
+    found: dict[str, list[_Line]] = {kind: [] for kind in _KINDS}
+    for number, line in enumerate(lines, 2):
+        kind, read = _line_of(name, number, line)
+        if found["end"]:
+            raise _refused(name, f"line {number} stands behind the end")
+        found[kind].append(read)
+    consents = Consents(
+        bytes.fromhex(head.salt),
+        tuple(KeptSuppression(**each.model_dump()) for each in found["suppression"]),
+        tuple(KeptValue(**each.model_dump()) for each in found["value"]),
+        tuple(KeptErasure(**each.model_dump()) for each in found["erasure"]),
+    )
+    if [end.model_dump() for end in found["end"]] != [_numbers(consents)]:
+        raise _refused(name, "the file is not whole: a part of it is missing")
+    return consents
+
+
+def _line_of(name: str, number: int, line: bytes) -> tuple[str, _Line]:
+    """Return the kind of a line, and what it holds."""
+    try:
+        ((kind, value),) = orjson.loads(line).items()
+        return kind, _KINDS[kind].model_validate_json(orjson.dumps(value))
+    except (ValueError, KeyError, AttributeError):
+        raise _refused(name, f"line {number} cannot be read") from None
 
 
 def _head(name: str, line: bytes) -> _Head:

@@ -20,6 +20,15 @@ class KeptSuppression:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptValue:
+    """A phone or an address of a contact that was suppressed or forgotten by its id."""
+
+    subject_hash: str
+    contact_hash: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeptErasure:
     """The progress of an erasure at one destination."""
 
@@ -40,6 +49,7 @@ class Consents:
 
     salt: bytes
     suppressions: tuple[KeptSuppression, ...] = ()
+    values: tuple[KeptValue, ...] = ()
     erasures: tuple[KeptErasure, ...] = ()
 
 

@@ -7,7 +7,7 @@ from dataclasses import astuple, fields
 from typing import TypeVar
 
 from syncengine.errors import ConfigError, Problem
-from syncengine.model.consent_file import Consents, KeptErasure, KeptSuppression
+from syncengine.model.consent_file import Consents, KeptErasure, KeptSuppression, KeptValue
 from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.statements import statements
@@ -17,7 +17,7 @@ _SLICE = 5000
 _NAMED = 1000
 """Contacts that are named; more have to be looked for once more."""
 
-T = TypeVar("T", KeptSuppression, KeptErasure)
+T = TypeVar("T", KeptSuppression, KeptValue, KeptErasure)
 
 
 async def read_consents(pool: Pool) -> Consents:
@@ -26,10 +26,12 @@ async def read_consents(pool: Pool) -> Consents:
         async with pool.acquire() as connection, transaction(connection):
             salt = await connection.fetchval(_SQL["own_salt"])
             suppressions = await connection.fetch(_SQL["all_suppressions"])
+            values = await connection.fetch(_SQL["all_values"])
             erasures = await connection.fetch(_SQL["all_erasures"])
     return Consents(
         salt,
         tuple(KeptSuppression(*row.values()) for row in suppressions),
+        tuple(KeptValue(*row.values()) for row in values),
         tuple(KeptErasure(*row.values()) for row in erasures),
     )
 
@@ -37,7 +39,7 @@ async def read_consents(pool: Pool) -> Consents:
 async def merge_consents(pool: Pool, consents: Consents) -> int:
     """Add suppressions and erasures to those that are there; return how many were new.
 
-    None is lifted. Raises ConfigError where they were hashed with another salt than
+    Nothing is lifted. Raises ConfigError where they were hashed with another salt than
     those that are there.
     """
     new = 0
@@ -47,6 +49,8 @@ async def merge_consents(pool: Pool, consents: Consents) -> int:
             await _take_salt(connection, consents.salt)
             for columns in _columns(consents.suppressions, KeptSuppression):
                 new += len(await connection.fetch(_SQL["import_suppressions"], *columns))
+            for columns in _columns(consents.values, KeptValue):
+                await connection.fetch(_SQL["import_values"], *columns)
             for columns in _columns(consents.erasures, KeptErasure):
                 new += len(await connection.fetch(_SQL["import_erasures"], *columns))
             if new:
@@ -80,6 +84,7 @@ async def _take_salt(connection: Connection, salt: bytes) -> None:
         )
     await connection.execute(_SQL["take_salt"], salt)
     await connection.execute(_SQL["forget_credentials"])
+    await connection.execute(_SQL["forget_other_people"])
 
 
 def _columns(rows: Sequence[T], kind: type[T]) -> Iterator[list[list[object]]]:

@@ -140,6 +140,7 @@ SELECT salt FROM syncengine.sync_salt FOR UPDATE
 
 -- name: nothing_hashed
 SELECT NOT EXISTS (SELECT FROM syncengine.sync_suppression) AND NOT EXISTS (SELECT FROM syncengine.sync_erasure)
+   AND NOT EXISTS (SELECT FROM syncengine.sync_suppressed_value)
 
 -- name: lock_hashed
 LOCK TABLE syncengine.sync_suppression, syncengine.sync_erasure IN EXCLUSIVE MODE
@@ -151,9 +152,17 @@ UPDATE syncengine.sync_salt SET salt = $1
 -- They were hashed with the former salt; the next run notes them again.
 DELETE FROM syncengine.sync_credentials
 
+-- name: forget_other_people
+-- They were hashed with the former salt, and are asked about again.
+DELETE FROM syncengine.sync_other_person
+
 -- name: all_suppressions
 SELECT encode(subject_hash, 'hex') AS subject_hash, kind, reason, since FROM syncengine.sync_suppression
 ORDER BY subject_hash
+
+-- name: all_values
+SELECT encode(subject_hash, 'hex') AS subject_hash, encode(contact_hash, 'hex') AS contact_hash, kind
+FROM syncengine.sync_suppressed_value ORDER BY subject_hash, contact_hash
 
 -- name: all_erasures
 SELECT encode(contact_hash, 'hex') AS contact_hash, destination, CASE status WHEN 'open' THEN contact_id END AS contact_id,
@@ -169,6 +178,14 @@ CROSS JOIN syncengine.sync_salt AS own
 ORDER BY t.subject_hash, t.reason
 ON CONFLICT (subject_hash) DO UPDATE SET reason = excluded.reason
 WHERE sync_suppression.reason <> excluded.reason AND excluded.reason = 'forgotten'
+RETURNING kind
+
+-- name: import_values
+INSERT INTO syncengine.sync_suppressed_value (subject_hash, contact_hash, kind)
+SELECT DISTINCT ON (t.subject_hash, t.contact_hash) decode(t.subject_hash, 'hex'), decode(t.contact_hash, 'hex'), t.kind
+FROM unnest($1::text[], $2::text[], $3::text[]) AS t (subject_hash, contact_hash, kind)
+ORDER BY t.subject_hash, t.contact_hash
+ON CONFLICT DO NOTHING
 RETURNING kind
 
 -- name: import_erasures
