@@ -221,7 +221,7 @@ async def _looked_at(run: _Run, work: _Work | None, unreached: int) -> _Looked:
     is_whole = work is not None and not run.account.stopping.call.is_set()
     try:
         standing = await number_standing(state, run.destination.name)
-        noted = await notes(state, run_id)
+        noted = await notes(state, run_id, one_by_one=bool(run.request.contacts))
         remarked = await remarks(
             run.destination,
             run.databases,

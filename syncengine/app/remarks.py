@@ -41,7 +41,7 @@ async def remarks(
     contacts whose probe was accepted. A total of None means that the run ended
     before that was known, or is to stop: the source is not asked then.
     """
-    unnamed = await notes_left(databases.state, run_id)
+    unnamed = await notes_left(databases.state, run_id, one_by_one=bool(request.contacts))
     number, some = await dead_letters(databases.state, destination.name)
     missing, missed = await gone(databases.state, destination.name)
     held, waiters = await waiting(databases.state, destination.name)

@@ -328,11 +328,14 @@ NOTES = 20
 """Number of a run's contacts that are named one by one."""
 
 
-async def notes(pool: Pool, run_id: int, most: int = NOTES) -> list[Note]:
-    """Return the contacts of a run that did not simply succeed, the worst first."""
+async def notes(pool: Pool, run_id: int, *, one_by_one: bool, most: int = NOTES) -> list[Note]:
+    """Return the contacts of a run that did not simply succeed, the worst first.
+
+    Those that are refused alike are told of together, unless ``one_by_one``.
+    """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
-            rows = await connection.fetch(_SQL["noteworthy"], run_id, most)
+            rows = await connection.fetch(_SQL["noteworthy"], run_id, one_by_one, most)
     return [
         Note(
             row["contact_id"],
@@ -345,11 +348,12 @@ async def notes(pool: Pool, run_id: int, most: int = NOTES) -> list[Note]:
     ]
 
 
-async def notes_left(pool: Pool, run_id: int, most: int = NOTES) -> int:
+async def notes_left(pool: Pool, run_id: int, *, one_by_one: bool, most: int = NOTES) -> int:
     """Return the number of contacts that ``notes`` does not name."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
-            return max(0, int(await connection.fetchval(_SQL["noteworthy_number"], run_id)) - most)
+            number = int(await connection.fetchval(_SQL["noteworthy_number"], run_id, one_by_one))
+    return max(0, number - most)
 
 
 async def known_contacts(pool: Pool, destination: str) -> int:

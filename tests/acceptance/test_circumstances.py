@@ -281,6 +281,8 @@ async def test_one_that_is_accepted_by_hand_has_the_others_tried_by_the_next_run
         await here.add(range(1, 8))
         here.fail(NAME, *_alike(_REFUSED))
         await here.run(NAME)
+        report = await here.run(NAME, contacts=("5",))
+        assert [note.contact_id for note in report.noteworthy] == ["5"], "whoever is named is told of"
         here.heal(NAME)
         report = await here.run(NAME, contacts=("5",))
         assert (report.contacts["changed"], report.contacts["applied"]) == (1, 1)

@@ -289,18 +289,20 @@ WHERE destination = $1 AND standing = 'gone'
 ORDER BY contact_number NULLS LAST, contact_id LIMIT $2
 
 -- name: noteworthy
--- Without those that stand since they were refused alike: these are told of together.
+-- Without those that stand since they were refused alike, unless $2: these are told of together.
 SELECT contact_id, outcome, coalesce(code, '') AS code, coalesce(message, '') AS message, unsupported
 FROM syncengine.sync_outcome AS o
 WHERE run_id = $1 AND outcome NOT IN ('applied', 'probed')
-  AND NOT EXISTS (SELECT FROM syncengine.sync_run AS r JOIN syncengine.sync_state AS s USING (destination)
-                  WHERE r.run_id = $1 AND s.contact_id = o.contact_id
-                    AND s.refusal IS NOT NULL AND s.rejections = 0 AND s.standing IS NOT NULL)
-ORDER BY array_position(ARRAY['rejected', 'unknown', 'deferred', 'unsupported'], outcome), length(contact_id), contact_id LIMIT $2
+  AND ($2 OR NOT EXISTS (
+      SELECT FROM syncengine.sync_run AS r JOIN syncengine.sync_state AS s USING (destination)
+      WHERE r.run_id = $1 AND s.contact_id = o.contact_id
+        AND s.refusal IS NOT NULL AND s.rejections = 0 AND s.standing IS NOT NULL))
+ORDER BY array_position(ARRAY['rejected', 'unknown', 'deferred', 'unsupported'], outcome), length(contact_id), contact_id LIMIT $3
 
 -- name: noteworthy_number
 SELECT count(*) FROM syncengine.sync_outcome AS o
 WHERE run_id = $1 AND outcome NOT IN ('applied', 'probed')
-  AND NOT EXISTS (SELECT FROM syncengine.sync_run AS r JOIN syncengine.sync_state AS s USING (destination)
-                  WHERE r.run_id = $1 AND s.contact_id = o.contact_id
-                    AND s.refusal IS NOT NULL AND s.rejections = 0 AND s.standing IS NOT NULL)
+  AND ($2 OR NOT EXISTS (
+      SELECT FROM syncengine.sync_run AS r JOIN syncengine.sync_state AS s USING (destination)
+      WHERE r.run_id = $1 AND s.contact_id = o.contact_id
+        AND s.refusal IS NOT NULL AND s.rejections = 0 AND s.standing IS NOT NULL))
