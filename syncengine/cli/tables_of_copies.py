@@ -82,7 +82,8 @@ def _advice(report: VerifyReport) -> Iterator[str]:
             "links those that are in the source"
         )
     if report.repaired:
-        yield f"  {name}: the next `syncengine run -d {name}` mends {report.repaired} of what drifted"
+        contacts = "1 contact" if report.repaired == 1 else f"{report.repaired} contacts"
+        yield f"  {name}: the next `syncengine run -d {name}` mends {contacts}"
     for reason, number in report.left.items():
         yield f"  {name}: {number} left: {_LEFT[Left(reason)].format(name=name)}"
     if not report.repaired and not report.left and report.drifted > report.opted_out:

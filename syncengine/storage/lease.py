@@ -54,7 +54,7 @@ class Leases:
         wait = min(-found["since"], lasts)
         over = clock() + wait
         self._tell(Event.LEASE_AWAITED, holder=found["holder"], seconds=round(wait, 3))
-        if is_ahead(found, ttl):
+        if _is_ahead(found, ttl):
             self._tell(Event.LEASE_AHEAD, seconds=round(wait, 3), runs_for=round(-found["since"], 3), lasts=lasts)
         while found["runs"] and not found["released"]:
             if found["expires_at"] != renewal:
@@ -105,7 +105,7 @@ class Leases:
             with storage_errors():
                 async with self._pool.acquire() as connection, transaction(connection):
                     found = await connection.fetchrow(_SQL["look"], name)
-            if found is not None and found["runs"] and not found["released"] and is_ahead(found, ttl):
+            if found is not None and found["runs"] and not found["released"] and _is_ahead(found, ttl):
                 await self._wait_out(name, found, ttl)
         with storage_errors():
             async with self._pool.acquire() as connection, transaction(connection):
@@ -149,7 +149,7 @@ async def _former(connection: Connection, account: str, names: Sequence[str]) ->
     return leases
 
 
-def is_ahead(found: asyncpg.Record, ttl: float) -> bool:
+def _is_ahead(found: asyncpg.Record, ttl: float) -> bool:
     """Return whether a lease runs for longer than any renewal lets it.
 
     Then the database's clock was set back. ``ttl`` is that of a lease whose holder

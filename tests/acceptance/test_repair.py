@@ -238,7 +238,7 @@ async def test_the_command_says_what_was_left_and_why(database: str, tmp_path: P
         screen.edit(ids[2], {"firstName": "By hand"})
         code, said = await here.command("verify", "--repair")
         assert code == 0
-        assert "mends 1 of what drifted" in said
+        assert "the next `syncengine run -d respond_io` mends 1 contact" in said
         assert "respond_io: 1 left: deleted there; the next run looks them up" in said
         code, said = await here.command("verify", "--contact", "1", "--repair", "--recreate", "--json")
         assert code == 0
