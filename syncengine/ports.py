@@ -25,6 +25,7 @@ from syncengine.model.work import (
     LeaseGrant,
     Link,
     Member,
+    Met,
     Record,
     Refusal,
     SourceRow,
@@ -308,7 +309,7 @@ class ShareStore(Protocol):
         """Return which of its contacts claim these match keys."""
         ...
 
-    async def met(self, destination: str, contact_ids: Sequence[str]) -> Collection[str]:
+    async def met(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, Met]:
         """Return contacts that others than this destination have, or may have, there."""
         ...
 

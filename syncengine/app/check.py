@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from syncengine.app.accounts import paced_as
 from syncengine.app.brakes import refuse_changes, refuse_new_name
+from syncengine.app.contradictions import differently_mapped
 from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import FOLDER, Databases, look_at, opened, placed, state_description
 from syncengine.app.markers import is_writable
@@ -52,6 +53,8 @@ async def check(config: Config) -> list[Check]:
                 known = () if changed else await Linked(databases.state, destination.name).known_longest_and_last()
             checks += await _vendor(destination, known)
             checks += _worth_knowing(destination)
+            for told in differently_mapped(destination, config):
+                checks.append(Check(f"{destination.name}: caution", True, told, note=True))
     return checks
 
 

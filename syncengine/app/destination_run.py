@@ -22,6 +22,7 @@ from syncengine.app.brakes import (
 )
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.consent_changes import ConsentChange, consent_rules
+from syncengine.app.contradictions import contradictions
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.markers import note
 from syncengine.app.meaning import causes_since, meaning_of, remarks_on
@@ -68,6 +69,7 @@ from syncengine.storage.runs import (
     remember_meaning,
     start_run,
 )
+from syncengine.storage.shares import Shares
 from syncengine.storage.source import KeyKind, Source
 from syncengine.storage.source_rows import SourceRows
 from syncengine.storage.standing import number_standing
@@ -234,6 +236,7 @@ async def _looked_at(run: _Run, work: _Work | None, unreached: int) -> _Looked:
             unreached=unreached,
             withheld_by=run.withheld_by,
         )
+        remarked += await contradictions(run.destination, run.databases, run.source, run.account.fence, run_id)
     except StorageError as error:
         told = f"what else there is to know could not be read ({error}); `syncengine show` tells it by contact"
         return _Looked(remarks=(told,))
@@ -519,7 +522,8 @@ async def _can_be_tried_again(run: _Run) -> Sequence[str]:
     if not run.request.about_everybody:
         return ()
     freed = await run.keys.freed() if run.keys else ()
-    return *freed, *await run.waiting.moved()
+    let_go = await Shares(run.account.fence).let_go(run.destination.name)
+    return *freed, *let_go, *await run.waiting.moved()
 
 
 async def bring_back(contact_ids: Sequence[str], batches: Batches, batch_size: int) -> int:

@@ -49,6 +49,7 @@ from syncengine.storage.fence import Fence
 from syncengine.storage.planned_keys import PlannedKeys, planned_claims
 from syncengine.storage.refusals import Refusals, refused_alike
 from syncengine.storage.runs import holds_contacts
+from syncengine.storage.shares import Shares
 from syncengine.storage.source import KeyKind
 from syncengine.storage.source_rows import SourceRows
 from syncengine.storage.standing import number_standing
@@ -221,7 +222,7 @@ async def _fill(
         others.neighbours,
     )
     waits = Waits(fence, name)
-    moved = await waits.moved() if request.about_everybody else ()
+    moved = await _moved(name, fence, request)
     followers = Followers(name, await waits.kept() if request.about_everybody else {})
     alike = of_alike(name, await refused_alike(databases.state, name))
     forecast.remarks = (*alike, *await of_earlier_leavers(destination, databases, request))
@@ -261,6 +262,13 @@ async def _fill(
     recreations = Recreations(destination, databases, request, task, store)
     if again := tuple(await recreations.forecast(batched)):
         await take(Batch(0, BatchKind.CHANGES, again), recreates=True)
+
+
+async def _moved(name: str, fence: Fence, request: Request) -> Sequence[str]:
+    """Return contacts that other contacts or destinations have let go of."""
+    if not request.about_everybody:
+        return ()
+    return *await Shares(fence).let_go(name), *await Waits(fence, name).moved()
 
 
 async def _recognised(

@@ -5,7 +5,7 @@ A contact may move from one destination to another, and its vendor contact with 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from syncengine.errors import SourceError
@@ -13,7 +13,7 @@ from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Desired, Known
 from syncengine.model.mapping import Mapping as DestinationMapping
-from syncengine.model.work import SourceRow
+from syncengine.model.work import Met, SourceRow
 from syncengine.planning.mapping import desire, has_opted_out
 from syncengine.planning.match_keys import hashes
 from syncengine.planning.sharing import Wanted, keys_there, share_a_key, wanted_by
@@ -59,7 +59,7 @@ class Neighbours:
         """By neighbour: its contacts that ask for such a key, by removed contact."""
         self._failed: SourceError | None = None
 
-    async def met(self, contact_ids: Sequence[str]) -> Collection[str]:
+    async def met(self, contact_ids: Sequence[str]) -> Mapping[str, Met]:
         """Return contacts that the vendor has, or may have, from another destination.
 
         Raises StorageError.
@@ -91,7 +91,7 @@ class Neighbours:
         keys, ahead = self._keys[neighbour.name], self._ahead[neighbour.name]
         async for contact_ids in neighbour.differing():
             for row in await neighbour.load(contact_ids):
-                desired = _desired(neighbour, row)
+                desired = desired_of(row, neighbour.mapping, neighbour.capabilities)
                 if isinstance(desired, Rejected):
                     continue
                 for ours in (each for key in hashes(desired.keys) for each in keys.get(key, ())):
@@ -116,7 +116,7 @@ class Neighbours:
         owned = await self._shares.owned_at(neighbour.name, list(maybe))
         found: list[tuple[str, Wanted]] = []
         for row in await neighbour.load(list(maybe)):
-            desired = _desired(neighbour, row)
+            desired = desired_of(row, neighbour.mapping, neighbour.capabilities)
             if isinstance(desired, Rejected) or has_opted_out(row, neighbour.mapping):
                 wanted = Wanted(everything=True)
             else:
@@ -161,9 +161,9 @@ def _hashes(neighbour: Neighbour, known: Known) -> list[bytes]:
     return hashes(keys_there(known, _matched_by(neighbour)))
 
 
-def _desired(neighbour: Neighbour, row: SourceRow) -> Desired | Rejected:
-    can = neighbour.capabilities
+def desired_of(row: SourceRow, mapping: DestinationMapping, capabilities: Capabilities) -> Desired | Rejected:
+    """Return the desired contact of a row that another run judges."""
     try:
-        return desire(row, neighbour.mapping, can.identity, can.accumulates)
+        return desire(row, mapping, capabilities.identity, capabilities.accumulates)
     except Exception:  # noqa: BLE001 - its own run reports what is wrong with the row
         return Rejected("cannot_be_planned", "", by_vendor=False)

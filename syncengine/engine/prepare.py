@@ -7,7 +7,7 @@ is sent.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -20,9 +20,9 @@ from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.consent import Naming
 from syncengine.model.contact import Desired, Known
-from syncengine.model.contact_ids import name_of
+from syncengine.model.contact_ids import name_of, name_of_owner
 from syncengine.model.mapping import OnRemoved
-from syncengine.model.work import Batch, BatchKind, ContactState, Intent, Record, SourceRow, Status
+from syncengine.model.work import Batch, BatchKind, ContactState, Intent, Met, Record, SourceRow, Status
 from syncengine.planning.distrust import believed, is_read_back
 from syncengine.planning.mapping import desire, has_opted_out, no_match_key
 from syncengine.planning.match_keys import hashes
@@ -61,7 +61,7 @@ class _Facts:
     """Contacts that must not have a match key they claim, each with its owner."""
     wanted: Mapping[str, Wanted] | SourceError
     """What other destinations want of removed contacts; or why they cannot be asked."""
-    met: Collection[str] = ()
+    met: Mapping[str, Met]
     """Contacts that the vendor has, or may have, from other destinations."""
 
 
@@ -199,10 +199,10 @@ class Preparer:
         except SourceError as error:
             return error
 
-    async def _met(self, batch: Batch) -> Collection[str]:
+    async def _met(self, batch: Batch) -> Mapping[str, Met]:
         finds = self._task.find_first and self._capabilities.find_by
         if self._neighbours is None or finds or batch.kind is BatchKind.REMOVALS:
-            return ()
+            return {}
         return await self._neighbours.met(batch.contact_ids)
 
     @property
@@ -238,11 +238,17 @@ class Preparer:
                 return _opted_out(state, row)
             if self._may_be_overwritten(state, facts):
                 state = replace(state, known=doubted(state.known, state.known.pending))
-            return self._change(batch.number, state, row, facts.losers.get(row.contact_id))
+            met = facts.met.get(row.contact_id, Met())
+            return self._change(batch.number, state, row, facts.losers.get(row.contact_id), met)
         if state is not None and batch.kind is BatchKind.REMOVALS:
             return self._removal(batch.number, state, facts.wanted)
         # It left after the diff: not sent, and its removal is the next run's business, brakes included.
         return None
+
+    def _is_owned(self, met: Met, desired: Desired, known: Known) -> bool:
+        """Return whether another destination owns what an upsert would write over."""
+        asks = not self._capabilities.find_by and known.external_id is None
+        return asks and met.owner is not None and met.key in desired.keys
 
     def _may_be_overwritten(self, state: ContactState, facts: _Facts) -> bool:
         """Return whether another destination may have written to a returning contact.
@@ -269,7 +275,9 @@ class Preparer:
         except Exception as error:  # noqa: BLE001 - what is wrong with one row ends with its contact
             return _unplannable(error)
 
-    def _change(self, batch: int, state: ContactState, row: SourceRow, winner: str | None) -> Job | Record | None:
+    def _change(
+        self, batch: int, state: ContactState, row: SourceRow, winner: str | None, met: Met
+    ) -> Job | Record | None:
         if state.gone:
             return self._gone(batch, state, row, winner)
         known = made_under(self._revived(state.known), self._capabilities)
@@ -277,6 +285,8 @@ class Preparer:
             state = replace(state, known=known)
         desired = self._desired(row)
         refusal = self._own_refusal(desired, winner, known)
+        if isinstance(desired, Desired) and self._is_owned(met, desired, known):
+            refusal = refusal or _of_another(f"{met.owner}/{row.contact_id}")
         if refusal is not None or isinstance(desired, Rejected):
             assert refusal is not None, "a row that cannot be desired is refused"
             return self._refused(batch, state, desired, row, refusal)
@@ -379,6 +389,15 @@ def _unplannable(error: Exception) -> Rejected:
 def _opted_out(state: ContactState, row: SourceRow) -> Record | None:
     settled = state.status is Status.SUPPRESSED and state.source_hash == row.source_hash
     return None if settled else records.suppressed(state, state.known, row.source_hash, OPTED_OUT)
+
+
+def _of_another(owner: str) -> Rejected:
+    return Rejected(
+        "ambiguous_match",
+        f"the vendor's contact belongs to contact {name_of_owner(owner)} of the same account, and one would write over "
+        "the other: let one of the two files select it",
+        by_vendor=False,
+    )
 
 
 def _duplicate(winner: str) -> Rejected:

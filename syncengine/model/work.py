@@ -309,6 +309,16 @@ class LeaseGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class Met:
+    """A contact that another destination of the account has there, or may have."""
+
+    owner: str | None = None
+    """Destination that owns it now; None: nobody does any more, or not for certain."""
+    key: MatchKey | None = None
+    """The match key under which the vendor accepted it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """The result of trying to become the owner of a vendor contact that was found."""
 

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import asyncpg
+import orjson
+
+from syncengine.model.contact import Known, MatchKey
+from syncengine.model.work import Met
 from syncengine.storage.fence import Fence
 from syncengine.storage.patience import Patience, patient
 from syncengine.storage.statements import statements
 
 _SQL = statements("shares")
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A contact of a run that another destination of the account owns."""
+
+    contact_id: str
+    owner: str
+    known: Known
+    """What is known of it there."""
 
 
 class Shares:
@@ -44,8 +60,26 @@ class Shares:
         return found
 
     @patient
-    async def met(self, destination: str, contact_ids: Sequence[str]) -> Collection[str]:
+    async def met(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, Met]:
         account = self._fence.account
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["met"], account, destination, list(contact_ids))
-        return {row["contact_id"] for row in rows}
+        return {row["contact_id"]: Met(row["owner"], _key(row)) for row in rows}
+
+    @patient
+    async def let_go(self, destination: str) -> Sequence[str]:
+        """Return contacts that were refused for another destination that let go of them."""
+        async with self._fence.reading() as connection:
+            rows = await connection.fetch(_SQL["let_go"], self._fence.account, destination)
+        return [row["contact_id"] for row in rows]
+
+    @patient
+    async def owned_elsewhere(self, run_id: int, destination: str, most: int) -> list[Owned]:
+        """Return contacts that a run refused since another destination has them."""
+        async with self._fence.reading() as connection:
+            rows = await connection.fetch(_SQL["owned_elsewhere"], self._fence.account, run_id, destination, most)
+        return [Owned(row["contact_id"], row["owner"], Known(fields=orjson.loads(row["fields"]))) for row in rows]
+
+
+def _key(row: asyncpg.Record) -> MatchKey | None:
+    return MatchKey(row["match_field"], row["match_key"]) if row["match_field"] else None

@@ -194,3 +194,39 @@ async def test_a_deletion_whose_answer_was_lost_is_settled_before_the_contact_mo
         held = here.held(vendor)
         assert held.keys() == {1, 2, 3, 4, 5, 6}
         assert (await here.states("two"))[2]["external_id"] == str(held[2]["id"])
+
+
+@pytest.mark.asyncio
+async def test_what_another_destination_of_the_account_owns_is_not_written_over(database: str, tmp_path: Path) -> None:
+    shop: dict[str, Any] = {**CHARLES, "account": "shop", "on_removed": "delete", "brakes": _LOOSE}
+    other = {**shop, "fields": {**CHARLES["fields"], "first_name": "phone"}}
+    async with people(database, tmp_path, {"one": shop, "two": other}, twins=("charles",)) as here:
+        await here.add([1, 2], tags=["vip"])
+        await here.run("one")
+        before = here.held("charles")
+        one, two = here.destination_file("one"), here.destination_file("two")
+        code, said = await here.command("check")
+        assert code == 0
+        told = f"first_name: {two} of the same account maps it in another way than {one}"
+        assert told in " ".join(said.split())
+        for night in range(4):
+            report = await here.run("two")
+            assert report.requests == 0
+            told = (
+                f"{two} and {one} want different values of first_name for 2 contacts of the account, such as contact 1"
+            )
+            assert any(told in remark for remark in report.remarks) is (night < 3)
+            assert (await here.run("one")).requests == 0
+        assert (report.exit_code, report.contacts["rejected"]) == (0, 0)
+        assert here.held("charles") == before
+        assert {row["status"] for row in (await here.states("two")).values()} == {"dead"}
+
+        here.configure("one", where="id <> 1")
+        assert (await here.run("one")).requests == 0
+        report = await here.run("two")
+        assert (report.exit_code, report.contacts["applied"]) == (0, 1)
+        after = here.held("charles")
+        assert after[1]["id"] == before[1]["id"]
+        assert after[1]["fields"]["first_name"] == before[1]["fields"]["phone_numbers.main"][0].replace("49", "+49", 1)
+        assert after[2] == before[2]
+        await _runs(here)

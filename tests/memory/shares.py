@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from syncengine.model.work import Status
-from tests.memory.database import Database, Fence
+from syncengine.model.work import Met, Status
+from tests.memory.database import Fence, KnownRow
 
 
 class Shares:
@@ -42,18 +42,21 @@ class Shares:
                     found.setdefault(key, []).append(contact_id)
         return found
 
-    async def met(self, destination: str, contact_ids: Sequence[str]) -> Collection[str]:
+    async def met(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, Met]:
+        found: dict[str, Met] = {}
         async with self._fence.reading("met beside") as database:
-            return {
-                contact_id
-                for (place, contact_id), row in database.states.items()
-                if place != destination
-                and database.accounts.get(place) == self._fence.account
-                and contact_id in contact_ids
-                and (row.external_id is not None or _may_be_made(database, (place, contact_id)))
-            }
-
-
-def _may_be_made(database: Database, place: tuple[str, str]) -> bool:
-    known = database.known.get(place)
-    return known is not None and known.pending is not None and known.pending.creates
+            for (place, contact_id), row in sorted(database.states.items()):
+                if (
+                    place == destination
+                    or database.accounts.get(place) != self._fence.account
+                    or contact_id not in contact_ids
+                ):
+                    continue
+                known = database.known.get((place, contact_id), KnownRow())
+                may_be_made = known.pending is not None and known.pending.creates
+                owns = row.external_id is not None and row.status is not Status.REMOVED
+                if owns:
+                    found[contact_id] = Met(place, known.key)
+                elif row.external_id is not None or may_be_made:
+                    found.setdefault(contact_id, Met(None, known.key))
+        return found

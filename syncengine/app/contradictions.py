@@ -1,0 +1,89 @@
+"""Fields that two destinations of one account want to have different values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from syncengine.app.databases import Databases
+from syncengine.config import Config, DestinationConfig
+from syncengine.engine.neighbours import desired_of
+from syncengine.errors import SourceError
+from syncengine.model.calls import Rejected
+from syncengine.model.contact import Desired, Known
+from syncengine.model.contact_ids import name_of
+from syncengine.planning.wishes import EMPTY, equal
+from syncengine.storage.fence import Fence
+from syncengine.storage.shares import Owned, Shares
+from syncengine.storage.source import Source
+from syncengine.storage.source_rows import SourceRows
+
+_MOST = 20
+"""Contacts of a run that are looked at."""
+
+
+def differently_mapped(destination: DestinationConfig, config: Config) -> Iterator[str]:
+    """Yield fields that another destination of the account maps in another way.
+
+    Each pair of destinations comes once.
+    """
+    mine = {field.field: field for field in destination.mapping.fields}
+    for other in config.destinations:
+        if other.account != destination.account or other.name <= destination.name:
+            continue
+        names = [each.field for each in other.mapping.fields if mine.get(each.field, each) != each]
+        if names:
+            yield (
+                f"{', '.join(names)}: {other.file} of the same account maps "
+                f"{'it' if len(names) == 1 else 'them'} in another way than {destination.file}. A contact that "
+                "both select belongs to one of them, and has the values of that one"
+            )
+
+
+async def contradictions(
+    destination: DestinationConfig,
+    databases: Databases,
+    source: Source,
+    fence: Fence,
+    run_id: int,
+) -> tuple[str, ...]:
+    """Return remarks on contacts of a run that another destination has other values for.
+
+    Raises StorageError.
+    """
+    owned = await Shares(fence).owned_elsewhere(run_id, destination.name, _MOST)
+    if not owned:
+        return ()
+    try:
+        reader = SourceRows(databases.source(destination), source)
+        rows = await reader.load([each.contact_id for each in owned])
+    except SourceError:
+        return ()  # the report tells of it
+    can = destination.vendor.capabilities
+    desired = {row.contact_id: desired_of(row, destination.mapping, can) for row in rows}
+    return tuple(_told(destination.file, owned, desired))
+
+
+def _told(file: Path, owned: Sequence[Owned], desired: Mapping[str, Desired | Rejected]) -> Iterator[str]:
+    found: Counter[tuple[str, str]] = Counter()
+    examples: dict[tuple[str, str], str] = {}
+    for each in owned:
+        wanted = desired.get(each.contact_id)
+        if isinstance(wanted, Desired):
+            for name in _different(wanted, each.known):
+                found[each.owner, name] += 1
+                examples.setdefault((each.owner, name), each.contact_id)
+    for (owner, name), number in sorted(found.items()):
+        contacts = "1 contact" if number == 1 else f"{number} contacts"
+        yield (
+            f"{file} and {file.with_stem(owner)} want different values of {name} for {contacts} of the account, "
+            f"such as contact {name_of(examples[owner, name])}, which {owner} has. Let one of the two files select the contact"
+        )
+
+
+def _different(wanted: Desired, known: Known) -> Iterator[str]:
+    for name, value in wanted.fields.items():
+        theirs = known.fields.get(name)
+        if value not in EMPTY and theirs not in EMPTY and not equal(value, theirs):
+            yield name
