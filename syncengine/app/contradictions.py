@@ -78,7 +78,8 @@ def _told(file: Path, owned: Sequence[Owned], desired: Mapping[str, Desired | Re
         contacts = "1 contact" if number == 1 else f"{number} contacts"
         yield (
             f"{file} and {file.with_stem(owner)} want different values of {name} for {contacts} of the account, "
-            f"such as contact {name_of(examples[owner, name])}, which {owner} has. Let one of the two files select the contact"
+            f"such as contact {name_of(examples[owner, name])}, which {owner} has. "
+            "Let one of the two files select the contact"
         )
 
 
