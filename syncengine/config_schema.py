@@ -43,7 +43,7 @@ _FORMS: Mapping[str, Callable[[Mapping[str, Any]], Schema]] = {
     "zone": lambda _: texts.one_of(sorted(time_zones())),
     "proxy": lambda _: texts.proxy(),
     "condition": lambda _: texts.condition(),
-    "account": lambda _: texts.of_form("[a-z0-9_-]", "[a-z0-9_-]+"),
+    "account": lambda _: texts.fitting("[a-z0-9_-]", "[a-z0-9_-]+"),
 }
 """Forms that the models name, with their schemas."""
 
@@ -218,13 +218,13 @@ def _across_keys(definitions: dict[str, Any]) -> None:
 
 def _goes_with(key: str, form: Form) -> list[Schema]:
     """Return that a key of a field goes with one form only."""
-    with_form = {"properties": {"as": texts.of_form("[a-z0-9]", form.value)}, "required": ["as"]}
+    with_form = {"properties": {"as": texts.fitting("[a-z0-9]", form.value)}, "required": ["as"]}
     return [{"if": {"required": [key]}, "then": with_form}]
 
 
 def _default_in(form: Form) -> Schema:
     has_form = {"properties": {"as": {"const": form.value}}, "required": ["as"]}
-    return {"if": has_form, "then": {"properties": {"default": texts.of_form_named(form.value)}}}
+    return {"if": has_form, "then": {"properties": {"default": texts.value_in(form.value)}}}
 
 
 def _asked_by(vendor: str) -> str:

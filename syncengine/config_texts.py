@@ -38,7 +38,7 @@ def text(*, empty: bool = True) -> Schema:
     return schema if empty else {**schema, "not": {"pattern": _EMPTY}}
 
 
-def of_form(alphabet: str, *bodies: str) -> Schema:
+def fitting(alphabet: str, *bodies: str) -> Schema:
     """Return the schema of a text that has to fit every one of the bodies.
 
     ``alphabet`` is a class of characters: those that may stand around a variable.
@@ -57,14 +57,19 @@ def _with_variables(body: str, alphabet: str) -> str:
 
 def one_of(names: Sequence[str]) -> Schema:
     """Return the schema of one of these texts."""
-    letters = "".join(sorted({re.escape(letter) for name in names for letter in name}))
-    from_outside = of_form(f"[{letters}]", "|".join(map(re.escape, names)))
+    letters = "".join(sorted({letter for name in names for letter in name} - {"-"}))
+    from_outside = fitting(f"[{letters}-]", "|".join(map(literal, names)))
     return {"anyOf": [{"enum": list(names)}, from_outside]}
+
+
+def literal(text: str) -> str:
+    """Return an expression for this text. Editors refuse needless escapes."""
+    return re.sub(r"[\\^$.*+?()\[\]{}|]", r"\\\g<0>", text)
 
 
 def truth() -> Schema:
     """Return the schema of true or false."""
-    words = of_form("[A-Za-z01]", "|".join(map(in_any_case, _WORDS)))
+    words = fitting("[A-Za-z01]", "|".join(map(in_any_case, _WORDS)))
     return {"anyOf": [{"type": "boolean"}, {"enum": [0, 1]}, words]}
 
 
@@ -95,7 +100,7 @@ def number(*, whole: bool, low: int | None = None, high: int | None = None) -> S
         less = rf"{_at_most(high)}" if whole else rf"(?:{_at_most(high - 1)}{fraction}|0*{high}(?:\.0*)?|\.[0-9]+)"
         bodies.append(less)
     letters = r"[0-9\s]" if whole else r"[0-9.\s]"
-    return {"anyOf": [plain, of_form(letters, *(rf"\s*(?:{body})\s*" for body in bodies))]}
+    return {"anyOf": [plain, fitting(letters, *(rf"\s*(?:{body})\s*" for body in bodies))]}
 
 
 def duration(*, at_least: int = 0, above_zero: bool = False) -> Schema:
@@ -108,7 +113,7 @@ def duration(*, at_least: int = 0, above_zero: bool = False) -> Schema:
         bodies.append(_by_unit(_no_less, Fraction(at_least)))
     if above_zero:
         bodies.append(r"[0-9.]*[1-9][0-9.]*\s*[a-z]+")
-    return {"anyOf": [plain, of_form(r"[0-9.msdh\s]", *(rf"\s*(?:{body})\s*" for body in bodies))]}
+    return {"anyOf": [plain, fitting(r"[0-9.msdh\s]", *(rf"\s*(?:{body})\s*" for body in bodies))]}
 
 
 def _by_unit(bound: Any, seconds: Fraction) -> str:
@@ -169,7 +174,7 @@ def in_any_case(word: str) -> str:
 
 def _letter(letter: str) -> str:
     both = {letter.lower(), letter.upper()}
-    return f"[{''.join(sorted(both))}]" if len(both) == 2 else re.escape(letter)
+    return f"[{''.join(sorted(both))}]" if len(both) == 2 else literal(letter)
 
 
 def secret() -> Schema:
@@ -244,20 +249,20 @@ def sends_unencrypted() -> Schema:
 def proxy() -> Schema:
     """Return the schema of a proxy's URL, which may be empty."""
     url = rf"{_HTTP}://(?:[^/?#@:\s${{}}]+@)?{_AUTHORITY}/?"
-    return {**of_form(r"[^\s\\?#$]", rf"(?:{url})?"), "allOf": [_NO_PASSWORD]}
+    return {**fitting(r"[^\s\\?#$]", rf"(?:{url})?"), "allOf": [_NO_PASSWORD]}
 
 
 def choice(found: Choice) -> Schema:
     """Return the schema of a value for a field that takes a few values only."""
     words = "|".join(in_any_case(str(value)) for value in found.values)
     plain = [value for value in found.values if not isinstance(value, str)]
-    spelled = of_form(r"[^$]", rf"(?:\s*(?:{words})\s*)?")
+    spelled = fitting(r"[^$]", rf"(?:\s*(?:{words})\s*)?")
     return {"anyOf": [{"enum": [None, *plain]}, spelled]}
 
 
 def whole_number() -> Schema:
     """Return the schema of a value for a field that takes whole numbers only."""
-    spelled = of_form(r"[0-9.+\-\s]", r"(?:\s*[+-]?[0-9]{1,18}(?:\.0*)?\s*)?")
+    spelled = fitting(r"[0-9.+\-\s]", r"(?:\s*[+-]?[0-9]{1,18}(?:\.0*)?\s*)?")
     return {"anyOf": [{"type": ["integer", "null"]}, spelled]}
 
 
@@ -271,20 +276,20 @@ _TIME = rf"[T ]{_HOUR}:{_SIXTY}(?::{_SIXTY}(?:\.[0-9]{{1,6}})?)?"
 _OFFSET = rf" ?(?:Z|[+-]{_HOUR}(?::?{_SIXTY}(?::?{_SIXTY})?)?)"
 
 
-def of_form_named(form: str) -> Schema:
+def value_in(form: str) -> Schema:
     """Return the schema of a value that can be brought into a form (``as``)."""
     match form:
         case "number":
             decimal = r"\s*(?:[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?)?\s*"
-            return {"anyOf": [{"type": ["number", "boolean", "null"]}, of_form(r"[0-9.eE+\-\s]", decimal)]}
+            return {"anyOf": [{"type": ["number", "boolean", "null"]}, fitting(r"[0-9.eE+\-\s]", decimal)]}
         case "boolean":
             words = rf"\s*(?:{'|'.join(map(in_any_case, _WORDS))})?\s*"
-            return {"anyOf": [{"type": ["boolean", "null"]}, {"enum": [0, 1]}, of_form(r"[A-Za-z01\s]", words)]}
+            return {"anyOf": [{"type": ["boolean", "null"]}, {"enum": [0, 1]}, fitting(r"[A-Za-z01\s]", words)]}
         case "date":
-            written = of_form(r"[0-9TZ:.+\-\s]", rf"\s*(?:{_DAY}(?:{_TIME}(?:{_OFFSET})?)?)?\s*")
+            written = fitting(r"[0-9TZ:.+\-\s]", rf"\s*(?:{_DAY}(?:{_TIME}(?:{_OFFSET})?)?)?\s*")
             return {"anyOf": [{"type": "null"}, written]}
         case "e164":
-            spelled = of_form(r"[^$]", r"\s*(?:[^0-9${}]*(?:[0-9][^0-9${}]*){7,15})?")
+            spelled = fitting(r"[^$]", r"\s*(?:[^0-9${}]*(?:[0-9][^0-9${}]*){7,15})?")
             return {"anyOf": [{"type": ["integer", "null"]}, spelled]}
         case _:
             return {"type": ["string", "number", "boolean", "null"]}
@@ -292,7 +297,7 @@ def of_form_named(form: str) -> Schema:
 
 def matching(patterns: Iterable[str]) -> str:
     """Return an expression for names that fit patterns with ``*`` for any text."""
-    return "|".join(re.escape(pattern).replace(r"\*", r"[\s\S]*") for pattern in patterns)
+    return "|".join(literal(pattern).replace(r"\*", r"[\s\S]*") for pattern in patterns)
 
 
 def name(body: str) -> Schema:

@@ -7,7 +7,6 @@ are asked for with each value that the setting may have.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
@@ -133,8 +132,7 @@ def _of_fields(capabilities: Capabilities) -> Iterator[Schema]:
     firsts: list[Write] = [write for write in (capabilities.upsert, capabilities.create) if write]
     if firsts and all(write.must_carry for write in firsts):
         yield {"anyOf": [_maps(*write.must_carry) for write in firsts]}
-    opting_out = {"properties": {"settings": {"properties": {"opt_outs": {"propertyNames": names}}}}}
-    yield opting_out
+    yield _in_settings({"properties": {"opt_outs": {"propertyNames": names}}})
     for name in _single(patterns):
         named = {"properties": {"opt_outs": {"required": [name]}}, "required": ["opt_outs"]}
         yield {"if": _in_settings(named), "then": _maps(name)}
@@ -161,11 +159,11 @@ def _of_match_fields(capabilities: Capabilities, module: VendorModule, finder: s
     usable = (capabilities.identity,) if capabilities.identity else (*found_by, *keyed_by)
     yield {"properties": {"match_on": _each_name(texts.matching(usable))}}
     if keyed_by:
-        yield {"anyOf": [_matches_on(re.escape(name)) for name in keyed_by]}
+        yield {"anyOf": [_matches_on(texts.literal(name)) for name in keyed_by]}
     elif capabilities.identity is None:
         yield _matches_on(r"[\s\S]+")
     for name in _single(usable):
-        yield {"if": _matches_on(re.escape(name)), "then": _maps(name)}
+        yield {"if": _matches_on(texts.literal(name)), "then": _maps(name)}
         skipped = {"properties": {"on_invalid": {"const": "skip"}}, "required": ["on_invalid"]}
         left_alone = {"properties": {"fields": {"properties": {name: {"not": {"type": "object", **skipped}}}}}}
         yield {"if": _matches_on_alone(name), "then": left_alone}

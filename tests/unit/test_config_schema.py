@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -63,6 +65,23 @@ def test_the_corpus_is_large_and_has_good_and_bad_files_of_every_vendor(folder: 
 
 def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(SCHEMA)
+
+
+def patterns(part: object) -> Iterator[str]:
+    """Every regular expression in a part of the schema."""
+    if isinstance(part, dict):
+        yield from (text for key, text in part.items() if key == "pattern" and isinstance(text, str))
+        part = list(part.values())
+    for each in part if isinstance(part, list) else ():
+        yield from patterns(each)
+
+
+def test_its_expressions_are_such_as_editors_take() -> None:
+    """JavaScript's, in which an escape that is not needed is an error."""
+    found = set(patterns(SCHEMA))
+    assert len(found) > 50
+    needless = {escape for each in found for escape in re.findall(r"\\(.)", each)} - set("^$\\.*+?()[]{}|sS-")
+    assert not needless
 
 
 @pytest.mark.parametrize("part", ["common", *vendors.names()])
