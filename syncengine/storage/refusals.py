@@ -16,7 +16,7 @@ from syncengine.storage.statements import statements
 
 _SQL = statements("refusals")
 _PAGE = 10_000
-"""Contact ids that are read at a time."""
+"""Contacts that are read or written at a time."""
 
 
 class Refusals:
@@ -43,17 +43,33 @@ class Refusals:
             rows = await connection.fetch(_SQL["members"], self._destination, fingerprint, skip, most)
         return _members(rows)
 
-    @patient
     async def stand(self, at_least: int) -> None:
-        async with self._fence.writing() as connection:
-            await connection.execute(_SQL["stand"], self._destination, at_least, self._run_id)
+        await self._page_by_page("stand", at_least, self._run_id)
+
+    async def relabel(self, former: int, now: Refusal) -> None:
+        if not await self._stood_before(now):
+            await self._page_by_page("relabel", former, now.fingerprint, now.code)
 
     @patient
-    async def relabel(self, former: int, now: Refusal) -> None:
+    async def _stood_before(self, refusal: Refusal) -> bool:
+        async with self._fence.reading() as connection:
+            mine = self._destination, refusal.fingerprint, self._run_id
+            return bool(await connection.fetchval(_SQL["stood_before"], *mine))
+
+    async def _page_by_page(self, statement: str, *arguments: object) -> None:
+        """Execute a statement until it finds nothing any more.
+
+        Each page is a transaction of its own: as long as one lasts, the lease cannot be
+        renewed.
+        """
+        while await self._page(statement, arguments):
+            pass
+
+    @patient
+    async def _page(self, statement: str, arguments: Sequence[object]) -> bool:
         async with self._fence.writing() as connection:
-            await connection.execute(
-                _SQL["relabel"], self._destination, former, now.fingerprint, now.code, self._run_id
-            )
+            done = await connection.execute(_SQL[statement], self._destination, *arguments, _PAGE)
+        return not done.endswith(" 0")
 
     @patient
     async def revive(self, fingerprints: Sequence[int], most: int) -> Sequence[Member]:
@@ -61,10 +77,8 @@ class Refusals:
             rows = await connection.fetch(_SQL["revive"], self._destination, list(fingerprints), self._run_id, most)
         return _members(rows)
 
-    @patient
     async def put_back(self, fingerprints: Sequence[int]) -> None:
-        async with self._fence.writing() as connection:
-            await connection.execute(_SQL["put_back"], self._destination, list(fingerprints), self._run_id)
+        await self._page_by_page("put_back", list(fingerprints), self._run_id)
 
 
 def _members(rows: Sequence[asyncpg.Record]) -> Sequence[Member]:

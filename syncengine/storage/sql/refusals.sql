@@ -19,24 +19,34 @@ ORDER BY tried_in, contact_number NULLS LAST, contact_id OFFSET $3 LIMIT $4
 WITH alike AS (
     SELECT refusal FROM syncengine.sync_state
     WHERE destination = $1 AND refusal IS NOT NULL
-    GROUP BY refusal HAVING count(*) >= $2)
+    GROUP BY refusal HAVING count(*) >= $2),
+chosen AS (
+    SELECT s.contact_id FROM syncengine.sync_state AS s JOIN alike USING (refusal)
+    WHERE s.destination = $1 AND s.rejected_hash IS NOT NULL
+      AND (s.status IN ('rejected', 'dead', 'removed') AND s.rejections > 0
+           OR s.status = 'pending' AND s.tried_in = $3)
+      AND (s.rejections > 1 OR NOT EXISTS (
+          SELECT FROM syncengine.sync_known AS k
+          WHERE (k.destination, k.contact_id) = (s.destination, s.contact_id) AND k.pending IS NOT NULL))
+    LIMIT $4)
 UPDATE syncengine.sync_state AS s
 SET status = CASE WHEN s.rejected_hash = 0 THEN 'removed' ELSE 'dead' END, source_hash = NULL, rejections = 0,
     standing = 'dead_letter'
-FROM alike
-WHERE s.destination = $1 AND s.refusal = alike.refusal AND s.rejected_hash IS NOT NULL
-  AND (s.status IN ('rejected', 'dead', 'removed') AND s.rejections > 0 OR s.status = 'pending' AND s.tried_in = $3)
-  AND (s.rejections > 1 OR NOT EXISTS (
-      SELECT FROM syncengine.sync_known AS k
-      WHERE (k.destination, k.contact_id) = (s.destination, s.contact_id) AND k.pending IS NOT NULL))
+FROM chosen
+WHERE s.destination = $1 AND s.contact_id = chosen.contact_id
+
+-- name: stood_before
+-- True where contacts stand for a refusal that this run has not tried.
+SELECT EXISTS (
+    SELECT FROM syncengine.sync_state
+    WHERE destination = $1 AND refusal = $2 AND rejections = 0 AND standing IS NOT NULL AND tried_in < $3)
 
 -- name: relabel
-UPDATE syncengine.sync_state AS s
+UPDATE syncengine.sync_state
 SET refusal = $3, code = $4
-WHERE s.destination = $1 AND s.refusal = $2 AND s.rejections = 0 AND s.standing IS NOT NULL
-  AND NOT EXISTS (SELECT FROM syncengine.sync_state AS o
-                  WHERE o.destination = $1 AND o.refusal = $3 AND o.rejections = 0 AND o.standing IS NOT NULL
-                    AND o.tried_in < $5)
+WHERE destination = $1 AND contact_id IN (
+    SELECT contact_id FROM syncengine.sync_state
+    WHERE destination = $1 AND refusal = $2 AND rejections = 0 AND standing IS NOT NULL LIMIT $5)
 
 -- name: revive
 WITH chosen AS (
@@ -56,8 +66,11 @@ RETURNING s.contact_id, chosen.removal
 -- name: put_back
 UPDATE syncengine.sync_state
 SET status = CASE WHEN rejected_hash = 0 THEN 'removed' ELSE 'dead' END, standing = 'dead_letter'
-WHERE destination = $1 AND refusal = ANY ($2::bigint[]) AND tried_in < $3 AND status = 'pending'
-  AND rejections = 0 AND rejected_hash IS NOT NULL
+WHERE destination = $1 AND contact_id IN (
+    SELECT contact_id FROM syncengine.sync_state
+    WHERE destination = $1 AND refusal = ANY ($2::bigint[]) AND tried_in < $3 AND status = 'pending'
+      AND rejections = 0 AND rejected_hash IS NOT NULL
+    LIMIT $4)
 
 -- name: told
 -- The groups, the largest first, each with one of its contacts and the words with which it was refused last.
