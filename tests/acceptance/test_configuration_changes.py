@@ -67,7 +67,7 @@ KINDS = {
         DM_CHAMP | {"fields": {"phoneNumber": "phone", "firstName": "name", "lastName": "plan", "email": "email"}},
         *("firstName", "lastName", None, None),
         {"match_on": ["phoneNumber", "email"]},
-        create=4,
+        create=6,
         retag=2,
         untags=False,
         clears=False,
