@@ -209,7 +209,7 @@ class CreatesBrake(Written):
 
     share: Annotated[float, Field(ge=0)] = 0.5
     """Share of the known contacts."""
-    at_least: Annotated[int, Field(ge=1)] = 1000
+    at_least: Annotated[int, Field(ge=1)] = 100
     """So few never stop a run."""
 
 
@@ -270,6 +270,19 @@ class RepairBrake(Written):
     """So few never stop a repair."""
 
 
+class RewritesBrake(Written):
+    """Limit to the contacts that may become another person in one run.
+
+    Most of their fields would change at once, or phone and e-mail address. Fields that
+    are mapped in another way since do not count.
+    """
+
+    share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the known contacts."""
+    at_least: Annotated[int, Field(ge=1)] = 10
+    """So few never stop a run."""
+
+
 class BrakesModel(Written):
     """Brakes: they stop a run before its first request.
 
@@ -288,6 +301,8 @@ class BrakesModel(Written):
     """A tag would come or go at more contacts than this."""
     lists: ListsBrake = ListsBrake()
     """A list would be joined or left by more contacts than this."""
+    rewrites: RewritesBrake = RewritesBrake()
+    """More contacts would become another person than this."""
     gone: GoneBrake = GoneBrake()
     """More contacts that were deleted at the vendor would be created again than this.
     It stops only that: the rest of the run is carried out."""

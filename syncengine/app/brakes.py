@@ -22,6 +22,7 @@ from syncengine.planning.brakes import (
     Allowances,
     Brake,
     are_others,
+    are_rewritten,
     grown,
     of_scope,
     of_survey,
@@ -354,16 +355,18 @@ async def brake_on_survey(
 ) -> bool:
     """Raise BrakeApplied when the run would change its contacts drastically.
 
-    They are judged together. Returns whether most of them have other ids than before.
+    They are judged together. Returns whether most of them are other people than before.
     """
     allowances = allowances_of(destination)
     enough = [name for name, number in survey.nulls.items() if number >= allowances.nulls.at_least]
     had = await holders(databases.state, destination.name, enough) if enough else {}
     _apply(destination, of_survey(survey, scope, had, allowances, request.accept), request)
     have_other_ids = are_others(survey, scope, allowances)
-    if have_other_ids:
-        await refuse_stranded(destination, databases, request, "most contacts have other ids now")
-    return have_other_ids
+    if have_other_ids or are_rewritten(survey, scope, allowances):
+        why = "most contacts have other ids now" if have_other_ids else "most ids are of other people now"
+        await refuse_stranded(destination, databases, request, why)
+        return True
+    return False
 
 
 def compared_as_a_whole(destination: DestinationConfig, scope: Scope, request: Request) -> bool:

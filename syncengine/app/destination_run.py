@@ -25,7 +25,7 @@ from syncengine.app.consent_changes import ConsentChange, consent_rules
 from syncengine.app.contradictions import contradictions
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.markers import note
-from syncengine.app.meaning import causes_since, meaning_of, remarks_on
+from syncengine.app.meaning import causes_since, meaning_of, remarks_on, survey_of
 from syncengine.app.neighbours import Beside, beside
 from syncengine.app.recreations import Recreations
 from syncengine.app.remarks import remarks
@@ -319,7 +319,8 @@ async def _prepared(run: _Run, batch_size: int) -> _Work:
     """Do everything that precedes the first request. Raises RunRefused."""
     request = run.request
     await _release(run)
-    candidates, survey = Candidates(run.destination, run.databases, run.source, request), Survey()
+    candidates = Candidates(run.destination, run.databases, run.source, request)
+    survey = await survey_of(run.destination, run.databases, run.recognised)
     groups = await run.refusals.groups() if request.probes else ()
     probes = await choose(groups, run.refusals, run.preparer, request.limit)
 

@@ -24,7 +24,7 @@ from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import Databases, look_at, opened
 from syncengine.app.earlier_leavers import of_earlier_leavers
 from syncengine.app.followers import Followers
-from syncengine.app.meaning import causes_since, counted_causes
+from syncengine.app.meaning import causes_since, counted_causes, survey_of
 from syncengine.app.neighbours import Beside, beside
 from syncengine.app.recreations import Recreations
 from syncengine.app.remarks import of_alike
@@ -226,7 +226,7 @@ async def _fill(
     followers = Followers(name, await waits.kept() if request.about_everybody else {})
     alike = of_alike(name, await refused_alike(databases.state, name))
     forecast.remarks = (*alike, *await of_earlier_leavers(destination, databases, request))
-    survey = Survey()
+    survey = await survey_of(destination, databases, recognised)
     request = await _probed(forecast, Refusals(fence, name, 0), preparer, request, survey)
     candidates = Candidates(destination, databases, source, request)
     change = ConsentChange(destination, databases, source, recognised)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from syncengine.app.brakes import Recognised
 from syncengine.app.databases import Databases
 from syncengine.config import DestinationConfig
 from syncengine.model.reports import CauseCount
 from syncengine.planning import normalise
-from syncengine.planning.causes import Causes, changed_parts, meaning
+from syncengine.planning.causes import Causes, changed_parts, meaning, remapped_fields
+from syncengine.planning.survey import Survey
 from syncengine.storage.runs import remembered_meaning
 
 
@@ -23,6 +25,21 @@ async def causes_since(destination: DestinationConfig, databases: Databases) -> 
     """Return a count of causes that knows what has changed in the configuration."""
     before = await remembered_meaning(databases.state, destination.name)
     return Causes(changed_parts(before, meaning_of(destination)))
+
+
+async def survey_of(destination: DestinationConfig, databases: Databases, recognised: Recognised) -> Survey:
+    """Return the survey to begin with.
+
+    It knows which fields are mapped in another way since a run last finished. With
+    another source that excuses nothing: its columns may have other names as well.
+    """
+    before = recognised.before
+    changes = recognised.identity.changes(before) if before is not None else {}
+    if {"source", "database"} & changes.keys():
+        return Survey()
+    meant = await remembered_meaning(databases.state, destination.name)
+    changed = changed_parts(meant, meaning_of(destination))
+    return Survey(remapped=remapped_fields(changed, destination.mapping))
 
 
 def counted_causes(causes: Causes) -> tuple[CauseCount, ...]:

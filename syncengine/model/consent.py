@@ -143,11 +143,12 @@ class Naming:
         These are the values of fields for phones, and values that are an address as a
         whole: not what a text mentions. ``values`` are pairs of field and value.
         """
-        own = [(name, value) for name, value in values if self._is_of_person(name, value)]
+        own = [(name, value) for name, value in values if self.is_of_person(name, value)]
         found = self.subjects("", own)
         return tuple(subject for subject in found if subject.kind is not SubjectKind.CONTACT)
 
-    def _is_of_person(self, name: str, value: Json) -> bool:
+    def is_of_person(self, name: str, value: Json) -> bool:
+        """Return whether a field holds a phone or an address as a whole."""
         if not isinstance(value, str):
             return self._is_phone(name)
         is_address = any(sign in value for sign in _AT) and not re.search(r"\s", value.strip())

@@ -18,9 +18,10 @@ CREATES = "creates"
 NULLS = "nulls"
 TAGS = "tags"
 LISTS = "lists"
+REWRITES = "rewrites"
 GONE = "gone"
 REPAIR = "repair"
-NAMES = (EMPTY_SOURCE, REMOVALS, SHRUNK_SOURCE, CREATES, NULLS, TAGS, LISTS, GONE, REPAIR)
+NAMES = (EMPTY_SOURCE, REMOVALS, SHRUNK_SOURCE, CREATES, NULLS, TAGS, LISTS, REWRITES, GONE, REPAIR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,11 @@ class Allowances:
 
     removals: Allowance = field(default=Allowance(0.05, 10))
     shrunk_source: Allowance = field(default=Allowance(0.2, 10))
-    creates: Allowance = field(default=Allowance(0.5, 1000))
+    creates: Allowance = field(default=Allowance(0.5, 100))
     nulls: Allowance = field(default=Allowance(0.2, 50))
     tags: Allowance = field(default=Allowance(0.3, 50))
     lists: Allowance = field(default=Allowance(0.3, 50))
+    rewrites: Allowance = field(default=Allowance(0.5, 10))
     gone: Allowance = field(default=Allowance(0.05, 10))
     repair: Allowance = field(default=Allowance(0.5, 10))
 
@@ -150,6 +152,11 @@ def are_others(survey: Survey, scope: Scope, allowances: Allowances) -> bool:
     return min(scope.removed, unknown) > allowances.creates.share * scope.known
 
 
+def are_rewritten(survey: Survey, scope: Scope, allowances: Allowances) -> bool:
+    """Return whether most known contacts would become other people under their ids."""
+    return allowances.rewrites.exceeded(survey.rewritten, scope.known)
+
+
 def _of_scope(scope: Scope, policy: OnRemoved, allowances: Allowances) -> Iterator[Brake]:
     known, removed = scope.known, scope.removed
     less = known - scope.source_rows
@@ -195,6 +202,13 @@ def _of_creates(survey: Survey, scope: Scope, allowances: Allowances) -> Iterato
 def _of_survey(survey: Survey, scope: Scope, had: Mapping[str, int], allowances: Allowances) -> Iterator[Brake]:
     known = scope.known
     yield from _of_creates(survey, scope, allowances)
+    if are_rewritten(survey, scope, allowances):
+        yield Brake(
+            REWRITES,
+            f"the run would have changed most fields, or phone and e-mail address, at {survey.rewritten} of {known} "
+            "known contacts: are these rows of another source, such as a copy for tests, or of other people? "
+            f"The brake allows {allowances.rewrites.share:.0%}",
+        )
     for name, number in sorted(survey.nulls.items()):
         holders = had.get(name, number)
         if allowances.nulls.exceeded(number, holders):

@@ -117,6 +117,14 @@ def changed_parts(before: Mapping[str, str] | None, now: Mapping[str, str]) -> f
     return frozenset(name for name in {*before, *now} if before.get(name) != now.get(name))
 
 
+def remapped_fields(changed: frozenset[str], mapping: ContactMapping) -> frozenset[str]:
+    """Return the fields whose values come about in another way than before."""
+    fields = frozenset(each.field for each in mapping.fields)
+    if _VERSION in changed:
+        return fields
+    return frozenset(name for name in fields if _FIELD + name in changed)
+
+
 def causes(
     state: ContactState,
     desired: Desired | None,

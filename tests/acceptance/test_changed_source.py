@@ -136,3 +136,55 @@ async def test_a_query_laid_out_in_another_way_is_the_same_source(database: str,
         # Versions before kept the text as it stood, with the key behind a last comment.
         await here.source.execute("UPDATE syncengine.sync_destination SET source = $1", QUERY + " -- all by id")
         assert not await _refused(here, QUERY)
+
+
+@pytest.mark.asyncio
+async def test_a_night_that_makes_other_people_of_most_contacts_is_stopped(
+    database: str, staging: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
+        await here.add(range(1, 21))
+        await here.run(NAME)
+        await _copy(staging, 20)
+        sent = here.requests(NAME)
+        here.configure(NAME, source={"database": staging}, fields={**RESPOND_IO["fields"], "company": "company"})
+        accepted = frozenset({"database"})
+        for told in ((await here.plan(NAME, accept=accepted)).brake, (await here.run(NAME, accept=accepted)).error):
+            assert "brake rewrites: the run would have changed most fields" in str(told)
+            assert "at 20 of 20 known contacts" in str(told)
+        assert here.requests(NAME) == sent
+        report = await here.run(NAME, accept=accepted | {"rewrites"})
+        assert (report.status, report.contacts["applied"]) == ("done", 20)
+
+
+@pytest.mark.asyncio
+async def test_a_mapping_that_was_changed_is_meant_and_so_is_a_field_that_changes_everywhere(
+    database: str, tmp_path: Path
+) -> None:
+    fields = {**RESPOND_IO["fields"], "company": {"from": "company", "default": "none"}}
+    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}) as here:
+        await here.add(range(1, 21))
+        await here.run(NAME)
+        await here.source.execute("UPDATE crm.people SET company = 'Acme'")
+        assert (await here.run(NAME)).contacts["applied"] == 20, "one field of three"
+        here.configure(NAME, fields={**fields, "firstName": "company", "phone": "name"})
+        assert (await here.run(NAME)).contacts["applied"] == 20, "the mapping says so"
+        await here.source.execute("UPDATE crm.people SET company = 'Other', name = name || ' and more'")
+        report = await here.run(NAME)
+        assert "brake rewrites" in str(report.error)
+        assert (await here.run(NAME, contacts=("1",))).contacts["applied"] == 1
+
+
+@pytest.mark.asyncio
+async def test_a_source_that_doubled_is_stopped_and_one_that_begins_is_not(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
+        here.configure_engine(batch_size=200)
+        rows = 0
+        for more in (5, 35, 60, 40, 60):
+            await here.add(range(rows + 1, rows + more + 1))
+            rows += more
+            assert (await here.run(NAME)).status == "done", rows
+        await here.add(range(rows + 1, 2 * rows + 1))
+        report = await here.run(NAME)
+        assert "brake creates" in str(report.error)
+        assert "the source has 400 rows, 200 more than the 200" in str(report.error)
