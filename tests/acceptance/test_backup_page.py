@@ -1,0 +1,133 @@
+"""The page on backup, restore and loss: every command of it is run, and prints what stands there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from syncengine import app
+from syncengine.model.consent import Subject, SubjectKind
+from tests.dumps import lose, program, restore
+from tests.expected import ROOT
+from tests.people import RESPOND_IO, People, people
+
+PAGE = ROOT / "docs" / "backup-restore-loss.md"
+NAME = "whatsapp_de"
+CONTACT_3 = Subject(SubjectKind.CONTACT, "3")
+
+
+@dataclass
+class Step:
+    """Commands of the page, and what it says they print."""
+
+    section: str
+    commands: str
+    printed: str | None = None
+
+
+def _steps() -> Iterator[Step]:
+    section, step = "", None
+    pattern = r"^## ([^\n]+)$|^```(sh|text)\n(.*?)^```$"
+    for found in re.finditer(pattern, PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        if found[1]:
+            section = found[1]
+        elif found[2] == "sh":
+            if step:
+                yield step
+            step = Step(section, found[3])
+        elif step:
+            step.printed = found[3]
+    if step:
+        yield step
+
+
+@dataclass
+class Shell:
+    """A shell in which the page's commands mean what they mean at its reader's."""
+
+    here: People
+    folder: Path
+    steps: list[Step]
+
+    async def play(self, section: str, *, until: int | None = None) -> None:
+        """Run the next commands of a section, all of them or so many."""
+        number = 0
+        while self.steps and self.steps[0].section == section and number != until:
+            step = self.steps.pop(0)
+            number += 1
+            said = await self.run(step.commands)
+            assert step.printed is None or _fits(step.printed, said), f"{step.commands}{said}"
+
+    async def run(self, commands: str) -> str:
+        environ = {
+            **os.environ,
+            **self.here.environ,
+            "SYNCENGINE_CONFIG": str(self.here.file),
+            "PATH": f"{self.folder / 'bin'}:{Path(program('pg_dump')).parent}:{os.environ['PATH']}",
+            "TERM": "dumb",
+        }
+        process = await asyncio.create_subprocess_exec(
+            "bash", "-c", commands, env=environ, cwd=self.folder, stdout=PIPE, stderr=STDOUT
+        )
+        said, _ = await process.communicate()
+        return said.decode()
+
+
+def _fits(page: str, said: str) -> bool:
+    pattern = ".*".join(re.escape(" ".join(part.split())) for part in page.split("…"))
+    return re.search(pattern.replace(r"\ .*", ".*").replace(r".*\ ", ".*"), " ".join(said.split())) is not None
+
+
+@pytest.mark.asyncio
+async def test_every_command_of_the_page(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path / "config", {NAME: RESPOND_IO}, twins=["respond_io"]) as here:
+        shell = _shell(here, tmp_path)
+        await here.add(range(1, 6))
+        assert (await here.run(NAME)).exit_code == 0
+        await shell.play("What to keep", until=1)
+        await app.suppress(here.config, [CONTACT_3])
+        await here.change(1, name="Later")
+        assert (await here.run(NAME)).exit_code == 0
+        await shell.play("What to keep")
+
+        for number in (1, 3):  # the first as the backup knows it, the third not to be sent
+            await here.change(number, name=f"Name {number}" if number == 1 else "DO NOT SEND")
+        await shell.play("A restored state")
+        assert _names(here) == {number: f"Name {number}" for number in range(1, 6)}
+
+        await lose(database)
+        await shell.play("A lost state")
+        assert _names(here) == {number: f"Name {number}" for number in range(1, 6)}
+
+        await lose(database)
+        await app.migrate(here.config)
+        restore(database, tmp_path / "state.dump", "--data-only")
+        await here.source.execute(
+            "INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason, salted) "
+            "VALUES ('\\x00', 'contact', 'suppressed', '\\x00')"
+        )
+        await shell.play("Data without their salt", until=1)
+        await here.source.execute("DELETE FROM syncengine.sync_suppression WHERE salted = '\\x00'")
+        await shell.play("Data without their salt")
+        await shell.play("An empty state")
+        assert shell.steps == []
+
+
+def _shell(here: People, folder: Path) -> Shell:
+    command = folder / "bin" / "syncengine"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m syncengine "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
+    return Shell(here, folder, list(_steps()))
+
+
+def _names(here: People) -> dict[int, str]:
+    return {number: contact["fields"]["firstName"] for number, contact in here.held("respond_io").items()}
