@@ -206,6 +206,13 @@ class ContactStore(Protocol):
         """
         ...
 
+    async def is_erasing(self, external_id: str, within: float) -> bool:
+        """Return whether the deletion of a vendor contact was asked for.
+
+        It was less than ``within`` seconds ago, for whichever contact of the account.
+        """
+        ...
+
     async def record(self, batch: int, records: Sequence[Record]) -> None:
         """Write steps and outcomes, in one transaction.
 

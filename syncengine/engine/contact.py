@@ -17,6 +17,7 @@ from syncengine.engine import records
 from syncengine.engine.account_check import AccountCheck
 from syncengine.engine.conclusions import (
     AMBIGUOUS,
+    ERASURE_UNDER_WAY,
     UNSETTLED,
     UNSETTLED_MERGE,
     by_key,
@@ -416,6 +417,8 @@ class ContactSync:
         """
         if turn.known.external_id or not applied.external_id or call.action not in _MAKING:
             return None
+        if ending := await self._erased_soon(turn, applied.external_id):
+            return ending
         try:
             owner = await self._owner(turn, call, applied.external_id)
         except AccountStopped:  # the lease is lost: nothing written says yet that this contact is there
@@ -427,6 +430,23 @@ class ContactSync:
             # The vendor claims to have made it: maybe it did, under an id that the answer does not tell.
             turn.known = replace(turn.known, pending=in_doubt())
         return self._rejected(turn, owned(owner))
+
+    async def _erased_soon(self, turn: Turn, external_id: str) -> Ending | None:
+        """Return the end where a write reached a contact that is about to be deleted.
+
+        Once it is gone, the same write makes a new one.
+        """
+        deletion = self._capabilities.delete
+        if turn.job.desired is None or deletion is None or not deletion.within:
+            return None
+        if not await self._store.is_erasing(external_id, deletion.within):
+            return None
+        turn.known = replace(turn.known, pending=None)
+        record = records.deferred(
+            turn.job, turn.known, "erasure_under_way", ERASURE_UNDER_WAY, requests=turn.meter.requests
+        )
+        wait = min(self._capabilities.settles_within, self._task.patience.max_wait)
+        return Ending(record, postponed=turn.job.turn < LAST_TURN, wait=wait)
 
     async def _owner(self, turn: Turn, call: Call, external_id: str) -> str | None:
         """Return the other contact that owns the id a create or upsert returned.

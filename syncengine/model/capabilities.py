@@ -117,6 +117,9 @@ class Deletion:
     keeps: tuple[str, ...] = ()
     """Patterns of the fields that the vendor goes on holding; empty: the contact is
     gone. Where some are kept, our tags are removed and its lists are left first."""
+    within: float = 0.0
+    """Seconds within which the vendor deletes a contact after it has answered. Until
+    then a write may still reach it, and is lost. 0: it is deleted at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,14 @@ class Contacts:
         async with self._fence.writing(sending=True) as connection:
             await connection.execute(_SQL["intend_state"], self._destination, ids, self._numbers(ids))
             await connection.execute(_SQL["intend_known"], self._destination, ids, pending)
+            if deleted := [intent.contact_id for intent in intents if intent.pending.deletes]:
+                await connection.execute(_SQL["erased_long_ago"], self._fence.account)
+                await connection.execute(_SQL["erasing"], self._fence.account, self._destination, deleted)
+
+    @patient
+    async def is_erasing(self, external_id: str, within: float) -> bool:
+        async with self._fence.reading() as connection:
+            return bool(await connection.fetchval(_SQL["is_erasing"], self._fence.account, external_id, within))
 
     @patient
     async def record(self, batch: int, records: Sequence[Record]) -> None:

@@ -21,6 +21,7 @@ from syncengine.model.limits import Limit
 from syncengine.vendors.kit import (
     BASE_URL,
     ClearWith,
+    Duration,
     Id,
     Many,
     Reply,
@@ -69,6 +70,9 @@ class Settings(VendorSettings):
     identifies a contact at charles."""
     clear_with: ClearWith = "nothing"
     """Value that clears a name or a property; not documented."""
+    erases_within: Annotated[Duration, Field(ge=0)] = 600.0
+    """Longest time until a scheduled erasure is carried out; not documented. A contact
+    that an upsert reaches meanwhile is deferred."""
 
 
 SETTINGS = Settings
@@ -150,7 +154,7 @@ class Charles:
                 add_tags=None,
                 repeatable=True,
             ),
-            delete=Deletion(),
+            delete=Deletion(within=settings.erases_within),
             reads=False,
             identity=_IDENTITY,
             accumulates=tuple(f"{name}.*" for name in _LISTS),

@@ -11,6 +11,7 @@ import pytest
 from syncengine import app
 from syncengine.config import read_config
 from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.twins.charles import CharlesTwin
 from tests.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
 
 _VENDORS: Mapping[str, tuple[Mapping[str, Any], str]] = {
@@ -230,3 +231,29 @@ async def test_what_another_destination_of_the_account_owns_is_not_written_over(
         assert after[1]["fields"]["first_name"] == before[1]["fields"]["phone_numbers.main"][0].replace("49", "+49", 1)
         assert after[2] == before[2]
         await _runs(here)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["one", "two"], ids=["back where it was", "in the other"])
+async def test_an_erasure_under_way_is_waited_for(database: str, tmp_path: Path, name: str) -> None:
+    async with people(database, tmp_path, _two("charles"), twins=("charles",)) as here:
+        await _synced(here)
+        here.sandbox.twin("charles").configure({"erasure_delay": 3600.0})
+        former = here.held("charles")[2]["id"]
+        row = await here.one("SELECT name, phone FROM crm.people WHERE id = 2")
+        await here.remove([2])
+        assert dict((await here.run("one")).actions) == {"delete": 1}
+        await here.add([2], opted_in=name == "one", **row)
+        for _ in range(4):
+            report = await here.run(name)
+            assert (report.exit_code, report.contacts["deferred"]) == (1, 1)
+            assert "whose erasure was asked for before" in report.noteworthy[0].message
+
+        twin = here.sandbox.twin("charles")
+        assert isinstance(twin, CharlesTwin)
+        twin.account.erase_at = dict.fromkeys(twin.account.erase_at, 0.0)
+        await _runs(here)
+        held = here.held("charles")
+        assert held.keys() == {1, 2, 3, 4, 5, 6}
+        assert held[2]["id"] != former
+        assert (await here.states(name))[2]["external_id"] == held[2]["id"]

@@ -74,6 +74,13 @@ class Contacts:
                 known = self._known(database, intent.contact_id)
                 known.pending = replace(intent.pending, fields=kept(dict(intent.pending.fields)))
                 known.pending_at = None
+                if intent.pending.deletes and state.external_id is not None:
+                    database.erasing[state.external_id] = database.clock()
+
+    async def is_erasing(self, external_id: str, within: float) -> bool:
+        async with self._fence.reading("is erasing") as database:
+            asked_at = database.erasing.get(external_id)
+            return asked_at is not None and database.clock() - asked_at < within
 
     async def record(self, batch: int, records: Sequence[Record]) -> None:  # noqa: ARG002 - nothing here asks for it
         async with self._fence.writing("record") as database:

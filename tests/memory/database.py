@@ -95,6 +95,8 @@ class Database:
     waits: dict[tuple[str, str], tuple[Wait, str]] = field(default_factory=dict)
     """Whom a contact waits for, and what that one held then."""
     suppressed: dict[str, str] = field(default_factory=dict)
+    erasing: dict[str, float] = field(default_factory=dict)
+    """``sync_erasing``: vendor contact to when its deletion was asked for."""
     """A subject's text to the reason."""
 
     def number_standing(self, destination: str, among: Collection[str] | None = None) -> Counter[Standing]:

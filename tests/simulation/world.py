@@ -426,4 +426,5 @@ _TABLES = (
     "outcomes",
     "waits",
     "suppressed",
+    "erasing",
 )

@@ -12,6 +12,8 @@ from tests.vendors.driving import answer
 
 KEY = MatchKey("external_reference_id", "crm-20418")
 PERSON = "b1a4b1de-2f53-4a3e-8a35-0b8a6a7b9c01"
+SETTINGS = {"erases_within": "30s"}
+"""As long as everything else takes to settle."""
 UNCOMPARED = frozenset({"external_channel_reference_id"})
 """Fields that an answer shows in the copy of the request alone, or as null."""
 ENVELOPE: dict[str, Json] = {"status": 200, "msg": "ok", "messages": [], "localized_messages": [], "errors": []}

@@ -189,3 +189,17 @@ SELECT pending FROM syncengine.sync_known WHERE destination = $1 AND contact_id 
 INSERT INTO syncengine.sync_known (destination, contact_id, pending)
 VALUES ($1, $2, $3::jsonb)
 ON CONFLICT (destination, contact_id) DO UPDATE SET pending = excluded.pending
+
+-- name: erasing
+INSERT INTO syncengine.sync_erasing (account, external_id)
+SELECT $1, external_id FROM syncengine.sync_state
+WHERE destination = $2 AND contact_id = ANY ($3::text[]) AND external_id IS NOT NULL
+ORDER BY external_id
+ON CONFLICT (account, external_id) DO UPDATE SET asked_at = clock_timestamp()
+
+-- name: erased_long_ago
+DELETE FROM syncengine.sync_erasing WHERE account = $1 AND asked_at < clock_timestamp() - interval '30 days'
+
+-- name: is_erasing
+SELECT EXISTS (SELECT FROM syncengine.sync_erasing
+               WHERE account = $1 AND external_id = $2 AND asked_at > clock_timestamp() - make_interval(secs => $3))
