@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from syncengine.app.asking import task_of
 from syncengine.app.databases import Databases
 from syncengine.config import DestinationConfig
-from syncengine.engine.consent import subjects_of
+from syncengine.engine.consent import SAME_PERSON, subjects_of
 from syncengine.engine.prepare import Prepared, Preparer
+from syncengine.engine.records import like_suppressed
 from syncengine.engine.task import Job
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.consent import Naming, SubjectKind
@@ -64,7 +65,7 @@ async def look_ahead(
 
     Writes nothing. Without a source, which could not be read, the next run is unknown.
     """
-    standing, remarks = await _forbidden(destination, databases, seen)
+    standing, remarks = await _forbidden(destination, databases, store, seen)
     if standing is not None:
         return Outlook(standing, remarks, "sends nothing about it")
     if source is None:
@@ -78,11 +79,12 @@ async def look_ahead(
 
 
 async def _forbidden(
-    destination: DestinationConfig, databases: Databases, seen: Seen
+    destination: DestinationConfig, databases: Databases, store: ContactStore, seen: Seen
 ) -> tuple[str | None, tuple[str, ...]]:
     """Return why nothing may be sent, if so, and remarks that explain it."""
     job = Job(0, seen.state, seen.desired, None, Plan())
-    named = await consent.named_by(databases.state, subjects_of(job, Naming(destination.mapping)))
+    subjects = subjects_of(job, Naming(destination.mapping))
+    named = await consent.named_by(databases.state, subjects)
     receipts = await erasure.receipts(databases.state, seen.state.contact_id)
     remarks = list(_of_receipts(destination, seen.state.contact_id, receipts))
     contact = as_argument(seen.state.contact_id)
@@ -100,6 +102,9 @@ async def _forbidden(
             remarks.append(f"suppressed: {_BY[kind]} is on the list; `syncengine suppress --lift` takes that back")
         if standing != "forgotten":
             standing = reason
+    if standing is None and SAME_PERSON in (await store.suppressed({seen.state.contact_id: subjects})).values():
+        standing = "suppressed"
+        remarks.append(f"suppressed: {like_suppressed(seen.state.contact_id)}")
     return standing, tuple(remarks)
 
 

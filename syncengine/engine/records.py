@@ -151,17 +151,24 @@ def same_person(state: ContactState, source_hash: int | None) -> Record:
     It is refused once, by name, and stands suppressed until somebody decides or its row
     changes.
     """
-    message = (
-        "it has a phone number or an e-mail address of a contact that was suppressed or forgotten, and may be the same "
-        "person under another contact id: nothing is sent about it. If it is somebody else, `syncengine suppress "
-        f"--lift --contact {as_argument(state.contact_id)}` lets it through"
-    )
+    is_told = state.status is Status.SUPPRESSED and state.rejected_hash == version(source_hash)
+    kind = OutcomeKind.SUPPRESSED if is_told else OutcomeKind.REJECTED
     return Record(
         contact_id=state.contact_id,
         known=state.known,
         status=Status.SUPPRESSED,
         source_hash=source_hash,
-        outcome=ContactOutcome(OutcomeKind.REJECTED, (), 0, SAME_PERSON, message),
+        rejected_hash=version(source_hash),
+        outcome=ContactOutcome(kind, (), 0, SAME_PERSON, like_suppressed(state.contact_id)),
+    )
+
+
+def like_suppressed(contact_id: str) -> str:
+    """Return why a contact is held back that may be a suppressed person."""
+    return (
+        "it has a phone number or an e-mail address of a contact that was suppressed or forgotten, and may be the same "
+        "person under another contact id: nothing is sent about it. If it is somebody else, `syncengine suppress "
+        f"--lift --contact {as_argument(contact_id)}` lets it through"
     )
 
 
