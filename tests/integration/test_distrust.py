@@ -1,0 +1,76 @@
+"""Postgres distrusts what is known exactly as the pure function does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from syncengine.model.capabilities import OptOut
+from syncengine.model.contact import Known, MatchKey, Pending
+from syncengine.model.distrust import Distrust
+from syncengine.model.work import Record, RunKind, Status
+from syncengine.planning.distrust import without_trust
+from syncengine.storage.connect import open_pool
+from syncengine.storage.contacts import Contacts
+from syncengine.storage.fence import Fence
+from syncengine.storage.lease import Leases
+from syncengine.storage.resync import distrust_all, distrust_contacts
+from syncengine.storage.runs import Identity, start_run
+
+DISTRUST = Distrust(
+    fixed=("phone",),
+    kept=("emails",),
+    emptied=("name", "city", "emails"),
+    opt_outs=(OptOut("silent", no=True), OptOut("news", no="No")),
+)
+KEY = MatchKey("phone", "+49")
+FIELDS = {"phone": "+49", "name": "Ann", "emails": ["a@x.de"], "silent": True, "news": "yes", "odd": {"a": [1.5, None]}}
+UNDER_WAY = Pending(
+    creates=True,
+    keys=(KEY,),
+    fields={"name": "Bea", "city": None},
+    add_tags=frozenset({"b", "c"}),
+    remove_tags=frozenset({"d"}),
+)
+KNOWN: Mapping[str, tuple[Known, Status]] = {
+    "bare": (Known("x1"), Status.SYNCED),
+    "full": (Known("x2", KEY, FIELDS, frozenset({"a", "ü"}), frozenset({"f"})), Status.SYNCED),
+    "says no": (Known("x3", KEY, {**FIELDS, "silent": False, "news": "NO"}), Status.REJECTED),
+    "under way": (Known("x4", KEY, FIELDS, frozenset({"a"}), pending=UNDER_WAY), Status.PENDING),
+    "dead": (Known("x5", KEY, FIELDS), Status.DEAD),
+    "removed": (Known("x6", KEY, FIELDS, frozenset({"a"})), Status.REMOVED),
+    "not there": (Known(None, KEY, {}, pending=UNDER_WAY), Status.PENDING),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("twice", [False, True])
+@pytest.mark.parametrize("named", [False, True])
+async def test_as_the_pure_function_has_it(database: str, *, twice: bool, named: bool) -> None:
+    """Once or twice: a re-sync that was killed begins again."""
+    async with open_pool(database) as pool:
+        grant = await Leases(pool).acquire("acme", ttl=3600.0, settles_within=0.0)
+        fence = Fence(pool, "acme", grant.epoch)
+        identity = Identity("acme", "respond_io", "https://example.org", {}, "contacts by id")
+        run_id = await start_run(fence, "crm", identity, RunKind.RESYNC)
+        contacts = Contacts(fence, "crm", run_id, numbered=False)
+        await contacts.record(
+            1,
+            [
+                Record(contact_id, known, status, source_hash=7, rejections=3, rejected_hash=7)
+                for contact_id, (known, status) in KNOWN.items()
+            ],
+        )
+        before = await contacts.load(list(KNOWN))
+        expected = {each: without_trust(state, DISTRUST) for each, state in before.items()}
+        for _ in range(1 + twice):
+            if named:
+                await distrust_contacts(fence, "crm", list(KNOWN), DISTRUST)
+            else:
+                await distrust_all(fence, "crm", DISTRUST)
+        after = await contacts.load(list(KNOWN))
+        assert after == expected
+        due = await pool.fetchrow("SELECT resync, looks_first FROM syncengine.sync_destination")
+        assert due is not None
+        assert tuple(due) == (False, not named)
