@@ -3,6 +3,9 @@
 What three contacts are refused with in the same words is configuration, not data: a
 field that is required there since, a tag or a stage that is gone. It counts against
 nobody. The contacts stand, and in each run one of each group is tried: the probe.
+
+So it is with values that the vendor does not take, and does not refuse: the contacts are
+in step without them, and one is sent with them each time.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from syncengine.engine.task import Job
 from syncengine.engine.turn import Ending
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.work import Alike, Batch, BatchKind, Member, Refusal, Status
-from syncengine.planning.refusals import ALIKE, is_refused_version
+from syncengine.planning.refusals import ALIKE, is_tried_version
 from syncengine.ports import BatchStore, RefusalStore
 
 _AT_ONCE = 20
@@ -90,7 +93,7 @@ def _may_be_tried(job: Job, refusal: Refusal) -> bool:
 
     A row that changed or left is part of the run anyway.
     """
-    is_same = is_refused_version(job.state, job.source_hash) and job.state.refusal == refusal
+    is_same = is_tried_version(job.state, job.source_hash) and _is_alike(job.state.refusal, refusal)
     return is_same and job.refusal is None and bool(job.plan.calls)
 
 
@@ -148,13 +151,14 @@ class Circumstances:
 
         Whoever is accepted as it was refused before shows that the cause is gone.
         """
-        if _is_accepted(ending) and job.state.refusal and is_refused_version(job.state, job.source_hash):
-            self._accepted.add(job.state.refusal.fingerprint)
+        before = job.state.refusal
+        if before and _is_accepted(ending, before) and is_tried_version(job.state, job.source_hash):
+            self._accepted.add(before.fingerprint)
         refusal = self._probes.pop(job.state.contact_id, None)
         if refusal is None:
             return ending
         self.probes += 1
-        if not _is_failure(ending):
+        if not _is_failure(ending, refusal):
             return ending
         record = records.probed(job.state, job.source_hash, ending.record)
         if record.refusal is not None and record.refusal != refusal:
@@ -214,19 +218,26 @@ class Circumstances:
             await self._batches.finish(number, {}, "not sent: a brake stopped those that were refused alike")
 
 
-def _is_accepted(ending: Ending) -> bool:
-    """Return whether the vendor carried out all that it could of a contact's calls."""
-    outcome = ending.record.outcome
-    is_settled = ending.record.status in (Status.SYNCED, Status.REMOVED) and not ending.refused
-    return is_settled and outcome is not None and bool(outcome.actions)
+def _is_alike(one: Refusal | None, other: Refusal) -> bool:
+    return one is not None and one.fingerprint == other.fingerprint
 
 
-def _is_failure(ending: Ending) -> bool:
+def _is_accepted(ending: Ending, before: Refusal) -> bool:
+    """Return whether the vendor carried out all that it could of a contact's calls.
+
+    ``before`` is what it was refused with, or what was not taken of it.
+    """
+    record, outcome = ending.record, ending.record.outcome
+    is_settled = record.status in (Status.SYNCED, Status.REMOVED) and not ending.refused
+    return is_settled and not _is_alike(record.refusal, before) and outcome is not None and bool(outcome.actions)
+
+
+def _is_failure(ending: Ending, before: Refusal) -> bool:
     """Return whether a probe was not accepted, with nothing left to be settled."""
     outcome = ending.record.outcome
     if outcome is None or ending.postponed or ending.waits:
         return False
-    if outcome.kind is OutcomeKind.REJECTED:
+    if outcome.kind is OutcomeKind.REJECTED or _is_alike(ending.record.refusal, before):
         return True
     return outcome.kind is OutcomeKind.DEFERRED and ending.record.known.pending is None
 

@@ -364,10 +364,9 @@ class ContactSync:
             if rest := plan.calls[index + 1 :]:
                 open_still = settle.remaining(rest, besides=left)
                 self._recorder.put(turn.job.batch, records.step(turn.job, turn.known, open_still))
-        unsupported = plan.unsupported + turn.dropped
         left = left if turn.known.external_id or not plan.calls else None  # nothing of one that was deleted
         record = records.in_step(
-            turn.job, turn.known, turn.actions, turn.meter.requests, unsupported, turn.receipt, left
+            turn.job, turn.known, turn.actions, turn.meter.requests, plan.unsupported, turn.receipt, left, turn.dropped
         )
         return Ending(record)
 

@@ -10,7 +10,7 @@ from syncengine.model.calls import Action, OutcomeKind, Rejected, Unsupported
 from syncengine.model.contact import Known, Pending
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.work import ContactOutcome, ContactState, Record, Status
-from syncengine.planning.refusals import DEAD_AFTER, likeness, refused, version
+from syncengine.planning.refusals import DEAD_AFTER, likeness, likeness_of_dropped, refused, version
 
 
 def in_step(
@@ -21,14 +21,16 @@ def in_step(
     unsupported: tuple[Unsupported, ...],
     receipt: str = "",
     left: Pending | None = None,
+    dropped: tuple[Unsupported, ...] = (),
 ) -> Record:
     """Return the record of a contact that is in step with the source.
 
     Everything the vendor can express is done; there is no outcome where nothing was to
     be done. ``receipt`` names a job that the vendor carries out later; ``left`` is what
-    stays unknown of a removed contact.
+    stays unknown of a removed contact; ``dropped`` is what was sent and not taken.
     """
     outcome = None
+    unsupported += dropped
     if actions or unsupported:
         kind = OutcomeKind.UNSUPPORTED if unsupported else OutcomeKind.APPLIED
         code = unsupported[0].code if unsupported else ""
@@ -42,6 +44,7 @@ def in_step(
         outcome=outcome,
         removal=job.desired is None,
         moved=job.wanted is not None and known.external_id is not None,
+        refusal=likeness_of_dropped(dropped) if job.desired is not None else None,
     )
 
 
@@ -218,13 +221,24 @@ def probed(state: ContactState, source_hash: int | None, record: Record) -> Reco
     kept, so that those it was tried for can be known by them.
     """
     assert record.outcome is not None, "a probe that was not accepted has an outcome"
+    outcome = replace(record.outcome, kind=OutcomeKind.PROBED)
+    if state.status is Status.SYNCED:  # it is in step but for what the vendor does not take
+        return replace(
+            record,
+            status=Status.SYNCED,
+            source_hash=source_hash,
+            rejections=0,
+            rejected_hash=None,
+            outcome=outcome,
+            refusal=state.refusal,
+        )
     return replace(
         record,
         status=Status.REMOVED if record.removal else Status.DEAD,
         source_hash=None,
         rejections=0,
         rejected_hash=version(source_hash),
-        outcome=replace(record.outcome, kind=OutcomeKind.PROBED),
+        outcome=outcome,
         refusal=record.refusal or state.refusal,
     )
 

@@ -96,7 +96,8 @@ class Refusal:
     """What the vendor's refusals for one cause have in common."""
 
     fingerprint: int
-    """Of the code, the HTTP status and the vendor's words without values."""
+    """Of the code, the HTTP status and the vendor's words without values; or of the names
+    of the fields and tags that the vendor did not take."""
     code: str
 
 
@@ -220,13 +221,16 @@ class Record:
             return Standing.GONE
         if self.outcome is None or self.status in (Status.PENDING, Status.REJECTED):
             return None
-        match self.outcome.kind:
+        kind = self.outcome.kind
+        if kind is OutcomeKind.PROBED and self.status is Status.SYNCED:
+            kind = OutcomeKind.UNSUPPORTED  # it is in step but for what the vendor does not take
+        match kind:
+            case OutcomeKind.UNSUPPORTED:
+                return Standing.UNSUPPORTED
             case OutcomeKind.REJECTED | OutcomeKind.PROBED:
                 # Refused by ourselves, for the sake of a suppressed contact.
                 is_suppressed = self.status is Status.SUPPRESSED
                 return Standing.SUPPRESSED if is_suppressed else Standing.DEAD_LETTER
-            case OutcomeKind.UNSUPPORTED:
-                return Standing.UNSUPPORTED
             case OutcomeKind.SUPPRESSED:
                 opted_out = self.outcome.code == Standing.OPTED_OUT
                 return Standing.OPTED_OUT if opted_out else Standing.SUPPRESSED

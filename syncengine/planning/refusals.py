@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from syncengine.model.calls import Rejected
+from syncengine.model.calls import Rejected, Unsupported
 from syncengine.model.work import ContactState, Refusal, Status
 
 DEAD_AFTER = 3
@@ -49,8 +49,23 @@ def likeness(refusal: Rejected) -> Refusal | None:
         return None
     said = " ".join(words(refusal.words or refusal.message))
     alike = f"{refusal.code}\n{refusal.status or 0}\n{said}"
+    return Refusal(_fingerprint(alike), refusal.code)
+
+
+def likeness_of_dropped(dropped: Sequence[Unsupported]) -> Refusal | None:
+    """Return what contacts have in common of which the vendor did not take the same.
+
+    That is the names of the fields and tags. None where it took everything.
+    """
+    if not dropped:
+        return None
+    names = sorted({("tag " if "tag" in each.code else "field ") + each.subject for each in dropped})
+    return Refusal(_fingerprint("\n".join(("dropped", *names))), dropped[0].code)
+
+
+def _fingerprint(alike: str) -> int:
     digest = blake2b(alike.encode("utf-8", "replace"), digest_size=8).digest()
-    return Refusal(int.from_bytes(digest, "big", signed=True), refusal.code)
+    return int.from_bytes(digest, "big", signed=True)
 
 
 def words(said: str) -> list[str]:
@@ -70,6 +85,12 @@ def words(said: str) -> list[str]:
 def is_refused_version(state: ContactState, source_hash: int | None) -> bool:
     """Return whether this version of the row, or the removal, was refused before."""
     return state.rejected_hash == version(source_hash)
+
+
+def is_tried_version(state: ContactState, source_hash: int | None) -> bool:
+    """Return whether this version was refused before, or not taken as a whole."""
+    is_taken_in_part = state.status is Status.SYNCED and state.source_hash == source_hash
+    return is_taken_in_part or is_refused_version(state, source_hash)
 
 
 def version(source_hash: int | None) -> int:

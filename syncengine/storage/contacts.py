@@ -259,9 +259,11 @@ def _code(record: Record) -> str | None:
     """Return the code of the reason why a contact is not in step, for later reports."""
     if record.moved:
         return MOVED
+    if record.status is Status.SYNCED:
+        return None
     if record.refusal is not None:
         return record.refusal.code
-    if record.outcome is None or record.status in (Status.PENDING, Status.SYNCED):
+    if record.outcome is None or record.status is Status.PENDING:
         return None
     return record.outcome.code or None
 

@@ -276,7 +276,8 @@ class Contacts:
             row.code = MOVED
         row.refusal = None
         if record.refusal is not None:
-            row.code, row.refusal, row.tried_in = record.refusal.code, record.refusal.fingerprint, self._run_id
+            row.code = None if record.status is Status.SYNCED else record.refusal.code
+            row.refusal, row.tried_in = record.refusal.fingerprint, self._run_id
 
     def _write_known(self, database: Database, record: Record) -> None:
         known, place = record.known, (self._destination, record.contact_id)

@@ -9,6 +9,7 @@ from syncengine.model.work import Alike, BatchKind, Member, Refusal, Standing, S
 from tests.memory.database import Database, Fence, StateRow
 
 _REFUSED = (Status.REJECTED, Status.DEAD, Status.REMOVED)
+_IN_STEP = Status.SYNCED
 
 
 class Refusals:
@@ -70,13 +71,15 @@ class Refusals:
             found = sorted(
                 (contact_id, row)
                 for contact_id, row in self._mine(database)
-                if row.refusal in fingerprints and (row.tried_in or 0) < self._run_id and row.status in _REFUSED
+                if row.refusal in fingerprints and (row.tried_in or 0) < self._run_id and _is_revived(row)
             )[:most]
             revived = [
-                Member(contact_id, BatchKind.REMOVALS if row.rejected_hash == 0 else BatchKind.CHANGES)
+                Member(contact_id, BatchKind.REMOVALS if _is_removal(row) else BatchKind.CHANGES)
                 for contact_id, row in found
             ]
             for _, row in found:
+                if row.status is _IN_STEP:
+                    row.rejected_hash = row.source_hash
                 row.status, row.source_hash, row.rejections, row.standing = Status.PENDING, None, 0, None
         return revived
 
@@ -90,7 +93,7 @@ class Refusals:
                     and row.rejections == 0
                     and row.rejected_hash is not None
                 ):
-                    _let_stand(row)
+                    _let_stand_again(row)
 
     def _mine(self, database: Database) -> Iterator[tuple[str, StateRow]]:
         return (
@@ -100,8 +103,24 @@ class Refusals:
         )
 
 
+def _is_revived(row: StateRow) -> bool:
+    return row.status in _REFUSED or (row.status is _IN_STEP and row.standing is Standing.UNSUPPORTED)
+
+
+def _is_removal(row: StateRow) -> bool:
+    return row.status is not _IN_STEP and row.rejected_hash == 0
+
+
 def _stands(row: StateRow) -> bool:
     return row.refusal is not None and row.rejections == 0 and row.standing is not None
+
+
+def _let_stand_again(row: StateRow) -> None:
+    if row.code is not None:
+        _let_stand(row)
+        return
+    row.status, row.source_hash, row.rejected_hash = _IN_STEP, row.rejected_hash, None
+    row.standing = Standing.UNSUPPORTED
 
 
 def _let_stand(row: StateRow) -> None:

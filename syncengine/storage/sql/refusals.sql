@@ -1,5 +1,6 @@
 -- Contacts that were refused alike. A group is all that have one fingerprint and of which nothing is counted: three
--- contacts make it one, and it stays one when some of them leave it.
+-- contacts make it one, and it stays one when some of them leave it. Contacts of which the vendor did not take the same
+-- values are a group as well; they are in step, and have no code.
 
 -- name: groups
 SELECT refusal, max(code) AS code, count(*) AS contacts
@@ -50,22 +51,26 @@ WHERE destination = $1 AND contact_id IN (
 
 -- name: revive
 WITH chosen AS (
-    SELECT contact_id, rejected_hash = 0 AS removal FROM syncengine.sync_state
+    SELECT contact_id, status <> 'synced' AND rejected_hash = 0 AS removal FROM syncengine.sync_state
     WHERE destination = $1 AND contact_id IN (
         SELECT contact_id FROM syncengine.sync_state
         WHERE destination = $1 AND refusal = ANY ($2::bigint[]) AND tried_in < $3
-          AND status IN ('rejected', 'dead', 'removed')
+          AND (status IN ('rejected', 'dead', 'removed') OR status = 'synced' AND standing = 'unsupported')
         LIMIT $4)
     ORDER BY contact_id FOR UPDATE)
 UPDATE syncengine.sync_state AS s
-SET status = 'pending', source_hash = NULL, rejections = 0, standing = NULL
+SET status = 'pending', source_hash = NULL, rejections = 0, standing = NULL,
+    rejected_hash = CASE WHEN s.status = 'synced' THEN s.source_hash ELSE s.rejected_hash END
 FROM chosen
 WHERE s.destination = $1 AND s.contact_id = chosen.contact_id
 RETURNING s.contact_id, chosen.removal
 
 -- name: put_back
 UPDATE syncengine.sync_state
-SET status = CASE WHEN rejected_hash = 0 THEN 'removed' ELSE 'dead' END, standing = 'dead_letter'
+SET status = CASE WHEN code IS NULL THEN 'synced' WHEN rejected_hash = 0 THEN 'removed' ELSE 'dead' END,
+    source_hash = CASE WHEN code IS NULL THEN rejected_hash END,
+    rejected_hash = CASE WHEN code IS NOT NULL THEN rejected_hash END,
+    standing = CASE WHEN code IS NULL THEN 'unsupported' ELSE 'dead_letter' END
 WHERE destination = $1 AND contact_id IN (
     SELECT contact_id FROM syncengine.sync_state
     WHERE destination = $1 AND refusal = ANY ($2::bigint[]) AND tried_in < $3 AND status = 'pending'
@@ -77,7 +82,7 @@ WHERE destination = $1 AND contact_id IN (
 SELECT g.contacts, g.code, last.contact_id, last.message
 FROM (SELECT refusal, max(code) AS code, count(*) AS contacts
       FROM syncengine.sync_state
-      WHERE destination = $1 AND refusal IS NOT NULL AND rejections = 0 AND standing IS NOT NULL
+      WHERE destination = $1 AND refusal IS NOT NULL AND rejections = 0 AND standing IS NOT NULL AND status <> 'synced'
       GROUP BY refusal ORDER BY count(*) DESC, refusal LIMIT $2) AS g
 CROSS JOIN LATERAL (
     SELECT s.contact_id, o.message

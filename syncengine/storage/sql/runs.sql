@@ -296,7 +296,7 @@ WHERE run_id = $1 AND outcome NOT IN ('applied', 'probed')
   AND ($2 OR NOT EXISTS (
       SELECT FROM syncengine.sync_run AS r JOIN syncengine.sync_state AS s USING (destination)
       WHERE r.run_id = $1 AND s.contact_id = o.contact_id
-        AND s.refusal IS NOT NULL AND s.rejections = 0 AND s.standing IS NOT NULL))
+        AND s.refusal IS NOT NULL AND s.rejections = 0 AND s.standing IS NOT NULL AND s.status <> 'synced'))
 ORDER BY array_position(ARRAY['rejected', 'unknown', 'deferred', 'unsupported'], outcome), length(contact_id), contact_id LIMIT $3
 
 -- name: noteworthy_number
@@ -305,4 +305,4 @@ WHERE run_id = $1 AND outcome NOT IN ('applied', 'probed')
   AND ($2 OR NOT EXISTS (
       SELECT FROM syncengine.sync_run AS r JOIN syncengine.sync_state AS s USING (destination)
       WHERE r.run_id = $1 AND s.contact_id = o.contact_id
-        AND s.refusal IS NOT NULL AND s.rejections = 0 AND s.standing IS NOT NULL))
+        AND s.refusal IS NOT NULL AND s.rejections = 0 AND s.standing IS NOT NULL AND s.status <> 'synced'))
