@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from syncengine.model.calls import Answer, Call
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.consent import Subject
-from syncengine.model.contact import MatchKey, Page, Remote
+from syncengine.model.contact import MatchKey, Page, Pending, Remote
 from syncengine.model.costs import Cost
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.work import (
@@ -255,6 +255,14 @@ class ContactStore(Protocol):
 
     async def want_again(self, contact_ids: Sequence[str]) -> None:
         """Let contacts that were deleted at the vendor be created again."""
+        ...
+
+    async def overwritten(self, owner: str, external_id: str, written: Pending) -> None:
+        """Note that another contact's values were written to an owner's vendor contact.
+
+        ``owner`` is named ``destination/contact_id``. What it is known to hold in these
+        fields and tags is unknown from now on, so that the next run mends it.
+        """
         ...
 
     async def gone(self, *, all_of_them: bool) -> Sequence[str]:

@@ -89,6 +89,9 @@ class ContactSync:
         self._given = GivenIds(task.destination, store)
         self._account = AccountCheck(vendor, retrier, store, passed=task.gone_accepted)
         self._answers = itertools.count(1)
+        self._overwritten: list[tuple[str, str, Pending]] = []
+        """Owners of vendor contacts that another contact's values were written to, with
+        what was written."""
 
     async def sync(self, job: Job) -> Ending:
         """Carry out one attempt of the contact, to its end.
@@ -428,7 +431,27 @@ class ContactSync:
         if not by_key(call, self._capabilities):
             # The vendor claims to have made it: maybe it did, under an id that the answer does not tell.
             turn.known = replace(turn.known, pending=in_doubt())
-        return self._rejected(turn, owned(owner))
+            return self._rejected(turn, owned(owner))
+        return self._written_over(turn, call, owner, applied.external_id)
+
+    def _written_over(self, turn: Turn, call: Call, owner: str, external_id: str) -> Ending:
+        """End the attempt of a contact whose write reached another one's copy.
+
+        The vendor takes the two for one: it is not sent again before that one moves.
+        """
+        written = Pending(fields=dict.fromkeys(call.fields), add_tags=frozenset(call.add_tags))
+        self._overwritten.append((owner, external_id, written))
+        return replace(self._held(turn, owner), postponed=False)
+
+    async def note_overwritten(self) -> None:
+        """Note which copies were written over, so that the next run mends them.
+
+        It is done once all owners are recorded: one that was being worked on meanwhile
+        would else be recorded as in step afterwards.
+        """
+        overwritten, self._overwritten = self._overwritten, []
+        for owner, external_id, written in overwritten:
+            await self._store.overwritten(owner, external_id, written)
 
     async def _erased_soon(self, turn: Turn, external_id: str) -> Ending | None:
         """Return the end where a write reached a contact that is about to be deleted.
@@ -553,7 +576,7 @@ class ContactSync:
         await self._doubt(turn)
         link = await self._own(turn, applied.external_id, call.key)
         if link.owner is not None:
-            return self._rejected(turn, owned(link.owner))
+            return self._written_over(turn, call, link.owner, applied.external_id)
         turn.known = settle.remade(turn.known, call, applied, self._capabilities)
         turn.actions = (*turn.actions, call.action)
         return await self._send(turn)

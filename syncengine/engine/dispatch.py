@@ -162,9 +162,11 @@ class Dispatcher:
 
         It comes last, when the ends of all others are known.
         """
-        if self._waiting is None:
-            return
-        for batch, record in await self._waiting.judge(finished=finished):
+        ended = await self._waiting.judge(finished=finished) if self._waiting else []
+        # After the judgement, for which the owners count as in step, and before those
+        # who wrote over them are recorded: after a crash in between they do so again.
+        await self._contacts.note_overwritten()
+        for batch, record in ended:
             self._end(batch, record)
         await self._settle()
 

@@ -144,6 +144,24 @@ class Contacts:
         return {row["external_id"]: row["owner"] for row in rows}
 
     @patient
+    async def overwritten(self, owner: str, external_id: str, written: Pending) -> None:
+        place = owner.partition("/")
+        destination, contact_id = place[0], place[2]
+        async with self._fence.writing() as connection:
+            is_owner = await connection.fetchval(_SQL["overwritten"], destination, contact_id, external_id)
+            if not is_owner:
+                return
+            stored = await connection.fetchval(_SQL["pending"], destination, contact_id)
+            before = _doubt(stored)
+            doubt = replace(
+                before,
+                fields={**before.fields, **written.fields},
+                add_tags=before.add_tags | written.add_tags,
+            )
+            pending = _dump(_pending_json(doubt))
+            await connection.execute(_SQL["inherit"], destination, contact_id, pending)
+
+    @patient
     async def gone(self, *, all_of_them: bool) -> Sequence[str]:
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["gone"], self._destination, all_of_them, self._run_id)

@@ -51,6 +51,8 @@ LOST: Mapping[str, Ends] = {"": (GONE, IN_STEP), "charles": (IN_STEP, IN_STEP)}
 """Nothing at the vendor has the contact's match key; charles makes a new one where it is told of an unknown key."""
 SHARED: Mapping[str, Ends] = {"": (GONE, IN_STEP), "charles": (DEAD, DEAD)}
 """Its contact became another one of ours; charles keeps both keys at the one that is left."""
+OLDER: Mapping[str, Ends] = {"": (IN_STEP, IN_STEP), "respond_io": (GONE, IN_STEP), "respond_io_v2": (GONE, IN_STEP)}
+"""Whichever is older is left, and that is the stranger."""
 ACTS: Mapping[str, Act] = {
     "nothing": Act(lambda _here, _one, _two: None, SAME, SAME),
     "deleted": Act(lambda here, one, _two: here.screen.delete(one), LOST, SAME),
@@ -60,7 +62,7 @@ ACTS: Mapping[str, Act] = {
     # Where the older one is left, it is the first of the two in both directions.
     "the other merged into it": Act(lambda here, one, two: here.screen.merge(one, two), SAME, SHARED),
     "merged into a stranger": Act(lambda here, one, _two: here.screen.merge(_stranger(here), one), LOST, SAME),
-    "a stranger merged into it": Act(lambda here, one, _two: here.screen.merge(one, _stranger(here)), SAME, SAME),
+    "a stranger merged into it": Act(lambda here, one, _two: here.screen.merge(one, _stranger(here)), OLDER, SAME),
 }
 
 

@@ -20,6 +20,7 @@ from syncengine.model.work import (
     Standing,
     Status,
 )
+from syncengine.planning.settle import merge
 from syncengine.storage.contacts import MOVED
 from tests.memory.database import Database, Fence, KnownRow, StateRow, kept, known_of
 
@@ -140,6 +141,16 @@ class Contacts:
                 row = self._state(database, contact_id)
                 if row.external_id is None:
                     row.gone, row.status, row.source_hash, row.standing = False, Status.PENDING, None, None
+
+    async def overwritten(self, owner: str, external_id: str, written: Pending) -> None:
+        destination, _, contact_id = owner.partition("/")
+        async with self._fence.writing("overwritten") as database:
+            row = database.states.get((destination, contact_id))
+            if row is not None and row.external_id == external_id:
+                row.source_hash = None
+                row.status = Status.PENDING if row.status is Status.SYNCED else row.status
+                known = database.known.setdefault((destination, contact_id), KnownRow())
+                known.pending = merge(known.pending or Pending(), written)
 
     async def gone(self, *, all_of_them: bool) -> Sequence[str]:
         async with self._fence.reading("load gone") as database:

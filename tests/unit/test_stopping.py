@@ -67,6 +67,8 @@ class Waiters:
         del batch, turn
         return Prepared((JOB,))
 
+    async def note_overwritten(self) -> None: ...
+
 
 class OneBatch:
     """The batches of the run: one, and those that are added."""

@@ -122,6 +122,13 @@ WHERE s.external_id = ANY ($2::text[]) AND (s.destination, s.contact_id) <> ($3,
   AND (s.status <> 'removed' OR NOT $5)
 ORDER BY s.destination, s.contact_id
 
+-- name: overwritten
+-- A contact in step is planned again; any other one is, or is left alone whatever its vendor contact holds.
+UPDATE syncengine.sync_state
+SET source_hash = NULL, status = CASE WHEN status = 'synced' THEN 'pending' ELSE status END
+WHERE destination = $1 AND contact_id = $2 AND external_id = $3
+RETURNING true
+
 -- name: gone
 -- Contacts that were deleted at the vendor and are still wanted: all of the destination, or those of this run's batches.
 SELECT s.contact_id FROM syncengine.sync_state AS s

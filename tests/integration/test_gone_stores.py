@@ -1,0 +1,74 @@
+"""What the stores keep of contacts that are gone at the vendor, in Postgres and in memory alike."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncengine.model.calls import OutcomeKind
+from syncengine.model.contact import Known, MatchKey, Pending
+from syncengine.model.work import BatchKind, ContactOutcome, Held, Record, Status
+from tests.integration.stores import Stores
+from tests.integration.test_stores import _load, _own, backend, dsn, stores
+
+__all__ = ["backend", "dsn", "stores"]
+
+
+async def _lose(stores: Stores, contact_id: str, source_hash: int | None = 5) -> None:
+    outcome = ContactOutcome(OutcomeKind.GONE, code="gone", message="why")
+    await stores.contacts.record(1, [Record(contact_id, Known(), Status.GONE, source_hash, outcome=outcome)])
+
+
+@pytest.mark.asyncio
+async def test_a_contact_stays_gone_whatever_happens_to_its_row_until_it_has_a_vendor_contact(stores: Stores) -> None:
+    await _lose(stores, "7")
+    suppressed = ContactOutcome(OutcomeKind.SUPPRESSED, code="opted_out")
+    for status, outcome in ((Status.SUPPRESSED, suppressed), (Status.REMOVED, None), (Status.REJECTED, None)):
+        await stores.contacts.record(1, [Record("7", Known(), status, 5, outcome=outcome)])
+        state = await _load(stores, "7")
+        assert state is not None
+        assert (state.status, state.gone) == (status, True)
+        assert await stores.contacts.gone(all_of_them=True) == [], "it does not stand as gone meanwhile"
+    await stores.contacts.link("7", "found")
+    state = await _load(stores, "7")
+    assert state is not None
+    assert (state.gone, state.known.external_id) == (False, "found")
+
+
+@pytest.mark.asyncio
+async def test_those_who_are_gone_are_found_all_or_by_the_batches_of_the_run(stores: Stores) -> None:
+    for contact_id in ("9", "7", "8"):
+        await _lose(stores, contact_id)
+    await _own(stores, "6", "there")
+    assert sorted(await stores.contacts.gone(all_of_them=True)) == ["7", "8", "9"]
+    await stores.batches.add(BatchKind.CHANGES, ["6", "8"])
+    assert await stores.contacts.gone(all_of_them=False) == ["8"]
+
+
+@pytest.mark.asyncio
+async def test_a_few_others_that_the_vendor_held_are_named_the_newest_first(stores: Stores) -> None:
+    for contact_id in ("1", "2", "3"):
+        known = Known(f"ext-{contact_id}", key=MatchKey("phone", contact_id))
+        await stores.contacts.record(1, [Record(contact_id, known, Status.SYNCED, 5)])
+    await _lose(stores, "4")
+    await _own(stores, "5", "left", status=Status.REMOVED)
+    held = await stores.contacts.held("3", 5)
+    assert sorted(held, key=lambda each: each.contact_id) == [
+        Held("1", "ext-1", MatchKey("phone", "1")),
+        Held("2", "ext-2", MatchKey("phone", "2")),
+    ]
+    assert len(await stores.contacts.held("3", 1)) == 1
+
+
+@pytest.mark.asyncio
+async def test_what_was_written_over_is_unknown_and_planned_again(stores: Stores) -> None:
+    await _own(stores, "7", "ext")
+    written = Pending(fields={"name": None}, add_tags=frozenset({"x"}))
+    await stores.contacts.overwritten("whatsapp/7", "another", written)
+    state = await _load(stores, "7")
+    assert state is not None
+    assert (state.status, state.known.pending) == (Status.SYNCED, None), "it owns another vendor contact by now"
+    await stores.contacts.overwritten("whatsapp/7", "ext", written)
+    state = await _load(stores, "7")
+    assert state is not None
+    assert (state.status, state.source_hash, state.known.pending) == (Status.PENDING, None, written)
+    assert state.known.fields == {"name": "7"}
