@@ -211,7 +211,7 @@ class Network:
 class Wire:
     """``ports.Sender``, with permits as the transport takes them."""
 
-    def __init__(self, network: Network, gate: Gate, life: Life, sends: Callable[[Allowed | None], None]) -> None:
+    def __init__(self, network: Network, gate: Gate, life: Life, sends: Callable[[Allowed | None, bool], None]) -> None:
         self._network = network
         self._gate = gate
         self._life = life
@@ -229,7 +229,7 @@ class Wire:
         except BaseException:
             permit.unsent()
             raise
-        self._sends(allowed)
+        self._sends(allowed, request.writes)
         coming = self._network.send(request, fate, self._life)
         try:
             self._life.point(f"{request.route}: sent")

@@ -65,7 +65,7 @@ class Process:
         network: Network,
         life: Life,
         random: Random,
-        sends: Callable[[int, Allowed | None], None],
+        sends: Callable[[int, Allowed | None, bool], None],
     ) -> None:
         self.run_ids: list[int] = []
         self.requests = 0
@@ -100,7 +100,7 @@ class Process:
             async with keeper.kept(pacing.stop), pacing:
                 await _take_over(pacing, grant)
                 fence = Fence(self._database, settings.account, grant.epoch, self._life.hop)
-                wire = Wire(self._network, pacing, self._life, lambda allowed: self._sends(grant.epoch, allowed))
+                wire = Wire(self._network, pacing, self._life, partial(self._sends, grant.epoch))
                 for task in settings.tasks:
                     await self._work(task, fence, pacing, wire)
                     self.stopped = pacing.stopped

@@ -102,7 +102,7 @@ class World:
         """Whether contacts deleted at the vendor are created again."""
         self.by_hand = ByHand()
         self.last_sent: dict[str, float] = {}
-        """Contact to the loop's time when the last request about it went out."""
+        """Contact to the loop's time when the last write about it went out."""
         self.strangers: dict[str, frozenset[str]] = {}
         """Contacts that were at the vendor before us, with the tags they had."""
         self.wishes: Mapping[str, Wish] = {}
@@ -344,11 +344,12 @@ class World:
         }
         return request.writes and bool(texts & set(_texts(request.json)))
 
-    def _sends(self, epoch: int, allowed: Allowed | None) -> None:
+    def _sends(self, epoch: int, allowed: Allowed | None, writes: bool) -> None:  # noqa: FBT001 - as the wire tells it
         """A process that took the account in this epoch lets a request out."""
         contact_id, _, wanted = allowed.args if isinstance(allowed, partial) else ("", (), False)
         now = asyncio.get_running_loop().time()
-        self.last_sent[contact_id] = now
+        if writes:
+            self.last_sent[contact_id] = now
         said = {
             "was suppressed": self.suppressed.get(contact_id, inf),
             # Behind the row the suppressions are read, and then the database may stand still.
