@@ -170,7 +170,7 @@ async def run_destination(
     others = await beside(destination, config, databases, account.fence)
     await _accept(destination, account, recognised)
     run = await _begun(destination, account, databases, request, source, recognised, so_far, others)
-    await note(destination, config, databases)
+    await note(destination, config, databases, accepted=True)
     work: _Work | None = None
     end = _End()
     try:

@@ -93,33 +93,41 @@ def _advice(destination: DestinationConfig) -> str:
     )
 
 
-async def note(destination: DestinationConfig, config: Config, databases: Databases) -> None:
-    """Note the newest run of a destination, unless the state is older than its marker.
+async def note(destination: DestinationConfig, config: Config, databases: Databases, *, accepted: bool = False) -> None:
+    """Note the newest run of a destination.
 
-    Does nothing where the file cannot be written, or the database is away.
+    Not where the state is older than its marker or took the place of another one, unless
+    that was ``accepted``: what was noted has to refuse the next run as well. Does nothing
+    where the file cannot be written, or the database is away.
     """
     if config.keeps_markers:
         with suppress(StorageError):
-            await _note(destination, config, databases)
+            await _note(destination, config, databases, accepted=accepted)
 
 
-async def _note(destination: DestinationConfig, config: Config, databases: Databases) -> None:
+async def _note(destination: DestinationConfig, config: Config, databases: Databases, *, accepted: bool) -> None:
     run = await newest_run(databases.state, destination.name)
-    state = await state_self(databases.state, [run.run_id] if run else [])
-    # Read and written without a pause: another destination of this process notes its own.
-    marker = _read(_file(config, state.state_id)) or Marker(state.state_id)
-    if marker.restores < state.restores:
-        marker = Marker(state.state_id, state.restores)
-    elif marker.restores > state.restores or marker.consents > state.consents:
+    markers = {marker.state_id: marker for marker in _read_all(config)}
+    noted = [mark.run_id for marker in markers.values() for mark in marker.runs.values()]
+    state = await state_self(databases.state, noted)
+    own = markers.pop(state.state_id, None)
+    address = address_of(destination)
+    if own is not None and older_by(own, state):
         return
-    noted = marker.runs.get(destination.name)
-    if run is not None and not (noted and noted.run_id > run.run_id):
+    if lost_to(destination.name, address, own, markers.values()) and not accepted:
+        return
+    # Read again and written without a pause: other destinations note theirs meanwhile.
+    marker = _read(_file(config, state.state_id))
+    if marker is None or marker.restores < state.restores:
+        marker = Marker(state.state_id, state.restores)
+    before = marker.runs.get(destination.name)
+    if run is not None and not (before and before.run_id > run.run_id):
         marker = replace(
             marker,
             runs={**marker.runs, destination.name: run},
-            addresses={**marker.addresses, destination.name: address_of(destination)},
+            addresses={**marker.addresses, destination.name: address},
         )
-    _write(config, replace(marker, consents=state.consents))
+    _write(config, replace(marker, consents=max(marker.consents, state.consents)))
 
 
 async def lacking_consents(config: Config, databases: Databases) -> int:

@@ -91,6 +91,34 @@ async def test_another_machine_does_not_ask_again(database: str, tmp_path: Path)
         assert "lacks an accepted restore" in ((await here.run(NAME)).error or "")
 
 
+@pytest.mark.parametrize("kind", ["restored", "lost"])
+async def test_what_ran_elsewhere_meanwhile_is_no_excuse(database: str, tmp_path: Path, kind: str) -> None:
+    """A machine that notices still refuses, and goes on refusing."""
+    async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
+        await here.add(range(1, 4))
+        await here.run(NAME)
+        dump(database, tmp_path / "state.dump")
+        await here.run(NAME)
+        marker = _marker(here)
+        noted = marker.read_bytes()
+        if kind == "lost":
+            await lose(database)
+            await app.migrate(here.config)
+        else:
+            await restore_whole(database, tmp_path / "state.dump")
+        marker.unlink()
+        for _ in range(4):
+            assert (await here.run(NAME)).exit_code == 0, "on a machine without a marker"
+        for elsewhere in marker.parent.glob("state-*.json"):
+            elsewhere.unlink()
+        marker.write_bytes(noted)
+        for _ in range(3):
+            assert (await here.run(NAME)).status == "refused"
+            assert {each.status for each in await app.verify(here.config, (NAME,))} == {"refused"}
+        assert (await here.run(NAME, accept=RESTORED)).exit_code == 0
+        assert (await here.run(NAME)).requests == 0
+
+
 async def test_a_lost_state_is_refused(database: str, tmp_path: Path) -> None:
     """And then contacts are looked up before they are created, whatever the file says."""
     careless = {NAME: {**RESPOND_IO, "find_first": False}}
