@@ -57,9 +57,14 @@ class ConsentChange:
         self._let_through = 0
         self._held_back = 0
 
+    @property
+    def is_possible(self) -> bool:
+        """Return whether the rules changed in a way that may be looser."""
+        return self._loosening.is_possible
+
     async def add(self, batch: Batch) -> None:
         """Count a batch. Raises SourceError, StorageError."""
-        if batch.kind is not BatchKind.CHANGES or not self._loosening.is_possible:
+        if batch.kind is not BatchKind.CHANGES or not self.is_possible:
             return
         sent = await self._sent(self._rows, self._destination.mapping, batch)
         held = sent & await held_back(self._databases.state, self._destination.name, sorted(sent))

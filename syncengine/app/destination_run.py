@@ -353,9 +353,10 @@ async def _prepared(run: _Run, batch_size: int) -> _Work:
     await _look_for_strays(run)
     await _survey(run, survey, candidates.scope)
     change = ConsentChange(run.destination, run.databases, run.source, run.recognised)
-    async for batch in run.batches.waiting():
-        await change.add(batch)
-    change.judge(request)
+    if change.is_possible:
+        async for batch in run.batches.waiting():
+            await change.add(batch)
+        change.judge(request)
     return _Work(total + len(probes), beyond, circumstances)
 
 

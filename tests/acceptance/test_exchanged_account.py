@@ -182,3 +182,21 @@ async def test_an_erasure_under_way_at_the_former_account_is_left_to_a_person(da
         row = await here.one("SELECT status, to_ask FROM syncengine.sync_erasure")
         assert (row["status"], external_id in row["to_ask"]) == ("impossible", True)
         assert here.held("respond_io") == {}
+
+
+@pytest.mark.asyncio
+async def test_an_exchanged_account_is_started_anew_by_all_of_its_destinations(database: str, tmp_path: Path) -> None:
+    both = {
+        name: {**RESPOND_IO, "account": "old", "where": where} for name, where in (("a", "id <= 2"), ("b", "id > 2"))
+    }
+    async with people(database, tmp_path, both, TWINS) as here:
+        here.environ["OTHER_TOKEN"] = "another-workspace"
+        await here.add(range(1, 6))
+        await here.runs()
+        here.sandbox.twin("respond_io").configure({"tokens": ["another-workspace"]})
+        for name in both:
+            here.configure(name, account="new", settings=OTHER_KEY)
+        first = await here.run("a", accept=frozenset({"account"}))
+        second = await here.run("b")
+        assert (first.status, first.actions, first.requests) == ("done", {"create": 2}, 4), first.error
+        assert (second.status, second.actions, second.requests) == ("done", {"create": 3}, 6), "accepted for both"

@@ -43,7 +43,8 @@ DELETE FROM syncengine.sync_wait WHERE destination = $1
 -- Contacts that are suppressed or were removed stay so. All others are new to the account, whatever the former vendor
 -- refused.
 UPDATE syncengine.sync_state
-SET external_id = NULL, given_up = NULL, gone = false, rejections = 0, rejected_hash = NULL,
+SET external_id = NULL, given_up = NULL, gone = false, rejections = 0, refusal = NULL, tried_in = NULL,
+    rejected_hash = CASE status WHEN 'suppressed' THEN rejected_hash END,
     status = CASE WHEN status IN ('suppressed', 'removed') THEN status ELSE 'pending' END,
     source_hash = CASE status WHEN 'suppressed' THEN source_hash END,
     code = CASE WHEN status = 'suppressed' OR code = 'suppressed' THEN code END,
