@@ -48,7 +48,8 @@ class Candidates:
         if request.retry_of is not None:
             return self._again(unmade(state, request.retry_of, request.batch))
         if request.dead:
-            return self._again(all_dead_letters(state, self._destination.name, request.code))
+            name = self._destination.name
+            return self._again(all_dead_letters(state, name, request.code))
         if request.removed:
             return self._earlier()
         return self._differing()

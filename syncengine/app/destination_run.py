@@ -471,7 +471,12 @@ async def _survey(run: _Run, survey: Survey, scope: Scope | None) -> None:
         await note_compared_rows(run.account.fence, run.destination.name, scope.source_rows)
 
 
-async def _may_follow(run: _Run, survey: Survey, scope: Scope | None, numbers: Sequence[int]) -> bool:
+async def _may_follow(
+    run: _Run,
+    survey: Survey,
+    scope: Scope | None,
+    numbers: Sequence[int],
+) -> bool:
     """Return whether revived contacts may be sent after what the run has surveyed.
 
     Where a brake stops them they are left to the person who accepts it: the rest of the
@@ -480,15 +485,18 @@ async def _may_follow(run: _Run, survey: Survey, scope: Scope | None, numbers: S
     if scope is None:
         return True
     if not scope.known:  # it was not counted where nothing had changed
-        scope = replace(scope, known=await known_contacts(run.databases.state, run.destination.name))
+        known = await known_contacts(run.databases.state, run.destination.name)
+        scope = replace(scope, known=known)
     wanted = set(numbers)
     batches = [batch async for batch in run.batches.waiting() if batch.number in wanted]
     try:
-        brake_on_scope(run.destination, await _with_removals(run, scope, batches), run.request)
+        whole = await _with_removals(run, scope, batches)
+        brake_on_scope(run.destination, whole, run.request)
         if scope.known:
             for batch in batches:
                 await run.preparer.survey(batch, survey)
-            await brake_on_survey(run.destination, run.databases, survey, scope, run.request)
+            where = run.destination, run.databases
+            await brake_on_survey(*where, survey, scope, run.request)
     except BrakeApplied as brake:
         run.withheld_by.append(brake.name)
         return False

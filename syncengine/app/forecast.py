@@ -108,9 +108,10 @@ class _Forecast:
     def probe(self, probe: Probe) -> None:
         """Count a probe: it is expected to be refused as before, at its first call."""
         self.probes += 1
-        job = probe.job
-        whole = expense(job.desired, job.state.known, job.plan, self.prices, refused=False)
-        first = expense(job.desired, job.state.known, first_call(job.plan, self.prices), self.prices, refused=False)
+        desired, known, plan = probe.job.desired, probe.job.state.known, probe.job.plan
+        expected = first_call(plan, self.prices)
+        whole = expense(desired, known, plan, self.prices, refused=False)
+        first = expense(desired, known, expected, self.prices, refused=False)
         self.look_ups += first.look_ups
         self.requests += replace(first.requests, most=whole.requests.most)
 
@@ -227,7 +228,13 @@ async def _fill(
     alike = of_alike(name, await refused_alike(databases.state, name))
     forecast.remarks = (*alike, *await of_earlier_leavers(destination, databases, request))
     survey = await survey_of(destination, databases, recognised)
-    request = await _probed(forecast, Refusals(fence, name, 0), preparer, request, survey)
+    request = await _probed(
+        forecast,
+        Refusals(fence, name, 0),
+        preparer,
+        request,
+        survey,
+    )
     candidates = Candidates(destination, databases, source, request)
     change = ConsentChange(destination, databases, source, recognised)
 
@@ -342,7 +349,11 @@ class _NothingKnown(Contacts):
 
 
 async def _probed(
-    forecast: _Forecast, refusals: Refusals, preparer: Preparer, request: Request, survey: Survey
+    forecast: _Forecast,
+    refusals: Refusals,
+    preparer: Preparer,
+    request: Request,
+    survey: Survey,
 ) -> Request:
     """Count the probes of the run; return the request for its other contacts."""
     if not request.probes:
@@ -351,7 +362,9 @@ async def _probed(
     for probe in probes:
         await preparer.survey(Batch(0, probe.kind, (probe.contact_id,)), survey)
         forecast.probe(probe)
-    return request if request.limit is None else replace(request, limit=request.limit - len(probes))
+    if request.limit is None:
+        return request
+    return replace(request, limit=request.limit - len(probes))
 
 
 async def _prices(config: Config, destination: DestinationConfig, databases: Databases) -> Prices:

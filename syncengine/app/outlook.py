@@ -131,8 +131,8 @@ def _dead(destination: DestinationConfig, seen: Seen) -> str | None:
     contact = as_argument(state.contact_id)
     if state.refusal is not None and not state.rejections:
         return (
-            f"leaves it alone, unless it is the one that is tried: it is refused like others ({state.refusal.code}), "
-            "of which one is tried each night; "
+            "leaves it alone, unless it is the one that is tried: it is refused like "
+            f"others ({state.refusal.code}), of which one is tried each night; "
             f"`syncengine run -d {destination.name} --contact {contact}` tries it now"
         )
     if state.rejections < DEAD_AFTER:  # refused at once, for the sake of another contact

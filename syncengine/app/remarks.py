@@ -41,7 +41,8 @@ async def remarks(
     contacts whose probe was accepted. A total of None means that the run ended
     before that was known, or is to stop: the source is not asked then.
     """
-    unnamed = await notes_left(databases.state, run_id, one_by_one=bool(request.contacts))
+    one_by_one = bool(request.contacts)
+    unnamed = await notes_left(databases.state, run_id, one_by_one=one_by_one)
     number, some = await dead_letters(databases.state, destination.name)
     missing, missed = await gone(databases.state, destination.name)
     held, waiters = await waiting(databases.state, destination.name)
@@ -53,9 +54,12 @@ async def remarks(
     if request.retry_of is not None and total is not None:
         retried = _of_retry(request.retry_of, request.batch, total, changed)
     if request.dead and total == 0:
-        retried = _of_no_dead_letter(request.code, await codes_of_dead_letters(databases.state, destination.name))
+        codes = await codes_of_dead_letters(databases.state, destination.name)
+        retried = _of_no_dead_letter(request.code, codes)
     unforgotten = await still_open(databases.state, destination.name)
-    nobody = total == 0 and request.kind is not RunKind.RETRY and await _selects_nobody(destination, databases, source)
+    alike = await refused_alike(databases.state, destination.name)
+    is_retry = request.kind is RunKind.RETRY
+    nobody = total == 0 and not is_retry and await _selects_nobody(destination, databases, source)
     return (
         *(_of_no_row(destination) if nobody else ()),
         *_of_erasures(unforgotten),
@@ -65,7 +69,7 @@ async def remarks(
         *explained,
         *_of_limit(request, left),
         *_of_brakes(destination.name, request, withheld_by),
-        *of_alike(destination.name, await refused_alike(databases.state, destination.name)),
+        *of_alike(destination.name, alike),
         *_of_dead_letters(destination.name, number, some),
         *_of_waiting(held, waiters),
         *_of_gone(destination.name, missing, missed),
@@ -148,32 +152,41 @@ def _of_no_dead_letter(code: str | None, codes: Mapping[str, int]) -> Iterator[s
         yield "there are no dead letters: there is nothing to try again"
     else:
         there = ", ".join(f"{number} with {each}" for each, number in codes.items())
-        yield f'no dead letter has the code "{code}": there is nothing to try again (there are {there})'
+        what = f'no dead letter has the code "{code}": there is nothing to try again'
+        yield f"{what} (there are {there})"
 
 
-def _of_brakes(destination: str, request: Request, names: Sequence[str]) -> Iterator[str]:
+def _of_brakes(
+    destination: str,
+    request: Request,
+    names: Sequence[str],
+) -> Iterator[str]:
     if names:
         yield (
-            f"the vendor accepts what it refused of several contacts alike, and brake {names[0]} stops them: they are "
-            f"left as they were; `{request.command(destination, *names)}` lets them pass this once"
+            "the vendor accepts what it refused of several contacts alike, and brake "
+            f"{names[0]} stops them: they are left as they were; "
+            f"`{request.command(destination, *names)}` lets them pass this once"
         )
 
 
 def of_alike(destination: str, groups: Sequence[Told]) -> Iterator[str]:
     """Yield a line for each group of contacts that the vendor refuses alike."""
     for group in groups:
-        among = f", contact {name_of(group.contact_id)} among them" if group.contacts > 1 else ""
-        what = f": {group.message}" if group.message else ""
+        one = name_of(group.contact_id)
+        who = f"{group.contacts} contacts are" if group.contacts > 1 else "1 contact is"
+        among = f"contact {one} among them" if group.contacts > 1 else f"contact {one}"
+        words = f": {group.message}" if group.message else ""
         yield (
-            f"{group.contacts} contact{'s are' if group.contacts > 1 else ' is'} refused alike ({group.code})"
-            f"{among}, which is held against none of them{what}. One of them is tried each night, and all once it is "
+            f"{who} refused alike ({group.code}), {among}, which is held against none "
+            f"of them{words}. One of them is tried each night, and all once it is "
             f"accepted; `{retry_dead(destination, group.code)}` tries them now"
         )
 
 
 def retry_dead(destination: str, code: str | None = None) -> str:
     """Return the command that tries dead letters again."""
-    words = ["syncengine", "retry", "--dead", "-d", destination, *(["--code", code] if code else [])]
+    words = ["syncengine", "retry", "--dead", "-d", destination]
+    words += ["--code", code] if code else []
     return " ".join(map(as_argument, words))
 
 
@@ -183,7 +196,8 @@ def _of_dead_letters(destination: str, dead: int, some: tuple[str, ...]) -> Iter
         yield (
             f"{dead} dead letter{'s' if dead > 1 else ''}, refused {DEAD_AFTER} times and left alone until the row or "
             f"the mapping changes: {_named(some)}{more}; `syncengine run -d {destination} "
-            f"--contact {as_argument(some[0])}` tries it again, `{retry_dead(destination)}` all dead letters"
+            f"--contact {as_argument(some[0])}` tries it again, "
+            f"`{retry_dead(destination)}` all dead letters"
         )
 
 

@@ -121,7 +121,8 @@ class Request:
             return ["retry", str(self.retry_of)]
         if not self.dead:
             return ["run", "-d", destination]
-        return ["retry", "--dead", "-d", destination, *(["--code", self.code] if self.code is not None else [])]
+        code = ["--code", self.code] if self.code is not None else []
+        return ["retry", "--dead", "-d", destination, *code]
 
 
 def _no_such(name: str) -> str:

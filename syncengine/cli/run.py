@@ -94,19 +94,33 @@ def retry(
     problems = list(_misused(run_id, batch, code, destination, dead=dead))
     if problems:
         raise ConfigError(problems)
-    request = engine.Request(retry_of=run_id, batch=batch, dead=dead, code=code, accept=frozenset(accept))
+    request = engine.Request(
+        retry_of=run_id,
+        batch=batch,
+        dead=dead,
+        code=code,
+        accept=frozenset(accept),
+    )
     return _run(destination, request, json=json)
 
 
 def _misused(
-    run_id: int | None, batch: int | None, code: str | None, destination: Sequence[str], *, dead: bool
+    run_id: int | None,
+    batch: int | None,
+    code: str | None,
+    destination: Sequence[str],
+    *,
+    dead: bool,
 ) -> Iterator[Problem]:
     if dead and (run_id is not None or batch is not None):
-        yield Problem("retry --dead", "tries dead letters of all runs: leave out the run's number and --batch")
+        what = "tries dead letters of all runs: leave out the run's number and --batch"
+        yield Problem("retry --dead", what)
     elif not dead and (code is not None or destination):
-        yield Problem("retry", "-d and --code choose among dead letters: say --dead too")
+        what = "-d and --code choose among dead letters: say --dead too"
+        yield Problem("retry", what)
     elif not dead and run_id is None:
-        yield Problem("retry", "name the run (`syncengine retry 12`), or say --dead for all dead letters")
+        what = "name the run (`syncengine retry 12`), or say --dead for all dead letters"
+        yield Problem("retry", what)
 
 
 def _run(destinations: Sequence[str], request: engine.Request, *, json: bool) -> int:

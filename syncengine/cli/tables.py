@@ -124,8 +124,10 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
 
 def _print_plan_notes(report: PlanReport) -> None:
     if report.probes:
-        tried = "1 contact is" if report.probes == 1 else f"{report.probes} contacts are"
-        out.print(f"{report.destination}: {tried} tried for others that are refused alike", markup=False)
+        many = f"{report.probes} contacts are"
+        tried = "1 contact is" if report.probes == 1 else many
+        told = f"{report.destination}: {tried} tried for others that are refused alike"
+        out.print(told, markup=False)
     for remark in report.remarks:
         out.print(f"  {report.destination}: {remark}", markup=False, soft_wrap=True)
     for text in (report.brake, report.error):

@@ -1,4 +1,6 @@
-"""Contacts that the vendor refuses alike: one of them is tried, and all once it is accepted.
+"""Contacts that the vendor refuses alike.
+
+One of them is tried, and all once it is accepted.
 
 What three contacts are refused with in the same words is configuration, not data: a
 field that is required there since, a tag or a stage that is gone. It counts against
@@ -33,6 +35,10 @@ Allowed = Callable[[Sequence[int]], Awaitable[bool]]
 """Whether the batches of these numbers, which are revived contacts, may be sent."""
 
 
+async def _always(numbers: Sequence[int]) -> bool:  # noqa: ARG001 - see Allowed
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """The contact that is tried for all that were refused alike."""
@@ -47,7 +53,10 @@ class Probe:
 
 
 async def choose(
-    groups: Sequence[Alike], store: RefusalStore, preparer: Preparer, most: int | None = None
+    groups: Sequence[Alike],
+    store: RefusalStore,
+    preparer: Preparer,
+    most: int | None = None,
 ) -> list[Probe]:
     """Return a probe for each of the groups, at most so many.
 
@@ -63,7 +72,11 @@ async def choose(
     return probes
 
 
-async def _probe_of(refusal: Refusal, store: RefusalStore, preparer: Preparer) -> Probe | None:
+async def _probe_of(
+    refusal: Refusal,
+    store: RefusalStore,
+    preparer: Preparer,
+) -> Probe | None:
     skip = 0
     while members := await store.members(refusal.fingerprint, skip, _AT_ONCE):
         skip += len(members)
@@ -84,8 +97,12 @@ async def _planned(members: Sequence[Member], preparer: Preparer) -> Mapping[str
 
 
 def _by_kind(members: Sequence[Member]) -> dict[BatchKind, tuple[str, ...]]:
-    found = {kind: tuple(each.contact_id for each in members if each.kind is kind) for kind in BatchKind}
-    return {kind: contact_ids for kind, contact_ids in found.items() if contact_ids}
+    found: dict[BatchKind, tuple[str, ...]] = {}
+    for kind in BatchKind:
+        contact_ids = tuple(each.contact_id for each in members if each.kind is kind)
+        if contact_ids:
+            found[kind] = contact_ids
+    return found
 
 
 def _may_be_tried(job: Job, refusal: Refusal) -> bool:
@@ -93,8 +110,10 @@ def _may_be_tried(job: Job, refusal: Refusal) -> bool:
 
     A row that changed or left is part of the run anyway.
     """
-    is_same = is_tried_version(job.state, job.source_hash) and _is_alike(job.state.refusal, refusal)
-    return is_same and job.refusal is None and bool(job.plan.calls)
+    if not is_tried_version(job.state, job.source_hash):
+        return False
+    is_sendable = job.refusal is None and bool(job.plan.calls)
+    return is_sendable and _is_alike(job.state.refusal, refusal)
 
 
 class Circumstances:
@@ -108,7 +127,7 @@ class Circumstances:
         groups: Sequence[Alike] = (),
         *,
         brings_back: bool,
-        allowed: Allowed | None = None,
+        allowed: Allowed = _always,
     ) -> None:
         self.probes = 0
         """Contacts that were tried as probes."""
@@ -152,7 +171,8 @@ class Circumstances:
         Whoever is accepted as it was refused before shows that the cause is gone.
         """
         before = job.state.refusal
-        if before and _is_accepted(ending, before) and is_tried_version(job.state, job.source_hash):
+        is_same = is_tried_version(job.state, job.source_hash)
+        if before is not None and is_same and _is_accepted(ending, before):
             self._accepted.add(before.fingerprint)
         refusal = self._probes.pop(job.state.contact_id, None)
         if refusal is None:
@@ -176,23 +196,26 @@ class Circumstances:
             accepted, self._accepted = sorted(self._accepted), set()
             numbers = await self._revive(accepted)
             await self._preparer.look_ahead(self._of(numbers))
-            if numbers and self._allowed is not None and not await self._allowed(numbers):
+            if numbers and not await self._allowed(numbers):
                 await self._put_back(accepted, numbers)
 
     async def end(self) -> None:
-        """Let those stand that were refused alike, and have the accepted groups planned.
+        """Let those stand that were refused alike; have the accepted groups planned.
 
         Everything has to be written down before.
         """
-        while self._accepted and await self._store.revive(sorted(self._accepted), _A_PAGE):
+        accepted = sorted(self._accepted)
+        while accepted and await self._store.revive(accepted, _A_PAGE):
             pass
         await self._store.stand(ALIKE)
 
     async def _revive(self, fingerprints: Sequence[int]) -> list[int]:
         numbers: list[int] = []
         while revived := await self._store.revive(fingerprints, _A_PAGE):
-            for kind, contact_ids in _by_kind(await self._not_in_run(revived)).items():
-                numbers += [await self._batches.add(kind, ids) for ids in _pieces(contact_ids)]
+            fresh = await self._not_in_run(revived)
+            for kind, contact_ids in _by_kind(fresh).items():
+                pieces = _pieces(contact_ids)
+                numbers += [await self._batches.add(kind, ids) for ids in pieces]
         return numbers
 
     async def _not_in_run(self, members: Sequence[Member]) -> Sequence[Member]:
@@ -212,10 +235,14 @@ class Circumstances:
             if batch.number in wanted:
                 yield batch
 
-    async def _put_back(self, fingerprints: Sequence[int], numbers: Sequence[int]) -> None:
+    async def _put_back(
+        self,
+        fingerprints: Sequence[int],
+        numbers: Sequence[int],
+    ) -> None:
         await self._store.put_back(fingerprints)
         for number in numbers:
-            await self._batches.finish(number, {}, "not sent: a brake stopped those that were refused alike")
+            await self._batches.finish(number, {}, "not sent: a brake stopped them")
 
 
 def _is_alike(one: Refusal | None, other: Refusal) -> bool:
@@ -228,8 +255,11 @@ def _is_accepted(ending: Ending, before: Refusal) -> bool:
     ``before`` is what it was refused with, or what was not taken of it.
     """
     record, outcome = ending.record, ending.record.outcome
-    is_settled = record.status in (Status.SYNCED, Status.REMOVED) and not ending.refused
-    return is_settled and not _is_alike(record.refusal, before) and outcome is not None and bool(outcome.actions)
+    if ending.refused or record.status not in (Status.SYNCED, Status.REMOVED):
+        return False
+    if _is_alike(record.refusal, before):
+        return False
+    return outcome is not None and bool(outcome.actions)
 
 
 def _is_failure(ending: Ending, before: Refusal) -> bool:
@@ -243,4 +273,5 @@ def _is_failure(ending: Ending, before: Refusal) -> bool:
 
 
 def _pieces(contact_ids: tuple[str, ...]) -> list[tuple[str, ...]]:
-    return [contact_ids[at : at + _A_BATCH] for at in range(0, len(contact_ids), _A_BATCH)]
+    starts = range(0, len(contact_ids), _A_BATCH)
+    return [contact_ids[start : start + _A_BATCH] for start in starts]

@@ -81,7 +81,8 @@ class Dispatcher:
         self._recreations = recreations
         self._begun = begun
         self._circumstances = circumstances
-        self._judge = Judge(self._end, stop, circumstances.standing if circumstances else None)
+        standing = circumstances.standing if circumstances else None
+        self._judge = Judge(self._end, stop, standing)
         self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=workers)
         self._open: Counter[int] = Counter()
         self._complete: list[int] = []
@@ -133,7 +134,8 @@ class Dispatcher:
 
     async def _feed(self) -> None:
         kind = BatchKind.REMOVALS
-        taken = {batch.number for batch in self._circumstances.batches} if self._circumstances else set()
+        probes = self._circumstances.batches if self._circumstances else ()
+        taken = {batch.number for batch in probes}
         async for batch in self._batches.waiting():
             if self._stopping.is_set():
                 return

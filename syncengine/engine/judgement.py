@@ -76,11 +76,14 @@ class Judge:
         """
         if self._held and self._rows.end():
             self._acquit()
-        self._held = [
-            (batch, replace(ending, record=_untold(ending.record)) if self._is_no_word_about(ending) else ending)
-            for batch, ending in self._held
-        ]
+        self._held = [(batch, self._believed(ending)) for batch, ending in self._held]
         self._emit_held()
+
+    def _believed(self, ending: Ending) -> Ending:
+        """Return the ending as far as it says something about its contact."""
+        if not self._is_no_word_about(ending):
+            return ending
+        return replace(ending, record=_untold(ending.record))
 
     def _is_no_word_about(self, ending: Ending) -> bool:
         status = ending.record.outcome.http_status if ending.record.outcome else None

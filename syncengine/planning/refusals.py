@@ -28,7 +28,8 @@ depends on the values that were in it."""
 _CLEANED_AWAY = re.compile(r"\[\.\.\.\]")
 _QUOTED = re.compile(
     r"""(?<!\w)(?:"[^"]*"|'[^']*'|`[^`]*`)(?!\w)"""
-    r"""|\u201c[^\u201d]*\u201d|\u201e[^\u201c]*\u201c|\u2018[^\u2019]*\u2019|\xab[^\xbb]*\xbb"""
+    r"""|\u201c[^\u201d]*\u201d|\u201e[^\u201c]*\u201c"""
+    r"""|\u2018[^\u2019]*\u2019|\xab[^\xbb]*\xbb"""
 )
 _ADDRESS = re.compile(r"\S+(?:@|://)\S+")
 _WORD = re.compile(r"\w+(?:[.\-]\w+)*")

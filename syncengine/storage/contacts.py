@@ -263,7 +263,7 @@ def _state(row: asyncpg.Record) -> ContactState:
         gone=row["gone"],
         given_up=row["given_up"],
         taken_by=row["taken_by"],
-        refusal=None if row["refusal"] is None else Refusal(row["refusal"], row["code"] or ""),
+        refusal=_refusal(row),
     )
 
 
@@ -271,6 +271,12 @@ def _key(row: asyncpg.Record) -> MatchKey | None:
     if not row["match_field"]:
         return None
     return MatchKey(row["match_field"], row["match_key"])
+
+
+def _refusal(row: asyncpg.Record) -> Refusal | None:
+    if row["refusal"] is None:
+        return None
+    return Refusal(row["refusal"], row["code"] or "")
 
 
 def _code(record: Record) -> str | None:

@@ -35,12 +35,13 @@ class Refusals:
     async def groups(self) -> Sequence[Alike]:
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["groups"], self._destination)
-        return [Alike(Refusal(row["refusal"], row["code"] or ""), row["contacts"]) for row in rows]
+        return [_alike(row) for row in rows]
 
     @patient
     async def members(self, fingerprint: int, skip: int, most: int) -> Sequence[Member]:
         async with self._fence.reading() as connection:
-            rows = await connection.fetch(_SQL["members"], self._destination, fingerprint, skip, most)
+            group = self._destination, fingerprint
+            rows = await connection.fetch(_SQL["members"], *group, skip, most)
         return _members(rows)
 
     async def stand(self, at_least: int) -> None:
@@ -68,17 +69,23 @@ class Refusals:
     @patient
     async def _page(self, statement: str, arguments: Sequence[object]) -> bool:
         async with self._fence.writing() as connection:
-            done = await connection.execute(_SQL[statement], self._destination, *arguments, _PAGE)
+            mine = self._destination, *arguments
+            done = await connection.execute(_SQL[statement], *mine, _PAGE)
         return not done.endswith(" 0")
 
     @patient
     async def revive(self, fingerprints: Sequence[int], most: int) -> Sequence[Member]:
         async with self._fence.writing() as connection:
-            rows = await connection.fetch(_SQL["revive"], self._destination, list(fingerprints), self._run_id, most)
+            groups = self._destination, list(fingerprints)
+            rows = await connection.fetch(_SQL["revive"], *groups, self._run_id, most)
         return _members(rows)
 
     async def put_back(self, fingerprints: Sequence[int]) -> None:
         await self._page_by_page("put_back", list(fingerprints), self._run_id)
+
+
+def _alike(row: asyncpg.Record) -> Alike:
+    return Alike(Refusal(row["refusal"], row["code"] or ""), row["contacts"])
 
 
 def _members(rows: Sequence[asyncpg.Record]) -> Sequence[Member]:
@@ -101,35 +108,50 @@ class Told:
     """What it was refused with; None where that run is deleted already."""
 
 
-async def refused_alike(pool: Pool, destination: str, most: int = 5) -> tuple[Told, ...]:
+async def refused_alike(
+    pool: Pool,
+    destination: str,
+    most: int = 5,
+) -> tuple[Told, ...]:
     """Return the largest groups that the vendor refuses alike."""
-    with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
-            rows = await connection.fetch(_SQL["told"], destination, most)
-    return tuple(Told(row["contacts"], row["code"] or "", row["contact_id"], row["message"]) for row in rows)
+    rows = await _fetched(pool, "told", destination, most)
+    return tuple(_told(row) for row in rows)
 
 
-async def all_dead_letters(pool: Pool, destination: str, code: str | None) -> AsyncIterator[DiffSlice]:
+def _told(row: asyncpg.Record) -> Told:
+    code, contact_id = row["code"] or "", row["contact_id"]
+    return Told(row["contacts"], code, contact_id, row["message"])
+
+
+async def all_dead_letters(
+    pool: Pool,
+    destination: str,
+    code: str | None,
+) -> AsyncIterator[DiffSlice]:
     """Yield all contacts that are left alone since they were refused.
 
     With ``code``, only those that were refused with it.
     """
     last: str | None = None
-    while True:
-        with storage_errors():
-            async with pool.acquire() as connection, transaction(connection, read_only=True):
-                rows = await connection.fetch(_SQL["dead_letters"], destination, code, last, _PAGE)
-        if not rows:
-            return
+    while rows := await _fetched(pool, "dead_letters", destination, code, last, _PAGE):
         last = rows[-1]["contact_id"]
         for kind in BatchKind:
-            if ids := tuple(row["contact_id"] for row in rows if _kind(row) is kind):
+            ids = tuple(row["contact_id"] for row in rows if _kind(row) is kind)
+            if ids:
                 yield DiffSlice(kind, ids)
 
 
 async def codes_of_dead_letters(pool: Pool, destination: str) -> dict[str, int]:
     """Return the codes of the dead letters, each with the number of its contacts."""
+    rows = await _fetched(pool, "dead_codes", destination)
+    return {row["code"]: row["contacts"] for row in rows}
+
+
+async def _fetched(
+    pool: Pool,
+    statement: str,
+    *arguments: object,
+) -> Sequence[asyncpg.Record]:
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
-            rows = await connection.fetch(_SQL["dead_codes"], destination)
-    return {row["code"]: row["contacts"] for row in rows}
+            return await connection.fetch(_SQL[statement], *arguments)

@@ -173,13 +173,18 @@ def _no_run(run_id: int, last: int | None) -> str:
     return f"there is no run {run_id}; the last one was {last}"
 
 
-async def unmade(pool: Pool, run_id: int, batch: int | None) -> AsyncIterator[DiffSlice]:
+async def unmade(
+    pool: Pool,
+    run_id: int,
+    batch: int | None,
+) -> AsyncIterator[DiffSlice]:
     """Yield the contacts that did not succeed in a run, or in one batch of it."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
             rows = await connection.fetch(_SQL["unmade"], run_id, batch)
     for kind in BatchKind:
-        if contact_ids := tuple(row["contact_id"] for row in rows if row["kind"] == kind.value):
+        of_kind = (row["contact_id"] for row in rows if row["kind"] == kind.value)
+        if contact_ids := tuple(of_kind):
             yield DiffSlice(kind, contact_ids)
 
 
@@ -328,7 +333,13 @@ NOTES = 20
 """Number of a run's contacts that are named one by one."""
 
 
-async def notes(pool: Pool, run_id: int, *, one_by_one: bool, most: int = NOTES) -> list[Note]:
+async def notes(
+    pool: Pool,
+    run_id: int,
+    *,
+    one_by_one: bool,
+    most: int = NOTES,
+) -> list[Note]:
     """Return the contacts of a run that did not simply succeed, the worst first.
 
     Those that are refused alike are told of together, unless ``one_by_one``.
@@ -348,11 +359,18 @@ async def notes(pool: Pool, run_id: int, *, one_by_one: bool, most: int = NOTES)
     ]
 
 
-async def notes_left(pool: Pool, run_id: int, *, one_by_one: bool, most: int = NOTES) -> int:
+async def notes_left(
+    pool: Pool,
+    run_id: int,
+    *,
+    one_by_one: bool,
+    most: int = NOTES,
+) -> int:
     """Return the number of contacts that ``notes`` does not name."""
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):
-            number = int(await connection.fetchval(_SQL["noteworthy_number"], run_id, one_by_one))
+            mine = run_id, one_by_one
+            number = int(await connection.fetchval(_SQL["noteworthy_number"], *mine))
     return max(0, number - most)
 
 
