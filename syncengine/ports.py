@@ -19,7 +19,6 @@ from syncengine.model.work import (
     Batch,
     BatchKind,
     ContactState,
-    Held,
     Holder,
     Intent,
     LeaseGrant,
@@ -272,7 +271,7 @@ class ContactStore(Protocol):
         """
         ...
 
-    async def held(self, besides: str, number: int) -> Sequence[Held]:
+    async def in_step(self, besides: str, number: int) -> Sequence[str]:
         """Return contacts in step, the most recently written first, but for one."""
         ...
 

@@ -20,12 +20,14 @@ from syncengine.engine.account_check import number_lacking
 from syncengine.engine.exchange import Meter, drive
 from syncengine.engine.pacing import Pacing
 from syncengine.errors import SchemaOutdated, SourceError, SyncEngineError, VendorUnavailable, named
+from syncengine.model.consent import Naming
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.mapping import Form, OnRemoved
 from syncengine.model.reports import Check
 from syncengine.model.work import Held
 from syncengine.storage import erasure
 from syncengine.storage.column_types import Kind
+from syncengine.storage.consent import named_by
 from syncengine.storage.inspect_source import Counts, code_of_others, count
 from syncengine.storage.linked import Linked
 from syncengine.storage.source import Source
@@ -50,12 +52,25 @@ async def check(config: Config) -> list[Check]:
                 checks += await _source(destination, databases)
                 changed = await _remembered(config, destination, databases)
                 checks += changed
-                known = () if changed else await Linked(databases.state, destination.name).known_longest_and_last()
+                known = () if changed else await _to_look_at(destination, databases)
             checks += await _vendor(destination, known)
             checks += _worth_knowing(destination)
             for told in differently_mapped(destination, config):
                 checks.append(Check(f"{destination.name}: caution", True, told, note=True))
     return checks
+
+
+async def _to_look_at(destination: DestinationConfig, databases: Databases) -> Sequence[Held]:
+    """Return a few contacts that the vendor held; none about whom nothing is sent."""
+    linked = Linked(databases.state, destination.name)
+    naming = Naming(destination.mapping)
+    chosen: list[Held] = []
+    for held in await linked.known_longest_and_last():
+        values = [(held.key.field, held.key.value)] if held.key else []
+        subjects = naming.subjects(held.contact_id, values)
+        if not await named_by(databases.state, subjects):
+            chosen.append(held)
+    return chosen
 
 
 def _configuration(config: Config) -> Iterator[Check]:

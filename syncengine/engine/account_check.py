@@ -10,13 +10,17 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
+from syncengine.engine.consent import Consent
 from syncengine.engine.exchange import Meter
 from syncengine.engine.retry import Retrier
-from syncengine.errors import VendorHalted
+from syncengine.engine.task import Job
+from syncengine.errors import ContactSuppressed, VendorHalted
 from syncengine.model.capabilities import matches
+from syncengine.model.contact import Desired
 from syncengine.model.contact_ids import name_of
 from syncengine.model.http import Exchange
-from syncengine.model.work import Held
+from syncengine.model.work import ContactState, Held
+from syncengine.planning.plan import Plan
 from syncengine.ports import ContactStore, Vendor
 
 _COMPARED = 4
@@ -26,10 +30,19 @@ _COMPARED = 4
 class AccountCheck:
     """Looks at contacts that the vendor held, once in a run, when one is not found."""
 
-    def __init__(self, vendor: Vendor, retrier: Retrier, store: ContactStore, *, passed: bool) -> None:
+    def __init__(
+        self,
+        vendor: Vendor,
+        retrier: Retrier,
+        store: ContactStore,
+        consent: Consent | None,
+        *,
+        passed: bool,
+    ) -> None:
         self._vendor = vendor
         self._retrier = retrier
         self._store = store
+        self._consent = consent
         self._passed = passed
         """True where somebody has accepted that contacts are gone, or a contact was
         seen."""
@@ -48,16 +61,39 @@ class AccountCheck:
         async with self._checking:
             if self._passed:
                 return
-            others = await self._store.held(contact_id, _COMPARED)
-            compare = partial(_compare, self._vendor, contact_id, others)
-            await self._retrier.run(compare, meter, repeatable=True)
+            others = await self._store.in_step(contact_id, _COMPARED)
+            states = await self._store.load(others)
+            missing = 0
+            for other in others:
+                is_there = await self._is_there(states[other], meter)
+                if is_there:
+                    break
+                missing += is_there is not None
+            else:
+                halt = partial(_halt, contact_id, missing)
+                await self._retrier.run(halt, meter, repeatable=True)
             self._passed = True
 
+    async def _is_there(self, state: ContactState, meter: Meter) -> bool | None:
+        """Return whether the vendor has a contact; None where it cannot be asked.
 
-def _compare(vendor: Vendor, missing: str, others: Sequence[Held]) -> Exchange[None]:
-    lacking = yield from number_lacking(vendor, others)
-    if lacking:
-        raise VendorHalted(_other_account(missing, lacking), setting="settings")
+        Nothing is asked about a contact that is suppressed or has opted out.
+        """
+        allowed = None
+        if self._consent is not None:
+            desired = Desired(state.contact_id, {})
+            allowed = self._consent.about(Job(0, state, desired, None, Plan()))
+        asked = Meter(allowed)
+        known = state.known
+        assert known.external_id is not None, "only a contact in step is looked at"
+        held = Held(state.contact_id, known.external_id, known.key)
+        look = partial(_look, self._vendor, held)
+        try:
+            return await self._retrier.run(look, asked, repeatable=True)
+        except ContactSuppressed:
+            return None
+        finally:
+            meter.requests += asked.requests
 
 
 def number_lacking(vendor: Vendor, known: Sequence[Held]) -> Exchange[int | None]:
@@ -68,14 +104,14 @@ def number_lacking(vendor: Vendor, known: Sequence[Held]) -> Exchange[int | None
     """
     lacking = 0
     for held in known:
-        is_there = yield from _is_there(vendor, held)
+        is_there = yield from _look(vendor, held)
         if is_there:
             return None
         lacking += is_there is not None
     return lacking
 
 
-def _is_there(vendor: Vendor, held: Held) -> Exchange[bool | None]:
+def _look(vendor: Vendor, held: Held) -> Exchange[bool | None]:
     """Return whether the vendor has a contact; None where it cannot be asked."""
     capabilities = vendor.capabilities
     if capabilities.reads:
@@ -85,6 +121,14 @@ def _is_there(vendor: Vendor, held: Held) -> Exchange[bool | None]:
         return None
     found = yield from vendor.find(held.key)
     return any(remote.external_id == held.external_id for remote in found)
+
+
+def _halt(contact_id: str, missing: int) -> Exchange[None]:
+    """Stop the account, unless nothing could be asked about any other contact."""
+    if missing:
+        raise VendorHalted(_other_account(contact_id, missing), setting="settings")
+    return
+    yield
 
 
 def _other_account(missing: str, compared: int) -> str:

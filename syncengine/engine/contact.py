@@ -87,7 +87,7 @@ class ContactSync:
         self._stopping = stopping
         self._consent = consent
         self._given = GivenIds(task.destination, store)
-        self._account = AccountCheck(vendor, retrier, store, passed=task.gone_accepted)
+        self._account = AccountCheck(vendor, retrier, store, consent, passed=task.gone_accepted)
         self._answers = itertools.count(1)
         self._overwritten: list[tuple[str, str, Pending]] = []
         """Owners of vendor contacts that another contact's values were written to, with

@@ -13,7 +13,7 @@ from syncengine.model.consent import Subject
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.http import Json
 from syncengine.model.texts import printable
-from syncengine.model.work import ContactState, Held, Intent, Link, Record, Refusal, Status
+from syncengine.model.work import ContactState, Intent, Link, Record, Refusal, Status
 from syncengine.storage.consent import find_suppressed
 from syncengine.storage.fence import Fence
 from syncengine.storage.patience import Patience, patient
@@ -173,10 +173,10 @@ class Contacts:
             await connection.execute(_SQL["want_again"], self._destination, list(contact_ids))
 
     @patient
-    async def held(self, besides: str, number: int) -> Sequence[Held]:
+    async def in_step(self, besides: str, number: int) -> Sequence[str]:
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["in_step"], self._destination, besides, number)
-        return [Held(row["contact_id"], row["external_id"], _key(row)) for row in rows]
+        return [row["contact_id"] for row in rows]
 
     def _numbers(self, contact_ids: Sequence[str]) -> list[int | None]:
         return numbers(contact_ids, numbered=self._numbered)

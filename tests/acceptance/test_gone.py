@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from syncengine import vendors
+from syncengine import app, vendors
+from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.work import Standing
 from syncengine.sandbox.twins.screen import acts_of
 from tests.any_vendor import Anyone, anyone
@@ -139,3 +141,22 @@ async def test_many_are_created_again_only_if_somebody_accepts_it(database: str,
 @pytest.mark.parametrize("pair", PAIRS, ids=[pair.name for pair in PAIRS])
 def test_every_twin_lets_a_person_do_what_is_tried_here(pair: Pair) -> None:
     assert {"delete", "recreate", "merge", "empty"} <= set(acts_of(pair.twin().screen_kind))
+
+
+@pytest.mark.asyncio
+async def test_nobody_who_was_suppressed_is_looked_at_to_know_the_account(database: str, tmp_path: Path) -> None:
+    pair = FOUND_BY_KEY[0]
+    async with anyone(database, tmp_path / "config", pair) as here:
+        await _in_step(here)
+        for contact in (2, 3):
+            await app.suppress(here.config, [Subject(SubjectKind.CONTACT, contact_id(contact))])
+        ids = [await here.external_id(contact) for contact in (2, 3)]
+        here.screen.delete(await here.external_id(1))
+        await here.put(1, 1, (2, 2), ["a"])
+        before = here.requests()
+        report = await here.run()
+        assert report.standing == {Standing.GONE: 1}, "nobody is left to be looked at"
+        await here.command("check")
+        sent = here.sandbox.journal(here.name).since(0.0)[before:]
+        assert sent
+        assert not [entry for entry in sent if any(each in json.dumps(entry, default=str) for each in ids)]

@@ -6,7 +6,7 @@ import pytest
 
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.contact import Known, MatchKey, Pending
-from syncengine.model.work import BatchKind, ContactOutcome, Held, Record, Status
+from syncengine.model.work import BatchKind, ContactOutcome, Record, Status
 from tests.integration.stores import Stores
 from tests.integration.test_stores import _load, _own, backend, dsn, stores
 
@@ -51,12 +51,8 @@ async def test_a_few_others_that_the_vendor_held_are_named_the_newest_first(stor
         await stores.contacts.record(1, [Record(contact_id, known, Status.SYNCED, 5)])
     await _lose(stores, "4")
     await _own(stores, "5", "left", status=Status.REMOVED)
-    held = await stores.contacts.held("3", 5)
-    assert sorted(held, key=lambda each: each.contact_id) == [
-        Held("1", "ext-1", MatchKey("phone", "1")),
-        Held("2", "ext-2", MatchKey("phone", "2")),
-    ]
-    assert len(await stores.contacts.held("3", 1)) == 1
+    assert sorted(await stores.contacts.in_step("3", 5)) == ["1", "2"]
+    assert len(await stores.contacts.in_step("3", 1)) == 1
 
 
 @pytest.mark.asyncio

@@ -12,7 +12,6 @@ from syncengine.model.work import (
     BatchKind,
     ContactOutcome,
     ContactState,
-    Held,
     Intent,
     Link,
     Record,
@@ -168,21 +167,17 @@ class Contacts:
                 and (all_of_them or contact_id in of_run)
             ]
 
-    async def held(self, besides: str, number: int) -> Sequence[Held]:
-        async with self._fence.reading("load held") as database:
+    async def in_step(self, besides: str, number: int) -> Sequence[str]:
+        async with self._fence.reading("load in step") as database:
             rows = [
-                (row.synced_at, contact_id, row.external_id)
+                (-row.synced_at, contact_id)
                 for (destination, contact_id), row in database.states.items()
                 if destination == self._destination
                 and row.status is Status.SYNCED
                 and row.external_id is not None
                 and contact_id != besides
             ]
-            newest = sorted(rows, key=lambda row: (-row[0], row[1]))[:number]
-            known = {each: database.known.get((self._destination, each)) for _, each, _ in newest}
-            return [
-                Held(each, external_id, row.key if (row := known[each]) else None) for _, each, external_id in newest
-            ]
+        return [contact_id for _, contact_id in sorted(rows)[:number]]
 
     def _taker(self, database: Database, given_up: str | None) -> tuple[str, str] | None:
         """Who owns what was given up and has not left."""

@@ -139,10 +139,9 @@ ORDER BY s.contact_number NULLS LAST, s.contact_id
 
 -- name: in_step
 -- A few contacts that the vendor held when they were last written, the newest first.
-SELECT s.contact_id, s.external_id, k.match_field, k.match_key
-FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
-WHERE s.destination = $1 AND s.status = 'synced' AND s.external_id IS NOT NULL AND s.contact_id <> $2
-ORDER BY s.synced_at DESC NULLS LAST, s.contact_id LIMIT $3
+SELECT contact_id FROM syncengine.sync_state
+WHERE destination = $1 AND status = 'synced' AND external_id IS NOT NULL AND contact_id <> $2
+ORDER BY synced_at DESC NULLS LAST, contact_id LIMIT $3
 
 -- name: want_again
 UPDATE syncengine.sync_state SET gone = false, status = 'pending', source_hash = NULL, standing = NULL
