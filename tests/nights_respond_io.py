@@ -9,6 +9,10 @@ from tests.nights import Row
 from tests.nights_expected import Contact, Contents, Copy, Expected, Fate, Oracle, Ways, calls, e164, tags_of
 
 
+PHONE_SPELLINGS = 4
+"""A phone is looked up with +, without it, with 00, and without its country code."""
+
+
 class RespondIo(Oracle):
     """respond.io v1: look-up, a create of 30 fields, updates of 30, tag calls of 10; no deletion."""
 
@@ -99,7 +103,7 @@ class RespondIo(Oracle):
         """The requests it takes, and the copies with the first match key that any has."""
         cost = 0
         for name, value in self.keys(row):
-            cost += 2 if name == "phone" else 1
+            cost += PHONE_SPELLINGS if name == "phone" else 1
             hits = [number for number, copy in enumerate(copies) if same(name, value, copy.fields.get(name))]
             if hits:
                 return cost, hits

@@ -22,7 +22,12 @@ SECOND = {"base_url": "${SECOND_URL}", "token": "${RESPOND_IO_TOKEN}", "settles_
 OTHER_KEY = {"base_url": "${RESPOND_IO_URL}", "token": "${OTHER_TOKEN}", "settles_within": "100ms"}
 CHANGES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "vendor": (
-        {**DM_CHAMP, "find_first": False, "fields": {"phoneNumber": "phone", "firstName": "name"}},
+        {
+            **DM_CHAMP,
+            "settings": {**DM_CHAMP["settings"], "look_up_phones": "as_sent"},
+            "find_first": False,
+            "fields": {"phoneNumber": "phone", "firstName": "name"},
+        },
         "dm_champ",
         ("vendor", "base_url"),
     ),
