@@ -61,6 +61,9 @@ class Recognised:
     consent: ConsentRules | None = None
     """The rules of consent that are remembered; None where there are none."""
 
+    is_anew: bool = False
+    """True where this destination is one of them."""
+
     @property
     def has_other_key(self) -> bool:
         """Return whether the contacts have other ids than before."""
@@ -73,7 +76,7 @@ class Recognised:
         A new source is remembered only once they let it pass: else the next night would
         take it for granted.
         """
-        if self.before is None or self.starting_anew:
+        if self.before is None or self.is_anew:
             return self.identity
         database = self.before.database or self.identity.database
         return replace(self.before, account=self.identity.account, database=database)
@@ -124,8 +127,13 @@ async def refuse_changes(
     former = renamed_from | elsewhere
     others = [name for name, account in former.items() if await _is_other(destination, account, databases, request)]
     anew = {*others, *([destination.name] if _is_elsewhere(found, request) else [])}
+    is_anew = destination.name in anew
     return replace(
-        found, moving=tuple(elsewhere), starting_anew=tuple(sorted(anew)), looks_up=found.looks_up or bool(anew)
+        found,
+        moving=tuple(elsewhere),
+        starting_anew=tuple(sorted(anew)),
+        is_anew=is_anew,
+        looks_up=found.looks_up or is_anew,
     )
 
 

@@ -94,7 +94,7 @@ class _Forecast:
         self.resync = request.resync
         if recognised.looks_up:
             self.prices = replace(self.prices, find_first=True)
-        self.anew = self.destination.name in recognised.starting_anew
+        self.anew = recognised.is_anew
         if not self.anew:
             return request
         self.standing = Counter()
