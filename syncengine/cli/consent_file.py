@@ -65,11 +65,12 @@ def import_(*, consent: _File, json: Annotated[bool, Parameter(negative="")] = F
     json
         One JSON object.
     """
+    config = options.load()
     try:
         content = sys.stdin.buffer.read() if str(consent) == "-" else consent.read_bytes()
     except OSError as error:
         raise ConfigError([Problem(str(consent), f"cannot be read: {error.strerror}")]) from None
-    report = asyncio.run(engine.import_consent(options.load(), str(consent), content))
+    report = asyncio.run(engine.import_consent(config, str(consent), content))
     if json:
         print_json([report])
     else:
@@ -102,6 +103,9 @@ def _tell_forgotten(report: ConsentReport) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     """Write the file whole or not at all, readable by its owner only."""
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)  # a device or a pipe keeps its place
+        return
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
         try:
             file.write(content)

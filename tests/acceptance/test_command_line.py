@@ -35,6 +35,7 @@ OPTIONS = {
 CALLS: Mapping[str, tuple[str, ...]] = {
     "adopt": (),
     "check": (),
+    "export": ("--consent", "-"),
     "forget": ("1",),
     "merge": ("a", "b", "-d", LONG),
     "migrate": (),
@@ -47,6 +48,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "verify": (),
 }
 """The verbs that need a database, with the arguments they cannot do without."""
+LOOK_ELSEWHERE_FIRST = ("import", "rename")
+"""Verbs whose arguments are looked at before the database is."""
 DESTINATIONS = {"charles": CHARLES, LONG: CHARTMOGUL}
 TWINS = ("charles", "chartmogul")
 
@@ -92,7 +95,7 @@ def objects(text: str) -> list[dict[str, object]]:
 
 @pytest.mark.asyncio
 async def test_help_names_every_option_of_every_verb(tmp_path: Path) -> None:
-    assert {*CALLS, "demo", "sandbox", "schema"} == set(OPTIONS)
+    assert {*CALLS, *LOOK_ELSEWHERE_FIRST, "demo", "sandbox", "schema"} == set(OPTIONS)
     said = await each(tmp_path, {}, [["--help"], *([verb, "--help"] for verb in OPTIONS)])
     assert [one.code for one in said] == [0] * len(said)
     assert set(re.findall(r"│ ([a-z]+) ", said[0].out)) == set(OPTIONS)
