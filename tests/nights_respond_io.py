@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from tests.nights import Row
 from tests.nights_expected import Contact, Contents, Copy, Expected, Fate, Oracle, Ways, calls, e164, tags_of
 
-
 PHONE_SPELLINGS = 4
 """A phone is looked up with +, without it, with 00, and without its country code."""
 
