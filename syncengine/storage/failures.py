@@ -104,9 +104,9 @@ _NAME = re.compile(r'"[^"]{1,63}"|[^\W\d][\w.$]{0,126}|[^\s\w"\'$]')
 """A name or a sign of a statement, and no literal."""
 
 
-_PASSING = ("08", "25006", "53", "57P")
+_PASSING = ("08", "25006", "40", "53", "55P03", "57P")
 """Beginnings of the SQLSTATEs of a server that is away, out of room, or takes no writes
-for now."""
+for now; and of transactions that another one, such as a migration, was in the way of."""
 
 
 _OF_ROWS = ("21", "22", "23", "2F", "38", "39", "42", "44", "54", "P0")
@@ -232,10 +232,11 @@ def storage_errors(
 def _may_pass(error: BaseException, *, reads: bool) -> bool:
     """Return whether the error may pass by itself.
 
-    It may where the database is away, full or read-only. A reader asks for no writes:
-    for it, a read-only error is a permanent one.
+    It may where the database is away, full, read-only or busy. A reader of a source
+    asks for no writes: for it, a read-only error is a permanent one, and a replica that
+    cancels its statement will do so again.
     """
-    if reads and isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+    if reads and isinstance(error, asyncpg.ReadOnlySQLTransactionError | asyncpg.TransactionRollbackError):
         return False
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_PASSING)

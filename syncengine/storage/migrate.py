@@ -27,8 +27,9 @@ from syncengine.storage.statements import statements
 
 _LOCK = int.from_bytes(hashlib.sha256(b"syncengine.sync_migration").digest()[:8], "big", signed=True)
 _POLL = 0.1
-_IN_THE_WAY = 1
-"""Seconds to wait for a table in use, before it is left to its users for a moment."""
+_IN_THE_WAY = 300
+"""Milliseconds to wait for a table in use, before it is left to its users for a
+moment."""
 _NO_TRANSACTION = "-- no-transaction"
 _TABLE = """
 CREATE TABLE IF NOT EXISTS syncengine.sync_migration (
@@ -170,7 +171,7 @@ async def _apply_next(connection: Connection, migration: Migration) -> bool:
         if migration.in_transaction:
             return await _apply_in_transaction(connection, migration)
         return await _apply_alone(connection, migration)
-    except asyncpg.LockNotAvailableError:
+    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
         return False
     except asyncpg.InsufficientPrivilegeError as error:
         raise StorageError(
@@ -191,8 +192,9 @@ async def _apply_in_transaction(connection: Connection, migration: Migration) ->
     async with _transaction(connection):
         if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
             return False
-        # While it waits for a table, all statements of runs wait behind it: not for long.
-        await connection.execute(f"SET LOCAL lock_timeout = '{_IN_THE_WAY}s'")
+        # While it waits for a table, all statements of runs wait behind it: not for long,
+        # and not until Postgres takes the two for a deadlock and ends the run's.
+        await connection.execute(f"SET LOCAL lock_timeout = '{_IN_THE_WAY}ms'")
         return await _apply_locked(connection, migration)
 
 

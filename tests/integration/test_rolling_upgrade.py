@@ -14,11 +14,14 @@ import pytest
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.shipped import shipped
 from syncengine.storage import migrate as runner
-from syncengine.storage.connect import transaction
+from syncengine.storage.connect import open_pool, transaction
+from syncengine.storage.failures import storage_errors
+from syncengine.storage.patience import Patience
 from syncengine.storage.statements import statements
 from tests.architecture.expanding import problems
 from tests.crm import report
 from tests.integration.test_statements import FILES, MAKERS, NAMES
+from tests.killing import until_true
 from tests.people import RESPOND_IO, people
 
 _ALL = range(1, 31)
@@ -130,3 +133,48 @@ def _expanded(tables: Sequence[str]) -> str:
     )
     index = "CREATE INDEX sync_state_by_added ON syncengine.sync_state (destination, added);"
     return "\n".join([*columns, more, index])
+
+
+@pytest.mark.asyncio
+async def test_a_write_that_a_migration_is_in_the_way_of_is_repeated(database: str) -> None:
+    """Each holds the table that the other one wants: Postgres ends one of the two."""
+    other, watcher = [await asyncpg.connect(database) for _ in range(2)]
+    attempts = 0
+    try:
+        async with open_pool(database) as pool:
+
+            async def write() -> str:
+                nonlocal attempts
+                attempts += 1
+                with storage_errors():
+                    async with pool.acquire() as connection, connection.transaction():
+                        await connection.execute("SET LOCAL deadlock_timeout = '10ms'")
+                        await connection.execute("LOCK TABLE syncengine.sync_lease IN SHARE MODE")
+                        if attempts == 1:
+                            holds.set()
+                            await waits.wait()
+                        await connection.execute("LOCK TABLE syncengine.sync_state IN SHARE MODE")
+                        return "written"
+
+            holds, waits = asyncio.Event(), asyncio.Event()
+            writing = asyncio.create_task(Patience(60.0).wait_out(write))
+            await holds.wait()
+            async with other.transaction():
+                await other.execute("SET LOCAL deadlock_timeout = '60s'")
+                await other.execute("LOCK TABLE syncengine.sync_state IN ACCESS EXCLUSIVE MODE")
+                wanting = asyncio.create_task(
+                    other.execute("LOCK TABLE syncengine.sync_lease IN ACCESS EXCLUSIVE MODE")
+                )
+                await until_true(watcher, _SOMEBODY_WAITS)
+                waits.set()
+                await wanting
+            assert (await writing, attempts) == ("written", 2)
+    finally:
+        for connection in (other, watcher):
+            await connection.close()
+
+
+_SOMEBODY_WAITS = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'syncengine.sync_lease'::regclass
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
