@@ -10,6 +10,7 @@ from syncengine.app.markers import Restored, refuse_restored
 from syncengine.app.request import EMPTY_STATE, NO_FILE, SAME_ACCOUNT, Request
 from syncengine.app.stranded import refuse_stranded
 from syncengine.config import Config, DestinationConfig, quoted
+from syncengine.engine.prepare import Prepared
 from syncengine.errors import BrakeApplied, StorageError
 from syncengine.model.consent_rules import ConsentRules
 from syncengine.model.contact_ids import as_argument
@@ -18,6 +19,7 @@ from syncengine.model.work import Scope
 from syncengine.planning.brakes import (
     EMPTY_SOURCE,
     REMOVALS,
+    SHRUNK_SOURCE,
     Allowance,
     Allowances,
     Brake,
@@ -339,11 +341,27 @@ def brake_on_scope(destination: DestinationConfig, scope: Scope, request: Reques
     _apply(destination, of_scope(scope, options.on_removed, allowances_of(destination), request.accept), request)
 
 
+@dataclass(slots=True)
+class Removed:
+    """Numbers of contacts that left the source, counted one by one."""
+
+    touched: int = 0
+    """Contacts from which something would be taken away."""
+    moved: int = 0
+    """Contacts that another destination of the account selects now."""
+
+    def add(self, prepared: Prepared) -> None:
+        """Count a batch of removals."""
+        self.touched += len(prepared.jobs)
+        self.moved += sum(job.wanted is not None for job in prepared.jobs)
+        self.moved += sum(record.moved for record in prepared.records)
+
+
 async def judge_scope(
     destination: DestinationConfig,
     scope: Scope,
     request: Request,
-    count: Callable[[], Awaitable[int]],
+    count: Callable[[], Awaitable[Removed]],
 ) -> Scope:
     """Return the scope of a run; raise BrakeApplied when what the diff found is drastic.
 
@@ -352,8 +370,9 @@ async def judge_scope(
     """
     on_removed, allowances = destination.options.on_removed, allowances_of(destination)
     names = {brake.name for brake in of_scope(scope, on_removed, allowances, request.accept)}
-    if REMOVALS in names and request.limit is None:
-        scope = replace(scope, touched=await count())
+    if not names.isdisjoint((REMOVALS, SHRUNK_SOURCE)) and request.limit is None:
+        removed = await count()
+        scope = replace(scope, touched=removed.touched, moved=removed.moved)
     brake_on_scope(destination, scope, request)
     return scope
 

@@ -11,6 +11,7 @@ from syncengine.config import Config, DestinationConfig
 from syncengine.engine.neighbours import desired_of
 from syncengine.errors import SourceError
 from syncengine.model.calls import Rejected
+from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, Known
 from syncengine.model.contact_ids import name_of
 from syncengine.planning.wishes import EMPTY, equal
@@ -62,16 +63,18 @@ async def contradictions(
         return ()  # the report tells of it
     can = destination.vendor.capabilities
     desired = {row.contact_id: desired_of(row, destination.mapping, can) for row in rows}
-    return tuple(_told(destination.file, owned, desired))
+    return tuple(_told(destination.file, owned, desired, can.accumulates))
 
 
-def _told(file: Path, owned: Sequence[Owned], desired: Mapping[str, Desired | Rejected]) -> Iterator[str]:
+def _told(
+    file: Path, owned: Sequence[Owned], desired: Mapping[str, Desired | Rejected], several: tuple[str, ...]
+) -> Iterator[str]:
     found: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], str] = {}
     for each in owned:
         wanted = desired.get(each.contact_id)
         if isinstance(wanted, Desired):
-            for name in _different(wanted, each.known):
+            for name in _different(wanted, each.known, several):
                 found[each.owner, name] += 1
                 examples.setdefault((each.owner, name), each.contact_id)
     for (owner, name), number in sorted(found.items()):
@@ -83,8 +86,10 @@ def _told(file: Path, owned: Sequence[Owned], desired: Mapping[str, Desired | Re
         )
 
 
-def _different(wanted: Desired, known: Known) -> Iterator[str]:
+def _different(wanted: Desired, known: Known, several: tuple[str, ...]) -> Iterator[str]:
+    """Yield fields with two values; one that holds several beside each other has room."""
     for name, value in wanted.fields.items():
         theirs = known.fields.get(name)
-        if value not in EMPTY and theirs not in EMPTY and not equal(value, theirs):
+        empty = value in EMPTY or theirs in EMPTY
+        if not empty and not matches(name, several) and not equal(value, theirs):
             yield name

@@ -10,6 +10,7 @@ from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, distrust_by, task_of
 from syncengine.app.brakes import (
     Recognised,
+    Removed,
     brake_on_no_file,
     brake_on_scope,
     brake_on_survey,
@@ -360,13 +361,13 @@ async def _prepared(run: _Run, batch_size: int) -> _Work:
     return _Work(total + len(probes), beyond, circumstances)
 
 
-async def _really_removed(run: _Run) -> int:
-    """Return the removed contacts from which something would be taken away."""
-    number = 0
+async def _really_removed(run: _Run) -> Removed:
+    """Count the removed contacts one by one."""
+    removed = Removed()
     async for batch in run.batches.waiting():
         if batch.kind is BatchKind.REMOVALS:
-            number += len((await run.preparer.plan(batch)).jobs)
-    return number
+            removed.add(await run.preparer.plan(batch))
+    return removed
 
 
 async def _release(run: _Run) -> None:

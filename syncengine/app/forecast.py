@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from syncengine.app.asking import distrust_by, task_of
 from syncengine.app.brakes import (
     Recognised,
+    Removed,
     brake_on_no_file,
     brake_on_survey,
     judge_scope,
@@ -238,8 +239,7 @@ async def _fill(
     candidates = Candidates(destination, databases, source, request)
     change = ConsentChange(destination, databases, source, recognised)
 
-    removed: list[str] = []
-    """Removed contacts from which something would be taken away."""
+    removed = Removed()
     batched: set[str] = set()
     """The contacts of a run that is about some only."""
 
@@ -250,7 +250,7 @@ async def _fill(
         forecast.add(prepared, await number_standing(databases.state, name, worked_on))
         followers.note(prepared)
         if batch.kind is BatchKind.REMOVALS:
-            removed.extend(job.state.contact_id for job in prepared.jobs)
+            removed.add(prepared)
         if keys:
             await keys.reach([job.state.contact_id for job in prepared.jobs if not job.refusal])
 
@@ -264,7 +264,7 @@ async def _fill(
         await take(Batch(0, BatchKind.CHANGES, brought_along))
     if candidates.scope is not None:
         surveyed = None if forecast.anew else survey
-        await _judge(destination, databases, candidates.scope, surveyed, request, len(removed))
+        await _judge(destination, databases, candidates.scope, surveyed, request, removed)
     change.judge(request)
     recreations = Recreations(destination, databases, request, task, store)
     if again := tuple(await recreations.forecast(batched)):
@@ -311,14 +311,11 @@ async def _judge(
     scope: Scope,
     survey: Survey | None,
     request: Request,
-    removed: int,
+    removed: Removed,
 ) -> None:
-    """Raise BrakeApplied for a run that would be stopped.
+    """Raise BrakeApplied for a run that would be stopped."""
 
-    ``removed`` is the number of contacts from which something would be taken away.
-    """
-
-    async def count() -> int:
+    async def count() -> Removed:
         return removed
 
     scope = await judge_scope(destination, scope, request, count)

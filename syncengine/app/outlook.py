@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 from syncengine.app.asking import task_of
 from syncengine.app.databases import Databases
 from syncengine.config import DestinationConfig
 from syncengine.engine.consent import SAME_PERSON, subjects_of
+from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.engine.records import like_suppressed
 from syncengine.engine.task import Job
@@ -60,6 +61,7 @@ async def look_ahead(
     store: ContactStore,
     source: SourceReader | None,
     seen: Seen,
+    neighbours: Neighbours | None = None,
 ) -> Outlook:
     """Plan the contact as a run would, and check whether anything may be sent.
 
@@ -73,8 +75,15 @@ async def look_ahead(
     if (left_alone := _dead(destination, seen)) is not None:
         return Outlook(None, remarks, left_alone)
     kind = BatchKind.REMOVALS if seen.row is None else BatchKind.CHANGES
-    preparer = Preparer(task_of(destination), destination.vendor.capabilities, source, store, None)
-    prepared = await preparer.plan(Batch(0, kind, (seen.state.contact_id,)))
+    batch = Batch(0, kind, (seen.state.contact_id,))
+
+    async def batches() -> AsyncIterator[Batch]:
+        yield batch
+
+    capabilities = destination.vendor.capabilities
+    preparer = Preparer(task_of(destination), capabilities, source, store, None, neighbours)
+    await preparer.look_ahead(batches())
+    prepared = await preparer.plan(batch)
     return Outlook(None, remarks, _told(destination, seen, prepared))
 
 
@@ -166,6 +175,8 @@ def _told(destination: DestinationConfig, seen: Seen, prepared: Prepared) -> str
     if outcome is not None and outcome.unsupported:
         left = ", ".join(f"{each.code} {each.subject}".strip() for each in outcome.unsupported)
         return f"sends nothing; left as it is: {left}"
+    if any(record.moved for record in prepared.records):
+        return "sends nothing about it: another destination of the account selects it"
     if seen.row is None:
         return "sends nothing about it"
     return "sends nothing: it is in step"

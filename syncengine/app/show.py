@@ -10,6 +10,7 @@ from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking
 from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, look_at, opened
+from syncengine.app.neighbours import beside
 from syncengine.app.outlook import Outlook, Seen, look_ahead
 from syncengine.app.pipelines import side_by_side
 from syncengine.config import Config, DestinationConfig
@@ -39,7 +40,7 @@ async def show(config: Config, names: Sequence[str], contact_id: str) -> list[Sh
     config = await settled(config)
     destinations = config.chosen(tuple(names))
     async with opened(config, destinations) as databases:
-        local = {each.name: await _local(each, databases, contact_id) for each in destinations}
+        local = {each.name: await _local(each, config, databases, contact_id) for each in destinations}
 
         async def work(destination: DestinationConfig, account: Account) -> ShowReport:
             return await _at_vendor(destination, account, local[destination.name])
@@ -66,7 +67,7 @@ class _Local:
     details: Mapping[str, Json] = field(default_factory=dict)
 
 
-async def _local(destination: DestinationConfig, databases: Databases, contact_id: str) -> _Local:
+async def _local(destination: DestinationConfig, config: Config, databases: Databases, contact_id: str) -> _Local:
     fence = Fence(databases.state, destination.account, 0)
     store = Contacts(fence, destination.name, 0, numbered=False)
     state = (await store.load([contact_id])).get(contact_id)
@@ -84,7 +85,8 @@ async def _local(destination: DestinationConfig, databases: Databases, contact_i
         if isinstance(wanted, Rejected):
             remarks.append(f"the row cannot be used: {wanted.message}")
         seen = Seen(state or ContactState(contact_id), row, desired)
-        outlook = await look_ahead(destination, databases, store, source, seen)
+        others = await beside(destination, config, databases, fence)
+        outlook = await look_ahead(destination, databases, store, source, seen, others.neighbours)
     except RunRefused as error:
         remarks.append(f"the source could not be read: {error}")
         outlook = await look_ahead(destination, databases, store, None, Seen(state or ContactState(contact_id)))

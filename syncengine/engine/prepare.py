@@ -395,7 +395,8 @@ def _of_another(owner: str) -> Rejected:
     return Rejected(
         "ambiguous_match",
         f"the vendor's contact belongs to contact {name_of_owner(owner)} of the same account, and one would write over "
-        "the other: let one of the two files select it",
+        "the other. It is taken over once that file does not select it any more and has been run; else let one of the "
+        "two files select it",
         by_vendor=False,
     )
 

@@ -286,6 +286,9 @@ class Scope:
     touched: int | None = None
     """Removed contacts from which something would really be taken away: the vendor can,
     and no other destination wants it. None: not counted, all of them may be."""
+    moved: int = 0
+    """Removed contacts that another destination of the account selects now, as far as
+    they were counted."""
     unseen: int | None = None
     """Rows about which nothing was ever sent; None where the run is about all of them
     anyway."""

@@ -159,7 +159,7 @@ def are_rewritten(survey: Survey, scope: Scope, allowances: Allowances) -> bool:
 
 def _of_scope(scope: Scope, policy: OnRemoved, allowances: Allowances) -> Iterator[Brake]:
     known, removed = scope.known, scope.removed
-    less = known - scope.source_rows
+    less = known - scope.source_rows - scope.moved
     if policy is not OnRemoved.IGNORE and allowances.removals.exceeded(_touched(policy, scope), known):
         yield Brake(
             REMOVALS,

@@ -297,7 +297,7 @@ async def move_account(connection: Connection, account: str, destinations: Seque
     await connection.execute(_SQL["move_destinations"], destinations, account)
     await connection.execute(_SQL["move_keys"], destinations, account)
     for name in former:
-        for what in ("move_credentials", "drop_credentials", "move_quota", "move_runs"):
+        for what in ("move_credentials", "drop_credentials", "move_quota", "move_erasing", "move_runs"):
             await connection.execute(_SQL[what], name, account)
 
 

@@ -106,6 +106,8 @@ async def test_where_only_the_former_destination_runs_nothing_is_deleted(
         await _move(here, 2)
         plan = await here.plan("one")
         assert plan.actions == {}
+        _, said = await here.command("show", "2", "-d", "one")
+        assert "sends nothing about it: another destination of the account selects it" in " ".join(said.split())
         for _ in range(2):
             report = await here.run("one")
             assert (report.exit_code, report.requests) == (0, 0)
@@ -257,3 +259,25 @@ async def test_an_erasure_under_way_is_waited_for(database: str, tmp_path: Path,
         assert held.keys() == {1, 2, 3, 4, 5, 6}
         assert held[2]["id"] != former
         assert (await here.states(name))[2]["external_id"] == held[2]["id"]
+
+
+@pytest.mark.asyncio
+async def test_no_brake_counts_contacts_that_moved_to_another_destination(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, _two("chartmogul"), twins=("chartmogul",)) as here:
+        for name in ("one", "two"):
+            here.configure(name, brakes=None)
+        here.configure_engine(batch_size=100)
+        await here.add(range(1, 41))
+        await here.source.execute("UPDATE crm.people SET opted_in = id <= 20")
+        await here.runs()
+        before = _there(here, "chartmogul")
+        await here.source.execute("UPDATE crm.people SET opted_in = id <= 5")
+        assert (await here.plan("one")).brake is None
+        report = await here.run("one")
+        assert (report.exit_code, report.error, report.requests) == (0, None, 0)
+        await _runs(here)
+        assert _there(here, "chartmogul") == before
+
+        await here.remove([1, *range(6, 21)])
+        report = await here.run("two")
+        assert (report.exit_code, "15 of 35 known contacts" in str(report.error)) == (2, True)

@@ -118,6 +118,15 @@ INSERT INTO syncengine.sync_quota AS was (account, quota, minute, reserved)
 SELECT $2, quota, minute, reserved FROM moved
 ON CONFLICT (account, quota, minute) DO UPDATE SET reserved = was.reserved + excluded.reserved
 
+-- name: move_erasing
+WITH moved AS (
+    DELETE FROM syncengine.sync_erasing
+    WHERE account = $1 AND NOT EXISTS (SELECT FROM syncengine.sync_destination WHERE account = $1)
+    RETURNING external_id, asked_at)
+INSERT INTO syncengine.sync_erasing (account, external_id, asked_at)
+SELECT $2, external_id, asked_at FROM moved
+ON CONFLICT (account, external_id) DO NOTHING
+
 -- name: move_runs
 -- A limit that is configured later counts the requests of these runs too.
 UPDATE syncengine.sync_run SET account = $2
