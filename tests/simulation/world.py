@@ -350,10 +350,13 @@ class World:
         now = asyncio.get_running_loop().time()
         if writes:
             self.last_sent[contact_id] = now
+        # Where it left, it may be cleaned up, whatever its row says at another destination.
+        moved = len({place for place, _ in self.places.get(contact_id, ())}) > 1
+        opted_out = self.opted_out.get(contact_id, inf) if wanted or not moved else inf
         said = {
             "was suppressed": self.suppressed.get(contact_id, inf),
             # Behind the row the suppressions are read, and then the database may stand still.
-            "opted out": max(self.opted_out.get(contact_id, inf), self.still_until),
+            "opted out": max(opted_out, self.still_until),
             "left": max(self.left.get(contact_id, inf) if wanted else inf, self.still_until),
         }
         for what, at in said.items():
