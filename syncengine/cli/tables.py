@@ -126,7 +126,7 @@ def _print_plan_notes(report: PlanReport) -> None:
     if report.probes:
         many = f"{report.probes} contacts are"
         tried = "1 contact is" if report.probes == 1 else many
-        told = f"{report.destination}: {tried} tried for others that are refused alike"
+        told = f"{report.destination}: {tried} tried for others that fare alike there"
         out.print(told, markup=False)
     for remark in report.remarks:
         out.print(f"  {report.destination}: {remark}", markup=False, soft_wrap=True)

@@ -145,6 +145,7 @@ def test_refusal(call: Call, response: Response, code: str, status: int, words: 
         code,
         f'the vendor refused it with status {status} and says: "{words}"; correct the row or the mapping',
         status=status,
+        words=words,
     )
 
 

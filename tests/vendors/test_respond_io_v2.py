@@ -166,6 +166,7 @@ def test_a_403_is_a_refusal_in_json_and_the_networks_in_html(call: Call) -> None
         'the vendor refused it with status 403 and says: "The email already exists on another contact"; '
         "correct the row or the mapping",
         status=403,
+        words="The email already exists on another contact",
     )
     with pytest.raises(VendorHalted, match="authorization header") as halted:
         scripted(respond_io_v2().send(call), html(403))
