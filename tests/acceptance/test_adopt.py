@@ -143,7 +143,7 @@ async def test_a_vendor_in_trouble_leaves_contacts_for_the_next_time(database: s
 async def test_a_wrong_key_halts_and_names_the_setting(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, {NAME: BY_PHONE}) as here:
         await here.add([1])
-        here.environ["RESPOND_IO_TOKEN"] = "wrong"
+        here.environ["RESPOND_IO_TOKEN"] = "wrong-token"
         report = await adopted(here)
         assert (report.status, report.exit_code) == ("halted", 1)
         assert "settings.token" in (report.error or "")
