@@ -127,7 +127,7 @@ BREAKS: dict[str, tuple[Break, str, str]] = {
     "nobody is asked about suppressions": (_nobody_is_asked_about_suppressions, "chartmogul", "was suppressed"),
     "opting out means nothing": (_opting_out_means_nothing, "chartmogul", "opted out"),
     "bad rows are passed over": (_bad_rows_are_passed_over, "whautomate", "its row has a bad"),
-    "losers stay dead": (_losers_stay_dead, "respond_io", "nothing is in its way"),
+    "losers stay dead": (_losers_stay_dead, "chartmogul", "nothing is in its way"),
     "everybody loses to nobody": (_everybody_loses_to_nobody, "chartmogul", "both count as in step"),
     "nobody who waits is judged": (_nobody_who_waits_is_judged, "dm_champ", "is put off"),
     "nobody is told that an owner has moved": (_nobody_is_told_that_an_owner_has_moved, "respond_io", "nothing is in"),
