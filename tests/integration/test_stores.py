@@ -379,6 +379,26 @@ async def test_who_took_over_and_is_left_alone_before_it_wrote_gives_it_back(sto
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("status", "kind", "standing"),
+    [
+        (Status.SUPPRESSED, OutcomeKind.SUPPRESSED, Standing.SUPPRESSED),
+        (Status.DEAD, OutcomeKind.REJECTED, Standing.DEAD_LETTER),
+    ],
+)
+async def test_who_gives_back_what_it_took_over_still_counts_as_standing(
+    backend: Backend, status: Status, kind: OutcomeKind, standing: Standing
+) -> None:
+    stores = await backend.run()
+    await _own(stores, "1", "ext", status=Status.REMOVED)
+    await stores.contacts.link("7", "ext")
+    outcome = ContactOutcome(kind, code="why")
+    await stores.contacts.record(1, [Record("7", Known("ext"), status, 5, 3, 5, outcome)])
+    assert (await stores.contacts.link("1", "ext")).owner is None
+    assert await backend.standing() == {standing: 1}
+
+
+@pytest.mark.asyncio
 async def test_a_link_tells_which_tags_are_of_others(stores: Stores) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     link = await stores.contacts.link("7", "ext", found_tags=frozenset({"theirs", "tag of 1"}))

@@ -121,7 +121,8 @@ class Contacts:
                 if owner:
                     database.states[owner].external_id = None
                     database.states[owner].given_up = external_id
-                    database.states[owner].standing = None
+                    if database.states[owner].status is Status.REMOVED:
+                        database.states[owner].standing = None
                     left = database.known.pop(owner, KnownRow())
                     fields = {**dict.fromkeys(_fields(left)), **doubt.fields}
                     doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(left), fields=fields)

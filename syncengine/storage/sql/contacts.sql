@@ -133,8 +133,7 @@ RETURNING true
 -- Contacts that were deleted at the vendor and are still wanted: all of the destination, or those of this run's batches.
 SELECT s.contact_id FROM syncengine.sync_state AS s
 WHERE s.destination = $1 AND s.standing = 'gone'
-  AND ($2 OR EXISTS (SELECT FROM syncengine.sync_batch AS b
-                     WHERE b.run_id = $3 AND s.contact_id = ANY (b.contact_ids)))
+  AND ($2 OR s.contact_id IN (SELECT unnest(b.contact_ids) FROM syncengine.sync_batch AS b WHERE b.run_id = $3))
 ORDER BY s.contact_number NULLS LAST, s.contact_id
 
 -- name: in_step
@@ -148,8 +147,10 @@ UPDATE syncengine.sync_state SET gone = false, status = 'pending', source_hash =
 WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND external_id IS NULL
 
 -- name: give_up
--- The former owner may have the vendor contact back until something is written there about the new owner.
-UPDATE syncengine.sync_state SET external_id = NULL, given_up = external_id, standing = NULL
+-- The former owner may have the vendor contact back until something is written there about the new owner. What is not
+-- tried any more is only its removal: whoever is refused or suppressed goes on standing.
+UPDATE syncengine.sync_state
+SET external_id = NULL, given_up = external_id, standing = CASE WHEN status <> 'removed' THEN standing END
 WHERE destination = $1 AND contact_id = $2
 
 -- name: written_to
