@@ -38,6 +38,7 @@ KNOWN: Mapping[str, tuple[Known, Status]] = {
     "full": (Known("x2", KEY, FIELDS, frozenset({"a", "ü"}), frozenset({"f"})), Status.SYNCED),
     "says no": (Known("x3", KEY, {**FIELDS, "silent": False, "news": "NO"}), Status.REJECTED),
     "under way": (Known("x4", KEY, FIELDS, frozenset({"a"}), pending=UNDER_WAY), Status.PENDING),
+    "being merged": (Known("x7", KEY, pending=Pending(fields=FIELDS, merged_with="x8")), Status.PENDING),
     "dead": (Known("x5", KEY, FIELDS), Status.DEAD),
     "removed": (Known("x6", KEY, FIELDS, frozenset({"a"})), Status.REMOVED),
     "not there": (Known(None, KEY, {}, pending=UNDER_WAY), Status.PENDING),

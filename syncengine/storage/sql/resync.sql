@@ -33,6 +33,7 @@ SELECT s.destination, s.contact_id,
                         FROM jsonb_array_elements(
                             coalesce(k.tags, '[]') || coalesce(k.pending -> 'add_tags', '[]')) AS t (tag)),
            'remove_tags', coalesce(k.pending -> 'remove_tags', '[]'),
+           'merged_with', k.pending -> 'merged_with',
            'distrusted', true)
 FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
 WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[]) AND s.external_id IS NOT NULL
