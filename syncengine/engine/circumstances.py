@@ -26,10 +26,10 @@ from syncengine.planning.refusals import ALIKE, is_tried_version
 from syncengine.ports import BatchStore, RefusalStore
 
 _AT_ONCE = 20
-"""Contacts of a group that are planned at a time, until one can be tried."""
+"""Contacts of a group that are planned first, until one can be tried."""
 _A_BATCH = 500
 _A_PAGE = 10_000
-"""Contacts that are revived at a time."""
+"""Contacts that are revived, or looked through for a probe, at a time, at most."""
 
 Allowed = Callable[[Sequence[int]], Awaitable[bool]]
 """Whether the batches of these numbers, which are revived contacts, may be sent."""
@@ -77,9 +77,10 @@ async def _probe_of(
     store: RefusalStore,
     preparer: Preparer,
 ) -> Probe | None:
-    skip = 0
-    while members := await store.members(refusal.fingerprint, skip, _AT_ONCE):
+    skip, most = 0, _AT_ONCE
+    while members := await store.members(refusal.fingerprint, skip, most):
         skip += len(members)
+        most = min(_A_PAGE, 4 * most)  # each page reads and orders the whole group
         jobs = await _planned(members, preparer)
         for member in members:
             job = jobs.get(member.contact_id)
@@ -91,7 +92,8 @@ async def _probe_of(
 async def _planned(members: Sequence[Member], preparer: Preparer) -> Mapping[str, Job]:
     jobs: dict[str, Job] = {}
     for kind, contact_ids in _by_kind(members).items():
-        prepared = await preparer.plan(Batch(0, kind, contact_ids))
+        # Of those who were deleted at the vendor, what was refused is to create them again.
+        prepared = await preparer.plan(Batch(0, kind, contact_ids), recreates=True)
         jobs |= {job.state.contact_id: job for job in prepared.jobs}
     return jobs
 
@@ -178,7 +180,7 @@ class Circumstances:
         if refusal is None:
             return ending
         self.probes += 1
-        if not _is_failure(ending, refusal):
+        if not _is_failure(job, ending, refusal):
             return ending
         record = records.probed(job.state, job.source_hash, ending.record)
         if record.refusal is not None and record.refusal != refusal:
@@ -262,14 +264,17 @@ def _is_accepted(ending: Ending, before: Refusal) -> bool:
     return outcome is not None and bool(outcome.actions)
 
 
-def _is_failure(ending: Ending, before: Refusal) -> bool:
+def _is_failure(job: Job, ending: Ending, before: Refusal) -> bool:
     """Return whether a probe was not accepted, with nothing left to be settled."""
-    outcome = ending.record.outcome
+    outcome, known = ending.record.outcome, ending.record.known
     if outcome is None or ending.postponed or ending.waits:
         return False
     if outcome.kind is OutcomeKind.REJECTED or _is_alike(ending.record.refusal, before):
         return True
-    return outcome.kind is OutcomeKind.DEFERRED and ending.record.known.pending is None
+    # Whose contact at the vendor turned out to be gone has still to be looked up.
+    is_known_as_before = known.external_id == job.state.known.external_id
+    is_settled = known.pending is None and is_known_as_before
+    return outcome.kind is OutcomeKind.DEFERRED and is_settled
 
 
 def _pieces(contact_ids: tuple[str, ...]) -> list[tuple[str, ...]]:

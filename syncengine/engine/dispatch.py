@@ -128,7 +128,7 @@ class Dispatcher:
         for batch in self._circumstances.batches:
             if self._stopping.is_set():
                 return
-            await self._take(batch)
+            await self._take(batch, recreates=True)
         await self._settle()
         await self._circumstances.judge()
 

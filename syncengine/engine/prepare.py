@@ -136,8 +136,8 @@ class Preparer:
     async def prepare(self, batch: Batch, turn: int = 1, *, recreates: bool = False) -> Prepared:
         """Load and plan a batch, and write its intents.
 
-        ``recreates``: its contacts that were deleted at the vendor are created again.
-        Raises SourceError, StorageError, LeaseLost.
+        ``recreates``: its contacts that were deleted at the vendor are created again,
+        where the destination has that done. Raises SourceError, StorageError, LeaseLost.
         """
         rows = await self._rows(batch)
         if self._keys is not None:
@@ -161,16 +161,15 @@ class Preparer:
         states = await self._store.load(batch.contact_ids)
         # In its first attempt it was looked up, and it is to be created again: it waits
         # for the contact that has its match key.
-        recreates = recreates or (self._task.recreates and turn > 1)
-        if recreates:
-            states = {each: replace(state, gone=False) for each, state in states.items()}
+        recreates = self._task.recreates and (recreates or turn > 1)
+        again = {each for each, state in states.items() if state.gone} if recreates else set[str]()
+        states = {each: replace(state, gone=state.gone and each not in again) for each, state in states.items()}
         losers = await self._keys.losers(batch.contact_ids) if self._keys else {}
         removed = await self._removed(batch, rows, states)
         facts = _Facts(rows, states, losers, removed, await self._met(batch))
         planned = await self._planned(batch, facts, turn)
-        if recreates:
-            planned = [replace(item, recreates=True) if isinstance(item, Job) else item for item in planned]
-        jobs = {item.state.contact_id: item for item in planned if isinstance(item, Job)}
+        found = (item for item in planned if isinstance(item, Job))
+        jobs = {job.state.contact_id: replace(job, recreates=job.state.contact_id in again) for job in found}
         withheld = await self._withheld(jobs)
         return Prepared(
             tuple(job for contact_id, job in jobs.items() if contact_id not in withheld),

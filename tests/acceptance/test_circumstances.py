@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -333,3 +335,51 @@ async def test_a_retry_says_which_of_the_two_it_is(
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         code, said = await here.command("retry", *arguments)
         assert (code, words in said) == (2, True), said
+
+
+async def _delete_there(here: People, number: int) -> None:
+    """Delete a contact at the vendor's screen."""
+    external_id = (await here.states(NAME))[number]["external_id"]
+    here.sandbox.twin(NAME).screen(time.time()).delete(str(external_id))
+
+
+@pytest.mark.asyncio
+async def test_those_who_are_to_be_created_again_are_tried_too(database: str, tmp_path: Path) -> None:
+    brakes = {"gone": {"share": 0.05, "at_least": 10}}
+    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "on_gone": "recreate", "brakes": brakes}}) as here:
+        await here.add(range(1, 11))
+        await here.run(NAME)
+        for number in sorted(_REFUSED):
+            await _delete_there(here, number)
+            await here.change(number, phone=f"+4917000000{number}")
+        here.fail(NAME, *(replace(rule, method="POST") for rule in _alike(_REFUSED)))
+        await here.run(NAME)
+        assert await _standing(here) == dict.fromkeys(_REFUSED, ("dead", 0))
+        for _ in range(2):
+            report = await _night(here)
+            assert (report.exit_code, report.probes) == (0, 1)
+        here.heal(NAME)
+        report = await here.run(NAME)
+        assert (report.exit_code, report.probes, report.contacts["applied"], report.standing) == (0, 1, 3, {})
+        assert here.held(NAME).keys() == set(range(1, 11)), "each is there once"
+        assert (await _night(here)).requests == 0
+
+
+@pytest.mark.asyncio
+async def test_a_probe_that_turns_out_to_be_gone_is_looked_up_after_an_outage(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
+        await here.add(range(1, 11))
+        await here.run(NAME)
+        for number in sorted(_REFUSED):
+            await here.change(number, phone=f"+4917000000{number}")
+        refused = Rule(Kind.REFUSE, method="PUT", body="+4917", status=422, text="There is no such stage")
+        here.fail(NAME, refused)
+        await here.run(NAME)
+        assert await _standing(here) == dict.fromkeys(_REFUSED, ("dead", 0))
+        await _delete_there(here, 3)
+        here.fail(NAME, Rule(Kind.REFUSE, method="GET", status=503))
+        await here.run(NAME, accept=frozenset({"gone"}))
+        here.fail(NAME, refused)
+        report = await here.run(NAME)
+        assert report.standing == {Standing.GONE: 1, Standing.DEAD_LETTER: 2}
+        assert (await _night(here)).probes == 1
