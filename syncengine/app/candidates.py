@@ -82,14 +82,15 @@ class Candidates:
             everything=self._request.kind in (RunKind.BACKFILL, RunKind.RESYNC),
         )
         left = Leavers()
-        if moved := await moved_away(self._databases.state, self._destination.name):
-            piece = DiffSlice(BatchKind.REMOVALS, moved)
-            left += await self._left(piece)
-            yield piece
         with placed(self._destination):
             async for piece in differ:
                 left += await self._left(piece)
                 yield piece
+        # Last, since they are looked at night after night: they must not use a limit up.
+        if moved := await moved_away(self._databases.state, self._destination.name):
+            piece = DiffSlice(BatchKind.REMOVALS, moved)
+            left += await self._left(piece)
+            yield piece
         self.scope = await self._scope_of(differ.totals, left)
 
     async def _left(self, piece: DiffSlice) -> Leavers:

@@ -96,6 +96,21 @@ async def test_a_contact_that_leaves_all_destinations_is_deleted(database: str, 
 
 
 @pytest.mark.asyncio
+async def test_who_moved_and_waits_to_be_taken_over_keeps_nobody_from_a_limited_run(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(database, tmp_path, _two("charles"), twins=("charles",)) as here:
+        await _synced(here)
+        await _move(here, 2)
+        await here.run("one")
+        await here.add([7])
+        report = await here.run("one", limit=1)
+        assert (report.exit_code, report.contacts["applied"]) == (0, 1)
+        assert 7 in here.held("charles")
+        await _runs(here)
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("vendor", ["charles", "chartmogul"])
 async def test_where_only_the_former_destination_runs_nothing_is_deleted(
     database: str, tmp_path: Path, vendor: str
