@@ -272,7 +272,10 @@ class ContactStore(Protocol):
         ...
 
     async def in_step(self, besides: str, number: int) -> Sequence[str]:
-        """Return contacts in step, the most recently written first, but for one."""
+        """Return contacts in step, the most recently written first, but for one.
+
+        Those that this run created are left out, or one that did not come to its end.
+        """
         ...
 
 

@@ -175,7 +175,8 @@ class Contacts:
     @patient
     async def in_step(self, besides: str, number: int) -> Sequence[str]:
         async with self._fence.reading() as connection:
-            rows = await connection.fetch(_SQL["in_step"], self._destination, besides, number)
+            mine = self._destination, besides, number, self._run_id
+            rows = await connection.fetch(_SQL["in_step"], *mine)
         return [row["contact_id"] for row in rows]
 
     def _numbers(self, contact_ids: Sequence[str]) -> list[int | None]:

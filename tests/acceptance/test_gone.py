@@ -10,6 +10,7 @@ import pytest
 from syncengine import app, vendors
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.work import Standing
+from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.screen import acts_of
 from tests.any_vendor import Anyone, anyone
 from tests.simulation.pair import Pair, contact_id, pairs
@@ -114,6 +115,25 @@ async def test_an_emptied_account_is_not_taken_for_deleted_contacts(database: st
             assert (await here.external_id(1), here.held()) == (before, {})
         report = await here.run(accept=frozenset({"gone"}))
         assert (report.exit_code, len(here.copies(1))) == (0, 1), report
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("pair", FOUND_BY_KEY, ids=NAMES)
+async def test_newcomers_say_nothing_about_the_account(database: str, tmp_path: Path, pair: Pair) -> None:
+    async with anyone(database, tmp_path / "config", pair, in_flight=1) as here:
+        for contact in (2, 3, 4):
+            await here.put(contact, contact, tags=["a"])
+        await here.run()
+        here.screen.empty()
+        known = await here.external_id(2)
+        await here.put(1, 1, tags=["a"])
+        await here.put(2, 2, (2, 2), ["a"])
+        # The newcomer is written down before the vendor is asked for the other one.
+        here.sandbox.faults(here.name).configure([Rule(Kind.LATENCY, seconds=0.4)])
+        for _ in range(2):
+            report = await here.run()
+            assert (report.exit_code, report.status, report.standing) == (1, "halted", {}), report
+            assert await here.external_id(2) == known
 
 
 @pytest.mark.asyncio

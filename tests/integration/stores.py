@@ -73,6 +73,10 @@ class Backend(Protocol):
         """How a contact ended: the kind, the actions, the requests, the code."""
         ...
 
+    async def end(self, run_id: int) -> None:
+        """Let a run come to its end."""
+        ...
+
     async def run_out(self, account: str = ACCOUNT) -> None:
         """Let the lease run out a minute ago."""
         ...
@@ -123,6 +127,9 @@ class InPostgres:
         )
         assert row is not None
         return row["outcome"], tuple(row["actions"]), row["requests"], row["code"]
+
+    async def end(self, run_id: int) -> None:
+        await self.pool.execute("UPDATE syncengine.sync_run SET status = 'done' WHERE run_id = $1", run_id)
 
     async def run_out(self, account: str = ACCOUNT) -> None:
         await self.pool.execute(
@@ -185,6 +192,9 @@ class InMemory:
     async def outcome(self, run_id: int, contact_id: str) -> tuple[str, tuple[str, ...], int, str | None]:
         found = self.database.outcomes[run_id, contact_id]
         return found.kind.value, tuple(action.value for action in found.actions), found.requests, found.code or None
+
+    async def end(self, run_id: int) -> None:
+        self.database.runs[run_id] = "done"
 
     async def run_out(self, account: str = ACCOUNT) -> None:
         self.database.leases[account].expires_at = self.now - 60.0

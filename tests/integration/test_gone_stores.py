@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from syncengine.model.calls import OutcomeKind
+from syncengine.model.calls import Action, OutcomeKind
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.work import BatchKind, ContactOutcome, Record, Status
-from tests.integration.stores import Stores
+from tests.integration.stores import Backend, Stores
 from tests.integration.test_stores import _load, _own, backend, dsn, stores
 
 __all__ = ["backend", "dsn", "stores"]
@@ -53,6 +53,21 @@ async def test_a_few_others_that_the_vendor_held_are_named_the_newest_first(stor
     await _own(stores, "5", "left", status=Status.REMOVED)
     assert sorted(await stores.contacts.in_step("3", 5)) == ["1", "2"]
     assert len(await stores.contacts.in_step("3", 1)) == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("action", [Action.CREATE, Action.UPSERT])
+async def test_who_was_made_by_this_run_says_nothing_about_the_account(backend: Backend, action: Action) -> None:
+    stores = await backend.run()
+    await _own(stores, "1", "there")
+    applied = ContactOutcome(OutcomeKind.APPLIED, (action,), requests=1)
+    made = Record("2", Known("made"), Status.SYNCED, 5, outcome=applied)
+    await stores.contacts.record(1, [made])
+    assert await stores.contacts.in_step("3", 5) == ["1"]
+    later = await backend.run()
+    assert await later.contacts.in_step("3", 5) == ["1"], "the former run did not come to its end"
+    await backend.end(stores.run_id)
+    assert sorted(await later.contacts.in_step("3", 5)) == ["1", "2"]
 
 
 @pytest.mark.asyncio

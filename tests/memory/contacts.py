@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from syncengine.model.calls import Action
 from syncengine.model.consent import Subject
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.work import (
@@ -177,8 +178,18 @@ class Contacts:
                 and row.status is Status.SYNCED
                 and row.external_id is not None
                 and contact_id != besides
+                and not self._has_made(database, contact_id)
             ]
         return [contact_id for _, contact_id in sorted(rows)[:number]]
+
+    def _has_made(self, database: Database, contact_id: str) -> bool:
+        """Whether this run made the contact at the vendor, or one that did not come to its end."""
+        outcomes = (
+            outcome
+            for (run_id, contact), outcome in database.outcomes.items()
+            if contact == contact_id and (run_id == self._run_id or database.runs.get(run_id) != "done")
+        )
+        return any(not {Action.CREATE, Action.UPSERT}.isdisjoint(outcome.actions) for outcome in outcomes)
 
     def _taker(self, database: Database, given_up: str | None) -> tuple[str, str] | None:
         """Who owns what was given up and has not left."""
