@@ -67,20 +67,9 @@ def gone(answer: Rejected, desired: Desired | None) -> bool:
     return desired is None and answer.code == "not_found"
 
 
-def is_missing(call: Call, answer: Rejected, capabilities: Capabilities) -> bool:
-    """Return whether the vendor does not have the contact that a call was about.
-
-    A call that names the contact by one of its values, as tag calls of some vendors do,
-    only shows that none has that value.
-    """
-    if answer.code != "not_found" or call.external_id is None:
-        return False
-    by_tags = {
-        Action.ADD_TAGS: capabilities.add_tags,
-        Action.REMOVE_TAGS: capabilities.remove_tags,
-    }
-    tag_call = by_tags.get(call.action)
-    return tag_call is None or not tag_call.addressed_by
+def is_missing(call: Call, answer: Rejected) -> bool:
+    """Return whether the vendor does not have the contact that a call was about."""
+    return answer.code == "not_found" and call.external_id is not None
 
 
 def gone_message(destination: str, contact_id: str, owner: str | None) -> str:

@@ -375,7 +375,7 @@ class ContactSync:
 
     async def _refused(self, turn: Turn, call: Call, refusal: Rejected, doubt: Pending | None) -> Ending | None:
         """Judge a refusal of the vendor; ``doubt`` is what stays unknown after it."""
-        if turn.missing is None and is_missing(call, refusal, self._capabilities):
+        if turn.missing is None and is_missing(call, refusal):
             return await self._missing(turn, call)
         turn.known = replace(turn.known, pending=doubt)
         return self._rejected(turn, refusal)
@@ -428,7 +428,7 @@ class ContactSync:
             raise
         if owner is None:
             return None
-        if not by_key(call, self._capabilities):
+        if call.action is Action.CREATE and not by_key(call, self._capabilities):
             # The vendor claims to have made it: maybe it did, under an id that the answer does not tell.
             turn.known = replace(turn.known, pending=in_doubt())
             return self._rejected(turn, owned(owner))

@@ -99,6 +99,49 @@ async def test_one_created_again_by_hand_is_linked(database: str, tmp_path: Path
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("pair", [each for each in FOUND_BY_KEY if each.can.add_tags], ids=lambda pair: pair.name)
+async def test_a_change_of_tags_alone_notices_it_too(database: str, tmp_path: Path, pair: Pair) -> None:
+    async with anyone(database, tmp_path / "config", pair) as here:
+        await _in_step(here)
+        here.screen.delete(await here.external_id(1))
+        made = here.screen.recreate(await here.external_id(2))
+        for contact in (1, 2):
+            await here.put(contact, contact, tags=["a", "b"])
+        report = await here.run()
+        assert (report.exit_code, report.standing) == (0, {Standing.GONE: 1}), report
+        assert await here.external_id(2) == made
+        assert here.held()[made].tags >= {"a", "b"}
+        here.screen.swap("foreign")
+        await here.put(3, 3, tags=["a", "b"])
+        for _ in range(3):
+            report = await here.run()
+            assert (report.exit_code, report.status) == (1, "halted"), report
+        here.screen.swap("main")
+        report = await here.run()
+        assert (report.exit_code, report.standing) == (0, {Standing.GONE: 1}), "the outage cost nobody anything"
+
+
+@pytest.mark.asyncio
+async def test_who_comes_back_under_a_key_that_leads_to_another_contact_does_not_spoil_that_one(
+    database: str, tmp_path: Path
+) -> None:
+    pair = pairs("charles")[0]
+    async with anyone(database, tmp_path / "config", pair, on_removed="delete") as here:
+        await _in_step(here, 20)
+        here.screen.merge(await here.external_id(3), await here.external_id(4))
+        await here.take_out(4)
+        await here.run()
+        await here.put(4, 4, tags=["a"])
+        await here.run()
+        for _ in range(3):
+            report = await here.run()
+        assert (report.exit_code, report.standing, report.requests) == (0, {Standing.DEAD_LETTER: 1}, 0), report
+        (remote,) = [each for each in here.held().values() if each.external_id == await here.external_id(3)]
+        row = pair.row(3, 3, (1, 1), ())
+        assert [name for name in pair.values if not pair.vendor.same(name, row[name], remote.fields.get(name))] == []
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("pair", FOUND_BY_KEY, ids=NAMES)
 async def test_an_emptied_account_is_not_taken_for_deleted_contacts(database: str, tmp_path: Path, pair: Pair) -> None:
     async with anyone(database, tmp_path / "config", pair, on_gone="recreate") as here:

@@ -59,8 +59,6 @@ def at_vendor(world: World, contact_id: str) -> str:
     last = world.last_sent.get(contact_id, -inf)
     if any(last <= deleted[each or ""] for each in copies):
         return "somebody deleted its copy, and nothing was sent about it since"
-    if copies and any(row.code == "not_found" for row in states):
-        return "somebody deleted its copy, and a call that goes by its phone does not tell"
     waits = any(row.status is Status.DEAD and row.code in ("key_held", "ambiguous_match") for row in states)
     if waits and (world.by_hand.made or deleted):
         return "somebody made a copy with its match key by hand, and nobody looks at that one"
