@@ -123,6 +123,7 @@ async def _adopt(
         linked=counts[Finding.LINKED],
         unmatched=counts[Finding.UNMATCHED] + counts[Finding.ALIKE],
         alike=counts[Finding.ALIKE],
+        gone=counts[Finding.GONE],
         ambiguous=counts[Finding.AMBIGUOUS],
         owned=counts[Finding.OWNED],
         refused=counts[_REFUSED],
@@ -139,7 +140,7 @@ async def _adopt(
 
 
 _REFUSED = "refused"
-_SILENT = (Finding.LINKED, Finding.UNMATCHED)
+_SILENT = (Finding.LINKED, Finding.UNMATCHED, Finding.GONE)
 
 
 async def _everybody(destination: DestinationConfig, databases: Databases, source: Source) -> AsyncIterator[DiffSlice]:

@@ -16,7 +16,7 @@ from syncengine.app.databases import FOLDER, Databases, look_at, opened, placed,
 from syncengine.app.markers import is_writable
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
-from syncengine.engine.account_check import number_lacking
+from syncengine.engine.account_check import lacking_message, number_lacking
 from syncengine.engine.exchange import Meter, drive
 from syncengine.engine.pacing import Pacing
 from syncengine.errors import SchemaOutdated, SourceError, SyncEngineError, VendorUnavailable, named
@@ -266,12 +266,7 @@ def _account(destination: DestinationConfig, lacking: int | None) -> Iterator[Ch
     if lacking is None:
         yield Check(area, True, "the vendor has a contact that is known here")
     elif lacking:
-        none = "the contact" if lacking == 1 else f"any of the {lacking} contacts"
-        what = (
-            f"the vendor does not have {none} known here that {'was' if lacking == 1 else 'were'} looked at: the "
-            "credentials lead to another account, or it was emptied. Look at them and at base_url; if the contacts "
-            f"were deleted there on purpose, `syncengine run -d {destination.name} --accept gone` lets that pass"
-        )
+        what = lacking_message(destination.name, lacking)
         yield Check(area, False, f"{destination.place('settings')}: {what}")
 
 

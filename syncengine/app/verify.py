@@ -17,9 +17,10 @@ from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
 from syncengine.app.runs import how_it_ended
 from syncengine.config import Config, DestinationConfig
+from syncengine.engine.account_check import lacking_message
 from syncengine.engine.holding import shows
 from syncengine.engine.repair import Repair
-from syncengine.engine.verification import Verification
+from syncengine.engine.verification import Seen, Verification
 from syncengine.errors import (
     AccountStopped,
     ConfigError,
@@ -177,6 +178,9 @@ async def _verify(
     mended, left = (repair.mended, repair.left) if repair else (0, Counter[Left]())
     status, said = ("refused", braked) if braked else (status, said)
     is_settled = seen.drifted <= mended + seen.opted_out + sum(left[reason] for reason in _SETTLED)
+    is_other_account = status == "done" and repair is None and _has_nobody(seen, wanted)
+    if is_other_account:
+        said = f"{name}: {lacking_message(name, seen.compared)}"
     report = VerifyReport(
         destination=name,
         status=status,
@@ -185,11 +189,13 @@ async def _verify(
         found=dict(sorted(seen.found.items())),
         subjects=dict(seen.subjects.most_common()),
         in_doubt=seen.in_doubt,
+        gone=seen.gone_before,
         unread=seen.unread,
         strangers=seen.strangers,
         repaired=mended,
         left={reason.value: left[reason] for reason in Left if left[reason]},
         opted_out=seen.opted_out,
+        other_account=is_other_account,
         requests=account.pacing.requests - sent,
         seconds=time.monotonic() - began,
         error=said,
@@ -204,6 +210,11 @@ async def _verify(
 _FINISHED = ("done", "incomplete")
 _SETTLED = (Left.GONE, Left.DEAD_LETTER, Left.NOT_ASKED)
 """Reasons that concern nobody: the contacts are counted elsewhere, or left on purpose."""
+
+
+def _has_nobody(seen: Seen, wanted: Wanted) -> bool:
+    """Return whether the vendor has none of several contacts, which nobody named."""
+    return not wanted.contacts and 1 < seen.compared == seen.found["gone"]
 
 
 def _owned(destination: DestinationConfig) -> Owned:
@@ -233,7 +244,8 @@ async def _compared(
     """
     name, vendor = destination.name, destination.vendor
     linked = Linked(databases.state, name)
-    gone = list(await store.gone(all_of_them=True)) if wanted.recreate or wanted.contacts else []
+    standing = list(await store.gone(all_of_them=True))
+    gone = standing if wanted.recreate or wanted.contacts else []
     if wanted.contacts:
         named = list(dict.fromkeys(map(contact_id_of, wanted.contacts)))
         gone = [contact_id for contact_id in gone if contact_id in named]
@@ -251,6 +263,8 @@ async def _compared(
             await verification.everybody(linked, total, pages)
     if gone and not wanted.sample:
         verification.gone((await store.load(gone)).values())
+    elif not wanted.contacts:
+        verification.seen.gone_before = len(standing)
     if not unknown:
         return None
     return f"{name}: no vendor contact is known of contact {', '.join(map(name_of, unknown))}: nothing to compare"

@@ -74,6 +74,13 @@ def _advice(report: VerifyReport) -> Iterator[str]:
         )
     if report.in_doubt:
         yield f"  {name}: {report.in_doubt} contacts were not compared: the next run has to settle them first"
+    if report.gone:
+        contacts = "1 contact" if report.gone == 1 else f"{report.gone} contacts"
+        yield (
+            f"  {name}: {contacts} gone, not compared: deleted at the vendor before, and left alone. "
+            f"`syncengine run -d {name} --contact ID` creates one again, `syncengine verify -d {name} --repair "
+            "--recreate` all of them"
+        )
     if report.unread:
         yield f"  {name}: {report.unread} contacts could not be read, the vendor gave no answer: verify again later"
     if report.strangers:
@@ -86,6 +93,8 @@ def _advice(report: VerifyReport) -> Iterator[str]:
         yield f"  {name}: the next `syncengine run -d {name}` mends {contacts}"
     for reason, number in report.left.items():
         yield f"  {name}: {number} left: {_LEFT[Left(reason)].format(name=name)}"
+    if report.other_account:
+        return
     if not report.repaired and not report.left and report.drifted > report.opted_out:
         yield f"  {name}: `syncengine verify -d {name} --repair` lets the next run mend what drifted"
 
@@ -98,6 +107,7 @@ def print_adopted(reports: Sequence[AdoptReport]) -> None:
         "linked",
         "unmatched",
         "alike",
+        "gone",
         "ambiguous",
         "owned",
         "refused",
@@ -111,6 +121,7 @@ def print_adopted(reports: Sequence[AdoptReport]) -> None:
             str(report.linked),
             str(report.unmatched),
             str(report.alike),
+            str(report.gone),
             str(report.ambiguous),
             str(report.owned),
             str(report.refused),
@@ -150,5 +161,10 @@ def _decisions(report: AdoptReport) -> Iterator[str]:
         yield f"  {name}: refused: the row itself has to be corrected before it can be looked up; nothing was asked"
     if report.unread:
         yield f"  {name}: {report.unread} contacts could not be looked up, the vendor gave no answer: adopt again later"
+    if report.gone:
+        yield (
+            f"  {name}: {report.gone} gone: deleted at the vendor, and nobody there has their match keys. They are "
+            f"left alone; `syncengine run -d {name} --contact ID` creates one again, on_gone: recreate all"
+        )
     if report.unmatched:
         yield f"  {name}: the next run creates those who are unmatched; `syncengine plan -d {name}` tells what it sends"

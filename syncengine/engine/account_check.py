@@ -111,6 +111,18 @@ def number_lacking(vendor: Vendor, known: Sequence[Held]) -> Exchange[int | None
     return lacking
 
 
+def lacking_message(destination: str, lacking: int) -> str:
+    """Return what is told where the vendor has none of the contacts looked at."""
+    none = "the contact" if lacking == 1 else f"any of the {lacking} contacts"
+    were = "was" if lacking == 1 else "were"
+    return (
+        f"the vendor does not have {none} known here that {were} looked at: the "
+        "credentials lead to another account, or it was emptied. Look at them and at "
+        "base_url; if the contacts were deleted there on purpose, "
+        f"`syncengine run -d {destination} --accept gone` lets that pass"
+    )
+
+
 def _look(vendor: Vendor, held: Held) -> Exchange[bool | None]:
     """Return whether the vendor has a contact; None where it cannot be asked."""
     capabilities = vendor.capabilities

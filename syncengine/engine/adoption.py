@@ -29,6 +29,8 @@ class Finding(StrEnum):
 
     LINKED = "linked"
     UNMATCHED = "unmatched"
+    GONE = "gone"
+    """It was deleted at the vendor and is not created again."""
     AMBIGUOUS = "ambiguous"
     OWNED = "owned"
     ALIKE = "alike"
@@ -89,7 +91,7 @@ class Adoption:
         if not found:
             key, found, alike = await self._resembling(desired)
             if not found:
-                return await self._unmatched(contact_id, alike)
+                return await self._unmatched(job, alike)
         if len(found) > 1:
             ids = ", ".join(sorted(remote.external_id for remote in found))
             return Adopted(contact_id, Finding.AMBIGUOUS, f"{len(found)} contacts at the vendor match: {ids}")
@@ -112,13 +114,14 @@ class Adoption:
         )
         return Adopted(contact_id, Finding.LINKED, record=record)
 
-    async def _unmatched(self, contact_id: str, alike: Sequence[Remote]) -> Adopted:
+    async def _unmatched(self, job: Job, alike: Sequence[Remote]) -> Adopted:
         """Name the strangers that have the digits of the contact's phone."""
+        contact_id = job.state.contact_id
         ids = [remote.external_id for remote in alike]
         owned = await self._store.owners(contact_id, ids) if ids else {}
         strangers = sorted(each for each in ids if each not in owned)
         if not strangers:
-            return Adopted(contact_id, Finding.UNMATCHED)
+            return Adopted(contact_id, Finding.GONE if job.gone else Finding.UNMATCHED)
         return Adopted(
             contact_id,
             Finding.ALIKE,

@@ -43,6 +43,8 @@ class Seen:
     compared: int = 0
     drifted: int = 0
     in_doubt: int = 0
+    gone_before: int = 0
+    """Number of contacts that stand as gone and were not asked for: not compared."""
     unread: int = 0
     opted_out: int = 0
     """Number of contacts that only opted out there: nothing is to be repaired."""

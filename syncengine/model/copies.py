@@ -22,6 +22,9 @@ class AdoptReport:
     alike: int = 0
     """Unmatched contacts whose phone has the digits of somebody at the vendor, who is
     not surely the same."""
+    gone: int = 0
+    """Contacts that were deleted at the vendor, and are not found by their match keys
+    either: no run creates them again unasked."""
     ambiguous: int = 0
     """Contacts with several matches at the vendor."""
     owned: int = 0
@@ -44,6 +47,7 @@ class AdoptReport:
             "linked": self.linked,
             "unmatched": self.unmatched,
             "alike": self.alike,
+            "gone": self.gone,
             "ambiguous": self.ambiguous,
             "owned": self.owned,
             "refused": self.refused,
@@ -86,6 +90,9 @@ class VerifyReport:
     """Field or tag to the number of contacts that drifted in it."""
     in_doubt: int = 0
     """Contacts with unknown changes, which the next run settles first; not compared."""
+    gone: int = 0
+    """Contacts that stood as gone before: they were deleted at the vendor, and there is
+    nothing to compare."""
     unread: int = 0
     """Contacts that the vendor did not show within the time that was given."""
     strangers: int | None = None
@@ -98,6 +105,9 @@ class VerifyReport:
     are."""
     opted_out: int = 0
     """Contacts that drifted only by an opt-out at the vendor, which stays."""
+    other_account: bool = False
+    """True where the vendor has none of the contacts that were compared: there is
+    nothing to repair before somebody has looked at the account."""
     requests: int = 0
     seconds: float = 0.0
     error: str | None = None
@@ -114,6 +124,7 @@ class VerifyReport:
             "found": dict(self.found),
             "subjects": dict(self.subjects),
             "in_doubt": self.in_doubt,
+            "gone": self.gone,
             "unread": self.unread,
             "strangers": self.strangers,
             "repaired": self.repaired,

@@ -170,3 +170,26 @@ async def test_the_command_lists_what_needs_a_decision(database: str, tmp_path: 
         assert "respond_io, contact 1: ambiguous: 2 contacts at the vendor match" in said
         assert "respond_io: the next run creates those who are unmatched" in said
         assert "151000" not in said
+
+
+@pytest.mark.asyncio
+async def test_who_was_deleted_there_is_not_told_to_be_created_by_the_next_run(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: BY_PHONE}) as here:
+        await here.add([1, 2, 3])
+        await here.run(NAME)
+        here.sandbox.twin(NAME).screen(0.0).delete((await here.states(NAME))[1]["external_id"])
+        await here.change(1, name="New")
+        await here.run(NAME)
+        await here.add([4])
+
+        report = await adopted(here)
+        assert (report.gone, report.unmatched, report.public()["gone"]) == (1, 1, 1)
+        _, said = await here.command("adopt", "-d", NAME)
+        assert "1 gone: deleted at the vendor, and nobody there has their match keys. They are left alone; " in said
+        assert f"`syncengine run -d {NAME} --contact ID` creates one again" in said
+        await here.run(NAME)
+        assert here.held(NAME).keys() == {2, 3, 4}
+        here.configure(NAME, on_gone="recreate")
+        await here.run(NAME)
+        assert (await adopted(here)).gone == 0
+        assert here.held(NAME).keys() == {1, 2, 3, 4}

@@ -292,3 +292,47 @@ async def test_what_breaks_lets_the_account_go_unless_it_has_written_there(
             (run,) = (await here.runs(name)).values()
         assert run.status == "halted"
         assert not await _is_released(here)
+
+
+@pytest.mark.asyncio
+async def test_who_stands_as_gone_is_counted_apart(database: str, tmp_path: Path) -> None:
+    name = "respond_io"
+    async with people(database, tmp_path, {name: RESPOND_IO}) as here:
+        await here.add(range(1, 5))
+        await here.run(name)
+        here.sandbox.twin(name).screen(0.0).delete((await here.states(name))[1]["external_id"])
+        await here.change(1, name="New")
+        await here.run(name)
+        report = await verified(here, name)
+        assert (report.compared, report.drifted, report.gone, report.public()["gone"]) == (3, 0, 1, 1)
+        code, said = await here.command("verify", "-d", name)
+        assert (code, "1 contact gone, not compared: deleted at the vendor before" in said) == (0, True)
+        named = await verified(here, name, contacts=["1"])
+        assert (named.compared, named.drifted, named.gone) == (1, 1, 0)
+        mending = await verified(here, name, repair=True, recreate=True)
+        assert (mending.gone, mending.repaired) == (0, 1)
+        await here.run(name)
+        assert here.held(name).keys() == {1, 2, 3, 4}
+        assert (await verified(here, name)).gone == 0
+
+
+@pytest.mark.parametrize("name", ["respond_io", "chartmogul"])
+@pytest.mark.asyncio
+async def test_an_emptied_account_is_said_to_be_one_and_nobody_offers_to_repair_it(
+    database: str, tmp_path: Path, name: str
+) -> None:
+    keys = {"respond_io": RESPOND_IO, "chartmogul": CHARTMOGUL}[name]
+    async with people(database, tmp_path, {name: keys}, twins=[name]) as here:
+        await here.add(range(1, 5))
+        await here.run(name)
+        here.sandbox.twin(name).screen(0.0).delete((await here.states(name))[1]["external_id"])
+        named = await verified(here, name, contacts=["1"])
+        assert (named.drifted, named.error) == (1, None), "of one that was named nothing follows for the account"
+        _, said = await here.command("verify", "-d", name)
+        assert ("--repair` lets the next run" in said, "leads to another account" in said) == (True, False)
+
+        here.sandbox.twin(name).screen(0.0).empty()
+        code, said = await here.command("verify", "-d", name)
+        sentence = f"{name}: the vendor does not have any of the 4 contacts known here that were looked at: the "
+        assert (code, sentence in said, "--repair" in said) == (1, True, False)
+        assert "credentials lead to another account, or it was emptied" in str((await verified(here, name)).error)
