@@ -4,19 +4,21 @@
 -- step before is somebody else, and so is one that was said to be.
 WITH asked AS (
     SELECT t.contact_id, sha256(own.salt || convert_to(t.subject, 'UTF8')) AS subject_hash
-    FROM unnest($1::text[], $2::text[]) AS t (contact_id, subject) CROSS JOIN syncengine.sync_salt AS own)
+    FROM unnest($1::text[], $2::text[]) AS t (contact_id, subject) CROSS JOIN syncengine.sync_salt AS own),
+alike AS MATERIALIZED (  -- mostly nobody: only of these it is asked at every destination whether they were in step
+    SELECT DISTINCT asked.contact_id
+    FROM asked JOIN syncengine.sync_suppressed_value AS v USING (subject_hash)
+    JOIN syncengine.sync_suppression AS s ON s.subject_hash = v.contact_hash)
 SELECT DISTINCT ON (named.contact_id) named.contact_id, named.reason
 FROM (
     SELECT asked.contact_id, s.reason, 1 AS rank
     FROM asked JOIN syncengine.sync_suppression AS s USING (subject_hash)
     UNION ALL
-    SELECT asked.contact_id, 'same_person', 2
-    FROM asked JOIN syncengine.sync_suppressed_value AS v USING (subject_hash)
-    JOIN syncengine.sync_suppression AS s ON s.subject_hash = v.contact_hash
+    SELECT alike.contact_id, 'same_person', 2 FROM alike
     WHERE NOT EXISTS (SELECT FROM syncengine.sync_other_person AS o CROSS JOIN syncengine.sync_salt AS own
-                      WHERE o.contact_hash = sha256(own.salt || convert_to('contact:' || asked.contact_id, 'UTF8')))
+                      WHERE o.contact_hash = sha256(own.salt || convert_to('contact:' || alike.contact_id, 'UTF8')))
       AND NOT EXISTS (SELECT FROM syncengine.sync_destination AS d JOIN syncengine.sync_state AS there USING (destination)
-                      WHERE there.contact_id = asked.contact_id AND there.synced_at IS NOT NULL)
+                      WHERE there.contact_id = alike.contact_id AND there.synced_at IS NOT NULL)
 ) AS named
 ORDER BY named.contact_id, named.rank, named.reason
 
