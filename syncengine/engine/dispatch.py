@@ -79,6 +79,8 @@ class Dispatcher:
         self._unsettled = unsettled
         self._waiting = waiting
         self._recreations = recreations
+        self._removing = True
+        """False once the removals of the run are through."""
         self._begun = begun
         self._circumstances = circumstances
         standing = circumstances.standing if circumstances else None
@@ -133,7 +135,6 @@ class Dispatcher:
         await self._circumstances.judge()
 
     async def _feed(self) -> None:
-        kind = BatchKind.REMOVALS
         probes = self._circumstances.batches if self._circumstances else ()
         taken = {batch.number for batch in probes}
         async for batch in self._batches.waiting():
@@ -141,20 +142,22 @@ class Dispatcher:
                 return
             if batch.number in taken:  # a probe of it waits for another contact
                 continue
-            if batch.kind is not kind:
-                # Who left gives match keys up before newcomers ask for them.
-                await self._settle()
-                await self._quiet()
-                kind = batch.kind
+            if batch.kind is not BatchKind.REMOVALS:
+                await self._end_removals()
                 if self._stopping.is_set():
                     return
             await self._take(batch)
 
-    async def _quiet(self) -> None:
-        """Wait until removals that were given up and sent again cannot arrive any more.
+    async def _end_removals(self) -> None:
+        """Wait, once, until the removals are through.
 
-        They must not arrive behind what a newcomer writes there.
+        Who left gives match keys up before newcomers ask for them. Removals that were
+        given up and sent again must not arrive behind what a newcomer writes there.
         """
+        if not self._removing:
+            return
+        self._removing = False
+        await self._settle()
         if wait := self._unsettled():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
@@ -187,6 +190,8 @@ class Dispatcher:
         for at in range(0, len(contact_ids), _AT_ONCE):
             slice_ids = contact_ids[at : at + _AT_ONCE]
             await self._batches.add(BatchKind.CHANGES, slice_ids)
+        # Where no batch of changes came before, the removals may still be under way.
+        await self._end_removals()
         wanted = set(contact_ids)
         async for batch in self._batches.waiting():
             if wanted.issuperset(batch.contact_ids):

@@ -92,9 +92,9 @@ def _deleted(world: World, remotes: Mapping[str, Remote]) -> Iterator[str]:
 def _is_elsewhere(world: World, contact_id: str, remote: Remote, excused: Container[str]) -> bool:
     """Whether somebody made a copy by hand that nobody looks for, or that has another match key than is asked for."""
     key, row = world.pair.key, world.rows().get(contact_id)
-    if key is None or row is None or remote.external_id not in world.by_hand.made:
+    if key is None or remote.external_id not in world.by_hand.made:
         return False
-    return contact_id in excused or not world.pair.vendor.same(key, row[key], remote.fields.get(key))
+    return row is None or contact_id in excused or not world.pair.vendor.same(key, row[key], remote.fields.get(key))
 
 
 def _losses(world: World, excused: Container[str], all_remotes: Mapping[str, Remote]) -> Iterator[str]:

@@ -39,6 +39,8 @@ def _own(world: World, contact_id: str) -> str:
     codes = {row.code for (_, owner), row in world.database.states.items() if owner == contact_id}
     if "other_id" in codes and world.misdirected[world.external_ids().get(contact_id) or ""]:
         return "the vendor answered for another contact where it was asked about this one"
+    if contact_id in world.doubled and "http_422" in codes:
+        return "nobody is looked up, and a contact of the vendor's had its match key when it was refused for good"
     return {
         None: "",
         Flaw.VALUE: "its row has a bad value",
