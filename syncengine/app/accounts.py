@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ from syncengine.config import Config, DestinationConfig
 from syncengine.engine.lease import LeaseKeeper, boot_time
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.stopping import broken_off_by
-from syncengine.errors import AccountStopped, LeaseLost, RunStopped, StorageError, SyncEngineError, named
+from syncengine.errors import AccountStopped, LeaseLost, StorageError, SyncEngineError, named
 from syncengine.model.events import Event
 from syncengine.model.limits import Limit
 from syncengine.model.work import LeaseGrant
@@ -41,6 +41,42 @@ class Account:
     pacing: Pacing
     stopping: Stopping
     writes: Writes = field(default_factory=Writes)
+    beside: frozenset[str] = frozenset()
+    """Former accounts of its destinations, where the same call took their leases."""
+
+
+class Taken:
+    """The leases that one call takes for its accounts.
+
+    A destination may leave one of them for another: the call waits for another run that
+    holds the former account, and never for itself.
+    """
+
+    def __init__(self, accounts: Iterable[str]) -> None:
+        self._settled = {account: asyncio.Event() for account in accounts}
+        self._grants: dict[str, LeaseGrant] = {}
+
+    def __contains__(self, account: str) -> bool:
+        return account in self._settled
+
+    def note(self, grant: LeaseGrant) -> None:
+        """Record a lease that was taken."""
+        self._grants[grant.account] = grant
+        self._settled[grant.account].set()
+
+    def end(self, account: str) -> None:
+        """Record that an account is not worked on any more, or never was."""
+        self._settled[account].set()
+
+    def among(self, accounts: Iterable[str]) -> frozenset[str]:
+        """Return those of the accounts whose lease was taken."""
+        return frozenset(self._grants.keys() & set(accounts))
+
+    async def grant(self, account: str) -> LeaseGrant | None:
+        """Return the lease of an account, once it is taken; None where it is not."""
+        if account in self._settled:
+            await self._settled[account].wait()
+        return self._grants.get(account)
 
 
 @asynccontextmanager
@@ -52,11 +88,12 @@ async def held(
     stop: asyncio.Event,
     *,
     former: Sequence[str] = (),
+    taken: Taken | None = None,
 ) -> AsyncIterator[Account]:
     """Hold the account's lease while the block runs; ``stop`` stops the account.
 
-    Raises LeaseHeld, StorageError. What was sent under a ``former`` name of the account
-    counts too, and while a run works under it none begins here.
+    Raises LeaseHeld, StorageError. What was sent under a ``former`` account of its
+    destinations counts too, and while another run works under it none begins here.
 
     After an error the lease is left to run out if anything was written there: that may
     not be recorded, and the next holder has to wait as after a crash. Raises RunStopped
@@ -65,15 +102,12 @@ async def held(
     settles_within = max(destination.vendor.capabilities.settles_within for destination in destinations)
     tell = telling(account=name)
     leases = Leases(databases.state, tell)
-    if former:
-        await leases.formerly(name, former, ttl=ttl, settles_within=settles_within)
+    taken = taken or Taken([name])
+    apart = [each for each in former if each not in taken]
+    await leases.formerly(name, apart, ttl=ttl, settles_within=settles_within)
     async with broken_off_by(stop):
         grant = await leases.acquire(name, ttl=ttl, settles_within=settles_within)
-    left = [grant]
-    if former:
-        # Under a name that no destination is remembered by nothing was sent: what it counts is the former's alone.
-        own = left if await is_remembered(databases.state, name) else []
-        left = [*own, *await leases.formerly(name, former, ttl=ttl, settles_within=settles_within)]
+    taken.note(grant)
     asked = boot_time()
     await leases.renew(grant)  # taking it may have taken a while; from here our own clock knows how long it lasts
     tell(Event.LEASE_TAKEN, epoch=grant.epoch, seconds=round(grant.wait, 3))
@@ -92,15 +126,23 @@ async def held(
         tell=tell,
     )
     async with keeper.kept(pacing.stop), pacing, heeding(stop, pacing) as stopping:
-        for each in left:
-            _take_over(pacing, each)
+        # Under a name that no destination is remembered by nothing was sent: what it
+        # counts is the former's alone.
+        if not former or await is_remembered(databases.state, name):
+            _take_over(pacing, grant)
         try:
             async with broken_off_by(stop):
+                # Only now: other accounts of this call may wait for one another, and
+                # meanwhile their leases have to be renewed.
+                for each in await _left(name, former, taken, leases, ttl=ttl, settles_within=settles_within):
+                    _take_over(pacing, each)
                 await asyncio.sleep(pacing.unsettled())  # or a lost request of the last run arrives behind this one's
-        except RunStopped:
-            await leases.release(grant, pacing.ledger.dump(pacing.now()))
+        except SyncEngineError:
+            # Nothing was sent: whoever comes next need not wait for this lease.
+            with suppress(SyncEngineError):
+                await leases.release(grant, pacing.ledger.dump(pacing.now()))
             raise
-        account = Account(name, fence, pacing, stopping)
+        account = Account(name, fence, pacing, stopping, beside=taken.among(former))
         try:
             yield account
         except Exception as error:
@@ -113,10 +155,31 @@ async def held(
         await leases.release(grant, pacing.ledger.dump(pacing.now()))
 
 
-async def former_names(account: str, config: Config, databases: Databases) -> tuple[str, ...]:
-    """Return the names that the state has for the account's destinations.
+async def _left(
+    account: str,
+    former: Sequence[str],
+    taken: Taken,
+    leases: Leases,
+    *,
+    ttl: float,
+    settles_within: float,
+) -> list[LeaseGrant]:
+    """Return what the last holders left in former accounts of an account's destinations.
 
-    They are former names until a run takes over all of these destinations.
+    The call may have taken the leases of some itself. Raises LeaseHeld while another
+    run holds one.
+    """
+    found = [grant for each in former if (grant := await taken.grant(each)) is not None]
+    ours = {grant.account for grant in found}
+    apart = [each for each in former if each not in ours]
+    return [*found, *await leases.formerly(account, apart, ttl=ttl, settles_within=settles_within)]
+
+
+async def former_accounts(account: str, config: Config, databases: Databases) -> tuple[str, ...]:
+    """Return the accounts in which the state has the account's destinations.
+
+    They are former ones until a run takes over all of these destinations: the account
+    was renamed, or some of its destinations were in another one.
     """
     members = [destination.name for destination in config.destinations if destination.account == account]
     return tuple(sorted({*(await remembered_elsewhere(databases.state, account, members)).values()}))

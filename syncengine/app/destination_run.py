@@ -273,6 +273,7 @@ async def _begun(
         retry_of=request.retry_of,
         moving=recognised.moving,
         starting_anew=recognised.starting_anew,
+        beside=account.beside,
     )
     so_far.run_id = run_id
     causes = await causes_since(destination, databases)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from syncengine.app.accounts import Account, by_account, former_names, held
+from syncengine.app.accounts import Account, Taken, by_account, former_accounts, held
 from syncengine.app.containment import broken_off, contained
 from syncengine.app.credentials import keep_names, refuse_second_name
 from syncengine.app.databases import Databases
@@ -36,14 +36,15 @@ async def side_by_side(
     done: dict[str, T] = {}
     stopped = stop or asyncio.Event()
     others = await keep_names(config, databases)
+    taken = Taken(by_account(destinations))
 
     async def pipeline(account: str, members: Sequence[DestinationConfig]) -> None:
         try:
             for destination in members:
                 refuse_second_name(destination, config, others)
-            former = await former_names(account, config, databases)
+            former = await former_accounts(account, config, databases)
             ttl = config.engine.lease_ttl
-            async with held(account, members, databases, ttl, stopped, former=former) as mine:
+            async with held(account, members, databases, ttl, stopped, former=former, taken=taken) as mine:
                 for destination in members:
                     before, written = mine.pacing.requests, mine.writes.sent
                     try:
@@ -60,6 +61,8 @@ async def side_by_side(
             for destination in members:
                 if destination.name not in done:
                     done[destination.name] = await failed(destination, error)
+        finally:
+            taken.end(account)
 
     async with asyncio.TaskGroup() as group:
         for account, members in by_account(destinations).items():

@@ -97,7 +97,7 @@ class Leases:
     async def formerly(
         self, account: str, names: Sequence[str], *, ttl: float, settles_within: float
     ) -> list[LeaseGrant]:
-        """Return what the last holders left under former names of an account.
+        """Return what the last holders left in former accounts of its destinations.
 
         Raises LeaseHeld while another run holds one of them.
         """
@@ -126,9 +126,9 @@ class Leases:
 
 
 async def fence_off(connection: Connection, account: str, names: Sequence[str]) -> None:
-    """Keep former holders of an account's other names from writing any more.
+    """Keep the last holders of these former accounts from writing any more.
 
-    Raises LeaseHeld while another run holds the account under one of them.
+    Raises LeaseHeld while a run holds one of them.
     """
     for name in await _former(connection, account, names):
         await connection.execute(_SQL["fence_off"], name)
@@ -140,7 +140,7 @@ async def _former(connection: Connection, account: str, names: Sequence[str]) ->
         found = await connection.fetchrow(_SQL["look"], name)
         if found is not None and found["runs"] and not found["released"]:
             raise LeaseHeld(
-                f"account {account} was called {name}, and another run is working on it under that name: "
+                f"destinations of account {account} were in account {name}, and another run is working on that one: "
                 f"{found['holder']}, whose lease runs until {found['expires_at']:%H:%M:%S} UTC unless it renews it "
                 "again. Nothing was sent. Wait for it to end, or stop it there"
             )

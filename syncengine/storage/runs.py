@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import asyncpg
@@ -215,18 +215,20 @@ async def start_run(
     retry_of: int | None = None,
     moving: Sequence[str] = (),
     starting_anew: Sequence[str] = (),
+    beside: Collection[str] = (),
 ) -> int:
     """Begin a run; return its id.
 
     A former run of the same destination that still counts as running has died.
     ``moving`` are destinations of the account that are remembered under a former name
     of it, and move with this one. Those ``starting_anew`` lose the ids and values that
-    are known of their contacts, since the account is another one.
+    are known of their contacts, since the account is another one. ``beside`` are former
+    accounts whose leases this call took.
     """
     async with fence.writing(sending=True) as connection:
         for name in sorted({*starting_anew}):
             await _start_anew(connection, name)
-        await move_account(connection, fence.account, [destination, *moving])
+        await move_account(connection, fence.account, [destination, *moving], beside)
         await connection.execute(_SQL["died"], destination)
         await _remember(connection, destination, identity)
         # Before the new run exists: these look at the waiting batches of the last run.
@@ -288,12 +290,18 @@ async def note_looked_up(fence: Fence, destination: str) -> None:
         await connection.execute(_SQL["looked_up"], destination)
 
 
-async def move_account(connection: Connection, account: str, destinations: Sequence[str]) -> None:
-    """Give the account of these destinations its present name."""
+async def move_account(
+    connection: Connection, account: str, destinations: Sequence[str], beside: Collection[str] = ()
+) -> None:
+    """Give the account of these destinations its present name.
+
+    Raises LeaseHeld while another run holds a former one. Those ``beside`` are held by
+    this call: their last holders cannot write any more.
+    """
     former = [row["account"] for row in await connection.fetch(_SQL["former_accounts"], destinations, account)]
     if not former:
         return
-    await fence_off(connection, account, former)
+    await fence_off(connection, account, [name for name in former if name not in beside])
     await connection.execute(_SQL["move_destinations"], destinations, account)
     await connection.execute(_SQL["move_keys"], destinations, account)
     for name in former:

@@ -10,7 +10,7 @@ import pytest
 from syncengine import app
 from syncengine.config import load_config
 from syncengine.sandbox.faults import Kind, Rule
-from tests.people import RESPOND_IO, People, people
+from tests.people import CHARLES, RESPOND_IO, People, people
 
 _SPELLINGS = {
     "as it is": lambda url: url,
@@ -18,6 +18,9 @@ _SPELLINGS = {
     "capitals and a slash": lambda url: url.replace("http", "HTTP") + "/",
     "dot segments and escapes": lambda url: url.replace("respond_io", "%72espond_io/./x/.."),
 }
+
+_ELSEWHERE = frozenset({"account", "base_url", "settings", "vendor"})
+"""What is accepted of a destination that goes over to another vendor."""
 
 
 def _other(here: People, folder: Path, name: str, **keys: Any) -> People:
@@ -260,7 +263,8 @@ async def test_an_account_with_a_new_name_has_no_second_writer(database: str, tm
         for accepted in (frozenset[str](), frozenset({"account"})):
             report = await here.run(name, accept=accepted)
             assert (report.status, report.exit_code) == ("held", 3)
-            assert "account other was called respond_io, and another run is working on it" in str(report.error)
+            said = "destinations of account other were in account respond_io, and another run is working on that one"
+            assert said in str(report.error)
         assert here.requests(name) <= sent + 2, "what the other run sends meanwhile"
         here.sandbox.holds(name).release()
         assert await command.ended() == 0, command.said()
@@ -268,6 +272,63 @@ async def test_an_account_with_a_new_name_has_no_second_writer(database: str, tm
         assert (report.status, report.requests) == ("done", 0)
         assert len(here.sandbox.contacts(name)) == 3
         assert len({row["external_id"] for row in (await here.states(name)).values()}) == 3
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("leaves", ["a", "b"])
+async def test_a_destination_that_leaves_its_account_does_not_wait_for_its_own_run(
+    database: str, tmp_path: Path, leaves: str
+) -> None:
+    both = {"a": {**RESPOND_IO, "account": "old", "where": "id <= 2"}}
+    both["b"] = {**RESPOND_IO, "account": "old", "where": "id > 2"}
+    async with people(database, tmp_path, both, twins=("respond_io", "charles")) as here:
+        await here.add(range(1, 5))
+        await here.runs()
+        here.configure(leaves, **{**CHARLES, "account": "new", "match_on": None})
+        refused = (await here.runs())[leaves]
+        assert (refused.status, refused.exit_code) == ("refused", 2)
+        leases = await here.source.fetch("SELECT account, released FROM syncengine.sync_lease ORDER BY account")
+        assert [tuple(row) for row in leases] == [("new", True), ("old", True)]
+        reports = await here.runs(accept=_ELSEWHERE)
+        assert {name: (report.status, report.error) for name, report in reports.items()} == {
+            "a": ("done", None),
+            "b": ("done", None),
+        }
+        assert reports[leaves].contacts["applied"] == 2
+        assert sum(report.requests for report in (await here.runs()).values()) == 0
+
+
+@pytest.mark.asyncio
+async def test_two_destinations_that_change_places_do_not_wait_for_each_other(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {"a": RESPOND_IO, "b": CHARLES}, twins=("respond_io", "charles")) as here:
+        await here.add([1, 2])
+        await here.runs()
+        here.configure("a", account="b")
+        here.configure("b", account="a")
+        reports = await here.runs(accept=frozenset({"account"}))
+        assert {report.status for report in reports.values()} == {"done"}, reports
+        assert {name: len(here.held(name)) for name in ("respond_io", "charles")} == {"respond_io": 2, "charles": 2}
+
+
+@pytest.mark.asyncio
+async def test_where_another_run_holds_the_former_account_no_lease_is_left(database: str, tmp_path: Path) -> None:
+    both = {"a": {**RESPOND_IO, "account": "old", "where": "id <= 2"}}
+    both["b"] = {**RESPOND_IO, "account": "old", "where": "id > 2"}
+    async with people(database, tmp_path, both, twins=("respond_io", "charles")) as here:
+        await here.add([1, 3])
+        await here.runs()
+        await here.add([2])
+        here.fail("respond_io", Rule(Kind.HOLD_BEFORE_COMMIT, method="POST", times=1))
+        command = here.start("run", "--json")
+        await here.sandbox.holds("respond_io").wait_for(1)
+        here.configure("b", **{**CHARLES, "account": "new", "match_on": None})
+        reports = await here.runs(accept=_ELSEWHERE)
+        assert {report.status for report in reports.values()} == {"held"}
+        assert "destinations of account new were in account old, and another run is" in str(reports["b"].error)
+        left = await here.source.fetch("SELECT released FROM syncengine.sync_lease WHERE account = 'new'")
+        assert [row["released"] for row in left] in ([], [True])
+        here.sandbox.holds("respond_io").release()
+        assert await command.ended() == 0, command.said()
 
 
 @pytest.mark.asyncio
