@@ -50,14 +50,21 @@ async def test_the_change_of_congress_trips_the_brake(database: str, tmp_path: P
     async with world(database, tmp_path / "config") as here:
         await load_contacts(database, _some(NIGHTS[0]))
         await here.run()
-        sent = len(here.sandbox.contacts("respond_io"))
+        before, at_charles = here.sandbox.contacts("respond_io"), _charles(here)
+        left = {str(row[0]) for row in _some(NIGHTS[0])} - {str(row[0]) for row in _some(NIGHTS[1])}
         await load_contacts(database, _some(NIGHTS[1]))
         reports = await here.run()
-        for report in reports.values():
-            assert (report.status, report.exit_code, report.requests) == ("refused", 2, 0)
-            assert report.error is not None
-            assert "--accept removals" in report.error
-        assert len(here.sandbox.contacts("respond_io")) == sent
+        refused, passed = reports["respond_io"], reports["charles"]
+        assert (refused.status, refused.exit_code, refused.requests) == ("refused", 2, 0)
+        assert f"{len(left)} of {len(before)} known contacts" in str(refused.error)
+        assert "--accept removals" in str(refused.error)
+        assert here.sandbox.contacts("respond_io") == before
+        assert (passed.status, passed.exit_code) == ("done", 0), (
+            "charles cannot take a tag away, so nothing is lost there"
+        )
+        held = _charles(here)
+        assert len(left) == 20
+        assert {key: held[key] for key in left} == {key: at_charles[key] for key in left}
 
 
 def _some(night: str) -> list[list[str | None]]:
