@@ -22,12 +22,14 @@ BY_PHONE: dict[str, Any] = {
     "opted_out": "silent",
 }
 BY_BOTH = {**BY_PHONE, "match_on": ["crm_id", "phone"]}
-CONTACT_1 = Subject(SubjectKind.CONTACT, "1")
 Act = Callable[[People], Awaitable[object]]
 
 
 def phone(number: int) -> str:
     return f"+49151{number:07}"
+
+
+NEW_PHONE = Subject(SubjectKind.PHONE, phone(9).removeprefix("+"))
 
 
 async def moves_away(here: People) -> None:
@@ -45,7 +47,8 @@ async def is_refused(here: People) -> None:
 
 
 async def is_suppressed(here: People) -> None:
-    await app.suppress(here.config, [CONTACT_1])
+    """By the phone it moves to: had it been by its id, who asks for its old phone would be taken for the same person."""
+    await app.suppress(here.config, [NEW_PHONE])
     await moves_away(here)
 
 
@@ -72,7 +75,7 @@ STUCK: dict[str, tuple[Act, str, Act]] = {
     "is suppressed": (
         is_suppressed,
         "is left alone (suppressed)",
-        lambda here: app.lift(here.config, [CONTACT_1]),
+        lambda here: app.lift(here.config, [NEW_PHONE]),
     ),
     "opts out": (
         opts_out,
