@@ -130,7 +130,7 @@ async def test_a_mistake_on_the_command_line_is_told_in_a_line(tmp_path: Path) -
         "run --limit 0": 'Invalid value "0" for --limit. Must be >= 1.',
         "run --limit many": 'Invalid value for --limit: unable to convert "many" into int.',
         "run everything": "nothing is known to do with everything",
-        "retry": 'Command "retry" parameter RUN_ID requires an argument.',
+        "retry": "retry: name the run (`syncengine retry 12`), or say --dead for all dead letters",
         "merge a b": 'Command "merge" parameter --destination requires an argument.',
         "--log-format xml run": 'Invalid value "xml" for --log-format. Choose from: "console", "json".',
         "--config": "Parameter --config requires an argument.",

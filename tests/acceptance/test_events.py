@@ -78,7 +78,7 @@ async def test_an_account_tells_when_it_is_throttled_and_when_it_halts(database:
         account = {"account": "respond_io"}
         assert events(said, "throttled") == [{"event": "throttled", "level": "warning", **account}]
         await here.change(1, name="somebody")
-        here.environ["RESPOND_IO_TOKEN"] = "wrong"
+        here.environ["RESPOND_IO_TOKEN"] = "wrong-token"
         code, said = await here.command("run")
         (halted,) = events(said, "account_halted")
         assert code == 1

@@ -118,7 +118,7 @@ async def test_a_vendor_in_trouble_hides_nothing_else(database: str, tmp_path: P
         assert "the vendor gave no answer" in report.remarks[0]
         assert report.source is not None
         here.heal(NAME)
-        here.environ["RESPOND_IO_TOKEN"] = "wrong"
+        here.environ["RESPOND_IO_TOKEN"] = "wrong-token"
         report = (await shown(here))[NAME]
         assert report.exit_code == 1
         assert "settings.token" in report.remarks[0]
