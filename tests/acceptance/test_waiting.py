@@ -47,7 +47,7 @@ async def is_refused(here: People) -> None:
 
 
 async def is_suppressed(here: People) -> None:
-    """By the phone it moves to: had it been by its id, who asks for its old phone would be taken for the same person."""
+    """By the phone it moves to: by its id, who asks for its old phone would be taken for the same person."""
     await app.suppress(here.config, [NEW_PHONE])
     await moves_away(here)
 
