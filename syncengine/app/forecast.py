@@ -28,7 +28,7 @@ from syncengine.app.followers import Followers
 from syncengine.app.meaning import causes_since, counted_causes, survey_of
 from syncengine.app.neighbours import Beside, beside
 from syncengine.app.recreations import Recreations
-from syncengine.app.remarks import of_alike
+from syncengine.app.remarks import of_gone, of_groups
 from syncengine.app.request import NO_FILE, Request
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.circumstances import Probe, choose
@@ -48,7 +48,7 @@ from syncengine.storage.connect import Connection
 from syncengine.storage.contacts import Contacts
 from syncengine.storage.fence import Fence
 from syncengine.storage.planned_keys import PlannedKeys, planned_claims
-from syncengine.storage.refusals import Refusals, refused_alike
+from syncengine.storage.refusals import Refusals
 from syncengine.storage.runs import holds_contacts
 from syncengine.storage.shares import Shares
 from syncengine.storage.source import KeyKind
@@ -226,8 +226,10 @@ async def _fill(
     waits = Waits(fence, name)
     moved = await _moved(name, fence, request)
     followers = Followers(name, await waits.kept() if request.about_everybody else {})
-    alike = of_alike(name, await refused_alike(databases.state, name))
-    forecast.remarks = (*alike, *await of_earlier_leavers(destination, databases, request))
+    forecast.remarks = (
+        *await of_groups(destination, databases),
+        *await of_earlier_leavers(destination, databases, request),
+    )
     survey = await survey_of(destination, databases, recognised)
     request = await _probed(
         forecast,
@@ -269,6 +271,8 @@ async def _fill(
     recreations = Recreations(destination, databases, request, task, store)
     if again := tuple(await recreations.forecast(batched)):
         await take(Batch(0, BatchKind.CHANGES, again), recreates=True)
+    if forecast.standing[Standing.GONE]:
+        forecast.remarks += await of_gone(destination, databases)
 
 
 async def _moved(name: str, fence: Fence, request: Request) -> Sequence[str]:

@@ -19,6 +19,7 @@ from syncengine.model.contact import Desired
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.erasure import Erased
 from syncengine.model.mapping import OnGone
+from syncengine.model.unsupported import in_words
 from syncengine.model.work import Batch, BatchKind, ContactState, SourceRow, Status
 from syncengine.planning.mapping import has_opted_out
 from syncengine.planning.plan import Plan
@@ -156,12 +157,12 @@ def _dead(destination: DestinationConfig, seen: Seen) -> str | None:
 def _gone(destination: DestinationConfig, seen: Seen, row: SourceRow) -> str | None:
     """Describe a contact deleted at the vendor; None where it is looked up again."""
     if destination.options.on_gone is OnGone.RECREATE:
-        return "looks it up, and creates it again: it was deleted at the vendor"
+        return "looks it up, and creates it again: it was deleted or merged at the vendor"
     if seen.state.source_hash != row.source_hash:
         return None
     contact = as_argument(seen.state.contact_id)
     return (
-        "leaves it alone: it was deleted at the vendor, until its row changes; "
+        "leaves it alone: it was deleted or merged at the vendor, until its row changes; "
         f"`syncengine run -d {destination.name} --contact {contact}` creates it again"
     )
 
@@ -173,8 +174,7 @@ def _told(destination: DestinationConfig, seen: Seen, prepared: Prepared) -> str
     if outcome is not None and outcome.kind is OutcomeKind.REJECTED:
         return f"rejects it ({outcome.code})"
     if outcome is not None and outcome.unsupported:
-        left = ", ".join(f"{each.code} {each.subject}".strip() for each in outcome.unsupported)
-        return f"sends nothing; left as it is: {left}"
+        return f"sends nothing: {in_words(outcome.unsupported)}"
     if any(record.moved for record in prepared.records):
         return "sends nothing about it: another destination of the account selects it"
     if seen.row is None:

@@ -11,6 +11,7 @@ from syncengine.config import DestinationConfig
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.contact import Desired
 from syncengine.model.contact_ids import name_of
+from syncengine.model.unsupported import in_words
 from syncengine.model.work import ContactState, SourceRow, Standing
 from syncengine.planning.mapping import desire
 from syncengine.storage.contacts import Contacts
@@ -74,7 +75,7 @@ async def _of_row(destination: DestinationConfig, databases: Databases, source: 
     standing = await standing_of(state, name, row.contact_id)
     last = await last_ended(state, name, row.contact_id) if standing else None
     if standing is Standing.UNSUPPORTED and last is not None:
-        return f"it is in step but for what the vendor cannot express ({_words(last)})"
+        return f"it is in step but for what the vendor cannot express: {_words(last)}"
     if standing is Standing.DEAD_LETTER and last is not None:
         return f"it is a dead letter, last refused with {_words(last)}"
     if outlook.next_run.startswith(_SILENT):
@@ -84,5 +85,5 @@ async def _of_row(destination: DestinationConfig, databases: Databases, source: 
 
 def _words(last: Ended) -> str:
     if last.unsupported:
-        return ", ".join(last.unsupported)
+        return in_words(last.unsupported)
     return f"{last.code}: {last.message}" if last.message else last.code

@@ -10,11 +10,19 @@ from syncengine.app.reasons import reasons
 from syncengine.app.request import Request
 from syncengine.config import DestinationConfig
 from syncengine.errors import SourceError
+from syncengine.model.calls import ADVICE
 from syncengine.model.contact_ids import as_argument, contact_id_of, name_of, name_of_owner
+from syncengine.model.unsupported import in_words, subject_in_words
 from syncengine.model.work import RunKind
-from syncengine.planning.refusals import DEAD_AFTER
+from syncengine.planning.refusals import DEAD_AFTER, dropped_with
 from syncengine.storage.erasure import still_open
-from syncengine.storage.refusals import Told, codes_of_dead_letters, refused_alike
+from syncengine.storage.refusals import (
+    Dropped,
+    Told,
+    codes_of_dead_letters,
+    dropped_alike,
+    refused_alike,
+)
 from syncengine.storage.runs import NOTES, dead_letters, gone, known_contacts, notes_left, waiting
 from syncengine.storage.source import Source
 from syncengine.storage.source_rows import SourceRows
@@ -44,7 +52,6 @@ async def remarks(
     one_by_one = bool(request.contacts)
     unnamed = await notes_left(databases.state, run_id, one_by_one=one_by_one)
     number, some = await dead_letters(databases.state, destination.name)
-    missing, missed = await gone(databases.state, destination.name)
     held, waiters = await waiting(databases.state, destination.name)
     explained: tuple[str, ...] = ()
     if request.contacts and total is not None:
@@ -57,7 +64,7 @@ async def remarks(
         codes = await codes_of_dead_letters(databases.state, destination.name)
         retried = _of_no_dead_letter(request.code, codes)
     unforgotten = await still_open(databases.state, destination.name)
-    alike = await refused_alike(databases.state, destination.name)
+    alike = await of_groups(destination, databases)
     is_retry = request.kind is RunKind.RETRY
     nobody = total == 0 and not is_retry and await _selects_nobody(destination, databases, source)
     return (
@@ -69,10 +76,10 @@ async def remarks(
         *explained,
         *_of_limit(request, left),
         *_of_brakes(destination.name, request, withheld_by),
-        *of_alike(destination.name, alike),
+        *alike,
         *_of_dead_letters(destination.name, number, some),
         *_of_waiting(held, waiters),
-        *_of_gone(destination.name, missing, missed),
+        *await of_gone(destination, databases),
         *await of_earlier_leavers(destination, databases, request),
     )
 
@@ -169,17 +176,47 @@ def _of_brakes(
         )
 
 
-def of_alike(destination: str, groups: Sequence[Told]) -> Iterator[str]:
+async def of_groups(
+    destination: DestinationConfig,
+    databases: Databases,
+) -> tuple[str, ...]:
+    """Return a line for each group of contacts that fare alike at the vendor."""
+    name = destination.name
+    refused = await refused_alike(databases.state, name)
+    dropped = await dropped_alike(databases.state, name)
+    return *_of_alike(name, refused), *_of_dropped(dropped)
+
+
+def _of_alike(destination: str, groups: Sequence[Told]) -> Iterator[str]:
     """Yield a line for each group of contacts that the vendor refuses alike."""
     for group in groups:
         one = name_of(group.contact_id)
         who = f"{group.contacts} contacts are" if group.contacts > 1 else "1 contact is"
         among = f"contact {one} among them" if group.contacts > 1 else f"contact {one}"
-        words = f": {group.message}" if group.message else ""
+        words = f": {group.message.partition(ADVICE)[0]}" if group.message else ""
         yield (
             f"{who} refused alike ({group.code}), {among}, which is held against none "
-            f"of them{words}. One of them is tried each night, and all once it is "
-            f"accepted; `{retry_dead(destination, group.code)}` tries them now"
+            f"of them{words}. That is configuration: look at what was removed, or is "
+            "required since, at the vendor, and at the mapping of the destination. One "
+            "of them is tried each night, and all once it is accepted; "
+            f"`{retry_dead(destination, group.code)}` tries them now"
+        )
+
+
+def _of_dropped(groups: Sequence[Dropped]) -> Iterator[str]:
+    """Yield a line for each group of which the vendor did not take the same values."""
+    for group in groups:
+        one = f"contact {name_of(group.contact_id)}"
+        dropped = dropped_with(group.fingerprint, group.unsupported)
+        names = ", ".join(map(subject_in_words, dropped))
+        missed = names or "what the vendor did not take"
+        words = f": {in_words(dropped)}" if dropped else ""
+        if group.contacts == 1:
+            yield f"{one} is in step but for {missed}{words}. It is tried each night"
+            continue
+        yield (
+            f"{group.contacts} contacts are in step but for {missed}, {one} among "
+            f"them{words}. One of them is tried each night, and all once it is taken"
         )
 
 
@@ -212,15 +249,23 @@ def _of_waiting(number: int, some: tuple[tuple[str, str], ...]) -> Iterator[str]
     )
 
 
-def _of_gone(destination: str, number: int, some: tuple[str, ...]) -> Iterator[str]:
+async def of_gone(
+    destination: DestinationConfig,
+    databases: Databases,
+) -> tuple[str, ...]:
+    """Return a line on the contacts that are gone at the vendor, if there are any."""
+    number, some = await gone(databases.state, destination.name)
     if not number:
-        return
+        return ()
     more = f" and {number - len(some)} more" if number > len(some) else ""
-    command = f"syncengine run -d {destination} --contact {as_argument(some[0])}"
-    yield (
-        f"{number} gone: deleted at the vendor by somebody else and left alone: "
-        f"{_named(some)}{more}; `{command}` creates it again, on_gone: recreate all"
+    one = as_argument(some[0])
+    command = f"syncengine run -d {destination.name} --contact {one}"
+    told = (
+        f"{number} gone: deleted or merged at the vendor by somebody else and left "
+        f"alone: {_named(some)}{more}; `{command}` creates it again, "
+        "on_gone: recreate all"
     )
+    return (told,)
 
 
 def _named(contact_ids: tuple[str, ...]) -> str:

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from syncengine.errors import VendorUnavailable
 from syncengine.model.calls import Action, Answer, Applied, Call, Rejected
 from syncengine.model.capabilities import Capabilities
-from syncengine.model.contact import Desired, MatchKey, Remote
+from syncengine.model.contact import LISTS, Desired, MatchKey, Remote
 from syncengine.model.contact_ids import as_argument, name_of_owner
 from syncengine.model.http import Exchange, Json
+
+
+def about(call: Call, refusal: Rejected) -> Rejected:
+    """Return the refusal with the name of what the call carried, if that is one thing.
+
+    What refusals have in common is told by the vendor's words alone.
+    """
+    subjects = [f'tag "{tag}"' for tag in (*call.add_tags, *call.remove_tags)]
+    for name in call.fields:
+        is_list = name.startswith(LISTS)
+        subjects.append(f'list "{name.removeprefix(LISTS)}"' if is_list else f'field "{name}"')
+    if len(subjects) != 1:
+        return refusal
+    return replace(
+        refusal,
+        message=f"{subjects[0]}: {refusal.message}",
+        words=refusal.words or refusal.message,
+    )
 
 
 def created(actions: Sequence[Action]) -> bool:

@@ -20,6 +20,7 @@ from syncengine.engine.conclusions import (
     ERASURE_UNDER_WAY,
     UNSETTLED,
     UNSETTLED_MERGE,
+    about,
     by_key,
     created,
     gone,
@@ -378,7 +379,7 @@ class ContactSync:
         if turn.missing is None and is_missing(call, refusal):
             return await self._missing(turn, call)
         turn.known = replace(turn.known, pending=doubt)
-        return self._rejected(turn, refusal)
+        return self._rejected(turn, about(call, refusal))
 
     async def _note(self, turn: Turn, plan: Plan) -> None:
         """Write down the intent for a contact that was found only now.

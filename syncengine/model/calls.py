@@ -113,6 +113,10 @@ class Rejected:
     """Field name to the vendor's message about it, where the vendor names fields."""
 
 
+ADVICE = "; correct the row or the mapping"
+"""End of the text of a vendor's refusal, as far as it is about a single contact."""
+
+
 def other_id(asked: str, told: str) -> Rejected:
     """Return the rejection of a contact whose call was answered with another id."""
     return Rejected(

@@ -58,7 +58,7 @@ _IN_WORDS = {
     Why.VERSION: "a new version of syncengine reads or sends values in another way",
     Why.LIFTED: "no longer suppressed or opted out",
     Why.REJECTED: "rejected before",
-    Why.UNFINISHED: "not finished before",
+    Why.UNFINISHED: "not finished before, or noted by verify --repair",
     Why.GONE: "deleted at the vendor",
     Why.OUT_OF_STEP: "out of step although the row did not change",
 }

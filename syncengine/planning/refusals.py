@@ -64,6 +64,23 @@ def likeness_of_dropped(dropped: Sequence[Unsupported]) -> Refusal | None:
     return Refusal(_fingerprint("\n".join(("dropped", *names))), dropped[0].code)
 
 
+def dropped_with(
+    fingerprint: int,
+    unsupported: Sequence[Unsupported],
+) -> Sequence[Unsupported]:
+    """Return what the vendor did not take of all contacts with this fingerprint.
+
+    ``unsupported`` is all that was not done of one of them; what was sent in vain
+    stands at its end. Empty where it is not among that.
+    """
+    for start in range(len(unsupported)):
+        dropped = unsupported[start:]
+        alike = likeness_of_dropped(dropped)
+        if alike is not None and alike.fingerprint == fingerprint:
+            return dropped
+    return ()
+
+
 def _fingerprint(alike: str) -> int:
     digest = blake2b(alike.encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

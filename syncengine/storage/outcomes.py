@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import asyncpg
 import orjson
 
-from syncengine.model.calls import OutcomeKind
+from syncengine.model.calls import OutcomeKind, Unsupported
 from syncengine.storage.connect import Pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.statements import statements
@@ -23,8 +23,8 @@ class Ended:
     kind: OutcomeKind
     code: str
     message: str
-    unsupported: tuple[str, ...]
-    """Code and subject of each change that the vendor cannot express."""
+    unsupported: tuple[Unsupported, ...]
+    """The changes that the vendor cannot express."""
 
 
 async def ended_in(pool: Pool, run_id: int, contact_ids: Sequence[str]) -> Mapping[str, Ended]:
@@ -47,10 +47,14 @@ async def last_ended(pool: Pool, destination: str, contact_id: str) -> Ended | N
 
 
 def _ended(row: asyncpg.Record) -> Ended:
-    unsupported = orjson.loads(row["unsupported"] or "[]")
     return Ended(
         kind=OutcomeKind(row["outcome"]),
         code=row["code"],
         message=row["message"],
-        unsupported=tuple(f"{code} {subject}".strip() for code, subject in unsupported),
+        unsupported=unsupported_from(row["unsupported"]),
     )
+
+
+def unsupported_from(column: str | None) -> tuple[Unsupported, ...]:
+    """Return the changes of an outcome that were not made."""
+    return tuple(Unsupported(code, subject) for code, subject in orjson.loads(column or "[]"))

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from syncengine.model.calls import Unsupported
 from syncengine.model.work import Alike, BatchKind, DiffSlice, Member, Refusal
 from syncengine.storage.connect import Pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.fence import Fence
+from syncengine.storage.outcomes import unsupported_from
 from syncengine.storage.patience import Patience, patient
 from syncengine.storage.statements import statements
 
@@ -121,6 +123,37 @@ async def refused_alike(
 def _told(row: asyncpg.Record) -> Told:
     code, contact_id = row["code"] or "", row["contact_id"]
     return Told(row["contacts"], code, contact_id, row["message"])
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Contacts of which the vendor did not take the same values."""
+
+    contacts: int
+    fingerprint: int
+    contact_id: str
+    """One of them."""
+    unsupported: tuple[Unsupported, ...]
+    """What was not done of it when it was tried last, the values that were not taken
+    among them; empty where that run is deleted already."""
+
+
+async def dropped_alike(
+    pool: Pool,
+    destination: str,
+    most: int = 20,
+) -> tuple[Dropped, ...]:
+    """Return the largest groups of which the vendor did not take the same values."""
+    rows = await _fetched(pool, "dropped", destination, most)
+    return tuple(
+        Dropped(
+            contacts=row["contacts"],
+            fingerprint=row["refusal"],
+            contact_id=row["contact_id"],
+            unsupported=unsupported_from(row["unsupported"]),
+        )
+        for row in rows
+    )
 
 
 async def all_dead_letters(

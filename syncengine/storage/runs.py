@@ -15,11 +15,13 @@ from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
 from syncengine.model.sql_tokens import is_same
 from syncengine.model.texts import printable
+from syncengine.model.unsupported import in_words
 from syncengine.model.work import Batch, BatchKind, DiffSlice, RunKind
 from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.fence import Fence
 from syncengine.storage.lease import fence_off
+from syncengine.storage.outcomes import unsupported_from
 from syncengine.storage.patience import Patience, patient
 from syncengine.storage.statements import statements
 
@@ -360,8 +362,7 @@ async def notes(
             row["contact_id"],
             row["outcome"],
             row["code"],
-            row["message"]
-            or ", ".join(f"{code} {subject}".rstrip() for code, subject in orjson.loads(row["unsupported"] or "[]")),
+            row["message"] or in_words(unsupported_from(row["unsupported"])),
         )
         for row in rows
     ]

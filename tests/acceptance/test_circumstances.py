@@ -64,6 +64,8 @@ async def test_three_refused_alike_stand_and_one_is_tried_each_night_until_all_a
         (remark,) = report.remarks
         assert remark.startswith("3 contacts are refused alike (http_422), contact 3 among them, ")
         assert "is required" in remark
+        assert "correct the row" not in remark
+        assert "That is configuration: look at what was removed, or is required since, at the vendor" in remark
         assert f"`syncengine retry --dead -d {vendor} --code http_422` tries them now" in remark
         assert not report.noteworthy, "they are told of together"
 

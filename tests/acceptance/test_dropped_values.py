@@ -22,6 +22,11 @@ def bare(field: str) -> str:
     return field.partition(".")[2]
 
 
+def not_taken(field: str) -> str:
+    """The sentence on a field that the vendor did not take."""
+    return f'the vendor did not take field "{field}": define it there, or take it out of the mapping'
+
+
 def mapped(name: str, *, cities: bool = False) -> dict[str, Any]:
     base = VENDORS[name]
     fields = {**base["fields"], FIELDS[name]: "company", **({CITIES[name]: "city"} if cities else {})}
@@ -63,14 +68,22 @@ async def test_one_is_tried_each_night_and_all_follow(database: str, tmp_path: P
         report = await here.run(name)
         assert (report.exit_code, report.contacts["unsupported"], report.contacts["applied"]) == (0, 3, 0)
         assert [(each.contact_id, each.message) for each in report.noteworthy] == [
-            (str(number), f"field_not_shown {FIELDS[name]}") for number in (1, 2, 3)
+            (str(number), not_taken(FIELDS[name])) for number in (1, 2, 3)
         ]
+        told = (
+            f'3 contacts are in step but for field "{FIELDS[name]}", contact 3 among them: {not_taken(FIELDS[name])}. '
+            "One of them is tried each night, and all once it is taken"
+        )
+        assert report.remarks == (told.replace("contact 3", "contact 1"),)
         tried: list[int] = []
         for _ in range(4):
             report = await night(here, name)
             assert (report.exit_code, report.status, report.probes, report.requests) == (0, "done", 1, 1)
             assert not any(report.contacts.values())
             assert report.standing == {Standing.UNSUPPORTED: 3}
+            one = len(tried) % 3 + 1
+            assert report.remarks == (told.replace("contact 3", f"contact {one}"),)
+            assert (await here.plan(name)).remarks == report.remarks
             outcomes = await here.outcomes(report.run_id)
             tried += [number for number, row in outcomes.items() if row["outcome"] == "probed"]
         assert tried == [1, 2, 3, 1], "the one that was tried longest ago"

@@ -43,11 +43,14 @@ async def test_a_deleted_contact_is_reported_and_left_alone_until_somebody_wants
         assert report.contacts == {**dict.fromkeys(report.contacts, 0), "changed": 1}
         (note,) = report.noteworthy
         assert (note.contact_id, note.outcome) == (contact_id(1), "gone")
-        assert any("1 gone" in remark for remark in report.remarks)
+        (remark,) = [each for each in report.remarks if each.startswith("1 gone")]
+        assert "deleted or merged at the vendor by somebody else and left alone" in remark
+        assert f"--contact {contact_id(1)}` creates it again" in remark
         for _ in range(3):
             plan = await here.plan()
             report = await here.run()
             assert (report.exit_code, report.requests, plan.requests) == (0, 0, 0)
+            assert remark in plan.remarks
             assert report.standing == plan.standing == {Standing.GONE: 1}
         await here.put(1, 1, (3, 3), ["a"])
         plan = await here.plan()

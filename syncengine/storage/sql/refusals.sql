@@ -93,6 +93,23 @@ CROSS JOIN LATERAL (
     ORDER BY o.message IS NULL, s.tried_in DESC, s.contact_number NULLS LAST, s.contact_id LIMIT 1) AS last
 ORDER BY g.contacts DESC, g.refusal
 
+-- name: dropped
+-- The groups of which the vendor did not take the same values, the largest first, each with one of its contacts and
+-- what was not done of it when it was tried last.
+SELECT g.contacts, g.refusal, last.contact_id, last.unsupported
+FROM (SELECT refusal, count(*) AS contacts
+      FROM syncengine.sync_state
+      WHERE destination = $1 AND refusal IS NOT NULL AND rejections = 0 AND standing IS NOT NULL AND status = 'synced'
+      GROUP BY refusal ORDER BY count(*) DESC, refusal LIMIT $2) AS g
+CROSS JOIN LATERAL (
+    SELECT s.contact_id, o.unsupported
+    FROM syncengine.sync_state AS s
+    LEFT JOIN syncengine.sync_outcome AS o ON o.run_id = s.tried_in AND o.contact_id = s.contact_id
+    WHERE s.destination = $1 AND s.refusal = g.refusal AND s.rejections = 0 AND s.standing IS NOT NULL
+      AND s.status = 'synced'
+    ORDER BY o.unsupported IS NULL, s.tried_in DESC, s.contact_number NULLS LAST, s.contact_id LIMIT 1) AS last
+ORDER BY g.contacts DESC, g.refusal
+
 -- name: dead_letters
 -- All that are left alone since they were refused, by key.
 SELECT contact_id, status = 'removed' AS removal

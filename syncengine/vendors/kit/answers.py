@@ -11,7 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
-from syncengine.model.calls import Rejected
+from syncengine.model.calls import ADVICE, Rejected
 from syncengine.model.http import Json, Request, Response
 from syncengine.vendors.kit.reading import Unreadable, read_json
 from syncengine.vendors.kit.retry_after import retry_after
@@ -220,7 +220,7 @@ def refused(request: Request, reply: Reply, said: str, sent: Iterable[Json], cod
     reason = f' and says: "{words}"' if words else " without saying why"
     return Rejected(
         code or f"http_{reply.status}",
-        f"the vendor refused it with status {reply.status}{reason}; correct the row or the mapping",
+        f"the vendor refused it with status {reply.status}{reason}{ADVICE}",
         status=reply.status,
         words=words,
     )
