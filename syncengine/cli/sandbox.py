@@ -48,14 +48,14 @@ def sandbox(
             except OSError as error:
                 what = f"cannot listen at {host}:{port}: {error.strerror}; name another --port (0 takes a free one)"
                 raise ConfigError([Problem("--host, --port", what)]) from None
-            out.print(_told(served, vendor or names()), markup=False, soft_wrap=True)
+            out.print(described(served, vendor or names()), markup=False, soft_wrap=True)
             await stop.wait()
 
     run_stoppable(work, stopped)
     return 0
 
 
-def _told(served: Sandbox, vendors: Sequence[str]) -> str:
+def described(served: Sandbox, vendors: Sequence[str]) -> str:
     """Return the settings to write into destinations that use the twins."""
     lines = [
         "A destination's settings, vendor by vendor. Keys and tokens come from the environment there: write ${NAME},",
@@ -64,5 +64,7 @@ def _told(served: Sandbox, vendors: Sequence[str]) -> str:
     for name in vendors:
         lines += ["", f"{name}:"]
         lines += [f"  settings.{key}: {value}" for key, value in served.settings(name).items()]
+        exists = served.exists(name)
+        lines += [f"  for the field {key}: {value} exists there" for key, value in exists.items()]
         lines += [f"  what it holds: {served.admin_url(name)}/contacts", f"  more to ask: {served.admin_url(name)}"]
     return "\n".join(lines)

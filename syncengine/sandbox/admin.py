@@ -17,7 +17,7 @@ from syncengine.sandbox.faults import Randomly, Rule
 from syncengine.sandbox.limits import Limit
 from syncengine.sandbox.stage import Stage
 from syncengine.sandbox.twins.screen import described, perform
-from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, parsed
+from syncengine.sandbox.twins.twin import SWITCHES, Furnished, Seed, TwinRequest, answer, parsed
 
 T = TypeVar("T")
 _KNOWN = {
@@ -93,7 +93,8 @@ async def _shown(stage: Stage, noun: str, query: Mapping[str, str]) -> Json:
     shown: Json
     match noun:
         case "":
-            shown = {"settings": stage.twin.settings, "asks_and_changes": _KNOWN}
+            exists = {"exists": stage.twin.exists} if isinstance(stage.twin, Furnished) else {}
+            shown = {"settings": stage.twin.settings, **exists, "asks_and_changes": _KNOWN}
         case "contacts":
             shown = stage.twin.contacts(stage.clock())
         case "acts":

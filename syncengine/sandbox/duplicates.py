@@ -31,7 +31,8 @@ def _phones(fields: Mapping[str, Json]) -> Iterator[str]:
     """
     for name, value in fields.items():
         if name.partition(".")[0] in ("phone", "phoneNumber", "phone_numbers"):
-            yield from value if isinstance(value, list) else [value]
+            phones = value if isinstance(value, list) else [value]
+            yield from (phone for phone in phones if phone)
 
 
 def _shared(holders: Mapping[str, list[str]]) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ from syncengine.sandbox.holds import Holds
 from syncengine.sandbox.journal import Journal
 from syncengine.sandbox.stage import Stage
 from syncengine.sandbox.twins import load
-from syncengine.sandbox.twins.twin import Twin, TwinRequest, answer
+from syncengine.sandbox.twins.twin import Furnished, Twin, TwinRequest, answer
 
 _ADMIN = "__sandbox"
 _GOODBYE = 0.5
@@ -43,6 +43,11 @@ class Sandbox:
     def settings(self, name: str) -> dict[str, str]:
         """Return the ``settings`` of a destination that uses the twin."""
         return {"base_url": self.url(name), **self._stage(name).twin.settings}
+
+    def exists(self, name: str) -> dict[str, str]:
+        """Return what contacts may name that exists in the twin from the start."""
+        twin = self._stage(name).twin
+        return twin.exists if isinstance(twin, Furnished) else {}
 
     def twin(self, name: str) -> Twin:
         return self._stage(name).twin

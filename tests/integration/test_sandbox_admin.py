@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from io import BytesIO
 
+import aiohttp
 import orjson
 import pytest
 
 from syncengine import vendors
+from syncengine.cli.sandbox import described
 from syncengine.engine.exchange import Meter, drive
 from syncengine.engine.pacing import Pacing
 from syncengine.sandbox.server import serve
+from syncengine.sandbox.twins.chartmogul import ChartMogulTwin
 from syncengine.transport import Transport
 from tests.integration.sandbox_bench import bench
 
@@ -133,6 +136,21 @@ async def test_who_asks_nothing_is_told_what_there_is_to_ask() -> None:
             async with it.session.get(f"http://127.0.0.1:{it.sandbox.port}/{address}") as response:
                 twins = (await response.json())["twins"]
                 assert twins["respond_io"]["admin"] == it.sandbox.admin_url("respond_io")
+
+
+@pytest.mark.asyncio
+async def test_a_customer_that_exists_is_told_and_taken() -> None:
+    async with serve(["chartmogul"]) as sandbox:
+        exists = sandbox.exists("chartmogul")
+        async with aiohttp.ClientSession() as session, session.get(sandbox.admin_url("chartmogul")) as response:
+            assert (await response.json())["exists"] == exists
+        assert f"for the field customer_uuid: {exists['customer_uuid']} exists there" in described(
+            sandbox, ["chartmogul"]
+        )
+        twin = sandbox.twin("chartmogul")
+        assert isinstance(twin, ChartMogulTwin)
+        customer = twin.account.customers[exists["customer_uuid"]]
+        assert customer.external_id == exists["customer_external_id"]
 
 
 @pytest.mark.asyncio

@@ -8,6 +8,7 @@ import pytest
 
 from syncengine import vendors
 from syncengine.sandbox.twins import load
+from syncengine.sandbox.twins.account import Kind
 from syncengine.sandbox.twins.screen import NoSuchActError, Screen, acts_of, described, perform
 from syncengine.sandbox.twins.twin import Twin
 
@@ -102,6 +103,10 @@ class Desk:
     def enter(self, who: str, phone: str, **more: Any) -> str:
         fields = {NAMES[self.name]: who, PHONES[self.name]: phone}
         return self.at().create({**fields, **more.pop("fields", {})}, **more)
+
+    def has(self, kind: Kind, name: str) -> bool:
+        twin: Any = self.twin
+        return bool(twin.definitions.has(kind, name))
 
     def shown(self) -> dict[str, dict[str, Any]]:
         return {each["id"]: each for each in self.twin.contacts(1000.0)}
@@ -297,6 +302,27 @@ def test_an_undefined_field_leaves_every_contact(name: str) -> None:
         desk.at().undefine_field(NAMES[name])
     desk.at().undefine_field(CUSTOM[name])
     assert desk.value(one, CUSTOM[name]) is None
+
+
+@with_act("undefine_field")
+@pytest.mark.parametrize("with_prefix", [False, True])
+def test_a_field_is_defined_again_under_the_name_that_a_contact_shows(name: str, *, with_prefix: bool) -> None:
+    desk = Desk(name)
+    bare = CUSTOM[name].rpartition(".")[2]
+    desk.at().undefine_field(CUSTOM[name])
+    assert not desk.has("field", bare)
+    desk.at().define("field", CUSTOM[name] if with_prefix else bare)
+    assert desk.has("field", bare)
+
+
+@with_act("undefine_list")
+@pytest.mark.parametrize("prefix", ["", "lists."])
+def test_a_list_is_defined_again_under_the_name_that_a_contact_shows(name: str, prefix: str) -> None:
+    desk = Desk(name)
+    desk.at().undefine_list("lists.L-1")
+    assert not desk.has("list", "L-1")
+    desk.at().define("list", f"{prefix}L-1")
+    assert desk.has("list", "L-1")
 
 
 @every_twin

@@ -79,6 +79,10 @@ def test_duplicates_are_found_by_phone_and_key() -> None:
     contacts = client.twin.contacts(0.0)
     assert duplicates(contacts) == {"phone": {"491": made[:2]}, "key": {}}
     assert duplicates(contacts, "crm_id") == {"phone": {"491": made[:2]}, "key": {"b": made[1:]}}
+    client.create(crm_id="c")
+    without_phone = {"id": "1", "key": None, "fields": {"phone": None, "crm_id": "d"}}
+    contacts = [*client.twin.contacts(0.0), without_phone]
+    assert duplicates(contacts, "crm_id") == {"phone": {"491": made[:2]}, "key": {"b": made[1:]}}
     charles = Client("charles")
     phones = [{"type": "mobile", "value": "+491"}, {"type": "home", "value": "+49-1"}]
     people = [charles.put(source_type=source, phone_numbers=phones)["id"] for source in ("one", "other")]

@@ -25,6 +25,7 @@ class CharlesScreen(TwinScreen):
     """
 
     vendor = "charles"
+    own_fields = _PROPERTIES
     _twin: CharlesTwin
 
     def delete(self, contact: str) -> None:

@@ -108,6 +108,10 @@ class ChartMogulTwin:
     def settings(self) -> dict[str, str]:
         return {"api_key": self.switches.api_keys[0], "data_source_uuid": DATA_SOURCE}
 
+    @property
+    def exists(self) -> dict[str, str]:
+        return {"customer_uuid": CUSTOMERS[0], "customer_external_id": "acct-1"}
+
     def configure(self, changes: Mapping[str, Json]) -> None:
         self.switches = changed(self.switches, changes)
 

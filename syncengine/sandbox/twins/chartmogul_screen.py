@@ -17,6 +17,7 @@ class ChartMogulScreen(TwinScreen):
     """A screen whose merges leave the contact that was chosen."""
 
     vendor = "chartmogul"
+    own_fields = _CUSTOM
     _twin: ChartMogulTwin
 
     def delete(self, contact: str) -> None:

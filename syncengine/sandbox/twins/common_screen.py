@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
 from syncengine.sandbox.twins.account import Accounts, Definitions, Kind
 from syncengine.sandbox.twins.screen import Screen
@@ -27,6 +28,9 @@ class Attended(Protocol):
 
 class TwinScreen(Screen):
     """A screen that reaches its contacts through the twin."""
+
+    own_fields: ClassVar[str] = ""
+    """What stands before a custom field's name where a contact shows it."""
 
     def __init__(self, twin: Attended, now: float) -> None:
         self._twin = twin
@@ -59,7 +63,8 @@ class TwinScreen(Screen):
         return self.create(kept, key=shown["key"])
 
     def define(self, kind: Kind, name: str) -> None:
-        self._twin.definitions.define(kind, name)
+        prefixes: dict[Kind, str] = {"field": self.own_fields, "list": LISTS}
+        self._twin.definitions.define(kind, name.removeprefix(prefixes.get(kind, "")))
 
     def require(self, field: str, *, required: bool = True, in_updates: bool = False) -> None:
         if required:

@@ -15,6 +15,7 @@ class RespondIoV2Screen(TwinScreen):
     """A screen whose merges leave the older contact, whichever was chosen."""
 
     vendor = "respond_io_v2"
+    own_fields = CUSTOM
     _twin: RespondIoV2Twin
 
     def delete(self, contact: str) -> None:

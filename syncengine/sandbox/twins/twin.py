@@ -113,6 +113,15 @@ class Crowded(Protocol):
     max_in_flight: int
 
 
+@runtime_checkable
+class Furnished(Protocol):
+    """A twin in which something exists from the start that contacts have to name."""
+
+    @property
+    def exists(self) -> dict[str, str]:
+        """Return values that contacts may have, by the field that takes them."""
+
+
 def changed(switches: T, changes: Mapping[str, Json]) -> T:
     """The switches with some of them changed. Raises ValueError."""
     return parsed(type(switches), {**asdict(cast("Any", switches)), **changes})

@@ -22,6 +22,7 @@ class WhautomateScreen(TwinScreen):
     """
 
     vendor = "whautomate"
+    own_fields = CUSTOM
     _twin: WhautomateTwin
 
     def delete(self, contact: str) -> None:
