@@ -75,7 +75,7 @@ def _end(ends: Mapping[str, Ends], vendor: str, policy: str) -> str:
 @pytest.mark.parametrize("vendor", sorted(PAIRS))
 async def test_each_contact_ends_as_it_is_written_down(database: str, tmp_path: Path, vendor: str, policy: str) -> None:
     pair = PAIRS[vendor]
-    brakes = {"gone": {"share": 1.0, "at_least": 1}}
+    brakes = {"gone": {"share": 1.0, "at_least": 1}, "rewrites": {"share": 1.0, "at_least": 1}}
     async with anyone(database, tmp_path / "config", pair, on_gone=policy, brakes=brakes) as here:
         numbers = {act: (2 * at + 1, 2 * at + 2) for at, act in enumerate(ACTS)}
         for one, two in numbers.values():
