@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking, task_of
 from syncengine.app.brakes import refuse_changes
 from syncengine.app.credentials import settled
-from syncengine.app.databases import Databases, opened
+from syncengine.app.databases import Databases, look_at, opened
 from syncengine.app.markers import lacking_consents, note_consents
 from syncengine.app.people_values import in_source, known_of
 from syncengine.app.pipelines import side_by_side
-from syncengine.app.request import Request
+from syncengine.app.request import RESTORED, Request
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
+from syncengine.engine.erasing import CopiesThere, copies_there, keys_of_person
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.tally import Tally
-from syncengine.errors import ConfigError, Problem, RunRefused, SyncEngineError, sentence
+from syncengine.errors import (
+    AccountStopped,
+    BrakeApplied,
+    ConfigError,
+    Problem,
+    RequestFailed,
+    RunRefused,
+    SourceError,
+    SyncEngineError,
+    sentence,
+)
 from syncengine.model.consent import Subject
-from syncengine.model.contact_ids import name_of
+from syncengine.model.contact import Desired, Known, MatchKey
+from syncengine.model.contact_ids import as_argument, name_of, name_of_owner
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import BatchKind, RunKind, SourceRow
+from syncengine.planning.mapping import desire
 from syncengine.storage import erasure
 from syncengine.storage.contacts import Contacts
 from syncengine.storage.runs import Batches, finish_run, start_run
+from syncengine.storage.source_rows import SourceRows
 
 
 async def forget(config: Config, contact_id: str) -> list[Receipt]:
@@ -55,6 +69,8 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
         async def work(destination: DestinationConfig, account: Account) -> Receipt:
             try:
                 return await _forget(destination, account, config, databases, contact_id)
+            except BrakeApplied as error:
+                return _braked(destination.name, contact_id, error)
             except RunRefused as error:
                 return _open(destination.name, contact_id, error)
 
@@ -98,6 +114,9 @@ def _nothing_to_confirm(name: str, contact_id: str, asked: Collection[str]) -> P
 
 
 _NOTHING = "nothing is known of it there"
+_DELETED = "deleted there"
+_PROOFS = (_DELETED, "confirmed")
+"""Receipts after which nothing is left there, also where nothing is known of it."""
 
 
 class _Nobody:
@@ -116,31 +135,145 @@ async def _forget(
     recognised = await refuse_changes(destination, config, databases, Request())
     name, fence = destination.name, account.fence
     run_id = await start_run(fence, name, recognised.at_start, RunKind.FORGET)
-    store = Contacts(fence, name, run_id, numbered=False)
-    before = (await store.load([contact_id])).get(contact_id)
     stands = await _standing(databases, destination, contact_id)
-    if _keeps_part(destination) and before and before.known.external_id:
-        # Noted before the deletion, which forgets the external id: after a crash in
-        # between nothing would be left to ask the vendor for.
-        words = _what_to_ask(destination, before.known.external_id)
-        stands = replace(stands, to_ask=Receipt(name, contact_id, Erased.IMPOSSIBLE, words).also(stands.to_ask).message)
-        await erasure.note_to_ask(fence, name, contact_id, stands.to_ask)
-    batches = Batches(fence, run_id)
-    await batches.add(BatchKind.REMOVALS, [contact_id])
-    await _delete(destination, account, store, batches)
-    stopped = account.pacing.stopped
-    if stopped is not None:
-        receipt = Receipt(name, contact_id, Erased.OPEN, stopped_by(stopped, destination))
-    else:
-        after = (await store.load([contact_id])).get(contact_id)
-        external_id = next(
-            (each.known.external_id for each in (after, before) if each and each.known.external_id), None
-        )
-        outcome = await erasure.outcome(fence, name, run_id, contact_id)
-        receipt = _with_what_stands(_receipt(destination, contact_id, external_id, outcome), external_id, stands)
+    there = _There(destination, account, run_id, contact_id, stands)
+    receipt = await _erased(there, databases, may_lack=recognised.looks_up)
     await finish_run(fence, run_id, "done" if receipt.status is not Erased.OPEN else "incomplete", {}, None)
     await erasure.end(fence, receipt)
     return receipt
+
+
+async def _erased(there: _There, databases: Databases, *, may_lack: bool) -> Receipt:
+    """Delete the contact, and what its match keys find where no link is known.
+
+    ``may_lack``: the state was restored or lost once, and may lack the link.
+    """
+    destination = there.destination
+    before = await there.known()
+    if before.external_id is not None:
+        return await there.delete()
+    can_find = bool(destination.vendor.capabilities.find_by)
+    try:
+        keys = await _keys(destination, databases, there.contact_id, before) if can_find else ()
+    except SourceError as error:
+        return _open(destination.name, there.contact_id, error)
+    receipt = await there.delete()
+    if keys and receipt.status is not Erased.OPEN:
+        return await there.delete_found(keys, receipt)
+    if may_lack and receipt.message == _NOTHING:
+        return there.may_be_there()
+    return receipt
+
+
+async def _keys(
+    destination: DestinationConfig, databases: Databases, contact_id: str, known: Known
+) -> tuple[MatchKey, ...]:
+    """Return what a person without a link can be looked up by. Raises SourceError."""
+    mapping, capabilities = destination.mapping, destination.vendor.capabilities
+    pool = databases.source(destination)
+    rows = await SourceRows(pool, await look_at(destination, pool)).load([contact_id])
+    wanted = [desire(row, mapping, capabilities.identity, capabilities.accumulates) for row in rows]
+    desired = next((each for each in wanted if isinstance(each, Desired)), None)
+    return keys_of_person(desired, known, mapping.match_on, capabilities)
+
+
+class _There:
+    """Erases one contact at one destination."""
+
+    def __init__(
+        self,
+        destination: DestinationConfig,
+        account: Account,
+        run_id: int,
+        contact_id: str,
+        stands: erasure.Standing,
+    ) -> None:
+        self.destination = destination
+        self.contact_id = contact_id
+        self._account = account
+        self._run_id = run_id
+        self._stands = stands
+        self._store = Contacts(account.fence, destination.name, run_id, numbered=False)
+        self._batches = Batches(account.fence, run_id)
+
+    async def known(self) -> Known:
+        """Return what is known of the contact there."""
+        state = (await self._store.load([self.contact_id])).get(self.contact_id)
+        return state.known if state else Known()
+
+    async def delete(self) -> Receipt:
+        """Delete the linked contact; return a receipt."""
+        destination, fence, contact_id = self.destination, self._account.fence, self.contact_id
+        before = (await self.known()).external_id
+        if before and _keeps_part(destination):
+            # Noted before the deletion, which forgets the external id: after a crash in between
+            # nothing would be left to ask the vendor for.
+            asked = Receipt(destination.name, contact_id, Erased.IMPOSSIBLE, _what_to_ask(destination, before))
+            self._stands = replace(self._stands, to_ask=asked.also(self._stands.to_ask).message)
+            await erasure.note_to_ask(fence, destination.name, contact_id, self._stands.to_ask)
+        await self._batches.add(BatchKind.REMOVALS, [contact_id])
+        await _delete(destination, self._account, self._store, self._batches)
+        stopped = self._account.pacing.stopped
+        if stopped is not None:
+            return self._stopped(stopped)
+        external_id = (await self.known()).external_id or before
+        outcome = await erasure.outcome(fence, destination.name, self._run_id, contact_id)
+        receipt = _receipt(destination, contact_id, external_id, outcome)
+        return _with_what_stands(receipt, external_id, self._stands)
+
+    async def delete_found(self, keys: Sequence[MatchKey], receipt: Receipt) -> Receipt:
+        """Delete what the keys find and no other contact of ours owns.
+
+        ``receipt`` is that of a contact of which nothing is found.
+        """
+        seen: list[str] = []
+        while True:
+            try:
+                found = await self._look_up(keys, seen)
+            except RequestFailed as error:
+                return _open(self.destination.name, self.contact_id, error)
+            except AccountStopped as stopped:
+                return self._stopped(stopped)
+            if not found.free:
+                return self._also_of_others(receipt, found.owned)
+            external_id, key = next(iter(found.free.items()))
+            seen.append(external_id)
+            await self._store.link(self.contact_id, external_id, key, takes_over=False)
+            receipt = await self.delete()
+            if receipt.status is Erased.OPEN:
+                return receipt
+            if receipt.status is Erased.IMPOSSIBLE:
+                self._stands = replace(self._stands, to_ask=receipt.message)
+
+    async def _look_up(self, keys: Sequence[MatchKey], seen: Collection[str]) -> CopiesThere:
+        vendor = self.destination.vendor
+        async with asking(self.destination, self._account) as retrier:
+            return await copies_there(vendor, retrier, self._store, self.contact_id, keys, seen)
+
+    def may_be_there(self) -> Receipt:
+        """Return the receipt where nobody can tell whether the vendor has the contact."""
+        if self._stands.receipt in _PROOFS:
+            return Receipt(self.destination.name, self.contact_id, Erased.DONE, self._stands.receipt)
+        vendor, capabilities = self.destination.vendor.name, self.destination.vendor.capabilities
+        told = "the state was restored or lost once and may lack its link, and "
+        if capabilities.find_by:
+            told += f"no row tells whom to look for: look for the person at {vendor}, and have deleted what is there"
+        else:
+            under = f"under {capabilities.identity} {name_of(self.contact_id)}" if capabilities.identity else "of it"
+            told += f"{vendor} has no look-up: ask them to delete what they hold {under}"
+        return Receipt(self.destination.name, self.contact_id, Erased.IMPOSSIBLE, told)
+
+    def _also_of_others(self, receipt: Receipt, owned: Mapping[str, str]) -> Receipt:
+        """Return the receipt, with what its keys find and other contacts of ours own."""
+        if not owned:
+            return receipt
+        each = ", ".join(f"contact {there} belongs to {name_of_owner(owner)}" for there, owner in owned.items())
+        told = f"its match keys find what is another's here ({each}): forget that one too if it is the same person"
+        return replace(receipt, status=Erased.IMPOSSIBLE, message=told).also(self._stands.to_ask)
+
+    def _stopped(self, stopped: AccountStopped) -> Receipt:
+        told = stopped_by(stopped, self.destination)
+        return Receipt(self.destination.name, self.contact_id, Erased.OPEN, told)
 
 
 async def _delete(destination: DestinationConfig, account: Account, store: Contacts, batches: Batches) -> None:
@@ -195,7 +328,7 @@ def _receipt(
         case "applied" if outcome and outcome.message:
             return Receipt(name, contact_id, Erased.SCHEDULED, outcome.message)
         case "applied":
-            return Receipt(name, contact_id, Erased.DONE, "deleted there")
+            return Receipt(name, contact_id, Erased.DONE, _DELETED)
         case "unsupported":
             return Receipt(name, contact_id, Erased.IMPOSSIBLE, _what_to_ask(destination, external_id))
         case _:
@@ -213,6 +346,17 @@ def _with_what_stands(receipt: Receipt, external_id: str | None, stands: erasure
     if stands.status is Erased.SCHEDULED and receipt.message == _NOTHING:
         receipt = replace(receipt, status=Erased.SCHEDULED, message=stands.receipt)
     return receipt.also(stands.to_ask)
+
+
+def _braked(name: str, contact_id: str, error: BrakeApplied) -> Receipt:
+    if error.name != RESTORED:
+        return _open(name, contact_id, error)
+    told = (
+        "the state was restored or lost, and that has not been accepted yet: after "
+        f"`{Request().command(name, RESTORED)}`, `syncengine forget {as_argument(contact_id)}` erases it. "
+        "Nothing is sent about it meanwhile"
+    )
+    return Receipt(name, contact_id, Erased.OPEN, told)
 
 
 def _open(name: str, contact_id: str, error: SyncEngineError) -> Receipt:

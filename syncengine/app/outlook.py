@@ -106,7 +106,7 @@ async def _forbidden(
         if reason == consent.FORGOTTEN:
             remarks.append(
                 "forgotten: no run creates it again or links it to what a vendor holds; "
-                f"`syncengine suppress --contact {contact} --lift` takes that back"
+                f"`syncengine suppress --lift --forgotten --contact {contact}` takes that back"
             )
         else:
             remarks.append(f"suppressed: {_BY[kind]} is on the list; `syncengine suppress --lift` takes that back")

@@ -10,6 +10,7 @@ from syncengine.app.people_values import in_source, known_of
 from syncengine.config import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.consent import Subject, SubjectKind, forms_of, of_contact, of_email, of_phone, regions_of
+from syncengine.model.contact_ids import as_argument, name_of
 from syncengine.model.erasure import Suppressions, SuppressReport
 from syncengine.model.written import NotReadError
 from syncengine.storage import consent
@@ -92,17 +93,30 @@ async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressRepor
     return SuppressReport("suppressed", len(each), new)
 
 
-async def lift(config: Config, subjects: Sequence[Subject]) -> SuppressReport:
-    """Lift suppressions, those of forgotten contacts too.
+async def lift(config: Config, subjects: Sequence[Subject], *, forgotten: bool = False) -> SuppressReport:
+    """Lift suppressions; those of forgotten contacts only where that is said.
 
-    The next run considers these contacts again.
+    The next run considers these contacts again. Raises ConfigError for a forgotten one
+    that is not said to be; nothing is lifted then.
     """
     every = [form for subject in subjects for form in forms_of(subject)]
     async with opened(config, ()) as databases:
+        erased = () if forgotten else await consent.forgotten_among(databases.state, every)
+        if erased:
+            raise ConfigError([_erased(each) for each in erased])
         lacking = await lacking_consents(config, databases)
         lifted = await consent.lift(databases.state, every)
         await note_consents(config, databases, lacking)
     return SuppressReport("lifted", len(set(subjects)), lifted)
+
+
+def _erased(contact_id: str) -> Problem:
+    return Problem(
+        "--lift",
+        f"contact {name_of(contact_id)} was forgotten: if that is lifted, the next run creates it again at every "
+        "destination that selects its row. Nothing was lifted. If that is meant: "
+        f"`syncengine suppress --lift --forgotten --contact {as_argument(contact_id)}`",
+    )
 
 
 async def suppressions(config: Config) -> list[Suppressions]:

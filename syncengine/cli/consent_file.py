@@ -91,7 +91,8 @@ def _tell_forgotten(report: ConsentReport) -> None:
         return
     out.print(
         f"{len(here)} forgotten contact{'s have' if len(here) != 1 else ' has'} data here again. "
-        "Nothing is sent about them; erase what is known here:",
+        "Nothing is sent about them. Erase them again (where a run is refused as restored: after "
+        "`syncengine run --accept restored`):",
         soft_wrap=True,
     )
     for contact_id in here[:_NAMED]:

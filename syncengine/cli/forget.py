@@ -31,8 +31,9 @@ def forget(
     `forget CONTACT --confirmed -d NAME` confirms that the vendor has done it.
 
     A salted hash of the contact's id is kept: should its row be restored, it is not
-    created again. (`suppress --contact ID --lift` takes that back.) Take the row out of
-    your source yourself.
+    created again. (`suppress --lift --forgotten --contact ID` takes that back.) Take the
+    row out of your source yourself. A contact without a link is looked up by its row: what
+    no other contact owns is deleted.
 
     Parameters
     ----------
@@ -55,6 +56,6 @@ def forget(
         print_json(receipts)
     else:
         for receipt in receipts:
-            line = f"{receipt.destination}, contact {name_of(receipt.contact_id)}: {receipt.status}: {receipt.message}"
+            line = f"{receipt.destination}, contact {name_of(receipt.contact_id)}: {receipt.status}: {receipt.told}"
             out.print(line, markup=False, soft_wrap=True)
     return exits.worst(receipt.exit_code for receipt in receipts)

@@ -38,6 +38,7 @@ def suppress(
     phones: _File | None = None,
     emails: _File | None = None,
     lift: Annotated[bool, Parameter(negative="")] = False,
+    forgotten: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Send nothing about somebody any more, anywhere; not even what a run under way has planned.
@@ -60,9 +61,14 @@ def suppress(
         A file of e-mail addresses, one a line.
     lift
         Lift the suppressions instead: the next run considers these contacts again.
+    forgotten
+        With --lift: take erasures back, too: the next run creates the contacts that were
+        forgotten again, where the source still has them.
     json
         One JSON object.
     """
+    if forgotten and not lift:
+        raise ConfigError([Problem("--forgotten", "goes with --lift only; `syncengine forget ID` erases a contact")])
     config = options.load()
     listed = [_lines(contacts), _lines(phones), _lines(emails)]
     subjects = engine.named(contact, listed[1], listed[2], engine.regions(config), listed[0], config.broken)
@@ -71,7 +77,8 @@ def suppress(
         raise ConfigError([Problem("suppress", "nobody is named: neither by --contact nor in the files")])
     if not subjects:
         return _list(config, json=json)
-    report = asyncio.run((engine.lift if lift else engine.suppress)(config, subjects))
+    work = engine.lift(config, subjects, forgotten=forgotten) if lift else engine.suppress(config, subjects)
+    report = asyncio.run(work)
     if json:
         print_json([report])
     else:

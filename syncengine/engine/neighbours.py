@@ -66,11 +66,6 @@ class Neighbours:
         """
         return await self._shares.met(self._destination, contact_ids)
 
-    async def selected(self, contact_ids: Sequence[str]) -> frozenset[str]:
-        """Return those of the contacts that a neighbour selects. Raises SourceError."""
-        rows = [row for each in self._neighbours for row in await each.load(contact_ids)]
-        return frozenset(row.contact_id for row in rows)
-
     def note(self, removed: Mapping[str, Known]) -> None:
         """Note contacts that a run is about to remove."""
         for neighbour in self._neighbours:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from syncengine.model.contact_ids import as_argument
 from syncengine.model.http import Json
 
 
@@ -67,6 +68,14 @@ class Receipt:
     def exit_code(self) -> int:
         return int(self.status in (Erased.OPEN, Erased.IMPOSSIBLE))
 
+    @property
+    def told(self) -> str:
+        """Return the message, with the command that closes an erasure to be asked for."""
+        if self.status is not Erased.IMPOSSIBLE:
+            return self.message
+        command = f"syncengine forget {as_argument(self.contact_id)} --confirmed -d {as_argument(self.destination)}"
+        return f"{self.message}. Once that is done, `{command}` closes it"
+
     def also(self, to_ask: str) -> Receipt:
         """Return the receipt together with an earlier request.
 
@@ -84,5 +93,5 @@ class Receipt:
             "destination": self.destination,
             "contact": self.contact_id,
             "status": self.status.value,
-            "message": self.message,
+            "message": self.told,
         }

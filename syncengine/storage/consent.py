@@ -122,6 +122,15 @@ async def add(connection: Connection, subjects: Sequence[Subject], reason: str) 
     return await connection.fetch(_SQL["suppress"], [subject.text for subject in subjects], reason)
 
 
+async def forgotten_among(pool: Pool, subjects: Sequence[Subject]) -> tuple[str, ...]:
+    """Return the contacts among these subjects that were forgotten."""
+    texts = {subject.text: subject.value for subject in subjects if subject.kind is SubjectKind.CONTACT}
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["forgotten_among"], list(texts))
+    return tuple(texts[row["subject"]] for row in rows)
+
+
 async def lift(pool: Pool, subjects: Sequence[Subject]) -> int:
     """Lift suppressions and tombstones; return the number of those there were.
 

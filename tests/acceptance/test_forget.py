@@ -90,7 +90,7 @@ async def test_a_restored_row_is_not_created_again(database: str, tmp_path: Path
         report = await here.run("chartmogul")
         assert (report.contacts["suppressed"], report.requests) == (1, 0)
         assert here.held("chartmogul").keys() == {2}
-        assert await here.command("suppress", "--contact", "1", "--lift") == (0, "lifted: 1 of 1\n")
+        assert await here.command("suppress", "--contact", "1", "--lift", "--forgotten") == (0, "lifted: 1 of 1\n")
         await here.run("chartmogul")
         assert here.held("chartmogul").keys() == {1, 2}
 
@@ -171,7 +171,7 @@ async def test_a_vendor_in_trouble_leaves_it_open(database: str, tmp_path: Path)
         assert (receipt.status, receipt.exit_code) == (Erased.OPEN, 1)
         assert "tries again" in receipt.message
         here.heal(name)
-        here.environ["CHARTMOGUL_KEY"] = "wrong"
+        here.environ["CHARTMOGUL_KEY"] = "not-this-key"
         receipt = (await forgotten(here))[name]
         assert "settings.api_key" in receipt.message
         here.environ["CHARTMOGUL_KEY"] = "sandbox-key"
@@ -234,14 +234,15 @@ async def test_what_a_person_has_to_ask_for_stands_until_it_is_confirmed(databas
         assert (code, "goes with --confirmed only" in said) == (2, True)
         assert (await forgotten(here))[name] == first
 
+        assert f"`syncengine forget 1 --confirmed -d {name}` closes it" in first.told
+        external_id = str(here.held(name)[1]["id"])
+        here.sandbox.twin(name).screen(0.0).delete(external_id)
         code, said = await here.command("forget", "1", "--confirmed", "-d", name)
         assert (code, f"{name}, contact 1: done: confirmed" in said) == (0, True)
         again = (await forgotten(here))[name]
         assert (again.status, again.exit_code, again.message) == (Erased.DONE, 0, "nothing is known of it there")
         rows = await here.source.fetch("SELECT t::text FROM syncengine.sync_erasure AS t")
-        assert not [row for row in rows if str(here.held(name)[1]["id"]) in row[0]], (
-            "the vendor's id is not kept longer"
-        )
+        assert not [row for row in rows if external_id in row[0]], "the vendor's id is not kept longer"
         code, _ = await here.command("forget", "1", "--confirmed", "-d", name)
         assert code == 2
 
@@ -255,7 +256,7 @@ async def test_a_contact_that_came_back_and_is_forgotten_again_is_asked_for_unde
         await here.add([1])
         await here.run(name)
         first = (await forgotten(here))[name]
-        await here.command("suppress", "--contact", "1", "--lift")
+        await here.command("suppress", "--contact", "1", "--lift", "--forgotten")
         here.sandbox.reset(name)
         await here.add([2])
         await here.run(name, contacts=("2",))

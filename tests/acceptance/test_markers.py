@@ -40,7 +40,7 @@ async def test_a_restored_state_is_refused_until_it_is_accepted(database: str, t
         assert {each.status for each in await app.verify(here.config, (NAME,))} == {"refused"}
         assert {each.status for each in await app.forget(here.config, "3")} == {"open"}
         assert (here.requests(NAME), here.requests("charles")) == sent
-        await app.lift(here.config, [Subject(SubjectKind.CONTACT, "3")])
+        await app.lift(here.config, [Subject(SubjectKind.CONTACT, "3")], forgotten=True)
 
         plan = await here.plan(NAME, accept=RESTORED)
         assert plan.requests_least <= 3 <= plan.requests

@@ -40,13 +40,25 @@ ON CONFLICT (subject_hash) DO UPDATE SET reason = excluded.reason
 WHERE sync_suppression.reason <> excluded.reason AND excluded.reason = 'forgotten'
 RETURNING kind
 
+-- name: forgotten_among
+-- Those of these subjects that name a forgotten contact.
+SELECT subject FROM unnest($1::text[]) AS t (subject)
+JOIN syncengine.sync_suppression AS s
+  ON s.subject_hash = sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(subject, 'UTF8'))
+WHERE s.reason = 'forgotten'
+ORDER BY subject
+
 -- name: lift
+-- By the phone or the address alone of a forgotten contact nobody takes its erasure back: the person stays known by it.
 WITH named AS (
     SELECT sha256((SELECT salt FROM syncengine.sync_salt) || convert_to(subject, 'UTF8')) AS subject_hash
     FROM unnest($1::text[]) AS t (subject)),
 values_too AS (
     DELETE FROM syncengine.sync_suppressed_value AS v USING named
-    WHERE named.subject_hash IN (v.subject_hash, v.contact_hash))
+    WHERE named.subject_hash = v.contact_hash
+       OR named.subject_hash = v.subject_hash AND NOT EXISTS (
+           SELECT FROM syncengine.sync_suppression AS f
+           WHERE f.subject_hash = v.contact_hash AND f.reason = 'forgotten'))
 DELETE FROM syncengine.sync_suppression AS s USING named WHERE s.subject_hash = named.subject_hash
 RETURNING s.kind
 
