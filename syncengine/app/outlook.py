@@ -15,18 +15,20 @@ from syncengine.engine.records import like_suppressed
 from syncengine.engine.task import Job
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.consent import Naming, SubjectKind
-from syncengine.model.contact import Desired
+from syncengine.model.contact import Desired, Pending
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.erasure import Erased
 from syncengine.model.mapping import OnGone
 from syncengine.model.unsupported import in_words
-from syncengine.model.work import Batch, BatchKind, ContactState, SourceRow, Status
+from syncengine.model.work import Batch, BatchKind, ContactState, SourceRow, Standing, Status
 from syncengine.planning.mapping import has_opted_out
 from syncengine.planning.plan import Plan
 from syncengine.planning.refusals import DEAD_AFTER, version
-from syncengine.planning.settle import needs_look_up
+from syncengine.planning.settle import needs_look_up, unasked
 from syncengine.ports import ContactStore, SourceReader
 from syncengine.storage import consent, erasure
+from syncengine.storage.outcomes import last_ended
+from syncengine.storage.standing import standing_of
 
 _BY = {
     SubjectKind.CONTACT: "its contact id",
@@ -45,6 +47,8 @@ class Outlook:
     remarks: tuple[str, ...] = ()
     next_run: str = ""
     """Action of the next run, in words."""
+    kept: Pending | None = None
+    """What was sent without an outcome, and stays unknown after the next run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,12 @@ async def look_ahead(
     """
     standing, remarks = await _forbidden(destination, databases, store, seen)
     if standing is not None:
-        return Outlook(standing, remarks, "sends nothing about it")
+        return Outlook(standing, remarks, "sends nothing about it", seen.state.known.pending)
     if source is None:
         return Outlook(None, remarks)
-    if (left_alone := _dead(destination, seen)) is not None:
-        return Outlook(None, remarks, left_alone)
+    left_alone = _dead(destination, seen) or await _unsupported(destination, databases, seen)
+    if left_alone is not None:
+        return Outlook(None, remarks, left_alone, seen.state.known.pending)
     kind = BatchKind.REMOVALS if seen.row is None else BatchKind.CHANGES
     batch = Batch(0, kind, (seen.state.contact_id,))
 
@@ -85,7 +90,7 @@ async def look_ahead(
     preparer = Preparer(task_of(destination), capabilities, source, store, None, neighbours)
     await preparer.look_ahead(batches())
     prepared = await preparer.plan(batch)
-    return Outlook(None, remarks, _told(destination, seen, prepared))
+    return Outlook(None, remarks, _told(destination, seen, prepared), _kept(seen, prepared))
 
 
 async def _forbidden(
@@ -152,6 +157,49 @@ def _dead(destination: DestinationConfig, seen: Seen) -> str | None:
         f"`syncengine run -d {destination.name} --contact {contact}` tries it again, and "
         f"`syncengine retry --dead -d {destination.name}` all of them"
     )
+
+
+async def _unsupported(
+    destination: DestinationConfig,
+    databases: Databases,
+    seen: Seen,
+) -> str | None:
+    """Describe a contact that the vendor does not take as a whole.
+
+    None for other contacts, and where its row changed or came back.
+    """
+    state = seen.state
+    hash_now = None if seen.row is None else seen.row.source_hash
+    expected = Status.REMOVED if seen.row is None else Status.SYNCED
+    if state.status is not expected or state.source_hash != hash_now:
+        return None
+    name, contact_id = destination.name, state.contact_id
+    if await standing_of(databases.state, name, contact_id) is not Standing.UNSUPPORTED:
+        return None
+    last = await last_ended(databases.state, name, contact_id)
+    differs = in_words(last.unsupported) if last is not None else ""
+    differs = differs or "the vendor does not take a part of it"
+    if state.refusal is not None:
+        return (
+            f"leaves it alone, unless it is the one that is tried: {differs}. Of those "
+            "that lack the same, one is tried each night; "
+            f"`syncengine run -d {name} --contact {as_argument(contact_id)}` tries it now"
+        )
+    until = "it comes back" if seen.row is None else "its row or the mapping changes"
+    return f"leaves it as it is: {differs}; it is not tried again until {until}"
+
+
+def _kept(seen: Seen, prepared: Prepared) -> Pending | None:
+    """Return what was sent without an outcome and is not settled by the next run."""
+    pending = seen.state.known.pending
+    if pending is None or not prepared.jobs:
+        return pending
+    (job,) = prepared.jobs
+    is_settled_first = pending.creates or pending.deletes or pending.distrusted
+    if is_settled_first or pending.merged_with is not None or job.desired is None:
+        return None
+    manages_tags = job.desired.manages_tags
+    return unasked(seen.state.known, job.plan, manages_tags=manages_tags)
 
 
 def _gone(destination: DestinationConfig, seen: Seen, row: SourceRow) -> str | None:

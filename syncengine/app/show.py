@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -20,7 +20,7 @@ from syncengine.engine.retry import Retrier
 from syncengine.errors import AccountStopped, LeaseHeld, RequestFailed, RunRefused, SyncEngineError, where_it_broke
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import matches
-from syncengine.model.contact import Desired, Known, MatchKey, Remote
+from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
 from syncengine.model.copies import Copy, ShowReport
 from syncengine.model.http import Json
 from syncengine.model.work import ContactState
@@ -164,12 +164,30 @@ def _report(local: _Local, exit_code: int) -> ShowReport:
         known=_copy(known.fields, known.tags | known.found_tags) if known.external_id or known.fields else None,
         vendor=local.vendor,
         details=local.details,
-        remarks=(*local.remarks, *_of_pending(known)),
+        remarks=(*local.remarks, *_of_pending(known, local.outlook.kept)),
         next_run=local.outlook.next_run,
         exit_code=exit_code,
     )
 
 
-def _of_pending(known: Known) -> tuple[str, ...]:
-    told = "something was sent that has no outcome yet: the next run settles it before anything else"
-    return (told,) if known.pending is not None else ()
+def _of_pending(known: Known, kept: Pending | None) -> Iterator[str]:
+    """Yield what is told of changes that were sent and have no outcome.
+
+    ``kept`` is what the next run does not settle.
+    """
+    if known.pending is None:
+        return
+    if kept is not None:
+        yield (
+            f"something was sent earlier that has no outcome{_named(kept)}: it is kept "
+            "as unknown, and settled once it is to be sent again"
+        )
+    if kept is None or _named(kept) != _named(known.pending):
+        yield ("something was sent that has no outcome yet: the next run settles it before anything else")
+
+
+def _named(pending: Pending) -> str:
+    """Return the names of the fields and tags of an intent, in brackets."""
+    tags = (f'tag "{tag}"' for tag in sorted(pending.add_tags | pending.remove_tags))
+    names = (*(f'field "{name}"' for name in pending.fields), *tags)
+    return f" ({', '.join(names)})" if names else ""

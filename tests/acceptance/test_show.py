@@ -11,7 +11,7 @@ from syncengine import app
 from syncengine.model.consent import Subject, SubjectKind, of_email, of_phone
 from syncengine.model.copies import Copy, ShowReport
 from syncengine.sandbox.faults import Kind, Rule
-from tests.people import BOTH, DM_CHAMP, People, people
+from tests.people import BOTH, CHARLES, DM_CHAMP, People, people
 
 NAME = "respond_io"
 
@@ -205,3 +205,57 @@ async def test_what_the_next_run_would_do_is_told(database: str, tmp_path: Path)
         assert (told.next_run, "could not be read" in told.remarks[0]) == ("", True)
         await app.suppress(here.config, [Subject(SubjectKind.CONTACT, "3")])
         assert (await shown(here, "3"))[NAME].status == "suppressed"
+
+
+@pytest.mark.asyncio
+async def test_what_a_vendor_does_not_take_is_told_and_that_it_is_not_tried(database: str, tmp_path: Path) -> None:
+    name = "charles"
+    fields = {**CHARLES["fields"], "custom_properties.plan": "company"}
+    asked = {**CHARLES, "fields": fields, "on_removed": "untag"}
+    async with people(database, tmp_path, {name: asked}, twins=[name]) as here:
+        await here.add([1, 2, 3], tags=["vip"], company="gold")
+        await here.run(name)
+        await here.change(1, tags=[])
+        await here.remove([3])
+        here.sandbox.twin(name).screen(0.0).undefine_field("custom_properties.plan")
+        await here.change(2, company="silver")
+        assert (await here.run(name)).contacts["unsupported"] == 3
+
+        untagged = 'leaves it as it is: the vendor cannot take tag "vip" away, or did not: do that there; '
+        told = (await shown(here, "1"))[name].next_run
+        assert told == untagged + "it is not tried again until its row or the mapping changes"
+        told = (await shown(here, "3"))[name].next_run
+        assert told == untagged + "it is not tried again until it comes back"
+        told = (await shown(here, "2"))[name].next_run
+        assert told.startswith(
+            "leaves it alone, unless it is the one that is tried: "
+            'the vendor did not take field "custom_properties.plan": '
+        )
+        assert told.endswith("`syncengine run -d charles --contact 2` tries it now")
+        await here.change(1, name="New")
+        assert (await shown(here, "1"))[name].next_run == "sends: upsert"
+
+
+@pytest.mark.asyncio
+async def test_what_stays_unknown_after_the_next_run_is_told_as_such(database: str, tmp_path: Path) -> None:
+    name = "charles"
+    async with people(database, tmp_path, {name: CHARLES}, twins=[name]) as here:
+        await here.add([1])
+        await here.run(name)
+
+        async def told(pending: dict[str, object]) -> list[str]:
+            nothing = {"creates": False, "deletes": False, "keys": [], "add_tags": [], "remove_tags": []}
+            noted = orjson.dumps({**nothing, **pending}).decode()
+            await here.source.execute("UPDATE syncengine.sync_known SET pending = $1::jsonb", noted)
+            report = (await shown(here))[name]
+            return [remark for remark in report.remarks if remark.startswith("something was sent")]
+
+        kept = 'something was sent earlier that has no outcome (field "custom_properties.old"): it is kept as unknown, '
+        settles = "something was sent that has no outcome yet: the next run settles it before anything else"
+        old = {"custom_properties.old": "x"}
+        first_name = {"first_name": "Other"}
+        assert await told({"fields": old}) == [kept + "and settled once it is to be sent again"]
+        assert await told({"fields": first_name}) == [settles]
+        both = await told({"fields": {**old, **first_name}})
+        assert both == [kept + "and settled once it is to be sent again", settles]
+        assert (await shown(here))[name].next_run == "sends: upsert"
