@@ -326,6 +326,20 @@ class ShareStore(Protocol):
         """Return which of its contacts claim these match keys."""
         ...
 
+    async def held_at(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, bool]:
+        """Return those of the contacts that it has not let go of.
+
+        True where it has nothing to find out before another one may take them over.
+        """
+        ...
+
+    async def hand_over(self, destination: str, contact_ids: Sequence[str]) -> None:
+        """Let it go of contacts that another destination selects now, and it does not.
+
+        They count as removed there, and their match keys are free.
+        """
+        ...
+
     async def met(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, Met]:
         """Return contacts that others than this destination have, or may have, there."""
         ...

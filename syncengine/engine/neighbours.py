@@ -6,6 +6,7 @@ A contact may move from one destination to another, and its vendor contact with 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from syncengine.errors import SourceError
@@ -41,6 +42,16 @@ class Neighbour(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A contact that a destination has, and does not select any more."""
+
+    destination: str
+    contact_id: str
+    settled: bool
+    """False where the destination's own run has to find out about it first."""
+
+
 class Neighbours:
     """All other destinations of an account.
 
@@ -65,6 +76,29 @@ class Neighbours:
         Raises StorageError.
         """
         return await self._shares.met(self._destination, contact_ids)
+
+    async def leaving(self, contact_ids: Sequence[str]) -> Sequence[Leaving]:
+        """Return those of the contacts that others still have, and do not select any more.
+
+        Those of a destination that cannot be asked are left out. Raises StorageError.
+        """
+        found: list[Leaving] = []
+        for neighbour in self._neighbours:
+            held = await self._shares.held_at(neighbour.name, contact_ids)
+            if not held:
+                continue
+            try:
+                selected = {row.contact_id for row in await neighbour.load(list(held))}
+            except SourceError:
+                continue
+            found += [Leaving(neighbour.name, each, held[each]) for each in held if each not in selected]
+        return found
+
+    async def hand_over(self, leaving: Sequence[Leaving]) -> None:
+        """Let the other destinations go of contacts. Raises StorageError, LeaseLost."""
+        for destination in sorted({each.destination for each in leaving}):
+            contact_ids = [each.contact_id for each in leaving if each.destination == destination]
+            await self._shares.hand_over(destination, contact_ids)
 
     def note(self, removed: Mapping[str, Known]) -> None:
         """Note contacts that a run is about to remove."""

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from syncengine.engine import records
 from syncengine.engine.consent import OPTED_OUT, SAME_PERSON, subjects_of
-from syncengine.engine.neighbours import Neighbours
+from syncengine.engine.neighbours import Leaving, Neighbours
 from syncengine.engine.task import Job, Task
 from syncengine.errors import SourceError, SyncEngineError, where_it_broke
 from syncengine.model.calls import Rejected
@@ -63,6 +63,9 @@ class _Facts:
     """What other destinations want of removed contacts; or why they cannot be asked."""
     met: Mapping[str, Met]
     """Contacts that the vendor has, or may have, from other destinations."""
+    unsettled: Mapping[str, str]
+    """Contacts that another destination does not select any more, and has to let go of
+    in its own run; each with that destination."""
 
 
 class Preparer:
@@ -143,7 +146,7 @@ class Preparer:
         if self._keys is not None:
             # A row that changed or vanished since would keep others from a key that nobody asks for any more.
             await self._claim(self._keys, batch, rows)
-        prepared = await self._plan(batch, rows, turn, recreates=recreates)
+        prepared = await self._plan(batch, rows, turn, recreates=recreates, hands_over=True)
         await self._store.intend(
             [
                 Intent(job.state.contact_id, intent(job.desired, job.state.known, job.plan))
@@ -157,16 +160,31 @@ class Preparer:
         """Load and plan a batch; writes nothing."""
         return await self._plan(batch, await self._rows(batch), 1, recreates=recreates)
 
-    async def _plan(self, batch: Batch, rows: Rows, turn: int, *, recreates: bool) -> Prepared:
+    async def _plan(
+        self, batch: Batch, rows: Rows, turn: int, *, recreates: bool, hands_over: bool = False
+    ) -> Prepared:
         states = await self._store.load(batch.contact_ids)
         # In its first attempt it was looked up, and it is to be created again: it waits
         # for the contact that has its match key.
         recreates = self._task.recreates and (recreates or turn > 1)
         again = {each for each, state in states.items() if state.gone} if recreates else set[str]()
         states = {each: replace(state, gone=state.gone and each not in again) for each, state in states.items()}
+        leaving = await self._leaving(batch, rows, states)
+        moving = [each for each in leaving if each.settled]
+        if self._neighbours is not None and hands_over:
+            await self._neighbours.hand_over(moving)
+        moved = {each.contact_id for each in moving}
         losers = await self._keys.losers(batch.contact_ids) if self._keys else {}
-        removed = await self._removed(batch, rows, states)
-        facts = _Facts(rows, states, losers, removed, await self._met(batch))
+        met = await self._met(batch)
+        facts = _Facts(
+            rows,
+            states,
+            # A plan hands nothing over: the key's owner is the contact itself still.
+            losers={each: winner for each, winner in losers.items() if each not in moved or winner != each},
+            wanted=await self._removed(batch, rows, states),
+            met={each: replace(of, owner=None) if each in moved else of for each, of in met.items()},
+            unsettled={each.contact_id: each.destination for each in leaving if not each.settled},
+        )
         planned = await self._planned(batch, facts, turn)
         found = (item for item in planned if isinstance(item, Job))
         jobs = {job.state.contact_id: replace(job, recreates=job.state.contact_id in again) for job in found}
@@ -197,6 +215,19 @@ class Preparer:
             return await self._neighbours.wanting(removed) if removed else {}
         except SourceError as error:
             return error
+
+    async def _leaving(self, batch: Batch, rows: Rows, states: Mapping[str, ContactState]) -> Sequence[Leaving]:
+        """Return the batch's contacts that other destinations do not select any more."""
+        if self._neighbours is None or batch.kind is BatchKind.REMOVALS:
+            return ()
+        new = [
+            each
+            for each, row in rows.items()
+            if (each not in states or states[each].known.external_id is None)
+            and isinstance(self._desired(row), Desired)
+            and not has_opted_out(row, self._task.mapping)
+        ]
+        return await self._neighbours.leaving(new) if new else ()
 
     async def _met(self, batch: Batch) -> Mapping[str, Met]:
         finds = self._task.find_first and self._capabilities.find_by
@@ -237,12 +268,22 @@ class Preparer:
                 return _opted_out(state, row)
             if self._may_be_overwritten(state, facts):
                 state = replace(state, known=doubted(state.known, state.known.pending))
-            met = facts.met.get(row.contact_id, Met())
-            return self._change(batch.number, state, row, facts.losers.get(row.contact_id), met)
+            met, winner = facts.met.get(row.contact_id, Met()), facts.losers.get(row.contact_id)
+            other = facts.unsettled.get(row.contact_id)
+            if other is not None and (winner == row.contact_id or met.owner == other):
+                return self._later(batch.number, state, row, other)
+            return self._change(batch.number, state, row, winner, met)
         if state is not None and batch.kind is BatchKind.REMOVALS:
             return self._removal(batch.number, state, facts.wanted)
         # It left after the diff: not sent, and its removal is the next run's business, brakes included.
         return None
+
+    def _later(self, batch: int, state: ContactState, row: SourceRow, other: str) -> Record:
+        """Defer a contact of which another destination has to let go first."""
+        wanted = self._desired(row)
+        assert isinstance(wanted, Desired), "a row that cannot be desired is refused"
+        job = Job(batch, state, wanted, row.source_hash, Plan())
+        return records.deferred(job, state.known, "not_let_go", _not_let_go(f"{other}/{row.contact_id}"))
 
     def _is_owned(self, met: Met, desired: Desired, known: Known) -> bool:
         """Return whether another destination owns what an upsert would write over."""
@@ -390,11 +431,18 @@ def _opted_out(state: ContactState, row: SourceRow) -> Record | None:
     return None if settled else records.suppressed(state, state.known, row.source_hash, OPTED_OUT)
 
 
+def _not_let_go(owner: str) -> str:
+    return (
+        f"the vendor's contact belongs to contact {name_of_owner(owner)} of the same account, which that file does not "
+        "select any more. Its run has to let go of the contact first: the next run after that one takes it over"
+    )
+
+
 def _of_another(owner: str) -> Rejected:
     return Rejected(
         "ambiguous_match",
         f"the vendor's contact belongs to contact {name_of_owner(owner)} of the same account, and one would write over "
-        "the other. It is taken over once that file does not select it any more and has been run; else let one of the "
+        "the other. It is taken over once that file does not select it any more; else let one of the "
         "two files select it",
         by_vendor=False,
     )

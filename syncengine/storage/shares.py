@@ -67,6 +67,18 @@ class Shares:
         return {row["contact_id"]: Met(row["owner"], _key(row)) for row in rows}
 
     @patient
+    async def held_at(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, bool]:
+        async with self._fence.reading() as connection:
+            rows = await connection.fetch(_SQL["held_at"], destination, list(contact_ids))
+        return {row["contact_id"]: row["settled"] for row in rows}
+
+    @patient
+    async def hand_over(self, destination: str, contact_ids: Sequence[str]) -> None:
+        async with self._fence.writing(sending=True) as connection:
+            await connection.execute(_SQL["hand_over"], destination, list(contact_ids))
+            await connection.execute(_SQL["hand_keys_over"], destination, list(contact_ids))
+
+    @patient
     async def let_go(self, destination: str) -> Sequence[str]:
         """Return contacts that were refused for another destination that let go of them."""
         async with self._fence.reading() as connection:

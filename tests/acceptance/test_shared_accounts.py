@@ -296,3 +296,53 @@ async def test_no_brake_counts_contacts_that_moved_to_another_destination(databa
         await here.remove([1, *range(6, 21)])
         report = await here.run("two")
         assert (report.exit_code, "15 of 35 known contacts" in str(report.error)) == (2, True)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("match_on", [["crm_id"], ["crm_id", "phone"]], ids=["one key", "two keys"])
+async def test_contacts_that_change_places_between_two_files_do_so_in_one_run(
+    database: str, tmp_path: Path, match_on: list[str]
+) -> None:
+    async with people(database, tmp_path, _two("respond_io", match_on=match_on), twins=("respond_io",)) as here:
+        await _synced(here)
+        before = _there(here, "respond_io")
+        await _move(here, 2)
+        await _move(here, 5)
+        for name in ("one", "two"):
+            plan = await here.plan(name)
+            assert (plan.error, plan.brake, plan.rejected) == (None, None, {})
+        reports = await here.runs()
+        assert {name: (report.exit_code, report.error) for name, report in reports.items()} == {
+            "one": (0, None),
+            "two": (0, None),
+        }
+        assert _there(here, "respond_io") == before
+        owners = {
+            name: {number for number, row in (await here.states(name)).items() if row["status"] == "synced"}
+            for name in ("one", "two")
+        }
+        assert owners == {"one": {1, 3, 5}, "two": {2, 4, 6}}
+        assert sum(report.requests for report in (await here.runs()).values()) == 0
+
+
+@pytest.mark.asyncio
+async def test_a_contact_whose_former_destination_has_to_settle_it_first_is_deferred(
+    database: str, tmp_path: Path
+) -> None:
+    keys = {"match_on": ["crm_id", "phone"]}
+    async with people(database, tmp_path, _two("respond_io", **keys), twins=("respond_io",)) as here:
+        await _synced(here)
+        before = _there(here, "respond_io")
+        await here.source.execute(
+            "UPDATE syncengine.sync_state SET status = 'suppressed' WHERE destination = 'two' AND contact_id = '5'"
+        )
+        await _move(here, 5)
+        report = await here.run("one")
+        assert (report.contacts["deferred"], report.contacts["rejected"]) == (1, 0)
+        (note,) = report.noteworthy
+        assert (note.contact_id, note.code) == ("5", "not_let_go")
+        assert "belongs to contact two/5 of the same account" in note.message
+        assert "the next run after that one takes it over" in note.message
+        await _runs(here)
+        assert _there(here, "respond_io") == before
+        assert (await here.states("one"))[5]["status"] == "synced"

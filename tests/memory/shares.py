@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from syncengine.model.work import Met, Status
+from syncengine.storage.contacts import MOVED
 from tests.memory.database import Fence, KnownRow
 
 
@@ -41,6 +42,29 @@ class Shares:
                 if place == destination and key in key_hashes:
                     found.setdefault(key, []).append(contact_id)
         return found
+
+    async def held_at(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, bool]:
+        found: dict[str, bool] = {}
+        async with self._fence.reading("held beside") as database:
+            for contact_id in contact_ids:
+                row = database.states.get((destination, contact_id))
+                if row is None or row.status is Status.REMOVED:
+                    continue
+                pending = database.known.get((destination, contact_id), KnownRow()).pending
+                may_be_made = row.external_id is None and pending is not None and pending.creates
+                found[contact_id] = row.status is not Status.SUPPRESSED and not may_be_made
+        return found
+
+    async def hand_over(self, destination: str, contact_ids: Sequence[str]) -> None:
+        async with self._fence.writing("hand over", sending=True) as database:
+            for contact_id in contact_ids:
+                row = database.states[(destination, contact_id)]
+                if row.status in (Status.REMOVED, Status.SUPPRESSED):
+                    continue
+                row.status, row.code, row.source_hash, row.standing = Status.REMOVED, MOVED, None, None
+            for place in list(database.keys):
+                if place[0] == destination and place[1] in contact_ids:
+                    del database.keys[place]
 
     async def met(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, Met]:
         found: dict[str, Met] = {}

@@ -10,6 +10,26 @@ WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND status <> 'removed'
 SELECT key_hash, contact_id FROM syncengine.sync_key
 WHERE account = $1 AND destination = $2 AND key_hash = ANY ($3::bytea[])
 
+-- name: held_at
+-- Contacts that $1 has not let go of; settled: its run has nothing to find out about them before another destination may
+-- take them over. A suppressed contact is let go by its own run, which keeps the reason.
+SELECT s.contact_id,
+       s.status <> 'suppressed' AND NOT (s.external_id IS NULL AND coalesce((k.pending ->> 'creates')::boolean, false))
+           AS settled
+FROM syncengine.sync_state AS s LEFT JOIN syncengine.sync_known AS k USING (destination, contact_id)
+WHERE s.destination = $1 AND s.contact_id = ANY ($2::text[]) AND s.status <> 'removed'
+
+-- name: hand_over
+-- The same state in which the run of $1 leaves a contact that another destination selects now: whoever takes its vendor
+-- contact over knows its tags, too.
+UPDATE syncengine.sync_state
+SET status = 'removed', code = 'moved', source_hash = NULL, standing = NULL
+WHERE destination = $1 AND contact_id = ANY ($2::text[]) AND status NOT IN ('removed', 'suppressed')
+
+-- name: hand_keys_over
+DELETE FROM syncengine.sync_key AS k
+WHERE k.destination = $1 AND k.contact_id = ANY ($2::text[])
+
 -- name: met
 -- Contacts that others than $2 have there, or may have; who owns it now, if anybody, and under which match key.
 SELECT DISTINCT ON (s.contact_id) s.contact_id, k.match_field, k.match_key,
