@@ -38,6 +38,8 @@ _WORDS = {
     "tag_not_shown": f"the vendor did not take {{what}}: {_UNDEFINED}",
 }
 """Sentences by the code of a change: what it means, and what to do."""
+_OTHER = "the vendor does not take {what} as it is wanted: look at it there"
+"""For a code that another version of the program wrote down."""
 
 
 def in_words(unsupported: Iterable[Unsupported]) -> str:
@@ -45,7 +47,7 @@ def in_words(unsupported: Iterable[Unsupported]) -> str:
     by_code: dict[str, list[str]] = {}
     for each in unsupported:
         by_code.setdefault(each.code, []).append(subject_in_words(each))
-    sentences = (_WORDS[code].format(what=", ".join(subjects)) for code, subjects in by_code.items())
+    sentences = (_WORDS.get(code, _OTHER).format(what=", ".join(subjects)) for code, subjects in by_code.items())
     return "; ".join(sentences)
 
 
