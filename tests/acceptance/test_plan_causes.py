@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from syncengine import app
 from syncengine.sandbox.faults import Kind, Rule
 from tests.people import CHARLES, RESPOND_IO, People, people, refusing
 
@@ -89,6 +90,19 @@ async def test_who_was_not_finished_is_told_as_such_though_the_mapping_changed(d
         here.heal(NAME)
         assert await causes(here) == {"not finished before, or noted by verify --repair": 1}
         assert (await here.run(NAME)).contacts["applied"] == 1
+
+
+@pytest.mark.asyncio
+async def test_a_repair_is_told_as_such(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: FILE}) as here:
+        await here.add(range(1, 3))
+        await here.run(NAME)
+        one = here.held(NAME)[1]["id"]
+        here.sandbox.twin(NAME).screen(0.0).edit(one, {"firstName": "Somebody"})
+        assert await causes(here) == {}
+        (report,) = await app.verify(here.config, (NAME,), repair=True, accept=("repair",))
+        assert report.repaired == 1
+        assert await causes(here) == {"not finished before, or noted by verify --repair": 1}
 
 
 @pytest.mark.asyncio
