@@ -26,7 +26,7 @@ from syncengine.app.consent_changes import ConsentChange, consent_rules
 from syncengine.app.contradictions import contradictions
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.markers import note
-from syncengine.app.meaning import causes_since, meaning_of, remarks_on, survey_of
+from syncengine.app.meaning import causes_since, meaning_of, on_taken_over, remarks_on, survey_of
 from syncengine.app.neighbours import Beside, beside
 from syncengine.app.recreations import Recreations
 from syncengine.app.remarks import remarks
@@ -202,7 +202,7 @@ async def run_destination(
         so_far.report(end.status, end.exit_code, end.said),
         standing=looked.standing,
         noteworthy=looked.noteworthy,
-        remarks=(*remarks_on(run.causes), *looked.remarks),
+        remarks=(*remarks_on(run.causes), *on_taken_over(run.store.taken_over), *looked.remarks),
     )
     await finish_run(account.fence, run.run_id, end.status, report.public(), end.said)
     progress.finished(destination.name)

@@ -209,12 +209,15 @@ async def _fill(
     request = forecast.begin(recognised, request)
     source = await look_at(destination, databases.source(destination))
     numbered = source.kind is KeyKind.NUMBER
-    account, name = destination.account, destination.name
-    fence = Fence(databases.state, account, 0)
-    keys = PlannedKeys(claims, account, name, numbered=numbered) if claims and _claims(destination) else None
+    name = destination.name
+    fence = Fence(databases.state, destination.account, 0)
+    keys = (
+        PlannedKeys(claims, destination.account, name, numbered=numbered) if claims and _claims(destination) else None
+    )
     task = task_of(destination, request)
     store = forecast.contacts_of(fence, name, numbered=numbered)
     others = await beside(destination, config, databases, fence)
+    await _release(others, keys, request)
     preparer = Preparer(
         task,
         destination.vendor.capabilities,
@@ -224,7 +227,6 @@ async def _fill(
         others.neighbours,
     )
     waits = Waits(fence, name)
-    moved = await _moved(name, fence, request)
     followers = Followers(name, await waits.kept() if request.about_everybody else {})
     forecast.remarks = (
         *await of_groups(destination, databases),
@@ -256,7 +258,9 @@ async def _fill(
         if keys:
             await keys.reach([job.state.contact_id for job in prepared.jobs if not job.refusal])
 
-    async for batch in _batches(candidates, config.engine.batch_size, request, preparer, keys, moved):
+    async for batch in _batches(
+        candidates, config.engine.batch_size, request, preparer, keys, await _moved(name, fence, request)
+    ):
         await _look_for_strays(destination, others, databases, batch, request)
         await preparer.survey(batch, survey)
         await change.add(batch)
@@ -296,6 +300,16 @@ async def _recognised(
     recognised = await refuse_changes(destination, config, databases, request)
     await refuse_new_name(destination, config, databases, request)
     return recognised
+
+
+async def _release(others: Beside, keys: PlannedKeys | None, request: Request) -> None:
+    """Plan as if destinations without a file had let go, where that is accepted."""
+    if NO_FILE not in request.accept:
+        return
+    if others.neighbours is not None:
+        others.neighbours.release(others.without_file)
+    if keys is not None:
+        await keys.release(others.without_file)
 
 
 async def _look_for_strays(

@@ -56,5 +56,15 @@ def remarks_on(causes: Causes) -> Iterator[str]:
         yield "the configuration changed since the last whole run: " + "; ".join(told)
 
 
+def on_taken_over(numbers: Mapping[str, int]) -> Iterator[str]:
+    """Yield one line about contacts that other destinations of the account had before.
+
+    Nothing need have been written about them: then no other number tells of them.
+    """
+    if numbers:
+        told = ", ".join(f"{_contacts(number)} of {name}" for name, number in sorted(numbers.items()))
+        yield f"taken over with their vendor contacts: {told}"
+
+
 def _contacts(number: int) -> str:
     return "1 contact" if number == 1 else f"{number:,} contacts"

@@ -6,7 +6,7 @@ A contact may move from one destination to another, and its vendor contact with 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from syncengine.errors import SourceError
@@ -69,13 +69,22 @@ class Neighbours:
         self._ahead: dict[str, dict[str, set[str]]] = {each.name: {} for each in neighbours}
         """By neighbour: its contacts that ask for such a key, by removed contact."""
         self._failed: SourceError | None = None
+        self._released: frozenset[str] = frozenset()
 
     async def met(self, contact_ids: Sequence[str]) -> Mapping[str, Met]:
         """Return contacts that the vendor has, or may have, from another destination.
 
         Raises StorageError.
         """
-        return await self._shares.met(self._destination, contact_ids)
+        met = await self._shares.met(self._destination, contact_ids)
+        return {each: replace(of, owner=None) if of.owner in self._released else of for each, of in met.items()}
+
+    def release(self, destinations: Sequence[str]) -> None:
+        """Regard destinations of the account as if they owned nothing any more.
+
+        A plan leaves the state as it is.
+        """
+        self._released = frozenset(destinations)
 
     async def leaving(self, contact_ids: Sequence[str]) -> Sequence[Leaving]:
         """Return those of the contacts that others still have, and do not select any more.

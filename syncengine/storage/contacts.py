@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -37,6 +38,8 @@ class Contacts:
         self._destination = destination
         self._run_id = run_id
         self._numbered = numbered
+        self.taken_over: Counter[str] = Counter()
+        """Numbers of vendor contacts that were another destination's before, by it."""
 
     @property
     def patience(self) -> Patience:
@@ -132,6 +135,8 @@ class Contacts:
                 await connection.execute(_SQL["inherit"], self._destination, contact_id, inherited)
             if theirs := found_tags - doubt.remove_tags:
                 await connection.execute(_SQL["found_with"], self._destination, contact_id, _dump(sorted(theirs)))
+        if owner is not None and owner["destination"] != self._destination:
+            self.taken_over[owner["destination"]] += 1
         return Link(tags=doubt.remove_tags, fields=frozenset(doubt.fields))
 
     @patient

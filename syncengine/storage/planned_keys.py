@@ -37,6 +37,11 @@ class PlannedKeys:
         with storage_errors():
             await self._connection.execute(_SQL["claim"], *whose, [key for _, key in pairs])
 
+    async def release(self, destinations: Sequence[str]) -> None:
+        """Let go of the keys of destinations that have no file."""
+        with storage_errors():
+            await self._connection.execute(_SQL["release"], self._account, list(destinations))
+
     async def losers(self, contact_ids: Sequence[str]) -> Mapping[str, str]:
         with storage_errors():
             rows = await self._connection.fetch(_SQL["losers"], self._account, self._destination, list(contact_ids))

@@ -153,8 +153,12 @@ async def test_of_two_files_made_one_the_other_contacts_are_given_over_once_acce
         assert "`syncengine run -d one --accept no_file`" in str(report.error)
         assert (await here.plan("one")).brake is not None
 
+        plan = await here.plan("one", accept=frozenset({"no_file"}))
+        assert (plan.brake, plan.contacts, plan.rejected) == (None, 3, {})
         report = await here.run("one", accept=frozenset({"no_file"}))
         assert (report.exit_code, report.contacts["rejected"]) == (0, 0), report
+        assert "taken over with their vendor contacts: 3 contacts of two" in report.remarks
+        assert plan.requests_least <= report.requests <= plan.requests_most
         for _ in range(2):
             report = await here.run("one")
         assert (report.exit_code, report.requests) == (0, 0)
@@ -172,6 +176,7 @@ async def test_at_charles_too_an_accepted_missing_file_leads_to_contacts_in_step
         here.destination_file("old").unlink()
         here.configure("new", **shop)
         assert (await here.run("new")).exit_code == 2
+        assert (await here.plan("new", accept=frozenset({"no_file"}))).rejected == {}
         report = await here.run("new", accept=frozenset({"no_file"}))
         assert (report.exit_code, report.contacts["rejected"]) == (0, 0)
         assert (await here.run("new")).requests == 0

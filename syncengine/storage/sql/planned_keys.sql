@@ -36,6 +36,13 @@ FROM unnest($3::text[], $4::bigint[], $5::bytea[]) AS t (contact_id, contact_num
 LEFT JOIN syncengine.sync_key AS k
     ON k.destination = $2 AND k.contact_id = t.contact_id AND k.key_hash = t.key_hash
 
+-- name: release
+-- As release_keys in renaming.sql: contacts of destinations without a file claim nothing any more.
+INSERT INTO pg_temp.planned_key (account, destination, contact_id, contact_number, key_hash, since)
+SELECT DISTINCT k.account, k.destination, k.contact_id, k.contact_number, NULL::bytea, statement_timestamp()
+FROM syncengine.sync_key AS k
+WHERE k.account = $1 AND k.destination = ANY ($2::text[])
+
 -- name: reach
 UPDATE pg_temp.planned_key SET reached = true WHERE destination = $1 AND contact_id = ANY ($2::text[])
 
