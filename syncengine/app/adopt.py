@@ -19,13 +19,13 @@ from syncengine.app.request import Request
 from syncengine.app.runs import how_it_ended
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.adoption import Adopted, Adoption, Finding
-from syncengine.engine.prepare import Preparer
+from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.engine.stopping import broken_off_by
 from syncengine.errors import AccountStopped, RunRefused, RunStopped, SyncEngineError
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.copies import AdoptReport
 from syncengine.model.reports import Noteworthy, Progress, Silent
-from syncengine.model.work import BatchKind, DiffSlice, Record, RunKind
+from syncengine.model.work import Batch, BatchKind, DiffSlice, Record, RunKind, Status
 from syncengine.planning.match_keys import may_collide
 from syncengine.storage.contacts import Contacts
 from syncengine.storage.diff import Diff
@@ -106,6 +106,7 @@ async def _adopt(
                     status = "stopped"
                     break
                 prepared = await preparer.plan(batch)
+                counts[_SILENCED] += await _silent(store, batch, prepared)
                 found = [*map(_refused, prepared.records), *map(_told, await adoption.adopt(prepared.jobs))]
                 counts.update(note.outcome for note in found if note)
                 notes += [note for note in found if note and note.outcome not in _SILENT][: _MOST_NAMED - len(notes)]
@@ -128,6 +129,7 @@ async def _adopt(
         owned=counts[Finding.OWNED],
         refused=counts[_REFUSED],
         unread=counts[Finding.UNREAD],
+        silent=counts[_SILENCED],
         requests=account.pacing.requests - sent,
         seconds=time.monotonic() - began,
         error=said,
@@ -140,6 +142,7 @@ async def _adopt(
 
 
 _REFUSED = "refused"
+_SILENCED = "silent"
 _SILENT = (Finding.LINKED, Finding.UNMATCHED, Finding.GONE)
 
 
@@ -161,6 +164,16 @@ async def _everybody(destination: DestinationConfig, databases: Databases, sourc
 
 def _told(adopted: Adopted) -> Noteworthy:
     return Noteworthy(adopted.contact_id, adopted.finding, adopted.finding, adopted.message)
+
+
+async def _silent(store: Contacts, batch: Batch, prepared: Prepared) -> int:
+    """Return how many contacts without a link are left out: nothing may be sent about them."""
+    withheld = [each for each in prepared.records if each.status is Status.SUPPRESSED]
+    told = {each.contact_id for each in prepared.records} | {job.state.contact_id for job in prepared.jobs}
+    states = await store.load([each for each in batch.contact_ids if each not in told])
+    before = [each for each in states.values() if each.status is Status.SUPPRESSED]
+    known = [*(each.known for each in withheld), *(each.known for each in before)]
+    return sum(each.external_id is None for each in known)
 
 
 def _refused(record: Record) -> Noteworthy | None:

@@ -10,14 +10,24 @@ from syncengine.app.accounts import Account, stopped_by
 from syncengine.app.asking import asking
 from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, look_at, opened
+from syncengine.app.markers import refuse_restored
 from syncengine.app.neighbours import beside
 from syncengine.app.outlook import Outlook, Seen, look_ahead
 from syncengine.app.pipelines import side_by_side
+from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.exchange import Meter
 from syncengine.engine.holding import held, shows
 from syncengine.engine.retry import Retrier
-from syncengine.errors import AccountStopped, LeaseHeld, RequestFailed, RunRefused, SyncEngineError, where_it_broke
+from syncengine.errors import (
+    AccountStopped,
+    BrakeApplied,
+    LeaseHeld,
+    RequestFailed,
+    RunRefused,
+    SyncEngineError,
+    where_it_broke,
+)
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
@@ -40,7 +50,7 @@ async def show(config: Config, names: Sequence[str], contact_id: str) -> list[Sh
     config = await settled(config)
     destinations = config.chosen(tuple(names))
     async with opened(config, destinations) as databases:
-        local = {each.name: await _local(each, config, databases, contact_id) for each in destinations}
+        local = {each.name: await _told(each, config, databases, contact_id) for each in destinations}
 
         async def work(destination: DestinationConfig, account: Account) -> ShowReport:
             return await _at_vendor(destination, account, local[destination.name])
@@ -65,6 +75,20 @@ class _Local:
     outlook: Outlook = field(default_factory=Outlook)
     vendor: Copy | None = None
     details: Mapping[str, Json] = field(default_factory=dict)
+
+
+async def _told(destination: DestinationConfig, config: Config, databases: Databases, contact_id: str) -> _Local:
+    """Return what is known without the vendor, as long as a run may go by it.
+
+    By a state that was restored or lost, and was not accepted yet, no run goes.
+    """
+    local = await _local(destination, config, databases, contact_id)
+    try:
+        await refuse_restored(destination, config, databases, Request())
+    except BrakeApplied as error:
+        outlook = replace(local.outlook, next_run="is refused, and suppressions may be missing here")
+        return _with(replace(local, outlook=outlook), str(error))
+    return local
 
 
 async def _local(destination: DestinationConfig, config: Config, databases: Databases, contact_id: str) -> _Local:

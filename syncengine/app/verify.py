@@ -189,6 +189,8 @@ async def _verify(
         found=dict(sorted(seen.found.items())),
         subjects=dict(seen.subjects.most_common()),
         in_doubt=seen.in_doubt,
+        silent=seen.silent,
+        erasing=tuple(seen.erasing[:_MOST_ERASING]),
         gone=seen.gone_before,
         unread=seen.unread,
         strangers=seen.strangers,
@@ -207,6 +209,8 @@ async def _verify(
     return report
 
 
+_MOST_ERASING = 20
+"""Contacts with an unfinished erasure that are named; more are named the next time."""
 _FINISHED = ("done", "incomplete")
 _SETTLED = (Left.GONE, Left.DEAD_LETTER, Left.NOT_ASKED)
 """Reasons that concern nobody: the contacts are counted elsewhere, or left on purpose."""

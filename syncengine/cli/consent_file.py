@@ -91,8 +91,8 @@ def _tell_forgotten(report: ConsentReport) -> None:
         return
     out.print(
         f"{len(here)} forgotten contact{'s have' if len(here) != 1 else ' has'} data here again. "
-        "Nothing is sent about them. Erase them again (where a run is refused as restored: after "
-        "`syncengine run --accept restored`):",
+        "Nothing is sent about them. Erase them again, once "
+        "`syncengine run --accept restored` has accepted the restore:",
         soft_wrap=True,
     )
     for contact_id in here[:_NAMED]:

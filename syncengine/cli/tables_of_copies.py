@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from syncengine.cli.tables import columns, counted, duration
 from syncengine.cli.terminal import out
-from syncengine.model.contact_ids import name_of
+from syncengine.model.contact_ids import as_argument, name_of
 from syncengine.model.copies import AdoptReport, VerifyReport
 from syncengine.planning.repair import Left
 
@@ -72,8 +72,7 @@ def _advice(report: VerifyReport) -> Iterator[str]:
         yield (
             f"  {name}: an opt-out at the vendor is never taken back, unless settings.lower_opt_outs names its field"
         )
-    if report.in_doubt:
-        yield f"  {name}: {report.in_doubt} contacts were not compared: the next run has to settle them first"
+    yield from _not_compared(report)
     if report.gone:
         contacts = "1 contact" if report.gone == 1 else f"{report.gone} contacts"
         yield (
@@ -85,8 +84,9 @@ def _advice(report: VerifyReport) -> Iterator[str]:
         yield f"  {name}: {report.unread} contacts could not be read, the vendor gave no answer: verify again later"
     if report.strangers:
         yield (
-            f"  {name}: {report.strangers} contacts at the vendor belong to nobody here; `syncengine adopt -d {name}` "
-            "links those that are in the source"
+            f"  {name}: {_belong(report.strangers)} to nobody here; `syncengine adopt -d {name}` "
+            "links those that are in the source, except those about whom nothing may be sent (suppressed, opted out or "
+            "forgotten: those are not linked, and `syncengine forget ID` finds them)"
         )
     if report.repaired:
         contacts = "1 contact" if report.repaired == 1 else f"{report.repaired} contacts"
@@ -132,8 +132,44 @@ def print_adopted(reports: Sequence[AdoptReport]) -> None:
     for report in reports:
         if report.error:
             out.print(report.error, markup=False, style="bold", soft_wrap=True)
-        for line in _decisions(report):
+        for line in (*_left_out(report), *_decisions(report)):
             out.print(line, markup=False, soft_wrap=True)
+
+
+def _not_compared(report: VerifyReport) -> Iterator[str]:
+    name = report.destination
+    if report.in_doubt:
+        were, them = _were(report.in_doubt)
+        yield f"  {name}: {were} not compared: the next run has to settle {them} first"
+    if report.silent:
+        were, them = _were(report.silent)
+        yield (
+            f"  {name}: {were} not compared: nothing may be sent about {them} (suppressed, or opted out in the source)"
+        )
+    for contact_id in report.erasing:
+        yield (
+            f"  {name}: contact {name_of(contact_id)} was not compared: its erasure is not finished; "
+            f"`syncengine forget {as_argument(contact_id)}` finishes it"
+        )
+
+
+def _were(number: int) -> tuple[str, str]:
+    """Return "1 contact was" or "2 contacts were", and the pronoun for them."""
+    return ("1 contact was", "it") if number == 1 else (f"{number} contacts were", "them")
+
+
+def _belong(number: int) -> str:
+    return "1 contact at the vendor belongs" if number == 1 else f"{number} contacts at the vendor belong"
+
+
+def _left_out(report: AdoptReport) -> Iterator[str]:
+    name = report.destination
+    if report.silent:
+        were, them = _were(report.silent)
+        yield (
+            f"  {name}: {were} not looked up and not linked: nothing may be sent about {them} (suppressed, opted out "
+            "or forgotten)"
+        )
 
 
 def _decisions(report: AdoptReport) -> Iterator[str]:

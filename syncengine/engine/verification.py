@@ -43,6 +43,10 @@ class Seen:
     compared: int = 0
     drifted: int = 0
     in_doubt: int = 0
+    silent: int = 0
+    """Number of contacts about whom nothing may be sent: not compared."""
+    erasing: list[str] = field(default_factory=list)
+    """Forgotten contacts of which something is still known here: not compared."""
     gone_before: int = 0
     """Number of contacts that stand as gone and were not asked for: not compared."""
     unread: int = 0
@@ -98,16 +102,11 @@ class Verification:
             if self._stop.is_set():
                 return
             states = await self._store.load(contact_ids[start : start + _SLICE])
-            named = {
-                state.contact_id: self._naming.subjects(state.contact_id, state.known.fields.items(), state.known.tags)
-                for state in states.values()
-            }
-            silent = await self._store.suppressed(named)
-            askable = [
-                state
-                for state in states.values()
-                if state.known.external_id and state.contact_id not in silent and not self._doubtful(state)
-            ]
+            silent = await self._silent(states.values())
+            passed_over = [state for state in states.values() if state.contact_id in silent or _is_doubtful(state)]
+            self._pass_over(passed_over, silent)
+            left = {state.contact_id for state in passed_over}
+            askable = [state for state in states.values() if state.known.external_id and state.contact_id not in left]
             answers = await asyncio.gather(*map(self._read, askable), return_exceptions=True)
             pairs = zip(askable, answers, strict=True)
             self._compare([(state, answer) for state, answer in pairs if not isinstance(answer, BaseException)])
@@ -134,11 +133,14 @@ class Verification:
             owners = await linked.owners(list(remotes))
             strangers += len(remotes.keys() - owners.keys())
             states = await self._store.load([owner for owner in owners.values() if owner not in compared])
+            shown = [state for state in states.values() if state.known.external_id in remotes]
+            doubtful = [state for state in shown if _is_doubtful(state)]
+            self._pass_over(doubtful, await self._silent(doubtful))
             self._compare(
                 [
                     (state, remotes[state.known.external_id])
-                    for state in states.values()
-                    if state.known.external_id in remotes and not self._doubtful(state)
+                    for state in shown
+                    if state.known.external_id in remotes and not _is_doubtful(state)
                 ]
             )
             compared |= states.keys()
@@ -155,11 +157,23 @@ class Verification:
     async def _read(self, state: ContactState) -> Remote | None:
         return await held(self._vendor, self._retrier, state.known)
 
-    def _doubtful(self, state: ContactState) -> bool:
-        # Of one that is in step no more than some fields are in doubt, for which nobody asks.
-        doubtful = state.known.pending is not None and state.status is not Status.SYNCED
-        self.seen.in_doubt += doubtful
-        return doubtful
+    async def _silent(self, states: Iterable[ContactState]) -> Mapping[str, str]:
+        """Return those of the contacts that are suppressed, with the reason."""
+        named = {
+            state.contact_id: self._naming.subjects(state.contact_id, state.known.fields.items(), state.known.tags)
+            for state in states
+        }
+        return await self._store.suppressed(named) if named else {}
+
+    def _pass_over(self, states: Iterable[ContactState], silent: Mapping[str, str]) -> None:
+        """Count contacts that are not compared, by the reason why not."""
+        for state in states:
+            if silent.get(state.contact_id) == "forgotten":
+                self.seen.erasing.append(state.contact_id)
+            elif state.contact_id in silent or state.status is Status.SUPPRESSED:
+                self.seen.silent += 1
+            else:
+                self.seen.in_doubt += 1
 
     def _compare(self, pairs: Sequence[tuple[ContactState, Remote | None]]) -> None:
         for state, remote in pairs:
@@ -194,3 +208,8 @@ class Verification:
         self.seen.subjects.update(name for names in told.values() for name in names)
         if len(self.seen.contacts) < _MOST_NAMED:
             self.seen.contacts.append(Drifted(contact_id, told))
+
+
+def _is_doubtful(state: ContactState) -> bool:
+    # Of one that is in step no more than some fields are in doubt, for which nobody asks.
+    return state.known.pending is not None and state.status is not Status.SYNCED

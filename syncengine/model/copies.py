@@ -33,6 +33,9 @@ class AdoptReport:
     """Contacts of which the row itself, or its match key, cannot be used."""
     unread: int = 0
     """Contacts for which the vendor gave no answer."""
+    silent: int = 0
+    """Contacts without a link that are not looked up, since nothing may be sent about
+    them."""
     requests: int = 0
     seconds: float = 0.0
     error: str | None = None
@@ -52,6 +55,7 @@ class AdoptReport:
             "owned": self.owned,
             "refused": self.refused,
             "unread": self.unread,
+            "silent": self.silent,
             "requests": self.requests,
             "seconds": round(self.seconds, 3),
             "error": self.error,
@@ -90,6 +94,10 @@ class VerifyReport:
     """Field or tag to the number of contacts that drifted in it."""
     in_doubt: int = 0
     """Contacts with unknown changes, which the next run settles first; not compared."""
+    silent: int = 0
+    """Contacts about whom nothing may be sent, suppressed or opted out; not compared."""
+    erasing: tuple[str, ...] = ()
+    """Forgotten contacts of which something is still known here; not compared."""
     gone: int = 0
     """Contacts that stood as gone before: they were deleted at the vendor, and there is
     nothing to compare."""
@@ -124,6 +132,8 @@ class VerifyReport:
             "found": dict(self.found),
             "subjects": dict(self.subjects),
             "in_doubt": self.in_doubt,
+            "silent": self.silent,
+            "erasing": list(self.erasing),
             "gone": self.gone,
             "unread": self.unread,
             "strangers": self.strangers,

@@ -40,8 +40,10 @@ async def test_what_was_refused_since_the_dump_stays_refused(database: str, tmp_
             1,
             [
                 "3 suppressions and 1 erasure read, 4 of them new here",
-                "1 forgotten contact has data here again. Nothing is sent about them. Erase them again (where a run is "
-                "refused as restored: after `syncengine run --accept restored`):",
+                (
+                    "1 forgotten contact has data here again. Nothing is sent about them. Erase them again, once "
+                    "`syncengine run --accept restored` has accepted the restore:"
+                ),
                 "  syncengine forget 2",
             ],
         )

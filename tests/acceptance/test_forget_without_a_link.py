@@ -146,3 +146,48 @@ async def test_an_erasure_is_not_taken_back_by_a_plain_lift(database: str, tmp_p
         await here.run("chartmogul")
         assert _held(here, "chartmogul").keys() == {1, 2, 9}
         assert (await here.command("suppress", "--forgotten", "--contact", "1"))[0] == 2
+
+
+async def test_verify_and_adopt_say_who_may_not_be_written_to(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: {**V2, "opted_out": "opted_in"}}, twins=[NAME]) as here:
+        await here.add([1, 2, 3, 4], opted_in=False)
+        assert (await here.run(NAME)).exit_code == 0
+        await here.change(2, opted_in=True)
+        await app.suppress(here.config, [CONTACT_1])
+        assert (await here.run(NAME)).exit_code == 0
+        here.fail(NAME, Rule(Kind.ERROR_HTML, status=503))
+        await app.forget(here.config, "3")
+        here.heal(NAME)
+        (before,) = await app.verify(here.config, (NAME,))
+        assert (before.in_doubt, before.erasing) == (0, ("3",))
+        assert "`syncengine forget 3` finishes it" in (await here.command("verify"))[1]
+        await here.run(NAME, resync=True)
+        (verified,) = await app.verify(here.config, (NAME,))
+        assert (verified.in_doubt, verified.silent) == (0, 2)
+        said = (await here.command("verify"))[1]
+        assert "2 contacts were not compared: nothing may be sent about them" in said
+        await app.forget(here.config, "3")
+        await lose(database)
+        await app.migrate(here.config)
+        await app.suppress(here.config, [CONTACT_1])
+        assert (await here.run(NAME, accept=RESTORED)).exit_code == 0
+        (adopted,) = await app.adopt(here.config, (NAME,))
+        assert (adopted.silent, adopted.linked) == (2, 0)
+        assert "2 contacts were not looked up and not linked" in (await here.command("adopt"))[1]
+        assert "2 contacts at the vendor belong to nobody here" in (await here.command("verify"))[1]
+
+
+async def test_show_promises_nothing_by_a_state_that_was_not_accepted(database: str, tmp_path: Path) -> None:
+    async with people(database, tmp_path, {NAME: V2}, twins=[NAME]) as here:
+        await here.add([1])
+        assert (await here.run(NAME)).exit_code == 0
+        dump(database, tmp_path / "state.dump")
+        await here.change(1, name="Name 1 later")
+        assert (await here.run(NAME)).exit_code == 0
+        await restore_whole(database, tmp_path / "state.dump")
+        (shown,) = await app.show(here.config, (NAME,), "1")
+        assert shown.next_run == "is refused, and suppressions may be missing here"
+        assert any("is older than the last runs from here" in each for each in shown.remarks)
+        assert (await here.run(NAME, accept=RESTORED)).exit_code == 0
+        (shown,) = await app.show(here.config, (NAME,), "1")
+        assert "refused" not in shown.next_run
