@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from syncengine.app.databases import Databases
 from syncengine.app.stopping import Stopping, heeding
-from syncengine.app.telling import telling
+from syncengine.app.telling import sparingly, telling
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.lease import LeaseKeeper, boot_time
 from syncengine.engine.pacing import Pacing
@@ -100,7 +100,7 @@ async def held(
     for a stop before it may send.
     """
     settles_within = max(destination.vendor.capabilities.settles_within for destination in destinations)
-    tell = telling(account=name)
+    tell = sparingly(telling(account=name))
     leases = Leases(databases.state, tell)
     taken = taken or Taken([name])
     apart = [each for each in former if each not in taken]

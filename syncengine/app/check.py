@@ -12,14 +12,14 @@ from syncengine.app.accounts import paced_as
 from syncengine.app.brakes import refuse_changes, refuse_new_name
 from syncengine.app.contradictions import differently_mapped
 from syncengine.app.credentials import look_for_second_name, settled
-from syncengine.app.databases import FOLDER, Databases, look_at, opened, placed, state_description
-from syncengine.app.markers import is_writable
+from syncengine.app.databases import FOLDER, Databases, look_at, opened, placed, source_place, state_description
+from syncengine.app.markers import advice_where_new, is_writable
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.account_check import lacking_message, number_lacking
 from syncengine.engine.exchange import Meter, drive
 from syncengine.engine.pacing import Pacing
-from syncengine.errors import SchemaOutdated, SourceError, SyncEngineError, VendorUnavailable, named
+from syncengine.errors import SchemaOutdated, SourceError, StorageError, SyncEngineError, VendorUnavailable, named
 from syncengine.model.consent import Naming
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.mapping import Form, OnRemoved
@@ -45,11 +45,15 @@ async def check(config: Config) -> list[Check]:
         databases, found = await _databases(config, stack)
         checks.append(found)
         checks += await _without_a_file(config, databases) if databases else ()
+        checks += await _new_state(databases) if databases else ()
         checks += _markers(config)
+        unreachable = _unreachable(config, databases) if databases else {}
+        checks += dict.fromkeys(unreachable.values())
         for destination in config.destinations:
             known: Sequence[Held] = ()
             if databases:
-                checks += await _source(destination, databases)
+                if destination.name not in unreachable:
+                    checks += await _source(destination, databases)
                 changed = await _remembered(config, destination, databases)
                 checks += changed
                 known = () if changed else await _to_look_at(destination, databases)
@@ -98,6 +102,12 @@ async def _databases(config: Config, stack: AsyncExitStack) -> tuple[Databases |
     return databases, Check("database", True, f"{state_description(config)}: reachable, schema up to date")
 
 
+async def _new_state(databases: Databases) -> list[Check]:
+    """Note a state that may have taken the place of one that was lost."""
+    advice = await advice_where_new(databases)
+    return [Check("consent", True, advice, note=True)] if advice else []
+
+
 def _markers(config: Config) -> Iterator[Check]:
     """Tell where a restored state would not be noticed."""
     if not is_writable(config):
@@ -120,6 +130,23 @@ async def _without_a_file(config: Config, databases: Databases) -> list[Check]:
         )
         for name in await erasure.without_a_file(databases.state, names)
     ]
+
+
+def _unreachable(config: Config, databases: Databases) -> dict[str, Check]:
+    """Return the failed check of each destination whose source's database is away.
+
+    Destinations that read the same database have the same one.
+    """
+    found: dict[str, Check] = {}
+    for url, pool in databases.sources.items():
+        readers = [each for each in config.destinations if (each.source.database or "") == url]
+        if not isinstance(pool, StorageError) or not readers:
+            continue
+        names = ", ".join(each.name for each in readers)
+        places = ", ".join(dict.fromkeys(source_place(each) for each in readers))
+        failed = Check(f"{names}: source", False, f"{places}: {pool}")
+        found |= dict.fromkeys((each.name for each in readers), failed)
+    return found
 
 
 async def _source(destination: DestinationConfig, databases: Databases) -> list[Check]:
@@ -221,6 +248,8 @@ async def _remembered(config: Config, destination: DestinationConfig, databases:
         await look_for_second_name(destination, config, databases)
         await refuse_changes(destination, config, databases, Request())
         await refuse_new_name(destination, config, databases, Request())
+    except SourceError:
+        return []  # the check of the source tells of it
     except SyncEngineError as error:
         return [Check(f"{destination.name}: identity", False, str(error))]
     return []

@@ -46,10 +46,14 @@ class Databases:
         """
         pool = self.sources[destination.source.database or ""]
         if isinstance(pool, StorageError):
-            own = destination.options.source.database is not None
-            place = destination.place("source.database") if own else "source.database"
-            raise SourceError(f"{place}: {pool}")
+            raise SourceError(f"{source_place(destination)}: {pool}")
         return pool
+
+
+def source_place(destination: DestinationConfig) -> str:
+    """Return the setting that says where a destination's source is."""
+    own = destination.options.source.database is not None
+    return destination.place("source.database") if own else "source.database"
 
 
 def state_description(config: Config) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -29,7 +29,7 @@ from syncengine.app.markers import note
 from syncengine.app.meaning import causes_since, meaning_of, on_taken_over, remarks_on, survey_of
 from syncengine.app.neighbours import Beside, beside
 from syncengine.app.recreations import Recreations
-from syncengine.app.remarks import remarks
+from syncengine.app.remarks import of_created_after_a_loss, remarks
 from syncengine.app.request import NO_FILE, Request
 from syncengine.app.so_far import SoFar
 from syncengine.app.stranded import recognise_people
@@ -46,6 +46,7 @@ from syncengine.engine.tally import Tally
 from syncengine.engine.task import Job, Task
 from syncengine.engine.waiting import Waiting
 from syncengine.errors import BrakeApplied, RunRefused, RunStopped, StorageError
+from syncengine.model.calls import Action
 from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.events import Event, Tell
 from syncengine.model.reports import Noteworthy, Progress, RunReport
@@ -202,11 +203,23 @@ async def run_destination(
         so_far.report(end.status, end.exit_code, end.said),
         standing=looked.standing,
         noteworthy=looked.noteworthy,
-        remarks=(*remarks_on(run.causes), *on_taken_over(run.store.taken_over), *looked.remarks),
+        remarks=(
+            *_of_resync(run),
+            *remarks_on(run.causes),
+            *on_taken_over(run.store.taken_over),
+            *looked.remarks,
+        ),
     )
     await finish_run(account.fence, run.run_id, end.status, report.public(), end.said)
     progress.finished(destination.name)
     return report
+
+
+def _of_resync(run: _Run) -> Iterator[str]:
+    """Yield what a re-sync of everybody, as after a loss, has to say of those it created."""
+    if run.request.resync and not run.request.contacts:
+        created = run.tally.actions[Action.CREATE.value]
+        yield from of_created_after_a_loss(run.destination.name, run.run_id, created)
 
 
 def _is_whole(run: _Run, end: _End, unreached: int) -> bool:

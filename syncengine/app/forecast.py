@@ -25,6 +25,7 @@ from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import Databases, look_at, opened
 from syncengine.app.earlier_leavers import of_earlier_leavers
 from syncengine.app.followers import Followers
+from syncengine.app.markers import warn_where_new
 from syncengine.app.meaning import causes_since, counted_causes, survey_of
 from syncengine.app.neighbours import Beside, beside
 from syncengine.app.recreations import Recreations
@@ -62,6 +63,7 @@ async def plan(config: Config, names: Sequence[str], request: Request) -> list[P
     config = await settled(config)
     destinations = config.chosen(tuple(names))
     async with opened(config, destinations) as databases:
+        await warn_where_new(databases)
         claiming = any(_claims(destination) for destination in destinations)
         async with planned_claims(databases.state) if claiming else nullcontext() as claims:
             return [await _plan(config, destination, databases, request, claims) for destination in destinations]

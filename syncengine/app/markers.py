@@ -8,6 +8,7 @@ restored state is not noticed from there.
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,13 +20,19 @@ from pydantic import TypeAdapter, ValidationError
 
 from syncengine.app.databases import FOLDER, Databases, state_description
 from syncengine.app.request import RESTORED, Request
+from syncengine.app.telling import telling
 from syncengine.config import Config, DestinationConfig
 from syncengine.errors import BrakeApplied, StorageError
+from syncengine.model.events import Event
 from syncengine.model.markers import Marker
 from syncengine.planning.markers import lost_to, older_by
-from syncengine.storage.state_self import newest_run, state_self
+from syncengine.storage.state_self import knows_nobody, newest_run, state_self
 
 _MARKER = TypeAdapter(Marker)
+NEW_STATE = (
+    "no contacts and no suppressions are known here; if there was a state before, "
+    "`syncengine import --consent FILE` first brings back who must not be written to"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +59,8 @@ async def refuse_restored(
     own = markers.pop(state.state_id, None)
     if own is not None:
         state = await state_self(databases.state, [run.run_id for run in own.runs.values()])
-        if lacking := older_by(own, state):
-            _refuse_older(destination, config, request, lacking, _file(config, own.state_id))
+        if lacking := older_by(own, state, destination.name):
+            _refuse_older(destination, config, request, lacking, own.state_id)
             return Restored(max(own.restores, state.restores), whole=True)
     other = lost_to(destination.name, address_of(destination), own, markers.values())
     if other is not None:
@@ -62,14 +69,18 @@ async def refuse_restored(
     return None
 
 
-def _refuse_older(destination: DestinationConfig, config: Config, request: Request, lacking: str, file: Path) -> None:
+def _refuse_older(
+    destination: DestinationConfig, config: Config, request: Request, lacking: str, state_id: str
+) -> None:
     if RESTORED in request.accept:
         return
     raise BrakeApplied(
         RESTORED,
         f"{destination.name}: {state_description(config)} is older than the last runs from here: it "
-        f"lacks {lacking} ({file}). So it was restored, what it knows of the contacts may be out of "
-        f"date, suppressions may be missing, and nothing was sent. {_advice(destination)}",
+        f"lacks {lacking} (noted of state {state_id}, which all destinations share, by "
+        f"{socket.gethostname()} in {_file(config, state_id)}). So it was restored, what it knows of "
+        "the contacts may be out of date, suppressions may be missing, and nothing was sent. "
+        f"{_advice(destination)}",
     )
 
 
@@ -128,6 +139,21 @@ async def _note(destination: DestinationConfig, config: Config, databases: Datab
             addresses={**marker.addresses, destination.name: address},
         )
     _write(config, replace(marker, consents=max(marker.consents, state.consents)))
+
+
+async def advice_where_new(databases: Databases) -> str | None:
+    """Return what to do first where the state is new; None where it is not.
+
+    It may take the place of one that was lost together with its markers: then nothing
+    else says so, and the suppressions are missing.
+    """
+    return NEW_STATE if await knows_nobody(databases.state) else None
+
+
+async def warn_where_new(databases: Databases) -> None:
+    """Write the advice of a new state to the log, before anything is sent."""
+    if advice := await advice_where_new(databases):
+        telling()(Event.STATE_IS_NEW, advice=advice)
 
 
 async def lacking_consents(config: Config, databases: Databases) -> int:

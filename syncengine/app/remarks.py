@@ -113,6 +113,20 @@ def _of_no_row(destination: DestinationConfig) -> Iterator[str]:
     )
 
 
+def of_created_after_a_loss(destination: str, run_id: int, created: int) -> Iterator[str]:
+    """Yield that a re-sync created contacts: some of them may be there already.
+
+    The vendor may have them under a former match key, and no look-up finds them then.
+    """
+    if created:
+        were = "1 contact was" if created == 1 else f"{created} contacts were"
+        yield (
+            f"{were} created after a restore or loss of the state, found by no match key of theirs. Whoever has "
+            f"another one at {destination} is there twice now: look at them first (syncengine.sync_outcome, where "
+            f"run_id = {run_id} and 'create' = ANY (actions))"
+        )
+
+
 def _of_erasures(contact_ids: tuple[str, ...]) -> Iterator[str]:
     for contact_id in contact_ids:
         yield (

@@ -10,6 +10,7 @@ from syncengine.app.accounts import Account
 from syncengine.app.credentials import settled
 from syncengine.app.databases import Databases, opened
 from syncengine.app.destination_run import run_destination
+from syncengine.app.markers import warn_where_new
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.request import Request
 from syncengine.app.so_far import SoFar
@@ -51,6 +52,7 @@ async def run(
     heard, ended = progress or Silent(), stop or asyncio.Event()
     destinations = config.destinations if request.retry_of is not None else config.chosen(tuple(names))
     async with opened(config, destinations) as databases:
+        await warn_where_new(databases)
         if request.retry_of is not None:
             destinations = await _retried(config, databases, request.retry_of, request.batch)
 

@@ -123,6 +123,16 @@ def _print_failure(words: str, code: int) -> None:
 
 _ONLY_TELL = frozenset({"check", "plan", "schema", "show", "--help", "-h", "--version"})
 """Verbs whose whole purpose is what they print."""
+_NAMING = ("--contact", "--contacts", "--phones", "--emails", "--lift")
+"""Options with which ``suppress`` does more than to count."""
+
+
+def _only_tells(tokens: list[str]) -> bool:
+    """Return whether what is printed is all that the command is for."""
+    given = {token.partition("=")[0] for token in tokens}
+    only_compares = "verify" in given and "--repair" not in given
+    only_counts = "suppress" in given and given.isdisjoint(_NAMING)
+    return only_compares or only_counts or not _ONLY_TELL.isdisjoint(given)
 
 
 def _written(code: int, tokens: list[str]) -> int:
@@ -136,7 +146,7 @@ def _written(code: int, tokens: list[str]) -> int:
         if "stdout" in closed:
             _complain("standard output is closed: what was to be told there is lost; the exit code stands")
         return code
-    only_tells = not _ONLY_TELL.isdisjoint(tokens)
+    only_tells = _only_tells(tokens)
     reason = failure.strerror or type(failure).__name__
     rest = "" if only_tells else "; what the command did stands all the same, and so does its exit code"
     _complain(f"standard output could not be written: {reason}. What was to be told there is cut off{rest}")

@@ -47,22 +47,24 @@ class LeaseKeeper:
         self._tell = tell
         self._until = asked + grant.ttl
         self._lost: str | None = None
+        self._away: str | None = None
+        """Why the last renewal failed; None where it succeeded."""
 
     def check(self) -> None:
         """Raise LeaseLost unless the lease still runs."""
         if self._lost is None and self._clock() >= self._until:
+            why = self._away or "this process or the database stood still"
             self._lost = (
-                f"the lease of account {self._grant.account} ran out before it was renewed (this process or the "
-                "database stood still): this run stops here, and the next one settles what it left"
+                f"the lease of account {self._grant.account} ran out before it was renewed ({why}): this run stops "
+                "here, and the next one settles what it left"
             )
         if self._lost is not None:
             raise LeaseLost(self._lost)
 
     async def keep(self, stop: Callable[[AccountStopped], None]) -> None:
         """Renew until cancelled; call ``stop`` when the lease is lost."""
-        away = False
         while True:
-            await asyncio.sleep(self._grant.ttl / _BEATS / (_SOONER if away else 1))
+            await asyncio.sleep(self._grant.ttl / _BEATS / (_SOONER if self._away else 1))
             asked = self._clock()
             try:
                 self.check()
@@ -72,11 +74,11 @@ class LeaseKeeper:
                 stop(error)
                 return
             except StorageError as error:
-                away = True
+                self._away = str(error)
                 self._tell(Event.DATABASE_AWAY, error=str(error))
                 continue  # the lease runs on for a while; check() ends the work when it does not
-            if away:
-                away = False
+            if self._away:
+                self._away = None
                 self._tell(Event.DATABASE_BACK)
             self._until = asked + self._grant.ttl
 

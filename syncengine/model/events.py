@@ -19,6 +19,8 @@ class Event(StrEnum):
 
     RUN_STARTED = "run_started"
     """run_id, kind, contacts."""
+    STATE_IS_NEW = "state_is_new"
+    """advice: no contact and no suppression is known, at any destination."""
     RUN_FINISHED = "run_finished"
     """The object that ``run --json`` prints."""
     BATCH_FINISHED = "batch_finished"

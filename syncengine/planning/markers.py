@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from syncengine.model.markers import Marker, RunMark, StateSelf
 
 
-def older_by(marker: Marker, state: StateSelf) -> str:
+def older_by(marker: Marker, state: StateSelf, destination: str = "") -> str:
     """Return what the state lacks of what the marker has noted; empty: nothing.
+
+    A run of ``destination`` is named before those of others.
 
     A marker from before an accepted restore says nothing any more: the restore was
     accepted on another machine.
@@ -17,13 +19,24 @@ def older_by(marker: Marker, state: StateSelf) -> str:
         return ""
     if state.restores < marker.restores:
         return "an accepted restore"
-    for destination, run in sorted(marker.runs.items()):
+    for name, run in sorted(marker.runs.items(), key=lambda each: (each[0] != destination, each[0])):
         if _lacks(run, state):
-            return f"run {run.run_id} of {destination} ({run.started_at[:16]} UTC) as it was noted"
+            return _named(name, run, state)
     if state.consents < marker.consents:
         number = marker.consents - state.consents
         return f"{number} change{'s' if number != 1 else ''} of the suppressions"
     return ""
+
+
+def _named(destination: str, run: RunMark, state: StateSelf) -> str:
+    """Return the name of a run that is lacking, and what has its number instead."""
+    name = f"run {run.run_id} of {destination}, which began {run.started_at[:16]} UTC"
+    found = state.runs.get(run.run_id)
+    if found is None:
+        return name
+    if found.started_at == run.started_at:
+        return f"the end of {name}"
+    return f"{name} (the run {run.run_id} that it has began {found.started_at[:16]} UTC, and is another one)"
 
 
 def _lacks(run: RunMark, state: StateSelf) -> bool:

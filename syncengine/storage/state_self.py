@@ -31,6 +31,13 @@ async def newest_run(pool: Pool, destination: str) -> RunMark | None:
     return RunMark(**row) if row else None
 
 
+async def knows_nobody(pool: Pool) -> bool:
+    """Return whether the state knows no contact and no suppression, as a new one."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            return bool(await connection.fetchval(_SQL["knows_nobody"]))
+
+
 async def accept_restore(fence: Fence, restores: int, destination: str | None) -> None:
     """Accept that the state was restored: the next run of each destination re-syncs it.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from tests.people import RESPOND_IO, People, people
 
 PAGE = ROOT / "docs" / "backup-restore-loss.md"
 NAME = "whatsapp_de"
+FAILING = ["sync_batch", "sync_migration", "sync_outcome", "sync_salt", "sync_self"]
+"""Tables that a restore of the data alone leaves out."""
 CONTACT_3 = Subject(SubjectKind.CONTACT, "3")
 
 
@@ -59,10 +62,8 @@ class Shell:
 
     async def play(self, section: str, *, until: int | None = None) -> None:
         """Run the next commands of a section, all of them or so many."""
-        number = 0
-        while self.steps and self.steps[0].section == section and number != until:
-            step = self.steps.pop(0)
-            number += 1
+        for step in [step for step in self.steps if step.section == section][:until]:
+            self.steps.remove(step)
             said = await self.run(step.commands)
             assert step.printed is None or _fits(step.printed, said), f"{step.commands}{said}"
 
@@ -109,15 +110,21 @@ async def test_every_command_of_the_page(database: str, tmp_path: Path) -> None:
 
         await lose(database)
         await app.migrate(here.config)
-        restore(database, tmp_path / "state.dump", "--data-only")
-        await here.source.execute(
+        half = restore(database, tmp_path / "state.dump", "--data-only")
+        failed = re.findall(r'COPY failed for table "(\w+)"', half.stderr)
+        assert (half.returncode, sorted(failed)) == (1, FAILING)
+        await here.source.execute(  # the dump is older than the only suppression
             "INSERT INTO syncengine.sync_suppression (subject_hash, kind, reason, salted) "
             "VALUES ('\\x00', 'contact', 'suppressed', '\\x00')"
         )
-        await shell.play("Data without their salt", until=1)
-        await here.source.execute("DELETE FROM syncengine.sync_suppression WHERE salted = '\\x00'")
         await shell.play("Data without their salt")
+        assert await here.source.fetchval("SELECT count(*) FROM syncengine.sync_outcome") > 0
         await shell.play("An empty state")
+
+        await lose(database)
+        shutil.rmtree(here.file.parent / ".syncengine")
+        await shell.play("New machine and new state")
+        assert _names(here) == {number: f"Name {number}" for number in range(1, 6)}
         assert shell.steps == []
 
 

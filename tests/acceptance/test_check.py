@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from syncengine.app.markers import NEW_STATE
 from syncengine.storage.failures import describe
 from tests.people import CHARLES, RESPOND_IO, People, people
 
@@ -35,6 +36,7 @@ async def test_what_is_ready_is_listed_with_the_pace_and_the_next_step(database:
         assert await checked(here, 0) == [
             "ok   configuration: syncengine.yaml, with the destinations charles, respond_io",
             "ok   database: database crm: reachable, schema up to date",
+            f"note consent: {NEW_STATE}",
             "ok   charles: source: crm.people by id (int4), 3 columns, 0 rows",
             EMPTY.format("charles", role),
             f"ok   charles: credentials: {NOT_ASKED} whether http://charles takes them",
@@ -106,6 +108,22 @@ async def test_without_a_database_the_vendors_are_asked_all_the_same(database: s
             ),
             "ok   respond_io: credentials: accepted at http://respond_io",
         ]
+
+
+@pytest.mark.asyncio
+async def test_a_source_that_is_away_is_one_line_for_all_who_read_it(database: str, tmp_path: Path) -> None:
+    away = "${AWAY_URL}"
+    async with people(database, tmp_path / "world", {"charles": CHARLES, "respond_io": RESPOND_IO}) as here:
+        here.environ["AWAY_URL"] = "postgresql://me:geheim@127.0.0.1:1/crm"
+        here.configure_engine(source={"database": away, "table": "crm.people", "key": "id"})
+        bad = [line for line in await checked(here, 2) if line.startswith("BAD")]
+        why = "database crm at 127.0.0.1:1 as user me: nothing listens there"
+        assert len(bad) == 1
+        assert bad[0].startswith(f"BAD  charles, respond_io: source: source.database: {why}")
+
+        here.configure("charles", source={"database": away, "table": "crm.people", "key": "id"})
+        (one,) = [line for line in await checked(here, 2) if line.startswith("BAD")]
+        assert one.startswith("BAD  charles, respond_io: source: destinations/charles.yaml: source.database, ")
 
 
 @pytest.mark.asyncio

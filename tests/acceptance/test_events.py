@@ -22,7 +22,8 @@ async def test_a_run_tells_of_its_beginning_its_batches_and_its_end(database: st
         await here.add(range(1, 7))
         code, said = await here.command("run", "--json")
         assert code == 0
-        assert named(said) == ["lease_taken", "run_started", "batch_finished", "batch_finished", "run_finished"]
+        told = ["state_is_new", "lease_taken", "run_started", "batch_finished", "batch_finished", "run_finished"]
+        assert named(said) == told
         here_and_now = {"destination": "respond_io", "run_id": 1, "level": "info"}
         assert events(said, "run_started") == [here_and_now | {"event": "run_started", "kind": "sync", "contacts": 6}]
         assert events(said, "batch_finished") == [

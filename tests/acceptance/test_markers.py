@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from syncengine import app
+from syncengine.app.markers import NEW_STATE
 from syncengine.errors import RunRefused
 from syncengine.model.consent import Subject, SubjectKind
+from syncengine.model.reports import Check
 from syncengine.model.work import RunKind
 from tests.dumps import dump, lose, restore_whole
+from tests.logged import events
 from tests.people import BOTH, RESPOND_IO, People, people
 
 pytestmark = pytest.mark.asyncio
@@ -34,7 +39,9 @@ async def test_a_restored_state_is_refused_until_it_is_accepted(database: str, t
         refused = await here.runs()
         assert {each.status for each in refused.values()} == {"refused"}
         told = refused[NAME].error or ""
-        assert "is older than the last runs from here: it lacks run 3 of charles" in told
+        assert "is older than the last runs from here: it lacks run 4 of respond_io, which began" in told
+        assert "it lacks run 3 of charles" in (refused["charles"].error or "")
+        assert f"{socket.gethostname()} in {_marker(here)})" in told
         assert "syncengine run -d respond_io --accept restored" in told
         assert "is older" in ((await here.plan(NAME)).brake or "")
         assert {each.status for each in await app.verify(here.config, (NAME,))} == {"refused"}
@@ -54,6 +61,43 @@ async def test_a_restored_state_is_refused_until_it_is_accepted(database: str, t
         assert (await _kind(here, then[NAME].run_id), then[NAME].requests) == (RunKind.SYNC, 0)
         assert here.held("charles")[1]["fields"]["first_name"] == "Name 1"
         assert sum(each.requests for each in (await here.runs()).values()) == 0
+
+
+async def test_a_number_that_another_run_has_by_now_is_told_apart(database: str, tmp_path: Path) -> None:
+    """As where another machine went on with the restored state first."""
+    async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
+        await here.add([1])
+        await here.run(NAME)
+        dump(database, tmp_path / "state.dump")
+        lost = (await here.run(NAME)).run_id
+        marker = _marker(here)
+        noted = marker.read_bytes()
+        await restore_whole(database, tmp_path / "state.dump")
+        marker.unlink()
+        assert (await here.run(NAME)).run_id == lost, "the number is given a second time"
+        marker.write_bytes(noted)
+        told = (await here.run(NAME)).error or ""
+        assert f"it lacks run {lost} of {NAME}, which began" in told
+        assert f"(the run {lost} that it has began" in told
+
+
+async def test_a_new_state_says_once_what_comes_first(database: str, tmp_path: Path) -> None:
+    """The first day, and the day on which state and markers were lost, look alike."""
+    async with people(database, tmp_path / "config", BOTH) as here:
+        await here.add([1])
+        assert _of_consent(await app.check(here.config)) == [NEW_STATE]
+        for verb, times in (("plan", 1), ("run", 1), ("plan", 0), ("run", 0)):
+            code, said = await here.command(verb)
+            assert (code, [line["advice"] for line in events(said, "state_is_new")]) == (0, [NEW_STATE] * times), verb
+        assert _of_consent(await app.check(here.config)) == []
+        await lose(database)
+        await app.migrate(here.config)
+        await app.suppress(here.config, [CONTACT_1])
+        assert _of_consent(await app.check(here.config)) == [], "suppressions were brought back"
+
+
+def _of_consent(checks: Sequence[Check]) -> list[str]:
+    return [check.message for check in checks if check.area == "consent" and check.ok]
 
 
 async def test_suppressions_alone_are_missed_as_well(database: str, tmp_path: Path) -> None:

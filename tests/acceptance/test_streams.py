@@ -64,7 +64,7 @@ async def test_a_full_disk_under_stdout_is_said_and_changes_no_run_s_code(databa
         run = await _shell(">/dev/full", here.environ, *config, "run", "--json")
         assert (run.code, _FULL in run.err) == (0, True), run
         assert "what the command did stands all the same" in run.err
-        for verb in ("check", "plan", "schema", "show 1", "--help", "run --help"):
+        for verb in ("check", "plan", "schema", "show 1", "verify --sample 1", "suppress", "--help", "run --help"):
             told = await _shell(">/dev/full", here.environ, *config, *verb.split())
             assert (told.code, _FULL in told.err) == (2, True), (verb, told)
             assert "unexpected" not in told.err

@@ -93,6 +93,7 @@ def test_a_lease_that_runs_out_meanwhile_is_lost_and_told_of_once() -> None:
     assert told.names.count(Event.LEASE_LOST) == 1
     assert told.names[-1] is Event.LEASE_LOST
     assert "respond_de ran out before it was renewed" in told.events[-1][1]["error"]
+    assert str(_AWAY) in told.events[-1][1]["error"], "another cause than the one that was told before"
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,11 @@ SELECT state_id::text AS state_id, restores, consents,
        coalesce((SELECT max(run_id) FROM syncengine.sync_run), 0) AS newest_run
 FROM syncengine.sync_self
 
+-- name: knows_nobody
+-- Whether no contact is known at any vendor and nobody is suppressed, as in a new state.
+SELECT NOT EXISTS (SELECT FROM syncengine.sync_state)
+   AND NOT EXISTS (SELECT FROM syncengine.sync_suppression)
+
 -- name: runs_of
 SELECT run_id, started_at::text AS started_at, ended_at::text AS ended_at FROM syncengine.sync_run
 WHERE run_id = ANY ($1::bigint[])
