@@ -96,6 +96,25 @@ async def test_a_new_state_says_once_what_comes_first(database: str, tmp_path: P
         assert _of_consent(await app.check(here.config)) == [], "suppressions were brought back"
 
 
+async def test_who_has_another_match_key_at_the_vendor_is_created_and_said(database: str, tmp_path: Path) -> None:
+    """No look-up finds a contact by a value that the vendor never had."""
+    by_phone = {**RESPOND_IO, "match_on": ["phone"]}
+    async with people(database, tmp_path / "config", {NAME: by_phone}) as here:
+        await here.add([1, 2])
+        assert (await here.run(NAME)).remarks == ()
+        await here.change(1, phone="+4915199999999")
+        await lose(database)
+        await app.migrate(here.config)
+        report = await here.run(NAME, accept=RESTORED)
+        assert (report.exit_code, report.actions.get("create")) == (0, 1)
+        assert "1 contact was created after a restore or loss of the state" in report.remarks[0]
+        assert await here.source.fetch(
+            "SELECT contact_id FROM syncengine.sync_outcome WHERE run_id = $1 AND 'create' = ANY (actions)",
+            report.run_id,
+        ) == [("1",)]
+        assert (await here.run(NAME, resync=True)).remarks == (), "nobody was created"
+
+
 def _of_consent(checks: Sequence[Check]) -> list[str]:
     return [check.message for check in checks if check.area == "consent" and check.ok]
 
