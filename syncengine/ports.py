@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from syncengine.model.calls import Answer, Call
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.consent import Subject
-from syncengine.model.contact import MatchKey, Page, Pending, Remote
+from syncengine.model.contact import Fields, MatchKey, Page, Pending, Remote
 from syncengine.model.costs import Cost
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.work import (
@@ -261,6 +261,13 @@ class ContactStore(Protocol):
 
         ``owner`` is named ``destination/contact_id``. What it is known to hold in these
         fields and tags is unknown from now on, so that the next run mends it.
+        """
+        ...
+
+    async def remember_noes(self, noes: Mapping[str, Fields]) -> None:
+        """Note the opt-outs that the vendor shows, by contact; others are taken back.
+
+        All else that is known stays. Contacts without an external id are passed over.
         """
         ...
 

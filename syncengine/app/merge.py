@@ -90,7 +90,8 @@ class _Ours:
         vendor, prefix = destination.vendor, destination.mapping.tag_prefix
         hidden, known = vendor.capabilities.hidden, settle.merged(self.noted)
         if remote is not None:
-            known = settle.link(remote, None, known, vendor.same, hidden, None, prefix)
+            linked = settle.link(remote, None, known, vendor.same, hidden, None, prefix)
+            known = settle.noted(linked, known, remote, vendor.capabilities)
         tags = remote.tags if remote else frozenset[str]()
         ours = settle.prefixed(tags, prefix)
         link = await self.store.link(self.state.contact_id, left, None, known.found_tags, ours)

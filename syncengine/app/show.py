@@ -35,7 +35,7 @@ from syncengine.model.copies import Copy, ShowReport
 from syncengine.model.http import Json
 from syncengine.model.work import ContactState
 from syncengine.planning.mapping import desire
-from syncengine.planning.settle import unique
+from syncengine.planning.settle import noes_of, unique
 from syncengine.ports import Teller
 from syncengine.storage.contacts import Contacts
 from syncengine.storage.fence import Fence
@@ -137,7 +137,9 @@ async def _at_vendor(destination: DestinationConfig, account: Account, local: _L
                 return _report(_with(local, f"{len(remotes)} contacts at the vendor match: {ids}"), 1)
             (remote,) = remotes
             told = replace(local, vendor=_copy(remote.fields, remote.tags))
-            if known.external_id is None:
+            if known.external_id is not None:
+                await _remember_noes(destination, account, local.contact_id, known, remote)
+            else:
                 linked = "a run, or `syncengine adopt`, links it"
                 if local.outlook.standing is not None:
                     linked = "nothing links it while nothing may be sent about it"
@@ -150,6 +152,19 @@ async def _at_vendor(destination: DestinationConfig, account: Account, local: _L
         return _report(_with(local, stopped_by(stopped, destination)), 1)
     except RequestFailed as error:
         return _report(_with(local, f"the vendor gave no answer: {error}"), 1)
+
+
+async def _remember_noes(
+    destination: DestinationConfig, account: Account, contact_id: str, known: Known, remote: Remote
+) -> None:
+    """Note the opt-outs that the vendor shows.
+
+    Should the contact be deleted there, it is created again with them.
+    """
+    noes = noes_of(known, remote, destination.vendor.capabilities)
+    if noes != known.noes:
+        store = Contacts(account.fence, destination.name, 0, numbered=False)
+        await store.remember_noes({contact_id: noes})
 
 
 async def _remotes(

@@ -266,7 +266,7 @@ async def _compared(
             pages = vendor if isinstance(vendor, Directory) else None
             await verification.everybody(linked, total, pages)
     if gone and not wanted.sample:
-        verification.gone((await store.load(gone)).values())
+        await verification.gone((await store.load(gone)).values())
     elif not wanted.contacts:
         verification.seen.gone_before = len(standing)
     if not unknown:

@@ -98,6 +98,7 @@ class Adoption:
         (remote,) = found
         hidden = self._vendor.capabilities.hidden
         known = settle.link(remote, desired, job.state.known, self._vendor.same, hidden, key, self._prefix)
+        known = settle.noted(known, job.state.known, remote, self._vendor.capabilities)
         ours = settle.prefixed(remote.tags, self._prefix)
         link = await self._store.link(contact_id, remote.external_id, key, known.found_tags, ours)
         if link.owner is not None:

@@ -215,7 +215,8 @@ class ContactSync:
             self._account.seen()
             same, hidden = self._vendor.same, self._capabilities.hidden
             prefix = self._task.mapping.tag_prefix
-            turn.known = read_back(remote, job.desired, known, same, hidden, prefix)
+            shown = read_back(remote, job.desired, known, same, hidden, prefix)
+            turn.known = settle.noted(shown, known, remote, self._capabilities)
         elif self._capabilities.reads and job.desired is None:
             turn.known = settle.absent(known, self._capabilities)
         elif self._capabilities.reads:
@@ -290,6 +291,7 @@ class ContactSync:
     async def _link(self, turn: Turn, remote: Remote, key: MatchKey | None = None) -> Ending | None:
         hidden, prefix = self._capabilities.hidden, self._task.mapping.tag_prefix
         known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same, hidden, key, prefix)
+        known = settle.noted(known, turn.known, remote, self._capabilities)
         link = await self._own(
             turn,
             remote.external_id,

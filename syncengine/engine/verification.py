@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Protocol
@@ -16,10 +16,11 @@ from syncengine.engine.retry import Retrier
 from syncengine.errors import SyncEngineError, one_contacts
 from syncengine.model.capabilities import matches
 from syncengine.model.consent import Naming
-from syncengine.model.contact import Remote
+from syncengine.model.contact import Fields, Remote
 from syncengine.model.copies import Drifted
 from syncengine.model.work import ContactState, Status
 from syncengine.planning.drift import Drift, Owned, drift
+from syncengine.planning.settle import noes_of
 from syncengine.ports import ContactStore, Directory, Vendor
 
 _SLICE = 200
@@ -109,16 +110,16 @@ class Verification:
             askable = [state for state in states.values() if state.known.external_id and state.contact_id not in left]
             answers = await asyncio.gather(*map(self._read, askable), return_exceptions=True)
             pairs = zip(askable, answers, strict=True)
-            self._compare([(state, answer) for state, answer in pairs if not isinstance(answer, BaseException)])
+            await self._compare([(state, answer) for state, answer in pairs if not isinstance(answer, BaseException)])
             for answer in answers:
                 if isinstance(answer, BaseException):
                     if one_contacts(answer) is None:
                         raise answer
                     self.seen.unread += 1
 
-    def gone(self, states: Iterable[ContactState]) -> None:
+    async def gone(self, states: Iterable[ContactState]) -> None:
         """Take contacts that are known to be gone at the vendor."""
-        self._compare([(state, None) for state in states])
+        await self._compare([(state, None) for state in states])
 
     async def _listed(self, linked: LinkedContacts, total: int, directory: Directory) -> set[str]:
         """Return the contacts that were compared by the vendor's list."""
@@ -136,7 +137,7 @@ class Verification:
             shown = [state for state in states.values() if state.known.external_id in remotes]
             doubtful = [state for state in shown if _is_doubtful(state)]
             self._pass_over(doubtful, await self._silent(doubtful))
-            self._compare(
+            await self._compare(
                 [
                     (state, remotes[state.known.external_id])
                     for state in shown
@@ -175,7 +176,8 @@ class Verification:
             else:
                 self.seen.in_doubt += 1
 
-    def _compare(self, pairs: Sequence[tuple[ContactState, Remote | None]]) -> None:
+    async def _compare(self, pairs: Sequence[tuple[ContactState, Remote | None]]) -> None:
+        await self._store.remember_noes(dict(self._new_noes(pairs)))
         for state, remote in pairs:
             self.seen.compared += 1
             same, whole = self._vendor.same, self._vendor.capabilities.reads
@@ -194,6 +196,16 @@ class Verification:
                 if self._repair is not None:
                     self._repair.add(state, remote, found)
         self._advance(len(pairs))
+
+    def _new_noes(self, pairs: Sequence[tuple[ContactState, Remote | None]]) -> Iterator[tuple[str, Fields]]:
+        """Return the opt-outs of those contacts whose opt-outs are others than before.
+
+        Should a contact be deleted there and created again, it is created with them.
+        """
+        for state, remote in pairs:
+            noes = noes_of(state.known, remote, self._vendor.capabilities) if remote else state.known.noes
+            if noes != state.known.noes:
+                yield state.contact_id, noes
 
     def _is_passed_over(self, state: ContactState, name: str) -> bool:
         doubtful = state.known.pending is not None and name in state.known.pending.fields

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.capabilities import Capabilities, matches
-from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending, Remote
+from syncengine.model.contact import LISTS, Desired, Fields, Known, MatchKey, Pending, Remote
 from syncengine.model.http import Json
 from syncengine.model.phones import E164, phone_digits, phone_forms
 from syncengine.planning.normalise import text
@@ -232,7 +232,7 @@ def revived(known: Known, match_on: Sequence[str]) -> Known:
         fields={**known.fields, **pending.fields},
         add_tags=known.tags | pending.add_tags,
     )
-    return Known(key=known.key, pending=doubt)
+    return Known(key=known.key, noes=known.noes, pending=doubt)
 
 
 def made_under(known: Known, capabilities: Capabilities) -> Known:
@@ -316,7 +316,7 @@ def remade(known: Known, call: Call, applied: Applied, capabilities: Capabilitie
     pending = known.pending or Pending()
     fields = {name: value for name, value in pending.fields.items() if name not in call.fields}
     rest = replace(pending, fields=fields, add_tags=pending.add_tags - set(call.add_tags))
-    blank = Known(key=known.key, pending=rest)
+    blank = Known(key=known.key, noes=known.noes, pending=rest)
     return learn(blank, replace(call, external_id=None), applied, capabilities)
 
 
@@ -325,8 +325,24 @@ def absent(known: Known, capabilities: Capabilities) -> Known:
 
     Nothing is left but the opt-outs of the contact.
     """
-    noes = capabilities.noes(known.fields)
-    return replace(known, external_id=None, fields=noes, tags=frozenset(), found_tags=frozenset(), pending=None)
+    noes = {**capabilities.noes(known.noes), **capabilities.noes(known.fields)}
+    return Known(key=known.key, fields=noes)
+
+
+def noes_of(known: Known, remote: Remote, capabilities: Capabilities) -> Fields:
+    """Return the opt-outs to remember of a contact that the vendor has just shown.
+
+    One that was seen before and is not shown now counts on: nobody has taken it back.
+    """
+    unshown = {name: no for name, no in known.noes.items() if name not in remote.fields}
+    shown = capabilities.noes(remote.fields)
+    said = {each.field: each.no for each in capabilities.opt_outs if each.field in shown}
+    return {**unshown, **said}
+
+
+def noted(linked: Known, before: Known, remote: Remote, capabilities: Capabilities) -> Known:
+    """Return what is known of a found contact, with the opt-outs it was shown with."""
+    return replace(linked, noes=noes_of(before, remote, capabilities))
 
 
 def intent(desired: Desired | None, known: Known, plan: Plan) -> Pending:

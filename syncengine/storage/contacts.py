@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 
 from syncengine.model.consent import Subject
-from syncengine.model.contact import Known, MatchKey, Pending
+from syncengine.model.contact import Fields, Known, MatchKey, Pending
 from syncengine.model.http import Json
 from syncengine.model.texts import printable
 from syncengine.model.work import ContactState, Intent, Link, Record, Refusal, Status
@@ -178,6 +178,14 @@ class Contacts:
             await connection.execute(_SQL["want_again"], self._destination, list(contact_ids))
 
     @patient
+    async def remember_noes(self, noes: Mapping[str, Fields]) -> None:
+        if not noes:
+            return
+        columns = list(noes), [_dump(dict(each)) for each in noes.values()]
+        async with self._fence.writing() as connection:
+            await connection.execute(_SQL["remember_noes"], self._destination, *columns)
+
+    @patient
     async def in_step(self, besides: str, number: int) -> Sequence[str]:
         async with self._fence.reading() as connection:
             mine = self._destination, besides, number, self._run_id
@@ -221,6 +229,7 @@ def _known_columns(records: Sequence[Record]) -> list[list[object]]:
             _dump(dict(record.known.fields)),
             _dump(sorted(record.known.tags)),
             _dump(sorted(record.known.found_tags)),
+            _dump(dict(record.known.noes)),
             _dump(_pending_json(record.known.pending)) if record.known.pending else None,
             record.known.pending.age if record.known.pending else None,
         )
@@ -257,6 +266,7 @@ def _state(row: asyncpg.Record) -> ContactState:
         fields=orjson.loads(row["fields"] or "{}"),
         tags=frozenset(orjson.loads(row["tags"] or "[]")),
         found_tags=frozenset(orjson.loads(row["found_tags"] or "[]")),
+        noes=orjson.loads(row["noes"] or "{}"),
         pending=pending,
     )
     return ContactState(

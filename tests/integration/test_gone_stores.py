@@ -83,3 +83,21 @@ async def test_what_was_written_over_is_unknown_and_planned_again(stores: Stores
     assert state is not None
     assert (state.status, state.source_hash, state.known.pending) == (Status.PENDING, None, written)
     assert state.known.fields == {"name": "7"}
+
+
+@pytest.mark.asyncio
+async def test_an_opt_out_that_was_seen_stays_whatever_else_is_written(stores: Stores) -> None:
+    await _own(stores, "7", "V-7")
+    await stores.contacts.remember_noes({"7": {"news": False}, "8": {"news": False}})
+    assert await _load(stores, "8") is None, "of one that is not linked nothing is noted"
+    state = await _load(stores, "7")
+    assert state is not None
+    assert (state.known.external_id, state.known.noes) == ("V-7", {"news": False})
+    await stores.contacts.record(1, [Record("7", state.known, Status.SYNCED, 5)])
+    state = await _load(stores, "7")
+    assert state is not None
+    assert (state.status, state.known.noes) == (Status.SYNCED, {"news": False})
+    await stores.contacts.remember_noes({"7": {}})
+    state = await _load(stores, "7")
+    assert state is not None
+    assert state.known.noes == {}

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from syncengine.model.calls import Action
 from syncengine.model.consent import Subject
-from syncengine.model.contact import Known, MatchKey, Pending
+from syncengine.model.contact import Fields, Known, MatchKey, Pending
 from syncengine.model.work import (
     BatchKind,
     ContactOutcome,
@@ -142,6 +142,13 @@ class Contacts:
                 row = self._state(database, contact_id)
                 if row.external_id is None:
                     row.gone, row.status, row.source_hash, row.standing = False, Status.PENDING, None, None
+
+    async def remember_noes(self, noes: Mapping[str, Fields]) -> None:
+        async with self._fence.writing("remember noes") as database:
+            for contact_id, fields in noes.items():
+                row = database.states.get((self._destination, contact_id))
+                if row is not None and row.external_id is not None:
+                    self._known(database, contact_id).noes = dict(fields)
 
     async def overwritten(self, owner: str, external_id: str, written: Pending) -> None:
         destination, _, contact_id = owner.partition("/")
@@ -308,6 +315,7 @@ class Contacts:
             fields=kept(dict(known.fields)),
             tags=known.tags,
             found_tags=known.found_tags,
+            noes=kept(dict(known.noes)),
             pending=replace(known.pending, fields=kept(dict(known.pending.fields))) if known.pending else None,
             pending_at=None if age is None else database.clock() - age,
         )

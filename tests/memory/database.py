@@ -60,6 +60,7 @@ class KnownRow:
     fields: dict[str, Json] = field(default_factory=dict)
     tags: frozenset[str] = frozenset()
     found_tags: frozenset[str] = frozenset()
+    noes: dict[str, Json] = field(default_factory=dict)
     pending: Pending | None = None
     pending_at: float | None = None
 
@@ -160,4 +161,4 @@ def known_of(row: KnownRow | None, external_id: str | None, now: float) -> Known
             remove_tags=pending.remove_tags,
             age=age,
         )
-    return Known(external_id, row.key, kept(row.fields), row.tags, row.found_tags, pending)
+    return Known(external_id, row.key, kept(row.fields), row.tags, row.found_tags, pending, kept(row.noes))

@@ -5,7 +5,7 @@ FROM syncengine.sync_lease WHERE account = $1 FOR SHARE
 
 -- name: load
 SELECT s.contact_id, s.status, s.source_hash, s.rejections, s.rejected_hash, s.external_id, s.gone, s.refusal, s.code,
-       k.match_field, k.match_key, k.fields, k.tags, k.found_tags, k.pending,
+       k.match_field, k.match_key, k.fields, k.tags, k.found_tags, k.noes, k.pending,
        CASE WHEN k.pending_at > clock_timestamp() THEN 0  -- the clock was set back since
             ELSE extract(epoch FROM clock_timestamp() - k.pending_at)::float8 END AS pending_age,
        CASE WHEN taker.contact_id IS NULL THEN s.given_up END AS given_up,
@@ -59,16 +59,26 @@ ON CONFLICT (destination, contact_id) DO UPDATE SET
 
 -- name: record_known
 INSERT INTO syncengine.sync_known
-    (destination, contact_id, match_field, match_key, fields, tags, found_tags, pending, pending_at)
-SELECT $1, contact_id, match_field, match_key, fields::jsonb, tags::jsonb, found_tags::jsonb, pending::jsonb,
+    (destination, contact_id, match_field, match_key, fields, tags, found_tags, noes, pending, pending_at)
+SELECT $1, contact_id, match_field, match_key, fields::jsonb, tags::jsonb, found_tags::jsonb, noes::jsonb, pending::jsonb,
        clock_timestamp() - make_interval(secs => age)
-FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::float8[])
-     AS t (contact_id, match_field, match_key, fields, tags, found_tags, pending, age)
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+            $10::float8[])
+     AS t (contact_id, match_field, match_key, fields, tags, found_tags, noes, pending, age)
 ORDER BY contact_id
 ON CONFLICT (destination, contact_id) DO UPDATE SET
     match_field = excluded.match_field, match_key = excluded.match_key, fields = excluded.fields,
-    tags = excluded.tags, found_tags = excluded.found_tags, pending = excluded.pending,
+    tags = excluded.tags, found_tags = excluded.found_tags, noes = excluded.noes, pending = excluded.pending,
     pending_at = excluded.pending_at
+
+-- name: remember_noes
+-- Of contacts that the vendor still has, as far as is known.
+INSERT INTO syncengine.sync_known (destination, contact_id, noes)
+SELECT $1, t.contact_id, t.noes::jsonb
+FROM unnest($2::text[], $3::text[]) AS t (contact_id, noes)
+JOIN syncengine.sync_state AS s ON (s.destination, s.contact_id) = ($1, t.contact_id) AND s.external_id IS NOT NULL
+ORDER BY t.contact_id
+ON CONFLICT (destination, contact_id) DO UPDATE SET noes = excluded.noes
 
 -- name: forget_known
 DELETE FROM syncengine.sync_known WHERE destination = $1 AND contact_id = ANY ($2::text[])
