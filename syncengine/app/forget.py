@@ -21,6 +21,7 @@ from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.erasing import CopiesThere, copies_there, keys_of_person
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
+from syncengine.engine.records import WAS_GONE
 from syncengine.engine.tally import Tally
 from syncengine.errors import (
     AccountStopped,
@@ -38,7 +39,7 @@ from syncengine.model.contact import Desired, Known, MatchKey
 from syncengine.model.contact_ids import as_argument, name_of, name_of_owner
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.model.mapping import OnRemoved
-from syncengine.model.work import BatchKind, RunKind, SourceRow
+from syncengine.model.work import BatchKind, ContactState, RunKind, SourceRow
 from syncengine.planning.mapping import desire
 from syncengine.storage import erasure
 from syncengine.storage.contacts import Contacts
@@ -151,7 +152,10 @@ async def _erased(there: _There, databases: Databases, *, may_lack: bool) -> Rec
     destination = there.destination
     before = await there.known()
     if before.external_id is not None:
-        return await there.delete()
+        # Gathered before the deletion, which forgets them.
+        keys = await _keys_of_linked(destination, databases, there.contact_id, before)
+        receipt = await there.delete()
+        return await there.delete_found(keys, receipt) if there.was_gone and keys else receipt
     can_find = bool(destination.vendor.capabilities.find_by)
     try:
         keys = await _keys(destination, databases, there.contact_id, before) if can_find else ()
@@ -163,6 +167,19 @@ async def _erased(there: _There, databases: Databases, *, may_lack: bool) -> Rec
     if may_lack and receipt.message == _NOTHING:
         return there.may_be_there()
     return receipt
+
+
+async def _keys_of_linked(
+    destination: DestinationConfig, databases: Databases, contact_id: str, known: Known
+) -> tuple[MatchKey, ...]:
+    """Return what a person can be looked up by whose vendor contact may be gone.
+
+    Where the source cannot be read, it is what is known of the contact.
+    """
+    try:
+        return await _keys(destination, databases, contact_id, known)
+    except SourceError:
+        return keys_of_person(None, known, destination.mapping.match_on, destination.vendor.capabilities)
 
 
 async def _keys(
@@ -193,18 +210,24 @@ class _There:
         self._account = account
         self._run_id = run_id
         self._stands = stands
+        self.was_gone = False
+        """True where the vendor did not have the contact that was to be deleted."""
         self._store = Contacts(account.fence, destination.name, run_id, numbered=False)
         self._batches = Batches(account.fence, run_id)
 
     async def known(self) -> Known:
         """Return what is known of the contact there."""
-        state = (await self._store.load([self.contact_id])).get(self.contact_id)
-        return state.known if state else Known()
+        return (await self._state()).known
+
+    async def _state(self) -> ContactState:
+        states = await self._store.load([self.contact_id])
+        return states.get(self.contact_id, ContactState(self.contact_id))
 
     async def delete(self) -> Receipt:
         """Delete the linked contact; return a receipt."""
         destination, fence, contact_id = self.destination, self._account.fence, self.contact_id
-        before = (await self.known()).external_id
+        state = await self._state()
+        before = state.known.external_id
         if before and _keeps_part(destination):
             # Noted before the deletion, which forgets the external id: after a crash in between
             # nothing would be left to ask the vendor for.
@@ -218,6 +241,9 @@ class _There:
             return self._stopped(stopped)
         external_id = (await self.known()).external_id or before
         outcome = await erasure.outcome(fence, destination.name, self._run_id, contact_id)
+        if outcome is None and state.gone:
+            outcome = erasure.Outcome("applied", WAS_GONE, "")
+        self.was_gone = outcome is not None and outcome.code == WAS_GONE
         receipt = _receipt(destination, contact_id, external_id, outcome)
         return _with_what_stands(receipt, external_id, self._stands)
 
@@ -269,6 +295,9 @@ class _There:
             return receipt
         each = ", ".join(f"contact {there} belongs to {name_of_owner(owner)}" for there, owner in owned.items())
         told = f"its match keys find what is another's here ({each}): forget that one too if it is the same person"
+        if self.was_gone:
+            vendor = self.destination.vendor.name
+            told = f"{_not_there(vendor)}, and {told}"
         return replace(receipt, status=Erased.IMPOSSIBLE, message=told).also(self._stands.to_ask)
 
     def _stopped(self, stopped: AccountStopped) -> Receipt:
@@ -323,17 +352,35 @@ def _receipt(
     match outcome.kind if outcome else None:
         case None:
             return Receipt(name, contact_id, Erased.DONE, _NOTHING)
-        case "applied" if _keeps_part(destination):
-            return Receipt(name, contact_id, Erased.IMPOSSIBLE, _what_to_ask(destination, external_id))
-        case "applied" if outcome and outcome.message:
-            return Receipt(name, contact_id, Erased.SCHEDULED, outcome.message)
-        case "applied":
-            return Receipt(name, contact_id, Erased.DONE, _DELETED)
-        case "unsupported":
+        case "applied" if outcome and not _keeps_part(destination):
+            return _deleted(destination, contact_id, outcome)
+        case "applied" | "unsupported":
             return Receipt(name, contact_id, Erased.IMPOSSIBLE, _what_to_ask(destination, external_id))
         case _:
             told = f"{outcome.message if outcome else ''}; `syncengine forget` tries again"
             return Receipt(name, contact_id, Erased.OPEN, told)
+
+
+def _deleted(destination: DestinationConfig, contact_id: str, outcome: erasure.Outcome) -> Receipt:
+    """Return the receipt where nothing is left to be deleted."""
+    name = destination.name
+    if outcome.message:
+        return Receipt(name, contact_id, Erased.SCHEDULED, outcome.message)
+    told = _told_gone(destination) if outcome.code == WAS_GONE else _DELETED
+    return Receipt(name, contact_id, Erased.DONE, told)
+
+
+def _not_there(vendor: str) -> str:
+    return f"nothing was deleted: {vendor} had no such contact any more (deleted or merged there before)"
+
+
+def _told_gone(destination: DestinationConfig) -> str:
+    """Return what is told of a contact that the vendor did not have any more."""
+    vendor = destination.vendor
+    told = _not_there(vendor.name)
+    if vendor.capabilities.find_by:
+        return f"{told}, and none with its match keys"
+    return f"{told}, and offers no look-up: if it was merged there, have the one that is left deleted by hand"
 
 
 def _with_what_stands(receipt: Receipt, external_id: str | None, stands: erasure.Standing) -> Receipt:

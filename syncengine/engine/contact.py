@@ -360,7 +360,7 @@ class ContactSync:
                     # A refusal is definite: only a try before it may have been carried out.
                     lost = turn.meter.lost or (doubtful and index > 0)
                     return await self._refused(turn, call, answer, open_calls() if lost else turn.known.pending)
-                answer = Applied()
+                answer = Applied(was_gone=True)
             if isinstance(answer, Exists) or names_another(call, answer):
                 return await self._answered_for_another(turn, call, answer, open_calls)
             if ending := await self._taken_over(turn, call, answer, open_calls):
@@ -372,7 +372,15 @@ class ContactSync:
                 self._recorder.put(turn.job.batch, records.step(turn.job, turn.known, open_still))
         left = left if turn.known.external_id or not plan.calls else None  # nothing of one that was deleted
         record = records.in_step(
-            turn.job, turn.known, turn.actions, turn.meter.requests, plan.unsupported, turn.receipt, left, turn.dropped
+            turn.job,
+            turn.known,
+            turn.actions,
+            turn.meter.requests,
+            plan.unsupported,
+            turn.receipt,
+            left,
+            turn.dropped,
+            was_gone=turn.was_gone,
         )
         return Ending(record)
 
@@ -623,6 +631,7 @@ class ContactSync:
         turn.actions = (*turn.actions, call.action)
         turn.dropped += applied.dropped
         turn.receipt = applied.receipt or turn.receipt
+        turn.was_gone = turn.was_gone or applied.was_gone
         if applied.receipt:
             self._retrier.scheduled()
 

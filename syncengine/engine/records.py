@@ -12,6 +12,9 @@ from syncengine.model.contact_ids import as_argument
 from syncengine.model.work import ContactOutcome, ContactState, Record, Status
 from syncengine.planning.refusals import DEAD_AFTER, likeness, likeness_of_dropped, refused, version
 
+WAS_GONE = "was_gone"
+"""Code of a removal that found nothing to remove at the vendor."""
+
 
 def in_step(
     job: Job,
@@ -22,18 +25,22 @@ def in_step(
     receipt: str = "",
     left: Pending | None = None,
     dropped: tuple[Unsupported, ...] = (),
+    *,
+    was_gone: bool = False,
 ) -> Record:
     """Return the record of a contact that is in step with the source.
 
     Everything the vendor can express is done; there is no outcome where nothing was to
     be done. ``receipt`` names a job that the vendor carries out later; ``left`` is what
-    stays unknown of a removed contact; ``dropped`` is what was sent and not taken.
+    stays unknown of a removed contact; ``dropped`` is what was sent and not taken;
+    ``was_gone``: a contact was to be deleted that was not there any more.
     """
     outcome = None
     unsupported += dropped
     if actions or unsupported:
         kind = OutcomeKind.UNSUPPORTED if unsupported else OutcomeKind.APPLIED
-        code = unsupported[0].code if unsupported else ""
+        done = WAS_GONE if was_gone else ""
+        code = unsupported[0].code if unsupported else done
         message = f"the vendor has scheduled it: {receipt}" if receipt else ""
         outcome = ContactOutcome(kind, actions, requests, code, message, unsupported=unsupported)
     return Record(

@@ -48,6 +48,8 @@ class Turn:
     actions: tuple[Action, ...] = ()
     dropped: tuple[Unsupported, ...] = ()
     receipt: str = ""
+    was_gone: bool = False
+    """True where its contact at the vendor was to be deleted and was not there."""
     answered: int = 0
     missing: str | None = None
     """Its known contact at the vendor, once that turned out to be gone."""

@@ -92,6 +92,8 @@ class Applied:
     receipt: str = ""
     """The vendor's name for a job that it will carry out later; empty where it is
     done."""
+    was_gone: bool = field(default=False, compare=False)
+    """True where a contact was to be deleted that the vendor did not have any more."""
 
 
 @dataclass(frozen=True, slots=True)

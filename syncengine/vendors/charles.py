@@ -211,7 +211,7 @@ class Charles:
         )
         reply = judge(request, (yield request), _KEY_REFUSED)
         if reply.not_there:
-            return Applied()  # erased already
+            return Applied(was_gone=True)  # erased already, or merged
         if rejected := _refusal(request, reply, call):
             return rejected
         return Applied(receipt=shaped(request, reply, _Scheduled).job)

@@ -220,7 +220,7 @@ class ChartMogul:
         request = self._on_contact("DELETE", external_id(call))
         reply = judge(request, (yield request), _KEY_REFUSED)
         if reply.not_there:
-            return Applied()
+            return Applied(was_gone=True)
         if not reply.ok:
             return refused(request, reply, _words(reply.body), sent_values(call))
         shaped(request, reply, _Deleted)

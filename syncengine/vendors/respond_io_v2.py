@@ -332,7 +332,7 @@ class RespondIoV2:
     def _delete(self, contact: MatchKey) -> Exchange[Answer]:
         answer = yield from _carried_out(self._on("DELETE", contact), ())
         if isinstance(answer, Rejected):
-            return Applied() if answer.code == _GONE else answer
+            return Applied(was_gone=True) if answer.code == _GONE else answer
         # An answer with another id is passed on as it is: it is not about this contact.
         return Applied() if answer == Applied(contact.value) else answer
 

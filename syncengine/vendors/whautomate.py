@@ -300,7 +300,7 @@ class Whautomate:
         request = self._on_contact("DELETE", external_id(call))
         reply = yield from through_gateway(request, _KEY)
         if reply.not_there:
-            return Applied()
+            return Applied(was_gone=True)
         if not reply.ok or _says_no(reply.body):
             return _refused(request, reply, call)
         shaped(request, reply, _Deleted)
