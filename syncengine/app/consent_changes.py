@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 
 from syncengine.app.brakes import Recognised
 from syncengine.app.databases import Databases, source_spec
 from syncengine.app.request import CONSENT, Request
 from syncengine.config import DestinationConfig
+from syncengine.engine.neighbours import Neighbours
+from syncengine.engine.prepare import Prepared
 from syncengine.errors import BrakeApplied, SourceError
 from syncengine.model.consent_rules import ConsentRules
 from syncengine.model.mapping import Mapping
@@ -16,7 +19,7 @@ from syncengine.planning.loosening import Loosening, loosening
 from syncengine.planning.mapping import has_opted_out
 from syncengine.storage.column_types import Use
 from syncengine.storage.inspect_source import inspect
-from syncengine.storage.runs import held_back
+from syncengine.storage.runs import held_back, held_elsewhere
 from syncengine.storage.source import Source, SourceSpec
 from syncengine.storage.source_rows import SourceRows
 
@@ -33,6 +36,26 @@ def consent_rules(destination: DestinationConfig) -> ConsentRules:
     )
 
 
+@dataclass(slots=True)
+class _Concerned:
+    """Contacts that a looser rule lets through."""
+
+    contacts: int = 0
+    sent: int = 0
+    """Number of those about whom the run would send something."""
+
+    def add(self, contact_ids: AbstractSet[str], sent: AbstractSet[str]) -> None:
+        self.contacts += len(contact_ids)
+        self.sent += len(contact_ids & sent)
+
+    def in_words(self, *, at_least: bool) -> str:
+        about = "at least " if at_least else ""
+        if not self.contacts:
+            return f"{about}0 contacts now, and later whoever says no"
+        left = f"{about}{self.contacts:,} contact{'' if self.contacts == 1 else 's'} that the former rules left out"
+        return f"{left}, as people who left or said no: the run would have sent something about {self.sent:,} of them"
+
+
 class ConsentChange:
     """The contacts of a run that the former rules would have kept from being sent.
 
@@ -41,10 +64,16 @@ class ConsentChange:
     """
 
     def __init__(
-        self, destination: DestinationConfig, databases: Databases, source: Source, recognised: Recognised
+        self,
+        destination: DestinationConfig,
+        databases: Databases,
+        source: Source,
+        recognised: Recognised,
+        neighbours: Neighbours | None,
     ) -> None:
         self._destination = destination
         self._databases = databases
+        self._neighbours = neighbours
         self._rows = SourceRows(databases.source(destination), source)
         self._before = _comparable(recognised, consent_rules(destination))
         self._loosening = Loosening()
@@ -54,48 +83,66 @@ class ConsentChange:
         self._is_prepared = False
         self._is_unknown = False
         """True where the former rules cannot be asked any more."""
-        self._let_through = 0
-        self._held_back = 0
+        self._let_through = _Concerned()
+        self._back = _Concerned()
+        """Contacts that left or opted out, and that the former rules would not select."""
 
     @property
     def is_possible(self) -> bool:
         """Return whether the rules changed in a way that may be looser."""
         return self._loosening.is_possible
 
-    async def add(self, batch: Batch) -> None:
-        """Count a batch. Raises SourceError, StorageError."""
+    async def add(self, batch: Batch, prepared: Prepared) -> None:
+        """Count a batch, as it is prepared. Raises SourceError, StorageError."""
         if batch.kind is not BatchKind.CHANGES or not self.is_possible:
             return
-        sent = await self._sent(self._rows, self._destination.mapping, batch)
-        held = sent & await held_back(self._databases.state, self._destination.name, sorted(sent))
-        former = await self._formerly_sent(batch)
+        sendable = await self._sendable(self._rows, self._destination.mapping, batch)
+        held = await self._held_back(sendable)
+        former = await self._formerly_sendable(batch)
         if former is None:
-            former = sent - held
-        self._let_through += len(sent - former)
-        self._held_back += len(held - former)
+            former = sendable - held
+        sent = {job.state.contact_id for job in prepared.jobs if job.refusal is None and job.plan.calls}
+        self._let_through.add(sendable - former, sent)
+        self._back.add(held - former, sent)
 
     def judge(self, request: Request) -> None:
-        """Raise BrakeApplied where somebody who said no would be sent something."""
+        """Raise BrakeApplied where somebody who said no would be sent something.
+
+        Rules that are looser by what they say are refused, even if they concern nobody
+        today: they would be remembered, and say nothing on the day they do.
+        """
         found = self._loosening
         if CONSENT in request.accept or not found.is_possible:
             return
-        told, number = list(found.told), self._let_through
-        if not told and found.asks_otherwise and (self._let_through or self._is_unknown):
-            told = [f"the condition on {', '.join(found.asks_otherwise)} is another one"]
-        if not told and self._held_back:
-            told, number = ["the source or its where selects contacts that it did not select"], self._held_back
+        told, concerned = list(found.told), self._let_through
+        if not told and self._back.contacts:
+            told, concerned = ["the source or its where selects contacts that it did not select"], self._back
         if not told:
             return
         name, file = self._destination.name, self._destination.file
-        contacts = f"{'at least ' if self._is_unknown else ''}{number} contact{'' if number == 1 else 's'}"
+        number = concerned.in_words(at_least=self._is_unknown)
         raise BrakeApplied(
             CONSENT,
-            f"{name}: brake {CONSENT}: {'; '.join(told)} ({file}). The run would have sent {contacts} that the former "
-            "rules left out, as people who left or said no. Nothing was sent. If they agreed, "
-            f"`{request.command(name, CONSENT)}` lets it pass; else put the former rules back",
+            f"{name}: brake {CONSENT}: {'; '.join(told)} ({file}). That concerns {number}. Nothing was sent. If they "
+            f"agreed, `{request.command(name, CONSENT)}` lets it pass; else put the former rules back",
         )
 
-    async def _formerly_sent(self, batch: Batch) -> frozenset[str] | None:
+    async def _held_back(self, contact_ids: frozenset[str]) -> frozenset[str]:
+        """Return who is known to have left or opted out, and did not only move here.
+
+        Who moves is with another destination of the account, which selects it no more.
+        """
+        state, name = self._databases.state, self._destination.name
+        held = await held_back(state, name, sorted(contact_ids))
+        if not held or self._neighbours is None:
+            return held
+        moving = await held_elsewhere(state, name, self._destination.account, sorted(held))
+        try:
+            return held - (moving - await self._neighbours.selected(sorted(moving)))
+        except SourceError:
+            return held
+
+    async def _formerly_sendable(self, batch: Batch) -> frozenset[str] | None:
         """Return whom the former rules would select now; None where they cannot be asked."""
         assert self._before is not None
         if not self._is_prepared:
@@ -105,7 +152,7 @@ class ConsentChange:
             return None
         mapping = replace(self._destination.mapping, opted_out=self._before.opted_out)
         try:
-            return await self._sent(self._former, mapping, batch)
+            return await self._sendable(self._former, mapping, batch)
         except SourceError:
             self._is_unknown = True  # a row cannot be computed by them
             return None
@@ -119,7 +166,7 @@ class ConsentChange:
             return None
         return SourceRows(pool, source)
 
-    async def _sent(self, rows: SourceRows, mapping: Mapping, batch: Batch) -> frozenset[str]:
+    async def _sendable(self, rows: SourceRows, mapping: Mapping, batch: Batch) -> frozenset[str]:
         found = await rows.load(batch.contact_ids)
         return frozenset(row.contact_id for row in found if not has_opted_out(row, mapping))
 

@@ -39,6 +39,7 @@ from syncengine.engine.circumstances import Circumstances, choose
 from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
+from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.stopping import broken_off_by
@@ -100,6 +101,7 @@ class _Run:
     recreations: Recreations
     so_far: SoFar
     causes: Causes
+    neighbours: Neighbours | None
     without_file: tuple[str, ...]
     """Destinations of the account that have no file (any more)."""
     refusals: Refusals
@@ -317,6 +319,7 @@ async def _begun(
         so_far=so_far,
         causes=causes,
         refusals=Refusals(fence, name, run_id),
+        neighbours=others.neighbours,
         without_file=others.without_file,
     )
 
@@ -367,10 +370,10 @@ async def _prepared(run: _Run, batch_size: int) -> _Work:
     total += await bring_back(await _can_be_tried_again(run), run.batches, batch_size)
     await _look_for_strays(run)
     await _survey(run, survey, candidates.scope)
-    change = ConsentChange(run.destination, run.databases, run.source, run.recognised)
+    change = ConsentChange(run.destination, run.databases, run.source, run.recognised, run.neighbours)
     if change.is_possible:
         async for batch in run.batches.waiting():
-            await change.add(batch)
+            await change.add(batch, await run.preparer.plan(batch))
         change.judge(request)
     return _Work(total + len(probes), beyond, circumstances)
 

@@ -243,13 +243,13 @@ async def _fill(
         survey,
     )
     candidates = Candidates(destination, databases, source, request)
-    change = ConsentChange(destination, databases, source, recognised)
+    change = ConsentChange(destination, databases, source, recognised, others.neighbours)
 
     removed = Removed()
     batched: set[str] = set()
     """The contacts of a run that is about some only."""
 
-    async def take(batch: Batch, *, recreates: bool = False) -> None:
+    async def take(batch: Batch, *, recreates: bool = False) -> Prepared:
         prepared = await preparer.plan(batch, recreates=recreates)
         worked_on = [job.state.contact_id for job in prepared.jobs]
         worked_on += [record.contact_id for record in prepared.records]
@@ -259,15 +259,15 @@ async def _fill(
             removed.add(prepared)
         if keys:
             await keys.reach([job.state.contact_id for job in prepared.jobs if not job.refusal])
+        return prepared
 
     async for batch in _batches(
         candidates, config.engine.batch_size, request, preparer, keys, await _moved(name, fence, request)
     ):
         await _look_for_strays(destination, others, databases, batch, request)
         await preparer.survey(batch, survey)
-        await change.add(batch)
         batched.update(() if request.about_everybody else batch.contact_ids)
-        await take(batch)
+        await change.add(batch, await take(batch))
     while brought_along := followers.brought_along():
         await take(Batch(0, BatchKind.CHANGES, brought_along))
     if candidates.scope is not None:

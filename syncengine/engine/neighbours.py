@@ -109,6 +109,11 @@ class Neighbours:
             contact_ids = [each.contact_id for each in leaving if each.destination == destination]
             await self._shares.hand_over(destination, contact_ids)
 
+    async def selected(self, contact_ids: Sequence[str]) -> frozenset[str]:
+        """Return those of the contacts that a neighbour selects. Raises SourceError."""
+        rows = [row for each in self._neighbours for row in await each.load(contact_ids)]
+        return frozenset(row.contact_id for row in rows)
+
     def note(self, removed: Mapping[str, Known]) -> None:
         """Note contacts that a run is about to remove."""
         for neighbour in self._neighbours:

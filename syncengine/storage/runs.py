@@ -263,6 +263,17 @@ async def held_back(pool: Pool, destination: str, contact_ids: Sequence[str]) ->
     return frozenset(row["contact_id"] for row in rows)
 
 
+async def held_elsewhere(pool: Pool, destination: str, account: str, contact_ids: Sequence[str]) -> frozenset[str]:
+    """Return contacts that other destinations of the account have.
+
+    Also those that they had when this one last ran: they may have run since.
+    """
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["held_elsewhere"], destination, account, list(contact_ids))
+    return frozenset(row["contact_id"] for row in rows)
+
+
 async def _remember(connection: Connection, destination: str, identity: Identity) -> None:
     settings = orjson.dumps(dict(identity.settings)).decode()
     await connection.execute(
