@@ -224,7 +224,11 @@ def _goes_with(key: str, form: Form) -> list[Schema]:
 
 def _default_in(form: Form) -> Schema:
     has_form = {"properties": {"as": {"const": form.value}}, "required": ["as"]}
-    return {"if": has_form, "then": {"properties": {"default": texts.value_in(form.value)}}}
+    then: Schema = {"properties": {"default": texts.value_in(form.value)}}
+    if form is Form.E164:
+        of_region = {"properties": {"default": texts.phone(fewest=4)}}  # such as 0171
+        then = {"if": {"required": ["region"]}, "then": of_region, "else": then}
+    return {"if": has_form, "then": then}
 
 
 def _asked_by(vendor: str) -> str:

@@ -289,10 +289,19 @@ def value_in(form: str) -> Schema:
             written = fitting(r"[0-9TZ:.+\-\s]", rf"\s*(?:{_DAY}(?:{_TIME}(?:{_OFFSET})?)?)?\s*")
             return {"anyOf": [{"type": "null"}, written]}
         case "e164":
-            spelled = fitting(r"[^$]", r"\s*(?:[^0-9${}]*(?:[0-9][^0-9${}]*){7,15})?")
-            return {"anyOf": [{"type": ["integer", "null"]}, spelled]}
+            return phone(fewest=7)
         case _:
             return {"type": ["string", "number", "boolean", "null"]}
+
+
+def phone(*, fewest: int) -> Schema:
+    """Return the schema of a phone number with this many digits or more, or of none.
+
+    Which numbers a country has is not decided here.
+    """
+    digits = r"[^0-9${}]*(?:[0-9][^0-9${}]*)"
+    spelled = fitting(r"[^$]", rf"\s*(?:{digits}{{{fewest},17}})?")
+    return {"anyOf": [{"type": ["integer", "null"]}, spelled]}
 
 
 def matching(patterns: Iterable[str]) -> str:

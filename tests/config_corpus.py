@@ -351,6 +351,10 @@ _FORMED = [
     for form in Form
     for default in (_PHONES if form is Form.E164 else _DEFAULTS)
 ]
+_FORMED += [
+    {"from": "a", "as": "e164", "region": "DE", "default": default}
+    for default in (None, "", "0171", "12", "x", "0049 171 1000006", "0171 1000006", "+49 (0)171 1000006", "1" * 18)
+]
 _FIELD: list[Any] = [
     *(
         "",

@@ -18,6 +18,7 @@ from syncengine.planning.wishes import EMPTY
 
 _FIELD = "fields."
 _TAGS, _LISTS, _ON_NULL, _ON_UNMAP, _VERSION = "tags", "lists", "on_null", "on_unmap", "version"
+_PREFIX = "tags_prefix"
 
 
 class Why(StrEnum):
@@ -28,6 +29,7 @@ class Why(StrEnum):
     LEFT = "left"
     ROW = "row_changed"
     MAPPING = "mapping_changed"
+    PREFIX = "tags_prefix_changed"
     TAGS = "tags_mapping_changed"
     LISTS = "lists_mapping_changed"
     ON_NULL = "on_null_changed"
@@ -42,15 +44,19 @@ class Why(StrEnum):
     @property
     def is_configuration(self) -> bool:
         """Return whether the source had no part in it."""
-        return self in (Why.MAPPING, Why.TAGS, Why.LISTS, Why.ON_NULL, Why.ON_UNMAP, Why.VERSION)
+        return self in _OF_CONFIGURATION
 
 
+_OF_CONFIGURATION = frozenset(
+    {Why.MAPPING, Why.PREFIX, Why.TAGS, Why.LISTS, Why.ON_NULL, Why.ON_UNMAP, Why.VERSION},
+)
 _IN_WORDS = {
     Why.NEW: "new",
     Why.RETURNED: "back in the source",
     Why.LEFT: "left the source",
     Why.ROW: "row changed",
     Why.MAPPING: "mapping of {field} changed",
+    Why.PREFIX: "prefix of the tags changed",
     Why.TAGS: "mapping of the tags changed",
     Why.LISTS: "mapping of the lists changed",
     Why.ON_NULL: "on_null changed",
@@ -102,6 +108,8 @@ def meaning(mapping: ContactMapping, version: Sequence[Json]) -> dict[str, str]:
     """
     parts: dict[str, object] = {_FIELD + each.field: each for each in mapping.fields}
     parts |= {_TAGS: mapping.tags, _LISTS: mapping.lists, _ON_NULL: mapping.on_null.value, _VERSION: tuple(version)}
+    if mapping.tags is not None:
+        parts[_PREFIX] = mapping.tag_prefix
     if mapping.on_unmap is OnUnmap.REMOVE:
         parts[_ON_UNMAP] = mapping.on_unmap.value
     return {name: hashlib.sha256(repr(part).encode()).hexdigest()[:16] for name, part in parts.items()}
@@ -110,11 +118,13 @@ def meaning(mapping: ContactMapping, version: Sequence[Json]) -> dict[str, str]:
 def changed_parts(before: Mapping[str, str] | None, now: Mapping[str, str]) -> frozenset[str]:
     """Return the parts of a mapping that mean something else now.
 
-    Nothing is known to have changed where no meaning is remembered.
+    Nothing is known to have changed where no meaning is remembered. A prefix changes
+    where there was one of tags before; an older version did not remember it by itself.
     """
     if before is None:
         return frozenset()
-    return frozenset(name for name in {*before, *now} if before.get(name) != now.get(name))
+    changed = {name for name in {*before, *now} if before.get(name) != now.get(name)}
+    return frozenset(changed - {_PREFIX} if _PREFIX not in before.keys() & now.keys() else changed)
 
 
 def remapped_fields(changed: frozenset[str], mapping: ContactMapping) -> frozenset[str]:
@@ -185,7 +195,9 @@ def _of_change(part: str, value: Json, changed: frozenset[str]) -> Cause | None:
     if part in changed:
         if part.startswith(_FIELD):
             return Cause(Why.MAPPING, part.removeprefix(_FIELD))
-        return Cause(Why.TAGS if part == _TAGS else Why.LISTS)
+        if part == _LISTS:
+            return Cause(Why.LISTS)
+        return Cause(Why.PREFIX if _PREFIX in changed else Why.TAGS)
     if _ON_NULL in changed and value in EMPTY:
         return Cause(Why.ON_NULL)
     if _ON_UNMAP in changed and (value in EMPTY or part in (_TAGS, _LISTS)):

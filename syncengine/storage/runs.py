@@ -266,7 +266,8 @@ async def held_back(pool: Pool, destination: str, contact_ids: Sequence[str]) ->
 async def held_elsewhere(pool: Pool, destination: str, account: str, contact_ids: Sequence[str]) -> frozenset[str]:
     """Return contacts that other destinations of the account have.
 
-    Also those that they had when this one last ran: they may have run since.
+    Also those that they had when this one last ran (they may have run since), and those
+    that both let go of for another destination.
     """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection, read_only=True):

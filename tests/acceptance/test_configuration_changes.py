@@ -230,7 +230,7 @@ def _of_tags(kind: Kind) -> Iterator[Cell]:
         "a prefix is added to the tags",
         {"tags": {"from": "tags", "prefix": "crm:"}},
         requests=6 * kind.retag,
-        causes=(("tags_mapping_changed", 6),),
+        causes=(("tags_prefix_changed", 6),),
         holds={number: {"tags": ["crm:a"] if kind.untags else ["a", "crm:a"]} for number in EVERYBODY},
         unsupported=0 if kind.untags else 6,
     )

@@ -194,7 +194,7 @@ async def test_who_moves_between_destinations_of_an_account_did_not_say_no(datab
             here.configure("b", where=rest)
             for name in ("a", "b", "a"):
                 assert (await here.run(name)).status != "refused"
-            assert here.held("a").keys() == set(range(1, 8))
+            assert here.held("respond_io").keys() == set(range(1, 8))
         here.configure("b", where="id > 4")
         here.configure("a", where="id < 5")
         await here.runs()

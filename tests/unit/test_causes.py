@@ -95,7 +95,8 @@ def test_who_needs_nothing_sent_has_a_cause_all_the_same() -> None:
         (replace(MAPPING, fields=(FieldMapping("phone", "mobile", default="x"), MAPPING.fields[1])), {"fields.phone"}),
         (replace(MAPPING, fields=MAPPING.fields[:1]), {"fields.name"}),
         (replace(MAPPING, fields=(*MAPPING.fields, FieldMapping("email", "email"))), {"fields.email"}),
-        (replace(MAPPING, tags=SetMapping("tags", prefix="crm:")), {"tags"}),
+        (replace(MAPPING, tags=SetMapping("tags", prefix="crm:")), {"tags", "tags_prefix"}),
+        (replace(MAPPING, tags=SetMapping("others")), {"tags"}),
         (replace(MAPPING, tags=None), {"tags"}),
         (replace(MAPPING, lists=SetMapping("lists")), {"lists"}),
         (replace(MAPPING, on_null=OnNull.CLEAR), {"on_null"}),
@@ -104,6 +105,15 @@ def test_who_needs_nothing_sent_has_a_cause_all_the_same() -> None:
 def test_the_parts_of_a_mapping_that_changed_are_told_from_their_meaning(now: Mapping, parts: set[str]) -> None:
     before = meaning(MAPPING, ("charles", 1))
     assert changed_parts(before, meaning(now, ("charles", 1))) == parts
+
+
+def test_another_prefix_is_told_as_such_and_only_where_there_was_one() -> None:
+    assert why(SYNCED, TAGGED, changed=("tags", "tags_prefix")) == {Cause(Why.PREFIX)}
+    assert why(SYNCED, call(**{"lists.b": True}), changed=("lists", "tags_prefix")) == {Cause(Why.LISTS)}
+    before = meaning(MAPPING, (1,))
+    without = {name: mark for name, mark in before.items() if name != "tags_prefix"}
+    other = meaning(replace(MAPPING, tags=SetMapping("tags", prefix="crm:")), (1,))
+    assert changed_parts(without, other) == {"tags"}, "an older version remembered no prefix by itself"
 
 
 def test_a_version_is_a_part_of_the_meaning_and_without_a_former_one_nothing_changed() -> None:

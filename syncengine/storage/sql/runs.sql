@@ -21,11 +21,15 @@ WHERE destination = $1 AND contact_id = ANY ($2::text[])
   AND (status = 'removed' AND code IS DISTINCT FROM 'suppressed' OR standing = 'opted_out')
 
 -- name: held_elsewhere
--- Contacts that others than $1 have in the account, or had at its last run. Who opted out there is none of them.
-SELECT DISTINCT s.contact_id FROM syncengine.sync_state AS s JOIN syncengine.sync_destination AS d USING (destination)
-WHERE d.account = $2 AND d.destination <> $1 AND s.contact_id = ANY ($3::text[]) AND s.external_id IS NOT NULL
+-- Contacts that others than $1 have in the account, had at its last run, or let go of for somebody as $1 did. Who opted
+-- out there is none of them.
+SELECT DISTINCT s.contact_id
+FROM syncengine.sync_state AS mine
+JOIN syncengine.sync_destination AS d ON d.account = $2 AND d.destination <> $1
+JOIN syncengine.sync_state AS s ON s.destination = d.destination AND s.contact_id = mine.contact_id
+WHERE mine.destination = $1 AND mine.contact_id = ANY ($3::text[]) AND s.external_id IS NOT NULL
   AND s.standing IS DISTINCT FROM 'opted_out' AND s.status <> 'suppressed' AND s.code IS DISTINCT FROM 'suppressed'
-  AND (s.status <> 'removed' OR EXISTS (
+  AND (s.status <> 'removed' OR s.code = 'moved' AND mine.code = 'moved' OR EXISTS (
       SELECT FROM syncengine.sync_run AS r JOIN syncengine.sync_outcome AS o USING (run_id)
       WHERE r.destination = s.destination AND o.contact_id = s.contact_id AND r.run_id > (
           SELECT max(run_id) FROM syncengine.sync_run WHERE destination = $1 AND status IN ('done', 'incomplete'))))
