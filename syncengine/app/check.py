@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from urllib.parse import urlsplit
 
 from syncengine.app.accounts import paced_as
-from syncengine.app.brakes import refuse_changes, refuse_new_name
+from syncengine.app.brakes import brake_on_no_file, refuse_changes, refuse_new_name
+from syncengine.app.consent_changes import refuse_loosened
 from syncengine.app.contradictions import differently_mapped
 from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import FOLDER, Databases, look_at, opened, placed, source_place, state_description
 from syncengine.app.markers import advice_where_new, is_writable
+from syncengine.app.neighbours import differing
 from syncengine.app.request import Request
 from syncengine.config import Config, DestinationConfig
 from syncengine.engine.account_check import lacking_message, number_lacking
@@ -22,15 +24,18 @@ from syncengine.engine.pacing import Pacing
 from syncengine.errors import SchemaOutdated, SourceError, StorageError, SyncEngineError, VendorUnavailable, named
 from syncengine.model.consent import Naming
 from syncengine.model.contact_ids import LONGEST_KEY
-from syncengine.model.mapping import Form, OnRemoved
+from syncengine.model.mapping import Form, OnInvalid, OnRemoved
 from syncengine.model.reports import Check
-from syncengine.model.work import Held
+from syncengine.model.work import Held, SourceRow
+from syncengine.planning.mapping import unfit_values
 from syncengine.storage import erasure
 from syncengine.storage.column_types import Kind
 from syncengine.storage.consent import named_by
 from syncengine.storage.inspect_source import Counts, code_of_others, count
 from syncengine.storage.linked import Linked
+from syncengine.storage.renaming import without_file
 from syncengine.storage.source import Source
+from syncengine.storage.source_rows import SourceRows
 from syncengine.transport import Transport
 
 
@@ -158,6 +163,9 @@ async def _source(destination: DestinationConfig, databases: Databases) -> list[
             with placed(destination):
                 counts = await count(connection, source)
             others = await code_of_others(connection, source)
+        bad = list(_bad_keys(destination, source, counts))
+        with placed(destination):
+            rows = await SourceRows(pool, source).some(_LOOKED_AT) if not bad else ()
     except SourceError as error:
         return [Check(area, False, str(problem)) for problem in error.problems or (error,)]
     except SyncEngineError as error:
@@ -165,13 +173,36 @@ async def _source(destination: DestinationConfig, databases: Databases) -> list[
     kind = source.key_type.removeprefix("pg_catalog.").strip('"')
     columns = f"{len(source.spec.columns)} column{'s' if len(source.spec.columns) != 1 else ''}"
     looked_at = Check(area, True, f"{source.spec.label} by {source.spec.key} ({kind}), {columns}, {_rows(counts.rows)}")
-    bad = list(_bad_keys(destination, source, counts))
     return [
         *(bad or [looked_at]),
         *_of_others(destination, source, others),
         *_of_rows(destination, source, counts),
         *_zones(destination, source),
+        *_unfit(destination, rows),
     ]
+
+
+_LOOKED_AT = 200
+"""Number of rows whose values are brought into the form of their fields."""
+
+
+def _unfit(destination: DestinationConfig, rows: Sequence[SourceRow]) -> Iterator[Check]:
+    """Warn about fields that most of some rows have no valid value for."""
+    several = destination.vendor.capabilities.accumulates
+    found = [unfit_values(row, destination.mapping, several) for row in rows]
+    for field in destination.mapping.fields:
+        name = field.field
+        wrong = [each[name] for each in found if name in each]
+        unfit = [why for why in wrong if why is not None]
+        if len(unfit) * 2 <= len(wrong):
+            continue
+        effect = "its contact is rejected" if field.on_invalid is OnInvalid.REJECT else "the field is left alone"
+        told = (
+            f"{destination.place(f'fields.{name}')}: {len(unfit)} of {len(wrong)} values looked at of column "
+            f'"{field.column}" are invalid, such as one that {unfit[0]}. For each of them {effect} '
+            "(invalid_value): correct the mapping or the rows"
+        )
+        yield Check(f"{destination.name}: values", True, told, note=True)
 
 
 def _of_others(destination: DestinationConfig, source: Source, others: tuple[str, str] | None) -> Iterator[Check]:
@@ -246,13 +277,26 @@ def _of_rows(destination: DestinationConfig, source: Source, counts: Counts) -> 
 async def _remembered(config: Config, destination: DestinationConfig, databases: Databases) -> list[Check]:
     try:
         await look_for_second_name(destination, config, databases)
-        await refuse_changes(destination, config, databases, Request())
+        recognised = await refuse_changes(destination, config, databases, Request())
         await refuse_new_name(destination, config, databases, Request())
+        refuse_loosened(destination, recognised, Request())
+        await _refuse_strays(config, destination, databases)
     except SourceError:
-        return []  # the check of the source tells of it
+        return []  # the check of the source tells it
     except SyncEngineError as error:
         return [Check(f"{destination.name}: identity", False, str(error))]
     return []
+
+
+async def _refuse_strays(config: Config, destination: DestinationConfig, databases: Databases) -> None:
+    """Raise BrakeApplied where a run would meet contacts of destinations without a file."""
+    names = [*(each.name for each in config.destinations), *config.broken]
+    others = await without_file(databases.state, destination.account, names)
+    if not others:
+        return
+    async with aclosing(differing(destination, databases, config.engine.batch_size)) as pieces:
+        async for contact_ids in pieces:
+            await brake_on_no_file(destination, others, databases, contact_ids, Request())
 
 
 async def _vendor(destination: DestinationConfig, known: Sequence[Held]) -> list[Check]:

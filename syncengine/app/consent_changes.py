@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
@@ -119,13 +120,8 @@ class ConsentChange:
             told, concerned = ["the source or its where selects contacts that it did not select"], self._back
         if not told:
             return
-        name, file = self._destination.name, self._destination.file
         number = concerned.in_words(at_least=self._is_unknown)
-        raise BrakeApplied(
-            CONSENT,
-            f"{name}: brake {CONSENT}: {'; '.join(told)} ({file}). That concerns {number}. Nothing was sent. If they "
-            f"agreed, `{request.command(name, CONSENT)}` lets it pass; else put the former rules back",
-        )
+        raise _refusal(self._destination, request, told, f"That concerns {number}")
 
     async def _held_back(self, contact_ids: frozenset[str]) -> frozenset[str]:
         """Return who is known to have left or opted out, and did not only move here.
@@ -169,6 +165,25 @@ class ConsentChange:
     async def _sendable(self, rows: SourceRows, mapping: Mapping, batch: Batch) -> frozenset[str]:
         found = await rows.load(batch.contact_ids)
         return frozenset(row.contact_id for row in found if not has_opted_out(row, mapping))
+
+
+def refuse_loosened(destination: DestinationConfig, recognised: Recognised, request: Request) -> None:
+    """Raise BrakeApplied for files that ask for less consent, without a look at anybody."""
+    rules = consent_rules(destination)
+    before = _comparable(recognised, rules)
+    told = loosening(rules, before).told if before is not None else ()
+    if told and CONSENT not in request.accept:
+        whom = f"`syncengine plan -d {destination.name}` counts whom that concerns"
+        raise _refusal(destination, request, told, whom)
+
+
+def _refusal(destination: DestinationConfig, request: Request, told: Sequence[str], whom: str) -> BrakeApplied:
+    name = destination.name
+    return BrakeApplied(
+        CONSENT,
+        f"{name}: brake {CONSENT}: {'; '.join(told)} ({destination.file}). {whom}. Nothing was sent. If they "
+        f"agreed, `{request.command(name, CONSENT)}` lets it pass; else put the former rules back",
+    )
 
 
 def _comparable(recognised: Recognised, now: ConsentRules) -> ConsentRules | None:

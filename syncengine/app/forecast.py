@@ -42,6 +42,7 @@ from syncengine.model.work import Batch, BatchKind, ContactState, Scope, Standin
 from syncengine.planning.causes import Causes
 from syncengine.planning.distrust import without_trust
 from syncengine.planning.forecast import Prices, duration, expense, first_call, likely
+from syncengine.planning.mapping import INVALID_VALUE
 from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
 from syncengine.ports import Priced
@@ -56,6 +57,9 @@ from syncengine.storage.source import KeyKind
 from syncengine.storage.source_rows import SourceRows
 from syncengine.storage.standing import number_standing
 from syncengine.storage.waits import Waits
+
+_MOST_TOLD = 20
+"""Largest number of kinds of invalid values that are told, the most frequent ones."""
 
 
 async def plan(config: Config, names: Sequence[str], request: Request) -> list[PlanReport]:
@@ -81,6 +85,7 @@ class _Forecast:
     requests: Cost = field(default_factory=Cost)
     actions: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
+    invalid: Counter[str] = field(default_factory=Counter)
     suppressed: Counter[str] = field(default_factory=Counter)
     standing: Counter[Standing] = field(default_factory=Counter)
     causes: Causes = field(default_factory=Causes)
@@ -144,12 +149,19 @@ class _Forecast:
             self.actions.update(call.action.value for call in plan.calls)
             self.unsupported += bool(plan.unsupported)
             self.standing.update([Standing.UNSUPPORTED] if plan.unsupported else [])
-            self.rejected.update([job.refusal.code] if job.refusal else [])
+            if job.refusal:
+                self._reject(job.refusal.code, job.refusal.message)
         for outcome in (record.outcome for record in prepared.records if record.outcome):
             self.contacts += 1
             self.unsupported += bool(outcome.unsupported)
-            self.rejected.update([outcome.code] if outcome.kind is OutcomeKind.REJECTED else [])
+            if outcome.kind is OutcomeKind.REJECTED:
+                self._reject(outcome.code, outcome.message)
             self.suppressed.update([outcome.code] if outcome.kind is OutcomeKind.SUPPRESSED else [])
+
+    def _reject(self, code: str, message: str) -> None:
+        self.rejected[code] += 1
+        if code == INVALID_VALUE:
+            self.invalid[message] += 1
 
     def report(self, brake: BrakeApplied | None = None, error: SyncEngineError | None = None) -> PlanReport:
         lasting = duration(self.requests, self.destination.limits)
@@ -159,6 +171,7 @@ class _Forecast:
             actions=dict(sorted(self.actions.items())),
             unsupported=self.unsupported,
             rejected=dict(sorted(self.rejected.items())),
+            invalid=dict(self.invalid.most_common(_MOST_TOLD)),
             suppressed=dict(sorted(self.suppressed.items())),
             standing=self.standing,
             causes=counted_causes(self.causes),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -38,6 +38,11 @@ async def beside(destination: DestinationConfig, config: Config, databases: Data
         neighbours=await _neighbours_of(destination, config, databases, fence),
         without_file=tuple(await without_file(databases.state, destination.account, names)),
     )
+
+
+def differing(destination: DestinationConfig, databases: Databases, size: int) -> AsyncGenerator[Sequence[str]]:
+    """Yield the contacts that a destination's next run is about. Raises SourceError."""
+    return _Configured(destination, databases, size).differing()
 
 
 async def _neighbours_of(
@@ -78,7 +83,7 @@ class _Configured:
             rows = SourceRows(self._databases.source(self._destination), source)
             return await rows.load(contact_ids)
 
-    async def differing(self) -> AsyncIterator[Sequence[str]]:
+    async def differing(self) -> AsyncGenerator[Sequence[str]]:
         differ = Diff(
             self._databases.state,
             self._databases.source(self._destination),

@@ -112,6 +112,8 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
         _print_range(report)
         if report.rejected:
             out.print(f"{report.destination}: rejected: {counted(report.rejected)}", markup=False, soft_wrap=True)
+        for told, number in report.invalid.items():
+            out.print(f"{report.destination}: invalid_value: {number}: {told}", markup=False, soft_wrap=True)
         if report.suppressed:
             told = counted(report.suppressed)
             out.print(f"{report.destination}: nothing is sent about: {told}", markup=False, soft_wrap=True)

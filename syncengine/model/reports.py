@@ -112,6 +112,8 @@ class PlanReport:
     another contact."""
     seconds_least: float = 0.0
     seconds_most: float = 0.0
+    invalid: Mapping[str, int] = field(default_factory=dict)
+    """Rejected contacts with an invalid value, by column, field and what is wrong."""
     suppressed: Mapping[str, int] = field(default_factory=dict)
     """Contacts about which nothing is sent, by reason: ``suppressed``, ``forgotten`` or
     ``opted_out``."""
@@ -135,6 +137,7 @@ class PlanReport:
             "actions": dict(self.actions),
             "unsupported": self.unsupported,
             "rejected": dict(self.rejected),
+            "invalid": dict(self.invalid),
             "suppressed": dict(self.suppressed),
             "causes": [each.public() for each in self.causes],
             "standing": public_standing(self.standing),

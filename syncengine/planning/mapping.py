@@ -17,6 +17,9 @@ from syncengine.model.texts import is_storable
 from syncengine.model.work import SourceRow, Unusable
 from syncengine.planning.normalise import NotNormal, normalise, text
 
+INVALID_VALUE = "invalid_value"
+"""Code of contacts with a value that has not the form of its field."""
+
 
 def desire(
     row: SourceRow,
@@ -39,11 +42,7 @@ def desire(
     refusal: Rejected | None = None
     for field in mapping.fields:
         try:
-            raw = values[field.column]
-            if isinstance(raw, list) and matches(field.field, several):
-                value = _values(raw, field)
-            else:
-                value = _value(raw, field)
+            value = _read(values[field.column], field, several)
         except NotNormal as error:
             if field.on_invalid is OnInvalid.REJECT:
                 return _invalid_value(field, error)
@@ -75,6 +74,30 @@ def desire(
         invalid=invalid,
         regions=mapping.regions,
     )
+
+
+def unfit_values(row: SourceRow, mapping: Mapping, several: tuple[str, ...] = ()) -> dict[str, str | None]:
+    """Return the fields for which a row has a value, with what is wrong with it."""
+    values = dict(zip(mapping.columns, row.values, strict=True)) if not row.refusal else {}
+    found: dict[str, str | None] = {}
+    for field in mapping.fields:
+        raw = values.get(field.column)
+        if raw in (None, ""):
+            continue
+        try:
+            _read(raw, field, several)
+        except NotNormal as error:
+            found[field.field] = str(error)
+        else:
+            found[field.field] = None
+    return found
+
+
+def _read(raw: Json, field: FieldMapping, several: tuple[str, ...]) -> Json:
+    """Return what a column sends to a field. Raises NotNormal."""
+    if isinstance(raw, list) and matches(field.field, several):
+        return _values(raw, field)
+    return _value(raw, field)
 
 
 def _check_length(fields: dict[str, Json]) -> None:
@@ -188,7 +211,7 @@ def _listed(column: str, value: Json) -> Iterator[str]:
 
 
 def _invalid(message: str) -> Rejected:
-    return Rejected("invalid_value", message, by_vendor=False)
+    return Rejected(INVALID_VALUE, message, by_vendor=False)
 
 
 def no_match_key(mapping: Mapping) -> Rejected:

@@ -60,6 +60,13 @@ class SourceRows:
             async with self._pool.acquire() as connection:
                 return await load(connection, self._source, contact_ids)
 
+    async def some(self, most: int) -> list[SourceRow]:
+        """Return some rows, whichever come first. Raises SourceError."""
+        with storage_errors(self._source.spec.described, failure=SourceError):
+            async with self._pool.acquire() as connection, reading(connection):
+                found = await connection.fetch(self._source.sql("source", "some_contacts"), most)
+        return await self.load([row["contact_id"] for row in found])
+
     @patient
     async def selects_any(self) -> bool:
         """Return whether the source selects a row at all. Raises SourceError."""

@@ -233,3 +233,56 @@ async def test_in_whose_calendar_a_moment_has_its_date_is_told_and_kept(database
         refused = (await here.outcomes(report.run_id))[2]
         assert (refused["code"], "0044" in refused["message"]) == ("invalid_value", False)
         assert 'column "until" for field "until"' in refused["message"]
+
+
+@pytest.mark.asyncio
+async def test_what_every_run_would_refuse_for_consent_is_bad(database: str, tmp_path: Path) -> None:
+    file = {**RESPOND_IO, "where": "opted_in", "opted_out": "no"}
+    async with people(database, tmp_path / "world", {"respond_io": file}) as here:
+        await here.source.execute("ALTER TABLE crm.people ADD COLUMN no boolean NOT NULL DEFAULT false")
+        await here.add([1])
+        await here.run("respond_io")
+        assert not [line for line in await checked(here, 0) if line.startswith("BAD")]
+        here.configure("respond_io", where="opted_in OR id = 1", opted_out=None)
+        (bad,) = [line for line in await checked(here, 2) if line.startswith("BAD")]
+        told = "opted_out was no and is now not set; the condition on opted_in is another one"
+        assert f"brake consent: {told} (destinations/respond_io.yaml)" in bad
+        assert "`syncengine run -d respond_io --accept consent` lets it pass" in bad
+
+
+@pytest.mark.asyncio
+async def test_contacts_of_a_destination_without_a_file_are_bad_before_the_run(database: str, tmp_path: Path) -> None:
+    files = {
+        name: {**RESPOND_IO, "account": "one", "where": where} for name, where in (("a", "id < 3"), ("b", "id > 2"))
+    }
+    async with people(database, tmp_path / "world", files) as here:
+        await here.add(range(1, 5))
+        await here.run("a")
+        await here.run("b")
+        here.destination_file("b").unlink()
+        assert not [line for line in await checked(here, 0) if line.startswith("BAD")]
+        here.configure("a", where="id > 0")
+        (bad,) = [line for line in await checked(here, 2) if line.startswith("BAD")]
+        told = "2 contacts of this run belong to b of the same account, for which there is no file"
+        assert told in bad
+        assert told in str((await here.run("a")).error)
+
+
+@pytest.mark.asyncio
+async def test_a_form_that_hardly_a_value_has_is_named_by_field_and_column(database: str, tmp_path: Path) -> None:
+    file = {**RESPOND_IO, "fields": {**RESPOND_IO["fields"], "firstName": {"from": "name", "as": "number"}}}
+    async with people(database, tmp_path / "world", {"respond_io": file}) as here:
+        await here.add(range(1, 4))
+        await here.change(3, name="3")
+        (said,) = [line for line in await checked(here, 0) if ": values: " in line]
+        assert said == (
+            "note respond_io: values: destinations/respond_io.yaml: fields.firstName: 2 of 3 values looked at of "
+            'column "name" are invalid, such as one that is no number. For each of them its contact is rejected '
+            "(invalid_value): correct the mapping or the rows"
+        )
+        told = 'column "name" for field "firstName" is no number: correct the row or the mapping'
+        assert (await here.plan("respond_io")).public()["invalid"] == {told: 2}
+        _, said = await here.command("plan")
+        assert f"respond_io: invalid_value: 2: {told}" in said
+        await here.change(2, name="2")
+        assert not [line for line in await checked(here, 0) if ": values: " in line]

@@ -226,6 +226,9 @@ SELECT EXISTS (SELECT FROM {relation});
 -- name: selects_any
 SELECT EXISTS (SELECT FROM {relation} WHERE {where});
 
+-- name: some_contacts
+SELECT {contact_id} AS contact_id FROM {relation} WHERE {where} AND {key} IS NOT NULL LIMIT $1;
+
 -- name: tried
 -- Computes something of the rows between $1 and $2. The condition is there twice: once for an index to find the rows,
 -- and once in a CASE, so that nothing is computed of other rows first.
