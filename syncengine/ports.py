@@ -281,7 +281,8 @@ class ContactStore(Protocol):
     async def in_step(self, besides: str, number: int) -> Sequence[str]:
         """Return contacts in step, the most recently written first, but for one.
 
-        Those that this run created are left out, or one that did not come to its end.
+        Those that a re-sync distrusts count as well. Those that this run created are
+        left out, or one that did not come to its end.
         """
         ...
 

@@ -218,6 +218,7 @@ class ContactSync:
             shown = read_back(remote, job.desired, known, same, hidden, prefix)
             turn.known = settle.noted(shown, known, remote, self._capabilities)
         elif self._capabilities.reads and job.desired is None:
+            await self._account.check(job.state.contact_id, turn.meter)
             turn.known = settle.absent(known, self._capabilities)
         elif self._capabilities.reads:
             return await self._look_for(turn, known.external_id)

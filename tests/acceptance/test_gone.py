@@ -183,6 +183,23 @@ async def test_newcomers_say_nothing_about_the_account(database: str, tmp_path: 
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("pair", FOUND_BY_KEY, ids=NAMES)
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_resync_gives_no_ids_up_in_an_emptied_account(
+    database: str, tmp_path: Path, pair: Pair, *, leaves: bool
+) -> None:
+    async with anyone(database, tmp_path / "config", pair, on_removed="untag") as here:
+        await _in_step(here)
+        here.screen.empty()
+        ids = {contact: await here.external_id(contact) for contact in (1, 2, 3)}
+        if leaves:
+            await here.take_out(1)
+        report = await here.run(resync=True, accept=frozenset({"removals"}))
+        assert (report.exit_code, report.status) == (1, "halted"), report
+        assert {contact: await here.external_id(contact) for contact in ids} == ids
+
+
+@pytest.mark.asyncio
 async def test_many_are_created_again_only_if_somebody_accepts_it(database: str, tmp_path: Path) -> None:
     pair = FOUND_BY_KEY[0]
     brakes = {"gone": {"share": 0.05, "at_least": 2}}

@@ -56,6 +56,14 @@ async def test_a_few_others_that_the_vendor_held_are_named_the_newest_first(stor
 
 
 @pytest.mark.asyncio
+async def test_those_that_a_resync_distrusts_still_tell_which_account_it_is(stores: Stores) -> None:
+    for contact_id, pending in (("1", Pending(distrusted=True)), ("2", Pending())):
+        known = Known(f"ext-{contact_id}", pending=pending)
+        await stores.contacts.record(1, [Record(contact_id, known, Status.PENDING, None)])
+    assert await stores.contacts.in_step("3", 5) == ["1"]
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("action", [Action.CREATE, Action.UPSERT])
 async def test_who_was_made_by_this_run_says_nothing_about_the_account(backend: Backend, action: Action) -> None:
     stores = await backend.run()

@@ -180,11 +180,12 @@ class Contacts:
         async with self._fence.reading("load in step") as database:
             rows = [
                 (-row.synced_at, contact_id)
-                for (destination, contact_id), row in database.states.items()
+                for place, row in database.states.items()
+                for destination, contact_id in [place]
                 if destination == self._destination
-                and row.status is Status.SYNCED
                 and row.external_id is not None
                 and contact_id != besides
+                and (row.status is Status.SYNCED or (row.status is Status.PENDING and _is_distrusted(database, place)))
                 and not self._has_made(database, contact_id)
             ]
         return [contact_id for _, contact_id in sorted(rows)[:number]]
@@ -324,6 +325,11 @@ class Contacts:
         before = database.outcomes.get((self._run_id, contact_id))
         requests = outcome.requests + (before.requests if before else 0)
         database.outcomes[self._run_id, contact_id] = replace(outcome, requests=requests)
+
+
+def _is_distrusted(database: Database, place: tuple[str, str]) -> bool:
+    known = database.known.get(place)
+    return known is not None and known.pending is not None and known.pending.distrusted
 
 
 def _is_in_step(row: StateRow | None) -> bool:

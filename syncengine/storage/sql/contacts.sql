@@ -147,10 +147,13 @@ WHERE s.destination = $1 AND s.standing = 'gone'
 ORDER BY s.contact_number NULLS LAST, s.contact_id
 
 -- name: in_step
--- A few contacts that the vendor held when they were last written, the newest first. Those that were made by this run, or
--- by one that was halted, are there in any case, whichever account it is.
+-- A few contacts that the vendor held when they were last written, the newest first; a re-sync plans them all again. Those
+-- that were made by this run, or by one that was halted, are there in any case, whichever account it is.
 SELECT s.contact_id FROM syncengine.sync_state AS s
-WHERE s.destination = $1 AND s.status = 'synced' AND s.external_id IS NOT NULL AND s.contact_id <> $2
+WHERE s.destination = $1 AND s.external_id IS NOT NULL AND s.contact_id <> $2
+  AND (s.status = 'synced' OR s.status = 'pending' AND EXISTS (
+      SELECT FROM syncengine.sync_known AS k
+      WHERE (k.destination, k.contact_id) = (s.destination, s.contact_id) AND (k.pending -> 'distrusted')::boolean))
   AND NOT EXISTS (SELECT FROM syncengine.sync_run AS r JOIN syncengine.sync_outcome AS o USING (run_id)
                   WHERE r.destination = $1 AND (r.run_id = $4 OR r.status NOT IN ('done', 'incomplete'))
                     AND o.contact_id = s.contact_id AND o.actions && ARRAY['create', 'upsert'])
