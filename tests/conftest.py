@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,9 @@ settings.load_profile("syncengine")
 # Taken out of the environment, so that no command under test can reach a database that no test has made.
 _SERVER_URL = os.environ.pop("SYNCENGINE_DATABASE_URL", None)
 os.environ.pop("CRM_DATABASE_URL", None)
+
+# Where it is ignored (nohup), every command under test would ignore it too, as it should.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
