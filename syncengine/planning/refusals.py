@@ -56,12 +56,15 @@ def likeness(refusal: Rejected) -> Refusal | None:
 def likeness_of_dropped(dropped: Sequence[Unsupported]) -> Refusal | None:
     """Return what contacts have in common of which the vendor did not take the same.
 
-    That is the names of the fields and tags. None where it took everything.
+    That is the names of the fields and tags. None where it took every value. A field
+    that was not emptied is no reason to try again: nothing defined there later makes
+    the vendor empty it.
     """
-    if not dropped:
+    values = [each for each in dropped if each.code != "clear_field"]
+    if not values:
         return None
-    names = sorted({("tag " if "tag" in each.code else "field ") + each.subject for each in dropped})
-    return Refusal(_fingerprint("\n".join(("dropped", *names))), dropped[0].code)
+    names = sorted({("tag " if "tag" in each.code else "field ") + each.subject for each in values})
+    return Refusal(_fingerprint("\n".join(("dropped", *names))), values[0].code)
 
 
 def dropped_with(

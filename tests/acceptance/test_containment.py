@@ -31,10 +31,10 @@ def _breaks_for(destination: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on no batch of this destination can be prepared, for a reason that nobody foresaw."""
     prepare = Preparer.prepare
 
-    async def prepared(self: Preparer, batch: Batch, turn: int = 1) -> Prepared:
+    async def prepared(self: Preparer, batch: Batch, turn: int = 1, **how: bool) -> Prepared:
         if self._task.destination == destination:
             _broken()
-        return await prepare(self, batch, turn)
+        return await prepare(self, batch, turn, **how)
 
     monkeypatch.setattr(Preparer, "prepare", prepared)
 
