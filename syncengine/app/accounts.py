@@ -104,7 +104,8 @@ async def held(
     leases = Leases(databases.state, tell)
     taken = taken or Taken([name])
     apart = [each for each in former if each not in taken]
-    await leases.formerly(name, apart, ttl=ttl, settles_within=settles_within)
+    if apart:
+        await leases.formerly(name, apart, ttl=ttl, settles_within=settles_within)
     async with broken_off_by(stop):
         grant = await leases.acquire(name, ttl=ttl, settles_within=settles_within)
     taken.note(grant)
@@ -172,6 +173,8 @@ async def _left(
     found = [grant for each in former if (grant := await taken.grant(each)) is not None]
     ours = {grant.account for grant in found}
     apart = [each for each in former if each not in ours]
+    if not apart:
+        return found
     return [*found, *await leases.formerly(account, apart, ttl=ttl, settles_within=settles_within)]
 
 

@@ -141,10 +141,10 @@ async def test_what_a_later_run_has_done_is_not_done_again(database: str, tmp_pa
 @pytest.mark.asyncio
 async def test_a_retry_of_nothing_says_what_there_is(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, _ONLY) as here:
-        assert await here.command("retry", "7") == (
-            2,
-            "syncengine: retry 7: no run has taken place yet\n",
-        )
+        code, said = await here.command("retry", "7")
+        first, told = said.splitlines()
+        assert (code, told) == (2, "syncengine: retry 7: no run has taken place yet")
+        assert '"event": "state_is_new"' in first
         former = await _fall_short(here, "respond_io")
         code, said = await here.command("retry", "77")
         assert (code, f"there is no run 77; the last one was {former}" in said) == (2, True)
