@@ -307,7 +307,13 @@ class _There:
 
 async def _delete(destination: DestinationConfig, account: Account, store: Contacts, batches: Batches) -> None:
     """Delete the contact as a run deletes a removed one, safe from crashes."""
-    task = replace(task_of(destination), on_removed=OnRemoved.DELETE, needs_consent=False)
+    # An erasure asks about nobody else: where the contact is not there, its receipt says so.
+    task = replace(
+        task_of(destination),
+        on_removed=OnRemoved.DELETE,
+        needs_consent=False,
+        gone_accepted=True,
+    )
     recorder, stopping = Recorder(store), asyncio.Event()
     async with asking(destination, account) as retrier, recorder.running():
         await Dispatcher(

@@ -357,11 +357,9 @@ class ContactSync:
                     return None
                 raise
             if isinstance(answer, Rejected):
-                if not gone(answer, turn.job.desired):
-                    # A refusal is definite: only a try before it may have been carried out.
-                    lost = turn.meter.lost or (doubtful and index > 0)
-                    return await self._refused(turn, call, answer, open_calls() if lost else turn.known.pending)
-                answer = Applied(was_gone=True)
+                # A refusal is definite: only a try before it may have been carried out.
+                lost = turn.meter.lost or (doubtful and index > 0)
+                return await self._refused(turn, call, answer, open_calls() if lost else turn.known.pending)
             if isinstance(answer, Exists) or names_another(call, answer):
                 return await self._answered_for_another(turn, call, answer, open_calls)
             if ending := await self._taken_over(turn, call, answer, open_calls):
@@ -410,6 +408,11 @@ class ContactSync:
 
         answer = await self._retrier.run(make, turn.meter, repeatable=repeatable)
         turn.answered = next(self._answers)
+        if isinstance(answer, Rejected) and gone(answer, turn.job.desired):
+            answer = Applied(was_gone=True)
+        if isinstance(answer, Applied) and answer.was_gone:
+            # In another account nobody is there: no removal is done by that.
+            await self._account.check(turn.job.state.contact_id, turn.meter)
         if isinstance(answer, Applied) and self._was_known(turn, call, answer):
             self._account.seen()
         if isinstance(answer, Exists) and turn.meter.lost:  # maybe by that very try, and its tags are ours
@@ -419,8 +422,9 @@ class ContactSync:
     def _was_known(self, turn: Turn, call: Call, applied: Applied) -> bool:
         """Return whether a call was about the contact that was known before the run."""
         known = turn.job.state.known.external_id
-        is_same = call.external_id == known and not names_another(call, applied)
-        return known is not None and is_same
+        if known is None or applied.was_gone:
+            return False
+        return call.external_id == known and not names_another(call, applied)
 
     async def _taken_over(
         self, turn: Turn, call: Call, applied: Applied, in_doubt: Callable[[], Pending | None]

@@ -200,6 +200,28 @@ async def test_a_resync_gives_no_ids_up_in_an_emptied_account(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("pair", FOUND_BY_KEY, ids=NAMES)
+async def test_a_removal_is_not_done_by_an_account_that_has_nobody(database: str, tmp_path: Path, pair: Pair) -> None:
+    policy = "delete" if pair.can.delete else "untag"
+    async with anyone(database, tmp_path / "config", pair, on_removed=policy) as here:
+        await _in_step(here)
+        before = await here.external_id(1)
+        here.screen.swap("foreign")
+        await here.take_out(1)
+        for _ in range(2):
+            report = await here.run()
+            if not report.requests:
+                return  # this vendor cannot take a tag away, and nothing was sent
+            assert (report.exit_code, report.status) == (1, "halted"), report
+            assert await here.external_id(1) == before
+        here.screen.swap("main")
+        report = await here.run()
+        assert (report.exit_code, report.status) == (0, "done"), report
+        assert len(here.held()) == (2 if pair.can.delete else 3)
+        assert all(not remote.tags for remote in here.copies(1))
+
+
+@pytest.mark.asyncio
 async def test_many_are_created_again_only_if_somebody_accepts_it(database: str, tmp_path: Path) -> None:
     pair = FOUND_BY_KEY[0]
     brakes = {"gone": {"share": 0.05, "at_least": 2}}
