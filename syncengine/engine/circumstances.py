@@ -25,6 +25,8 @@ from syncengine.model.work import Alike, Batch, BatchKind, Member, Refusal, Stat
 from syncengine.planning.refusals import ALIKE, is_tried_version
 from syncengine.ports import BatchStore, RefusalStore
 
+MOST_PROBES = 20
+"""Probes of one run, at most: where the groups are more, they take turns."""
 _AT_ONCE = 20
 """Contacts of a group that are planned first, until one can be tried."""
 _A_BATCH = 500
@@ -56,16 +58,20 @@ async def choose(
     groups: Sequence[Alike],
     store: RefusalStore,
     preparer: Preparer,
-    most: int | None = None,
+    limit: int | None = None,
 ) -> list[Probe]:
-    """Return a probe for each of the groups, at most so many.
+    """Return a probe for each of the groups, as many as a run tries.
+
+    ``groups`` come in the order in which they were tried last; ``limit`` is the number
+    of contacts that the run may be about.
 
     It is the contact that was tried longest ago, of those whose row is still the one
     that was refused, and about which something may be sent. Writes nothing.
     """
+    most = MOST_PROBES if limit is None else min(limit, MOST_PROBES)
     probes: list[Probe] = []
     for group in groups:
-        if most is not None and len(probes) >= most:
+        if len(probes) >= most:
             break
         if probe := await _probe_of(group.refusal, store, preparer):
             probes.append(probe)

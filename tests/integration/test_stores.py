@@ -1020,8 +1020,14 @@ async def test_the_one_tried_longest_ago_comes_first(backend: Backend) -> None:
     later = await backend.run(numbered=True)
     await _refuse(later, "9", status=Status.DEAD, rejections=0)
     assert await _ids(later) == ["10", "100", "9"]
-    await _refuse(later, "10", "100", status=Status.DEAD, rejections=0)
-    assert [group.refusal for group in await later.refusals.groups()] == [ZIP, CITY]
+    assert [group.refusal for group in await later.refusals.groups()] == [ZIP, CITY], "one of CITY was tried last"
+    await _refuse(later, "5", refusal=ZIP, status=Status.DEAD, rejections=0)
+    newest = await backend.run(numbered=True)
+    await _refuse(newest, "6", refusal=ZIP, status=Status.DEAD, rejections=0)
+    assert [group.refusal for group in await newest.refusals.groups()] == [CITY, ZIP]
+    last = await backend.run(numbered=True)
+    await _refuse(last, "10", "100", status=Status.DEAD, rejections=0)
+    assert [group.refusal for group in await last.refusals.groups()] == [ZIP, CITY]
 
 
 @pytest.mark.asyncio

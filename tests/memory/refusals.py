@@ -24,7 +24,7 @@ class Refusals:
             for _, row in self._mine(database):
                 if row.refusal is not None and _stands(row):
                     found.setdefault(row.refusal, []).append(row)
-            order = sorted(found, key=lambda each: (min(row.tried_in or 0 for row in found[each]), each))
+            order = sorted(found, key=lambda each: (max(row.tried_in or 0 for row in found[each]), each))
             return [
                 Alike(Refusal(each, max(row.code or "" for row in found[each])), len(found[each])) for each in order
             ]

@@ -3,10 +3,11 @@
 -- values are a group as well; they are in step, and have no code.
 
 -- name: groups
+-- The group that was tried longest ago comes first: not all may be tried in one run.
 SELECT refusal, max(code) AS code, count(*) AS contacts
 FROM syncengine.sync_state
 WHERE destination = $1 AND refusal IS NOT NULL AND rejections = 0 AND standing IS NOT NULL
-GROUP BY refusal ORDER BY min(tried_in), refusal
+GROUP BY refusal ORDER BY max(tried_in) NULLS FIRST, refusal
 
 -- name: members
 SELECT contact_id, status = 'removed' AS removal
