@@ -1,4 +1,4 @@
-"""What one vendor asks of a destination's file, as JSON Schema.
+"""Rules of one vendor for a destination's file, as JSON Schema.
 
 It is worked out from the vendor's capabilities. Where these depend on settings, they
 are asked for with each value that the setting may have.

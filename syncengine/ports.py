@@ -314,7 +314,7 @@ class KeyStore(Protocol):
 
 
 class ShareStore(Protocol):
-    """What the state knows of an account's other destinations."""
+    """Facts that the state has about an account's other destinations."""
 
     async def owners_at(self, destination: str, external_ids: Sequence[str]) -> Mapping[str, str]:
         """Return which of its contacts own these vendor contacts, by external id.

@@ -120,7 +120,7 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What a run is about, once all that precedes its first request is done."""
+    """Subject of a run, once all that precedes its first request is done."""
 
     contacts: int
     beyond: int

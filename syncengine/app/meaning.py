@@ -1,4 +1,4 @@
-"""What a destination's configuration means, compared with what it meant before."""
+"""Meaning of a destination's configuration, compared with its meaning before."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from syncengine.model.reports import RunReport
 
 @dataclass(slots=True)
 class SoFar:
-    """What a run has counted so far.
+    """Counts of a run so far.
 
     It is kept by the caller of the run: when the database is lost, nothing but this
     shows which run it was, and what it sent.

@@ -47,7 +47,7 @@ from syncengine.storage.runs import finish_run, start_run
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to verify, and what to repair of it.
+    """Contacts and fields to verify, and those of them to repair.
 
     Raises ConfigError for options that do not go together.
     """

@@ -53,7 +53,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What is known of a batch's contacts."""
+    """Facts about a batch's contacts."""
 
     rows: Rows
     states: Mapping[str, ContactState]

@@ -10,7 +10,7 @@ from syncengine.model.http import Json
 
 @dataclass(frozen=True, slots=True)
 class ConsentRules:
-    """What a destination's files say about consent."""
+    """Rules about consent in a destination's files."""
 
     table: str | None = None
     query: str | None = None

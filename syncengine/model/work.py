@@ -93,7 +93,7 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What the vendor's refusals for one cause have in common."""
+    """Common features of the vendor's refusals for one cause."""
 
     fingerprint: int
     """Of the code, the HTTP status and the vendor's words without values; or of the names

@@ -1,4 +1,4 @@
-"""Why contacts are worked on: their rows changed, the configuration did, or something is left from before. Pure."""
+"""Reasons why contacts are worked on: a changed row, a changed file, something left. Pure."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ _IN_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why a contact is worked on; a contact may have several."""
+    """Reason why a contact is worked on; a contact may have several."""
 
     why: Why
     field: str = ""

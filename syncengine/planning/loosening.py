@@ -29,7 +29,7 @@ _Condition: TypeAlias = frozenset[_Alternative]
 
 @dataclass(frozen=True, slots=True)
 class Loosening:
-    """What a changed configuration no longer asks for."""
+    """Consent that a changed configuration no longer asks for."""
 
     told: tuple[str, ...] = ()
     """The changes by which consent may be asked for less, in words. Whether anybody is
@@ -45,7 +45,7 @@ class Loosening:
 
 @dataclass(frozen=True, slots=True)
 class _Selection:
-    """What selects the contacts, taken to pieces."""
+    """Parts of the statement that selects the contacts."""
 
     conditions: tuple[_Condition, ...]
     """What AND joins: each of them has to hold."""

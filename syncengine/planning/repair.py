@@ -33,7 +33,7 @@ class Left(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody asked to be repaired."""
+    """Repairs that somebody asked for."""
 
     fields: frozenset[str] = frozenset()
     """Only these fields, and ``tags``; empty: everything."""

@@ -1,4 +1,4 @@
-"""What other destinations of an account want of a contact that left one of them."""
+"""Claims of other destinations of an account on a contact that left one of them."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def _is_same_source(one: str, other: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What the state remembers of a destination."""
+    """Facts about a destination that the state remembers."""
 
     identity: Identity
     consent: ConsentRules | None

@@ -1,4 +1,4 @@
-"""What the state knows of an account's other destinations (``ports.ShareStore``)."""
+"""Facts that the state has about an account's other destinations (``ports.ShareStore``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What belongs to one account of a vendor, besides its contacts."""
+"""Things that belong to one account of a vendor, besides its contacts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAIN = "main"
 
 
 class Definitions:
-    """What a person has undefined in an account, and which fields a contact must have.
+    """Names that a person undefined in an account, and fields that a contact must have.
 
     What nobody has undefined is defined, unless a switch of the twin says otherwise.
     """

@@ -1,4 +1,4 @@
-"""What a person does at charles's screen."""
+"""Acts of a person at charles's screen."""
 
 from __future__ import annotations
 

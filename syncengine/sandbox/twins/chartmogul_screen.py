@@ -1,4 +1,4 @@
-"""What a person does at ChartMogul's screen."""
+"""Acts of a person at ChartMogul's screen."""
 
 from __future__ import annotations
 

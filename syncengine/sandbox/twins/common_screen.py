@@ -13,7 +13,7 @@ from syncengine.sandbox.twins.twin import Seed
 
 
 class Attended(Protocol):
-    """What the screens of our own twins need of them."""
+    """Parts of our own twins that their screens need."""
 
     @property
     def accounts(self) -> Accounts[Any]: ...

@@ -1,4 +1,4 @@
-"""What a person does at DM Champ's screen."""
+"""Acts of a person at DM Champ's screen."""
 
 from __future__ import annotations
 

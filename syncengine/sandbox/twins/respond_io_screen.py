@@ -1,4 +1,4 @@
-"""What a person does at respond.io's screen (legacy v1)."""
+"""Acts of a person at respond.io's screen (legacy v1)."""
 
 from __future__ import annotations
 

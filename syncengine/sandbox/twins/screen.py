@@ -1,4 +1,4 @@
-"""What a person does at a vendor's own screen, past its API."""
+"""Acts of a person at a vendor's own screen, past its API."""
 
 # ruff: noqa: ARG002 - the acts of ``Screen`` name what a vendor's own take
 from __future__ import annotations

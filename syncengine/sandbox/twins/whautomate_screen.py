@@ -1,4 +1,4 @@
-"""What a person does at Whautomate's screen."""
+"""Acts of a person at Whautomate's screen."""
 
 from __future__ import annotations
 
