@@ -224,7 +224,21 @@ def _leftovers(world: World, all_remotes: Mapping[str, Remote]) -> Iterator[str]
                 continue
             if remote.external_id not in ours and _has_a_double(world, remote, all_remotes):
                 continue
+            if _is_asked_for_elsewhere(world, contact_id, remote):
+                continue
             yield from (f"{contact_id} left and {what}" for what in _left(world, remote))
+
+
+def _is_asked_for_elsewhere(world: World, contact_id: str, remote: Remote) -> bool:
+    """Whether a contact of another destination asks for the copy's match key, even if it cannot have it now."""
+    key, same = world.pair.key, world.pair.vendor.same
+    left = {destination for (destination, contact), _ in world.database.states.items() if contact == contact_id}
+    return key is not None and any(
+        same(key, row[key], remote.fields.get(key))
+        for destination, table in world.tables.items()
+        if destination not in left
+        for row in table.rows.values()
+    )
 
 
 def _left(world: World, remote: Remote) -> Iterator[str]:
