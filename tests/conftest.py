@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.aiohttp_shim import aioresponses_repaired
-from tests.databases import Databases, running_server
+from tests.support.aiohttp_shim import aioresponses_repaired
+from tests.support.databases import Databases, running_server
 
 # How long an example or its making takes is a matter of the machine, not of the code.
 settings.register_profile("syncengine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

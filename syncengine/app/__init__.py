@@ -6,19 +6,19 @@ together.
 
 from __future__ import annotations
 
-from syncengine.app.adopt import adopt
-from syncengine.app.check import check
-from syncengine.app.consent_file import export_consent, import_consent
 from syncengine.app.databases import migrate
-from syncengine.app.forecast import plan
-from syncengine.app.forget import confirm, forget
-from syncengine.app.merge import merge
-from syncengine.app.prune import prune
-from syncengine.app.rename import rename
-from syncengine.app.runs import Request, run
-from syncengine.app.show import show
-from syncengine.app.suppress import lift, named, regions, suppress, suppressions
-from syncengine.app.verify import verify
+from syncengine.app.verbs.adopt import adopt
+from syncengine.app.verbs.check import check
+from syncengine.app.verbs.consent_file import export_consent, import_consent
+from syncengine.app.verbs.forget import confirm, forget
+from syncengine.app.verbs.merge import merge
+from syncengine.app.verbs.plan import plan
+from syncengine.app.verbs.prune import prune
+from syncengine.app.verbs.rename import rename
+from syncengine.app.verbs.run import Request, run
+from syncengine.app.verbs.show import show
+from syncengine.app.verbs.suppress import lift, named, regions, suppress, suppressions
+from syncengine.app.verbs.verify import verify
 
 __all__ = [
     "Request",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from syncengine.app.databases import Databases
 from syncengine.app.stopping import Stopping, heeding
 from syncengine.app.telling import sparingly, telling
-from syncengine.config import Config, DestinationConfig
+from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.lease import LeaseKeeper, boot_time
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.stopping import broken_off_by
@@ -18,11 +18,11 @@ from syncengine.errors import AccountStopped, LeaseLost, StorageError, SyncEngin
 from syncengine.model.events import Event
 from syncengine.model.limits import Limit
 from syncengine.model.work import LeaseGrant
-from syncengine.storage.fence import Fence
-from syncengine.storage.lease import Leases
 from syncengine.storage.patience import Patience
-from syncengine.storage.quota import QuotaCounts
-from syncengine.storage.runs import is_remembered, remembered_elsewhere
+from syncengine.storage.state.fence import Fence
+from syncengine.storage.state.lease import Leases
+from syncengine.storage.state.quota import QuotaCounts
+from syncengine.storage.state.runs import is_remembered, remembered_elsewhere
 
 
 @dataclass(slots=True)

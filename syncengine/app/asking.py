@@ -10,7 +10,7 @@ from random import Random
 from syncengine.app.accounts import Account
 from syncengine.app.request import Request
 from syncengine.app.telling import telling
-from syncengine.config import DestinationConfig
+from syncengine.config.loading import DestinationConfig
 from syncengine.engine.retry import Patience, Retrier
 from syncengine.engine.task import Task
 from syncengine.errors import SyncEngineError
@@ -22,7 +22,7 @@ from syncengine.model.mapping import OnGone
 from syncengine.planning.brakes import GONE
 from syncengine.planning.distrust import distrust_of
 from syncengine.ports import Allowed, Sender
-from syncengine.transport import Transport
+from syncengine.transport.client import Transport
 
 
 def task_of(destination: DestinationConfig, request: Request | None = None) -> Task:

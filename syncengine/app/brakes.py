@@ -9,7 +9,7 @@ from syncengine.app.databases import Databases
 from syncengine.app.markers import Restored, refuse_restored
 from syncengine.app.request import EMPTY_STATE, NO_FILE, SAME_ACCOUNT, Request
 from syncengine.app.stranded import refuse_stranded
-from syncengine.config import Config, DestinationConfig, quoted
+from syncengine.config.loading import Config, DestinationConfig, quoted
 from syncengine.engine.prepare import Prepared
 from syncengine.errors import BrakeApplied, StorageError
 from syncengine.model.consent_rules import ConsentRules
@@ -31,10 +31,17 @@ from syncengine.planning.brakes import (
 )
 from syncengine.planning.settle import may_double
 from syncengine.planning.survey import Survey
-from syncengine.storage.credentials import is_other_account
-from syncengine.storage.inspect_source import database_name
-from syncengine.storage.renaming import in_the_way
-from syncengine.storage.runs import Identity, former_owners, holders, known_contacts, remembered, remembered_elsewhere
+from syncengine.storage.source.inspection import database_name
+from syncengine.storage.state.credentials import is_other_account
+from syncengine.storage.state.renaming import in_the_way
+from syncengine.storage.state.runs import (
+    Identity,
+    former_owners,
+    holders,
+    known_contacts,
+    remembered,
+    remembered_elsewhere,
+)
 from syncengine.vendors.kit.settings import normal_address
 
 _OF_ACCOUNT = ("account", "base_url")

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from syncengine.app.databases import Databases, placed
 from syncengine.app.earlier_leavers import still_there
 from syncengine.app.request import Request
-from syncengine.config import DestinationConfig
+from syncengine.config.loading import DestinationConfig
 from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind, Scope
-from syncengine.storage.diff import Diff
-from syncengine.storage.refusals import all_dead_letters
-from syncengine.storage.runs import Leavers, compared_rows, known_contacts, leavers, moved_away, unmade
-from syncengine.storage.source import Source
+from syncengine.storage.diff.differences import Diff
+from syncengine.storage.source.spec import Source
+from syncengine.storage.state.refusals import all_dead_letters
+from syncengine.storage.state.runs import Leavers, compared_rows, known_contacts, leavers, moved_away, unmade
 
 
 class Candidates:

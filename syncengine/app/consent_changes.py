@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from syncengine.app.brakes import Recognised
 from syncengine.app.databases import Databases, source_spec
 from syncengine.app.request import CONSENT, Request
-from syncengine.config import DestinationConfig
+from syncengine.config.loading import DestinationConfig
 from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.prepare import Prepared
 from syncengine.errors import BrakeApplied, SourceError
@@ -18,11 +18,11 @@ from syncengine.model.mapping import Mapping
 from syncengine.model.work import Batch, BatchKind
 from syncengine.planning.loosening import Loosening, loosening
 from syncengine.planning.mapping import has_opted_out
-from syncengine.storage.column_types import Use
-from syncengine.storage.inspect_source import inspect
-from syncengine.storage.runs import held_back, held_elsewhere
-from syncengine.storage.source import Source, SourceSpec
-from syncengine.storage.source_rows import SourceRows
+from syncengine.storage.source.column_types import Use
+from syncengine.storage.source.inspection import inspect
+from syncengine.storage.source.rows import SourceRows
+from syncengine.storage.source.spec import Source, SourceSpec
+from syncengine.storage.state.runs import held_back, held_elsewhere
 
 
 def consent_rules(destination: DestinationConfig) -> ConsentRules:

@@ -13,8 +13,8 @@ from contextlib import suppress
 from syncengine.app.telling import telling
 from syncengine.errors import SyncEngineError, Unforeseen, named
 from syncengine.model.events import Event
-from syncengine.storage.fence import Fence
-from syncengine.storage.runs import break_off_run
+from syncengine.storage.state.fence import Fence
+from syncengine.storage.state.runs import break_off_run
 
 
 async def broken_off(error: BaseException, fence: Fence, destination: str) -> SyncEngineError:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from syncengine.app.databases import Databases
-from syncengine.config import Config, DestinationConfig
+from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.neighbours import desired_of
 from syncengine.errors import SourceError
 from syncengine.model.calls import Rejected
@@ -15,10 +15,10 @@ from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, Known
 from syncengine.model.contact_ids import name_of
 from syncengine.planning.wishes import EMPTY, equal
-from syncengine.storage.fence import Fence
-from syncengine.storage.shares import Owned, Shares
-from syncengine.storage.source import Source
-from syncengine.storage.source_rows import SourceRows
+from syncengine.storage.source.rows import SourceRows
+from syncengine.storage.source.spec import Source
+from syncengine.storage.state.fence import Fence
+from syncengine.storage.state.shares import Owned, Shares
 
 _MOST = 20
 """Contacts of a run that are looked at."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from syncengine.app.databases import Databases, opened
-from syncengine.config import Config, DestinationConfig, quoted
-from syncengine.config_rules import under_several_names
+from syncengine.config.loading import Config, DestinationConfig, quoted
+from syncengine.config.rules import under_several_names
 from syncengine.errors import BrakeApplied, SyncEngineError
 from syncengine.model.contact_ids import as_argument
-from syncengine.storage import credentials as store
-from syncengine.storage.credentials import Named
-from syncengine.storage.runs import remembered
+from syncengine.storage.state import credentials as store
+from syncengine.storage.state.credentials import Named
+from syncengine.storage.state.runs import remembered
 
 
 async def settled(config: Config) -> Config:

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 import orjson
 
-from syncengine.config import Config, DestinationConfig
-from syncengine.config_models import DestinationFile
+from syncengine.config.loading import Config, DestinationConfig
+from syncengine.config.models import DestinationFile
 from syncengine.errors import Problem, SourceError, StorageError
 from syncengine.model.capabilities import matches
 from syncengine.planning import normalise
-from syncengine.storage import consent
-from syncengine.storage import migrate as migrations
-from syncengine.storage.column_types import Purpose, Several, Use
 from syncengine.storage.connect import Pool, connect, open_pool
-from syncengine.storage.embedded import embedded
 from syncengine.storage.failures import MIGRATES, describe, name_state, state_database, storage_errors
-from syncengine.storage.inspect_source import inspect
-from syncengine.storage.source import Source, SourceSpec
+from syncengine.storage.server.embedded import embedded
+from syncengine.storage.source.column_types import Purpose, Several, Use
+from syncengine.storage.source.inspection import inspect
+from syncengine.storage.source.spec import Source, SourceSpec
+from syncengine.storage.state import consent
+from syncengine.storage.state import migrate as migrations
 
 EMBEDDED = "embedded"
 FOLDER = ".syncengine"

@@ -34,7 +34,7 @@ from syncengine.app.request import NO_FILE, Request
 from syncengine.app.so_far import SoFar
 from syncengine.app.stranded import recognise_people
 from syncengine.app.telling import telling
-from syncengine.config import Config, DestinationConfig
+from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.circumstances import Circumstances, choose
 from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync
@@ -55,12 +55,15 @@ from syncengine.model.work import Batch, BatchKind, Scope, Standing
 from syncengine.planning.causes import Causes
 from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
-from syncengine.storage.contacts import Contacts
-from syncengine.storage.keys import Keys
-from syncengine.storage.refusals import Refusals
-from syncengine.storage.renaming import release
-from syncengine.storage.resync import distrust_all, distrust_contacts
-from syncengine.storage.runs import (
+from syncengine.storage.source.rows import SourceRows
+from syncengine.storage.source.spec import KeyKind, Source
+from syncengine.storage.state.contacts import Contacts
+from syncengine.storage.state.identity import accept_restore
+from syncengine.storage.state.keys import Keys
+from syncengine.storage.state.refusals import Refusals
+from syncengine.storage.state.renaming import release
+from syncengine.storage.state.resync import distrust_all, distrust_contacts
+from syncengine.storage.state.runs import (
     Batches,
     finish_run,
     known_contacts,
@@ -72,12 +75,9 @@ from syncengine.storage.runs import (
     remember_meaning,
     start_run,
 )
-from syncengine.storage.shares import Shares
-from syncengine.storage.source import KeyKind, Source
-from syncengine.storage.source_rows import SourceRows
-from syncengine.storage.standing import number_standing
-from syncengine.storage.state_self import accept_restore
-from syncengine.storage.waits import Waits
+from syncengine.storage.state.shares import Shares
+from syncengine.storage.state.standing import number_standing
+from syncengine.storage.state.waits import Waits
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from syncengine.app.databases import Databases
 from syncengine.app.request import Request
-from syncengine.config import DestinationConfig
+from syncengine.config.loading import DestinationConfig
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.mapping import OnRemoved
 from syncengine.planning.removal import takes_away
-from syncengine.storage.runs import earlier_leavers, number_earlier_leavers
+from syncengine.storage.state.runs import earlier_leavers, number_earlier_leavers
 
 
 async def still_there(destination: DestinationConfig, databases: Databases) -> tuple[str, ...]:

@@ -21,12 +21,12 @@ from pydantic import TypeAdapter, ValidationError
 from syncengine.app.databases import FOLDER, Databases, state_description
 from syncengine.app.request import RESTORED, Request
 from syncengine.app.telling import telling
-from syncengine.config import Config, DestinationConfig
+from syncengine.config.loading import Config, DestinationConfig
 from syncengine.errors import BrakeApplied, StorageError
 from syncengine.model.events import Event
 from syncengine.model.markers import Marker
 from syncengine.planning.markers import lost_to, older_by
-from syncengine.storage.state_self import knows_nobody, newest_run, state_self
+from syncengine.storage.state.identity import knows_nobody, newest_run, state_self
 
 _MARKER = TypeAdapter(Marker)
 NEW_STATE = (

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from syncengine.app.brakes import Recognised
 from syncengine.app.databases import Databases
-from syncengine.config import DestinationConfig
+from syncengine.config.loading import DestinationConfig
 from syncengine.model.reports import CauseCount
 from syncengine.planning import normalise
 from syncengine.planning.causes import Causes, changed_parts, meaning, remapped_fields
 from syncengine.planning.survey import Survey
-from syncengine.storage.runs import remembered_meaning
+from syncengine.storage.state.runs import remembered_meaning
 
 
 def meaning_of(destination: DestinationConfig) -> Mapping[str, str]:

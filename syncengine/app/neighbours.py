@@ -7,19 +7,19 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from syncengine.app.databases import Databases, look_at, placed
-from syncengine.config import Config, DestinationConfig
+from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.neighbours import Neighbour, Neighbours
 from syncengine.errors import SourceError
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.mapping import Mapping
 from syncengine.model.work import BatchKind, SourceRow
-from syncengine.storage.diff import Diff
-from syncengine.storage.fence import Fence
-from syncengine.storage.renaming import without_file
-from syncengine.storage.runs import remembered
-from syncengine.storage.shares import Shares
-from syncengine.storage.source import Source
-from syncengine.storage.source_rows import SourceRows
+from syncengine.storage.diff.differences import Diff
+from syncengine.storage.source.rows import SourceRows
+from syncengine.storage.source.spec import Source
+from syncengine.storage.state.fence import Fence
+from syncengine.storage.state.renaming import without_file
+from syncengine.storage.state.runs import remembered
+from syncengine.storage.state.shares import Shares
 
 
 @dataclass(frozen=True, slots=True)

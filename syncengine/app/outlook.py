@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from syncengine.app.asking import task_of
 from syncengine.app.databases import Databases
-from syncengine.config import DestinationConfig
+from syncengine.config.loading import DestinationConfig
 from syncengine.engine.consent import SAME_PERSON, subjects_of
 from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.prepare import Prepared, Preparer
@@ -26,9 +26,9 @@ from syncengine.planning.plan import Plan
 from syncengine.planning.refusals import DEAD_AFTER, version
 from syncengine.planning.settle import needs_look_up, unasked
 from syncengine.ports import ContactStore, SourceReader
-from syncengine.storage import consent, erasure
-from syncengine.storage.outcomes import last_ended
-from syncengine.storage.standing import standing_of
+from syncengine.storage.state import consent, erasure
+from syncengine.storage.state.outcomes import last_ended
+from syncengine.storage.state.standing import standing_of
 
 _BY = {
     SubjectKind.CONTACT: "its contact id",

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncengine.app.databases import Databases, look_at
-from syncengine.config import DestinationConfig
+from syncengine.config.loading import DestinationConfig
 from syncengine.errors import SyncEngineError
 from syncengine.model.consent import Naming, Subject
 from syncengine.model.contact import Desired
 from syncengine.model.mapping import Mapping
 from syncengine.planning.mapping import desire
 from syncengine.storage.connect import Pool
-from syncengine.storage.consent import known_values
-from syncengine.storage.source_rows import SourceRows
+from syncengine.storage.source.rows import SourceRows
+from syncengine.storage.state.consent import known_values
 
 _SLICE = 500
 

@@ -11,7 +11,7 @@ from syncengine.app.containment import broken_off, contained
 from syncengine.app.credentials import keep_names, refuse_second_name
 from syncengine.app.databases import Databases
 from syncengine.app.markers import note
-from syncengine.config import Config, DestinationConfig
+from syncengine.config.loading import Config, DestinationConfig
 from syncengine.errors import CutShort, LeaseLost, SyncEngineError, Unforeseen, sentence
 
 T = TypeVar("T")

@@ -7,19 +7,19 @@ from dataclasses import replace
 
 from syncengine.app.databases import Databases
 from syncengine.app.outlook import Seen, look_ahead
-from syncengine.config import DestinationConfig
+from syncengine.config.loading import DestinationConfig
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.contact import Desired
 from syncengine.model.contact_ids import name_of
 from syncengine.model.unsupported import in_words
 from syncengine.model.work import ContactState, SourceRow, Standing
 from syncengine.planning.mapping import desire
-from syncengine.storage.contacts import Contacts
-from syncengine.storage.fence import Fence
-from syncengine.storage.outcomes import Ended, ended_in, last_ended
-from syncengine.storage.source import Source
-from syncengine.storage.source_rows import SourceRows
-from syncengine.storage.standing import standing_of
+from syncengine.storage.source.rows import SourceRows
+from syncengine.storage.source.spec import Source
+from syncengine.storage.state.contacts import Contacts
+from syncengine.storage.state.fence import Fence
+from syncengine.storage.state.outcomes import Ended, ended_in, last_ended
+from syncengine.storage.state.standing import standing_of
 
 _SILENT = "sends nothing: "
 """Beginning of an outlook where there is nothing to send."""

@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 from syncengine.app.brakes import allowances_of, command_past
 from syncengine.app.databases import Databases
 from syncengine.app.request import Request
-from syncengine.config import DestinationConfig
+from syncengine.config.loading import DestinationConfig
 from syncengine.engine.task import Task
 from syncengine.planning.brakes import of_gone
 from syncengine.ports import ContactStore
-from syncengine.storage.runs import known_contacts
+from syncengine.storage.state.runs import known_contacts
 
 
 class Recreations:

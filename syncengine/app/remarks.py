@@ -8,24 +8,24 @@ from syncengine.app.databases import Databases
 from syncengine.app.earlier_leavers import of_earlier_leavers
 from syncengine.app.reasons import reasons
 from syncengine.app.request import Request
-from syncengine.config import DestinationConfig
+from syncengine.config.loading import DestinationConfig
 from syncengine.errors import SourceError
 from syncengine.model.calls import ADVICE
 from syncengine.model.contact_ids import as_argument, contact_id_of, name_of, name_of_owner
 from syncengine.model.unsupported import in_words, subject_in_words
 from syncengine.model.work import RunKind
 from syncengine.planning.refusals import DEAD_AFTER, dropped_with
-from syncengine.storage.erasure import still_open
-from syncengine.storage.refusals import (
+from syncengine.storage.source.rows import SourceRows
+from syncengine.storage.source.spec import Source
+from syncengine.storage.state.erasure import still_open
+from syncengine.storage.state.refusals import (
     Dropped,
     Told,
     codes_of_dead_letters,
     dropped_alike,
     refused_alike,
 )
-from syncengine.storage.runs import NOTES, dead_letters, gone, known_contacts, notes_left, waiting
-from syncengine.storage.source import Source
-from syncengine.storage.source_rows import SourceRows
+from syncengine.storage.state.runs import NOTES, dead_letters, gone, known_contacts, notes_left, waiting
 
 
 async def remarks(

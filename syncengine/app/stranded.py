@@ -5,9 +5,9 @@ from __future__ import annotations
 from syncengine.app.databases import Databases
 from syncengine.app.people_values import known_of
 from syncengine.app.request import SUPPRESSIONS, Request
-from syncengine.config import DestinationConfig
+from syncengine.config.loading import DestinationConfig
 from syncengine.errors import BrakeApplied
-from syncengine.storage.consent import Stranded, learn_values, stranded, without_values
+from syncengine.storage.state.consent import Stranded, learn_values, stranded, without_values
 
 
 async def refuse_stranded(destination: DestinationConfig, databases: Databases, request: Request, why: str) -> None:

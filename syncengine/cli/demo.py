@@ -15,14 +15,14 @@ from syncengine import app as engine
 from syncengine.cli.root import options
 from syncengine.cli.tables import columns, duration, print_runs
 from syncengine.cli.terminal import Bars, Stopped, err, out, run_stoppable
-from syncengine.config import Config, load_config
+from syncengine.config.loading import Config, load_config
 from syncengine.logs import set_up
 from syncengine.model.reports import Progress, RunReport, Silent
 from syncengine.sandbox.server import serve
 from syncengine.shipped import shipped
 from syncengine.storage.csv_table import load_contacts, read_rows
-from syncengine.storage.embedded import embedded
 from syncengine.storage.scratch import scratch_database
+from syncengine.storage.server.embedded import embedded
 
 NIGHTS = ("2025-06-01", "2025-09-01")
 REAL_LIMITS = {"charles": (5, 1.0), "respond_io": (200, 60.0)}

@@ -21,7 +21,7 @@ from syncengine.model.events import Level
 from syncengine.model.texts import escaped
 
 if TYPE_CHECKING:
-    from syncengine.config import Config
+    from syncengine.config.loading import Config
 
 AtLeastOne: TypeAlias = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 """A number of contacts."""
@@ -56,7 +56,7 @@ class Globals:
 
         Raises ConfigError.
         """
-        from syncengine.config import read_config  # noqa: PLC0415 - help needs neither
+        from syncengine.config.loading import read_config  # noqa: PLC0415 - help needs neither
         from syncengine.logs import set_up  # noqa: PLC0415
 
         loaded = read_config(self.config, os.environ)

@@ -7,7 +7,7 @@ from syncengine.cli.terminal import out
 
 def schema() -> int:
     """Print the JSON Schema of the configuration's files, for editors."""
-    from syncengine.config_schema import as_text  # noqa: PLC0415 - nobody else needs it
+    from syncengine.config.schema import as_text  # noqa: PLC0415 - nobody else needs it
 
     out.print(as_text(), end="", markup=False, soft_wrap=True)
     return 0

@@ -13,7 +13,7 @@ from types import MappingProxyType
 @cache
 def statements(name: str) -> MappingProxyType[str, str]:
     """Return the statements of one file, by name, in file order."""
-    text = resources.files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+    text = resources.files("syncengine.storage").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
     found: dict[str, str] = {}
     for block in text.split("-- name: ")[1:]:
         title, _, body = block.partition("\n")

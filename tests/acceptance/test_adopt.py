@@ -11,7 +11,7 @@ from syncengine import app
 from syncengine.model.copies import AdoptReport
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.people import CHARLES, RESPOND_IO, People, people
+from tests.support.people import CHARLES, RESPOND_IO, People, people
 
 NAME = "respond_io"
 BY_PHONE = {**RESPOND_IO, "match_on": ["phone"]}

@@ -14,8 +14,8 @@ import pytest
 
 from syncengine import vendors
 from syncengine.model.work import Standing
-from tests.any_vendor import Anyone, anyone
 from tests.simulation.pair import contact_id, pairs
+from tests.support.any_vendor import Anyone, anyone
 
 PAIRS = {vendor: pairs(vendor)[0] for vendor in vendors.names()}
 IN_STEP, GONE, DEAD = "in step", Standing.GONE.value, Standing.DEAD_LETTER.value

@@ -16,9 +16,9 @@ import pytest
 
 from syncengine import app
 from syncengine.model.consent import Subject, SubjectKind
-from tests.dumps import lose, program, restore
-from tests.expected import ROOT
-from tests.people import RESPOND_IO, People, people
+from tests.support.dumps import lose, program, restore
+from tests.support.expected import ROOT
+from tests.support.people import RESPOND_IO, People, people
 
 PAGE = ROOT / "docs" / "backup-restore-loss.md"
 NAME = "whatsapp_de"

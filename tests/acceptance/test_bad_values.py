@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from syncengine.model.contact_ids import LONGEST_KEY, contact_id_of
-from tests.people import RESPOND_IO, people
+from tests.support.people import RESPOND_IO, people
 
 _LONG = "k" * 400
 _VALUES = {

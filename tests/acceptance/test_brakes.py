@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.people import CHARLES, RESPOND_IO, People, people
+from tests.support.people import CHARLES, RESPOND_IO, People, people
 
 _UNTAG: Mapping[str, Mapping[str, Any]] = {"respond_io": {**RESPOND_IO, "on_removed": "untag"}}
 _DELETE: Mapping[str, Mapping[str, Any]] = {"charles": {**CHARLES, "on_removed": "delete"}}

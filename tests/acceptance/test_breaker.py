@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
-from tests.people import BOTH, RESPOND_IO, People, people, refusing
+from tests.support.people import BOTH, RESPOND_IO, People, people, refusing
 
 _IN_A_ROW, _IN_FLIGHT = 20, 8
 _WRITES = {"respond_io": ("POST", "/contact/$"), "charles": ("PUT", "")}

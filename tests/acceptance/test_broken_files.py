@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.people import CHARLES, RESPOND_IO, People, people
+from tests.support.people import CHARLES, RESPOND_IO, People, people
 
 
 async def _break(here: People, how: str) -> str:

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from tests.databases import Databases
-from tests.people import RESPOND_IO, People, people
+from tests.support.databases import Databases
+from tests.support.people import RESPOND_IO, People, people
 
 NAME = "respond_io"
 QUERY = """SELECT * FROM crm.people

@@ -9,7 +9,7 @@ import pytest
 
 from syncengine.app.markers import NEW_STATE
 from syncengine.storage.failures import describe
-from tests.people import CHARLES, RESPOND_IO, People, people
+from tests.support.people import CHARLES, RESPOND_IO, People, people
 
 EMPTY = (
     "note {}: source: the role {} sees no row of crm.people: it is empty, where selects none, or row level "

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.people import RESPOND_IO, people
+from tests.support.people import RESPOND_IO, people
 
 NAME = "respond_io"
 _BACK = "UPDATE syncengine.sync_lease SET released = false, expires_at = clock_timestamp() + interval '1 hour'"

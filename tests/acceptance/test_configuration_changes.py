@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from syncengine.model.reports import PlanReport, RunReport
-from tests.killing import Command
-from tests.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
+from tests.support.killing import Command
+from tests.support.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
 
 EVERYBODY = (1, 2, 3, 4, 5, 6)
 NEWCOMERS = (7, 8)

@@ -14,10 +14,10 @@ from syncengine.model.contact import Remote
 from syncengine.model.copies import AdoptReport, VerifyReport
 from syncengine.model.http import Json
 from syncengine.model.work import Batch
-from syncengine.storage.linked import Linked
+from syncengine.storage.state.linked import Linked
 from syncengine.vendors.charles import Charles
 from syncengine.vendors.respond_io import RespondIo
-from tests.people import RESPOND_IO, People, people
+from tests.support.people import RESPOND_IO, People, people
 
 _CONTACTS = range(1, 5)
 _SECRET = "a value of somebody"

@@ -12,11 +12,11 @@ import asyncpg
 import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
-from syncengine.storage.migrate import migrate
-from tests.crm import Crm, crm, report
-from tests.crm_expected import assert_in_step
-from tests.killing import Command, until, until_true
-from tests.mortal_postgres import MortalPostgres, mortal_postgres
+from syncengine.storage.state.migrate import migrate
+from tests.support.crm import Crm, crm, report
+from tests.support.crm_expected import assert_in_step
+from tests.support.killing import Command, until, until_true
+from tests.support.mortal_postgres import MortalPostgres, mortal_postgres
 
 _IN_FLIGHT = 4
 """As many as the run has workers: nothing else is under way."""

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from syncengine.app.request import Request
-from syncengine.config_models import BrakesModel
+from syncengine.config.models import BrakesModel
 from syncengine.planning.brakes import EMPTY_SOURCE, NAMES, Allowance, Allowances
-from tests.people import CHARLES, RESPOND_IO, people
+from tests.support.people import CHARLES, RESPOND_IO, people
 
 NAME = "respond_io"
 EVERYBODY = 60

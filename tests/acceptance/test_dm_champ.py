@@ -13,8 +13,8 @@ import pytest
 from syncengine import app
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.people import DM_CHAMP, People, people
-from tests.running import KEY
+from tests.support.people import DM_CHAMP, People, people
+from tests.support.running import KEY
 
 NAME = "dm_champ"
 MODES = ("http409", "http200_error_code", "return_existing")

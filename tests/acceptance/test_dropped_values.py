@@ -9,7 +9,7 @@ import pytest
 
 from syncengine.model.reports import RunReport
 from syncengine.model.work import Standing
-from tests.people import CHARLES, CHARTMOGUL, People, people, refusing
+from tests.support.people import CHARLES, CHARTMOGUL, People, people, refusing
 
 FIELDS = {"charles": "custom_properties.plan", "chartmogul": "custom.plan"}
 CITIES = {"charles": "custom_properties.city", "chartmogul": "custom.city"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncengine.errors import ConfigError
-from tests.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
+from tests.support.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
 
 
 async def _left(here: People, vendor: str, number: int = 2) -> None:

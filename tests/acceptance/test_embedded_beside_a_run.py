@@ -10,10 +10,10 @@ import asyncpg
 import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
-from syncengine.storage.embedded import embedded
-from tests.crm import report
-from tests.killing import Command
-from tests.people import RESPOND_IO, People, people
+from syncengine.storage.server.embedded import embedded
+from tests.support.crm import report
+from tests.support.killing import Command
+from tests.support.people import RESPOND_IO, People, people
 
 NAME = "respond_io"
 _LAST = 20

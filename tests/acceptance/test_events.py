@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
-from tests.killing import Command
-from tests.logged import events, named, printed
-from tests.people import RESPOND_IO, people, refusing
-from tests.running import TOKEN
+from tests.support.killing import Command
+from tests.support.logged import events, named, printed
+from tests.support.people import RESPOND_IO, people, refusing
+from tests.support.running import TOKEN
 
 _ONE = {"respond_io": {**RESPOND_IO, "find_first": False, "in_flight": 1}}
 

@@ -12,7 +12,7 @@ import pytest
 from syncengine import app
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.people import CHARLES, DM_CHAMP, RESPOND_IO, People, people
+from tests.support.people import CHARLES, DM_CHAMP, RESPOND_IO, People, people
 
 NAME = "crm"
 BLIND = {**RESPOND_IO, "find_first": False, "match_on": ["phone"]}

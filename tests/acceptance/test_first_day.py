@@ -12,8 +12,8 @@ import pytest
 from syncengine import app
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.killing import until
-from tests.people import CHARLES, RESPOND_IO, People, people
+from tests.support.killing import until
+from tests.support.people import CHARLES, RESPOND_IO, People, people
 
 NAME = "charles"
 MANY = 5000

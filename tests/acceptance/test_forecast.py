@@ -10,7 +10,7 @@ import pytest
 from syncengine import app
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
+from tests.support.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
 
 PHONES = [f"+4915111{number:05}" for number in range(14)]
 BY_PHONE = {

@@ -10,8 +10,8 @@ import pytest
 from syncengine import app
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.sandbox.faults import Kind, Rule
-from tests.killing import locked
-from tests.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
+from tests.support.killing import locked
+from tests.support.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
 
 TWINS = ("charles", "chartmogul", "respond_io")
 ALL = {"charles": CHARLES, "chartmogul": CHARTMOGUL, "respond_io": RESPOND_IO}

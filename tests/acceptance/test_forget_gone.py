@@ -8,8 +8,8 @@ import pytest
 
 from syncengine import app, vendors
 from syncengine.model.erasure import Erased, Receipt
-from tests.any_vendor import Anyone, anyone
 from tests.simulation.pair import Pair, contact_id, pairs
+from tests.support.any_vendor import Anyone, anyone
 
 DELETING = [pair for pair in (pairs(vendor)[0] for vendor in vendors.names()) if pair.can.delete]
 FINDING = [pair for pair in DELETING if pair.can.find_by and pair.can.reads]

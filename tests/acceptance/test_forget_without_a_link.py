@@ -11,8 +11,8 @@ from syncengine import app
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.sandbox.faults import Kind, Rule
-from tests.dumps import dump, lose, restore_whole
-from tests.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO_V2, People, people
+from tests.support.dumps import dump, lose, restore_whole
+from tests.support.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO_V2, People, people
 
 pytestmark = pytest.mark.asyncio
 NAME = "respond_io_v2"

@@ -10,9 +10,9 @@ import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.storage.connect import transaction
-from tests.crm import Crm, crm, report
-from tests.crm_expected import assert_in_step
-from tests.killing import Command, until_true
+from tests.support.crm import Crm, crm, report
+from tests.support.crm_expected import assert_in_step
+from tests.support.killing import Command, until_true
 
 _CREATES = Rule(Kind.HOLD_BEFORE_COMMIT, method="POST", path="/contact/$")
 _OPEN = 3

@@ -12,8 +12,8 @@ from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.work import Standing
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.screen import acts_of
-from tests.any_vendor import Anyone, anyone
 from tests.simulation.pair import Pair, contact_id, pairs
+from tests.support.any_vendor import Anyone, anyone
 
 PAIRS = [pairs(vendor)[0] for vendor in vendors.names()]
 FOUND_BY_KEY = [pair for pair in PAIRS if pair.can.find_by]

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from tests.expected import ROOT
-from tests.people import RESPOND_IO, People, people
+from tests.support.expected import ROOT
+from tests.support.people import RESPOND_IO, People, people
 
 _README = (ROOT / "README.md").read_text(encoding="utf-8")
 _SECTION = _README.partition("## Who may do what (grants)")[2].partition("\n## ")[0]

@@ -10,12 +10,12 @@ import asyncpg
 import pytest
 
 from syncengine.model.reports import RunReport
-from tests.nights import Night, load, nights
-from tests.nights_charles import Charles
-from tests.nights_expected import Expected, Fate, Oracle, Ways, fate
-from tests.nights_respond_io import RespondIo
-from tests.nights_world import contents, differences, put_by_hand, town
-from tests.running import World
+from tests.support.nights import Night, load, nights
+from tests.support.nights_charles import Charles
+from tests.support.nights_expected import Expected, Fate, Oracle, Ways, fate
+from tests.support.nights_respond_io import RespondIo
+from tests.support.nights_world import contents, differences, put_by_hand, town
+from tests.support.running import World
 
 SEEDS = range(*map(int, os.environ.get("SYNCENGINE_TEST_SEEDS", "2-4").split("-")))
 """More of them: ``SYNCENGINE_TEST_SEEDS=2-31`` (the last is not among them)."""

@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.hostile_vendor import WAYS, HostileVendor, hostile_vendor
-from tests.people import RESPOND_IO, People, people
+from tests.support.hostile_vendor import WAYS, HostileVendor, hostile_vendor
+from tests.support.people import RESPOND_IO, People, people
 
 _CONTACTS = range(1, 4)
 _MOST_MEGABYTES = 150

@@ -10,7 +10,7 @@ import pytest
 from syncengine.model.work import Standing
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.twin import Seed, TwinRequest
-from tests.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
+from tests.support.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
 
 _VENDORS: dict[str, tuple[dict[str, Any], str]] = {
     "charles": (CHARLES, "charles"),

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
-from tests.crm import Crm, crm, names, pair_of, pattern
-from tests.crm_expected import assert_in_step
-from tests.databases import Databases
-from tests.kills import AFTERWARDS, PHASES, Kills, history, kill, killed_with_open
+from tests.support.crm import Crm, crm, names, pair_of, pattern
+from tests.support.crm_expected import assert_in_step
+from tests.support.databases import Databases
+from tests.support.kills import AFTERWARDS, PHASES, Kills, history, kill, killed_with_open
 
 _MOST_TESTED = "respond_io"
 _WRITES = {"POST /contact/", "PUT /contact/{id}", "POST /contact/{id}/tags", "DELETE /contact/{id}/tags"}

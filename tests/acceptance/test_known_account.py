@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from syncengine import vendors
-from tests.any_vendor import Anyone, anyone
 from tests.simulation.pair import Pair, pairs
+from tests.support.any_vendor import Anyone, anyone
 
 SHOWN = [pair for pair in (pairs(vendor)[0] for vendor in vendors.names()) if pair.can.reads or pair.can.find_by]
 NAMES = [pair.name for pair in SHOWN]

@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from syncengine import app, vendors
-from syncengine.config import load_config
+from syncengine.config.loading import load_config
 from syncengine.model.bounds import DEEPEST_VALUE, LONGEST_NAME, LONGEST_ROW
-from tests.people import RESPOND_IO, people
-from tests.running import World
-from tests.vendor_nights import Congress, congress
+from tests.support.people import RESPOND_IO, people
+from tests.support.running import World
+from tests.support.vendor_nights import Congress, congress
 
 _ROOM = 1000
 """Characters for the quotes and names of the row's JSON."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from syncengine.sandbox.limits import Limit
-from tests.people import CHARLES, people
+from tests.support.people import CHARLES, people
 
 NAME = "charles"
 

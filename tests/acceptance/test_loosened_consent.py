@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.people import RESPOND_IO, People, people
+from tests.support.people import RESPOND_IO, People, people
 
 NAME = "respond_io"
 FLAG = {**RESPOND_IO, "source": {"query": "SELECT p.*, NOT opted_in AS no FROM crm.people AS p"}, "opted_out": "no"}

@@ -10,7 +10,7 @@ from syncengine import app
 from syncengine.errors import ConfigError
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.people import BOTH, CHARTMOGUL, People, people
+from tests.support.people import BOTH, CHARTMOGUL, People, people
 
 NAME = "chartmogul"
 

@@ -12,7 +12,7 @@ from syncengine import app
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.twin import Seed
 from tests.acceptance.test_forget import free_the_lease
-from tests.people import CHARTMOGUL, RESPOND_IO_V2, People, people
+from tests.support.people import CHARTMOGUL, RESPOND_IO_V2, People, people
 
 CAN_MERGE = {"respond_io_v2": RESPOND_IO_V2, "chartmogul": CHARTMOGUL}
 every_vendor = pytest.mark.parametrize("name", CAN_MERGE)

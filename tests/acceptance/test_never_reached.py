@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.people import RESPOND_IO, people
+from tests.support.people import RESPOND_IO, people
 
 NAME = "respond_io"
 _MANY = range(1, 201)

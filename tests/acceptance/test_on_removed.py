@@ -10,7 +10,7 @@ import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.people import BOTH, People, people
+from tests.support.people import BOTH, People, people
 
 _LEAVE = {"brakes": {"removals": {"at_least": 100}}}
 

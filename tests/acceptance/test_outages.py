@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
-from tests.people import BOTH, RESPOND_IO, People, people
+from tests.support.people import BOTH, RESPOND_IO, People, people
 
 _WRITES = {"respond_io": ("POST", "/contact/$"), "charles": ("PUT", "")}
 _TRIPS_AFTER = 10

@@ -9,7 +9,7 @@ import pytest
 
 from syncengine import app
 from syncengine.sandbox.faults import Kind, Rule
-from tests.people import RESPOND_IO, People, people
+from tests.support.people import RESPOND_IO, People, people
 
 NAME = "respond_io"
 OURS: dict[str, Any] = {**RESPOND_IO, "tags": {"from": "tags", "prefix": "crm:"}}

@@ -11,8 +11,8 @@ import pytest
 
 from syncengine.app import prune
 from syncengine.sandbox.faults import Kind, Rule
-from syncengine.storage import retention
-from tests.people import RESPOND_IO, People, people
+from syncengine.storage.state import retention
+from tests.support.people import RESPOND_IO, People, people
 
 _OLD, _YOUNG = 100, 80
 """Days."""

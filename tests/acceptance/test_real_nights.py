@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from syncengine.config import load_config
+from syncengine.config.loading import load_config
 from syncengine.storage.csv_table import load_contacts, read_rows
-from tests.expected import NIGHTS, Charles, RespondIo, night_file, rows_of
-from tests.running import World, world
+from tests.support.expected import NIGHTS, Charles, RespondIo, night_file, rows_of
+from tests.support.running import World, world
 
 
 @pytest.mark.asyncio

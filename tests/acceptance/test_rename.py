@@ -9,8 +9,8 @@ import pytest
 
 from syncengine import app
 from syncengine.errors import ConfigError
-from tests.logged import printed
-from tests.people import BOTH, CHARLES, RESPOND_IO, People, people
+from tests.support.logged import printed
+from tests.support.people import BOTH, CHARLES, RESPOND_IO, People, people
 
 _LOOSE = {"brakes": {"shrunk_source": {"at_least": 100}, "removals": {"at_least": 100}}}
 

@@ -11,9 +11,9 @@ from syncengine import app, vendors
 from syncengine.errors import ConfigError
 from syncengine.model.copies import VerifyReport
 from syncengine.model.work import Standing
-from tests.any_vendor import Anyone, anyone
-from tests.people import RESPOND_IO, People, people
 from tests.simulation.pair import Pair, pairs
+from tests.support.any_vendor import Anyone, anyone
+from tests.support.people import RESPOND_IO, People, people
 
 SHOWN = [pair for pair in (pairs(vendor)[0] for vendor in vendors.names()) if pair.can.find_by]
 """Vendors that show what they hold."""

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from syncengine.config import load_config
+from syncengine.config.loading import load_config
 from syncengine.sandbox.server import serve
 from syncengine.sandbox.twins.twin import Seed
-from tests.running import TOKEN, World
+from tests.support.running import TOKEN, World
 
 NAME = "respond"
 _TABLE = """

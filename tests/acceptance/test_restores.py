@@ -10,10 +10,10 @@ import pytest
 from syncengine import vendors
 from syncengine.model.reports import RunReport
 from syncengine.storage.csv_table import load_contacts, read_rows
-from tests.dumps import dump, restore_whole
-from tests.expected import NIGHTS, night_file
-from tests.running import World
-from tests.vendor_nights import Oracle, congress, held, people_of
+from tests.support.dumps import dump, restore_whole
+from tests.support.expected import NIGHTS, night_file
+from tests.support.running import World
+from tests.support.vendor_nights import Oracle, congress, held, people_of
 
 ACCEPTED = frozenset({"removals", "tags", "nulls", "creates", "empty_state"})
 RESTORED = ACCEPTED | {"restored"}

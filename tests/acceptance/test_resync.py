@@ -10,7 +10,7 @@ import pytest
 from syncengine.model.work import Standing
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.screen import Screen
-from tests.people import CHARLES, DM_CHAMP, RESPOND_IO, People, people
+from tests.support.people import CHARLES, DM_CHAMP, RESPOND_IO, People, people
 
 pytestmark = pytest.mark.asyncio
 NAME = "respond_io"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
-from tests.people import BOTH, RESPOND_IO, People, people, refusing
+from tests.support.people import BOTH, RESPOND_IO, People, people, refusing
 
 _ONLY: dict[str, dict[str, object]] = {"respond_io": dict(RESPOND_IO)}
 

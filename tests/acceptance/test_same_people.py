@@ -8,7 +8,7 @@ import pytest
 
 from syncengine import app
 from syncengine.model.work import Standing
-from tests.people import CHARLES, RESPOND_IO, People, people
+from tests.support.people import CHARLES, RESPOND_IO, People, people
 
 NAME = "charles"
 OTHER_KEY = {"table": "crm.people", "key": "uid"}

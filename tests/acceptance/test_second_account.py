@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from syncengine import app
-from syncengine.config import load_config
+from syncengine.config.loading import load_config
 from syncengine.sandbox.faults import Kind, Rule
-from tests.people import CHARLES, RESPOND_IO, People, people
+from tests.support.people import CHARLES, RESPOND_IO, People, people
 
 _SPELLINGS = {
     "as it is": lambda url: url,

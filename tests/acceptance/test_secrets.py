@@ -11,8 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
-from tests.killing import PATIENCE
-from tests.noise import PASSWORD, WRONG, Noise, noise
+from tests.support.killing import PATIENCE
+from tests.support.noise import PASSWORD, WRONG, Noise, noise
 
 _DEBUG = ("--log-format", "json", "--log-level", "debug")
 

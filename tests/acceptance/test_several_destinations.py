@@ -12,9 +12,9 @@ import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.limits import Limit
-from tests.killing import Command
-from tests.logged import events, printed
-from tests.people import CHARLES, RESPOND_IO, People, people
+from tests.support.killing import Command
+from tests.support.logged import events, printed
+from tests.support.people import CHARLES, RESPOND_IO, People, people
 
 _ONE_ACCOUNT = {
     "leads": {**RESPOND_IO, "account": "shop", "where": "id <= 20", "find_first": False},

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from syncengine import app
-from syncengine.config import read_config
+from syncengine.config.loading import read_config
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.charles import CharlesTwin
-from tests.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
+from tests.support.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
 
 _VENDORS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "charles": (CHARLES, "delete"),

@@ -11,7 +11,7 @@ from syncengine import app
 from syncengine.model.consent import Subject, SubjectKind, of_email, of_phone
 from syncengine.model.copies import Copy, ShowReport
 from syncengine.sandbox.faults import Kind, Rule
-from tests.people import BOTH, CHARLES, DM_CHAMP, People, people
+from tests.support.people import BOTH, CHARLES, DM_CHAMP, People, people
 
 NAME = "respond_io"
 

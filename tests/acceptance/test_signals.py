@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
-from tests.killing import Command, until, until_true
-from tests.people import BOTH, RESPOND_IO, People, people
+from tests.support.killing import Command, until, until_true
+from tests.support.people import BOTH, RESPOND_IO, People, people
 
 _ALL = range(1, 31)
 _BEFORE = 6

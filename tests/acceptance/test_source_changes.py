@@ -13,8 +13,8 @@ import pytest
 from syncengine.model.reports import RunReport
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.storage.failures import describe
-from tests.databases import Databases
-from tests.people import RESPOND_IO, People, people
+from tests.support.databases import Databases
+from tests.support.people import RESPOND_IO, People, people
 
 _NARROW = {**RESPOND_IO, "in_flight": 1, "where": "opted_in", "on_removed": "untag"}
 """One request at a time: while the first one is held, no batch but the first two has been loaded."""

@@ -12,8 +12,8 @@ import pytest
 
 from syncengine import app
 from syncengine.sandbox.twins.whautomate_wire import LOCATION
-from tests.people import DM_CHAMP, RESPOND_IO, People, people
-from tests.running import KEY
+from tests.support.people import DM_CHAMP, RESPOND_IO, People, people
+from tests.support.running import KEY
 
 SPELLINGS = {
     1: "+4915177700",

@@ -12,7 +12,7 @@ from syncengine import app
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.work import Standing
 from syncengine.sandbox.faults import Kind, Rule
-from tests.people import CHARLES, RESPOND_IO, People, people, refusing
+from tests.support.people import CHARLES, RESPOND_IO, People, people, refusing
 
 NAME = "respond_io"
 NOBODY = {each.value: 0 for each in Standing}

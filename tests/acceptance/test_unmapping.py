@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from syncengine.sandbox.twins.twin import Seed
-from tests.people import CHARLES, DM_CHAMP, RESPOND_IO, People, people
+from tests.support.people import CHARLES, DM_CHAMP, RESPOND_IO, People, people
 
 _WITH_PLAN = {**RESPOND_IO["fields"], "plan": "company"}
 

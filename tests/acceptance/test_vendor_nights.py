@@ -10,9 +10,9 @@ from syncengine import vendors
 from syncengine.model.reports import RunReport
 from syncengine.sandbox.faults import Chance, Fault, Kind
 from syncengine.storage.csv_table import load_contacts, read_rows
-from tests.expected import NIGHTS, night_file
-from tests.running import World
-from tests.vendor_nights import Oracle, congress, held, people_of
+from tests.support.expected import NIGHTS, night_file
+from tests.support.running import World
+from tests.support.vendor_nights import Oracle, congress, held, people_of
 
 COUNTED = {"charles", "respond_io"}
 """Their nights are followed request by request elsewhere."""

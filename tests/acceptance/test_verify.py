@@ -16,9 +16,9 @@ from syncengine.model.calls import Action, Call
 from syncengine.model.copies import VerifyReport
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
-from tests.vendors.benches import over_the_wire
-from tests.vendors.driving import drive
+from tests.support.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
+from tests.support.vendors.benches import over_the_wire
+from tests.support.vendors.driving import drive
 
 RESPOND_IO_WHOLE = {**RESPOND_IO, "on_null": "clear", "tags": {"from": "tags", "prefix": "crm:"}}
 

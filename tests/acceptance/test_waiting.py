@@ -12,7 +12,7 @@ from syncengine import app
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.reports import RunReport
 from syncengine.sandbox.faults import Kind, Rule
-from tests.people import RESPOND_IO, People, people
+from tests.support.people import RESPOND_IO, People, people
 
 NAME = "respond_io"
 BY_PHONE: dict[str, Any] = {

@@ -11,7 +11,7 @@ from syncengine import app
 from syncengine.model.consent import of_phone
 from syncengine.sandbox.twins.twin import Seed
 from syncengine.sandbox.twins.whautomate_wire import LOCATION
-from tests.people import DM_CHAMP, People, people
+from tests.support.people import DM_CHAMP, People, people
 
 RESPOND_IO: dict[str, Any] = {
     "vendor": "respond_io",

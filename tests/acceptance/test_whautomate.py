@@ -11,8 +11,8 @@ import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.whautomate_wire import LOCATION
-from tests.people import People, people
-from tests.running import KEY
+from tests.support.people import People, people
+from tests.support.running import KEY
 
 NAME = "whautomate"
 DESTINATION: dict[str, Any] = {

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from syncengine.config import load_config
+from syncengine.config.loading import load_config
 
 _ROOT = Path(__file__).resolve().parents[2]
 _COMPOSE = yaml.safe_load((_ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tempfile import TemporaryFile
 
 from syncengine.storage.connect import Connection, transaction
-from syncengine.storage.source import Source, SourceSpec
+from syncengine.storage.source.spec import Source, SourceSpec
 
 KEY_TYPES = {
     "bigint": "n",

@@ -20,7 +20,7 @@ from syncengine.engine.pacing import Pacing
 from syncengine.model.http import Request
 from syncengine.model.limits import Limit
 from syncengine.ports import Gate, Permit
-from syncengine.transport import Transport
+from syncengine.transport.client import Transport
 from tests.benchmarks.measured import say, table
 from tests.benchmarks.scratch import KEY, served
 

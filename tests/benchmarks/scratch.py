@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.contacts import COLUMNS
-from tests.databases import Databases, running_server
-from tests.expected import ROOT
+from tests.support.databases import Databases, running_server
+from tests.support.expected import ROOT
 
 TOKEN, KEY = "sandbox-token", "sandbox-key"
 DESTINATION = "benchmark"

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from syncengine.app.databases import look_at, source_spec
-from syncengine.config import load_config
+from syncengine.config.loading import load_config
 from syncengine.storage.connect import connect, open_pool
 from tests.benchmarks.contacts import COLUMNS, create_source, put_in_step
 from tests.benchmarks.measured import Measured, say, show
 from tests.benchmarks.scratch import DESTINATION, Configured, configure, run_command, scratch_databases
-from tests.databases import Databases
+from tests.support.databases import Databases
 
 _AIM, _AIM_MEMORY = 1.6, 80.0
 _NOWHERE = "http://127.0.0.1:9"

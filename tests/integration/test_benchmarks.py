@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from tests.benchmarks.__main__ import BENCHMARKS
-from tests.databases import Databases
-from tests.expected import ROOT
+from tests.support.databases import Databases
+from tests.support.expected import ROOT
 
 TINY = {
     "unchanged": (["--contacts", "200", "--rounds", "1"], ["A run over 200 unchanged contacts", "peak memory"]),

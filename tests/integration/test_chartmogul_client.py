@@ -14,7 +14,7 @@ import requests
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.server import serve
 from syncengine.sandbox.twins.chartmogul import CUSTOMERS, DATA_SOURCE
-from tests.chartmogul_client import chartmogul
+from tests.support.chartmogul_client import chartmogul
 
 KEY = {"authorization": aiohttp.encode_basic_auth("sandbox-key", "")}
 ILSE: dict[str, Any] = {

@@ -17,9 +17,9 @@ from syncengine.storage import connect as connecting
 from syncengine.storage.connect import attempt, connect, open_pool, reading, transaction
 from syncengine.storage.database_url import read_url
 from syncengine.storage.failures import describe, storage_errors
-from syncengine.storage.inspect_source import inspect
-from syncengine.storage.migrate import migrate, require_current
-from syncengine.storage.source import SourceSpec
+from syncengine.storage.source.inspection import inspect
+from syncengine.storage.source.spec import SourceSpec
+from syncengine.storage.state.migrate import migrate, require_current
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncengine.errors import SchemaOutdated, SourceError
-from syncengine.storage.diff import Diff, Strategy, Way, choose
-from syncengine.storage.diff_ranges import range_findings
-from syncengine.storage.diff_streams import stream_findings
-from syncengine.storage.findings import Findings
-from syncengine.storage.source import Source, SourceSpec
-from tests.databases import Databases
-from tests.integration.sources import DESTINATION, Scene, number_of, scene
+from syncengine.storage.diff.differences import Diff, Strategy, Way, choose
+from syncengine.storage.diff.findings import Findings
+from syncengine.storage.diff.ranges import range_findings
+from syncengine.storage.diff.streams import stream_findings
+from syncengine.storage.source.spec import Source, SourceSpec
+from tests.support.databases import Databases
+from tests.support.sources import DESTINATION, Scene, number_of, scene
 
 _SPECIAL = st.sampled_from("aB9\\\t\n\r'\",{}N \x01\x7fé🎈")
 _TEXT = st.text(st.one_of(_SPECIAL, st.characters(exclude_categories=["Cs"], exclude_characters="\0")), max_size=5)

@@ -12,11 +12,11 @@ from syncengine.model.distrust import Distrust
 from syncengine.model.work import Record, RunKind, Status
 from syncengine.planning.distrust import without_trust
 from syncengine.storage.connect import open_pool
-from syncengine.storage.contacts import Contacts
-from syncengine.storage.fence import Fence
-from syncengine.storage.lease import Leases
-from syncengine.storage.resync import distrust_all, distrust_contacts
-from syncengine.storage.runs import Identity, start_run
+from syncengine.storage.state.contacts import Contacts
+from syncengine.storage.state.fence import Fence
+from syncengine.storage.state.lease import Leases
+from syncengine.storage.state.resync import distrust_all, distrust_contacts
+from syncengine.storage.state.runs import Identity, start_run
 
 DISTRUST = Distrust(
     fixed=("phone",),

@@ -18,9 +18,12 @@ import asyncpg
 import pytest
 
 from syncengine.errors import StorageError
-from syncengine.storage import server, server_child, server_lock, server_process
-from syncengine.storage.embedded import embedded, embedded_sync
-from syncengine.storage.server_binaries import Binaries, find_binaries
+from syncengine.storage.server import child as server_child
+from syncengine.storage.server import lock as server_lock
+from syncengine.storage.server import process as server_process
+from syncengine.storage.server import server
+from syncengine.storage.server.binaries import Binaries, find_binaries
+from syncengine.storage.server.embedded import embedded, embedded_sync
 
 _DEADLINE = 60.0
 _ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +31,7 @@ _OWNER = """
 import sys
 from pathlib import Path
 from syncengine.storage import server_process, server_visit
-from syncengine.storage.embedded import embedded_sync
+from syncengine.storage.server.embedded import embedded_sync
 folder, child = map(Path, sys.argv[1:3])
 server_process._CHILD = child
 server_visit._PATIENCE = float(sys.argv[3])

@@ -9,11 +9,11 @@ import pytest
 import pytest_asyncio
 
 from syncengine.errors import SourceError
-from syncengine.storage import failing_rows
 from syncengine.storage.connect import connect
-from syncengine.storage.inspect_source import count
-from syncengine.storage.source import Source, SourceSpec
-from tests.integration.sources import Scene, scene
+from syncengine.storage.source import failing_rows
+from syncengine.storage.source.inspection import count
+from syncengine.storage.source.spec import Source, SourceSpec
+from tests.support.sources import Scene, scene
 
 _ZERO = r"something is divided by zero \(SQLSTATE 22012\)"
 _KEYS = {

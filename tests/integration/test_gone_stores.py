@@ -7,8 +7,8 @@ import pytest
 from syncengine.model.calls import Action, OutcomeKind
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.work import BatchKind, ContactOutcome, Record, Status
-from tests.integration.stores import Backend, Stores
 from tests.integration.test_stores import _load, _own, backend, dsn, stores
+from tests.support.stores import Backend, Stores
 
 __all__ = ["backend", "dsn", "stores"]
 

@@ -10,11 +10,11 @@ import pytest
 from syncengine.errors import StorageError
 from syncengine.model.work import Batch, BatchKind, RunKind
 from syncengine.storage.connect import Connection
-from syncengine.storage.fence import Fence
-from syncengine.storage.lease import Leases
 from syncengine.storage.patience import Patience
-from syncengine.storage.runs import Batches, Identity, start_run
-from tests.integration.stores import ACCOUNT, HOLDS, InPostgres, in_postgres
+from syncengine.storage.state.fence import Fence
+from syncengine.storage.state.lease import Leases
+from syncengine.storage.state.runs import Batches, Identity, start_run
+from tests.support.stores import ACCOUNT, HOLDS, InPostgres, in_postgres
 
 
 def _away() -> StorageError:

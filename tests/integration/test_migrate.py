@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 
 from syncengine.errors import SchemaOutdated, StorageError
-from syncengine.storage import migrate as runner
-from syncengine.storage.migrate import migrate, pending, require_current
+from syncengine.storage.state import migrate as runner
+from syncengine.storage.state.migrate import migrate, pending, require_current
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Writer: TypeAlias = Callable[[str, str], Path]

@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from syncengine.errors import LeaseLost
 from syncengine.storage.connect import Pool, open_pool
-from syncengine.storage.fence import Fence
-from syncengine.storage.quota import QuotaCounts
-from tests.memory.quotas import Quotas
+from syncengine.storage.state.fence import Fence
+from syncengine.storage.state.quota import QuotaCounts
+from tests.support.memory.quotas import Quotas
 
 pytestmark = pytest.mark.asyncio
 HOUR, DAY = 3600.0, 86400.0

@@ -13,16 +13,16 @@ import pytest
 
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.shipped import shipped
-from syncengine.storage import migrate as runner
 from syncengine.storage.connect import open_pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.patience import Patience
+from syncengine.storage.state import migrate as runner
 from syncengine.storage.statements import statements
-from tests.architecture.expanding import problems
-from tests.crm import report
 from tests.integration.test_statements import FILES, MAKERS, NAMES
-from tests.killing import until_true
-from tests.people import RESPOND_IO, people
+from tests.support.crm import report
+from tests.support.expanding import problems
+from tests.support.killing import until_true
+from tests.support.people import RESPOND_IO, people
 
 _ALL = range(1, 31)
 _ROWS_COUNT_AS = "SELECT count(*) FROM syncengine.sync_state WHERE added_not_null = 'as before' AND added IS NULL"

@@ -14,8 +14,8 @@ from syncengine.engine.exchange import Meter, drive
 from syncengine.engine.pacing import Pacing
 from syncengine.sandbox.server import serve
 from syncengine.sandbox.twins.chartmogul import ChartMogulTwin
-from syncengine.transport import Transport
-from tests.integration.sandbox_bench import bench
+from syncengine.transport.client import Transport
+from tests.support.sandbox_bench import bench
 
 
 @pytest.mark.asyncio

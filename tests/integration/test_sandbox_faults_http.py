@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 import pytest
 
-from tests.integration.sandbox_bench import CREATE, TOKEN, bench, committed, dropped, left, until
+from tests.support.sandbox_bench import CREATE, TOKEN, bench, committed, dropped, left, until
 
 
 @pytest.mark.asyncio

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from syncengine.sandbox.server import serve
-from tests.integration.sandbox_bench import CREATE, TOKEN, Bench, bench
+from tests.support.sandbox_bench import CREATE, TOKEN, Bench, bench
 
 
 @pytest.mark.asyncio

@@ -12,8 +12,8 @@ import pytest_asyncio
 
 from syncengine.model.http import Json
 from syncengine.model.work import Unusable
-from syncengine.storage.source import SourceSpec
-from tests.integration.sources import Scene, scene
+from syncengine.storage.source.spec import SourceSpec
+from tests.support.sources import Scene, scene
 
 NO_NUMBER = Unusable("holds NaN or infinity, which is no number")
 NO_DATE = Unusable("holds a date that is infinite, before the year 1 or after the year 9999")

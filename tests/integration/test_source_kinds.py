@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 
 from syncengine.errors import SourceError
-from syncengine.storage.source import KeyKind, SourceSpec
-from tests.databases import Databases
-from tests.integration.sources import Scene, scene
+from syncengine.storage.source.spec import KeyKind, SourceSpec
+from tests.support.databases import Databases
+from tests.support.sources import Scene, scene
 
 _MOOD = "CREATE TYPE mood AS ENUM ('calm', 'keen')"
 

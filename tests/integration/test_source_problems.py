@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from syncengine.errors import Problem, SourceError
 from syncengine.storage.connect import open_pool
-from syncengine.storage.source import SourceSpec
-from tests.integration.sources import Scene, scene
+from syncengine.storage.source.spec import SourceSpec
+from tests.support.sources import Scene, scene
 
 _CONTACTS = SourceSpec(table="crm.contacts", key="id", columns=("first_name", "mobile"))
 

@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 
 from syncengine.storage.connect import connect, transaction
-from syncengine.storage.inspect_source import inspect
-from syncengine.storage.source import Source, SourceSpec
+from syncengine.storage.source.inspection import inspect
+from syncengine.storage.source.spec import Source, SourceSpec
 from syncengine.storage.statements import statements
 
 FILES = sorted(

@@ -28,8 +28,8 @@ from syncengine.model.work import (
     Status,
     Wait,
 )
-from tests.databases import Databases
-from tests.integration.stores import ACCOUNT, HOLDS, Backend, InMemory, Stores, in_postgres
+from tests.support.databases import Databases
+from tests.support.stores import ACCOUNT, HOLDS, Backend, InMemory, Stores, in_postgres
 
 PENDING = Pending(
     creates=True,

@@ -15,9 +15,9 @@ import pytest_asyncio
 
 from syncengine.model.http import Json
 from syncengine.model.mapping import Form
-from tests.integration.sources import Scene, scene
-from tests.integration.value_cells import PURPOSES, TYPE, VALUE, Refusal, cells, lacks
-from tests.people import RESPOND_IO, people
+from tests.support.people import RESPOND_IO, people
+from tests.support.sources import Scene, scene
+from tests.support.value_cells import PURPOSES, TYPE, VALUE, Refusal, cells, lacks
 
 _EXTENSIONS = (
     "CREATE EXTENSION citext",

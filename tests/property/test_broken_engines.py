@@ -21,11 +21,11 @@ from syncengine.model.contact import Known
 from syncengine.model.work import Record
 from syncengine.planning import settle
 from syncengine.planning.sharing import Wanted
-from tests.memory.contacts import Contacts
-from tests.memory.keys import Keys
-from tests.memory.waits import Waits
 from tests.simulation.drawing import drawn
 from tests.simulation.history import play
+from tests.support.memory.contacts import Contacts
+from tests.support.memory.keys import Keys
+from tests.support.memory.waits import Waits
 
 MOST = 400
 """Seeds within which a break must show."""

@@ -18,7 +18,7 @@ from tests.simulation.oracle import safety, violations
 from tests.simulation.pair import Flaw, Wish, contact_id, pairs
 from tests.simulation.scenes import fill
 from tests.simulation.world import Ran, World
-from tests.virtual_time import run
+from tests.support.virtual_time import run
 
 REFUSED = {number: Wish(number, flaw=Flaw.REFUSED) for number in range(1, 6)}
 TAKEN = {number: Wish(number) for number in range(6, 9)}

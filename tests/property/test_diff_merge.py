@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncengine.storage.diff_merge import Disordered, Merge
+from syncengine.storage.diff.merge import Disordered, Merge
 
 _HASHES = st.sampled_from([b"7", b"-8", b"9000000000000000001"])
 _TEXTS = st.text(

@@ -17,7 +17,7 @@ from syncengine.model.capabilities import Write as Offer
 from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending
 from syncengine.planning import packing, plan
 from syncengine.planning.plan import Plan, plan_contact
-from tests.request_search import (
+from tests.support.request_search import (
     DOUBT,
     LIST,
     MEMBERS,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from syncengine.engine.pacing import Pacing
 from syncengine.model.limits import Limit
-from tests.virtual_time import run
+from tests.support.virtual_time import run
 
 WINDOW = 2.0
 LATENCY = 0.02

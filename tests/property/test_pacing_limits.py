@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from syncengine.engine.pacing import Pacing
 from syncengine.errors import LeaseLost, StorageError
 from syncengine.model.limits import Limit
-from tests.memory.database import Database
-from tests.pacing_lives import TTL, Line, database_clock, holding, kept_in_memory, now, work
-from tests.strict_vendor import StrictVendor, Weather, Wire
-from tests.virtual_time import run
+from tests.support.memory.database import Database
+from tests.support.pacing_lives import TTL, Line, database_clock, holding, kept_in_memory, now, work
+from tests.support.strict_vendor import StrictVendor, Weather, Wire
+from tests.support.virtual_time import run
 
 A_MINUTE = Limit(200, 60.0)
 A_SECOND = Limit(20, 1.0)

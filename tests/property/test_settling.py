@@ -9,7 +9,7 @@ from tests.simulation.oracle import held
 from tests.simulation.pair import Pair, Wish, contact_id, pair
 from tests.simulation.scenes import fill
 from tests.simulation.world import World
-from tests.virtual_time import run
+from tests.support.virtual_time import run
 
 ANN = Wish(1, (1, 1), ("a",))
 PAIRS = ("respond_io", "respond_io_v2", "dm_champ", "chartmogul", "whautomate")

@@ -13,7 +13,7 @@ from tests.simulation.oracle import violations
 from tests.simulation.pair import Wish, contact_id, pair
 from tests.simulation.scenes import Source, fill
 from tests.simulation.world import Ran, World
-from tests.virtual_time import run
+from tests.support.virtual_time import run
 
 SHOWING = ("respond_io", "respond_io_v2", "whautomate:a second contact is refused", "charles")
 """Vendors where a contact's key can change: with a look-up, with an answer that names who has the key, and without."""

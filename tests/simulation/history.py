@@ -15,7 +15,7 @@ from tests.simulation.person import AtVendor
 from tests.simulation.scenes import BESIDES, SCENES, fill
 from tests.simulation.twists import Sources, Twisted
 from tests.simulation.world import LONGEST_WINDOW, Ran, World
-from tests.virtual_time import Deadlock, run
+from tests.support.virtual_time import Deadlock, run
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class Life:
         return self.points[-1].endswith(end) and sum(point.endswith(end) for point in self.points) == number
 
     async def hop(self, what: str) -> None:
-        """A way to the database or back (``tests.memory.database.Hop``)."""
+        """A way to the database or back (``tests.support.memory.database.Hop``)."""
         self.point(what)
         await asyncio.sleep(max(self._random.uniform(0, SLOWEST), self._still()))
         if self.dead:

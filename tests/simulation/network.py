@@ -17,7 +17,7 @@ from syncengine.model.http import Request, Response
 from syncengine.ports import Allowed, Gate
 from syncengine.sandbox.twins.twin import Twin
 from tests.simulation.life import Life
-from tests.vendors.benches import over_the_wire
+from tests.support.vendors.benches import over_the_wire
 
 TIMEOUT = 30.0
 _WAY = (0.005, 0.3)

@@ -10,11 +10,11 @@ from syncengine.model.contact import Remote
 from syncengine.model.http import Json
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Status
-from tests.memory.database import StateRow
-from tests.memory.source import Row
 from tests.simulation.pair import LISTS, OPTED_OUT, TAGS
 from tests.simulation.reasons import at_vendor, reasons
 from tests.simulation.world import World
+from tests.support.memory.database import StateRow
+from tests.support.memory.source import Row
 
 _STANDING = (Status.SYNCED, Status.DEAD, Status.SUPPRESSED)
 """How a contact of the source may stand once nothing moves any more."""

@@ -27,18 +27,18 @@ from syncengine.model.mapping import Mapping as DestinationMapping
 from syncengine.model.work import BatchKind, LeaseGrant, SourceRow, Status
 from syncengine.planning.match_keys import may_collide
 from syncengine.ports import Allowed, Vendor
-from syncengine.storage.contacts import MOVED
-from tests.memory.contacts import Contacts
-from tests.memory.database import Database, Fence
-from tests.memory.keys import Keys
-from tests.memory.leases import Leases
-from tests.memory.refusals import Refusals
-from tests.memory.runs import Batches, finish_run, start_run
-from tests.memory.shares import Shares
-from tests.memory.source import Source, Table, diff
-from tests.memory.waits import Waits
+from syncengine.storage.state.contacts import MOVED
 from tests.simulation.life import Life
 from tests.simulation.network import TIMEOUT, Network, Wire
+from tests.support.memory.contacts import Contacts
+from tests.support.memory.database import Database, Fence
+from tests.support.memory.keys import Keys
+from tests.support.memory.leases import Leases
+from tests.support.memory.refusals import Refusals
+from tests.support.memory.runs import Batches, finish_run, start_run
+from tests.support.memory.shares import Shares
+from tests.support.memory.source import Source, Table, diff
+from tests.support.memory.waits import Waits
 
 LEASE = 20.0
 BATCH = 3

@@ -24,13 +24,13 @@ from syncengine.ports import Allowed
 from syncengine.sandbox.limits import Limit as Strict
 from syncengine.sandbox.twins.screen import Screen
 from syncengine.sandbox.twins.twin import Seed, Twin
-from tests.memory.database import Database, StateRow
-from tests.memory.source import Row, Table
 from tests.simulation.life import SLOWEST, Life, Point
 from tests.simulation.network import Network, Weather
 from tests.simulation.pair import Flaw, Pair, Wish
 from tests.simulation.person import Act, ByHand, delete, is_there, merge, recreate
 from tests.simulation.process import Process, Settings
+from tests.support.memory.database import Database, StateRow
+from tests.support.memory.source import Row, Table
 
 ACCOUNT = "account"
 DESTINATIONS = ("one", "two")

@@ -26,9 +26,9 @@ from syncengine.planning import settle
 from syncengine.ports import Allowed, Directory, Merger, Teller
 from tests.soak.figures import say
 from tests.soak.hostile import hostile
-from tests.vendors.benches import Bench
-from tests.vendors.subjects import Subject, secrets, subjects
-from tests.virtual_time import run
+from tests.support.vendors.benches import Bench
+from tests.support.vendors.subjects import Subject, secrets, subjects
+from tests.support.virtual_time import run
 
 _MOST_REQUESTS = 350
 """Of one exchange: the pages of a look-up, in three spellings, and a few more."""

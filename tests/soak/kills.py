@@ -14,11 +14,11 @@ from pathlib import Path
 import asyncpg
 
 from syncengine.sandbox.faults import Kind
-from syncengine.storage.migrate import migrate
-from tests.crm import Crm, crm, names, report
-from tests.crm_expected import assert_in_step
-from tests.kills import PHASES, Kills, grow, kill, meanwhile, next_write
-from tests.mortal_postgres import MortalPostgres, mortal_postgres
+from syncengine.storage.state.migrate import migrate
+from tests.support.crm import Crm, crm, names, report
+from tests.support.crm_expected import assert_in_step
+from tests.support.kills import PHASES, Kills, grow, kill, meanwhile, next_write
+from tests.support.mortal_postgres import MortalPostgres, mortal_postgres
 
 _ANY_INSTANT, _DATABASE = "at any instant", "Postgres killed"
 _WAYS = (*PHASES, _ANY_INSTANT, _DATABASE)

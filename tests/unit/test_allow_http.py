@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from syncengine.config import load_config
+from syncengine.config.loading import load_config
 from syncengine.errors import ConfigError
-from tests.people import RESPOND_IO
+from tests.support.people import RESPOND_IO
 
 
 def _load(folder: Path, base_url: str, **keys: object) -> None:

@@ -12,12 +12,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
-from syncengine import config_models, vendors
-from syncengine.config import Config, DestinationConfig, load_config
-from syncengine.config_models import DestinationFile, EngineFile, FieldModel, LimitModel, MembersModel
-from syncengine.config_schema import as_text
-from syncengine.config_yaml import read_yaml
-from tests.expected import ROOT
+from syncengine import vendors
+from syncengine.config import models as config_models
+from syncengine.config.loading import Config, DestinationConfig, load_config
+from syncengine.config.models import DestinationFile, EngineFile, FieldModel, LimitModel, MembersModel
+from syncengine.config.schema import as_text
+from syncengine.config.yaml_files import read_yaml
+from tests.support.expected import ROOT
 
 CONFIG = ROOT / "config"
 VENDORS = vendors.names()

@@ -14,10 +14,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from syncengine import vendors
-from syncengine.config import load_config
+from syncengine.config.loading import load_config
 from syncengine.errors import ConfigError
-from tests.config_corpus import DESTINATIONS, ENGINE, ENVIRON, SOURCE, File, files, good
-from tests.expected import ROOT
+from tests.support.config_corpus import DESTINATIONS, ENGINE, ENVIRON, SOURCE, File, files, good
+from tests.support.expected import ROOT
 
 SCHEMA = orjson.loads((ROOT / "config/schema.json").read_bytes())
 VALIDATOR = Draft202012Validator(SCHEMA)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncengine.config_yaml import fill_in, read_yaml
+from syncengine.config.yaml_files import fill_in, read_yaml
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.http import Json
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from syncengine.storage.diff import Strategy, Way, choose
-from syncengine.storage.source import KeyKind, Source, SourceSpec
+from syncengine.storage.diff.differences import Strategy, Way, choose
+from syncengine.storage.source.spec import KeyKind, Source, SourceSpec
 
 _TABLE = Source(
     spec=SourceSpec(table="crm.contacts", key="id", columns=()),

@@ -25,7 +25,7 @@ from syncengine.model.mapping import Mapping, OnRemoved
 from syncengine.model.work import ContactState
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.ports import ContactStore, Vendor
-from tests.virtual_time import run
+from tests.support.virtual_time import run
 
 PUT, GET = Request("PUT", "/contact/v7", "write"), Request("GET", "/contact/v7", "read")
 LIST = Request("POST", "/contact/list", "list", reads=True)

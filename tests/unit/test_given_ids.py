@@ -21,8 +21,8 @@ from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import ContactState, Link
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.ports import ContactStore, Vendor
+from tests.support.virtual_time import run
 from tests.unit.test_doubt import FINE, Line
-from tests.virtual_time import run
 
 PHONE = MatchKey("phone", "1")
 THERE = Remote("v7", {"phone": "1"})

@@ -14,7 +14,7 @@ from syncengine.errors import AccountStopped, LeaseLost, RunStopped, StorageErro
 from syncengine.model.events import Event
 from syncengine.model.http import Json
 from syncengine.model.work import LeaseGrant
-from tests.virtual_time import run
+from tests.support.virtual_time import run
 
 _TTL = 30.0
 _GRANT = LeaseGrant("respond_de", epoch=3, ttl=_TTL, wait=0.0, ledger=None)

@@ -14,7 +14,7 @@ from syncengine.engine.pacing import Pacing
 from syncengine.model.events import Event
 from syncengine.model.http import Json
 from syncengine.model.limits import Limit
-from tests.virtual_time import run
+from tests.support.virtual_time import run
 
 MAX_WAIT = 120.0
 DATE = {"date": "Sun, 06 Nov 1994 08:49:37 GMT"}

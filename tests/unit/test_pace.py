@@ -7,7 +7,7 @@ import pytest
 
 from syncengine.engine.pace import Pace
 from syncengine.model.limits import Limit
-from tests.virtual_time import run
+from tests.support.virtual_time import run
 
 
 def drawn(limits: Sequence[Limit], methods: Sequence[str]) -> list[float]:

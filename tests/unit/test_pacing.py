@@ -11,8 +11,8 @@ import pytest
 from syncengine.engine.pacing import Pacing, Permit
 from syncengine.errors import LeaseLost, StorageError, VendorHalted
 from syncengine.model.limits import Limit
-from tests.memory.quotas import Quotas
-from tests.virtual_time import run
+from tests.support.memory.quotas import Quotas
+from tests.support.virtual_time import run
 
 DAY = 86400.0
 HALTED = VendorHalted("the key is wrong", setting="settings.token")

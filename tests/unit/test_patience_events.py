@@ -10,7 +10,7 @@ from syncengine.errors import StorageError
 from syncengine.model.events import Event
 from syncengine.model.http import Json
 from syncengine.storage.patience import Patience
-from tests.virtual_time import run
+from tests.support.virtual_time import run
 
 
 def _told(*, waiters: int, away: float) -> list[Event]:

@@ -10,8 +10,8 @@ import pytest
 from syncengine.engine.quota import BLOCK_LIFE, Quotas
 from syncengine.errors import VendorHalted
 from syncengine.model.limits import Limit
-from tests.memory.quotas import Quotas as Store
-from tests.virtual_time import run
+from tests.support.memory.quotas import Quotas as Store
+from tests.support.virtual_time import run
 
 HOUR, DAY, LATE = 3600.0, 86400.0, 90.0
 

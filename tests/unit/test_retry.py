@@ -13,7 +13,7 @@ from syncengine.engine.exchange import Meter
 from syncengine.engine.retry import Patience, Retrier
 from syncengine.errors import AccountStopped, RequestFailed, VendorHalted, VendorThrottled, VendorUnavailable
 from syncengine.model.http import Request, Response
-from tests.virtual_time import run
+from tests.support.virtual_time import run
 
 GET = Request("GET", "/contact", "look up")
 FINE = Response(200, {}, b"{}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.sandbox_client import BODY, CONTACTS, ERASE, Client
+from tests.support.sandbox_client import BODY, CONTACTS, ERASE, Client
 
 
 def test_an_upsert_makes_one_person_and_lists_only_grow() -> None:

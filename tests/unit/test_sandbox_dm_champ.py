@@ -11,7 +11,7 @@ from syncengine.sandbox.duplicates import duplicates
 from syncengine.sandbox.limits import Limit
 from syncengine.sandbox.twins.dm_champ import DmChampTwin
 from syncengine.sandbox.twins.twin import TwinRequest
-from tests.unit.dm_champ_client import GONE, PHONE, Client
+from tests.support.dm_champ_client import GONE, PHONE, Client
 
 # --- who may ask ----------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncengine.sandbox.twins.twin import Seed
-from tests.unit.dm_champ_client import GONE, PHONE, Client
+from tests.support.dm_champ_client import GONE, PHONE, Client
 
 
 def test_lists_are_joined_and_left_by_a_body() -> None:

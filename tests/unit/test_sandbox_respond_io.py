@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from syncengine.sandbox.limits import Limit
-from tests.unit.sandbox_client import Client, pairs
+from tests.support.sandbox_client import Client, pairs
 
 
 def test_a_create_repeats_unless_the_switch_forbids() -> None:

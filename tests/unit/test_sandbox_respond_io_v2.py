@@ -9,7 +9,7 @@ import pytest
 from syncengine.sandbox.limits import Limit
 from syncengine.sandbox.twins import load
 from syncengine.sandbox.twins.twin import Seed
-from tests.unit.respond_io_v2_client import EMAIL, GONE, ILSE, PHONE, Client, pairs
+from tests.support.respond_io_v2_client import EMAIL, GONE, ILSE, PHONE, Client, pairs
 
 # --- coming in ------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.respond_io_v2_client import EMAIL, GONE, PHONE, Client, field, pairs
+from tests.support.respond_io_v2_client import EMAIL, GONE, PHONE, Client, field, pairs
 
 # --- tags, stages, channels -----------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from syncengine.sandbox.duplicates import duplicates
 from syncengine.sandbox.limits import Limit
 from syncengine.sandbox.twins import load
 from syncengine.sandbox.twins.twin import Seed
-from tests.unit.sandbox_client import AUTH, Client
+from tests.support.sandbox_client import AUTH, Client
 
 every_twin = pytest.mark.parametrize("name", sorted(AUTH))
 

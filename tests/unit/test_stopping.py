@@ -32,7 +32,7 @@ from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Batch, BatchKind, ContactOutcome, ContactState, Record, Status
 from syncengine.planning.plan import Plan
 from syncengine.ports import Allowed, BatchStore, ContactStore, Sender, Vendor
-from tests.virtual_time import run
+from tests.support.virtual_time import run
 
 KEY = MatchKey("ref", "7")
 JOB = Job(1, ContactState("7"), Desired("7", {"ref": "7"}, keys=(KEY,)), 1, Plan())

@@ -14,12 +14,12 @@ import aiohttp
 import pytest
 from aioresponses import aioresponses
 
-import syncengine.transport_errors as words
+import syncengine.transport.errors as words
 from syncengine.errors import SyncEngineError, VendorUnavailable
 from syncengine.model.bounds import ONE_BYTES
 from syncengine.model.http import Request
-from syncengine.transport import Transport
-from tests.unit.gates import NotedGate, Talk, answer, read_request, serving
+from syncengine.transport.client import Transport
+from tests.support.gates import NotedGate, Talk, answer, read_request, serving
 
 SECRET = "hunter2-secret"
 CERTIFICATE = Path(__file__).parent / "certificate" / "certificate.pem"

@@ -10,8 +10,8 @@ import pytest
 from syncengine.errors import LeaseLost, VendorHalted, VendorUnavailable
 from syncengine.model.bounds import ONE_BYTES
 from syncengine.model.http import Request
-from syncengine.transport import Transport
-from tests.unit.gates import NotedGate, Talk, answer, read_request, serving
+from syncengine.transport.client import Transport
+from tests.support.gates import NotedGate, Talk, answer, read_request, serving
 
 SECRET = "hunter2-secret"
 

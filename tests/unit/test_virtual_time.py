@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.virtual_time import Deadlock, run
+from tests.support.virtual_time import Deadlock, run
 
 
 def test_a_day_of_waiting_takes_no_time_and_is_exact() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from syncengine.model.calls import Action, Call
 from syncengine.model.http import Json
-from tests.vendors.driving import requested, scripted
-from tests.vendors.of_charles import DELETE, KEY, PERSON, charles, upsert
+from tests.support.vendors.driving import requested, scripted
+from tests.support.vendors.of_charles import DELETE, KEY, PERSON, charles, upsert
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from syncengine.errors import VendorHalted, VendorUnavailable
 from syncengine.model.calls import Action, Applied, Call, Rejected, Unsupported
 from syncengine.model.http import Json, Response
-from tests.vendors.driving import answer, html, scripted
-from tests.vendors.of_charles import DELETE, ENVELOPE, KEY, PERSON, SCHEDULED, charles, echo, error, upsert
+from tests.support.vendors.driving import answer, html, scripted
+from tests.support.vendors.of_charles import DELETE, ENVELOPE, KEY, PERSON, SCHEDULED, charles, echo, error, upsert
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from syncengine.model.calls import Action, Applied, Call, Rejected, Unsupported
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.twins.chartmogul import CUSTOMERS, DATA_SOURCE
-from tests.vendors.driving import answer, html, requested, scripted, sent
-from tests.vendors.of_chartmogul import UUID, chartmogul
+from tests.support.vendors.driving import answer, html, requested, scripted, sent
+from tests.support.vendors.of_chartmogul import UUID, chartmogul
 
 PLACE = {"customer_uuid": CUSTOMERS[0], "data_source_uuid": DATA_SOURCE}
 CREATE = Call(Action.CREATE, "7", fields={**PLACE, "email": "ilse@example.org", "custom.plan": "gold"})

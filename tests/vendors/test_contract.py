@@ -17,8 +17,8 @@ from syncengine.model.calls import Action, Call
 from syncengine.model.capabilities import Write, matches
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Request
-from tests.vendors.driving import requested
-from tests.vendors.subjects import Subject, derived_settings, secrets, subjects
+from tests.support.vendors.driving import requested
+from tests.support.vendors.subjects import Subject, derived_settings, secrets, subjects
 
 SUBJECTS = tuple(subjects(variants=False))
 every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)

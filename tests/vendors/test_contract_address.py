@@ -16,9 +16,9 @@ from syncengine.errors import VendorHalted
 from syncengine.model.calls import Action, Applied, Call, Rejected
 from syncengine.model.http import Request, Response
 from syncengine.ports import Directory, Merger, Teller
-from tests.vendors.benches import Bench
-from tests.vendors.driving import answer, drive, html
-from tests.vendors.subjects import Subject
+from tests.support.vendors.benches import Bench
+from tests.support.vendors.driving import answer, drive, html
+from tests.support.vendors.subjects import Subject
 from tests.vendors.test_contract_answers import ACTS, SUBJECTS, Act, stubborn
 
 ID, OTHER = "177640998", "177640999"

@@ -18,8 +18,8 @@ from syncengine.model.calls import Action, Applied, Exists, Rejected
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.http import Exchange, Json, Request, Response
-from tests.vendors.driving import answer, drive, html
-from tests.vendors.subjects import Subject, secrets, subjects
+from tests.support.vendors.driving import answer, drive, html
+from tests.support.vendors.subjects import Subject, secrets, subjects
 
 SUBJECTS = tuple(subjects(variants=False))
 ENDLESS = 60

@@ -18,8 +18,8 @@ from syncengine.planning import settle
 from syncengine.planning.drift import Owned, corrected, drift
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.ports import Vendor
-from tests.vendors.benches import Bench
-from tests.vendors.subjects import Subject, derived_settings, subjects
+from tests.support.vendors.benches import Bench
+from tests.support.vendors.subjects import Subject, derived_settings, subjects
 
 SUBJECTS = tuple(subjects())
 

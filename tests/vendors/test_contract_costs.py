@@ -9,8 +9,8 @@ import pytest
 from syncengine.model.contact import MatchKey
 from syncengine.model.costs import Cost, exactly
 from syncengine.ports import Priced
-from tests.vendors.benches import Bench
-from tests.vendors.subjects import Subject, subjects
+from tests.support.vendors.benches import Bench
+from tests.support.vendors.subjects import Subject, subjects
 
 SUBJECTS = tuple(subject for subject in subjects() if subject.vendor.capabilities.find_by)
 BRAZIL = "+5511987654321"

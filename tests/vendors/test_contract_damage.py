@@ -6,9 +6,9 @@ import pytest
 
 from syncengine.errors import AccountStopped, RequestFailed
 from syncengine.model.calls import Action, Applied, Exists, Rejected
-from tests.vendors.benches import Bench
-from tests.vendors.mutants import mutants
-from tests.vendors.subjects import Subject, subjects
+from tests.support.vendors.benches import Bench
+from tests.support.vendors.mutants import mutants
+from tests.support.vendors.subjects import Subject, subjects
 
 SUBJECTS = tuple(subjects(variants=False))
 every_look_up = pytest.mark.parametrize(

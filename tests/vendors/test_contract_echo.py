@@ -14,9 +14,9 @@ import pytest
 from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.contact import Fields
 from syncengine.model.http import Json, Request, Response
-from tests.vendors.benches import Bench
-from tests.vendors.driving import drive
-from tests.vendors.subjects import Subject, subjects
+from tests.support.vendors.benches import Bench
+from tests.support.vendors.driving import drive
+from tests.support.vendors.subjects import Subject, subjects
 
 
 def _updates() -> Iterator[object]:

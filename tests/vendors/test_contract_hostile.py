@@ -18,11 +18,11 @@ from syncengine.model.contact import Remote
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.ports import Allowed
 from tests.soak import answers
-from tests.vendors.benches import Bench
-from tests.vendors.driving import answer
-from tests.vendors.driving import drive as by_hand
-from tests.vendors.subjects import Subject, subject, subjects
-from tests.virtual_time import run
+from tests.support.vendors.benches import Bench
+from tests.support.vendors.driving import answer
+from tests.support.vendors.driving import drive as by_hand
+from tests.support.vendors.subjects import Subject, subject, subjects
+from tests.support.virtual_time import run
 
 _ANSWERS = 400
 """Of each vendor; ``./run soak --answers`` gives as many as you like."""

@@ -14,10 +14,10 @@ from syncengine.model.calls import Applied, Rejected
 from syncengine.model.contact import Page
 from syncengine.model.http import Exchange
 from syncengine.ports import Directory, Merger, Teller
-from tests.vendors.benches import ENDLESS, Bench
-from tests.vendors.driving import answer, html
-from tests.vendors.mutants import mutants
-from tests.vendors.subjects import Subject, subjects
+from tests.support.vendors.benches import ENDLESS, Bench
+from tests.support.vendors.driving import answer, html
+from tests.support.vendors.mutants import mutants
+from tests.support.vendors.subjects import Subject, subjects
 
 SUBJECTS = tuple(subjects())
 NOBODY = "177640999"

@@ -9,8 +9,8 @@ import pytest
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.ports import Resembler
-from tests.vendors.benches import Bench
-from tests.vendors.subjects import Subject, subjects
+from tests.support.vendors.benches import Bench
+from tests.support.vendors.subjects import Subject, subjects
 
 NUMBER = "+491712345678"
 WHOLE = ("+491712345678", "491712345678", "00491712345678")

@@ -12,9 +12,9 @@ from syncengine.errors import VendorUnavailable
 from syncengine.model.calls import Action, Rejected
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.ports import Merger
-from tests.vendors.benches import Bench
-from tests.vendors.driving import answer, drive
-from tests.vendors.subjects import Subject, subjects
+from tests.support.vendors.benches import Bench
+from tests.support.vendors.driving import answer, drive
+from tests.support.vendors.subjects import Subject, subjects
 
 SUBJECTS = tuple(subjects(variants=False))
 _MERGE = "merge"

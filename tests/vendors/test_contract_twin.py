@@ -15,8 +15,8 @@ from syncengine.model.calls import Action, Applied, Call, Exists, Rejected
 from syncengine.model.capabilities import TagCall, Write, matches
 from syncengine.model.contact import LISTS
 from syncengine.model.http import Exchange, Json
-from tests.vendors.benches import Bench
-from tests.vendors.subjects import Subject, subjects
+from tests.support.vendors.benches import Bench
+from tests.support.vendors.subjects import Subject, subjects
 
 SUBJECTS = tuple(subjects())
 LOOK_UPS = tuple(subject for subject in SUBJECTS if subject.vendor.capabilities.find_by)

@@ -9,7 +9,7 @@ import pytest
 from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
 from syncengine.model.http import Json, Request, Response
 from syncengine.vendors.kit import Id, Shape, judge, refused, refused_look_up, shaped
-from tests.vendors.driving import answer, html
+from tests.support.vendors.driving import answer, html
 
 GET = Request("GET", "/things/secret-id", "GET /things/{id}")
 PUT = Request("PUT", "/things/secret-id", "PUT /things/{id}")

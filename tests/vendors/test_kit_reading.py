@@ -12,9 +12,9 @@ from syncengine.model.bounds import DEEPEST_ANSWER, DEEPEST_VALUE, LONGEST_NAME,
 from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.http import Json, Request, Response
 from syncengine.vendors.kit.reading import Unreadable, read_json
-from tests.vendors.benches import Bench
-from tests.vendors.driving import drive
-from tests.vendors.subjects import subject
+from tests.support.vendors.benches import Bench
+from tests.support.vendors.driving import drive
+from tests.support.vendors.subjects import subject
 
 _ONE = Request("PUT", "/contacts", "PUT /contacts")
 _LIST = Request("GET", "/contacts", "GET /contacts", lists=True)

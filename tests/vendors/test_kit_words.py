@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from syncengine.model.http import Json
 from syncengine.vendors.kit.words import LENGTH, cleaned
-from tests.encodings import ENCODINGS
+from tests.support.encodings import ENCODINGS
 
 
 @pytest.mark.parametrize(

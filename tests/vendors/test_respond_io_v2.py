@@ -9,8 +9,8 @@ from syncengine.model.calls import Action, Applied, Call, Rejected
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json, Response
 from syncengine.vendors.respond_io_v2 import LIMITS
-from tests.vendors.driving import answer, html, requested, scripted, sent
-from tests.vendors.of_respond_io_v2 import (
+from tests.support.vendors.driving import answer, html, requested, scripted, sent
+from tests.support.vendors.of_respond_io_v2 import (
     ADD,
     DELETE,
     EMAIL,

@@ -9,9 +9,9 @@ from syncengine.model.calls import Applied, Rejected
 from syncengine.model.contact import MatchKey, Page, Remote
 from syncengine.model.http import Json, Response
 from syncengine.ports import Teller
-from tests.vendors.benches import Bench
-from tests.vendors.driving import answer, html, scripted, sent
-from tests.vendors.of_respond_io_v2 import (
+from tests.support.vendors.benches import Bench
+from tests.support.vendors.driving import answer, html, scripted, sent
+from tests.support.vendors.of_respond_io_v2 import (
     EMAIL,
     ID,
     NOT_FOUND,
@@ -23,7 +23,7 @@ from tests.vendors.of_respond_io_v2 import (
     respond_io_v2,
     row,
 )
-from tests.vendors.subjects import subject
+from tests.support.vendors.subjects import subject
 
 CRM = MatchKey("custom_fields.crm_id", "crm-7")
 

@@ -9,8 +9,8 @@ from syncengine.model.calls import Action, Applied, Call, Exists, Rejected, Unsu
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.http import Json, Request, Response
 from syncengine.ports import Directory, Teller
-from tests.vendors.driving import answer, html, requested, scripted, sent
-from tests.vendors.of_whautomate import (
+from tests.support.vendors.driving import answer, html, requested, scripted, sent
+from tests.support.vendors.of_whautomate import (
     ADD,
     CREATE,
     DELETE,

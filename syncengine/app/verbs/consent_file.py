@@ -1,0 +1,181 @@
+"""Suppressions and tombstones as a file: the one thing that no vendor can give back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from syncengine.app.databases import opened
+from syncengine.app.markers import lacking_consents, note_consents
+from syncengine.config.loading import Config
+from syncengine.errors import ConfigError, Problem
+from syncengine.model.consent_file import (
+    ConsentReport,
+    Consents,
+    KeptErasure,
+    KeptSuppression,
+    KeptValue,
+)
+from syncengine.storage.state import consent_file
+
+_KIND = "syncengine consent"
+_VERSION = 1
+_SAYS = (
+    "Suppressions and tombstones of syncengine, as salted hashes: `syncengine import --consent` "
+    "reads them. Keep it as secret as a password: with the salt, phone numbers can be guessed."
+)
+_HASH = r"^[0-9a-f]{2,128}$"
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Head(_Line):
+    file: Literal["syncengine consent"]
+    version: int
+    says: str
+    exported_at: str
+    salt: str = Field(pattern=_HASH)
+
+
+class _Suppression(_Line):
+    subject_hash: str = Field(pattern=_HASH)
+    kind: Literal["contact", "phone", "email"]
+    reason: Literal["suppressed", "forgotten"]
+    since: datetime
+
+
+class _Value(_Line):
+    subject_hash: str = Field(pattern=_HASH)
+    contact_hash: str = Field(pattern=_HASH)
+    kind: Literal["phone", "email"]
+
+
+class _Erasure(_Line):
+    contact_hash: str = Field(pattern=_HASH)
+    destination: str
+    contact_id: str | None
+    status: Literal["open", "done", "scheduled", "impossible"]
+    receipt: str
+    to_ask: str
+    requested_at: datetime
+    ended_at: datetime | None
+
+
+class _End(_Line):
+    suppressions: int
+    values: int
+    erasures: int
+
+
+_KINDS: Mapping[str, type[_Line]] = {
+    "suppression": _Suppression,
+    "value": _Value,
+    "erasure": _Erasure,
+    "end": _End,
+}
+"""Kinds of lines behind the first."""
+
+
+async def export_consent(config: Config) -> tuple[bytes, ConsentReport]:
+    """Return the file, and what is in it."""
+    async with opened(config, ()) as databases:
+        consents = await consent_file.read_consents(databases.state)
+    numbers = len(consents.suppressions), len(consents.erasures)
+    return b"".join(_lines(consents)), ConsentReport("exported", *numbers)
+
+
+async def import_consent(config: Config, name: str, content: bytes) -> ConsentReport:
+    """Merge a file into the state; nothing that is there is lifted.
+
+    Raises ConfigError for a file that is not whole, or of another kind or salt.
+    """
+    consents = _read(name, content)
+    async with opened(config, ()) as databases:
+        lacking = await lacking_consents(config, databases)
+        new = await consent_file.merge_consents(databases.state, consents)
+        await note_consents(config, databases, lacking)
+        forgotten = await consent_file.forgotten_here(databases.state)
+    numbers = len(consents.suppressions), len(consents.erasures)
+    return ConsentReport("imported", *numbers, new=new, forgotten_here=forgotten)
+
+
+def _lines(consents: Consents) -> Iterator[bytes]:
+    """Yield the lines of a file; the last one tells that it is whole."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    head = {"file": _KIND, "version": _VERSION, "says": _SAYS, "exported_at": now}
+    yield _line({**head, "salt": consents.salt.hex()})
+    for suppression in consents.suppressions:
+        yield _line({"suppression": asdict(suppression)})
+    for value in consents.values:
+        yield _line({"value": asdict(value)})
+    for erasure in consents.erasures:
+        yield _line({"erasure": asdict(erasure)})
+    yield _line({"end": _numbers(consents)})
+
+
+def _numbers(consents: Consents) -> dict[str, int]:
+    return {
+        "suppressions": len(consents.suppressions),
+        "values": len(consents.values),
+        "erasures": len(consents.erasures),
+    }
+
+
+def _line(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _read(name: str, content: bytes) -> Consents:
+    """Return what a file holds. Raises ConfigError."""
+    first, *lines = content.splitlines() or [b""]
+    head = _head(name, first)
+    found: dict[str, list[_Line]] = {kind: [] for kind in _KINDS}
+    for number, line in enumerate(lines, 2):
+        kind, read = _line_of(name, number, line)
+        if found["end"]:
+            raise _refused(name, f"line {number} stands behind the end")
+        found[kind].append(read)
+    consents = Consents(
+        bytes.fromhex(head.salt),
+        tuple(KeptSuppression(**each.model_dump()) for each in found["suppression"]),
+        tuple(KeptValue(**each.model_dump()) for each in found["value"]),
+        tuple(KeptErasure(**each.model_dump()) for each in found["erasure"]),
+    )
+    if [end.model_dump() for end in found["end"]] != [_numbers(consents)]:
+        raise _refused(name, "the file is not whole: a part of it is missing")
+    return consents
+
+
+def _line_of(name: str, number: int, line: bytes) -> tuple[str, _Line]:
+    """Return the kind of a line, and what it holds."""
+    try:
+        ((kind, value),) = orjson.loads(line).items()
+        return kind, _KINDS[kind].model_validate_json(orjson.dumps(value))
+    except (ValueError, KeyError, AttributeError):
+        raise _refused(name, f"line {number} cannot be read") from None
+
+
+def _head(name: str, line: bytes) -> _Head:
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict) or found.get("file") != _KIND:
+        raise _refused(name, "this is no file of `syncengine export --consent`")
+    if found.get("version") != _VERSION:
+        raise _refused(name, f"version {found.get('version')} is not known here: use a newer syncengine")
+    try:
+        return _Head.model_validate_json(line)
+    except ValidationError:
+        raise _refused(name, "line 1 cannot be read") from None
+
+
+def _refused(name: str, what: str) -> ConfigError:
+    return ConfigError([Problem(name, f"{what}; nothing was imported")])

@@ -1,0 +1,76 @@
+"""Deletion of old data: runs with their batches and outcomes, and expired minutes.
+
+Minutes are expired when no limit looks back at them any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+from pydantic import TypeAdapter, ValidationError
+
+from syncengine.app.databases import opened
+from syncengine.config.loading import Config
+from syncengine.config.models import Retention as Kept
+from syncengine.errors import ConfigError, Problem
+from syncengine.model.limits import REMEMBERED
+from syncengine.model.reports import PruneReport
+from syncengine.storage.state.retention import Retention
+
+_LATE = 120.0
+"""Seconds beyond a limit's window in which a minute may still count."""
+
+
+async def prune(config: Config, *, older_than: str | None = None, stop: asyncio.Event | None = None) -> PruneReport:
+    """Delete runs that ended longer ago than ``keep_outcomes``.
+
+    ``older_than`` (such as ``90d``) takes its place. The newest run of each destination
+    and every run that is not over stay. Runs may be under way meanwhile. ``stop`` ends
+    it after the slice it is at. Raises ConfigError, StorageError.
+    """
+    began, ended = time.monotonic(), stop or asyncio.Event()
+    kept = config.engine.keep_outcomes if older_than is None else _kept(older_than)
+    runs = batches = outcomes = minutes = 0
+    async with opened(config, ()) as databases:
+        retention = Retention(databases.state)
+        for run_id in await retention.expired_runs(kept):
+            outcomes += await _sum(retention.outcomes(run_id), ended)
+            batches += await _sum(retention.batches(run_id), ended)
+            if ended.is_set():
+                break
+            runs += await retention.run(run_id)
+        if not ended.is_set() and not config.broken:  # a file that cannot be read may name a longer window
+            minutes = await _sum(retention.minutes(_longest_window(config)), ended)
+    return PruneReport(
+        older_than=kept,
+        runs=runs,
+        batches=batches,
+        outcomes=outcomes,
+        quota_minutes=minutes,
+        seconds=time.monotonic() - began,
+    )
+
+
+async def _sum(slices: AsyncIterator[int], stop: asyncio.Event) -> int:
+    deleted = 0
+    if not stop.is_set():
+        async for number in slices:
+            deleted += number
+            if stop.is_set():
+                break
+    return deleted
+
+
+def _kept(older_than: str) -> float:
+    try:
+        return TypeAdapter(Kept).validate_python(older_than)
+    except ValidationError as error:
+        what = error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError([Problem("--older-than", what)]) from None
+
+
+def _longest_window(config: Config) -> float:
+    windows = [limit.per for destination in config.destinations for limit in destination.limits]
+    return max([REMEMBERED, *(per + _LATE for per in windows)])

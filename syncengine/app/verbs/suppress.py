@@ -1,0 +1,129 @@
+"""Suppressions: stop sending anything about a person, or allow it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from syncengine.app.databases import opened
+from syncengine.app.markers import lacking_consents, note_consents
+from syncengine.app.people_values import in_source, known_of
+from syncengine.config.loading import Config
+from syncengine.errors import ConfigError, Problem
+from syncengine.model.consent import Subject, SubjectKind, forms_of, of_contact, of_email, of_phone, regions_of
+from syncengine.model.contact_ids import as_argument, name_of
+from syncengine.model.erasure import Suppressions, SuppressReport
+from syncengine.model.written import NotReadError
+from syncengine.storage.state import consent
+
+_SHOWN = 20
+"""Unreadable lines of a file that are named one by one."""
+
+
+def regions(config: Config) -> tuple[str, ...]:
+    """Return the countries whose national numbers the destinations read."""
+    each = (region for destination in config.destinations for region in regions_of(destination.mapping))
+    return tuple(dict.fromkeys(each))
+
+
+def named(
+    contacts: Sequence[str],
+    phones: Sequence[str],
+    emails: Sequence[str],
+    regions: Sequence[str] = (),
+    contact_lines: Sequence[str] = (),
+    unread: Collection[str] = (),
+) -> list[Subject]:
+    """Return the subjects of these ids, and of all lines of the three lists.
+
+    Empty lines are passed over. A subject that is named twice is returned twice. A
+    number without a country code is read as one of each of the regions, and refused
+    where destinations are ``unread``, since theirs are not known. Raises ConfigError
+    with every line that cannot be read with certainty, never its content; nothing of
+    the list is taken then.
+    """
+    read = [
+        *_read("contacts", contact_lines, of_contact),
+        *_read("phones", phones, lambda line: of_phone(line, regions, unread)),
+        *_read("emails", emails, of_email),
+    ]
+    problems = [each for each in read if isinstance(each, Problem)]
+    if problems:
+        raise ConfigError(problems)
+    subjects = [Subject(SubjectKind.CONTACT, contact_id) for contact_id in contacts]
+    return subjects + [subject for each in read if not isinstance(each, Problem) for subject in each]
+
+
+def _read(
+    name: str, lines: Sequence[str], read: Callable[[str], tuple[Subject, ...]]
+) -> Iterator[tuple[Subject, ...] | Problem]:
+    """Yield the subjects of each line, or the problem with it."""
+    unread = 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip("\ufeff \t\r\n"):
+            continue
+        try:
+            yield read(line)
+        except NotReadError as error:
+            unread += 1
+            if unread <= _SHOWN:
+                yield Problem(f"--{name}, line {number}", f"{error}; nothing of the list was taken")
+    if unread > _SHOWN:
+        yield Problem(f"--{name}", f"{unread - _SHOWN} more lines could not be read")
+
+
+async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressReport:
+    """Suppress these subjects at every destination from now on.
+
+    A subject that is named twice counts once.
+    """
+    each = tuple(dict.fromkeys(subjects))
+    async with opened(config, ()) as databases:
+        lacking = await lacking_consents(config, databases)
+        new = await consent.suppress(databases.state, each)
+        await note_consents(config, databases, lacking)
+        named = [subject.value for subject in each if subject.kind is SubjectKind.CONTACT]
+        known = await known_of(databases.state, named)
+        await consent.learn_values(databases.state, known)
+    unknown = [contact_id for contact_id in named if contact_id not in known]
+    if unknown and config.destinations:
+        # Only now, since a source that is away takes time, and the suppressions stand.
+        async with opened(config, config.destinations) as databases:
+            asked = await in_source(databases, config.destinations, unknown)
+            await consent.learn_values(databases.state, asked)
+    return SuppressReport("suppressed", len(each), new)
+
+
+async def lift(config: Config, subjects: Sequence[Subject], *, forgotten: bool = False) -> SuppressReport:
+    """Lift suppressions; those of forgotten contacts only where that is said.
+
+    The next run considers these contacts again. Raises ConfigError for a forgotten one
+    that is not said to be; nothing is lifted then.
+    """
+    every = [form for subject in subjects for form in forms_of(subject)]
+    async with opened(config, ()) as databases:
+        erased = () if forgotten else await consent.forgotten_among(databases.state, every)
+        if erased:
+            raise ConfigError([_erased(each) for each in erased])
+        lacking = await lacking_consents(config, databases)
+        lifted = await consent.lift(databases.state, every)
+        await note_consents(config, databases, lacking)
+    return SuppressReport("lifted", len(set(subjects)), lifted)
+
+
+def _erased(contact_id: str) -> Problem:
+    return Problem(
+        "--lift",
+        f"contact {name_of(contact_id)} was forgotten: if that is lifted, the next run creates it again at every "
+        "destination that selects its row. Nothing was lifted. If that is meant: "
+        f"`syncengine suppress --lift --forgotten --contact {as_argument(contact_id)}`",
+    )
+
+
+async def suppressions(config: Config) -> list[Suppressions]:
+    """Return the numbers of suppressions, by kind and reason.
+
+    Only hashes are kept, so the people they concern cannot be listed.
+    """
+    async with opened(config, ()) as databases:
+        counted = await consent.counts(databases.state)
+    return [Suppressions(each.kind, each.reason, each.number, each.latest) for each in counted]

@@ -1,0 +1,1 @@
+"""The configuration: YAML files, their models, rules and schema."""

@@ -1,0 +1,1 @@
+"""The diff between a source and a destination's state."""

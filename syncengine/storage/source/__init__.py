@@ -1,0 +1,1 @@
+"""The source: a table, view or query that is only read."""

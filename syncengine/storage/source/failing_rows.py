@@ -1,0 +1,295 @@
+"""The rows that make Postgres fail, by contact and column.
+
+One value that a view cannot compute ends the statement over all rows. So ranges of keys
+are halved until single rows are left that fail by themselves.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from syncengine.errors import Problem, RunRefused, SourceError
+from syncengine.model.contact_ids import contact_id_of, name_of
+from syncengine.storage.connect import Connection, Pool, reading
+from syncengine.storage.failures import explain, is_of_rows, storage_errors
+from syncengine.storage.source.spec import KeyKind, Source
+
+_NAMED = 20
+"""Number of contacts that a message names."""
+_STATEMENTS = 1000
+_SECONDS = 60.0
+"""Seconds that a search may take. It takes long above all where no index leads to a
+range."""
+_WITHIN = (
+    "{place} IS NOT NULL"
+    " AND ($1::text IS NULL OR {place} OPERATOR(pg_catalog.>) $1::text{cast})"
+    " AND ($2::text IS NULL OR {place} OPERATOR(pg_catalog.<=) $2::text{cast})"
+)
+"""Condition for the rows after the key $1, up to and with $2."""
+_NO_UTF8 = ("22P05", "22021")
+
+_Range: TypeAlias = tuple[str | None, str | None]
+"""Keys after the first one, up to and with the second."""
+_ALL: _Range = (None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row, and a range that contains no other."""
+
+    key: str
+    within: _Range
+
+
+class _GaveUp(Exception):
+    """The search took too long."""
+
+
+@asynccontextmanager
+async def rows_named(pool: Pool, source: Source) -> AsyncIterator[None]:
+    """Name the rows where a statement over the source fails for their values.
+
+    Takes a connection of the pool only after the block was left.
+    """
+    try:
+        yield
+    except RunRefused as error:
+        if not error.of_rows:
+            raise
+        with storage_errors(source.spec.described, failure=SourceError):
+            async with pool.acquire() as connection:
+                told = await with_rows(connection, source, error)
+        raise told from None
+
+
+async def with_rows(connection: Connection, source: Source, error: RunRefused) -> RunRefused:
+    """Return the error with the contacts and columns that cause it, if they are found.
+
+    The connection must not be in a transaction.
+    """
+    search = _Search(connection, source)
+    try:
+        if not await search.fails():
+            return error
+        problems = await search.problems()
+    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+        return error
+    except (asyncpg.PostgresError, _GaveUp):
+        problems = []
+    if problems:
+        return SourceError("\n".join(map(str, problems)), problems)
+    return SourceError(
+        f"{error}; which row it is cannot be told: {source.spec.label} fails before single "
+        "rows are looked at, or they are too many. Look at what the view, query or where "
+        "computes of a row's values, and have it yield NULL where it cannot"
+    )
+
+
+class _Search:
+    """One search. Every probe is a statement and a transaction of its own."""
+
+    def __init__(self, connection: Connection, source: Source) -> None:
+        self._connection = connection
+        self._source = source
+        self._left = _STATEMENTS
+        self._until = monotonic() + _SECONDS
+        self._is_whole = True
+        """True where every failing row was found."""
+        self._by_number = source.kind is KeyKind.NUMBER
+        by_key = source.kind is not KeyKind.OTHER
+        self._place = source.key if by_key else f'({source.contact_id}) COLLATE "C"'
+        type_name = "pg_catalog.int8" if self._by_number else source.key_type
+        cast = f"::{type_name}" if by_key else ""
+        self._within = _WITHIN.format(place=self._place, cast=cast)
+
+    async def fails(self) -> bool:
+        """Return whether the source fails at all.
+
+        It does not where the run found another problem.
+        """
+        return await self._whole_fails(_ALL) or await self._wrong_key() is not None
+
+    async def problems(self) -> list[Problem]:
+        """Return the problems by contact; nothing where they cannot be found."""
+        if await self._fails(_ALL, "1", selected="TRUE") is not None:
+            return await self._without_counting()
+        wrong = await self._wrong_key()
+        if wrong is not None:
+            return [self._of_key(wrong)]
+        first = await self._key(_ALL, 0)
+        if first is None or await self._whole_fails((first, first)):  # even of no row
+            return []
+        return await self._blamed(await self._failing(await self._number()))
+
+    async def _without_counting(self) -> list[Problem]:
+        """Search among all numbers, where even counting computes what fails.
+
+        A view with volatile functions is such a case.
+        """
+        if not self._by_number or await self._whole_fails(("0", "0")):
+            return []
+        return await self._blamed(await self._failing(None))
+
+    async def _wrong_key(self) -> asyncpg.PostgresError | None:
+        """Return the error of a key among the selected rows.
+
+        Where the selection itself fails, all rows are searched.
+        """
+        source = self._source
+        selects = await self._fails(_ALL, "1", selected=source.where) is None
+        return await self._fails(_ALL, source.text_order, selected=source.where if selects else "TRUE")
+
+    def _of_key(self, error: asyncpg.PostgresError) -> Problem:
+        spec = self._source.spec
+        what = f'the key, column "{spec.key}" of {spec.described}, cannot be read in every row'
+        advice = "correct these rows, or what computes the key, or choose another key"
+        if error.sqlstate in _NO_UTF8:
+            what = f'the key, column "{spec.key}" of {spec.described}, holds a text that cannot be converted to UTF-8'
+            advice = (
+                "correct the key in that row, choose another key, or move the table to a "
+                "database with the encoding UTF8"
+            )
+        return Problem(
+            spec.key_place, f"{what}: {explain(error)}. Nothing is sent to this destination until then: {advice}"
+        )
+
+    async def _failing(self, number: int | None) -> list[_Row]:
+        """Return rows that fail by themselves, in the order of their keys.
+
+        Where many fail, only some are returned.
+        """
+        found: list[_Row] = []
+        open_ranges = [(_ALL, number)]
+        while open_ranges and len(found) < _NAMED:
+            try:
+                smaller = await self._halved(*open_ranges[-1])
+            except (_GaveUp, asyncpg.QueryCanceledError):
+                break
+            open_ranges.pop()
+            if isinstance(smaller, _Row):
+                found.append(smaller)
+            else:
+                open_ranges += smaller
+        self._is_whole = not open_ranges
+        return found
+
+    async def _halved(self, within: _Range, number: int | None) -> _Row | Sequence[tuple[_Range, int | None]]:
+        """Return the halves of a range that fails, or its only row.
+
+        Nothing for a range that does not fail. ``number`` is the number of its rows.
+        The lower half comes last.
+        """
+        if not await self._whole_fails(within):
+            return []
+        if number is None:
+            return _half_the_numbers(within)
+        half = number // 2
+        key = await self._key(within, max(half - 1, 0))
+        if key is None:  # its rows left meanwhile
+            return []
+        low, high = within
+        if number <= 1:
+            return _Row(key, within)
+        return [((key, high), number - half), ((low, key), half)]
+
+    async def _blamed(self, rows: Sequence[_Row]) -> list[Problem]:
+        """Return the problems of these rows: in the selection, or in columns."""
+        self._left, self._until = _STATEMENTS, monotonic() + _SECONDS
+        groups: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
+        for row in rows:
+            try:
+                wrong = await self._wrong(row)
+            except (_GaveUp, asyncpg.QueryCanceledError):
+                self._is_whole = False
+                break
+            for place, name, why in wrong:
+                groups[place, name, why].append(row.key)
+        return [Problem(place, self._told(name, why, keys)) for (place, name, why), keys in groups.items()]
+
+    async def _wrong(self, row: _Row) -> list[tuple[str, str, str]]:
+        """Return place, name and cause of each part that fails at a row."""
+        source, spec = self._source, self._source.spec
+        wrong = await self._fails(row.within, "1", selected="TRUE")
+        if wrong is not None:
+            return [(spec.relation_place, "a column", explain(wrong))]
+        wrong = await self._fails(row.within, "1", selected=source.where)
+        if wrong is not None:
+            return [(spec.where_place, "where", explain(wrong))]
+        found = []
+        for column in source.columns:
+            wrong = await self._fails(row.within, column.value, selected="TRUE")
+            if wrong is not None:
+                place = spec.places.get(column.name, f"columns.{column.name}")
+                found.append((place, f'column "{column.name}"', explain(wrong)))
+        return found or [(spec.relation_place, "a mapped column", "it failed")]
+
+    def _told(self, name: str, why: str, keys: Sequence[str]) -> str:
+        ids = ", ".join(name_of(contact_id_of(key)) for key in keys)
+        contacts = f"contact{'s' if len(keys) > 1 else ''} {ids}"
+        more = "" if self._is_whole else " and others"
+        return (
+            f"{name} of {self._source.spec.described} cannot be computed for "
+            f"{contacts}{more}: {why}. Correct the row, or have the view, query or where "
+            "yield NULL there; until then nothing is sent to this destination"
+        )
+
+    async def _whole_fails(self, within: _Range) -> bool:
+        source = self._source
+        wrong = await self._fails(within, source.hash, selected=source.where)
+        return wrong is not None
+
+    async def _fails(self, within: _Range, tried: str, *, selected: str) -> asyncpg.PostgresError | None:
+        """Compute something of every row of a range.
+
+        Returns the error, if rows are to blame.
+        """
+        statement = self._source.sql(
+            "source",
+            "tried",
+            tried=tried,
+            within="TRUE" if within == _ALL else self._within,
+            selected=selected,
+        )
+        try:
+            await self._value(statement, *(() if within == _ALL else within))
+        except asyncpg.PostgresError as error:
+            if not is_of_rows(error):
+                raise
+            return error
+        return None
+
+    async def _number(self) -> int:
+        statement = self._source.sql("source", "tried", tried="1", within=self._within, selected="TRUE")
+        number: int = await self._value(statement, *_ALL)
+        return number
+
+    async def _key(self, within: _Range, skipped: int) -> str | None:
+        """Return the key of a range with ``skipped`` others before it."""
+        statement = self._source.sql("source", "key_within", within=self._within, place=self._place)
+        key: str | None = await self._value(statement, *within, skipped)
+        return key
+
+    async def _value(self, statement: str, *arguments: str | int | None) -> Any:
+        seconds = self._until - monotonic()
+        if self._left == 0 or seconds <= 0:
+            raise _GaveUp
+        self._left -= 1
+        async with reading(self._connection, statement_timeout=max(seconds, 1.0)):
+            return await self._connection.fetchval(statement, *arguments)
+
+
+def _half_the_numbers(within: _Range) -> _Row | Sequence[tuple[_Range, None]]:
+    low, high = within
+    first = -(2**63) if low is None else int(low) + 1
+    last = 2**63 - 1 if high is None else int(high)
+    if first == last:
+        return _Row(str(last), within)
+    middle = str((first + last) // 2)
+    return [((middle, high), None), ((low, middle), None)]

@@ -1,0 +1,180 @@
+"""Row values out of Postgres's JSON. Pure.
+
+Every digit is kept, and values that cannot be sent are marked as such.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
+
+import orjson
+
+from syncengine.model.bounds import DEEPEST_VALUE, LONGEST_ROW
+from syncengine.model.http import Json
+from syncengine.model.texts import is_storable
+from syncengine.model.work import Unusable
+from syncengine.storage.source.column_types import Column, Kind
+
+_LONG = range(-(2**63), 2**63)
+"""Integers that JSON encoders accept."""
+_MANY_DIGITS = re.compile(r"\d[\d.]{15}|\d[eE][+-]?\d{3}")
+"""Numbers that a float may not hold exactly: more than 15 digits, or an exponent of
+three."""
+_COMMON_DATE = re.compile(r"\d{4}-\d\d-\d\d(?!.* BC)")
+_NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
+
+_NO_TEXT = Unusable("holds a character that no text may hold (NUL, or half of a character)")
+_NO_NUMBER = Unusable("holds NaN or infinity, which is no number")
+_NO_DATE = Unusable("holds a date that is infinite, before the year 1 or after the year 9999")
+_NO_INTERVAL = Unusable("holds an infinite interval")
+TOO_DEEP = Unusable(f"holds a value that nests deeper than {DEEPEST_VALUE} levels")
+TOO_LONG = Unusable(f"holds more than {LONGEST_ROW:,} characters")
+UNREADABLE = Unusable("holds text that cannot be converted to UTF-8")
+
+
+def decode(values: str, columns: Sequence[Column]) -> tuple[Json, ...] | None:
+    """Return the values of ``row_to_json(ROW(...))`` in order.
+
+    ``Unusable`` stands for those that cannot be sent. None where one of them nests too
+    deeply to be read.
+    """
+    if _MANY_DIGITS.search(values) is None:
+        try:
+            decoded = orjson.loads(values)
+        except orjson.JSONDecodeError:  # half a character, or nested too deeply
+            decoded = _carefully(values)
+    else:
+        decoded = _carefully(values)
+    if decoded is None:
+        return None
+    suspicious = "\\u0000" in values or "\\ud" in values.lower()
+    return tuple(
+        _checked(value, column, suspicious=suspicious) for value, column in zip(decoded.values(), columns, strict=True)
+    )
+
+
+def number(text: str) -> int | float | str:
+    """Return a number as Postgres writes it, exactly.
+
+    An int when it is integral and fits 64 bits, a float when that float's shortest text
+    means the same, else the text without trailing zeros.
+    """
+    if "e" not in text.lower():
+        return _plain_number(text)
+    close = float(text)
+    return close if _is_exact(close, text) else text
+
+
+def _plain_number(text: str) -> int | float | str:
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    if text.lstrip("-").isdigit():
+        # Longer ones are no int64, and int() refuses thousands of digits.
+        whole = int(text) if len(text) <= 20 else None
+        return whole if whole is not None and whole in _LONG else text
+    close = float(text)
+    return close if _is_exact(close, text) else text
+
+
+def _is_exact(close: float, text: str) -> bool:
+    try:
+        return Decimal(repr(close)) == Decimal(text)
+    except InvalidOperation:  # an exponent beyond what even decimals have
+        return False
+
+
+def _carefully(values: str) -> dict[str, Json] | None:
+    """Decode with every digit, slowly; None for what nests too deeply."""
+    try:
+        decoded: dict[str, Json] = json.loads(values, parse_int=number, parse_float=_exact_float)
+    except RecursionError:
+        return None
+    return decoded
+
+
+def _exact_float(text: str) -> int | float | str:
+    """Return what orjson reads (1.0 is a float), unless that loses a digit."""
+    close = float(text)
+    return close if _is_exact(close, text) else number(text)
+
+
+def _checked(value: Json, column: Column, *, suspicious: bool) -> Json:
+    """Return the value as it goes on, by the type of its column."""
+    if value is None:
+        return None
+    if not _is_shallow(value):
+        return TOO_DEEP
+    if suspicious and not _is_text(value):
+        return _NO_TEXT
+    convert = _BY_KIND.get(column.kind)
+    return value if convert is None else _each(value, convert)
+
+
+def _each(value: Json, convert: Callable[[Json], Json]) -> Json:
+    """Convert a value, or those in an array.
+
+    One unusable value makes the whole array unusable.
+    """
+    if not isinstance(value, list):
+        return None if value is None else convert(value)
+    items = [_each(item, convert) for item in value]
+    return next((item for item in items if isinstance(item, Unusable)), items)
+
+
+def _numeric(value: Json) -> Json:
+    return _NO_NUMBER if value in _NO_NUMBERS else number(value)
+
+
+def _float(value: Json) -> Json:
+    return _NO_NUMBER if value in _NO_NUMBERS else value
+
+
+def _date(value: Json) -> Json:
+    return value if _COMMON_DATE.match(value) else _NO_DATE
+
+
+def _interval(value: Json) -> Json:
+    return _NO_INTERVAL if "infinity" in value else value
+
+
+_BY_KIND: dict[Kind, Callable[[Json], Json]] = {
+    Kind.NUMERIC: _numeric,
+    Kind.FLOAT: _float,
+    Kind.DATE: _date,
+    Kind.TIMESTAMP: _date,
+    Kind.INTERVAL: _interval,
+}
+
+
+def _is_shallow(value: Json) -> bool:
+    """Return whether a value nests no deeper than allowed.
+
+    Walks level by level: recursion would fail on the values this is to catch.
+    """
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(DEEPEST_VALUE):
+        level = [part for held in level for part in _parts(held) if isinstance(part, dict | list)]
+        if not level:
+            return True
+    return False
+
+
+def _parts(value: Json) -> list[Json]:
+    return list(value.values()) if isinstance(value, dict) else value
+
+
+def _is_text(value: Json) -> bool:
+    """Return whether all text in a value, keys included, can be stored.
+
+    UTF-8 must be able to encode it, and Postgres to keep it.
+    """
+    if isinstance(value, str):
+        return is_storable(value)
+    if isinstance(value, list):
+        return all(_is_text(item) for item in value)
+    if isinstance(value, dict):
+        return all(_is_text(key) and _is_text(item) for key, item in value.items())
+    return True

@@ -1,0 +1,1 @@
+"""The state database: runs, contacts, leases, consent."""

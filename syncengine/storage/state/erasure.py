@@ -1,0 +1,174 @@
+"""Erasures: they begin before anything is sent, and end with the last trace here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from syncengine.model.consent import Subject, SubjectKind
+from syncengine.model.erasure import Erased, Receipt
+from syncengine.storage.connect import Connection, Pool, transaction
+from syncengine.storage.failures import storage_errors
+from syncengine.storage.state import consent
+from syncengine.storage.state.fence import Fence
+from syncengine.storage.statements import statements
+
+_SQL = statements("erasure")
+_TRACES = ("forget_known", "forget_keys", "forget_waits", "forget_outcomes", "forget_state")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Result of a contact in a run of kind ``forget``."""
+
+    kind: str
+    code: str
+    message: str
+
+
+async def begin(pool: Pool, contact_id: str, destinations: Sequence[str], values: Sequence[Subject] = ()) -> None:
+    """Record that the contact is to be erased here, and set its tombstone.
+
+    From now on no run sends anything about it. ``values`` are its phones and addresses,
+    by which the person is recognised under another contact id.
+    """
+    subject = _subject(contact_id)
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection):
+            await consent.add(connection, [subject], consent.FORGOTTEN)
+            await consent.note_values(connection, {contact_id: values})
+            await connection.execute(_SQL["begin"], subject.text, contact_id, list(destinations))
+
+
+async def note_to_ask(fence: Fence, destination: str, contact_id: str, to_ask: str) -> None:
+    """Record what a person will have to ask the vendor for.
+
+    This comes first: once the deletion is recorded, the vendor's id is lost.
+    """
+    async with fence.writing() as connection:
+        await connection.execute(_SQL["note_to_ask"], _subject(contact_id).text, destination, to_ask)
+
+
+async def outcome(fence: Fence, destination: str, run_id: int, contact_id: str) -> Outcome | None:
+    """Return the contact's result in a run, or that of a run that was killed.
+
+    An earlier run may have been killed before it kept its receipt. None: there was
+    nothing to do.
+    """
+    async with fence.reading() as connection:
+        row = await connection.fetchrow(_SQL["outcome"], destination, run_id, contact_id)
+    return Outcome(row["outcome"], row["code"], row["message"]) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Progress of an erasure at one destination, and what is still to be asked for."""
+
+    destination: str
+    status: Erased
+    receipt: str
+    to_ask: str
+
+
+async def receipts(pool: Pool, contact_id: str) -> list[Standing]:
+    """Return the progress of a contact's erasures."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["receipts"], _subject(contact_id).text)
+    return [Standing(row["destination"], Erased(row["status"]), row["receipt"], row["to_ask"]) for row in rows]
+
+
+async def end(fence: Fence, receipt: Receipt) -> None:
+    """Keep the receipt, and delete all other knowledge of the contact there.
+
+    Where something is still open, that knowledge stays.
+    """
+    async with fence.writing() as connection:
+        await _end(connection, receipt)
+
+
+async def _end(connection: Connection, receipt: Receipt) -> None:
+    if receipt.status is not Erased.OPEN:
+        for trace in _TRACES:
+            await connection.execute(_SQL[trace], receipt.destination, receipt.contact_id)
+    # The request to the vendor names the vendor's contact: it is kept until a person
+    # confirms that it was made.
+    impossible = receipt.status is Erased.IMPOSSIBLE
+    await connection.execute(
+        _SQL["end"],
+        _subject(receipt.contact_id).text,
+        receipt.destination,
+        receipt.contact_id,
+        receipt.status.value,
+        "" if impossible else receipt.message,
+        receipt.message if impossible else "",
+    )
+
+
+async def unconfigured(pool: Pool, contact_id: str, configured: Sequence[str]) -> tuple[str, ...]:
+    """Return unconfigured destinations that know the contact: their files are gone."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["unconfigured"], _subject(contact_id).text, contact_id, list(configured))
+    return tuple(row["destination"] for row in rows)
+
+
+async def end_unconfigured(pool: Pool, destination: str, contact_id: str) -> Receipt:
+    """Erase what is known of the contact at an unconfigured destination.
+
+    Without its file there is no way to ask the vendor.
+    """
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection):
+            held = await connection.fetchrow(_SQL["held_there"], destination, contact_id)
+            asked = await connection.fetchrow(_SQL["to_ask"], _subject(contact_id).text, destination)
+            assert held is not None
+            receipt = _unconfigured_receipt(destination, contact_id, held, asked["to_ask"] if asked else "")
+            await _end(connection, receipt)
+    return receipt
+
+
+def _unconfigured_receipt(destination: str, contact_id: str, held: asyncpg.Record, asked: str) -> Receipt:
+    if held["in_use"]:
+        told = "a run of another machine is working there; `syncengine forget` tries again"
+        return Receipt(destination, contact_id, Erased.OPEN, told)
+    if held["may_be_there"]:
+        where = f"{held['vendor']} ({held['base_url']})" if held["base_url"] else held["vendor"]
+        who = f"contact {held['external_id']}" if held["external_id"] else "what it may hold of this contact"
+        told = f"no configuration for {destination}: ask {where} to delete {who}"
+        return Receipt(destination, contact_id, Erased.IMPOSSIBLE, told).also(asked)
+    if asked:
+        return Receipt(destination, contact_id, Erased.IMPOSSIBLE, asked)
+    return Receipt(destination, contact_id, Erased.DONE, "nothing is known of it there")
+
+
+async def confirm(pool: Pool, destination: str, contact_id: str) -> bool:
+    """Record a person's confirmation that a vendor did what it was asked for.
+
+    False where nothing was to be asked.
+    """
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection):
+            rows = await connection.fetch(_SQL["confirm"], _subject(contact_id).text, destination)
+    return bool(rows)
+
+
+async def without_a_file(pool: Pool, configured: Sequence[str]) -> tuple[str, ...]:
+    """Return the destinations that the state knows, but the configuration does not."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["without_a_file"], list(configured))
+    return tuple(row["destination"] for row in rows)
+
+
+async def still_open(pool: Pool, destination: str, most: int = 5) -> tuple[str, ...]:
+    """Return contacts whose erasure has begun and is not finished."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            return tuple(row["contact_id"] for row in await connection.fetch(_SQL["open"], destination, most))
+
+
+def _subject(contact_id: str) -> Subject:
+    return Subject(SubjectKind.CONTACT, contact_id)

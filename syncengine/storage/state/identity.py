@@ -1,0 +1,52 @@
+"""The state about itself: by what it is recognised after a restore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from syncengine.model.markers import RunMark, StateSelf
+from syncengine.storage.connect import Pool, transaction
+from syncengine.storage.failures import storage_errors
+from syncengine.storage.state.fence import Fence
+from syncengine.storage.statements import statements
+
+_SQL = statements("resync")
+
+
+async def state_self(pool: Pool, run_ids: Iterable[int] = ()) -> StateSelf:
+    """Return by what the state is recognised, and those of these runs that it has."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            row = await connection.fetchrow(_SQL["state_self"])
+            runs = await connection.fetch(_SQL["runs_of"], list(run_ids))
+    assert row is not None, "a migrated state knows itself"
+    return StateSelf(**row, runs={run["run_id"]: RunMark(**run) for run in runs})
+
+
+async def newest_run(pool: Pool, destination: str) -> RunMark | None:
+    """Return the newest run of a destination."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            row = await connection.fetchrow(_SQL["newest_run"], destination)
+    return RunMark(**row) if row else None
+
+
+async def knows_nobody(pool: Pool) -> bool:
+    """Return whether the state knows no contact and no suppression, as a new one."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            return bool(await connection.fetchval(_SQL["knows_nobody"]))
+
+
+async def accept_restore(fence: Fence, restores: int, destination: str | None) -> None:
+    """Accept that the state was restored: the next run of each destination re-syncs it.
+
+    ``restores`` is the number of restores that were accepted before, as noted outside.
+    Where a ``destination`` is named, it concerns that one alone.
+    """
+    async with fence.writing(sending=True) as connection:
+        accepted = await connection.fetchval(_SQL["accept_restore"], restores)
+        if destination is not None:
+            await connection.execute(_SQL["begin"], destination)
+        elif accepted is not None:
+            await connection.execute(_SQL["resync_all"])

@@ -1,0 +1,49 @@
+"""The claims of contacts to match keys (``ports.KeyStore``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from syncengine.storage.patience import Patience, patient
+from syncengine.storage.state.contacts import numbers
+from syncengine.storage.state.fence import Fence
+from syncengine.storage.statements import statements
+
+_SQL = statements("keys")
+
+
+class Keys:
+    """The claims of one destination, judged over its whole account."""
+
+    def __init__(self, fence: Fence, destination: str, *, numbered: bool) -> None:
+        self._fence = fence
+        self._destination = destination
+        self._numbered = numbered
+
+    @property
+    def patience(self) -> Patience:
+        return self._fence.patience
+
+    @patient
+    async def claim(self, claims: Mapping[str, Sequence[bytes]]) -> None:
+        pairs = [(contact_id, key) for contact_id, keys in sorted(claims.items()) for key in dict.fromkeys(keys)]
+        ids, keys = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        async with self._fence.writing(sending=True) as connection:
+            await connection.execute(_SQL["let_go"], self._destination, list(claims), ids, keys)
+            await connection.execute(
+                _SQL["claim"], self._fence.account, self._destination, ids, numbers(ids, numbered=self._numbered), keys
+            )
+
+    @patient
+    async def losers(self, contact_ids: Sequence[str]) -> Mapping[str, str]:
+        async with self._fence.reading() as connection:
+            rows = await connection.fetch(_SQL["losers"], self._fence.account, self._destination, list(contact_ids))
+        return {row["contact_id"]: row["winner"] for row in rows}
+
+    async def freed(self) -> Sequence[str]:
+        async with self._fence.reading() as connection:
+            dead = [row["contact_id"] for row in await connection.fetch(_SQL["dead_duplicates"], self._destination)]
+        if not dead:
+            return []
+        still = await self.losers(dead)
+        return [contact_id for contact_id in dead if contact_id not in still]

@@ -1,0 +1,73 @@
+"""New names of destinations, and what those without a file leave to others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncengine.storage.connect import Pool, transaction
+from syncengine.storage.failures import storage_errors
+from syncengine.storage.state.fence import Fence
+from syncengine.storage.state.runs import move_account
+from syncengine.storage.statements import statements
+
+_SQL = statements("renaming")
+_DROPPED = ("drop_state", "drop_known", "drop_keys", "drop_waits", "drop_destination")
+_RENAMED = (
+    "rename_destination",
+    "rename_state",
+    "rename_known",
+    "rename_keys",
+    "rename_runs",
+    "rename_erasures",
+    "rename_waits",
+    "rename_owners",
+)
+
+
+async def contacts_there(pool: Pool, destination: str) -> int:
+    """Return how many of its contacts are at the vendor, or may be."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            return int(await connection.fetchval(_SQL["holds"], destination))
+
+
+async def rename(fence: Fence, old: str, new: str) -> int:
+    """Move everything the state has under the old name; return its contacts.
+
+    It is one transaction. The account takes the fence's name where it had another one.
+    What the state has under the new name is dropped: nothing of it is at the vendor.
+    """
+    async with fence.writing(sending=True) as connection:
+        await move_account(connection, fence.account, [old])
+        for name in _DROPPED:
+            await connection.execute(_SQL[name], new)
+        await connection.execute(_SQL["drop_erasures"], old, new)
+        for name in _RENAMED:
+            await connection.execute(_SQL[name], old, new)
+        return int(await connection.fetchval(_SQL["contacts"], new))
+
+
+async def release(fence: Fence, destinations: Sequence[str]) -> None:
+    """Let go of the contacts of destinations of the account that have no file."""
+    async with fence.writing(sending=True) as connection:
+        await connection.execute(_SQL["release_contacts"], fence.account, list(destinations))
+        await connection.execute(_SQL["release_keys"], fence.account, list(destinations))
+
+
+async def without_file(pool: Pool, account: str, configured: Sequence[str]) -> list[str]:
+    """Return the destinations of an account that are not configured (any more)."""
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["without_file"], account, list(configured))
+    return [row["destination"] for row in rows]
+
+
+async def in_the_way(pool: Pool, destination: str, others: Sequence[str], contact_ids: Sequence[str]) -> dict[str, int]:
+    """Return those of the other destinations that have some of these contacts.
+
+    Each comes with the number of contacts in question.
+    """
+    with storage_errors():
+        async with pool.acquire() as connection, transaction(connection, read_only=True):
+            rows = await connection.fetch(_SQL["in_the_way"], destination, list(others), list(contact_ids))
+    return {row["destination"]: row["number"] for row in rows}

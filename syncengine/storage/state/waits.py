@@ -1,0 +1,99 @@
+"""Waits of contacts for another one's match key (``ports.WaitStore``).
+
+The other contact has the key at the vendor until it gives it up.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+import orjson
+
+from syncengine.model.work import Holder, Status, Wait
+from syncengine.storage.connect import Connection
+from syncengine.storage.patience import Patience, patient
+from syncengine.storage.state.fence import Fence
+from syncengine.storage.statements import statements
+
+_SQL = statements("waits")
+_LOSERS = statements("keys")["losers"]
+
+
+class Waits:
+    """The waits of one destination.
+
+    The owners may be of any destination in the account.
+    """
+
+    def __init__(self, fence: Fence, destination: str) -> None:
+        self._fence = fence
+        self._destination = destination
+
+    @property
+    def patience(self) -> Patience:
+        return self._fence.patience
+
+    @patient
+    async def keep(self, waits: Mapping[str, Wait]) -> None:
+        owners = [wait.owner.partition("/") for wait in waits.values()]
+        fields = [orjson.dumps(wait.fields).decode() for wait in waits.values()]
+        async with self._fence.writing() as connection:
+            await connection.execute(
+                _SQL["keep"],
+                self._destination,
+                list(waits),
+                [destination for destination, _, _ in owners],
+                [contact_id for _, _, contact_id in owners],
+                fields,
+            )
+
+    @patient
+    async def kept(self) -> Mapping[str, Wait]:
+        """Return the contacts that wait since a former run, and their waits."""
+        async with self._fence.reading() as connection:
+            rows = await connection.fetch(_SQL["kept"], self._destination)
+        return {row["contact_id"]: Wait(row["owner"], tuple(row["fields"]), None) for row in rows}
+
+    @patient
+    async def moved(self) -> Sequence[str]:
+        async with self._fence.reading() as connection:
+            rows = await connection.fetch(_SQL["moved"], self._destination)
+        return [row["contact_id"] for row in rows]
+
+    @patient
+    async def holders(self, contacts: Collection[str]) -> Mapping[str, Holder]:
+        found: dict[str, Holder] = {}
+        async with self._fence.reading() as connection:
+            unread = set(contacts)
+            # An owner may wait itself: follow the chain. Each contact is read once, so a
+            # circle ends too.
+            while unread:
+                read = await self._read(connection, unread)
+                found |= read
+                unread = {holder.waits_for for holder in read.values() if holder.waits_for} - found.keys()
+        return found
+
+    async def _read(self, connection: Connection, contacts: Collection[str]) -> dict[str, Holder]:
+        places = [contact.partition("/") for contact in sorted(contacts)]
+        rows = await connection.fetch(
+            _SQL["holders"],
+            [destination for destination, _, _ in places],
+            [contact_id for _, _, contact_id in places],
+        )
+        duplicates: defaultdict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            if row["code"] == "duplicate_match_key":
+                duplicates[row["destination"]].append(row["contact_id"])
+        winners: dict[str, str] = {}
+        for destination, contact_ids in duplicates.items():
+            for lost in await connection.fetch(_LOSERS, self._fence.account, destination, contact_ids):
+                winners[f"{destination}/{lost['contact_id']}"] = f"{lost['destination']}/{lost['winner']}"
+        holders: dict[str, Holder] = {}
+        for row in rows:
+            contact = f"{row['destination']}/{row['contact_id']}"
+            waits_for = winners.get(contact)
+            if row["owner_destination"] is not None:
+                waits_for = f"{row['owner_destination']}/{row['owner_contact_id']}"
+            holders[contact] = Holder(contact, Status(row["status"]), row["code"], waits_for)
+        return holders

@@ -1,0 +1,321 @@
+"""HTTP: requests as data go in, responses as data come out.
+
+The sole importer of aiohttp's client.
+
+aiohttp sends GET, PUT and DELETE a second time by itself when a connection drops. So
+the permit is taken in a client middleware, which runs once per real attempt, and the
+gate is asked again when the connection is there, right before the bytes go out. That
+moment also decides whether a request that failed can have reached the vendor at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from types import SimpleNamespace, TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from syncengine import __version__
+from syncengine.errors import (
+    AccountStopped,
+    CannotBeSent,
+    ContactSuppressed,
+    RequestFailed,
+    SyncEngineError,
+    VendorHalted,
+    VendorUnavailable,
+)
+from syncengine.model.http import Request, Response
+from syncengine.ports import Allowed, Gate, Permit
+from syncengine.transport.errors import TooLong, in_words
+from syncengine.transport.lines import Connector, Line, UnaskedError, taken
+
+_DRAIN = 15.0
+"""Seconds that requests under way have left once the run is to stop: what started it
+may kill it after thirty."""
+_PROXY_REFUSES = 407
+"""Proxy Authentication Required: no vendor answers with it."""
+_ALWAYS = {"accept": "application/json", "user-agent": f"syncengine/{__version__}"}
+
+
+class Transport:
+    """Sends one account's requests (``ports.Sender``); an async context manager.
+
+    ``timeout`` (seconds) runs from when a request may be sent until its answer is read;
+    once ``stop`` is set it is ``drain`` at most. ``tls`` replaces the usual trust
+    store; certificates are always verified. ``proxy`` is the URL of an HTTP proxy; the
+    environment's proxy variables are not used.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        gate: Gate,
+        *,
+        timeout: float = 30.0,
+        connections: int = 8,
+        tls: ssl.SSLContext | None = None,
+        stop: asyncio.Event | None = None,
+        drain: float = _DRAIN,
+        proxy: str | None = None,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._gate = gate
+        self._timeout = timeout
+        self._connections = connections
+        self._tls = tls
+        self._stop = stop or asyncio.Event()
+        self._drain = drain
+        self._proxy = proxy
+        self._under_way: set[_Attempts] = set()
+        self._hurry: asyncio.Task[None] | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_about_to_send)
+        self._session = aiohttp.ClientSession(
+            connector=Connector(limit=self._connections, ssl=self._tls or True),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            trace_configs=[trace],
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=_ALWAYS,
+        )
+        self._hurry = asyncio.create_task(self._hurry_up(), name="drain")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._hurry is not None:
+            self._hurry.cancel()
+        if self._session is not None:
+            await self._session.close()
+
+    async def _hurry_up(self) -> None:
+        await self._stop.wait()
+        for attempts in self._under_way:
+            attempts.hurry(self._drain)
+
+    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+        """Send one request and read its response to the end.
+
+        Raises VendorUnavailable when no whole response came, AccountStopped when
+        nothing may be sent, and whatever ``allowed`` raises.
+        """
+        _refuse_broken(request)
+        url, body = self._written(request)
+        attempts = _Attempts(self._gate, self._timeout, allowed)
+        self._under_way.add(attempts)
+        failure: RequestFailed | VendorHalted
+        try:
+            async with attempts.deadline:
+                response = await self._on_a_quiet_line(request, url, body, attempts)
+        except (AccountStopped, ContactSuppressed) as error:
+            if not (attempts.resent and request.writes):
+                raise
+            # Only aiohttp's second attempt was stopped: what became of the first one must not be forgotten.
+            failure = VendorUnavailable(f"{request.route}: {error}", maybe_applied=True)
+        except SyncEngineError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, it is this request that brought no answer
+            failure = _failure(request, error, attempts)
+        else:
+            attempts.answered()
+            return response
+        finally:
+            attempts.close()
+            self._under_way.discard(attempts)
+        raise failure  # out here, where the cause does not cling to it: its text may hold the address and the headers
+
+    async def _on_a_quiet_line(
+        self, request: Request, url: URL, written: bytes | None, attempts: _Attempts
+    ) -> Response:
+        """Send the request on a connection on which nothing has arrived unasked.
+
+        A connection on which something has is given up.
+        """
+        taken.set(attempts.take)
+        for _ in range(self._connections):
+            with suppress(UnaskedError):
+                return await self._exchange(request, url, written, attempts)
+        return await self._exchange(request, url, written, attempts)
+
+    async def _exchange(self, request: Request, url: URL, written: bytes | None, attempts: _Attempts) -> Response:
+        assert self._session is not None, "enter the transport first"
+        async with self._session.request(
+            request.method,
+            url,
+            data=written,
+            headers=_headers(request),
+            allow_redirects=False,
+            middlewares=(attempts,),
+            proxy=self._proxy,
+            trace_request_ctx=attempts,
+        ) as response:
+            attempts.status = response.status
+            if response.status == _PROXY_REFUSES:
+                raise _proxy_refused(request)
+            body = await _read(response, request.most_bytes)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Response(response.status, headers, body, resent=attempts.resent)
+
+    def _written(self, request: Request) -> tuple[URL, bytes | None]:
+        """Return the address and the body.
+
+        Raises CannotBeSent for values that no request can carry.
+        """
+        with suppress(Exception):  # the value may be anything
+            query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in request.query)
+            address = f"{self._base_url}{request.path}" + (f"?{query}" if query else "")
+            body = None if request.json is None else orjson.dumps(request.json)
+            return URL(address, encoded=True), body
+        raise CannotBeSent(f"{request.route}: a value cannot be written into the request; correct the row")
+
+
+class _Attempts:
+    """The real attempts of one request, each with a permit of its own.
+
+    aiohttp calls it for each.
+    """
+
+    def __init__(self, gate: Gate, timeout: float, allowed: Allowed | None) -> None:
+        self.deadline = asyncio.timeout(None)
+        self.maybe_arrived = False
+        self.resent = False
+        self.status: int | None = None
+        self._gate = gate
+        self._timeout = timeout
+        self._allowed = allowed
+        self._permit: Permit | None = None
+        self._line: Line | None = None
+        self._sending = False
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        self.close()  # aiohttp gave the attempt before up
+        self._line = None
+        self.resent = self.maybe_arrived
+        self.deadline.reschedule(None)  # the wait for the permit is no delay of the vendor's
+        self._permit = await self._gate.permit(request.method)
+        self._sending = False
+        self.deadline.reschedule(asyncio.get_running_loop().time() + self._timeout)
+        return await handler(request)
+
+    def take(self, line: Line) -> None:
+        """Take the connection of the attempt."""
+        self._line = line
+
+    async def about_to_send(self) -> None:
+        """Check, with the connection there, that the bytes may go out.
+
+        Raises AccountStopped or ContactSuppressed when they must stay here,
+        UnaskedError when another connection is needed.
+        """
+        if self._allowed is not None:
+            left = self.deadline.when()
+            self.deadline.reschedule(None)  # nor is the wait for our own database
+            asked = asyncio.get_running_loop().time()
+            await self._allowed()
+            if left is not None:
+                self.deadline.reschedule(left + asyncio.get_running_loop().time() - asked)
+        assert self._line is not None, "the connector tells of every connection"
+        await self._line.ask()
+        self._gate.check()
+        self._sending = self.maybe_arrived = True
+
+    def hurry(self, seconds: float) -> None:
+        """Limit the time for the request under way.
+
+        An attempt that still waits for a permit gets none.
+        """
+        when = self.deadline.when()
+        if when is not None and not self.deadline.expired():
+            self.deadline.reschedule(min(when, asyncio.get_running_loop().time() + seconds))
+
+    def answered(self) -> None:
+        """Note that the whole response is read."""
+        if self._permit is not None:
+            self._permit.answered()
+            self._permit = None
+
+    def close(self) -> None:
+        """Give the permit back as befits what happened, if that is still to be done."""
+        permit, self._permit = self._permit, None
+        if permit is None:
+            return
+        if not self._sending:
+            permit.unsent()
+        elif self.status is not None:  # its head came in: the vendor has counted the request
+            permit.answered()
+        else:
+            permit.abandoned()
+
+
+async def _about_to_send(
+    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams
+) -> None:
+    """Check once more right before the head is written.
+
+    In spite of its name, aiohttp's signal comes at that moment (a test asserts it).
+    """
+    await context.trace_request_ctx.about_to_send()
+
+
+def _refuse_broken(request: Request) -> None:
+    """Refuse a line break in a header.
+
+    It would end the header, and what follows would be read as another one.
+    """
+    for name, value in request.headers.items():
+        if not value.isprintable():
+            raise VendorHalted(
+                f"{request.route}: header {name} cannot be sent, since its value holds a line break or another "
+                "unprintable character; look at the key in settings",
+                setting="settings",
+            )
+
+
+def _headers(request: Request) -> Mapping[str, str]:
+    return request.headers if request.json is None else {"content-type": "application/json", **request.headers}
+
+
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """Return the body, unpacked.
+
+    Raises TooLong as soon as it has more bytes than that.
+    """
+    body = bytearray()
+    while chunk := await response.content.readany():
+        body += chunk
+        if len(body) > most:
+            response.close()
+            raise TooLong
+    return bytes(body)
+
+
+def _proxy_refused(request: Request) -> VendorHalted:
+    return VendorHalted(
+        f"{request.route}: the proxy asks for another user or password; nothing gets through to the vendor",
+        setting="proxy",
+    )
+
+
+def _failure(request: Request, error: Exception, attempts: _Attempts) -> RequestFailed | VendorHalted:
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return VendorHalted(f"{request.route}: {in_words(error)}", setting="settings.base_url")
+    if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == _PROXY_REFUSES:
+        return _proxy_refused(request)
+    return VendorUnavailable(
+        f"{request.route}: {in_words(error)}",
+        maybe_applied=request.writes and attempts.maybe_arrived,
+        status=attempts.status,
+    )

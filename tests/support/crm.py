@@ -1,0 +1,261 @@
+"""A small CRM whose contacts the real command, in a process of its own, syncs to one vendor's twin."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any, TypeAlias
+
+import asyncpg
+import orjson
+
+from syncengine import vendors
+from syncengine.model.contact import MatchKey
+from syncengine.sandbox.server import Sandbox, serve
+from tests.simulation import pair as simulated
+from tests.simulation.pair import Pair
+from tests.support.killing import Command
+from tests.support.vendors.benches import over_the_wire
+from tests.support.vendors.driving import requested
+from tests.support.vendors.subjects import derived_settings, secrets, subject
+
+Limit: TypeAlias = Mapping[str, object]
+
+SETTLES_WITHIN = 0.5
+A_DAY: Limit = {"calls": 1_000_000, "per": "1d"}
+"""Asks Postgres for its requests: that is where a run can be caught before it sends any."""
+_TAGS, _MANY_TAGS = 30, 13
+
+
+@dataclass(frozen=True)
+class Person:
+    """One source row, by the numbers of its values."""
+
+    key: int
+    values: tuple[int, ...]
+    tags: tuple[str, ...]
+
+
+@dataclass
+class Crm:
+    """The source, its copies at one vendor, and the command that syncs them."""
+
+    dsn: str
+    folder: Path
+    sandbox: Sandbox
+    pair: Pair
+    source: asyncpg.Connection[asyncpg.Record]
+    random: Random
+    people: dict[int, Person] = field(default_factory=dict)
+    ever_tagged: defaultdict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """The tags that a contact ever asked for."""
+    _runs: count[int] = field(default_factory=count)
+    _numbers: count[int] = field(default_factory=lambda: count(1))
+
+    @property
+    def vendor(self) -> str:
+        return self.pair.subject.module.name
+
+    def start(self, *arguments: str, **environ: str) -> Command:
+        """``syncengine run ARGUMENTS``."""
+        config = str(self.folder / "syncengine.yaml")
+        variables = {**_environ(self.pair), "STATE_URL": self.dsn, "TERM": "dumb", **environ}
+        output = self.folder / f"run-{next(self._runs)}"
+        return Command(("--config", config, "run", "--json", *arguments), variables, output)
+
+    async def finish(self) -> int:
+        """Run until a run says that all is in step; the requests of that run."""
+        for _ in range(5):
+            command = self.start()
+            code = await command.ended()
+            assert code in (0, 1), command.said()
+            said = report(command)
+            if code == 0:
+                return int(said["requests"])
+        raise AssertionError(f"five runs in a row fell short; the last one said:\n{command.said()}")
+
+    async def change(self) -> None:
+        """Something of everything: newcomers, changed contacts, one that leaves."""
+        *changed, left = self.random.sample(sorted(self.people), 4)
+        await self.add(2)
+        for number in changed:
+            await self.put(number, replace(self._somebody(3), key=self.people[number].key))
+        await self.remove(left)
+
+    async def add(self, newcomers: int) -> None:
+        for _ in range(newcomers):
+            await self.put(next(self._numbers), self._somebody(_MANY_TAGS))
+
+    async def change_key(self, number: int) -> None:
+        """Another match key."""
+        await self.put(number, replace(self.people[number], key=next(self._numbers)))
+
+    async def take_over(self, left: int) -> None:
+        """Somebody leaves, and a newcomer gets the match key, with the tags that the vendor does not take back."""
+        person, newcomer = self.people[left], next(self._numbers)
+        await self.remove(left)
+        self.ever_tagged[newcomer] |= self.ever_tagged[left]
+        await self.put(newcomer, replace(self._somebody(_MANY_TAGS), key=person.key))
+
+    async def put(self, number: int, person: Person) -> None:
+        """A row as it is to be."""
+        self.people[number] = person
+        self.ever_tagged[number] |= set(person.tags)
+        row = self.pair.row(number, person.key, person.values, person.tags)
+        columns = ", ".join(_quoted(name) for name in row)
+        places = ", ".join(f"${place}" for place in range(2, len(row) + 2))
+        async with self.source.transaction():
+            await self.source.execute("DELETE FROM crm.people WHERE id = $1", number)
+            await self.source.execute(
+                f"INSERT INTO crm.people (id, {columns}) VALUES ($1, {places})",  # noqa: S608 - a table of our own
+                number,
+                *row.values(),
+            )
+
+    async def remove(self, number: int) -> None:
+        self.people.pop(number, None)
+        await self.source.execute("DELETE FROM crm.people WHERE id = $1", number)
+
+    async def in_doubt(self) -> list[int]:
+        """Contacts with an intent that has no outcome."""
+        found = await self.source.fetch("SELECT contact_id FROM syncengine.sync_known WHERE pending IS NOT NULL")
+        return sorted(int(row["contact_id"]) for row in found)
+
+    async def recorded(self) -> dict[int, str]:
+        """External ids as they are written down."""
+        found = await self.source.fetch("SELECT contact_id, external_id FROM syncengine.external_ids")
+        return {int(row["contact_id"]): row["external_id"] for row in found}
+
+    async def reconnect(self) -> None:
+        """After the server was gone."""
+        self.source.terminate()
+        self.source = await asyncpg.connect(self.dsn)
+
+    async def let_leases_run_out(self) -> None:
+        """What time does to the lease of a dead process; from now on the vendor has ``settles_within``."""
+        await self.source.execute("UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() WHERE NOT released")
+
+    def requests(self) -> int:
+        """How many requests the vendor has seen."""
+        return self.sandbox.journal(self.vendor).total
+
+    def writes(self) -> list[str]:
+        """The routes by which the vendor has been written to."""
+        seen = {entry.route for entry in self.sandbox.journal(self.vendor).log if entry.method != "GET"}
+        if self.pair.key is not None:
+            look_up = over_the_wire(requested(self.pair.vendor.find(MatchKey(self.pair.key, "x"))))
+            seen.discard(self.sandbox.twin(self.vendor).route(look_up))
+        return sorted(seen)
+
+    def _somebody(self, most_tags: int) -> Person:
+        tags = [f"tag {tag}" for tag in self.random.sample(range(_TAGS), self.random.randint(1, most_tags))]
+        values = tuple(self.random.randint(1, 90) for _ in self.pair.values)
+        return Person(next(self._numbers), values, tuple(tags))
+
+
+def report(command: Command) -> dict[str, Any]:
+    """What the command's run said of itself at its end."""
+    lines = [line for line in command.said().splitlines() if line.startswith('{"destination":"')]
+    assert len(lines) == 1, command.said()
+    found: dict[str, Any] = orjson.loads(lines[0])
+    return found
+
+
+def pair_of(vendor: str) -> Pair:
+    """The vendor as it comes, with its twin."""
+    return simulated._pair(subject(vendor))
+
+
+def takes_tags(pair: Pair) -> bool:
+    can = pair.can
+    return can.add_tags is not None or any(write.add_tags != 0 for write in (can.create, can.upsert) if write)
+
+
+def pattern(route: str) -> str:
+    """A regular expression for the paths of a route such as ``PUT /contact/{id}``."""
+    return "^" + re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(route.partition(" ")[2])) + "$"
+
+
+@asynccontextmanager
+async def crm(
+    dsn: str,
+    folder: Path,
+    vendor: str,
+    seed: int,
+    *,
+    lease_ttl: str = "60s",
+    database_wait: str = "60s",
+    limits: Sequence[Limit] = (A_DAY,),
+) -> AsyncIterator[Crm]:
+    """An empty CRM beside a migrated state, and an empty vendor."""
+    pair = pair_of(vendor)
+    (folder / "destinations").mkdir(parents=True)
+    connection = await asyncpg.connect(dsn)
+    try:
+        columns = ", ".join(
+            f"{_quoted(name)} {'text[] NOT NULL' if name == 'tags' else 'text'}" for name in pair.columns
+        )
+        await connection.execute(f"CREATE SCHEMA crm; CREATE TABLE crm.people (id integer PRIMARY KEY, {columns})")
+        async with serve([vendor]) as sandbox:
+            if hasattr(sandbox.twin(vendor).switches, "erasure_delay"):
+                sandbox.twin(vendor).configure({"erasure_delay": 0.0})
+            _write(folder / "syncengine.yaml", _engine(lease_ttl, database_wait))
+            _write(folder / "destinations" / f"{vendor}.yaml", _destination(pair, sandbox.url(vendor), limits))
+            here = Crm(dsn, folder, sandbox, pair, connection, Random(seed))
+            try:
+                yield here
+            finally:
+                connection = here.source
+    finally:
+        await connection.close()
+
+
+def _engine(lease_ttl: str, database_wait: str) -> dict[str, Any]:
+    source = {"table": "crm.people", "key": "id"}
+    waits = {"lease_ttl": lease_ttl, "database_wait": database_wait}
+    return {"database": "${STATE_URL}", "source": source, "batch_size": 8, **waits}
+
+
+def _destination(pair: Pair, url: str, limits: Sequence[Limit]) -> dict[str, Any]:
+    module = pair.subject.module
+    settings = {**derived_settings(module), **{name: f"${{{_variable(name)}}}" for name in secrets(module)}}
+    return {
+        "vendor": module.name,
+        "settings": {**settings, "base_url": url, "settles_within": SETTLES_WITHIN},
+        "limits": limits,
+        "in_flight": 4,
+        "on_null": "clear",
+        "on_removed": "delete" if pair.can.delete else "untag",
+        "fields": {name: name for name in pair.columns if name != "tags"},
+        **({"tags": {"from": "tags"}} if takes_tags(pair) else {}),
+        "brakes": {"removals": {"share": 1.0, "at_least": 1000}},
+        **({"match_on": [pair.key]} if pair.key else {}),
+    }
+
+
+def _environ(pair: Pair) -> Mapping[str, str]:
+    return {_variable(name): value for name, value in secrets(pair.subject.module).items()}
+
+
+def _variable(name: str) -> str:
+    return f"SANDBOX_{name.upper()}"
+
+
+def _write(file: Path, content: dict[str, Any]) -> None:
+    """JSON is YAML."""
+    file.write_bytes(orjson.dumps(content))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def names() -> list[str]:
+    """Every vendor there is."""
+    return sorted(vendors.names())

@@ -1,0 +1,133 @@
+"""The real command in a process of its own that can be frozen and killed, and moments to do it at."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+import asyncpg
+
+PATIENCE = 60.0
+"""Seconds after which something that has to happen counts as not happening."""
+_LOOK_AGAIN = 0.01
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["syncengine.cli.verbs", "syncengine.cli.run", "tests.support.killing"])
+
+
+def _become(arguments: Sequence[str], environ: Mapping[str, str], output: str, errors: str | None) -> None:
+    """What the child does: ``python -m syncengine ARGUMENTS``."""
+    os.environ.update(environ)
+    file = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    os.dup2(file, 1)
+    os.dup2(file if errors is None else os.open(errors, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), 2)
+    sys.argv = ["syncengine", *arguments]
+    from syncengine.__main__ import main  # noqa: PLC0415 - the environment comes first
+
+    sys.exit(main())
+
+
+class Command:
+    """``syncengine ARGUMENTS`` under way. Forked from a server that has imported everything: starting costs little."""
+
+    def __init__(
+        self, arguments: Sequence[str], environ: Mapping[str, str], output: Path, errors: Path | None = None
+    ) -> None:
+        """Where ``errors`` is given, stderr goes there, and all else to ``output``."""
+        self._output = output
+        output.touch()
+        self._process: ForkServerProcess = _CONTEXT.Process(
+            target=_become, args=(arguments, dict(environ), str(output), errors and str(errors)), daemon=True
+        )
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        return self._process.is_alive()
+
+    async def ended(self) -> int:
+        """Its exit code, once it ended."""
+        await until(lambda: not self._process.is_alive())
+        assert self._process.exitcode is not None
+        return self._process.exitcode
+
+    async def comes_to(self, moment: Awaitable[object]) -> bool:
+        """Whether the moment came before the command ended."""
+        came, ended = asyncio.ensure_future(moment), asyncio.ensure_future(self.ended())
+        await asyncio.wait({came, ended}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        there = came.done()
+        for task in (came, ended):
+            task.cancel()
+        await asyncio.gather(came, ended, return_exceptions=True)
+        if there:
+            came.result()
+        assert there or not self._process.is_alive(), f"neither came the moment nor an end:\n{self.said()}"
+        return there
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        assert await self.killed()
+
+    async def killed(self) -> bool:
+        """SIGKILL; whether it came before the command had ended by itself."""
+        self._process.kill()
+        return await self.ended() == -signal.SIGKILL
+
+    def freeze(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def said(self) -> str:
+        return self._output.read_text(encoding="utf-8")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return once the condition holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - what another process does sets no event here
+            await asyncio.sleep(_LOOK_AGAIN)
+
+
+async def until_true(connection: asyncpg.Connection[asyncpg.Record], question: str, *arguments: object) -> None:
+    """Return once a query's only value is true."""
+    async with asyncio.timeout(PATIENCE):
+        while not await connection.fetchval(question, *arguments):  # noqa: ASYNC110 - nor does Postgres
+            await asyncio.sleep(_LOOK_AGAIN)
+
+
+@asynccontextmanager
+async def locked(dsn: str, table: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Keep a table from being written while the block runs; yields what waits until somebody wants to."""
+    locker, watcher = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+
+    async def somebody_waits() -> None:
+        await until_true(watcher, _WAITS, table)
+
+    try:
+        async with locker.transaction():
+            await locker.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+            yield somebody_waits
+    finally:
+        await locker.close()
+        await watcher.close()
+
+
+# Databases made from one template give their tables the same oids.
+_WAITS = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = $1::regclass
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""

@@ -1,0 +1,183 @@
+"""SIGKILL of a run in a phase that is brought about, and what happens to the source until the next run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from syncengine.sandbox.faults import Kind, Rule
+from tests.support.crm import Crm, Person, pattern
+from tests.support.crm_expected import assert_in_step
+from tests.support.killing import Command, locked, until
+
+PHASES = (
+    "intent written",
+    "request sent, not yet committed",
+    "vendor committed, answer lost",
+    "recording",
+    "recorded, batch open",
+)
+AFTERWARDS = ("nothing", "reverted", "another match key", "vanished", "match key taken over")
+
+
+@dataclass
+class Kills:
+    """What was hit, by the evidence. What was tried the least is next."""
+
+    phases: Counter[str] = field(default_factory=Counter)
+    routes: Counter[str] = field(default_factory=Counter)
+    """The routes of the requests that were open."""
+    afterwards: Counter[str] = field(default_factory=Counter)
+    _tried: Counter[str] = field(default_factory=Counter)
+
+    def next_of(self, choices: Sequence[str]) -> str:
+        chosen = min(choices, key=lambda each: self._tried[each])
+        self._tried[chosen] += 1
+        return chosen
+
+
+async def history(here: Crm, wanted: int, kills: Kills) -> None:
+    """Rounds of changes; in each two runs are killed, the source changes in between, and others finish the job."""
+    await grow(here)
+    rounds = 0
+    while kills.phases.total() < wanted:
+        rounds += 1
+        assert rounds < wanted, "runs keep ending before they can be killed"
+        before = dict(here.people)
+        await here.change()
+        for _ in range(2):
+            if await kill(here, kills.next_of(PHASES), kills):
+                await here.let_leases_run_out()
+                await meanwhile(here, before, kills)
+        await here.finish()
+        await assert_in_step(here)
+    assert await here.finish() == 0, "a run on unchanged contacts sent something"
+
+
+async def grow(here: Crm) -> None:
+    """Contacts to begin with, and all the requests that there may be in the journal."""
+    await here.add(8)
+    await here.finish()
+    await here.change()
+    await here.finish()
+    await assert_in_step(here)
+
+
+async def kill(here: Crm, phase: str, kills: Kills) -> bool:
+    """Start a run and kill it in a phase; False when it ended before it came there."""
+    match phase:
+        case "intent written":
+            killed = await _before_the_first_request(here)
+        case "request sent, not yet committed":
+            killed = await _with_requests_open(here, Kind.HOLD_BEFORE_COMMIT, kills)
+        case "vendor committed, answer lost":
+            killed = await _with_requests_open(here, Kind.HOLD_AFTER_COMMIT, kills)
+        case "recording":
+            killed = await _in_a_transaction(here, "syncengine.sync_outcome")
+        case _:
+            killed = await _before_the_batch_is_finished(here)
+    kills.phases[phase] += killed
+    return killed
+
+
+async def _before_the_first_request(here: Crm) -> bool:
+    """The intents stand, and the run waits for Postgres to grant it requests."""
+    requests = here.requests()
+    async with locked(here.dsn, "syncengine.sync_quota") as somebody_waits:
+        command = here.start()
+        if not await command.comes_to(somebody_waits()):
+            return False
+        assert await here.in_doubt(), "a request was about to go out before the intent was written"
+        await command.kill()
+    assert here.requests() == requests
+    return True
+
+
+async def _with_requests_open(here: Crm, kind: Kind, kills: Kills) -> bool:
+    """Writes wait at the vendor, committed or not; what is not may be committed when the command is gone."""
+    return await killed_with_open([next_write(here, kind, kills)], here, kills)
+
+
+async def killed_with_open(writes: Sequence[Rule], here: Crm, kills: Kills) -> bool:
+    """Killed as soon as one of these writes waits at the vendor."""
+    faults, holds = here.sandbox.faults(here.vendor), here.sandbox.holds(here.vendor)
+    faults.configure(writes)
+    command = here.start()
+    came = await command.comes_to(holds.wait_for(1))
+    if came:
+        assert await here.in_doubt(), "a request was sent without an intent"
+        await command.kill()
+        held = await holds.wait_for(1)
+        await until(lambda: all(each.gone() for each in held))
+        kills.routes.update(each.entry.route for each in held)
+    faults.clear()
+    holds.release()
+    return came
+
+
+def next_write(here: Crm, kind: Kind, kills: Kills) -> Rule:
+    """A fault for the writes of a route; what is not committed may be all the same once the client is gone."""
+    method, _, _ = (route := kills.next_of(here.writes())).partition(" ")
+    return Rule(kind, method=method, path=pattern(route), commit_if_gone=here.random.random() < 0.5)
+
+
+async def _in_a_transaction(here: Crm, table: str) -> bool:
+    """Outcomes are half written: their transaction waits for a table."""
+    async with locked(here.dsn, table) as somebody_waits:
+        return await _killed_at(here.start(), somebody_waits)
+
+
+async def _before_the_batch_is_finished(here: Crm) -> bool:
+    """Outcomes are committed, and their batch is not finished."""
+    holds = here.sandbox.holds(here.vendor)
+    here.sandbox.faults(here.vendor).configure([Rule(Kind.HOLD_BEFORE_COMMIT)])
+    command = here.start()
+    came = await command.comes_to(holds.wait_for(1))
+    here.sandbox.faults(here.vendor).clear()
+    if not came:
+        return False
+    async with locked(here.dsn, "syncengine.sync_batch") as somebody_waits:
+        holds.release()
+        return await _killed_at(command, somebody_waits)
+
+
+async def _killed_at(command: Command, moment: Callable[[], Awaitable[None]]) -> bool:
+    if not await command.comes_to(moment()):
+        return False
+    await command.kill()
+    return True
+
+
+async def meanwhile(here: Crm, before: dict[int, Person], kills: Kills) -> None:
+    """Change contacts whose outcome is open before the next run sees them."""
+    in_doubt = await here.in_doubt()
+    chosen = [number for number in in_doubt if number in here.people]
+    known = [number for number in in_doubt if number in before and _is_free(here, number, before[number].key)]
+    what = kills.next_of(_possible(here, chosen, known))
+    match what:
+        case "reverted":
+            for number in known:
+                await here.put(number, before[number])
+        case "another match key":
+            for number in chosen:
+                await here.change_key(number)
+        case "vanished":
+            for number in chosen[::2]:
+                await here.remove(number)
+        case "match key taken over":
+            for number in chosen[::2]:
+                await here.take_over(number)
+    kills.afterwards[what] += 1
+
+
+def _is_free(here: Crm, number: int, key: int) -> bool:
+    """Whether nobody else has taken a match key over meanwhile: of two rows that ask for it one is refused."""
+    return all(person.key != key for each, person in here.people.items() if each != number)
+
+
+def _possible(here: Crm, chosen: Sequence[int], known: Sequence[int]) -> list[str]:
+    """What may happen to the source now; keys stay what they are where they are the contact's only identity."""
+    keys = chosen and here.pair.key
+    possible = {"nothing": True, "reverted": known, "another match key": keys, "vanished": chosen}
+    return [each for each in AFTERWARDS if possible.get(each, keys)]

@@ -1,0 +1,352 @@
+"""The contacts of one destination (``ports.ContactStore``), as ``storage.contacts`` and its SQL keep them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from syncengine.model.calls import Action
+from syncengine.model.consent import Subject
+from syncengine.model.contact import Fields, Known, MatchKey, Pending
+from syncengine.model.work import (
+    BatchKind,
+    ContactOutcome,
+    ContactState,
+    Intent,
+    Link,
+    Record,
+    Refusal,
+    Standing,
+    Status,
+)
+from syncengine.planning.settle import merge
+from syncengine.storage.state.contacts import MOVED
+from tests.support.memory.database import Database, Fence, KnownRow, StateRow, kept, known_of
+
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+_WRITES = (Status.PENDING, Status.SYNCED)
+"""Of those who took a vendor contact over: they have written there, or are about to."""
+
+
+class Contacts:
+    def __init__(self, fence: Fence, destination: str, run_id: int, *, numbered: bool) -> None:
+        self._fence = fence
+        self._destination = destination
+        self._run_id = run_id
+        self._numbered = numbered
+
+    async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:
+        async with self._fence.reading("load states") as database:
+            places = {each: (self._destination, each) for each in contact_ids}
+            return {
+                contact_id: ContactState(
+                    contact_id=contact_id,
+                    known=known_of(database.known.get(place), row.external_id, database.clock()),
+                    status=row.status,
+                    source_hash=row.source_hash,
+                    rejections=row.rejections,
+                    rejected_hash=row.rejected_hash,
+                    gone=row.gone,
+                    given_up=None if self._taker(database, row.given_up) else row.given_up,
+                    taken_by=self._taken_by(database, row.given_up),
+                    refusal=None if row.refusal is None else Refusal(row.refusal, row.code or ""),
+                )
+                for contact_id, place in places.items()
+                if (row := database.states.get(place))
+            }
+
+    async def suppressed(self, asked: Mapping[str, Sequence[Subject]]) -> Mapping[str, str]:
+        async with self._fence.reading("load suppressions") as database:
+            held = database.suppressed
+            return {
+                contact_id: next(held[subject.text] for subject in subjects if subject.text in held)
+                for contact_id, subjects in asked.items()
+                if any(subject.text in held for subject in subjects)
+            }
+
+    async def intend(self, intents: Sequence[Intent]) -> None:
+        if not intents:
+            return
+        async with self._fence.writing("intend", sending=True) as database:
+            for intent in intents:
+                state = self._state(database, intent.contact_id)
+                state.source_hash, state.status, state.standing = None, Status.PENDING, None
+                known = self._known(database, intent.contact_id)
+                known.pending = replace(intent.pending, fields=kept(dict(intent.pending.fields)))
+                known.pending_at = None
+                if intent.pending.deletes and state.external_id is not None:
+                    database.erasing[state.external_id] = database.clock()
+
+    async def is_erasing(self, external_id: str, within: float) -> bool:
+        async with self._fence.reading("is erasing") as database:
+            asked_at = database.erasing.get(external_id)
+            return asked_at is not None and database.clock() - asked_at < within
+
+    async def record(self, batch: int, records: Sequence[Record]) -> None:  # noqa: ARG002 - nothing here asks for it
+        async with self._fence.writing("record") as database:
+            for record in {record.contact_id: record for record in records}.values():
+                self._write_state(database, record)
+                self._write_known(database, record)
+            for record in records:
+                if record.known.external_id and record.has_written:
+                    self._written_to(database, record.known.external_id)
+            for record in {record.contact_id: record for record in records if record.outcome}.values():
+                assert record.outcome is not None
+                self._write_outcome(database, record.contact_id, record.outcome)
+
+    async def link(
+        self,
+        contact_id: str,
+        external_id: str,
+        key: MatchKey | None = None,
+        found_tags: frozenset[str] = frozenset(),
+        our_tags: frozenset[str] = frozenset(),
+        *,
+        takes_over: bool = True,
+    ) -> Link:
+        async with self._fence.writing("link", sending=True) as database:
+            owner = self._owner(database, contact_id, external_id)
+            if owner and not (takes_over and self._lets_go(database, owner, contact_id, external_id)):
+                link = Link("/".join(owner))
+            else:
+                state = self._state(database, contact_id)
+                if state.external_id is None:
+                    self._ask_behind(database, contact_id, everybody=not takes_over)
+                state.external_id, state.status, state.source_hash = external_id, Status.PENDING, None
+                state.given_up, state.standing, state.gone = None, None, False
+                if key is not None:
+                    self._known(database, contact_id).key = key
+                mine = database.known.get((self._destination, contact_id), KnownRow())
+                doubt = mine.pending or Pending()
+                if owner:
+                    database.states[owner].external_id = None
+                    database.states[owner].given_up = external_id
+                    if database.states[owner].status is Status.REMOVED:
+                        database.states[owner].standing = None
+                    left = database.known.pop(owner, KnownRow())
+                    fields = {**dict.fromkeys(_fields(left)), **doubt.fields}
+                    doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(left), fields=fields)
+                if our_tags:
+                    doubt = replace(doubt, remove_tags=doubt.remove_tags | our_tags)
+                if owner or our_tags:
+                    self._known(database, contact_id).pending = doubt
+                if theirs := found_tags - doubt.remove_tags:
+                    self._known(database, contact_id).found_tags = theirs
+                link = Link(tags=doubt.remove_tags, fields=frozenset(doubt.fields))
+        return link
+
+    async def want_again(self, contact_ids: Sequence[str]) -> None:
+        async with self._fence.writing("want again") as database:
+            for contact_id in contact_ids:
+                row = self._state(database, contact_id)
+                if row.external_id is None:
+                    row.gone, row.status, row.source_hash, row.standing = False, Status.PENDING, None, None
+
+    async def remember_noes(self, noes: Mapping[str, Fields]) -> None:
+        async with self._fence.writing("remember noes") as database:
+            for contact_id, fields in noes.items():
+                row = database.states.get((self._destination, contact_id))
+                if row is not None and row.external_id is not None:
+                    self._known(database, contact_id).noes = dict(fields)
+
+    async def overwritten(self, owner: str, external_id: str, written: Pending) -> None:
+        destination, _, contact_id = owner.partition("/")
+        async with self._fence.writing("overwritten") as database:
+            row = database.states.get((destination, contact_id))
+            if row is not None and row.external_id == external_id:
+                row.source_hash = None
+                row.status = Status.PENDING if row.status is Status.SYNCED else row.status
+                known = database.known.setdefault((destination, contact_id), KnownRow())
+                known.pending = merge(known.pending or Pending(), written)
+
+    async def gone(self, *, all_of_them: bool) -> Sequence[str]:
+        async with self._fence.reading("load gone") as database:
+            of_run = {
+                contact_id
+                for (run, _), row in database.batches.items()
+                if run == self._run_id
+                for contact_id in row.contact_ids
+            }
+            return [
+                contact_id
+                for (destination, contact_id), row in sorted(database.states.items())
+                if destination == self._destination
+                and row.standing is Standing.GONE
+                and (all_of_them or contact_id in of_run)
+            ]
+
+    async def in_step(self, besides: str, number: int) -> Sequence[str]:
+        async with self._fence.reading("load in step") as database:
+            rows = [
+                (-row.synced_at, contact_id)
+                for place, row in database.states.items()
+                for destination, contact_id in [place]
+                if destination == self._destination
+                and row.external_id is not None
+                and contact_id != besides
+                and (row.status is Status.SYNCED or (row.status is Status.PENDING and _is_distrusted(database, place)))
+                and not self._has_made(database, contact_id)
+            ]
+        return [contact_id for _, contact_id in sorted(rows)[:number]]
+
+    def _has_made(self, database: Database, contact_id: str) -> bool:
+        """Whether this run made the contact at the vendor, or one that did not come to its end."""
+        outcomes = (
+            outcome
+            for (run_id, contact), outcome in database.outcomes.items()
+            if contact == contact_id and (run_id == self._run_id or database.runs.get(run_id) != "done")
+        )
+        return any(not {Action.CREATE, Action.UPSERT}.isdisjoint(outcome.actions) for outcome in outcomes)
+
+    def _taker(self, database: Database, given_up: str | None) -> tuple[str, str] | None:
+        """Who owns what was given up and has not left."""
+        takers = (
+            place
+            for place, row in database.states.items()
+            if given_up is not None
+            and row.external_id == given_up
+            and row.status in _WRITES
+            and database.accounts.get(place[0]) == self._fence.account
+        )
+        return next(takers, None)
+
+    def _taken_by(self, database: Database, given_up: str | None) -> str | None:
+        taker = self._taker(database, given_up)
+        if taker is None or taker[0] != self._destination or database.states[taker].status is not Status.PENDING:
+            return None
+        return taker[1]
+
+    def _written_to(self, database: Database, external_id: str) -> None:
+        for place, row in database.states.items():
+            if row.given_up == external_id and database.accounts.get(place[0]) == self._fence.account:
+                row.given_up = None
+
+    def _ask_behind(self, database: Database, contact_id: str, *, everybody: bool) -> None:
+        """Ask for the match keys behind the owners who are in step, or behind everybody."""
+        mine = [place for place in database.keys if place[:2] == (self._destination, contact_id)]
+        for place in mine:
+            others = [
+                since
+                for (destination, other, key), (_, since) in database.keys.items()
+                if key == place[2]
+                and (destination, other) != place[:2]
+                and database.accounts.get(destination) == self._fence.account
+                and (everybody or _is_in_step(database.states.get((destination, other))))
+            ]
+            number, since = database.keys[place]
+            database.keys[place] = number, max(since, *(each + 1e-6 for each in others), since)
+
+    async def owners(
+        self, contact_id: str, external_ids: Sequence[str], *, takes_over: bool = True
+    ) -> Mapping[str, str]:
+        async with self._fence.reading("owners") as database:
+            owners = {each: self._owner(database, contact_id, each) for each in external_ids}
+        return {
+            external_id: "/".join(place)
+            for external_id, place in owners.items()
+            if place and (database.states[place].status is not Status.REMOVED or not takes_over)
+        }
+
+    def _lets_go(self, database: Database, owner: tuple[str, str], contact_id: str, external_id: str) -> bool:
+        mine = database.states.get((self._destination, contact_id))
+        had_it = mine is not None and mine.given_up == external_id
+        is_left_alone = database.states[owner].status not in (Status.REMOVED, *_WRITES)
+        return self._has_left(database, owner) or (had_it and is_left_alone)
+
+    def _has_left(self, database: Database, owner: tuple[str, str]) -> bool:
+        return database.states[owner].status is Status.REMOVED and not self._is_back(database, owner)
+
+    def _is_back(self, database: Database, owner: tuple[str, str]) -> bool:
+        """Whether a batch of this run that is not finished is about one who left."""
+        return owner[0] == self._destination and any(
+            run == self._run_id and row.totals is None and row.kind is BatchKind.CHANGES and owner[1] in row.contact_ids
+            for (run, _), row in database.batches.items()
+        )
+
+    def _owner(self, database: Database, contact_id: str, external_id: str) -> tuple[str, str] | None:
+        """Who owns a vendor contact in this account; one who left the source only if nobody else does."""
+        owners = [
+            (row.status is Status.REMOVED, place)
+            for place, row in database.states.items()
+            if row.external_id == external_id
+            and place != (self._destination, contact_id)
+            and database.accounts.get(place[0]) == self._fence.account
+        ]
+        return min(owners)[1] if owners else None
+
+    def _state(self, database: Database, contact_id: str) -> StateRow:
+        """The row, made where there is none."""
+        (number,) = numbers([contact_id], numbered=self._numbered)
+        return database.states.setdefault((self._destination, contact_id), StateRow(number))
+
+    def _known(self, database: Database, contact_id: str) -> KnownRow:
+        return database.known.setdefault((self._destination, contact_id), KnownRow())
+
+    def _write_state(self, database: Database, record: Record) -> None:
+        row = self._state(database, record.contact_id)
+        row.external_id = record.known.external_id
+        row.given_up = None if record.known.external_id else row.given_up
+        row.source_hash = record.source_hash
+        row.status = record.status
+        is_gone = row.gone or record.status is Status.GONE
+        row.gone = record.known.external_id is None and is_gone
+        if record.status is Status.SYNCED:
+            row.synced_at = database.clock()
+        row.rejections = record.rejections
+        row.rejected_hash = record.rejected_hash
+        in_step = record.outcome is None or record.status in (Status.PENDING, Status.SYNCED)
+        row.standing = record.standing
+        row.code = None if in_step or record.outcome is None else record.outcome.code or None
+        if record.moved:
+            row.code = MOVED
+        row.refusal = None
+        if record.refusal is not None:
+            row.code = None if record.status is Status.SYNCED else record.refusal.code
+            row.refusal, row.tried_in = record.refusal.fingerprint, self._run_id
+
+    def _write_known(self, database: Database, record: Record) -> None:
+        known, place = record.known, (self._destination, record.contact_id)
+        if known == Known():
+            database.known.pop(place, None)
+            return
+        age = known.pending.age if known.pending else None
+        database.known[place] = KnownRow(
+            key=known.key,
+            fields=kept(dict(known.fields)),
+            tags=known.tags,
+            found_tags=known.found_tags,
+            noes=kept(dict(known.noes)),
+            pending=replace(known.pending, fields=kept(dict(known.pending.fields))) if known.pending else None,
+            pending_at=None if age is None else database.clock() - age,
+        )
+
+    def _write_outcome(self, database: Database, contact_id: str, outcome: ContactOutcome) -> None:
+        before = database.outcomes.get((self._run_id, contact_id))
+        requests = outcome.requests + (before.requests if before else 0)
+        database.outcomes[self._run_id, contact_id] = replace(outcome, requests=requests)
+
+
+def _is_distrusted(database: Database, place: tuple[str, str]) -> bool:
+    known = database.known.get(place)
+    return known is not None and known.pending is not None and known.pending.distrusted
+
+
+def _is_in_step(row: StateRow | None) -> bool:
+    return row is not None and row.external_id is not None and row.status is Status.SYNCED
+
+
+def _ours(row: KnownRow) -> frozenset[str]:
+    """The tags that an owner set, or may have set."""
+    doubt = row.pending or Pending()
+    return row.tags | ((doubt.add_tags | doubt.remove_tags) - row.found_tags)
+
+
+def _fields(row: KnownRow) -> Sequence[str]:
+    """The names of the fields, lists among them, that an owner has or may have."""
+    return *row.fields, *(row.pending or Pending()).fields
+
+
+def numbers(contact_ids: Sequence[str], *, numbered: bool) -> list[int | None]:
+    """The contact ids as numbers, where the source's key is an integer."""
+    return [int(text) if numbered and _INTEGER.fullmatch(text) else None for text in contact_ids]

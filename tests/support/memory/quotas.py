@@ -1,0 +1,48 @@
+"""Counts of long windows (``ports.QuotaStore``), as ``storage.quota`` and its SQL keep them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from tests.support.memory.database import Hop, at_once
+
+
+class Quotas:
+    """One account's; ``clock`` is the database's own, in seconds."""
+
+    def __init__(self, clock: Callable[[], float], hop: Hop = at_once) -> None:
+        self._clock = clock
+        self._hop = hop
+        self._reserved: Counter[tuple[str, int]] = Counter()
+        self.asked = 0
+        """How often it was asked."""
+
+    async def reserve(self, quota: str, windows: Sequence[tuple[int, float]], wanted: int) -> tuple[int, float]:
+        self.asked += 1
+        await self._hop("reserve quota: asked")
+        now, granted, frees_in = self._clock(), wanted, 0.0
+        for calls, per in windows:
+            counts = sorted(
+                (minute * 60.0, count)
+                for (name, minute), count in self._reserved.items()
+                if name == quota and minute * 60.0 > now - per - 60.0
+            )
+            left = calls - sum(count for _, count in counts)
+            granted = min(granted, left)
+            if left <= 0:
+                frees_in = max(frees_in, _frees(counts, calls) + per + 60.0 - now, 0.01)
+        if granted > 0:
+            self._reserved[quota, int(now // 60.0)] += granted
+        await self._hop("reserve quota: committed")
+        return (granted, 0.0) if granted > 0 else (0, frees_in)
+
+
+def _frees(counts: Sequence[tuple[float, int]], calls: int) -> float:
+    """The minute after whose leaving fewer than ``calls`` are left."""
+    left = sum(count for _, count in counts)
+    for minute, count in counts:
+        left -= count
+        if left < calls:
+            return minute
+    return counts[-1][0]

@@ -1,0 +1,72 @@
+"""Contacts that wait for another one's match key (``ports.WaitStore``), as ``storage.waits`` and its SQL keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from syncengine.model.work import Holder, Status, Wait
+from tests.support.memory.database import Database, Fence, StateRow
+from tests.support.memory.keys import Keys
+
+
+class Waits:
+    def __init__(self, fence: Fence, destination: str) -> None:
+        self._fence = fence
+        self._destination = destination
+
+    async def keep(self, waits: Mapping[str, Wait]) -> None:
+        async with self._fence.writing("keep waits") as database:
+            for contact_id, wait in waits.items():
+                database.waits[self._destination, contact_id] = wait, _held(database, wait)
+
+    async def moved(self) -> Sequence[str]:
+        async with self._fence.reading("moved") as database:
+            return [
+                contact_id
+                for (destination, contact_id), (wait, held) in sorted(database.waits.items())
+                if destination == self._destination
+                and (row := database.states.get((destination, contact_id)))
+                and _waits(row)
+                and held != _held(database, wait)
+            ]
+
+    async def holders(self, contacts: Collection[str]) -> Mapping[str, Holder]:
+        found: dict[str, Holder] = {}
+        async with self._fence.reading("holders") as database:
+            unread = set(contacts)
+            while unread:
+                contact = min(unread)
+                unread.remove(contact)
+                if holder := self._holder(database, contact):
+                    found[contact] = holder
+                    unread |= {holder.waits_for} - found.keys() if holder.waits_for else set()
+        return found
+
+    def _holder(self, database: Database, contact: str) -> Holder | None:
+        place = _place(contact)
+        row = database.states.get(place)
+        if row is None:
+            return None
+        waits_for = None
+        if row.code == "duplicate_match_key":
+            winner = Keys(self._fence, place[0], numbered=False).winner_over(database, place)
+            waits_for = "/".join(winner) if winner else None
+        if _waits(row) and place in database.waits:
+            waits_for = database.waits[place][0].owner
+        return Holder(contact, row.status, row.code or "", waits_for)
+
+
+def _waits(row: StateRow) -> bool:
+    return row.status is Status.DEAD and row.code in ("key_held", "ambiguous_match")
+
+
+def _place(contact: str) -> tuple[str, str]:
+    destination, _, contact_id = contact.partition("/")
+    return destination, contact_id
+
+
+def _held(database: Database, wait: Wait) -> str:
+    place = _place(wait.owner)
+    state, known = database.states.get(place), database.known.get(place)
+    there = (state.external_id, state.status is Status.REMOVED) if state else None
+    return repr((there, known and known.key, [known and known.fields.get(name) for name in sorted(wait.fields)]))

@@ -1,0 +1,94 @@
+"""What charles must hold after each run over a town's table, and the fewest requests that bring it there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from tests.support.nights import Row
+from tests.support.nights_expected import Contact, Contents, Copy, Expected, Fate, Oracle, Ways, e164, tags_of
+
+
+class Charles(Oracle):
+    """charles: one upsert a contact; tags, phones and e-mails only grow, nothing is cleared."""
+
+    NAMES: ClassVar[Mapping[str, str]] = {
+        "first_name": "first_name",
+        "last_name": "last_name",
+        "phone": "phone_numbers.mobile",
+        "email": "email_addresses.main",
+    }
+    GROWS = ("phone_numbers.mobile", "email_addresses.main")
+
+    def __init__(self, ways: Ways) -> None:
+        super().__init__(ways)
+        self.people: dict[str, Copy] = {}
+
+    def keys(self, row: Row) -> list[tuple[str, str]]:
+        return [("key", str(row["id"]))]
+
+    def wanted(self, row: Row) -> dict[str, Any]:
+        values = {**row, "phone": e164(row["phone"])}
+        named = {self.NAMES.get(name, f"custom_properties.{name}"): values[name] for name in values if name != "tags"}
+        return {name: value for name, value in named.items() if value is not None or self.ways.clears}
+
+    def _remove(self, each: int, it: Contact, expected: Expected) -> None:
+        if it.copy is not None and self.ways.on_removed == "delete":
+            del self.people[str(each)]
+            it.copy, it.known, it.tags = None, {}, set()
+            expected.spend(1)
+            expected.fates[each] = Fate("applied")
+        elif it.copy is not None and self.ways.on_removed == "untag" and it.tags:
+            expected.fates[each] = Fate("unsupported", "", frozenset(("remove_tag", tag) for tag in it.tags))
+        self._settle(it, "removed", None)
+
+    def _bring(self, each: int, it: Contact, row: Row, expected: Expected) -> None:
+        new = it.copy is None
+        it.copy = each
+        unsupported, sent = self._differences(it, self.wanted(row))
+        tags = tags_of(row, self.ways.prefix)
+        unsupported |= {("remove_tag", tag) for tag in it.tags - tags}
+        requests = int(new or bool(sent) or bool(tags - it.tags))
+        expected.spend(requests)
+        if requests or unsupported:
+            expected.fates[each] = Fate("unsupported" if unsupported else "applied", "", frozenset(unsupported))
+        it.tags |= tags
+        person = self.people.setdefault(str(each), Copy())
+        person.tags |= tags
+        for name, value in sent.items():
+            self._arrive(person, name, value)
+        self._settle(it, "synced", row)
+
+    def _differences(self, it: Contact, wanted: Mapping[str, Any]) -> tuple[set[tuple[str, str]], dict[str, Any]]:
+        """What cannot be expressed, and what goes out."""
+        unsupported: set[tuple[str, str]] = set()
+        sent: dict[str, Any] = {}
+        for name, value in wanted.items():
+            held = it.known.get(name)
+            if name in self.GROWS:
+                held = held or []
+                if any(old != value for old in held):
+                    unsupported.add(("change_field" if value else "clear_field", name))
+                if value and value not in held:
+                    sent[name] = value
+                    it.known[name] = [*held, value]
+            elif value in (None, "") and held is not None:
+                unsupported.add(("clear_field", name))
+                sent |= {name: value} if value == "" else {}
+            elif value not in (None, "") and held != value:
+                sent[name] = it.known[name] = value
+        return unsupported, sent
+
+    def _arrive(self, person: Copy, name: str, value: Any) -> None:
+        if name in self.GROWS:
+            held = person.fields.setdefault(name, [])
+            text = value.removeprefix("+") if name.startswith("phone") else value
+            if text.lower() not in [old.lower() for old in held]:
+                held.append(text)
+        elif value != "":
+            person.fields[name] = value
+
+    def contents(self) -> Contents:
+        owned = {it.copy for it in self.contacts.values() if it.copy is not None}
+        held = {int(key): (it.fields, it.tags) for key, it in self.people.items()}
+        return {each: held[each] for each in owned}, [it for each, it in held.items() if each not in owned]

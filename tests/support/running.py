@@ -1,0 +1,100 @@
+"""The demo's configuration over a scratch database and a sandbox, for tests that run the whole engine in process."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from syncengine import app
+from syncengine.config.loading import Config, load_config
+from syncengine.model.reports import PlanReport, RunReport
+from syncengine.sandbox.server import Sandbox, serve
+from tests.support.expected import ROOT
+
+TOKEN, KEY = "sandbox-token", "sandbox-key"
+
+
+def environment(dsn: str, sandbox: Sandbox) -> dict[str, str]:
+    """What the demo's configuration takes from the environment."""
+    return {
+        "SYNCENGINE_DEMO_DATABASE": dsn,
+        "SYNCENGINE_DEMO_RESPOND_IO": sandbox.url("respond_io"),
+        "SYNCENGINE_DEMO_RESPOND_IO_TOKEN": TOKEN,
+        "SYNCENGINE_DEMO_CHARLES": sandbox.url("charles"),
+        "SYNCENGINE_DEMO_CHARLES_KEY": KEY,
+    }
+
+
+def copy_config(folder: Path, **changes: str) -> Path:
+    """The demo's configuration in a folder of its own, with lines replaced (``old`` to ``new``) where asked for."""
+    shutil.copytree(ROOT / "config/demo", folder, ignore=shutil.ignore_patterns("*.gz"))
+    for file in folder.rglob("*.yaml"):
+        text = file.read_text(encoding="utf-8")
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        file.write_text(text, encoding="utf-8")
+    return folder / "syncengine.yaml"
+
+
+@dataclass(frozen=True)
+class World:
+    """A configuration, its database and its vendors."""
+
+    config: Config
+    file: Path
+    dsn: str
+    sandbox: Sandbox
+    environ: dict[str, str]
+
+    async def run(self, *names: str, **options: object) -> dict[str, RunReport]:
+        """One run; reports by destination."""
+        request = self._request(options)
+        return {report.destination: report for report in await app.run(self.config, names, request)}
+
+    async def plan(self, *names: str, **options: object) -> dict[str, PlanReport]:
+        """What a run would send; reports by destination."""
+        request = self._request(options)
+        return {report.destination: report for report in await app.plan(self.config, names, request)}
+
+    def _request(self, options: Mapping[str, Any]) -> app.Request:
+        """A request of somebody who knows that the vendors' accounts are empty at first."""
+        careless = not all(each.options.find_first for each in self.config.destinations)
+        known = {"empty_state"} if careless else set()
+        return app.Request(**{**options, "accept": frozenset({*options.get("accept", ()), *known})})
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+@asynccontextmanager
+async def world(dsn: str, folder: Path, *, unpaced: bool = True) -> AsyncIterator[World]:
+    """Serve both twins and load the configuration against them."""
+    async with serve(["charles", "respond_io"]) as sandbox:
+        file = copy_config(folder)
+        if unpaced:
+            with _edited(file.parent / "destinations") as lines:
+                lines.append("limits: []")
+        environ = environment(dsn, sandbox)
+        yield World(load_config(file, environ), file, dsn, sandbox, environ)
+
+
+@contextmanager
+def _edited(folder: Path) -> Iterator[list[str]]:
+    """Top-level keys put in place of those of the same name, in every file of a folder."""
+    lines: list[str] = []
+    yield lines
+    for file in folder.glob("*.yaml"):
+        keys = {line.partition(":")[0] for line in lines}
+        kept = [line for line in file.read_text(encoding="utf-8").splitlines() if line.partition(":")[0] not in keys]
+        file.write_text("\n".join([*kept, *lines]) + "\n", encoding="utf-8")

@@ -1,0 +1,168 @@
+"""A vendor that counts strictly when a request arrives, and a network that does what networks do; in virtual time.
+
+Nothing here knows how the engine keeps a limit: arrivals are written down, and afterwards every window is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import floor
+from random import Random
+
+from syncengine.model.limits import Limit
+from syncengine.ports import Gate
+from tests.support.virtual_time import VirtualTimeLoop
+
+PHASES = 16
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Arrival:
+    """One request as the vendor saw it; ``sender`` is for the test."""
+
+    at: float
+    method: str
+    sender: object = field(compare=False, repr=False)
+
+
+@dataclass(slots=True)
+class StrictVendor:
+    """Writes down when each request arrived, by a clock that runs ``speed`` times as fast as ours."""
+
+    speed: float = 1.0
+    arrivals: list[Arrival] = field(default_factory=list, repr=False)
+
+    def expect(self, after: float, method: str, sender: object = None) -> None:
+        """A request arrives so many seconds from now, whatever its sender does meanwhile."""
+        self.arrivals.append(Arrival((asyncio.get_running_loop().time() + after) * self.speed, method, sender))
+
+    def excess(self, limits: Sequence[Limit], sender: object = None) -> dict[str, int]:
+        """How many requests the fullest window held beyond each limit; empty when all were kept.
+
+        With a sender only windows count that hold a request of it, among others.
+        """
+        found: dict[str, int] = {}
+        for limit in limits:
+            counted = sorted(arrival for arrival in self.arrivals if limit.method in (None, arrival.method))
+            for kind, first, end in windows([arrival.at for arrival in counted], limit.per):
+                beyond = end - first - limit.calls
+                if beyond <= 0 or (sender and all(arrival.sender is not sender for arrival in counted[first:end])):
+                    continue
+                found[kind] = max(beyond, found.get(kind, 0))
+        return found
+
+    def use(self, limit: Limit, since: float, windows: int) -> float:
+        """The part of a limit that was used in so many of its windows from a moment on."""
+        until = since + windows * limit.per
+        return sum(since <= arrival.at < until for arrival in self.arrivals) / (windows * limit.calls)
+
+
+def windows(times: Sequence[float], per: float) -> Iterator[tuple[str, int, int]]:
+    """Each window's kind, its first arrival and the one after its last: sliding windows, and fixed ones of all phases.
+
+    A sliding window holds both of its ends: no vendor can be stricter.
+    """
+    first = 0
+    for last, at in enumerate(times):
+        while times[first] < at - per:
+            first += 1
+        yield f"sliding, {per:g} s", first, last + 1
+    for phase in range(PHASES):
+        first = 0
+        numbers = [floor(at / per + phase / PHASES) for at in times]
+        for end in range(1, len(times) + 1):
+            if end == len(times) or numbers[end] != numbers[first]:
+                yield f"fixed, {per:g} s, phase {phase}/{PHASES}", first, end
+                first = end
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """What happens to requests; times in seconds, the rest are shares of all requests."""
+
+    latency: float = 0.0
+    """Each way, at least."""
+    jitter: float = 0.05
+    """Each way, at most, on top."""
+    service: float = 0.03
+    connecting: float = 0.0
+    """At most, between the permit and the first byte."""
+    slow: float = 0.0
+    lost: float = 0.0
+    """No answer comes; the request may still arrive until ``settles_within`` after it was given up."""
+    unsent: float = 0.0
+    throttled: float = 0.0
+    """Answered with a 429, whether or not the limit was kept."""
+    frozen: float = 0.0
+    """The process stands still for a while, between the permit and the first byte or before the answer is read."""
+
+
+@dataclass(slots=True)
+class Wire:
+    """Carries the requests of one process to the vendor, the way the transport does."""
+
+    vendor: StrictVendor
+    weather: Weather
+    random: Random
+    settles_within: float = 30.0
+    timeout: float = 30.0
+    under_way: int = 0
+    most_under_way: int = 0
+    told_to_wait: Callable[[float], None] = lambda _seconds: None
+    """Called with the seconds when a 429 was read."""
+    permits: list[float] = field(default_factory=list)
+    """When each was given."""
+
+    async def send(self, gate: Gate, method: str) -> None:
+        """One request, whatever becomes of it."""
+        loop, weather = asyncio.get_running_loop(), self.weather
+        permit = await gate.permit(method)
+        self.permits.append(loop.time())
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        end = permit.unsent
+        try:
+            await asyncio.sleep(self._upto(weather.connecting))
+            self._freeze()
+            if self._happens(weather.unsent):
+                return
+            gate.check()
+            end = permit.abandoned
+            if self._happens(weather.lost):
+                await self._lose(method)
+                return
+            up = weather.latency + self._upto(weather.jitter)
+            self.vendor.expect(up, method, self)
+            served = weather.service + (self._upto(5.0) if self._happens(weather.slow) else 0.0)
+            await asyncio.sleep(up + served + weather.latency + self._upto(weather.jitter))
+            self._freeze()
+            end = permit.answered
+        finally:
+            self.under_way -= 1
+            end()
+        if self._happens(weather.throttled):
+            self.told_to_wait(self._upto(3.0))
+
+    async def _lose(self, method: str) -> None:
+        """Wait in vain. The request arrives meanwhile, or within ``settles_within`` of being given up, or never."""
+        patience = self._upto(self.timeout)
+        if early := self._happens(0.3):
+            self.vendor.expect(self._upto(min(patience, self.settles_within)), method, self)
+        try:
+            await asyncio.sleep(patience)
+        finally:
+            if not early and self._happens(0.7):
+                self.vendor.expect(self._upto(self.settles_within), method, self)
+
+    def _freeze(self) -> None:
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, VirtualTimeLoop) and self._happens(self.weather.frozen):
+            loop.stand_still(self._upto(8.0))
+
+    def _upto(self, most: float) -> float:
+        return self.random.uniform(0.0, most)
+
+    def _happens(self, share: float) -> bool:
+        return self.random.random() < share
