@@ -52,7 +52,9 @@ class VendorUnavailable(RequestFailed):
     same.
     """
 
-    def __init__(self, message: str, *, maybe_applied: bool, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, maybe_applied: bool, status: int | None = None
+    ) -> None:
         super().__init__(message)
         self.maybe_applied = maybe_applied
         self.status = status
@@ -234,7 +236,11 @@ def where_it_broke(error: BaseException) -> str:
     """
     leaf = next(_leaves(error))
     frames = traceback.extract_tb(leaf.__traceback__)
-    place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    place = (
+        f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}"
+        if frames
+        else ""
+    )
     return f"{type(leaf).__name__}{place}"
 
 

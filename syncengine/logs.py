@@ -21,13 +21,24 @@ _LONG = 8
 _SECRET_KEYS = ("token", "api_key", "apikey", "password", "secret", "authorization")
 
 
-def set_up(form: Literal["console", "json"], console: Console, secrets: Iterable[str], level: Level) -> None:
+def set_up(
+    form: Literal["console", "json"],
+    console: Console,
+    secrets: Iterable[str],
+    level: Level,
+) -> None:
     """Send logs of this level and above through the console of the progress bars.
 
     With a common console neither tears the other.
     """
-    renderer = _JsonRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=console.is_terminal)
-    for_people = () if form == "json" else (_printable,)  # JSON escapes whatever is no letter
+    renderer = (
+        _JsonRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=console.is_terminal)
+    )
+    for_people = (
+        () if form == "json" else (_printable,)
+    )  # JSON escapes whatever is no letter
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -43,7 +54,9 @@ def set_up(form: Literal["console", "json"], console: Console, secrets: Iterable
     )
 
 
-def redactor(secrets: Iterable[str]) -> Callable[[WrappedLogger, str, EventDict], EventDict]:
+def redactor(
+    secrets: Iterable[str],
+) -> Callable[[WrappedLogger, str, EventDict], EventDict]:
     """Return a processor that hides secret values, and all values of secret keys.
 
     Secret values are hidden anywhere in a text.
@@ -60,7 +73,9 @@ def redactor(secrets: Iterable[str]) -> Callable[[WrappedLogger, str, EventDict]
             return in_place.sub(_HIDDEN, hidden) if in_place else hidden
         if isinstance(value, dict):
             return {
-                clean(key): _HIDDEN if any(word in str(key).lower() for word in _SECRET_KEYS) else clean(item)
+                clean(key): _HIDDEN
+                if any(word in str(key).lower() for word in _SECRET_KEYS)
+                else clean(item)
                 for key, item in value.items()
             }
         if isinstance(value, list | tuple | set | frozenset):
@@ -88,7 +103,10 @@ class _JsonRenderer(structlog.processors.JSONRenderer):
 
 def _printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Return the event without characters that would steer a terminal."""
-    return {key: printable(value, lines=True) if isinstance(value, str) else value for key, value in event.items()}
+    return {
+        key: printable(value, lines=True) if isinstance(value, str) else value
+        for key, value in event.items()
+    }
 
 
 class _ConsoleLogger:
@@ -98,7 +116,9 @@ class _ConsoleLogger:
         self._console = console
 
     def msg(self, message: str) -> None:
-        with suppress(OSError):  # a log that cannot be written is no reason to end a run
+        with suppress(
+            OSError
+        ):  # a log that cannot be written is no reason to end a run
             if self._console.is_terminal:  # there may be bars: they make room
                 self._console.print(Text.from_ansi(message), soft_wrap=True)
             else:

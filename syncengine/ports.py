@@ -5,7 +5,14 @@ Storage, transport, vendors and tests provide them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+    Sequence,
+)
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from syncengine.model.calls import Answer, Call
@@ -238,7 +245,9 @@ class ContactStore(Protocol):
         """
         ...
 
-    async def suppressed(self, asked: Mapping[str, Sequence[Subject]]) -> Mapping[str, str]:
+    async def suppressed(
+        self, asked: Mapping[str, Sequence[Subject]]
+    ) -> Mapping[str, str]:
         """Return those of the contacts about which nothing is sent, with the reason."""
         ...
 
@@ -316,25 +325,33 @@ class KeyStore(Protocol):
 class ShareStore(Protocol):
     """Facts that the state has about an account's other destinations."""
 
-    async def owners_at(self, destination: str, external_ids: Sequence[str]) -> Mapping[str, str]:
+    async def owners_at(
+        self, destination: str, external_ids: Sequence[str]
+    ) -> Mapping[str, str]:
         """Return which of its contacts own these vendor contacts, by external id.
 
         Removed contacts are left out.
         """
         ...
 
-    async def owned_at(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, str]:
+    async def owned_at(
+        self, destination: str, contact_ids: Sequence[str]
+    ) -> Mapping[str, str]:
         """Return the vendor contacts that these of its contacts own.
 
         Removed contacts are left out.
         """
         ...
 
-    async def claimants_at(self, destination: str, key_hashes: Sequence[bytes]) -> Mapping[bytes, Sequence[str]]:
+    async def claimants_at(
+        self, destination: str, key_hashes: Sequence[bytes]
+    ) -> Mapping[bytes, Sequence[str]]:
         """Return which of its contacts claim these match keys."""
         ...
 
-    async def held_at(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, bool]:
+    async def held_at(
+        self, destination: str, contact_ids: Sequence[str]
+    ) -> Mapping[str, bool]:
         """Return those of the contacts that it has not let go of.
 
         True where it has nothing to find out before another one may take them over.
@@ -348,7 +365,9 @@ class ShareStore(Protocol):
         """
         ...
 
-    async def met(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, Met]:
+    async def met(
+        self, destination: str, contact_ids: Sequence[str]
+    ) -> Mapping[str, Met]:
         """Return contacts that others than this destination have, or may have, there."""
         ...
 
@@ -431,13 +450,17 @@ class BatchStore(Protocol):
         """
         ...
 
-    async def finish(self, number: int, totals: Mapping[str, int], error: str | None) -> None: ...
+    async def finish(
+        self, number: int, totals: Mapping[str, int], error: str | None
+    ) -> None: ...
 
 
 class LeaseStore(Protocol):
     """The right to be the only writer for an account."""
 
-    async def acquire(self, account: str, *, ttl: float, settles_within: float) -> LeaseGrant:
+    async def acquire(
+        self, account: str, *, ttl: float, settles_within: float
+    ) -> LeaseGrant:
         """Take the lease, waiting out a holder that stopped renewing.
 
         Raises LeaseHeld when the holder is alive.
@@ -465,7 +488,9 @@ class QuotaStore(Protocol):
     They are kept by the minute and reserved ahead.
     """
 
-    async def reserve(self, quota: str, windows: Sequence[tuple[int, float]], wanted: int) -> tuple[int, float]:
+    async def reserve(
+        self, quota: str, windows: Sequence[tuple[int, float]], wanted: int
+    ) -> tuple[int, float]:
         """Reserve up to ``wanted`` requests without exceeding any window.
 
         Windows are pairs of requests and seconds. Returns how many were granted, and

@@ -19,4 +19,6 @@ def shipped(name: Literal["migrations", "config"]) -> Path:
     for folder in (package / "shipped" / name, package.parent / name):
         if folder.is_dir():
             return folder
-    raise FileNotFoundError(f"This installation of syncengine lacks its folder {name!r}; install it again")
+    raise FileNotFoundError(
+        f"This installation of syncengine lacks its folder {name!r}; install it again"
+    )

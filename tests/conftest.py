@@ -13,7 +13,9 @@ from tests.support.aiohttp_shim import aioresponses_repaired
 from tests.support.databases import Databases, running_server
 
 # How long an example or its making takes is a matter of the machine, not of the code.
-settings.register_profile("syncengine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "syncengine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("syncengine")
 
 # Taken out of the environment, so that no command under test can reach a database that no test has made.

@@ -14,7 +14,13 @@ from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.lease import LeaseKeeper, boot_time
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.stopping import broken_off_by
-from syncengine.errors import AccountStopped, LeaseLost, StorageError, SyncEngineError, named
+from syncengine.errors import (
+    AccountStopped,
+    LeaseLost,
+    StorageError,
+    SyncEngineError,
+    named,
+)
 from syncengine.model.events import Event
 from syncengine.model.limits import Limit
 from syncengine.model.work import LeaseGrant
@@ -99,7 +105,9 @@ async def held(
     not be recorded, and the next holder has to wait as after a crash. Raises RunStopped
     for a stop before it may send.
     """
-    settles_within = max(destination.vendor.capabilities.settles_within for destination in destinations)
+    settles_within = max(
+        destination.vendor.capabilities.settles_within for destination in destinations
+    )
     tell = sparingly(telling(account=name))
     leases = Leases(databases.state, tell)
     taken = taken or Taken([name])
@@ -110,11 +118,19 @@ async def held(
         grant = await leases.acquire(name, ttl=ttl, settles_within=settles_within)
     taken.note(grant)
     asked = boot_time()
-    await leases.renew(grant)  # taking it may have taken a while; from here our own clock knows how long it lasts
+    await leases.renew(
+        grant
+    )  # taking it may have taken a while; from here our own clock knows how long it lasts
     tell(Event.LEASE_TAKEN, epoch=grant.epoch, seconds=round(grant.wait, 3))
     keeper = LeaseKeeper(leases, grant, asked, boot_time, tell)
-    limits = tuple(dict.fromkeys(limit for destination in destinations for limit in destination.limits))
-    fence = Fence(databases.state, name, grant.epoch, Patience(databases.wait, tell, stop))
+    limits = tuple(
+        dict.fromkeys(
+            limit for destination in destinations for limit in destination.limits
+        )
+    )
+    fence = Fence(
+        databases.state, name, grant.epoch, Patience(databases.wait, tell, stop)
+    )
     pacing = Pacing(
         limits,
         in_flight=min(destination.options.in_flight for destination in destinations),
@@ -135,9 +151,13 @@ async def held(
             async with broken_off_by(stop):
                 # Only now: other accounts of this call may wait for one another, and
                 # meanwhile their leases have to be renewed.
-                for each in await _left(name, former, taken, leases, ttl=ttl, settles_within=settles_within):
+                for each in await _left(
+                    name, former, taken, leases, ttl=ttl, settles_within=settles_within
+                ):
                     _take_over(pacing, each)
-                await asyncio.sleep(pacing.unsettled())  # or a lost request of the last run arrives behind this one's
+                await asyncio.sleep(
+                    pacing.unsettled()
+                )  # or a lost request of the last run arrives behind this one's
         except SyncEngineError:
             # Nothing was sent: whoever comes next need not wait for this lease.
             with suppress(SyncEngineError):
@@ -147,8 +167,12 @@ async def held(
         try:
             yield account
         except Exception as error:
-            if account.writes.sent == 0 and not isinstance(named(error), StorageError | LeaseLost):
-                with suppress(SyncEngineError):  # what broke it off is told, not that the database is away now
+            if account.writes.sent == 0 and not isinstance(
+                named(error), StorageError | LeaseLost
+            ):
+                with suppress(
+                    SyncEngineError
+                ):  # what broke it off is told, not that the database is away now
                     await leases.release(grant, pacing.ledger.dump(pacing.now()))
             raise
         # Only a lease that still runs may be given back as clean.
@@ -175,17 +199,30 @@ async def _left(
     apart = [each for each in former if each not in ours]
     if not apart:
         return found
-    return [*found, *await leases.formerly(account, apart, ttl=ttl, settles_within=settles_within)]
+    return [
+        *found,
+        *await leases.formerly(account, apart, ttl=ttl, settles_within=settles_within),
+    ]
 
 
-async def former_accounts(account: str, config: Config, databases: Databases) -> tuple[str, ...]:
+async def former_accounts(
+    account: str, config: Config, databases: Databases
+) -> tuple[str, ...]:
     """Return the accounts in which the state has the account's destinations.
 
     They are former ones until a run takes over all of these destinations: the account
     was renamed, or some of its destinations were in another one.
     """
-    members = [destination.name for destination in config.destinations if destination.account == account]
-    return tuple(sorted({*(await remembered_elsewhere(databases.state, account, members)).values()}))
+    members = [
+        destination.name
+        for destination in config.destinations
+        if destination.account == account
+    ]
+    return tuple(
+        sorted(
+            {*(await remembered_elsewhere(databases.state, account, members)).values()}
+        )
+    )
 
 
 def _take_over(pacing: Pacing, left: LeaseGrant) -> None:
@@ -198,10 +235,15 @@ def _take_over(pacing: Pacing, left: LeaseGrant) -> None:
 
 def paced_as(limits: Sequence[Limit]) -> str:
     """Return the limits in words."""
-    return ", ".join(f"{limit.calls} per {limit.per:g} s" for limit in limits) or "no limit"
+    return (
+        ", ".join(f"{limit.calls} per {limit.per:g} s" for limit in limits)
+        or "no limit"
+    )
 
 
-def by_account(destinations: Sequence[DestinationConfig]) -> dict[str, list[DestinationConfig]]:
+def by_account(
+    destinations: Sequence[DestinationConfig],
+) -> dict[str, list[DestinationConfig]]:
     """Return the destinations of each account, in order."""
     accounts: dict[str, list[DestinationConfig]] = {}
     for destination in destinations:

@@ -53,7 +53,9 @@ def distrust_by(destination: DestinationConfig) -> Distrust:
 
 
 @asynccontextmanager
-async def asking(destination: DestinationConfig, account: Account) -> AsyncIterator[Retrier]:
+async def asking(
+    destination: DestinationConfig, account: Account
+) -> AsyncIterator[Retrier]:
     """Connect to the destination's vendor while the block runs.
 
     Every request is paced and retried.
@@ -79,14 +81,26 @@ class _Told:
         self._sender = sender
         self._tell = tell
 
-    async def send(self, request: HttpRequest, allowed: Allowed | None = None) -> Response:
+    async def send(
+        self, request: HttpRequest, allowed: Allowed | None = None
+    ) -> Response:
         began = time.monotonic()
         try:
             response = await self._sender.send(request, allowed)
         except SyncEngineError as error:
-            self._tell(Event.REQUEST_FAILED, route=request.route, error=str(error), seconds=_since(began))
+            self._tell(
+                Event.REQUEST_FAILED,
+                route=request.route,
+                error=str(error),
+                seconds=_since(began),
+            )
             raise
-        self._tell(Event.REQUEST_ANSWERED, route=request.route, status=response.status, seconds=_since(began))
+        self._tell(
+            Event.REQUEST_ANSWERED,
+            route=request.route,
+            status=response.status,
+            seconds=_since(began),
+        )
         return response
 
 
@@ -101,7 +115,9 @@ class _Heeding:
         self._pacing = account.pacing
         self._writes = account.writes
 
-    async def send(self, request: HttpRequest, allowed: Allowed | None = None) -> Response:
+    async def send(
+        self, request: HttpRequest, allowed: Allowed | None = None
+    ) -> Response:
         self._writes.sent += request.writes
         response = await self._sender.send(request, allowed)
         self._pacing.heed(request.method, response.headers, response.status)

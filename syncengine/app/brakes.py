@@ -104,7 +104,9 @@ async def identity_of(destination: DestinationConfig, databases: Databases) -> I
     )
 
 
-async def _source_database(destination: DestinationConfig, databases: Databases) -> str | None:
+async def _source_database(
+    destination: DestinationConfig, databases: Databases
+) -> str | None:
     """Return the name of the source's database; None while it cannot be asked."""
     try:
         return await database_name(databases.source(destination))
@@ -113,7 +115,10 @@ async def _source_database(destination: DestinationConfig, databases: Databases)
 
 
 async def refuse_changes(
-    destination: DestinationConfig, config: Config, databases: Databases, request: Request
+    destination: DestinationConfig,
+    config: Config,
+    databases: Databases,
+    request: Request,
 ) -> Recognised:
     """Return how the destination is recognised.
 
@@ -124,8 +129,15 @@ async def refuse_changes(
     found = Recognised(await identity_of(destination, databases), restored=restored)
     if remembered_before is not None:
         before = remembered_before.identity
-        before = replace(before, base_url=normal_address(before.base_url))  # an older version kept it as it was written
-        found = replace(found, before=before, looks_up=remembered_before.looks_up, resync=remembered_before.resync)
+        before = replace(
+            before, base_url=normal_address(before.base_url)
+        )  # an older version kept it as it was written
+        found = replace(
+            found,
+            before=before,
+            looks_up=remembered_before.looks_up,
+            resync=remembered_before.resync,
+        )
         found = replace(found, consent=remembered_before.consent)
     found = replace(found, resync=found.resync or restored is not None)
     renamed_from = await _refuse_itself(destination, databases, request, found)
@@ -134,7 +146,11 @@ async def refuse_changes(
         why = f"the source's key was {found.before.key} and is now {found.identity.key}"
         await refuse_stranded(destination, databases, request, why)
     former = renamed_from | elsewhere
-    others = [name for name, account in former.items() if await _is_other(destination, account, databases, request)]
+    others = [
+        name
+        for name, account in former.items()
+        if await _is_other(destination, account, databases, request)
+    ]
     anew = {*others, *([destination.name] if _is_elsewhere(found, request) else [])}
     is_anew = destination.name in anew
     return replace(
@@ -147,17 +163,28 @@ async def refuse_changes(
 
 
 async def _refuse_itself(
-    destination: DestinationConfig, databases: Databases, request: Request, found: Recognised
+    destination: DestinationConfig,
+    databases: Databases,
+    request: Request,
+    found: Recognised,
 ) -> dict[str, str]:
     """Raise BrakeApplied for what changed of the destination and is not accepted.
 
     Returns the destination with its former account, if that had another name.
     """
     changes = found.identity.changes(found.before) if found.before else {}
-    refused = {name: pair for name, pair in changes.items() if not _is_accepted(name, request)}
+    refused = {
+        name: pair for name, pair in changes.items() if not _is_accepted(name, request)
+    }
     if not refused:
-        return {destination.name: str(changes["account"][0])} if "account" in changes else {}
-    told = "; ".join(text for name, (was, now) in refused.items() for text in _told(name, was, now))
+        return (
+            {destination.name: str(changes["account"][0])}
+            if "account" in changes
+            else {}
+        )
+    told = "; ".join(
+        text for name, (was, now) in refused.items() for text in _told(name, was, now)
+    )
     raise BrakeApplied(
         next(iter(refused)),
         f"{destination.name}: {told} ({destination.file}). What is known of its contacts may be wrong there, so "
@@ -175,7 +202,10 @@ def resyncing(recognised: Recognised, request: Request) -> tuple[Recognised, Req
 
 
 async def refuse_empty_state(
-    destination: DestinationConfig, databases: Databases, request: Request, recognised: Recognised
+    destination: DestinationConfig,
+    databases: Databases,
+    request: Request,
+    recognised: Recognised,
 ) -> None:
     """Raise BrakeApplied where every contact would be created, and none looked up.
 
@@ -198,7 +228,9 @@ async def refuse_empty_state(
 
 
 def _is_accepted(name: str, request: Request) -> bool:
-    return name in request.accept or (name in _OF_ACCOUNT and SAME_ACCOUNT in request.accept)
+    return name in request.accept or (
+        name in _OF_ACCOUNT and SAME_ACCOUNT in request.accept
+    )
 
 
 async def _advice(
@@ -237,11 +269,16 @@ async def _advice(
 def _is_elsewhere(found: Recognised, request: Request) -> bool:
     """Return whether the ids of a destination mean nothing where it points now."""
     changes = found.identity.changes(found.before) if found.before else {}
-    return "vendor" in changes or ("base_url" in changes and SAME_ACCOUNT not in request.accept)
+    return "vendor" in changes or (
+        "base_url" in changes and SAME_ACCOUNT not in request.accept
+    )
 
 
 async def _is_other(
-    destination: DestinationConfig, former_account: str, databases: Databases, request: Request
+    destination: DestinationConfig,
+    former_account: str,
+    databases: Databases,
+    request: Request,
 ) -> bool:
     """Return whether an account with another name is another one as well.
 
@@ -249,11 +286,16 @@ async def _is_other(
     """
     if SAME_ACCOUNT in request.accept:
         return False
-    return await is_other_account(databases.state, former_account, destination.credentials)
+    return await is_other_account(
+        databases.state, former_account, destination.credentials
+    )
 
 
 async def _refuse_others(
-    destination: DestinationConfig, config: Config, databases: Databases, request: Request
+    destination: DestinationConfig,
+    config: Config,
+    databases: Databases,
+    request: Request,
 ) -> dict[str, str]:
     """Raise BrakeApplied when only a part of an account would change its name.
 
@@ -266,7 +308,10 @@ async def _refuse_others(
     elsewhere = await remembered_elsewhere(databases.state, account, members)
     if not elsewhere or _is_accepted("account", request):
         return elsewhere
-    told = "; ".join(f"the account of {name} was {was} and is now {account}" for name, was in elsewhere.items())
+    told = "; ".join(
+        f"the account of {name} was {was} and is now {account}"
+        for name, was in elsewhere.items()
+    )
     raise BrakeApplied(
         "account",
         f"{destination.name}: {told}. {destination.name} is in account {account} too ({destination.file}) and might "
@@ -277,7 +322,10 @@ async def _refuse_others(
 
 
 async def refuse_new_name(
-    destination: DestinationConfig, config: Config, databases: Databases, request: Request
+    destination: DestinationConfig,
+    config: Config,
+    databases: Databases,
+    request: Request,
 ) -> None:
     """Raise BrakeApplied when the destination may be another one, renamed.
 
@@ -287,10 +335,15 @@ async def refuse_new_name(
     if NO_FILE in request.accept:
         return
     configured = [*(each.name for each in config.destinations), *config.broken]
-    owners = await former_owners(databases.state, destination.account, configured, destination.name)
+    owners = await former_owners(
+        databases.state, destination.account, configured, destination.name
+    )
     if not owners:
         return
-    whose = ", ".join(f"{name} with {number:,} contact{'s' if number != 1 else ''}" for name, number in owners.items())
+    whose = ", ".join(
+        f"{name} with {number:,} contact{'s' if number != 1 else ''}"
+        for name, number in owners.items()
+    )
     file = destination.file
     back = f"mv {quoted(file)} {quoted(file.with_stem(next(iter(owners))))}"
     raise BrakeApplied(
@@ -319,7 +372,11 @@ async def brake_on_no_file(
     if not found:
         return
     number = sum(found.values())
-    told = "1 contact of this run belongs" if number == 1 else f"{number:,} contacts of this run belong"
+    told = (
+        "1 contact of this run belongs"
+        if number == 1
+        else f"{number:,} contacts of this run belong"
+    )
     raise BrakeApplied(
         NO_FILE,
         f"{destination.name}: {told} to {', '.join(found)} of the same account, for which there is no file in "
@@ -342,10 +399,16 @@ def _told(name: str, was: Json, now: Json) -> Iterator[str]:
         yield f"{name} was {was} and is now {now}"
 
 
-def brake_on_scope(destination: DestinationConfig, scope: Scope, request: Request) -> None:
+def brake_on_scope(
+    destination: DestinationConfig, scope: Scope, request: Request
+) -> None:
     """Raise BrakeApplied when what the diff found is drastic."""
     options = destination.options
-    _apply(destination, of_scope(scope, options.on_removed, allowances_of(destination), request.accept), request)
+    _apply(
+        destination,
+        of_scope(scope, options.on_removed, allowances_of(destination), request.accept),
+        request,
+    )
 
 
 @dataclass(slots=True)
@@ -376,7 +439,9 @@ async def judge_scope(
     something would really be taken away are counted by ``count``.
     """
     on_removed, allowances = destination.options.on_removed, allowances_of(destination)
-    names = {brake.name for brake in of_scope(scope, on_removed, allowances, request.accept)}
+    names = {
+        brake.name for brake in of_scope(scope, on_removed, allowances, request.accept)
+    }
     if not names.isdisjoint((REMOVALS, SHRUNK_SOURCE)) and request.limit is None:
         removed = await count()
         scope = replace(scope, touched=removed.touched, moved=removed.moved)
@@ -385,25 +450,41 @@ async def judge_scope(
 
 
 async def brake_on_survey(
-    destination: DestinationConfig, databases: Databases, survey: Survey, scope: Scope, request: Request
+    destination: DestinationConfig,
+    databases: Databases,
+    survey: Survey,
+    scope: Scope,
+    request: Request,
 ) -> bool:
     """Raise BrakeApplied when the run would change its contacts drastically.
 
     They are judged together. Returns whether most of them are other people than before.
     """
     allowances = allowances_of(destination)
-    enough = [name for name, number in survey.nulls.items() if number >= allowances.nulls.at_least]
+    enough = [
+        name
+        for name, number in survey.nulls.items()
+        if number >= allowances.nulls.at_least
+    ]
     had = await holders(databases.state, destination.name, enough) if enough else {}
-    _apply(destination, of_survey(survey, scope, had, allowances, request.accept), request)
+    _apply(
+        destination, of_survey(survey, scope, had, allowances, request.accept), request
+    )
     have_other_ids = are_others(survey, scope, allowances)
     if have_other_ids or are_rewritten(survey, scope, allowances):
-        why = "most contacts have other ids now" if have_other_ids else "most ids are of other people now"
+        why = (
+            "most contacts have other ids now"
+            if have_other_ids
+            else "most ids are of other people now"
+        )
         await refuse_stranded(destination, databases, request, why)
         return True
     return False
 
 
-def compared_as_a_whole(destination: DestinationConfig, scope: Scope, request: Request) -> bool:
+def compared_as_a_whole(
+    destination: DestinationConfig, scope: Scope, request: Request
+) -> bool:
     """Return whether the next run may take the source's present size for granted.
 
     A retry did not count it. A limited run that leaves most of a surprising growth to
@@ -411,14 +492,21 @@ def compared_as_a_whole(destination: DestinationConfig, scope: Scope, request: R
     """
     if request.retry_of is not None or request.removed:
         return False
-    return request.limit is None or not grown(scope, scope.source_rows, allowances_of(destination).creates)
+    return request.limit is None or not grown(
+        scope, scope.source_rows, allowances_of(destination).creates
+    )
 
 
 def allowances_of(destination: DestinationConfig) -> Allowances:
     """Return the allowances of a destination's brakes."""
     brakes = destination.options.brakes
     given = {name: getattr(brakes, name) for name in type(brakes).model_fields}
-    return Allowances(**{name: Allowance(brake.share, brake.at_least) for name, brake in given.items()})
+    return Allowances(
+        **{
+            name: Allowance(brake.share, brake.at_least)
+            for name, brake in given.items()
+        }
+    )
 
 
 def command_past(destination: DestinationConfig, request: Request, *names: str) -> str:
@@ -426,7 +514,9 @@ def command_past(destination: DestinationConfig, request: Request, *names: str) 
     return f"`{request.command(destination.name, *names)}` lets it pass this once"
 
 
-def _apply(destination: DestinationConfig, brakes: Sequence[Brake], request: Request) -> None:
+def _apply(
+    destination: DestinationConfig, brakes: Sequence[Brake], request: Request
+) -> None:
     if not brakes:
         return
     names = tuple(dict.fromkeys(brake.name for brake in brakes))
@@ -436,5 +526,7 @@ def _apply(destination: DestinationConfig, brakes: Sequence[Brake], request: Req
         advice = f"If it is meant to be empty, {passing}; else look at the table and at {destination.place('where')}"
     else:
         keys = ", ".join(f"brakes.{name}" for name in names)
-        advice = f"Nothing was sent. If that is meant, {passing} ({destination.place(keys)})"
+        advice = (
+            f"Nothing was sent. If that is meant, {passing} ({destination.place(keys)})"
+        )
     raise BrakeApplied(names[0], f"{destination.name}: {told} {advice}")

@@ -13,13 +13,26 @@ from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind, Sco
 from syncengine.storage.diff.differences import Diff
 from syncengine.storage.source.spec import Source
 from syncengine.storage.state.refusals import all_dead_letters
-from syncengine.storage.state.runs import Leavers, compared_rows, known_contacts, leavers, moved_away, unmade
+from syncengine.storage.state.runs import (
+    Leavers,
+    compared_rows,
+    known_contacts,
+    leavers,
+    moved_away,
+    unmade,
+)
 
 
 class Candidates:
     """Found by the diff, by a former run's outcomes, or named by hand."""
 
-    def __init__(self, destination: DestinationConfig, databases: Databases, source: Source, request: Request) -> None:
+    def __init__(
+        self,
+        destination: DestinationConfig,
+        databases: Databases,
+        source: Source,
+        request: Request,
+    ) -> None:
         self.scope: Scope | None = None
         """Counts of the whole run, set once all slices are read; None for contacts
         named by hand, which no brake judges."""
@@ -36,7 +49,9 @@ class Candidates:
         Raises SourceError, StorageError.
         """
         if self._request.contacts:
-            named = dict.fromkeys(contact_id_of(key) for key in self._request.contacts)  # one turn each
+            named = dict.fromkeys(
+                contact_id_of(key) for key in self._request.contacts
+            )  # one turn each
             yield DiffSlice(BatchKind.CHANGES, tuple(named))
             return
         async for piece in self._found():
@@ -60,8 +75,12 @@ class Candidates:
         if found:
             yield DiffSlice(BatchKind.REMOVALS, found)
         number = len(found)
-        known = number + await known_contacts(self._databases.state, self._destination.name)
-        self.scope = Scope(source_rows=known, known=known, removed=number, tagged=number)
+        known = number + await known_contacts(
+            self._databases.state, self._destination.name
+        )
+        self.scope = Scope(
+            source_rows=known, known=known, removed=number, tagged=number
+        )
 
     async def _again(self, found: AsyncIterator[DiffSlice]) -> AsyncIterator[DiffSlice]:
         left = Leavers()
@@ -70,7 +89,9 @@ class Candidates:
             yield piece
         known = await known_contacts(self._databases.state, self._destination.name)
         # The former run may have died before its brakes could judge it. Its source was not counted, and is not now.
-        self.scope = Scope(source_rows=known, known=known, removed=left.known, tagged=left.tagged)
+        self.scope = Scope(
+            source_rows=known, known=known, removed=left.known, tagged=left.tagged
+        )
 
     async def _differing(self) -> AsyncIterator[DiffSlice]:
         differ = Diff(
@@ -97,11 +118,15 @@ class Candidates:
         """Count the contacts at the vendor that the source does not select any more."""
         if piece.kind is not BatchKind.REMOVALS:
             return Leavers()
-        return await leavers(self._databases.state, self._destination.name, piece.contact_ids)
+        return await leavers(
+            self._databases.state, self._destination.name, piece.contact_ids
+        )
 
     async def _scope_of(self, totals: DiffTotals, left: Leavers) -> Scope:
         if not totals.changed and not totals.removed:
-            return Scope(source_rows=totals.source_rows)  # nothing to judge: the state need not be counted
+            return Scope(
+                source_rows=totals.source_rows
+            )  # nothing to judge: the state need not be counted
         state, name = self._databases.state, self._destination.name
         unseen = totals.source_rows - (totals.known_contacts - totals.removed)
         return Scope(
@@ -114,7 +139,9 @@ class Candidates:
         )
 
 
-async def cut(found: AsyncIterator[DiffSlice], size: int, limit: int | None) -> AsyncIterator[DiffSlice]:
+async def cut(
+    found: AsyncIterator[DiffSlice], size: int, limit: int | None
+) -> AsyncIterator[DiffSlice]:
     """Yield slices of at most ``size`` contacts of one kind, ``limit`` contacts in all.
 
     The slices found are read to their end.
@@ -122,7 +149,9 @@ async def cut(found: AsyncIterator[DiffSlice], size: int, limit: int | None) -> 
     open_ids: dict[BatchKind, list[str]] = {kind: [] for kind in BatchKind}
     left = limit
     async for piece in found:
-        ids: Sequence[str] = piece.contact_ids if left is None else piece.contact_ids[:left]
+        ids: Sequence[str] = (
+            piece.contact_ids if left is None else piece.contact_ids[:left]
+        )
         left = None if left is None else left - len(ids)
         collected = open_ids[piece.kind]
         collected += ids

@@ -33,7 +33,9 @@ def consent_rules(destination: DestinationConfig) -> ConsentRules:
         query=source.query,
         where=options.where,
         opted_out=options.opted_out,
-        opt_outs={each.field: each.no for each in destination.vendor.capabilities.opt_outs},
+        opt_outs={
+            each.field: each.no for each in destination.vendor.capabilities.opt_outs
+        },
     )
 
 
@@ -102,7 +104,11 @@ class ConsentChange:
         former = await self._formerly_sendable(batch)
         if former is None:
             former = sendable - held
-        sent = {job.state.contact_id for job in prepared.jobs if job.refusal is None and job.plan.calls}
+        sent = {
+            job.state.contact_id
+            for job in prepared.jobs
+            if job.refusal is None and job.plan.calls
+        }
         self._let_through.add(sendable - former, sent)
         self._back.add(held - former, sent)
 
@@ -117,7 +123,10 @@ class ConsentChange:
             return
         told, concerned = list(found.told), self._let_through
         if not told and self._back.contacts:
-            told, concerned = ["the source or its where selects contacts that it did not select"], self._back
+            told, concerned = (
+                ["the source or its where selects contacts that it did not select"],
+                self._back,
+            )
         if not told:
             return
         number = concerned.in_words(at_least=self._is_unknown)
@@ -132,7 +141,9 @@ class ConsentChange:
         held = await held_back(state, name, sorted(contact_ids))
         if not held or self._neighbours is None:
             return held
-        moving = await held_elsewhere(state, name, self._destination.account, sorted(held))
+        moving = await held_elsewhere(
+            state, name, self._destination.account, sorted(held)
+        )
         try:
             return held - (moving - await self._neighbours.selected(sorted(moving)))
         except SourceError:
@@ -142,7 +153,10 @@ class ConsentChange:
         """Return whom the former rules would select now; None where they cannot be asked."""
         assert self._before is not None
         if not self._is_prepared:
-            self._former, self._is_prepared = await self._former_rows(self._before), True
+            self._former, self._is_prepared = (
+                await self._former_rows(self._before),
+                True,
+            )
         if self._former is None:
             self._is_unknown = True
             return None
@@ -157,17 +171,25 @@ class ConsentChange:
         pool = self._databases.source(self._destination)
         try:
             async with pool.acquire() as connection:
-                source = await inspect(connection, _former_spec(self._destination, before))
+                source = await inspect(
+                    connection, _former_spec(self._destination, before)
+                )
         except SourceError:
             return None
         return SourceRows(pool, source)
 
-    async def _sendable(self, rows: SourceRows, mapping: Mapping, batch: Batch) -> frozenset[str]:
+    async def _sendable(
+        self, rows: SourceRows, mapping: Mapping, batch: Batch
+    ) -> frozenset[str]:
         found = await rows.load(batch.contact_ids)
-        return frozenset(row.contact_id for row in found if not has_opted_out(row, mapping))
+        return frozenset(
+            row.contact_id for row in found if not has_opted_out(row, mapping)
+        )
 
 
-def refuse_loosened(destination: DestinationConfig, recognised: Recognised, request: Request) -> None:
+def refuse_loosened(
+    destination: DestinationConfig, recognised: Recognised, request: Request
+) -> None:
     """Raise BrakeApplied for files that ask for less consent, without a look at anybody."""
     rules = consent_rules(destination)
     before = _comparable(recognised, rules)
@@ -177,7 +199,9 @@ def refuse_loosened(destination: DestinationConfig, recognised: Recognised, requ
         raise _refusal(destination, request, told, whom)
 
 
-def _refusal(destination: DestinationConfig, request: Request, told: Sequence[str], whom: str) -> BrakeApplied:
+def _refusal(
+    destination: DestinationConfig, request: Request, told: Sequence[str], whom: str
+) -> BrakeApplied:
     name = destination.name
     return BrakeApplied(
         CONSENT,

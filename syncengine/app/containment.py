@@ -17,7 +17,9 @@ from syncengine.storage.state.fence import Fence
 from syncengine.storage.state.runs import break_off_run
 
 
-async def broken_off(error: BaseException, fence: Fence, destination: str) -> SyncEngineError:
+async def broken_off(
+    error: BaseException, fence: Fence, destination: str
+) -> SyncEngineError:
     """End the destination's run if the error was unforeseen.
 
     Returns the error as one of ours.

@@ -33,7 +33,11 @@ def differently_mapped(destination: DestinationConfig, config: Config) -> Iterat
     for other in config.destinations:
         if other.account != destination.account or other.name <= destination.name:
             continue
-        names = [each.field for each in other.mapping.fields if mine.get(each.field, each) != each]
+        names = [
+            each.field
+            for each in other.mapping.fields
+            if mine.get(each.field, each) != each
+        ]
         if names:
             yield (
                 f"{', '.join(names)}: {other.file} of the same account maps "
@@ -62,12 +66,17 @@ async def contradictions(
     except SourceError:
         return ()  # the report tells of it
     can = destination.vendor.capabilities
-    desired = {row.contact_id: desired_of(row, destination.mapping, can) for row in rows}
+    desired = {
+        row.contact_id: desired_of(row, destination.mapping, can) for row in rows
+    }
     return tuple(_told(destination.file, owned, desired, can.accumulates))
 
 
 def _told(
-    file: Path, owned: Sequence[Owned], desired: Mapping[str, Desired | Rejected], several: tuple[str, ...]
+    file: Path,
+    owned: Sequence[Owned],
+    desired: Mapping[str, Desired | Rejected],
+    several: tuple[str, ...],
 ) -> Iterator[str]:
     found: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], str] = {}
@@ -86,7 +95,9 @@ def _told(
         )
 
 
-def _different(wanted: Desired, known: Known, several: tuple[str, ...]) -> Iterator[str]:
+def _different(
+    wanted: Desired, known: Known, several: tuple[str, ...]
+) -> Iterator[str]:
     """Yield fields with two values; one that holds several beside each other has room."""
     for name, value in wanted.fields.items():
         theirs = known.fields.get(name)

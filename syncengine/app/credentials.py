@@ -34,8 +34,12 @@ async def settled(config: Config) -> Config:
         return config  # whoever needs the database is told
 
 
-async def _kept_names(several: Mapping[str, Sequence[DestinationConfig]], databases: Databases) -> dict[str, str]:
-    known = await store.known_names(databases.state, {credentials: credentials for credentials in several})
+async def _kept_names(
+    several: Mapping[str, Sequence[DestinationConfig]], databases: Databases
+) -> dict[str, str]:
+    known = await store.known_names(
+        databases.state, {credentials: credentials for credentials in several}
+    )
     kept = {credentials: named.account for credentials, named in known.items()}
     for credentials, members in several.items():
         for member in members:
@@ -45,16 +49,22 @@ async def _kept_names(several: Mapping[str, Sequence[DestinationConfig]], databa
     return kept
 
 
-async def look_for_second_name(destination: DestinationConfig, config: Config, databases: Databases) -> None:
+async def look_for_second_name(
+    destination: DestinationConfig, config: Config, databases: Databases
+) -> None:
     """Raise BrakeApplied where the destination's account is another one by name alone.
 
     Changes nothing.
     """
     if destination.credentials is None:
         return
-    known = await store.known_names(databases.state, {destination.account: destination.credentials})
+    known = await store.known_names(
+        databases.state, {destination.account: destination.credentials}
+    )
     accounts = frozenset(each.account for each in config.destinations)
-    refuse_second_name(destination, config, store.second_names(known, accounts, _names(config)))
+    refuse_second_name(
+        destination, config, store.second_names(known, accounts, _names(config))
+    )
 
 
 async def keep_names(config: Config, databases: Databases) -> dict[str, Named]:
@@ -65,17 +75,25 @@ async def keep_names(config: Config, databases: Databases) -> dict[str, Named]:
     return await store.keep_names(databases.state, _credentials(config), _names(config))
 
 
-def refuse_second_name(destination: DestinationConfig, config: Config, others: dict[str, Named]) -> None:
+def refuse_second_name(
+    destination: DestinationConfig, config: Config, others: dict[str, Named]
+) -> None:
     """Raise BrakeApplied where the account is another one by name alone."""
     named = others.get(destination.account)
     if named is None:
         return
     whose = f" of {', '.join(named.destinations)}" if named.destinations else ""
-    gone = [name for name in named.destinations if name not in _names(config) and name not in config.broken]
+    gone = [
+        name
+        for name in named.destinations
+        if name not in _names(config) and name not in config.broken
+    ]
     renamed = ""
     if gone:
         back = f"mv {quoted(destination.file)} {quoted(destination.file.with_stem(gone[0]))}"
-        rename = f"syncengine rename {as_argument(gone[0])} {as_argument(destination.name)}"
+        rename = (
+            f"syncengine rename {as_argument(gone[0])} {as_argument(destination.name)}"
+        )
         renamed = (
             f". If {destination.name} is {gone[0]} under a new name, `{rename}` moves what is known of its contacts, "
             f"or give the file its old name back ({back})"
@@ -89,8 +107,15 @@ def refuse_second_name(destination: DestinationConfig, config: Config, others: d
 
 
 def _credentials(config: Config) -> dict[str, str]:
-    given = {destination.account: destination.credentials for destination in config.destinations}
-    return {account: credentials for account, credentials in given.items() if credentials is not None}
+    given = {
+        destination.account: destination.credentials
+        for destination in config.destinations
+    }
+    return {
+        account: credentials
+        for account, credentials in given.items()
+        if credentials is not None
+    }
 
 
 def _names(config: Config) -> frozenset[str]:

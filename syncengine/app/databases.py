@@ -15,7 +15,13 @@ from syncengine.errors import Problem, SourceError, StorageError
 from syncengine.model.capabilities import matches
 from syncengine.planning import normalise
 from syncengine.storage.connect import Pool, connect, open_pool
-from syncengine.storage.failures import MIGRATES, describe, name_state, state_database, storage_errors
+from syncengine.storage.failures import (
+    MIGRATES,
+    describe,
+    name_state,
+    state_database,
+    storage_errors,
+)
 from syncengine.storage.server.embedded import embedded
 from syncengine.storage.source.column_types import Purpose, Several, Use
 from syncengine.storage.source.inspection import inspect
@@ -78,7 +84,9 @@ async def state_url(config: Config) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def opened(config: Config, destinations: tuple[DestinationConfig, ...]) -> AsyncIterator[Databases]:
+async def opened(
+    config: Config, destinations: tuple[DestinationConfig, ...]
+) -> AsyncIterator[Databases]:
     """Open all databases these destinations need.
 
     The sources of all others in their accounts are among them: these are asked before a
@@ -133,8 +141,15 @@ def placed(destination: DestinationConfig) -> Iterator[None]:
     try:
         yield
     except SourceError as error:
-        problems = [Problem(destination.place(problem.where), problem.what) for problem in error.problems]
-        text = "\n".join(map(str, problems)) if problems else f"{destination.file}: {error}"
+        problems = [
+            Problem(destination.place(problem.where), problem.what)
+            for problem in error.problems
+        ]
+        text = (
+            "\n".join(map(str, problems))
+            if problems
+            else f"{destination.file}: {error}"
+        )
         raise SourceError(text, problems) from None
 
 
@@ -157,7 +172,9 @@ def source_spec(destination: DestinationConfig) -> SourceSpec:
     )
 
 
-def _purposes(options: DestinationFile, several: tuple[str, ...]) -> Iterator[tuple[str, Purpose, str]]:
+def _purposes(
+    options: DestinationFile, several: tuple[str, ...]
+) -> Iterator[tuple[str, Purpose, str]]:
     """Yield each column, the purpose it is read for, and the key that names it.
 
     ``several`` are patterns of the fields that hold several values beside each other.

@@ -26,7 +26,13 @@ from syncengine.app.consent_changes import ConsentChange, consent_rules
 from syncengine.app.contradictions import contradictions
 from syncengine.app.databases import Databases, look_at
 from syncengine.app.markers import note
-from syncengine.app.meaning import causes_since, meaning_of, on_taken_over, remarks_on, survey_of
+from syncengine.app.meaning import (
+    causes_since,
+    meaning_of,
+    on_taken_over,
+    remarks_on,
+    survey_of,
+)
 from syncengine.app.neighbours import Beside, beside
 from syncengine.app.recreations import Recreations
 from syncengine.app.remarks import of_created_after_a_loss, remarks
@@ -168,12 +174,18 @@ async def run_destination(
             await refuse_new_name(destination, config, databases, request)
             source = await look_at(destination, databases.source(destination))
     except RunRefused as error:
-        return RunReport(destination.name, None, "refused", error=str(error), exit_code=2)
+        return RunReport(
+            destination.name, None, "refused", error=str(error), exit_code=2
+        )
     except RunStopped as stopped:
-        return RunReport(destination.name, None, "stopped", error=str(stopped), exit_code=1)
+        return RunReport(
+            destination.name, None, "stopped", error=str(stopped), exit_code=1
+        )
     others = await beside(destination, config, databases, account.fence)
     await _accept(destination, account, recognised)
-    run = await _begun(destination, account, databases, request, source, recognised, so_far, others)
+    run = await _begun(
+        destination, account, databases, request, source, recognised, so_far, others
+    )
     await note(destination, config, databases, accepted=True)
     work: _Work | None = None
     end = _End()
@@ -226,7 +238,11 @@ def _of_resync(run: _Run) -> Iterator[str]:
 
 def _is_whole(run: _Run, end: _End, unreached: int) -> bool:
     """Return whether every contact was compared by the present mapping."""
-    return run.request.about_everybody and end.status in ("done", "incomplete") and not unreached
+    return (
+        run.request.about_everybody
+        and end.status in ("done", "incomplete")
+        and not unreached
+    )
 
 
 async def _looked_at(run: _Run, work: _Work | None, unreached: int) -> _Looked:
@@ -235,7 +251,11 @@ async def _looked_at(run: _Run, work: _Work | None, unreached: int) -> _Looked:
     Where the database is gone there are fewer of them: that must not hide how the run
     ended.
     """
-    state, run_id, changed = run.databases.state, run.run_id, sum(run.tally.contacts.values())
+    state, run_id, changed = (
+        run.databases.state,
+        run.run_id,
+        sum(run.tally.contacts.values()),
+    )
     is_whole = work is not None and not run.account.stopping.call.is_set()
     try:
         standing = await number_standing(state, run.destination.name)
@@ -252,15 +272,22 @@ async def _looked_at(run: _Run, work: _Work | None, unreached: int) -> _Looked:
             unreached=unreached,
             withheld_by=run.withheld_by,
         )
-        remarked += await contradictions(run.destination, run.databases, run.source, run.account.fence, run_id)
+        remarked += await contradictions(
+            run.destination, run.databases, run.source, run.account.fence, run_id
+        )
     except StorageError as error:
         told = f"what else there is to know could not be read ({error}); `syncengine show` tells it by contact"
         return _Looked(remarks=(told,))
-    noteworthy = (Noteworthy(note.contact_id, note.outcome, note.code, note.message) for note in noted)
+    noteworthy = (
+        Noteworthy(note.contact_id, note.outcome, note.code, note.message)
+        for note in noted
+    )
     return _Looked(tuple(noteworthy), remarked, standing)
 
 
-async def _accept(destination: DestinationConfig, account: Account, recognised: Recognised) -> None:
+async def _accept(
+    destination: DestinationConfig, account: Account, recognised: Recognised
+) -> None:
     """Record that a restored or lost state is accepted, if it is one."""
     if restored := recognised.restored:
         name = None if restored.whole else destination.name
@@ -296,10 +323,16 @@ async def _begun(
     task = replace(task, find_first=task.find_first or recognised.looks_up)
     numbered = source.kind is KeyKind.NUMBER
     store = Contacts(fence, name, run_id, numbered=numbered)
-    keys = Keys(fence, name, numbered=numbered) if may_collide(task.mapping, task.source_key) else None
+    keys = (
+        Keys(fence, name, numbered=numbered)
+        if may_collide(task.mapping, task.source_key)
+        else None
+    )
     waiting = Waiting(name, Waits(fence, name), brings_back=request.about_everybody)
     rows = SourceRows(databases.source(destination), source, fence.patience)
-    preparer = Preparer(task, destination.vendor.capabilities, rows, store, keys, others.neighbours)
+    preparer = Preparer(
+        task, destination.vendor.capabilities, rows, store, keys, others.neighbours
+    )
     return _Run(
         destination=destination,
         account=account,
@@ -330,7 +363,9 @@ async def _remember(run: _Run) -> None:
     if recognised.consent is not None and not run.request.about_everybody:
         consent = recognised.consent  # the run about everybody is asked about everybody
     if (recognised.identity, consent) != (recognised.at_start, recognised.consent):
-        await remember(run.account.fence, run.destination.name, recognised.identity, consent)
+        await remember(
+            run.account.fence, run.destination.name, recognised.identity, consent
+        )
 
 
 async def _prepared(run: _Run, batch_size: int) -> _Work:
@@ -363,14 +398,18 @@ async def _prepared(run: _Run, batch_size: int) -> _Work:
     await run.preparer.look_ahead(run.batches.waiting())
     if candidates.scope is not None:
         count = partial(_really_removed, run)
-        candidates.scope = await judge_scope(run.destination, candidates.scope, request, count)
+        candidates.scope = await judge_scope(
+            run.destination, candidates.scope, request, count
+        )
     # Which keys are free is known only after all claims, and the brakes judge the
     # contacts that are brought back, too: the order of these steps matters.
     await claim_keys(run.preparer, run.keys, run.batches)
     total += await bring_back(await _can_be_tried_again(run), run.batches, batch_size)
     await _look_for_strays(run)
     await _survey(run, survey, candidates.scope)
-    change = ConsentChange(run.destination, run.databases, run.source, run.recognised, run.neighbours)
+    change = ConsentChange(
+        run.destination, run.databases, run.source, run.recognised, run.neighbours
+    )
     if change.is_possible:
         async for batch in run.batches.waiting():
             await change.add(batch, await run.preparer.plan(batch))
@@ -399,7 +438,13 @@ async def _look_for_strays(run: _Run) -> None:
         return
     async for batch in run.batches.waiting():
         if batch.kind is BatchKind.CHANGES:
-            await brake_on_no_file(run.destination, run.without_file, run.databases, batch.contact_ids, run.request)
+            await brake_on_no_file(
+                run.destination,
+                run.without_file,
+                run.databases,
+                batch.contact_ids,
+                run.request,
+            )
 
 
 async def _distrust(run: _Run) -> None:
@@ -408,7 +453,11 @@ async def _distrust(run: _Run) -> None:
     After the brakes, which judge by what was known. A run that is killed from here on
     leaves its contacts to the next one, of whatever kind.
     """
-    fence, name, distrust = run.account.fence, run.destination.name, distrust_by(run.destination)
+    fence, name, distrust = (
+        run.account.fence,
+        run.destination.name,
+        distrust_by(run.destination),
+    )
     if run.recognised.resync or (run.request.resync and not run.request.contacts):
         await distrust_all(fence, name, distrust)
     elif run.request.resync:
@@ -429,7 +478,15 @@ async def _carried_out(run: _Run, progress: Progress, work: _Work) -> _End:
     async with asking(destination, account) as retrier, recorder.running():
         broken = await Dispatcher(
             preparer=run.preparer,
-            contacts=ContactSync(task, destination.vendor, retrier, run.store, recorder, account.stopping, consent),
+            contacts=ContactSync(
+                task,
+                destination.vendor,
+                retrier,
+                run.store,
+                recorder,
+                account.stopping,
+                consent,
+            ),
             batches=run.batches,
             recorder=recorder,
             tally=run.tally,
@@ -447,7 +504,11 @@ async def _carried_out(run: _Run, progress: Progress, work: _Work) -> _End:
     if broken is None:
         return _End()
     said = f"{destination.file}: {broken}; the next run goes on"
-    return _End("incomplete", 1, said) if account.pacing.requests > sent else _End("refused", 2, said)
+    return (
+        _End("incomplete", 1, said)
+        if account.pacing.requests > sent
+        else _End("refused", 2, said)
+    )
 
 
 def _judged(end: _End, run: _Run) -> _End:
@@ -458,11 +519,21 @@ def _judged(end: _End, run: _Run) -> _End:
     if end.status == "done" and run.recreations.braked:
         end = _End("incomplete", 1, run.recreations.braked)
     if end.status == "done" and run.tally.fell_short:
-        return _End("stopped" if run.account.stopping.call.is_set() else "incomplete", 1, end.said)
+        return _End(
+            "stopped" if run.account.stopping.call.is_set() else "incomplete",
+            1,
+            end.said,
+        )
     return end
 
 
-def _started(destination: DestinationConfig, run_id: int, request: Request, progress: Progress, total: int) -> Tell:
+def _started(
+    destination: DestinationConfig,
+    run_id: int,
+    request: Request,
+    progress: Progress,
+    total: int,
+) -> Tell:
     """Report that the first request may go out.
 
     Returns the function that reports later events.
@@ -483,10 +554,14 @@ async def _survey(run: _Run, survey: Survey, scope: Scope | None) -> None:
     if scope.known:
         async for batch in run.batches.waiting():
             await run.preparer.survey(batch, survey)
-        if await brake_on_survey(run.destination, run.databases, survey, scope, run.request):
+        if await brake_on_survey(
+            run.destination, run.databases, survey, scope, run.request
+        ):
             await recognise_people(run.databases)
     if compared_as_a_whole(run.destination, scope, run.request):
-        await note_compared_rows(run.account.fence, run.destination.name, scope.source_rows)
+        await note_compared_rows(
+            run.account.fence, run.destination.name, scope.source_rows
+        )
 
 
 async def _may_follow(
@@ -524,7 +599,9 @@ async def _may_follow(
 async def _with_removals(run: _Run, scope: Scope, batches: Sequence[Batch]) -> Scope:
     for batch in batches:
         if batch.kind is BatchKind.REMOVALS:
-            left = await leavers(run.databases.state, run.destination.name, batch.contact_ids)
+            left = await leavers(
+                run.databases.state, run.destination.name, batch.contact_ids
+            )
             touched = None if scope.touched is None else scope.touched + left.known
             scope = replace(
                 scope,
@@ -554,11 +631,15 @@ async def _can_be_tried_again(run: _Run) -> Sequence[str]:
     return *freed, *let_go, *await run.waiting.moved()
 
 
-async def bring_back(contact_ids: Sequence[str], batches: Batches, batch_size: int) -> int:
+async def bring_back(
+    contact_ids: Sequence[str], batches: Batches, batch_size: int
+) -> int:
     """Add contacts that can be tried again to the run; how many were not part of it."""
     missing = dict.fromkeys(contact_ids)
     if missing:
-        async for batch in batches.waiting():  # whose own row changed has its turn already: two would be two creates
+        async for batch in (
+            batches.waiting()
+        ):  # whose own row changed has its turn already: two would be two creates
             for contact_id in batch.contact_ids:
                 missing.pop(contact_id, None)
     added = list(missing)

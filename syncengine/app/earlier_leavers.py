@@ -13,7 +13,9 @@ from syncengine.planning.removal import takes_away
 from syncengine.storage.state.runs import earlier_leavers, number_earlier_leavers
 
 
-async def still_there(destination: DestinationConfig, databases: Databases) -> tuple[str, ...]:
+async def still_there(
+    destination: DestinationConfig, databases: Databases
+) -> tuple[str, ...]:
     """Return the contacts to which ``on_removed`` as it is now could be applied.
 
     Raises StorageError.
@@ -25,13 +27,17 @@ async def still_there(destination: DestinationConfig, databases: Databases) -> t
     return await earlier_leavers(databases.state, destination.name, tagged=tagged)
 
 
-async def of_earlier_leavers(destination: DestinationConfig, databases: Databases, request: Request) -> tuple[str, ...]:
+async def of_earlier_leavers(
+    destination: DestinationConfig, databases: Databases, request: Request
+) -> tuple[str, ...]:
     """Return the remark on contacts that left earlier, if there are any."""
     policy = destination.options.on_removed
     if not takes_away(policy, destination.vendor.capabilities):
         return (_nothing_to_apply(destination),) if request.removed else ()
     tagged = policy is OnRemoved.UNTAG
-    number = await number_earlier_leavers(databases.state, destination.name, tagged=tagged)
+    number = await number_earlier_leavers(
+        databases.state, destination.name, tagged=tagged
+    )
     return tuple(_told(destination, number))
 
 

@@ -35,7 +35,9 @@ class Followers:
 
     def brought_along(self) -> tuple[str, ...]:
         """Return the contacts that wait for one that moves, each once."""
-        found = tuple(contact_id for contact_id, wait in self._waits.items() if self._moves(wait))
+        found = tuple(
+            contact_id for contact_id, wait in self._waits.items() if self._moves(wait)
+        )
         for contact_id in found:
             del self._waits[contact_id]
         return found

@@ -46,7 +46,10 @@ class Restored:
 
 
 async def refuse_restored(
-    destination: DestinationConfig, config: Config, databases: Databases, request: Request
+    destination: DestinationConfig,
+    config: Config,
+    databases: Databases,
+    request: Request,
 ) -> Restored | None:
     """Raise BrakeApplied where the state is older than its marker, or another one.
 
@@ -58,7 +61,9 @@ async def refuse_restored(
     state = await state_self(databases.state)
     own = markers.pop(state.state_id, None)
     if own is not None:
-        state = await state_self(databases.state, [run.run_id for run in own.runs.values()])
+        state = await state_self(
+            databases.state, [run.run_id for run in own.runs.values()]
+        )
         if lacking := older_by(own, state, destination.name):
             _refuse_older(destination, config, request, lacking, own.state_id)
             return Restored(max(own.restores, state.restores), whole=True)
@@ -70,7 +75,11 @@ async def refuse_restored(
 
 
 def _refuse_older(
-    destination: DestinationConfig, config: Config, request: Request, lacking: str, state_id: str
+    destination: DestinationConfig,
+    config: Config,
+    request: Request,
+    lacking: str,
+    state_id: str,
 ) -> None:
     if RESTORED in request.accept:
         return
@@ -84,7 +93,9 @@ def _refuse_older(
     )
 
 
-def _refuse_other(destination: DestinationConfig, config: Config, request: Request, file: Path) -> None:
+def _refuse_other(
+    destination: DestinationConfig, config: Config, request: Request, file: Path
+) -> None:
     if RESTORED in request.accept:
         return
     raise BrakeApplied(
@@ -104,7 +115,13 @@ def _advice(destination: DestinationConfig) -> str:
     )
 
 
-async def note(destination: DestinationConfig, config: Config, databases: Databases, *, accepted: bool = False) -> None:
+async def note(
+    destination: DestinationConfig,
+    config: Config,
+    databases: Databases,
+    *,
+    accepted: bool = False,
+) -> None:
     """Note the newest run of a destination.
 
     Not where the state is older than its marker or took the place of another one, unless
@@ -116,10 +133,18 @@ async def note(destination: DestinationConfig, config: Config, databases: Databa
             await _note(destination, config, databases, accepted=accepted)
 
 
-async def _note(destination: DestinationConfig, config: Config, databases: Databases, *, accepted: bool) -> None:
+async def _note(
+    destination: DestinationConfig,
+    config: Config,
+    databases: Databases,
+    *,
+    accepted: bool,
+) -> None:
     run = await newest_run(databases.state, destination.name)
     markers = {marker.state_id: marker for marker in _read_all(config)}
-    noted = [mark.run_id for marker in markers.values() for mark in marker.runs.values()]
+    noted = [
+        mark.run_id for marker in markers.values() for mark in marker.runs.values()
+    ]
     state = await state_self(databases.state, noted)
     own = markers.pop(state.state_id, None)
     address = address_of(destination)
@@ -173,7 +198,9 @@ async def note_consents(config: Config, databases: Databases, lacking: int) -> N
     if not config.keeps_markers:
         return
     state = await state_self(databases.state)
-    marker = _read(_file(config, state.state_id)) or Marker(state.state_id, state.restores)
+    marker = _read(_file(config, state.state_id)) or Marker(
+        state.state_id, state.restores
+    )
     if marker.restores == state.restores:
         _write(config, replace(marker, consents=state.consents + lacking))
 
@@ -214,10 +241,14 @@ def _read(file: Path) -> Marker | None:
 def _write(config: Config, marker: Marker) -> None:
     """Write a marker whole or not at all."""
     file = _file(config, marker.state_id)
-    content = orjson.dumps(marker, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    content = orjson.dumps(
+        marker, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    )
     try:
         file.parent.mkdir(mode=0o700, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}-", delete=False) as fresh:
+        with tempfile.NamedTemporaryFile(
+            dir=file.parent, prefix=f".{file.name}-", delete=False
+        ) as fresh:
             fresh.write(content)
         Path(fresh.name).replace(file)
     except OSError:

@@ -17,7 +17,12 @@ from syncengine.storage.state.runs import remembered_meaning
 def meaning_of(destination: DestinationConfig) -> Mapping[str, str]:
     """Return a fingerprint of each part of the mapping, and of what reads and sends it."""
     vendor = destination.vendor
-    version = (vendor.name, destination.version, normalise.VERSION, repr(vendor.capabilities.opt_outs))
+    version = (
+        vendor.name,
+        destination.version,
+        normalise.VERSION,
+        repr(vendor.capabilities.opt_outs),
+    )
     return meaning(destination.mapping, version)
 
 
@@ -27,7 +32,9 @@ async def causes_since(destination: DestinationConfig, databases: Databases) -> 
     return Causes(changed_parts(before, meaning_of(destination)))
 
 
-async def survey_of(destination: DestinationConfig, databases: Databases, recognised: Recognised) -> Survey:
+async def survey_of(
+    destination: DestinationConfig, databases: Databases, recognised: Recognised
+) -> Survey:
     """Return the survey to begin with.
 
     It knows which fields are mapped in another way since a run last finished. With
@@ -45,13 +52,18 @@ async def survey_of(destination: DestinationConfig, databases: Databases, recogn
 def counted_causes(causes: Causes) -> tuple[CauseCount, ...]:
     """Return the causes for a report."""
     return tuple(
-        CauseCount(cause.why.value, cause.field, contacts, cause.in_words) for cause, contacts in causes.told()
+        CauseCount(cause.why.value, cause.field, contacts, cause.in_words)
+        for cause, contacts in causes.told()
     )
 
 
 def remarks_on(causes: Causes) -> Iterator[str]:
     """Yield one line about what was sent because the configuration changed."""
-    told = [f"{cause.in_words}: {_contacts(number)}" for cause, number in causes.told() if cause.why.is_configuration]
+    told = [
+        f"{cause.in_words}: {_contacts(number)}"
+        for cause, number in causes.told()
+        if cause.why.is_configuration
+    ]
     if told:
         yield "the configuration changed since the last whole run: " + "; ".join(told)
 
@@ -62,7 +74,9 @@ def on_taken_over(numbers: Mapping[str, int]) -> Iterator[str]:
     Nothing need have been written about them: then no other number tells of them.
     """
     if numbers:
-        told = ", ".join(f"{_contacts(number)} of {name}" for name, number in sorted(numbers.items()))
+        told = ", ".join(
+            f"{_contacts(number)} of {name}" for name, number in sorted(numbers.items())
+        )
         yield f"taken over with their vendor contacts: {told}"
 
 

@@ -31,16 +31,22 @@ class Beside:
     """Destinations that the state knows there and that have no file (any more)."""
 
 
-async def beside(destination: DestinationConfig, config: Config, databases: Databases, fence: Fence) -> Beside:
+async def beside(
+    destination: DestinationConfig, config: Config, databases: Databases, fence: Fence
+) -> Beside:
     """Return the rest of a destination's account. Raises StorageError."""
     names = [*(each.name for each in config.destinations), *config.broken]
     return Beside(
         neighbours=await _neighbours_of(destination, config, databases, fence),
-        without_file=tuple(await without_file(databases.state, destination.account, names)),
+        without_file=tuple(
+            await without_file(databases.state, destination.account, names)
+        ),
     )
 
 
-def differing(destination: DestinationConfig, databases: Databases, size: int) -> AsyncGenerator[Sequence[str]]:
+def differing(
+    destination: DestinationConfig, databases: Databases, size: int
+) -> AsyncGenerator[Sequence[str]]:
     """Yield the contacts that a destination's next run is about. Raises SourceError."""
     return _Configured(destination, databases, size).differing()
 
@@ -68,7 +74,9 @@ async def _neighbours_of(
 class _Configured:
     """See ``Neighbour``."""
 
-    def __init__(self, destination: DestinationConfig, databases: Databases, size: int) -> None:
+    def __init__(
+        self, destination: DestinationConfig, databases: Databases, size: int
+    ) -> None:
         self.name = destination.name
         self.mapping: Mapping = destination.mapping
         self.capabilities: Capabilities = destination.vendor.capabilities

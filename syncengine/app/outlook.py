@@ -20,7 +20,14 @@ from syncengine.model.contact_ids import as_argument
 from syncengine.model.erasure import Erased
 from syncengine.model.mapping import OnGone
 from syncengine.model.unsupported import in_words
-from syncengine.model.work import Batch, BatchKind, ContactState, SourceRow, Standing, Status
+from syncengine.model.work import (
+    Batch,
+    BatchKind,
+    ContactState,
+    SourceRow,
+    Standing,
+    Status,
+)
 from syncengine.planning.mapping import has_opted_out
 from syncengine.planning.plan import Plan
 from syncengine.planning.refusals import DEAD_AFTER, version
@@ -74,10 +81,14 @@ async def look_ahead(
     """
     standing, remarks = await _forbidden(destination, databases, store, seen)
     if standing is not None:
-        return Outlook(standing, remarks, "sends nothing about it", seen.state.known.pending)
+        return Outlook(
+            standing, remarks, "sends nothing about it", seen.state.known.pending
+        )
     if source is None:
         return Outlook(None, remarks)
-    left_alone = _dead(destination, seen) or await _unsupported(destination, databases, seen)
+    left_alone = _dead(destination, seen) or await _unsupported(
+        destination, databases, seen
+    )
     if left_alone is not None:
         return Outlook(None, remarks, left_alone, seen.state.known.pending)
     kind = BatchKind.REMOVALS if seen.row is None else BatchKind.CHANGES
@@ -87,14 +98,21 @@ async def look_ahead(
         yield batch
 
     capabilities = destination.vendor.capabilities
-    preparer = Preparer(task_of(destination), capabilities, source, store, None, neighbours)
+    preparer = Preparer(
+        task_of(destination), capabilities, source, store, None, neighbours
+    )
     await preparer.look_ahead(batches())
     prepared = await preparer.plan(batch)
-    return Outlook(None, remarks, _told(destination, seen, prepared), _kept(seen, prepared))
+    return Outlook(
+        None, remarks, _told(destination, seen, prepared), _kept(seen, prepared)
+    )
 
 
 async def _forbidden(
-    destination: DestinationConfig, databases: Databases, store: ContactStore, seen: Seen
+    destination: DestinationConfig,
+    databases: Databases,
+    store: ContactStore,
+    seen: Seen,
 ) -> tuple[str | None, tuple[str, ...]]:
     """Return why nothing may be sent, if so, and remarks that explain it."""
     job = Job(0, seen.state, seen.desired, None, Plan())
@@ -106,7 +124,9 @@ async def _forbidden(
     standing: str | None = None
     if seen.row is not None and has_opted_out(seen.row, destination.mapping):
         standing = "opted_out"
-        remarks.append(f'opted out: the source\'s column "{destination.mapping.opted_out}" is true')
+        remarks.append(
+            f'opted out: the source\'s column "{destination.mapping.opted_out}" is true'
+        )
     for kind, reason in named:
         if reason == consent.FORGOTTEN:
             remarks.append(
@@ -114,17 +134,25 @@ async def _forbidden(
                 f"`syncengine suppress --lift --forgotten --contact {contact}` takes that back"
             )
         else:
-            remarks.append(f"suppressed: {_BY[kind]} is on the list; `syncengine suppress --lift` takes that back")
+            remarks.append(
+                f"suppressed: {_BY[kind]} is on the list; `syncengine suppress --lift` takes that back"
+            )
         if standing != "forgotten":
             standing = reason
-    if standing is None and SAME_PERSON in (await store.suppressed({seen.state.contact_id: subjects})).values():
+    if (
+        standing is None
+        and SAME_PERSON
+        in (await store.suppressed({seen.state.contact_id: subjects})).values()
+    ):
         standing = "suppressed"
         remarks.append(f"suppressed: {like_suppressed(seen.state.contact_id)}")
     return standing, tuple(remarks)
 
 
 def _of_receipts(
-    destination: DestinationConfig, contact_id: str, receipts: Sequence[erasure.Standing]
+    destination: DestinationConfig,
+    contact_id: str,
+    receipts: Sequence[erasure.Standing],
 ) -> Iterator[str]:
     contact = as_argument(contact_id)
     for each in receipts:
@@ -141,7 +169,11 @@ def _dead(destination: DestinationConfig, seen: Seen) -> str | None:
     state, row = seen.state, seen.row
     if row is not None and state.status is Status.GONE:
         return _gone(destination, seen, row)
-    if row is None or state.status is not Status.DEAD or state.rejected_hash != version(row.source_hash):
+    if (
+        row is None
+        or state.status is not Status.DEAD
+        or state.rejected_hash != version(row.source_hash)
+    ):
         return None
     contact = as_argument(state.contact_id)
     if state.refusal is not None and not state.rejections:
@@ -150,7 +182,9 @@ def _dead(destination: DestinationConfig, seen: Seen) -> str | None:
             f"others ({state.refusal.code}), of which one is tried each night; "
             f"`syncengine run -d {destination.name} --contact {contact}` tries it now"
         )
-    if state.rejections < DEAD_AFTER:  # refused at once, for the sake of another contact
+    if (
+        state.rejections < DEAD_AFTER
+    ):  # refused at once, for the sake of another contact
         return "leaves it alone: it waits until another contact has let go of its match key, or its row changes"
     return (
         f"leaves it alone: it is a dead letter, refused {DEAD_AFTER} times, until its row or the mapping changes; "
@@ -205,7 +239,9 @@ def _kept(seen: Seen, prepared: Prepared) -> Pending | None:
 def _gone(destination: DestinationConfig, seen: Seen, row: SourceRow) -> str | None:
     """Describe a contact deleted at the vendor; None where it is looked up again."""
     if destination.options.on_gone is OnGone.RECREATE:
-        return "looks it up, and creates it again: it was deleted or merged at the vendor"
+        return (
+            "looks it up, and creates it again: it was deleted or merged at the vendor"
+        )
     if seen.state.source_hash != row.source_hash:
         return None
     contact = as_argument(seen.state.contact_id)
@@ -234,8 +270,17 @@ def _of_job(destination: DestinationConfig, job: Job) -> str:
     capabilities = destination.vendor.capabilities
     if job.refusal is not None:
         return f"looks it up, and rejects it ({job.refusal.code})"
-    first = needs_look_up(job.desired, job.state.known, capabilities, find_first=destination.options.find_first)
+    first = needs_look_up(
+        job.desired,
+        job.state.known,
+        capabilities,
+        find_first=destination.options.find_first,
+    )
     actions = ", ".join(dict.fromkeys(call.action.value for call in job.plan.calls))
     if first is None:
         return f"sends: {actions}"
-    return f"looks it up; where nothing is found it sends: {actions}" if actions else "looks it up"
+    return (
+        f"looks it up; where nothing is found it sends: {actions}"
+        if actions
+        else "looks it up"
+    )

@@ -22,18 +22,24 @@ from syncengine.storage.state.consent import known_values
 _SLICE = 500
 
 
-async def known_of(state: Pool, contact_ids: Sequence[str]) -> dict[str, tuple[Subject, ...]]:
+async def known_of(
+    state: Pool, contact_ids: Sequence[str]
+) -> dict[str, tuple[Subject, ...]]:
     """Return what is known of the contacts, as far as it names a person."""
     naming = Naming(Mapping())
     found: dict[str, tuple[Subject, ...]] = {}
     for start in range(0, len(contact_ids), _SLICE):
         known = await known_values(state, contact_ids[start : start + _SLICE])
-        found |= {contact_id: naming.of_person(values) for contact_id, values in known.items()}
+        found |= {
+            contact_id: naming.of_person(values) for contact_id, values in known.items()
+        }
     return {contact_id: subjects for contact_id, subjects in found.items() if subjects}
 
 
 async def in_source(
-    databases: Databases, destinations: Sequence[DestinationConfig], contact_ids: Sequence[str]
+    databases: Databases,
+    destinations: Sequence[DestinationConfig],
+    contact_ids: Sequence[str],
 ) -> dict[str, tuple[Subject, ...]]:
     """Return what the sources say of the contacts, as far as it names a person.
 
@@ -60,7 +66,12 @@ async def _in_one(
     found: dict[str, tuple[Subject, ...]] = {}
     for start in range(0, len(contact_ids), _SLICE):
         for row in await rows.load(contact_ids[start : start + _SLICE]):
-            wanted = desire(row, destination.mapping, capabilities.identity, capabilities.accumulates)
+            wanted = desire(
+                row,
+                destination.mapping,
+                capabilities.identity,
+                capabilities.accumulates,
+            )
             if isinstance(wanted, Desired):
                 values = [*wanted.fields.items(), *wanted.invalid.items()]
                 found[row.contact_id] = naming.of_person(values)

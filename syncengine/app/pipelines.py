@@ -44,7 +44,9 @@ async def side_by_side(
                 refuse_second_name(destination, config, others)
             former = await former_accounts(account, config, databases)
             ttl = config.engine.lease_ttl
-            async with held(account, members, databases, ttl, stopped, former=former, taken=taken) as mine:
+            async with held(
+                account, members, databases, ttl, stopped, former=former, taken=taken
+            ) as mine:
                 for destination in members:
                     before, written = mine.pacing.requests, mine.writes.sent
                     try:
@@ -52,9 +54,13 @@ async def side_by_side(
                         await note(destination, config, databases)
                     except* Exception as errors:
                         error = await broken_off(errors, mine.fence, destination.name)
-                        if mine.pacing.requests > before:  # then it can no longer be said to be refused
+                        if (
+                            mine.pacing.requests > before
+                        ):  # then it can no longer be said to be refused
                             wrote = mine.writes.sent > written
-                            done[destination.name] = await failed(destination, _cut_short(error, wrote=wrote))
+                            done[destination.name] = await failed(
+                                destination, _cut_short(error, wrote=wrote)
+                            )
                         raise error from errors
         except* Exception as errors:  # noqa: BLE001 - that is what containing means
             error = contained(errors, account)
@@ -73,4 +79,6 @@ async def side_by_side(
 def _cut_short(error: SyncEngineError, *, wrote: bool) -> CutShort:
     if isinstance(error, LeaseLost | Unforeseen) or not wrote:
         return CutShort(str(error))
-    return CutShort(f"{sentence(str(error))} The next run settles what was sent and not written down")
+    return CutShort(
+        f"{sentence(str(error))} The next run settles what was sent and not written down"
+    )

@@ -41,13 +41,21 @@ async def reasons(
     state = databases.state
     named = tuple(dict.fromkeys(contact_ids))[:MOST_EXPLAINED]
     ended = await ended_in(state, run_id, named)
-    silent = [each for each in named if each not in ended or ended[each].kind is OutcomeKind.SUPPRESSED]
+    silent = [
+        each
+        for each in named
+        if each not in ended or ended[each].kind is OutcomeKind.SUPPRESSED
+    ]
     if not silent:
         return ()
     pool = databases.source(destination)
     rows = {row.contact_id: row for row in await SourceRows(pool, source).load(silent)}
     missing = [contact_id for contact_id in silent if contact_id not in rows]
-    unselected = await SourceRows(pool, replace(source, where="TRUE")).load(missing) if missing else ()
+    unselected = (
+        await SourceRows(pool, replace(source, where="TRUE")).load(missing)
+        if missing
+        else ()
+    )
     there = {row.contact_id for row in unselected}
     told: list[str] = []
     for contact_id in silent:
@@ -55,21 +63,33 @@ async def reasons(
         if row is not None:
             why = await _of_row(destination, databases, source, row)
         elif contact_id in there:
-            why = f"its row is there, but {destination.place('where')} does not select it"
+            why = (
+                f"its row is there, but {destination.place('where')} does not select it"
+            )
         else:
             why = "the source has no such row"
         told.append(f"contact {name_of(contact_id)}: nothing was sent: {why}")
     return tuple(told)
 
 
-async def _of_row(destination: DestinationConfig, databases: Databases, source: Source, row: SourceRow) -> str:
+async def _of_row(
+    destination: DestinationConfig, databases: Databases, source: Source, row: SourceRow
+) -> str:
     """Explain why nothing was sent about a contact that the source selects."""
     state, name = databases.state, destination.name
     store = Contacts(Fence(state, destination.account, 0), name, 0, numbered=False)
-    known = (await store.load([row.contact_id])).get(row.contact_id) or ContactState(row.contact_id)
+    known = (await store.load([row.contact_id])).get(row.contact_id) or ContactState(
+        row.contact_id
+    )
     wanted = desire(row, destination.mapping, destination.vendor.capabilities.identity)
     seen = Seen(known, row, wanted if isinstance(wanted, Desired) else None)
-    outlook = await look_ahead(destination, databases, store, SourceRows(databases.source(destination), source), seen)
+    outlook = await look_ahead(
+        destination,
+        databases,
+        store,
+        SourceRows(databases.source(destination), source),
+        seen,
+    )
     if outlook.standing is not None:
         return "; ".join(outlook.remarks)
     standing = await standing_of(state, name, row.contact_id)

@@ -11,7 +11,12 @@ from syncengine.app.request import Request
 from syncengine.config.loading import DestinationConfig
 from syncengine.errors import SourceError
 from syncengine.model.calls import ADVICE
-from syncengine.model.contact_ids import as_argument, contact_id_of, name_of, name_of_owner
+from syncengine.model.contact_ids import (
+    as_argument,
+    contact_id_of,
+    name_of,
+    name_of_owner,
+)
 from syncengine.model.unsupported import in_words, subject_in_words
 from syncengine.model.work import RunKind
 from syncengine.planning.refusals import DEAD_AFTER, dropped_with
@@ -25,7 +30,14 @@ from syncengine.storage.state.refusals import (
     dropped_alike,
     refused_alike,
 )
-from syncengine.storage.state.runs import NOTES, dead_letters, gone, known_contacts, notes_left, waiting
+from syncengine.storage.state.runs import (
+    NOTES,
+    dead_letters,
+    gone,
+    known_contacts,
+    notes_left,
+    waiting,
+)
 
 
 async def remarks(
@@ -66,7 +78,11 @@ async def remarks(
     unforgotten = await still_open(databases.state, destination.name)
     alike = await of_groups(destination, databases)
     is_retry = request.kind is RunKind.RETRY
-    nobody = total == 0 and not is_retry and await _selects_nobody(destination, databases, source)
+    nobody = (
+        total == 0
+        and not is_retry
+        and await _selects_nobody(destination, databases, source)
+    )
     return (
         *(_of_no_row(destination) if nobody else ()),
         *_of_erasures(unforgotten),
@@ -85,7 +101,11 @@ async def remarks(
 
 
 async def _explained(
-    destination: DestinationConfig, databases: Databases, source: Source, run_id: int, contact_ids: Sequence[str]
+    destination: DestinationConfig,
+    databases: Databases,
+    source: Source,
+    run_id: int,
+    contact_ids: Sequence[str],
 ) -> tuple[str, ...]:
     try:
         return await reasons(destination, databases, source, run_id, contact_ids)
@@ -93,7 +113,9 @@ async def _explained(
         return ()  # the report tells of it
 
 
-async def _selects_nobody(destination: DestinationConfig, databases: Databases, source: Source) -> bool:
+async def _selects_nobody(
+    destination: DestinationConfig, databases: Databases, source: Source
+) -> bool:
     """Return whether no contact is known and the source has no row.
 
     Where contacts are known, a brake judges an empty source.
@@ -113,7 +135,9 @@ def _of_no_row(destination: DestinationConfig) -> Iterator[str]:
     )
 
 
-def of_created_after_a_loss(destination: str, run_id: int, created: int) -> Iterator[str]:
+def of_created_after_a_loss(
+    destination: str, run_id: int, created: int
+) -> Iterator[str]:
     """Yield that a re-sync created contacts: some of them may be there already.
 
     The vendor may have them under a former match key, and no look-up finds them then.
@@ -153,12 +177,18 @@ def _of_unreached(run_id: int, unreached: int) -> Iterator[str]:
         )
 
 
-def _of_retry(run_id: int, batch: int | None, total: int, changed: int) -> Iterator[str]:
+def _of_retry(
+    run_id: int, batch: int | None, total: int, changed: int
+) -> Iterator[str]:
     former = f"run {run_id}" if batch is None else f"batch {batch} of run {run_id}"
     if not total:
         yield f"every contact of {former} made it: there is nothing to retry"
     elif not changed:
-        who = "the contact that fell short" if total == 1 else f"the {total} contacts that fell short"
+        who = (
+            "the contact that fell short"
+            if total == 1
+            else f"the {total} contacts that fell short"
+        )
         yield f"{who} in {former} {'is' if total == 1 else 'are'} in step by now, or left the source"
 
 
@@ -241,7 +271,9 @@ def retry_dead(destination: str, code: str | None = None) -> str:
     return " ".join(map(as_argument, words))
 
 
-def _of_dead_letters(destination: str, dead: int, some: tuple[str, ...]) -> Iterator[str]:
+def _of_dead_letters(
+    destination: str, dead: int, some: tuple[str, ...]
+) -> Iterator[str]:
     if dead:
         more = f" and {dead - len(some)} more" if dead > len(some) else ""
         yield (
@@ -256,7 +288,10 @@ def _of_waiting(number: int, some: tuple[tuple[str, str], ...]) -> Iterator[str]
     if not number:
         return
     more = f" and {number - len(some)} more" if number > len(some) else ""
-    whom = ", ".join(f"{name_of(contact_id)} (for {name_of_owner(owner)})" for contact_id, owner in some)
+    whom = ", ".join(
+        f"{name_of(contact_id)} (for {name_of_owner(owner)})"
+        for contact_id, owner in some
+    )
     yield (
         f"{number} waiting for the match key of another contact, and tried again once that one has let go of it: "
         f"contact{'s' if number > 1 else ''} {whom}{more}"

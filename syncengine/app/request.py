@@ -112,8 +112,14 @@ class Request:
         words += ["--resync"] if self.resync else []
         words += ["--removed"] if self.removed else []
         words += ["--limit", str(self.limit)] if self.limit is not None else []
-        words += [word for contact_id in self.contacts for word in ("--contact", contact_id)]
-        words += [word for name in sorted({*self.accept, *accept}) for word in ("--accept", name)]
+        words += [
+            word for contact_id in self.contacts for word in ("--contact", contact_id)
+        ]
+        words += [
+            word
+            for name in sorted({*self.accept, *accept})
+            for word in ("--accept", name)
+        ]
         return " ".join(map(as_argument, words))
 
     def _verb(self, destination: str) -> list[str]:
@@ -127,5 +133,9 @@ class Request:
 
 def _no_such(name: str) -> str:
     close = difflib.get_close_matches(name, _ACCEPTABLE, n=1)
-    meant = f'did you mean "{close[0]}"?' if close else f"there are {', '.join(_ACCEPTABLE)}"
+    meant = (
+        f'did you mean "{close[0]}"?'
+        if close
+        else f"there are {', '.join(_ACCEPTABLE)}"
+    )
     return f'there is no brake "{name}"; {meant}'

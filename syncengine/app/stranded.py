@@ -7,10 +7,17 @@ from syncengine.app.people_values import known_of
 from syncengine.app.request import SUPPRESSIONS, Request
 from syncengine.config.loading import DestinationConfig
 from syncengine.errors import BrakeApplied
-from syncengine.storage.state.consent import Stranded, learn_values, stranded, without_values
+from syncengine.storage.state.consent import (
+    Stranded,
+    learn_values,
+    stranded,
+    without_values,
+)
 
 
-async def refuse_stranded(destination: DestinationConfig, databases: Databases, request: Request, why: str) -> None:
+async def refuse_stranded(
+    destination: DestinationConfig, databases: Databases, request: Request, why: str
+) -> None:
     """Raise BrakeApplied where suppressions would hold nobody back under other ids.
 
     Those that have a phone or an address as well recognise the person under any id.
@@ -45,5 +52,9 @@ async def recognise_people(databases: Databases) -> None:
 
 def _counted(left: Stranded) -> str:
     numbers = ((left.suppressed, "suppressed"), (left.forgotten, "forgotten"))
-    told = [f"{number} {what} contact{'' if number == 1 else 's'}" for number, what in numbers if number]
+    told = [
+        f"{number} {what} contact{'' if number == 1 else 's'}"
+        for number, what in numbers
+        if number
+    ]
     return f"{' and '.join(told)} {'is' if left.suppressed + left.forgotten == 1 else 'are'}"

@@ -19,7 +19,9 @@ from syncengine.model.reports import Progress
 
 def adopt(
     *,
-    destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
+    destination: Annotated[
+        tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")
+    ] = (),
     limit: AtLeastOne | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -35,7 +37,11 @@ def adopt(
         One JSON object a destination.
     """
 
-    def work(config: Config, progress: Progress, stop: asyncio.Event) -> Awaitable[Sequence[AdoptReport]]:
-        return engine.adopt(config, destination, limit=limit, progress=progress, stop=stop)
+    def work(
+        config: Config, progress: Progress, stop: asyncio.Event
+    ) -> Awaitable[Sequence[AdoptReport]]:
+        return engine.adopt(
+            config, destination, limit=limit, progress=progress, stop=stop
+        )
 
     return carry_out(work, print_adopted, json=json)

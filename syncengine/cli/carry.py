@@ -54,4 +54,6 @@ def carry_out(
     else:
         show(reports)
     code = exits.worst(report.exit_code for report in reports)
-    return stopped.exit_code if stopped.exit_code is not None and code in (0, 1) else code
+    return (
+        stopped.exit_code if stopped.exit_code is not None and code in (0, 1) else code
+    )

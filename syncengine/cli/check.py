@@ -25,7 +25,9 @@ def check(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     checks = asyncio.run(engine.check(options.load()))
     if json:
         for found in checks:
-            line = orjson.dumps({"area": found.area, "ok": found.ok, "message": found.message}).decode()
+            line = orjson.dumps(
+                {"area": found.area, "ok": found.ok, "message": found.message}
+            ).decode()
             out.print(line, soft_wrap=True, markup=False)
     else:
         print_checks(checks)

@@ -24,7 +24,9 @@ _File: TypeAlias = Annotated[Path, Parameter(allow_leading_hyphen=True)]
 _NAMED = 20
 
 
-def export(*, consent: _File, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+def export(
+    *, consent: _File, json: Annotated[bool, Parameter(negative="")] = False
+) -> int:
     """Write suppressions and tombstones into a file: no vendor can give them back.
 
     It holds salted hashes and the salt, no contacts; only its owner may read it.
@@ -44,7 +46,9 @@ def export(*, consent: _File, json: Annotated[bool, Parameter(negative="")] = Fa
         else:
             _write(consent, content)
     except OSError as error:
-        raise ConfigError([Problem(str(consent), f"cannot be written: {error.strerror}")]) from None
+        raise ConfigError(
+            [Problem(str(consent), f"cannot be written: {error.strerror}")]
+        ) from None
     told = f"{_counted(report)} exported to {consent}"
     if str(consent) == "-":
         err.print(told, markup=False, soft_wrap=True)
@@ -55,7 +59,9 @@ def export(*, consent: _File, json: Annotated[bool, Parameter(negative="")] = Fa
     return 0
 
 
-def import_(*, consent: _File, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+def import_(
+    *, consent: _File, json: Annotated[bool, Parameter(negative="")] = False
+) -> int:
     """Merge suppressions and tombstones from a file into the state; none is lifted.
 
     Parameters
@@ -67,20 +73,28 @@ def import_(*, consent: _File, json: Annotated[bool, Parameter(negative="")] = F
     """
     config = options.load()
     try:
-        content = sys.stdin.buffer.read() if str(consent) == "-" else consent.read_bytes()
+        content = (
+            sys.stdin.buffer.read() if str(consent) == "-" else consent.read_bytes()
+        )
     except OSError as error:
-        raise ConfigError([Problem(str(consent), f"cannot be read: {error.strerror}")]) from None
+        raise ConfigError(
+            [Problem(str(consent), f"cannot be read: {error.strerror}")]
+        ) from None
     report = asyncio.run(engine.import_consent(config, str(consent), content))
     if json:
         print_json([report])
     else:
-        out.print(f"{_counted(report)} read, {report.new} of them new here", soft_wrap=True)
+        out.print(
+            f"{_counted(report)} read, {report.new} of them new here", soft_wrap=True
+        )
         _tell_forgotten(report)
     return int(bool(report.forgotten_here))
 
 
 def _counted(report: ConsentReport) -> str:
-    suppressions = f"{report.suppressions} suppression{'s' if report.suppressions != 1 else ''}"
+    suppressions = (
+        f"{report.suppressions} suppression{'s' if report.suppressions != 1 else ''}"
+    )
     return f"{suppressions} and {report.erasures} erasure{'s' if report.erasures != 1 else ''}"
 
 
@@ -99,7 +113,9 @@ def _tell_forgotten(report: ConsentReport) -> None:
         command = f"  syncengine forget {as_argument(contact_id)}"
         out.print(command, markup=False, soft_wrap=True)
     if len(here) > _NAMED:
-        out.print(f"  and {len(here) - _NAMED} more: `import --consent` with --json names them")
+        out.print(
+            f"  and {len(here) - _NAMED} more: `import --consent` with --json names them"
+        )
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -107,7 +123,9 @@ def _write(path: Path, content: bytes) -> None:
     if path.exists() and not path.is_file():
         path.write_bytes(content)  # a device or a pipe keeps its place
         return
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}-", delete=False
+    ) as file:
         try:
             file.write(content)
             file.flush()

@@ -36,7 +36,10 @@ def demo() -> int:
 
     async def work(stop: asyncio.Event) -> int:
         with tempfile.TemporaryDirectory(prefix="syncengine-demo-") as folder:
-            async with _database(Path(folder)) as dsn, serve(tuple(REAL_LIMITS)) as sandbox:
+            async with (
+                _database(Path(folder)) as dsn,
+                serve(tuple(REAL_LIMITS)) as sandbox,
+            ):
                 environ = {
                     "SYNCENGINE_DEMO_DATABASE": dsn,
                     "SYNCENGINE_DEMO_RESPOND_IO": sandbox.url("respond_io"),
@@ -44,9 +47,16 @@ def demo() -> int:
                     "SYNCENGINE_DEMO_CHARLES": sandbox.url("charles"),
                     "SYNCENGINE_DEMO_CHARLES_KEY": "sandbox-key",
                 }
-                config = load_config(shipped("config") / "demo" / "syncengine.yaml", environ)
+                config = load_config(
+                    shipped("config") / "demo" / "syncengine.yaml", environ
+                )
                 config = replace(config, keeps_markers=False)
-                set_up(options.log_format, err, config.secrets, options.log_level or "warning")
+                set_up(
+                    options.log_format,
+                    err,
+                    config.secrets,
+                    options.log_level or "warning",
+                )
                 await engine.migrate(config)
                 return await _nights(config, dsn, stop)
 
@@ -66,7 +76,9 @@ async def _database(folder: Path) -> AsyncIterator[str]:
         async with scratch_database(url) as dsn:
             yield dsn
         return
-    out.print("Starting an embedded Postgres and the sandbox: stand-ins for charles and respond.io on this machine.")
+    out.print(
+        "Starting an embedded Postgres and the sandbox: stand-ins for charles and respond.io on this machine."
+    )
     async with embedded(folder / "postgres", durable=False) as dsn:
         yield dsn
 
@@ -76,8 +88,15 @@ async def _nights(config: Config, dsn: str, stop: asyncio.Event) -> int:
     for number, night in enumerate(NIGHTS, 1):
         _, rows = read_rows(shipped("config") / "demo" / f"{night}.csv.gz")
         changed, left = await load_contacts(dsn, rows)
-        new = f"{changed} rows are new" if number == 1 else f"{changed} of {len(rows)} rows changed, {left} left"
-        out.print(f"\n[bold]Night {number}[/bold]: the US Congress as of {night}; {new}.", markup=True)
+        new = (
+            f"{changed} rows are new"
+            if number == 1
+            else f"{changed} of {len(rows)} rows changed, {left} left"
+        )
+        out.print(
+            f"\n[bold]Night {number}[/bold]: the US Congress as of {night}; {new}.",
+            markup=True,
+        )
         for title in (f"{number}", f"{number}, again"):
             reports = await _run(config, stop)
             runs.append((title, reports))
@@ -85,12 +104,18 @@ async def _nights(config: Config, dsn: str, stop: asyncio.Event) -> int:
                 return 1
         print_runs([_quiet(report) for report in runs[-2][1]])
     _summary(runs)
-    return 0 if all(report.exit_code == 0 for _, reports in runs for report in reports) else 1
+    return (
+        0
+        if all(report.exit_code == 0 for _, reports in runs for report in reports)
+        else 1
+    )
 
 
 async def _run(config: Config, stop: asyncio.Event) -> list[RunReport]:
     async def go(progress: Progress) -> list[RunReport]:
-        return await engine.run(config, (), engine.Request(), progress=progress, stop=stop)
+        return await engine.run(
+            config, (), engine.Request(), progress=progress, stop=stop
+        )
 
     if not options.progress or not err.is_terminal:
         return await go(Silent())
@@ -100,7 +125,13 @@ async def _run(config: Config, stop: asyncio.Event) -> list[RunReport]:
 
 def _quiet(report: RunReport) -> RunReport:
     """Return the report without its list of contacts, which the summary covers."""
-    return RunReport(**{name: getattr(report, name) for name in report.__dataclass_fields__ if name != "noteworthy"})
+    return RunReport(
+        **{
+            name: getattr(report, name)
+            for name in report.__dataclass_fields__
+            if name != "noteworthy"
+        }
+    )
 
 
 def _summary(runs: Sequence[tuple[str, list[RunReport]]]) -> None:
@@ -110,7 +141,13 @@ def _summary(runs: Sequence[tuple[str, list[RunReport]]]) -> None:
         for report in reports:
             calls, per = REAL_LIMITS[report.destination]
             real = duration(report.requests * per / calls)
-            table.add_row(title, report.destination, str(report.requests), f"{calls} per {per:g} s", real)
+            table.add_row(
+                title,
+                report.destination,
+                str(report.requests),
+                f"{calls} per {per:g} s",
+                real,
+            )
     out.print(table)
     last = {report.destination: report for report in runs[-2][1]}
     unsupported = last["charles"].contacts["unsupported"]
@@ -123,7 +160,10 @@ def _summary(runs: Sequence[tuple[str, list[RunReport]]]) -> None:
         "wanted that in night 2. They are reported once, as unsupported, such as:"
     )
     for note in last["charles"].noteworthy[:3]:
-        out.print(f"  {note.contact_id}: {shorten(note.message, 66, placeholder=' ...')}", markup=False)
+        out.print(
+            f"  {note.contact_id}: {shorten(note.message, 66, placeholder=' ...')}",
+            markup=False,
+        )
     out.print(
         "\nThe sandbox allows more than the real vendors, so that this takes a minute.\n"
         "Nothing was left behind. Next: your own table, in five steps, in README.md."

@@ -21,7 +21,9 @@ def forget(
     /,
     *,
     confirmed: Annotated[bool, Parameter(negative="")] = False,
-    destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
+    destination: Annotated[
+        tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")
+    ] = (),
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Erase one contact, at every vendor that can and here, and print a receipt for each destination.
@@ -47,10 +49,19 @@ def forget(
         One JSON object a destination.
     """
     if destination and not confirmed:
-        raise ConfigError([Problem("--destination", "goes with --confirmed only: a contact is forgotten everywhere")])
+        raise ConfigError(
+            [
+                Problem(
+                    "--destination",
+                    "goes with --confirmed only: a contact is forgotten everywhere",
+                )
+            ]
+        )
     config = options.load()
     receipts = asyncio.run(
-        engine.confirm(config, contact, destination) if confirmed else engine.forget(config, contact)
+        engine.confirm(config, contact, destination)
+        if confirmed
+        else engine.forget(config, contact)
     )
     if json:
         print_json(receipts)

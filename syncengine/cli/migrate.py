@@ -23,7 +23,9 @@ def migrate(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     """
     applied = asyncio.run(engine.migrate(options.load()))
     if json:
-        out.print(orjson.dumps({"applied": applied}).decode(), markup=False, soft_wrap=True)
+        out.print(
+            orjson.dumps({"applied": applied}).decode(), markup=False, soft_wrap=True
+        )
         return 0
     for name in applied:
         out.print(f"applied {name}", markup=False)

@@ -14,7 +14,9 @@ from syncengine.cli.tables import print_json, print_plans
 
 def plan(
     *,
-    destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
+    destination: Annotated[
+        tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")
+    ] = (),
     backfill: Annotated[bool, Parameter(negative="")] = False,
     resync: Annotated[bool, Parameter(negative="")] = False,
     removed: Annotated[bool, Parameter(negative="")] = False,

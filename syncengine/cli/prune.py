@@ -15,7 +15,11 @@ from syncengine.config.loading import Config
 from syncengine.model.reports import Progress, PruneReport
 
 
-def prune(*, older_than: str | None = None, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+def prune(
+    *,
+    older_than: str | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
     """Delete old runs with their batches and outcomes; runs may be under way meanwhile.
 
     Parameters
@@ -26,7 +30,9 @@ def prune(*, older_than: str | None = None, json: Annotated[bool, Parameter(nega
         One JSON object.
     """
 
-    async def work(config: Config, _progress: Progress, stop: asyncio.Event) -> Sequence[PruneReport]:
+    async def work(
+        config: Config, _progress: Progress, stop: asyncio.Event
+    ) -> Sequence[PruneReport]:
         return [await engine.prune(config, older_than=older_than, stop=stop)]
 
     return carry_out(work, print_pruned, json=json)

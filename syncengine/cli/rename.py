@@ -13,7 +13,9 @@ from syncengine.cli.tables import print_json
 from syncengine.cli.terminal import out
 
 
-def rename(old: str, new: str, /, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+def rename(
+    old: str, new: str, /, *, json: Annotated[bool, Parameter(negative="")] = False
+) -> int:
     """Move everything the state has of a destination to its new name.
 
     Parameters
@@ -29,7 +31,9 @@ def rename(old: str, new: str, /, *, json: Annotated[bool, Parameter(negative=""
     if json:
         print_json([report])
     else:
-        number = "1 contact" if report.contacts == 1 else f"{report.contacts:,} contacts"
+        number = (
+            "1 contact" if report.contacts == 1 else f"{report.contacts:,} contacts"
+        )
         told = f"{old} is {new} from now on, with {number}. Nothing was sent."
         out.print(told, markup=False, soft_wrap=True)
     return 0

@@ -71,17 +71,29 @@ options = Globals()
 @app.meta.default
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    config: Annotated[Path | None, Parameter(help="syncengine.yaml; default config/syncengine.yaml")] = None,
-    log_format: Annotated[Literal["console", "json"] | None, Parameter(help="how logs look on stderr")] = None,
-    log_level: Annotated[Level | None, Parameter(help="default: info as JSON, warning on a console")] = None,
-    no_progress: Annotated[bool, Parameter(negative="", help="no progress bars")] = False,
+    config: Annotated[
+        Path | None, Parameter(help="syncengine.yaml; default config/syncengine.yaml")
+    ] = None,
+    log_format: Annotated[
+        Literal["console", "json"] | None, Parameter(help="how logs look on stderr")
+    ] = None,
+    log_level: Annotated[
+        Level | None, Parameter(help="default: info as JSON, warning on a console")
+    ] = None,
+    no_progress: Annotated[
+        bool, Parameter(negative="", help="no progress bars")
+    ] = False,
 ) -> int:
     """Read the global options and hand over to the verb."""
-    options.config = config or Path(os.environ.get("SYNCENGINE_CONFIG", "config/syncengine.yaml"))
+    options.config = config or Path(
+        os.environ.get("SYNCENGINE_CONFIG", "config/syncengine.yaml")
+    )
     options.log_format = log_format or ("console" if err.is_terminal else "json")
     options.log_level = log_level
     options.progress = not no_progress
-    code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    code = app(
+        tokens, exit_on_error=False, print_error=False, result_action="return_value"
+    )
     return int(code or 0)
 
 
@@ -97,11 +109,22 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(tokens: list[str]) -> int:
     as_json = "--json" in tokens
     try:
-        return int(app.meta(tokens, exit_on_error=False, print_error=False, result_action="return_value") or 0)
+        return int(
+            app.meta(
+                tokens,
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
+            )
+            or 0
+        )
     except CycloptsError as error:
         words = _in_words(error)
         _complain(words)
-        _complain("`syncengine --help` lists the verbs, `syncengine VERB --help` their options.", prefix="")
+        _complain(
+            "`syncengine --help` lists the verbs, `syncengine VERB --help` their options.",
+            prefix="",
+        )
         code = 2
     except Exception as error:
         if os.environ.get("SYNCENGINE_DEBUG"):
@@ -117,7 +140,13 @@ def _run(tokens: list[str]) -> int:
 def _print_failure(words: str, code: int) -> None:
     """Print the object that a program gets where the verb has no report."""
     status = {2: "refused", 3: "held"}.get(code, "failed")
-    failure = {"destination": None, "run_id": None, "status": status, "error": words, "exit_code": code}
+    failure = {
+        "destination": None,
+        "run_id": None,
+        "status": status,
+        "error": words,
+        "exit_code": code,
+    }
     out.print(escaped(orjson.dumps(failure).decode()), soft_wrap=True)
 
 
@@ -144,12 +173,20 @@ def _written(code: int, tokens: list[str]) -> int:
     failure = out.failure or help_pages.failure
     if failure is None:
         if "stdout" in closed:
-            _complain("standard output is closed: what was to be told there is lost; the exit code stands")
+            _complain(
+                "standard output is closed: what was to be told there is lost; the exit code stands"
+            )
         return code
     only_tells = _only_tells(tokens)
     reason = failure.strerror or type(failure).__name__
-    rest = "" if only_tells else "; what the command did stands all the same, and so does its exit code"
-    _complain(f"standard output could not be written: {reason}. What was to be told there is cut off{rest}")
+    rest = (
+        ""
+        if only_tells
+        else "; what the command did stands all the same, and so does its exit code"
+    )
+    _complain(
+        f"standard output could not be written: {reason}. What was to be told there is cut off{rest}"
+    )
     return 2 if only_tells and code == 0 else code
 
 
@@ -177,7 +214,11 @@ def _unexpected(error: BaseException) -> str:
         error = error.exceptions[0]
     *_, last = traceback.extract_tb(error.__traceback__)
     place = f"{Path(last.filename).name}, line {last.lineno}"
-    what = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    what = (
+        error.strerror
+        if isinstance(error, OSError) and error.strerror
+        else type(error).__name__
+    )
     return (
         f"something unexpected: {what} ({place}). What was sent and not written down is settled by the next run; with "
         "SYNCENGINE_DEBUG=1 the command tells more"

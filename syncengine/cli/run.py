@@ -19,7 +19,9 @@ from syncengine.model.reports import Progress, RunReport
 
 def run(
     *,
-    destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
+    destination: Annotated[
+        tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")
+    ] = (),
     backfill: Annotated[bool, Parameter(negative="")] = False,
     resync: Annotated[bool, Parameter(negative="")] = False,
     removed: Annotated[bool, Parameter(negative="")] = False,
@@ -66,7 +68,9 @@ def retry(
     /,
     *,
     dead: Annotated[bool, Parameter(negative="")] = False,
-    destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
+    destination: Annotated[
+        tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")
+    ] = (),
     code: str | None = None,
     batch: int | None = None,
     accept: Annotated[tuple[str, ...], Parameter(negative="")] = (),
@@ -119,12 +123,16 @@ def _misused(
         what = "-d and --code choose among dead letters: say --dead too"
         yield Problem("retry", what)
     elif not dead and run_id is None:
-        what = "name the run (`syncengine retry 12`), or say --dead for all dead letters"
+        what = (
+            "name the run (`syncengine retry 12`), or say --dead for all dead letters"
+        )
         yield Problem("retry", what)
 
 
 def _run(destinations: Sequence[str], request: engine.Request, *, json: bool) -> int:
-    def work(config: Config, progress: Progress, stop: asyncio.Event) -> Awaitable[Sequence[RunReport]]:
+    def work(
+        config: Config, progress: Progress, stop: asyncio.Event
+    ) -> Awaitable[Sequence[RunReport]]:
         return engine.run(config, destinations, request, progress=progress, stop=stop)
 
     return carry_out(work, print_runs, json=json)

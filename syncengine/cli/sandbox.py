@@ -19,7 +19,9 @@ from syncengine.vendors import names
 def sandbox(
     *,
     host: str = "127.0.0.1",
-    port: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))] = 8080,
+    port: Annotated[
+        int, Parameter(validator=validators.Number(gte=0, lte=65535))
+    ] = 8080,
     vendor: Annotated[tuple[str, ...], Parameter(negative="")] = (),
 ) -> int:
     """Serve stand-ins of the vendors to try a configuration against (keys: sandbox-key, sandbox-token).
@@ -44,11 +46,15 @@ def sandbox(
     async def work(stop: asyncio.Event) -> None:
         async with AsyncExitStack() as stack:
             try:
-                served = await stack.enter_async_context(serve(vendor or names(), host, port))
+                served = await stack.enter_async_context(
+                    serve(vendor or names(), host, port)
+                )
             except OSError as error:
                 what = f"cannot listen at {host}:{port}: {error.strerror}; name another --port (0 takes a free one)"
                 raise ConfigError([Problem("--host, --port", what)]) from None
-            out.print(described(served, vendor or names()), markup=False, soft_wrap=True)
+            out.print(
+                described(served, vendor or names()), markup=False, soft_wrap=True
+            )
             await stop.wait()
 
     run_stoppable(work, stopped)
@@ -63,8 +69,16 @@ def described(served: Sandbox, vendors: Sequence[str]) -> str:
     ]
     for name in vendors:
         lines += ["", f"{name}:"]
-        lines += [f"  settings.{key}: {value}" for key, value in served.settings(name).items()]
+        lines += [
+            f"  settings.{key}: {value}" for key, value in served.settings(name).items()
+        ]
         exists = served.exists(name)
-        lines += [f"  for the field {key}: {value} exists there" for key, value in exists.items()]
-        lines += [f"  what it holds: {served.admin_url(name)}/contacts", f"  more to ask: {served.admin_url(name)}"]
+        lines += [
+            f"  for the field {key}: {value} exists there"
+            for key, value in exists.items()
+        ]
+        lines += [
+            f"  what it holds: {served.admin_url(name)}/contacts",
+            f"  more to ask: {served.admin_url(name)}",
+        ]
     return "\n".join(lines)

@@ -18,7 +18,9 @@ def show(
     contact: str,
     /,
     *,
-    destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
+    destination: Annotated[
+        tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")
+    ] = (),
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Show what the source asks for one contact, what is known of its copies, and what each vendor holds.

@@ -68,16 +68,37 @@ def suppress(
         One JSON object.
     """
     if forgotten and not lift:
-        raise ConfigError([Problem("--forgotten", "goes with --lift only; `syncengine forget ID` erases a contact")])
+        raise ConfigError(
+            [
+                Problem(
+                    "--forgotten",
+                    "goes with --lift only; `syncengine forget ID` erases a contact",
+                )
+            ]
+        )
     config = options.load()
     listed = [_lines(contacts), _lines(phones), _lines(emails)]
-    subjects = engine.named(contact, listed[1], listed[2], engine.regions(config), listed[0], config.broken)
-    people = len(contact) + sum(bool(line.strip()) for lines in listed for line in lines)
+    subjects = engine.named(
+        contact, listed[1], listed[2], engine.regions(config), listed[0], config.broken
+    )
+    people = len(contact) + sum(
+        bool(line.strip()) for lines in listed for line in lines
+    )
     if not subjects and (lift or contacts or phones or emails):
-        raise ConfigError([Problem("suppress", "nobody is named: neither by --contact nor in the files")])
+        raise ConfigError(
+            [
+                Problem(
+                    "suppress", "nobody is named: neither by --contact nor in the files"
+                )
+            ]
+        )
     if not subjects:
         return _list(config, json=json)
-    work = engine.lift(config, subjects, forgotten=forgotten) if lift else engine.suppress(config, subjects)
+    work = (
+        engine.lift(config, subjects, forgotten=forgotten)
+        if lift
+        else engine.suppress(config, subjects)
+    )
     report = asyncio.run(work)
     if json:
         print_json([report])
@@ -86,7 +107,9 @@ def suppress(
         rest = f"; of the others each {known}" if report.changed < report.named else ""
         out.print(f"{report.action}: {report.changed} of {report.named}{rest}")
         if reasons := _unlike(people, len(subjects), report.named):
-            out.print(f"{people} lines and ids mean {report.named}, since {' and '.join(reasons)}.")
+            out.print(
+                f"{people} lines and ids mean {report.named}, since {' and '.join(reasons)}."
+            )
     return 0
 
 
@@ -126,7 +149,9 @@ def _lines(path: Path | None) -> tuple[str, ...]:
         raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
         text = _decoded(raw)
     except OSError as error:
-        raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}")]) from None
+        raise ConfigError(
+            [Problem(str(path), f"cannot be read: {error.strerror}")]
+        ) from None
     except UnicodeError as error:
         why = f"cannot be read: {error}; save it as text in UTF-8"
         raise ConfigError([Problem(str(path), why)]) from None
@@ -142,6 +167,8 @@ def _decoded(raw: bytes) -> str:
         return raw.decode(encoding or "utf-8")
     except UnicodeDecodeError:
         if encoding:
-            raise UnicodeError(f"it begins as {encoding} and does not go on so") from None
+            raise UnicodeError(
+                f"it begins as {encoding} and does not go on so"
+            ) from None
         why = "it is neither UTF-8 nor UTF-16 with a byte order mark"
         raise UnicodeError(why) from None

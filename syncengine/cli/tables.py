@@ -12,7 +12,14 @@ from rich.table import Table
 from syncengine.cli.terminal import out
 from syncengine.model.contact_ids import name_of
 from syncengine.model.http import Json
-from syncengine.model.reports import CONTACTS, FELL_SHORT, Check, PlanReport, PruneReport, RunReport
+from syncengine.model.reports import (
+    CONTACTS,
+    FELL_SHORT,
+    Check,
+    PlanReport,
+    PruneReport,
+    RunReport,
+)
 from syncengine.model.texts import escaped
 from syncengine.model.work import Standing
 
@@ -40,7 +47,9 @@ def print_json(reports: Iterable[Public]) -> None:
 
 def print_runs(reports: Sequence[RunReport]) -> None:
     """Print the results of each destination's run, and the contacts to look at."""
-    table = columns("destination", "run", "status", "applied", "other", "requests", "time")
+    table = columns(
+        "destination", "run", "status", "applied", "other", "requests", "time"
+    )
     for report in reports:
         table.add_row(
             report.destination,
@@ -55,7 +64,9 @@ def print_runs(reports: Sequence[RunReport]) -> None:
     for report in reports:
         if report.actions:
             out.print(f"{report.destination}: {counted(report.actions)}", markup=False)
-        if other := {name: number for name in _OTHER if (number := report.contacts.get(name))}:
+        if other := {
+            name: number for name in _OTHER if (number := report.contacts.get(name))
+        }:
             out.print(f"{report.destination}: {counted(other)}", markup=False)
         _print_standing(report.destination, report.standing)
         if report.error:
@@ -66,7 +77,9 @@ def print_runs(reports: Sequence[RunReport]) -> None:
             out.print(f"  {report.destination}: {remark}", markup=False, soft_wrap=True)
         if report.status == "refused":
             out.print(f"  Nothing was sent to {report.destination}.", markup=False)
-        elif report.run_id is not None and any(report.contacts.get(name) for name in FELL_SHORT):
+        elif report.run_id is not None and any(
+            report.contacts.get(name) for name in FELL_SHORT
+        ):
             out.print(
                 f"  The next run goes on where this one fell short; `syncengine retry {report.run_id}` does it now.",
                 markup=False,
@@ -76,16 +89,26 @@ def print_runs(reports: Sequence[RunReport]) -> None:
 
 def _print_standing(destination: str, standing: Mapping[Standing, int] | None) -> None:
     """Print the numbers of contacts that are not in step and not tried any more."""
-    numbers = {name: number for each, name in _STANDING.items() if (number := (standing or {}).get(each, 0))}
+    numbers = {
+        name: number
+        for each, name in _STANDING.items()
+        if (number := (standing or {}).get(each, 0))
+    }
     if numbers:
-        out.print(f"{destination}: not tried any more: {counted(numbers)}", markup=False, soft_wrap=True)
+        out.print(
+            f"{destination}: not tried any more: {counted(numbers)}",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _worth_a_look(report: RunReport) -> Iterator[str]:
     """Yield a line for each thing that happened, with its contacts."""
     alike: dict[tuple[str, str, str], list[str]] = {}
     for note in report.noteworthy:
-        alike.setdefault((note.outcome, note.code, note.message), []).append(name_of(note.contact_id))
+        alike.setdefault((note.outcome, note.code, note.message), []).append(
+            name_of(note.contact_id)
+        )
     for (outcome, code, message), contact_ids in alike.items():
         yield f"contact{'s' if len(contact_ids) > 1 else ''} {', '.join(contact_ids)}: {outcome} ({code}) {message}"
 
@@ -97,7 +120,11 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
         table.add_row(
             report.destination,
             str(report.contacts),
-            str(sum(report.rejected.values()) + sum(report.suppressed.values()) + report.unsupported),
+            str(
+                sum(report.rejected.values())
+                + sum(report.suppressed.values())
+                + report.unsupported
+            ),
             str(report.look_ups),
             str(report.requests),
             duration(report.seconds),
@@ -107,18 +134,36 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
         if report.actions:
             out.print(f"{report.destination}: {counted(report.actions)}", markup=False)
         if report.causes:
-            told = "; ".join(f"{each.in_words}: {each.contacts}" for each in report.causes)
-            out.print(f"{report.destination}: why: {told}", markup=False, soft_wrap=True)
+            told = "; ".join(
+                f"{each.in_words}: {each.contacts}" for each in report.causes
+            )
+            out.print(
+                f"{report.destination}: why: {told}", markup=False, soft_wrap=True
+            )
         _print_range(report)
         if report.rejected:
-            out.print(f"{report.destination}: rejected: {counted(report.rejected)}", markup=False, soft_wrap=True)
+            out.print(
+                f"{report.destination}: rejected: {counted(report.rejected)}",
+                markup=False,
+                soft_wrap=True,
+            )
         for told, number in report.invalid.items():
-            out.print(f"{report.destination}: invalid_value: {number}: {told}", markup=False, soft_wrap=True)
+            out.print(
+                f"{report.destination}: invalid_value: {number}: {told}",
+                markup=False,
+                soft_wrap=True,
+            )
         if report.suppressed:
             told = counted(report.suppressed)
-            out.print(f"{report.destination}: nothing is sent about: {told}", markup=False, soft_wrap=True)
+            out.print(
+                f"{report.destination}: nothing is sent about: {told}",
+                markup=False,
+                soft_wrap=True,
+            )
         if report.unsupported:
-            out.print(f"{report.destination}: {report.unsupported} unsupported", markup=False)
+            out.print(
+                f"{report.destination}: {report.unsupported} unsupported", markup=False
+            )
         _print_standing(report.destination, report.standing)
         _print_plan_notes(report)
     out.print("Nothing was sent.")
@@ -155,7 +200,9 @@ def print_pruned(reports: Sequence[PruneReport]) -> None:
     for report in reports:
         days = f"{report.older_than / 86400:g} days"
         if not report.runs + report.batches + report.outcomes + report.quota_minutes:
-            out.print(f"No run is older than {days}, but for the newest of each destination.")
+            out.print(
+                f"No run is older than {days}, but for the newest of each destination."
+            )
             continue
         out.print(
             f"Deleted what is older than {days}: {report.runs} runs with {report.batches} batches and "
@@ -168,12 +215,19 @@ def print_checks(checks: Sequence[Check]) -> None:
     """Print every check in one line, and what to do next."""
     for check in checks:
         mark = "note" if check.note else "ok" if check.ok else "BAD"
-        out.print(f"{mark:4} {check.area}: {check.message}", markup=False, soft_wrap=True)
+        out.print(
+            f"{mark:4} {check.area}: {check.message}", markup=False, soft_wrap=True
+        )
     bad = sum(not check.ok for check in checks)
     if bad:
-        out.print(f"{bad} to mend: nothing can be sent there before. Then `syncengine check` again.", soft_wrap=True)
+        out.print(
+            f"{bad} to mend: nothing can be sent there before. Then `syncengine check` again.",
+            soft_wrap=True,
+        )
     else:
-        out.print("Ready: `syncengine plan` shows what a run would send.", soft_wrap=True)
+        out.print(
+            "Ready: `syncengine plan` shows what a run would send.", soft_wrap=True
+        )
 
 
 def duration(seconds: float) -> str:
@@ -187,10 +241,17 @@ def duration(seconds: float) -> str:
 
 def columns(*names: str) -> Table:
     """Return a table that fits into 80 columns: texts left, numbers right."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
+    table = Table(
+        box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True
+    )
     for name in names:
         text = name in {"destination", "status", "night"}
-        table.add_column(name, justify="left" if text else "right", no_wrap=name != "destination", overflow="fold")
+        table.add_column(
+            name,
+            justify="left" if text else "right",
+            no_wrap=name != "destination",
+            overflow="fold",
+        )
     return table
 
 

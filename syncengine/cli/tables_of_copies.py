@@ -37,7 +37,9 @@ _LEFT = {
 
 def print_verified(reports: Sequence[VerifyReport]) -> None:
     """Print the state of each destination's copies, and the contacts that drifted."""
-    shown = columns("destination", "status", "compared", "drifted", "repaired", "requests", "time")
+    shown = columns(
+        "destination", "status", "compared", "drifted", "repaired", "requests", "time"
+    )
     for report in reports:
         shown.add_row(
             report.destination,
@@ -60,7 +62,10 @@ def _found(report: VerifyReport) -> Iterator[str]:
     if report.found:
         yield f"{report.destination}: {counted(report.found)}; in {counted(report.subjects) or 'no field'}"
     for contact in report.contacts[:_SHOWN]:
-        ways = "; ".join(f"{_WAYS[way]} {', '.join(names)}".rstrip() for way, names in contact.found.items())
+        ways = "; ".join(
+            f"{_WAYS[way]} {', '.join(names)}".rstrip()
+            for way, names in contact.found.items()
+        )
         yield f"  {report.destination}, contact {name_of(contact.contact_id)}: {ways}"
     if report.drifted > _SHOWN:
         yield f"  and {report.drifted - _SHOWN} more; --json names up to 1000 of them"
@@ -89,7 +94,9 @@ def _advice(report: VerifyReport) -> Iterator[str]:
             "forgotten: those are not linked, and `syncengine forget ID` finds them)"
         )
     if report.repaired:
-        contacts = "1 contact" if report.repaired == 1 else f"{report.repaired} contacts"
+        contacts = (
+            "1 contact" if report.repaired == 1 else f"{report.repaired} contacts"
+        )
         yield f"  {name}: the next `syncengine run -d {name}` mends {contacts}"
     for reason, number in report.left.items():
         yield f"  {name}: {number} left: {_LEFT[Left(reason)].format(name=name)}"
@@ -155,11 +162,17 @@ def _not_compared(report: VerifyReport) -> Iterator[str]:
 
 def _were(number: int) -> tuple[str, str]:
     """Return "1 contact was" or "2 contacts were", and the pronoun for them."""
-    return ("1 contact was", "it") if number == 1 else (f"{number} contacts were", "them")
+    return (
+        ("1 contact was", "it") if number == 1 else (f"{number} contacts were", "them")
+    )
 
 
 def _belong(number: int) -> str:
-    return "1 contact at the vendor belongs" if number == 1 else f"{number} contacts at the vendor belong"
+    return (
+        "1 contact at the vendor belongs"
+        if number == 1
+        else f"{number} contacts at the vendor belong"
+    )
 
 
 def _left_out(report: AdoptReport) -> Iterator[str]:

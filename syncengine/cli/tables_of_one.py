@@ -20,7 +20,10 @@ def print_shown(reports: Sequence[ShowReport]) -> None:
     for report in reports:
         where = f" as {report.external_id}" if report.external_id else ""
         out.print(
-            Text(f"{report.destination}, contact {name_of(report.contact_id)}: {report.status}{where}", style="bold")
+            Text(
+                f"{report.destination}, contact {name_of(report.contact_id)}: {report.status}{where}",
+                style="bold",
+            )
         )
         if report.source or report.known or report.vendor:
             out.print(_table(report))
@@ -38,7 +41,9 @@ def _table(report: ShowReport) -> Table:
     for title in ("field", "source asks for", "last known", "vendor holds"):
         table.add_column(title, overflow="fold")
     for name in dict.fromkeys(name for copy in copies if copy for name in copy.fields):
-        table.add_row(Text(name), *(_cell(copy.fields if copy else None, name) for copy in copies))
+        table.add_row(
+            Text(name), *(_cell(copy.fields if copy else None, name) for copy in copies)
+        )
     table.add_row("tags", *(Text(_tags(copy)) for copy in copies))
     return table
 

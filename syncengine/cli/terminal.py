@@ -12,7 +12,14 @@ from io import TextIOWrapper
 from typing import IO, Any, Self, TypeVar, cast
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.segment import Segment
 
 from syncengine.cli.streams import WatchedStream, discard, is_reader_gone
@@ -36,11 +43,17 @@ class _Console(Console):
         the reader is gone."""
         stream = sys.stderr if stderr else sys.stdout
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name may hold what the terminal's encoding does not
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a name may hold what the terminal's encoding does not
         width = None if cuts_lines or stream.isatty() else _NEVER_CUT
-        super().__init__(stderr=stderr, highlight=False, emoji=False, markup=False, width=width)
+        super().__init__(
+            stderr=stderr, highlight=False, emoji=False, markup=False, width=width
+        )
 
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
         """Return the segments to print, without control characters of their own.
 
         All output passes here: a name or a vendor's word brings no escape sequence.
@@ -85,7 +98,10 @@ class Bars:
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("contacts, {task.fields[requests]} requests {task.fields[note]}", markup=False),
+            TextColumn(
+                "contacts, {task.fields[requests]} requests {task.fields[note]}",
+                markup=False,
+            ),
             TimeRemainingColumn(),
             console=err,
             disable=not err.is_terminal,
@@ -102,11 +118,15 @@ class Bars:
     def started(self, destination: str, total: int) -> None:
         if not total:
             return  # a bar that cannot move says less than the report
-        self._tasks[destination] = self._progress.add_task(destination, total=total, requests=0, note="")
+        self._tasks[destination] = self._progress.add_task(
+            destination, total=total, requests=0, note=""
+        )
 
     def advanced(self, destination: str, contacts: int, requests: int) -> None:
         if destination in self._tasks:
-            self._progress.update(self._tasks[destination], advance=contacts, requests=requests)
+            self._progress.update(
+                self._tasks[destination], advance=contacts, requests=requests
+            )
 
     def note(self, destination: str, text: str) -> None:
         if destination in self._tasks:
@@ -128,7 +148,9 @@ class Stopped:
         return None if self.signal is None else 128 + self.signal
 
 
-_FIRST = "Stopping: what is under way is finished and written down. Once more stops at once."
+_FIRST = (
+    "Stopping: what is under way is finished and written down. Once more stops at once."
+)
 _SECOND = "Stopped at once: what became of the last requests is open, and the next run settles it."
 _GRACE = 26.0
 """Seconds from the first signal until the command is stopped as by a second one: what
@@ -138,13 +160,17 @@ _LAST = 2.0
 with the process."""
 
 
-def run_stoppable(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], stopped: Stopped) -> T | None:
+def run_stoppable(
+    work: Callable[[asyncio.Event], Coroutine[Any, Any, T]], stopped: Stopped
+) -> T | None:
     """Run a coroutine.
 
     The first SIGINT, SIGTERM or SIGHUP asks it to stop, the second cancels it (then
     None is returned). SIGHUP is left alone where it is ignored, as under ``nohup``.
     """
-    end = threading.Timer(_LAST, lambda: os._exit(stopped.exit_code or 1))  # as safe as any kill
+    end = threading.Timer(
+        _LAST, lambda: os._exit(stopped.exit_code or 1)
+    )  # as safe as any kill
     end.daemon = True
 
     async def main() -> T | None:

@@ -28,8 +28,16 @@ VERBS = {
     "sandbox": "Serve stand-ins of the vendors to try a configuration against (keys: sandbox-key, sandbox-token).",
 }
 """Verb to what it does, as in the first line of its own help."""
-_ELSEWHERE = {"retry": "run:retry", "export": "consent_file:export", "import": "consent_file:import_"}
+_ELSEWHERE = {
+    "retry": "run:retry",
+    "export": "consent_file:export",
+    "import": "consent_file:import_",
+}
 """Verbs that are defined in another file, or under a name that Python allows."""
 
 for _verb, _help in VERBS.items():
-    app.command(f"syncengine.cli.{_ELSEWHERE.get(_verb, f'{_verb}:{_verb}')}", name=_verb, help=_help)
+    app.command(
+        f"syncengine.cli.{_ELSEWHERE.get(_verb, f'{_verb}:{_verb}')}",
+        name=_verb,
+        help=_help,
+    )

@@ -19,7 +19,9 @@ from syncengine.model.reports import Progress
 
 def verify(
     *,
-    destination: Annotated[tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")] = (),
+    destination: Annotated[
+        tuple[str, ...], Parameter(name=["--destination", "-d"], negative="")
+    ] = (),
     sample: AtLeastOne | None = None,
     contact: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     repair: Annotated[bool, Parameter(negative="")] = False,
@@ -50,7 +52,9 @@ def verify(
         One JSON object a destination.
     """
 
-    def work(config: Config, progress: Progress, stop: asyncio.Event) -> Awaitable[Sequence[VerifyReport]]:
+    def work(
+        config: Config, progress: Progress, stop: asyncio.Event
+    ) -> Awaitable[Sequence[VerifyReport]]:
         return engine.verify(
             config,
             destination,

@@ -16,7 +16,12 @@ from pydantic import BaseModel, SecretStr
 
 from syncengine import vendors
 from syncengine.config import rules
-from syncengine.config.models import DestinationFile, EngineFile, MembersModel, SourceModel
+from syncengine.config.models import (
+    DestinationFile,
+    EngineFile,
+    MembersModel,
+    SourceModel,
+)
 from syncengine.config.words import checked, near, note
 from syncengine.config.yaml_files import fill_in, read_yaml
 from syncengine.errors import ConfigError, Problem
@@ -92,8 +97,14 @@ class Config:
     def secrets(self) -> frozenset[str]:
         """Return the values that must never be printed."""
         urls = [self.engine.database, self.engine.source.database]
-        urls += [url for each in self.readable for url in (each.source.database, each.options.proxy)]
-        keys = frozenset[str]().union(*(destination.secrets for destination in self.readable))
+        urls += [
+            url
+            for each in self.readable
+            for url in (each.source.database, each.options.proxy)
+        ]
+        keys = frozenset[str]().union(
+            *(destination.secrets for destination in self.readable)
+        )
         return keys.union(*(rules.passwords(url) for url in urls))
 
     def keeping(self, accounts: Mapping[str, str]) -> Config:
@@ -104,7 +115,11 @@ class Config:
         broken = dict(self.unreadable)
         for destination, problem in rules.among(self.readable, accounts):
             broken[destination.name] = (*broken.get(destination.name, ()), problem)
-        usable = tuple(destination for destination in self.readable if destination.name not in broken)
+        usable = tuple(
+            destination
+            for destination in self.readable
+            if destination.name not in broken
+        )
         return replace(self, destinations=usable, broken=broken)
 
     def chosen(self, names: tuple[str, ...]) -> tuple[DestinationConfig, ...]:
@@ -115,19 +130,31 @@ class Config:
         """
         known = {destination.name: destination for destination in self.destinations}
         if names:
-            problems = [problem for name in names for problem in self._problems_of(name, known)]
+            problems = [
+                problem for name in names for problem in self._problems_of(name, known)
+            ]
         else:
-            problems = [*self.problems, *(problem for found in self.broken.values() for problem in found)]
+            problems = [
+                *self.problems,
+                *(problem for found in self.broken.values() for problem in found),
+            ]
         if problems:
             raise ConfigError(problems)
         return tuple(known[name] for name in dict.fromkeys(names)) or self.destinations
 
-    def _problems_of(self, name: str, known: Mapping[str, DestinationConfig]) -> tuple[Problem, ...]:
+    def _problems_of(
+        self, name: str, known: Mapping[str, DestinationConfig]
+    ) -> tuple[Problem, ...]:
         if name in self.broken:
             return self.broken[name]
         if name not in known:
             there = {**known, **self.broken}
-            return (Problem("--destination", f'there is no destination "{name}"{near(name, there)}'),)
+            return (
+                Problem(
+                    "--destination",
+                    f'there is no destination "{name}"{near(name, there)}',
+                ),
+            )
         return ()
 
 
@@ -166,8 +193,21 @@ def read_config(path: Path, environ: Mapping[str, str]) -> Config:
     unreadable = {name: tuple(each) for name, each in broken.items()}
     if common or engine is None:
         told = [problem for _, problem in rules.among(found, {})]
-        raise ConfigError([*common, *none_there, *(problem for each in unreadable.values() for problem in each), *told])
-    config = Config(path, engine, problems=tuple(none_there), readable=tuple(found), unreadable=unreadable)
+        raise ConfigError(
+            [
+                *common,
+                *none_there,
+                *(problem for each in unreadable.values() for problem in each),
+                *told,
+            ]
+        )
+    config = Config(
+        path,
+        engine,
+        problems=tuple(none_there),
+        readable=tuple(found),
+        unreadable=unreadable,
+    )
     return config.keeping({})
 
 
@@ -176,7 +216,12 @@ def _read(path: Path, problems: list[Problem]) -> dict[str, Json] | None:
         folder = "" if path.parent.is_dir() else f"mkdir -p {quoted(path.parent)} && "
         example = shown(shipped("config") / "syncengine.yaml")
         begin = f"begin with the commented example: {folder}cp {quoted(example)} {quoted(path)}"
-        problems.append(Problem(str(path), f"there is no such file; name another with --config, or {begin}"))
+        problems.append(
+            Problem(
+                str(path),
+                f"there is no such file; name another with --config, or {begin}",
+            )
+        )
         return None
     try:
         return without_notes(read_yaml(path))
@@ -185,11 +230,17 @@ def _read(path: Path, problems: list[Problem]) -> dict[str, Json] | None:
         return None
 
 
-def _files(folder: Path, broken: dict[str, list[Problem]], none_there: list[Problem]) -> list[Path]:
+def _files(
+    folder: Path, broken: dict[str, list[Problem]], none_there: list[Problem]
+) -> list[Path]:
     """Return the destinations' files; hidden ones belong to editors."""
     seen = [file for file in sorted(folder.glob("*")) if not file.name.startswith(".")]
     files = [file for file in seen if file.suffix == ".yaml"]
-    misnamed = [file for file in seen if file.suffix.lower() in {".yml", ".yaml"} and file not in files]
+    misnamed = [
+        file
+        for file in seen
+        if file.suffix.lower() in {".yml", ".yaml"} and file not in files
+    ]
     for file in misnamed:
         what = f"is not read: a destination's file ends in .yaml; mv {quoted(file)} {quoted(file.with_suffix('.yaml'))}"
         broken.setdefault(file.stem, []).append(Problem(str(file), what))
@@ -197,14 +248,19 @@ def _files(folder: Path, broken: dict[str, list[Problem]], none_there: list[Prob
         examples = sorted((shipped("config") / "destinations").glob("*.yaml.example"))
         to = quoted(folder / "NAME.yaml")
         make = "" if folder.is_dir() else f"\n  mkdir {quoted(folder)}"
-        copies = make + "".join(f"\n  cp {quoted(shown(example))} {to}" for example in examples)
+        copies = make + "".join(
+            f"\n  cp {quoted(shown(example))} {to}" for example in examples
+        )
         what = f"holds no destination; copy the commented example of your vendor, and edit it:{copies}"
         none_there.append(Problem(str(folder), what))
     return files
 
 
 def _destination(
-    file: Path, environ: Mapping[str, str], engine: EngineFile | None, problems: list[Problem]
+    file: Path,
+    environ: Mapping[str, str],
+    engine: EngineFile | None,
+    problems: list[Problem],
 ) -> DestinationConfig | None:
     before = len(problems)
     where = str(file)
@@ -217,14 +273,21 @@ def _destination(
         return None
     given = fill_in(raw, environ, where, problems)
     if "vendor" not in raw:
-        problems.append(Problem(f"{where}: vendor", f"is missing; there are: {', '.join(vendors.names())}"))
+        problems.append(
+            Problem(
+                f"{where}: vendor",
+                f"is missing; there are: {', '.join(vendors.names())}",
+            )
+        )
     options = checked(DestinationFile, given, where, problems)
     problems += rules.of_database(raw, where)
     module = _module(given.get("vendor"), where, problems)
     settings = None
     if module and isinstance(given.get("settings"), dict):
         problems += rules.of_secrets(module.settings, raw["settings"], where)
-        settings = checked(module.settings, given["settings"], where, problems, "settings.")
+        settings = checked(
+            module.settings, given["settings"], where, problems, "settings."
+        )
         problems += rules.of_short_secrets(secrets_in(settings), raw["settings"], where)
     if options is None:
         return None
@@ -247,7 +310,11 @@ def _destination(
         vendor=vendor,
         version=module.version,
         base_url=settings.base_url,
-        identity={name: getattr(settings, name) for name in module.identity if name != "base_url"},
+        identity={
+            name: getattr(settings, name)
+            for name in module.identity
+            if name != "base_url"
+        },
         limits=module.limits
         if own_limits is None
         else tuple(Limit(limit.calls, limit.per, limit.method) for limit in own_limits),
@@ -260,17 +327,30 @@ def _destination(
 
 def secrets_in(settings: BaseModel | None) -> dict[str, str]:
     """Return the secrets among a vendor's settings, by setting."""
-    given = {name: getattr(settings, name) for name in type(settings).model_fields} if settings else {}
-    return {name: value.get_secret_value() for name, value in given.items() if isinstance(value, SecretStr)}
+    given = (
+        {name: getattr(settings, name) for name in type(settings).model_fields}
+        if settings
+        else {}
+    )
+    return {
+        name: value.get_secret_value()
+        for name, value in given.items()
+        if isinstance(value, SecretStr)
+    }
 
 
-def _module(name: Json, where: str, problems: list[Problem]) -> vendors.VendorModule | None:
+def _module(
+    name: Json, where: str, problems: list[Problem]
+) -> vendors.VendorModule | None:
     if not isinstance(name, str):
         return None
     try:
         return vendors.load(name)
     except LookupError as error:
-        note(problems, Problem(f"{where}: vendor", f"{error}{near(name, vendors.names())}"))
+        note(
+            problems,
+            Problem(f"{where}: vendor", f"{error}{near(name, vendors.names())}"),
+        )
         return None
 
 
@@ -282,14 +362,19 @@ def _source(engine: EngineFile | None, options: DestinationFile) -> SourceModel:
     common = engine.source.model_dump(exclude_none=True) if engine else {}
     own = options.source.model_dump(exclude_none=True)
     if "table" in own or "query" in own:
-        common = {name: value for name, value in common.items() if name not in {"table", "query"}}
+        common = {
+            name: value
+            for name, value in common.items()
+            if name not in {"table", "query"}
+        }
     return SourceModel.model_validate({**common, **own})
 
 
 def _mapping(options: DestinationFile) -> ContactMapping:
     return ContactMapping(
         fields=tuple(
-            rules.field_mapping(name, item, rules.normal_default(name, item)) for name, item in options.fields.items()
+            rules.field_mapping(name, item, rules.normal_default(name, item))
+            for name, item in options.fields.items()
         ),
         tags=_members(options.tags),
         lists=_members(options.lists),
@@ -301,7 +386,11 @@ def _mapping(options: DestinationFile) -> ContactMapping:
 
 
 def _members(options: MembersModel | None) -> SetMapping | None:
-    return SetMapping(options.column, tuple(options.columns.items()), options.prefix) if options else None
+    return (
+        SetMapping(options.column, tuple(options.columns.items()), options.prefix)
+        if options
+        else None
+    )
 
 
 def quoted(path: Path) -> str:

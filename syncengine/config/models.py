@@ -23,7 +23,9 @@ Name = Annotated[str, Field(min_length=1)]
 
 def _long_enough(seconds: float) -> float:
     if seconds < REMEMBERED:
-        raise ValueError(f"must be {REMEMBERED / 86400:.0f}d or more: by its outcomes a long limit knows what was sent")
+        raise ValueError(
+            f"must be {REMEMBERED / 86400:.0f}d or more: by its outcomes a long limit knows what was sent"
+        )
     return seconds
 
 
@@ -47,7 +49,9 @@ def _state_database(url: str) -> str:
 
 def _country(region: str) -> str:
     if region not in SUPPORTED_REGIONS:
-        raise ValueError("must be a country's two capital letters by ISO 3166, such as DE, GB or US")
+        raise ValueError(
+            "must be a country's two capital letters by ISO 3166, such as DE, GB or US"
+        )
     return region
 
 
@@ -57,29 +61,44 @@ def _proxy(url: str | None) -> str | None:
     try:
         parts = urlsplit(url)
         place = parts.netloc.rpartition("@")[2]
-        readable = parts.scheme == "http" and is_place(place) and parts.port != 0 and parts.path in ("", "/")
+        readable = (
+            parts.scheme == "http"
+            and is_place(place)
+            and parts.port != 0
+            and parts.path in ("", "/")
+        )
     except ValueError:
         readable = False
     if not readable or "?" in url or "#" in url:
-        raise ValueError("must be the URL of an HTTP proxy, such as http://proxy.example.org:3128")
+        raise ValueError(
+            "must be the URL of an HTTP proxy, such as http://proxy.example.org:3128"
+        )
     return url
 
 
 @cache
 def time_zones() -> frozenset[str]:
     """Return the names of the time zones there are, the same ones on every machine."""
-    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
+    return frozenset(
+        files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
+    )
 
 
 def _time_zone(name: str) -> str:
     if name not in time_zones():
-        raise ValueError("must be a time zone by its name, such as Europe/Berlin or UTC")
+        raise ValueError(
+            "must be a time zone by its name, such as Europe/Berlin or UTC"
+        )
     return name
 
 
 _ABOVE_ZERO = Field(json_schema_extra={"above_zero": True})
 _A_SECOND = Field(json_schema_extra={"at_least": 1})
-Retention = Annotated[Duration, AfterValidator(_long_enough), Field(json_schema_extra={"at_least": REMEMBERED})]
+Retention = Annotated[
+    Duration,
+    AfterValidator(_long_enough),
+    Field(json_schema_extra={"at_least": REMEMBERED}),
+]
 """Seconds that outcomes are kept."""
 
 
@@ -88,7 +107,9 @@ class SourceModel(Written):
 
     EMPTY: ClassVar[frozenset[str]] = frozenset({"database"})
 
-    database: Annotated[str | None, AfterValidator(_database), WithJsonSchema({"format": "database"})] = None
+    database: Annotated[
+        str | None, AfterValidator(_database), WithJsonSchema({"format": "database"})
+    ] = None
     """The URL of its database; empty: the one that keeps the state."""
     table: Name | None = None
     """A table or view, with its schema: ``crm.contacts``. This or ``query``."""
@@ -108,9 +129,11 @@ class SourceModel(Written):
 class EngineFile(Written):
     """``config/syncengine.yaml``: what all destinations share."""
 
-    database: Annotated[Name, AfterValidator(_state_database), WithJsonSchema({"format": "state database"})] = (
-        "embedded"
-    )
+    database: Annotated[
+        Name,
+        AfterValidator(_state_database),
+        WithJsonSchema({"format": "state database"}),
+    ] = "embedded"
     """Database of the state: a Postgres URL, or ``embedded``: a Postgres of its own, in
     ``.syncengine/`` beside this file."""
     source: SourceModel = SourceModel()
@@ -136,7 +159,10 @@ class FieldModel(Written):
     """The source column."""
     form: Form | None = Field(default=None, alias="as")
     """The normal form its value is brought into."""
-    region: Annotated[str, AfterValidator(_country), WithJsonSchema({"format": "country"})] | None = None
+    region: (
+        Annotated[str, AfterValidator(_country), WithJsonSchema({"format": "country"})]
+        | None
+    ) = None
     """With ``as: e164``: the country of phone numbers without a prefix, such as ``DE``.
     """
     default: Any = None
@@ -144,7 +170,10 @@ class FieldModel(Written):
     on_invalid: OnInvalid = OnInvalid.REJECT
     """A value that is not in the form rejects its contact, or leaves (``skip``) the
     vendor's field alone, which is reported."""
-    zone: Annotated[str, AfterValidator(_time_zone), WithJsonSchema({"format": "zone"})] | None = None
+    zone: (
+        Annotated[str, AfterValidator(_time_zone), WithJsonSchema({"format": "zone"})]
+        | None
+    ) = None
     """With ``as: date``: the time zone whose calendar a moment's date is taken from,
     such as ``Europe/Berlin``; without: UTC."""
 
@@ -168,7 +197,9 @@ class MembersModel(Written):
     @model_validator(mode="after")
     def _one(self) -> MembersModel:
         if (self.column is None) == (not self.columns):
-            raise ValueError("needs one of: from (an array column), or columns (a boolean column for each name)")
+            raise ValueError(
+                "needs one of: from (an array column), or columns (a boolean column for each name)"
+            )
         return self
 
 
@@ -319,7 +350,12 @@ class DestinationFile(Written):
     """The kind of API."""
     settings: dict[str, Any]
     """The vendor's own settings."""
-    account: Annotated[str, Field(pattern="^[a-z0-9_-]+$"), WithJsonSchema({"format": "account"})] | None = None
+    account: (
+        Annotated[
+            str, Field(pattern="^[a-z0-9_-]+$"), WithJsonSchema({"format": "account"})
+        ]
+        | None
+    ) = None
     """The same word in every file that shares credentials: they share limits, lease and
     match keys. Without it, the destination is alone in its account."""
     source: SourceModel = SourceModel()
@@ -367,7 +403,9 @@ class DestinationFile(Written):
     """A column without a value leaves the vendor's field alone (skip), or clears it."""
     brakes: BrakesModel = BrakesModel()
     """Brakes that stop a run before its first request."""
-    proxy: Annotated[str | None, AfterValidator(_proxy), WithJsonSchema({"format": "proxy"})] = None
+    proxy: Annotated[
+        str | None, AfterValidator(_proxy), WithJsonSchema({"format": "proxy"})
+    ] = None
     """The HTTP proxy that requests go through, such as
     ``http://proxy.example.org:3128``; empty: none. The variables ``HTTPS_PROXY`` and
     ``HTTP_PROXY`` are not used by themselves: write ``${HTTPS_PROXY:-}`` here."""

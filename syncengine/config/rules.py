@@ -15,7 +15,12 @@ from pydantic import BaseModel
 
 from syncengine.config.models import DestinationFile, FieldModel, SourceModel
 from syncengine.config.words import near
-from syncengine.config.yaml_files import VARIABLES, is_variable, variables, with_defaults
+from syncengine.config.yaml_files import (
+    VARIABLES,
+    is_variable,
+    variables,
+    with_defaults,
+)
 from syncengine.errors import Problem
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import LISTS
@@ -45,14 +50,25 @@ def of_source(source: SourceModel, where: str) -> Iterator[Problem]:
 def of_mapping(options: DestinationFile, where: str) -> Iterator[Problem]:
     """Find problems of the mapping that do not depend on the vendor."""
     if not options.fields:
-        yield Problem(f"{where}: fields", "maps nothing: name at least one vendor field and its column")
+        yield Problem(
+            f"{where}: fields",
+            "maps nothing: name at least one vendor field and its column",
+        )
     if options.where and options.where.rstrip().endswith(";"):
-        yield Problem(f"{where}: where", "is a condition, not a statement: leave the semicolon out")
+        yield Problem(
+            f"{where}: where",
+            "is a condition, not a statement: leave the semicolon out",
+        )
     if options.where and options.where.casefold().split()[:1] == ["where"]:
-        yield Problem(f"{where}: where", "is the condition alone: leave the word where out")
+        yield Problem(
+            f"{where}: where", "is the condition alone: leave the word where out"
+        )
     for name, item in options.fields.items():
         if name.startswith(LISTS):
-            yield Problem(f"{where}: fields.{name}", "lists have a key of their own: lists: {from: COLUMN}")
+            yield Problem(
+                f"{where}: fields.{name}",
+                "lists have a key of their own: lists: {from: COLUMN}",
+            )
         yield from _of_form(name, item, where)
         if item.on_invalid is OnInvalid.SKIP and options.match_on == (name,):
             what = "cannot be skip: without its only match field nobody recognises the contact"
@@ -72,30 +88,47 @@ def _of_form(name: str, item: FieldModel, where: str) -> Iterator[Problem]:
     try:
         normal_default(name, item)
     except NotNormal as error:
-        yield Problem(f"{where}: fields.{name}.default", f"{error}, which as: {item.form} asks for")
+        yield Problem(
+            f"{where}: fields.{name}.default",
+            f"{error}, which as: {item.form} asks for",
+        )
 
 
-def of_address(options: DestinationFile, base_url: str, where: str) -> Iterator[Problem]:
+def of_address(
+    options: DestinationFile, base_url: str, where: str
+) -> Iterator[Problem]:
     """Find addresses to which keys and contacts would go unencrypted.
 
     Without encryption only this machine may be addressed, unless ``allow_http`` is set.
     """
-    if urlsplit(base_url).scheme == "http" and not options.allow_http and not is_loopback(base_url):
+    if (
+        urlsplit(base_url).scheme == "http"
+        and not options.allow_http
+        and not is_loopback(base_url)
+    ):
         yield Problem(
             f"{where}: settings.base_url",
             "sends keys and contacts unencrypted; use https, or say allow_http: true if that is meant",
         )
 
 
-def of_vendor(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[Problem]:
+def of_vendor(
+    options: DestinationFile, vendor: Vendor, where: str
+) -> Iterator[Problem]:
     """Find what the vendor cannot do, or cannot do without."""
     capabilities = vendor.capabilities
     writes = capabilities.writes
-    if options.tags and not (capabilities.add_tags or any(write.add_tags != 0 for write in writes)):
+    if options.tags and not (
+        capabilities.add_tags or any(write.add_tags != 0 for write in writes)
+    ):
         yield Problem(f"{where}: tags", f"{vendor.name} has no tags; leave them out")
-    if options.lists and not (capabilities.join_lists or any(write.join_lists != 0 for write in writes)):
+    if options.lists and not (
+        capabilities.join_lists or any(write.join_lists != 0 for write in writes)
+    ):
         yield Problem(f"{where}: lists", f"{vendor.name} has no lists; leave them out")
-    patterns = tuple(dict.fromkeys(pattern for write in writes for pattern in write.fields))
+    patterns = tuple(
+        dict.fromkeys(pattern for write in writes for pattern in write.fields)
+    )
     for name in options.fields:
         if not matches(name, patterns) and not name.startswith(LISTS):
             there = _named(patterns)
@@ -112,7 +145,9 @@ def of_vendor(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[
     yield from _match_on(options, vendor, where)
 
 
-def of_connections(options: DestinationFile, most: int | None, where: str) -> Iterator[Problem]:
+def of_connections(
+    options: DestinationFile, most: int | None, where: str
+) -> Iterator[Problem]:
     """Find more connections than the vendor accepts."""
     if most is not None and options.in_flight > most:
         yield Problem(
@@ -126,14 +161,20 @@ def of_secrets(model: type[BaseModel], raw: Json, where: str) -> Iterator[Proble
     """Find secrets in files: many people read, copy and commit these."""
     for name, info in model.model_fields.items():
         given = raw.get(name) if isinstance(raw, dict) else None
-        if "Secret" in str(info.annotation) and given is not None and not is_variable(given):
+        if (
+            "Secret" in str(info.annotation)
+            and given is not None
+            and not is_variable(given)
+        ):
             yield Problem(
                 f"{where}: settings.{name}",
                 "secrets come from the environment only: write ${NAME} here, without a default",
             )
 
 
-def of_short_secrets(secrets: Mapping[str, str], raw: Json, where: str) -> Iterator[Problem]:
+def of_short_secrets(
+    secrets: Mapping[str, str], raw: Json, where: str
+) -> Iterator[Problem]:
     """Find secrets that cannot be told from ordinary words.
 
     Hidden wherever they stand in a message, they would mangle its words.
@@ -159,11 +200,14 @@ def of_database(raw: Mapping[str, Json], where: str) -> Iterator[Problem]:
     for place, url in places.items():
         if isinstance(url, str) and passwords(with_defaults(url)):
             yield Problem(
-                f"{where}: {place}", "holds a password: take the URL, or its password, from the environment (${NAME})"
+                f"{where}: {place}",
+                "holds a password: take the URL, or its password, from the environment (${NAME})",
             )
 
 
-def of_state_database(raw: Json, environ: Mapping[str, str], where: str) -> Iterator[Problem]:
+def of_state_database(
+    raw: Json, environ: Mapping[str, str], where: str
+) -> Iterator[Problem]:
     """Find an environment variable that is set, but empty.
 
     That is a mistake of the person who was to set it: the state would silently be in
@@ -179,7 +223,9 @@ def of_state_database(raw: Json, environ: Mapping[str, str], where: str) -> Iter
             )
 
 
-def under_several_names(destinations: Sequence[DestinationConfig]) -> dict[str, list[DestinationConfig]]:
+def under_several_names(
+    destinations: Sequence[DestinationConfig],
+) -> dict[str, list[DestinationConfig]]:
     """Find credentials that several accounts have, with their destinations."""
     sharing: dict[str, list[DestinationConfig]] = {}
     for destination in destinations:
@@ -205,7 +251,11 @@ def among(
     by_account: dict[str, DestinationConfig] = {}
     for destination in destinations:
         sharing = several.get(destination.credentials or "", [])
-        name = kept.get(destination.credentials or "", sharing[0].account) if sharing else destination.account
+        name = (
+            kept.get(destination.credentials or "", sharing[0].account)
+            if sharing
+            else destination.account
+        )
         if destination.account != name:
             others = [each for each in sharing if each is not destination]
             other = next((each for each in others if each.account == name), others[0])
@@ -214,7 +264,9 @@ def among(
                 f"account: {name} in both files"
             )
             yield destination, Problem(destination.place("account"), what)
-        for problem in _one_account(destination, by_account.setdefault(destination.account, destination)):
+        for problem in _one_account(
+            destination, by_account.setdefault(destination.account, destination)
+        ):
             yield destination, problem
 
 
@@ -227,18 +279,29 @@ def passwords(url: Json) -> frozenset[str]:
         parts = urlsplit(url) if isinstance(url, str) else None
         if parts is None:
             return frozenset()
-        asked = [value for key, _, value in (part.partition("=") for part in parts.query.split("&")) if key in _KEYS]
+        asked = [
+            value
+            for key, _, value in (
+                part.partition("=") for part in parts.query.split("&")
+            )
+            if key in _KEYS
+        ]
         found = [password for password in (parts.password, *asked) if password]
     except ValueError:
         return frozenset()
     return frozenset(found) | {unquote(password) for password in found}
 
 
-def _one_account(destination: DestinationConfig, other: DestinationConfig) -> Iterator[Problem]:
+def _one_account(
+    destination: DestinationConfig, other: DestinationConfig
+) -> Iterator[Problem]:
     """Find differences between two destinations that share an account."""
     differences = {
         "vendor": (destination.vendor.name != other.vendor.name, "another vendor"),
-        "settings.base_url": (destination.base_url != other.base_url, "another base_url"),
+        "settings.base_url": (
+            destination.base_url != other.base_url,
+            "another base_url",
+        ),
         "settings": (destination.secrets != other.secrets, "other credentials"),
         "limits": (destination.limits != other.limits, "other limits"),
     }
@@ -256,18 +319,30 @@ def _missing(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[P
     """Return the fields that are missing to create a contact at the vendor."""
     capabilities = vendor.capabilities
     firsts = [write for write in (capabilities.upsert, capabilities.create) if write]
-    lacking = [[name for name in write.must_carry if name not in options.fields] for write in firsts]
+    lacking = [
+        [name for name in write.must_carry if name not in options.fields]
+        for write in firsts
+    ]
     if lacking and all(lacking):
         lacking.sort(key=len)
         names = " and ".join(lacking[0])
         it = "it" if len(lacking[0]) == 1 else "them"
-        yield Problem(f"{where}: fields", f"{vendor.name} takes no contact in without {names}: map {it}")
+        yield Problem(
+            f"{where}: fields",
+            f"{vendor.name} takes no contact in without {names}: map {it}",
+        )
 
 
-def _match_on(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[Problem]:
+def _match_on(
+    options: DestinationFile, vendor: Vendor, where: str
+) -> Iterator[Problem]:
     capabilities, place = vendor.capabilities, f"{where}: match_on"
     keyed_by = capabilities.upsert.keyed_by if capabilities.upsert else ()
-    usable = (capabilities.identity,) if capabilities.identity else (*capabilities.find_by, *keyed_by)
+    usable = (
+        (capabilities.identity,)
+        if capabilities.identity
+        else (*capabilities.find_by, *keyed_by)
+    )
     known = "any field" if "*" in usable else " or ".join(_named(usable))
     if keyed_by and not set(keyed_by) & set(options.match_on):
         what = f"{vendor.name} takes contacts in by {' or '.join(keyed_by)}: map one of them, and name it here"
@@ -278,7 +353,10 @@ def _match_on(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[
     else:
         for name in options.match_on:
             if name in options.fields and not matches(name, usable):
-                yield Problem(place, f'{vendor.name} cannot recognise contacts by "{name}", only by {known}')
+                yield Problem(
+                    place,
+                    f'{vendor.name} cannot recognise contacts by "{name}", only by {known}',
+                )
 
 
 def normal_default(name: str, item: FieldModel) -> Json:

@@ -21,7 +21,14 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from syncengine import vendors
 from syncengine.config import models as config_models
 from syncengine.config import texts
-from syncengine.config.models import DestinationFile, EngineFile, FieldModel, MembersModel, SourceModel, time_zones
+from syncengine.config.models import (
+    DestinationFile,
+    EngineFile,
+    FieldModel,
+    MembersModel,
+    SourceModel,
+    time_zones,
+)
 from syncengine.config.texts import Schema
 from syncengine.config.vendor_schema import of_vendor
 from syncengine.model.contact import LISTS
@@ -72,7 +79,9 @@ def schema() -> dict[str, Json]:
     models: list[type[Written]] = [EngineFile, DestinationFile, *settings.values()]
     places, generated = models_json_schema([(model, _MODE) for model in models])
     named = {
-        str(places.get((model, _MODE), {}).get("$ref", model.__name__)).rpartition("/")[2]: model
+        str(places.get((model, _MODE), {}).get("$ref", model.__name__)).rpartition("/")[
+            2
+        ]: model
         for model in _described(settings)
     }
     definitions: dict[str, Any] = {
@@ -80,7 +89,9 @@ def schema() -> dict[str, Json]:
         for name, part in generated["$defs"].items()
     }
     _across_keys(definitions)
-    rules = {name: {"$ref": places[model, _MODE]["$ref"]} for name, model in settings.items()}
+    rules = {
+        name: {"$ref": places[model, _MODE]["$ref"]} for name, model in settings.items()
+    }
     _by_vendor(definitions["DestinationFile"], rules)
     for name, module in modules.items():
         definitions[_asked_by(name)] = {"allOf": of_vendor(module)}
@@ -92,7 +103,11 @@ def schema() -> dict[str, Json]:
             {"type": "object", "additionalProperties": _VALUE},
         ]
     }
-    own = [key for key in DestinationFile.model_fields if key not in EngineFile.model_fields]
+    own = [
+        key
+        for key in DestinationFile.model_fields
+        if key not in EngineFile.model_fields
+    ]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "syncengine: config/syncengine.yaml and config/destinations/NAME.yaml",
@@ -104,8 +119,14 @@ def schema() -> dict[str, Json]:
 
 
 def _described(settings: Mapping[str, type[VendorSettings]]) -> list[type[Written]]:
-    ours = [item for item in vars(config_models).values() if inspect.isclass(item) and issubclass(item, Written)]
-    return [model for model in ours if model.__module__ == config_models.__name__] + [*settings.values()]
+    ours = [
+        item
+        for item in vars(config_models).values()
+        if inspect.isclass(item) and issubclass(item, Written)
+    ]
+    return [model for model in ours if model.__module__ == config_models.__name__] + [
+        *settings.values()
+    ]
 
 
 def _of_model(model: type[Written], generated: Mapping[str, Any]) -> Schema:
@@ -119,7 +140,11 @@ def _of_model(model: type[Written], generated: Mapping[str, Any]) -> Schema:
             part = {"anyOf": [part["items"], part]}
         if name in model.EMPTY:
             part = {"anyOf": [part, {"type": "null"}]}
-        kept = {"default": info.get_default(call_default_factory=True)} if _is_plain(info.default) else {}
+        kept = (
+            {"default": info.get_default(call_default_factory=True)}
+            if _is_plain(info.default)
+            else {}
+        )
         told = {"description": about[name]} if name in about else {}
         properties[key] = {**part, **told, **kept}
     return {
@@ -148,11 +173,17 @@ def _texts(model: type[Written]) -> dict[str, str]:
     Pydantic's own way makes every start of the command slower.
     """
     module = ast.parse(inspect.getsource(sys.modules[model.__module__]))
-    body = next(part.body for part in module.body if isinstance(part, ast.ClassDef) and part.name == model.__name__)
+    body = next(
+        part.body
+        for part in module.body
+        if isinstance(part, ast.ClassDef) and part.name == model.__name__
+    )
     found = {}
     for field, text in pairwise(body):
         match field, text:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(
+                value=ast.Constant(value=str(words))
+            ):
                 found[name] = " ".join(words.split())
     return found
 
@@ -164,7 +195,9 @@ def _written(part: Mapping[str, Any]) -> Schema:
     if "$ref" in part:
         return {"$ref": part["$ref"]}
     if "anyOf" in part:
-        choices = [_written(choice) for choice in part["anyOf"] if choice.get("type") != "null"]
+        choices = [
+            _written(choice) for choice in part["anyOf"] if choice.get("type") != "null"
+        ]
         return choices[0] if len(choices) == 1 else {"anyOf": choices}
     if "enum" in part:
         return texts.one_of(part["enum"])
@@ -173,7 +206,11 @@ def _written(part: Mapping[str, Any]) -> Schema:
 
 
 def _of_number(part: Mapping[str, Any]) -> Schema:
-    return texts.number(whole=part["type"] == "integer", low=part.get("minimum"), high=part.get("maximum"))
+    return texts.number(
+        whole=part["type"] == "integer",
+        low=part.get("minimum"),
+        high=part.get("maximum"),
+    )
 
 
 def _of_list(part: Mapping[str, Any]) -> Schema:
@@ -185,7 +222,11 @@ def _of_mapping(part: Mapping[str, Any]) -> Schema:
     """Return the schema of a mapping whose keys are names that people choose."""
     inside = part.get("additionalProperties", True)
     names = {"propertyNames": part["propertyNames"]} if "propertyNames" in part else {}
-    return {"type": "object", "additionalProperties": _VALUE if inside is True else _written(inside), **names}
+    return {
+        "type": "object",
+        "additionalProperties": _VALUE if inside is True else _written(inside),
+        **names,
+    }
 
 
 _TYPES: Mapping[str, Callable[[Mapping[str, Any]], Schema]] = {
@@ -204,22 +245,37 @@ def _across_keys(definitions: dict[str, Any]) -> None:
     filled = {"properties": {"columns": {"minProperties": 1}}, "required": ["columns"]}
     definitions[MembersModel.__name__]["oneOf"] = [{"required": ["from"]}, filled]
     field = definitions[FieldModel.__name__]
-    field["allOf"] = [*_goes_with("region", Form.E164), *_goes_with("zone", Form.DATE), *map(_default_in, Form)]
+    field["allOf"] = [
+        *_goes_with("region", Form.E164),
+        *_goes_with("zone", Form.DATE),
+        *map(_default_in, Form),
+    ]
     definitions[FieldModel.__name__] = {"anyOf": [texts.text(empty=False), field]}
     destination = definitions[DestinationFile.__name__]
     names = {"minLength": 1, "not": {"pattern": f"^{LISTS.replace('.', '[.]')}"}}
     destination["properties"]["fields"] |= {"minProperties": 1, "propertyNames": names}
     unencrypted = {
-        "properties": {"settings": {"properties": {"base_url": texts.sends_unencrypted()}, "required": ["base_url"]}},
+        "properties": {
+            "settings": {
+                "properties": {"base_url": texts.sends_unencrypted()},
+                "required": ["base_url"],
+            }
+        },
         "required": ["settings"],
     }
-    allowed = {"properties": {"allow_http": texts.may_be_true()}, "required": ["allow_http"]}
+    allowed = {
+        "properties": {"allow_http": texts.may_be_true()},
+        "required": ["allow_http"],
+    }
     destination["allOf"] = [{"if": unencrypted, "then": allowed}]
 
 
 def _goes_with(key: str, form: Form) -> list[Schema]:
     """Return that a key of a field goes with one form only."""
-    with_form = {"properties": {"as": texts.fitting("[a-z0-9]", form.value)}, "required": ["as"]}
+    with_form = {
+        "properties": {"as": texts.fitting("[a-z0-9]", form.value)},
+        "required": ["as"],
+    }
     return [{"if": {"required": [key]}, "then": with_form}]
 
 

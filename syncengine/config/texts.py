@@ -23,7 +23,13 @@ WELL_FORMED = rf"^(?:[^$]|\$(?!\{{)|{ANY_VARIABLE}|\$\$\{{)*{END}"
 HAS_VARIABLE = rf"\$\{{{NAME}\}}"
 """A variable whose value the file does not tell."""
 _EMPTY = rf"^(?:\$\{{{NAME}:-\}})*{END}"
-_UNITS = {"ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60), "h": Fraction(3600), "d": Fraction(86400)}
+_UNITS = {
+    "ms": Fraction(1, 1000),
+    "s": Fraction(1),
+    "m": Fraction(60),
+    "h": Fraction(3600),
+    "d": Fraction(86400),
+}
 _LONGEST = 3650 * 86400
 _PLACES = 18
 """Digits behind the point to which a bound is worked out."""
@@ -84,23 +90,36 @@ def spelled(value: bool) -> Schema:  # noqa: FBT001 - the value itself
 def may_be_true() -> Schema:
     """Return the schema of what is true, or is a variable."""
     return {
-        "anyOf": [{"const": True}, spelled(value=True), name("|".join(map(in_any_case, _WORDS[: len(_WORDS) // 2])))]
+        "anyOf": [
+            {"const": True},
+            spelled(value=True),
+            name("|".join(map(in_any_case, _WORDS[: len(_WORDS) // 2]))),
+        ]
     }
 
 
 def number(*, whole: bool, low: int | None = None, high: int | None = None) -> Schema:
     """Return the schema of a number, which a text may spell."""
     bounds = {"minimum": low, "maximum": high}
-    plain = {"type": "integer" if whole else "number", **{key: to for key, to in bounds.items() if to is not None}}
+    plain = {
+        "type": "integer" if whole else "number",
+        **{key: to for key, to in bounds.items() if to is not None},
+    }
     fraction = "" if whole else r"(?:\.[0-9]*)?"
     bodies = [rf"[0-9]+{fraction}" if whole else rf"(?:[0-9]+{fraction}|\.[0-9]+)"]
     if low:
         bodies.append(rf"{_at_least(low)}{fraction}")
     if high is not None:
-        less = rf"{_at_most(high)}" if whole else rf"(?:{_at_most(high - 1)}{fraction}|0*{high}(?:\.0*)?|\.[0-9]+)"
+        less = (
+            rf"{_at_most(high)}"
+            if whole
+            else rf"(?:{_at_most(high - 1)}{fraction}|0*{high}(?:\.0*)?|\.[0-9]+)"
+        )
         bodies.append(less)
     letters = r"[0-9\s]" if whole else r"[0-9.\s]"
-    return {"anyOf": [plain, fitting(letters, *(rf"\s*(?:{body})\s*" for body in bodies))]}
+    return {
+        "anyOf": [plain, fitting(letters, *(rf"\s*(?:{body})\s*" for body in bodies))]
+    }
 
 
 def duration(*, at_least: int = 0, above_zero: bool = False) -> Schema:
@@ -108,16 +127,26 @@ def duration(*, at_least: int = 0, above_zero: bool = False) -> Schema:
     plain: Schema = {"type": "number", "minimum": at_least, "maximum": _LONGEST}
     if above_zero:
         plain = {"type": "number", "exclusiveMinimum": 0, "maximum": _LONGEST}
-    bodies = [r"[0-9]+(?:\.[0-9]+)?\s*(?:ms|s|m|h|d)", _by_unit(_no_more, Fraction(_LONGEST))]
+    bodies = [
+        r"[0-9]+(?:\.[0-9]+)?\s*(?:ms|s|m|h|d)",
+        _by_unit(_no_more, Fraction(_LONGEST)),
+    ]
     if at_least:
         bodies.append(_by_unit(_no_less, Fraction(at_least)))
     if above_zero:
         bodies.append(r"[0-9.]*[1-9][0-9.]*\s*[a-z]+")
-    return {"anyOf": [plain, fitting(r"[0-9.msdh\s]", *(rf"\s*(?:{body})\s*" for body in bodies))]}
+    return {
+        "anyOf": [
+            plain,
+            fitting(r"[0-9.msdh\s]", *(rf"\s*(?:{body})\s*" for body in bodies)),
+        ]
+    }
 
 
 def _by_unit(bound: Any, seconds: Fraction) -> str:
-    return "|".join(rf"(?:{bound(seconds / size)})\s*{unit}" for unit, size in _UNITS.items())
+    return "|".join(
+        rf"(?:{bound(seconds / size)})\s*{unit}" for unit, size in _UNITS.items()
+    )
 
 
 def _no_more(bound: Fraction) -> str:
@@ -133,13 +162,21 @@ def _no_less(bound: Fraction) -> str:
     same = rf"0*{int(whole)}"
     if not rest:
         return rf"{beyond}|{same}(?:\.[0-9]+)?"
-    digits = f"{-(-rest.numerator * 10**_PLACES // rest.denominator):0{_PLACES}d}".rstrip("0")
+    digits = (
+        f"{-(-rest.numerator * 10**_PLACES // rest.denominator):0{_PLACES}d}".rstrip(
+            "0"
+        )
+    )
     return rf"{beyond}|{same}\.(?:{_digits_from(digits)})"
 
 
 def _digits_from(digits: str) -> str:
     """Return an expression for digits behind a point that are these or more."""
-    greater = [rf"{digits[:place]}[{int(digit) + 1}-9][0-9]*" for place, digit in enumerate(digits) if digit != "9"]
+    greater = [
+        rf"{digits[:place]}[{int(digit) + 1}-9][0-9]*"
+        for place, digit in enumerate(digits)
+        if digit != "9"
+    ]
     return "|".join([*greater, rf"{digits}[0-9]*"])
 
 
@@ -281,12 +318,25 @@ def value_in(form: str) -> Schema:
     match form:
         case "number":
             decimal = r"\s*(?:[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?)?\s*"
-            return {"anyOf": [{"type": ["number", "boolean", "null"]}, fitting(r"[0-9.eE+\-\s]", decimal)]}
+            return {
+                "anyOf": [
+                    {"type": ["number", "boolean", "null"]},
+                    fitting(r"[0-9.eE+\-\s]", decimal),
+                ]
+            }
         case "boolean":
             words = rf"\s*(?:{'|'.join(map(in_any_case, _WORDS))})?\s*"
-            return {"anyOf": [{"type": ["boolean", "null"]}, {"enum": [0, 1]}, fitting(r"[A-Za-z01\s]", words)]}
+            return {
+                "anyOf": [
+                    {"type": ["boolean", "null"]},
+                    {"enum": [0, 1]},
+                    fitting(r"[A-Za-z01\s]", words),
+                ]
+            }
         case "date":
-            written = fitting(r"[0-9TZ:.+\-\s]", rf"\s*(?:{_DAY}(?:{_TIME}(?:{_OFFSET})?)?)?\s*")
+            written = fitting(
+                r"[0-9TZ:.+\-\s]", rf"\s*(?:{_DAY}(?:{_TIME}(?:{_OFFSET})?)?)?\s*"
+            )
             return {"anyOf": [{"type": "null"}, written]}
         case "e164":
             return phone(fewest=7)
@@ -312,7 +362,10 @@ def matching(patterns: Iterable[str]) -> str:
 def name(body: str) -> Schema:
     """Return the schema of a name that fits, or that a variable may stand for."""
     single = rf"\$\{{{NAME}:-(?:{body})\}}"
-    return {"type": "string", "pattern": rf"^(?:{body}|{single}|[\s\S]*{HAS_VARIABLE}[\s\S]*){END}"}
+    return {
+        "type": "string",
+        "pattern": rf"^(?:{body}|{single}|[\s\S]*{HAS_VARIABLE}[\s\S]*){END}",
+    }
 
 
 def nothing() -> Schema:

@@ -54,7 +54,13 @@ _PATTERNS = {
 }
 
 
-def checked(model: type[_Model], data: Json, where: str, problems: list[Problem], prefix: str = "") -> _Model | None:
+def checked(
+    model: type[_Model],
+    data: Json,
+    where: str,
+    problems: list[Problem],
+    prefix: str = "",
+) -> _Model | None:
     """Return the data as the model, or None where ``problems`` has grown.
 
     One problem a place is enough.
@@ -64,7 +70,12 @@ def checked(model: type[_Model], data: Json, where: str, problems: list[Problem]
     except ValidationError as error:
         for found in error.errors(include_url=False):
             path = ".".join(str(part) for part in found["loc"] if part != "[key]")
-            note(problems, Problem(f"{where}: {prefix}{path}".rstrip(": ."), _in_words(found, model)))
+            note(
+                problems,
+                Problem(
+                    f"{where}: {prefix}{path}".rstrip(": ."), _in_words(found, model)
+                ),
+            )
         return None
 
 
@@ -86,9 +97,15 @@ def _in_words(found: Any, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         *path, key = found["loc"]
         there = _keys_at(model, path)
-        return "there is no such key" + (near(str(key), there) or f"; there are: {', '.join(there)}")
+        return "there is no such key" + (
+            near(str(key), there) or f"; there are: {', '.join(there)}"
+        )
     if "[key]" in found["loc"]:
-        return "holds a key that is empty" if kind == "string_too_short" else "a key must be text: put it in quotes"
+        return (
+            "holds a key that is empty"
+            if kind == "string_too_short"
+            else "a key must be text: put it in quotes"
+        )
     if found["input"] is None:
         return "has no value: write one behind the colon, or leave the key out"
     if kind == "model_type":
@@ -100,7 +117,11 @@ def _of_kind(kind: str, context: Mapping[str, Any]) -> str | None:
     if kind == "string_pattern_mismatch":
         return _PATTERNS.get(context["pattern"], f"must look like {context['pattern']}")
     if words := _WORDS.get(kind):
-        numbers = {name: f"{value:g}" for name, value in context.items() if isinstance(value, int | float)}
+        numbers = {
+            name: f"{value:g}"
+            for name, value in context.items()
+            if isinstance(value, int | float)
+        }
         return words.format(**{**context, **numbers})
     return None
 
@@ -123,4 +144,6 @@ def _keys_at(model: type[BaseModel], path: Sequence[object]) -> list[str]:
 def _model_in(annotation: object) -> type[BaseModel] | None:
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+    return next(
+        (found for part in get_args(annotation) if (found := _model_in(part))), None
+    )

@@ -27,7 +27,9 @@ _PARTS = re.compile(rf"\$(?P<literal>\$\{{)|{VARIABLE}")
 _PLAIN_TYPES = {
     "tag:yaml.org,2002:bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
     "tag:yaml.org,2002:int": re.compile(r"[-+]?(?:0|[1-9][0-9]*)"),
-    "tag:yaml.org,2002:float": re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?"),
+    "tag:yaml.org,2002:float": re.compile(
+        r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?"
+    ),
     "tag:yaml.org,2002:null": re.compile(r"~|null|Null|NULL|"),
     "tag:yaml.org,2002:merge": re.compile(r"<<"),
 }
@@ -93,8 +95,14 @@ def read_yaml(path: Path) -> dict[str, Json]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        hint = "".join(f"; {advice}" for sign, advice in _HINTS.items() if sign in str(error.problem))
-        raise ConfigError([Problem(str(path), f"is no valid YAML: {error.problem}{place}{hint}")]) from None
+        hint = "".join(
+            f"; {advice}"
+            for sign, advice in _HINTS.items()
+            if sign in str(error.problem)
+        )
+        raise ConfigError(
+            [Problem(str(path), f"is no valid YAML: {error.problem}{place}{hint}")]
+        ) from None
 
 
 def _text(path: Path) -> str:
@@ -102,19 +110,33 @@ def _text(path: Path) -> str:
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):  # a pipe might never end
-            what = "it is a folder; name a file" if stat.S_ISDIR(mode) else "it is no ordinary file"
+            what = (
+                "it is a folder; name a file"
+                if stat.S_ISDIR(mode)
+                else "it is no ordinary file"
+            )
             raise ConfigError([Problem(str(path), f"cannot be read: {what}")])
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
     except OSError as error:
-        raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}")]) from None
+        raise ConfigError(
+            [Problem(str(path), f"cannot be read: {error.strerror}")]
+        ) from None
     if len(content) > _LARGEST:
-        raise ConfigError([Problem(str(path), f"cannot be used: it is larger than {_LARGEST:,} bytes")])
+        raise ConfigError(
+            [
+                Problem(
+                    str(path), f"cannot be used: it is larger than {_LARGEST:,} bytes"
+                )
+            ]
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        what = f"cannot be read: it is not UTF-8 (line {line}); save it in that encoding"
+        what = (
+            f"cannot be read: it is not UTF-8 (line {line}); save it in that encoding"
+        )
         raise ConfigError([Problem(str(path), what)]) from None
     strange = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if strange is not None:
@@ -134,7 +156,9 @@ def _read(text: str) -> dict[str, Json]:
             return {}
         _Nodes().check(root)
         if not isinstance(root, yaml.MappingNode):
-            raise _UnusableError("has to be a mapping of keys to values", root.start_mark)
+            raise _UnusableError(
+                "has to be a mapping of keys to values", root.start_mark
+            )
         loaded: dict[str, Json] = loader.construct_document(root)
     finally:
         loader.dispose()
@@ -153,7 +177,9 @@ def _refuse_depth(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _DEEPEST:
-            raise _UnusableError(f"nests deeper than {_DEEPEST} levels", event.start_mark)
+            raise _UnusableError(
+                f"nests deeper than {_DEEPEST} levels", event.start_mark
+            )
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
@@ -165,7 +191,9 @@ def _events(text: str) -> Iterator[yaml.Event]:
             return
         except ValueError:  # an escape beyond the last character there is
             mark = yaml.Mark("", 0, text.count("\n", 0, text.find("\\U")), 0, None, 0)
-            raise _UnusableError('holds a character behind "\\U" that there is not', mark) from None
+            raise _UnusableError(
+                'holds a character behind "\\U" that there is not', mark
+            ) from None
 
 
 class _Nodes:
@@ -186,14 +214,19 @@ class _Nodes:
         if id(node) in self._sizes:
             return self._sizes[id(node)]
         if id(node) in self._open:
-            raise _UnusableError("holds itself: an alias stands inside of what it names", node.start_mark)
+            raise _UnusableError(
+                "holds itself: an alias stands inside of what it names", node.start_mark
+            )
         self._open.add(id(node))
         _check_tag(node)
         size = 1
         for part in _parts(node):
             size += self.check(part)
             if size > _MOST:
-                raise _UnusableError(f"holds more than {_MOST:,} values, aliases written out", node.start_mark)
+                raise _UnusableError(
+                    f"holds more than {_MOST:,} values, aliases written out",
+                    node.start_mark,
+                )
         self._open.remove(id(node))
         self._sizes[id(node)] = size
         return size
@@ -207,11 +240,17 @@ def _parts(node: yaml.Node) -> Iterator[yaml.Node]:
         seen = set()
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key has to be text", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key has to be text", key.start_mark
+                )
             if key.tag not in (_TEXT, _MERGE):
-                raise _UnusableError("a key must be text: put it in quotes", key.start_mark)
+                raise _UnusableError(
+                    "a key must be text: put it in quotes", key.start_mark
+                )
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f'"{key.value}" stands there twice', key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f'"{key.value}" stands there twice', key.start_mark
+                )
             seen.add(key.value)
             yield key
             yield value
@@ -224,26 +263,44 @@ def _check_tag(node: yaml.Node) -> None:
     """
     if not isinstance(node, yaml.ScalarNode):
         if node.tag != (_MAP if isinstance(node, yaml.MappingNode) else _SEQUENCE):
-            raise _UnusableError(f"holds the tag {_short(node.tag)}, which is not used here", node.start_mark)
+            raise _UnusableError(
+                f"holds the tag {_short(node.tag)}, which is not used here",
+                node.start_mark,
+            )
         return
     if not _is_text(node.value):
-        raise _UnusableError("holds a character that no text may hold (NUL, or half of a character)", node.start_mark)
+        raise _UnusableError(
+            "holds a character that no text may hold (NUL, or half of a character)",
+            node.start_mark,
+        )
     if node.tag == _TEXT:
         if node.style is None and _NO_NUMBER.fullmatch(node.value):
-            raise _UnusableError("holds a number that is none; put it in quotes if it is text", node.start_mark)
+            raise _UnusableError(
+                "holds a number that is none; put it in quotes if it is text",
+                node.start_mark,
+            )
         return
     plain = _PLAIN_TYPES.get(node.tag)
     if plain is None:
-        raise _UnusableError(f"holds the tag {_short(node.tag)}, which is not used here", node.start_mark)
+        raise _UnusableError(
+            f"holds the tag {_short(node.tag)}, which is not used here", node.start_mark
+        )
     if plain.fullmatch(node.value) is None:
-        raise _UnusableError(f"holds a value that is no {_short(node.tag)}", node.start_mark)
+        raise _UnusableError(
+            f"holds a value that is no {_short(node.tag)}", node.start_mark
+        )
     if not _is_number_kept(node):
-        raise _UnusableError("holds a number too large to be kept or sent; put it in quotes", node.start_mark)
+        raise _UnusableError(
+            "holds a number too large to be kept or sent; put it in quotes",
+            node.start_mark,
+        )
 
 
 def _is_text(value: str) -> bool:
     """Return whether Postgres can store a text and UTF-8 can encode it."""
-    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return "\0" not in value and not any(
+        "\ud800" <= letter <= "\udfff" for letter in value
+    )
 
 
 def _is_number_kept(node: yaml.ScalarNode) -> bool:
@@ -257,18 +314,29 @@ def _short(tag: str) -> str:
     return tag.replace("tag:yaml.org,2002:", "!!")
 
 
-def fill_in(value: Json, environ: Mapping[str, str], where: str, problems: list[Problem], path: str = "") -> Json:
+def fill_in(
+    value: Json,
+    environ: Mapping[str, str],
+    where: str,
+    problems: list[Problem],
+    path: str = "",
+) -> Json:
     """Return the value with every ``${NAME}`` and ``${NAME:-default}`` replaced.
 
     Notes variables that are not set.
     """
     if isinstance(value, dict):
         return {
-            key: fill_in(item, environ, where, problems, f"{path}.{key}" if path else str(key))
+            key: fill_in(
+                item, environ, where, problems, f"{path}.{key}" if path else str(key)
+            )
             for key, item in value.items()
         }
     if isinstance(value, list):
-        return [fill_in(item, environ, where, problems, f"{path}.{index}") for index, item in enumerate(value)]
+        return [
+            fill_in(item, environ, where, problems, f"{path}.{index}")
+            for index, item in enumerate(value)
+        ]
     if not isinstance(value, str):
         return value
 
@@ -283,14 +351,14 @@ def fill_in(value: Json, environ: Mapping[str, str], where: str, problems: list[
             return environ[name]
         if default is None:
             how = "is set, but empty" if name in environ else "is not set"
-            problems.append(Problem(f"{where}: {path}", f"the environment variable {name} {how}"))
+            problems.append(
+                Problem(f"{where}: {path}", f"the environment variable {name} {how}")
+            )
             return ""
         return default
 
     if "${" in _PARTS.sub("", value):
-        what = (
-            f"holds a ${{ that begins no variable: write ${{NAME}} or ${{NAME:-default}}, or {_ESCAPE} for the text ${{"
-        )
+        what = f"holds a ${{ that begins no variable: write ${{NAME}} or ${{NAME:-default}}, or {_ESCAPE} for the text ${{"  # noqa: E501
         problems.append(Problem(f"{where}: {path}", what))
     return _PARTS.sub(replaced, value)
 
@@ -309,4 +377,8 @@ def with_defaults(value: str) -> str:
 
 def is_variable(value: Json) -> bool:
     """Return whether a raw value is a single variable without a default."""
-    return isinstance(value, str) and (found := VARIABLES.fullmatch(value.strip())) is not None and found[2] is None
+    return (
+        isinstance(value, str)
+        and (found := VARIABLES.fullmatch(value.strip())) is not None
+        and found[2] is None
+    )

@@ -50,7 +50,9 @@ class Adopted:
 class Adoption:
     """Adopts the contacts of one destination."""
 
-    def __init__(self, vendor: Vendor, retrier: Retrier, store: ContactStore, prefix: str = "") -> None:
+    def __init__(
+        self, vendor: Vendor, retrier: Retrier, store: ContactStore, prefix: str = ""
+    ) -> None:
         """Take the ``prefix`` of our tags, by which those found count as ours."""
         self._vendor = vendor
         self._prefix = prefix
@@ -63,7 +65,11 @@ class Adoption:
         Raises AccountStopped, StorageError.
         """
         new = [
-            job for job in jobs if job.desired and job.state.known.external_id is None and not job.state.known.pending
+            job
+            for job in jobs
+            if job.desired
+            and job.state.known.external_id is None
+            and not job.state.known.pending
         ]
         results = await asyncio.gather(*map(self._adopt, new), return_exceptions=True)
         adopted: list[Adopted] = []
@@ -94,16 +100,32 @@ class Adoption:
                 return await self._unmatched(job, alike)
         if len(found) > 1:
             ids = ", ".join(sorted(remote.external_id for remote in found))
-            return Adopted(contact_id, Finding.AMBIGUOUS, f"{len(found)} contacts at the vendor match: {ids}")
+            return Adopted(
+                contact_id,
+                Finding.AMBIGUOUS,
+                f"{len(found)} contacts at the vendor match: {ids}",
+            )
         (remote,) = found
         hidden = self._vendor.capabilities.hidden
-        known = settle.link(remote, desired, job.state.known, self._vendor.same, hidden, key, self._prefix)
+        known = settle.link(
+            remote,
+            desired,
+            job.state.known,
+            self._vendor.same,
+            hidden,
+            key,
+            self._prefix,
+        )
         known = settle.noted(known, job.state.known, remote, self._vendor.capabilities)
         ours = settle.prefixed(remote.tags, self._prefix)
-        link = await self._store.link(contact_id, remote.external_id, key, known.found_tags, ours)
+        link = await self._store.link(
+            contact_id, remote.external_id, key, known.found_tags, ours
+        )
         if link.owner is not None:
             return Adopted(
-                contact_id, Finding.OWNED, f"{remote.external_id} belongs to {name_of_owner(link.owner)} already"
+                contact_id,
+                Finding.OWNED,
+                f"{remote.external_id} belongs to {name_of_owner(link.owner)} already",
             )
         record = Record(
             contact_id=contact_id,
@@ -130,7 +152,9 @@ class Adoption:
             f"{', '.join(strangers)}",
         )
 
-    async def _resembling(self, desired: Desired) -> tuple[MatchKey | None, tuple[Remote, ...], tuple[Remote, ...]]:
+    async def _resembling(
+        self, desired: Desired
+    ) -> tuple[MatchKey | None, tuple[Remote, ...], tuple[Remote, ...]]:
         """Return the contacts with a phone of the contact in further spellings.
 
         First those of the first key that surely are it, then those of all keys that may
@@ -141,18 +165,28 @@ class Adoption:
             can = matches(key.field, self._vendor.capabilities.find_by)
             if not can or not isinstance(self._vendor, Resembler):
                 continue
-            found = await self._retrier.run(partial(self._vendor.resembling, key), Meter(), repeatable=True)
-            sure = [each for each in found if surely_same(key.value, each.fields.get(key.field), key.region)]
+            found = await self._retrier.run(
+                partial(self._vendor.resembling, key), Meter(), repeatable=True
+            )
+            sure = [
+                each
+                for each in found
+                if surely_same(key.value, each.fields.get(key.field), key.region)
+            ]
             if sure:
                 return key, settle.unique(sure), ()
             alike += found
         return None, (), settle.unique(alike)
 
-    async def _find(self, desired: Desired) -> tuple[MatchKey | None, tuple[Remote, ...]]:
+    async def _find(
+        self, desired: Desired
+    ) -> tuple[MatchKey | None, tuple[Remote, ...]]:
         """Return the first key that has any hits, and its hits."""
         for key in desired.keys:
             if matches(key.field, self._vendor.capabilities.find_by):
-                hits = await self._retrier.run(partial(self._vendor.find, key), Meter(), repeatable=True)
+                hits = await self._retrier.run(
+                    partial(self._vendor.find, key), Meter(), repeatable=True
+                )
                 if hits:
                     return key, settle.unique(hits)
         return None, ()

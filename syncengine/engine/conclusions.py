@@ -21,7 +21,9 @@ def about(call: Call, refusal: Rejected) -> Rejected:
     subjects = [f'tag "{tag}"' for tag in (*call.add_tags, *call.remove_tags)]
     for name in call.fields:
         is_list = name.startswith(LISTS)
-        subjects.append(f'list "{name.removeprefix(LISTS)}"' if is_list else f'field "{name}"')
+        subjects.append(
+            f'list "{name.removeprefix(LISTS)}"' if is_list else f'field "{name}"'
+        )
     if len(subjects) != 1:
         return refusal
     return replace(
@@ -49,14 +51,18 @@ def visible(exchange: Exchange[Answer]) -> Exchange[Answer]:
     answer = yield from exchange
     if isinstance(answer, Rejected) and answer.code == "not_found":
         raise VendorUnavailable(
-            "the vendor does not show a contact yet that it has just created", maybe_applied=False, status=answer.status
+            "the vendor does not show a contact yet that it has just created",
+            maybe_applied=False,
+            status=answer.status,
         )
     return answer
 
 
 def repeatable(call: Call, capabilities: Capabilities) -> bool:
     """Return whether a call with a lost answer may be sent again without a look-up."""
-    return call.action is not Action.CREATE or (capabilities.create is not None and capabilities.create.repeatable)
+    return call.action is not Action.CREATE or (
+        capabilities.create is not None and capabilities.create.repeatable
+    )
 
 
 def by_key(call: Call, capabilities: Capabilities) -> bool:
@@ -73,7 +79,9 @@ def names_another(call: Call, applied: Applied) -> bool:
     return bool(call.external_id and told and told != call.external_id)
 
 
-def is_same_person(remote: Remote, keys: Sequence[MatchKey], same: Callable[[str, Json, Json], bool]) -> bool:
+def is_same_person(
+    remote: Remote, keys: Sequence[MatchKey], same: Callable[[str, Json, Json], bool]
+) -> bool:
     """Return whether a vendor contact has one of these match keys."""
     return any(same(key.field, key.value, remote.fields.get(key.field)) for key in keys)
 

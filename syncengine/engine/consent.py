@@ -29,12 +29,31 @@ def subjects_of(job: Job, naming: Naming) -> tuple[Subject, ...]:
 
     They are its desired values, its known values, and those that are unknown.
     """
-    known, desired, pending = job.state.known, job.desired, job.state.known.pending or Pending()
-    keys = [*(desired.keys if desired else ()), *((known.key,) if known.key else ()), *pending.keys]
+    known, desired, pending = (
+        job.state.known,
+        job.desired,
+        job.state.known.pending or Pending(),
+    )
+    keys = [
+        *(desired.keys if desired else ()),
+        *((known.key,) if known.key else ()),
+        *pending.keys,
+    ]
     wanted = (desired.fields, desired.invalid) if desired else ()
-    values = [item for fields in (*wanted, known.fields, pending.fields) for item in fields.items()]
-    tags = [*(desired.tags if desired else ()), *known.tags, *pending.add_tags, *pending.remove_tags]
-    return naming.subjects(job.state.contact_id, [*values, *((key.field, key.value) for key in keys)], tags)
+    values = [
+        item
+        for fields in (*wanted, known.fields, pending.fields)
+        for item in fields.items()
+    ]
+    tags = [
+        *(desired.tags if desired else ()),
+        *known.tags,
+        *pending.add_tags,
+        *pending.remove_tags,
+    ]
+    return naming.subjects(
+        job.state.contact_id, [*values, *((key.field, key.value) for key in keys)], tags
+    )
 
 
 class Consent:
@@ -43,7 +62,9 @@ class Consent:
     Questions that come while one is being answered are answered together, by one query.
     """
 
-    def __init__(self, store: ContactStore, source: SourceReader, mapping: ContactMapping) -> None:
+    def __init__(
+        self, store: ContactStore, source: SourceReader, mapping: ContactMapping
+    ) -> None:
         self._store = store
         self._source = source
         self._mapping = mapping
@@ -56,9 +77,19 @@ class Consent:
 
         The check raises ContactSuppressed, StorageError.
         """
-        return partial(self._ask, job.state.contact_id, subjects_of(job, self._naming), job.desired is not None)
+        return partial(
+            self._ask,
+            job.state.contact_id,
+            subjects_of(job, self._naming),
+            job.desired is not None,
+        )
 
-    async def _ask(self, contact_id: str, named: Sequence[Subject], wanted: bool) -> None:  # noqa: FBT001 - see about
+    async def _ask(
+        self,
+        contact_id: str,
+        named: Sequence[Subject],
+        wanted: bool,  # noqa: FBT001
+    ) -> None:
         question = _Question(contact_id, named, wanted=wanted)
         self._waiting.append(question)
         async with self._turn:
@@ -73,7 +104,9 @@ class Consent:
         try:
             reasons = await self._reasons(questions)
         except asyncio.CancelledError:
-            self._waiting = questions + self._waiting  # whoever still waits asks for all of them
+            self._waiting = (
+                questions + self._waiting
+            )  # whoever still waits asks for all of them
             raise
         except Exception as error:
             for question in questions:
@@ -84,9 +117,13 @@ class Consent:
             question.answer.set_result(reasons.get(question.contact_id))
 
     async def _reasons(self, questions: Sequence[_Question]) -> Mapping[str, str]:
-        by_source = await self._by_source([each.contact_id for each in questions if each.wanted])
+        by_source = await self._by_source(
+            [each.contact_id for each in questions if each.wanted]
+        )
         # The suppressions have the last word, however slow the source is.
-        suppressed = await self._store.suppressed({each.contact_id: each.named for each in questions})
+        suppressed = await self._store.suppressed(
+            {each.contact_id: each.named for each in questions}
+        )
         return {**suppressed, **by_source}
 
     async def _by_source(self, wanted: Sequence[str]) -> Mapping[str, str]:
@@ -97,7 +134,11 @@ class Consent:
         if self._mapping.opted_out is None:
             return {}
         rows = await self._source.load(wanted)
-        opted_out = {row.contact_id: OPTED_OUT for row in rows if has_opted_out(row, self._mapping)}
+        opted_out = {
+            row.contact_id: OPTED_OUT
+            for row in rows
+            if has_opted_out(row, self._mapping)
+        }
         left = dict.fromkeys({*wanted} - {row.contact_id for row in rows}, LEFT_SOURCE)
         return {**left, **opted_out}
 
@@ -105,10 +146,14 @@ class Consent:
 class _Question:
     """Question whether anything may be sent about one contact."""
 
-    def __init__(self, contact_id: str, named: Sequence[Subject], *, wanted: bool) -> None:
+    def __init__(
+        self, contact_id: str, named: Sequence[Subject], *, wanted: bool
+    ) -> None:
         self.contact_id = contact_id
         self.named = named
         self.wanted = wanted
         """True where the source wants the contact; a removed contact has no row to look
         at."""
-        self.answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[str | None] = (
+            asyncio.get_running_loop().create_future()
+        )

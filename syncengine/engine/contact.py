@@ -48,7 +48,15 @@ from syncengine.errors import (
     VendorUnavailable,
     where_it_broke,
 )
-from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, other_id
+from syncengine.model.calls import (
+    Action,
+    Answer,
+    Applied,
+    Call,
+    Exists,
+    Rejected,
+    other_id,
+)
 from syncengine.model.contact import MatchKey, Pending, Remote
 from syncengine.model.contact_ids import name_of, name_of_owner
 from syncengine.model.http import Exchange
@@ -88,7 +96,9 @@ class ContactSync:
         self._stopping = stopping
         self._consent = consent
         self._given = GivenIds(task.destination, store)
-        self._account = AccountCheck(vendor, retrier, store, consent, passed=task.gone_accepted)
+        self._account = AccountCheck(
+            vendor, retrier, store, consent, passed=task.gone_accepted
+        )
         self._answers = itertools.count(1)
         self._overwritten: list[tuple[str, str, Pending]] = []
         """Owners of vendor contacts that another contact's values were written to, with
@@ -99,9 +109,17 @@ class ContactSync:
 
         Raises StorageError and LeaseLost only.
         """
-        turn = Turn(job, job.state.known, Meter(self._consent.about(job) if self._consent else None))
+        turn = Turn(
+            job,
+            job.state.known,
+            Meter(self._consent.about(job) if self._consent else None),
+        )
         if self._stopping.is_set():
-            return self._deferred(turn, "stopped", AccountStopped("the run was stopped before this contact's turn"))
+            return self._deferred(
+                turn,
+                "stopped",
+                AccountStopped("the run was stopped before this contact's turn"),
+            )
         ending = await self._end_of(turn)
         return replace(ending, answered=turn.answered)
 
@@ -115,7 +133,9 @@ class ContactSync:
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach another contact
             return self._broken(turn, error)
 
-    def _ended_by(self, turn: Turn, error: RequestFailed | AccountStopped | ContactSuppressed) -> Ending:
+    def _ended_by(
+        self, turn: Turn, error: RequestFailed | AccountStopped | ContactSuppressed
+    ) -> Ending:
         match error:
             case VendorUnavailable():
                 return self._put_off(turn, error)
@@ -124,7 +144,9 @@ class ContactSync:
             case ContactSuppressed():
                 return self._suppressed(turn, error.reason)
             case _:
-                return self._rejected(turn, Rejected("cannot_be_sent", str(error), by_vendor=False))
+                return self._rejected(
+                    turn, Rejected("cannot_be_sent", str(error), by_vendor=False)
+                )
 
     async def _take(self, turn: Turn) -> Ending:
         for _ in range(self._task.patience.attempts):
@@ -182,7 +204,9 @@ class ContactSync:
         if not settle.is_merging(known) or known.pending is None or into is None:
             return None
         wait = settle.merge_wait(known, self._capabilities)
-        if wait > self._task.patience.max_wait or (wait > 0 and self._stopping.is_set()):
+        if wait > self._task.patience.max_wait or (
+            wait > 0 and self._stopping.is_set()
+        ):
             return self._unsettled(turn, UNSETTLED_MERGE)
         if wait > 0:
             with suppress(TimeoutError):
@@ -244,7 +268,9 @@ class ContactSync:
         if turn.known.external_id is not None or not turn.job.takes_over:
             return None
         if state.taken_by is not None:
-            return replace(self._behind(turn, state.taken_by), postponed=turn.job.turn == 1)
+            return replace(
+                self._behind(turn, state.taken_by), postponed=turn.job.turn == 1
+            )
         if state.given_up is not None and self._capabilities.reads:
             read = partial(self._vendor.read, state.given_up)
             remote = await self._retrier.run(read, turn.meter, repeatable=True)
@@ -252,7 +278,9 @@ class ContactSync:
                 return await self._link(turn, remote)
         return None
 
-    async def _look_up(self, turn: Turn, look_up: settle.LookUp) -> tuple[bool, Ending | None]:
+    async def _look_up(
+        self, turn: Turn, look_up: settle.LookUp
+    ) -> tuple[bool, Ending | None]:
         """Look up the contact by each key.
 
         Returns whether any key finds it, and the end of the attempt where the vendor
@@ -262,12 +290,16 @@ class ContactSync:
             find = partial(self._vendor.find, key)
             found = await self._retrier.run(find, turn.meter, repeatable=True)
             # A look-up may show for a while what cannot be written to any more.
-            hits = settle.unique(remote for remote in found if remote.external_id != turn.missing)
+            hits = settle.unique(
+                remote for remote in found if remote.external_id != turn.missing
+            )
             asked = turn.job.takes_over and key in turn.job.keys
             owners = await self._owners(turn, hits) if len(hits) > 1 else {}
             if not asked:
                 # Another contact's, under a key this one does not ask for (any more): it says nothing about this one.
-                hits = tuple(remote for remote in hits if remote.external_id not in owners)
+                hits = tuple(
+                    remote for remote in hits if remote.external_id not in owners
+                )
             if len(hits) > 1:
                 return True, self._one_of_several(turn, hits, owners)
             if hits:
@@ -277,21 +309,36 @@ class ContactSync:
         return False, None
 
     async def _owners(self, turn: Turn, hits: Sequence[Remote]) -> Mapping[str, str]:
-        contact_id, external_ids = turn.job.state.contact_id, [remote.external_id for remote in hits]
-        known = await self._store.owners(contact_id, external_ids, takes_over=turn.job.takes_over)
+        contact_id, external_ids = (
+            turn.job.state.contact_id,
+            [remote.external_id for remote in hits],
+        )
+        known = await self._store.owners(
+            contact_id, external_ids, takes_over=turn.job.takes_over
+        )
         return {**known, **self._given.owners(external_ids, contact_id)}
 
-    def _one_of_several(self, turn: Turn, hits: Sequence[Remote], owners: Mapping[str, str]) -> Ending:
+    def _one_of_several(
+        self, turn: Turn, hits: Sequence[Remote], owners: Mapping[str, str]
+    ) -> Ending:
         """End the attempt where several vendor contacts were found.
 
         It is ambiguous, unless all but one belong to contacts of ours that may let go.
         """
         free = [remote for remote in hits if remote.external_id not in owners]
-        return self._rejected(turn, AMBIGUOUS) if len(free) > 1 else self._held(turn, min(owners.values()))
+        return (
+            self._rejected(turn, AMBIGUOUS)
+            if len(free) > 1
+            else self._held(turn, min(owners.values()))
+        )
 
-    async def _link(self, turn: Turn, remote: Remote, key: MatchKey | None = None) -> Ending | None:
+    async def _link(
+        self, turn: Turn, remote: Remote, key: MatchKey | None = None
+    ) -> Ending | None:
         hidden, prefix = self._capabilities.hidden, self._task.mapping.tag_prefix
-        known = settle.link(remote, turn.job.desired, turn.known, self._vendor.same, hidden, key, prefix)
+        known = settle.link(
+            remote, turn.job.desired, turn.known, self._vendor.same, hidden, key, prefix
+        )
         known = settle.noted(known, turn.known, remote, self._capabilities)
         link = await self._own(
             turn,
@@ -302,7 +349,9 @@ class ContactSync:
             takes_over=turn.job.takes_over,
         )
         if link.owner is None:
-            turn.known = settle.inherit(known, link.tags & remote.tags, link.fields, hidden)
+            turn.known = settle.inherit(
+                known, link.tags & remote.tags, link.fields, hidden
+            )
             if turn.job.desired and not turn.job.desired.manages_tags:
                 turn.known = settle.disowned(turn.known, link.tags & remote.tags)
             return None
@@ -325,7 +374,9 @@ class ContactSync:
         contact_id = turn.job.state.contact_id
         if owner := self._given.give(external_id, contact_id):
             return Link(owner)
-        link = await self._store.link(contact_id, external_id, key, found_tags, our_tags, takes_over=takes_over)
+        link = await self._store.link(
+            contact_id, external_id, key, found_tags, our_tags, takes_over=takes_over
+        )
         self._given.take_back(external_id)  # the state knows its owner
         return link
 
@@ -343,23 +394,41 @@ class ContactSync:
         for index, planned in enumerate(plan.calls):
             # An earlier call of this plan may have given the contact its id.
             newest = turn.known.external_id or planned.external_id
-            call = planned if planned.external_id == newest else replace(planned, external_id=newest)
-            open_calls = partial(settle.remaining, (call, *plan.calls[index + 1 :]), age=0.0, besides=left)
+            call = (
+                planned
+                if planned.external_id == newest
+                else replace(planned, external_id=newest)
+            )
+            open_calls = partial(
+                settle.remaining,
+                (call, *plan.calls[index + 1 :]),
+                age=0.0,
+                besides=left,
+            )
             again = repeatable(call, self._capabilities)
             try:
                 answer = await self._answer(turn, call, repeatable=again)
             except (RequestFailed, AccountStopped, ContactSuppressed) as error:
                 maybe = isinstance(error, VendorUnavailable) and error.maybe_applied
-                turn.known = replace(turn.known, pending=open_calls() if maybe or doubtful else None)
+                turn.known = replace(
+                    turn.known, pending=open_calls() if maybe or doubtful else None
+                )
                 # The create may have been carried out: it must not be repeated, but a
                 # look-up finds what it made.
-                if maybe and not again and self._capabilities.find_by and not self._stopping.is_set():
+                if (
+                    maybe
+                    and not again
+                    and self._capabilities.find_by
+                    and not self._stopping.is_set()
+                ):
                     return None
                 raise
             if isinstance(answer, Rejected):
                 # A refusal is definite: only a try before it may have been carried out.
                 lost = turn.meter.lost or (doubtful and index > 0)
-                return await self._refused(turn, call, answer, open_calls() if lost else turn.known.pending)
+                return await self._refused(
+                    turn, call, answer, open_calls() if lost else turn.known.pending
+                )
             if isinstance(answer, Exists) or names_another(call, answer):
                 return await self._answered_for_another(turn, call, answer, open_calls)
             if ending := await self._taken_over(turn, call, answer, open_calls):
@@ -368,8 +437,12 @@ class ContactSync:
             # Noted after each call: after a crash only the rest counts as unknown.
             if rest := plan.calls[index + 1 :]:
                 open_still = settle.remaining(rest, besides=left)
-                self._recorder.put(turn.job.batch, records.step(turn.job, turn.known, open_still))
-        left = left if turn.known.external_id or not plan.calls else None  # nothing of one that was deleted
+                self._recorder.put(
+                    turn.job.batch, records.step(turn.job, turn.known, open_still)
+                )
+        left = (
+            left if turn.known.external_id or not plan.calls else None
+        )  # nothing of one that was deleted
         record = records.in_step(
             turn.job,
             turn.known,
@@ -383,7 +456,9 @@ class ContactSync:
         )
         return Ending(record)
 
-    async def _refused(self, turn: Turn, call: Call, refusal: Rejected, doubt: Pending | None) -> Ending | None:
+    async def _refused(
+        self, turn: Turn, call: Call, refusal: Rejected, doubt: Pending | None
+    ) -> Ending | None:
         """Judge a refusal of the vendor; ``doubt`` is what stays unknown after it."""
         if turn.missing is None and is_missing(call, refusal):
             return await self._missing(turn, call)
@@ -396,7 +471,9 @@ class ContactSync:
         When its batch was prepared nothing was to be sent about it: it was removed, or
         it was gone at the vendor.
         """
-        found_late = turn.job.desired is None or turn.job.gone or turn.missing is not None
+        found_late = (
+            turn.job.desired is None or turn.job.gone or turn.missing is not None
+        )
         if found_late and plan is not turn.job.plan and plan.calls:
             pending = settle.intent(turn.job.desired, turn.known, plan)
             await self._store.intend([Intent(turn.job.state.contact_id, pending)])
@@ -415,7 +492,9 @@ class ContactSync:
             await self._account.check(turn.job.state.contact_id, turn.meter)
         if isinstance(answer, Applied) and self._was_known(turn, call, answer):
             self._account.seen()
-        if isinstance(answer, Exists) and turn.meter.lost:  # maybe by that very try, and its tags are ours
+        if (
+            isinstance(answer, Exists) and turn.meter.lost
+        ):  # maybe by that very try, and its tags are ours
             turn.known = replace(turn.known, pending=settle.remaining((call,), age=0.0))
         return answer
 
@@ -427,19 +506,29 @@ class ContactSync:
         return call.external_id == known and not names_another(call, applied)
 
     async def _taken_over(
-        self, turn: Turn, call: Call, applied: Applied, in_doubt: Callable[[], Pending | None]
+        self,
+        turn: Turn,
+        call: Call,
+        applied: Applied,
+        in_doubt: Callable[[], Pending | None],
     ) -> Ending | None:
         """Make the contact the owner of what its create or upsert reached.
 
         Returns the end where another one owns it.
         """
-        if turn.known.external_id or not applied.external_id or call.action not in _MAKING:
+        if (
+            turn.known.external_id
+            or not applied.external_id
+            or call.action not in _MAKING
+        ):
             return None
         if ending := await self._erased_soon(turn, applied.external_id):
             return ending
         try:
             owner = await self._owner(turn, call, applied.external_id)
-        except AccountStopped:  # the lease is lost: nothing written says yet that this contact is there
+        except (
+            AccountStopped
+        ):  # the lease is lost: nothing written says yet that this contact is there
             turn.known = replace(turn.known, pending=in_doubt())
             raise
         if owner is None:
@@ -450,12 +539,16 @@ class ContactSync:
             return self._rejected(turn, owned(owner))
         return self._written_over(turn, call, owner, applied.external_id)
 
-    def _written_over(self, turn: Turn, call: Call, owner: str, external_id: str) -> Ending:
+    def _written_over(
+        self, turn: Turn, call: Call, owner: str, external_id: str
+    ) -> Ending:
         """End the attempt of a contact whose write reached another one's copy.
 
         The vendor takes the two for one: it is not sent again before that one moves.
         """
-        written = Pending(fields=dict.fromkeys(call.fields), add_tags=frozenset(call.add_tags))
+        written = Pending(
+            fields=dict.fromkeys(call.fields), add_tags=frozenset(call.add_tags)
+        )
         self._overwritten.append((owner, external_id, written))
         return replace(self._held(turn, owner), postponed=False)
 
@@ -481,7 +574,11 @@ class ContactSync:
             return None
         turn.known = replace(turn.known, pending=None)
         record = records.deferred(
-            turn.job, turn.known, "erasure_under_way", ERASURE_UNDER_WAY, requests=turn.meter.requests
+            turn.job,
+            turn.known,
+            "erasure_under_way",
+            ERASURE_UNDER_WAY,
+            requests=turn.meter.requests,
         )
         wait = min(self._capabilities.settles_within, self._task.patience.max_wait)
         return Ending(record, postponed=turn.job.turn < LAST_TURN, wait=wait)
@@ -494,12 +591,18 @@ class ContactSync:
         contact_id = turn.job.state.contact_id
         if owner := self._given.give(external_id, contact_id):
             return owner
-        if by_key(call, self._capabilities) or await self._given.is_known(external_id, contact_id):
+        if by_key(call, self._capabilities) or await self._given.is_known(
+            external_id, contact_id
+        ):
             return (await self._own(turn, external_id, call.key)).owner
         return None
 
     async def _answered_for_another(
-        self, turn: Turn, call: Call, answer: Applied | Exists, in_doubt: Callable[[], Pending | None]
+        self,
+        turn: Turn,
+        call: Call,
+        answer: Applied | Exists,
+        in_doubt: Callable[[], Pending | None],
     ) -> Ending | None:
         """Judge a call whose answer names another vendor contact.
 
@@ -511,7 +614,9 @@ class ContactSync:
         """
         if isinstance(answer, Exists):
             return await self._link(turn, answer.remote)
-        assert call.external_id is not None, "only a call about a known contact can be answered for another"
+        assert call.external_id is not None, (
+            "only a call about a known contact can be answered for another"
+        )
         told = answer.external_id
         assert told is not None, "an answer without an id names nobody"
         turn.known = replace(turn.known, pending=in_doubt())
@@ -523,7 +628,10 @@ class ContactSync:
             return await self._reached(turn, call, answer)
         remote = await self._left_of_a_merge(turn, call.external_id, told)
         if remote is None:
-            if self._capabilities.reads and await self._read(turn, call.external_id) is None:
+            if (
+                self._capabilities.reads
+                and await self._read(turn, call.external_id) is None
+            ):
                 return await self._missing(turn, call)
             return self._rejected(turn, refusal)
         turn.moved = True
@@ -562,7 +670,9 @@ class ContactSync:
             return self._gone(turn, ending)
         return None
 
-    async def _left_of_a_merge(self, turn: Turn, known: str, told: str) -> Remote | None:
+    async def _left_of_a_merge(
+        self, turn: Turn, known: str, told: str
+    ) -> Remote | None:
         """Return the contact that the known one was merged into.
 
         None where nothing says that it was.
@@ -570,7 +680,9 @@ class ContactSync:
         if not self._capabilities.merges or turn.job.desired is None:
             return None
         remote = await self._read(turn, told)
-        if remote is None or not is_same_person(remote, turn.job.desired.keys, self._vendor.same):
+        if remote is None or not is_same_person(
+            remote, turn.job.desired.keys, self._vendor.same
+        ):
             return None
         # Two contacts may share a match key: nobody has merged them while both are there.
         return remote if await self._read(turn, known) is None else None
@@ -580,8 +692,12 @@ class ContactSync:
 
         Returns None where it is gone, or another one is shown in its place.
         """
-        remote = await self._retrier.run(partial(self._vendor.read, external_id), turn.meter, repeatable=True)
-        return remote if remote is not None and remote.external_id == external_id else None
+        remote = await self._retrier.run(
+            partial(self._vendor.read, external_id), turn.meter, repeatable=True
+        )
+        return (
+            remote if remote is not None and remote.external_id == external_id else None
+        )
 
     async def _reached(self, turn: Turn, call: Call, applied: Applied) -> Ending | None:
         """Link the vendor contact that an upsert reached in place of the known one.
@@ -603,14 +719,18 @@ class ContactSync:
         It may not be true of the contact behind the new id.
         """
         turn.known = settle.doubted(turn.known, turn.known.pending)
-        self._recorder.put(turn.job.batch, records.step(turn.job, turn.known, turn.known.pending))
+        self._recorder.put(
+            turn.job.batch, records.step(turn.job, turn.known, turn.known.pending)
+        )
         # Flushed before the id changes: after a crash in between, the old values would
         # count as known of the new contact.
         await self._recorder.flush()
 
     def _plan(self, turn: Turn) -> Plan | Rejected:
         job = turn.job
-        if turn.known == job.state.known:  # nothing was learned since the batch was planned
+        if (
+            turn.known == job.state.known
+        ):  # nothing was learned since the batch was planned
             return job.plan
         if job.desired is None:
             return plan_removal(
@@ -625,14 +745,20 @@ class ContactSync:
     def _left(self, turn: Turn, plan: Plan) -> Pending | None:
         """Return what stays unknown once the plan is carried out."""
         if turn.job.desired is None:
-            policy = self._task.on_removed if turn.job.wanted is None else OnRemoved.IGNORE
+            policy = (
+                self._task.on_removed if turn.job.wanted is None else OnRemoved.IGNORE
+            )
             return left_in_doubt(turn.known, policy, self._capabilities)
-        return settle.unasked(turn.known, plan, manages_tags=turn.job.desired.manages_tags)
+        return settle.unasked(
+            turn.known, plan, manages_tags=turn.job.desired.manages_tags
+        )
 
     def _learn(self, turn: Turn, call: Call, applied: Applied) -> None:
         learned = settle.learn(turn.known, call, applied, self._capabilities)
         pending = turn.known.pending
-        turn.known = learned if learned.pending is pending else replace(learned, pending=pending)
+        turn.known = (
+            learned if learned.pending is pending else replace(learned, pending=pending)
+        )
         turn.actions = (*turn.actions, call.action)
         turn.dropped += applied.dropped
         turn.receipt = applied.receipt or turn.receipt
@@ -645,7 +771,9 @@ class ContactSync:
 
         ``held``: the look-up found contacts, and none that could be linked.
         """
-        owner = held.waits.owner if held is not None and held.waits is not None else None
+        owner = (
+            held.waits.owner if held is not None and held.waits is not None else None
+        )
         contact_id = turn.job.state.contact_id
         message = gone_message(self._task.destination, contact_id, owner)
         record = records.gone(
@@ -672,9 +800,13 @@ class ContactSync:
             actions=turn.actions,
             requests=turn.meter.requests,
         )
-        return Ending(record, refused=refusal.by_vendor, weight=weight(job.state, job.source_hash))
+        return Ending(
+            record, refused=refusal.by_vendor, weight=weight(job.state, job.source_hash)
+        )
 
-    def _deferred(self, turn: Turn, code: str, error: VendorUnavailable | AccountStopped) -> Ending:
+    def _deferred(
+        self, turn: Turn, code: str, error: VendorUnavailable | AccountStopped
+    ) -> Ending:
         unreachable = isinstance(error, VendorUnavailable)
         record = records.deferred(
             turn.job,
@@ -694,14 +826,20 @@ class ContactSync:
         That may have been before a request or after one.
         """
         job = turn.job
-        turn.known = replace(turn.known, pending=settle.intent(job.desired, turn.known, job.plan))
+        turn.known = replace(
+            turn.known, pending=settle.intent(job.desired, turn.known, job.plan)
+        )
         message = f"something unforeseen: {where_it_broke(error)}; the next run looks at the contact again"
-        return self._deferred(turn, "unforeseen", VendorUnavailable(message, maybe_applied=True))
+        return self._deferred(
+            turn, "unforeseen", VendorUnavailable(message, maybe_applied=True)
+        )
 
     def _suppressed(self, turn: Turn, reason: str) -> Ending:
         job = turn.job
         if reason == LEFT_SOURCE:
-            return Ending(records.left(job, turn.known, turn.actions, turn.meter.requests))
+            return Ending(
+                records.left(job, turn.known, turn.actions, turn.meter.requests)
+            )
         record = records.suppressed(
             job.state,
             turn.known,
@@ -715,17 +853,23 @@ class ContactSync:
         return Ending(record)
 
     def _unsettled(self, turn: Turn, message: str = UNSETTLED) -> Ending:
-        return self._deferred(turn, "unsettled", VendorUnavailable(message, maybe_applied=True))
+        return self._deferred(
+            turn, "unsettled", VendorUnavailable(message, maybe_applied=True)
+        )
 
     def _behind(self, turn: Turn, taker: str) -> Ending:
         message = f"contact {name_of(taker)} took its former vendor contact over and has to be written there first"
-        record = records.deferred(turn.job, turn.known, "key_still_held", message, requests=turn.meter.requests)
+        record = records.deferred(
+            turn.job,
+            turn.known,
+            "key_still_held",
+            message,
+            requests=turn.meter.requests,
+        )
         return Ending(record)
 
     def _held(self, turn: Turn, owner: str) -> Ending:
-        message = (
-            f"its match key is still held at the vendor by contact {name_of_owner(owner)}, which has work to do first"
-        )
+        message = f"its match key is still held at the vendor by contact {name_of_owner(owner)}, which has work to do first"  # noqa: E501
         record = records.deferred(
             turn.job,
             turn.known,

@@ -101,7 +101,10 @@ class Dispatcher:
         """
         broken: SourceError | None = None
         async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(self._work(), name=f"worker {number}") for number in range(self._workers)]
+            workers = [
+                group.create_task(self._work(), name=f"worker {number}")
+                for number in range(self._workers)
+            ]
             try:
                 await self._probe()
                 await self._feed()
@@ -116,7 +119,9 @@ class Dispatcher:
                 self._tally.count(batch, record)
             self._judge.release()
             await self._settle()
-            await self._end_waiting(finished=broken is None and not self._stopping.is_set())
+            await self._end_waiting(
+                finished=broken is None and not self._stopping.is_set()
+            )
             if self._circumstances is not None:
                 await self._circumstances.end()
             for worker in workers:
@@ -183,7 +188,9 @@ class Dispatcher:
         if not self._stopping.is_set():
             await self._work_on(await self._recreations(), 1, recreates=True)
 
-    async def _work_on(self, contact_ids: Sequence[str], turn: int, *, recreates: bool = False) -> None:
+    async def _work_on(
+        self, contact_ids: Sequence[str], turn: int, *, recreates: bool = False
+    ) -> None:
         """Work on batches of these contacts only, to their end."""
         if not contact_ids:
             return
@@ -216,11 +223,15 @@ class Dispatcher:
             self._postponed.clear()
         await self._work_on(waited, turn)
 
-    async def _take(self, batch: Batch, turn: int = 1, *, recreates: bool = False) -> None:
+    async def _take(
+        self, batch: Batch, turn: int = 1, *, recreates: bool = False
+    ) -> None:
         await self._finish_batches()
         try:
             async with broken_off_by(self._stopping):
-                prepared = await self._preparer.prepare(batch, turn, recreates=recreates)
+                prepared = await self._preparer.prepare(
+                    batch, turn, recreates=recreates
+                )
         except RunStopped:
             return  # its contacts are counted as those whose turn never came
         for record in prepared.records:
@@ -296,13 +307,27 @@ def _tell_of(record: Record, outcome: ContactOutcome, batch: int, tell: Tell) ->
 
     The vendor's words are left out: reports and ``sync_outcome`` have them.
     """
-    facts = {"contact_id": record.contact_id, "code": outcome.code, "http_status": outcome.http_status, "batch": batch}
+    facts = {
+        "contact_id": record.contact_id,
+        "code": outcome.code,
+        "http_status": outcome.http_status,
+        "batch": batch,
+    }
     match outcome.kind:
         case OutcomeKind.REJECTED:
             dead = record.status is Status.DEAD
-            tell(Event.CONTACT_REJECTED, **facts, refusals=record.rejections, dead_letter=dead)
+            tell(
+                Event.CONTACT_REJECTED,
+                **facts,
+                refusals=record.rejections,
+                dead_letter=dead,
+            )
         case OutcomeKind.DEFERRED | OutcomeKind.UNKNOWN:
-            tell(Event.CONTACT_DEFERRED, **facts, sent_in_doubt=outcome.kind is OutcomeKind.UNKNOWN)
+            tell(
+                Event.CONTACT_DEFERRED,
+                **facts,
+                sent_in_doubt=outcome.kind is OutcomeKind.UNKNOWN,
+            )
         case (
             OutcomeKind.APPLIED
             | OutcomeKind.UNSUPPORTED

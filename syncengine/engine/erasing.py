@@ -28,7 +28,10 @@ class CopiesThere:
 
 
 def keys_of_person(
-    desired: Desired | None, known: Known, match_on: Sequence[str], capabilities: Capabilities
+    desired: Desired | None,
+    known: Known,
+    match_on: Sequence[str],
+    capabilities: Capabilities,
 ) -> tuple[MatchKey, ...]:
     """Return the match keys of a contact's row, and those that are known of it.
 
@@ -65,9 +68,13 @@ async def copies_there(
     """
     found: dict[str, MatchKey] = {}
     for key in keys:
-        for remote in await retrier.run(partial(vendor.find, key), Meter(), repeatable=True):
+        for remote in await retrier.run(
+            partial(vendor.find, key), Meter(), repeatable=True
+        ):
             if remote.external_id not in erased:
                 found.setdefault(remote.external_id, key)
-    owned = await store.owners(contact_id, list(found), takes_over=False) if found else {}
+    owned = (
+        await store.owners(contact_id, list(found), takes_over=False) if found else {}
+    )
     free = {each: key for each, key in found.items() if each not in owned}
     return CopiesThere(free, owned)

@@ -7,7 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from syncengine.errors import CannotBeSent, SyncEngineError, VendorUnavailable, where_it_broke
+from syncengine.errors import (
+    CannotBeSent,
+    SyncEngineError,
+    VendorUnavailable,
+    where_it_broke,
+)
 from syncengine.model.http import Exchange, Request, Response
 from syncengine.ports import Allowed, Sender
 
@@ -74,14 +79,19 @@ async def drive(make: Callable[[], Exchange[T]], sender: Sender, meter: Meter) -
             meter.overdue = True
         raise
     finally:
-        with suppress(Exception):  # an adapter that cannot be closed has nothing left to say
+        with suppress(
+            Exception
+        ):  # an adapter that cannot be closed has nothing left to say
             exchange.close()
     return step.value
 
 
 def _refuse_flood(request: Request, read: int) -> None:
     if read > _MOST_BYTES:
-        raise VendorUnavailable(f"{request.route}: all answers together are far too long", maybe_applied=request.writes)
+        raise VendorUnavailable(
+            f"{request.route}: all answers together are far too long",
+            maybe_applied=request.writes,
+        )
 
 
 def _begun(make: Callable[[], Exchange[T]]) -> tuple[Exchange[T], Request | _Result[T]]:
@@ -104,7 +114,9 @@ def _begun(make: Callable[[], Exchange[T]]) -> tuple[Exchange[T], Request | _Res
     )
 
 
-def _answered(exchange: Exchange[T], request: Request, response: Response) -> Request | _Result[T]:
+def _answered(
+    exchange: Exchange[T], request: Request, response: Response
+) -> Request | _Result[T]:
     """Return the next request, or the result."""
     try:
         return _request(exchange.send(response))

@@ -41,7 +41,11 @@ class GivenIds:
     def owners(self, external_ids: Iterable[str], contact_id: str) -> dict[str, str]:
         """Return those of the ids that were given to another contact in this run."""
         given = {each: self._given.get(each, contact_id) for each in external_ids}
-        return {each: f"{self._destination}/{owner}" for each, owner in given.items() if owner != contact_id}
+        return {
+            each: f"{self._destination}/{owner}"
+            for each, owner in given.items()
+            if owner != contact_id
+        }
 
     def take_back(self, external_id: str) -> None:
         """Forget the id: the state knows its owner from now on."""
@@ -54,7 +58,9 @@ class GivenIds:
         """
         self._waiting.add(external_id)
         async with self._asking:
-            if external_id in self._waiting:  # not part of the question that was under way
+            if (
+                external_id in self._waiting
+            ):  # not part of the question that was under way
                 asked = list(self._waiting)
                 owners = await self._store.owners("", asked, takes_over=False)
                 self._owners.update((each, owners.get(each)) for each in asked)

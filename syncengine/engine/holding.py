@@ -28,7 +28,9 @@ async def held(vendor: Vendor, retrier: Retrier, known: Known) -> Remote | None:
     can, external_id = vendor.capabilities, known.external_id
     assert external_id is not None, "only of who is linked it is known what to ask for"
     if can.reads:
-        remote = await retrier.run(partial(vendor.read, external_id), Meter(), repeatable=True)
+        remote = await retrier.run(
+            partial(vendor.read, external_id), Meter(), repeatable=True
+        )
         if remote is not None and remote.external_id != external_id:
             raise VendorUnavailable(
                 f"the vendor was asked for its contact {external_id} and showed another one ({remote.external_id})",
@@ -46,5 +48,6 @@ async def held(vendor: Vendor, retrier: Retrier, known: Known) -> Remote | None:
     if told:
         return None
     raise VendorUnavailable(
-        "the vendor reads no contact by its id, and no value it is known to hold finds this one", maybe_applied=False
+        "the vendor reads no contact by its id, and no value it is known to hold finds this one",
+        maybe_applied=False,
     )

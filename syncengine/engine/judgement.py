@@ -87,7 +87,9 @@ class Judge:
 
     def _is_no_word_about(self, ending: Ending) -> bool:
         status = ending.record.outcome.http_status if ending.record.outcome else None
-        return self._is_down or (not self._rows.accepted and status is not None and status in self._evaded)
+        return self._is_down or (
+            not self._rows.accepted and status is not None and status in self._evaded
+        )
 
     def _believe(self, answered: int) -> None:
         """Believe the refusals that the vendor answered with before an acceptance.
@@ -96,13 +98,24 @@ class Judge:
         more to be written down. A refusal that was answered after the acceptance is the
         vendor's newer word.
         """
-        newer = [(batch, ending) for batch, ending in self._held if ending.answered > answered]
-        self._held = [(batch, ending) for batch, ending in self._held if ending.answered <= answered]
+        newer = [
+            (batch, ending)
+            for batch, ending in self._held
+            if ending.answered > answered
+        ]
+        self._held = [
+            (batch, ending)
+            for batch, ending in self._held
+            if ending.answered <= answered
+        ]
         self._rows.accept()
         self._emit_held()
         self._held = newer
         for _, ending in newer:
-            self._rows.refuse(ending.record.outcome.code if ending.record.outcome else "", ending.weight)
+            self._rows.refuse(
+                ending.record.outcome.code if ending.record.outcome else "",
+                ending.weight,
+            )
 
     def _emit_held(self) -> None:
         held, self._held = self._held, []
@@ -111,8 +124,15 @@ class Judge:
 
     def _acquit(self) -> None:
         last = self._held[-1][1].record
-        self._stop(_changed(last, len(self._held)) if self._rows.accepted else _misconfigured(last, len(self._held)))
-        self._held = [(batch, replace(ending, record=_acquitted(ending.record))) for batch, ending in self._held]
+        self._stop(
+            _changed(last, len(self._held))
+            if self._rows.accepted
+            else _misconfigured(last, len(self._held))
+        )
+        self._held = [
+            (batch, replace(ending, record=_acquitted(ending.record)))
+            for batch, ending in self._held
+        ]
         self._emit_held()
 
 
@@ -124,7 +144,12 @@ def _acquitted(record: Record) -> Record:
     """
     before_that = record.outcome or ContactOutcome(OutcomeKind.DEFERRED)
     outcome = replace(before_that, kind=OutcomeKind.DEFERRED, code="all_refused")
-    return replace(record, status=Status.PENDING, rejections=max(0, record.rejections - 1), outcome=outcome)
+    return replace(
+        record,
+        status=Status.PENDING,
+        rejections=max(0, record.rejections - 1),
+        outcome=outcome,
+    )
 
 
 def _untold(record: Record) -> Record:

@@ -64,7 +64,9 @@ class LeaseKeeper:
     async def keep(self, stop: Callable[[AccountStopped], None]) -> None:
         """Renew until cancelled; call ``stop`` when the lease is lost."""
         while True:
-            await asyncio.sleep(self._grant.ttl / _BEATS / (_SOONER if self._away else 1))
+            await asyncio.sleep(
+                self._grant.ttl / _BEATS / (_SOONER if self._away else 1)
+            )
             asked = self._clock()
             try:
                 self.check()
@@ -85,7 +87,9 @@ class LeaseKeeper:
     @asynccontextmanager
     async def kept(self, stop: Callable[[AccountStopped], None]) -> AsyncIterator[None]:
         """Renew in the background while the block runs."""
-        beat = asyncio.create_task(self.keep(stop), name=f"lease of {self._grant.account}")
+        beat = asyncio.create_task(
+            self.keep(stop), name=f"lease of {self._grant.account}"
+        )
         try:
             yield
         finally:

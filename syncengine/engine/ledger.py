@@ -83,7 +83,9 @@ class Ledger:
     seen off every window: a bet that the path to the vendor gets no shorter.
     """
 
-    def __init__(self, limits: Sequence[Limit], settles_within: float, *, tight: bool = False) -> None:
+    def __init__(
+        self, limits: Sequence[Limit], settles_within: float, *, tight: bool = False
+    ) -> None:
         self._pages = [_Page(limit) for limit in limits]
         self._settles_within = settles_within
         self._tight = tight
@@ -173,7 +175,11 @@ class Ledger:
             page.expire(now)
             late = [(self._settles_within, page.unanswered)] if page.unanswered else []
             held = [(arrival - now, requests) for arrival, requests in page.arrivals]
-            limit = {"calls": page.limit.calls, "per": page.limit.per, "method": page.limit.method}
+            limit = {
+                "calls": page.limit.calls,
+                "per": page.limit.per,
+                "method": page.limit.method,
+            }
             pages.append({**limit, "arrivals": _compact(sorted(held + late))})
         return {"limits": pages, "unsettled": self.unsettled(now)}
 
@@ -186,7 +192,10 @@ class Ledger:
         """
         limits = dump.get("limits", ()) if isinstance(dump, dict) else ()
         made = now - max(elapsed, 0.0)
-        self._late = max(self._late, made + dump.get("unsettled", 0.0) if isinstance(dump, dict) else made)
+        self._late = max(
+            self._late,
+            made + dump.get("unsettled", 0.0) if isinstance(dump, dict) else made,
+        )
         for page in self._pages:
             old = _covering(limits, page.limit)
             if old is None:
@@ -198,7 +207,9 @@ class Ledger:
     def _applying(self, method: str) -> tuple[_Page, ...]:
         pages = self._by_method.get(method)
         if pages is None:
-            pages = tuple(page for page in self._pages if page.limit.method in (None, method))
+            pages = tuple(
+                page for page in self._pages if page.limit.method in (None, method)
+            )
             self._by_method[method] = pages
         return pages
 
@@ -219,7 +230,10 @@ def _compact(arrivals: Sequence[tuple[float, int]]) -> list[list[float | int]]:
     width = max((last - first) / (BUCKETS - 1), 0.001)
     buckets = groupby(arrivals, key=lambda entry: ceil((entry[0] - first) / width))
     return [
-        [ceil((first + number * width) * 1000) / 1000, sum(requests for _, requests in entries)]
+        [
+            ceil((first + number * width) * 1000) / 1000,
+            sum(requests for _, requests in entries),
+        ]
         for number, entries in buckets
     ]
 
@@ -229,5 +243,11 @@ def _covering(pages: Sequence[Json], limit: Limit) -> Json | None:
 
     It is the shortest window of those long enough.
     """
-    fit = [page for page in pages if page["per"] >= limit.per and page["method"] in (None, limit.method)]
-    return min(fit, key=lambda page: (page["per"], page["method"] is None), default=None)
+    fit = [
+        page
+        for page in pages
+        if page["per"] >= limit.per and page["method"] in (None, limit.method)
+    ]
+    return min(
+        fit, key=lambda page: (page["per"], page["method"] is None), default=None
+    )

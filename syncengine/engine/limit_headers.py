@@ -71,7 +71,9 @@ def _fewest_first(left: Left) -> tuple[int, float]:
     return left.remaining, -(left.reset_in or 0.0)
 
 
-def _limits(headers: Mapping[str, str], max_wait: float, ignored: list[str]) -> Iterator[Left]:
+def _limits(
+    headers: Mapping[str, str], max_wait: float, ignored: list[str]
+) -> Iterator[Left]:
     for family in _FAMILIES:
         remaining, reset = f"{family}-remaining", f"{family}-reset"
         if remaining in headers:
@@ -86,7 +88,9 @@ def _limits(headers: Mapping[str, str], max_wait: float, ignored: list[str]) -> 
         yield from _policy(policy, headers, max_wait, ignored)
 
 
-def _policy(policy: str, headers: Mapping[str, str], max_wait: float, ignored: list[str]) -> Iterator[Left]:
+def _policy(
+    policy: str, headers: Mapping[str, str], max_wait: float, ignored: list[str]
+) -> Iterator[Left]:
     """Read one part of the one header, such as ``"minute";r=50;t=30``.
 
     In older drafts one limit is spread over the parts (``limit=100, remaining=50,
@@ -161,7 +165,9 @@ class Allowances:
         """Return what a method is counted with; None stands for all not apart."""
         return method if method in self._apart else None
 
-    def heed(self, method: str, left: Left, out: int, now: float, *, room: bool) -> float:
+    def heed(
+        self, method: str, left: Left, out: int, now: float, *, room: bool
+    ) -> float:
         """Note what is left at the vendor; return for how long that delays requests.
 
         ``out`` are requests on their way, which the vendor may not have counted yet.

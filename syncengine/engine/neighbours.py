@@ -59,14 +59,20 @@ class Neighbours:
     a match key that it has.
     """
 
-    def __init__(self, destination: str, neighbours: Sequence[Neighbour], shares: ShareStore) -> None:
+    def __init__(
+        self, destination: str, neighbours: Sequence[Neighbour], shares: ShareStore
+    ) -> None:
         self._destination = destination
         self._neighbours = neighbours
         self._shares = shares
-        self._keys: dict[str, dict[bytes, list[str]]] = {each.name: {} for each in neighbours}
+        self._keys: dict[str, dict[bytes, list[str]]] = {
+            each.name: {} for each in neighbours
+        }
         """By neighbour: the hashed match keys of contacts that are to be removed, each
         with these contacts."""
-        self._ahead: dict[str, dict[str, set[str]]] = {each.name: {} for each in neighbours}
+        self._ahead: dict[str, dict[str, set[str]]] = {
+            each.name: {} for each in neighbours
+        }
         """By neighbour: its contacts that ask for such a key, by removed contact."""
         self._failed: SourceError | None = None
         self._released: frozenset[str] = frozenset()
@@ -77,7 +83,10 @@ class Neighbours:
         Raises StorageError.
         """
         met = await self._shares.met(self._destination, contact_ids)
-        return {each: replace(of, owner=None) if of.owner in self._released else of for each, of in met.items()}
+        return {
+            each: replace(of, owner=None) if of.owner in self._released else of
+            for each, of in met.items()
+        }
 
     def release(self, destinations: Sequence[str]) -> None:
         """Regard destinations of the account as if they owned nothing any more.
@@ -100,18 +109,26 @@ class Neighbours:
                 selected = {row.contact_id for row in await neighbour.load(list(held))}
             except SourceError:
                 continue
-            found += [Leaving(neighbour.name, each, held[each]) for each in held if each not in selected]
+            found += [
+                Leaving(neighbour.name, each, held[each])
+                for each in held
+                if each not in selected
+            ]
         return found
 
     async def hand_over(self, leaving: Sequence[Leaving]) -> None:
         """Let the other destinations go of contacts. Raises StorageError, LeaseLost."""
         for destination in sorted({each.destination for each in leaving}):
-            contact_ids = [each.contact_id for each in leaving if each.destination == destination]
+            contact_ids = [
+                each.contact_id for each in leaving if each.destination == destination
+            ]
             await self._shares.hand_over(destination, contact_ids)
 
     async def selected(self, contact_ids: Sequence[str]) -> frozenset[str]:
         """Return those of the contacts that a neighbour selects. Raises SourceError."""
-        rows = [row for each in self._neighbours for row in await each.load(contact_ids)]
+        rows = [
+            row for each in self._neighbours for row in await each.load(contact_ids)
+        ]
         return frozenset(row.contact_id for row in rows)
 
     def note(self, removed: Mapping[str, Known]) -> None:
@@ -142,7 +159,9 @@ class Neighbours:
                 desired = desired_of(row, neighbour.mapping, neighbour.capabilities)
                 if isinstance(desired, Rejected):
                     continue
-                for ours in (each for key in hashes(desired.keys) for each in keys.get(key, ())):
+                for ours in (
+                    each for key in hashes(desired.keys) for each in keys.get(key, ())
+                ):
                     ahead.setdefault(ours, set()).add(row.contact_id)
 
     async def wanting(self, removed: Mapping[str, Known]) -> Mapping[str, Wanted]:
@@ -158,8 +177,13 @@ class Neighbours:
                 found[contact_id] = found.get(contact_id, Wanted()) | wanted
         return found
 
-    async def _wanted_by(self, neighbour: Neighbour, removed: Mapping[str, Known]) -> Sequence[tuple[str, Wanted]]:
-        keys = {each: frozenset(_hashes(neighbour, known)) for each, known in removed.items()}
+    async def _wanted_by(
+        self, neighbour: Neighbour, removed: Mapping[str, Known]
+    ) -> Sequence[tuple[str, Wanted]]:
+        keys = {
+            each: frozenset(_hashes(neighbour, known))
+            for each, known in removed.items()
+        }
         maybe = await self._maybe_the_same(neighbour, removed, keys)
         owned = await self._shares.owned_at(neighbour.name, list(maybe))
         found: list[tuple[str, Wanted]] = []
@@ -209,7 +233,9 @@ def _hashes(neighbour: Neighbour, known: Known) -> list[bytes]:
     return hashes(keys_there(known, _matched_by(neighbour)))
 
 
-def desired_of(row: SourceRow, mapping: DestinationMapping, capabilities: Capabilities) -> Desired | Rejected:
+def desired_of(
+    row: SourceRow, mapping: DestinationMapping, capabilities: Capabilities
+) -> Desired | Rejected:
     """Return the desired contact of a row that another run judges."""
     try:
         return desire(row, mapping, capabilities.identity, capabilities.accumulates)

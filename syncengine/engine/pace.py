@@ -32,7 +32,9 @@ class Pace:
     def __init__(self, limits: Sequence[Limit]) -> None:
         self._buckets: dict[str | None, AsyncLimiter] = {}
         for method in {limit.method for limit in limits}:
-            rate = min(limit.calls / limit.per for limit in limits if limit.method == method)
+            rate = min(
+                limit.calls / limit.per for limit in limits if limit.method == method
+            )
             burst = 1 if rate <= _EVEN else _BURST
             self._buckets[method] = AsyncLimiter(burst, burst / rate)
 

@@ -95,14 +95,26 @@ class Pacing:
         tight: bool = False,
         tell: Tell = nobody,
     ) -> None:
-        long = [limit for limit in limits if limit.per > LONGEST_PACED and quotas is not None]
-        self.ledger = Ledger([limit for limit in limits if limit not in long], settles_within, tight=tight)
+        long = [
+            limit
+            for limit in limits
+            if limit.per > LONGEST_PACED and quotas is not None
+        ]
+        self.ledger = Ledger(
+            [limit for limit in limits if limit not in long],
+            settles_within,
+            tight=tight,
+        )
         self.requests = 0
         """Requests that were sent, each real attempt counted."""
         self.throttled = 0
         self.over = asyncio.Event()
         """Set once nothing is let through any more."""
-        self._quotas = Quotas(long, quotas, late=timeout + settles_within, max_wait=max_wait) if quotas else None
+        self._quotas = (
+            Quotas(long, quotas, late=timeout + settles_within, max_wait=max_wait)
+            if quotas
+            else None
+        )
         self._pace = Pace([limit for limit in limits if limit.per <= LONGEST_PACED])
         self._allowances = Allowances(limits, max_wait)
         self._max_wait = max_wait
@@ -126,7 +138,10 @@ class Pacing:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         if self._pacer is not None:
             self._pacer.cancel()
@@ -153,11 +168,17 @@ class Pacing:
         try:
             permit = await turn.woken
         except asyncio.CancelledError:
-            if turn.woken.done() and not turn.woken.cancelled() and (permit := turn.woken.result()) is not None:
+            if (
+                turn.woken.done()
+                and not turn.woken.cancelled()
+                and (permit := turn.woken.result()) is not None
+            ):
                 permit.unsent()
             self._tell()
             raise
-        if self._error is not None and permit is not None:  # stopped between the grant and now
+        if (
+            self._error is not None and permit is not None
+        ):  # stopped between the grant and now
             permit.unsent()
         self._raise_error()
         assert permit is not None
@@ -219,7 +240,11 @@ class Pacing:
         The first stop counts.
         """
         if self._error is None:
-            self._tell_of(_stopped_by(error), error=str(error), setting=getattr(error, "setting", None))
+            self._tell_of(
+                _stopped_by(error),
+                error=str(error),
+                setting=getattr(error, "setting", None),
+            )
         self._fail(error)
 
     def scheduled(self) -> None:
@@ -289,7 +314,9 @@ class Pacing:
                 await self._change(self._look_again(turn.method))
             elif self._quotas and (wait := await self._quotas.wait(turn.method)):
                 await self._change(self.now() + wait)
-            elif not turn.woken.done() and self._open():  # a quota may have taken its time
+            elif (
+                not turn.woken.done() and self._open()
+            ):  # a quota may have taken its time
                 turn.woken.set_result(self._grant(turn.method))
 
     def _grant(self, method: str) -> Permit:
@@ -313,7 +340,9 @@ class Pacing:
 
     def _open(self) -> bool:
         room = self._in_flight if self._proven else 1
-        return self._flying < room and (not self._paused_until or self.now() >= self._paused_until)
+        return self._flying < room and (
+            not self._paused_until or self.now() >= self._paused_until
+        )
 
     def _look_again(self, method: str) -> float | None:
         """Return when to try again without any event before; None: not before one."""

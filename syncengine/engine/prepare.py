@@ -22,13 +22,30 @@ from syncengine.model.consent import Naming
 from syncengine.model.contact import Desired, Known
 from syncengine.model.contact_ids import name_of, name_of_owner
 from syncengine.model.mapping import OnRemoved
-from syncengine.model.work import Batch, BatchKind, ContactState, Intent, Met, Record, SourceRow, Status
+from syncengine.model.work import (
+    Batch,
+    BatchKind,
+    ContactState,
+    Intent,
+    Met,
+    Record,
+    SourceRow,
+    Status,
+)
 from syncengine.planning.distrust import believed, is_read_back
 from syncengine.planning.mapping import desire, has_opted_out, no_match_key
 from syncengine.planning.match_keys import hashes
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import left_in_doubt, plan_removal
-from syncengine.planning.settle import doubted, intent, is_merging, made_under, needs_look_up, revived, unasked
+from syncengine.planning.settle import (
+    doubted,
+    intent,
+    is_merging,
+    made_under,
+    needs_look_up,
+    revived,
+    unasked,
+)
 from syncengine.planning.sharing import Wanted
 from syncengine.planning.survey import Survey
 from syncengine.ports import ContactStore, KeyStore, SourceReader
@@ -98,7 +115,9 @@ class Preparer:
         async for batch in batches:
             if batch.kind is BatchKind.REMOVALS:
                 states = await self._store.load(batch.contact_ids)
-                self._neighbours.note({each: state.known for each, state in states.items()})
+                self._neighbours.note(
+                    {each: state.known for each, state in states.items()}
+                )
         await self._neighbours.look_ahead()
 
     async def claim(self, batch: Batch) -> None:
@@ -115,11 +134,15 @@ class Preparer:
         for contact_id in batch.contact_ids:
             row = rows.get(contact_id)
             wanted = self._desired(row) if row else None
-            claims[contact_id] = hashes(wanted.keys) if isinstance(wanted, Desired) else []
+            claims[contact_id] = (
+                hashes(wanted.keys) if isinstance(wanted, Desired) else []
+            )
         await keys.claim(claims)
 
     async def _rows(self, batch: Batch) -> Rows:
-        return {row.contact_id: row for row in await self._source.load(batch.contact_ids)}
+        return {
+            row.contact_id: row for row in await self._source.load(batch.contact_ids)
+        }
 
     async def survey(self, batch: Batch, survey: Survey) -> None:
         """Count the changes of the batch's contacts that brakes judge.
@@ -129,14 +152,24 @@ class Preparer:
         if batch.kind is not BatchKind.CHANGES:
             return
         states = await self._store.load(batch.contact_ids)
-        linked = [contact_id for contact_id, state in states.items() if state.known.external_id is not None]
+        linked = [
+            contact_id
+            for contact_id, state in states.items()
+            if state.known.external_id is not None
+        ]
         survey.creates += len(set(batch.contact_ids)) - len(linked)
         for row in await self._source.load(linked) if linked else ():
             desired = self._desired(row)
-            if isinstance(desired, Desired) and not has_opted_out(row, self._task.mapping):
-                survey.add(desired, believed(states[row.contact_id].known), self._capabilities)
+            if isinstance(desired, Desired) and not has_opted_out(
+                row, self._task.mapping
+            ):
+                survey.add(
+                    desired, believed(states[row.contact_id].known), self._capabilities
+                )
 
-    async def prepare(self, batch: Batch, turn: int = 1, *, recreates: bool = False) -> Prepared:
+    async def prepare(
+        self, batch: Batch, turn: int = 1, *, recreates: bool = False
+    ) -> Prepared:
         """Load and plan a batch, and write its intents.
 
         ``recreates``: its contacts that were deleted at the vendor are created again,
@@ -146,10 +179,14 @@ class Preparer:
         if self._keys is not None:
             # A row that changed or vanished since would keep others from a key that nobody asks for any more.
             await self._claim(self._keys, batch, rows)
-        prepared = await self._plan(batch, rows, turn, recreates=recreates, hands_over=True)
+        prepared = await self._plan(
+            batch, rows, turn, recreates=recreates, hands_over=True
+        )
         await self._store.intend(
             [
-                Intent(job.state.contact_id, intent(job.desired, job.state.known, job.plan))
+                Intent(
+                    job.state.contact_id, intent(job.desired, job.state.known, job.plan)
+                )
                 for job in prepared.jobs
                 if job.plan.calls
             ]
@@ -161,14 +198,27 @@ class Preparer:
         return await self._plan(batch, await self._rows(batch), 1, recreates=recreates)
 
     async def _plan(
-        self, batch: Batch, rows: Rows, turn: int, *, recreates: bool, hands_over: bool = False
+        self,
+        batch: Batch,
+        rows: Rows,
+        turn: int,
+        *,
+        recreates: bool,
+        hands_over: bool = False,
     ) -> Prepared:
         states = await self._store.load(batch.contact_ids)
         # In its first attempt it was looked up, and it is to be created again: it waits
         # for the contact that has its match key.
         recreates = self._task.recreates and (recreates or turn > 1)
-        again = {each for each, state in states.items() if state.gone} if recreates else set[str]()
-        states = {each: replace(state, gone=state.gone and each not in again) for each, state in states.items()}
+        again = (
+            {each for each, state in states.items() if state.gone}
+            if recreates
+            else set[str]()
+        )
+        states = {
+            each: replace(state, gone=state.gone and each not in again)
+            for each, state in states.items()
+        }
         leaving = await self._leaving(batch, rows, states)
         moving = [each for each in leaving if each.settled]
         if self._neighbours is not None and hands_over:
@@ -180,25 +230,54 @@ class Preparer:
             rows,
             states,
             # A plan hands nothing over: the key's owner is the contact itself still.
-            losers={each: winner for each, winner in losers.items() if each not in moved or winner != each},
+            losers={
+                each: winner
+                for each, winner in losers.items()
+                if each not in moved or winner != each
+            },
             wanted=await self._removed(batch, rows, states),
-            met={each: replace(of, owner=None) if each in moved else of for each, of in met.items()},
-            unsettled={each.contact_id: each.destination for each in leaving if not each.settled},
+            met={
+                each: replace(of, owner=None) if each in moved else of
+                for each, of in met.items()
+            },
+            unsettled={
+                each.contact_id: each.destination
+                for each in leaving
+                if not each.settled
+            },
         )
         planned = await self._planned(batch, facts, turn)
         found = (item for item in planned if isinstance(item, Job))
-        jobs = {job.state.contact_id: replace(job, recreates=job.state.contact_id in again) for job in found}
+        jobs = {
+            job.state.contact_id: replace(job, recreates=job.state.contact_id in again)
+            for job in found
+        }
         withheld = await self._withheld(jobs)
         return Prepared(
-            tuple(job for contact_id, job in jobs.items() if contact_id not in withheld),
-            (*(item for item in planned if isinstance(item, Record)), *withheld.values()),
+            tuple(
+                job for contact_id, job in jobs.items() if contact_id not in withheld
+            ),
+            (
+                *(item for item in planned if isinstance(item, Record)),
+                *withheld.values(),
+            ),
         )
 
     async def _withheld(self, jobs: Mapping[str, Job]) -> Mapping[str, Record]:
         """Return the records of the contacts about which nothing is sent."""
-        asked = {contact_id: subjects_of(job, self._naming) for contact_id, job in jobs.items()}
-        reasons = await self._store.suppressed(asked) if asked and self._task.needs_consent else {}
-        return {contact_id: _withheld(jobs[contact_id], reason) for contact_id, reason in reasons.items()}
+        asked = {
+            contact_id: subjects_of(job, self._naming)
+            for contact_id, job in jobs.items()
+        }
+        reasons = (
+            await self._store.suppressed(asked)
+            if asked and self._task.needs_consent
+            else {}
+        )
+        return {
+            contact_id: _withheld(jobs[contact_id], reason)
+            for contact_id, reason in reasons.items()
+        }
 
     async def _removed(
         self, batch: Batch, rows: Rows, states: Mapping[str, ContactState]
@@ -210,13 +289,17 @@ class Preparer:
         removes = batch.kind is BatchKind.REMOVALS and self._takes_away
         if self._neighbours is None or not removes:
             return {}
-        removed = {each: state.known for each, state in states.items() if each not in rows}
+        removed = {
+            each: state.known for each, state in states.items() if each not in rows
+        }
         try:
             return await self._neighbours.wanting(removed) if removed else {}
         except SourceError as error:
             return error
 
-    async def _leaving(self, batch: Batch, rows: Rows, states: Mapping[str, ContactState]) -> Sequence[Leaving]:
+    async def _leaving(
+        self, batch: Batch, rows: Rows, states: Mapping[str, ContactState]
+    ) -> Sequence[Leaving]:
         """Return the batch's contacts that other destinations do not select any more."""
         if self._neighbours is None or batch.kind is BatchKind.REMOVALS:
             return ()
@@ -239,7 +322,9 @@ class Preparer:
     def _takes_away(self) -> bool:
         return self._task.on_removed is not OnRemoved.IGNORE
 
-    async def _planned(self, batch: Batch, facts: _Facts, turn: int) -> Sequence[Job | Record]:
+    async def _planned(
+        self, batch: Batch, facts: _Facts, turn: int
+    ) -> Sequence[Job | Record]:
         planned: list[Job | Record | None] = []
         for number, contact_id in enumerate(dict.fromkeys(batch.contact_ids)):
             if number % _AT_A_STRETCH == 0:
@@ -252,14 +337,26 @@ class Preparer:
             except Exception as error:  # noqa: BLE001 - what is wrong with one contact ends with it
                 state = state or ContactState(contact_id)
                 source_hash = row.source_hash if row else None
-                item = records.rejected(state, state.known, source_hash, _unplannable(error), removal=row is None)
+                item = records.rejected(
+                    state,
+                    state.known,
+                    source_hash,
+                    _unplannable(error),
+                    removal=row is None,
+                )
             if isinstance(item, Job) and contact_id in facts.met:
                 item = replace(item, met=True)
-            planned.append(replace(item, turn=turn) if isinstance(item, Job) and turn > 1 else item)
+            planned.append(
+                replace(item, turn=turn) if isinstance(item, Job) and turn > 1 else item
+            )
         return [item for item in planned if item is not None]
 
     def _item(
-        self, batch: Batch, state: ContactState | None, row: SourceRow | None, facts: _Facts
+        self,
+        batch: Batch,
+        state: ContactState | None,
+        row: SourceRow | None,
+        facts: _Facts,
     ) -> Job | Record | None:
         """Return the job or the record of one contact; None: nothing to do."""
         if row is not None:
@@ -268,7 +365,10 @@ class Preparer:
                 return _opted_out(state, row)
             if self._may_be_overwritten(state, facts):
                 state = replace(state, known=doubted(state.known, state.known.pending))
-            met, winner = facts.met.get(row.contact_id, Met()), facts.losers.get(row.contact_id)
+            met, winner = (
+                facts.met.get(row.contact_id, Met()),
+                facts.losers.get(row.contact_id),
+            )
             other = facts.unsettled.get(row.contact_id)
             if other is not None and (winner == row.contact_id or met.owner == other):
                 return self._later(batch.number, state, row, other)
@@ -278,12 +378,16 @@ class Preparer:
         # It left after the diff: not sent, and its removal is the next run's business, brakes included.
         return None
 
-    def _later(self, batch: int, state: ContactState, row: SourceRow, other: str) -> Record:
+    def _later(
+        self, batch: int, state: ContactState, row: SourceRow, other: str
+    ) -> Record:
         """Defer a contact of which another destination has to let go first."""
         wanted = self._desired(row)
         assert isinstance(wanted, Desired), "a row that cannot be desired is refused"
         job = Job(batch, state, wanted, row.source_hash, Plan())
-        return records.deferred(job, state.known, "not_let_go", _not_let_go(f"{other}/{row.contact_id}"))
+        return records.deferred(
+            job, state.known, "not_let_go", _not_let_go(f"{other}/{row.contact_id}")
+        )
 
     def _is_owned(self, met: Met, desired: Desired, known: Known) -> bool:
         """Return whether another destination owns what an upsert would write over."""
@@ -316,7 +420,12 @@ class Preparer:
             return _unplannable(error)
 
     def _change(
-        self, batch: int, state: ContactState, row: SourceRow, winner: str | None, met: Met
+        self,
+        batch: int,
+        state: ContactState,
+        row: SourceRow,
+        winner: str | None,
+        met: Met,
     ) -> Job | Record | None:
         if state.gone:
             return self._gone(batch, state, row, winner)
@@ -336,11 +445,21 @@ class Preparer:
         job = Job(batch, state, desired, row.source_hash, plan)
         if plan.calls or is_read_back(known, self._capabilities) or is_merging(known):
             return job
-        settled = state.status is Status.SYNCED and state.source_hash == row.source_hash and known.pending is None
+        settled = (
+            state.status is Status.SYNCED
+            and state.source_hash == row.source_hash
+            and known.pending is None
+        )
         left = unasked(known, plan, manages_tags=desired.manages_tags)
-        return None if settled else records.in_step(job, known, (), 0, plan.unsupported, left=left)
+        return (
+            None
+            if settled
+            else records.in_step(job, known, (), 0, plan.unsupported, left=left)
+        )
 
-    def _gone(self, batch: int, state: ContactState, row: SourceRow, winner: str | None) -> Job | Record | None:
+    def _gone(
+        self, batch: int, state: ContactState, row: SourceRow, winner: str | None
+    ) -> Job | Record | None:
         """Return the job of a contact that was deleted at the vendor: to look it up.
 
         None where it is created again at the end of the run.
@@ -349,14 +468,18 @@ class Preparer:
             return None
         desired = self._desired(row)
         refusal = self._own_refusal(desired, winner, Known())
-        wanted = desired if isinstance(desired, Desired) else Desired(row.contact_id, {})
+        wanted = (
+            desired if isinstance(desired, Desired) else Desired(row.contact_id, {})
+        )
         job = Job(batch, state, wanted, row.source_hash, Plan(), refusal, gone=True)
         unknown = needs_look_up(None, state.known, self._capabilities, find_first=False)
         if refusal is None or unknown:
             return job
         return records.rejected(state, state.known, row.source_hash, refusal)
 
-    def _own_refusal(self, desired: Desired | Rejected, winner: str | None, known: Known) -> Rejected | None:
+    def _own_refusal(
+        self, desired: Desired | Rejected, winner: str | None, known: Known
+    ) -> Rejected | None:
         """Return why our own check refuses a contact; None: it does not."""
         if isinstance(desired, Rejected):
             return desired
@@ -367,10 +490,19 @@ class Preparer:
         return None
 
     def _refused(
-        self, batch: int, state: ContactState, desired: Desired | Rejected, row: SourceRow, refusal: Rejected
+        self,
+        batch: int,
+        state: ContactState,
+        desired: Desired | Rejected,
+        row: SourceRow,
+        refusal: Rejected,
     ) -> Job | Record:
         if needs_look_up(None, state.known, self._capabilities, find_first=False):
-            wanted = desired if isinstance(desired, Desired) else Desired(state.contact_id, {})
+            wanted = (
+                desired
+                if isinstance(desired, Desired)
+                else Desired(state.contact_id, {})
+            )
             return Job(batch, state, wanted, row.source_hash, Plan(), refusal)
         return records.rejected(state, state.known, row.source_hash, refusal)
 
@@ -378,15 +510,24 @@ class Preparer:
         return revived(known, self._task.mapping.match_on)
 
     def _removal(
-        self, batch: int, state: ContactState, others: Mapping[str, Wanted] | SourceError
+        self,
+        batch: int,
+        state: ContactState,
+        others: Mapping[str, Wanted] | SourceError,
     ) -> Job | Record | None:
         if isinstance(others, SourceError):
             job = Job(batch, state, None, None, Plan())
             return records.deferred(job, state.known, "not_asked", _not_asked(others))
-        if state.known.pending and state.known.pending.creates:  # it was back and may have been created anew
-            state = replace(state, known=made_under(self._revived(state.known), self._capabilities))
+        if (
+            state.known.pending and state.known.pending.creates
+        ):  # it was back and may have been created anew
+            state = replace(
+                state, known=made_under(self._revived(state.known), self._capabilities)
+            )
         policy, wanted = self._task.on_removed, others.get(state.contact_id)
-        plan = plan_removal(state.contact_id, state.known, policy, self._capabilities, wanted)
+        plan = plan_removal(
+            state.contact_id, state.known, policy, self._capabilities, wanted
+        )
         job = Job(batch, state, None, None, plan, wanted=wanted)
         unknown = needs_look_up(None, state.known, self._capabilities, find_first=False)
         ends_there = policy is not OnRemoved.IGNORE and is_merging(state.known)
@@ -414,7 +555,9 @@ def _not_asked(error: SourceError) -> str:
 def _withheld(job: Job, reason: str) -> Record:
     if reason == SAME_PERSON and job.desired is not None:
         return records.same_person(job.state, job.source_hash)
-    return records.suppressed(job.state, job.state.known, job.source_hash, reason, removal=job.desired is None)
+    return records.suppressed(
+        job.state, job.state.known, job.source_hash, reason, removal=job.desired is None
+    )
 
 
 def _unplannable(error: Exception) -> Rejected:
@@ -428,7 +571,11 @@ def _unplannable(error: Exception) -> Rejected:
 
 def _opted_out(state: ContactState, row: SourceRow) -> Record | None:
     settled = state.status is Status.SUPPRESSED and state.source_hash == row.source_hash
-    return None if settled else records.suppressed(state, state.known, row.source_hash, OPTED_OUT)
+    return (
+        None
+        if settled
+        else records.suppressed(state, state.known, row.source_hash, OPTED_OUT)
+    )
 
 
 def _not_let_go(owner: str) -> str:

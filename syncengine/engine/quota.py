@@ -51,7 +51,9 @@ class _Quota:
         # A part of the last block expired: ask only for as many as were used.
         if self.left:
             return max(1, self.used)
-        return min(most, self.size * 2) if now - self.asked < BLOCK_LIFE / 4 else self.size
+        return (
+            min(most, self.size * 2) if now - self.asked < BLOCK_LIFE / 4 else self.size
+        )
 
 
 class Quotas:
@@ -60,7 +62,14 @@ class Quotas:
     ``late`` is how long after its permit a request may arrive, in seconds.
     """
 
-    def __init__(self, limits: Sequence[Limit], store: QuotaStore, *, late: float, max_wait: float) -> None:
+    def __init__(
+        self,
+        limits: Sequence[Limit],
+        store: QuotaStore,
+        *,
+        late: float,
+        max_wait: float,
+    ) -> None:
         self._store = store
         self._max_wait = max_wait
         self._quotas = [

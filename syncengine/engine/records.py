@@ -10,7 +10,13 @@ from syncengine.model.calls import Action, OutcomeKind, Rejected, Unsupported
 from syncengine.model.contact import Known, Pending
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.work import ContactOutcome, ContactState, Record, Status
-from syncengine.planning.refusals import DEAD_AFTER, likeness, likeness_of_dropped, refused, version
+from syncengine.planning.refusals import (
+    DEAD_AFTER,
+    likeness,
+    likeness_of_dropped,
+    refused,
+    version,
+)
 
 WAS_GONE = "was_gone"
 """Code of a removal that found nothing to remove at the vendor."""
@@ -42,7 +48,9 @@ def in_step(
         done = WAS_GONE if was_gone else ""
         code = unsupported[0].code if unsupported else done
         message = f"the vendor has scheduled it: {receipt}" if receipt else ""
-        outcome = ContactOutcome(kind, actions, requests, code, message, unsupported=unsupported)
+        outcome = ContactOutcome(
+            kind, actions, requests, code, message, unsupported=unsupported
+        )
     return Record(
         contact_id=job.state.contact_id,
         known=replace(known, pending=left),
@@ -150,7 +158,9 @@ def suppressed(
         source_hash=None if removal else source_hash,
         rejections=state.rejections,
         rejected_hash=state.rejected_hash,
-        outcome=ContactOutcome(OutcomeKind.SUPPRESSED, actions, requests, reason, message),
+        outcome=ContactOutcome(
+            OutcomeKind.SUPPRESSED, actions, requests, reason, message
+        ),
         removal=removal,
     )
 
@@ -161,7 +171,9 @@ def same_person(state: ContactState, source_hash: int | None) -> Record:
     It is refused once, by name, and stands suppressed until somebody decides or its row
     changes.
     """
-    is_told = state.status is Status.SUPPRESSED and state.rejected_hash == version(source_hash)
+    is_told = state.status is Status.SUPPRESSED and state.rejected_hash == version(
+        source_hash
+    )
     kind = OutcomeKind.SUPPRESSED if is_told else OutcomeKind.REJECTED
     return Record(
         contact_id=state.contact_id,
@@ -169,7 +181,9 @@ def same_person(state: ContactState, source_hash: int | None) -> Record:
         status=Status.SUPPRESSED,
         source_hash=source_hash,
         rejected_hash=version(source_hash),
-        outcome=ContactOutcome(kind, (), 0, SAME_PERSON, like_suppressed(state.contact_id)),
+        outcome=ContactOutcome(
+            kind, (), 0, SAME_PERSON, like_suppressed(state.contact_id)
+        ),
     )
 
 
@@ -188,7 +202,9 @@ def left(job: Job, known: Known, actions: tuple[Action, ...], requests: int) -> 
     Nothing more is sent about it: the next run handles it as a removed contact.
     """
     message = "nothing is sent about it: the source does not select its row any more, and the next run deals with that"
-    outcome = ContactOutcome(OutcomeKind.SUPPRESSED, actions, requests, "left_source", message)
+    outcome = ContactOutcome(
+        OutcomeKind.SUPPRESSED, actions, requests, "left_source", message
+    )
     return replace(step(job, known, known.pending), outcome=outcome)
 
 
@@ -215,7 +231,14 @@ def rejected(
         source_hash=None,
         rejections=rejections,
         rejected_hash=version(source_hash),
-        outcome=ContactOutcome(OutcomeKind.REJECTED, actions, requests, refusal.code, message, refusal.status),
+        outcome=ContactOutcome(
+            OutcomeKind.REJECTED,
+            actions,
+            requests,
+            refusal.code,
+            message,
+            refusal.status,
+        ),
         removal=removal,
         refusal=likeness(refusal),
     )
@@ -229,7 +252,9 @@ def probed(state: ContactState, source_hash: int | None, record: Record) -> Reco
     """
     assert record.outcome is not None, "a probe that was not accepted has an outcome"
     outcome = replace(record.outcome, kind=OutcomeKind.PROBED)
-    if state.status is Status.SYNCED:  # it is in step but for what the vendor does not take
+    if (
+        state.status is Status.SYNCED
+    ):  # it is in step but for what the vendor does not take
         return replace(
             record,
             status=Status.SYNCED,
@@ -257,8 +282,19 @@ def held(record: Record, source_hash: int | None, refusal: Rejected) -> Record:
     counts as one refusal: another one, for another reason, is not the last.
     """
     assert record.outcome is not None, "a contact that waits has had its turns"
-    outcome = replace(record.outcome, kind=OutcomeKind.REJECTED, code=refusal.code, message=refusal.message)
-    judged = replace(record, status=Status.DEAD, rejections=1, rejected_hash=version(source_hash), outcome=outcome)
+    outcome = replace(
+        record.outcome,
+        kind=OutcomeKind.REJECTED,
+        code=refusal.code,
+        message=refusal.message,
+    )
+    judged = replace(
+        record,
+        status=Status.DEAD,
+        rejections=1,
+        rejected_hash=version(source_hash),
+        outcome=outcome,
+    )
     return again(judged)
 
 

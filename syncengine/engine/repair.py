@@ -59,12 +59,20 @@ class Repair:
 
     async def _note(self, store: ContactStore, mends: Sequence[Mend]) -> None:
         states = await store.load([mend.contact_id for mend in mends])
-        pairs = [(mend, states[mend.contact_id]) for mend in mends if mend.contact_id in states]
+        pairs = [
+            (mend, states[mend.contact_id])
+            for mend in mends
+            if mend.contact_id in states
+        ]
         records = [self._record(mend, state) for mend, state in pairs]
         if records:
             await store.record(_OF_NO_RUN, records)
         gone = [record.contact_id for record in records if record.status is Status.GONE]
-        again = [mend.contact_id for mend, _ in pairs if mend.found.gone and self._asked.recreate]
+        again = [
+            mend.contact_id
+            for mend, _ in pairs
+            if mend.found.gone and self._asked.recreate
+        ]
         if again:
             await store.want_again(again)
         self.mended += len(records) - len(gone)
@@ -73,7 +81,9 @@ class Repair:
 
     def _record(self, mend: Mend, state: ContactState) -> Record:
         if mend.remote is not None:
-            return _planned_again(state, corrected(state.known, mend.remote, mend.found))
+            return _planned_again(
+                state, corrected(state.known, mend.remote, mend.found)
+            )
         if self._asked.recreate:
             return _planned_again(state, self._to_be_created(state.known))
         if not self._capabilities.reads:
@@ -89,8 +99,17 @@ class Repair:
         It is looked up first, by all keys it was known under: the vendor may have
         merged it, or somebody may have created it again.
         """
-        keys = tuple(dict.fromkeys((*((known.key,) if known.key else ()), *held_keys(known, self._capabilities))))
-        return replace(absent(known, self._capabilities), pending=Pending(creates=True, keys=keys))
+        keys = tuple(
+            dict.fromkeys(
+                (
+                    *((known.key,) if known.key else ()),
+                    *held_keys(known, self._capabilities),
+                )
+            )
+        )
+        return replace(
+            absent(known, self._capabilities), pending=Pending(creates=True, keys=keys)
+        )
 
 
 def _planned_again(state: ContactState, known: Known) -> Record:

@@ -79,7 +79,9 @@ class Brakes(Protocol):
 class Retrier:
     """Runs exchanges of one account until they are answered."""
 
-    def __init__(self, sender: Sender, pacing: Brakes, patience: Patience, random: Random) -> None:
+    def __init__(
+        self, sender: Sender, pacing: Brakes, patience: Patience, random: Random
+    ) -> None:
         self._sender = sender
         self._pacing = pacing
         self._patience = patience
@@ -90,7 +92,9 @@ class Retrier:
         self._waits_until = 0.0
         """The loop's time until which the last of them is waited out."""
 
-    async def run(self, make: Callable[[], Exchange[T]], meter: Meter, *, repeatable: bool) -> T:
+    async def run(
+        self, make: Callable[[], Exchange[T]], meter: Meter, *, repeatable: bool
+    ) -> T:
         """Run an exchange with retries, and return its result.
 
         Raises VendorUnavailable when the attempts are used up, or at once when the
@@ -127,9 +131,13 @@ class Retrier:
                 failures += 1
                 meter.lost = meter.lost or error.maybe_applied
                 meter.maybe_applied = meter.maybe_applied or meter.lost
-                if failures >= self._patience.attempts or (meter.maybe_applied and not repeatable):
+                if failures >= self._patience.attempts or (
+                    meter.maybe_applied and not repeatable
+                ):
                     raise VendorUnavailable(
-                        str(error), maybe_applied=meter.maybe_applied, status=error.status
+                        str(error),
+                        maybe_applied=meter.maybe_applied,
+                        status=error.status,
                     ) from None
                 await self._pacing.rest(self._backoff(failures))
             else:
@@ -161,9 +169,15 @@ class Retrier:
 
     def _asked(self, error: VendorThrottled, times: int) -> float:
         if error.retry_after is not None:
-            least = min(_LONGEST_FLOOR, self._patience.max_wait, _FLOOR * 2.0 ** (times - 1))
+            least = min(
+                _LONGEST_FLOOR, self._patience.max_wait, _FLOOR * 2.0 ** (times - 1)
+            )
             return max(least, error.retry_after)
-        return min(self._patience.most, self._patience.max_wait, self._patience.base * 2.0**times)
+        return min(
+            self._patience.most,
+            self._patience.max_wait,
+            self._patience.base * 2.0**times,
+        )
 
     def _too_long(self, error: VendorThrottled, times: int) -> VendorHalted | None:
         wait = self._asked(error, times)
@@ -182,7 +196,9 @@ class Retrier:
         return None
 
     def _backoff(self, failures: int) -> float:
-        return self._random.uniform(0, min(self._patience.most, self._patience.base * 2**failures))
+        return self._random.uniform(
+            0, min(self._patience.most, self._patience.base * 2**failures)
+        )
 
 
 def _in_words(seconds: float) -> str:

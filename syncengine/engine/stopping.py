@@ -24,7 +24,9 @@ async def broken_off_by(stop: asyncio.Event) -> AsyncIterator[None]:
 
     try:
         async with asyncio.timeout(None) as block:
-            watch = asyncio.create_task(heed(block), name="stop of what precedes the first request")
+            watch = asyncio.create_task(
+                heed(block), name="stop of what precedes the first request"
+            )
             try:
                 yield
             finally:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Protocol
@@ -83,14 +90,20 @@ class Verification:
         self._advance = advance
         self._repair = repair
 
-    async def everybody(self, linked: LinkedContacts, total: int, directory: Directory | None) -> None:
+    async def everybody(
+        self, linked: LinkedContacts, total: int, directory: Directory | None
+    ) -> None:
         """Verify every linked contact: by the vendor's list, or else one by one.
 
         Raises AccountStopped, StorageError.
         """
-        listed = await self._listed(linked, total, directory) if directory else set[str]()
+        listed = (
+            await self._listed(linked, total, directory) if directory else set[str]()
+        )
         async for contact_ids in linked.slices(_SLICE):
-            await self.one_by_one([contact_id for contact_id in contact_ids if contact_id not in listed])
+            await self.one_by_one(
+                [contact_id for contact_id in contact_ids if contact_id not in listed]
+            )
             if self._stop.is_set():
                 return
 
@@ -104,13 +117,29 @@ class Verification:
                 return
             states = await self._store.load(contact_ids[start : start + _SLICE])
             silent = await self._silent(states.values())
-            passed_over = [state for state in states.values() if state.contact_id in silent or _is_doubtful(state)]
+            passed_over = [
+                state
+                for state in states.values()
+                if state.contact_id in silent or _is_doubtful(state)
+            ]
             self._pass_over(passed_over, silent)
             left = {state.contact_id for state in passed_over}
-            askable = [state for state in states.values() if state.known.external_id and state.contact_id not in left]
-            answers = await asyncio.gather(*map(self._read, askable), return_exceptions=True)
+            askable = [
+                state
+                for state in states.values()
+                if state.known.external_id and state.contact_id not in left
+            ]
+            answers = await asyncio.gather(
+                *map(self._read, askable), return_exceptions=True
+            )
             pairs = zip(askable, answers, strict=True)
-            await self._compare([(state, answer) for state, answer in pairs if not isinstance(answer, BaseException)])
+            await self._compare(
+                [
+                    (state, answer)
+                    for state, answer in pairs
+                    if not isinstance(answer, BaseException)
+                ]
+            )
             for answer in answers:
                 if isinstance(answer, BaseException):
                     if one_contacts(answer) is None:
@@ -121,7 +150,9 @@ class Verification:
         """Take contacts that are known to be gone at the vendor."""
         await self._compare([(state, None) for state in states])
 
-    async def _listed(self, linked: LinkedContacts, total: int, directory: Directory) -> set[str]:
+    async def _listed(
+        self, linked: LinkedContacts, total: int, directory: Directory
+    ) -> set[str]:
         """Return the contacts that were compared by the vendor's list."""
         compared: set[str] = set()
         strangers, cursor = 0, None
@@ -129,12 +160,18 @@ class Verification:
         # Once it has taken more pages than there are contacts left, asking for each of those is cheaper.
         left = total
         while left > 0 and not self._stop.is_set():
-            page = await self._retrier.run(partial(directory.page, cursor), Meter(), repeatable=True)
+            page = await self._retrier.run(
+                partial(directory.page, cursor), Meter(), repeatable=True
+            )
             remotes = {remote.external_id: remote for remote in page.contacts}
             owners = await linked.owners(list(remotes))
             strangers += len(remotes.keys() - owners.keys())
-            states = await self._store.load([owner for owner in owners.values() if owner not in compared])
-            shown = [state for state in states.values() if state.known.external_id in remotes]
+            states = await self._store.load(
+                [owner for owner in owners.values() if owner not in compared]
+            )
+            shown = [
+                state for state in states.values() if state.known.external_id in remotes
+            ]
             doubtful = [state for state in shown if _is_doubtful(state)]
             self._pass_over(doubtful, await self._silent(doubtful))
             await self._compare(
@@ -150,7 +187,9 @@ class Verification:
                 self.seen.strangers = strangers
                 break
             cursor = page.cursor
-            if cursor in seen:  # the pages lead in a circle: who is not among them is asked for
+            if (
+                cursor in seen
+            ):  # the pages lead in a circle: who is not among them is asked for
                 break
             seen.add(cursor)
         return compared
@@ -161,12 +200,16 @@ class Verification:
     async def _silent(self, states: Iterable[ContactState]) -> Mapping[str, str]:
         """Return those of the contacts that are suppressed, with the reason."""
         named = {
-            state.contact_id: self._naming.subjects(state.contact_id, state.known.fields.items(), state.known.tags)
+            state.contact_id: self._naming.subjects(
+                state.contact_id, state.known.fields.items(), state.known.tags
+            )
             for state in states
         }
         return await self._store.suppressed(named) if named else {}
 
-    def _pass_over(self, states: Iterable[ContactState], silent: Mapping[str, str]) -> None:
+    def _pass_over(
+        self, states: Iterable[ContactState], silent: Mapping[str, str]
+    ) -> None:
         """Count contacts that are not compared, by the reason why not."""
         for state in states:
             if silent.get(state.contact_id) == "forgotten":
@@ -176,14 +219,18 @@ class Verification:
             else:
                 self.seen.in_doubt += 1
 
-    async def _compare(self, pairs: Sequence[tuple[ContactState, Remote | None]]) -> None:
+    async def _compare(
+        self, pairs: Sequence[tuple[ContactState, Remote | None]]
+    ) -> None:
         await self._store.remember_noes(dict(self._new_noes(pairs)))
         for state, remote in pairs:
             self.seen.compared += 1
             same, whole = self._vendor.same, self._vendor.capabilities.reads
             passed_over = partial(self._is_passed_over, state)
             try:
-                found = drift(state.known, remote, self._owned, same, passed_over, whole=whole)
+                found = drift(
+                    state.known, remote, self._owned, same, passed_over, whole=whole
+                )
             except SyncEngineError:
                 raise
             except Exception:  # noqa: BLE001 - what the vendor shows of this one cannot be compared
@@ -197,23 +244,33 @@ class Verification:
                     self._repair.add(state, remote, found)
         self._advance(len(pairs))
 
-    def _new_noes(self, pairs: Sequence[tuple[ContactState, Remote | None]]) -> Iterator[tuple[str, Fields]]:
+    def _new_noes(
+        self, pairs: Sequence[tuple[ContactState, Remote | None]]
+    ) -> Iterator[tuple[str, Fields]]:
         """Return the opt-outs of those contacts whose opt-outs are others than before.
 
         Should a contact be deleted there and created again, it is created with them.
         """
         for state, remote in pairs:
-            noes = noes_of(state.known, remote, self._vendor.capabilities) if remote else state.known.noes
+            noes = (
+                noes_of(state.known, remote, self._vendor.capabilities)
+                if remote
+                else state.known.noes
+            )
             if noes != state.known.noes:
                 yield state.contact_id, noes
 
     def _is_passed_over(self, state: ContactState, name: str) -> bool:
-        doubtful = state.known.pending is not None and name in state.known.pending.fields
+        doubtful = (
+            state.known.pending is not None and name in state.known.pending.fields
+        )
         return doubtful or matches(name, self._vendor.capabilities.accumulates)
 
     def _note(self, contact_id: str, found: Drift) -> None:
         told: dict[str, tuple[str, ...]] = {
-            way: names if isinstance(names, tuple) else () for way, names in asdict(found).items() if names
+            way: names if isinstance(names, tuple) else ()
+            for way, names in asdict(found).items()
+            if names
         }
         self.seen.drifted += 1
         self.seen.found.update(told.keys())

@@ -17,7 +17,9 @@ from syncengine.ports import WaitStore
 class Waiting:
     """The waiting contacts of one destination's run."""
 
-    def __init__(self, destination: str, store: WaitStore, *, brings_back: bool) -> None:
+    def __init__(
+        self, destination: str, store: WaitStore, *, brings_back: bool
+    ) -> None:
         self._destination = destination
         self._store = store
         self._brings_back = brings_back
@@ -48,8 +50,12 @@ class Waiting:
             for contact_id, (batch, record, _) in ended.items()
         ]
 
-    async def _refused(self, ended: dict[str, tuple[int, Record, Wait]]) -> dict[str, Record]:
-        holders = await self._store.holders({wait.owner for _, _, wait in ended.values()})
+    async def _refused(
+        self, ended: dict[str, tuple[int, Record, Wait]]
+    ) -> dict[str, Record]:
+        holders = await self._store.holders(
+            {wait.owner for _, _, wait in ended.values()}
+        )
         refused: dict[str, Record] = {}
         for contact_id, (_, record, wait) in ended.items():
             waiter = f"{self._destination}/{contact_id}"
@@ -58,5 +64,7 @@ class Waiting:
                 refused[contact_id] = records.held(record, wait.source_hash, refusal)
         if refused:
             # Before the refusals: without it nobody would know when to try them again.
-            await self._store.keep({contact_id: ended[contact_id][2] for contact_id in refused})
+            await self._store.keep(
+                {contact_id: ended[contact_id][2] for contact_id in refused}
+            )
         return refused

@@ -178,7 +178,10 @@ class Capabilities:
 
     def lowers_opt_out(self, name: str, value: Json) -> bool:
         """Return whether writing the value could take back an opt-out at the vendor."""
-        return any(name == opt_out.field and not opt_out.says_no(value) for opt_out in self.opt_outs)
+        return any(
+            name == opt_out.field and not opt_out.says_no(value)
+            for opt_out in self.opt_outs
+        )
 
     def noes(self, fields: Mapping[str, Json]) -> dict[str, Json]:
         """Return those of the fields that are opt-outs and mean opted out."""

@@ -44,10 +44,14 @@ def of_contact(line: str) -> tuple[Subject, ...]:
     """Return the contact ids that a line of a list means. Raises NotReadError."""
     if any(unicodedata.category(character) == "Cc" for character in line.strip()):
         raise NotReadError("holds a control character, and is no contact id")
-    return tuple(Subject(SubjectKind.CONTACT, each) for each in written.id_spellings(line))
+    return tuple(
+        Subject(SubjectKind.CONTACT, each) for each in written.id_spellings(line)
+    )
 
 
-def of_phone(line: str, regions: Iterable[str], unread: Collection[str] = ()) -> tuple[Subject, ...]:
+def of_phone(
+    line: str, regions: Iterable[str], unread: Collection[str] = ()
+) -> tuple[Subject, ...]:
     """Return the phone numbers that a line of a list means.
 
     A national number means one in each of the regions; ``unread`` are destinations
@@ -81,12 +85,15 @@ def forms_of(subject: Subject) -> tuple[Subject, ...]:
 
 def regions_of(mapping: Mapping) -> tuple[str, ...]:
     """Return the countries whose national numbers a mapping reads."""
-    return tuple(dict.fromkeys(field.region for field in mapping.fields if field.region))
+    return tuple(
+        dict.fromkeys(field.region for field in mapping.fields if field.region)
+    )
 
 
 _Single: TypeAlias = str | int | float | Decimal
 _PHONE_NAME = re.compile(
-    r"phone|mobil|whatsapp|handy|\btel|_tel|cell|celular|m[oó]vil|gsm|fax|\bfon|msisdn", re.IGNORECASE
+    r"phone|mobil|whatsapp|handy|\btel|_tel|cell|celular|m[oó]vil|gsm|fax|\bfon|msisdn",
+    re.IGNORECASE,
 )
 """Names of fields and columns that hold phone numbers in some form."""
 _ENOUGH_DIGITS = re.compile(r"\d(?:\D{0,9}\d){6}")
@@ -110,14 +117,21 @@ class Naming:
 
     def __init__(self, mapping: Mapping) -> None:
         self._regions = regions_of(mapping)
-        self._region = {each.field: each.region for each in mapping.fields if each.form is Form.E164}
-        named = (each.field for each in mapping.fields if _PHONE_NAME.search(each.column))
+        self._region = {
+            each.field: each.region for each in mapping.fields if each.form is Form.E164
+        }
+        named = (
+            each.field for each in mapping.fields if _PHONE_NAME.search(each.column)
+        )
         self._phones = frozenset((*self._region, *named))
         self._tag_prefix = mapping.tags.prefix if mapping.tags else ""
         self._list_prefix = mapping.lists.prefix if mapping.lists else ""
 
     def subjects(
-        self, contact_id: str, values: Iterable[tuple[str, Json]], tags: Iterable[str] = ()
+        self,
+        contact_id: str,
+        values: Iterable[tuple[str, Json]],
+        tags: Iterable[str] = (),
     ) -> tuple[Subject, ...]:
         """Return the contact's id, and every phone and address in its values and tags.
 
@@ -127,7 +141,9 @@ class Naming:
         single = sorted(every, key=lambda each: not self._is_phone(each[0]))
         texts = (value for _, value in single if isinstance(value, str))
         addresses = (form for text in texts for form in _addresses(text))
-        tries = chain.from_iterable(self._numbers(name, value) for name, value in single)
+        tries = chain.from_iterable(
+            self._numbers(name, value) for name, value in single
+        )
         numbers = chain.from_iterable(islice(tries, _MOST_TRIES))
         forms = (form for digits in numbers for form in phones.phone_forms(digits))
         found = (
@@ -143,16 +159,26 @@ class Naming:
         These are the values of fields for phones, and values that are an address as a
         whole: not what a text mentions. ``values`` are pairs of field and value.
         """
-        own = [(name, value) for name, value in values if self.is_of_person(name, value)]
+        own = [
+            (name, value) for name, value in values if self.is_of_person(name, value)
+        ]
         found = self.subjects("", own)
-        return tuple(subject for subject in found if subject.kind is not SubjectKind.CONTACT)
+        return tuple(
+            subject for subject in found if subject.kind is not SubjectKind.CONTACT
+        )
 
     def is_of_person(self, name: str, value: Json) -> bool:
         """Return whether a field holds a phone or an address as a whole."""
         if not isinstance(value, str):
             return self._is_phone(name)
-        is_address = any(sign in value for sign in _AT) and not re.search(r"\s", value.strip())
-        return self._is_phone(name) or is_address or phones.E164.fullmatch(value) is not None
+        is_address = any(sign in value for sign in _AT) and not re.search(
+            r"\s", value.strip()
+        )
+        return (
+            self._is_phone(name)
+            or is_address
+            or phones.E164.fullmatch(value) is not None
+        )
 
     def _single(
         self, contact_id: str, values: Iterable[tuple[str, Json]], tags: Iterable[str]
@@ -214,7 +240,9 @@ def _parts(value: _Single) -> Iterator[Json]:
             yield part
 
 
-def _any_number(value: Json, regions: Sequence[str], *, of_any_country: bool) -> Iterator[frozenset[str]]:
+def _any_number(
+    value: Json, regions: Sequence[str], *, of_any_country: bool
+) -> Iterator[frozenset[str]]:
     """Yield every number in a field for phones, be it one or several."""
     whole = _read(phones.phone_readings, value, regions)
     yield whole
@@ -232,7 +260,9 @@ def _any_number(value: Json, regions: Sequence[str], *, of_any_country: bool) ->
 
 
 def _read(
-    readings: Callable[[Json, Sequence[str]], frozenset[str]], value: Json, regions: Sequence[str]
+    readings: Callable[[Json, Sequence[str]], frozenset[str]],
+    value: Json,
+    regions: Sequence[str],
 ) -> frozenset[str]:
     """Return the value's readings; none where it is not written as one number."""
     try:

@@ -60,7 +60,12 @@ class AdoptReport:
             "seconds": round(self.seconds, 3),
             "error": self.error,
             "contacts": [
-                {"contact": each.contact_id, "finding": each.outcome, "code": each.code, "message": each.message}
+                {
+                    "contact": each.contact_id,
+                    "finding": each.outcome,
+                    "code": each.code,
+                    "message": each.message,
+                }
                 for each in self.contacts
             ],
         }
@@ -143,7 +148,9 @@ class VerifyReport:
             "requests": self.requests,
             "seconds": round(self.seconds, 3),
             "error": self.error,
-            "contacts": [{"contact": each.contact_id, **each.found} for each in self.contacts],
+            "contacts": [
+                {"contact": each.contact_id, **each.found} for each in self.contacts
+            ],
         }
 
 

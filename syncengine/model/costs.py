@@ -15,7 +15,9 @@ class Cost:
     most: int = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.least + other.least, self.usual + other.usual, self.most + other.most)
+        return Cost(
+            self.least + other.least, self.usual + other.usual, self.most + other.most
+        )
 
 
 @dataclass(frozen=True, slots=True)

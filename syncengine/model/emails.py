@@ -18,7 +18,9 @@ _LABEL = re.compile(r"(?:e-?mail|mail)\s*:\s*", re.IGNORECASE)
 _NAMED = re.compile(r"([^<>]*)<([^<>]+)>")
 _COMMENTED = re.compile(r"([^()]*)\([^()@]*\)")
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\"\\|]+@[^\s@<>(),;:\"\\/?]+")
-_PLAIN_ADDRESS = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)+")
+_PLAIN_ADDRESS = re.compile(
+    r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)+"
+)
 _AROUND_ADDRESSES = re.compile(r"[\s<>()\[\],;:\"\\?|]+")
 _AROUND_DOMAINS = re.compile(r"[\s<>()\[\],;:\"\\?|/=&#'{}!*+]")
 _BEFORE_MAILBOXES = re.compile(r"[/=&#{}]")
@@ -84,8 +86,12 @@ def emails_within(text: str) -> frozenset[str]:
     for left, right in pairwise(parts):
         if not left or not right:
             continue
-        domain = _AROUND_DOMAINS.split(right[:_LONGEST_DOMAIN], maxsplit=1)[0].rstrip(".-")
-        found.update(f"{box}@{domain}".lower() for box in _mailboxes(left[-_LONGEST_MAILBOX:]))
+        domain = _AROUND_DOMAINS.split(right[:_LONGEST_DOMAIN], maxsplit=1)[0].rstrip(
+            ".-"
+        )
+        found.update(
+            f"{box}@{domain}".lower() for box in _mailboxes(left[-_LONGEST_MAILBOX:])
+        )
     return frozenset(address for address in found if _ADDRESS.fullmatch(address))
 
 
@@ -108,7 +114,9 @@ def email_forms(address: str) -> tuple[str, ...]:
     mailbox, _, domain = address.rpartition("@")
     labels = domain.split(".")
     shown = f"{mailbox}@{'.'.join(map(_label_shown, labels))}"
-    coded = f"{mailbox}@{'.'.join(_label_coded(_label_shown(label)) for label in labels)}"
+    coded = (
+        f"{mailbox}@{'.'.join(_label_coded(_label_shown(label)) for label in labels)}"
+    )
     return tuple(dict.fromkeys((shown, coded, unicodedata.normalize("NFD", shown))))
 
 
@@ -116,10 +124,14 @@ def _label_shown(label: str) -> str:
     if not label.startswith("xn--"):
         return label
     try:
-        return unicodedata.normalize("NFC", label[4:].encode("ascii").decode("punycode"))
+        return unicodedata.normalize(
+            "NFC", label[4:].encode("ascii").decode("punycode")
+        )
     except UnicodeError:
         return label
 
 
 def _label_coded(label: str) -> str:
-    return label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+    return (
+        label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+    )

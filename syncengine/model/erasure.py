@@ -36,7 +36,12 @@ class Suppressions:
     def public(self) -> dict[str, Json]:
         """Return one line of ``suppress --json``."""
         latest = self.latest.isoformat(timespec="seconds")
-        return {"kind": self.kind, "reason": self.reason, "number": self.number, "latest": latest}
+        return {
+            "kind": self.kind,
+            "reason": self.reason,
+            "number": self.number,
+            "latest": latest,
+        }
 
 
 class Erased(StrEnum):

@@ -13,7 +13,12 @@ from decimal import Decimal
 from urllib.parse import unquote
 
 import phonenumbers
-from phonenumbers import CountryCodeSource, PhoneNumber, PhoneNumberType, ValidationResult
+from phonenumbers import (
+    CountryCodeSource,
+    PhoneNumber,
+    PhoneNumberType,
+    ValidationResult,
+)
 
 from syncengine.model.http import Json
 from syncengine.model.written import NotReadError, unwrapped, visible
@@ -40,7 +45,9 @@ _COUNTRY_IN_PARENTHESES = re.compile(r"\(\s*(\+\s*\d{1,3}|00\d{1,3})\s*\)")
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 _DECIMAL = re.compile(r"\+?(?:\d+\.\d{1,2}|\d+\.0+|\d\.\d+)")
 """A number as a spreadsheet or a float column writes it; ``0171.1000006`` is a phone."""
-_DAY = re.compile(r"\d{4}-\d\d-\d\d|(?:0?[1-9]|[12]\d|3[01])([./])(?:0?[1-9]|1[0-2])\1(?:19|20)\d\d")
+_DAY = re.compile(
+    r"\d{4}-\d\d-\d\d|(?:0?[1-9]|[12]\d|3[01])([./])(?:0?[1-9]|1[0-2])\1(?:19|20)\d\d"
+)
 _PUNCTUATED = re.compile(r" ?\(? ?[0-9](?:[0-9 ().\-/]*[0-9)])?")
 """Digits and punctuation, a digit first: behind a minus stands a negative number."""
 _RUN = re.compile(r"(?:[+(]{1,3} ?)?\d[\d ().\-/]*")
@@ -72,7 +79,14 @@ class _Written:
 
     __slots__ = ("digits", "extension", "international", "trunk_zero")
 
-    def __init__(self, digits: str, *, international: bool, trunk_zero: str | None, extension: bool) -> None:
+    def __init__(
+        self,
+        digits: str,
+        *,
+        international: bool,
+        trunk_zero: str | None,
+        extension: bool,
+    ) -> None:
         self.digits = digits
         self.international = international
         """True where the country code comes first."""
@@ -93,11 +107,15 @@ def read_phone(value: Json, region: str | None) -> str | None:
     if written is None:
         return None
     if written.extension:
-        raise NotReadError("has an extension, which a phone number in E.164 cannot carry")
+        raise NotReadError(
+            "has an extension, which a phone number in E.164 cannot carry"
+        )
     if written.international:
         return _e164(_without_trunk_zero(written), region)
     if region is None:
-        raise NotReadError("has no country code: write it with +, or give the field a region")
+        raise NotReadError(
+            "has no country code: write it with +, or give the field a region"
+        )
     return _e164(_of_region(written.digits, region), region)
 
 
@@ -122,7 +140,9 @@ def _readings(written: _Written, regions: Iterable[str]) -> frozenset[str]:
             found.append(_international(written.digits))
         elif written.digits.startswith("00"):
             found.append(_international(written.digits[2:]))
-    return frozenset(_e164_digits(number) for number in found if number and _is_possible(number))
+    return frozenset(
+        _e164_digits(number) for number in found if number and _is_possible(number)
+    )
 
 
 def likely_readings(value: Json, regions: Iterable[str]) -> frozenset[str]:
@@ -150,7 +170,11 @@ def numbers_within(text: str) -> Iterator[str]:
     if not plain.isascii():
         plain = "".join(map(_in_ascii, plain))
     for run in _RUN.findall(_UUID.sub(" ", plain)):
-        words = [word for word in _BETWEEN_WORDS.split(run) if _digits(word) and not _DAY.fullmatch(word)]
+        words = [
+            word
+            for word in _BETWEEN_WORDS.split(run)
+            if _digits(word) and not _DAY.fullmatch(word)
+        ]
         for first in range(len(words)):
             yield from _from_word(words[first : first + _MOST_WORDS])
 
@@ -205,7 +229,9 @@ def every_country(value: Json) -> frozenset[str]:
 
 def phones_within(text: str, region: str | None) -> frozenset[str]:
     """Return all numbers that occur in a text which is more than one number."""
-    found = phonenumbers.PhoneNumberMatcher(visible(text), region, leniency=phonenumbers.Leniency.POSSIBLE)
+    found = phonenumbers.PhoneNumberMatcher(
+        visible(text), region, leniency=phonenumbers.Leniency.POSSIBLE
+    )
     return frozenset(_e164_digits(match.number) for match in found)
 
 
@@ -215,7 +241,12 @@ def phone_forms(digits: str) -> tuple[str, ...]:
     Brazil's mobiles have a ninth digit that older accounts lack, Mexico's had a 1 behind
     the country code, and Argentina's have a 9 there.
     """
-    if digits.startswith("55") and len(digits) == 13 and digits[4] == "9" and digits[5] in "6789":
+    if (
+        digits.startswith("55")
+        and len(digits) == 13
+        and digits[4] == "9"
+        and digits[5] in "6789"
+    ):
         return digits, digits[:4] + digits[5:]
     if digits.startswith("55") and len(digits) == 12 and digits[4] in "6789":
         return digits, f"{digits[:4]}9{digits[4:]}"
@@ -412,7 +443,13 @@ def _punctuated(written: str) -> list[str]:
         return [written]
     slashed = [f"{head}/{compact}"] if head.startswith("0") else []
     halves = f"{head} {compact[:-4]} {compact[-4:]}" if len(compact) > 4 else written
-    spellings = [written, written.replace(" ", "-"), f"{head} {compact}", halves, *slashed]
+    spellings = [
+        written,
+        written.replace(" ", "-"),
+        f"{head} {compact}",
+        halves,
+        *slashed,
+    ]
     return [each for each in spellings if each.count("(") == each.count(")")]
 
 
@@ -473,7 +510,11 @@ def _in_ascii(character: str) -> str:
 def _numbered(body: str, *, international: bool, extension: bool) -> _Written:
     """Take apart a number whose punctuation is valid."""
     digits, trunk_zero = _digits(body), None
-    if not international and digits.startswith("00") and len(digits) > _FEWEST_DIGITS + 2:
+    if (
+        not international
+        and digits.startswith("00")
+        and len(digits) > _FEWEST_DIGITS + 2
+    ):
         number = _international(digits[2:])
         international = number is not None and _is_possible(number)
         digits = digits[2:] if international else digits
@@ -482,7 +523,9 @@ def _numbered(body: str, *, international: bool, extension: bool) -> _Written:
         trunk_zero, digits = digits, _digits(_TRUNK_ZERO.sub("", body, count=1))
     if not digits:
         raise NotReadError(_NOT_ONE)
-    return _Written(digits, international=international, trunk_zero=trunk_zero, extension=extension)
+    return _Written(
+        digits, international=international, trunk_zero=trunk_zero, extension=extension
+    )
 
 
 def _phone_text(value: Json) -> str:
@@ -493,7 +536,9 @@ def _phone_text(value: Json) -> str:
     if isinstance(value, Decimal) and value == value.to_integral_value():
         return format(value.to_integral_value(), "f")
     if isinstance(value, float):
-        raise NotReadError("is a number with a decimal point or an exponent, not a phone")
+        raise NotReadError(
+            "is a number with a decimal point or an exponent, not a phone"
+        )
     raise NotReadError(_NOT_ONE)
 
 
@@ -561,7 +606,9 @@ def _of_region(digits: str, region: str) -> PhoneNumber | None:
     if not _is_possible(national):
         return national
     if abroad is None:
-        raise NotReadError(f"is no phone number of region {region} in full: {_WRITE_IT_OUT}")
+        raise NotReadError(
+            f"is no phone number of region {region} in full: {_WRITE_IT_OUT}"
+        )
     own = phonenumbers.country_code_for_region(region)
     is_mobile = phonenumbers.number_type(abroad) in _MOBILE
     is_alone = not phonenumbers.is_valid_number(national)
@@ -647,7 +694,9 @@ def _refuse_unlikely(digits: str, regions: tuple[str, ...]) -> None:
         return
     if regions:
         raise NotReadError(f"is no phone number in full: {_WRITE_IT_OUT}")
-    raise NotReadError(f"has no country code, and no destination has a region: {_WRITE_IT_OUT}")
+    raise NotReadError(
+        f"has no country code, and no destination has a region: {_WRITE_IT_OUT}"
+    )
 
 
 def _same(one: PhoneNumber, other: PhoneNumber) -> bool:
@@ -673,7 +722,10 @@ def _is_possible(number: PhoneNumber) -> bool:
     """Check the length: local numbers and more than 15 digits are not possible."""
     if len(_e164_digits(number)) > _MOST_DIGITS:
         return False
-    return phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
+    return (
+        phonenumbers.is_possible_number_with_reason(number)
+        == ValidationResult.IS_POSSIBLE
+    )
 
 
 def _e164(number: PhoneNumber | None, region: str | None) -> str:

@@ -9,7 +9,15 @@ from typing import Protocol
 from syncengine.model.http import Json
 from syncengine.model.work import Standing
 
-CONTACTS = ("changed", "applied", "rejected", "deferred", "unsupported", "suppressed", "unknown")
+CONTACTS = (
+    "changed",
+    "applied",
+    "rejected",
+    "deferred",
+    "unsupported",
+    "suppressed",
+    "unknown",
+)
 """Names under which a run counts its contacts: all of them, and by outcome."""
 FELL_SHORT = ("rejected", "deferred", "unknown")
 """Outcomes that a person should look at."""
@@ -33,7 +41,9 @@ class RunReport:
     run_id: int | None
     status: str
     """``done``, ``incomplete``, ``halted``, ``stopped``, ``refused`` or ``held``."""
-    contacts: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(CONTACTS, 0))
+    contacts: Mapping[str, int] = field(
+        default_factory=lambda: dict.fromkeys(CONTACTS, 0)
+    )
     standing: Mapping[Standing, int] | None = None
     """Contacts that are not in step and not tried any more, by reason; None where the
     state could not be read."""
@@ -71,7 +81,10 @@ class RunReport:
 
 def public_standing(standing: Mapping[Standing, int] | None) -> dict[str, Json]:
     """Return every reason with its number; None where the state could not be read."""
-    return {each.value: None if standing is None else standing.get(each, 0) for each in Standing}
+    return {
+        each.value: None if standing is None else standing.get(each, 0)
+        for each in Standing
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +204,12 @@ class RenameReport:
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``rename --json`` prints."""
-        return {"old": self.old, "new": self.new, "status": "done", "contacts": self.contacts}
+        return {
+            "old": self.old,
+            "new": self.new,
+            "status": "done",
+            "contacts": self.contacts,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ from urllib.parse import unquote
 _ROUNDS = 3
 """Number of escapes around each other that are undone, as in a URL within JSON."""
 _HEX = "[0-9a-fA-F]"
-_ESCAPED = re.compile(rf"\\(?:U(000{_HEX}{{5}})|[uU]({_HEX}{{4}})|x({_HEX}{{2}})|(['\"/\\bfnrt]))")
+_ESCAPED = re.compile(
+    rf"\\(?:U(000{_HEX}{{5}})|[uU]({_HEX}{{4}})|x({_HEX}{{2}})|(['\"/\\bfnrt]))"
+)
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 _SHORT = 4
 """ASCII values shorter than this are hidden as whole words only: ``1`` or ``de`` would
@@ -55,7 +57,9 @@ def printable(text: str, *, lines: bool = False) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(c if (lines and c == "\n") or category(c) not in _CONTROL else " " for c in text)
+    return "".join(
+        c if (lines and c == "\n") or category(c) not in _CONTROL else " " for c in text
+    )
 
 
 def is_storable(text: str) -> bool:
@@ -78,7 +82,9 @@ def escaped(text: str) -> str:
 
 def _as_escapes(character: str) -> str:
     units = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+    return "".join(
+        f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2)
+    )
 
 
 def decoded(text: str) -> str:
@@ -110,11 +116,17 @@ class Concealer:
         """
         anywhere: set[str] = set()
         whole: set[str] = set()
-        for form in dict.fromkeys(form for value in values for form in (value, decoded(value))):
+        for form in dict.fromkeys(
+            form for value in values for form in (value, decoded(value))
+        ):
             is_short = form.isascii() and len(" ".join(form.split())) < _SHORT
             (whole if is_short else anywhere).update(_spellings(form))
             whole.update(_words(form) if words else ())
-        self._hidden = tuple(_Hidden(text, whole=text not in anywhere) for text in anywhere | whole if text)
+        self._hidden = tuple(
+            _Hidden(text, whole=text not in anywhere)
+            for text in anywhere | whole
+            if text
+        )
         self.longest = max((len(hidden.text) for hidden in self._hidden), default=0)
         """Characters of the longest value in its longest spelling."""
 
@@ -154,7 +166,9 @@ class _Folded:
                 characters.append(part)
                 self.origins.append(index)
         self.text = "".join(characters)
-        signs = Counter(character for character in characters if not character.isalnum())
+        signs = Counter(
+            character for character in characters if not character.isalnum()
+        )
         self.signs = tuple(sign for sign, _ in signs.most_common(_SIGNS))
         """Signs that may stand between all characters of a value, as in ``a_b_c``."""
 
@@ -173,7 +187,10 @@ class _Folded:
     def is_whole(self, span: tuple[int, int]) -> bool:
         """Return whether the span is not part of a longer word."""
         start, stop = span
-        before, after = self.plain[max(start - 1, 0) : start], self.plain[stop : stop + 1]
+        before, after = (
+            self.plain[max(start - 1, 0) : start],
+            self.plain[stop : stop + 1],
+        )
         return not re.fullmatch(r"\w", before) and not re.fullmatch(r"\w", after)
 
 
@@ -188,13 +205,24 @@ class _Hidden:
     def spans(self, folded: _Folded) -> Iterator[tuple[int, int]]:
         """Yield the positions of the value in the plain text."""
         is_cut = len(self.text) >= _CUT and not self.whole
-        for start, stop in self._parts(folded.text) if is_cut else _found(folded.text, self.text):
+        for start, stop in (
+            self._parts(folded.text) if is_cut else _found(folded.text, self.text)
+        ):
             span = folded.span(start, stop)
-            if folded.is_whole(span) or not (self.whole or (is_cut and stop - start < _CUT)):
+            if folded.is_whole(span) or not (
+                self.whole or (is_cut and stop - start < _CUT)
+            ):
                 yield span
-        if is_cut and _CUT <= len(self.text) <= _SPELLED and 2 * len(self.text) <= len(folded.text) + 1:
+        if (
+            is_cut
+            and _CUT <= len(self.text) <= _SPELLED
+            and 2 * len(self.text) <= len(folded.text) + 1
+        ):
             for sign in folded.signs:
-                yield from (folded.span(*place) for place in _found(folded.text, sign.join(self.text)))
+                yield from (
+                    folded.span(*place)
+                    for place in _found(folded.text, sign.join(self.text))
+                )
 
     def _parts(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield the positions of three fifths of the value or more.
@@ -207,9 +235,17 @@ class _Hidden:
         stop, seed = 0, value[left:right]
         while (start := text.find(seed, stop)) >= 0:
             stop, before, after = start + len(seed), 0, 0
-            while before < left and before < start and text[start - before - 1] == value[left - before - 1]:
+            while (
+                before < left
+                and before < start
+                and text[start - before - 1] == value[left - before - 1]
+            ):
                 before += 1
-            while right + after < size and stop + after < len(text) and text[stop + after] == value[right + after]:
+            while (
+                right + after < size
+                and stop + after < len(text)
+                and text[stop + after] == value[right + after]
+            ):
                 after += 1
             if before + len(seed) + after >= least:
                 stop += after
@@ -232,7 +268,11 @@ def _fold(character: str) -> str:
     Blanks, control characters and ``+`` (a blank in URLs) become empty.
     """
     parts = normalize("NFKD", normalize("NFKD", character).casefold())
-    return "".join(c for c in parts if not (combining(c) or c.isspace() or c == "+" or category(c) in _CONTROL))
+    return "".join(
+        c
+        for c in parts
+        if not (combining(c) or c.isspace() or c == "+" or category(c) in _CONTROL)
+    )
 
 
 def _folded(text: str) -> str:
@@ -262,7 +302,9 @@ def _words(value: str) -> Iterator[str]:
 
 
 def _is_telling(word: str) -> bool:
-    return len(word) >= _NAMED and not word.isdigit() and word.casefold() not in _ORDINARY
+    return (
+        len(word) >= _NAMED and not word.isdigit() and word.casefold() not in _ORDINARY
+    )
 
 
 def _unescaped(found: re.Match[str]) -> str:

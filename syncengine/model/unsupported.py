@@ -47,7 +47,10 @@ def in_words(unsupported: Iterable[Unsupported]) -> str:
     by_code: dict[str, list[str]] = {}
     for each in unsupported:
         by_code.setdefault(each.code, []).append(subject_in_words(each))
-    sentences = (_WORDS.get(code, _OTHER).format(what=", ".join(subjects)) for code, subjects in by_code.items())
+    sentences = (
+        _WORDS.get(code, _OTHER).format(what=", ".join(subjects))
+        for code, subjects in by_code.items()
+    )
     return "; ".join(sentences)
 
 

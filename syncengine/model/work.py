@@ -223,7 +223,9 @@ class Record:
             return None
         kind = self.outcome.kind
         if kind is OutcomeKind.PROBED and self.status is Status.SYNCED:
-            kind = OutcomeKind.UNSUPPORTED  # it is in step but for what the vendor does not take
+            kind = (
+                OutcomeKind.UNSUPPORTED
+            )  # it is in step but for what the vendor does not take
         match kind:
             case OutcomeKind.UNSUPPORTED:
                 return Standing.UNSUPPORTED

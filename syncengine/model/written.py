@@ -24,7 +24,9 @@ _PAIRS = ('""', "''", "<>")
 def id_spellings(line: str) -> tuple[str, ...]:
     """Return a contact id as a line holds it, then without what people put around it."""
     plain = line.strip()
-    return tuple(dict.fromkeys(text for text in (plain, unwrapped(visible(plain), ";,")) if text))
+    return tuple(
+        dict.fromkeys(text for text in (plain, unwrapped(visible(plain), ";,")) if text)
+    )
 
 
 def visible(text: str) -> str:

@@ -29,12 +29,21 @@ def identity(
     """
     wished = desired.keys[0] if desired.keys else None
     taken_in = known.key
-    if taken_in is None and known.pending and known.pending.creates and known.pending.keys:
-        taken_in = known.pending.keys[0]  # it may be there under this one, and could not be told from a second one
+    if (
+        taken_in is None
+        and known.pending
+        and known.pending.creates
+        and known.pending.keys
+    ):
+        taken_in = known.pending.keys[
+            0
+        ]  # it may be there under this one, and could not be told from a second one
     if capabilities.identity is None or taken_in is None:
         return wished, ()
     changed = wished is not None and wished != taken_in
-    return taken_in, (Unsupported("change_key", capabilities.identity),) if changed else ()
+    return taken_in, (
+        Unsupported("change_key", capabilities.identity),
+    ) if changed else ()
 
 
 def upsert_key(desired: Desired, write: Write) -> MatchKey | None:
@@ -46,17 +55,23 @@ def upsert_key(desired: Desired, write: Write) -> MatchKey | None:
 def create_key(desired: Desired, write: Write) -> str | None:
     """Return the field for a create, of those the vendor tells contacts apart by."""
     names = (name for name in write.keyed_by if matches(name, write.fields))
-    return next((name for name in names if desired.fields.get(name) not in (None, "")), None)
+    return next(
+        (name for name in names if desired.fields.get(name) not in (None, "")), None
+    )
 
 
-def findable(desired: Desired, create: Write, capabilities: Capabilities) -> Sequence[str]:
+def findable(
+    desired: Desired, create: Write, capabilities: Capabilities
+) -> Sequence[str]:
     """Return the match fields of which a create needs room for one.
 
     By that one it could be found again. None where a field it has to carry serves, or
     where there is no room.
     """
     names = [
-        key.field for key in desired.keys if key.field in desired.fields and matches(key.field, capabilities.find_by)
+        key.field
+        for key in desired.keys
+        if key.field in desired.fields and matches(key.field, capabilities.find_by)
     ]
     if any(name in create.must_carry for name in names):
         return ()
@@ -75,10 +90,16 @@ def namers(desired: Desired, write: Write, capabilities: Capabilities) -> Sequen
         return ()
     calls = (capabilities.add_tags, capabilities.remove_tags)
     names = dict.fromkeys(name for call in calls if call for name in call.addressed_by)
-    return [name for name in names if desired.fields.get(name) is not None and matches(name, write.fields)]
+    return [
+        name
+        for name in names
+        if desired.fields.get(name) is not None and matches(name, write.fields)
+    ]
 
 
-def other_addresses(call: TagCall, key: MatchKey, desired: Desired, known: Known) -> tuple[MatchKey, ...]:
+def other_addresses(
+    call: TagCall, key: MatchKey, desired: Desired, known: Known
+) -> tuple[MatchKey, ...]:
     """Return the keys to try where the vendor no longer has the contact under ``key``.
 
     Somebody may have changed it there by hand, to what the row asks for maybe.
@@ -92,7 +113,9 @@ def other_addresses(call: TagCall, key: MatchKey, desired: Desired, known: Known
     return tuple(each for each in dict.fromkeys(values) if each != key)
 
 
-def tag_address(call: TagCall, key: MatchKey | None, known: Known, written: Fields) -> Address | None:
+def tag_address(
+    call: TagCall, key: MatchKey | None, known: Known, written: Fields
+) -> Address | None:
     """Return how a tag call names the contact while the writes change ``written``.
 
     None when no key is certain. ``key`` serves where the vendor's own id, or its only
@@ -101,9 +124,16 @@ def tag_address(call: TagCall, key: MatchKey | None, known: Known, written: Fiel
     if not call.addressed_by:
         return Address(key)
     doubtful = known.pending.fields if known.pending else {}
-    sure = {name: known.fields.get(name) for name in call.addressed_by if name not in doubtful}
+    sure = {
+        name: known.fields.get(name)
+        for name in call.addressed_by
+        if name not in doubtful
+    }
     for name in call.addressed_by:
-        if (value := written[name] if name in written else sure.get(name)) not in (None, ""):
+        if (value := written[name] if name in written else sure.get(name)) not in (
+            None,
+            "",
+        ):
             return Address(MatchKey(name, str(value)))
     for name, value in sure.items():
         if value not in (None, ""):

@@ -21,7 +21,18 @@ LISTS = "lists"
 REWRITES = "rewrites"
 GONE = "gone"
 REPAIR = "repair"
-NAMES = (EMPTY_SOURCE, REMOVALS, SHRUNK_SOURCE, CREATES, NULLS, TAGS, LISTS, REWRITES, GONE, REPAIR)
+NAMES = (
+    EMPTY_SOURCE,
+    REMOVALS,
+    SHRUNK_SOURCE,
+    CREATES,
+    NULLS,
+    TAGS,
+    LISTS,
+    REWRITES,
+    GONE,
+    REPAIR,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +70,9 @@ class Brake:
     """Description of what would have happened, and of what is allowed."""
 
 
-def of_scope(scope: Scope, policy: OnRemoved, allowances: Allowances, accepted: AbstractSet[str]) -> list[Brake]:
+def of_scope(
+    scope: Scope, policy: OnRemoved, allowances: Allowances, accepted: AbstractSet[str]
+) -> list[Brake]:
     """Return the brakes that the diff alone trips."""
     known = scope.known
     if known and not scope.source_rows:
@@ -67,20 +80,34 @@ def of_scope(scope: Scope, policy: OnRemoved, allowances: Allowances, accepted: 
             return []  # what was accepted is that they all go
         told = f"the source is empty, while {known} contacts are known here: {_would(policy, scope)}"
         return [Brake(EMPTY_SOURCE, told)]
-    return [brake for brake in _of_scope(scope, policy, allowances) if brake.name not in accepted]
+    return [
+        brake
+        for brake in _of_scope(scope, policy, allowances)
+        if brake.name not in accepted
+    ]
 
 
 def of_survey(
-    survey: Survey, scope: Scope, had: Mapping[str, int], allowances: Allowances, accepted: AbstractSet[str]
+    survey: Survey,
+    scope: Scope,
+    had: Mapping[str, int],
+    allowances: Allowances,
+    accepted: AbstractSet[str],
 ) -> list[Brake]:
     """Return the brakes that the run's contacts trip.
 
     ``had``: field to the contacts known to have a value.
     """
-    return [brake for brake in _of_survey(survey, scope, had, allowances) if brake.name not in accepted]
+    return [
+        brake
+        for brake in _of_survey(survey, scope, had, allowances)
+        if brake.name not in accepted
+    ]
 
 
-def of_gone(gone: int, known: int, allowances: Allowances, accepted: AbstractSet[str]) -> Brake | None:
+def of_gone(
+    gone: int, known: int, allowances: Allowances, accepted: AbstractSet[str]
+) -> Brake | None:
     """Return the brake that contacts to be created again trip.
 
     ``gone`` is their number, ``known`` that of the contacts the vendor still has.
@@ -96,9 +123,13 @@ def of_gone(gone: int, known: int, allowances: Allowances, accepted: AbstractSet
     )
 
 
-def of_repair(scope: RepairScope, allowances: Allowances, accepted: AbstractSet[str]) -> list[Brake]:
+def of_repair(
+    scope: RepairScope, allowances: Allowances, accepted: AbstractSet[str]
+) -> list[Brake]:
     """Return the brakes that the repair of what drifted at the vendor trips."""
-    return [brake for brake in _of_repair(scope, allowances) if brake.name not in accepted]
+    return [
+        brake for brake in _of_repair(scope, allowances) if brake.name not in accepted
+    ]
 
 
 def _of_repair(scope: RepairScope, allowances: Allowances) -> Iterator[Brake]:
@@ -140,7 +171,9 @@ def grown(scope: Scope, creates: int, allowed: Allowance) -> bool:
     these rows when it was last compared.
     """
     before = scope.compared_rows
-    return before is not None and allowed.exceeded(min(creates, scope.source_rows - before), before)
+    return before is not None and allowed.exceeded(
+        min(creates, scope.source_rows - before), before
+    )
 
 
 def are_others(survey: Survey, scope: Scope, allowances: Allowances) -> bool:
@@ -157,10 +190,14 @@ def are_rewritten(survey: Survey, scope: Scope, allowances: Allowances) -> bool:
     return allowances.rewrites.exceeded(survey.rewritten, scope.known)
 
 
-def _of_scope(scope: Scope, policy: OnRemoved, allowances: Allowances) -> Iterator[Brake]:
+def _of_scope(
+    scope: Scope, policy: OnRemoved, allowances: Allowances
+) -> Iterator[Brake]:
     known, removed = scope.known, scope.removed
     less = known - scope.source_rows - scope.moved
-    if policy is not OnRemoved.IGNORE and allowances.removals.exceeded(_touched(policy, scope), known):
+    if policy is not OnRemoved.IGNORE and allowances.removals.exceeded(
+        _touched(policy, scope), known
+    ):
         yield Brake(
             REMOVALS,
             f"{removed} of {known} known contacts ({removed / known:.1%}) left the source: {_would(policy, scope)}. "
@@ -175,7 +212,9 @@ def _of_scope(scope: Scope, policy: OnRemoved, allowances: Allowances) -> Iterat
         )
 
 
-def _of_creates(survey: Survey, scope: Scope, allowances: Allowances) -> Iterator[Brake]:
+def _of_creates(
+    survey: Survey, scope: Scope, allowances: Allowances
+) -> Iterator[Brake]:
     known, removed, allowed = scope.known, scope.removed, allowances.creates
     unknown = survey.creates if scope.unseen is None else scope.unseen
     would = f"the run would have created {survey.creates} contacts, while {known} are known here"
@@ -199,7 +238,9 @@ def _of_creates(survey: Survey, scope: Scope, allowances: Allowances) -> Iterato
         )
 
 
-def _of_survey(survey: Survey, scope: Scope, had: Mapping[str, int], allowances: Allowances) -> Iterator[Brake]:
+def _of_survey(
+    survey: Survey, scope: Scope, had: Mapping[str, int], allowances: Allowances
+) -> Iterator[Brake]:
     known = scope.known
     yield from _of_creates(survey, scope, allowances)
     if are_rewritten(survey, scope, allowances):

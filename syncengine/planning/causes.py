@@ -17,7 +17,13 @@ from syncengine.model.work import ContactState, Status
 from syncengine.planning.wishes import EMPTY
 
 _FIELD = "fields."
-_TAGS, _LISTS, _ON_NULL, _ON_UNMAP, _VERSION = "tags", "lists", "on_null", "on_unmap", "version"
+_TAGS, _LISTS, _ON_NULL, _ON_UNMAP, _VERSION = (
+    "tags",
+    "lists",
+    "on_null",
+    "on_unmap",
+    "version",
+)
 _PREFIX = "tags_prefix"
 
 
@@ -48,7 +54,15 @@ class Why(StrEnum):
 
 
 _OF_CONFIGURATION = frozenset(
-    {Why.MAPPING, Why.PREFIX, Why.TAGS, Why.LISTS, Why.ON_NULL, Why.ON_UNMAP, Why.VERSION},
+    {
+        Why.MAPPING,
+        Why.PREFIX,
+        Why.TAGS,
+        Why.LISTS,
+        Why.ON_NULL,
+        Why.ON_UNMAP,
+        Why.VERSION,
+    },
 )
 _IN_WORDS = {
     Why.NEW: "new",
@@ -91,14 +105,25 @@ class Causes:
         self._changed = frozenset(changed)
         self._counts: Counter[Cause] = Counter()
 
-    def add(self, state: ContactState, desired: Desired | None, source_hash: int | None, calls: Sequence[Call]) -> None:
+    def add(
+        self,
+        state: ContactState,
+        desired: Desired | None,
+        source_hash: int | None,
+        calls: Sequence[Call],
+    ) -> None:
         """Count one contact."""
         self._counts.update(causes(state, desired, source_hash, calls, self._changed))
 
     def told(self) -> tuple[tuple[Cause, int], ...]:
         """Return the causes with their numbers of contacts, in order."""
         order = list(Why)
-        return tuple(sorted(self._counts.items(), key=lambda item: (order.index(item[0].why), item[0].field)))
+        return tuple(
+            sorted(
+                self._counts.items(),
+                key=lambda item: (order.index(item[0].why), item[0].field),
+            )
+        )
 
 
 def meaning(mapping: ContactMapping, version: Sequence[Json]) -> dict[str, str]:
@@ -107,15 +132,25 @@ def meaning(mapping: ContactMapping, version: Sequence[Json]) -> dict[str, str]:
     ``version`` is what else the values depend on: the normalisers and the adapter.
     """
     parts: dict[str, object] = {_FIELD + each.field: each for each in mapping.fields}
-    parts |= {_TAGS: mapping.tags, _LISTS: mapping.lists, _ON_NULL: mapping.on_null.value, _VERSION: tuple(version)}
+    parts |= {
+        _TAGS: mapping.tags,
+        _LISTS: mapping.lists,
+        _ON_NULL: mapping.on_null.value,
+        _VERSION: tuple(version),
+    }
     if mapping.tags is not None:
         parts[_PREFIX] = mapping.tag_prefix
     if mapping.on_unmap is OnUnmap.REMOVE:
         parts[_ON_UNMAP] = mapping.on_unmap.value
-    return {name: hashlib.sha256(repr(part).encode()).hexdigest()[:16] for name, part in parts.items()}
+    return {
+        name: hashlib.sha256(repr(part).encode()).hexdigest()[:16]
+        for name, part in parts.items()
+    }
 
 
-def changed_parts(before: Mapping[str, str] | None, now: Mapping[str, str]) -> frozenset[str]:
+def changed_parts(
+    before: Mapping[str, str] | None, now: Mapping[str, str]
+) -> frozenset[str]:
     """Return the parts of a mapping that mean something else now.
 
     Nothing is known to have changed where no meaning is remembered. A prefix changes
@@ -124,7 +159,9 @@ def changed_parts(before: Mapping[str, str] | None, now: Mapping[str, str]) -> f
     if before is None:
         return frozenset()
     changed = {name for name in {*before, *now} if before.get(name) != now.get(name)}
-    return frozenset(changed - {_PREFIX} if _PREFIX not in before.keys() & now.keys() else changed)
+    return frozenset(
+        changed - {_PREFIX} if _PREFIX not in before.keys() & now.keys() else changed
+    )
 
 
 def remapped_fields(changed: frozenset[str], mapping: ContactMapping) -> frozenset[str]:
@@ -152,7 +189,10 @@ def causes(
         rest = Why.VERSION
     elif state.source_hash == source_hash:
         rest = Why.OUT_OF_STEP
-    found = {_of_change(part, value, changed) or Cause(rest) for part, value in _changes(calls, state.known)}
+    found = {
+        _of_change(part, value, changed) or Cause(rest)
+        for part, value in _changes(calls, state.known)
+    }
     return frozenset(found) or frozenset({Cause(rest)})
 
 
@@ -164,7 +204,9 @@ _BY_STATUS = {
 }
 
 
-def _earlier(state: ContactState, desired: Desired | None, source_hash: int | None) -> Why | None:
+def _earlier(
+    state: ContactState, desired: Desired | None, source_hash: int | None
+) -> Why | None:
     """Return the cause that lies in what is known of the contact; None: look further."""
     if state.known.pending is not None:
         return Why.UNFINISHED
@@ -185,7 +227,9 @@ def _changes(calls: Sequence[Call], known: Known) -> Iterator[tuple[str, Json]]:
     for call in calls:
         for name, value in call.fields.items():
             if name not in known.fields or known.fields[name] != value:
-                yield (_LISTS, True) if name.startswith(LISTS) else (_FIELD + name, value)
+                yield (
+                    (_LISTS, True) if name.startswith(LISTS) else (_FIELD + name, value)
+                )
         if call.add_tags or call.remove_tags:
             yield _TAGS, True
 

@@ -42,7 +42,11 @@ def distrusted(known: Known, distrust: Distrust) -> Known:
         if each.field in known.fields and each.says_no(known.fields[each.field])
     }
     stay = {*distrust.fixed, *distrust.kept, *noes}
-    believed = {name: value for name, value in known.fields.items() if name not in distrust.fixed}
+    believed = {
+        name: value
+        for name, value in known.fields.items()
+        if name not in distrust.fixed
+    }
     return replace(
         known,
         fields={name: value for name, value in known.fields.items() if name in stay},
@@ -80,8 +84,15 @@ def believed(known: Known) -> Known:
     pending = known.pending
     if pending is None or not pending.distrusted:
         return known
-    values = {name: value for name, value in pending.fields.items() if value is not None}
-    return replace(known, fields={**values, **known.fields}, tags=known.tags | pending.add_tags, pending=None)
+    values = {
+        name: value for name, value in pending.fields.items() if value is not None
+    }
+    return replace(
+        known,
+        fields={**values, **known.fields},
+        tags=known.tags | pending.add_tags,
+        pending=None,
+    )
 
 
 def is_read_back(known: Known, capabilities: Capabilities) -> bool:
@@ -102,17 +113,27 @@ def read_back(
     """Return what is known of a distrusted contact now that the vendor has shown it."""
     pending = known.pending or Pending()
     shown = link(remote, desired, known, same, hidden, prefix=prefix)
-    unshown = {name: value for name, value in known.fields.items() if name not in remote.fields}
-    shown = replace(shown, fields={**unshown, **shown.fields}, key=_present_key(remote, shown, same))
+    unshown = {
+        name: value for name, value in known.fields.items() if name not in remote.fields
+    }
+    shown = replace(
+        shown, fields={**unshown, **shown.fields}, key=_present_key(remote, shown, same)
+    )
     if not remote.shows_tags:
         doubt = shown.pending or Pending()
-        doubt = replace(doubt, add_tags=pending.add_tags, remove_tags=pending.remove_tags)
+        doubt = replace(
+            doubt, add_tags=pending.add_tags, remove_tags=pending.remove_tags
+        )
         left = doubt if doubt != Pending() else None
-        return replace(shown, tags=frozenset(), found_tags=known.found_tags, pending=left)
+        return replace(
+            shown, tags=frozenset(), found_tags=known.found_tags, pending=left
+        )
     return shown
 
 
-def _present_key(remote: Remote, known: Known, same: Callable[[str, Json, Json], bool]) -> MatchKey | None:
+def _present_key(
+    remote: Remote, known: Known, same: Callable[[str, Json, Json], bool]
+) -> MatchKey | None:
     """Return the contact's match key, with the value that the vendor has for it now."""
     key = known.key
     theirs = remote.fields.get(key.field) if key else None

@@ -79,22 +79,32 @@ def drift(
     opted_out = {
         opt_out.field
         for opt_out in owned.opt_outs
-        if opt_out.field in (*changed, *extra) and opt_out.says_no(remote.fields[opt_out.field])
+        if opt_out.field in (*changed, *extra)
+        and opt_out.says_no(remote.fields[opt_out.field])
     }
     return Drift(
         changed=tuple(name for name in changed if name not in opted_out),
         missing=tuple(missing),
         extra=tuple(name for name in extra if name not in opted_out),
         opted_out=tuple(sorted(opted_out)),
-        missing_tags=tuple(sorted(known.tags - remote.tags)) if remote.shows_tags else (),
+        missing_tags=tuple(sorted(known.tags - remote.tags))
+        if remote.shows_tags
+        else (),
         extra_tags=tuple(
-            sorted(tag for tag in remote.tags - ours if owned.tag_prefix and tag.startswith(owned.tag_prefix))
+            sorted(
+                tag
+                for tag in remote.tags - ours
+                if owned.tag_prefix and tag.startswith(owned.tag_prefix)
+            )
         ),
     )
 
 
 def _extra(
-    known: Fields, remote: Fields, names: Iterable[str], same: Callable[[str, Json, Json], bool]
+    known: Fields,
+    remote: Fields,
+    names: Iterable[str],
+    same: Callable[[str, Json, Json], bool],
 ) -> Iterable[str]:
     for name in names:
         theirs = remote.get(name)
@@ -107,9 +117,13 @@ def corrected(known: Known, remote: Remote, found: Drift) -> Known:
 
     What drifted besides stays as it was known: nothing is sent about it.
     """
-    fields = {name: value for name, value in known.fields.items() if name not in found.missing}
+    fields = {
+        name: value for name, value in known.fields.items() if name not in found.missing
+    }
     fields |= {name: remote.fields[name] for name in (*found.changed, *found.extra)}
     if not remote.shows_tags:
         return replace(known, fields=fields)
     tags = (known.tags & remote.tags) | frozenset(found.extra_tags)
-    return replace(known, fields=fields, tags=tags, found_tags=known.found_tags & remote.tags)
+    return replace(
+        known, fields=fields, tags=tags, found_tags=known.found_tags & remote.tags
+    )

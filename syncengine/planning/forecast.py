@@ -97,7 +97,9 @@ def expense(
     return Expense(looked.usual, Cost(least, usual, rounds * looked.most + after.most))
 
 
-def likely(desired: Desired | None, known: Known, plan: Plan, capabilities: Capabilities) -> Plan:
+def likely(
+    desired: Desired | None, known: Known, plan: Plan, capabilities: Capabilities
+) -> Plan:
     """Return the plan as far as it can be foreseen.
 
     For a contact that is read back first it goes by what was known before.
@@ -131,7 +133,11 @@ def _removal_read_back(known: Known, prices: Prices) -> Cost:
     policy, can = prices.on_removed, prices.capabilities
     usual = plan_removal("", believed(known), policy, can)
     most = plan_removal("", replace(known, tags=_maybe_ours(known)), policy, can)
-    return Cost(0, _requests(usual, prices), max(_requests(usual, prices), _requests(most, prices)))
+    return Cost(
+        0,
+        _requests(usual, prices),
+        max(_requests(usual, prices), _requests(most, prices)),
+    )
 
 
 def _anew_at_most(desired: Desired, known: Known, prices: Prices) -> int:
@@ -151,7 +157,9 @@ def first_call(plan: Plan, prices: Prices) -> Plan:
     return Plan(first, requests=sum(offer.requests for offer in offers))
 
 
-def _of_calls(desired: Desired | None, known: Known, plan: Plan, prices: Prices) -> Cost:
+def _of_calls(
+    desired: Desired | None, known: Known, plan: Plan, prices: Prices
+) -> Cost:
     """Return the cost of a plan whose contact is not looked up."""
     usual = _requests(plan, prices)
     if desired is None or known.external_id is not None or not plan.calls:
@@ -166,7 +174,11 @@ def _of_calls(desired: Desired | None, known: Known, plan: Plan, prices: Prices)
 
 def _after_look_up(desired: Desired, known: Known, plan: Plan, prices: Prices) -> Cost:
     """Return the cost of what follows a look-up."""
-    fresh = plan_contact(desired, absent(known, prices.capabilities), prices.capabilities) if known.pending else plan
+    fresh = (
+        plan_contact(desired, absent(known, prices.capabilities), prices.capabilities)
+        if known.pending
+        else plan
+    )
     usual, told = 0, 0
     if isinstance(fresh, Plan):
         usual = _requests(fresh, prices)
@@ -196,9 +208,16 @@ def _told_at_most(desired: Desired, plan: Plan, prices: Prices) -> int:
     """
     create = prices.capabilities.create
     creates = bool(plan.calls) and plan.calls[0].action is Action.CREATE
-    if create is None or not creates or not create.keyed_by or not create.tells_existing:
+    if (
+        create is None
+        or not creates
+        or not create.keyed_by
+        or not create.tells_existing
+    ):
         return 0
-    there = [name for name in create.keyed_by if desired.fields.get(name) not in (None, "")]
+    there = [
+        name for name in create.keyed_by if desired.fields.get(name) not in (None, "")
+    ]
     keys = [desired.key(name) for name in there]
     # It may be sent again when whoever had the key has let go of it meanwhile.
     return 2 * create.requests + total(map(prices.look_up, keys)).most
@@ -216,7 +235,12 @@ def _found_at_most(desired: Desired, known: Known, prices: Prices) -> int:
         if value in EMPTY and not matches(name, capabilities.accumulates)
     }
     held = {**emptied, **_fixed_names(desired, capabilities)}
-    met = Known(_SOMEBODY, key=known.key or next(iter(desired.keys), None), fields=held, tags=_maybe_ours(known))
+    met = Known(
+        _SOMEBODY,
+        key=known.key or next(iter(desired.keys), None),
+        fields=held,
+        tags=_maybe_ours(known),
+    )
     plan = plan_contact(desired, met, capabilities)
     return _requests(plan, prices) if isinstance(plan, Plan) else 0
 
@@ -228,14 +252,26 @@ def _fixed_names(desired: Desired, capabilities: Capabilities) -> dict[str, Json
     """
     calls = (capabilities.add_tags, capabilities.remove_tags)
     update = capabilities.update.fields if capabilities.update else ()
-    names = {name for call in calls if call for name in call.addressed_by if not matches(name, update)}
-    return {name: desired.fields[name] for name in names if desired.fields.get(name) not in EMPTY}
+    names = {
+        name
+        for call in calls
+        if call
+        for name in call.addressed_by
+        if not matches(name, update)
+    }
+    return {
+        name: desired.fields[name]
+        for name in names
+        if desired.fields.get(name) not in EMPTY
+    }
 
 
 def _removal_at_most(known: Known, look_up: LookUp, prices: Prices) -> int:
     """Return the requests that remove a contact found after an unknown create."""
     pending = known.pending or Pending()
-    lists = {name: value for name, value in pending.fields.items() if name.startswith(LISTS)}
+    lists = {
+        name: value for name, value in pending.fields.items() if name.startswith(LISTS)
+    }
     met = replace(
         known,
         external_id=_SOMEBODY,
@@ -244,7 +280,9 @@ def _removal_at_most(known: Known, look_up: LookUp, prices: Prices) -> int:
         tags=_maybe_ours(known),
         pending=None,
     )
-    return _requests(plan_removal("", met, prices.on_removed, prices.capabilities), prices)
+    return _requests(
+        plan_removal("", met, prices.on_removed, prices.capabilities), prices
+    )
 
 
 def _maybe_ours(known: Known) -> frozenset[str]:
@@ -267,7 +305,11 @@ def duration(requests: Cost, limits: Sequence[Limit]) -> Duration:
             single[limit.method] = min(rate, single.get(limit.method, rate))
     slow = [*common, *single.values()]
     fast = [*common, *([sum(single.values())] if single else [])]
-    return Duration(_seconds(requests.least, fast), _seconds(requests.usual, slow), _seconds(requests.most, slow))
+    return Duration(
+        _seconds(requests.least, fast),
+        _seconds(requests.usual, slow),
+        _seconds(requests.most, slow),
+    )
 
 
 def _seconds(requests: int, rates: Sequence[float]) -> float:

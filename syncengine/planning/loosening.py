@@ -19,7 +19,9 @@ _OF_CONSENT = re.compile(
 """Words by which a condition is about consent."""
 _OPEN, _CLOSE = ("(", "[", "case"), (")", "]", "end")
 _SET_OPERATIONS = frozenset({"union", "intersect", "except"})
-_AFTER_WHERE = frozenset({"group", "having", "window", "order", "limit", "offset", "fetch", "for"})
+_AFTER_WHERE = frozenset(
+    {"group", "having", "window", "order", "limit", "offset", "fetch", "for"}
+)
 _IS_TRUE = frozenset({("is", "true"), ("=", "true")})
 
 _Alternative: TypeAlias = tuple[str, ...]
@@ -60,9 +62,15 @@ def loosening(now: ConsentRules, before: ConsentRules) -> Loosening:
     is certain to let through no more contacts.
     """
     told = [*_of_columns(now, before), *_of_vendor(now, before)]
-    present = {each for text in (now.table, now.where, now.query) for each in tokens(text or "")}
+    present = {
+        each
+        for text in (now.table, now.where, now.query)
+        for each in tokens(text or "")
+    }
     told += [
-        f"the condition on {word} is another one" if word in present else f"{word} is not asked for any more"
+        f"the condition on {word} is another one"
+        if word in present
+        else f"{word} is not asked for any more"
         for word in dropped_words(now, before)
     ]
     return Loosening(tuple(told), _selects_otherwise(now, before))
@@ -75,14 +83,30 @@ def dropped_words(now: ConsentRules, before: ConsentRules) -> tuple[str, ...]:
     if a present one has the same alternatives, or fewer of them.
     """
     was, is_now = _selection(before), _selection(now)
-    dropped = [each for each in was.conditions if not any(other <= each for other in is_now.conditions)]
-    words = [word for each in dropped for alternative in sorted(each) for word in alternative]
+    dropped = [
+        each
+        for each in was.conditions
+        if not any(other <= each for other in is_now.conditions)
+    ]
+    words = [
+        word for each in dropped for alternative in sorted(each) for word in alternative
+    ]
     words += [word for each in was.head if each not in is_now.head for word in each]
     # A column that is asked about may be another one, where the query reads it in a new way.
-    asked = {word for each in was.conditions for alternative in each for word in alternative}
-    words += [word for each in is_now.head if each not in was.head for word in each if word in asked]
+    asked = {
+        word for each in was.conditions for alternative in each for word in alternative
+    }
+    words += [
+        word
+        for each in is_now.head
+        if each not in was.head
+        for word in each
+        if word in asked
+    ]
     columns = {before.opted_out, now.opted_out}
-    return tuple(dict.fromkeys(word for word in words if word in columns or _is_of_consent(word)))
+    return tuple(
+        dict.fromkeys(word for word in words if word in columns or _is_of_consent(word))
+    )
 
 
 def _of_columns(now: ConsentRules, before: ConsentRules) -> Iterator[str]:
@@ -99,14 +123,20 @@ def _of_vendor(now: ConsentRules, before: ConsentRules) -> Iterator[str]:
 
 
 def _selects_otherwise(now: ConsentRules, before: ConsentRules) -> bool:
-    pairs = ((before.where, now.where), (before.table, now.table), (before.query, now.query))
+    pairs = (
+        (before.where, now.where),
+        (before.table, now.table),
+        (before.query, now.query),
+    )
     return not all(is_same(was or "", text or "") for was, text in pairs)
 
 
 def _selection(rules: ConsentRules) -> _Selection:
     conditions, head = _of_query(tokens(rules.query or ""))
     head += [tokens(rules.table)] if rules.table else []
-    return _Selection((*_conditions(tokens(rules.where or "")), *conditions), tuple(head))
+    return _Selection(
+        (*_conditions(tokens(rules.where or "")), *conditions), tuple(head)
+    )
 
 
 def _of_query(found: _Alternative) -> tuple[list[_Condition], list[_Alternative]]:
@@ -115,13 +145,23 @@ def _of_query(found: _Alternative) -> tuple[list[_Condition], list[_Alternative]
     if not found or "where" not in outside or not _SET_OPERATIONS.isdisjoint(outside):
         return [], _pieces(found)
     start = outside.index("where")
-    end = next((n for n, word in enumerate(outside) if n > start and word in _AFTER_WHERE), len(found))
-    return _conditions(found[start + 1 : end]), [*_pieces(found[:start]), *_pieces(found[end:])]
+    end = next(
+        (n for n, word in enumerate(outside) if n > start and word in _AFTER_WHERE),
+        len(found),
+    )
+    return _conditions(found[start + 1 : end]), [
+        *_pieces(found[:start]),
+        *_pieces(found[end:]),
+    ]
 
 
 def _pieces(found: _Alternative) -> list[_Alternative]:
     """Split the head of a query into its columns and what they are read from."""
-    parts = _split(found, {",", "select", "from"}) if _SET_OPERATIONS.isdisjoint(found) else [found]
+    parts = (
+        _split(found, {",", "select", "from"})
+        if _SET_OPERATIONS.isdisjoint(found)
+        else [found]
+    )
     return [part for part in parts if part]
 
 
@@ -134,7 +174,11 @@ def _conditions(found: _Alternative) -> list[_Condition]:
     if len(alternatives) > 1:
         return [frozenset(_plain(each) for each in alternatives)]
     parts = _split(found, {"and"})
-    return [frozenset({_plain(found)})] if len(parts) == 1 else [each for part in parts for each in _conditions(part)]
+    return (
+        [frozenset({_plain(found)})]
+        if len(parts) == 1
+        else [each for part in parts for each in _conditions(part)]
+    )
 
 
 def _split(found: _Alternative, at: AbstractSet[str]) -> list[_Alternative]:
@@ -146,7 +190,9 @@ def _split(found: _Alternative, at: AbstractSet[str]) -> list[_Alternative]:
         if depth == 0 and word in at and not is_of_between:
             parts.append([])
             continue
-        is_between = (is_between and not is_of_between) or (depth == 0 and word == "between")
+        is_between = (is_between and not is_of_between) or (
+            depth == 0 and word == "between"
+        )
         parts[-1].append(word)
     return [tuple(part) for part in parts if part]
 
@@ -173,7 +219,11 @@ def _is_balanced(found: _Alternative) -> bool:
 
 def _without_parentheses(found: _Alternative) -> _Alternative:
     """Return an expression without the parentheses that stand around all of it."""
-    while len(found) > 1 and found[0] == "(" and [word for word, depth in _with_depth(found) if depth == 0] == [")"]:
+    while (
+        len(found) > 1
+        and found[0] == "("
+        and [word for word, depth in _with_depth(found) if depth == 0] == [")"]
+    ):
         found = found[1:-1]
     return found
 

@@ -12,7 +12,14 @@ from syncengine.model.capabilities import matches
 from syncengine.model.contact import LISTS, Desired, MatchKey
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.http import Json
-from syncengine.model.mapping import FieldMapping, Mapping, OnInvalid, OnNull, OnUnmap, SetMapping
+from syncengine.model.mapping import (
+    FieldMapping,
+    Mapping,
+    OnInvalid,
+    OnNull,
+    OnUnmap,
+    SetMapping,
+)
 from syncengine.model.texts import is_storable
 from syncengine.model.work import SourceRow, Unusable
 from syncengine.planning.normalise import NotNormal, normalise, text
@@ -46,7 +53,11 @@ def desire(
         except NotNormal as error:
             if field.on_invalid is OnInvalid.REJECT:
                 return _invalid_value(field, error)
-            invalid[field.field] = None if isinstance(values[field.column], Unusable) else values[field.column]
+            invalid[field.field] = (
+                None
+                if isinstance(values[field.column], Unusable)
+                else values[field.column]
+            )
             if field.field in mapping.match_on:
                 refusal = refusal or _invalid_value(field, error)
             continue
@@ -76,9 +87,13 @@ def desire(
     )
 
 
-def unfit_values(row: SourceRow, mapping: Mapping, several: tuple[str, ...] = ()) -> dict[str, str | None]:
+def unfit_values(
+    row: SourceRow, mapping: Mapping, several: tuple[str, ...] = ()
+) -> dict[str, str | None]:
     """Return the fields for which a row has a value, with what is wrong with it."""
-    values = dict(zip(mapping.columns, row.values, strict=True)) if not row.refusal else {}
+    values = (
+        dict(zip(mapping.columns, row.values, strict=True)) if not row.refusal else {}
+    )
     found: dict[str, str | None] = {}
     for field in mapping.fields:
         raw = values.get(field.column)
@@ -105,8 +120,13 @@ def _check_length(fields: dict[str, Json]) -> None:
 
     One column may have gone to several fields.
     """
-    if sum(len(orjson.dumps(value).decode()) for value in fields.values()) > LONGEST_ROW:
-        raise _Unfit("its fields", f"hold more than {LONGEST_ROW:,} characters together")
+    if (
+        sum(len(orjson.dumps(value).decode()) for value in fields.values())
+        > LONGEST_ROW
+    ):
+        raise _Unfit(
+            "its fields", f"hold more than {LONGEST_ROW:,} characters together"
+        )
 
 
 def _value(raw: Json, field: FieldMapping) -> Json:
@@ -127,10 +147,14 @@ def _values(raw: list[Json], field: FieldMapping) -> Json:
 
 
 def _invalid_value(field: FieldMapping, error: NotNormal) -> Rejected:
-    return _invalid(f'column "{field.column}" for field "{field.field}" {error}: correct the row or the mapping')
+    return _invalid(
+        f'column "{field.column}" for field "{field.field}" {error}: correct the row or the mapping'
+    )
 
 
-def _keys(row: SourceRow, fields: dict[str, Json], mapping: Mapping, identity: str | None) -> list[MatchKey]:
+def _keys(
+    row: SourceRow, fields: dict[str, Json], mapping: Mapping, identity: str | None
+) -> list[MatchKey]:
     """Return what the vendor is to recognise the contact by. Raises _Unfit."""
     names = [name for name in mapping.match_on if fields.get(name) not in (None, "")]
     keys = [_key(name, fields[name], mapping.regions.get(name)) for name in names]
@@ -138,7 +162,11 @@ def _keys(row: SourceRow, fields: dict[str, Json], mapping: Mapping, identity: s
         return keys
     if mapping.match_on and fields.get(mapping.match_on[0]) in (None, ""):
         return []
-    return [MatchKey(identity, keys[0].value if mapping.match_on and keys else row.contact_id)]
+    return [
+        MatchKey(
+            identity, keys[0].value if mapping.match_on and keys else row.contact_id
+        )
+    ]
 
 
 def _key(field: str, value: Json, region: str | None) -> MatchKey:
@@ -156,7 +184,9 @@ def has_opted_out(row: SourceRow, mapping: Mapping) -> bool:
     """Return whether the row has opted its contact out."""
     if mapping.opted_out is None:
         return False
-    return dict(zip(mapping.columns, row.values, strict=True))[mapping.opted_out] is True
+    return (
+        dict(zip(mapping.columns, row.values, strict=True))[mapping.opted_out] is True
+    )
 
 
 class _Unfit(NotNormal):
@@ -171,7 +201,9 @@ def _members(values: dict[str, Json], mapping: SetMapping | None) -> frozenset[s
     """Return a managed set's members. Raises _Unfit."""
     if mapping is None:
         return frozenset()
-    members = [member for member, column in mapping.columns if _flag(column, values[column])]
+    members = [
+        member for member, column in mapping.columns if _flag(column, values[column])
+    ]
     if mapping.column:
         members += _listed(mapping.column, values[mapping.column])
     return frozenset(_name(mapping.prefix + member) for member in members)
@@ -183,7 +215,10 @@ def _name(member: str) -> str:
     Raises _Unfit.
     """
     if not is_storable(member):
-        raise _Unfit("a tag or list", "holds a character that no text may hold (NUL, or half of a character)")
+        raise _Unfit(
+            "a tag or list",
+            "holds a character that no text may hold (NUL, or half of a character)",
+        )
     if len(member) > LONGEST_NAME:
         raise _Unfit("a tag or list", f"is longer than {LONGEST_NAME:,} characters")
     return member
@@ -205,7 +240,10 @@ def _listed(column: str, value: Json) -> Iterator[str]:
         raise _Unfit(f'column "{column}"', "holds no list")
     for item in value:
         if isinstance(item, bool | list | dict):
-            raise _Unfit(f'column "{column}"', "holds a list in which not every item is a text or a number")
+            raise _Unfit(
+                f'column "{column}"',
+                "holds a list in which not every item is a text or a number",
+            )
         if item not in (None, ""):
             yield text(item)
 

@@ -19,7 +19,9 @@ def older_by(marker: Marker, state: StateSelf, destination: str = "") -> str:
         return ""
     if state.restores < marker.restores:
         return "an accepted restore"
-    for name, run in sorted(marker.runs.items(), key=lambda each: (each[0] != destination, each[0])):
+    for name, run in sorted(
+        marker.runs.items(), key=lambda each: (each[0] != destination, each[0])
+    ):
         if _lacks(run, state):
             return _named(name, run, state)
     if state.consents < marker.consents:
@@ -48,11 +50,15 @@ def _lacks(run: RunMark, state: StateSelf) -> bool:
     return run.ended_at is not None and found.ended_at != run.ended_at
 
 
-def lost_to(destination: str, address: str, own: Marker | None, others: Iterable[Marker]) -> Marker | None:
+def lost_to(
+    destination: str, address: str, own: Marker | None, others: Iterable[Marker]
+) -> Marker | None:
     """Return the marker of another state that knew the destination at this address.
 
     None where this state knows it, too, or where no other one does.
     """
     if own is not None and own.addresses.get(destination) == address:
         return None
-    return next((each for each in others if each.addresses.get(destination) == address), None)
+    return next(
+        (each for each in others if each.addresses.get(destination) == address), None
+    )

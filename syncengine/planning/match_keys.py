@@ -55,8 +55,14 @@ def held_keys(known: Known, capabilities: Capabilities) -> tuple[MatchKey, ...]:
         for name, value in known.fields.items()
         if value not in (None, "") and not isinstance(value, dict | list)
     )
-    keys = (key for key in dict.fromkeys((*taken_in, *values)) if matches(key.field, capabilities.find_by))
-    return tuple(sorted(keys, key=lambda key: matches(key.field, capabilities.shows_one)))
+    keys = (
+        key
+        for key in dict.fromkeys((*taken_in, *values))
+        if matches(key.field, capabilities.find_by)
+    )
+    return tuple(
+        sorted(keys, key=lambda key: matches(key.field, capabilities.shows_one))
+    )
 
 
 def may_collide(mapping: Mapping, source_key: str) -> bool:
@@ -65,4 +71,7 @@ def may_collide(mapping: Mapping, source_key: str) -> bool:
     They cannot when all keys come straight from the source key.
     """
     columns = {field.field: field for field in mapping.fields}
-    return any(columns[name].column != source_key or columns[name].form is not None for name in mapping.match_on)
+    return any(
+        columns[name].column != source_key or columns[name].form is not None
+        for name in mapping.match_on
+    )

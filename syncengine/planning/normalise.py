@@ -88,7 +88,9 @@ def _number(value: Json, _: FieldMapping) -> int | float | None:
         if whole in _WHOLE:
             return whole if not isinstance(value, float) else value
     close = float(number)
-    if close - close == 0 and Decimal(repr(close)) == number:  # finite, and the same number
+    if (
+        close - close == 0 and Decimal(repr(close)) == number
+    ):  # finite, and the same number
         return close
     raise NotNormal("has more digits than a JSON number can carry: send it as: text")
 
@@ -117,7 +119,9 @@ def _date(value: Json, mapping: FieldMapping) -> str | None:
     try:
         if not moment or moment["offset"] is None:
             return dt.datetime.fromisoformat(raw).date().isoformat()
-        at = dt.datetime.fromisoformat(raw.replace(moment["offset"], moment["offset"].strip()))
+        at = dt.datetime.fromisoformat(
+            raw.replace(moment["offset"], moment["offset"].strip())
+        )
     except (ValueError, OverflowError):  # a 30th of February
         raise NotNormal("is no date (YYYY-MM-DD)") from None
     zone = mapping.zone or "UTC"

@@ -56,12 +56,18 @@ class Kind:
     @property
     def room(self) -> int | None:
         """Return the number of further fields one call has room for."""
-        return None if self.write.max_fields is None else self.write.max_fields - len(self.carried)
+        return (
+            None
+            if self.write.max_fields is None
+            else self.write.max_fields - len(self.carried)
+        )
 
     @property
     def rooms(self) -> Members[int | None]:
         """Return the numbers of tags and lists one call has room for."""
-        return Members(self.write.add_tags, self.write.remove_tags, self.write.join_lists, 0)
+        return Members(
+            self.write.add_tags, self.write.remove_tags, self.write.join_lists, 0
+        )
 
     def able(self, fields: Fields) -> frozenset[str]:
         """Return those of the fields that a call of it can set, or clear."""
@@ -72,7 +78,8 @@ class Kind:
             if (
                 value is not None
                 if name in carried
-                else roomy and matches(name, write.clears if value is None else write.fields)
+                else roomy
+                and matches(name, write.clears if value is None else write.fields)
             )
         )
         withheld = {
@@ -113,7 +120,9 @@ class Packed:
     requests: int
 
 
-def pack(first: Kind | None, later: Sequence[Kind], capabilities: Capabilities, load: Load) -> Packed | None:
+def pack(
+    first: Kind | None, later: Sequence[Kind], capabilities: Capabilities, load: Load
+) -> Packed | None:
     """Return the packing with the fewest requests, or None without any that fits.
 
     ``first`` is the write that creates a new contact (None: it exists); ``later`` are
@@ -135,14 +144,20 @@ def pack(first: Kind | None, later: Sequence[Kind], capabilities: Capabilities, 
             continue
         placed = _place(writes, load.fields)
         if placed is not None:
-            best = Packed(_written(writes, placed, members), tuple(parcel for parcel, _ in calls), cost)
+            best = Packed(
+                _written(writes, placed, members),
+                tuple(parcel for parcel, _ in calls),
+                cost,
+            )
     return best
 
 
 def _dearest(first: Kind | None, later: Sequence[Kind], load: Load) -> int:
     """Return an upper bound for the cost of writes: one write for each change."""
     wishes = len(load.fields) + sum(map(len, load.members))
-    return (first.write.requests if first else 0) + wishes * max((kind.write.requests for kind in later), default=0)
+    return (first.write.requests if first else 0) + wishes * max(
+        (kind.write.requests for kind in later), default=0
+    )
 
 
 def _numbers(first: Kind | None, later: Sequence[Kind]) -> Iterator[list[Kind]]:
@@ -175,12 +190,26 @@ def _ride(writes: Sequence[Kind], load: Load) -> list[Members[Names]]:
     """Return the tags and lists inside each write; last, those without room."""
     riding, rest = [], load.members
     for kind in writes:
-        riding.append(Members(*(members[:room] for members, room in zip(rest, kind.rooms, strict=True))))
-        rest = Members(*(members[len(taken) :] for members, taken in zip(rest, riding[-1], strict=True)))
+        riding.append(
+            Members(
+                *(
+                    members[:room]
+                    for members, room in zip(rest, kind.rooms, strict=True)
+                )
+            )
+        )
+        rest = Members(
+            *(
+                members[len(taken) :]
+                for members, taken in zip(rest, riding[-1], strict=True)
+            )
+        )
     return [*riding, rest]
 
 
-def set_offers(capabilities: Capabilities) -> Members[tuple[Action, TagCall | ListCall | None]]:
+def set_offers(
+    capabilities: Capabilities,
+) -> Members[tuple[Action, TagCall | ListCall | None]]:
     """Return the calls about tags and lists alone."""
     return Members(
         (Action.ADD_TAGS, capabilities.add_tags),
@@ -190,7 +219,9 @@ def set_offers(capabilities: Capabilities) -> Members[tuple[Action, TagCall | Li
     )
 
 
-def _set_calls(rest: Members[Names], capabilities: Capabilities) -> list[tuple[Parcel, int]] | None:
+def _set_calls(
+    rest: Members[Names], capabilities: Capabilities
+) -> list[tuple[Parcel, int]] | None:
     """Return the calls for tags and lists that ride in no write, with their requests.
 
     None where the vendor has no such calls.
@@ -201,8 +232,13 @@ def _set_calls(rest: Members[Names], capabilities: Capabilities) -> list[tuple[P
             continue
         if offer is None:
             return None
-        most = (offer.max_tags if isinstance(offer, TagCall) else offer.max_lists) or len(names)
-        calls += ((_set_call(action, names[at : at + most]), offer.requests) for at in range(0, len(names), most))
+        most = (
+            offer.max_tags if isinstance(offer, TagCall) else offer.max_lists
+        ) or len(names)
+        calls += (
+            (_set_call(action, names[at : at + most]), offer.requests)
+            for at in range(0, len(names), most)
+        )
     return calls
 
 
@@ -213,10 +249,15 @@ def _set_call(action: Action, members: Names) -> Parcel:
         case Action.REMOVE_TAGS:
             return Parcel(action, remove_tags=members)
         case _:
-            return Parcel(action, dict.fromkeys(members, True if action is Action.JOIN_LISTS else None))
+            return Parcel(
+                action,
+                dict.fromkeys(members, True if action is Action.JOIN_LISTS else None),
+            )
 
 
-def _written(writes: Sequence[Kind], placed: Sequence[Fields], members: Sequence[Members[Names]]) -> tuple[Parcel, ...]:
+def _written(
+    writes: Sequence[Kind], placed: Sequence[Fields], members: Sequence[Members[Names]]
+) -> tuple[Parcel, ...]:
     """Return the writes.
 
     What one clears and another has to carry is cleared last.
@@ -231,7 +272,14 @@ def _written(writes: Sequence[Kind], placed: Sequence[Fields], members: Sequence
         for kind, fields, riding in zip(writes, placed, members, strict=False)
     ]
     carried = {name for kind in writes for name in kind.carried}
-    return tuple(sorted(parcels, key=lambda parcel: any(parcel.fields.get(name, True) is None for name in carried)))
+    return tuple(
+        sorted(
+            parcels,
+            key=lambda parcel: any(
+                parcel.fields.get(name, True) is None for name in carried
+            ),
+        )
+    )
 
 
 def _place(writes: list[Kind], fields: Fields) -> list[dict[str, Json]] | None:
@@ -239,9 +287,13 @@ def _place(writes: list[Kind], fields: Fields) -> list[dict[str, Json]] | None:
 
     Returns None when some find no place.
     """
-    free = {name for kind in writes for name in kind.carried if fields.get(name) is not None}
+    free = {
+        name for kind in writes for name in kind.carried if fields.get(name) is not None
+    }
     rooms = [kind.room for kind in writes]
-    if sum(len(fields) if room is None else room for room in rooms) < len(fields) - len(free):
+    if sum(len(fields) if room is None else room for room in rooms) < len(fields) - len(
+        free
+    ):
         return None
     places: list[list[str]] = [[] for _ in writes]
     able = {kind: kind.able(fields) for kind in dict.fromkeys(writes)}

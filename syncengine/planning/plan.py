@@ -20,7 +20,16 @@ from syncengine.planning.addresses import (
     upsert_key,
 )
 from syncengine.planning.match_keys import held_keys
-from syncengine.planning.packing import Kind, Load, Members, Names, Packed, Parcel, pack, set_offers
+from syncengine.planning.packing import (
+    Kind,
+    Load,
+    Members,
+    Names,
+    Packed,
+    Parcel,
+    pack,
+    set_offers,
+)
 from syncengine.planning.wishes import Wishes, wishes
 
 _CODES = Members("add_tag", "remove_tag", "join_list", "leave_list")
@@ -50,7 +59,9 @@ class _Draft:
         return len(self.dropped), self.packed.requests
 
 
-def plan_contact(desired: Desired, known: Known, capabilities: Capabilities) -> Plan | Rejected:
+def plan_contact(
+    desired: Desired, known: Known, capabilities: Capabilities
+) -> Plan | Rejected:
     """Return the calls that bring the vendor's copy in step, in the fewest requests.
 
     A contact without external id does not exist at the vendor: it is created or
@@ -66,16 +77,26 @@ def plan_contact(desired: Desired, known: Known, capabilities: Capabilities) -> 
     key, key_change = identity(desired, known, capabilities)
     if exists and not wanted:
         return Plan(unsupported=wanted.stays + key_change + skipped)
-    later = [kind for kind in (_usable(offer, desired, known) for offer in _later(capabilities)) if kind]
+    later = [
+        kind
+        for kind in (_usable(offer, desired, known) for offer in _later(capabilities))
+        if kind
+    ]
     firsts: list[Kind | None] = [None]
     if not exists:
         offered = list(_firsts(desired, known, capabilities))
         if not offered:
             return Plan(unsupported=(Unsupported("create", ""),))
-        firsts = [kind for kind in (_usable(first, desired, known) for first in offered) if kind]
+        firsts = [
+            kind
+            for kind in (_usable(first, desired, known) for first in offered)
+            if kind
+        ]
         if not firsts:
             return _missing(offered[0].write, desired)
-    drafts = [_draft(wanted, first, later, capabilities, key, known) for first in firsts]
+    drafts = [
+        _draft(wanted, first, later, capabilities, key, known) for first in firsts
+    ]
     best = min(drafts, key=lambda draft: draft.rank)
     keys = {action: address.key for action, address in best.addresses.items()}
     if held := held_keys(known, capabilities):
@@ -88,20 +109,31 @@ def plan_contact(desired: Desired, known: Known, capabilities: Capabilities) -> 
             contact_id=desired.contact_id,
             external_id=known.external_id,
             key=keys.get(parcel.action, key),
-            other_keys=_others(parcel.action, keys.get(parcel.action), desired, known, capabilities),
+            other_keys=_others(
+                parcel.action, keys.get(parcel.action), desired, known, capabilities
+            ),
             fields=parcel.fields,
             add_tags=parcel.add_tags,
             remove_tags=parcel.remove_tags,
         )
         for parcel in _in_order(best)
     )
-    return Plan(calls, wanted.stays + best.dropped + key_change + skipped, best.packed.requests)
+    return Plan(
+        calls, wanted.stays + best.dropped + key_change + skipped, best.packed.requests
+    )
 
 
 def _others(
-    action: Action, key: MatchKey | None, desired: Desired, known: Known, capabilities: Capabilities
+    action: Action,
+    key: MatchKey | None,
+    desired: Desired,
+    known: Known,
+    capabilities: Capabilities,
 ) -> tuple[MatchKey, ...]:
-    tagging = {Action.ADD_TAGS: capabilities.add_tags, Action.REMOVE_TAGS: capabilities.remove_tags}.get(action)
+    tagging = {
+        Action.ADD_TAGS: capabilities.add_tags,
+        Action.REMOVE_TAGS: capabilities.remove_tags,
+    }.get(action)
     return other_addresses(tagging, key, desired, known) if tagging and key else ()
 
 
@@ -140,12 +172,20 @@ def _in_order(draft: _Draft) -> list[Parcel]:
     before those that end it.
     """
     early = [
-        call for call in draft.packed.calls if call.action in draft.addresses and draft.addresses[call.action].early
+        call
+        for call in draft.packed.calls
+        if call.action in draft.addresses and draft.addresses[call.action].early
     ]
-    return [*early, *draft.packed.writes, *(call for call in draft.packed.calls if call not in early)]
+    return [
+        *early,
+        *draft.packed.writes,
+        *(call for call in draft.packed.calls if call not in early),
+    ]
 
 
-def _firsts(desired: Desired, known: Known, capabilities: Capabilities) -> Iterator[Kind]:
+def _firsts(
+    desired: Desired, known: Known, capabilities: Capabilities
+) -> Iterator[Kind]:
     """Return the writes that can create a contact.
 
     Each comes as it is, and with a field that tag calls could name the contact by.
@@ -156,7 +196,9 @@ def _firsts(desired: Desired, known: Known, capabilities: Capabilities) -> Itera
             yield replace(kind, carried={**kind.carried, name: desired.fields[name]})
 
 
-def _makers(desired: Desired, known: Known, capabilities: Capabilities) -> Iterator[Kind]:
+def _makers(
+    desired: Desired, known: Known, capabilities: Capabilities
+) -> Iterator[Kind]:
     # Who said no before, and is made again, says no again.
     noes = capabilities.noes(known.fields)
     # An upsert is safe to repeat, so it wins a draw.
@@ -173,7 +215,9 @@ def _makers(desired: Desired, known: Known, capabilities: Capabilities) -> Itera
 
 
 def _that_it_takes(fields: Fields, write: Write) -> dict[str, Json]:
-    return {name: value for name, value in fields.items() if matches(name, write.fields)}
+    return {
+        name: value for name, value in fields.items() if matches(name, write.fields)
+    }
 
 
 def _later(capabilities: Capabilities) -> Iterator[Kind]:
@@ -181,7 +225,9 @@ def _later(capabilities: Capabilities) -> Iterator[Kind]:
     if capabilities.update:
         yield Kind(Action.UPDATE, capabilities.update, {}, opt_outs)
     # An upsert that goes by a match key may hit another contact; the external id cannot.
-    if capabilities.upsert and not (capabilities.upsert.keyed_by and capabilities.update):
+    if capabilities.upsert and not (
+        capabilities.upsert.keyed_by and capabilities.update
+    ):
         yield Kind(Action.UPSERT, capabilities.upsert, {}, opt_outs)
     if capabilities.set_lifecycle:
         yield Kind(Action.SET_LIFECYCLE, capabilities.set_lifecycle, {}, opt_outs)
@@ -192,7 +238,11 @@ def _usable(kind: Kind, desired: Desired, known: Known) -> Kind | None:
 
     None when one has no value or there is no room for them.
     """
-    if kind.action is Action.UPSERT and kind.write.keyed_by and upsert_key(desired, kind.write) is None:
+    if (
+        kind.action is Action.UPSERT
+        and kind.write.keyed_by
+        and upsert_key(desired, kind.write) is None
+    ):
         return None
     carried = dict(kind.carried)
     for name in kind.write.must_carry:
@@ -212,7 +262,9 @@ def _usable(kind: Kind, desired: Desired, known: Known) -> Kind | None:
     return replace(kind, carried=carried)
 
 
-def _to_carry(name: str, opt_outs: Sequence[OptOut], desired: Desired, known: Known) -> Json:
+def _to_carry(
+    name: str, opt_outs: Sequence[OptOut], desired: Desired, known: Known
+) -> Json:
     """Return the value of a must-carry field: what is desired, else what is known."""
     wished, held = desired.fields.get(name), known.fields.get(name)
     for opt_out in opt_outs:
@@ -240,8 +292,14 @@ def _draft(
     known: Known,
 ) -> _Draft:
     """Pack the changes that fit somewhere; the vendor cannot express the others."""
-    lists = {name: value for name, value in wanted.fields.items() if name.startswith(LISTS)}
-    plain = {name: value for name, value in wanted.fields.items() if name not in lists} if lists else wanted.fields
+    lists = {
+        name: value for name, value in wanted.fields.items() if name.startswith(LISTS)
+    }
+    plain = (
+        {name: value for name, value in wanted.fields.items() if name not in lists}
+        if lists
+        else wanted.fields
+    )
     fields, dropped = _expressible(plain, first, later, known, capabilities)
     add, remove = capabilities.add_tags, capabilities.remove_tags
     written = {**_surely_carried(first, later, fields), **fields}
@@ -249,7 +307,11 @@ def _draft(
     removing = tag_address(remove, key, known, written) if remove else None
     offers = capabilities
     if (add and not adding) or (remove and not removing):
-        offers = replace(capabilities, add_tags=add if adding else None, remove_tags=remove if removing else None)
+        offers = replace(
+            capabilities,
+            add_tags=add if adding else None,
+            remove_tags=remove if removing else None,
+        )
     wished = Members(
         wanted.add_tags,
         wanted.remove_tags,
@@ -259,16 +321,23 @@ def _draft(
     members = _that_fit(wished, first, later, offers)
     for code, names, fit in zip(_CODES, wished, members, strict=True):
         dropped += [
-            Unsupported(code, name if code in _CODES[:2] else name.removeprefix(LISTS)) for name in names[len(fit) :]
+            Unsupported(code, name if code in _CODES[:2] else name.removeprefix(LISTS))
+            for name in names[len(fit) :]
         ]
     packed = pack(first, later, offers, Load(fields, members))
     if packed is None:
         raise AssertionError("an expressible load has a packing")
     addresses = ((Action.ADD_TAGS, adding), (Action.REMOVE_TAGS, removing))
-    return _Draft(packed, tuple(dropped), {action: address for action, address in addresses if address})
+    return _Draft(
+        packed,
+        tuple(dropped),
+        {action: address for action, address in addresses if address},
+    )
 
 
-def _surely_carried(first: Kind | None, later: Sequence[Kind], fields: Fields) -> Fields:
+def _surely_carried(
+    first: Kind | None, later: Sequence[Kind], fields: Fields
+) -> Fields:
     """Return the fields that are sent anyway, whichever writes are chosen.
 
     They go out changed or not.
@@ -277,31 +346,49 @@ def _surely_carried(first: Kind | None, later: Sequence[Kind], fields: Fields) -
         return first.carried
     kinds = later if fields else ()
     carried = kinds[0].carried if kinds else {}
-    return {name: value for name, value in carried.items() if all(name in kind.carried for kind in kinds)}
+    return {
+        name: value
+        for name, value in carried.items()
+        if all(name in kind.carried for kind in kinds)
+    }
 
 
 def _expressible(
-    wanted: Fields, first: Kind | None, later: Sequence[Kind], known: Known, capabilities: Capabilities
+    wanted: Fields,
+    first: Kind | None,
+    later: Sequence[Kind],
+    known: Known,
+    capabilities: Capabilities,
 ) -> tuple[Fields, list[Unsupported]]:
     """Return the changed fields that some write can carry, and the unsupported."""
     fields: dict[str, Json] = {}
     dropped: list[Unsupported] = []
     room = first.room if first else 0
     anytime = frozenset[str]().union(*(kind.able(wanted) for kind in later))
-    at_first = first.able(wanted) if first and len(anytime) < len(wanted) else frozenset[str]()
+    at_first = (
+        first.able(wanted) if first and len(anytime) < len(wanted) else frozenset[str]()
+    )
     for name, value in wanted.items():
         if name in anytime:
             fields[name] = value
-        elif first and name in at_first and (name in first.carried or room is None or room > 0):
+        elif (
+            first
+            and name in at_first
+            and (name in first.carried or room is None or room > 0)
+        ):
             fields[name] = value
             if room is not None and name not in first.carried:
                 room -= 1
         else:
-            dropped.append(Unsupported(_field_code(name, value, known, capabilities), name))
+            dropped.append(
+                Unsupported(_field_code(name, value, known, capabilities), name)
+            )
     return fields, dropped
 
 
-def _field_code(name: str, value: Json, known: Known, capabilities: Capabilities) -> str:
+def _field_code(
+    name: str, value: Json, known: Known, capabilities: Capabilities
+) -> str:
     if capabilities.lowers_opt_out(name, value):
         return "lower_opt_out"
     if value is None:
@@ -312,7 +399,10 @@ def _field_code(name: str, value: Json, known: Known, capabilities: Capabilities
 
 
 def _that_fit(
-    wished: Members[Names], first: Kind | None, later: Sequence[Kind], offers: Capabilities
+    wished: Members[Names],
+    first: Kind | None,
+    later: Sequence[Kind],
+    offers: Capabilities,
 ) -> Members[Names]:
     """Return the tags and lists that some call can carry.
 
@@ -324,5 +414,8 @@ def _that_fit(
         for place, (_, offer) in enumerate(set_offers(offers))
     ]
     return Members(
-        *(names if always else names[:room] for names, always, room in zip(wished, anytime, once, strict=True))
+        *(
+            names if always else names[:room]
+            for names, always, room in zip(wished, anytime, once, strict=True)
+        )
     )

@@ -63,7 +63,9 @@ def likeness_of_dropped(dropped: Sequence[Unsupported]) -> Refusal | None:
     values = [each for each in dropped if each.code != "clear_field"]
     if not values:
         return None
-    names = sorted({("tag " if "tag" in each.code else "field ") + each.subject for each in values})
+    names = sorted(
+        {("tag " if "tag" in each.code else "field ") + each.subject for each in values}
+    )
     return Refusal(_fingerprint("\n".join(("dropped", *names))), values[0].code)
 
 
@@ -110,7 +112,9 @@ def is_refused_version(state: ContactState, source_hash: int | None) -> bool:
 
 def is_tried_version(state: ContactState, source_hash: int | None) -> bool:
     """Return whether this version was refused before, or not taken as a whole."""
-    is_taken_in_part = state.status is Status.SYNCED and state.source_hash == source_hash
+    is_taken_in_part = (
+        state.status is Status.SYNCED and state.source_hash == source_hash
+    )
     return is_taken_in_part or is_refused_version(state, source_hash)
 
 

@@ -34,13 +34,25 @@ def plan_removal(
     if policy is OnRemoved.DELETE:
         if capabilities.delete is None:
             return Plan(unsupported=(Unsupported("delete", ""),))
-        call = Call(Action.DELETE, contact_id, external_id=known.external_id, key=known.key)
-        before = _untagged(contact_id, known, capabilities) if capabilities.delete.keeps else Plan()
-        return Plan((*before.calls, call), before.unsupported, before.requests + capabilities.delete.requests)
+        call = Call(
+            Action.DELETE, contact_id, external_id=known.external_id, key=known.key
+        )
+        before = (
+            _untagged(contact_id, known, capabilities)
+            if capabilities.delete.keeps
+            else Plan()
+        )
+        return Plan(
+            (*before.calls, call),
+            before.unsupported,
+            before.requests + capabilities.delete.requests,
+        )
     return _untagged(contact_id, known, capabilities)
 
 
-def _unwanted(contact_id: str, known: Known, capabilities: Capabilities, wanted: Wanted) -> Plan:
+def _unwanted(
+    contact_id: str, known: Known, capabilities: Capabilities, wanted: Wanted
+) -> Plan:
     """Return the calls that take away what is ours and nobody wants."""
     if wanted.everything or known.external_id is None:
         return Plan()
@@ -73,12 +85,16 @@ def takes_away(policy: OnRemoved, capabilities: Capabilities) -> bool:
         case OnRemoved.DELETE:
             return capabilities.delete is not None
         case OnRemoved.UNTAG:
-            writes = [write for write in (capabilities.update, capabilities.upsert) if write]
+            writes = [
+                write for write in (capabilities.update, capabilities.upsert) if write
+            ]
             calls = (capabilities.remove_tags, capabilities.leave_lists)
             return any(calls) or any(write.remove_tags != 0 for write in writes)
 
 
-def left_in_doubt(known: Known, policy: OnRemoved, capabilities: Capabilities) -> Pending | None:
+def left_in_doubt(
+    known: Known, policy: OnRemoved, capabilities: Capabilities
+) -> Pending | None:
     """Return the intents that stay unknown once a removal is carried out.
 
     They matter when the contact returns. Tags and lists are settled by the removal.
@@ -93,7 +109,11 @@ def left_in_doubt(known: Known, policy: OnRemoved, capabilities: Capabilities) -
     if policy is OnRemoved.IGNORE:
         left = replace(pending, creates=False, keys=())
     else:
-        fields = {name: value for name, value in pending.fields.items() if not name.startswith(LISTS)}
+        fields = {
+            name: value
+            for name, value in pending.fields.items()
+            if not name.startswith(LISTS)
+        }
         left = Pending(fields=fields, deletes=pending.deletes)
     return left if replace(left, age=None) != Pending() else None
 
@@ -103,26 +123,52 @@ def _untagged(contact_id: str, known: Known, capabilities: Capabilities) -> Plan
 
     Everything else at the vendor stays.
     """
-    untagged = Desired(contact_id, fields={}, keys=(known.key,) if known.key else (), manages_lists=True)
+    untagged = Desired(
+        contact_id,
+        fields={},
+        keys=(known.key,) if known.key else (),
+        manages_lists=True,
+    )
     pending = known.pending
     if pending:
-        pending = replace(pending, fields={name: v for name, v in pending.fields.items() if name.startswith(LISTS)})
+        pending = replace(
+            pending,
+            fields={
+                name: v for name, v in pending.fields.items() if name.startswith(LISTS)
+            },
+        )
     tags_only = replace(known, pending=pending)
     plan = plan_contact(untagged, tags_only, capabilities)
     return plan if isinstance(plan, Plan) else Plan()
 
 
-def _of_unknown(contact_id: str, known: Known, policy: OnRemoved, capabilities: Capabilities) -> Plan:
+def _of_unknown(
+    contact_id: str, known: Known, policy: OnRemoved, capabilities: Capabilities
+) -> Plan:
     """Return the plan to remove a contact whose external id is unknown.
 
     It is empty unless an upsert's outcome is unknown: then an empty upsert returns the
     id that a deletion needs.
     """
     pending = known.pending
-    if policy is not OnRemoved.DELETE or pending is None or not pending.creates or not pending.keys:
+    if (
+        policy is not OnRemoved.DELETE
+        or pending is None
+        or not pending.creates
+        or not pending.keys
+    ):
         return Plan()
-    if capabilities.upsert is None or capabilities.upsert.must_carry or capabilities.delete is None:
+    if (
+        capabilities.upsert is None
+        or capabilities.upsert.must_carry
+        or capabilities.delete is None
+    ):
         return Plan()
     key = pending.keys[0]
-    calls = (Call(Action.UPSERT, contact_id, key=key), Call(Action.DELETE, contact_id, key=key))
-    return Plan(calls, requests=capabilities.upsert.requests + capabilities.delete.requests)
+    calls = (
+        Call(Action.UPSERT, contact_id, key=key),
+        Call(Action.DELETE, contact_id, key=key),
+    )
+    return Plan(
+        calls, requests=capabilities.upsert.requests + capabilities.delete.requests
+    )

@@ -101,4 +101,6 @@ def mend_of(contact_id: str, found: Drift, remote: Remote | None, asked: Asked) 
         return Mend(contact_id, found, None)
     drifted = {name: remote.fields[name] for name in (*found.changed, *found.extra)}
     with_tags = remote.shows_tags and (not asked.fields or TAGS in asked.fields)
-    return Mend(contact_id, found, replace(remote, fields=drifted, shows_tags=with_tags))
+    return Mend(
+        contact_id, found, replace(remote, fields=drifted, shows_tags=with_tags)
+    )

@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 
 from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.capabilities import Capabilities, matches
-from syncengine.model.contact import LISTS, Desired, Fields, Known, MatchKey, Pending, Remote
+from syncengine.model.contact import (
+    LISTS,
+    Desired,
+    Fields,
+    Known,
+    MatchKey,
+    Pending,
+    Remote,
+)
 from syncengine.model.http import Json
 from syncengine.model.phones import E164, phone_digits, phone_forms
 from syncengine.planning.normalise import text
@@ -102,7 +110,9 @@ def _guarded(desired: Desired, capabilities: Capabilities) -> bool:
     if create is None:
         return True
     told = create.repeatable and create.tells_existing
-    return told and all(not create.keyed_by or key.field in create.keyed_by for key in desired.keys)
+    return told and all(
+        not create.keyed_by or key.field in create.keyed_by for key in desired.keys
+    )
 
 
 def _is_respelled(key: MatchKey, capabilities: Capabilities) -> bool:
@@ -141,8 +151,14 @@ def link(
                 fields[name] = theirs
             # What cannot be kept is as good as not known: ours is sent.
     sent = pending.fields if pending else {}
-    unseen = {name: value for name, value in sent.items() if name not in remote.fields and _is_hidden(name, hidden)}
-    mine = known.tags | ((pending.add_tags | pending.remove_tags) if pending else frozenset())
+    unseen = {
+        name: value
+        for name, value in sent.items()
+        if name not in remote.fields and _is_hidden(name, hidden)
+    }
+    mine = known.tags | (
+        (pending.add_tags | pending.remove_tags) if pending else frozenset()
+    )
     mine |= prefixed(remote.tags, prefix)
     return Known(
         external_id=remote.external_id,
@@ -195,7 +211,11 @@ def inherit(
     unknown.
     """
     found = replace(known, tags=known.tags | tags, found_tags=known.found_tags - tags)
-    unseen = [name for name in sorted(fields) if name not in known.fields and _is_hidden(name, hidden)]
+    unseen = [
+        name
+        for name in sorted(fields)
+        if name not in known.fields and _is_hidden(name, hidden)
+    ]
     if not unseen:
         return found
     pending = known.pending or Pending()
@@ -211,7 +231,9 @@ def disowned(known: Known, tags: frozenset[str]) -> Known:
     if not tags:
         return known
     pending = known.pending or Pending()
-    return replace(known, pending=replace(pending, remove_tags=pending.remove_tags | tags))
+    return replace(
+        known, pending=replace(pending, remove_tags=pending.remove_tags | tags)
+    )
 
 
 def revived(known: Known, match_on: Sequence[str]) -> Known:
@@ -224,7 +246,11 @@ def revived(known: Known, match_on: Sequence[str]) -> Known:
     if pending is None or not pending.deletes:
         return known
     taken_in = (known.key,) if known.key else ()
-    held = (MatchKey(name, text(known.fields[name])) for name in match_on if name in known.fields)
+    held = (
+        MatchKey(name, text(known.fields[name]))
+        for name in match_on
+        if name in known.fields
+    )
     doubt = replace(
         pending,
         creates=True,
@@ -244,7 +270,12 @@ def made_under(known: Known, capabilities: Capabilities) -> Known:
     linked.
     """
     create, pending = capabilities.create, known.pending
-    if known.external_id is None or pending is None or not pending.creates or create is None:
+    if (
+        known.external_id is None
+        or pending is None
+        or not pending.creates
+        or create is None
+    ):
         return known
     sure = pending.keys[0] if len(pending.keys) == 1 else known.key
     if sure is None or sure.field not in create.keyed_by:
@@ -255,7 +286,9 @@ def made_under(known: Known, capabilities: Capabilities) -> Known:
     if changed and any(matches(sure.field, write.fields) for write in writes):
         return known  # a later write may have been sent, and may have arrived
     left = {name: value for name, value in pending.fields.items() if name not in fields}
-    return replace(known, fields={**known.fields, **fields}, pending=replace(pending, fields=left))
+    return replace(
+        known, fields={**known.fields, **fields}, pending=replace(pending, fields=left)
+    )
 
 
 def _held(key: MatchKey, pending: Pending) -> Json:
@@ -273,7 +306,9 @@ def doubted(known: Known, sent: Pending | None) -> Known:
     It is open then which vendor contact it is true of.
     """
     held = Pending(fields=known.fields, add_tags=known.tags)
-    return replace(known, fields={}, tags=frozenset(), pending=merge(held, sent or Pending()))
+    return replace(
+        known, fields={}, tags=frozenset(), pending=merge(held, sent or Pending())
+    )
 
 
 def merging(known: Known, other: Remote) -> Known:
@@ -282,7 +317,9 @@ def merging(known: Known, other: Remote) -> Known:
     All of it is unknown until the vendor shows the one that is left. Tags that the other
     one has by itself are not ours to remove afterwards.
     """
-    ours = replace(known, tags=known.tags - other.tags, found_tags=known.found_tags | other.tags)
+    ours = replace(
+        known, tags=known.tags - other.tags, found_tags=known.found_tags | other.tags
+    )
     open_merge = Pending(merged_with=other.external_id, age=0.0)
     return doubted(ours, merge(known.pending or Pending(), open_merge))
 
@@ -294,7 +331,11 @@ def is_merging(known: Known) -> bool:
 
 def merged(known: Known) -> Known:
     """Return what is known once it has been found out which contact is left."""
-    return replace(known, pending=replace(known.pending, merged_with=None)) if known.pending else known
+    return (
+        replace(known, pending=replace(known.pending, merged_with=None))
+        if known.pending
+        else known
+    )
 
 
 def at(known: Known, external_id: str) -> Known:
@@ -308,14 +349,20 @@ def merge_wait(known: Known, capabilities: Capabilities) -> float:
     return 0.0 if age is None else max(0.0, capabilities.settles_within - age)
 
 
-def remade(known: Known, call: Call, applied: Applied, capabilities: Capabilities) -> Known:
+def remade(
+    known: Known, call: Call, applied: Applied, capabilities: Capabilities
+) -> Known:
     """Return what is known after an upsert reached another vendor contact.
 
     It is what the upsert carried, and no more.
     """
     pending = known.pending or Pending()
-    fields = {name: value for name, value in pending.fields.items() if name not in call.fields}
-    rest = replace(pending, fields=fields, add_tags=pending.add_tags - set(call.add_tags))
+    fields = {
+        name: value for name, value in pending.fields.items() if name not in call.fields
+    }
+    rest = replace(
+        pending, fields=fields, add_tags=pending.add_tags - set(call.add_tags)
+    )
     blank = Known(key=known.key, noes=known.noes, pending=rest)
     return learn(blank, replace(call, external_id=None), applied, capabilities)
 
@@ -336,11 +383,15 @@ def noes_of(known: Known, remote: Remote, capabilities: Capabilities) -> Fields:
     """
     unshown = {name: no for name, no in known.noes.items() if name not in remote.fields}
     shown = capabilities.noes(remote.fields)
-    said = {each.field: each.no for each in capabilities.opt_outs if each.field in shown}
+    said = {
+        each.field: each.no for each in capabilities.opt_outs if each.field in shown
+    }
     return {**unshown, **said}
 
 
-def noted(linked: Known, before: Known, remote: Remote, capabilities: Capabilities) -> Known:
+def noted(
+    linked: Known, before: Known, remote: Remote, capabilities: Capabilities
+) -> Known:
     """Return what is known of a found contact, with the opt-outs it was shown with."""
     return replace(linked, noes=noes_of(before, remote, capabilities))
 
@@ -357,7 +408,9 @@ def intent(desired: Desired | None, known: Known, plan: Plan) -> Pending:
     sent = Pending(
         creates=new and desired is not None,
         keys=desired.keys if new and desired else (),
-        fields={name: value for call in plan.calls for name, value in call.fields.items()},
+        fields={
+            name: value for call in plan.calls for name, value in call.fields.items()
+        },
         add_tags=frozenset(tag for call in plan.calls for tag in call.add_tags),
         remove_tags=frozenset(tag for call in plan.calls for tag in call.remove_tags),
         deletes=any(call.action is Action.DELETE for call in plan.calls),
@@ -380,14 +433,20 @@ def merge(one: Pending, two: Pending) -> Pending:
     )
 
 
-def remaining(calls: Sequence[Call], *, age: float | None = None, besides: Pending | None = None) -> Pending | None:
+def remaining(
+    calls: Sequence[Call], *, age: float | None = None, besides: Pending | None = None
+) -> Pending | None:
     """Return the intent that is left when these calls have no outcome.
 
     ``besides`` is unknown as well.
     """
     if not calls:
         return besides
-    creates = [call for call in calls if call.external_id is None and call.action in (Action.CREATE, Action.UPSERT)]
+    creates = [
+        call
+        for call in calls
+        if call.external_id is None and call.action in (Action.CREATE, Action.UPSERT)
+    ]
     left = Pending(
         creates=bool(creates),
         deletes=any(call.action is Action.DELETE for call in calls),
@@ -411,31 +470,54 @@ def unasked(known: Known, plan: Plan, *, manages_tags: bool = True) -> Pending |
     if known.pending is None:
         return None
     touched = {name for call in plan.calls for name in call.fields}
-    fields = {name: value for name, value in known.pending.fields.items() if name not in touched}
+    fields = {
+        name: value
+        for name, value in known.pending.fields.items()
+        if name not in touched
+    }
     left = Pending(fields=fields)
     if not manages_tags:
-        sent = frozenset(tag for call in plan.calls for tag in (*call.add_tags, *call.remove_tags))
-        left = replace(left, add_tags=known.pending.add_tags - sent, remove_tags=known.pending.remove_tags - sent)
+        sent = frozenset(
+            tag for call in plan.calls for tag in (*call.add_tags, *call.remove_tags)
+        )
+        left = replace(
+            left,
+            add_tags=known.pending.add_tags - sent,
+            remove_tags=known.pending.remove_tags - sent,
+        )
     return left if left != Pending() else None
 
 
-def learn(known: Known, call: Call, applied: Applied, capabilities: Capabilities) -> Known:
+def learn(
+    known: Known, call: Call, applied: Applied, capabilities: Capabilities
+) -> Known:
     """Return what is known after a call was applied.
 
     An answer gives an id only to a contact that was not known by one.
     """
     if call.action is Action.DELETE:
         return Known()
-    dropped = {item.subject for item in applied.dropped if item.code.startswith(("field", "clear"))}
-    lost_tags = {item.subject for item in applied.dropped if item.code == "tag_not_shown"}
-    removed = set(call.remove_tags) - {item.subject for item in applied.dropped if item.code == "remove_tag"}
+    dropped = {
+        item.subject
+        for item in applied.dropped
+        if item.code.startswith(("field", "clear"))
+    }
+    lost_tags = {
+        item.subject for item in applied.dropped if item.code == "tag_not_shown"
+    }
+    removed = set(call.remove_tags) - {
+        item.subject for item in applied.dropped if item.code == "remove_tag"
+    }
     fields = dict(known.fields)
     for name, value in call.fields.items():
         if name in dropped:
             continue
         if matches(name, capabilities.accumulates):
             held = list(fields.get(name) or [])
-            fields[name] = [*held, *(each for each in several(value) if each not in held)]
+            fields[name] = [
+                *held,
+                *(each for each in several(value) if each not in held),
+            ]
         elif value is None:
             fields.pop(name, None)
         else:

@@ -47,13 +47,21 @@ class Survey:
         if not isinstance(plan, Plan):
             return
         self.rewritten += _is_rewritten(desired, known, capabilities, self.remapped)
-        fields = {name: value for call in plan.calls for name, value in call.fields.items()}
+        fields = {
+            name: value for call in plan.calls for name, value in call.fields.items()
+        }
         self.nulls.update(_cleared(fields, known))
-        self.tags.update({tag for call in plan.calls for tag in (*call.add_tags, *call.remove_tags)})
-        self.lists.update(name.removeprefix(LISTS) for name in fields if name.startswith(LISTS))
+        self.tags.update(
+            {tag for call in plan.calls for tag in (*call.add_tags, *call.remove_tags)}
+        )
+        self.lists.update(
+            name.removeprefix(LISTS) for name in fields if name.startswith(LISTS)
+        )
 
 
-def _is_rewritten(desired: Desired, known: Known, capabilities: Capabilities, remapped: frozenset[str]) -> bool:
+def _is_rewritten(
+    desired: Desired, known: Known, capabilities: Capabilities, remapped: frozenset[str]
+) -> bool:
     """Return whether the row may be about another person than the known contact.
 
     What is unknown counts as it was known: after a crash nobody is another person.
@@ -62,24 +70,35 @@ def _is_rewritten(desired: Desired, known: Known, capabilities: Capabilities, re
     compared = {
         name: value
         for name, value in known.fields.items()
-        if name in desired.fields.keys() - remapped and _tells(name, value, desired.contact_id)
+        if name in desired.fields.keys() - remapped
+        and _tells(name, value, desired.contact_id)
     }
     changed = compared.keys() & asked.keys()
-    of_person = {name for name, value in compared.items() if _NAMING.is_of_person(name, value)}
+    of_person = {
+        name for name, value in compared.items() if _NAMING.is_of_person(name, value)
+    }
     is_another = len(of_person) > 1 and of_person <= changed
     return len(changed) > 1 and (is_another or len(changed) * 2 > len(compared))
 
 
 def _tells(name: str, value: Json, contact_id: str) -> bool:
     """Return whether a value may tell people apart; lists and the own id cannot."""
-    return not name.startswith(LISTS) and not _says_nothing(value) and str(value) != contact_id
+    return (
+        not name.startswith(LISTS)
+        and not _says_nothing(value)
+        and str(value) != contact_id
+    )
 
 
 def _cleared(fields: Fields, known: Known) -> Iterator[str]:
     """Yield the fields that lose their value at the vendor; a default is no loss."""
     for name, value in fields.items():
         held = known.fields.get(name)
-        if not name.startswith(LISTS) and _says_nothing(value) and not _says_nothing(held):
+        if (
+            not name.startswith(LISTS)
+            and _says_nothing(value)
+            and not _says_nothing(held)
+        ):
             yield name
 
 

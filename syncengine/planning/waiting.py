@@ -13,7 +13,9 @@ AMBIGUOUS = "ambiguous_match"
 _REFUSED = (Status.REJECTED, Status.DEAD)
 
 
-def judged(waiter: str, owner: str, holders: Mapping[str, Holder], destination: str) -> Rejected | None:
+def judged(
+    waiter: str, owner: str, holders: Mapping[str, Holder], destination: str
+) -> Rejected | None:
     """Return the refusal of a contact that waits for one that cannot move.
 
     None when the owner has let go since, or will be planned again by the next run of
@@ -27,7 +29,8 @@ def judged(waiter: str, owner: str, holders: Mapping[str, Holder], destination: 
     chain = [*_chain(waiter, owner, holders)]
     first, *others = [_situation(each) for each in chain]
     told = "".join(
-        f"; contact {name_of_owner(each.contact)} {said}" for each, said in zip(chain[1:], others, strict=True)
+        f"; contact {name_of_owner(each.contact)} {said}"
+        for each, said in zip(chain[1:], others, strict=True)
     )
     return Rejected(
         AMBIGUOUS if holder.status is Status.SYNCED else KEY_HELD,

@@ -57,7 +57,11 @@ def wishes(desired: Desired, known: Known, capabilities: Capabilities) -> Wishes
     """
     pending = known.pending
     doubtful_fields = pending.fields if pending else {}
-    doubtful_tags = (pending.add_tags | pending.remove_tags) - known.found_tags if pending else frozenset[str]()
+    doubtful_tags = (
+        (pending.add_tags | pending.remove_tags) - known.found_tags
+        if pending
+        else frozenset[str]()
+    )
     fields: dict[str, Json] = {}
     stays: list[Unsupported] = []
     key_fields = [key.field for key in desired.keys if key.field in desired.fields]
@@ -79,13 +83,21 @@ def wishes(desired: Desired, known: Known, capabilities: Capabilities) -> Wishes
         elif value in EMPTY:
             if known.fields.get(name) not in EMPTY or doubtful:
                 fields[name] = value
-        elif doubtful or name not in known.fields or not equal(value, known.fields[name]):
+        elif (
+            doubtful or name not in known.fields or not equal(value, known.fields[name])
+        ):
             fields[name] = value
-    fields |= {name: None for name in _lists_to_leave(desired, known) if name not in desired.fields}
+    fields |= {
+        name: None
+        for name in _lists_to_leave(desired, known)
+        if name not in desired.fields
+    }
     fields |= dict.fromkeys(_unmapped(desired, known, capabilities))
     return Wishes(
         fields=fields,
-        add_tags=tuple(sorted(desired.tags - (known.tags - doubtful_tags) - known.found_tags)),
+        add_tags=tuple(
+            sorted(desired.tags - (known.tags - doubtful_tags) - known.found_tags)
+        ),
         remove_tags=tuple(sorted(_tags_to_remove(desired, known, doubtful_tags))),
         stays=tuple(stays),
     )
@@ -99,7 +111,9 @@ def _lists_to_leave(desired: Desired, known: Known) -> Iterator[str]:
             yield name
 
 
-def _unmapped(desired: Desired, known: Known, capabilities: Capabilities) -> Iterator[str]:
+def _unmapped(
+    desired: Desired, known: Known, capabilities: Capabilities
+) -> Iterator[str]:
     """Return the fields to clear since they are not mapped any more.
 
     Values that say how a contact is recognised, or that it opted out, are none of them.
@@ -111,12 +125,20 @@ def _unmapped(desired: Desired, known: Known, capabilities: Capabilities) -> Ite
     kept = {name for write in writes if write for name in write.must_carry}
     kept |= {each.field for each in capabilities.opt_outs}
     for name in {**known.fields, **doubtful}:
-        is_mapped = name in desired.mapped or name in kept or name == capabilities.identity
-        if not is_mapped and not name.startswith(LISTS) and known.fields.get(name, "?") not in EMPTY:
+        is_mapped = (
+            name in desired.mapped or name in kept or name == capabilities.identity
+        )
+        if (
+            not is_mapped
+            and not name.startswith(LISTS)
+            and known.fields.get(name, "?") not in EMPTY
+        ):
             yield name
 
 
-def _tags_to_remove(desired: Desired, known: Known, doubtful: frozenset[str]) -> frozenset[str]:
+def _tags_to_remove(
+    desired: Desired, known: Known, doubtful: frozenset[str]
+) -> frozenset[str]:
     if desired.manages_tags:
         return (known.tags | doubtful) - desired.tags
     # A tag that was to be removed is removed in any case.

@@ -17,7 +17,14 @@ from syncengine.sandbox.faults import Randomly, Rule
 from syncengine.sandbox.limits import Limit
 from syncengine.sandbox.stage import Stage
 from syncengine.sandbox.twins.screen import described, perform
-from syncengine.sandbox.twins.twin import SWITCHES, Furnished, Seed, TwinRequest, answer, parsed
+from syncengine.sandbox.twins.twin import (
+    SWITCHES,
+    Furnished,
+    Seed,
+    TwinRequest,
+    answer,
+    parsed,
+)
 
 T = TypeVar("T")
 _KNOWN = {
@@ -64,7 +71,9 @@ class _Released:
     count: int | None = Field(default=None, ge=0)
 
 
-async def answer_admin(stage: Stage, verb: str, request: TwinRequest, query: Mapping[str, str]) -> Response:
+async def answer_admin(
+    stage: Stage, verb: str, request: TwinRequest, query: Mapping[str, str]
+) -> Response:
     """Answer ``verb`` (method and last part of the path).
 
     Mistakes are answered as ``{"error": ...}`` with status 400.
@@ -93,8 +102,16 @@ async def _shown(stage: Stage, noun: str, query: Mapping[str, str]) -> Json:
     shown: Json
     match noun:
         case "":
-            exists = {"exists": stage.twin.exists} if isinstance(stage.twin, Furnished) else {}
-            shown = {"settings": stage.twin.settings, **exists, "asks_and_changes": _KNOWN}
+            exists = (
+                {"exists": stage.twin.exists}
+                if isinstance(stage.twin, Furnished)
+                else {}
+            )
+            shown = {
+                "settings": stage.twin.settings,
+                **exists,
+                "asks_and_changes": _KNOWN,
+            }
         case "contacts":
             shown = stage.twin.contacts(stage.clock())
         case "acts":
@@ -103,7 +120,9 @@ async def _shown(stage: Stage, noun: str, query: Mapping[str, str]) -> Json:
             contacts = stage.twin.contacts(stage.clock())
             shown = duplicates(contacts, parsed(_By, dict(query)).key)
         case "requests":
-            shown = stage.journal.report(stage.twin.limiter, _asked(_Windows, query).per)
+            shown = stage.journal.report(
+                stage.twin.limiter, _asked(_Windows, query).per
+            )
         case "log":
             shown = stage.journal.since(_asked(_Since, query).since)
         case "held":
@@ -117,12 +136,16 @@ def _changed(stage: Stage, verb: str, body: Json) -> Json:
     told: Json = {}
     match verb:
         case "POST contacts":
-            told = {"ids": stage.twin.seed(parsed(tuple[Seed, ...], body), stage.clock())}
+            told = {
+                "ids": stage.twin.seed(parsed(tuple[Seed, ...], body), stage.clock())
+            }
         case "POST act":
             screen = stage.twin.screen(stage.clock())
             told = {"result": perform(screen, parsed(dict[str, Any], body))}
         case "POST release":
-            told = {"released": stage.holds.release(parsed(_Released, body or {}).count)}
+            told = {
+                "released": stage.holds.release(parsed(_Released, body or {}).count)
+            }
         case "POST reset":
             stage.reset()
         case "PUT switches":
@@ -130,11 +153,17 @@ def _changed(stage: Stage, verb: str, body: Json) -> Json:
             told = asdict(stage.twin.switches)
         case "PUT limits":
             vendors = body == "vendor"
-            stage.twin.limiter.configure(stage.twin.vendor_limits if vendors else parsed(tuple[Limit, ...], body))
+            stage.twin.limiter.configure(
+                stage.twin.vendor_limits if vendors else parsed(tuple[Limit, ...], body)
+            )
             told = [asdict(limit) for limit in stage.twin.limiter.limits]
         case "PUT faults":
             chance = isinstance(body, dict)
-            stage.faults.configure(parsed(Randomly, body).random if chance else parsed(tuple[Rule, ...], body))
+            stage.faults.configure(
+                parsed(Randomly, body).random
+                if chance
+                else parsed(tuple[Rule, ...], body)
+            )
             told = body
         case _:
             raise _unknown(verb)
@@ -142,7 +171,9 @@ def _changed(stage: Stage, verb: str, body: Json) -> Json:
 
 
 def _unknown(verb: str) -> LookupError:
-    return LookupError(f"The sandbox does not know {verb.strip()}. It knows {', '.join(_KNOWN)}.")
+    return LookupError(
+        f"The sandbox does not know {verb.strip()}. It knows {', '.join(_KNOWN)}."
+    )
 
 
 async def _held(stage: Stage, query: Mapping[str, str]) -> Json:
@@ -152,7 +183,9 @@ async def _held(stage: Stage, query: Mapping[str, str]) -> Json:
             held = await stage.holds.wait_for(asked.wait_for)
     except TimeoutError:
         there = len(await stage.holds.wait_for(0))
-        message = f"After {asked.timeout:g} s {there} of {asked.wait_for} requests are held."
+        message = (
+            f"After {asked.timeout:g} s {there} of {asked.wait_for} requests are held."
+        )
         raise TimeoutError(message) from None
     return [{"id": each.id, **asdict(each.entry), "gone": each.gone()} for each in held]
 

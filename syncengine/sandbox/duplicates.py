@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from syncengine.model.http import Json
 
 
-def duplicates(contacts: Iterable[Mapping[str, Json]], key: str | None = None) -> dict[str, dict[str, list[str]]]:
+def duplicates(
+    contacts: Iterable[Mapping[str, Json]], key: str | None = None
+) -> dict[str, dict[str, list[str]]]:
     """The ids of contacts that share a phone (by its digits) or a key, as ``Twin.contacts`` shows them.
 
     The key is the vendor's own, or the field that is named.
@@ -16,7 +18,10 @@ def duplicates(contacts: Iterable[Mapping[str, Json]], key: str | None = None) -
     by_phone: defaultdict[str, list[str]] = defaultdict(list)
     by_key: defaultdict[str, list[str]] = defaultdict(list)
     for contact in contacts:
-        for digits in {"".join(filter(str.isdecimal, phone)) for phone in _phones(contact["fields"])} - {""}:
+        for digits in {
+            "".join(filter(str.isdecimal, phone))
+            for phone in _phones(contact["fields"])
+        } - {""}:
             by_phone[digits].append(contact["id"])
         own = contact["fields"].get(key) if key else contact["key"]
         if own:

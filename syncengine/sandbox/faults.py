@@ -139,7 +139,9 @@ class Faults:
 
     def configure(self, faults: Sequence[Rule] | Chance) -> None:
         """Replace all faults; every count starts anew."""
-        self._watches = [] if isinstance(faults, Chance) else [_Watch(rule) for rule in faults]
+        self._watches = (
+            [] if isinstance(faults, Chance) else [_Watch(rule) for rule in faults]
+        )
         self._chance = faults if isinstance(faults, Chance) else None
         if self._chance:
             self._random = Random(self._chance.seed)  # noqa: S311 - repeatable is the point

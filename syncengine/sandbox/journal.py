@@ -14,7 +14,9 @@ from syncengine.sandbox.limiter import Limiter
 from syncengine.sandbox.limits import Limit
 
 _KEPT = 10_000
-_PERSONAL = re.compile(r"(?i)(?<=phone:)[^/]+|(?<=phone%3a)[^/]+|[^/:]*(?:@|%40)[^/]*|(?:\+|%2b)\d[^/]*")
+_PERSONAL = re.compile(
+    r"(?i)(?<=phone:)[^/]+|(?<=phone%3a)[^/]+|[^/:]*(?:@|%40)[^/]*|(?:\+|%2b)\d[^/]*"
+)
 _MINUTE = Limit(calls=1, per=60.0)
 
 
@@ -89,8 +91,15 @@ class Journal:
                 for minute, requests in sorted(self._minutes.items())
             ],
             "worst_window": [
-                {**asdict(limit), "calls": limit.calls if limit in limiter.limits else None, "worst": worst.calls}
-                for limit in (*(limiter.limits or (_MINUTE,)), *([Limit(1, per)] if per else []))
+                {
+                    **asdict(limit),
+                    "calls": limit.calls if limit in limiter.limits else None,
+                    "worst": worst.calls,
+                }
+                for limit in (
+                    *(limiter.limits or (_MINUTE,)),
+                    *([Limit(1, per)] if per else []),
+                )
                 for worst in (limiter.worst(limit),)
             ],
             "log": list(self._log),
@@ -98,7 +107,8 @@ class Journal:
         if per:
             windows = Counter(int(at // per) for at in self._times)
             told["per_window"] = [
-                {"start": _iso(number * per), "requests": requests} for number, requests in sorted(windows.items())
+                {"start": _iso(number * per), "requests": requests}
+                for number, requests in sorted(windows.items())
             ]
         return told
 

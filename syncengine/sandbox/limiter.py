@@ -40,7 +40,9 @@ class Limiter:
     def __init__(self, limits: Sequence[Limit] = ()) -> None:
         self._limits = tuple(limits)
         self._counters: dict[tuple[str, int], Counter] = {}
-        self._arrivals: defaultdict[tuple[str, str], array[float]] = defaultdict(lambda: array("d"))
+        self._arrivals: defaultdict[tuple[str, str], array[float]] = defaultdict(
+            lambda: array("d")
+        )
 
     @property
     def limits(self) -> tuple[Limit, ...]:
@@ -72,7 +74,9 @@ class Limiter:
         Counts nothing.
         """
         standings = (
-            Standing(each.limit, left := each.left(now), 0.0 if left else each.free_in(now))
+            Standing(
+                each.limit, left := each.left(now), 0.0 if left else each.free_in(now)
+            )
             for each in self._covering(method, scope)
         )
         return min(standings, key=lambda each: (each.left, -each.free_in), default=None)
@@ -83,7 +87,12 @@ class Limiter:
         for (scope, method), arrivals in self._arrivals.items():
             if limit.covers(method):
                 scopes[scope].extend(arrivals)
-        return Worst(limit, max((_fullest(sorted(times), limit) for times in scopes.values()), default=0))
+        return Worst(
+            limit,
+            max(
+                (_fullest(sorted(times), limit) for times in scopes.values()), default=0
+            ),
+        )
 
     def _covering(self, method: str, scope: str) -> Iterator[Counter]:
         for number, limit in enumerate(self._limits):

@@ -104,7 +104,9 @@ class _Fixed:
 
     def free_in(self, now: float) -> float:
         end = (self.limit.period(now) + 1) * self.limit.per + self.limit.phase
-        return max(0.0, end - now)  # rounding may put the end a hair before a moment that still belongs to the period
+        return max(
+            0.0, end - now
+        )  # rounding may put the end a hair before a moment that still belongs to the period
 
     def take(self, now: float) -> None:
         self.left(now)
@@ -120,7 +122,10 @@ class _Bucket:
 
     def left(self, now: float) -> int:
         if self._at is not None:
-            self._level = min(self._size, self._level + (now - self._at) * self.limit.calls / self.limit.per)
+            self._level = min(
+                self._size,
+                self._level + (now - self._at) * self.limit.calls / self.limit.per,
+            )
         self._at = now
         return int(self._level)
 

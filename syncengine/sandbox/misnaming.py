@@ -20,7 +20,9 @@ def misnamed(response: Response, held: Sequence[str]) -> Response:
         body = orjson.loads(response.body)
     except orjson.JSONDecodeError:
         return response
-    behind = dict(zip(held, (*held[1:], *held[:1]), strict=True)) if len(held) > 1 else {}
+    behind = (
+        dict(zip(held, (*held[1:], *held[:1]), strict=True)) if len(held) > 1 else {}
+    )
     return replace(response, body=orjson.dumps(_renamed(body, behind)))
 
 

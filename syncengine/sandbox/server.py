@@ -72,7 +72,9 @@ class Sandbox:
 
     def _stage(self, name: str) -> Stage:
         if name not in self._stages:
-            raise LookupError(f'The sandbox has no "{name}", only {", ".join(self._stages)}.')
+            raise LookupError(
+                f'The sandbox has no "{name}", only {", ".join(self._stages)}.'
+            )
         return self._stages[name]
 
     async def answer(self, wire: web.BaseRequest) -> web.StreamResponse:
@@ -83,20 +85,35 @@ class Sandbox:
         stage = self._stages.get(name if head == _ADMIN else head)
         if stage is None:
             message = f"There is no such twin here, only {', '.join(self._stages)}."
-            addresses = {each: {"base_url": self.url(each), "admin": self.admin_url(each)} for each in self._stages}
+            addresses = {
+                each: {"base_url": self.url(each), "admin": self.admin_url(each)}
+                for each in self._stages
+            }
             response = answer(404, {"error": message, "twins": addresses})
-            return web.Response(status=response.status, headers=response.headers, body=response.body)
+            return web.Response(
+                status=response.status, headers=response.headers, body=response.body
+            )
         headers = {key.lower(): value for key, value in wire.headers.items()}
-        request = TwinRequest(wire.method, f"/{tail}", query, headers, await wire.content.read())
+        request = TwinRequest(
+            wire.method, f"/{tail}", query, headers, await wire.content.read()
+        )
         if head != _ADMIN:
             return await stage.answer(request, wire)
-        response = await answer_admin(stage, f"{wire.method} {verb}", request, dict(parse_qsl(query)))
-        return web.Response(status=response.status, headers=response.headers, body=response.body)
+        response = await answer_admin(
+            stage, f"{wire.method} {verb}", request, dict(parse_qsl(query))
+        )
+        return web.Response(
+            status=response.status, headers=response.headers, body=response.body
+        )
 
 
 @asynccontextmanager
 async def serve(
-    names: Sequence[str], host: str = "127.0.0.1", port: int = 0, *, vendor_limits: bool = False
+    names: Sequence[str],
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    vendor_limits: bool = False,
 ) -> AsyncIterator[Sandbox]:
     """Serve new, empty twins of vendors until the block ends; port 0 takes a free one.
 
@@ -115,7 +132,9 @@ async def serve(
         stages[name] = Stage(twin := load(vendor or name), clock)
         twin.limiter.configure(twin.vendor_limits if vendor_limits else ())
     sandbox = Sandbox(stages, host)
-    runner = web.ServerRunner(web.Server(sandbox.answer, access_log=None), shutdown_timeout=_GOODBYE)
+    runner = web.ServerRunner(
+        web.Server(sandbox.answer, access_log=None), shutdown_timeout=_GOODBYE
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

@@ -67,28 +67,40 @@ class Stage:
             task.cancel()
         await asyncio.gather(*self._late, return_exceptions=True)
 
-    async def answer(self, request: TwinRequest, wire: web.BaseRequest) -> web.StreamResponse:
+    async def answer(
+        self, request: TwinRequest, wire: web.BaseRequest
+    ) -> web.StreamResponse:
         self._visits += 1
         try:
             return await self._visited(request, wire)
         finally:
             self._visits -= 1
 
-    async def _visited(self, request: TwinRequest, wire: web.BaseRequest) -> web.StreamResponse:
+    async def _visited(
+        self, request: TwinRequest, wire: web.BaseRequest
+    ) -> web.StreamResponse:
         now = self.clock()
-        entry = Entry(now, request.method, impersonal(request.path), self.twin.route(request))
+        entry = Entry(
+            now, request.method, impersonal(request.path), self.twin.route(request)
+        )
         self.journal.arrived(entry)
         response = self._crowded() or self.twin.admit(request, now)
         fault = None if response else self.faults.choose(request)
         if fault is None:
-            self.journal.answered(entry, (response := response or self.twin.commit(request, now)).status)
+            self.journal.answered(
+                entry, (response := response or self.twin.commit(request, now)).status
+            )
             return _plain(response)
         entry.fault = str(fault.kind)
         return await self._strike(fault, _Visit(request, wire, entry, self._resets))
 
     def _crowded(self) -> Response | None:
         most = self.twin.max_in_flight if isinstance(self.twin, Crowded) else None
-        return self.twin.refusal(503, "Too many connections") if most and self._visits > most else None
+        return (
+            self.twin.refusal(503, "Too many connections")
+            if most and self._visits > most
+            else None
+        )
 
     async def _strike(self, fault: Fault, visit: _Visit) -> web.StreamResponse:
         response = await self._meet(fault, visit)
@@ -102,7 +114,9 @@ class Stage:
             return web.Response()  # nobody is there to read it
         self._answered(visit, response.status)
         if fault.kind is Kind.TRUNCATED_JSON:
-            return _plain(replace(response, body=response.body[: len(response.body) // 2]))
+            return _plain(
+                replace(response, body=response.body[: len(response.body) // 2])
+            )
         if fault.kind is Kind.OTHER_ID:
             held = [str(contact["id"]) for contact in self.twin.contacts(self.clock())]
             return _plain(misnamed(response, held))
@@ -140,12 +154,18 @@ class Stage:
             await asyncio.sleep(fault.seconds)
             return committed or self._commit(visit)
         if fault.kind is Kind.ERROR_HTML:
-            return Response(fault.status, {"content-type": "text/html; charset=utf-8"}, _PAGE)
+            return Response(
+                fault.status, {"content-type": "text/html; charset=utf-8"}, _PAGE
+            )
         return None
 
     def _commit(self, visit: _Visit) -> Response | None:
         """Carry the request out; None when the twin was reset since it arrived."""
-        return self.twin.commit(visit.request, self.clock()) if visit.resets == self._resets else None
+        return (
+            self.twin.commit(visit.request, self.clock())
+            if visit.resets == self._resets
+            else None
+        )
 
     def _commit_late(self, fault: Fault, visit: _Visit) -> None:
         async def late() -> None:
@@ -165,10 +185,14 @@ class Stage:
 
 
 def _plain(response: Response) -> web.Response:
-    return web.Response(status=response.status, headers=response.headers, body=response.body)
+    return web.Response(
+        status=response.status, headers=response.headers, body=response.body
+    )
 
 
-async def _drip(wire: web.BaseRequest, response: Response, seconds: float) -> web.StreamResponse:
+async def _drip(
+    wire: web.BaseRequest, response: Response, seconds: float
+) -> web.StreamResponse:
     stream = web.StreamResponse(status=response.status, headers=response.headers)
     stream.content_length = len(response.body)
     size = -(-len(response.body) // _PIECES) or 1

@@ -47,9 +47,13 @@ class _ReadOnly(asyncpg.Connection):
     """True where the session at the server is ours alone: no pooler lends it to
     others."""
 
-    def transaction(self, *, isolation: Any = None, readonly: bool = False, deferrable: bool = False) -> Transaction:
+    def transaction(
+        self, *, isolation: Any = None, readonly: bool = False, deferrable: bool = False
+    ) -> Transaction:
         del readonly
-        return super().transaction(isolation=isolation, readonly=True, deferrable=deferrable)
+        return super().transaction(
+            isolation=isolation, readonly=True, deferrable=deferrable
+        )
 
 
 async def connect(
@@ -62,7 +66,9 @@ async def connect(
     address = read_url(dsn, describe(dsn))
     with _opening(dsn):
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
-            address.dsn, **address.options(application_name), **_options(read_only=read_only)
+            address.dsn,
+            **address.options(application_name),
+            **_options(read_only=read_only),
         )
     try:
         await _check_version(connection)
@@ -74,7 +80,11 @@ async def connect(
 
 @asynccontextmanager
 async def open_pool(
-    dsn: str, *, size: int = 4, read_only: bool = False, application_name: str = APPLICATION
+    dsn: str,
+    *,
+    size: int = 4,
+    read_only: bool = False,
+    application_name: str = APPLICATION,
 ) -> AsyncIterator[Pool]:
     """Open a pool of at most ``size`` connections, which connect as needed.
 
@@ -85,7 +95,9 @@ async def open_pool(
     # No connection is kept open by force: when the server is gone, asyncpg would go on
     # connecting in the background, and log that.
     init, reset = (_introduce, _discard) if read_only else (_check_version, _leave)
-    pool = asyncpg.create_pool(address.dsn, min_size=0, max_size=size, init=init, reset=reset, **options)
+    pool = asyncpg.create_pool(
+        address.dsn, min_size=0, max_size=size, init=init, reset=reset, **options
+    )
     with _opening(dsn):
         await pool
     try:
@@ -105,7 +117,10 @@ async def open_pool(
 
 @asynccontextmanager
 async def transaction(
-    connection: Connection, *, read_only: bool = False, statement_timeout: float | None = None
+    connection: Connection,
+    *,
+    read_only: bool = False,
+    statement_timeout: float | None = None,
 ) -> AsyncIterator[None]:
     """Run a transaction on the state, with known settings.
 
@@ -116,13 +131,17 @@ async def transaction(
     sql = statements("connect")
     async with connection.transaction(isolation="read_committed", readonly=read_only):
         # No parameters: a single round trip, nothing to decode.
-        await connection.execute(f"{sql['search_path']}; {sql['pin']}; {sql['pin_writes']}")
+        await connection.execute(
+            f"{sql['search_path']}; {sql['pin']}; {sql['pin_writes']}"
+        )
         await _limit(connection, statement_timeout)
         yield
 
 
 @asynccontextmanager
-async def reading(connection: Connection, *, statement_timeout: float | None = None) -> AsyncIterator[None]:
+async def reading(
+    connection: Connection, *, statement_timeout: float | None = None
+) -> AsyncIterator[None]:
     """Run a read-only transaction on a source, and roll it back at its end.
 
     It has the settings of ``transaction``. Names are looked up as this user's
@@ -141,14 +160,18 @@ async def reading(connection: Connection, *, statement_timeout: float | None = N
 
 
 @asynccontextmanager
-async def attempt(connection: Connection, *, pinned: bool = False) -> AsyncIterator[None]:
+async def attempt(
+    connection: Connection, *, pinned: bool = False
+) -> AsyncIterator[None]:
     """Run a part of a transaction that is undone at its end.
 
     An error in it does not end the whole transaction. With ``pinned``, functions,
     operators and types are those of Postgres itself.
     """
     sql = statements("connect")
-    await connection.execute(sql["attempt"] + (f"; {sql['search_path']}" if pinned else ""))
+    await connection.execute(
+        sql["attempt"] + (f"; {sql['search_path']}" if pinned else "")
+    )
     try:
         yield
     finally:
@@ -193,7 +216,11 @@ def _refuse_nameless(dsn: str) -> None:
     """
     try:
         parts = urlsplit(dsn)
-        named = parts.username or "user" in parse_qs(parts.query) or os.environ.get("PGUSER")
+        named = (
+            parts.username
+            or "user" in parse_qs(parts.query)
+            or os.environ.get("PGUSER")
+        )
     except ValueError:
         return  # connecting reports what is wrong with it
     if named:

@@ -21,7 +21,9 @@ def read_rows(path: Path) -> tuple[list[str], list[list[str | None]]]:
     return header, [[cell or None for cell in row] for row in rows]
 
 
-async def load_contacts(dsn: str, rows: Sequence[Sequence[str | None]]) -> tuple[int, int]:
+async def load_contacts(
+    dsn: str, rows: Sequence[Sequence[str | None]]
+) -> tuple[int, int]:
     """Make ``crm.contacts`` equal to these rows.
 
     The rows have the column order of its definition. Returns the number of new or

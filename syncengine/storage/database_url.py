@@ -51,7 +51,14 @@ _HONOURED = frozenset(
 )
 _VALUES: Mapping[str, tuple[str, ...]] = {
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
-    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+    "target_session_attrs": (
+        "any",
+        "read-write",
+        "read-only",
+        "primary",
+        "standby",
+        "prefer-standby",
+    ),
     "sslnegotiation": ("postgres", "direct"),
 }
 """Values that honoured parameters may have."""
@@ -111,7 +118,9 @@ class Address:
         """Return the driver's arguments other than the URL."""
         return {
             "timeout": self.timeout,
-            "server_settings": {"application_name": self.application_name or application_name},
+            "server_settings": {
+                "application_name": self.application_name or application_name
+            },
             **({} if self.tls is None else {"ssl": self.tls}),
         }
 
@@ -123,7 +132,11 @@ def read_url(dsn: str, place: str) -> Address:
     """
     try:
         parts = urlsplit(dsn)
-        asked = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        asked = dict(
+            parse_qsl(
+                parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)
+            )
+        )
     except ValueError:
         return Address(dsn)  # the driver says what is wrong with it
     for name, value in asked.items():
@@ -131,9 +144,19 @@ def read_url(dsn: str, place: str) -> Address:
         if why is not None:
             raise StorageError(f"{place}: its URL's parameter {name} {why}")
     system = asked.get("sslrootcert") == "system"
-    own = {"connect_timeout", "application_name", "fallback_application_name"} | set(_HARMLESS)
-    own |= {"sslrootcert", "sslmode", "sslcert", "sslkey", "sslpassword", "sslnegotiation"} if system else set()
-    kept = "&".join(part for part in parts.query.split("&") if part and unquote(part.partition("=")[0]) not in own)
+    own = {"connect_timeout", "application_name", "fallback_application_name"} | set(
+        _HARMLESS
+    )
+    own |= (
+        {"sslrootcert", "sslmode", "sslcert", "sslkey", "sslpassword", "sslnegotiation"}
+        if system
+        else set()
+    )
+    kept = "&".join(
+        part
+        for part in parts.query.split("&")
+        if part and unquote(part.partition("=")[0]) not in own
+    )
     return Address(
         urlunsplit(parts._replace(query=kept)),
         _timeout(asked.get("connect_timeout")),
@@ -150,7 +173,9 @@ def _refusal(name: str, value: str) -> str | None:
         return "cannot be honoured here; take it out of the URL"
     if name not in _HARMLESS:
         close = difflib.get_close_matches(name, _HONOURED, n=1)
-        return "is none of Postgres; " + (f"did you mean {close[0]}?" if close else "take it out of the URL")
+        return "is none of Postgres; " + (
+            f"did you mean {close[0]}?" if close else "take it out of the URL"
+        )
     allowed = _HARMLESS[name]
     if allowed and value.lower() not in allowed:
         return f"may only be {' or '.join(allowed)} here; take it out of the URL"
@@ -180,5 +205,9 @@ def _of_the_system(asked: Mapping[str, str]) -> ssl.SSLContext:
     """Return TLS settings with the certificates that the operating system trusts."""
     context = ssl.create_default_context()
     if asked.get("sslcert"):
-        context.load_cert_chain(asked["sslcert"], asked.get("sslkey") or None, asked.get("sslpassword") or None)
+        context.load_cert_chain(
+            asked["sslcert"],
+            asked.get("sslkey") or None,
+            asked.get("sslpassword") or None,
+        )
     return context

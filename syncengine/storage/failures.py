@@ -17,8 +17,18 @@ import asyncpg
 from syncengine.errors import RunRefused, SchemaOutdated, SourceError, StorageError
 from syncengine.model.texts import printable
 
-_CAUGHT = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, UnicodeDecodeError)
-_MISSING = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InvalidSchemaNameError)
+_CAUGHT = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    UnicodeDecodeError,
+)
+_MISSING = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.InvalidSchemaNameError,
+)
 
 _LOST = "the connection was lost; run again when the server is reachable"
 _IN_WORDS: dict[type[BaseException], str] = {
@@ -49,8 +59,14 @@ _WORDS = {
         "something in it would write, where only reading is allowed",
         "a source is only read: leave out what writes; the state needs the URL of a primary, not of a read replica",
     ),
-    "28": ("the server does not take this user", "check user and password in the database URL"),
-    "3D000": ("there is no such database", "create the database or correct its name in the database URL"),
+    "28": (
+        "the server does not take this user",
+        "check user and password in the database URL",
+    ),
+    "3D000": (
+        "there is no such database",
+        "create the database or correct its name in the database URL",
+    ),
     "3F000": ("it names a schema that is not there", ""),
     "40": (
         "another transaction stood in its way",
@@ -78,10 +94,16 @@ _WORDS = {
         "it took too long or somebody cancelled it",
         "look for locks and load, then run again",
     ),
-    "57P": ("the server is starting, stopping or was restarted", "run again when it is up"),
+    "57P": (
+        "the server is starting, stopping or was restarted",
+        "run again when it is up",
+    ),
     "58": ("the server could not use its own files", "look into the server's log"),
     "HV": ("a foreign server behind it failed", "look into the server's log"),
-    "P0": ("a function behind it raised an error", "look into the server's log, or ask whoever wrote the function"),
+    "P0": (
+        "a function behind it raised an error",
+        "look into the server's log, or ask whoever wrote the function",
+    ),
     "XX": ("the server met an error of its own", "look into the server's log"),
 }
 """Explanations and advice by SQLSTATE or its beginning
@@ -92,10 +114,10 @@ READS = "grant this user USAGE on the schema, and SELECT on the table or its col
 RUNS = "grant this user USAGE on the schema syncengine, and SELECT, INSERT, UPDATE and DELETE on all of its tables"
 CONNECTS = "grant this user CONNECT on the database, or use another user"
 PLANS = "grant this user TEMPORARY on the database"
-MIGRATES = (
-    "grant this user CREATE on the database, or let the owner of the schema syncengine migrate, where it is there"
+MIGRATES = "grant this user CREATE on the database, or let the owner of the schema syncengine migrate, where it is there"  # noqa: E501
+MAKES_DATABASES = (
+    "let this user make databases (ALTER ROLE ... CREATEDB), or use another user"
 )
-MAKES_DATABASES = "let this user make databases (ALTER ROLE ... CREATEDB), or use another user"
 """Advice for a missing right, by what was asked for: the server names the right only in
 its own words."""
 _NAMING = ("42", "3F")
@@ -167,8 +189,13 @@ def explain(error: BaseException, right: str = READS) -> str:
         return _explain_postgres(error, right)
     if isinstance(error, ConnectionError) and "SSL" in str(error):
         return "the server does not speak TLS, which sslmode asks for; turn it on there, or choose another sslmode"
-    known = next((text for kind, text in _IN_WORDS.items() if isinstance(error, kind)), None)
-    return known or f"it cannot be reached ({printable(str(error))}); check host, port and network"
+    known = next(
+        (text for kind, text in _IN_WORDS.items() if isinstance(error, kind)), None
+    )
+    return (
+        known
+        or f"it cannot be reached ({printable(str(error))}); check host, port and network"
+    )
 
 
 def _explain_postgres(error: asyncpg.PostgresError, right: str) -> str:
@@ -176,11 +203,18 @@ def _explain_postgres(error: asyncpg.PostgresError, right: str) -> str:
     if not re.fullmatch("[0-9A-Z]{5}", state):
         state = "unknown"
     lengths = (5, 3, 2)
-    what, advice = next((_WORDS[state[:n]] for n in lengths if state[:n] in _WORDS), ("it failed", ""))
+    what, advice = next(
+        (_WORDS[state[:n]] for n in lengths if state[:n] in _WORDS), ("it failed", "")
+    )
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
         advice = right
     name = _named(error) if state.startswith(_NAMING) else None
-    return what + (f": {name}" if name else "") + f" (SQLSTATE {state})" + (f"; {advice}" if advice else "")
+    return (
+        what
+        + (f": {name}" if name else "")
+        + f" (SQLSTATE {state})"
+        + (f"; {advice}" if advice else "")
+    )
 
 
 def _named(error: asyncpg.PostgresError) -> str | None:
@@ -188,7 +222,10 @@ def _named(error: asyncpg.PostgresError) -> str | None:
 
     The statement's words are those of the configuration, so they may be shown.
     """
-    statement, position = getattr(error, "query", None), getattr(error, "position", None)
+    statement, position = (
+        getattr(error, "query", None),
+        getattr(error, "position", None),
+    )
     if not isinstance(statement, str) or not str(position).isdigit():
         return None
     found = _NAME.match(statement, int(str(position)) - 1)
@@ -200,7 +237,10 @@ def _named(error: asyncpg.PostgresError) -> str | None:
 
 @contextmanager
 def storage_errors(
-    place: str | None = None, *, failure: Callable[[str], RunRefused] = StorageError, right: str | None = None
+    place: str | None = None,
+    *,
+    failure: Callable[[str], RunRefused] = StorageError,
+    right: str | None = None,
 ) -> Iterator[None]:
     """Raise errors of asyncpg and of the connection as ``failure``.
 
@@ -215,7 +255,9 @@ def storage_errors(
     try:
         yield
     except _MISSING as error:
-        if failure is StorageError and re.search(r"\bsync(engine|_\w+)", str(error.args[0])):
+        if failure is StorageError and re.search(
+            r"\bsync(engine|_\w+)", str(error.args[0])
+        ):
             raise SchemaOutdated(
                 f"{place}: the state schema does not fit this version ({explain(error)}); run `syncengine migrate`"
             ) from None
@@ -236,8 +278,12 @@ def _may_pass(error: BaseException, *, reads: bool) -> bool:
     asks for no writes: for it, a read-only error is a permanent one, and a replica that
     cancels its statement will do so again.
     """
-    if reads and isinstance(error, asyncpg.ReadOnlySQLTransactionError | asyncpg.TransactionRollbackError):
+    if reads and isinstance(
+        error, asyncpg.ReadOnlySQLTransactionError | asyncpg.TransactionRollbackError
+    ):
         return False
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_PASSING)
-    return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)
+    return isinstance(
+        error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError
+    )

@@ -29,7 +29,12 @@ class Patience:
     whether one of them waits now.
     """
 
-    def __init__(self, seconds: float = 0.0, tell: Tell = nobody, stop: asyncio.Event | None = None) -> None:
+    def __init__(
+        self,
+        seconds: float = 0.0,
+        tell: Tell = nobody,
+        stop: asyncio.Event | None = None,
+    ) -> None:
         self._seconds = seconds
         self._tell = tell
         self._stop = stop or asyncio.Event()

@@ -24,7 +24,9 @@ async def scratch_database(url: str) -> AsyncIterator[str]:
     connection = await connect(url)
     try:
         with storage_errors(describe(url), right=MAKES_DATABASES):
-            await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0 ENCODING UTF8')
+            await connection.execute(
+                f'CREATE DATABASE "{name}" TEMPLATE template0 ENCODING UTF8'
+            )
         try:
             yield urlunsplit(urlsplit(url)._replace(path=f"/{quote(name)}"))
         finally:

@@ -13,11 +13,17 @@ from types import MappingProxyType
 @cache
 def statements(name: str) -> MappingProxyType[str, str]:
     """Return the statements of one file, by name, in file order."""
-    text = resources.files("syncengine.storage").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+    text = (
+        resources.files("syncengine.storage")
+        .joinpath("sql", f"{name}.sql")
+        .read_text(encoding="utf-8")
+    )
     found: dict[str, str] = {}
     for block in text.split("-- name: ")[1:]:
         title, _, body = block.partition("\n")
         if title.strip() in found:
-            raise ValueError(f"sql/{name}.sql: statement {title.strip()} stands there twice")
+            raise ValueError(
+                f"sql/{name}.sql: statement {title.strip()} stands there twice"
+            )
         found[title.strip()] = body.strip().rstrip(";")
     return MappingProxyType(found)

@@ -92,7 +92,10 @@ class Transport:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         if self._hurry is not None:
             self._hurry.cancel()
@@ -148,7 +151,9 @@ class Transport:
                 return await self._exchange(request, url, written, attempts)
         return await self._exchange(request, url, written, attempts)
 
-    async def _exchange(self, request: Request, url: URL, written: bytes | None, attempts: _Attempts) -> Response:
+    async def _exchange(
+        self, request: Request, url: URL, written: bytes | None, attempts: _Attempts
+    ) -> Response:
         assert self._session is not None, "enter the transport first"
         async with self._session.request(
             request.method,
@@ -173,11 +178,16 @@ class Transport:
         Raises CannotBeSent for values that no request can carry.
         """
         with suppress(Exception):  # the value may be anything
-            query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in request.query)
+            query = "&".join(
+                f"{quote(name, safe='')}={quote(value, safe='')}"
+                for name, value in request.query
+            )
             address = f"{self._base_url}{request.path}" + (f"?{query}" if query else "")
             body = None if request.json is None else orjson.dumps(request.json)
             return URL(address, encoded=True), body
-        raise CannotBeSent(f"{request.route}: a value cannot be written into the request; correct the row")
+        raise CannotBeSent(
+            f"{request.route}: a value cannot be written into the request; correct the row"
+        )
 
 
 class _Attempts:
@@ -204,7 +214,9 @@ class _Attempts:
         self.close()  # aiohttp gave the attempt before up
         self._line = None
         self.resent = self.maybe_arrived
-        self.deadline.reschedule(None)  # the wait for the permit is no delay of the vendor's
+        self.deadline.reschedule(
+            None
+        )  # the wait for the permit is no delay of the vendor's
         self._permit = await self._gate.permit(request.method)
         self._sending = False
         self.deadline.reschedule(asyncio.get_running_loop().time() + self._timeout)
@@ -226,7 +238,9 @@ class _Attempts:
             asked = asyncio.get_running_loop().time()
             await self._allowed()
             if left is not None:
-                self.deadline.reschedule(left + asyncio.get_running_loop().time() - asked)
+                self.deadline.reschedule(
+                    left + asyncio.get_running_loop().time() - asked
+                )
         assert self._line is not None, "the connector tells of every connection"
         await self._line.ask()
         self._gate.check()
@@ -239,7 +253,9 @@ class _Attempts:
         """
         when = self.deadline.when()
         if when is not None and not self.deadline.expired():
-            self.deadline.reschedule(min(when, asyncio.get_running_loop().time() + seconds))
+            self.deadline.reschedule(
+                min(when, asyncio.get_running_loop().time() + seconds)
+            )
 
     def answered(self) -> None:
         """Note that the whole response is read."""
@@ -254,14 +270,18 @@ class _Attempts:
             return
         if not self._sending:
             permit.unsent()
-        elif self.status is not None:  # its head came in: the vendor has counted the request
+        elif (
+            self.status is not None
+        ):  # its head came in: the vendor has counted the request
             permit.answered()
         else:
             permit.abandoned()
 
 
 async def _about_to_send(
-    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams
+    _session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    _params: aiohttp.TraceRequestHeadersSentParams,
 ) -> None:
     """Check once more right before the head is written.
 
@@ -285,7 +305,11 @@ def _refuse_broken(request: Request) -> None:
 
 
 def _headers(request: Request) -> Mapping[str, str]:
-    return request.headers if request.json is None else {"content-type": "application/json", **request.headers}
+    return (
+        request.headers
+        if request.json is None
+        else {"content-type": "application/json", **request.headers}
+    )
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
@@ -309,10 +333,17 @@ def _proxy_refused(request: Request) -> VendorHalted:
     )
 
 
-def _failure(request: Request, error: Exception, attempts: _Attempts) -> RequestFailed | VendorHalted:
+def _failure(
+    request: Request, error: Exception, attempts: _Attempts
+) -> RequestFailed | VendorHalted:
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
-        return VendorHalted(f"{request.route}: {in_words(error)}", setting="settings.base_url")
-    if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == _PROXY_REFUSES:
+        return VendorHalted(
+            f"{request.route}: {in_words(error)}", setting="settings.base_url"
+        )
+    if (
+        isinstance(error, aiohttp.ClientHttpProxyError)
+        and error.status == _PROXY_REFUSES
+    ):
         return _proxy_refused(request)
     return VendorUnavailable(
         f"{request.route}: {in_words(error)}",

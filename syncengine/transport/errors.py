@@ -17,22 +17,48 @@ class TooLong(ValueError):
     """The answer is too long to be one."""
 
 
-_UPLOAD_ABORTED: type[aiohttp.ClientError] = getattr(aiohttp, "UploadAbortedError", aiohttp.ClientPayloadError)
+_UPLOAD_ABORTED: type[aiohttp.ClientError] = getattr(
+    aiohttp, "UploadAbortedError", aiohttp.ClientPayloadError
+)
 """Younger than the oldest release we run with."""
 
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
-    (UnaskedError, "the vendor sends answers before anything is asked; is something in between, such as a proxy?"),
-    (EndlessHeadError, "the vendor answers without coming to an end; is settings.base_url an API?"),
+    (
+        UnaskedError,
+        "the vendor sends answers before anything is asked; is something in between, such as a proxy?",
+    ),
+    (
+        EndlessHeadError,
+        "the vendor answers without coming to an end; is settings.base_url an API?",
+    ),
     (TooLong, "the answer is far too long; is settings.base_url an API?"),
-    (aiohttp.ConnectionTimeoutError, "no connection to the vendor in time; is the network slow, or the vendor down?"),
+    (
+        aiohttp.ConnectionTimeoutError,
+        "no connection to the vendor in time; is the network slow, or the vendor down?",
+    ),
     (TimeoutError, "no answer in time; the vendor is slow or down"),
-    (aiohttp.ClientConnectorDNSError, "the vendor's host name is unknown; check settings.base_url and DNS"),
+    (
+        aiohttp.ClientConnectorDNSError,
+        "the vendor's host name is unknown; check settings.base_url and DNS",
+    ),
     (aiohttp.ClientProxyConnectionError, "the proxy cannot be reached; check proxy"),
-    (aiohttp.ClientHttpProxyError, "the proxy refused to connect to the vendor; check proxy"),
-    (aiohttp.ServerFingerprintMismatch, "the vendor's certificate is not the expected one"),
+    (
+        aiohttp.ClientHttpProxyError,
+        "the proxy refused to connect to the vendor; check proxy",
+    ),
+    (
+        aiohttp.ServerFingerprintMismatch,
+        "the vendor's certificate is not the expected one",
+    ),
     (aiohttp.ClientSSLError, "TLS with the vendor failed; check settings.base_url"),
-    (aiohttp.ClientConnectorError, "no connection to the vendor; it is down, or settings.base_url is wrong"),
-    (aiohttp.ServerDisconnectedError, "the vendor cut the connection before it answered"),
+    (
+        aiohttp.ClientConnectorError,
+        "no connection to the vendor; it is down, or settings.base_url is wrong",
+    ),
+    (
+        aiohttp.ServerDisconnectedError,
+        "the vendor cut the connection before it answered",
+    ),
     (ConnectionError, "the connection broke before the answer came"),
     (aiohttp.ClientOSError, "the connection broke before the answer came"),
     (aiohttp.ServerConnectionError, "the connection to the vendor failed"),
@@ -41,10 +67,19 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (_UPLOAD_ABORTED, "the request was never sent to its end"),
     (aiohttp.ContentTypeError, "the answer is of another kind than it should be"),
     (aiohttp.TooManyRedirects, "the vendor sends on and on; check settings.base_url"),
-    (aiohttp.ClientResponseError, "the answer is no valid HTTP; check settings.base_url"),
-    (aiohttp.RedirectClientError, "the vendor sends on to an address that is none; check settings.base_url"),
+    (
+        aiohttp.ClientResponseError,
+        "the answer is no valid HTTP; check settings.base_url",
+    ),
+    (
+        aiohttp.RedirectClientError,
+        "the vendor sends on to an address that is none; check settings.base_url",
+    ),
     (aiohttp.InvalidURL, "the address is not valid; check settings.base_url"),
-    (aiohttp.NonHttpUrlClientError, "the address is not one of the web; check settings.base_url"),
+    (
+        aiohttp.NonHttpUrlClientError,
+        "the address is not one of the web; check settings.base_url",
+    ),
 )
 """Words for each error; the first match counts, so special ones come before general
 ones."""
@@ -53,7 +88,10 @@ ones."""
 def in_words(error: BaseException) -> str:
     """Return what happened and what to look at."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        reason = getattr(error.certificate_error, "verify_message", "") or "it is for another host"
+        reason = (
+            getattr(error.certificate_error, "verify_message", "")
+            or "it is for another host"
+        )
         return f"the vendor's certificate cannot be trusted ({reason}); check settings.base_url"
     for kind, words in _WORDS:
         if isinstance(error, kind):

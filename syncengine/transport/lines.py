@@ -86,7 +86,9 @@ class Line(asyncio.Protocol):
         Raises UnaskedError when something has arrived already, or the other side has
         left.
         """
-        for _ in range(2):  # what the socket holds is delivered between two steps of the event loop
+        for _ in range(
+            2
+        ):  # what the socket holds is delivered between two steps of the event loop
             await asyncio.sleep(0)
         if self._transport.is_closing():
             raise UnaskedError
@@ -108,7 +110,9 @@ class Line(asyncio.Protocol):
             self._transport.abort()
             return
         self._protocol.data_received(data)
-        if not self._asked and self._protocol.should_close:  # the answer ended, and more came with its end
+        if (
+            not self._asked and self._protocol.should_close
+        ):  # the answer ended, and more came with its end
             self._transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -42,13 +42,19 @@ class VendorModule:
 
 def names() -> tuple[str, ...]:
     """Every vendor there is, sorted."""
-    return tuple(sorted(found.name for found in pkgutil.iter_modules(__path__) if not found.ispkg))
+    return tuple(
+        sorted(
+            found.name for found in pkgutil.iter_modules(__path__) if not found.ispkg
+        )
+    )
 
 
 def load(name: str) -> VendorModule:
     """The vendor module of this name. Raises LookupError, naming those there are."""
     if name not in names():
-        raise LookupError(f'there is no vendor "{name}"; there are: {", ".join(names())}')
+        raise LookupError(
+            f'there is no vendor "{name}"; there are: {", ".join(names())}'
+        )
     module = importlib.import_module(f"{__name__}.{name}")
     return VendorModule(
         name=name,

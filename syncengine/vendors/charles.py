@@ -117,7 +117,9 @@ class _Person(_Standing):
     phonenumbers: Many[_Entry] | None = None
     emails: Many[_Entry] | None = None
     tags: Many[str] | None = None
-    custom_properties: Annotated[dict[str, Json] | None, BeforeValidator(_no_null)] = None
+    custom_properties: Annotated[dict[str, Json] | None, BeforeValidator(_no_null)] = (
+        None
+    )
 
 
 class _Upserted(Shape):
@@ -125,7 +127,10 @@ class _Upserted(Shape):
 
 
 class _Scheduled(Shape):
-    data: dict[str, Json] | Annotated[list[dict[str, Json]], Field(min_length=1, max_length=1)]
+    data: (
+        dict[str, Json]
+        | Annotated[list[dict[str, Json]], Field(min_length=1, max_length=1)]
+    )
 
     @property
     def job(self) -> str:
@@ -144,12 +149,20 @@ class Charles:
 
     def __init__(self, settings: Settings) -> None:
         self._source_type = settings.source_type
-        self._headers = {"accept": "application/json", "x-api-key": settings.api_key.get_secret_value()}
+        self._headers = {
+            "accept": "application/json",
+            "x-api-key": settings.api_key.get_secret_value(),
+        }
         self._clears = settings.clear_with != "nothing"
         self._cleared = "" if settings.clear_with == "empty" else None
         self.capabilities = Capabilities(
             upsert=Write(
-                fields=(f"{_PROPERTIES}.*", *_SCALARS, *(f"{name}.*" for name in _LISTS), _IDENTITY),
+                fields=(
+                    f"{_PROPERTIES}.*",
+                    *_SCALARS,
+                    *(f"{name}.*" for name in _LISTS),
+                    _IDENTITY,
+                ),
                 clears=(f"{_PROPERTIES}.*", *_SCALARS) if self._clears else (),
                 add_tags=None,
                 repeatable=True,
@@ -166,14 +179,18 @@ class Charles:
         return nothing(result=False)
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
-        raise ValueError(f"charles has no look-up, not by {key.field} nor by anything else")
+        raise ValueError(
+            f"charles has no look-up, not by {key.field} nor by anything else"
+        )
 
     def read(self, external_id: str) -> Exchange[Remote | None]:  # noqa: ARG002 - the port's
         raise ValueError("charles has no look-up, so that nothing can be read there")
 
     def send(self, call: Call) -> Exchange[Answer]:
         check(call, self.capabilities)
-        return self._delete(call) if call.action is Action.DELETE else self._upsert(call)
+        return (
+            self._delete(call) if call.action is Action.DELETE else self._upsert(call)
+        )
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
         match _split(field)[0]:
@@ -192,9 +209,15 @@ class Charles:
             "/api/v1beta/contacts",
             route="PUT /api/v1beta/contacts",
             headers=self._headers,
-            json={_IDENTITY: call.key.value, "source_type": self._source_type, **self._body(call)},
+            json={
+                _IDENTITY: call.key.value,
+                "source_type": self._source_type,
+                **self._body(call),
+            },
         )
-        reply = judge(request, (yield request), {**_KEY_REFUSED, 404: BASE_URL, 410: BASE_URL})
+        reply = judge(
+            request, (yield request), {**_KEY_REFUSED, 404: BASE_URL, 410: BASE_URL}
+        )
         if rejected := _refusal(request, reply, call):
             return rejected
         person = shaped(request, reply, _Upserted).data
@@ -207,7 +230,10 @@ class Charles:
             "DELETE",
             f"/api/v0/people/cleanup/gdpr/{segment(external_id(call))}",
             route="DELETE /api/v0/people/cleanup/gdpr/{id}",
-            headers={**self._headers, "content-type": "application/json; charset=utf-8"},
+            headers={
+                **self._headers,
+                "content-type": "application/json; charset=utf-8",
+            },
         )
         reply = judge(request, (yield request), _KEY_REFUSED)
         if reply.not_there:
@@ -241,20 +267,31 @@ class Charles:
         """Yield the fields and tags that the echo does not show, or shows otherwise."""
         for name, value in call.fields.items():
             place = _split(name)[0]
-            entries = {"phone_numbers": person.phonenumbers, "email_addresses": person.emails}.get(place)
+            entries = {
+                "phone_numbers": person.phonenumbers,
+                "email_addresses": person.emails,
+            }.get(place)
             if entries is not None and not self._all_shown(name, value, entries):
                 yield not_as_wanted(name, value, None)
-        yield from fields_not_taken(_echoed(call.fields, person), _shown(person), self._echoes)
+        yield from fields_not_taken(
+            _echoed(call.fields, person), _shown(person), self._echoes
+        )
         if person.tags is not None:
             yield from tags_not_taken(call.add_tags, person.tags)
 
     def _all_shown(self, name: str, value: Json, entries: Sequence[_Entry]) -> bool:
         held = [entry.value for entry in entries if entry.counts]
-        return all(any(self.same(name, each, one) for one in held) for each in _each(value))
+        return all(
+            any(self.same(name, each, one) for one in held) for each in _each(value)
+        )
 
     def _echoes(self, name: str, ours: Json, shown: Json) -> bool:
         """Return whether the echo shows our value, in any form of the vendor's."""
-        return self.same(name, ours, shown) or same_text(ours, shown) or same_time(ours, shown)
+        return (
+            self.same(name, ours, shown)
+            or same_text(ours, shown)
+            or same_time(ours, shown)
+        )
 
 
 def _each(value: Json) -> list[Json]:
@@ -277,8 +314,15 @@ def _echoed(fields: Fields, person: _Person) -> Fields:
 
 def _shown(person: _Person) -> Fields:
     properties = person.custom_properties or {}
-    names = {name: getattr(person, name) for name in _SCALARS if name in person.model_fields_set}
-    return {**names, **{f"{_PROPERTIES}.{name}": value for name, value in properties.items()}}
+    names = {
+        name: getattr(person, name)
+        for name in _SCALARS
+        if name in person.model_fields_set
+    }
+    return {
+        **names,
+        **{f"{_PROPERTIES}.{name}": value for name, value in properties.items()},
+    }
 
 
 @cache
@@ -294,10 +338,18 @@ def _refusal(request: Request, reply: Reply, call: Call) -> Rejected | None:
     errors = body.get("errors") or []
     if reply.ok and not errors:
         return None
-    said = [_words(error) for error in (errors if isinstance(errors, list) else [errors])] or [body.get("msg")]
+    said = [
+        _words(error) for error in (errors if isinstance(errors, list) else [errors])
+    ] or [body.get("msg")]
     words = "; ".join(word for word in said if isinstance(word, str))
-    return refused(request, reply, words, sent_values(call), code="refused" if reply.ok else None)
+    return refused(
+        request, reply, words, sent_values(call), code="refused" if reply.ok else None
+    )
 
 
 def _words(error: Json) -> Json:
-    return error.get("message") or error.get("description") if isinstance(error, Mapping) else error
+    return (
+        error.get("message") or error.get("description")
+        if isinstance(error, Mapping)
+        else error
+    )

@@ -99,11 +99,22 @@ def _no_null(value: Json) -> Json:
 
 class _Contact(Shape, extra="allow"):
     uuid: Id
-    custom: Annotated[dict[str, Json], BeforeValidator(_no_null)] = Field(default_factory=dict)
+    custom: Annotated[dict[str, Json], BeforeValidator(_no_null)] = Field(
+        default_factory=dict
+    )
 
     def remote(self) -> Remote:
-        plain = {name: (self.model_extra or {}).get(name) for name in (*_PLAIN, _POSITION, *_ONCE)}
-        return Remote(self.uuid, {**plain, **{f"{_CUSTOM}{name}": value for name, value in self.custom.items()}})
+        plain = {
+            name: (self.model_extra or {}).get(name)
+            for name in (*_PLAIN, _POSITION, *_ONCE)
+        }
+        return Remote(
+            self.uuid,
+            {
+                **plain,
+                **{f"{_CUSTOM}{name}": value for name, value in self.custom.items()},
+            },
+        )
 
 
 class _Entries(Shape):
@@ -136,7 +147,10 @@ class ChartMogul:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         basic = b64encode(f"{settings.api_key.get_secret_value()}:".encode()).decode()
-        self._headers = {"accept": "application/json", "authorization": f"Basic {basic}"}
+        self._headers = {
+            "accept": "application/json",
+            "authorization": f"Basic {basic}",
+        }
         fields = (f"{_CUSTOM}*", *_PLAIN, _POSITION)
         source = () if settings.data_source_uuid else ("data_source_uuid",)
         self.capabilities = Capabilities(
@@ -147,7 +161,9 @@ class ChartMogul:
             ),
             update=Write(
                 fields=fields,
-                clears=(f"{_CUSTOM}*", *_PLAIN) if settings.clear_with == "null" else ("external_id",),
+                clears=(f"{_CUSTOM}*", *_PLAIN)
+                if settings.clear_with == "null"
+                else ("external_id",),
                 repeatable=True,
             ),
             delete=Deletion(),
@@ -159,11 +175,17 @@ class ChartMogul:
         )
 
     def probe(self) -> Exchange[bool]:
-        return probed(self._request("GET", "/ping"), {**_KEY_REFUSED, 404: BASE_URL, 410: BASE_URL}, _Pong)
+        return probed(
+            self._request("GET", "/ping"),
+            {**_KEY_REFUSED, 404: BASE_URL, 410: BASE_URL},
+            _Pong,
+        )
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         def page(cursor: str | None) -> Exchange[Page]:
-            return self._page(((key.field, key.value), *self._in_source()), cursor, (key.value,))
+            return self._page(
+                ((key.field, key.value), *self._in_source()), cursor, (key.value,)
+            )
 
         return every_hit("GET /contacts", page, lambda remote: _is_hit(key, remote))
 
@@ -183,7 +205,9 @@ class ChartMogul:
             case Action.DELETE:
                 return self._delete(call)
             case _:
-                request = self._on_contact("PATCH", external_id(call), json=_body(call.fields))
+                request = self._on_contact(
+                    "PATCH", external_id(call), json=_body(call.fields)
+                )
                 return self._write(call, request, "not_found")
 
     def merge(self, into: str, other: str) -> Exchange[Answer]:
@@ -191,7 +215,13 @@ class ChartMogul:
         request = self._request("POST", path, "/contacts/{into}/merge/{from}", json={})
         reply = judge(request, (yield request), _KEY_REFUSED)
         if not reply.ok:
-            return refused(request, reply, _words(reply.body), (), "not_found" if reply.not_there else None)
+            return refused(
+                request,
+                reply,
+                _words(reply.body),
+                (),
+                "not_found" if reply.not_there else None,
+            )
         return Applied(shaped(request, reply, _Contact).uuid)
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
@@ -203,11 +233,17 @@ class ChartMogul:
         if self._settings.data_source_uuid:
             fields["data_source_uuid"] = self._settings.data_source_uuid
         if customer := fields.pop("customer_external_id", None):
-            found = yield from self._customer(text(customer), text(fields.get("data_source_uuid")))
+            found = yield from self._customer(
+                text(customer), text(fields.get("data_source_uuid"))
+            )
             if found is None:
                 return _NO_CUSTOMER
             fields["customer_uuid"] = found
-        return (yield from self._write(call, self._request("POST", "/contacts", json=_body(fields)), None))
+        return (
+            yield from self._write(
+                call, self._request("POST", "/contacts", json=_body(fields)), None
+            )
+        )
 
     def _customer(self, customer: str, source: str) -> Exchange[str | None]:
         query = (("data_source_uuid", source), ("external_id", customer))
@@ -226,7 +262,9 @@ class ChartMogul:
         shaped(request, reply, _Deleted)
         return Applied()
 
-    def _write(self, call: Call, request: Request, gone: str | None) -> Exchange[Answer]:
+    def _write(
+        self, call: Call, request: Request, gone: str | None
+    ) -> Exchange[Answer]:
         reply = judge(request, (yield request), _KEY_REFUSED)
         if not reply.ok:
             code = gone if reply.not_there else None
@@ -236,7 +274,10 @@ class ChartMogul:
 
     def _dropped(self, call: Call, contact: _Contact) -> Iterator[Unsupported]:
         """Yield the fields that the echo does not show, or shows otherwise."""
-        shown = {**(contact.model_extra or {}), **{f"{_CUSTOM}{name}": each for name, each in contact.custom.items()}}
+        shown = {
+            **(contact.model_extra or {}),
+            **{f"{_CUSTOM}{name}": each for name, each in contact.custom.items()},
+        }
         sent = {
             name: value
             for name, value in call.fields.items()
@@ -256,15 +297,25 @@ class ChartMogul:
             case _:
                 return self.same(name, ours, shown)
 
-    def _page(self, query: tuple[tuple[str, str], ...], cursor: str | None, sent: tuple[str, ...]) -> Exchange[Page]:
+    def _page(
+        self,
+        query: tuple[tuple[str, str], ...],
+        cursor: str | None,
+        sent: tuple[str, ...],
+    ) -> Exchange[Page]:
         following = (("cursor", cursor),) if cursor else ()
-        request = self._request("GET", "/contacts", query=(*query, ("per_page", _PER_PAGE), *following))
+        request = self._request(
+            "GET", "/contacts", query=(*query, ("per_page", _PER_PAGE), *following)
+        )
         request = replace(request, lists=True)
         reply = yield from looked_up(request, _KEY_REFUSED, _words, sent)
         if reply is None:
             return Page((), None)
         answer = shaped(request, reply, _Entries)
-        return Page(tuple(entry.remote() for entry in answer.entries), answer.cursor if answer.has_more else None)
+        return Page(
+            tuple(entry.remote() for entry in answer.entries),
+            answer.cursor if answer.has_more else None,
+        )
 
     def _in_source(self) -> tuple[tuple[str, str], ...]:
         source = self._settings.data_source_uuid
@@ -279,15 +330,32 @@ class ChartMogul:
         query: tuple[tuple[str, str], ...] = (),
         json: Json = None,
     ) -> Request:
-        return Request(method, path, f"{method} {route or path}", query=query, headers=self._headers, json=json)
+        return Request(
+            method,
+            path,
+            f"{method} {route or path}",
+            query=query,
+            headers=self._headers,
+            json=json,
+        )
 
     def _on_contact(self, method: str, contact: str, json: Json = None) -> Request:
-        return self._request(method, f"/contacts/{segment(contact)}", "/contacts/{uuid}", json=json)
+        return self._request(
+            method, f"/contacts/{segment(contact)}", "/contacts/{uuid}", json=json
+        )
 
 
 def _body(fields: Fields) -> Json:
-    body = {name: _plain(name, value) for name, value in fields.items() if not name.startswith(_CUSTOM)}
-    custom = [{"key": _tail(name), "value": value} for name, value in fields.items() if name.startswith(_CUSTOM)]
+    body = {
+        name: _plain(name, value)
+        for name, value in fields.items()
+        if not name.startswith(_CUSTOM)
+    }
+    custom = [
+        {"key": _tail(name), "value": value}
+        for name, value in fields.items()
+        if name.startswith(_CUSTOM)
+    ]
     return {**body, "custom": custom} if custom else body
 
 
@@ -311,7 +379,9 @@ def _tail(name: str) -> str:
 
 def _is_hit(key: MatchKey, remote: Remote) -> bool:
     theirs = text(remote.fields.get(key.field))
-    return same_mailbox(theirs, key.value) if key.field == "email" else theirs == key.value
+    return (
+        same_mailbox(theirs, key.value) if key.field == "email" else theirs == key.value
+    )
 
 
 def _words(body: Json) -> str:
@@ -323,7 +393,9 @@ def _words(body: Json) -> str:
             return text(body[name])
     details = body.get("error_details")
     if isinstance(details, list):
-        return "; ".join(text(each.get("message")) for each in details if isinstance(each, Mapping))
+        return "; ".join(
+            text(each.get("message")) for each in details if isinstance(each, Mapping)
+        )
     return text(body.get("errors") or body)
 
 

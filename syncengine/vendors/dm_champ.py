@@ -11,10 +11,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, AliasChoices, AliasPath, BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AliasPath,
+    BeforeValidator,
+    Field,
+    model_validator,
+)
 
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected
-from syncengine.model.capabilities import Capabilities, Choice, Deletion, ListCall, TagCall, Write
+from syncengine.model.capabilities import (
+    Capabilities,
+    Choice,
+    Deletion,
+    ListCall,
+    TagCall,
+    Write,
+)
 from syncengine.model.contact import LISTS, Fields, MatchKey, Remote
 from syncengine.model.costs import Cost
 from syncengine.model.http import Exchange, Json, Request, Response
@@ -26,18 +40,37 @@ _PHONE = "phoneNumber"
 _NAMES = ("firstName", "lastName")
 _BOT, _SILENT = "is_bot_active", "do_not_disturb"
 _CHANGEABLE = (*_NAMES, "email", _BOT, _SILENT)
-_TEXTS = (_PHONE, "instagramId", "currentCampaign", "channel", "externalId", "customChannel", "chatWidgetId")
+_TEXTS = (
+    _PHONE,
+    "instagramId",
+    "currentCampaign",
+    "channel",
+    "externalId",
+    "customChannel",
+    "chatWidgetId",
+)
 _ONCE = (*_TEXTS, "currentCampaignData", "isChatWindowOpen")
 _FLAGS = (_BOT, _SILENT, "isChatWindowOpen")
 _CUSTOM = "custom_fields."
-_SHOWN = {name: name for name in (_PHONE, *_NAMES, "email", "channel")} | {"isBotActive": _BOT, "doNotDisturb": _SILENT}
+_SHOWN = {name: name for name in (_PHONE, *_NAMES, "email", "channel")} | {
+    "isBotActive": _BOT,
+    "doNotDisturb": _SILENT,
+}
 """Fields that a look-up shows, with our names: flags are read in another spelling than
 they are written."""
 _PLACEHOLDERS = dict.fromkeys(_NAMES, "Unknown") | {"email": "unknown@unknown.com"}
 """Values that the vendor stores where it was given none."""
 _SILENCED = {**_PLACEHOLDERS, _BOT: False, _SILENT: True}
-_ID_PLACES = AliasChoices("contactId", "contact_id", AliasPath("data", "contactId"), AliasPath("contact", "id"), "id")
-_TagName: TypeAlias = Annotated[str, BeforeValidator(lambda tag: tag.get("name") if isinstance(tag, dict) else tag)]
+_ID_PLACES = AliasChoices(
+    "contactId",
+    "contact_id",
+    AliasPath("data", "contactId"),
+    AliasPath("contact", "id"),
+    "id",
+)
+_TagName: TypeAlias = Annotated[
+    str, BeforeValidator(lambda tag: tag.get("name") if isinstance(tag, dict) else tag)
+]
 _TagNames: TypeAlias = Annotated[kit.Many[_TagName], AfterValidator(kit.readable)]
 _LONG = ("/tags", "/contacts/messages/{id}")
 """Routes whose answers list what there is."""
@@ -129,7 +162,11 @@ class _Contact(kit.Shape, extra="allow"):
 
     def fields(self) -> dict[str, Json]:
         shown = self.model_extra or {}
-        return {ours: _held(ours, shown[theirs]) for theirs, ours in _SHOWN.items() if theirs in shown}
+        return {
+            ours: _held(ours, shown[theirs])
+            for theirs, ours in _SHOWN.items()
+            if theirs in shown
+        }
 
 
 class _Named(kit.Shape):
@@ -152,10 +189,16 @@ class DmChamp:
         custom = (f"{_CUSTOM}*",)
         opt_outs = settings.kept_opt_outs()
         # What an update that replaces everything carries of them has to be read before.
-        reads = settings.put_replaces and any(opt_out.field in _CHANGEABLE for opt_out in opt_outs)
+        reads = settings.put_replaces and any(
+            opt_out.field in _CHANGEABLE for opt_out in opt_outs
+        )
         self.capabilities = Capabilities(
             create=Write(
-                fields=(*_CHANGEABLE, *_ONCE, *(custom if settings.custom_fields != "nowhere" else ())),
+                fields=(
+                    *_CHANGEABLE,
+                    *_ONCE,
+                    *(custom if settings.custom_fields != "nowhere" else ()),
+                ),
                 must_carry=(_PHONE,),
                 join_lists=None if settings.lists_in_create else 0,
                 repeatable=True,
@@ -163,14 +206,19 @@ class DmChamp:
                 tells_existing=settings.duplicates == "refused",
             ),
             update=Write(
-                fields=(*_CHANGEABLE, *(custom if settings.custom_fields == "everywhere" else ())),
+                fields=(
+                    *_CHANGEABLE,
+                    *(custom if settings.custom_fields == "everywhere" else ()),
+                ),
                 clears=() if settings.clear_with == "nothing" else (*_NAMES, "email"),
                 must_carry=_CHANGEABLE if settings.put_replaces else (),
                 repeatable=True,
                 keyed_by=(_PHONE, "email") if reads else (),
             ),
             add_tags=TagCall(1, requests=2, addressed_by=(_PHONE, "email")),
-            delete=Deletion(keeps=(*_ONCE, *custom)) if settings.delete_as == "silenced" else None,
+            delete=Deletion(keeps=(*_ONCE, *custom))
+            if settings.delete_as == "silenced"
+            else None,
             join_lists=ListCall(),
             leave_lists=ListCall(),
             find_by=(_PHONE, "email"),
@@ -184,7 +232,12 @@ class DmChamp:
         )
 
     def probe(self) -> Exchange[bool]:
-        return kit.probed(self._request("GET", "/tags"), {**_KEY_REFUSED, **_NO_ADDRESS}, _Tags, _judged)
+        return kit.probed(
+            self._request("GET", "/tags"),
+            {**_KEY_REFUSED, **_NO_ADDRESS},
+            _Tags,
+            _judged,
+        )
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         remote = yield from self._look(key)
@@ -192,10 +245,18 @@ class DmChamp:
 
     def resembling(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         hits: dict[str, Remote] = {}
-        if key.field == _PHONE and E164.fullmatch(key.value) and self._settings.look_up_phones == "usual":
+        if (
+            key.field == _PHONE
+            and E164.fullmatch(key.value)
+            and self._settings.look_up_phones == "usual"
+        ):
             tried = tuple(self._spellings(key))
             for spelling in further_spellings(key.value):
-                remote = (yield from self._shown(key, spelling, quietly=True)) if spelling not in tried else None
+                remote = (
+                    (yield from self._shown(key, spelling, quietly=True))
+                    if spelling not in tried
+                    else None
+                )
                 if remote and kit.may_be_phone_of(key, remote.fields[key.field]):
                     hits[remote.external_id] = remote
         return tuple(hits.values())
@@ -215,13 +276,19 @@ class DmChamp:
         return self.look_up_cost(call.key).least
 
     def read(self, external_id: str) -> Exchange[Remote | None]:  # noqa: ARG002 - the port's
-        raise ValueError("DM Champ reads no contact by its id; look it up by phone or e-mail")
+        raise ValueError(
+            "DM Champ reads no contact by its id; look it up by phone or e-mail"
+        )
 
     def details(self, external_id: str) -> Exchange[Mapping[str, Json]]:
         told: dict[str, Json] = {}
         for what in ("tags", "messages"):
-            request = self._request("GET", f"/contacts/{what}/{{id}}", contact=external_id)
-            reply = yield from kit.looked_up(request, _KEY_REFUSED, _words, (self._key,), _judged)
+            request = self._request(
+                "GET", f"/contacts/{what}/{{id}}", contact=external_id
+            )
+            reply = yield from kit.looked_up(
+                request, _KEY_REFUSED, _words, (self._key,), _judged
+            )
             if reply:
                 told[what] = reply.body
         return told
@@ -239,8 +306,13 @@ class DmChamp:
                 return self._put(call, _SILENCED)
             case _:
                 method = "POST" if call.action is Action.JOIN_LISTS else "DELETE"
-                body = {"contactId": kit.external_id(call), "listId": next(_lists(call.fields))}
-                return self._change(call, self._request(method, "/contacts/lists", json=body))
+                body = {
+                    "contactId": kit.external_id(call),
+                    "listId": next(_lists(call.fields)),
+                }
+                return self._change(
+                    call, self._request(method, "/contacts/lists", json=body)
+                )
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
         ours, theirs = _held(field, ours), _held(field, theirs)
@@ -264,18 +336,27 @@ class DmChamp:
                 return remote
         return None
 
-    def _shown(self, key: MatchKey, spelling: str, *, quietly: bool = False) -> Exchange[Remote | None]:
+    def _shown(
+        self, key: MatchKey, spelling: str, *, quietly: bool = False
+    ) -> Exchange[Remote | None]:
         """Return the contact that the vendor shows under one spelling of a key."""
         request = self._request("GET", "/contacts", (key.field, spelling))
         reply = _judged(request, (yield request))
         if reply.not_there or (quietly and not reply.ok):
             return None
         if not reply.ok:
-            raise kit.refused_look_up(request, reply, _words(reply.body), dict(request.query).values())
+            raise kit.refused_look_up(
+                request, reply, _words(reply.body), dict(request.query).values()
+            )
         found = kit.shaped(request, reply, _Named)
         contact = found.contact or _Contact()
         fields = {key.field: spelling, **contact.fields()}
-        return Remote(found.id, fields, frozenset(contact.tags or ()), shows_tags=contact.tags is not None)
+        return Remote(
+            found.id,
+            fields,
+            frozenset(contact.tags or ()),
+            shows_tags=contact.tags is not None,
+        )
 
     def _is_hit(self, key: MatchKey, remote: Remote) -> bool:
         theirs = remote.fields[key.field]
@@ -302,11 +383,19 @@ class DmChamp:
                 yield bare if plus else f"+{bare}"
 
     def _create(self, call: Call) -> Exchange[Answer]:
-        body = {_BOT: self._settings.bot_active, _SILENT: self._settings.do_not_disturb, **self._body(call.fields)}
+        body = {
+            _BOT: self._settings.bot_active,
+            _SILENT: self._settings.do_not_disturb,
+            **self._body(call.fields),
+        }
         if lists := list(_lists(call.fields)):
             body["listIds"] = lists
         request = self._request("POST", "/contacts", json=body)
-        reply = _judged(request, (yield request), _KEY_REFUSED if lists else {**_KEY_REFUSED, **_NO_ADDRESS})
+        reply = _judged(
+            request,
+            (yield request),
+            _KEY_REFUSED if lists else {**_KEY_REFUSED, **_NO_ADDRESS},
+        )
         if reply.ok:
             return Applied(kit.shaped(request, reply, _Named).id)
         if reply.status != 409 and "already exist" not in _words(reply.body).lower():
@@ -355,7 +444,9 @@ class DmChamp:
         to somebody else.
         """
         if call.key is None:
-            raise ValueError("add_tags needs the phone or the e-mail address it goes by")
+            raise ValueError(
+                "add_tags needs the phone or the e-mail address it goes by"
+            )
         for key in (call.key, *call.other_keys):
             answer = yield from self._tag_if_there(call, key)
             if answer is not None:
@@ -386,9 +477,15 @@ class DmChamp:
         """Send any call but a create; no answer shows the contact after it."""
         reply = _judged(request, (yield request))
         if not reply.ok:
-            return Applied() if _is_so(reply, call.action) else self._refusal(request, reply, call)
+            return (
+                Applied()
+                if _is_so(reply, call.action)
+                else self._refusal(request, reply, call)
+            )
         # Of tag calls it is not documented what they answer.
-        kit.shaped(request, reply, kit.Shape if call.action is Action.ADD_TAGS else _Done)
+        kit.shaped(
+            request, reply, kit.Shape if call.action is Action.ADD_TAGS else _Done
+        )
         return Applied()
 
     def _refusal(self, request: Request, reply: kit.Reply, call: Call) -> Rejected:
@@ -404,38 +501,69 @@ class DmChamp:
             if name.startswith(_CUSTOM):
                 body.setdefault("custom_fields", {})[name.removeprefix(_CUSTOM)] = value
             elif value is None:
-                body[name] = _PLACEHOLDERS[name] if self._settings.clear_with == "placeholder" else ""
+                body[name] = (
+                    _PLACEHOLDERS[name]
+                    if self._settings.clear_with == "placeholder"
+                    else ""
+                )
             elif name in (*_CHANGEABLE, *_ONCE):
                 body[name] = _written(name, value)
             elif not name.startswith(LISTS):
                 raise ValueError(f'DM Champ has no field "{name}"')
         return body
 
-    def _request(self, method: str, route: str, *ask: tuple[str, str], contact: str = "", json: Json = None) -> Request:
+    def _request(
+        self,
+        method: str,
+        route: str,
+        *ask: tuple[str, str],
+        contact: str = "",
+        json: Json = None,
+    ) -> Request:
         path = route.replace("{id}", kit.segment(contact)) if "{id}" in route else route
         query, lists = (*ask, ("apiKey", self._key)), route in _LONG
-        return Request(method, path, f"{method} {route}", query=query, json=json, lists=lists)
+        return Request(
+            method, path, f"{method} {route}", query=query, json=json, lists=lists
+        )
 
 
-def _judged(request: Request, response: Response, halts: Mapping[int, str] = _KEY_REFUSED) -> kit.Reply:
+def _judged(
+    request: Request, response: Response, halts: Mapping[int, str] = _KEY_REFUSED
+) -> kit.Reply:
     """Judge an answer as ``kit.judge`` does, where a success may be an error.
 
     Such an error is judged by the status that it names. One that names none is a plain
     refusal, or a contact not found where one was looked up.
     """
     reply = kit.judge(request, response, halts)
-    if reply.ok and isinstance(reply.body, Mapping) and reply.body.get("success") is False:
+    if (
+        reply.ok
+        and isinstance(reply.body, Mapping)
+        and reply.body.get("success") is False
+    ):
         named = kit.text(reply.body.get("error_code"))
-        status = int(named) if named in _ERROR_CODES else 404 if request.method == "GET" else 400
+        status = (
+            int(named)
+            if named in _ERROR_CODES
+            else 404
+            if request.method == "GET"
+            else 400
+        )
         # The API itself has answered: what it does not have is no address.
         own = status in kit.NOT_THERE and status not in halts
-        return kit.Reply(status, reply.body) if own else kit.judge(request, replace(response, status=status), halts)
+        return (
+            kit.Reply(status, reply.body)
+            if own
+            else kit.judge(request, replace(response, status=status), halts)
+        )
     return reply
 
 
 def _is_odd(key: MatchKey, spelling: str) -> bool:
     """Return whether the vendor may refuse to look for a phone in this spelling."""
-    return key.field == _PHONE and spelling.removeprefix("+") not in kit.phone_spellings(key.value)
+    return key.field == _PHONE and spelling.removeprefix(
+        "+"
+    ) not in kit.phone_spellings(key.value)
 
 
 def _is_so(reply: kit.Reply, action: Action) -> bool:
@@ -443,7 +571,11 @@ def _is_so(reply: kit.Reply, action: Action) -> bool:
     words = _words(reply.body).lower()
     if action is Action.LEAVE_LISTS:
         return reply.status in (400, 404, 410) and "list" in words and "not" in words
-    return reply.not_there if action is Action.DELETE else action is Action.JOIN_LISTS and "already" in words
+    return (
+        reply.not_there
+        if action is Action.DELETE
+        else action is Action.JOIN_LISTS and "already" in words
+    )
 
 
 def _lists(fields: Fields) -> Iterator[str]:
@@ -465,5 +597,9 @@ def _words(body: Json) -> str:
     """Return the message of a refusal: the body itself, or in one of three places."""
     if isinstance(body, Mapping):
         data = body.get("data")
-        body = body.get("message") or body.get("error") or (data.get("message") if isinstance(data, Mapping) else None)
+        body = (
+            body.get("message")
+            or body.get("error")
+            or (data.get("message") if isinstance(data, Mapping) else None)
+        )
     return kit.text(body)

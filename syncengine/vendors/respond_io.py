@@ -148,7 +148,9 @@ class RespondIo:
         self.capabilities = Capabilities(
             create=Write(max_fields=_MAX_FIELDS),
             update=Write(
-                clears=() if settings.clear_with == "nothing" else ("*",), max_fields=_MAX_FIELDS, repeatable=True
+                clears=() if settings.clear_with == "nothing" else ("*",),
+                max_fields=_MAX_FIELDS,
+                repeatable=True,
             ),
             add_tags=TagCall(_MAX_TAGS),
             remove_tags=TagCall(_MAX_TAGS),
@@ -177,9 +179,15 @@ class RespondIo:
 
     def resembling(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         spellings: tuple[str, ...] = ()
-        if key.field == "phone" and E164.fullmatch(key.value) and self._settings.look_up_phones == "usual":
+        if (
+            key.field == "phone"
+            and E164.fullmatch(key.value)
+            and self._settings.look_up_phones == "usual"
+        ):
             tried = self._spellings(key)
-            spellings = tuple(each for each in further_spellings(key.value) if each not in tried)
+            spellings = tuple(
+                each for each in further_spellings(key.value) if each not in tried
+            )
         return self._all_hits(key, spellings, _resembles)
 
     def look_up_cost(self, key: MatchKey) -> Cost:
@@ -204,11 +212,24 @@ class RespondIo:
         contact = external_id(call)
         match call.action:
             case Action.UPDATE:
-                return self._write(call, self._on_contact("PUT", contact, json=self._pairs(call.fields)))
+                return self._write(
+                    call,
+                    self._on_contact("PUT", contact, json=self._pairs(call.fields)),
+                )
             case Action.ADD_TAGS:
-                return self._tag(call, self._on_contact("POST", contact, "/tags", {"tags": list(call.add_tags)}))
+                return self._tag(
+                    call,
+                    self._on_contact(
+                        "POST", contact, "/tags", {"tags": list(call.add_tags)}
+                    ),
+                )
             case _:
-                return self._tag(call, self._on_contact("DELETE", contact, "/tags", {"tags": list(call.remove_tags)}))
+                return self._tag(
+                    call,
+                    self._on_contact(
+                        "DELETE", contact, "/tags", {"tags": list(call.remove_tags)}
+                    ),
+                )
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
         return same_phone(ours, theirs) if field == "phone" else same_text(ours, theirs)
@@ -228,7 +249,9 @@ class RespondIo:
         shaped(request, reply, _Tagged)
         return Applied()
 
-    def _all_hits(self, key: MatchKey, spellings: Iterable[str], is_hit: _IsHit) -> Exchange[Sequence[Remote]]:
+    def _all_hits(
+        self, key: MatchKey, spellings: Iterable[str], is_hit: _IsHit
+    ) -> Exchange[Sequence[Remote]]:
         hits: dict[str, Remote] = {}
         for spelling in spellings:
             found = self._hits(key, spelling, is_hit)
@@ -238,7 +261,9 @@ class RespondIo:
                 hits |= yield from found
         return tuple(hits.values())
 
-    def _hits(self, key: MatchKey, value: str, is_hit: _IsHit) -> Exchange[dict[str, Remote]]:
+    def _hits(
+        self, key: MatchKey, value: str, is_hit: _IsHit
+    ) -> Exchange[dict[str, Remote]]:
         """Return the contacts that match among all rows of a look-up, page by page.
 
         A page without new rows ends it, as an empty one does.
@@ -254,7 +279,9 @@ class RespondIo:
                 raise refused_look_up(request, reply, _words(reply.body), (value,))
             answer = shaped(request, reply, _Page)
             rows = {row.id: row.remote() for row in answer.data}
-            hits.update((each, remote) for each, remote in rows.items() if is_hit(key, remote))
+            hits.update(
+                (each, remote) for each, remote in rows.items() if is_hit(key, remote)
+            )
             last = answer.meta.last_page if answer.meta else None
             if rows.keys() <= seen or (last is not None and page >= last):
                 return hits
@@ -277,7 +304,13 @@ class RespondIo:
         return tuple(spelling for bare in numbers for spelling in (f"+{bare}", bare))
 
     def _create(self, call: Call) -> Request:
-        return Request("POST", "/contact/", "POST /contact/", headers=self._headers, json=self._pairs(call.fields))
+        return Request(
+            "POST",
+            "/contact/",
+            "POST /contact/",
+            headers=self._headers,
+            json=self._pairs(call.fields),
+        )
 
     def _look_up(self, field: str, value: str, page: int) -> Request:
         return Request(
@@ -289,10 +322,16 @@ class RespondIo:
             lists=True,
         )
 
-    def _on_contact(self, method: str, contact: str, tail: str = "", json: Json = None) -> Request:
+    def _on_contact(
+        self, method: str, contact: str, tail: str = "", json: Json = None
+    ) -> Request:
         documented = method in ("PUT", "DELETE")
         if self._settings.viber and (documented or self._settings.viber_calls == "all"):
-            encode = standard_b64encode if self._settings.viber_alphabet == "standard" else urlsafe_b64encode
+            encode = (
+                standard_b64encode
+                if self._settings.viber_alphabet == "standard"
+                else urlsafe_b64encode
+            )
             contact = encode(contact.encode()).decode()
         return Request(
             method,
@@ -306,7 +345,8 @@ class RespondIo:
         cleared = None if self._settings.clear_with == "null" else ""
         return {
             "custom_fields": [
-                {"name": name, "value": cleared if value is None else text(value)} for name, value in fields.items()
+                {"name": name, "value": cleared if value is None else text(value)}
+                for name, value in fields.items()
             ]
         }
 
@@ -322,7 +362,9 @@ def _is_hit(key: MatchKey, remote: Remote) -> bool:
 
 def _is_odd(key: MatchKey, spelling: str) -> bool:
     """Return whether the vendor may refuse to look for a phone in this spelling."""
-    return key.field == "phone" and spelling.removeprefix("+") not in phone_spellings(key.value)
+    return key.field == "phone" and spelling.removeprefix("+") not in phone_spellings(
+        key.value
+    )
 
 
 def _resembles(key: MatchKey, remote: Remote) -> bool:
@@ -352,7 +394,15 @@ def _gone(reply: Reply) -> bool:
 
 def _refusal(request: Request, reply: Reply, call: Call) -> Rejected | None:
     """A refusal has a status of its own, or hides in a success as ``status: error``."""
-    if reply.ok and not (isinstance(reply.body, dict) and reply.body.get("status") == "error"):
+    if reply.ok and not (
+        isinstance(reply.body, dict) and reply.body.get("status") == "error"
+    ):
         return None
-    code = "not_found" if call.external_id and _gone(reply) else "refused" if reply.ok else None
+    code = (
+        "not_found"
+        if call.external_id and _gone(reply)
+        else "refused"
+        if reply.ok
+        else None
+    )
     return refused(request, reply, _words(reply.body), sent_values(call), code)

@@ -23,7 +23,14 @@ from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.limits import Limit
 from syncengine.model.phones import E164, local_spellings, usual_spellings
 from syncengine.vendors.kit.allowed import if_allowed
-from syncengine.vendors.kit.answers import BASE_URL, Reply, Shape, judge, refused, shaped
+from syncengine.vendors.kit.answers import (
+    BASE_URL,
+    Reply,
+    Shape,
+    judge,
+    refused,
+    shaped,
+)
 from syncengine.vendors.kit.calls import check, external_id, segment, sent_values
 from syncengine.vendors.kit.looking import looked_up
 from syncengine.vendors.kit.paging import MOST_PAGES, endless, every_hit, probed
@@ -76,7 +83,10 @@ class Settings(VendorSettings):
 
 
 SETTINGS = Settings
-LIMITS = tuple(Limit(calls=5, per=1.0, method=method) for method in ("GET", "POST", "PUT", "DELETE"))
+LIMITS = tuple(
+    Limit(calls=5, per=1.0, method=method)
+    for method in ("GET", "POST", "PUT", "DELETE")
+)
 """Counted over all workspaces of an organisation, together with its other integrations."""
 IDENTITY = ()
 VERSION = 1
@@ -112,7 +122,9 @@ class _Contact(Shape, extra="allow"):
     tags: Annotated[Tags, BeforeValidator(_list)] = ()
 
     def remote(self) -> Remote:
-        plain = {name: (self.model_extra or {}).get(name) for name in (*_PLAIN, _LIFECYCLE)}
+        plain = {
+            name: (self.model_extra or {}).get(name) for name in (*_PLAIN, _LIFECYCLE)
+        }
         custom = {f"{_CUSTOM}{each.name}": each.value for each in self.custom_fields}
         return Remote(self.id, {**plain, **custom}, frozenset(self.tags))
 
@@ -161,7 +173,10 @@ class RespondIoV2:
 
     def __init__(self, settings: Settings) -> None:
         token = settings.token.get_secret_value()
-        self._headers = {"accept": "application/json", "authorization": f"Bearer {token}"}
+        self._headers = {
+            "accept": "application/json",
+            "authorization": f"Bearer {token}",
+        }
         self._tags_as = settings.tags_as
         self._look_up_phones = settings.look_up_phones
         self._clears = settings.clear_with != "nothing"
@@ -169,14 +184,22 @@ class RespondIoV2:
         fields = (f"{_CUSTOM}*", *_PLAIN)
         clears = (f"{_CUSTOM}*", *_OTHERS) if self._clears else ()
         self.capabilities = Capabilities(
-            upsert=Write(fields, clears=clears, must_carry=(_FIRST_NAME,), repeatable=True, keyed_by=_KEYS),
+            upsert=Write(
+                fields,
+                clears=clears,
+                must_carry=(_FIRST_NAME,),
+                repeatable=True,
+                keyed_by=_KEYS,
+            ),
             update=Write(
                 fields,
                 clears=(*clears, *_KEYS) if clears else (),
                 must_carry=(_FIRST_NAME,) if settings.first_name_in_updates else (),
                 repeatable=True,
             ),
-            set_lifecycle=Write((_LIFECYCLE,), clears=(_LIFECYCLE,), max_fields=1, repeatable=True),
+            set_lifecycle=Write(
+                (_LIFECYCLE,), clears=(_LIFECYCLE,), max_fields=1, repeatable=True
+            ),
             add_tags=TagCall(10),
             remove_tags=TagCall(10),
             delete=Deletion(),
@@ -188,7 +211,9 @@ class RespondIoV2:
         )
 
     def probe(self) -> Exchange[bool]:
-        return probed(self._listing(_EVERYBODY, None, 1), _NO_CONTACT_NAMED, _Contacts, _judged)
+        return probed(
+            self._listing(_EVERYBODY, None, 1), _NO_CONTACT_NAMED, _Contacts, _judged
+        )
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         if self._respells(key):
@@ -218,7 +243,10 @@ class RespondIoV2:
         return is_phone and self._look_up_phones == "usual"
 
     def _with_any(
-        self, key: MatchKey, spellings: Iterable[str], is_hit: Callable[[MatchKey, Remote], bool]
+        self,
+        key: MatchKey,
+        spellings: Iterable[str],
+        is_hit: Callable[[MatchKey, Remote], bool],
     ) -> Exchange[Sequence[Remote]]:
         """Return the contacts with any of these values that are hits."""
         wanted = _any_of(key, spellings)
@@ -274,10 +302,20 @@ class RespondIoV2:
             return Rejected(_GONE, "the vendor has no contact of this id to merge into")
         if not (into.isdecimal() and other.isdecimal()):
             return Rejected(_GONE, "this vendor's ids are numbers")
-        plain = {name: text(held.fields[name]) for name in _PLAIN if held.fields[name] not in (None, "")}
+        plain = {
+            name: text(held.fields[name])
+            for name in _PLAIN
+            if held.fields[name] not in (None, "")
+        }
         # Phones may be shown without their ``+``, and are written with it.
-        plain |= {"phone": f"+{plain['phone'].removeprefix('+')}"} if "phone" in plain else {}
-        request = self._request("POST", "/contact/merge", {"contactIds": [int(into), int(other)], **plain})
+        plain |= (
+            {"phone": f"+{plain['phone'].removeprefix('+')}"}
+            if "phone" in plain
+            else {}
+        )
+        request = self._request(
+            "POST", "/contact/merge", {"contactIds": [int(into), int(other)], **plain}
+        )
         return (yield from _carried_out(request, plain.values()))
 
     def send(self, call: Call) -> Exchange[Answer]:
@@ -292,9 +330,13 @@ class RespondIoV2:
                 stage = {"name": call.fields[_LIFECYCLE] or None}
                 request = self._on("POST", contact, stage, tail="/lifecycle/update")
             case Action.ADD_TAGS:
-                request = self._on("POST", contact, self._tags(call.add_tags), tail="/tag")
+                request = self._on(
+                    "POST", contact, self._tags(call.add_tags), tail="/tag"
+                )
             case Action.REMOVE_TAGS:
-                request = self._on("DELETE", contact, self._tags(call.remove_tags), tail="/tag")
+                request = self._on(
+                    "DELETE", contact, self._tags(call.remove_tags), tail="/tag"
+                )
             case _:
                 return self._delete(contact)
         return _carried_out(request, tuple(sent_values(call)))
@@ -306,13 +348,19 @@ class RespondIoV2:
             case "email" | "language" | "countryCode":
                 return text(ours).lower() == text(theirs).lower()
             case _:
-                return same_text(ours, theirs) or (field.startswith(_CUSTOM) and same_time(ours, theirs))
+                return same_text(ours, theirs) or (
+                    field.startswith(_CUSTOM) and same_time(ours, theirs)
+                )
 
     def _upsert(self, call: Call) -> Exchange[Answer]:
         if call.key is None:
             raise ValueError("upsert needs the key it goes by")
-        request = self._on("POST", call.key, self._body(call.fields), under="/contact/create_or_update")
-        answer = yield from _carried_out(request, tuple(sent_values(call)), None, _TakenIn)
+        request = self._on(
+            "POST", call.key, self._body(call.fields), under="/contact/create_or_update"
+        )
+        answer = yield from _carried_out(
+            request, tuple(sent_values(call)), None, _TakenIn
+        )
         if not isinstance(answer, Applied) or answer.external_id:
             return answer
         # The answer held no id. A contact that still waits in the queue is not shown (404,
@@ -338,25 +386,40 @@ class RespondIoV2:
 
     def _look(self, key: MatchKey) -> Exchange[Remote | None]:
         request = self._on("GET", key)
-        reply = yield from looked_up(request, _CONTACT_NAMED, _words, (key.value,), _judged)
+        reply = yield from looked_up(
+            request, _CONTACT_NAMED, _words, (key.value,), _judged
+        )
         return shaped(request, reply, _Contact).remote() if reply else None
 
-    def _page(self, wanted: Json, cursor: str | None, sent: tuple[str, ...]) -> Exchange[Page]:
+    def _page(
+        self, wanted: Json, cursor: str | None, sent: tuple[str, ...]
+    ) -> Exchange[Page]:
         request = self._listing(wanted, cursor, _PER_PAGE)
         reply = yield from looked_up(request, _NO_CONTACT_NAMED, _words, sent, _judged)
         found = shaped(request, reply, _Contacts) if reply else _Contacts(items=())
-        return Page(tuple(contact.remote() for contact in found.items), found.pagination)
+        return Page(
+            tuple(contact.remote() for contact in found.items), found.pagination
+        )
 
     def _is_hit(self, key: MatchKey, remote: Remote) -> bool:
         theirs = text(remote.fields.get(key.field))
         if key.field == "phone":
             return is_phone_of(key, theirs)
-        return bool(theirs) and (self.same(key.field, key.value, theirs) if key.field in _KEYS else theirs == key.value)
+        return bool(theirs) and (
+            self.same(key.field, key.value, theirs)
+            if key.field in _KEYS
+            else theirs == key.value
+        )
 
     def _listing(self, wanted: Json, cursor: str | None, limit: int) -> Request:
         """A look-up by a filter; ``search`` and ``timezone`` have to be there."""
         query = (("limit", str(limit)), *((("cursorId", cursor),) if cursor else ()))
-        return self._request("POST", "/contact/list", {"search": "", "timezone": "UTC", "filter": wanted}, query)
+        return self._request(
+            "POST",
+            "/contact/list",
+            {"search": "", "timezone": "UTC", "filter": wanted},
+            query,
+        )
 
     def _on(
         self,
@@ -367,13 +430,22 @@ class RespondIoV2:
         tail: str = "",
         query: _Query = (),
     ) -> Request:
-        named = _key_segment(contact) if contact.field in _KEYS else segment(contact.value)
+        named = (
+            _key_segment(contact) if contact.field in _KEYS else segment(contact.value)
+        )
         identifier = f"{contact.field}%3A{named}"
         path = f"{under}/{identifier}{tail}"
         route = f"{under}/{{identifier}}{tail}"
         return self._request(method, path, json, query, route=route)
 
-    def _request(self, method: str, path: str, json: Json, query: _Query = (), route: str | None = None) -> Request:
+    def _request(
+        self,
+        method: str,
+        path: str,
+        json: Json,
+        query: _Query = (),
+        route: str | None = None,
+    ) -> Request:
         return Request(
             method,
             path,
@@ -395,7 +467,9 @@ class RespondIoV2:
             empty = value is None or (value == "" and self._clears)
             written = value if typed else self._cleared if empty else text(value)
             if name.startswith(_CUSTOM):
-                body.setdefault("custom_fields", []).append({"name": name.removeprefix(_CUSTOM), "value": written})
+                body.setdefault("custom_fields", []).append(
+                    {"name": name.removeprefix(_CUSTOM), "value": written}
+                )
             elif name in _PLAIN:
                 body[name] = written
             else:
@@ -406,7 +480,9 @@ class RespondIoV2:
 def _key_segment(key: MatchKey) -> str:
     """Return a phone or an e-mail address, which may hold slashes, for a path."""
     if not fits_a_path(key.value, slashes=key.field == "email"):
-        raise CannotBeSent(f"its {key.field} cannot stand in an address, and nothing was sent; correct the row")
+        raise CannotBeSent(
+            f"its {key.field} cannot stand in an address, and nothing was sent; correct the row"
+        )
     return quote(key.value, safe="")
 
 
@@ -430,8 +506,16 @@ def _resembles(key: MatchKey, remote: Remote) -> bool:
 
 
 def _any_of(key: MatchKey, spellings: Iterable[str]) -> Json:
-    condition = {"category": "contactField", "field": key.field.removeprefix(_CUSTOM), "operator": "isEqualTo"}
-    return {"$or": [{**condition, "value": spelling} for spelling in dict.fromkeys(spellings)]}
+    condition = {
+        "category": "contactField",
+        "field": key.field.removeprefix(_CUSTOM),
+        "operator": "isEqualTo",
+    }
+    return {
+        "$or": [
+            {**condition, "value": spelling} for spelling in dict.fromkeys(spellings)
+        ]
+    }
 
 
 def _judged(request: Request, response: Response, halts: Mapping[int, str]) -> Reply:
@@ -454,7 +538,9 @@ def _carried_out(
     """Send a write and return its answer; ``gone`` is the code of a 404."""
     reply = _judged(request, (yield request), _CONTACT_NAMED)
     if not reply.ok:
-        return refused(request, reply, _words(reply.body), sent, gone if reply.not_there else None)
+        return refused(
+            request, reply, _words(reply.body), sent, gone if reply.not_there else None
+        )
     return Applied(shaped(request, reply, shape).contactId)
 
 

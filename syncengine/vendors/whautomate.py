@@ -12,7 +12,16 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import Field
 
 from syncengine.errors import VendorHalted
-from syncengine.model.calls import Action, Answer, Applied, Call, Exists, Rejected, Unsupported, other_id
+from syncengine.model.calls import (
+    Action,
+    Answer,
+    Applied,
+    Call,
+    Exists,
+    Rejected,
+    Unsupported,
+    other_id,
+)
 from syncengine.model.capabilities import Capabilities, Choice, Deletion, TagCall, Write
 from syncengine.model.contact import Fields, MatchKey, Page, Remote
 from syncengine.model.costs import Cost
@@ -130,9 +139,13 @@ class _Row(Shape, extra="allow"):
     custom: dict[str, Json] | None = Field(default=None, alias="customFields")
 
     def remote(self) -> Remote:
-        custom = {f"{_CUSTOM}{name}": value for name, value in (self.custom or {}).items()}
+        custom = {
+            f"{_CUSTOM}{name}": value for name, value in (self.custom or {}).items()
+        }
         plain = {name: (self.model_extra or {}).get(name) for name in _PLAIN}
-        return Remote(self.id, {**plain, **custom}, frozenset(readable(self.tags or ())))
+        return Remote(
+            self.id, {**plain, **custom}, frozenset(readable(self.tags or ()))
+        )
 
 
 class _Listed(Shape):
@@ -150,10 +163,15 @@ class Whautomate:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._headers = {"accept": "application/json", "x-api-key": settings.api_key.get_secret_value()}
+        self._headers = {
+            "accept": "application/json",
+            "x-api-key": settings.api_key.get_secret_value(),
+        }
         place = settings.location_id
         by_workspace = settings.location_as == "workspaceId"
-        self._location: Json = {"workspaceId": place} if by_workspace else {"location": {"id": place}}
+        self._location: Json = (
+            {"workspaceId": place} if by_workspace else {"location": {"id": place}}
+        )
         self._here = _narrowed(settings)
         fields = (f"{_CUSTOM}*", *_PLAIN)
         keys = () if settings.duplicate_phone == "made" else (_PHONE,)
@@ -161,7 +179,13 @@ class Whautomate:
         tells = settings.duplicate_phone != "returned"
         self.capabilities = Capabilities(
             create=Write(
-                fields, (), _NEEDED, add_tags=None, repeatable=bool(keys), keyed_by=keys, tells_existing=tells
+                fields,
+                (),
+                _NEEDED,
+                add_tags=None,
+                repeatable=bool(keys),
+                keyed_by=keys,
+                tells_existing=tells,
             ),
             update=Write(fields, clears, requests=2, repeatable=True),
             add_tags=TagCall(),
@@ -176,9 +200,18 @@ class Whautomate:
         )
 
     def probe(self) -> Exchange[bool]:
-        path, wanted, setting = "/v1/locations", self._settings.location_id, "settings.location_id"
-        if not (yield from self._all(path, lambda location: location.external_id == wanted)):
-            raise VendorHalted(f"GET {path}: the account has no such location; check {setting}", setting=setting)
+        path, wanted, setting = (
+            "/v1/locations",
+            self._settings.location_id,
+            "settings.location_id",
+        )
+        if not (
+            yield from self._all(path, lambda location: location.external_id == wanted)
+        ):
+            raise VendorHalted(
+                f"GET {path}: the account has no such location; check {setting}",
+                setting=setting,
+            )
         return True
 
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
@@ -187,16 +220,24 @@ class Whautomate:
     def resembling(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         if key.field != _PHONE or not E164.fullmatch(key.value):
             return nothing(())
-        return self._searched(key, lambda key, row: may_be_phone_of(key, row.fields.get(_PHONE)))
+        return self._searched(
+            key, lambda key, row: may_be_phone_of(key, row.fields.get(_PHONE))
+        )
 
-    def _searched(self, key: MatchKey, is_hit: Callable[[MatchKey, Remote], bool]) -> Exchange[Sequence[Remote]]:
+    def _searched(
+        self, key: MatchKey, is_hit: Callable[[MatchKey, Remote], bool]
+    ) -> Exchange[Sequence[Remote]]:
         sought = (_shared_digits(key.value) if key.field == _PHONE else "") or key.value
         query = (*self._here, ("searchText", sought))
         return self._all(_CONTACTS, lambda row: is_hit(key, row), query)
 
     def _is_hit(self, key: MatchKey, row: Remote) -> bool:
         theirs = row.fields.get(key.field)
-        return is_phone_of(key, theirs) if key.field == _PHONE else self.same(key.field, key.value, theirs)
+        return (
+            is_phone_of(key, theirs)
+            if key.field == _PHONE
+            else self.same(key.field, key.value, theirs)
+        )
 
     def look_up_cost(self, key: MatchKey) -> Cost:  # noqa: ARG002 - the port's
         return Cost(1, 1, 2)  # a page that holds something may be followed by another
@@ -218,7 +259,11 @@ class Whautomate:
 
     def send(self, call: Call) -> Exchange[Answer]:
         check(call, self.capabilities)
-        does = {Action.CREATE: self._create, Action.UPDATE: self._update, Action.DELETE: self._delete}
+        does = {
+            Action.CREATE: self._create,
+            Action.UPDATE: self._update,
+            Action.DELETE: self._delete,
+        }
         return does.get(call.action, self._tag)(call)
 
     def same(self, field: str, ours: Json, theirs: Json) -> bool:
@@ -226,7 +271,9 @@ class Whautomate:
             return same_phone(ours, theirs)
         if field == _STAGES.field:
             return text(_STAGES.value(ours)) == text(_STAGES.value(theirs))
-        return same_text(ours, theirs) or (field.startswith(_CUSTOM) and same_time(ours, theirs))
+        return same_text(ours, theirs) or (
+            field.startswith(_CUSTOM) and same_time(ours, theirs)
+        )
 
     def _read(self, contact: str) -> Exchange[_Row | None]:
         request = self._on_contact("GET", contact)
@@ -235,8 +282,12 @@ class Whautomate:
             return shaped(request, reply, _Row) if reply.ok else None
         raise refused_look_up(request, reply, _words(reply.body), ())
 
-    def _all(self, path: str, wanted: Callable[[Remote], bool], query: _Query = ()) -> Exchange[Sequence[Remote]]:
-        return every_hit(f"GET {path}", lambda cursor: self._page(path, query, cursor), wanted)
+    def _all(
+        self, path: str, wanted: Callable[[Remote], bool], query: _Query = ()
+    ) -> Exchange[Sequence[Remote]]:
+        return every_hit(
+            f"GET {path}", lambda cursor: self._page(path, query, cursor), wanted
+        )
 
     def _page(self, path: str, query: _Query, cursor: str | None) -> Exchange[Page]:
         """Return one page, and the cursor of the next.
@@ -246,10 +297,14 @@ class Whautomate:
         """
         number, before, first = cursor.split(" ", 2) if cursor else ("1", "0", "")
         paging = (("limit", str(self._settings.page_size)), ("page", number))
-        request = replace(self._request("GET", path, query=(*query, *paging)), lists=True)
+        request = replace(
+            self._request("GET", path, query=(*query, *paging)), lists=True
+        )
         reply = yield from through_gateway(request, _KEY)
         if not reply.ok:
-            raise refused_look_up(request, reply, _words(reply.body), (value for _, value in query))
+            raise refused_look_up(
+                request, reply, _words(reply.body), (value for _, value in query)
+            )
         rows = shaped(request, replace(reply, body={"rows": reply.body}), _Listed).rows
         short = len(rows) < max(int(before), self._settings.smallest_page)
         over = not rows or short or rows[0].id == first
@@ -258,7 +313,9 @@ class Whautomate:
 
     def _create(self, call: Call) -> Exchange[Answer]:
         body = self._changed(self._location, call.fields)
-        request = self._request("POST", _CONTACTS, json={**body, "tags": list(call.add_tags)})
+        request = self._request(
+            "POST", _CONTACTS, json={**body, "tags": list(call.add_tags)}
+        )
         reply = yield from self._with_tags(request, call.add_tags)
         if reply.status == 409:
             region = call.key.region if call.key and call.key.field == _PHONE else None
@@ -272,9 +329,15 @@ class Whautomate:
             return _refused(request, reply, call)
         made = shaped(request, reply, _Row)
         shown = made.remote()
-        held = {name: value for name, value in shown.fields.items() if name in call.fields and value not in (None, "")}
+        held = {
+            name: value
+            for name, value in shown.fields.items()
+            if name in call.fields and value not in (None, "")
+        }
         # Another value than was sent belongs to a contact that was there before.
-        anothers = not all(self.same(name, call.fields[name], value) for name, value in held.items())
+        anothers = not all(
+            self.same(name, call.fields[name], value) for name, value in held.items()
+        )
         dropped = self._dropped(call.fields, {}, call.add_tags, made)
         returned = bool(dropped) and self._settings.duplicate_phone == "returned"
         return Exists(shown) if anothers or returned else Applied(made.id, dropped)
@@ -284,17 +347,35 @@ class Whautomate:
         held = yield from _answered(self._on_contact("GET", contact), call)
         if isinstance(held, Rejected):
             return held
-        if held.id != contact:  # what it shows would be written over the contact that was asked for
+        if (
+            held.id != contact
+        ):  # what it shows would be written over the contact that was asked for
             return other_id(contact, held.id)
-        before = {name: value for name, value in held.remote().fields.items() if value not in (None, "")}
-        if all(self.same(name, value, before.get(name)) for name, value in call.fields.items()):
+        before = {
+            name: value
+            for name, value in held.remote().fields.items()
+            if value not in (None, "")
+        }
+        if all(
+            self.same(name, value, before.get(name))
+            for name, value in call.fields.items()
+        ):
             return Applied(held.id)
         raw = held.model_dump(by_alias=True, exclude_unset=True)
-        kept = {**self._location, **{name: raw[name] for name in _WRITABLE if raw.get(name) is not None}}
-        after = yield from _answered(self._on_contact("PUT", contact, json=self._changed(kept, call.fields)), call)
+        kept = {
+            **self._location,
+            **{name: raw[name] for name in _WRITABLE if raw.get(name) is not None},
+        }
+        after = yield from _answered(
+            self._on_contact("PUT", contact, json=self._changed(kept, call.fields)),
+            call,
+        )
         if isinstance(after, Rejected):
             return after
-        return Applied(after.id, self._dropped(call.fields, before, readable(held.tags or ()), after))
+        return Applied(
+            after.id,
+            self._dropped(call.fields, before, readable(held.tags or ()), after),
+        )
 
     def _delete(self, call: Call) -> Exchange[Answer]:
         request = self._on_contact("DELETE", external_id(call))
@@ -308,14 +389,22 @@ class Whautomate:
 
     def _tag(self, call: Call) -> Exchange[Answer]:
         tail = "/tags/add" if call.action is Action.ADD_TAGS else "/tags/remove"
-        request = self._on_contact("POST", external_id(call), tail, {"tags": [*call.add_tags, *call.remove_tags]})
+        request = self._on_contact(
+            "POST",
+            external_id(call),
+            tail,
+            {"tags": [*call.add_tags, *call.remove_tags]},
+        )
         reply = yield from self._with_tags(request, call.add_tags)
         if not reply.ok:
             return _refused(request, reply, call)
         told = shaped(request, reply, _Row)
         if told.tags is None or self._settings.tags_told != "all":
             return Applied(told.id)
-        missing, left = tags_not_taken(call.add_tags, told.tags), tags_not_removed(call.remove_tags, told.tags)
+        missing, left = (
+            tags_not_taken(call.add_tags, told.tags),
+            tags_not_removed(call.remove_tags, told.tags),
+        )
         return Applied(told.id, (*missing, *left))
 
     def _with_tags(self, request: Request, tags: Sequence[str]) -> Exchange[Reply]:
@@ -330,7 +419,9 @@ class Whautomate:
         known = tags if defined is None else [tag.fields.get("name") for tag in defined]
         missing = sorted(set(tags) - set(known))
         for tag in missing:
-            yield from through_gateway(self._request("POST", _TAGS, json={"name": tag}), _KEY)
+            yield from through_gateway(
+                self._request("POST", _TAGS, json={"name": tag}), _KEY
+            )
         if not missing:
             return reply  # the tags are not why it was refused
         return (yield from through_gateway(request, _KEY))
@@ -341,15 +432,23 @@ class Whautomate:
         plain, custom = dict(body), dict(body.get("customFields") or {})
         for name, value in changes.items():
             if name not in _PLAIN:
-                custom[name.removeprefix(_CUSTOM)] = "" if value is None and clear == "empty" else value
+                custom[name.removeprefix(_CUSTOM)] = (
+                    "" if value is None and clear == "empty" else value
+                )
             elif name == _STAGES.field:
                 plain[name] = _STAGES.value(value)
             else:
                 plain[name] = None if value is None and clear == "null" else text(value)
-        kept = {name: value for name, value in custom.items() if value is not None or clear != "omit"}
+        kept = {
+            name: value
+            for name, value in custom.items()
+            if value is not None or clear != "omit"
+        }
         return {**plain, "customFields": kept}
 
-    def _dropped(self, sent: Fields, before: Fields, tags: Iterable[str], after: _Row) -> tuple[Unsupported, ...]:
+    def _dropped(
+        self, sent: Fields, before: Fields, tags: Iterable[str], after: _Row
+    ) -> tuple[Unsupported, ...]:
         """Return what the vendor did not take, or lost, by its answer."""
         shown = after.remote().fields
         if shown["name"] is None:
@@ -358,11 +457,24 @@ class Whautomate:
         fields = (*fields_not_taken(sent, shown, self.same), *fields_lost(kept, shown))
         return (*fields, *tags_not_taken(tags, after.tags or ()))
 
-    def _request(self, method: str, path: str, query: _Query = (), json: Json = None) -> Request:
-        return Request(method, path, f"{method} {path}", query=query, headers=self._headers, json=json)
+    def _request(
+        self, method: str, path: str, query: _Query = (), json: Json = None
+    ) -> Request:
+        return Request(
+            method,
+            path,
+            f"{method} {path}",
+            query=query,
+            headers=self._headers,
+            json=json,
+        )
 
-    def _on_contact(self, method: str, contact: str, tail: str = "", json: Json = None) -> Request:
-        request = self._request(method, f"{_CONTACTS}/{segment(contact)}{tail}", json=json)
+    def _on_contact(
+        self, method: str, contact: str, tail: str = "", json: Json = None
+    ) -> Request:
+        request = self._request(
+            method, f"{_CONTACTS}/{segment(contact)}{tail}", json=json
+        )
         return replace(request, route=f"{method} {_CONTACTS}/{{id}}{tail}")
 
 
@@ -402,7 +514,11 @@ def _says_no(body: Json) -> bool:
 
 
 def _words(body: Json) -> str:
-    return text(body.get("message") or body.get("error")) if isinstance(body, Mapping) else ""
+    return (
+        text(body.get("message") or body.get("error"))
+        if isinstance(body, Mapping)
+        else ""
+    )
 
 
 def _refused(request: Request, reply: Reply, call: Call) -> Rejected:

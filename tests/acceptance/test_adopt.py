@@ -28,20 +28,33 @@ def phone(number: int) -> str:
 
 def seed(here: People, number: int, *tags: str, **fields: str) -> str:
     """Somebody the account holds already."""
-    (external_id,) = here.sandbox.twin(NAME).seed([Seed({"phone": phone(number), **fields}, tags)], 0.0)
+    (external_id,) = here.sandbox.twin(NAME).seed(
+        [Seed({"phone": phone(number), **fields}, tags)], 0.0
+    )
     return external_id
 
 
 def writes(here: People) -> list[str]:
-    return [entry.route for entry in here.sandbox.journal(NAME).log if entry.method != "GET"]
+    return [
+        entry.route for entry in here.sandbox.journal(NAME).log if entry.method != "GET"
+    ]
 
 
 @pytest.mark.asyncio
-async def test_who_is_there_is_linked_and_then_only_updated(database: str, tmp_path: Path) -> None:
+async def test_who_is_there_is_linked_and_then_only_updated(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: BY_PHONE}) as here:
         await here.add(range(1, 5), tags=["vip"])
         ids = {
-            number: seed(here, number, "vip", "theirs", crm_id=str(number), firstName=f"Name {number}")
+            number: seed(
+                here,
+                number,
+                "vip",
+                "theirs",
+                crm_id=str(number),
+                firstName=f"Name {number}",
+            )
             for number in (1, 2)
         }
         ids[3] = seed(here, 3, firstName="Old name")
@@ -72,12 +85,16 @@ async def test_who_is_there_is_linked_and_then_only_updated(database: str, tmp_p
         await here.change(3, tags=[])
         await here.run(NAME)
         held = here.held(NAME)
-        assert set(held[1]["tags"]) == {"theirs", "vip"}, "a tag that others set is not ours to remove"
+        assert set(held[1]["tags"]) == {"theirs", "vip"}, (
+            "a tag that others set is not ours to remove"
+        )
         assert held[3]["tags"] == []
 
 
 @pytest.mark.asyncio
-async def test_several_matches_are_listed_and_none_is_chosen(database: str, tmp_path: Path) -> None:
+async def test_several_matches_are_listed_and_none_is_chosen(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: BY_PHONE}) as here:
         await here.add([1])
         twins = sorted((seed(here, 1), seed(here, 1)))
@@ -91,7 +108,9 @@ async def test_several_matches_are_listed_and_none_is_chosen(database: str, tmp_
 
 @pytest.mark.asyncio
 async def test_one_vendor_contact_has_one_owner(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "match_on": ["crm_id", "phone"]}}) as here:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "match_on": ["crm_id", "phone"]}}
+    ) as here:
         await here.add([1])
         external_id = seed(here, 1, crm_id="1")
         await adopted(here)
@@ -100,7 +119,9 @@ async def test_one_vendor_contact_has_one_owner(database: str, tmp_path: Path) -
         await here.change(2, phone=phone(1))
         report = await adopted(here)
         assert (report.linked, report.owned) == (0, 1)
-        assert report.contacts[0].message == f"{external_id} belongs to {NAME}/1 already"
+        assert (
+            report.contacts[0].message == f"{external_id} belongs to {NAME}/1 already"
+        )
 
 
 @pytest.mark.asyncio
@@ -108,11 +129,15 @@ async def test_one_vendor_contact_has_one_owner(database: str, tmp_path: Path) -
 async def test_whoever_is_found_by_a_later_key_is_held_under_that_one(
     database: str, tmp_path: Path, *, adopts: bool
 ) -> None:
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "match_on": ["crm_id", "phone"]}}) as here:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "match_on": ["crm_id", "phone"]}}
+    ) as here:
         await here.add([1])
         seed(here, 1)
         await (adopted(here) if adopts else here.run(NAME))
-        held = await here.one("SELECT match_field, match_key FROM syncengine.sync_known")
+        held = await here.one(
+            "SELECT match_field, match_key FROM syncengine.sync_known"
+        )
         assert dict(held) == {"match_field": "phone", "match_key": phone(1)}
 
 
@@ -128,19 +153,28 @@ async def test_two_rows_with_one_key_are_told(database: str, tmp_path: Path) -> 
 
 
 @pytest.mark.asyncio
-async def test_a_vendor_in_trouble_leaves_contacts_for_the_next_time(database: str, tmp_path: Path) -> None:
+async def test_a_vendor_in_trouble_leaves_contacts_for_the_next_time(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: BY_PHONE}) as here:
         await here.add([1, 2, 3])
         for number in (1, 2, 3):
             seed(here, number)
         here.fail(NAME, Rule(Kind.ERROR_HTML, after=1, times=1))
         report = await adopted(here)
-        assert (report.status, report.linked, report.unread, report.exit_code) == ("incomplete", 2, 1, 1)
+        assert (report.status, report.linked, report.unread, report.exit_code) == (
+            "incomplete",
+            2,
+            1,
+            1,
+        )
         assert (await adopted(here)).linked == 1
 
 
 @pytest.mark.asyncio
-async def test_a_wrong_key_halts_and_names_the_setting(database: str, tmp_path: Path) -> None:
+async def test_a_wrong_key_halts_and_names_the_setting(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: BY_PHONE}) as here:
         await here.add([1])
         here.environ["RESPOND_IO_TOKEN"] = "wrong-token"
@@ -150,7 +184,9 @@ async def test_a_wrong_key_halts_and_names_the_setting(database: str, tmp_path: 
 
 
 @pytest.mark.asyncio
-async def test_the_command_lists_what_needs_a_decision(database: str, tmp_path: Path) -> None:
+async def test_the_command_lists_what_needs_a_decision(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: BY_PHONE, "charles": CHARLES}) as here:
         await here.add([1, 2, 3, 4])
         seed(here, 1)
@@ -158,7 +194,11 @@ async def test_the_command_lists_what_needs_a_decision(database: str, tmp_path: 
         await here.change(4, phone=phone(3))
         code, said = await here.command("adopt")
         assert code == 1
-        heads, *rows = [line.split() for line in said.splitlines() if line.startswith(("destination", f"{NAME} "))]
+        heads, *rows = [
+            line.split()
+            for line in said.splitlines()
+            if line.startswith(("destination", f"{NAME} "))
+        ]
         counts = dict(zip(heads, rows[0], strict=False))
         assert {name: counts[name] for name in ("ambiguous", "owned", "refused")} == {
             "ambiguous": "1",
@@ -167,17 +207,23 @@ async def test_the_command_lists_what_needs_a_decision(database: str, tmp_path: 
         }
         assert "respond_io: refused: the row itself has to be corrected" in said
         assert "charles: charles has no look-up" in said
-        assert "respond_io, contact 1: ambiguous: 2 contacts at the vendor match" in said
+        assert (
+            "respond_io, contact 1: ambiguous: 2 contacts at the vendor match" in said
+        )
         assert "respond_io: the next run creates those who are unmatched" in said
         assert "151000" not in said
 
 
 @pytest.mark.asyncio
-async def test_who_was_deleted_there_is_not_told_to_be_created_by_the_next_run(database: str, tmp_path: Path) -> None:
+async def test_who_was_deleted_there_is_not_told_to_be_created_by_the_next_run(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: BY_PHONE}) as here:
         await here.add([1, 2, 3])
         await here.run(NAME)
-        here.sandbox.twin(NAME).screen(0.0).delete((await here.states(NAME))[1]["external_id"])
+        here.sandbox.twin(NAME).screen(0.0).delete(
+            (await here.states(NAME))[1]["external_id"]
+        )
         await here.change(1, name="New")
         await here.run(NAME)
         await here.add([4])
@@ -185,7 +231,10 @@ async def test_who_was_deleted_there_is_not_told_to_be_created_by_the_next_run(d
         report = await adopted(here)
         assert (report.gone, report.unmatched, report.public()["gone"]) == (1, 1, 1)
         _, said = await here.command("adopt", "-d", NAME)
-        assert "1 gone: deleted at the vendor, and nobody there has their match keys. They are left alone; " in said
+        assert (
+            "1 gone: deleted at the vendor, and nobody there has their match keys. They are left alone; "
+            in said
+        )
         assert f"`syncengine run -d {NAME} --contact ID` creates one again" in said
         await here.run(NAME)
         assert here.held(NAME).keys() == {2, 3, 4}

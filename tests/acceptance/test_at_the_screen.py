@@ -38,8 +38,14 @@ class Act:
 def _stranger(here: Anyone) -> str:
     """The vendor's id of a contact that nobody of ours is, older than any of ours."""
     row = here.pair.row(70, 70, (7, 7), ())
-    names = (*here.pair.others, *here.pair.values, *([here.pair.key] if here.pair.key else []))
-    return here.screen.create({name: row[name] for name in names}, created=1_500_000_000.0)
+    names = (
+        *here.pair.others,
+        *here.pair.values,
+        *([here.pair.key] if here.pair.key else []),
+    )
+    return here.screen.create(
+        {name: row[name] for name in names}, created=1_500_000_000.0
+    )
 
 
 def _edit(here: Anyone, one: str, field: str, text: str) -> None:
@@ -51,18 +57,34 @@ LOST: Mapping[str, Ends] = {"": (GONE, IN_STEP), "charles": (IN_STEP, IN_STEP)}
 """Nothing at the vendor has the contact's match key; charles makes a new one where it is told of an unknown key."""
 SHARED: Mapping[str, Ends] = {"": (GONE, IN_STEP), "charles": (DEAD, DEAD)}
 """Its contact became another one of ours; charles keeps both keys at the one that is left."""
-OLDER: Mapping[str, Ends] = {"": (IN_STEP, IN_STEP), "respond_io": (GONE, IN_STEP), "respond_io_v2": (GONE, IN_STEP)}
+OLDER: Mapping[str, Ends] = {
+    "": (IN_STEP, IN_STEP),
+    "respond_io": (GONE, IN_STEP),
+    "respond_io_v2": (GONE, IN_STEP),
+}
 """Whichever is older is left, and that is the stranger."""
 ACTS: Mapping[str, Act] = {
     "nothing": Act(lambda _here, _one, _two: None, SAME, SAME),
     "deleted": Act(lambda here, one, _two: here.screen.delete(one), LOST, SAME),
     "created again": Act(lambda here, one, _two: here.screen.recreate(one), SAME, SAME),
-    "a value edited": Act(lambda here, one, _two: _edit(here, one, here.pair.values[0], "By hand"), SAME, SAME),
-    "merged into the other": Act(lambda here, one, two: here.screen.merge(two, one), SHARED, SAME),
+    "a value edited": Act(
+        lambda here, one, _two: _edit(here, one, here.pair.values[0], "By hand"),
+        SAME,
+        SAME,
+    ),
+    "merged into the other": Act(
+        lambda here, one, two: here.screen.merge(two, one), SHARED, SAME
+    ),
     # Where the older one is left, it is the first of the two in both directions.
-    "the other merged into it": Act(lambda here, one, two: here.screen.merge(one, two), SAME, SHARED),
-    "merged into a stranger": Act(lambda here, one, _two: here.screen.merge(_stranger(here), one), LOST, SAME),
-    "a stranger merged into it": Act(lambda here, one, _two: here.screen.merge(one, _stranger(here)), OLDER, SAME),
+    "the other merged into it": Act(
+        lambda here, one, two: here.screen.merge(one, two), SAME, SHARED
+    ),
+    "merged into a stranger": Act(
+        lambda here, one, _two: here.screen.merge(_stranger(here), one), LOST, SAME
+    ),
+    "a stranger merged into it": Act(
+        lambda here, one, _two: here.screen.merge(one, _stranger(here)), OLDER, SAME
+    ),
 }
 
 
@@ -73,10 +95,17 @@ def _end(ends: Mapping[str, Ends], vendor: str, policy: str) -> str:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("vendor", sorted(PAIRS))
-async def test_each_contact_ends_as_it_is_written_down(database: str, tmp_path: Path, vendor: str, policy: str) -> None:
+async def test_each_contact_ends_as_it_is_written_down(
+    database: str, tmp_path: Path, vendor: str, policy: str
+) -> None:
     pair = PAIRS[vendor]
-    brakes = {"gone": {"share": 1.0, "at_least": 1}, "rewrites": {"share": 1.0, "at_least": 1}}
-    async with anyone(database, tmp_path / "config", pair, on_gone=policy, brakes=brakes) as here:
+    brakes = {
+        "gone": {"share": 1.0, "at_least": 1},
+        "rewrites": {"share": 1.0, "at_least": 1},
+    }
+    async with anyone(
+        database, tmp_path / "config", pair, on_gone=policy, brakes=brakes
+    ) as here:
         numbers = {act: (2 * at + 1, 2 * at + 2) for at, act in enumerate(ACTS)}
         for one, two in numbers.values():
             for contact in (one, two):
@@ -85,7 +114,9 @@ async def test_each_contact_ends_as_it_is_written_down(database: str, tmp_path: 
         assert report.exit_code == 0, report
         for name, act in ACTS.items():
             first, second = numbers[name]
-            act.does(here, await here.external_id(first), await here.external_id(second))
+            act.does(
+                here, await here.external_id(first), await here.external_id(second)
+            )
         for one, two in numbers.values():
             for contact in (one, two):
                 await here.put(contact, contact, (2, 2), ["a"])
@@ -97,9 +128,13 @@ async def test_each_contact_ends_as_it_is_written_down(database: str, tmp_path: 
         for _ in range(3):
             await here.run()
         found = {number: await _found(here, number) for number in wanted}
-        names = {number: name for name, pair_of in numbers.items() for number in pair_of}
+        names = {
+            number: name for name, pair_of in numbers.items() for number in pair_of
+        }
         wrong = {
-            f"{names[each]} ({each})": (found[each], wanted[each]) for each in wanted if found[each] != wanted[each]
+            f"{names[each]} ({each})": (found[each], wanted[each])
+            for each in wanted
+            if found[each] != wanted[each]
         }
         assert wrong == {}, "found, and written down"
         await _is_stable(here, wanted)
@@ -115,20 +150,31 @@ async def _found(here: Anyone, number: int) -> str:
         return f"{state['status']}, and not there"
     row = here.pair.row(number, number, (2, 2), ())
     differing = [
-        name for name in here.pair.values if not here.pair.vendor.same(name, row[name], remote.fields.get(name))
+        name
+        for name in here.pair.values
+        if not here.pair.vendor.same(name, row[name], remote.fields.get(name))
     ]
-    return f"{state['status']}, with other values in {differing}" if differing else IN_STEP
+    return (
+        f"{state['status']}, with other values in {differing}" if differing else IN_STEP
+    )
 
 
 async def _is_stable(here: Anyone, wanted: Mapping[int, str]) -> None:
     """Nothing is sent any more, and every report counts who is not in step."""
-    standing = {each.value: sum(end == each.value for end in wanted.values()) for each in Standing}
+    standing = {
+        each.value: sum(end == each.value for end in wanted.values())
+        for each in Standing
+    }
     for _ in range(2):
         plan, report = await here.plan(), await here.run()
         assert (report.requests, report.exit_code, plan.requests) == (0, 0, 0)
         counted = report.public()["standing"]
         assert counted == plan.public()["standing"] == standing
     _, said = await here.command("run", "--json")
-    lines = [line for line in said.splitlines() if line.startswith('{"destination"') and '"event"' not in line]
+    lines = [
+        line
+        for line in said.splitlines()
+        if line.startswith('{"destination"') and '"event"' not in line
+    ]
     (told,) = map(json.loads, lines)
     assert told["standing"] == standing

@@ -39,7 +39,9 @@ class Step:
 def _steps() -> Iterator[Step]:
     section, step = "", None
     pattern = r"^## ([^\n]+)$|^```(sh|text)\n(.*?)^```$"
-    for found in re.finditer(pattern, PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+    for found in re.finditer(
+        pattern, PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    ):
         if found[1]:
             section = found[1]
         elif found[2] == "sh":
@@ -65,7 +67,9 @@ class Shell:
         for step in [step for step in self.steps if step.section == section][:until]:
             self.steps.remove(step)
             said = await self.run(step.commands)
-            assert step.printed is None or _fits(step.printed, said), f"{step.commands}{said}"
+            assert step.printed is None or _fits(step.printed, said), (
+                f"{step.commands}{said}"
+            )
 
     async def run(self, commands: str) -> str:
         environ = {
@@ -76,7 +80,13 @@ class Shell:
             "TERM": "dumb",
         }
         process = await asyncio.create_subprocess_exec(
-            "bash", "-c", commands, env=environ, cwd=self.folder, stdout=PIPE, stderr=STDOUT
+            "bash",
+            "-c",
+            commands,
+            env=environ,
+            cwd=self.folder,
+            stdout=PIPE,
+            stderr=STDOUT,
         )
         said, _ = await process.communicate()
         return said.decode()
@@ -84,12 +94,20 @@ class Shell:
 
 def _fits(page: str, said: str) -> bool:
     pattern = ".*".join(re.escape(" ".join(part.split())) for part in page.split("…"))
-    return re.search(pattern.replace(r"\ .*", ".*").replace(r".*\ ", ".*"), " ".join(said.split())) is not None
+    return (
+        re.search(
+            pattern.replace(r"\ .*", ".*").replace(r".*\ ", ".*"),
+            " ".join(said.split()),
+        )
+        is not None
+    )
 
 
 @pytest.mark.asyncio
 async def test_every_command_of_the_page(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path / "config", {NAME: RESPOND_IO}, twins=["respond_io"]) as here:
+    async with people(
+        database, tmp_path / "config", {NAME: RESPOND_IO}, twins=["respond_io"]
+    ) as here:
         shell = _shell(here, tmp_path)
         await here.add(range(1, 6))
         assert (await here.run(NAME)).exit_code == 0
@@ -99,8 +117,13 @@ async def test_every_command_of_the_page(database: str, tmp_path: Path) -> None:
         assert (await here.run(NAME)).exit_code == 0
         await shell.play("What to keep")
 
-        for number in (1, 3):  # the first as the backup knows it, the third not to be sent
-            await here.change(number, name=f"Name {number}" if number == 1 else "DO NOT SEND")
+        for number in (
+            1,
+            3,
+        ):  # the first as the backup knows it, the third not to be sent
+            await here.change(
+                number, name=f"Name {number}" if number == 1 else "DO NOT SEND"
+            )
         await shell.play("A restored state")
         assert _names(here) == {number: f"Name {number}" for number in range(1, 6)}
 
@@ -118,7 +141,10 @@ async def test_every_command_of_the_page(database: str, tmp_path: Path) -> None:
             "VALUES ('\\x00', 'contact', 'suppressed', '\\x00')"
         )
         await shell.play("Data without their salt")
-        assert await here.source.fetchval("SELECT count(*) FROM syncengine.sync_outcome") > 0
+        assert (
+            await here.source.fetchval("SELECT count(*) FROM syncengine.sync_outcome")
+            > 0
+        )
         await shell.play("An empty state")
 
         await lose(database)
@@ -131,10 +157,15 @@ async def test_every_command_of_the_page(database: str, tmp_path: Path) -> None:
 def _shell(here: People, folder: Path) -> Shell:
     command = folder / "bin" / "syncengine"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m syncengine "$@"\n', encoding="utf-8")
+    command.write_text(
+        f'#!/bin/sh\nexec {sys.executable} -m syncengine "$@"\n', encoding="utf-8"
+    )
     command.chmod(0o755)
     return Shell(here, folder, list(_steps()))
 
 
 def _names(here: People) -> dict[int, str]:
-    return {number: contact["fields"]["firstName"] for number, contact in here.held("respond_io").items()}
+    return {
+        number: contact["fields"]["firstName"]
+        for number, contact in here.held("respond_io").items()
+    }

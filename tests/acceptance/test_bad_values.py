@@ -65,21 +65,33 @@ async def test_one_value_stops_nobody_else_and_costs_nothing_once_it_is_a_dead_l
         for number, (column, value, _) in _VALUES.items():
             kind = {"j": "json", "n": "numeric"}.get(column)
             cast = f"({value})::{kind}" if kind else value
-            await here.source.execute(f"UPDATE crm.people SET {column} = {cast} WHERE id = {number}")  # noqa: S608
+            await here.source.execute(
+                f"UPDATE crm.people SET {column} = {cast} WHERE id = {number}"
+            )
 
         bad = {number: column for number, (_, _, column) in _VALUES.items() if column}
         for _ in range(3):
             report = await here.run("respond_io")
             assert (report.status, report.exit_code) == ("incomplete", 1), report.error
             outcomes = await here.outcomes(report.run_id)
-            refused = {number: row for number, row in outcomes.items() if row["outcome"] == "rejected"}
+            refused = {
+                number: row
+                for number, row in outcomes.items()
+                if row["outcome"] == "rejected"
+            }
             assert refused.keys() == bad.keys()
             for number, row in refused.items():
                 column = bad[number]
-                named = 'field "crm_id"' if column == "matched" else f'column "{column}"'
+                named = (
+                    'field "crm_id"' if column == "matched" else f'column "{column}"'
+                )
                 assert row["code"] == "invalid_value"
                 assert named in row["message"]
-                assert not [sign for sign in ("999999", "kkkk", "xxxx", "20000", "1e400") if sign in row["message"]]
+                assert not [
+                    sign
+                    for sign in ("999999", "kkkk", "xxxx", "20000", "1e400")
+                    if sign in row["message"]
+                ]
         held = here.held("respond_io")
         assert held.keys() == set(range(1, 21)) - bad.keys()
         for number, (field, value) in _SENT.items():
@@ -87,16 +99,24 @@ async def test_one_value_stops_nobody_else_and_costs_nothing_once_it_is_a_dead_l
 
         sent = here.requests("respond_io")
         report = await here.run("respond_io")
-        assert (report.status, report.exit_code, report.contacts.get("rejected", 0)) == ("done", 0, 0)
+        assert (
+            report.status,
+            report.exit_code,
+            report.contacts.get("rejected", 0),
+        ) == ("done", 0, 0)
         assert here.requests("respond_io") == sent
 
-        await here.source.execute("UPDATE crm.people SET j = NULL, labels = '{a}' WHERE id IN (3, 14)")
+        await here.source.execute(
+            "UPDATE crm.people SET j = NULL, labels = '{a}' WHERE id IN (3, 14)"
+        )
         report = await here.run("respond_io")
         assert (report.exit_code, report.contacts["applied"]) == (0, 2)
 
 
 @pytest.mark.asyncio
-async def test_a_row_that_the_database_cannot_compute_is_named_by_every_verb(database: str, tmp_path: Path) -> None:
+async def test_a_row_that_the_database_cannot_compute_is_named_by_every_verb(
+    database: str, tmp_path: Path
+) -> None:
     source = {"table": "crm.seen", "key": "id"}
     fields = {"crm_id": "id", "score": {"from": "ratio", "as": "number"}}
     destination = {**RESPOND_IO, "source": source, "fields": fields}
@@ -112,7 +132,12 @@ async def test_a_row_that_the_database_cannot_compute_is_named_by_every_verb(dat
             assert code == 2, told
             assert why in told, verb
             assert (
-                said.removeprefix("" if verb != ("run", "--contact", "7") else "destinations/respond_io.yaml: ") in told
+                said.removeprefix(
+                    ""
+                    if verb != ("run", "--contact", "7")
+                    else "destinations/respond_io.yaml: "
+                )
+                in told
             )
         assert here.held("respond_io") == {}
         code, told = await here.command("run", "--contact", "6")
@@ -125,20 +150,37 @@ async def test_a_row_that_the_database_cannot_compute_is_named_by_every_verb(dat
         assert (report.exit_code, len(here.held("respond_io"))) == (0, 20), report.error
 
 
-@pytest.mark.parametrize("kind", ["text", 'text COLLATE "C" PRIMARY KEY', "citext UNIQUE", "varchar PRIMARY KEY"])
+@pytest.mark.parametrize(
+    "kind",
+    ["text", 'text COLLATE "C" PRIMARY KEY', "citext UNIQUE", "varchar PRIMARY KEY"],
+)
 @pytest.mark.asyncio
-async def test_a_key_too_long_to_be_kept_is_refused_like_a_bad_value(database: str, tmp_path: Path, kind: str) -> None:
+async def test_a_key_too_long_to_be_kept_is_refused_like_a_bad_value(
+    database: str, tmp_path: Path, kind: str
+) -> None:
     source = {"table": "crm.texts", "key": "id"}
     fields = {"crm_id": "number", "firstName": "name"}
-    destination = {**RESPOND_IO, "source": source, "fields": fields, "tags": None, "on_removed": "untag"}
+    destination = {
+        **RESPOND_IO,
+        "source": source,
+        "fields": fields,
+        "tags": None,
+        "on_removed": "untag",
+    }
     destination.pop("tags")
     async with people(database, tmp_path, {"respond_io": destination}) as here:
         await here.source.execute(
             "CREATE EXTENSION citext",
             timeout=30,
         )
-        await here.source.execute(f"CREATE TABLE crm.texts (id {kind}, number integer, name text)")
-        long = ("m" * 30 + "ä" * 600, "m" * 30 + "ä" * 599 + "z", contact_id_of("q" * 900))
+        await here.source.execute(
+            f"CREATE TABLE crm.texts (id {kind}, number integer, name text)"
+        )
+        long = (
+            "m" * 30 + "ä" * 600,
+            "m" * 30 + "ä" * 599 + "z",
+            contact_id_of("q" * 900),
+        )
         fits = ("a", "m" * LONGEST_KEY, "z", "")
         await here.source.executemany(
             "INSERT INTO crm.texts VALUES ($1, $2, 'Anna')",
@@ -151,7 +193,8 @@ async def test_a_key_too_long_to_be_kept_is_refused_like_a_bad_value(database: s
             report = await here.run("respond_io")
             assert (report.status, report.exit_code) == ("incomplete", 1), report.error
             rows = await here.source.fetch(
-                "SELECT * FROM syncengine.sync_outcome WHERE run_id = $1 AND outcome = 'rejected'", report.run_id
+                "SELECT * FROM syncengine.sync_outcome WHERE run_id = $1 AND outcome = 'rejected'",
+                report.run_id,
             )
             assert {row["contact_id"] for row in rows} == set(ids)
             assert {row["code"] for row in rows} == {"invalid_value"}
@@ -164,14 +207,19 @@ async def test_a_key_too_long_to_be_kept_is_refused_like_a_bad_value(database: s
         assert (plan.error, plan.requests) == (None, 0)
 
         # A changed row is looked at again, whoever left is let go of, and a backfill compares them too.
-        await here.source.execute("UPDATE crm.texts SET name = 'Bea' WHERE id = $1", long[0])
+        await here.source.execute(
+            "UPDATE crm.texts SET name = 'Bea' WHERE id = $1", long[0]
+        )
         await here.source.execute("DELETE FROM crm.texts WHERE id = $1", long[1])
         report = await here.run("respond_io")
         outcomes = await here.source.fetch(
-            "SELECT contact_id, outcome FROM syncengine.sync_outcome WHERE run_id = $1", report.run_id
+            "SELECT contact_id, outcome FROM syncengine.sync_outcome WHERE run_id = $1",
+            report.run_id,
         )
         assert [tuple(row) for row in outcomes] == [(ids[0], "rejected")]
-        state = await here.one("SELECT status FROM syncengine.sync_state WHERE contact_id = $1", ids[1])
+        state = await here.one(
+            "SELECT status FROM syncengine.sync_state WHERE contact_id = $1", ids[1]
+        )
         assert state["status"] == "removed"
         report = await here.run("respond_io", contacts=(long[0],))
         assert report.contacts["rejected"] == 1
@@ -179,7 +227,10 @@ async def test_a_key_too_long_to_be_kept_is_refused_like_a_bad_value(database: s
         assert report.contacts["rejected"] == 2
         code, said = await here.command("check")
         assert code == 0
-        assert f"note respond_io: source: 1 row has a key longer than {LONGEST_KEY} characters" in said
+        assert (
+            f"note respond_io: source: 1 row has a key longer than {LONGEST_KEY} characters"
+            in said
+        )
 
 
 _COLUMNS = (
@@ -203,11 +254,26 @@ _COLUMNS = (
             {"tags": {"columns": {"p": "pair"}}},
             'tags.columns.p: column "pair" has type boolean[], and has to be boolean',
         ),
-        ({"opted_out": "vip"}, 'opted_out: column "vip" has type integer, and has to be boolean'),
-        ({"tags": {"from": "words"}}, 'tags.from: column "words" has type text, and has to be an array of texts'),
-        ({"tags": {"from": "pair"}}, 'tags.from: column "pair" has type boolean[], and has to be an array of texts'),
-        ({"tags": {"from": "flagged"}}, 'tags.from: column "flagged" has type boolean, and has to be an array'),
-        ({"tags": {"from": "objects"}}, 'tags.from: column "objects" has type jsonb, and holds no list of texts'),
+        (
+            {"opted_out": "vip"},
+            'opted_out: column "vip" has type integer, and has to be boolean',
+        ),
+        (
+            {"tags": {"from": "words"}},
+            'tags.from: column "words" has type text, and has to be an array of texts',
+        ),
+        (
+            {"tags": {"from": "pair"}},
+            'tags.from: column "pair" has type boolean[], and has to be an array of texts',
+        ),
+        (
+            {"tags": {"from": "flagged"}},
+            'tags.from: column "flagged" has type boolean, and has to be an array',
+        ),
+        (
+            {"tags": {"from": "objects"}},
+            'tags.from: column "objects" has type jsonb, and holds no list of texts',
+        ),
         (
             {"fields": {"crm_id": "id", "x": {"from": "pair", "as": "text"}}},
             'fields.x.from: column "pair" has type boolean[], of which as: text makes nothing',
@@ -220,8 +286,14 @@ _COLUMNS = (
             {"fields": {"crm_id": "id", "x": {"from": "day", "as": "number"}}},
             'fields.x.from: column "day" has type date, of which as: number',
         ),
-        ({"source": {"key": "span"}}, 'source.key: the key column "span" has type int4range, whose text cannot tell'),
-        ({"source": {"key": "objects"}}, 'source.key: the key column "objects" has type jsonb, whose text cannot tell'),
+        (
+            {"source": {"key": "span"}},
+            'source.key: the key column "span" has type int4range, whose text cannot tell',
+        ),
+        (
+            {"source": {"key": "objects"}},
+            'source.key: the key column "objects" has type jsonb, whose text cannot tell',
+        ),
         ({"tags": {"columns": {"t": "flagged"}}}, None),
         ({"tags": {"from": "lists"}}, None),
         ({"tags": {"from": "numbers"}}, None),
@@ -232,7 +304,9 @@ _COLUMNS = (
 async def test_a_column_that_could_never_be_right_is_refused_by_its_type(
     database: str, tmp_path: Path, keys: Mapping[str, Any], told: str | None
 ) -> None:
-    async with people(database, tmp_path, {"respond_io": {**RESPOND_IO, **keys}}) as here:
+    async with people(
+        database, tmp_path, {"respond_io": {**RESPOND_IO, **keys}}
+    ) as here:
         await here.source.execute("CREATE DOMAIN bool_domain AS boolean")
         await here.source.execute(f"ALTER TABLE crm.people {_COLUMNS}")
         await here.add([1, 2])
@@ -251,18 +325,32 @@ async def test_a_column_that_could_never_be_right_is_refused_by_its_type(
         assert f"BAD  respond_io: source: {place}" in said, said
         assert place in str(plan.error)
         assert place in str(report.error)
-        assert (report.status, report.exit_code, here.requests("respond_io")) == ("refused", 2, 1), "check asked once"
+        assert (report.status, report.exit_code, here.requests("respond_io")) == (
+            "refused",
+            2,
+            1,
+        ), "check asked once"
 
 
 @pytest.mark.asyncio
-async def test_tags_from_numbers_and_from_json_keep_every_digit(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {"respond_io": {**RESPOND_IO, "tags": {"from": "lists"}}}) as here:
+async def test_tags_from_numbers_and_from_json_keep_every_digit(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database, tmp_path, {"respond_io": {**RESPOND_IO, "tags": {"from": "lists"}}}
+    ) as here:
         await here.source.execute("ALTER TABLE crm.people ADD lists jsonb")
         await here.add([1, 2, 3])
-        for number, lists in enumerate(('["a", 5, 12345678901234567890123]', '["a", true]', '"a"'), 1):
+        for number, lists in enumerate(
+            ('["a", 5, 12345678901234567890123]', '["a", true]', '"a"'), 1
+        ):
             await here.change(number, lists=lists)
         report = await here.run("respond_io")
-        assert here.held("respond_io")[1]["tags"] == ["12345678901234567890123", "5", "a"]
+        assert here.held("respond_io")[1]["tags"] == [
+            "12345678901234567890123",
+            "5",
+            "a",
+        ]
         outcomes = await here.outcomes(report.run_id)
         assert {number: row["code"] for number, row in outcomes.items()} == {
             1: None,
@@ -276,15 +364,22 @@ async def test_tags_from_numbers_and_from_json_keep_every_digit(database: str, t
 async def test_a_key_that_comes_twice_or_not_at_all_is_counted_by_check_and_never_shown(
     database: str, tmp_path: Path
 ) -> None:
-    async with people(database, tmp_path, {"respond_io": {**RESPOND_IO, "source": {"key": "name"}}}) as here:
+    async with people(
+        database, tmp_path, {"respond_io": {**RESPOND_IO, "source": {"key": "name"}}}
+    ) as here:
         await here.add(range(1, 7))
-        await here.source.execute("UPDATE crm.people SET name = 'anna@example.org' WHERE id < 3")
+        await here.source.execute(
+            "UPDATE crm.people SET name = 'anna@example.org' WHERE id < 3"
+        )
         await here.source.execute("UPDATE crm.people SET name = NULL WHERE id > 4")
         code, said = await here.command("check")
         file = here.destination_file("respond_io")
         assert code == 2
         assert f'{file}: source.key: column "name" is NULL in 2 of 6 rows' in said
-        assert f'{file}: source.key: column "name" of crm.people holds 1 key more than once' in said
+        assert (
+            f'{file}: source.key: column "name" of crm.people holds 1 key more than once'
+            in said
+        )
         assert "anna" not in said
         assert (await here.plan("respond_io")).error is not None
         assert (await here.run("respond_io")).exit_code == 2
@@ -292,18 +387,24 @@ async def test_a_key_that_comes_twice_or_not_at_all_is_counted_by_check_and_neve
 
 @pytest.mark.asyncio
 async def test_a_first_run_over_no_row_says_so(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {"respond_io": {**RESPOND_IO, "where": "id > 10"}}) as here:
+    async with people(
+        database, tmp_path, {"respond_io": {**RESPOND_IO, "where": "id > 10"}}
+    ) as here:
         await here.add([1, 2])
         report = await here.run("respond_io")
         assert (report.status, report.exit_code) == ("done", 0)
-        assert "the source selects no row, and nobody is known here" in report.remarks[0]
+        assert (
+            "the source selects no row, and nobody is known here" in report.remarks[0]
+        )
         await here.add([11])
         assert (await here.run("respond_io")).remarks == ()
         assert (await here.run("respond_io")).remarks == (), "a quiet night"
 
 
 @pytest.mark.asyncio
-async def test_row_level_security_that_hides_all_rows_is_refused_and_else_told(database: str, tmp_path: Path) -> None:
+async def test_row_level_security_that_hides_all_rows_is_refused_and_else_told(
+    database: str, tmp_path: Path
+) -> None:
     role = f"reader_{urlsplit(database).path.rpartition('_')[2]}"
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await here.add(range(1, 6))
@@ -313,20 +414,29 @@ async def test_row_level_security_that_hides_all_rows_is_refused_and_else_told(d
         )
         try:
             here.environ["READER_URL"] = _as_role(database, role)
-            here.configure_engine(source={"database": "${READER_URL}", "table": "crm.people", "key": "id"})
+            here.configure_engine(
+                source={"database": "${READER_URL}", "table": "crm.people", "key": "id"}
+            )
             told = f"row level security of crm.people applies to the role {role}"
             code, said = await here.command("check")
             assert (code, f"{told}, which sees no row of it" in said) == (2, True)
             assert told in str((await here.plan("respond_io")).error)
             assert (await here.run("respond_io")).exit_code == 2
-            await here.source.execute(f"CREATE POLICY three ON crm.people TO {role} USING (id < 4)")
+            await here.source.execute(
+                f"CREATE POLICY three ON crm.people TO {role} USING (id < 4)"
+            )
             code, said = await here.command("check")
-            assert (code, f"note respond_io: source: {told}: it sees 3 rows" in said) == (0, True), said
+            assert (
+                code,
+                f"note respond_io: source: {told}: it sees 3 rows" in said,
+            ) == (0, True), said
             assert (await here.run("respond_io")).contacts["applied"] == 3
 
             # Nor does a query hide it, or a view that reads with the rights of whoever asks.
             await here.source.execute("DROP POLICY three ON crm.people")
-            here.configure("respond_io", source={"query": "SELECT * FROM crm.people", "key": "id"})
+            here.configure(
+                "respond_io", source={"query": "SELECT * FROM crm.people", "key": "id"}
+            )
             code, said = await here.command("check")
             told = f"row level security of the source query applies to the role {role}, which sees no row of it"
             assert (code, told in said) == (2, True), said
@@ -336,4 +446,6 @@ async def test_row_level_security_that_hides_all_rows_is_refused_and_else_told(d
 
 def _as_role(dsn: str, role: str) -> str:
     parts = urlsplit(dsn)
-    return urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))
+    return urlunsplit(
+        parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}")
+    )

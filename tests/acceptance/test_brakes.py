@@ -10,8 +10,12 @@ import pytest
 
 from tests.support.people import CHARLES, RESPOND_IO, People, people
 
-_UNTAG: Mapping[str, Mapping[str, Any]] = {"respond_io": {**RESPOND_IO, "on_removed": "untag"}}
-_DELETE: Mapping[str, Mapping[str, Any]] = {"charles": {**CHARLES, "on_removed": "delete"}}
+_UNTAG: Mapping[str, Mapping[str, Any]] = {
+    "respond_io": {**RESPOND_IO, "on_removed": "untag"}
+}
+_DELETE: Mapping[str, Mapping[str, Any]] = {
+    "charles": {**CHARLES, "on_removed": "delete"}
+}
 _EVERYBODY = 20
 
 
@@ -34,7 +38,10 @@ def _requests(here: People) -> dict[str, int]:
     ids=["untag", "delete"],
 )
 async def test_when_many_left_nothing_is_sent_until_that_is_accepted(
-    database: str, tmp_path: Path, destinations: Mapping[str, Mapping[str, Any]], would: str
+    database: str,
+    tmp_path: Path,
+    destinations: Mapping[str, Mapping[str, Any]],
+    would: str,
 ) -> None:
     (name,) = destinations
     async with people(database, tmp_path, destinations) as here:
@@ -44,9 +51,15 @@ async def test_when_many_left_nothing_is_sent_until_that_is_accepted(
         for verb in ("run", "plan"):
             code, said = await here.command(verb)
             assert (code, _requests(here)) == (2, sent)
-            assert f"{name}: brake removals: 10 of 20 known contacts (50.0%) left the source" in said
+            assert (
+                f"{name}: brake removals: 10 of 20 known contacts (50.0%) left the source"
+                in said
+            )
             assert f"the run would have {would}. The brake allows 5%" in said
-            assert f"`syncengine run -d {name} --accept removals` lets it pass this once" in said
+            assert (
+                f"`syncengine run -d {name} --accept removals` lets it pass this once"
+                in said
+            )
             assert f"{here.destination_file(name)}: brakes.removals" in said
             assert "Nothing was sent" in said
         run_id, status, error = await here.one(
@@ -59,8 +72,12 @@ async def test_when_many_left_nothing_is_sent_until_that_is_accepted(
         code, said = await here.command("run", "-d", name, "--accept", "removals")
         assert code == 0
         states = await here.states(name)
-        assert {number for number, row in states.items() if row["status"] == "removed"} == set(range(1, 11))
-        assert (await here.run(name)).requests == 0, "what was accepted once is done, and trips no brake again"
+        assert {
+            number for number, row in states.items() if row["status"] == "removed"
+        } == set(range(1, 11))
+        assert (await here.run(name)).requests == 0, (
+            "what was accepted once is done, and trips no brake again"
+        )
 
 
 @pytest.mark.asyncio
@@ -76,7 +93,11 @@ async def test_when_many_left_nothing_is_sent_until_that_is_accepted(
 async def test_the_brake_for_removals_knows_a_share_and_a_number(
     database: str, tmp_path: Path, settings: dict[str, float], leave: int, status: str
 ) -> None:
-    destination = {**RESPOND_IO, "on_removed": "untag", "brakes": {"removals": settings}}
+    destination = {
+        **RESPOND_IO,
+        "on_removed": "untag",
+        "brakes": {"removals": settings},
+    }
     async with people(database, tmp_path, {"respond_io": destination}) as here:
         await _in_step(here)
         await here.remove(range(1, leave + 1))
@@ -84,7 +105,9 @@ async def test_the_brake_for_removals_knows_a_share_and_a_number(
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("leave", "untagged"), [(15, 11), (_EVERYBODY, 16)], ids=["many", "all"])
+@pytest.mark.parametrize(
+    ("leave", "untagged"), [(15, 11), (_EVERYBODY, 16)], ids=["many", "all"]
+)
 async def test_whoever_holds_no_tag_of_ours_is_not_counted_among_those_that_would_be_untagged(
     database: str, tmp_path: Path, leave: int, untagged: int
 ) -> None:
@@ -102,13 +125,19 @@ async def test_whoever_holds_no_tag_of_ours_is_not_counted_among_those_that_woul
         await here.remove(range(1, leave + 1))
         report = await here.run("respond_io")
         assert (report.status, _requests(here)) == ("refused", sent)
-        assert f"would have removed our tags from {untagged} contacts" in str(report.error)
-        accepted = await here.run("respond_io", accept=frozenset({"empty_source", "removals"}))
+        assert f"would have removed our tags from {untagged} contacts" in str(
+            report.error
+        )
+        accepted = await here.run(
+            "respond_io", accept=frozenset({"empty_source", "removals"})
+        )
         assert (accepted.exit_code, accepted.actions["remove_tags"]) == (0, untagged)
 
 
 @pytest.mark.asyncio
-async def test_removals_that_change_nothing_at_the_vendor_need_no_brake(database: str, tmp_path: Path) -> None:
+async def test_removals_that_change_nothing_at_the_vendor_need_no_brake(
+    database: str, tmp_path: Path
+) -> None:
     destination = {**_UNTAG["respond_io"], "brakes": {"shrunk_source": {"share": 0.5}}}
     async with people(database, tmp_path, {"respond_io": destination}) as here:
         await here.add(range(1, _EVERYBODY + 1))
@@ -119,7 +148,9 @@ async def test_removals_that_change_nothing_at_the_vendor_need_no_brake(database
 
 
 @pytest.mark.asyncio
-async def test_removals_that_are_ignored_need_no_brake(database: str, tmp_path: Path) -> None:
+async def test_removals_that_are_ignored_need_no_brake(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         sent = await _in_step(here)
         await here.remove(range(1, 10))
@@ -132,26 +163,44 @@ async def test_removals_that_are_ignored_need_no_brake(database: str, tmp_path: 
 async def test_an_empty_source_stops_the_run_whatever_happens_to_those_who_left(
     database: str, tmp_path: Path, on_removed: str
 ) -> None:
-    async with people(database, tmp_path, {"charles": {**CHARLES, "on_removed": on_removed}}) as here:
+    async with people(
+        database, tmp_path, {"charles": {**CHARLES, "on_removed": on_removed}}
+    ) as here:
         sent = await _in_step(here)
         here.configure("charles", where="opted_in AND name LIKE 'Nobody%'")
         report = await here.run("charles")
-        assert (report.status, report.exit_code, _requests(here)) == ("refused", 2, sent)
+        assert (report.status, report.exit_code, _requests(here)) == (
+            "refused",
+            2,
+            sent,
+        )
         assert report.error is not None
-        assert "brake empty_source: the source is empty, while 20 contacts are known here" in report.error
-        assert "`syncengine run -d charles --accept empty_source` lets it pass this once" in report.error
+        assert (
+            "brake empty_source: the source is empty, while 20 contacts are known here"
+            in report.error
+        )
+        assert (
+            "`syncengine run -d charles --accept empty_source` lets it pass this once"
+            in report.error
+        )
         assert f"{here.destination_file('charles')}: where" in report.error
 
         report = await here.run("charles", accept=frozenset({"removals"}))
-        assert (report.status, _requests(here)) == ("refused", sent), "another brake was accepted"
+        assert (report.status, _requests(here)) == ("refused", sent), (
+            "another brake was accepted"
+        )
         report = await here.run("charles", accept=frozenset({"empty_source"}))
         assert report.exit_code == 0
-        assert {row["status"] for row in (await here.states("charles")).values()} == {"removed"}
+        assert {row["status"] for row in (await here.states("charles")).values()} == {
+            "removed"
+        }
         assert bool(here.held("charles")) == (on_removed != "delete")
 
 
 @pytest.mark.asyncio
-async def test_a_first_run_over_an_empty_source_is_nothing_drastic(database: str, tmp_path: Path) -> None:
+async def test_a_first_run_over_an_empty_source_is_nothing_drastic(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _UNTAG) as here:
         report = await here.run("respond_io")
         assert (report.status, report.exit_code, report.requests) == ("done", 0, 0)
@@ -161,8 +210,16 @@ async def test_a_first_run_over_an_empty_source_is_nothing_drastic(database: str
 @pytest.mark.parametrize(
     ("name", "keys", "words"),
     [
-        ("account", {"account": "another"}, "account was respond_io and is now another"),
-        ("source", {"source": {"table": "crm.others"}}, "source was crm.people by id and is now crm.others by id"),
+        (
+            "account",
+            {"account": "another"},
+            "account was respond_io and is now another",
+        ),
+        (
+            "source",
+            {"source": {"table": "crm.others"}},
+            "source was crm.people by id and is now crm.others by id",
+        ),
         (
             "settings",
             {"settings": {**CHARLES["settings"], "source_type": "others"}},
@@ -182,7 +239,9 @@ async def test_a_destination_that_is_not_the_one_remembered_stops_until_that_is_
         await here.change(1, name="Somebody else")
         here.configure("respond_io", **keys)
         if name == "base_url":
-            here.environ["RESPOND_IO_URL"] = here.environ["RESPOND_IO_URL"].replace("127.0.0.1", "localhost")
+            here.environ["RESPOND_IO_URL"] = here.environ["RESPOND_IO_URL"].replace(
+                "127.0.0.1", "localhost"
+            )
         for verb in ("run", "plan", "run"):
             code, said = await here.command(verb)
             assert (code, _requests(here)) == (2, sent), said
@@ -196,23 +255,35 @@ async def test_a_destination_that_is_not_the_one_remembered_stops_until_that_is_
         code, said = await here.command("run", "--accept", name)
         assert code == 0, said
         code, said = await here.command("run", "--json")
-        assert (code, '"requests":0' in said) == (0, True), "it remembers what was accepted"
+        assert (code, '"requests":0' in said) == (0, True), (
+            "it remembers what was accepted"
+        )
 
 
 @pytest.mark.asyncio
-async def test_one_destination_s_brake_holds_up_no_other(database: str, tmp_path: Path) -> None:
+async def test_one_destination_s_brake_holds_up_no_other(
+    database: str, tmp_path: Path
+) -> None:
     charles = {**CHARLES, "brakes": {"shrunk_source": {"share": 0.5}}}
     async with people(database, tmp_path, {**_UNTAG, "charles": charles}) as here:
         await _in_step(here)
         await here.remove(range(1, 11))
         await here.change(20, name="Somebody else")
         reports = await here.runs()
-        assert (reports["respond_io"].status, reports["respond_io"].requests) == ("refused", 0)
-        assert (reports["charles"].status, reports["charles"].contacts["applied"]) == ("done", 1)
+        assert (reports["respond_io"].status, reports["respond_io"].requests) == (
+            "refused",
+            0,
+        )
+        assert (reports["charles"].status, reports["charles"].contacts["applied"]) == (
+            "done",
+            1,
+        )
 
 
 @pytest.mark.asyncio
-async def test_a_brake_that_there_is_not_cannot_be_accepted(database: str, tmp_path: Path) -> None:
+async def test_a_brake_that_there_is_not_cannot_be_accepted(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _UNTAG) as here:
         assert await here.command("run", "--accept", "removal") == (
             2,
@@ -221,7 +292,9 @@ async def test_a_brake_that_there_is_not_cannot_be_accepted(database: str, tmp_p
 
 
 @pytest.mark.asyncio
-async def test_a_retry_trips_the_brakes_of_a_run_that_never_came_to_them(database: str, tmp_path: Path) -> None:
+async def test_a_retry_trips_the_brakes_of_a_run_that_never_came_to_them(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _DELETE) as here:
         sent = await _in_step(here)
         await here.remove(range(1, 11))
@@ -237,6 +310,9 @@ async def test_a_retry_trips_the_brakes_of_a_run_that_never_came_to_them(databas
         code, said = await here.command("retry", str(died))
         assert (code, _requests(here)) == (2, sent)
         assert "would have deleted 10 contacts" in said
-        assert f"`syncengine retry {died} --accept removals` lets it pass this once" in said
+        assert (
+            f"`syncengine retry {died} --accept removals` lets it pass this once"
+            in said
+        )
         code, said = await here.command("retry", str(died), "--accept", "removals")
         assert (code, set(here.held("charles"))) == (0, set(range(11, 21)))

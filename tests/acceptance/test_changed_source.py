@@ -56,7 +56,9 @@ async def _copy(staging: str, rows: int) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_copy_of_the_source_in_another_database_is_refused(database: str, staging: str, tmp_path: Path) -> None:
+async def test_a_copy_of_the_source_in_another_database_is_refused(
+    database: str, staging: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await here.add(range(1, 6))
         await here.run(NAME)
@@ -80,7 +82,9 @@ async def test_a_copy_of_the_source_in_another_database_is_refused(database: str
         assert (await here.run(NAME)).requests == 0, "from now on it is that one"
         here.configure(NAME, source=None)
         report = await here.run(NAME)
-        assert f"database was {_name(staging)} and is now {_name(database)}" in str(report.error)
+        assert f"database was {_name(staging)} and is now {_name(database)}" in str(
+            report.error
+        )
         assert here.requests(NAME) > sent
 
 
@@ -96,15 +100,21 @@ async def test_what_a_brake_stops_is_not_remembered_however_much_of_it_was_accep
         report = await here.run(NAME, accept=frozenset({"database"}))
         assert "brake empty_source" in str(report.error)
         report = await here.run(NAME, accept=frozenset({"empty_source"}))
-        assert "database was" in str(report.error), "nobody has gone through with it yet"
+        assert "database was" in str(report.error), (
+            "nobody has gone through with it yet"
+        )
 
 
 @pytest.mark.asyncio
-async def test_a_state_that_does_not_know_its_database_learns_it(database: str, staging: str, tmp_path: Path) -> None:
+async def test_a_state_that_does_not_know_its_database_learns_it(
+    database: str, staging: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await here.add([1])
         await here.run(NAME)
-        await here.source.execute("UPDATE syncengine.sync_destination SET source_database = NULL")
+        await here.source.execute(
+            "UPDATE syncengine.sync_destination SET source_database = NULL"
+        )
         assert (await here.run(NAME)).status == "done"
         row = await here.one("SELECT source_database FROM syncengine.sync_destination")
         assert row["source_database"] == _name(database)
@@ -125,8 +135,12 @@ async def _refused(here: People, query: str) -> bool:
 
 
 @pytest.mark.asyncio
-async def test_a_query_laid_out_in_another_way_is_the_same_source(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "source": {"query": QUERY}}}) as here:
+async def test_a_query_laid_out_in_another_way_is_the_same_source(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "source": {"query": QUERY}}}
+    ) as here:
         await here.add([1, 2])
         await here.run(NAME)
         for name, query in LAID_OUT.items():
@@ -134,7 +148,10 @@ async def test_a_query_laid_out_in_another_way_is_the_same_source(database: str,
         for name, query in OTHERWISE.items():
             assert await _refused(here, query), name
         # Versions before kept the text as it stood, with the key behind a last comment.
-        await here.source.execute("UPDATE syncengine.sync_destination SET source = $1", QUERY + " -- all by id")
+        await here.source.execute(
+            "UPDATE syncengine.sync_destination SET source = $1",
+            QUERY + " -- all by id",
+        )
         assert not await _refused(here, QUERY)
 
 
@@ -147,9 +164,16 @@ async def test_a_night_that_makes_other_people_of_most_contacts_is_stopped(
         await here.run(NAME)
         await _copy(staging, 20)
         sent = here.requests(NAME)
-        here.configure(NAME, source={"database": staging}, fields={**RESPOND_IO["fields"], "company": "company"})
+        here.configure(
+            NAME,
+            source={"database": staging},
+            fields={**RESPOND_IO["fields"], "company": "company"},
+        )
         accepted = frozenset({"database"})
-        for told in ((await here.plan(NAME, accept=accepted)).brake, (await here.run(NAME, accept=accepted)).error):
+        for told in (
+            (await here.plan(NAME, accept=accepted)).brake,
+            (await here.run(NAME, accept=accepted)).error,
+        ):
             assert "brake rewrites: the run would have changed most fields" in str(told)
             assert "at 20 of 20 known contacts" in str(told)
         assert here.requests(NAME) == sent
@@ -162,21 +186,27 @@ async def test_a_mapping_that_was_changed_is_meant_and_so_is_a_field_that_change
     database: str, tmp_path: Path
 ) -> None:
     fields = {**RESPOND_IO["fields"], "company": {"from": "company", "default": "none"}}
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}) as here:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}
+    ) as here:
         await here.add(range(1, 21))
         await here.run(NAME)
         await here.source.execute("UPDATE crm.people SET company = 'Acme'")
         assert (await here.run(NAME)).contacts["applied"] == 20, "one field of three"
         here.configure(NAME, fields={**fields, "firstName": "company", "phone": "name"})
         assert (await here.run(NAME)).contacts["applied"] == 20, "the mapping says so"
-        await here.source.execute("UPDATE crm.people SET company = 'Other', name = name || ' and more'")
+        await here.source.execute(
+            "UPDATE crm.people SET company = 'Other', name = name || ' and more'"
+        )
         report = await here.run(NAME)
         assert "brake rewrites" in str(report.error)
         assert (await here.run(NAME, contacts=("1",))).contacts["applied"] == 1
 
 
 @pytest.mark.asyncio
-async def test_a_source_that_doubled_is_stopped_and_one_that_begins_is_not(database: str, tmp_path: Path) -> None:
+async def test_a_source_that_doubled_is_stopped_and_one_that_begins_is_not(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         here.configure_engine(batch_size=200)
         rows = 0

@@ -21,7 +21,9 @@ def phones(here: People, number: int) -> list[str]:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", ["text[]", "jsonb"])
-async def test_each_item_of_a_list_is_a_value(database: str, tmp_path: Path, kind: str) -> None:
+async def test_each_item_of_a_list_is_a_value(
+    database: str, tmp_path: Path, kind: str
+) -> None:
     charles: dict[str, Any] = {**CHARLES, "fields": FIELDS}
     async with people(database, tmp_path, {NAME: charles}) as here:
         await here.source.execute(f"ALTER TABLE crm.people ADD phones {kind}")
@@ -30,7 +32,7 @@ async def test_each_item_of_a_list_is_a_value(database: str, tmp_path: Path, kin
 
         async def write(number: int, listed: str) -> None:
             await here.source.execute(
-                f"UPDATE crm.people SET phones = {items % listed} WHERE id = {number}"  # noqa: S608
+                f"UPDATE crm.people SET phones = {items % listed} WHERE id = {number}"
             )
 
         await write(1, "'0151 1112233', '+49 30 112233'")
@@ -53,7 +55,9 @@ async def test_each_item_of_a_list_is_a_value(database: str, tmp_path: Path, kin
 
 
 @pytest.mark.asyncio
-async def test_who_is_shown_as_inactive_counts_as_not_written(database: str, tmp_path: Path) -> None:
+async def test_who_is_shown_as_inactive_counts_as_not_written(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: CHARLES}) as here:
         await here.add([1, 2])
         here.sandbox.twin(NAME).configure({"inactive": ["2"]})

@@ -22,16 +22,25 @@ async def checked(here: People, code: int, *, files: str = "") -> list[str]:
     """What check says, without addresses and folders that are other ones each time."""
     ended, said = await here.command("check")
     assert ended == code, said
-    text = said.replace(f"{here.file.parent}/", files).replace(describe(here.environ["STATE_URL"]), "database crm")
+    text = said.replace(f"{here.file.parent}/", files).replace(
+        describe(here.environ["STATE_URL"]), "database crm"
+    )
     for twin in ("charles", "respond_io"):
         text = text.replace(here.sandbox.url(twin), f"http://{twin}")
     return text.splitlines()
 
 
 @pytest.mark.asyncio
-async def test_what_is_ready_is_listed_with_the_pace_and_the_next_step(database: str, tmp_path: Path) -> None:
+async def test_what_is_ready_is_listed_with_the_pace_and_the_next_step(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path / "world") as here:
-        here.configure("respond_io", limits=[{"calls": 200, "per": "1m"}], account="crm", in_flight=4)
+        here.configure(
+            "respond_io",
+            limits=[{"calls": 200, "per": "1m"}],
+            account="crm",
+            in_flight=4,
+        )
         role = await here.source.fetchval("SELECT current_user")
         assert await checked(here, 0) == [
             "ok   configuration: syncengine.yaml, with the destinations charles, respond_io",
@@ -52,10 +61,14 @@ async def test_what_is_ready_is_listed_with_the_pace_and_the_next_step(database:
 
 
 @pytest.mark.asyncio
-async def test_each_mistake_in_a_source_is_a_line_with_file_and_key(database: str, tmp_path: Path) -> None:
+async def test_each_mistake_in_a_source_is_a_line_with_file_and_key(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path / "world") as here:
         here.configure("charles", source={"table": "crm.peoples"})
-        here.configure("respond_io", fields={"crm_id": "id", "firstName": "nmae"}, where="name =")
+        here.configure(
+            "respond_io", fields={"crm_id": "id", "firstName": "nmae"}, where="name ="
+        )
         bad = [line for line in await checked(here, 2) if line.startswith("BAD")]
         has = "(it has: id, name, phone, tags, opted_in, company)"
         assert bad == [
@@ -75,14 +88,27 @@ async def test_each_mistake_in_a_source_is_a_line_with_file_and_key(database: st
 
 
 @pytest.mark.asyncio
-async def test_credentials_and_addresses_are_told_with_file_and_key(database: str, tmp_path: Path) -> None:
+async def test_credentials_and_addresses_are_told_with_file_and_key(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path / "world", {"respond_io": RESPOND_IO}) as here:
-        place, asked = "BAD  respond_io: credentials: destinations/respond_io.yaml", "GET /contact/by_custom_field"
+        place, asked = (
+            "BAD  respond_io: credentials: destinations/respond_io.yaml",
+            "GET /contact/by_custom_field",
+        )
         good = here.environ["RESPOND_IO_TOKEN"], here.environ["RESPOND_IO_URL"]
         wrong = "a-token-of-somebody-else"
         for token, url, told in [
-            (wrong, good[1], rf"settings\.token: {asked}: the vendor refuses the credentials \(status 401\)"),
-            (good[0], "http://127.0.0.1:1", rf"settings\.base_url: {asked}: no connection to the vendor"),
+            (
+                wrong,
+                good[1],
+                rf"settings\.token: {asked}: the vendor refuses the credentials \(status 401\)",
+            ),
+            (
+                good[0],
+                "http://127.0.0.1:1",
+                rf"settings\.base_url: {asked}: no connection to the vendor",
+            ),
             (
                 good[0],
                 "https://no-such-host.invalid",
@@ -93,12 +119,17 @@ async def test_credentials_and_addresses_are_told_with_file_and_key(database: st
             here.environ |= {"RESPOND_IO_TOKEN": token, "RESPOND_IO_URL": url}
             lines = await checked(here, 2)
             assert [line for line in lines if re.match(f"{place}: {told}", line)], lines
-            assert lines[-1] == "1 to mend: nothing can be sent there before. Then `syncengine check` again."
+            assert (
+                lines[-1]
+                == "1 to mend: nothing can be sent there before. Then `syncengine check` again."
+            )
             assert wrong not in "".join(lines)
 
 
 @pytest.mark.asyncio
-async def test_without_a_database_the_vendors_are_asked_all_the_same(database: str, tmp_path: Path) -> None:
+async def test_without_a_database_the_vendors_are_asked_all_the_same(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path / "world", {"respond_io": RESPOND_IO}) as here:
         here.environ["STATE_URL"] = "postgresql://me:geheim@127.0.0.1:1/crm"
         assert (await checked(here, 2))[1:3] == [
@@ -111,32 +142,59 @@ async def test_without_a_database_the_vendors_are_asked_all_the_same(database: s
 
 
 @pytest.mark.asyncio
-async def test_a_source_that_is_away_is_one_line_for_all_who_read_it(database: str, tmp_path: Path) -> None:
+async def test_a_source_that_is_away_is_one_line_for_all_who_read_it(
+    database: str, tmp_path: Path
+) -> None:
     away = "${AWAY_URL}"
-    async with people(database, tmp_path / "world", {"charles": CHARLES, "respond_io": RESPOND_IO}) as here:
+    async with people(
+        database, tmp_path / "world", {"charles": CHARLES, "respond_io": RESPOND_IO}
+    ) as here:
         here.environ["AWAY_URL"] = "postgresql://me:geheim@127.0.0.1:1/crm"
-        here.configure_engine(source={"database": away, "table": "crm.people", "key": "id"})
+        here.configure_engine(
+            source={"database": away, "table": "crm.people", "key": "id"}
+        )
         bad = [line for line in await checked(here, 2) if line.startswith("BAD")]
         why = "database crm at 127.0.0.1:1 as user me: nothing listens there"
         assert len(bad) == 1
-        assert bad[0].startswith(f"BAD  charles, respond_io: source: source.database: {why}")
+        assert bad[0].startswith(
+            f"BAD  charles, respond_io: source: source.database: {why}"
+        )
 
-        here.configure("charles", source={"database": away, "table": "crm.people", "key": "id"})
+        here.configure(
+            "charles", source={"database": away, "table": "crm.people", "key": "id"}
+        )
         (one,) = [line for line in await checked(here, 2) if line.startswith("BAD")]
-        assert one.startswith("BAD  charles, respond_io: source: destinations/charles.yaml: source.database, ")
+        assert one.startswith(
+            "BAD  charles, respond_io: source: destinations/charles.yaml: source.database, "
+        )
 
 
 @pytest.mark.asyncio
-async def test_every_verb_names_the_database_it_cannot_use(empty_database: str, tmp_path: Path) -> None:
-    async with people(empty_database, tmp_path / "world", {"respond_io": RESPOND_IO}) as here:
-        for verb in (("plan",), ("run",), ("check",), ("verify",), ("prune",), ("suppress", "--contact", "1")):
+async def test_every_verb_names_the_database_it_cannot_use(
+    empty_database: str, tmp_path: Path
+) -> None:
+    async with people(
+        empty_database, tmp_path / "world", {"respond_io": RESPOND_IO}
+    ) as here:
+        for verb in (
+            ("plan",),
+            ("run",),
+            ("check",),
+            ("verify",),
+            ("prune",),
+            ("suppress", "--contact", "1"),
+        ):
             code, said = await here.command(*verb)
             assert code == 2
-            assert f"the state database ({describe(empty_database)}) lacks 0001_" in said, said
+            assert (
+                f"the state database ({describe(empty_database)}) lacks 0001_" in said
+            ), said
 
 
 @pytest.mark.asyncio
-async def test_what_a_run_would_refuse_is_told_before(database: str, tmp_path: Path) -> None:
+async def test_what_a_run_would_refuse_is_told_before(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path / "world", {"charles": CHARLES}) as here:
         await here.add([1])
         await here.run("charles")
@@ -152,14 +210,24 @@ async def test_what_may_surprise_is_told(database: str, tmp_path: Path) -> None:
     twins = ("dm_champ", "respond_io")
     champ = {
         "vendor": "dm_champ",
-        "settings": {"base_url": "${DM_CHAMP_URL}/v1", "api_key": "${CHARLES_KEY}", "bot_active": True},
+        "settings": {
+            "base_url": "${DM_CHAMP_URL}/v1",
+            "api_key": "${CHARLES_KEY}",
+            "bot_active": True,
+        },
         "match_on": ["phoneNumber"],
         "fields": {"phoneNumber": "phone"},
     }
     removing = {**RESPOND_IO, "on_removed": "delete"}
-    async with people(database, tmp_path / "world", {"champ": champ, "respond_io": removing}, twins) as here:
+    async with people(
+        database, tmp_path / "world", {"champ": champ, "respond_io": removing}, twins
+    ) as here:
         _, said = await here.command("check")
-        notes = [line.replace(f"{here.file.parent}/", "") for line in said.splitlines() if ": caution: " in line]
+        notes = [
+            line.replace(f"{here.file.parent}/", "")
+            for line in said.splitlines()
+            if ": caution: " in line
+        ]
         assert notes == [
             (
                 "note champ: caution: settings.bot_active: the bot answers every contact that is created, and a "
@@ -173,9 +241,13 @@ async def test_what_may_surprise_is_told(database: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_proxy_is_told_and_one_that_only_the_environment_names_too(database: str, tmp_path: Path) -> None:
+async def test_a_proxy_is_told_and_one_that_only_the_environment_names_too(
+    database: str, tmp_path: Path
+) -> None:
     nowhere = "http://me:hidden-word@127.0.0.1:1"
-    async with people(database, tmp_path / "world", {"charles": CHARLES, "respond_io": RESPOND_IO}) as here:
+    async with people(
+        database, tmp_path / "world", {"charles": CHARLES, "respond_io": RESPOND_IO}
+    ) as here:
         here.environ |= {"HTTPS_PROXY": nowhere}
         here.configure("respond_io", proxy="${HTTPS_PROXY:-}")
         lines = await checked(here, 2)
@@ -194,7 +266,9 @@ async def test_a_proxy_is_told_and_one_that_only_the_environment_names_too(datab
 
 
 @pytest.mark.asyncio
-async def test_in_whose_calendar_a_moment_has_its_date_is_told_and_kept(database: str, tmp_path: Path) -> None:
+async def test_in_whose_calendar_a_moment_has_its_date_is_told_and_kept(
+    database: str, tmp_path: Path
+) -> None:
     fields = {
         "crm_id": "id",
         "birthday": {"from": "born", "as": "date"},
@@ -202,7 +276,9 @@ async def test_in_whose_calendar_a_moment_has_its_date_is_told_and_kept(database
         "since": {"from": "since", "as": "date"},
         "until": {"from": "until", "as": "date"},
     }
-    async with people(database, tmp_path / "world", {"respond_io": {**RESPOND_IO, "fields": fields}}) as here:
+    async with people(
+        database, tmp_path / "world", {"respond_io": {**RESPOND_IO, "fields": fields}}
+    ) as here:
         await here.source.execute(
             "ALTER TABLE crm.people ADD born timestamptz, ADD seen timestamptz, ADD since timestamp, ADD until date"
         )
@@ -222,24 +298,35 @@ async def test_in_whose_calendar_a_moment_has_its_date_is_told_and_kept(database
             "UPDATE crm.people SET born = '1980-06-02 00:00+02', seen = '1980-06-02 00:00+02', "
             "since = '1980-06-02 00:00', until = '1980-06-02' WHERE id = 1"
         )
-        await here.source.execute("UPDATE crm.people SET until = '0044-03-15 BC' WHERE id = 2")
+        await here.source.execute(
+            "UPDATE crm.people SET until = '0044-03-15 BC' WHERE id = 2"
+        )
         report = await here.run("respond_io")
         assert (report.contacts["applied"], report.contacts["rejected"]) == (1, 1)
         sent = here.held("respond_io")[1]["fields"]
-        assert [sent[name] for name in ("birthday", "first_seen", "since", "until")] == [
+        assert [
+            sent[name] for name in ("birthday", "first_seen", "since", "until")
+        ] == [
             "1980-06-01",
             *["1980-06-02"] * 3,
         ]
         refused = (await here.outcomes(report.run_id))[2]
-        assert (refused["code"], "0044" in refused["message"]) == ("invalid_value", False)
+        assert (refused["code"], "0044" in refused["message"]) == (
+            "invalid_value",
+            False,
+        )
         assert 'column "until" for field "until"' in refused["message"]
 
 
 @pytest.mark.asyncio
-async def test_what_every_run_would_refuse_for_consent_is_bad(database: str, tmp_path: Path) -> None:
+async def test_what_every_run_would_refuse_for_consent_is_bad(
+    database: str, tmp_path: Path
+) -> None:
     file = {**RESPOND_IO, "where": "opted_in", "opted_out": "no"}
     async with people(database, tmp_path / "world", {"respond_io": file}) as here:
-        await here.source.execute("ALTER TABLE crm.people ADD COLUMN no boolean NOT NULL DEFAULT false")
+        await here.source.execute(
+            "ALTER TABLE crm.people ADD COLUMN no boolean NOT NULL DEFAULT false"
+        )
         await here.add([1])
         await here.run("respond_io")
         assert not [line for line in await checked(here, 0) if line.startswith("BAD")]
@@ -251,9 +338,12 @@ async def test_what_every_run_would_refuse_for_consent_is_bad(database: str, tmp
 
 
 @pytest.mark.asyncio
-async def test_contacts_of_a_destination_without_a_file_are_bad_before_the_run(database: str, tmp_path: Path) -> None:
+async def test_contacts_of_a_destination_without_a_file_are_bad_before_the_run(
+    database: str, tmp_path: Path
+) -> None:
     files = {
-        name: {**RESPOND_IO, "account": "one", "where": where} for name, where in (("a", "id < 3"), ("b", "id > 2"))
+        name: {**RESPOND_IO, "account": "one", "where": where}
+        for name, where in (("a", "id < 3"), ("b", "id > 2"))
     }
     async with people(database, tmp_path / "world", files) as here:
         await here.add(range(1, 5))
@@ -269,8 +359,16 @@ async def test_contacts_of_a_destination_without_a_file_are_bad_before_the_run(d
 
 
 @pytest.mark.asyncio
-async def test_a_form_that_hardly_a_value_has_is_named_by_field_and_column(database: str, tmp_path: Path) -> None:
-    file = {**RESPOND_IO, "fields": {**RESPOND_IO["fields"], "firstName": {"from": "name", "as": "number"}}}
+async def test_a_form_that_hardly_a_value_has_is_named_by_field_and_column(
+    database: str, tmp_path: Path
+) -> None:
+    file = {
+        **RESPOND_IO,
+        "fields": {
+            **RESPOND_IO["fields"],
+            "firstName": {"from": "name", "as": "number"},
+        },
+    }
     async with people(database, tmp_path / "world", {"respond_io": file}) as here:
         await here.add(range(1, 4))
         await here.change(3, name="3")

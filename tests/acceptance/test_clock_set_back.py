@@ -30,14 +30,20 @@ async def test_a_run_says_that_the_clock_was_set_back_and_takes_over(
         assert code == 0, said
         lines = [orjson.loads(line) for line in said.splitlines()]
         (ahead,) = [line for line in lines if line.get("event") == "lease_ahead"]
-        assert (ahead["level"], ahead["lasts"], ahead["seconds"]) == ("warning", 1.0, 1.0)
+        assert (ahead["level"], ahead["lasts"], ahead["seconds"]) == (
+            "warning",
+            1.0,
+            1.0,
+        )
         assert 3590.0 < ahead["runs_for"] <= 3600.0
         assert here.held(NAME)[1]["fields"]["firstName"] == "Another"
         assert (await here.one("SELECT epoch FROM syncengine.sync_lease"))["epoch"] == 2
 
 
 @pytest.mark.asyncio
-async def test_a_lease_under_the_account_s_former_name_is_waited_out_too(database: str, tmp_path: Path) -> None:
+async def test_a_lease_under_the_account_s_former_name_is_waited_out_too(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         here.configure_engine(lease_ttl="1s")
         await here.add([1])

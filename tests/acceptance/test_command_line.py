@@ -25,8 +25,12 @@ LONG = "customers_of_the_northern_branch_and_of_everybody_who_went_there_in_2026
 """A destination's name that needs most of a narrow terminal."""
 OPTIONS = {
     verb: [
-        f"--{name.replace('_', '-')}" if parameter.kind is parameter.KEYWORD_ONLY else name.upper()
-        for name, parameter in inspect.signature(app[verb].default_command or print).parameters.items()
+        f"--{name.replace('_', '-')}"
+        if parameter.kind is parameter.KEYWORD_ONLY
+        else name.upper()
+        for name, parameter in inspect.signature(
+            app[verb].default_command or print
+        ).parameters.items()
     ]
     for verb in app
     if not verb.startswith("-")
@@ -78,10 +82,15 @@ def _streams(folder: Path) -> tuple[Path, Path]:
     return folder / f"{number}.out", folder / f"{number}.err"
 
 
-async def each(folder: Path, environ: Mapping[str, str], calls: Sequence[Sequence[str]]) -> list[Said]:
+async def each(
+    folder: Path, environ: Mapping[str, str], calls: Sequence[Sequence[str]]
+) -> list[Said]:
     """Some calls at the same time."""
     return await asyncio.gather(
-        *(syncengine(folder / str(number), environ, *call) for number, call in enumerate(calls))
+        *(
+            syncengine(folder / str(number), environ, *call)
+            for number, call in enumerate(calls)
+        )
     )
 
 
@@ -96,29 +105,48 @@ def objects(text: str) -> list[dict[str, object]]:
 @pytest.mark.asyncio
 async def test_help_names_every_option_of_every_verb(tmp_path: Path) -> None:
     assert {*CALLS, *LOOK_ELSEWHERE_FIRST, "demo", "sandbox", "schema"} == set(OPTIONS)
-    said = await each(tmp_path, {}, [["--help"], *([verb, "--help"] for verb in OPTIONS)])
+    said = await each(
+        tmp_path, {}, [["--help"], *([verb, "--help"] for verb in OPTIONS)]
+    )
     assert [one.code for one in said] == [0] * len(said)
     assert set(re.findall(r"│ ([a-z]+) ", said[0].out)) == set(OPTIONS)
     for (verb, options), help_text in zip(OPTIONS.items(), said[1:], strict=True):
         for option in [*options, "--config", "--log-format", "--no-progress"]:
-            assert re.search(rf"{option}\b", help_text.out), f"{verb} --help does not tell of {option}"
+            assert re.search(rf"{option}\b", help_text.out), (
+                f"{verb} --help does not tell of {option}"
+            )
         assert "False" not in help_text.out, "help repeats that nothing is given"
 
 
 @pytest.mark.asyncio
-async def test_the_sandbox_tells_what_to_write_into_a_destination_and_where_to_look(tmp_path: Path) -> None:
+async def test_the_sandbox_tells_what_to_write_into_a_destination_and_where_to_look(
+    tmp_path: Path,
+) -> None:
     output = tmp_path / "out"
-    command = Command(("sandbox", "--port", "0", "--vendor", "charles", "--vendor", "respond_io"), {}, output)
+    command = Command(
+        ("sandbox", "--port", "0", "--vendor", "charles", "--vendor", "respond_io"),
+        {},
+        output,
+    )
     await until(lambda: "__sandbox/respond_io\n" in command.said())
     said = command.said()
-    for name, key in (("charles", "api_key: sandbox-key"), ("respond_io", "token: sandbox-token")):
-        (url,) = re.findall(rf"settings\.base_url: (http://127\.0\.0\.1:\d+/{name})\n", said)
+    for name, key in (
+        ("charles", "api_key: sandbox-key"),
+        ("respond_io", "token: sandbox-token"),
+    ):
+        (url,) = re.findall(
+            rf"settings\.base_url: (http://127\.0\.0\.1:\d+/{name})\n", said
+        )
         assert f"settings.{key}\n" in said
         async with aiohttp.ClientSession() as session:
-            (held,) = re.findall(rf"what it holds: (\S+/__sandbox/{name}/contacts)\n", said)
+            (held,) = re.findall(
+                rf"what it holds: (\S+/__sandbox/{name}/contacts)\n", said
+            )
             async with session.get(held) as response:
                 assert await response.json() == []
-        assert url.rpartition("/")[0] == held.removesuffix(f"/__sandbox/{name}/contacts")
+        assert url.rpartition("/")[0] == held.removesuffix(
+            f"/__sandbox/{name}/contacts"
+        )
     await command.kill()
 
 
@@ -145,12 +173,20 @@ async def test_a_mistake_on_the_command_line_is_told_in_a_line(tmp_path: Path) -
 
 
 @pytest.mark.asyncio
-async def test_without_a_configuration_every_verb_says_how_to_get_one(tmp_path: Path) -> None:
+async def test_without_a_configuration_every_verb_says_how_to_get_one(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "none/syncengine.yaml"
-    said = await each(tmp_path, {}, [["--config", str(file), verb, *rest] for verb, rest in CALLS.items()])
+    said = await each(
+        tmp_path,
+        {},
+        [["--config", str(file), verb, *rest] for verb, rest in CALLS.items()],
+    )
     for verb, one in zip(CALLS, said, strict=True):
         assert (one.code, one.out) == (2, ""), (verb, one)
-        assert one.err.startswith(f"syncengine: {file}: there is no such file; name another with --config, or"), verb
+        assert one.err.startswith(
+            f"syncengine: {file}: there is no such file; name another with --config, or"
+        ), verb
         assert len(one.err.splitlines()) == 1, "a line was cut"
 
 
@@ -159,9 +195,13 @@ async def test_a_database_that_cannot_be_used_is_told_by_every_verb(
     database: str, empty_database: str, tmp_path: Path
 ) -> None:
     async with people(database, tmp_path / "world", DESTINATIONS, TWINS) as here:
-        calls = [["--config", str(here.file), verb, *rest] for verb, rest in CALLS.items()]
+        calls = [
+            ["--config", str(here.file), verb, *rest] for verb, rest in CALLS.items()
+        ]
         nowhere = "postgresql://me:geheim@127.0.0.1:1/crm"
-        unreachable = await each(tmp_path / "1", {**here.environ, "STATE_URL": nowhere}, calls)
+        unreachable = await each(
+            tmp_path / "1", {**here.environ, "STATE_URL": nowhere}, calls
+        )
         outdated = await each(
             tmp_path / "2",
             {**here.environ, "STATE_URL": empty_database},
@@ -169,9 +209,10 @@ async def test_a_database_that_cannot_be_used_is_told_by_every_verb(
         )
         for verb, one in zip(CALLS, unreachable, strict=True):
             assert one.code == 2, (verb, one)
-            assert "database crm at 127.0.0.1:1 as user me: nothing listens there; check host" in one.out + one.err, (
-                verb
-            )
+            assert (
+                "database crm at 127.0.0.1:1 as user me: nothing listens there; check host"
+                in one.out + one.err
+            ), verb
             assert "geheim" not in one.out + one.err
         for one in outdated:
             assert one.code == 2, one
@@ -180,15 +221,22 @@ async def test_a_database_that_cannot_be_used_is_told_by_every_verb(
 
 
 @pytest.mark.asyncio
-async def test_programs_read_objects_on_stdout_and_logs_on_stderr(database: str, tmp_path: Path) -> None:
+async def test_programs_read_objects_on_stdout_and_logs_on_stderr(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path / "world", DESTINATIONS, TWINS) as here:
         await here.add(range(1, 4))
 
         async def call(*arguments: str, code: int = 0) -> list[dict[str, object]]:
-            said = await syncengine(tmp_path, here.environ, "--config", str(here.file), *arguments, "--json")
+            said = await syncengine(
+                tmp_path, here.environ, "--config", str(here.file), *arguments, "--json"
+            )
             assert said.code == code, (arguments, said)
             if said.err:
-                assert all("event" in line for line in objects(said.err)), (arguments, said.err)
+                assert all("event" in line for line in objects(said.err)), (
+                    arguments,
+                    said.err,
+                )
             return objects(said.out)
 
         async def of_each(*arguments: str) -> set[object]:
@@ -205,8 +253,12 @@ async def test_programs_read_objects_on_stdout_and_logs_on_stderr(database: str,
         assert await of_each("show", "1") == both
         assert (await call("suppress", "--contact", "2"))[0]["action"] == "suppressed"
         assert (await call("suppress"))[0]["number"] == 1
-        ids = [row["external_id"] for _, row in sorted((await here.states(LONG)).items())]
-        assert (await call("merge", ids[0], ids[2], "-d", LONG, code=2))[0]["status"] == "refused", "both are ours"
+        ids = [
+            row["external_id"] for _, row in sorted((await here.states(LONG)).items())
+        ]
+        assert (await call("merge", ids[0], ids[2], "-d", LONG, code=2))[0][
+            "status"
+        ] == "refused", "both are ours"
         assert (await call("prune"))[0]["runs"] == 0
         assert await of_each("forget", "3") == both
 
@@ -216,7 +268,9 @@ async def test_what_is_piped_is_never_cut(database: str, tmp_path: Path) -> None
     async with people(database, tmp_path / "world", DESTINATIONS, TWINS) as here:
         await here.add([1])
         for verb in ("check", "plan", "run", "verify", "adopt"):
-            said = await syncengine(tmp_path, here.environ, "--config", str(here.file), verb)
+            said = await syncengine(
+                tmp_path, here.environ, "--config", str(here.file), verb
+            )
             assert said.code == 0, said
             row = next(line for line in said.out.splitlines() if LONG in line)
             assert "…" not in said.out, said.out
@@ -227,7 +281,10 @@ async def test_what_is_piped_is_never_cut(database: str, tmp_path: Path) -> None
 
 
 async def process(
-    *arguments: str, environ: Mapping[str, str], stdout: int, stderr: int = asyncio.subprocess.PIPE
+    *arguments: str,
+    environ: Mapping[str, str],
+    stdout: int,
+    stderr: int = asyncio.subprocess.PIPE,
 ) -> tuple[int | None, str]:
     """The installed command itself: its exit code, and its errors where they are piped."""
     command = await asyncio.create_subprocess_exec(
@@ -245,7 +302,9 @@ async def process(
 
 
 @pytest.mark.asyncio
-async def test_a_reader_that_leaves_changes_nothing_but_the_silence(database: str, tmp_path: Path) -> None:
+async def test_a_reader_that_leaves_changes_nothing_but_the_silence(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path / "world", DESTINATIONS, TWINS) as here:
         await here.add(range(1, 4))
         reading, writing = os.pipe()

@@ -14,14 +14,26 @@ import pytest
 
 from syncengine.model.reports import PlanReport, RunReport
 from tests.support.killing import Command
-from tests.support.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
+from tests.support.people import (
+    CHARLES,
+    CHARTMOGUL,
+    DM_CHAMP,
+    RESPOND_IO,
+    People,
+    people,
+)
 
 EVERYBODY = (1, 2, 3, 4, 5, 6)
 NEWCOMERS = (7, 8)
 ON_PLANS = (1, 3)
 """Who has a plan. Contact 5 had one, and the vendor still holds it."""
 WITHOUT_PLAN = (2, 4, 5, 6)
-_COMMON: dict[str, Any] = {"limits": [], "attempts": 1, "tags": {"from": "tags"}, "where": "id <= 6"}
+_COMMON: dict[str, Any] = {
+    "limits": [],
+    "attempts": 1,
+    "tags": {"from": "tags"},
+    "where": "id <= 6",
+}
 _HERE = {"settles_within": "100ms"}
 Holds = dict[int, dict[str, Any]]
 
@@ -49,8 +61,20 @@ class Kind:
 
 KINDS = {
     "charles": Kind(
-        CHARLES | {"fields": {"first_name": "name", "phone_numbers.main": "phone", "custom_properties.plan": "plan"}},
-        *("first_name", "custom_properties.plan", "last_name", "custom_properties.Plan"),
+        CHARLES
+        | {
+            "fields": {
+                "first_name": "name",
+                "phone_numbers.main": "phone",
+                "custom_properties.plan": "plan",
+            }
+        },
+        *(
+            "first_name",
+            "custom_properties.plan",
+            "last_name",
+            "custom_properties.Plan",
+        ),
         None,
         create=1,
         retag=1,
@@ -58,13 +82,22 @@ KINDS = {
         clears=False,
     ),
     "chartmogul": Kind(
-        CHARTMOGUL | {"fields": {**CHARTMOGUL["fields"], "email": "email", "custom.plan": "plan"}},
+        CHARTMOGUL
+        | {"fields": {**CHARTMOGUL["fields"], "email": "email", "custom.plan": "plan"}},
         *("first_name", "custom.plan", "last_name", "custom.Plan"),
         {"match_on": "email"},
         create=2,
     ),
     "dm_champ": Kind(
-        DM_CHAMP | {"fields": {"phoneNumber": "phone", "firstName": "name", "lastName": "plan", "email": "email"}},
+        DM_CHAMP
+        | {
+            "fields": {
+                "phoneNumber": "phone",
+                "firstName": "name",
+                "lastName": "plan",
+                "email": "email",
+            }
+        },
         *("firstName", "lastName", None, None),
         {"match_on": ["phoneNumber", "email"]},
         create=6,
@@ -73,7 +106,15 @@ KINDS = {
         clears=False,
     ),
     "respond_io": Kind(
-        RESPOND_IO | {"fields": {"crm_id": "id", "firstName": "name", "phone": "phone", "plan": "plan"}},
+        RESPOND_IO
+        | {
+            "fields": {
+                "crm_id": "id",
+                "firstName": "name",
+                "phone": "phone",
+                "plan": "plan",
+            }
+        },
         *("firstName", "plan", "nick", "Plan"),
         {"match_on": ["phone"]},
         create=3,
@@ -82,9 +123,18 @@ KINDS = {
     "respond_io_v2": Kind(
         {
             "vendor": "respond_io_v2",
-            "settings": {"base_url": "${RESPOND_IO_V2_URL}", "token": "${RESPOND_IO_TOKEN}", **_HERE},
+            "settings": {
+                "base_url": "${RESPOND_IO_V2_URL}",
+                "token": "${RESPOND_IO_TOKEN}",
+                **_HERE,
+            },
             "match_on": ["phone"],
-            "fields": {"phone": "phone", "firstName": "name", "email": "email", "custom_fields.plan": "plan"},
+            "fields": {
+                "phone": "phone",
+                "firstName": "name",
+                "email": "email",
+                "custom_fields.plan": "plan",
+            },
         },
         *("firstName", "custom_fields.plan", "lastName", "custom_fields.Plan"),
         {"match_on": "email"},
@@ -101,7 +151,11 @@ KINDS = {
                 **_HERE,
             },
             "match_on": ["phoneNumber"],
-            "fields": {"phoneNumber": "phone", "name": "name", "customFields.plan": "plan"},
+            "fields": {
+                "phoneNumber": "phone",
+                "name": "name",
+                "customFields.plan": "plan",
+            },
         },
         *("name", "customFields.plan", "customFields.nick", "customFields.Plan"),
         None,
@@ -136,12 +190,16 @@ def cells(vendor: str) -> Iterator[Cell]:
     yield from _of_fields(kind)
     yield from _of_rows(kind)
     yield from _of_no_consequence(kind)
-    yield from _of_tags(kind)  # last: where tags cannot be removed, those with a prefix stay
+    yield from _of_tags(
+        kind
+    )  # last: where tags cannot be removed, those with a prefix stay
 
 
 def _of_fields(kind: Kind) -> Iterator[Cell]:
     fields = kind.file["fields"]
-    without_plan = {name: column for name, column in fields.items() if name != kind.plan}
+    without_plan = {
+        name: column for name, column in fields.items() if name != kind.plan
+    }
     kept: Holds = {number: {kind.plan: "pro"} for number in (*ON_PLANS, 5)}
 
     def mapped(name: str, contacts: int) -> tuple[tuple[Any, ...], ...]:
@@ -195,29 +253,49 @@ def _of_fields(kind: Kind) -> Iterator[Cell]:
         {"fields": {**fields, kind.name: {"from": "name", "as": "text"}}},
         holds={number: {kind.name: f"Name {number}"} for number in EVERYBODY},
     )
-    cleared = {"requests": kind.update, "causes": (("on_null_changed", 1),)} if kind.clears else {"unsupported": 1}
-    yield Cell("on_null becomes clear", {"on_null": "clear"}, holds={1: {kind.plan: "pro"}}, **cleared)
+    cleared = (
+        {"requests": kind.update, "causes": (("on_null_changed", 1),)}
+        if kind.clears
+        else {"unsupported": 1}
+    )
+    yield Cell(
+        "on_null becomes clear",
+        {"on_null": "clear"},
+        holds={1: {kind.plan: "pro"}},
+        **cleared,
+    )
     yield Cell(
         "a default is added",
         {"fields": {**fields, kind.plan: {"from": "plan", "default": "free"}}},
         requests=4 * kind.update,
         causes=mapped(kind.plan, 4),
-        holds={number: {kind.plan: "pro" if number in ON_PLANS else "free"} for number in EVERYBODY},
+        holds={
+            number: {kind.plan: "pro" if number in ON_PLANS else "free"}
+            for number in EVERYBODY
+        },
     )
 
 
 def _of_rows(kind: Kind) -> Iterator[Cell]:
-    yield Cell("where is narrowed", {"where": "id <= 4"}, holds={number: {} for number in EVERYBODY})
+    yield Cell(
+        "where is narrowed",
+        {"where": "id <= 4"},
+        holds={number: {} for number in EVERYBODY},
+    )
     yield Cell(
         "where is widened",
         {"where": "id <= 8"},
         requests=2 * kind.create,
         causes=(("new", 2),),
-        holds={number: {kind.name: f"Name {number}"} for number in (*EVERYBODY, *NEWCOMERS)},
+        holds={
+            number: {kind.name: f"Name {number}"} for number in (*EVERYBODY, *NEWCOMERS)
+        },
     )
     yield Cell("where says the same in other words", {"where": "id < 7"})
     for policy in ("untag", "delete"):
-        yield Cell(f"on_removed becomes {policy}, and nobody left", {"on_removed": policy})
+        yield Cell(
+            f"on_removed becomes {policy}, and nobody left", {"on_removed": policy}
+        )
     if kind.match_on is not None:
         yield Cell("other match fields", kind.match_on)
 
@@ -225,13 +303,19 @@ def _of_rows(kind: Kind) -> Iterator[Cell]:
 def _of_tags(kind: Kind) -> Iterator[Cell]:
     if not kind.retag:
         return
-    yield Cell("the same tags from another kind of column", {"tags": {"columns": {"a": "opted_in"}}})
+    yield Cell(
+        "the same tags from another kind of column",
+        {"tags": {"columns": {"a": "opted_in"}}},
+    )
     yield Cell(
         "a prefix is added to the tags",
         {"tags": {"from": "tags", "prefix": "crm:"}},
         requests=6 * kind.retag,
         causes=(("tags_prefix_changed", 6),),
-        holds={number: {"tags": ["crm:a"] if kind.untags else ["a", "crm:a"]} for number in EVERYBODY},
+        holds={
+            number: {"tags": ["crm:a"] if kind.untags else ["a", "crm:a"]}
+            for number in EVERYBODY
+        },
         unsupported=0 if kind.untags else 6,
     )
 
@@ -253,8 +337,13 @@ def _of_no_consequence(kind: Kind) -> Iterator[Cell]:
     for name, keys in same.items():
         yield Cell(name, keys)
     yield Cell("batch_size", engine={"batch_size": 2})
-    yield Cell("a comment", rewrite=lambda text: f"# Asked for in May.\n\n{text}  # the end\n")
-    yield Cell("keys that are not read", rewrite=lambda text: f"x-note: {{any: [thing]}}\n{text}")
+    yield Cell(
+        "a comment", rewrite=lambda text: f"# Asked for in May.\n\n{text}  # the end\n"
+    )
+    yield Cell(
+        "keys that are not read",
+        rewrite=lambda text: f"x-note: {{any: [thing]}}\n{text}",
+    )
     yield Cell("the order of the keys", rewrite=lambda text: "\n".join(_turned(text)))
 
 
@@ -274,7 +363,11 @@ FULL = ("charles", "respond_io")
 
 
 def played(vendor: str) -> list[Cell]:
-    return [cell for cell in cells(vendor) if vendor in FULL or cell.requests or cell.unsupported]
+    return [
+        cell
+        for cell in cells(vendor)
+        if vendor in FULL or cell.requests or cell.unsupported
+    ]
 
 
 @asynccontextmanager
@@ -284,12 +377,24 @@ async def in_step(database: str, folder: Path, vendor: str) -> AsyncIterator[Peo
     if not KINDS[vendor].retag:
         del file["tags"]
     async with people(database, folder, {"crm": file}, twins=(vendor,)) as here:
-        await here.source.execute("ALTER TABLE crm.people ADD COLUMN email text, ADD COLUMN plan text")
+        await here.source.execute(
+            "ALTER TABLE crm.people ADD COLUMN email text, ADD COLUMN plan text"
+        )
         await here.add((*EVERYBODY, *NEWCOMERS), tags=["a"])
-        await here.source.execute("UPDATE crm.people SET company = 'Company ' || id, email = 'p' || id || '@x.example'")
-        await here.source.execute("UPDATE crm.people SET plan = 'pro' WHERE id IN (1, 3, 5)")
+        await here.source.execute(
+            "UPDATE crm.people SET company = 'Company ' || id, email = 'p' || id || '@x.example'"
+        )
+        await here.source.execute(
+            "UPDATE crm.people SET plan = 'pro' WHERE id IN (1, 3, 5)"
+        )
         if vendor == "chartmogul":  # its company is the customer, which has to exist
-            here.configure("crm", fields={**file["fields"], "customer_uuid": {"from": "customer", "default": CUSTOMER}})
+            here.configure(
+                "crm",
+                fields={
+                    **file["fields"],
+                    "customer_uuid": {"from": "customer", "default": CUSTOMER},
+                },
+            )
             await here.source.execute("ALTER TABLE crm.people ADD COLUMN customer text")
         assert (await here.run("crm")).contacts["applied"] == 6
         await here.source.execute("UPDATE crm.people SET plan = NULL WHERE id = 5")
@@ -310,12 +415,16 @@ async def test_a_single_change_has_the_consequences_it_should_have_and_no_others
         before = copy.deepcopy(here.destinations["crm"])
         for cell in played(vendor):
             _apply(here, cell, before)
-            wrong += [f"{cell.name}: {what}" async for what in _deviations(here, cell, vendor)]
+            wrong += [
+                f"{cell.name}: {what}" async for what in _deviations(here, cell, vendor)
+            ]
             here.destinations["crm"] = {}
             here.configure("crm", **before)
             here.configure_engine(batch_size=4)
             if cell.requests or cell.holds:
-                restored = await here.run("crm", accept=frozenset({"consent"}))  # who had left is selected again
+                restored = await here.run(
+                    "crm", accept=frozenset({"consent"})
+                )  # who had left is selected again
                 assert restored.status == "done", f"{cell.name}: {restored.error}"
     assert not wrong, "\n".join(wrong)
 
@@ -330,7 +439,9 @@ def _apply(here: People, cell: Cell, before: dict[str, Any]) -> None:
         here.configure_engine(**cell.engine)
     if cell.rewrite is not None:
         file = here.destination_file("crm")
-        file.write_text(cell.rewrite(file.read_text(encoding="utf-8")), encoding="utf-8")
+        file.write_text(
+            cell.rewrite(file.read_text(encoding="utf-8")), encoding="utf-8"
+        )
 
 
 async def _deviations(here: People, cell: Cell, vendor: str) -> AsyncIterator[str]:
@@ -350,14 +461,20 @@ async def _deviations(here: People, cell: Cell, vendor: str) -> AsyncIterator[st
             yield f"{what}: {is_so!r} instead of {should_be!r}"
     for number, fields in cell.holds.items():
         held = _held(here, vendor).get(number, {})
-        if found := {name: held.get(name) for name, value in fields.items() if held.get(name) != value}:
+        if found := {
+            name: held.get(name)
+            for name, value in fields.items()
+            if held.get(name) != value
+        }:
             yield f"contact {number} holds {found}"
     again = await here.run("crm")
     if (again.requests, again.contacts["changed"], again.exit_code) != (0, 0, 0):
         yield f"the run after it sends {again.requests} requests, exit code {again.exit_code}"
 
 
-def _compared(cell: Cell, plan: PlanReport, report: RunReport, sent: int) -> Iterator[tuple[str, Any, Any]]:
+def _compared(
+    cell: Cell, plan: PlanReport, report: RunReport, sent: int
+) -> Iterator[tuple[str, Any, Any]]:
     told = tuple(tuple(each.public().values()) for each in plan.causes)
     yield "causes", told, cell.causes
     yield "requests", (sent, report.requests), (cell.requests, cell.requests)
@@ -366,7 +483,11 @@ def _compared(cell: Cell, plan: PlanReport, report: RunReport, sent: int) -> Ite
     yield "contacts in plan", plan.contacts, report.contacts["changed"]
     yield "unsupported", report.contacts["unsupported"], cell.unsupported
     yield "end", (report.status, report.exit_code, report.error), ("done", 0, None)
-    said = [remark for remark in report.remarks if remark.startswith("the configuration changed")]
+    said = [
+        remark
+        for remark in report.remarks
+        if remark.startswith("the configuration changed")
+    ]
     by_configuration = [each for each in cell.causes if each[0].endswith("_changed")]
     yield "remarks", len(said), 1 if by_configuration else 0
     if by_configuration:
@@ -378,7 +499,9 @@ def _held(here: People, vendor: str) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
     for contact in here.sandbox.contacts(vendor):
         fields: Any = contact["fields"]
-        phone = next(value for name, value in fields.items() if name.startswith("phone"))
+        phone = next(
+            value for name, value in fields.items() if name.startswith("phone")
+        )
         number = int((phone[0] if isinstance(phone, list) else phone)[-1])
         assert number not in found, f"contact {number} is there twice"
         found[number] = {**fields, "tags": contact["tags"]}
@@ -386,9 +509,15 @@ def _held(here: People, vendor: str) -> dict[int, dict[str, Any]]:
 
 
 @pytest.mark.asyncio
-async def test_migrate_needs_no_destination(empty_database: str, tmp_path: Path) -> None:
+async def test_migrate_needs_no_destination(
+    empty_database: str, tmp_path: Path
+) -> None:
     file = tmp_path / "syncengine.yaml"
     file.write_text("database: ${STATE}\n", encoding="utf-8")
-    command = Command(("--config", str(file), "migrate"), {"STATE": empty_database}, tmp_path / "output")
+    command = Command(
+        ("--config", str(file), "migrate"),
+        {"STATE": empty_database},
+        tmp_path / "output",
+    )
     assert await command.ended() == 0, command.said()
     assert "applied 0001_state.sql" in command.said()

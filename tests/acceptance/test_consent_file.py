@@ -20,7 +20,9 @@ pytestmark = pytest.mark.asyncio
 PHONE_3 = Subject(SubjectKind.PHONE, "491510000003")
 
 
-async def test_what_was_refused_since_the_dump_stays_refused(database: str, tmp_path: Path) -> None:
+async def test_what_was_refused_since_the_dump_stays_refused(
+    database: str, tmp_path: Path
+) -> None:
     """Suppressed and forgotten people stay so, and the restored data of these go."""
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         await here.add(range(1, 6))
@@ -30,7 +32,10 @@ async def test_what_was_refused_since_the_dump_stays_refused(database: str, tmp_
         await app.forget(here.config, "2")
         file = tmp_path / "consent"
         code, said = await here.command("export", "--consent", str(file))
-        assert (code, said.strip()) == (0, f"3 suppressions and 1 erasure exported to {file}")
+        assert (code, said.strip()) == (
+            0,
+            f"3 suppressions and 1 erasure exported to {file}",
+        )
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert "Name" not in file.read_text()
 
@@ -51,7 +56,10 @@ async def test_what_was_refused_since_the_dump_stays_refused(database: str, tmp_
             await here.change(number, name="DO NOT SEND" if number < 4 else "Anew")
         report = await here.run(NAME, accept=frozenset({"restored"}))
         assert (report.exit_code, report.contacts["suppressed"]) == (0, 3)
-        names = {each: contact["fields"]["firstName"] for each, contact in here.held(NAME).items()}
+        names = {
+            each: contact["fields"]["firstName"]
+            for each, contact in here.held(NAME).items()
+        }
         assert {each for each, name in names.items() if name == "DO NOT SEND"} == set()
         assert {each for each, name in names.items() if name == "Anew"} == {4, 5}
 
@@ -60,9 +68,16 @@ async def test_what_was_refused_since_the_dump_stays_refused(database: str, tmp_
         again = await here.run(NAME)
         assert 20 not in here.held(NAME), "the same person under another id"
         assert again.contacts["rejected"] + again.contacts["suppressed"] == 1
-        assert {each.status for each in await app.forget(here.config, "2")} <= {"done", "impossible"}
+        assert {each.status for each in await app.forget(here.config, "2")} <= {
+            "done",
+            "impossible",
+        }
         code, said = await here.command("import", "--consent", str(file), "--json")
-        assert (code, orjson.loads(said)["new"], orjson.loads(said)["forgotten_here"]) == (0, 0, [])
+        assert (
+            code,
+            orjson.loads(said)["new"],
+            orjson.loads(said)["forgotten_here"],
+        ) == (0, 0, [])
 
 
 async def test_an_older_file_lifts_nothing(database: str, tmp_path: Path) -> None:
@@ -77,7 +92,9 @@ async def test_an_older_file_lifts_nothing(database: str, tmp_path: Path) -> Non
         assert await _suppressions(here) == before
 
 
-async def test_the_salt_goes_along_into_an_empty_state_only(database: str, empty_database: str, tmp_path: Path) -> None:
+async def test_the_salt_goes_along_into_an_empty_state_only(
+    database: str, empty_database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         await app.suppress(here.config, [CONTACT_1, PHONE_3])
         content, _ = await app.export_consent(here.config)
@@ -101,12 +118,23 @@ async def test_the_salt_goes_along_into_an_empty_state_only(database: str, empty
         (lambda _: b"contact,phone\n1,2\n", "no file of"),
         (lambda whole: whole.replace(b'"version":1', b'"version":2'), "version 2"),
         (lambda whole: b"".join(whole.splitlines(keepends=True)[:-1]), "not whole"),
-        (lambda whole: b"".join(whole.splitlines(keepends=True)[::2]), "not whole|cannot be read"),
-        (lambda whole: whole.replace(b'"suppressed"', b'"allowed"'), "line 2 cannot be read"),
-        (lambda whole: whole.replace(b'"suppression":', b'"other":'), "line 2 cannot be read"),
+        (
+            lambda whole: b"".join(whole.splitlines(keepends=True)[::2]),
+            "not whole|cannot be read",
+        ),
+        (
+            lambda whole: whole.replace(b'"suppressed"', b'"allowed"'),
+            "line 2 cannot be read",
+        ),
+        (
+            lambda whole: whole.replace(b'"suppression":', b'"other":'),
+            "line 2 cannot be read",
+        ),
     ],
 )
-async def test_a_file_that_is_not_whole_is_refused(database: str, tmp_path: Path, broken: object, told: str) -> None:
+async def test_a_file_that_is_not_whole_is_refused(
+    database: str, tmp_path: Path, broken: object, told: str
+) -> None:
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         await app.suppress(here.config, [CONTACT_1, PHONE_3])
         content, _ = await app.export_consent(here.config)
@@ -129,7 +157,14 @@ async def test_data_without_their_salt_are_refused_by_every_verb(
         await app.migrate(there.config)
         await there.add(range(1, 5))
         restore(other, tmp_path / "state.dump", "--data-only")
-        for verb in (["run"], ["plan"], ["retry", "1"], ["verify"], ["adopt"], ["forget", "1"]):
+        for verb in (
+            ["run"],
+            ["plan"],
+            ["retry", "1"],
+            ["verify"],
+            ["adopt"],
+            ["forget", "1"],
+        ):
             code, said = await there.command(*verb)
             assert code == 2, (verb, said)
             assert "hashed with another salt" in said, verb
@@ -140,7 +175,13 @@ async def test_data_without_their_salt_are_refused_by_every_verb(
         assert there.requests(NAME) <= 1, "only check has asked whether the key is good"
 
         await there.source.execute("DELETE FROM syncengine.sync_salt")
-        restore(other, tmp_path / "state.dump", "--data-only", "--schema=syncengine", "--table=sync_salt")
+        restore(
+            other,
+            tmp_path / "state.dump",
+            "--data-only",
+            "--schema=syncengine",
+            "--table=sync_salt",
+        )
         assert (await there.run(NAME)).contacts["suppressed"] == 1
         assert there.held(NAME).keys() == {1, 2, 4}
 

@@ -31,7 +31,9 @@ def _breaks_for(destination: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on no batch of this destination can be prepared, for a reason that nobody foresaw."""
     prepare = Preparer.prepare
 
-    async def prepared(self: Preparer, batch: Batch, turn: int = 1, **how: bool) -> Prepared:
+    async def prepared(
+        self: Preparer, batch: Batch, turn: int = 1, **how: bool
+    ) -> Prepared:
         if self._task.destination == destination:
             _broken()
         return await prepare(self, batch, turn, **how)
@@ -40,7 +42,9 @@ def _breaks_for(destination: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def _statuses(here: People) -> dict[str, str]:
-    rows = await here.source.fetch("SELECT destination, status FROM syncengine.sync_run ORDER BY run_id")
+    rows = await here.source.fetch(
+        "SELECT destination, status FROM syncengine.sync_run ORDER BY run_id"
+    )
     return {row["destination"]: row["status"] for row in rows}
 
 
@@ -58,10 +62,17 @@ async def test_what_nobody_foresaw_ends_one_account_and_its_run(
         assert (halted.status, halted.exit_code) == ("halted", 1)
         assert halted.run_id is not None
         assert halted.error is not None
-        assert "something unforeseen: ZeroDivisionError in test_containment.py, line " in halted.error
+        assert (
+            "something unforeseen: ZeroDivisionError in test_containment.py, line "
+            in halted.error
+        )
         assert _SECRET not in halted.error
         done = reports["respond_io"]
-        assert (done.status, done.exit_code, done.contacts["applied"]) == ("done", 0, len(_CONTACTS))
+        assert (done.status, done.exit_code, done.contacts["applied"]) == (
+            "done",
+            0,
+            len(_CONTACTS),
+        )
         assert await _statuses(here) == {"charles": "halted", "respond_io": "done"}
 
         mended = await here.runs()
@@ -79,13 +90,19 @@ async def test_an_adapter_that_breaks_ends_with_the_contact(
         here.sandbox.twin("respond_io")
         if method == "same":
             await here.run("respond_io")
-            await here.source.execute("DELETE FROM syncengine.sync_known; DELETE FROM syncengine.sync_state")
+            await here.source.execute(
+                "DELETE FROM syncengine.sync_known; DELETE FROM syncengine.sync_state"
+            )
         with monkeypatch.context() as patch:
             patch.setattr(RespondIo, method, _broken)
             reports = await here.runs()
         assert reports["charles"].status == "done"
         broken = reports["respond_io"]
-        assert (broken.status, broken.exit_code, broken.contacts["applied"]) == ("incomplete", 1, 0)
+        assert (broken.status, broken.exit_code, broken.contacts["applied"]) == (
+            "incomplete",
+            1,
+            0,
+        )
         outcomes = await here.outcomes(broken.run_id)
         assert outcomes.keys() == set(_CONTACTS)
         for row in outcomes.values():
@@ -105,9 +122,17 @@ async def test_an_answer_that_an_adapter_stumbles_over_is_an_unknown_write_of_th
         with monkeypatch.context() as patch:
             patch.setattr(Charles, "_dropped", _broken)
             report = await here.run("charles")
-        assert (report.status, report.exit_code, report.contacts["unknown"]) == ("incomplete", 1, len(_CONTACTS))
-        (message,) = {row["message"] for row in (await here.outcomes(report.run_id)).values()}
-        assert message.startswith("PUT /api/v1beta/contacts: the answer (status 200) cannot be read (ZeroDivisionError")
+        assert (report.status, report.exit_code, report.contacts["unknown"]) == (
+            "incomplete",
+            1,
+            len(_CONTACTS),
+        )
+        (message,) = {
+            row["message"] for row in (await here.outcomes(report.run_id)).values()
+        }
+        assert message.startswith(
+            "PUT /api/v1beta/contacts: the answer (status 200) cannot be read (ZeroDivisionError"
+        )
         assert _SECRET not in message
         assert (await here.run("charles")).contacts["applied"] == len(_CONTACTS)
         assert here.held("charles").keys() == set(_CONTACTS)
@@ -124,17 +149,26 @@ async def _adopt(here: People) -> Sequence[AdoptReport]:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("verb", [_verify, _adopt])
 async def test_what_an_adapter_stumbles_over_is_one_contact_unread(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: Callable[[People], Awaitable[Sequence[Any]]]
+    database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: Callable[[People], Awaitable[Sequence[Any]]],
 ) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await here.add(_CONTACTS)
         await here.run("respond_io")
         if verb is _adopt:
-            await here.source.execute("DELETE FROM syncengine.sync_known; DELETE FROM syncengine.sync_state")
+            await here.source.execute(
+                "DELETE FROM syncengine.sync_known; DELETE FROM syncengine.sync_state"
+            )
         same = RespondIo.same
 
         def stumbling(self: RespondIo, field: str, ours: Json, theirs: Json) -> bool:
-            return bool(_broken()) if theirs == "Name 2" else same(self, field, ours, theirs)
+            return (
+                bool(_broken())
+                if theirs == "Name 2"
+                else same(self, field, ours, theirs)
+            )
 
         monkeypatch.setattr(RespondIo, "same", stumbling)
         (report,) = await verb(here)
@@ -164,7 +198,9 @@ async def test_a_run_of_any_kind_is_ended_when_it_breaks(
 
 
 @pytest.mark.asyncio
-async def test_the_read_of_one_contact_that_shows_another_is_not_compared(database: str, tmp_path: Path) -> None:
+async def test_the_read_of_one_contact_that_shows_another_is_not_compared(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await here.add(_CONTACTS)
         await here.run("respond_io")
@@ -177,4 +213,8 @@ async def test_the_read_of_one_contact_that_shows_another_is_not_compared(databa
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(RespondIo, "read", others)
             (report,) = await _verify(here)
-        assert (report.status, report.unread, report.compared) == ("incomplete", len(_CONTACTS), 0)
+        assert (report.status, report.unread, report.compared) == (
+            "incomplete",
+            len(_CONTACTS),
+            0,
+        )

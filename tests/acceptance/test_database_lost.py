@@ -46,7 +46,9 @@ async def test_a_run_waits_for_its_database_and_then_goes_on(tmp_path: Path) -> 
 
 
 @pytest.mark.asyncio
-async def test_a_database_that_takes_no_writes_is_waited_for_too(tmp_path: Path) -> None:
+async def test_a_database_that_takes_no_writes_is_waited_for_too(
+    tmp_path: Path,
+) -> None:
     """As it is on a full disk, or while a standby takes over."""
     async with _world(tmp_path) as (_, here):
         run = await _with_requests_open(here)
@@ -59,7 +61,9 @@ async def test_a_database_that_takes_no_writes_is_waited_for_too(tmp_path: Path)
 
 
 @pytest.mark.asyncio
-async def test_a_run_whose_database_stays_away_ends_and_the_next_one_finishes_the_job(tmp_path: Path) -> None:
+async def test_a_run_whose_database_stays_away_ends_and_the_next_one_finishes_the_job(
+    tmp_path: Path,
+) -> None:
     async with _world(tmp_path, database_wait="1s") as (server, here):
         run = await _with_requests_open(here)
         server.kill()
@@ -84,12 +88,18 @@ async def test_a_run_whose_database_stays_away_ends_and_the_next_one_finishes_th
 
 
 @pytest.mark.asyncio
-async def test_a_run_that_loses_its_database_says_which_it_was_and_what_it_did(tmp_path: Path) -> None:
+async def test_a_run_that_loses_its_database_says_which_it_was_and_what_it_did(
+    tmp_path: Path,
+) -> None:
     async with _world(tmp_path, database_wait="1s") as (server, here):
         here.sandbox.faults(here.vendor).configure([replace(_CREATES, after=_THROUGH)])
         run = here.start()
-        assert await run.comes_to(here.sandbox.holds(here.vendor).wait_for(_IN_FLIGHT)), run.said()
-        await until_true(here.source, "SELECT count(*) = $1 FROM syncengine.sync_outcome", _THROUGH)
+        assert await run.comes_to(
+            here.sandbox.holds(here.vendor).wait_for(_IN_FLIGHT)
+        ), run.said()
+        await until_true(
+            here.source, "SELECT count(*) = $1 FROM syncengine.sync_outcome", _THROUGH
+        )
         server.kill()
         _answer(here)
         assert await run.ended() == 1
@@ -108,14 +118,22 @@ def _says_what_it_did(said: dict[str, Any], here: Crm, *, through: int) -> None:
 
 
 @asynccontextmanager
-async def _world(folder: Path, database_wait: str = "60s") -> AsyncIterator[tuple[MortalPostgres, Crm]]:
+async def _world(
+    folder: Path, database_wait: str = "60s"
+) -> AsyncIterator[tuple[MortalPostgres, Crm]]:
     with mortal_postgres(folder / "postgres") as server:
         connection = await asyncpg.connect(server.dsn)
         try:
             await migrate(connection)
         finally:
             await connection.close()
-        async with crm(server.dsn, folder / "crm", "respond_io", seed=1, database_wait=database_wait) as here:
+        async with crm(
+            server.dsn,
+            folder / "crm",
+            "respond_io",
+            seed=1,
+            database_wait=database_wait,
+        ) as here:
             await here.add(20)
             yield server, here
 
@@ -124,7 +142,9 @@ async def _with_requests_open(here: Crm) -> Command:
     """A run whose first creates wait at the vendor."""
     here.sandbox.faults(here.vendor).configure([_CREATES])
     run = here.start()
-    assert await run.comes_to(here.sandbox.holds(here.vendor).wait_for(_IN_FLIGHT)), run.said()
+    assert await run.comes_to(here.sandbox.holds(here.vendor).wait_for(_IN_FLIGHT)), (
+        run.said()
+    )
     return run
 
 
@@ -144,5 +164,7 @@ async def _sends_nothing_more(here: Crm, run: Command) -> int:
 
 
 async def _read_only(here: Crm, setting: str) -> None:
-    await here.source.execute(f"ALTER SYSTEM SET default_transaction_read_only = {setting}")
+    await here.source.execute(
+        f"ALTER SYSTEM SET default_transaction_read_only = {setting}"
+    )
     await here.source.execute("SELECT pg_reload_conf()")

@@ -35,9 +35,15 @@ class Disaster:
 
 
 DISASTERS = {
-    "empty source": Disaster("empty_source", "TRUNCATE crm.people", "would have removed our tags from 60 contacts"),
+    "empty source": Disaster(
+        "empty_source",
+        "TRUNCATE crm.people",
+        "would have removed our tags from 60 contacts",
+    ),
     "half-empty source": Disaster(
-        "removals", "DELETE FROM crm.people WHERE id % 2 = 0", "30 of 60 known contacts (50.0%) left the source"
+        "removals",
+        "DELETE FROM crm.people WHERE id % 2 = 0",
+        "30 of 60 known contacts (50.0%) left the source",
     ),
     "half-empty source, removals ignored": Disaster(
         "shrunk_source",
@@ -46,13 +52,19 @@ DISASTERS = {
         {"on_removed": "ignore"},
     ),
     "mass unsubscribe": Disaster(
-        "removals", "UPDATE crm.people SET opted_in = false WHERE id > 5", "55 of 60 known contacts (91.7%) left"
+        "removals",
+        "UPDATE crm.people SET opted_in = false WHERE id > 5",
+        "55 of 60 known contacts (91.7%) left",
     ),
     "null storm": Disaster(
-        "nulls", "UPDATE crm.people SET phone = NULL", "would have emptied phone at 60 of the 60 contacts that have it"
+        "nulls",
+        "UPDATE crm.people SET phone = NULL",
+        "would have emptied phone at 60 of the 60 contacts that have it",
     ),
     "storm of blanks": Disaster(
-        "nulls", "UPDATE crm.people SET phone = ' '", "would have emptied phone at 60 of the 60 contacts that have it"
+        "nulls",
+        "UPDATE crm.people SET phone = ' '",
+        "would have emptied phone at 60 of the 60 contacts that have it",
     ),
     "whole-list tag": Disaster(
         "tags",
@@ -74,9 +86,13 @@ DISASTERS = {
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", DISASTERS)
-async def test_a_disaster_sends_nothing_until_it_is_accepted(database: str, tmp_path: Path, name: str) -> None:
+async def test_a_disaster_sends_nothing_until_it_is_accepted(
+    database: str, tmp_path: Path, name: str
+) -> None:
     disaster = DISASTERS[name]
-    async with people(database, tmp_path, {NAME: {**WHOLE, **disaster.settings}}) as here:
+    async with people(
+        database, tmp_path, {NAME: {**WHOLE, **disaster.settings}}
+    ) as here:
         await here.add(range(1, EVERYBODY + 1), tags=["vip"])
         assert (await here.run(NAME)).exit_code == 0
         sent, held = here.requests(NAME), here.held(NAME)
@@ -103,7 +119,9 @@ async def test_what_stays_below_a_brake_is_done(database: str, tmp_path: Path) -
         await here.add(range(1, 201), tags=["vip"])
         await here.run(NAME)
         await here.source.execute("UPDATE crm.people SET phone = NULL WHERE id <= 40")
-        await here.source.execute("UPDATE crm.people SET tags = '{new}' WHERE id BETWEEN 41 AND 100")
+        await here.source.execute(
+            "UPDATE crm.people SET tags = '{new}' WHERE id BETWEEN 41 AND 100"
+        )
         await here.source.execute("DELETE FROM crm.people WHERE id > 191")
         await here.add(range(1001, 1100))
         report = await here.run(NAME)
@@ -112,9 +130,17 @@ async def test_what_stays_below_a_brake_is_done(database: str, tmp_path: Path) -
 
 
 @pytest.mark.asyncio
-async def test_an_empty_column_that_empties_nothing_trips_no_brake(database: str, tmp_path: Path) -> None:
+async def test_an_empty_column_that_empties_nothing_trips_no_brake(
+    database: str, tmp_path: Path
+) -> None:
     """A default is put in its place, or the vendor cannot clear the field."""
-    default = {**WHOLE, "fields": {**RESPOND_IO["fields"], "phone": {"from": "phone", "default": "+4930123456"}}}
+    default = {
+        **WHOLE,
+        "fields": {
+            **RESPOND_IO["fields"],
+            "phone": {"from": "phone", "default": "+4930123456"},
+        },
+    }
     kept = {**CHARLES, "on_null": "clear"}
     async with people(database, tmp_path, {NAME: default, "charles": kept}) as here:
         await here.add(range(1, EVERYBODY + 1))
@@ -122,11 +148,15 @@ async def test_an_empty_column_that_empties_nothing_trips_no_brake(database: str
         await here.source.execute("UPDATE crm.people SET phone = NULL")
         for name, report in (await here.runs()).items():
             assert (report.exit_code, report.error) == (0, None), name
-        assert {contact["fields"]["phone"] for contact in here.held(NAME).values()} == {"+4930123456"}
+        assert {contact["fields"]["phone"] for contact in here.held(NAME).values()} == {
+            "+4930123456"
+        }
 
 
 @pytest.mark.asyncio
-async def test_contacts_named_by_hand_pass_every_brake(database: str, tmp_path: Path) -> None:
+async def test_contacts_named_by_hand_pass_every_brake(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: WHOLE}) as here:
         await here.add(range(1, EVERYBODY + 1), tags=["vip"])
         await here.run(NAME)

@@ -16,7 +16,10 @@ from tests.support.people import CHARLES, RESPOND_IO, People, people
 
 N, C = "respond_io", "charles"
 _ONLY = {N: {**RESPOND_IO, "on_removed": "untag"}}
-_LOST_CREATE = (Rule(Kind.RESET, method="POST", when="after", times=1), Rule(Kind.ERROR_HTML, method="GET", after=3))
+_LOST_CREATE = (
+    Rule(Kind.RESET, method="POST", when="after", times=1),
+    Rule(Kind.ERROR_HTML, method="GET", after=3),
+)
 """A create is carried out, its answer is lost, and the look-ups behind it fail."""
 
 
@@ -42,14 +45,18 @@ async def test_a_value_in_doubt_that_nobody_asks_for_is_not_taken_for_the_old_on
         await here.change(1, name=None)
         assert (await here.run(N)).requests == 0, "on_null: skip"
         (verified,) = await app.verify(here.config, (N,))
-        assert (verified.compared, verified.drifted, verified.in_doubt) == (1, 0, 0), "the rest of it is compared"
+        assert (verified.compared, verified.drifted, verified.in_doubt) == (1, 0, 0), (
+            "the rest of it is compared"
+        )
         await here.change(1, name="Name 1")
         assert (await here.run(N)).requests == 1
         assert _fields(here, 1)["firstName"] == "Name 1"
 
 
 @pytest.mark.asyncio
-async def test_a_suppression_by_a_phone_that_only_a_lost_create_carried_holds(database: str, tmp_path: Path) -> None:
+async def test_a_suppression_by_a_phone_that_only_a_lost_create_carried_holds(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _ONLY) as here:
         here.configure(N, match_on=["phone"])
         await here.add([1])
@@ -61,7 +68,9 @@ async def test_a_suppression_by_a_phone_that_only_a_lost_create_carried_holds(da
 
 
 @pytest.mark.asyncio
-async def test_one_who_left_while_suppressed_is_untagged_once_that_is_lifted(database: str, tmp_path: Path) -> None:
+async def test_one_who_left_while_suppressed_is_untagged_once_that_is_lifted(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _ONLY) as here:
         await here.add([1, 2], tags=["vip"])
         await here.run(N)
@@ -77,7 +86,9 @@ async def test_one_who_left_while_suppressed_is_untagged_once_that_is_lifted(dat
 
 
 @pytest.mark.asyncio
-async def test_forget_names_the_vendor_contact_that_it_had_to_look_up(database: str, tmp_path: Path) -> None:
+async def test_forget_names_the_vendor_contact_that_it_had_to_look_up(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _ONLY) as here:
         await here.add([1])
         await _lose(here, *_LOST_CREATE)
@@ -88,7 +99,9 @@ async def test_forget_names_the_vendor_contact_that_it_had_to_look_up(database: 
 
 
 @pytest.mark.asyncio
-async def test_forget_erases_who_left_after_a_lost_upsert(database: str, tmp_path: Path) -> None:
+async def test_forget_erases_who_left_after_a_lost_upsert(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {C: CHARLES}) as here:
         await here.add([1, 2])
         await here.run(C, contacts=("2",))
@@ -101,7 +114,9 @@ async def test_forget_erases_who_left_after_a_lost_upsert(database: str, tmp_pat
 
 
 @pytest.mark.asyncio
-async def test_a_corrected_reference_after_a_lost_upsert_makes_no_second_person(database: str, tmp_path: Path) -> None:
+async def test_a_corrected_reference_after_a_lost_upsert_makes_no_second_person(
+    database: str, tmp_path: Path
+) -> None:
     fields = {**CHARLES["fields"], "external_reference_id": "company"}
     charles = {**CHARLES, "fields": fields, "match_on": ["external_reference_id"]}
     async with people(database, tmp_path, {C: charles}) as here:
@@ -113,7 +128,9 @@ async def test_a_corrected_reference_after_a_lost_upsert_makes_no_second_person(
 
 
 @pytest.mark.asyncio
-async def test_a_renamed_account_keeps_its_judgement_of_match_keys(database: str, tmp_path: Path) -> None:
+async def test_a_renamed_account_keeps_its_judgement_of_match_keys(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _ONLY) as here:
         here.configure(N, match_on=["phone"])
         await here.add([1, 2], phone="+49151777")

@@ -29,7 +29,11 @@ def not_taken(field: str) -> str:
 
 def mapped(name: str, *, cities: bool = False) -> dict[str, Any]:
     base = VENDORS[name]
-    fields = {**base["fields"], FIELDS[name]: "company", **({CITIES[name]: "city"} if cities else {})}
+    fields = {
+        **base["fields"],
+        FIELDS[name]: "company",
+        **({CITIES[name]: "city"} if cities else {}),
+    }
     fields.pop("customer_uuid", None)
     if name == "chartmogul":
         fields["customer_uuid"] = base["fields"]["customer_uuid"] | {"from": "customer"}
@@ -46,18 +50,26 @@ async def night(here: People, name: str, **options: Any) -> RunReport:
     plan = await here.plan(name, **options)
     before = here.requests(name)
     report = await here.run(name, **options)
-    assert (here.requests(name) - before, report.requests) == (plan.requests, plan.requests)
+    assert (here.requests(name) - before, report.requests) == (
+        plan.requests,
+        plan.requests,
+    )
     assert report.probes == plan.probes
     return report
 
 
 async def shown(here: People, name: str, field: str) -> dict[int, Any]:
-    return {number: contact["fields"].get(field) for number, contact in here.held(name).items()}
+    return {
+        number: contact["fields"].get(field)
+        for number, contact in here.held(name).items()
+    }
 
 
 @pytest.mark.asyncio
 @every_vendor
-async def test_one_is_tried_each_night_and_all_follow(database: str, tmp_path: Path, name: str) -> None:
+async def test_one_is_tried_each_night_and_all_follow(
+    database: str, tmp_path: Path, name: str
+) -> None:
     async with people(database, tmp_path, {name: mapped(name)}, twins=[name]) as here:
         await prepared(here)
         assert (await here.run(name)).contacts["applied"] == 6
@@ -66,7 +78,11 @@ async def test_one_is_tried_each_night_and_all_follow(database: str, tmp_path: P
         for number in (1, 2, 3):
             await here.change(number, company="silver", name="Changed")
         report = await here.run(name)
-        assert (report.exit_code, report.contacts["unsupported"], report.contacts["applied"]) == (0, 3, 0)
+        assert (
+            report.exit_code,
+            report.contacts["unsupported"],
+            report.contacts["applied"],
+        ) == (0, 3, 0)
         assert [(each.contact_id, each.message) for each in report.noteworthy] == [
             (str(number), not_taken(FIELDS[name])) for number in (1, 2, 3)
         ]
@@ -78,36 +94,58 @@ async def test_one_is_tried_each_night_and_all_follow(database: str, tmp_path: P
         tried: list[int] = []
         for _ in range(4):
             report = await night(here, name)
-            assert (report.exit_code, report.status, report.probes, report.requests) == (0, "done", 1, 1)
+            assert (
+                report.exit_code,
+                report.status,
+                report.probes,
+                report.requests,
+            ) == (0, "done", 1, 1)
             assert not any(report.contacts.values())
             assert report.standing == {Standing.UNSUPPORTED: 3}
             one = len(tried) % 3 + 1
             assert report.remarks == (told.replace("contact 3", f"contact {one}"),)
             assert (await here.plan(name)).remarks == report.remarks
             outcomes = await here.outcomes(report.run_id)
-            tried += [number for number, row in outcomes.items() if row["outcome"] == "probed"]
+            tried += [
+                number for number, row in outcomes.items() if row["outcome"] == "probed"
+            ]
         assert tried == [1, 2, 3, 1], "the one that was tried longest ago"
         states = await here.states(name)
         assert {states[number]["status"] for number in (1, 2, 3)} == {"synced"}
 
         here.fail(name, *(refusing(number, "not now") for number in (1, 2, 3)))
         report = await here.run(name)
-        assert (report.exit_code, report.probes, report.standing) == (0, 1, {Standing.UNSUPPORTED: 3})
+        assert (report.exit_code, report.probes, report.standing) == (
+            0,
+            1,
+            {Standing.UNSUPPORTED: 3},
+        )
         here.heal(name)
 
         screen.define("field", bare(FIELDS[name]))
         report = await here.run(name)
-        assert (report.exit_code, report.probes, report.contacts["applied"], report.standing) == (0, 1, 3, {})
+        assert (
+            report.exit_code,
+            report.probes,
+            report.contacts["applied"],
+            report.standing,
+        ) == (0, 1, 3, {})
         held = await shown(here, name, FIELDS[name])
-        assert {number: held[number] for number in (1, 2, 3)} == dict.fromkeys((1, 2, 3), "silver")
+        assert {number: held[number] for number in (1, 2, 3)} == dict.fromkeys(
+            (1, 2, 3), "silver"
+        )
         report = await night(here, name)
         assert (report.requests, report.probes) == (0, 0)
 
 
 @pytest.mark.asyncio
 @every_vendor
-async def test_what_is_still_not_taken_is_a_group_of_its_own(database: str, tmp_path: Path, name: str) -> None:
-    async with people(database, tmp_path, {name: mapped(name, cities=True)}, twins=[name]) as here:
+async def test_what_is_still_not_taken_is_a_group_of_its_own(
+    database: str, tmp_path: Path, name: str
+) -> None:
+    async with people(
+        database, tmp_path, {name: mapped(name, cities=True)}, twins=[name]
+    ) as here:
         await prepared(here)
         screen = here.sandbox.twin(name).screen(0.0)
         for field in (FIELDS[name], CITIES[name]):
@@ -140,12 +178,19 @@ async def test_a_changed_row_is_tried_by_itself(database: str, tmp_path: Path) -
         await here.run(name)
         await here.source.execute("UPDATE crm.people SET company = NULL")
         report = await here.run(name)
-        assert (report.exit_code, report.probes, report.requests, report.standing) == (0, 0, 0, {})
+        assert (report.exit_code, report.probes, report.requests, report.standing) == (
+            0,
+            0,
+            0,
+            {},
+        )
         assert (await night(here, name)).requests == 0
 
 
 @pytest.mark.asyncio
-async def test_a_brake_leaves_those_that_would_follow_as_they_were(database: str, tmp_path: Path) -> None:
+async def test_a_brake_leaves_those_that_would_follow_as_they_were(
+    database: str, tmp_path: Path
+) -> None:
     name = "charles"
     async with people(database, tmp_path, {name: CHARLES}, twins=[name]) as here:
         here.configure_engine(batch_size=40)
@@ -159,7 +204,11 @@ async def test_a_brake_leaves_those_that_would_follow_as_they_were(database: str
         screen.define("tag", "vip")
 
         report = await here.run(name)
-        assert (report.exit_code, report.requests, report.standing) == (0, 1, {Standing.UNSUPPORTED: 60})
+        assert (report.exit_code, report.requests, report.standing) == (
+            0,
+            1,
+            {Standing.UNSUPPORTED: 60},
+        )
         assert any("--accept tags" in remark for remark in report.remarks)
         states = await here.states(name)
         assert {state["status"] for state in states.values()} == {"synced"}
@@ -167,5 +216,7 @@ async def test_a_brake_leaves_those_that_would_follow_as_they_were(database: str
 
         report = await here.run(name, accept=frozenset({"tags"}))
         assert (report.exit_code, report.requests, report.standing) == (0, 60, {})
-        assert all(contact["tags"] == ["vip"] for contact in here.sandbox.contacts(name))
+        assert all(
+            contact["tags"] == ["vip"] for contact in here.sandbox.contacts(name)
+        )
         assert (await night(here, name)).requests == 0

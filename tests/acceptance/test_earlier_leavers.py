@@ -21,7 +21,9 @@ async def _left(here: People, vendor: str, number: int = 2) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("vendor", "mapping"), [("charles", CHARLES), ("chartmogul", CHARTMOGUL)])
+@pytest.mark.parametrize(
+    ("vendor", "mapping"), [("charles", CHARLES), ("chartmogul", CHARTMOGUL)]
+)
 async def test_they_are_told_of_and_deleted_when_that_is_asked_for(
     database: str, tmp_path: Path, vendor: str, mapping: dict[str, Any]
 ) -> None:
@@ -49,11 +51,16 @@ async def test_they_are_told_of_and_deleted_when_that_is_asked_for(
 
 @pytest.mark.asyncio
 async def test_their_tags_are_removed_once(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {"respond_io": RESPOND_IO}, twins=("respond_io",)) as here:
+    async with people(
+        database, tmp_path, {"respond_io": RESPOND_IO}, twins=("respond_io",)
+    ) as here:
         await _left(here, "respond_io")
         here.configure("respond_io", on_removed="untag")
         (remark,) = (await here.run("respond_io")).remarks
-        assert "2 contacts that left the source earlier are still at the vendor, not untagged" in remark
+        assert (
+            "2 contacts that left the source earlier are still at the vendor, not untagged"
+            in remark
+        )
         report = await here.run("respond_io", removed=True)
         assert (dict(report.actions), report.remarks) == ({"remove_tags": 2}, ())
         held = here.held("respond_io")
@@ -62,25 +69,42 @@ async def test_their_tags_are_removed_once(database: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.asyncio
-async def test_brakes_judge_them_and_who_is_back_is_spared(database: str, tmp_path: Path) -> None:
+async def test_brakes_judge_them_and_who_is_back_is_spared(
+    database: str, tmp_path: Path
+) -> None:
     loose = {**CHARTMOGUL, "brakes": {"removals": {"share": 0.1, "at_least": 2}}}
-    async with people(database, tmp_path, {"chartmogul": loose}, twins=("chartmogul",)) as here:
+    async with people(
+        database, tmp_path, {"chartmogul": loose}, twins=("chartmogul",)
+    ) as here:
         await _left(here, "chartmogul", 3)
         here.configure("chartmogul", on_removed="delete")
         await here.add([3])
         sent = here.requests("chartmogul")
         report = await here.run("chartmogul", removed=True)
         assert (report.exit_code, here.requests("chartmogul")) == (2, sent)
-        assert "`syncengine run -d chartmogul --removed --accept removals`" in str(report.error)
-        report = await here.run("chartmogul", removed=True, accept=frozenset({"removals"}))
+        assert "`syncengine run -d chartmogul --removed --accept removals`" in str(
+            report.error
+        )
+        report = await here.run(
+            "chartmogul", removed=True, accept=frozenset({"removals"})
+        )
         assert (report.exit_code, report.actions["delete"]) == (0, 2)
         assert here.held("chartmogul").keys() == {3, 4, 5, 6}
 
 
 @pytest.mark.asyncio
-async def test_who_moved_to_another_destination_keeps_its_copy(database: str, tmp_path: Path) -> None:
-    shop = {**CHARTMOGUL, "account": "shop", "brakes": {"shrunk_source": {"at_least": 100}}}
-    destinations = {"one": {**shop, "where": "opted_in"}, "two": {**shop, "where": "not opted_in"}}
+async def test_who_moved_to_another_destination_keeps_its_copy(
+    database: str, tmp_path: Path
+) -> None:
+    shop = {
+        **CHARTMOGUL,
+        "account": "shop",
+        "brakes": {"shrunk_source": {"at_least": 100}},
+    }
+    destinations = {
+        "one": {**shop, "where": "opted_in"},
+        "two": {**shop, "where": "not opted_in"},
+    }
     async with people(database, tmp_path, destinations, twins=("chartmogul",)) as here:
         await here.add(range(1, 5))
         await here.runs()
@@ -92,12 +116,18 @@ async def test_who_moved_to_another_destination_keeps_its_copy(database: str, tm
         assert dict(report.actions) == {"delete": 1}
         assert here.held("chartmogul").keys() == {1, 3, 4}
         await here.run("two")
-        assert (await here.states("two"))[1]["external_id"] == str(here.held("chartmogul")[1]["id"])
+        assert (await here.states("two"))[1]["external_id"] == str(
+            here.held("chartmogul")[1]["id"]
+        )
 
 
 @pytest.mark.asyncio
-async def test_where_nothing_can_be_taken_away_that_is_said(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {"respond_io": RESPOND_IO}, twins=("respond_io",)) as here:
+async def test_where_nothing_can_be_taken_away_that_is_said(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database, tmp_path, {"respond_io": RESPOND_IO}, twins=("respond_io",)
+    ) as here:
         await _left(here, "respond_io")
         for policy in ("ignore", "delete"):
             here.configure("respond_io", on_removed=policy)
@@ -105,6 +135,11 @@ async def test_where_nothing_can_be_taken_away_that_is_said(database: str, tmp_p
             report = await here.run("respond_io", removed=True)
             assert (report.exit_code, report.requests) == (0, 0)
             (remark,) = report.remarks
-            assert f"on_removed is {policy}, and respond_io has nothing to carry out for that" in remark
-        with pytest.raises(ConfigError, match="--removed: is about contacts that left earlier"):
+            assert (
+                f"on_removed is {policy}, and respond_io has nothing to carry out for that"
+                in remark
+            )
+        with pytest.raises(
+            ConfigError, match="--removed: is about contacts that left earlier"
+        ):
             await here.run("respond_io", removed=True, backfill=True)

@@ -27,18 +27,28 @@ async def test_who_is_suppressed_beside_a_run_is_not_sent_and_other_verbs_work_t
         code, said = await here.command("suppress", "--contact", str(_LAST))
         assert code == 0, said
         # What asks the vendor is told that the run holds the account, as with any other server.
-        for verb, expected in {"check": 0, "plan": 0, "prune": 0, "show 1": 3, "forget 19": 1}.items():
+        for verb, expected in {
+            "check": 0,
+            "plan": 0,
+            "prune": 0,
+            "show 1": 3,
+            "forget 19": 1,
+        }.items():
             code, said = await here.command(*verb.split())
             assert code == expected, (verb, said)
             assert "in use by process" not in said
         here.sandbox.holds(NAME).release()
         assert await run.ended() == 0, run.said()
         assert report(run)["contacts"]["suppressed"] == 2
-        assert here.held(NAME).keys() == set(range(1, 19)), "the tombstone of the forgotten one counts at once, too"
+        assert here.held(NAME).keys() == set(range(1, 19)), (
+            "the tombstone of the forgotten one counts at once, too"
+        )
 
 
 @asynccontextmanager
-async def _held_up(database: str, folder: Path) -> AsyncIterator[tuple[People, Command]]:
+async def _held_up(
+    database: str, folder: Path
+) -> AsyncIterator[tuple[People, Command]]:
     """A run that waits for the vendor; its state and its source are in the embedded server."""
     async with people(database, folder, {NAME: {**RESPOND_IO, "in_flight": 1}}) as here:
         here.configure_engine(database="embedded", lease_ttl="3s")

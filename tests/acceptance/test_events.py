@@ -17,17 +17,29 @@ _ONE = {"respond_io": {**RESPOND_IO, "find_first": False, "in_flight": 1}}
 
 
 @pytest.mark.asyncio
-async def test_a_run_tells_of_its_beginning_its_batches_and_its_end(database: str, tmp_path: Path) -> None:
+async def test_a_run_tells_of_its_beginning_its_batches_and_its_end(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _ONE) as here:
         await here.add(range(1, 7))
         code, said = await here.command("run", "--json")
         assert code == 0
-        told = ["state_is_new", "lease_taken", "run_started", "batch_finished", "batch_finished", "run_finished"]
+        told = [
+            "state_is_new",
+            "lease_taken",
+            "run_started",
+            "batch_finished",
+            "batch_finished",
+            "run_finished",
+        ]
         assert named(said) == told
         here_and_now = {"destination": "respond_io", "run_id": 1, "level": "info"}
-        assert events(said, "run_started") == [here_and_now | {"event": "run_started", "kind": "sync", "contacts": 6}]
+        assert events(said, "run_started") == [
+            here_and_now | {"event": "run_started", "kind": "sync", "contacts": 6}
+        ]
         assert events(said, "batch_finished") == [
-            here_and_now | {"event": "batch_finished", "batch": number, "applied": contacts}
+            here_and_now
+            | {"event": "batch_finished", "batch": number, "applied": contacts}
             for number, contacts in ((1, 4), (2, 2))
         ]
         (finished,) = events(said, "run_finished")
@@ -36,7 +48,9 @@ async def test_a_run_tells_of_its_beginning_its_batches_and_its_end(database: st
 
 
 @pytest.mark.asyncio
-async def test_the_end_of_a_run_that_could_not_begin_is_told_as_it_is_printed(database: str, tmp_path: Path) -> None:
+async def test_the_end_of_a_run_that_could_not_begin_is_told_as_it_is_printed(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _ONE) as here:
         await here.source.execute("ALTER TABLE crm.people RENAME COLUMN name TO called")
         code, said = await here.command("run", "--json")
@@ -48,10 +62,16 @@ async def test_the_end_of_a_run_that_could_not_begin_is_told_as_it_is_printed(da
 
 
 @pytest.mark.asyncio
-async def test_contacts_that_fall_short_are_named_without_a_value(database: str, tmp_path: Path) -> None:
+async def test_contacts_that_fall_short_are_named_without_a_value(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _ONE) as here:
         await here.add(range(1, 4))
-        here.fail("respond_io", refusing(2, "Name 2 is no name"), Rule(Kind.ERROR_HTML, body='"Name 3"', times=9))
+        here.fail(
+            "respond_io",
+            refusing(2, "Name 2 is no name"),
+            Rule(Kind.ERROR_HTML, body='"Name 3"', times=9),
+        )
         for refusals in (1, 2, 3):
             code, said = await here.command("run")
             assert code == 1
@@ -60,35 +80,57 @@ async def test_contacts_that_fall_short_are_named_without_a_value(database: str,
                 | {"refusals": refusals, "dead_letter": refusals == 3}
             ]
             assert events(said, "contact_deferred") == [
-                _contact("deferred", refusals, 3, code="unsettled", http_status=None, sent_in_doubt=True)
+                _contact(
+                    "deferred",
+                    refusals,
+                    3,
+                    code="unsettled",
+                    http_status=None,
+                    sent_in_doubt=True,
+                )
             ]
             assert "Name 3" not in said
 
 
 def _contact(ending: str, run_id: int, number: int, **facts: Any) -> dict[str, Any]:
-    where = {"destination": "respond_io", "run_id": run_id, "batch": 1, "contact_id": str(number)}
+    where = {
+        "destination": "respond_io",
+        "run_id": run_id,
+        "batch": 1,
+        "contact_id": str(number),
+    }
     return {"event": f"contact_{ending}", "level": "info", **where, **facts}
 
 
 @pytest.mark.asyncio
-async def test_an_account_tells_when_it_is_throttled_and_when_it_halts(database: str, tmp_path: Path) -> None:
+async def test_an_account_tells_when_it_is_throttled_and_when_it_halts(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _ONE) as here:
         await here.add([1])
         here.fail("respond_io", Rule(Kind.THROTTLE, retry_after=0.1, times=1))
         _, said = await here.command("run")
         account = {"account": "respond_io"}
-        assert events(said, "throttled") == [{"event": "throttled", "level": "warning", **account}]
+        assert events(said, "throttled") == [
+            {"event": "throttled", "level": "warning", **account}
+        ]
         await here.change(1, name="somebody")
         here.environ["RESPOND_IO_TOKEN"] = "wrong-token"
         code, said = await here.command("run")
         (halted,) = events(said, "account_halted")
         assert code == 1
-        assert (halted["account"], halted["setting"], halted["level"]) == ("respond_io", "settings.token", "error")
+        assert (halted["account"], halted["setting"], halted["level"]) == (
+            "respond_io",
+            "settings.token",
+            "error",
+        )
         assert named(said)[-1] == "run_finished"
 
 
 @pytest.mark.asyncio
-async def test_a_run_that_waits_for_a_lease_says_for_whose(database: str, tmp_path: Path) -> None:
+async def test_a_run_that_waits_for_a_lease_says_for_whose(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _ONE) as here:
         here.configure_engine(lease_ttl="3s")
         await here.add([1])
@@ -100,14 +142,19 @@ async def test_a_run_that_waits_for_a_lease_says_for_whose(database: str, tmp_pa
         here.heal("respond_io")
         code, said = await here.command("run")
         assert code == 0
-        (awaited,), (taken,) = events(said, "lease_awaited"), events(said, "lease_taken")
+        (awaited,), (taken,) = (
+            events(said, "lease_awaited"),
+            events(said, "lease_taken"),
+        )
         assert (awaited["account"], awaited["level"]) == ("respond_io", "warning")
         assert f"process {command.pid}" in awaited["holder"]
         assert taken["epoch"] == 2
 
 
 @pytest.mark.asyncio
-async def test_debug_tells_of_every_request_by_its_route(database: str, tmp_path: Path) -> None:
+async def test_debug_tells_of_every_request_by_its_route(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _ONE) as here:
         await here.add([1])
         here.fail("respond_io", Rule(Kind.ERROR_HTML, times=1))
@@ -116,24 +163,35 @@ async def test_debug_tells_of_every_request_by_its_route(database: str, tmp_path
         assert code == 0
         requests = events(said, "request_answered")
         assert [line["status"] for line in requests] == [502, 200, 200]
-        assert all("{" in line["route"] or line["route"].startswith(("GET /", "POST /")) for line in requests)
+        assert all(
+            "{" in line["route"] or line["route"].startswith(("GET /", "POST /"))
+            for line in requests
+        )
         assert TOKEN not in said
 
 
 @pytest.mark.asyncio
-async def test_a_console_is_told_of_warnings_only(database: str, tmp_path: Path) -> None:
+async def test_a_console_is_told_of_warnings_only(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _ONE) as here:
         await here.add([1])
         here.fail("respond_io", Rule(Kind.THROTTLE, retry_after=0.1, times=1))
         code, said = await here.command("--log-format", "console", "run")
         assert code == 0
-        told = [line for line in said.splitlines() if "account=" in line or "destination=" in line]
+        told = [
+            line
+            for line in said.splitlines()
+            if "account=" in line or "destination=" in line
+        ]
         assert len(told) == 1
         assert "throttled" in told[0]
 
 
 @pytest.mark.asyncio
-async def test_a_log_that_cannot_be_written_ends_no_run(database: str, tmp_path: Path) -> None:
+async def test_a_log_that_cannot_be_written_ends_no_run(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, _ONE) as here:
         await here.add(range(1, 31))
         command = Command(

@@ -11,7 +11,14 @@ from syncengine import app
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.sandbox.faults import Kind, Rule
 from tests.support.killing import locked
-from tests.support.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
+from tests.support.people import (
+    CHARLES,
+    CHARTMOGUL,
+    DM_CHAMP,
+    RESPOND_IO,
+    People,
+    people,
+)
 
 TWINS = ("charles", "chartmogul", "respond_io")
 ALL = {"charles": CHARLES, "chartmogul": CHARTMOGUL, "respond_io": RESPOND_IO}
@@ -19,24 +26,34 @@ TRACES = ("sync_known", "sync_state", "sync_outcome", "sync_key", "sync_wait")
 
 
 async def forgotten(here: People, contact: str = "1") -> dict[str, Receipt]:
-    return {receipt.destination: receipt for receipt in await app.forget(here.config, contact)}
+    return {
+        receipt.destination: receipt
+        for receipt in await app.forget(here.config, contact)
+    }
 
 
 async def traces(here: People, contact: str = "1") -> list[str]:
     """The tables that still know the contact."""
     counts = {
-        table: await here.source.fetchval(f"SELECT count(*) FROM syncengine.{table} WHERE contact_id = $1", contact)  # noqa: S608 - our own tables
+        table: await here.source.fetchval(
+            f"SELECT count(*) FROM syncengine.{table} WHERE contact_id = $1",
+            contact,
+        )
         for table in (*TRACES, "sync_erasure")
     }
     return [table for table, count in counts.items() if count]
 
 
 async def free_the_lease(here: People) -> None:
-    await here.source.execute("UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() WHERE NOT released")
+    await here.source.execute(
+        "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() WHERE NOT released"
+    )
 
 
 @pytest.mark.asyncio
-async def test_every_destination_gives_its_receipt_and_nothing_is_left_here(database: str, tmp_path: Path) -> None:
+async def test_every_destination_gives_its_receipt_and_nothing_is_left_here(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, ALL, twins=TWINS) as here:
         await here.add([1, 2])
         await here.runs()
@@ -51,22 +68,39 @@ async def test_every_destination_gives_its_receipt_and_nothing_is_left_here(data
         assert receipts["respond_io"].message == (
             f"respond_io's API cannot delete: ask them to delete contact {external_id}, and quote the law"
         )
-        assert [here.held(name).keys() for name in ("charles", "chartmogul")] == [{2}, {2}]
+        assert [here.held(name).keys() for name in ("charles", "chartmogul")] == [
+            {2},
+            {2},
+        ]
         again = await forgotten(here)
-        assert again["charles"] == receipts["charles"], "the vendor has taken the order, and says no more"
+        assert again["charles"] == receipts["charles"], (
+            "the vendor has taken the order, and says no more"
+        )
         assert again["respond_io"] == receipts["respond_io"]
         assert await traces(here) == []
         assert await traces(here, "2") != []
 
 
-@pytest.mark.parametrize(("contact", "name"), [("a\nb", "a b"), ("", "''")], ids=["two lines", "nothing"])
+@pytest.mark.parametrize(
+    ("contact", "name"), [("a\nb", "a b"), ("", "''")], ids=["two lines", "nothing"]
+)
 @pytest.mark.asyncio
-async def test_an_odd_id_is_named_on_one_line(contact: str, name: str, database: str, tmp_path: Path) -> None:
-    destination = {**RESPOND_IO, "source": {"table": "crm.texts"}, "fields": {"crm_id": "number", "firstName": "name"}}
+async def test_an_odd_id_is_named_on_one_line(
+    contact: str, name: str, database: str, tmp_path: Path
+) -> None:
+    destination = {
+        **RESPOND_IO,
+        "source": {"table": "crm.texts"},
+        "fields": {"crm_id": "number", "firstName": "name"},
+    }
     destination.pop("tags")
     async with people(database, tmp_path, {"respond_io": destination}) as here:
-        await here.source.execute("CREATE TABLE crm.texts (id text PRIMARY KEY, number integer, name text)")
-        await here.source.execute("INSERT INTO crm.texts VALUES ($1, 1, 'Anna'), ('other', 1, 'Bea')", contact)
+        await here.source.execute(
+            "CREATE TABLE crm.texts (id text PRIMARY KEY, number integer, name text)"
+        )
+        await here.source.execute(
+            "INSERT INTO crm.texts VALUES ($1, 1, 'Anna'), ('other', 1, 'Bea')", contact
+        )
         _, said = await here.command("run")
         assert f"contact {name}" in said
         _, said = await here.command("run", "--contact", contact)
@@ -79,8 +113,12 @@ async def test_an_odd_id_is_named_on_one_line(contact: str, name: str, database:
 
 
 @pytest.mark.asyncio
-async def test_a_restored_row_is_not_created_again(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {"chartmogul": CHARTMOGUL}, twins=["chartmogul"]) as here:
+async def test_a_restored_row_is_not_created_again(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database, tmp_path, {"chartmogul": CHARTMOGUL}, twins=["chartmogul"]
+    ) as here:
         await here.add([1, 2])
         await here.run("chartmogul")
         await forgotten(here)
@@ -90,13 +128,17 @@ async def test_a_restored_row_is_not_created_again(database: str, tmp_path: Path
         report = await here.run("chartmogul")
         assert (report.contacts["suppressed"], report.requests) == (1, 0)
         assert here.held("chartmogul").keys() == {2}
-        assert await here.command("suppress", "--contact", "1", "--lift", "--forgotten") == (0, "lifted: 1 of 1\n")
+        assert await here.command(
+            "suppress", "--contact", "1", "--lift", "--forgotten"
+        ) == (0, "lifted: 1 of 1\n")
         await here.run("chartmogul")
         assert here.held("chartmogul").keys() == {1, 2}
 
 
 @pytest.mark.asyncio
-async def test_who_was_never_sent_is_done_at_once_and_stays_away(database: str, tmp_path: Path) -> None:
+async def test_who_was_never_sent_is_done_at_once_and_stays_away(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"charles": CHARLES}) as here:
         await here.add([1])
         receipts = await forgotten(here)
@@ -107,9 +149,13 @@ async def test_who_was_never_sent_is_done_at_once_and_stays_away(database: str, 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", [Kind.HOLD_BEFORE_COMMIT, Kind.HOLD_AFTER_COMMIT])
-async def test_a_crash_half_way_is_finished_by_asking_again(database: str, tmp_path: Path, kind: Kind) -> None:
+async def test_a_crash_half_way_is_finished_by_asking_again(
+    database: str, tmp_path: Path, kind: Kind
+) -> None:
     name = "chartmogul"
-    async with people(database, tmp_path, {name: CHARTMOGUL, "respond_io": RESPOND_IO}, twins=TWINS) as here:
+    async with people(
+        database, tmp_path, {name: CHARTMOGUL, "respond_io": RESPOND_IO}, twins=TWINS
+    ) as here:
         await here.add([1])
         await here.runs()
         here.fail(name, Rule(kind, method="DELETE"))
@@ -136,8 +182,13 @@ async def test_what_was_answered_before_a_crash_is_told_by_asking_again(
     database: str, tmp_path: Path, name: str
 ) -> None:
     """Killed once the deletion is written down, and before its receipt is."""
-    silenced = {**DM_CHAMP, "settings": {**DM_CHAMP["settings"], "delete_as": "silenced"}}
-    destination = {"charles": CHARLES, "dm_champ": silenced, "chartmogul": CHARTMOGUL}[name]
+    silenced = {
+        **DM_CHAMP,
+        "settings": {**DM_CHAMP["settings"], "delete_as": "silenced"},
+    }
+    destination = {"charles": CHARLES, "dm_champ": silenced, "chartmogul": CHARTMOGUL}[
+        name
+    ]
     async with people(database, tmp_path, {name: destination}, twins=[name]) as here:
         await here.add([1, 2])
         await here.run(name)
@@ -155,13 +206,18 @@ async def test_what_was_answered_before_a_crash_is_told_by_asking_again(
         assert receipt.status is uninterrupted.status
         assert "nothing is known" not in receipt.message
         if name == "dm_champ":
-            assert receipt.message == f"dm_champ keeps part of it: ask them to delete contact {external_id}"
+            assert (
+                receipt.message
+                == f"dm_champ keeps part of it: ask them to delete contact {external_id}"
+            )
         assert (await forgotten(here))[name].status is uninterrupted.status
         assert await traces(here) == []
 
 
 @pytest.mark.asyncio
-async def test_a_vendor_in_trouble_leaves_it_open(database: str, tmp_path: Path) -> None:
+async def test_a_vendor_in_trouble_leaves_it_open(
+    database: str, tmp_path: Path
+) -> None:
     name = "chartmogul"
     async with people(database, tmp_path, {name: CHARTMOGUL}, twins=[name]) as here:
         await here.add([1])
@@ -180,7 +236,9 @@ async def test_a_vendor_in_trouble_leaves_it_open(database: str, tmp_path: Path)
 
 
 @pytest.mark.asyncio
-async def test_a_create_whose_answer_was_lost_is_found_and_deleted(database: str, tmp_path: Path) -> None:
+async def test_a_create_whose_answer_was_lost_is_found_and_deleted(
+    database: str, tmp_path: Path
+) -> None:
     name = "chartmogul"
     async with people(database, tmp_path, {name: CHARTMOGUL}, twins=[name]) as here:
         await here.add([1])
@@ -203,10 +261,17 @@ async def test_the_command_prints_receipts(database: str, tmp_path: Path) -> Non
         await here.add([1, 2])
         await here.runs()
         code, said = await here.command("forget", "1")
-        assert (code, len([line for line in said.splitlines() if ", contact 1: " in line])) == (1, 3)
+        assert (
+            code,
+            len([line for line in said.splitlines() if ", contact 1: " in line]),
+        ) == (1, 3)
         assert "chartmogul, contact 1: done: deleted there" in said
         code, said = await here.command("forget", "2", "--json")
-        told = [orjson.loads(line) for line in said.splitlines() if line.startswith('{"destination":"')]
+        told = [
+            orjson.loads(line)
+            for line in said.splitlines()
+            if line.startswith('{"destination":"')
+        ]
         assert [(each["destination"], each["status"]) for each in told] == [
             ("charles", "scheduled"),
             ("chartmogul", "done"),
@@ -215,9 +280,13 @@ async def test_the_command_prints_receipts(database: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.asyncio
-async def test_what_a_person_has_to_ask_for_stands_until_it_is_confirmed(database: str, tmp_path: Path) -> None:
+async def test_what_a_person_has_to_ask_for_stands_until_it_is_confirmed(
+    database: str, tmp_path: Path
+) -> None:
     name = "respond_io"
-    async with people(database, tmp_path, {name: RESPOND_IO, "charles": CHARLES}) as here:
+    async with people(
+        database, tmp_path, {name: RESPOND_IO, "charles": CHARLES}
+    ) as here:
         await here.add([1, 2])
         await here.runs()
         first = (await forgotten(here))[name]
@@ -227,9 +296,16 @@ async def test_what_a_person_has_to_ask_for_stands_until_it_is_confirmed(databas
         assert (code, first.message in said) == (1, True)
 
         code, said = await here.command("forget", "1", "--confirmed")
-        assert (code, "name the destination whose vendor confirmed it" in said) == (2, True)
+        assert (code, "name the destination whose vendor confirmed it" in said) == (
+            2,
+            True,
+        )
         code, said = await here.command("forget", "1", "--confirmed", "-d", "charles")
-        assert (code, f"nothing is to be asked of charles about contact 1; there is at {name}" in said) == (2, True)
+        assert (
+            code,
+            f"nothing is to be asked of charles about contact 1; there is at {name}"
+            in said,
+        ) == (2, True)
         code, said = await here.command("forget", "1", "-d", name)
         assert (code, "goes with --confirmed only" in said) == (2, True)
         assert (await forgotten(here))[name] == first
@@ -240,9 +316,17 @@ async def test_what_a_person_has_to_ask_for_stands_until_it_is_confirmed(databas
         code, said = await here.command("forget", "1", "--confirmed", "-d", name)
         assert (code, f"{name}, contact 1: done: confirmed" in said) == (0, True)
         again = (await forgotten(here))[name]
-        assert (again.status, again.exit_code, again.message) == (Erased.DONE, 0, "nothing is known of it there")
-        rows = await here.source.fetch("SELECT t::text FROM syncengine.sync_erasure AS t")
-        assert not [row for row in rows if external_id in row[0]], "the vendor's id is not kept longer"
+        assert (again.status, again.exit_code, again.message) == (
+            Erased.DONE,
+            0,
+            "nothing is known of it there",
+        )
+        rows = await here.source.fetch(
+            "SELECT t::text FROM syncengine.sync_erasure AS t"
+        )
+        assert not [row for row in rows if external_id in row[0]], (
+            "the vendor's id is not kept longer"
+        )
         code, _ = await here.command("forget", "1", "--confirmed", "-d", name)
         assert code == 2
 
@@ -296,9 +380,13 @@ async def test_a_destination_without_a_file_is_erased_here_and_asked_for(
 
 
 @pytest.mark.asyncio
-async def test_a_destination_without_a_file_is_left_open_while_a_run_works_on_it(database: str, tmp_path: Path) -> None:
+async def test_a_destination_without_a_file_is_left_open_while_a_run_works_on_it(
+    database: str, tmp_path: Path
+) -> None:
     name = "respond_io"
-    async with people(database, tmp_path, {name: RESPOND_IO, "charles": CHARLES}) as here:
+    async with people(
+        database, tmp_path, {name: RESPOND_IO, "charles": CHARLES}
+    ) as here:
         await here.add([1])
         await here.runs()
         here.destination_file(name).unlink()

@@ -11,9 +11,13 @@ from syncengine.model.erasure import Erased, Receipt
 from tests.simulation.pair import Pair, contact_id, pairs
 from tests.support.any_vendor import Anyone, anyone
 
-DELETING = [pair for pair in (pairs(vendor)[0] for vendor in vendors.names()) if pair.can.delete]
+DELETING = [
+    pair for pair in (pairs(vendor)[0] for vendor in vendors.names()) if pair.can.delete
+]
 FINDING = [pair for pair in DELETING if pair.can.find_by and pair.can.reads]
-deleting = pytest.mark.parametrize("pair", DELETING, ids=[pair.name for pair in DELETING])
+deleting = pytest.mark.parametrize(
+    "pair", DELETING, ids=[pair.name for pair in DELETING]
+)
 finding = pytest.mark.parametrize("pair", FINDING, ids=[pair.name for pair in FINDING])
 
 
@@ -29,21 +33,32 @@ async def _forgotten(here: Anyone, contact: int = 1) -> Receipt:
 
 
 def test_some_vendors_delete_and_find() -> None:
-    assert {pair.subject.module.name for pair in FINDING} >= {"chartmogul", "respond_io_v2", "whautomate"}
+    assert {pair.subject.module.name for pair in FINDING} >= {
+        "chartmogul",
+        "respond_io_v2",
+        "whautomate",
+    }
 
 
 @deleting
 @pytest.mark.asyncio
-async def test_who_is_not_there_is_not_called_deleted(database: str, tmp_path: Path, pair: Pair) -> None:
+async def test_who_is_not_there_is_not_called_deleted(
+    database: str, tmp_path: Path, pair: Pair
+) -> None:
     async with anyone(database, tmp_path / "config", pair) as here:
         await _in_step(here)
         here.screen.delete(await here.external_id(1))
         receipt = await _forgotten(here)
         assert receipt.status is Erased.DONE
-        assert receipt.message.startswith(f"nothing was deleted: {here.name} had no such contact any more (deleted or ")
+        assert receipt.message.startswith(
+            f"nothing was deleted: {here.name} had no such contact any more (deleted or "
+        )
         assert (await _forgotten(here)).message == "nothing is known of it there"
         there = await _forgotten(here, 2)
-        assert (there.status, "nothing was deleted" in there.message) != (Erased.DONE, True)
+        assert (there.status, "nothing was deleted" in there.message) != (
+            Erased.DONE,
+            True,
+        )
 
 
 @finding
@@ -58,7 +73,10 @@ async def test_who_stands_as_gone_is_looked_up_and_not_called_deleted(
         assert (await here.run()).contacts["applied"] == 0
         before = here.requests()
         receipt = await _forgotten(here)
-        assert (receipt.status, "nothing was deleted" in receipt.message) == (Erased.DONE, True)
+        assert (receipt.status, "nothing was deleted" in receipt.message) == (
+            Erased.DONE,
+            True,
+        )
         assert here.requests() > before
 
 
@@ -89,7 +107,10 @@ async def test_one_with_its_match_key_that_nobody_owns_is_deleted(
         assert made in here.held()
         receipt = await _forgotten(here)
         assert (receipt.status, receipt.message) == (Erased.DONE, "deleted there")
-        assert set(here.held()) == {await here.external_id(2), await here.external_id(3)}
+        assert set(here.held()) == {
+            await here.external_id(2),
+            await here.external_id(3),
+        }
         assert contact_id(1) not in await here.states()
 
 
@@ -102,11 +123,15 @@ async def test_one_with_its_match_key_that_is_anothers_is_named_and_stays(
         await _in_step(here)
         assert pair.key is not None
         here.screen.delete(await here.external_id(1))
-        here.screen.edit(await here.external_id(2), {pair.key: pair.row(1, 1, (1, 1), ())[pair.key]})
+        here.screen.edit(
+            await here.external_id(2), {pair.key: pair.row(1, 1, (1, 1), ())[pair.key]}
+        )
         receipt = await _forgotten(here)
         assert (receipt.status, receipt.exit_code) == (Erased.IMPOSSIBLE, 1)
         other = await here.external_id(2)
-        assert f"contact {other} belongs to {here.name}/{contact_id(2)}" in receipt.message
+        assert (
+            f"contact {other} belongs to {here.name}/{contact_id(2)}" in receipt.message
+        )
         assert receipt.message.startswith("nothing was deleted: ")
         assert "forget that one too if it is the same person" in receipt.message
         assert await _forgotten(here) == receipt, "asked twice, it says the same"

@@ -22,10 +22,15 @@ _OPEN = 3
 async def test_a_holder_frozen_past_its_lease_writes_and_sends_nothing_after_it_thaws(
     database: str, tmp_path: Path
 ) -> None:
-    async with crm(database, tmp_path, "respond_io", seed=1, lease_ttl="4s", limits=()) as here:
+    async with crm(
+        database, tmp_path, "respond_io", seed=1, lease_ttl="4s", limits=()
+    ) as here:
         holder = await _frozen_with_answers_on_their_way(here)
         # Not moved forward: the frozen process goes by its own clock, and both have to say that the lease is over.
-        await until_true(here.source, "SELECT expires_at < clock_timestamp() FROM syncengine.sync_lease")
+        await until_true(
+            here.source,
+            "SELECT expires_at < clock_timestamp() FROM syncengine.sync_lease",
+        )
         await here.finish()
         await assert_in_step(here)
         rows, requests = await _everything(here), here.requests()
@@ -54,19 +59,24 @@ async def test_a_holder_that_believes_in_its_lease_still_writes_nothing_once_ano
 
 
 @pytest.mark.asyncio
-async def test_who_is_frozen_inside_a_transaction_is_thrown_out_before_those_who_wait_give_up(database: str) -> None:
+async def test_who_is_frozen_inside_a_transaction_is_thrown_out_before_those_who_wait_give_up(
+    database: str,
+) -> None:
     connection = await asyncpg.connect(database)
     try:
         async with transaction(connection):
-            settings = {name: int(milliseconds) for name, milliseconds in await connection.fetch(_TIMEOUTS)}
+            settings = {
+                name: int(milliseconds)
+                for name, milliseconds in await connection.fetch(_TIMEOUTS)
+            }
     finally:
         await connection.close()
-    assert 0 < settings["idle_in_transaction_session_timeout"] < settings["lock_timeout"]
+    assert (
+        0 < settings["idle_in_transaction_session_timeout"] < settings["lock_timeout"]
+    )
 
 
-_TIMEOUTS = (
-    "SELECT name, setting FROM pg_settings WHERE name IN ('idle_in_transaction_session_timeout', 'lock_timeout')"
-)
+_TIMEOUTS = "SELECT name, setting FROM pg_settings WHERE name IN ('idle_in_transaction_session_timeout', 'lock_timeout')"  # noqa: E501
 
 
 async def _frozen_with_answers_on_their_way(here: Crm) -> Command:
@@ -74,7 +84,9 @@ async def _frozen_with_answers_on_their_way(here: Crm) -> Command:
     await here.add(20)
     here.sandbox.faults(here.vendor).configure([_CREATES])
     holder = here.start()
-    assert await holder.comes_to(here.sandbox.holds(here.vendor).wait_for(_OPEN)), holder.said()
+    assert await holder.comes_to(here.sandbox.holds(here.vendor).wait_for(_OPEN)), (
+        holder.said()
+    )
     await _freeze_between_transactions(holder, here)
     here.sandbox.faults(here.vendor).clear()
     here.sandbox.holds(here.vendor).release()
@@ -106,9 +118,13 @@ def _says_that_the_lease_is_lost(holder: Command) -> None:
 
 async def _everything(here: Crm) -> Mapping[str, list[str]]:
     """Every row of the state, as text; and the version of each, so that a write of the same values shows too."""
-    tables = await here.source.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'syncengine'")
+    tables = await here.source.fetch(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'syncengine'"
+    )
     found = {}
     for (table,) in tables:
-        rows = await here.source.fetch(f"SELECT t.xmin::text || t::text FROM syncengine.{table} AS t ORDER BY 1")  # noqa: S608 - a name from the catalogue
+        rows = await here.source.fetch(
+            f"SELECT t.xmin::text || t::text FROM syncengine.{table} AS t ORDER BY 1"
+        )
         found[table] = [row[0] for row in rows]
     return found

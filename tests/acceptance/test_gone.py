@@ -39,12 +39,18 @@ async def test_a_deleted_contact_is_reported_and_left_alone_until_somebody_wants
         assert (await here.run()).requests == 0, "an unchanged row costs nothing"
         await here.put(1, 1, (2, 2), ["a"])
         report = await here.run()
-        assert (report.exit_code, report.status, report.standing) == (0, "done", {Standing.GONE: 1}), report
+        assert (report.exit_code, report.status, report.standing) == (
+            0,
+            "done",
+            {Standing.GONE: 1},
+        ), report
         assert report.contacts == {**dict.fromkeys(report.contacts, 0), "changed": 1}
         (note,) = report.noteworthy
         assert (note.contact_id, note.outcome) == (contact_id(1), "gone")
         (remark,) = [each for each in report.remarks if each.startswith("1 gone")]
-        assert "deleted or merged at the vendor by somebody else and left alone" in remark
+        assert (
+            "deleted or merged at the vendor by somebody else and left alone" in remark
+        )
         assert f"--contact {contact_id(1)}` creates it again" in remark
         for _ in range(3):
             plan = await here.plan()
@@ -55,15 +61,25 @@ async def test_a_deleted_contact_is_reported_and_left_alone_until_somebody_wants
         await here.put(1, 1, (3, 3), ["a"])
         plan = await here.plan()
         report = await here.run()
-        assert (report.exit_code, report.standing, here.copies(1)) == (0, {Standing.GONE: 1}, [])
+        assert (report.exit_code, report.standing, here.copies(1)) == (
+            0,
+            {Standing.GONE: 1},
+            [],
+        )
         assert report.requests == plan.requests, "it is looked up, no more"
 
         report = await here.run(contacts=(contact_id(1),))
-        assert (report.exit_code, report.contacts["applied"], report.standing) == (0, 1, {}), report
+        assert (report.exit_code, report.contacts["applied"], report.standing) == (
+            0,
+            1,
+            {},
+        ), report
         (copy,) = here.copies(1)
         assert copy.external_id == await here.external_id(1)
         assert all(
-            here.pair.vendor.same(name, copy.fields.get(name), here.pair.row(1, 1, (3, 3), ())[name])
+            here.pair.vendor.same(
+                name, copy.fields.get(name), here.pair.row(1, 1, (3, 3), ())[name]
+            )
             for name in here.pair.values
         )
         assert (await here.run()).requests == 0
@@ -71,39 +87,63 @@ async def test_a_deleted_contact_is_reported_and_left_alone_until_somebody_wants
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("pair", FOUND_BY_KEY, ids=NAMES)
-async def test_it_is_created_again_whole_where_the_file_says_so(database: str, tmp_path: Path, pair: Pair) -> None:
+async def test_it_is_created_again_whole_where_the_file_says_so(
+    database: str, tmp_path: Path, pair: Pair
+) -> None:
     async with anyone(database, tmp_path / "config", pair, on_gone="recreate") as here:
         await _in_step(here)
         here.screen.delete(await here.external_id(1))
         await here.put(1, 1, (2, 1), ["a"])
         report = await here.run()
-        assert (report.exit_code, report.contacts["changed"], report.contacts["applied"]) == (0, 1, 1), report
+        assert (
+            report.exit_code,
+            report.contacts["changed"],
+            report.contacts["applied"],
+        ) == (0, 1, 1), report
         (copy,) = here.copies(1)
         row = here.pair.row(1, 1, (2, 1), ())
-        assert all(here.pair.vendor.same(name, row[name], copy.fields.get(name)) for name in here.pair.values)
+        assert all(
+            here.pair.vendor.same(name, row[name], copy.fields.get(name))
+            for name in here.pair.values
+        )
         assert copy.external_id == await here.external_id(1)
         assert (report.standing, (await here.run()).requests) == ({}, 0)
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("pair", FOUND_BY_KEY, ids=NAMES)
-async def test_one_created_again_by_hand_is_linked(database: str, tmp_path: Path, pair: Pair) -> None:
+async def test_one_created_again_by_hand_is_linked(
+    database: str, tmp_path: Path, pair: Pair
+) -> None:
     async with anyone(database, tmp_path / "config", pair) as here:
         await _in_step(here)
         made = here.screen.recreate(await here.external_id(1))
         await here.put(1, 1, (2, 2), ["a"])
         report = await here.run()
-        assert (report.exit_code, report.contacts["applied"], report.standing) == (0, 1, {}), report
+        assert (report.exit_code, report.contacts["applied"], report.standing) == (
+            0,
+            1,
+            {},
+        ), report
         assert await here.external_id(1) == made
         (copy,) = here.copies(1)
         row = here.pair.row(1, 1, (2, 2), ())
-        assert all(here.pair.vendor.same(name, row[name], copy.fields.get(name)) for name in here.pair.values)
+        assert all(
+            here.pair.vendor.same(name, row[name], copy.fields.get(name))
+            for name in here.pair.values
+        )
         assert (await here.run()).requests == 0
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("pair", [each for each in FOUND_BY_KEY if each.can.add_tags], ids=lambda pair: pair.name)
-async def test_a_change_of_tags_alone_notices_it_too(database: str, tmp_path: Path, pair: Pair) -> None:
+@pytest.mark.parametrize(
+    "pair",
+    [each for each in FOUND_BY_KEY if each.can.add_tags],
+    ids=lambda pair: pair.name,
+)
+async def test_a_change_of_tags_alone_notices_it_too(
+    database: str, tmp_path: Path, pair: Pair
+) -> None:
     async with anyone(database, tmp_path / "config", pair) as here:
         await _in_step(here)
         here.screen.delete(await here.external_id(1))
@@ -121,7 +161,9 @@ async def test_a_change_of_tags_alone_notices_it_too(database: str, tmp_path: Pa
             assert (report.exit_code, report.status) == (1, "halted"), report
         here.screen.swap("main")
         report = await here.run()
-        assert (report.exit_code, report.standing) == (0, {Standing.GONE: 1}), "the outage cost nobody anything"
+        assert (report.exit_code, report.standing) == (0, {Standing.GONE: 1}), (
+            "the outage cost nobody anything"
+        )
 
 
 @pytest.mark.asyncio
@@ -138,15 +180,29 @@ async def test_who_comes_back_under_a_key_that_leads_to_another_contact_does_not
         await here.run()
         for _ in range(3):
             report = await here.run()
-        assert (report.exit_code, report.standing, report.requests) == (0, {Standing.DEAD_LETTER: 1}, 0), report
-        (remote,) = [each for each in here.held().values() if each.external_id == await here.external_id(3)]
+        assert (report.exit_code, report.standing, report.requests) == (
+            0,
+            {Standing.DEAD_LETTER: 1},
+            0,
+        ), report
+        (remote,) = [
+            each
+            for each in here.held().values()
+            if each.external_id == await here.external_id(3)
+        ]
         row = pair.row(3, 3, (1, 1), ())
-        assert [name for name in pair.values if not pair.vendor.same(name, row[name], remote.fields.get(name))] == []
+        assert [
+            name
+            for name in pair.values
+            if not pair.vendor.same(name, row[name], remote.fields.get(name))
+        ] == []
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("pair", FOUND_BY_KEY, ids=NAMES)
-async def test_an_emptied_account_is_not_taken_for_deleted_contacts(database: str, tmp_path: Path, pair: Pair) -> None:
+async def test_an_emptied_account_is_not_taken_for_deleted_contacts(
+    database: str, tmp_path: Path, pair: Pair
+) -> None:
     async with anyone(database, tmp_path / "config", pair, on_gone="recreate") as here:
         await _in_step(here)
         here.screen.empty()
@@ -154,7 +210,11 @@ async def test_an_emptied_account_is_not_taken_for_deleted_contacts(database: st
         before = await here.external_id(1)
         for _ in range(3):
             report = await here.run()
-            assert (report.exit_code, report.status, report.standing) == (1, "halted", {}), report
+            assert (report.exit_code, report.status, report.standing) == (
+                1,
+                "halted",
+                {},
+            ), report
             assert report.error is not None
             assert contact_id(1) in report.error
             assert "not the account that is known here" in report.error
@@ -165,7 +225,9 @@ async def test_an_emptied_account_is_not_taken_for_deleted_contacts(database: st
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("pair", FOUND_BY_KEY, ids=NAMES)
-async def test_newcomers_say_nothing_about_the_account(database: str, tmp_path: Path, pair: Pair) -> None:
+async def test_newcomers_say_nothing_about_the_account(
+    database: str, tmp_path: Path, pair: Pair
+) -> None:
     async with anyone(database, tmp_path / "config", pair, in_flight=1) as here:
         for contact in (2, 3, 4):
             await here.put(contact, contact, tags=["a"])
@@ -178,7 +240,11 @@ async def test_newcomers_say_nothing_about_the_account(database: str, tmp_path: 
         here.sandbox.faults(here.name).configure([Rule(Kind.LATENCY, seconds=0.4)])
         for _ in range(2):
             report = await here.run()
-            assert (report.exit_code, report.status, report.standing) == (1, "halted", {}), report
+            assert (report.exit_code, report.status, report.standing) == (
+                1,
+                "halted",
+                {},
+            ), report
             assert await here.external_id(2) == known
 
 
@@ -201,7 +267,9 @@ async def test_a_resync_gives_no_ids_up_in_an_emptied_account(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("pair", FOUND_BY_KEY, ids=NAMES)
-async def test_a_removal_is_not_done_by_an_account_that_has_nobody(database: str, tmp_path: Path, pair: Pair) -> None:
+async def test_a_removal_is_not_done_by_an_account_that_has_nobody(
+    database: str, tmp_path: Path, pair: Pair
+) -> None:
     policy = "delete" if pair.can.delete else "untag"
     async with anyone(database, tmp_path / "config", pair, on_removed=policy) as here:
         await _in_step(here)
@@ -222,10 +290,14 @@ async def test_a_removal_is_not_done_by_an_account_that_has_nobody(database: str
 
 
 @pytest.mark.asyncio
-async def test_many_are_created_again_only_if_somebody_accepts_it(database: str, tmp_path: Path) -> None:
+async def test_many_are_created_again_only_if_somebody_accepts_it(
+    database: str, tmp_path: Path
+) -> None:
     pair = FOUND_BY_KEY[0]
     brakes = {"gone": {"share": 0.05, "at_least": 2}}
-    async with anyone(database, tmp_path / "config", pair, on_gone="recreate", brakes=brakes) as here:
+    async with anyone(
+        database, tmp_path / "config", pair, on_gone="recreate", brakes=brakes
+    ) as here:
         await _in_step(here, 6)
         for contact in (1, 2):
             here.screen.delete(await here.external_id(contact))
@@ -233,10 +305,19 @@ async def test_many_are_created_again_only_if_somebody_accepts_it(database: str,
         await here.put(3, 3, (2, 2), ["a"])
         for night in range(3):
             report = await here.run()
-            assert (report.exit_code, report.status, report.standing) == (1, "incomplete", {Standing.GONE: 2}), report
+            assert (report.exit_code, report.status, report.standing) == (
+                1,
+                "incomplete",
+                {Standing.GONE: 2},
+            ), report
             assert report.error is not None
-            assert "brake gone: 2 of 6 contacts (33.3%) were deleted at the vendor" in report.error
-            assert (night == 0) == (report.requests > 0), "the rest of the run is carried out, and that once"
+            assert (
+                "brake gone: 2 of 6 contacts (33.3%) were deleted at the vendor"
+                in report.error
+            )
+            assert (night == 0) == (report.requests > 0), (
+                "the rest of the run is carried out, and that once"
+            )
             assert here.copies(1) == here.copies(2) == []
         report = await here.run(accept=frozenset({"gone"}))
         assert (report.exit_code, report.standing) == (0, {}), report
@@ -245,16 +326,22 @@ async def test_many_are_created_again_only_if_somebody_accepts_it(database: str,
 
 @pytest.mark.parametrize("pair", PAIRS, ids=[pair.name for pair in PAIRS])
 def test_every_twin_lets_a_person_do_what_is_tried_here(pair: Pair) -> None:
-    assert {"delete", "recreate", "merge", "empty"} <= set(acts_of(pair.twin().screen_kind))
+    assert {"delete", "recreate", "merge", "empty"} <= set(
+        acts_of(pair.twin().screen_kind)
+    )
 
 
 @pytest.mark.asyncio
-async def test_nobody_who_was_suppressed_is_looked_at_to_know_the_account(database: str, tmp_path: Path) -> None:
+async def test_nobody_who_was_suppressed_is_looked_at_to_know_the_account(
+    database: str, tmp_path: Path
+) -> None:
     pair = FOUND_BY_KEY[0]
     async with anyone(database, tmp_path / "config", pair) as here:
         await _in_step(here)
         for contact in (2, 3):
-            await app.suppress(here.config, [Subject(SubjectKind.CONTACT, contact_id(contact))])
+            await app.suppress(
+                here.config, [Subject(SubjectKind.CONTACT, contact_id(contact))]
+            )
         ids = [await here.external_id(contact) for contact in (2, 3)]
         here.screen.delete(await here.external_id(1))
         await here.put(1, 1, (2, 2), ["a"])
@@ -264,4 +351,8 @@ async def test_nobody_who_was_suppressed_is_looked_at_to_know_the_account(databa
         await here.command("check")
         sent = here.sandbox.journal(here.name).since(0.0)[before:]
         assert sent
-        assert not [entry for entry in sent if any(each in json.dumps(entry, default=str) for each in ids)]
+        assert not [
+            entry
+            for entry in sent
+            if any(each in json.dumps(entry, default=str) for each in ids)
+        ]

@@ -24,7 +24,10 @@ MIGRATES, CONNECTS, RUNS, READS = re.findall(r"```sql\n(.*?)```", _SECTION, re.D
 def _said(block: str, dsn: str, **roles: str) -> str:
     """A block of README about this database, these roles and the tests' table."""
     about = re.sub(r"\bDATABASE \w+", f"DATABASE {_name(dsn)}", block)
-    about = about.replace("(id, first_name, mobile, tags) ON crm.contacts", "(id, name, phone, tags) ON crm.people")
+    about = about.replace(
+        "(id, first_name, mobile, tags) ON crm.contacts",
+        "(id, name, phone, tags) ON crm.people",
+    )
     return re.sub(r"\bTO (\w+);", lambda found: f"TO {roles[found[1]]};", about)
 
 
@@ -78,7 +81,11 @@ async def _two_nights(here: People) -> None:
     code, said = await here.command("plan")
     assert code == 0, said
     report = await here.run("respond_io")
-    assert (report.status, report.error, report.contacts["applied"]) == ("done", None, 8)
+    assert (report.status, report.error, report.contacts["applied"]) == (
+        "done",
+        None,
+        8,
+    )
     assert here.held("respond_io").keys() == set(range(1, 9))
     assert (await here.run("respond_io")).requests == 0
     await here.change(1, phone=None, tags=[])
@@ -98,7 +105,12 @@ async def _may_write(connection: asyncpg.Connection[asyncpg.Record], role: str) 
     return found
 
 
-_DESTINATION = {**RESPOND_IO, "on_removed": "untag", "find_first": True, "match_on": ["phone", "crm_id"]}
+_DESTINATION = {
+    **RESPOND_IO,
+    "on_removed": "untag",
+    "find_first": True,
+    "match_on": ["phone", "crm_id"],
+}
 
 
 @pytest.mark.asyncio
@@ -127,9 +139,14 @@ async def test_one_role_for_a_source_beside_the_state_that_another_migrates(
 
 
 @pytest.mark.asyncio
-async def test_two_roles_for_a_source_in_another_database(database: str, empty_database: str, tmp_path: Path) -> None:
+async def test_two_roles_for_a_source_in_another_database(
+    database: str, empty_database: str, tmp_path: Path
+) -> None:
     source = empty_database
-    async with people(source, tmp_path, {"respond_io": _DESTINATION}) as here, _connected(database) as state:
+    async with (
+        people(source, tmp_path, {"respond_io": _DESTINATION}) as here,
+        _connected(database) as state,
+    ):
         roles = _Roles(here.source)
         reader, writer = await roles.make(), await roles.make()
         try:
@@ -138,8 +155,13 @@ async def test_two_roles_for_a_source_in_another_database(database: str, empty_d
             await state.execute(_said(CONNECTS + RUNS, database, syncengine=writer))
             await here.source.execute(_said(READS, source, reader=reader))
             assert not await _may_write(here.source, reader)
-            here.environ |= {"STATE_URL": _as(database, writer), "SOURCE_URL": _as(source, reader)}
-            here.configure_engine(source={"database": "${SOURCE_URL}", "table": "crm.people", "key": "id"})
+            here.environ |= {
+                "STATE_URL": _as(database, writer),
+                "SOURCE_URL": _as(source, reader),
+            }
+            here.configure_engine(
+                source={"database": "${SOURCE_URL}", "table": "crm.people", "key": "id"}
+            )
             await _two_nights(here)
         finally:
             await state.execute(f"DROP OWNED BY {writer}")
@@ -156,15 +178,48 @@ async def test_what_is_not_granted_is_said_by_its_name_before_anything_is_sent(
         roles = _Roles(here.source)
         owner, role = await roles.make(), await roles.make()
         on_database = f"ON DATABASE {_name(database)} TO"
-        state, contacts = _said(RUNS, database, syncengine=role), _said(READS, database, reader=role)
+        state, contacts = (
+            _said(RUNS, database, syncengine=role),
+            _said(READS, database, reader=role),
+        )
         steps = (
-            (owner, "migrate", "CONNECT on the database", f"GRANT CONNECT {on_database} {owner}"),
-            (owner, "migrate", "CREATE on the database", f"GRANT CREATE {on_database} {owner}"),
+            (
+                owner,
+                "migrate",
+                "CONNECT on the database",
+                f"GRANT CONNECT {on_database} {owner}",
+            ),
+            (
+                owner,
+                "migrate",
+                "CREATE on the database",
+                f"GRANT CREATE {on_database} {owner}",
+            ),
             (owner, "migrate", None, f"GRANT USAGE ON SCHEMA crm TO {owner}"),
-            (role, "run", "CONNECT on the database", f"GRANT CONNECT {on_database} {role}"),
-            (role, "run", "USAGE on the schema syncengine, and SELECT, INSERT, UPDATE and DELETE", state),
-            (role, "run", "USAGE on the schema, and SELECT on the table or its columns", contacts),
-            (role, "plan", "TEMPORARY on the database", f"GRANT TEMPORARY {on_database} {role}"),
+            (
+                role,
+                "run",
+                "CONNECT on the database",
+                f"GRANT CONNECT {on_database} {role}",
+            ),
+            (
+                role,
+                "run",
+                "USAGE on the schema syncengine, and SELECT, INSERT, UPDATE and DELETE",
+                state,
+            ),
+            (
+                role,
+                "run",
+                "USAGE on the schema, and SELECT on the table or its columns",
+                contacts,
+            ),
+            (
+                role,
+                "plan",
+                "TEMPORARY on the database",
+                f"GRANT TEMPORARY {on_database} {role}",
+            ),
             (role, "plan", None, "SELECT"),
         )
         try:
@@ -173,8 +228,14 @@ async def test_what_is_not_granted_is_said_by_its_name_before_anything_is_sent(
             for who, verb, lacking, grant in steps:
                 here.environ["STATE_URL"] = _as(database, who)
                 code, said = await here.command(verb)
-                assert (code, here.requests("respond_io")) == (0 if lacking is None else 2, 0), said
-                assert lacking is None or f"(SQLSTATE 42501); grant this user {lacking}" in said
+                assert (code, here.requests("respond_io")) == (
+                    0 if lacking is None else 2,
+                    0,
+                ), said
+                assert (
+                    lacking is None
+                    or f"(SQLSTATE 42501); grant this user {lacking}" in said
+                )
                 await here.source.execute(grant)
         finally:
             await roles.drop()

@@ -31,14 +31,25 @@ WAYS = (
 
 NEVER_LOOKS_UP = {"by_mail", "charles"}
 """Nothing there depends on what is found."""
-HARD = {"duplicate_match_key", "ambiguous_match", "key_held", "invalid_value", "no_match_key"}
+HARD = {
+    "duplicate_match_key",
+    "ambiguous_match",
+    "key_held",
+    "invalid_value",
+    "no_match_key",
+}
 """What happens to somebody in every town."""
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_every_night_brings_both_vendors_in_step(seed: int, database: str, tmp_path: Path) -> None:
-    oracles: list[Oracle] = [RespondIo(ways) if ways.vendor == "respond_io" else Charles(ways) for ways in WAYS]
+async def test_every_night_brings_both_vendors_in_step(
+    seed: int, database: str, tmp_path: Path
+) -> None:
+    oracles: list[Oracle] = [
+        RespondIo(ways) if ways.vendor == "respond_io" else Charles(ways)
+        for ways in WAYS
+    ]
     happened: set[str] = set()
     async with town(database, tmp_path / "config", WAYS, batch_size=500) as here:
         for night in nights(seed, NIGHTS, PEOPLE):
@@ -47,20 +58,31 @@ async def test_every_night_brings_both_vendors_in_step(seed: int, database: str,
                 plans = await here.plan(accept=frozenset({"removals"}))
                 reports = await here.run(accept=frozenset({"removals"}))
                 for oracle in oracles:
-                    plan, sent = plans[oracle.ways.name], reports[oracle.ways.name].requests
-                    assert plan.requests_least <= sent <= plan.requests_most, (plan, sent)
+                    plan, sent = (
+                        plans[oracle.ways.name],
+                        reports[oracle.ways.name].requests,
+                    )
+                    assert plan.requests_least <= sent <= plan.requests_most, (
+                        plan,
+                        sent,
+                    )
                     if oracle.ways.name in NEVER_LOOKS_UP:
-                        assert plan.requests_least == plan.requests == plan.requests_most
+                        assert (
+                            plan.requests_least == plan.requests == plan.requests_most
+                        )
                     expected = oracle.run(night.rows)
-                    await _as_expected(here, oracle, expected, reports[oracle.ways.name])
+                    await _as_expected(
+                        here, oracle, expected, reports[oracle.ways.name]
+                    )
                     happened |= {fate.code for fate in expected.fates.values()}
         last = [await here.run() for _ in range(3)]
     assert happened >= HARD
     # Nobody is deferred for ever: from the fourth night over an unchanged source on all are alike.
     for reports in last[1:]:
-        assert {(report.exit_code, report.requests, report.contacts["changed"]) for report in reports.values()} == {
-            (0, 0, 0)
-        }
+        assert {
+            (report.exit_code, report.requests, report.contacts["changed"])
+            for report in reports.values()
+        } == {(0, 0, 0)}
 
 
 async def _begin(here: World, oracles: list[Oracle], night: Night) -> None:
@@ -73,34 +95,55 @@ async def _begin(here: World, oracles: list[Oracle], night: Night) -> None:
                 oracle.put_by_hand(each.fields, each.tags)
 
 
-async def _as_expected(here: World, oracle: Oracle, expected: Expected, report: RunReport) -> None:
+async def _as_expected(
+    here: World, oracle: Oracle, expected: Expected, report: RunReport
+) -> None:
     name = oracle.ways.name
     async with here.database() as connection:
         fates = await _fates(connection, report.run_id)
         owners = await _owners(connection, name)
     assert report.error is None
-    wrong = {each: (fates.get(each), expected.fates.get(each)) for each in fates.keys() | expected.fates.keys()}
-    assert {each: pair for each, pair in wrong.items() if pair[0] != pair[1]} == {}, name
-    assert differences(contents(here.sandbox, name, owners), oracle.contents()) == {}, name
+    wrong = {
+        each: (fates.get(each), expected.fates.get(each))
+        for each in fates.keys() | expected.fates.keys()
+    }
+    assert {each: pair for each, pair in wrong.items() if pair[0] != pair[1]} == {}, (
+        name
+    )
+    assert differences(contents(here.sandbox, name, owners), oracle.contents()) == {}, (
+        name
+    )
     assert expected.least <= report.requests <= expected.most, name
-    short = any(fate.outcome in ("rejected", "deferred") for fate in expected.fates.values())
-    assert (report.status, report.exit_code) == (("incomplete", 1) if short else ("done", 0))
+    short = any(
+        fate.outcome in ("rejected", "deferred") for fate in expected.fates.values()
+    )
+    assert (report.status, report.exit_code) == (
+        ("incomplete", 1) if short else ("done", 0)
+    )
 
 
-async def _fates(connection: asyncpg.Connection[asyncpg.Record], run_id: int | None) -> dict[int, Fate]:
+async def _fates(
+    connection: asyncpg.Connection[asyncpg.Record], run_id: int | None
+) -> dict[int, Fate]:
     rows = await connection.fetch(
         "SELECT contact_id::bigint, outcome, coalesce(code, '') AS code, unsupported FROM syncengine.sync_outcome "
         "WHERE run_id = $1",
         run_id,
     )
     return {
-        row["contact_id"]: fate(row["outcome"], row["code"], json.loads(row["unsupported"] or "[]")) for row in rows
+        row["contact_id"]: fate(
+            row["outcome"], row["code"], json.loads(row["unsupported"] or "[]")
+        )
+        for row in rows
     }
 
 
-async def _owners(connection: asyncpg.Connection[asyncpg.Record], name: str) -> dict[str, int]:
+async def _owners(
+    connection: asyncpg.Connection[asyncpg.Record], name: str
+) -> dict[str, int]:
     rows = await connection.fetch(
-        "SELECT contact_id::bigint, external_id FROM syncengine.external_ids WHERE destination = $1", name
+        "SELECT contact_id::bigint, external_id FROM syncengine.external_ids WHERE destination = $1",
+        name,
     )
     owners = {row["external_id"]: row["contact_id"] for row in rows}
     assert len(owners) == len(rows), "two contacts own one copy"

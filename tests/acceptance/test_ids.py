@@ -21,7 +21,10 @@ _EVERYBODY = range(1, 5)
 
 
 async def _ids(here: People, name: str) -> dict[int, str | None]:
-    return {number: state["external_id"] for number, state in (await here.states(name)).items()}
+    return {
+        number: state["external_id"]
+        for number, state in (await here.states(name)).items()
+    }
 
 
 def _true_ids(here: People, name: str) -> dict[int, str]:
@@ -33,7 +36,10 @@ def _misnames(method: str, path: str = "") -> Rule:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("name", "method"), [("charles", "PUT"), ("chartmogul", "PATCH"), ("respond_io", "PUT")])
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("charles", "PUT"), ("chartmogul", "PATCH"), ("respond_io", "PUT")],
+)
 async def test_an_update_that_is_answered_for_somebody_else_moves_nobody(
     database: str, tmp_path: Path, name: str, method: str
 ) -> None:
@@ -48,7 +54,10 @@ async def test_an_update_that_is_answered_for_somebody_else_moves_nobody(
         report = await here.run(name)
         assert await _ids(here, name) == true
         if name == "respond_io":  # its own documentation answers so: it says nothing
-            assert (report.exit_code, report.contacts["applied"]) == (0, len(_EVERYBODY))
+            assert (report.exit_code, report.contacts["applied"]) == (
+                0,
+                len(_EVERYBODY),
+            )
         else:
             assert report.exit_code == 1
             assert report.contacts["applied"] == 0
@@ -62,12 +71,17 @@ async def test_an_update_that_is_answered_for_somebody_else_moves_nobody(
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("name", "method"), [("charles", "PUT"), ("chartmogul", "POST"), ("respond_io", "POST")])
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("charles", "PUT"), ("chartmogul", "POST"), ("respond_io", "POST")],
+)
 async def test_creates_that_are_answered_with_an_owned_id_give_it_to_nobody_else(
     database: str, tmp_path: Path, name: str, method: str
 ) -> None:
     keys, twin = _VENDORS[name]
-    async with people(database, tmp_path, {name: {**keys, "in_flight": 1}}, (twin,)) as here:
+    async with people(
+        database, tmp_path, {name: {**keys, "in_flight": 1}}, (twin,)
+    ) as here:
         await here.add([1])
         await here.run(name)
         await here.add([2, 3, 4])
@@ -79,22 +93,34 @@ async def test_creates_that_are_answered_with_an_owned_id_give_it_to_nobody_else
 
         here.heal(name)
         reports = [await here.run(name) for _ in range(3)]
-        if name == "charles":  # their keys seem to lead to contact 1, and each further try might write over it
-            assert [(each.requests, (each.standing or {}).get(Standing.DEAD_LETTER)) for each in reports[1:]] == [
-                (0, 3)
-            ] * 2
-            assert (await here.run(name, contacts=("2", "3", "4"))).contacts["applied"] == 3
-        assert await _ids(here, name) == _true_ids(here, name), "nobody is there twice, and each owns its own"
+        if (
+            name == "charles"
+        ):  # their keys seem to lead to contact 1, and each further try might write over it
+            assert [
+                (each.requests, (each.standing or {}).get(Standing.DEAD_LETTER))
+                for each in reports[1:]
+            ] == [(0, 3)] * 2
+            assert (await here.run(name, contacts=("2", "3", "4"))).contacts[
+                "applied"
+            ] == 3
+        assert await _ids(here, name) == _true_ids(here, name), (
+            "nobody is there twice, and each owns its own"
+        )
 
 
 @pytest.mark.asyncio
 async def test_a_contact_that_was_merged_there_is_followed_if_nobody_else_owns_the_one_left(
     database: str, tmp_path: Path
 ) -> None:
-    async with people(database, tmp_path, {"chartmogul": CHARTMOGUL}, ("chartmogul",)) as here:
+    async with people(
+        database, tmp_path, {"chartmogul": CHARTMOGUL}, ("chartmogul",)
+    ) as here:
         await here.add([1])
         await here.run("chartmogul")
-        twin, (loser,) = here.sandbox.twin("chartmogul"), (await _ids(here, "chartmogul")).values()
+        twin, (loser,) = (
+            here.sandbox.twin("chartmogul"),
+            (await _ids(here, "chartmogul")).values(),
+        )
         twin.configure({"merged_id": "survivor"})
         (winner,) = twin.seed([_copy_of(here)], 0.0)
         twin.commit(TwinRequest("POST", f"/v1/contacts/{winner}/merge/{loser}"), 0.0)
@@ -102,7 +128,10 @@ async def test_a_contact_that_was_merged_there_is_followed_if_nobody_else_owns_t
         report = await here.run("chartmogul")
         assert report.exit_code == 0, report.noteworthy
         assert await _ids(here, "chartmogul") == {1: winner}
-        held: dict[str, Any] = {str(each["id"]): each["fields"] for each in here.sandbox.contacts("chartmogul")}
+        held: dict[str, Any] = {
+            str(each["id"]): each["fields"]
+            for each in here.sandbox.contacts("chartmogul")
+        }
         assert held[winner]["first_name"] == "Newer"
         assert held[winner]["phone"] == "+491510000001"
         assert (await here.run("chartmogul")).requests == 0
@@ -112,7 +141,9 @@ async def test_a_contact_that_was_merged_there_is_followed_if_nobody_else_owns_t
 async def test_two_contacts_of_one_key_are_not_taken_for_merged_while_both_are_there(
     database: str, tmp_path: Path
 ) -> None:
-    async with people(database, tmp_path, {"chartmogul": CHARTMOGUL}, ("chartmogul",)) as here:
+    async with people(
+        database, tmp_path, {"chartmogul": CHARTMOGUL}, ("chartmogul",)
+    ) as here:
         await here.add([1])
         await here.run("chartmogul")
         true = await _ids(here, "chartmogul")

@@ -14,10 +14,22 @@ from syncengine.sandbox.faults import Kind, Rule
 from tests.support.crm import Crm, crm, names, pair_of, pattern
 from tests.support.crm_expected import assert_in_step
 from tests.support.databases import Databases
-from tests.support.kills import AFTERWARDS, PHASES, Kills, history, kill, killed_with_open
+from tests.support.kills import (
+    AFTERWARDS,
+    PHASES,
+    Kills,
+    history,
+    kill,
+    killed_with_open,
+)
 
 _MOST_TESTED = "respond_io"
-_WRITES = {"POST /contact/", "PUT /contact/{id}", "POST /contact/{id}/tags", "DELETE /contact/{id}/tags"}
+_WRITES = {
+    "POST /contact/",
+    "PUT /contact/{id}",
+    "POST /contact/{id}/tags",
+    "DELETE /contact/{id}/tags",
+}
 _WORLDS, _KILLS = 3, 30
 
 
@@ -32,27 +44,41 @@ def dsns(databases: Databases) -> Iterator[list[str]]:
 
 
 @pytest.mark.asyncio
-async def test_killed_at_any_moment_the_next_run_finishes_the_job(dsns: Sequence[str], tmp_path: Path) -> None:
+async def test_killed_at_any_moment_the_next_run_finishes_the_job(
+    dsns: Sequence[str], tmp_path: Path
+) -> None:
     kills = Kills()
     async with asyncio.TaskGroup() as group:
         for number, dsn in enumerate(dsns):
-            group.create_task(_lives(dsn, tmp_path / str(number), _MOST_TESTED, number, _KILLS, kills))
+            group.create_task(
+                _lives(dsn, tmp_path / str(number), _MOST_TESTED, number, _KILLS, kills)
+            )
     print(kills)  # noqa: T201 - shown with a failure, and with -s
     assert kills.phases.total() >= _KILLS
-    assert {phase: kills.phases[phase] for phase in PHASES if kills.phases[phase] < 3} == {}
+    assert {
+        phase: kills.phases[phase] for phase in PHASES if kills.phases[phase] < 3
+    } == {}
     assert set(kills.routes) == _WRITES
-    assert {what: kills.afterwards[what] for what in AFTERWARDS if kills.afterwards[what] < 3} == {}
+    assert {
+        what: kills.afterwards[what]
+        for what in AFTERWARDS
+        if kills.afterwards[what] < 3
+    } == {}
 
 
 @pytest.mark.parametrize("vendor", [name for name in names() if name != _MOST_TESTED])
 @pytest.mark.asyncio
-async def test_whatever_the_vendor_a_killed_run_leaves_no_trace(database: str, tmp_path: Path, vendor: str) -> None:
+async def test_whatever_the_vendor_a_killed_run_leaves_no_trace(
+    database: str, tmp_path: Path, vendor: str
+) -> None:
     kills = Kills()
     await _lives(database, tmp_path, vendor, 0, len(PHASES), kills)
     assert {phase for phase in PHASES if kills.phases[phase]} == set(PHASES)
 
 
-@pytest.mark.parametrize("vendor", [name for name in names() if pair_of(name).can.delete])
+@pytest.mark.parametrize(
+    "vendor", [name for name in names() if pair_of(name).can.delete]
+)
 @pytest.mark.asyncio
 async def test_who_is_back_while_the_deletion_is_in_doubt_survives_another_crash(
     database: str, tmp_path: Path, vendor: str
@@ -63,8 +89,13 @@ async def test_who_is_back_while_the_deletion_is_in_doubt_survives_another_crash
         for deleted, stays, number in ((True, True, 1), (True, False, 3)):
             person = here.people[number]
             await here.remove(number)
-            await _killed_at_its_first_write(here, Kind.HOLD_AFTER_COMMIT if deleted else Kind.HOLD_BEFORE_COMMIT)
-            await here.put(number, replace(person, values=person.values[::-1], tags=person.tags[:1]))
+            await _killed_at_its_first_write(
+                here, Kind.HOLD_AFTER_COMMIT if deleted else Kind.HOLD_BEFORE_COMMIT
+            )
+            await here.put(
+                number,
+                replace(person, values=person.values[::-1], tags=person.tags[:1]),
+            )
             if here.pair.key:
                 await here.change_key(number)
             if stays:
@@ -78,12 +109,17 @@ async def test_who_is_back_while_the_deletion_is_in_doubt_survives_another_crash
 
 
 async def _killed_at_its_first_write(here: Crm, kind: Kind) -> None:
-    writes = [Rule(kind, method=route.partition(" ")[0], path=pattern(route)) for route in here.writes()]
+    writes = [
+        Rule(kind, method=route.partition(" ")[0], path=pattern(route))
+        for route in here.writes()
+    ]
     deletion = [Rule(kind, method="DELETE")]
     assert await killed_with_open([*writes, *deletion], here, Kills())
     await here.let_leases_run_out()
 
 
-async def _lives(dsn: str, folder: Path, vendor: str, number: int, wanted: int, kills: Kills) -> None:
+async def _lives(
+    dsn: str, folder: Path, vendor: str, number: int, wanted: int, kills: Kills
+) -> None:
     async with crm(dsn, folder, vendor, seed=number) as here:
         await history(here, wanted, kills)

@@ -10,7 +10,11 @@ from syncengine import vendors
 from tests.simulation.pair import Pair, pairs
 from tests.support.any_vendor import Anyone, anyone
 
-SHOWN = [pair for pair in (pairs(vendor)[0] for vendor in vendors.names()) if pair.can.reads or pair.can.find_by]
+SHOWN = [
+    pair
+    for pair in (pairs(vendor)[0] for vendor in vendors.names())
+    if pair.can.reads or pair.can.find_by
+]
 NAMES = [pair.name for pair in SHOWN]
 
 
@@ -24,7 +28,9 @@ async def _checked(here: Anyone) -> tuple[int, str, int]:
     """The exit code, what is told of the account, and the requests."""
     before = here.requests()
     code, said = await here.command("check")
-    (line,) = [line for line in said.splitlines() if f"{here.name}: account" in line] or [""]
+    (line,) = [
+        line for line in said.splitlines() if f"{here.name}: account" in line
+    ] or [""]
     return code, line, here.requests() - before
 
 
@@ -43,7 +49,11 @@ async def test_one_known_contact_is_looked_at_and_others_only_if_it_is_not_there
 
         newest = "SELECT contact_id FROM syncengine.sync_state ORDER BY synced_at DESC, contact_id LIMIT 1"
         last = await here.source.fetchval(newest)
-        (external_id,) = [row["external_id"] for name, row in (await here.states()).items() if name == last]
+        (external_id,) = [
+            row["external_id"]
+            for name, row in (await here.states()).items()
+            if name == last
+        ]
         here.screen.delete(external_id)
         code, line, requests = await _checked(here)
         assert code == 0
@@ -55,13 +65,17 @@ async def test_one_known_contact_is_looked_at_and_others_only_if_it_is_not_there
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("pair", SHOWN, ids=NAMES)
-async def test_another_account_and_an_emptied_one_are_refused(database: str, tmp_path: Path, pair: Pair) -> None:
+async def test_another_account_and_an_emptied_one_are_refused(
+    database: str, tmp_path: Path, pair: Pair
+) -> None:
     async with anyone(database, tmp_path / "config", pair) as here:
         await _in_step(here, 6)
         here.screen.swap("another")
         code, line, _ = await _checked(here)
         assert code == 2
-        assert "does not have any of the 4 contacts known here that were looked at" in line
+        assert (
+            "does not have any of the 4 contacts known here that were looked at" in line
+        )
         assert "--accept gone" in line
         here.screen.swap("main")
         assert (await _checked(here))[0] == 0

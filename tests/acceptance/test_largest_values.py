@@ -21,7 +21,9 @@ from tests.support.vendor_nights import Congress, congress
 _ROOM = 1000
 """Characters for the quotes and names of the row's JSON."""
 _OWN = ("id", "own_email", "own_phone", "last_name")
-_DEEPEST = f"(repeat('[', {DEEPEST_VALUE}) || '1' || repeat(']', {DEEPEST_VALUE}))::jsonb"
+_DEEPEST = (
+    f"(repeat('[', {DEEPEST_VALUE}) || '1' || repeat(']', {DEEPEST_VALUE}))::jsonb"
+)
 _LONGEST = f"to_jsonb(repeat('😀', {LONGEST_ROW - _ROOM}))"
 _NO_VALUE = "NULL::jsonb"
 _ODD_TAGS = (
@@ -47,34 +49,49 @@ async def _one_row(
             "SELECT 'a1' AS id, 'Adams' AS last_name, 'anna@congress.example' AS own_email, "
             f"'+14155550123' AS own_phone, NULL::text AS nothing, {value} AS value, {listed} AS tags"
         )
-        here.file.write_text(yaml.safe_dump({"database": database, "source": {"query": query, "key": "id"}}))
+        here.file.write_text(
+            yaml.safe_dump(
+                {"database": database, "source": {"query": query, "key": "id"}}
+            )
+        )
         file = here.file.parent / "destinations" / f"{vendor}.yaml"
         destination = yaml.safe_load(file.read_text())
         kept = {
             name: source
             for name, source in members.fields.items()
-            if source in _OWN or (isinstance(source, dict) and source["from"] == "nothing")
+            if source in _OWN
+            or (isinstance(source, dict) and source["from"] == "nothing")
         }
-        destination["fields"] = kept | ({field: "value"} if (field := _field(members)) else {})
+        destination["fields"] = kept | (
+            {field: "value"} if (field := _field(members)) else {}
+        )
         file.write_text(yaml.safe_dump(destination))
         yield replace(here, config=load_config(here.file, here.environ)), members
 
 
 def _field(members: Congress) -> str | None:
     """The field of any name that may be changed."""
-    patterns = [name for name in members.later.fields if "*" in name and name not in members.can.accumulates]
+    patterns = [
+        name
+        for name in members.later.fields
+        if "*" in name and name not in members.can.accumulates
+    ]
     return patterns[0].replace("*", "value") if patterns else None
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("value", [_DEEPEST, _LONGEST], ids=["deepest", "longest"])
 @pytest.mark.parametrize("vendor", sorted(vendors.names()))
-async def test_the_largest_value_is_applied_and_silent(vendor: str, value: str, database: str, tmp_path: Path) -> None:
+async def test_the_largest_value_is_applied_and_silent(
+    vendor: str, value: str, database: str, tmp_path: Path
+) -> None:
     async with _one_row(database, tmp_path / "config", vendor, value) as (here, _):
         report = (await here.run(vendor))[vendor]
         judged = {name: number for name, number in report.contacts.items() if number}
         if vendor == "chartmogul" and value is _LONGEST:
-            assert judged == {"changed": 1, "rejected": 1}, "this vendor takes 255 characters"
+            assert judged == {"changed": 1, "rejected": 1}, (
+                "this vendor takes 255 characters"
+            )
             return
         assert judged == {"changed": 1, "applied": 1}, report.error
         again = (await here.run(vendor))[vendor]
@@ -84,12 +101,18 @@ async def test_the_largest_value_is_applied_and_silent(vendor: str, value: str, 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("vendor", sorted(vendors.names()))
-async def test_odd_tags_of_ours_are_read_back(vendor: str, database: str, tmp_path: Path) -> None:
-    async with _one_row(database, tmp_path / "config", vendor, _NO_VALUE, _ODD_TAGS) as (here, members):
+async def test_odd_tags_of_ours_are_read_back(
+    vendor: str, database: str, tmp_path: Path
+) -> None:
+    async with _one_row(
+        database, tmp_path / "config", vendor, _NO_VALUE, _ODD_TAGS
+    ) as (here, members):
         if not members.takes_tags:
             return
         report = (await here.run(vendor))[vendor]
-        assert (report.status, report.contacts["applied"]) == ("done", 1), report.noteworthy
+        assert (report.status, report.contacts["applied"]) == ("done", 1), (
+            report.noteworthy
+        )
         held: Any = here.sandbox.contacts(vendor)
         assert {*_ODD_TAGS} <= {*held[0]["tags"]}
         async with here.database() as state:
@@ -108,8 +131,12 @@ async def test_odd_tags_of_ours_are_read_back(vendor: str, database: str, tmp_pa
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("number", [LONGEST_NAME, LONGEST_NAME + 1])
-async def test_a_name_that_could_not_be_read_back_is_not_sent(number: int, database: str, tmp_path: Path) -> None:
-    async with _one_row(database, tmp_path / "config", "respond_io", _NO_VALUE, ("n" * number,)) as (here, _):
+async def test_a_name_that_could_not_be_read_back_is_not_sent(
+    number: int, database: str, tmp_path: Path
+) -> None:
+    async with _one_row(
+        database, tmp_path / "config", "respond_io", _NO_VALUE, ("n" * number,)
+    ) as (here, _):
         report = (await here.run("respond_io"))["respond_io"]
         codes = [note.code for note in report.noteworthy]
         assert codes == ([] if number == LONGEST_NAME else ["invalid_value"])
@@ -117,8 +144,13 @@ async def test_a_name_that_could_not_be_read_back_is_not_sent(number: int, datab
 
 
 @pytest.mark.asyncio
-async def test_a_long_column_in_several_fields_is_counted_in_each(database: str, tmp_path: Path) -> None:
-    destination = {**RESPOND_IO, "fields": {"crm_id": "id", "phone": "phone", "first": "name", "second": "name"}}
+async def test_a_long_column_in_several_fields_is_counted_in_each(
+    database: str, tmp_path: Path
+) -> None:
+    destination = {
+        **RESPOND_IO,
+        "fields": {"crm_id": "id", "phone": "phone", "first": "name", "second": "name"},
+    }
     async with people(database, tmp_path, {"respond_io": destination}) as here:
         await here.add([1, 2])
         await here.change(1, name="x" * (LONGEST_ROW // 2 + 1))

@@ -13,7 +13,9 @@ NAME = "charles"
 
 
 @pytest.mark.asyncio
-async def test_an_account_slows_down_before_it_is_refused(database: str, tmp_path: Path) -> None:
+async def test_an_account_slows_down_before_it_is_refused(
+    database: str, tmp_path: Path
+) -> None:
     # Its own limits would let everything through at once.
     charles = {**CHARLES, "limits": [], "in_flight": 2}
     async with people(database, tmp_path, {NAME: charles}) as here:

@@ -10,22 +10,41 @@ import pytest
 from tests.support.people import RESPOND_IO, People, people
 
 NAME = "respond_io"
-FLAG = {**RESPOND_IO, "source": {"query": "SELECT p.*, NOT opted_in AS no FROM crm.people AS p"}, "opted_out": "no"}
+FLAG = {
+    **RESPOND_IO,
+    "source": {"query": "SELECT p.*, NOT opted_in AS no FROM crm.people AS p"},
+    "opted_out": "no",
+}
 OPT_IN = {**RESPOND_IO, "where": "opted_in"}
 QUERY = {**RESPOND_IO, "source": {"query": "SELECT * FROM crm.people WHERE opted_in"}}
 WITHOUT = {"query": "SELECT * FROM crm.people"}
 LOOSENED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
-    "opted_out removed": (FLAG, {"opted_out": None}, "opted_out was no and is now not set"),
+    "opted_out removed": (
+        FLAG,
+        {"opted_out": None},
+        "opted_out was no and is now not set",
+    ),
     "where removed": (OPT_IN, {"where": None}, "opted_in is not asked for any more"),
-    "where made an alternative": (OPT_IN, {"where": "opted_in OR id > 0"}, "the condition on opted_in is another one"),
-    "condition of the query removed": (QUERY, {"source": WITHOUT}, "opted_in is not asked for any more"),
+    "where made an alternative": (
+        OPT_IN,
+        {"where": "opted_in OR id > 0"},
+        "the condition on opted_in is another one",
+    ),
+    "condition of the query removed": (
+        QUERY,
+        {"source": WITHOUT},
+        "opted_in is not asked for any more",
+    ),
 }
 HARMLESS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "opted_out added": ({**FLAG, "opted_out": None}, {"opted_out": "no"}),
     "where added": (RESPOND_IO, {"where": "opted_in"}),
     "where spelled out": (OPT_IN, {"where": "opted_in IS TRUE"}),
     "where with a further condition": (OPT_IN, {"where": "opted_in AND id > 0"}),
-    "another condition widened": ({**RESPOND_IO, "where": "opted_in AND id < 9"}, {"where": "opted_in AND id < 10"}),
+    "another condition widened": (
+        {**RESPOND_IO, "where": "opted_in AND id < 9"},
+        {"where": "opted_in AND id < 10"},
+    ),
 }
 ACCEPTED = frozenset({"consent", "source", "shrunk_source"})
 
@@ -41,7 +60,9 @@ async def _said_no(here: People) -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("change", LOOSENED)
-async def test_loosening_wants_its_own_word(database: str, tmp_path: Path, change: str) -> None:
+async def test_loosening_wants_its_own_word(
+    database: str, tmp_path: Path, change: str
+) -> None:
     settings, keys, told = LOOSENED[change]
     async with people(database, tmp_path, {NAME: settings}) as here:
         await _said_no(here)
@@ -61,7 +82,9 @@ async def test_loosening_wants_its_own_word(database: str, tmp_path: Path, chang
                 assert f"brake consent: {told}" in said
                 assert "--accept consent" in said
             assert (report.status, report.exit_code) == ("refused", 2)
-        assert "concerns 3 contacts that" in str((await here.run(NAME, accept=others)).error)
+        assert "concerns 3 contacts that" in str(
+            (await here.run(NAME, accept=others)).error
+        )
         assert here.requests(NAME) == sent
         assert here.held(NAME)[8]["fields"]["firstName"] == "Name 8"
 
@@ -69,12 +92,16 @@ async def test_loosening_wants_its_own_word(database: str, tmp_path: Path, chang
         assert report.exit_code == 0, report.error
         assert here.held(NAME).keys() == set(range(1, 11))
         await here.change(9, name="Again")
-        assert (await here.run(NAME)).actions == {"update": 1}, "accepted once and for all"
+        assert (await here.run(NAME)).actions == {"update": 1}, (
+            "accepted once and for all"
+        )
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("change", HARMLESS)
-async def test_tightening_and_other_changes_want_nothing(database: str, tmp_path: Path, change: str) -> None:
+async def test_tightening_and_other_changes_want_nothing(
+    database: str, tmp_path: Path, change: str
+) -> None:
     settings, keys = HARMLESS[change]
     async with people(database, tmp_path, {NAME: settings}) as here:
         await _said_no(here)
@@ -84,7 +111,9 @@ async def test_tightening_and_other_changes_want_nothing(database: str, tmp_path
 
 
 @pytest.mark.asyncio
-async def test_a_named_contact_does_not_loosen_the_rules_for_all(database: str, tmp_path: Path) -> None:
+async def test_a_named_contact_does_not_loosen_the_rules_for_all(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: OPT_IN}) as here:
         await _said_no(here)
         here.configure(NAME, where=None)
@@ -94,8 +123,12 @@ async def test_a_named_contact_does_not_loosen_the_rules_for_all(database: str, 
 
 
 @pytest.mark.asyncio
-async def test_who_left_is_not_brought_back_by_a_wider_where(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "where": "id < 5"}}) as here:
+async def test_who_left_is_not_brought_back_by_a_wider_where(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "where": "id < 5"}}
+    ) as here:
         await here.add(range(1, 11))
         await here.run(NAME)
         here.configure(NAME, where="id < 4")
@@ -109,9 +142,15 @@ async def test_who_left_is_not_brought_back_by_a_wider_where(database: str, tmp_
 
 
 @pytest.mark.asyncio
-async def test_an_opt_out_column_that_is_gone_is_asked_about_all_the_same(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "opted_out": "no"}}) as here:
-        await here.source.execute("ALTER TABLE crm.people ADD COLUMN no boolean NOT NULL DEFAULT false")
+async def test_an_opt_out_column_that_is_gone_is_asked_about_all_the_same(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "opted_out": "no"}}
+    ) as here:
+        await here.source.execute(
+            "ALTER TABLE crm.people ADD COLUMN no boolean NOT NULL DEFAULT false"
+        )
         await here.add(range(1, 5))
         await here.run(NAME)
         await here.change(2, no=True, name="Changed")
@@ -124,29 +163,42 @@ async def test_an_opt_out_column_that_is_gone_is_asked_about_all_the_same(databa
 
 
 @pytest.mark.asyncio
-async def test_a_state_that_knows_no_rules_learns_them(database: str, tmp_path: Path) -> None:
+async def test_a_state_that_knows_no_rules_learns_them(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: OPT_IN}) as here:
         await _said_no(here)
-        await here.source.execute("UPDATE syncengine.sync_destination SET consent = NULL")
+        await here.source.execute(
+            "UPDATE syncengine.sync_destination SET consent = NULL"
+        )
         assert (await here.run(NAME)).status == "done"
         here.configure(NAME, where=None)
         assert "brake consent" in str((await here.run(NAME)).error)
 
 
 @pytest.mark.asyncio
-async def test_an_opt_out_at_the_vendor_is_given_up_by_its_own_word(database: str, tmp_path: Path) -> None:
+async def test_an_opt_out_at_the_vendor_is_given_up_by_its_own_word(
+    database: str, tmp_path: Path
+) -> None:
     kept = {**RESPOND_IO["settings"], "opt_outs": {"firstName": "no"}}
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "settings": kept}}) as here:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "settings": kept}}
+    ) as here:
         await here.add([1])
         await here.run(NAME)
         here.configure(NAME, settings={**kept, "lower_opt_outs": ["firstName"]})
         report = await here.run(NAME)
-        assert "brake consent: firstName is no opt-out any more that is kept at the vendor" in str(report.error)
+        assert (
+            "brake consent: firstName is no opt-out any more that is kept at the vendor"
+            in str(report.error)
+        )
         assert (await here.run(NAME, accept=frozenset({"consent"}))).exit_code == 0
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("where", ["opted_in OR id > 0", "coalesce(opted_in, true)", None])
+@pytest.mark.parametrize(
+    "where", ["opted_in OR id > 0", "coalesce(opted_in, true)", None]
+)
 async def test_a_looser_condition_is_refused_before_it_concerns_anybody(
     database: str, tmp_path: Path, where: str | None
 ) -> None:
@@ -158,12 +210,16 @@ async def test_a_looser_condition_is_refused_before_it_concerns_anybody(
             assert "brake consent" in str(said)
             assert "concerns 0 contacts now, and later whoever says no" in str(said)
         await here.change(2, opted_in=False, name="Said no")
-        assert (await here.run(NAME)).status == "refused", "it was not remembered as the rule"
+        assert (await here.run(NAME)).status == "refused", (
+            "it was not remembered as the rule"
+        )
         assert here.held(NAME)[2]["fields"]["firstName"] == "Name 2"
 
 
 @pytest.mark.asyncio
-async def test_who_would_be_sent_something_is_told_apart(database: str, tmp_path: Path) -> None:
+async def test_who_would_be_sent_something_is_told_apart(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: OPT_IN}) as here:
         await here.add(range(1, 5))
         await here.run(NAME)
@@ -180,7 +236,9 @@ async def test_who_would_be_sent_something_is_told_apart(database: str, tmp_path
 
 
 @pytest.mark.asyncio
-async def test_who_moves_between_destinations_of_an_account_did_not_say_no(database: str, tmp_path: Path) -> None:
+async def test_who_moves_between_destinations_of_an_account_did_not_say_no(
+    database: str, tmp_path: Path
+) -> None:
     def settings(where: str) -> dict[str, Any]:
         return {**RESPOND_IO, "account": "one", "where": where, "on_removed": "untag"}
 
@@ -189,7 +247,11 @@ async def test_who_moves_between_destinations_of_an_account_did_not_say_no(datab
         await here.add(range(1, 8))
         await here.run("a")
         await here.run("b")
-        for moved, rest in (("id < 6", "id >= 6"), ("id < 5", "id >= 5"), ("id < 6", "id >= 6")):
+        for moved, rest in (
+            ("id < 6", "id >= 6"),
+            ("id < 5", "id >= 5"),
+            ("id < 6", "id >= 6"),
+        ):
             here.configure("a", where=moved)
             here.configure("b", where=rest)
             for name in ("a", "b", "a"):
@@ -199,8 +261,12 @@ async def test_who_moves_between_destinations_of_an_account_did_not_say_no(datab
         here.configure("a", where="id < 5")
         await here.runs()
         here.configure("a", where="id < 6")
-        assert "concerns 1 contact " in str((await here.run("a")).error), "it stays at b, and left a"
+        assert "concerns 1 contact " in str((await here.run("a")).error), (
+            "it stays at b, and left a"
+        )
         here.configure("a", where="id < 4")
         await here.runs()
         here.configure("a", where="id < 5")
-        assert "concerns 1 contact " in str((await here.run("a")).error), "it left the account"
+        assert "concerns 1 contact " in str((await here.run("a")).error), (
+            "it left the account"
+        )

@@ -24,7 +24,9 @@ CONTACT_1 = Subject(SubjectKind.CONTACT, "1")
 RESTORED = frozenset({"restored"})
 
 
-async def test_a_restored_state_is_refused_until_it_is_accepted(database: str, tmp_path: Path) -> None:
+async def test_a_restored_state_is_refused_until_it_is_accepted(
+    database: str, tmp_path: Path
+) -> None:
     """Then every destination is re-synced, each once, whenever its turn comes."""
     async with people(database, tmp_path / "config", BOTH) as here:
         await here.add(range(1, 4))
@@ -42,11 +44,15 @@ async def test_a_restored_state_is_refused_until_it_is_accepted(database: str, t
         told = refused[NAME].error or ""
         assert "is older than the last runs from here: it lacks run" in told
         for name, lacking in newest.items():
-            assert f"it lacks run {lacking.run_id} of {name}, which began" in (refused[name].error or "")
+            assert f"it lacks run {lacking.run_id} of {name}, which began" in (
+                refused[name].error or ""
+            )
         assert f"{socket.gethostname()} in {_marker(here)})" in told
         assert "syncengine run -d respond_io --accept restored" in told
         assert "is older" in ((await here.plan(NAME)).brake or "")
-        assert {each.status for each in await app.verify(here.config, (NAME,))} == {"refused"}
+        assert {each.status for each in await app.verify(here.config, (NAME,))} == {
+            "refused"
+        }
         assert {each.status for each in await app.forget(here.config, "3")} == {"open"}
         assert (here.requests(NAME), here.requests("charles")) == sent
         await app.lift(here.config, [Subject(SubjectKind.CONTACT, "3")], forgotten=True)
@@ -60,12 +66,17 @@ async def test_a_restored_state_is_refused_until_it_is_accepted(database: str, t
         then = await here.runs()
         assert {each.exit_code for each in then.values()} == {0}
         assert await _kind(here, then["charles"].run_id) == RunKind.RESYNC
-        assert (await _kind(here, then[NAME].run_id), then[NAME].requests) == (RunKind.SYNC, 0)
+        assert (await _kind(here, then[NAME].run_id), then[NAME].requests) == (
+            RunKind.SYNC,
+            0,
+        )
         assert here.held("charles")[1]["fields"]["first_name"] == "Name 1"
         assert sum(each.requests for each in (await here.runs()).values()) == 0
 
 
-async def test_a_number_that_another_run_has_by_now_is_told_apart(database: str, tmp_path: Path) -> None:
+async def test_a_number_that_another_run_has_by_now_is_told_apart(
+    database: str, tmp_path: Path
+) -> None:
     """As where another machine went on with the restored state first."""
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         await here.add([1])
@@ -76,29 +87,40 @@ async def test_a_number_that_another_run_has_by_now_is_told_apart(database: str,
         noted = marker.read_bytes()
         await restore_whole(database, tmp_path / "state.dump")
         marker.unlink()
-        assert (await here.run(NAME)).run_id == lost, "the number is given a second time"
+        assert (await here.run(NAME)).run_id == lost, (
+            "the number is given a second time"
+        )
         marker.write_bytes(noted)
         told = (await here.run(NAME)).error or ""
         assert f"it lacks run {lost} of {NAME}, which began" in told
         assert f"(the run {lost} that it has began" in told
 
 
-async def test_a_new_state_says_once_what_comes_first(database: str, tmp_path: Path) -> None:
+async def test_a_new_state_says_once_what_comes_first(
+    database: str, tmp_path: Path
+) -> None:
     """The first day, and the day on which state and markers were lost, look alike."""
     async with people(database, tmp_path / "config", BOTH) as here:
         await here.add([1])
         assert _of_consent(await app.check(here.config)) == [NEW_STATE]
         for verb, times in (("plan", 1), ("run", 1), ("plan", 0), ("run", 0)):
             code, said = await here.command(verb)
-            assert (code, [line["advice"] for line in events(said, "state_is_new")]) == (0, [NEW_STATE] * times), verb
+            assert (
+                code,
+                [line["advice"] for line in events(said, "state_is_new")],
+            ) == (0, [NEW_STATE] * times), verb
         assert _of_consent(await app.check(here.config)) == []
         await lose(database)
         await app.migrate(here.config)
         await app.suppress(here.config, [CONTACT_1])
-        assert _of_consent(await app.check(here.config)) == [], "suppressions were brought back"
+        assert _of_consent(await app.check(here.config)) == [], (
+            "suppressions were brought back"
+        )
 
 
-async def test_who_has_another_match_key_at_the_vendor_is_created_and_said(database: str, tmp_path: Path) -> None:
+async def test_who_has_another_match_key_at_the_vendor_is_created_and_said(
+    database: str, tmp_path: Path
+) -> None:
     """No look-up finds a contact by a value that the vendor never had."""
     by_phone = {**RESPOND_IO, "match_on": ["phone"]}
     async with people(database, tmp_path / "config", {NAME: by_phone}) as here:
@@ -109,7 +131,10 @@ async def test_who_has_another_match_key_at_the_vendor_is_created_and_said(datab
         await app.migrate(here.config)
         report = await here.run(NAME, accept=RESTORED)
         assert (report.exit_code, report.actions.get("create")) == (0, 1)
-        assert "1 contact was created after a restore or loss of the state" in report.remarks[0]
+        assert (
+            "1 contact was created after a restore or loss of the state"
+            in report.remarks[0]
+        )
         created = await here.source.fetch(
             "SELECT contact_id FROM syncengine.sync_outcome WHERE run_id = $1 AND 'create' = ANY (actions)",
             report.run_id,
@@ -122,7 +147,9 @@ def _of_consent(checks: Sequence[Check]) -> list[str]:
     return [check.message for check in checks if check.area == "consent" and check.ok]
 
 
-async def test_suppressions_alone_are_missed_as_well(database: str, tmp_path: Path) -> None:
+async def test_suppressions_alone_are_missed_as_well(
+    database: str, tmp_path: Path
+) -> None:
     """Also after others were made: what is lacking is lacking."""
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         await here.add(range(1, 4))
@@ -130,15 +157,21 @@ async def test_suppressions_alone_are_missed_as_well(database: str, tmp_path: Pa
         dump(database, tmp_path / "state.dump")
         await app.suppress(here.config, [CONTACT_1])
         await restore_whole(database, tmp_path / "state.dump")
-        assert "lacks 1 change of the suppressions" in ((await here.run(NAME)).error or "")
+        assert "lacks 1 change of the suppressions" in (
+            (await here.run(NAME)).error or ""
+        )
         await app.suppress(here.config, [Subject(SubjectKind.CONTACT, "2")])
         await app.suppress(here.config, [Subject(SubjectKind.CONTACT, "3")])
-        assert "lacks 1 change of the suppressions" in ((await here.run(NAME)).error or "")
+        assert "lacks 1 change of the suppressions" in (
+            (await here.run(NAME)).error or ""
+        )
         assert (await here.run(NAME, accept=RESTORED)).exit_code == 0
         assert (await here.run(NAME)).requests == 0
 
 
-async def test_another_machine_does_not_ask_again(database: str, tmp_path: Path) -> None:
+async def test_another_machine_does_not_ask_again(
+    database: str, tmp_path: Path
+) -> None:
     """Each has markers of its own; a restore that was accepted counts for all."""
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         await here.add(range(1, 4))
@@ -158,7 +191,9 @@ async def test_another_machine_does_not_ask_again(database: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("kind", ["restored", "lost"])
-async def test_what_ran_elsewhere_meanwhile_is_no_excuse(database: str, tmp_path: Path, kind: str) -> None:
+async def test_what_ran_elsewhere_meanwhile_is_no_excuse(
+    database: str, tmp_path: Path, kind: str
+) -> None:
     """A machine that notices still refuses, and goes on refusing."""
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         await here.add(range(1, 4))
@@ -174,13 +209,17 @@ async def test_what_ran_elsewhere_meanwhile_is_no_excuse(database: str, tmp_path
             await restore_whole(database, tmp_path / "state.dump")
         marker.unlink()
         for _ in range(4):
-            assert (await here.run(NAME)).exit_code == 0, "on a machine without a marker"
+            assert (await here.run(NAME)).exit_code == 0, (
+                "on a machine without a marker"
+            )
         for elsewhere in marker.parent.glob("state-*.json"):
             elsewhere.unlink()
         marker.write_bytes(noted)
         for _ in range(3):
             assert (await here.run(NAME)).status == "refused"
-            assert {each.status for each in await app.verify(here.config, (NAME,))} == {"refused"}
+            assert {each.status for each in await app.verify(here.config, (NAME,))} == {
+                "refused"
+            }
         assert (await here.run(NAME, accept=RESTORED)).exit_code == 0
         assert (await here.run(NAME)).requests == 0
 
@@ -195,7 +234,9 @@ async def test_a_lost_state_is_refused(database: str, tmp_path: Path) -> None:
         await app.migrate(here.config)
         refused = await here.run(NAME)
         assert (refused.exit_code, refused.requests) == (2, 0)
-        assert "is another state than the one that respond_io was last run with" in (refused.error or "")
+        assert "is another state than the one that respond_io was last run with" in (
+            refused.error or ""
+        )
         assert (await here.run(NAME, accept=RESTORED)).exit_code == 0
         assert here.held(NAME).keys() == {1, 2, 3}
         await here.add([4])
@@ -205,7 +246,9 @@ async def test_a_lost_state_is_refused(database: str, tmp_path: Path) -> None:
         assert (await here.run(NAME)).requests == 0
 
 
-async def test_an_empty_state_asks_where_nothing_would_be_looked_up(database: str, tmp_path: Path) -> None:
+async def test_an_empty_state_asks_where_nothing_would_be_looked_up(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         here.accepts_empty = False
         await here.add(range(1, 4))
@@ -219,7 +262,9 @@ async def test_an_empty_state_asks_where_nothing_would_be_looked_up(database: st
         assert (await here.run(NAME)).exit_code == 0, "somebody is known now"
 
 
-async def test_where_no_marker_can_be_kept_nothing_stops(database: str, tmp_path: Path) -> None:
+async def test_where_no_marker_can_be_kept_nothing_stops(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         (here.file.parent / ".syncengine").write_text("in the way")
         await here.add([1])
@@ -234,5 +279,7 @@ def _marker(here: People) -> Path:
 
 
 async def _kind(here: People, run_id: int | None) -> RunKind:
-    row = await here.one("SELECT kind FROM syncengine.sync_run WHERE run_id = $1", run_id)
+    row = await here.one(
+        "SELECT kind FROM syncengine.sync_run WHERE run_id = $1", run_id
+    )
     return RunKind(row["kind"])

@@ -24,7 +24,10 @@ def stranger(here: People, **fields: str) -> str:
 async def test_an_ambiguous_match_is_cured(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, {NAME: CHARTMOGUL}, twins=[NAME]) as here:
         await here.add([1])
-        one, other = stranger(here, external_id="1", title="CTO"), stranger(here, external_id="1", phone="+491")
+        one, other = (
+            stranger(here, external_id="1", title="CTO"),
+            stranger(here, external_id="1", phone="+491"),
+        )
         (report,) = await app.adopt(here.config, ())
         assert report.ambiguous == 1
         merged = await app.merge(here.config, NAME, one, other)
@@ -44,7 +47,11 @@ async def test_a_copy_of_ours_is_not_merged_away(database: str, tmp_path: Path) 
         ours, other = str(here.held(NAME)[1]["id"]), stranger(here, email="x@y.example")
         requests = here.requests(NAME)
         report = await app.merge(here.config, NAME, other, ours)
-        assert (report.status, report.exit_code, here.requests(NAME)) == ("refused", 2, requests)
+        assert (report.status, report.exit_code, here.requests(NAME)) == (
+            "refused",
+            2,
+            requests,
+        )
         assert "is the copy of contact 1" in (report.error or "")
         report = await app.merge(here.config, NAME, ours, other)
         assert (report.status, report.contact_id) == ("done", "1")
@@ -52,9 +59,14 @@ async def test_a_copy_of_ours_is_not_merged_away(database: str, tmp_path: Path) 
 
 
 @pytest.mark.asyncio
-async def test_an_unknown_end_is_told_and_nothing_is_repeated(database: str, tmp_path: Path) -> None:
+async def test_an_unknown_end_is_told_and_nothing_is_repeated(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: CHARTMOGUL}, twins=[NAME]) as here:
-        one, other = stranger(here, email="a@y.example"), stranger(here, email="b@y.example")
+        one, other = (
+            stranger(here, email="a@y.example"),
+            stranger(here, email="b@y.example"),
+        )
         here.fail(NAME, Rule(Kind.ERROR_HTML, method="POST", when="after", status=502))
         report = await app.merge(here.config, NAME, one, other)
         assert (report.status, report.exit_code) == ("incomplete", 1)

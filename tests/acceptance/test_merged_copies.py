@@ -17,7 +17,8 @@ from tests.support.people import CHARTMOGUL, RESPOND_IO_V2, People, people
 CAN_MERGE = {"respond_io_v2": RESPOND_IO_V2, "chartmogul": CHARTMOGUL}
 every_vendor = pytest.mark.parametrize("name", CAN_MERGE)
 every_pair = pytest.mark.parametrize(
-    ("name", "older"), [("respond_io_v2", "ours"), ("respond_io_v2", "stranger"), ("chartmogul", "ours")]
+    ("name", "older"),
+    [("respond_io_v2", "ours"), ("respond_io_v2", "stranger"), ("chartmogul", "ours")],
 )
 
 
@@ -26,14 +27,21 @@ async def pair(here: People, name: str, older: str, **columns: Any) -> tuple[str
     strangers: list[str] = []
 
     def meet() -> None:
-        fields = {"lastName" if name == "respond_io_v2" else "title": "CTO", "email": "x@y.example"}
+        fields = {
+            "lastName" if name == "respond_io_v2" else "title": "CTO",
+            "email": "x@y.example",
+        }
         first = {"firstName" if name == "respond_io_v2" else "first_name": "Stranger"}
         tags = ("own", "vip") if name == "respond_io_v2" else ()
-        strangers.extend(here.sandbox.twin(name).seed([Seed({**first, **fields}, tags)], time.time()))
+        strangers.extend(
+            here.sandbox.twin(name).seed([Seed({**first, **fields}, tags)], time.time())
+        )
 
     if older == "stranger":
         meet()
-    await here.add([1, 2], **({"tags": ["vip"]} if name == "respond_io_v2" else {}), **columns)
+    await here.add(
+        [1, 2], **({"tags": ["vip"]} if name == "respond_io_v2" else {}), **columns
+    )
     await here.run(name)
     if older == "ours":
         meet()
@@ -43,7 +51,9 @@ async def pair(here: People, name: str, older: str, **columns: Any) -> tuple[str
 
 async def assert_one_is_left(here: People, name: str, former: set[str]) -> str:
     """Contact 1 has the one of the two that is left, and is in step with its row."""
-    left = [contact for contact in here.sandbox.contacts(name) if contact["id"] in former]
+    left = [
+        contact for contact in here.sandbox.contacts(name) if contact["id"] in former
+    ]
     assert len(left) == 1
     state = (await here.states(name))[1]
     assert (state["external_id"], state["status"]) == (left[0]["id"], "synced")
@@ -58,12 +68,21 @@ async def assert_one_is_left(here: People, name: str, former: set[str]) -> str:
 
 @pytest.mark.asyncio
 @every_pair
-async def test_whichever_is_left_is_the_contacts(database: str, tmp_path: Path, name: str, older: str) -> None:
-    async with people(database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]) as here:
+async def test_whichever_is_left_is_the_contacts(
+    database: str, tmp_path: Path, name: str, older: str
+) -> None:
+    async with people(
+        database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]
+    ) as here:
         ours, stranger = await pair(here, name, older)
         report = await app.merge(here.config, name, ours, stranger)
         left = stranger if (name, older) == ("respond_io_v2", "stranger") else ours
-        assert (report.status, report.left, report.contact_id, report.exit_code) == ("done", left, "1", 0)
+        assert (report.status, report.left, report.contact_id, report.exit_code) == (
+            "done",
+            left,
+            "1",
+            0,
+        )
         state = (await here.states(name))[1]
         assert (state["external_id"], state["status"]) == (left, "pending")
         await here.change(1, name="Changed")
@@ -72,9 +91,13 @@ async def test_whichever_is_left_is_the_contacts(database: str, tmp_path: Path, 
 
         await here.change(1, tags=[])
         assert (await here.run(name)).exit_code == 0
-        held: Any = {contact["id"]: contact["tags"] for contact in here.sandbox.contacts(name)}
+        held: Any = {
+            contact["id"]: contact["tags"] for contact in here.sandbox.contacts(name)
+        }
         kept = set(held[left])
-        assert kept == ({"own", "vip"} if name == "respond_io_v2" else set()), "tags of the stranger are not ours"
+        assert kept == ({"own", "vip"} if name == "respond_io_v2" else set()), (
+            "tags of the stranger are not ours"
+        )
 
 
 @pytest.mark.asyncio
@@ -83,9 +106,13 @@ async def test_whichever_is_left_is_the_contacts(database: str, tmp_path: Path, 
 async def test_a_lost_answer_is_settled_by_the_next_run(
     database: str, tmp_path: Path, name: str, older: str, when: Any
 ) -> None:
-    async with people(database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]) as here:
+    async with people(
+        database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]
+    ) as here:
         ours, stranger = await pair(here, name, older)
-        here.fail(name, Rule(Kind.RESET, method="POST", path="merge", when=when, times=1))
+        here.fail(
+            name, Rule(Kind.RESET, method="POST", path="merge", when=when, times=1)
+        )
         report = await app.merge(here.config, name, ours, stranger)
         assert (report.status, report.exit_code) == ("incomplete", 1)
         assert "run -d" in (report.error or "")
@@ -103,12 +130,18 @@ async def test_a_lost_answer_is_settled_by_the_next_run(
 @every_pair
 @pytest.mark.parametrize(
     ("kind", "arrives"),
-    [(Kind.HOLD_BEFORE_COMMIT, False), (Kind.HOLD_BEFORE_COMMIT, True), (Kind.HOLD_AFTER_COMMIT, False)],
+    [
+        (Kind.HOLD_BEFORE_COMMIT, False),
+        (Kind.HOLD_BEFORE_COMMIT, True),
+        (Kind.HOLD_AFTER_COMMIT, False),
+    ],
 )
 async def test_killed_at_any_moment_of_it(
     database: str, tmp_path: Path, name: str, older: str, kind: Kind, *, arrives: bool
 ) -> None:
-    async with people(database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]) as here:
+    async with people(
+        database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]
+    ) as here:
         ours, stranger = await pair(here, name, older)
         here.fail(name, Rule(kind, method="POST", path="merge", times=1))
         command = here.start("merge", ours, stranger, "-d", name)
@@ -129,8 +162,12 @@ async def test_killed_at_any_moment_of_it(
 
 @pytest.mark.asyncio
 @every_vendor
-async def test_a_refused_merge_changes_nothing(database: str, tmp_path: Path, name: str) -> None:
-    async with people(database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]) as here:
+async def test_a_refused_merge_changes_nothing(
+    database: str, tmp_path: Path, name: str
+) -> None:
+    async with people(
+        database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]
+    ) as here:
         ours, stranger = await pair(here, name, "stranger")
         here.fail(name, Rule(Kind.REFUSE, method="POST", path="merge", status=400))
         report = await app.merge(here.config, name, ours, stranger)
@@ -147,8 +184,12 @@ async def test_a_refused_merge_changes_nothing(database: str, tmp_path: Path, na
 
 @pytest.mark.asyncio
 @every_vendor
-async def test_the_copies_of_two_contacts_are_not_merged(database: str, tmp_path: Path, name: str) -> None:
-    async with people(database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]) as here:
+async def test_the_copies_of_two_contacts_are_not_merged(
+    database: str, tmp_path: Path, name: str
+) -> None:
+    async with people(
+        database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]
+    ) as here:
         await here.add([1, 2])
         await here.run(name)
         states = await here.states(name)
@@ -163,15 +204,21 @@ async def test_the_copies_of_two_contacts_are_not_merged(database: str, tmp_path
 
 @pytest.mark.asyncio
 @every_vendor
-async def test_the_copy_of_another_destination_is_no_stranger(database: str, tmp_path: Path, name: str) -> None:
+async def test_the_copy_of_another_destination_is_no_stranger(
+    database: str, tmp_path: Path, name: str
+) -> None:
     one = {**CAN_MERGE[name], "account": "shared", "where": "id = 1"}
     two = {**CAN_MERGE[name], "account": "shared", "where": "id = 2"}
-    async with people(database, tmp_path, {"one": one, "two": two}, twins=[name]) as here:
+    async with people(
+        database, tmp_path, {"one": one, "two": two}, twins=[name]
+    ) as here:
         await here.add([1, 2])
         await here.runs()
         ours = str((await here.states("one"))[1]["external_id"])
         theirs = str((await here.states("two"))[2]["external_id"])
-        (stranger,) = here.sandbox.twin(name).seed([Seed({"email": "x@y.example"})], 0.0)
+        (stranger,) = here.sandbox.twin(name).seed(
+            [Seed({"email": "x@y.example"})], 0.0
+        )
         requests = here.requests(name)
         for into, other, command in (
             (ours, theirs, "Take one"),
@@ -186,8 +233,12 @@ async def test_the_copy_of_another_destination_is_no_stranger(database: str, tmp
 
 @pytest.mark.asyncio
 @every_vendor
-async def test_an_answer_with_a_third_id_leaves_it_to_the_next_run(database: str, tmp_path: Path, name: str) -> None:
-    async with people(database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]) as here:
+async def test_an_answer_with_a_third_id_leaves_it_to_the_next_run(
+    database: str, tmp_path: Path, name: str
+) -> None:
+    async with people(
+        database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]
+    ) as here:
         ours, stranger = await pair(here, name, "stranger")
         here.fail(name, Rule(Kind.OTHER_ID, method="POST", path="merge"))
         report = await app.merge(here.config, name, ours, stranger)
@@ -198,14 +249,22 @@ async def test_an_answer_with_a_third_id_leaves_it_to_the_next_run(database: str
 
 
 @pytest.mark.asyncio
-async def test_a_contact_that_left_keeps_what_is_left(database: str, tmp_path: Path) -> None:
+async def test_a_contact_that_left_keeps_what_is_left(
+    database: str, tmp_path: Path
+) -> None:
     name = "respond_io_v2"
-    async with people(database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]) as here:
+    async with people(
+        database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]
+    ) as here:
         ours, stranger = await pair(here, name, "stranger")
         await here.remove([1])
         await here.run(name, accept=frozenset({"removals"}))
         report = await app.merge(here.config, name, ours, stranger)
-        assert (report.status, report.left, report.contact_id) == ("done", stranger, "1")
+        assert (report.status, report.left, report.contact_id) == (
+            "done",
+            stranger,
+            "1",
+        )
         await here.run(name, accept=frozenset({"removals"}))
         await here.add([1])
         assert (await here.run(name)).exit_code == 0

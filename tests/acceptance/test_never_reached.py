@@ -17,7 +17,9 @@ _MANY = range(1, 201)
 async def test_a_first_sync_that_the_vendor_refuses_at_once_makes_nobody_known(
     database: str, tmp_path: Path, *, find_first: bool, each: int
 ) -> None:
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "find_first": find_first}}) as here:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "find_first": find_first}}
+    ) as here:
         here.configure_engine(batch_size=200)
         await here.add(_MANY)
         token = here.environ["RESPOND_IO_TOKEN"]
@@ -29,21 +31,35 @@ async def test_a_first_sync_that_the_vendor_refuses_at_once_makes_nobody_known(
         # Nobody is known, so other keys surprise nobody, and nothing is in doubt: no look-up is added.
         await here.source.execute("UPDATE crm.people SET id = id + 100000")
         planned = await here.plan(NAME)
-        assert (planned.brake, planned.actions, planned.requests) == (None, {"create": 200}, 200 * each)
+        assert (planned.brake, planned.actions, planned.requests) == (
+            None,
+            {"create": 200},
+            200 * each,
+        )
         report = await here.run(NAME)
-        assert (report.exit_code, report.actions, report.requests) == (0, {"create": 200}, 200 * each)
+        assert (report.exit_code, report.actions, report.requests) == (
+            0,
+            {"create": 200},
+            200 * each,
+        )
         assert len(here.held(NAME)) == len(_MANY)
 
 
 @pytest.mark.asyncio
-async def test_who_left_does_not_count_among_those_that_have_a_value(database: str, tmp_path: Path) -> None:
+async def test_who_left_does_not_count_among_those_that_have_a_value(
+    database: str, tmp_path: Path
+) -> None:
     careful = {**RESPOND_IO, "on_null": "clear", "brakes": {"nulls": {"at_least": 5}}}
     async with people(database, tmp_path, {NAME: careful}) as here:
         await here.add(range(1, 31))
         assert (await here.run(NAME)).exit_code == 0
         await here.remove(range(11, 31))
-        assert (await here.run(NAME, accept=frozenset({"shrunk_source"}))).exit_code == 0
+        assert (
+            await here.run(NAME, accept=frozenset({"shrunk_source"}))
+        ).exit_code == 0
         await here.source.execute("UPDATE crm.people SET name = NULL WHERE id <= 5")
         refused = await here.run(NAME)
         assert refused.exit_code == 2
-        assert "emptied firstName at 5 of the 10 contacts that have it" in str(refused.error)
+        assert "emptied firstName at 5 of the 10 contacts that have it" in str(
+            refused.error
+        )

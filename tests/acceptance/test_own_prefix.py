@@ -23,7 +23,10 @@ async def _lost_state(here: People) -> None:
     """The vendor holds two tags that we set, the row asks for one of them, and the state is lost."""
     await here.add([1], tags=["vip", "old"])
     assert (await here.run(NAME)).exit_code == 0
-    assert set(here.held(NAME)[1]["tags"]) == {f"{_prefix(here)}vip", f"{_prefix(here)}old"}
+    assert set(here.held(NAME)[1]["tags"]) == {
+        f"{_prefix(here)}vip",
+        f"{_prefix(here)}old",
+    }
     await here.source.execute(_LOST)
     for marker in (here.file.parent / ".syncengine").glob("state-*.json"):
         marker.unlink()  # as on another host: nothing tells of the state that was lost
@@ -51,7 +54,9 @@ async def test_after_a_loss_of_the_state_they_are_removed_where_the_row_does_not
 
 
 @pytest.mark.asyncio
-async def test_without_a_prefix_found_tags_stay_others(database: str, tmp_path: Path) -> None:
+async def test_without_a_prefix_found_tags_stay_others(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await _lost_state(here)
         assert (await here.run(NAME)).exit_code == 0
@@ -64,7 +69,9 @@ async def test_tags_with_another_s_prefix_stay(database: str, tmp_path: Path) ->
         await _lost_state(here)
         here.configure(NAME, tags={"from": "tags", "prefix": "crm:v"})
         assert (await here.run(NAME)).exit_code == 0
-        assert set(here.held(NAME)[1]["tags"]) == {"crm:vvip", "crm:old"}, "crm:vip begins with crm:v, crm:old does not"
+        assert set(here.held(NAME)[1]["tags"]) == {"crm:vvip", "crm:old"}, (
+            "crm:vip begins with crm:v, crm:old does not"
+        )
 
 
 @pytest.mark.asyncio
@@ -75,10 +82,14 @@ async def test_they_are_ours_also_if_the_process_dies_right_after_the_contact_wa
         await _lost_state(here)
         here.fail(NAME, Rule(Kind.HOLD_BEFORE_COMMIT, method="DELETE", times=1))
         command = here.start("run")
-        assert await command.comes_to(here.sandbox.holds(NAME).wait_for(1)), command.said()
+        assert await command.comes_to(here.sandbox.holds(NAME).wait_for(1)), (
+            command.said()
+        )
         await command.kill()
         here.heal(NAME)
         here.sandbox.holds(NAME).release()
-        await here.source.execute("UPDATE syncengine.sync_lease SET expires_at = clock_timestamp()")
+        await here.source.execute(
+            "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp()"
+        )
         assert (await here.run(NAME)).exit_code == 0
         assert here.held(NAME)[1]["tags"] == ["crm:vip"]

@@ -18,11 +18,16 @@ LOWER = {**RESPOND_IO["fields"], "firstName": {"from": "name", "as": "lower"}}
 
 async def causes(here: People, name: str = NAME, **options: Any) -> dict[str, int]:
     """The causes that plan tells, with their numbers."""
-    return {each.in_words: each.contacts for each in (await here.plan(name, **options)).causes}
+    return {
+        each.in_words: each.contacts
+        for each in (await here.plan(name, **options)).causes
+    }
 
 
 @pytest.mark.asyncio
-async def test_every_kind_of_cause_is_told_with_its_number(database: str, tmp_path: Path) -> None:
+async def test_every_kind_of_cause_is_told_with_its_number(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: FILE}) as here:
         await here.add(range(1, 9), tags=["a"])
         assert await causes(here) == {"new": 8}
@@ -65,30 +70,41 @@ async def test_a_changed_mapping_stays_the_cause_until_everybody_was_compared_by
         told = "mapping of firstName changed"
         assert await causes(here) == {told: 6}
         limited = await here.run(NAME, limit=2)
-        assert limited.remarks[0] == f"the configuration changed since the last whole run: {told}: 2 contacts"
+        assert (
+            limited.remarks[0]
+            == f"the configuration changed since the last whole run: {told}: 2 contacts"
+        )
         named = await here.run(NAME, contacts=("6",))
         assert named.remarks[0].endswith(f"{told}: 1 contact")
         assert await causes(here) == {told: 3}
         await here.change(5, phone="+4915199999")
         assert await causes(here) == {"row changed": 1, told: 3}
         whole = await here.run(NAME)
-        assert whole.remarks == (f"the configuration changed since the last whole run: {told}: 3 contacts",)
+        assert whole.remarks == (
+            f"the configuration changed since the last whole run: {told}: 3 contacts",
+        )
         assert whole.actions == {"update": 3}
         await here.change(5, name="ANN")
         assert await causes(here) == {"row changed": 1}
 
 
 @pytest.mark.asyncio
-async def test_who_was_not_finished_is_told_as_such_though_the_mapping_changed(database: str, tmp_path: Path) -> None:
+async def test_who_was_not_finished_is_told_as_such_though_the_mapping_changed(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: FILE}) as here:
         await here.add(range(1, 5))
         await here.run(NAME)
         here.configure(NAME, fields=LOWER)
-        here.fail(NAME, Rule(Kind.ERROR_HTML, method="PUT", body='"name 2"', status=503))
+        here.fail(
+            NAME, Rule(Kind.ERROR_HTML, method="PUT", body='"name 2"', status=503)
+        )
         report = await here.run(NAME)
         assert (report.status, await here.not_made(report)) == ("incomplete", 1)
         here.heal(NAME)
-        assert await causes(here) == {"not finished before, or noted by verify --repair": 1}
+        assert await causes(here) == {
+            "not finished before, or noted by verify --repair": 1
+        }
         assert (await here.run(NAME)).contacts["applied"] == 1
 
 
@@ -100,18 +116,32 @@ async def test_a_repair_is_told_as_such(database: str, tmp_path: Path) -> None:
         one = here.held(NAME)[1]["id"]
         here.sandbox.twin(NAME).screen(0.0).edit(one, {"firstName": "Somebody"})
         assert await causes(here) == {}
-        (report,) = await app.verify(here.config, (NAME,), repair=True, accept=("repair",))
+        (report,) = await app.verify(
+            here.config, (NAME,), repair=True, accept=("repair",)
+        )
         assert report.repaired == 1
-        assert await causes(here) == {"not finished before, or noted by verify --repair": 1}
+        assert await causes(here) == {
+            "not finished before, or noted by verify --repair": 1
+        }
 
 
 @pytest.mark.asyncio
-async def test_two_changes_are_told_each_by_itself_and_as_json(database: str, tmp_path: Path) -> None:
+async def test_two_changes_are_told_each_by_itself_and_as_json(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"charles": CHARLES}) as here:
         await here.add(range(1, 4), tags=["a"], company="Co")
         await here.run("charles")
-        fields = {"first_name": {"from": "name", "as": "lower"}, "phone_numbers.main": "phone", "last_name": "company"}
-        here.configure("charles", fields=fields, tags={"columns": {"a": "opted_in", "b": "opted_in"}})
+        fields = {
+            "first_name": {"from": "name", "as": "lower"},
+            "phone_numbers.main": "phone",
+            "last_name": "company",
+        }
+        here.configure(
+            "charles",
+            fields=fields,
+            tags={"columns": {"a": "opted_in", "b": "opted_in"}},
+        )
         assert (await here.plan("charles")).public()["causes"] == [
             {"cause": "mapping_changed", "field": "first_name", "contacts": 3},
             {"cause": "mapping_changed", "field": "last_name", "contacts": 3},
@@ -121,15 +151,22 @@ async def test_two_changes_are_told_each_by_itself_and_as_json(database: str, tm
         changed = "mapping of first_name changed: 3; mapping of last_name changed: 3; mapping of the tags changed: 3"
         assert f"charles: why: {changed}" in said
         _, said = await here.command("run")
-        assert "the configuration changed since the last whole run: mapping of first_name changed: 3 contacts" in said
+        assert (
+            "the configuration changed since the last whole run: mapping of first_name changed: 3 contacts"
+            in said
+        )
 
 
 @pytest.mark.asyncio
-async def test_a_backfill_tells_who_is_out_of_step(database: str, tmp_path: Path) -> None:
+async def test_a_backfill_tells_who_is_out_of_step(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: FILE}) as here:
         await here.add(range(1, 4))
         await here.run(NAME)
         known = "UPDATE syncengine.sync_known SET fields = fields || '{\"firstName\": \"Else\"}' WHERE contact_id = '2'"
         await here.source.execute(known)
         assert await causes(here) == {}
-        assert await causes(here, backfill=True) == {"out of step although the row did not change": 1}
+        assert await causes(here, backfill=True) == {
+            "out of step although the row did not change": 1
+        }

@@ -18,7 +18,14 @@ _OLD, _YOUNG = 100, 80
 """Days."""
 
 
-async def _past(here: People, days: int, *, contacts: int = 3, destination: str = "respond_io", **columns: Any) -> int:
+async def _past(
+    here: People,
+    days: int,
+    *,
+    contacts: int = 3,
+    destination: str = "respond_io",
+    **columns: Any,
+) -> int:
     """A run of so many days ago."""
     run = {"status": "done", "ended": True, **columns}
     run_id: int = await here.source.fetchval(
@@ -56,7 +63,9 @@ async def _minutes(here: People, *days: int) -> None:
 
 async def _left(here: People, table: str) -> dict[int, int]:
     """Rows by run."""
-    rows = await here.source.fetch(f"SELECT run_id, count(*) AS n FROM syncengine.{table} GROUP BY 1")  # noqa: S608 - the tests' own names
+    rows = await here.source.fetch(
+        f"SELECT run_id, count(*) AS n FROM syncengine.{table} GROUP BY 1"
+    )
     return {row["run_id"]: row["n"] for row in rows}
 
 
@@ -65,14 +74,25 @@ async def _runs(here: People) -> set[int]:
 
 
 @pytest.mark.asyncio
-async def test_old_runs_go_with_their_batches_and_outcomes(database: str, tmp_path: Path) -> None:
+async def test_old_runs_go_with_their_batches_and_outcomes(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         old = [await _past(here, _OLD), await _past(here, _OLD, contacts=0)]
         young, newest = await _past(here, _YOUNG), await _past(here, _YOUNG)
         report = await prune(here.config)
-        assert (report.runs, report.batches, report.outcomes, report.exit_code) == (len(old), 3, 3, 0)
+        assert (report.runs, report.batches, report.outcomes, report.exit_code) == (
+            len(old),
+            3,
+            3,
+            0,
+        )
         assert await _runs(here) == {young, newest}
-        assert await _left(here, "sync_outcome") == await _left(here, "sync_batch") == {young: 3, newest: 3}
+        assert (
+            await _left(here, "sync_outcome")
+            == await _left(here, "sync_batch")
+            == {young: 3, newest: 3}
+        )
 
 
 @pytest.mark.asyncio
@@ -90,9 +110,13 @@ async def test_the_newest_run_of_each_destination_stays_and_so_does_one_that_is_
 
 
 @pytest.mark.asyncio
-async def test_how_long_is_a_setting_and_an_option(database: str, tmp_path: Path) -> None:
+async def test_how_long_is_a_setting_and_an_option(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
-        first, second, third, newest = [await _past(here, days) for days in (200, 100, 50, 50)]
+        first, second, third, newest = [
+            await _past(here, days) for days in (200, 100, 50, 50)
+        ]
         here.configure_engine(keep_outcomes="150d")
         await prune(here.config)
         assert await _runs(here) == {second, third, newest}
@@ -102,7 +126,9 @@ async def test_how_long_is_a_setting_and_an_option(database: str, tmp_path: Path
 
 
 @pytest.mark.asyncio
-async def test_minutes_go_that_no_limit_looks_back_at(database: str, tmp_path: Path) -> None:
+async def test_minutes_go_that_no_limit_looks_back_at(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         kept = "SELECT array_agg(extract(day FROM now() - minute)::int ORDER BY minute DESC) FROM syncengine.sync_quota"
         await _minutes(here, 1, 34, 36, 58, 61)
@@ -132,7 +158,10 @@ async def test_what_was_deleted_before_a_stop_is_gone_and_the_rest_follows(
 ) -> None:
     monkeypatch.setattr(retention, "SLICE", 2)
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
-        first, second = await _past(here, _OLD, contacts=7), await _past(here, _OLD, contacts=5)
+        first, second = (
+            await _past(here, _OLD, contacts=7),
+            await _past(here, _OLD, contacts=5),
+        )
         newest = await _past(here, _YOUNG, contacts=0)
         stopped = await prune(here.config, stop=_StopAt(3))
         assert (stopped.outcomes, stopped.batches, stopped.runs) == (4, 0, 0)
@@ -143,16 +172,26 @@ async def test_what_was_deleted_before_a_stop_is_gone_and_the_rest_follows(
 
 
 @pytest.mark.asyncio
-async def test_runs_are_under_way_meanwhile(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_runs_are_under_way_meanwhile(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(retention, "SLICE", 2)
-    async with people(database, tmp_path, {"respond_io": {**RESPOND_IO, "find_first": False}}) as here:
+    async with people(
+        database, tmp_path, {"respond_io": {**RESPOND_IO, "find_first": False}}
+    ) as here:
         old = await _past(here, _OLD, contacts=9)
         await here.add(range(1, 31))
         here.fail("respond_io", Rule(Kind.HOLD_BEFORE_COMMIT, after=4, times=2))
         command = here.start("run")
-        assert await command.comes_to(here.sandbox.holds("respond_io").wait_for(2)), command.said()
-        async with here.source.transaction():  # somebody reads everything, for as long as he likes
-            await here.source.fetch("SELECT FROM syncengine.sync_run, syncengine.sync_outcome")
+        assert await command.comes_to(here.sandbox.holds("respond_io").wait_for(2)), (
+            command.said()
+        )
+        async with (
+            here.source.transaction()
+        ):  # somebody reads everything, for as long as he likes
+            await here.source.fetch(
+                "SELECT FROM syncengine.sync_run, syncengine.sync_outcome"
+            )
             assert (await prune(here.config)).outcomes == 9
         here.sandbox.holds("respond_io").release()
         assert await command.ended() == 0, command.said()
@@ -172,23 +211,34 @@ async def test_the_command_tells_what_it_deleted(database: str, tmp_path: Path) 
         deleted = {"runs": 1, "batches": 3, "outcomes": 3, "quota_minutes": 0}
         assert (code, report) == (0, {"older_than": 95 * 86400.0, **deleted})
         code, said = await here.command("prune")
-        assert (code, said) == (0, "No run is older than 90 days, but for the newest of each destination.\n")
+        assert (code, said) == (
+            0,
+            "No run is older than 90 days, but for the newest of each destination.\n",
+        )
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("age", ["34d", "yesterday", "-90d", ""])
-async def test_nothing_is_deleted_by_which_a_limit_may_count(database: str, tmp_path: Path, age: str) -> None:
+async def test_nothing_is_deleted_by_which_a_limit_may_count(
+    database: str, tmp_path: Path, age: str
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await _past(here, _OLD)
         newest = await _past(here, _OLD)
         code, said = await here.command("prune", f"--older-than={age}")
-        why = "must be 35d or more: by its outcomes" if age == "34d" else "must be a duration such as"
+        why = (
+            "must be 35d or more: by its outcomes"
+            if age == "34d"
+            else "must be a duration such as"
+        )
         assert (code, f"--older-than: {why}" in said) == (2, True), said
         assert await _runs(here) == {newest - 1, newest}
 
 
 @pytest.mark.asyncio
-async def test_a_state_that_is_not_there_is_exit_code_2(empty_database: str, tmp_path: Path) -> None:
+async def test_a_state_that_is_not_there_is_exit_code_2(
+    empty_database: str, tmp_path: Path
+) -> None:
     async with people(empty_database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         code, said = await here.command("prune")
         assert (code, "`syncengine migrate`" in said) == (2, True), said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -28,8 +29,13 @@ async def test_six_nights(database: str, tmp_path: Path) -> None:
             assert {name: plan.requests for name, plan in plans.items()} == {
                 name: report.requests for name, report in reports.items()
             }
-            assert {name: report.error for name, report in reports.items() if report.error} == {}
-            assert {name: report.exit_code for name, report in reports.items()} == {"charles": 0, "respond_io": 0}
+            assert {
+                name: report.error for name, report in reports.items() if report.error
+            } == {}
+            assert {name: report.exit_code for name, report in reports.items()} == {
+                "charles": 0,
+                "respond_io": 0,
+            }
             assert reports["respond_io"].requests == least
             assert reports["charles"].requests == least_charles
             assert reports["respond_io"].contacts["unsupported"] == 0
@@ -38,24 +44,37 @@ async def test_six_nights(database: str, tmp_path: Path) -> None:
             assert _charles(here) == charles.contacts()
 
             again = await here.run()
-            assert {name: report.requests for name, report in again.items()} == {"charles": 0, "respond_io": 0}
+            assert {name: report.requests for name, report in again.items()} == {
+                "charles": 0,
+                "respond_io": 0,
+            }
         assert await _linked(here) == {
-            "respond_io": {contact["id"] for contact in here.sandbox.contacts("respond_io")},
+            "respond_io": {
+                contact["id"] for contact in here.sandbox.contacts("respond_io")
+            },
             "charles": {contact["id"] for contact in here.sandbox.contacts("charles")},
         }
 
 
 @pytest.mark.asyncio
-async def test_the_change_of_congress_trips_the_brake(database: str, tmp_path: Path) -> None:
+async def test_the_change_of_congress_trips_the_brake(
+    database: str, tmp_path: Path
+) -> None:
     async with world(database, tmp_path / "config") as here:
         await load_contacts(database, _some(NIGHTS[0]))
         await here.run()
         before, at_charles = here.sandbox.contacts("respond_io"), _charles(here)
-        left = {str(row[0]) for row in _some(NIGHTS[0])} - {str(row[0]) for row in _some(NIGHTS[1])}
+        left = {str(row[0]) for row in _some(NIGHTS[0])} - {
+            str(row[0]) for row in _some(NIGHTS[1])
+        }
         await load_contacts(database, _some(NIGHTS[1]))
         reports = await here.run()
         refused, passed = reports["respond_io"], reports["charles"]
-        assert (refused.status, refused.exit_code, refused.requests) == ("refused", 2, 0)
+        assert (refused.status, refused.exit_code, refused.requests) == (
+            "refused",
+            2,
+            0,
+        )
         assert f"{len(left)} of {len(before)} known contacts" in str(refused.error)
         assert "--accept removals" in str(refused.error)
         assert here.sandbox.contacts("respond_io") == before
@@ -64,7 +83,9 @@ async def test_the_change_of_congress_trips_the_brake(database: str, tmp_path: P
         )
         held = _charles(here)
         assert len(left) == 20
-        assert {key: held[key] for key in left} == {key: at_charles[key] for key in left}
+        assert {key: held[key] for key in left} == {
+            key: at_charles[key] for key in left
+        }
 
 
 def _some(night: str) -> list[list[str | None]]:
@@ -75,7 +96,8 @@ def _some(night: str) -> list[list[str | None]]:
 def _respond_io(here: World) -> dict[str, tuple[dict[str, str | None], set[str]]]:
     found = {}
     for contact in here.sandbox.contacts("respond_io"):
-        fields = {name: value for name, value in contact["fields"].items() if value != ""}  # type: ignore[attr-defined]
+        fields_there = cast("dict[str, Any]", contact["fields"])
+        fields = {name: value for name, value in fields_there.items() if value != ""}
         key = fields["crm_id"]
         assert key not in found, f"{key} is there twice"
         found[key] = (fields, set(contact["tags"]))  # type: ignore[call-overload]
@@ -93,14 +115,17 @@ def _charles(here: World) -> dict[str, tuple[dict[str, object], set[str]]]:
 async def _unsupported(here: World, run_id: int | None) -> set[str]:
     async with here.database() as connection:
         rows = await connection.fetch(
-            "SELECT contact_id FROM syncengine.sync_outcome WHERE run_id = $1 AND unsupported IS NOT NULL", run_id
+            "SELECT contact_id FROM syncengine.sync_outcome WHERE run_id = $1 AND unsupported IS NOT NULL",
+            run_id,
         )
     return {row["contact_id"] for row in rows}
 
 
 async def _linked(here: World) -> dict[str, set[str]]:
     async with here.database() as connection:
-        rows = await connection.fetch("SELECT destination, external_id FROM syncengine.external_ids")
+        rows = await connection.fetch(
+            "SELECT destination, external_id FROM syncengine.external_ids"
+        )
     found: dict[str, set[str]] = {"charles": set(), "respond_io": set()}
     for row in rows:
         assert row["external_id"] not in found[row["destination"]]
@@ -109,7 +134,9 @@ async def _linked(here: World) -> dict[str, set[str]]:
 
 
 @pytest.mark.asyncio
-async def test_nobody_is_deferred_for_ever_where_offices_hand_their_phones_on(database: str, tmp_path: Path) -> None:
+async def test_nobody_is_deferred_for_ever_where_offices_hand_their_phones_on(
+    database: str, tmp_path: Path
+) -> None:
     async with world(database, tmp_path / "config") as here:
         by_phone = _matched_by_phone(here)
         codes: set[str] = set()
@@ -119,14 +146,24 @@ async def test_nobody_is_deferred_for_ever_where_offices_hand_their_phones_on(da
                 await connection.execute(_OFFICES)
             nights = []
             for _ in range(5):
-                plan = (await by_phone.plan("respond_io", accept=frozenset({"removals"})))["respond_io"]
-                nights.append((await by_phone.run("respond_io", accept=frozenset({"removals"})))["respond_io"])
+                plan = (
+                    await by_phone.plan("respond_io", accept=frozenset({"removals"}))
+                )["respond_io"]
+                nights.append(
+                    (await by_phone.run("respond_io", accept=frozenset({"removals"})))[
+                        "respond_io"
+                    ]
+                )
                 assert plan.requests_least <= nights[-1].requests <= plan.requests_most
             assert {report.error for report in nights} == {None}
             async with here.database() as connection:
                 codes |= set(await connection.fetchval(_CODES, nights[0].run_id) or ())
             for report in nights[3:]:
-                assert (report.requests, report.exit_code, report.contacts["changed"]) == (0, 0, 0)
+                assert (
+                    report.requests,
+                    report.exit_code,
+                    report.contacts["changed"],
+                ) == (0, 0, 0)
         assert codes >= {"duplicate_match_key", "key_held"}
 
 
@@ -136,12 +173,16 @@ FROM (SELECT state, chamber, min(phone) AS phone FROM crm.contacts GROUP BY stat
 WHERE (c.state, c.chamber) = (office.state, office.chamber)
 """
 """Everybody of a state and a chamber shares an office, whose phone changes when its first member leaves."""
-_CODES = "SELECT array_agg(DISTINCT code) FROM syncengine.sync_outcome WHERE run_id = $1"
+_CODES = (
+    "SELECT array_agg(DISTINCT code) FROM syncengine.sync_outcome WHERE run_id = $1"
+)
 
 
 def _matched_by_phone(here: World) -> World:
     """The same, with contacts matched by their phones alone."""
     file = here.file.parent / "destinations" / "respond_io.yaml"
     text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace("match_on: [crm_id]", "match_on: [phone]"), encoding="utf-8")
+    file.write_text(
+        text.replace("match_on: [crm_id]", "match_on: [phone]"), encoding="utf-8"
+    )
     return replace(here, config=load_config(here.file, here.environ))

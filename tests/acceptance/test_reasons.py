@@ -21,8 +21,14 @@ async def _why(here: People, contact: int, name: str = NAME) -> str:
 
 
 @pytest.mark.asyncio
-async def test_why_nothing_was_sent_about_a_contact(database: str, tmp_path: Path) -> None:
-    destination = {**RESPOND_IO, "opted_out": "opted_in", "where": "company IS DISTINCT FROM 'left'"}
+async def test_why_nothing_was_sent_about_a_contact(
+    database: str, tmp_path: Path
+) -> None:
+    destination = {
+        **RESPOND_IO,
+        "opted_out": "opted_in",
+        "where": "company IS DISTINCT FROM 'left'",
+    }
     async with people(database, tmp_path, {NAME: destination}) as here:
         await here.add(range(1, 7), opted_in=False)
         await here.change(2, opted_in=True)
@@ -31,22 +37,34 @@ async def test_why_nothing_was_sent_about_a_contact(database: str, tmp_path: Pat
         await here.run(NAME)
 
         assert "contact 1: nothing was sent: it is in step" in await _why(here, 1)
-        assert "contact 2: nothing was sent: opted out: the source's column" in await _why(here, 2)
+        assert (
+            "contact 2: nothing was sent: opted out: the source's column"
+            in await _why(here, 2)
+        )
         said = await _why(here, 3)
         assert "contact 3: nothing was sent: its row is there, but" in said
         assert f"{here.destination_file(NAME)}: where does not select it" in said
-        assert "contact 4: nothing was sent: suppressed: a phone number of it is on the list" in await _why(here, 4)
-        assert "contact 9: nothing was sent: the source has no such row" in await _why(here, 9)
+        assert (
+            "contact 4: nothing was sent: suppressed: a phone number of it is on the list"
+            in await _why(here, 4)
+        )
+        assert "contact 9: nothing was sent: the source has no such row" in await _why(
+            here, 9
+        )
         await here.change(5, name="Other")
         assert "contact 5:" not in await _why(here, 5), "something was sent"
         code, said = await here.command("run", "--contact", "1", "--contact", "9")
         assert (code, said.count("nothing was sent:")) == (0, 2)
         code, said = await here.command("run")
-        assert (code, "nothing was sent:" in said) == (0, False), "nobody was asked for by name"
+        assert (code, "nothing was sent:" in said) == (0, False), (
+            "nobody was asked for by name"
+        )
 
 
 @pytest.mark.asyncio
-async def test_the_last_refusal_of_a_dead_letter_and_whose_key_it_is_are_told(database: str, tmp_path: Path) -> None:
+async def test_the_last_refusal_of_a_dead_letter_and_whose_key_it_is_are_told(
+    database: str, tmp_path: Path
+) -> None:
     by_phone = {**RESPOND_IO, "match_on": ["phone"]}
     async with people(database, tmp_path, {NAME: by_phone}) as here:
         await here.add([1, 2, 3])
@@ -54,13 +72,18 @@ async def test_the_last_refusal_of_a_dead_letter_and_whose_key_it_is_are_told(da
         here.fail(NAME, refusing(3, "Never heard of"))
         for _ in range(3):
             await here.run(NAME)
-        for contact, words in ((3, "rejected (http_422)"), (2, "contact 1 has the same match key")):
+        for contact, words in (
+            (3, "rejected (http_422)"),
+            (2, "contact 1 has the same match key"),
+        ):
             code, said = await here.command("run", "--contact", str(contact))
             assert (code, words in " ".join(said.split())) == (1, True), said
 
 
 @pytest.mark.asyncio
-async def test_what_a_vendor_cannot_express_is_told_of_a_contact_in_step(database: str, tmp_path: Path) -> None:
+async def test_what_a_vendor_cannot_express_is_told_of_a_contact_in_step(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"charles": CHARLES}) as here:
         await here.add([1], tags=["vip"])
         await here.run("charles")
@@ -75,7 +98,10 @@ async def test_what_a_vendor_cannot_express_is_told_of_a_contact_in_step(databas
 async def test_a_limit_tells_how_many_it_left(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await here.add(range(1, 11))
-        for limit, words in ((3, "7 more contacts are not in step"), (6, "1 more contact is not in step")):
+        for limit, words in (
+            (3, "7 more contacts are not in step"),
+            (6, "1 more contact is not in step"),
+        ):
             code, said = await here.command("run", "--limit", str(limit))
             assert (code, words in said) == (0, True), said
         code, said = await here.command("run", "--limit", "5")

@@ -9,7 +9,9 @@ import pytest
 
 from tests.support.people import BOTH, RESPOND_IO, People, people, refusing
 
-_UNSEEN = "Blorp! The quux of Name 3 (+491510000003, name3@example.org) is not frobnicable"
+_UNSEEN = (
+    "Blorp! The quux of Name 3 (+491510000003, name3@example.org) is not frobnicable"
+)
 _FIRST = 20
 
 
@@ -24,19 +26,38 @@ async def test_a_poison_contact_is_refused_alone_and_becomes_a_dead_letter(
 
         for night in (1, 2, 3):
             report = await here.run(vendor)
-            assert (report.status, report.exit_code, report.contacts["rejected"]) == ("incomplete", 1, 1)
+            assert (report.status, report.exit_code, report.contacts["rejected"]) == (
+                "incomplete",
+                1,
+                1,
+            )
             assert report.contacts["applied"] == (9 if night == 1 else 0)
             (note,) = report.noteworthy
-            assert (note.contact_id, note.outcome, note.code) == ("3", "rejected", "http_422")
+            assert (note.contact_id, note.outcome, note.code) == (
+                "3",
+                "rejected",
+                "http_422",
+            )
             assert "frobnicable" in note.message
             assert not any(word in note.message for word in ("Name 3", "151", "@"))
             state = (await here.states(vendor))[3]
-            assert (state["rejections"], state["status"]) == (night, "dead" if night == 3 else "rejected")
-            assert "left alone from now on" in note.message if night == 3 else "left alone" not in note.message
+            assert (state["rejections"], state["status"]) == (
+                night,
+                "dead" if night == 3 else "rejected",
+            )
+            assert (
+                "left alone from now on" in note.message
+                if night == 3
+                else "left alone" not in note.message
+            )
 
         before = here.requests(vendor)
         report = await here.run(vendor)
-        assert (report.status, report.exit_code, here.requests(vendor) - before) == ("done", 0, 0)
+        assert (report.status, report.exit_code, here.requests(vendor) - before) == (
+            "done",
+            0,
+            0,
+        )
         (remark,) = report.remarks
         assert "1 dead letter" in remark
         assert "contact 3" in remark
@@ -46,7 +67,10 @@ async def test_a_poison_contact_is_refused_alone_and_becomes_a_dead_letter(
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("vendor", "variable", "setting"),
-    [("respond_io", "RESPOND_IO_TOKEN", "settings.token"), ("charles", "CHARLES_KEY", "settings.api_key")],
+    [
+        ("respond_io", "RESPOND_IO_TOKEN", "settings.token"),
+        ("charles", "CHARLES_KEY", "settings.api_key"),
+    ],
 )
 async def test_a_wrong_key_halts_its_account_at_the_first_request_while_the_other_completes(
     database: str, tmp_path: Path, vendor: str, variable: str, setting: str
@@ -63,9 +87,15 @@ async def test_a_wrong_key_halts_its_account_at_the_first_request_while_the_othe
         assert halted.error.startswith(f"{vendor}: ")
         assert f"{here.destination_file(vendor)}: {setting}" in halted.error
         assert "mistyped-key" not in repr(halted)
-        assert {state["rejections"] for state in (await here.states(vendor)).values()} == {0}
+        assert {
+            state["rejections"] for state in (await here.states(vendor)).values()
+        } == {0}
         (other,) = reports.values()
-        assert (other.status, other.exit_code, other.contacts["applied"]) == ("done", 0, 30)
+        assert (other.status, other.exit_code, other.contacts["applied"]) == (
+            "done",
+            0,
+            30,
+        )
 
         here.environ[variable] = right
         report = await here.run(vendor)
@@ -83,7 +113,9 @@ async def _until_dead(here: People) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_dead_letter_lives_again_when_its_row_changes(database: str, tmp_path: Path) -> None:
+async def test_a_dead_letter_lives_again_when_its_row_changes(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await _until_dead(here)
         await here.change(3, phone="+4915199")
@@ -93,7 +125,9 @@ async def test_a_dead_letter_lives_again_when_its_row_changes(database: str, tmp
 
 
 @pytest.mark.asyncio
-async def test_a_changed_row_starts_to_count_anew(database: str, tmp_path: Path) -> None:
+async def test_a_changed_row_starts_to_count_anew(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await _until_dead(here)
         here.fail("respond_io", refusing(3))
@@ -104,7 +138,9 @@ async def test_a_changed_row_starts_to_count_anew(database: str, tmp_path: Path)
 
 
 @pytest.mark.asyncio
-async def test_a_dead_letter_lives_again_with_another_mapping(database: str, tmp_path: Path) -> None:
+async def test_a_dead_letter_lives_again_with_another_mapping(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await _until_dead(here)
         here.configure("respond_io", fields={**_fields(), "nickname": "name"})
@@ -113,27 +149,39 @@ async def test_a_dead_letter_lives_again_with_another_mapping(database: str, tmp
 
 
 @pytest.mark.asyncio
-async def test_a_dead_letter_lives_again_when_it_is_retried(database: str, tmp_path: Path) -> None:
+async def test_a_dead_letter_lives_again_when_it_is_retried(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await _until_dead(here)
-        third = await here.source.fetchval("SELECT max(run_id) FROM syncengine.sync_run")
+        third = await here.source.fetchval(
+            "SELECT max(run_id) FROM syncengine.sync_run"
+        )
         report = await here.run("respond_io", retry_of=third)
         assert (report.exit_code, report.contacts["applied"]) == (0, 1)
         assert (await here.states("respond_io"))[3]["status"] == "synced"
 
 
 @pytest.mark.asyncio
-async def test_a_dead_letter_is_tried_again_by_the_command_its_remark_names(database: str, tmp_path: Path) -> None:
+async def test_a_dead_letter_is_tried_again_by_the_command_its_remark_names(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await _until_dead(here)
         (remark,) = (await here.run("respond_io")).remarks
         assert "`syncengine run -d respond_io --contact 3` tries it again" in remark
         report = await here.run("respond_io", contacts=("3",))
-        assert (report.exit_code, report.contacts["applied"], report.remarks) == (0, 1, ())
+        assert (report.exit_code, report.contacts["applied"], report.remarks) == (
+            0,
+            1,
+            (),
+        )
 
 
 @pytest.mark.asyncio
-async def test_when_the_first_twenty_are_all_refused_it_is_configuration(database: str, tmp_path: Path) -> None:
+async def test_when_the_first_twenty_are_all_refused_it_is_configuration(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await here.add(range(1, 41))
         here.sandbox.twin("respond_io").configure({"custom_fields": []})
@@ -142,11 +190,21 @@ async def test_when_the_first_twenty_are_all_refused_it_is_configuration(databas
         assert (report.status, report.exit_code) == ("halted", 1)
         assert (report.contacts["rejected"], report.contacts["deferred"]) == (0, 40)
         assert report.error is not None
-        assert "which is configuration, not data; nothing is held against them" in report.error
-        assert "Custom field" in report.error, "the vendor's own words lead to the mistake"
-        assert {note.code for note in report.noteworthy} <= {"all_refused", "account_stopped"}
+        assert (
+            "which is configuration, not data; nothing is held against them"
+            in report.error
+        )
+        assert "Custom field" in report.error, (
+            "the vendor's own words lead to the mistake"
+        )
+        assert {note.code for note in report.noteworthy} <= {
+            "all_refused",
+            "account_stopped",
+        }
         assert f"{here.destination_file('respond_io')}: fields" in report.error
-        assert {state["rejections"] for state in (await here.states("respond_io")).values()} == {0}
+        assert {
+            state["rejections"] for state in (await here.states("respond_io")).values()
+        } == {0}
         in_flight = 8
         assert _FIRST <= here.requests("respond_io") <= _FIRST + in_flight
 
@@ -156,19 +214,31 @@ async def test_when_the_first_twenty_are_all_refused_it_is_configuration(databas
 
 
 @pytest.mark.asyncio
-async def test_among_the_accepted_more_than_twenty_may_be_refused(database: str, tmp_path: Path) -> None:
+async def test_among_the_accepted_more_than_twenty_may_be_refused(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await here.add(range(1, 41))
-        here.fail("respond_io", *(refusing(number) for number in range(1, 41) if number % 10))
+        here.fail(
+            "respond_io", *(refusing(number) for number in range(1, 41) if number % 10)
+        )
         report = await here.run("respond_io")
-        assert (report.status, report.contacts["rejected"], report.contacts["applied"]) == ("incomplete", 36, 4)
+        assert (
+            report.status,
+            report.contacts["rejected"],
+            report.contacts["applied"],
+        ) == ("incomplete", 36, 4)
         states = await here.states("respond_io")
         refused = [state for number, state in states.items() if number % 10]
-        assert {(state["rejections"], state["status"]) for state in refused} == {(0, "dead")}, "alike: not their fault"
+        assert {(state["rejections"], state["status"]) for state in refused} == {
+            (0, "dead")
+        }, "alike: not their fault"
 
 
 @pytest.mark.asyncio
-async def test_those_refused_before_do_not_hold_up_newcomers_night_after_night(database: str, tmp_path: Path) -> None:
+async def test_those_refused_before_do_not_hold_up_newcomers_night_after_night(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         refused = [number for number in range(1, 34) if number % 11]
         await here.add(range(1, 34))
@@ -176,7 +246,11 @@ async def test_those_refused_before_do_not_hold_up_newcomers_night_after_night(d
         assert (await here.run("respond_io")).contacts["rejected"] == 30
         await here.add([34])
         report = await here.run("respond_io")
-        assert (report.status, report.contacts["rejected"], report.contacts["applied"]) == ("done", 0, 1)
+        assert (
+            report.status,
+            report.contacts["rejected"],
+            report.contacts["applied"],
+        ) == ("done", 0, 1)
         assert report.probes == 1
         states = await here.states("respond_io")
         assert {states[number]["status"] for number in refused} == {"dead"}
@@ -184,16 +258,24 @@ async def test_those_refused_before_do_not_hold_up_newcomers_night_after_night(d
 
 
 @pytest.mark.asyncio
-async def test_a_refusal_that_was_held_back_is_in_its_batch_s_totals(database: str, tmp_path: Path) -> None:
+async def test_a_refusal_that_was_held_back_is_in_its_batch_s_totals(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await here.add(range(1, 17))
         here.fail("respond_io", *(refusing(number) for number in range(1, 14)))
         report = await here.run("respond_io")
         batches = await here.source.fetch(
-            "SELECT totals::text FROM syncengine.sync_batch WHERE run_id = $1 ORDER BY number", report.run_id
+            "SELECT totals::text FROM syncengine.sync_batch WHERE run_id = $1 ORDER BY number",
+            report.run_id,
         )
         refused = '{"rejected": 4}'
-        assert [batch["totals"] for batch in batches] == [refused, refused, refused, '{"applied": 3, "rejected": 1}']
+        assert [batch["totals"] for batch in batches] == [
+            refused,
+            refused,
+            refused,
+            '{"applied": 3, "rejected": 1}',
+        ]
 
 
 def _fields() -> dict[str, Any]:

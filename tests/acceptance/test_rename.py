@@ -21,11 +21,16 @@ def _move_file(here: People, old: str, new: str) -> None:
 
 
 async def _ids(here: People, destination: str) -> dict[int, str]:
-    return {each: row["external_id"] for each, row in (await here.states(destination)).items()}
+    return {
+        each: row["external_id"]
+        for each, row in (await here.states(destination)).items()
+    }
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("account", ["shop", None], ids=["named account", "account of its name"])
+@pytest.mark.parametrize(
+    "account", ["shop", None], ids=["named account", "account of its name"]
+)
 @pytest.mark.parametrize("vendor", sorted(BOTH))
 async def test_a_renamed_destination_goes_on_where_it_was(
     database: str, tmp_path: Path, vendor: str, account: str | None
@@ -40,31 +45,55 @@ async def test_a_renamed_destination_goes_on_where_it_was(
         _move_file(here, "old", "new")
 
         code, said = await here.command("run")
-        assert (code, "syncengine rename old new" in " ".join(said.split())) == (2, True)
+        assert (code, "syncengine rename old new" in " ".join(said.split())) == (
+            2,
+            True,
+        )
         code, said = await here.command("rename", "old", "new")
         assert code == 0
-        assert said.strip().endswith("old is new from now on, with 4 contacts. Nothing was sent.")
+        assert said.strip().endswith(
+            "old is new from now on, with 4 contacts. Nothing was sent."
+        )
         report = await here.run("new")
-        assert (report.exit_code, report.contacts["changed"], report.error) == (0, 0, None)
+        assert (report.exit_code, report.contacts["changed"], report.error) == (
+            0,
+            0,
+            None,
+        )
         assert await _ids(here, "new") == ids
         assert await here.states("old") == {}
         assert here.requests(vendor) == sent
 
         await here.change(2, name="New name")
         report = await here.run("new")
-        assert (report.exit_code, report.requests, report.contacts["applied"]) == (0, 1, 1)
+        assert (report.exit_code, report.requests, report.contacts["applied"]) == (
+            0,
+            1,
+            1,
+        )
         code, said = await here.command("retry", "1")
         assert code == 0, "the runs have the new name, too"
 
 
 @pytest.mark.asyncio
-async def test_every_table_that_names_destinations_is_renamed(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {"old": {**RESPOND_IO, "account": "shop"}}) as here:
+async def test_every_table_that_names_destinations_is_renamed(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database, tmp_path, {"old": {**RESPOND_IO, "account": "shop"}}
+    ) as here:
         await here.add([1, 2, 3])
-        await here.change(3, phone=(await here.one("SELECT phone FROM crm.people WHERE id = 1"))["phone"])
+        await here.change(
+            3,
+            phone=(await here.one("SELECT phone FROM crm.people WHERE id = 1"))[
+                "phone"
+            ],
+        )
         await here.run("old")
         await here.command("forget", "2")
-        await here.source.execute("INSERT INTO syncengine.sync_wait VALUES ('old', '3', 'old', '1', '{phone}', 'x')")
+        await here.source.execute(
+            "INSERT INTO syncengine.sync_wait VALUES ('old', '3', 'old', '1', '{phone}', 'x')"
+        )
         columns = await here.source.fetch(
             "SELECT c.table_name, c.column_name FROM information_schema.columns AS c "
             "JOIN information_schema.tables AS t USING (table_schema, table_name) "
@@ -76,7 +105,7 @@ async def test_every_table_that_names_destinations_is_renamed(database: str, tmp
         async def naming(name: str) -> dict[str, int]:
             return {
                 f"{table}.{column}": await here.source.fetchval(
-                    f"SELECT count(*) FROM syncengine.{table} WHERE {column} = '{name}'"  # noqa: S608 - the schema's own names
+                    f"SELECT count(*) FROM syncengine.{table} WHERE {column} = '{name}'"
                 )
                 for table, column in columns
             }
@@ -89,9 +118,14 @@ async def test_every_table_that_names_destinations_is_renamed(database: str, tmp
 
 
 @pytest.mark.asyncio
-async def test_a_rename_is_refused_where_it_would_mix_two(database: str, tmp_path: Path) -> None:
+async def test_a_rename_is_refused_where_it_would_mix_two(
+    database: str, tmp_path: Path
+) -> None:
     shop = {**RESPOND_IO, "account": "shop"}
-    destinations = {"one": {**shop, "where": "id < 3"}, "two": {**shop, "where": "id >= 3"}}
+    destinations = {
+        "one": {**shop, "where": "id < 3"},
+        "two": {**shop, "where": "id >= 3"},
+    }
     async with people(database, tmp_path, destinations) as here:
         await here.add(range(1, 5))
         await here.runs()
@@ -118,7 +152,9 @@ async def test_a_rename_is_refused_where_it_would_mix_two(database: str, tmp_pat
 
 
 @pytest.mark.asyncio
-async def test_what_a_refused_first_run_left_under_the_new_name_is_dropped(database: str, tmp_path: Path) -> None:
+async def test_what_a_refused_first_run_left_under_the_new_name_is_dropped(
+    database: str, tmp_path: Path
+) -> None:
     by_phone = {**RESPOND_IO, "account": "shop", "match_on": ["phone"]}
     async with people(database, tmp_path, {"old": by_phone}) as here:
         await here.add([1, 2])
@@ -138,18 +174,30 @@ async def test_what_a_refused_first_run_left_under_the_new_name_is_dropped(datab
 async def test_of_two_files_made_one_the_other_contacts_are_given_over_once_accepted(
     database: str, tmp_path: Path, match_on: list[str]
 ) -> None:
-    shop: dict[str, Any] = {**RESPOND_IO, "account": "shop", "match_on": match_on, **_LOOSE}
-    destinations = {"one": {**shop, "where": "id < 3"}, "two": {**shop, "where": "id >= 3"}}
+    shop: dict[str, Any] = {
+        **RESPOND_IO,
+        "account": "shop",
+        "match_on": match_on,
+        **_LOOSE,
+    }
+    destinations = {
+        "one": {**shop, "where": "id < 3"},
+        "two": {**shop, "where": "id >= 3"},
+    }
     async with people(database, tmp_path, destinations) as here:
         await here.add(range(1, 6), tags=["vip"])
         await here.runs()
-        before = {number: each["id"] for number, each in here.held("respond_io").items()}
+        before = {
+            number: each["id"] for number, each in here.held("respond_io").items()
+        }
         here.destination_file("two").unlink()
         here.configure("one", where=None)
         sent = here.requests("respond_io")
         report = await here.run("one")
         assert (report.exit_code, here.requests("respond_io")) == (2, sent)
-        assert "3 contacts of this run belong to two of the same account" in str(report.error)
+        assert "3 contacts of this run belong to two of the same account" in str(
+            report.error
+        )
         assert "`syncengine run -d one --accept no_file`" in str(report.error)
         assert (await here.plan("one")).brake is not None
 
@@ -157,17 +205,25 @@ async def test_of_two_files_made_one_the_other_contacts_are_given_over_once_acce
         assert (plan.brake, plan.contacts, plan.rejected) == (None, 3, {})
         report = await here.run("one", accept=frozenset({"no_file"}))
         assert (report.exit_code, report.contacts["rejected"]) == (0, 0), report
-        assert "taken over with their vendor contacts: 3 contacts of two" in report.remarks
+        assert (
+            "taken over with their vendor contacts: 3 contacts of two" in report.remarks
+        )
         assert plan.requests_least <= report.requests <= plan.requests_most
         for _ in range(2):
             report = await here.run("one")
         assert (report.exit_code, report.requests) == (0, 0)
-        assert {number: each["id"] for number, each in here.held("respond_io").items()} == before
-        assert await _ids(here, "one") == {number: str(each) for number, each in before.items()}
+        assert {
+            number: each["id"] for number, each in here.held("respond_io").items()
+        } == before
+        assert await _ids(here, "one") == {
+            number: str(each) for number, each in before.items()
+        }
 
 
 @pytest.mark.asyncio
-async def test_at_charles_too_an_accepted_missing_file_leads_to_contacts_in_step(database: str, tmp_path: Path) -> None:
+async def test_at_charles_too_an_accepted_missing_file_leads_to_contacts_in_step(
+    database: str, tmp_path: Path
+) -> None:
     shop: dict[str, Any] = {**CHARLES, "account": "shop", **_LOOSE}
     async with people(database, tmp_path, {"old": shop}, twins=("charles",)) as here:
         await here.add(range(1, 5), tags=["vip"])
@@ -180,5 +236,9 @@ async def test_at_charles_too_an_accepted_missing_file_leads_to_contacts_in_step
         report = await here.run("new", accept=frozenset({"no_file"}))
         assert (report.exit_code, report.contacts["rejected"]) == (0, 0)
         assert (await here.run("new")).requests == 0
-        assert {number: each["id"] for number, each in here.held("charles").items()} == before
-        assert await _ids(here, "new") == {number: str(each) for number, each in before.items()}
+        assert {
+            number: each["id"] for number, each in here.held("charles").items()
+        } == before
+        assert await _ids(here, "new") == {
+            number: str(each) for number, each in before.items()
+        }

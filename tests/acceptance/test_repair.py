@@ -15,12 +15,25 @@ from tests.simulation.pair import Pair, pairs
 from tests.support.any_vendor import Anyone, anyone
 from tests.support.people import RESPOND_IO, People, people
 
-SHOWN = [pair for pair in (pairs(vendor)[0] for vendor in vendors.names()) if pair.can.find_by]
+SHOWN = [
+    pair
+    for pair in (pairs(vendor)[0] for vendor in vendors.names())
+    if pair.can.find_by
+]
 """Vendors that show what they hold."""
 READ = [pair for pair in SHOWN if pair.can.reads]
 NAME = "respond_io"
-TAGGED: dict[str, Any] = {**RESPOND_IO, "on_null": "clear", "tags": {"from": "tags", "prefix": "crm:"}}
-LOW = {"brakes": {name: {"share": 0.3, "at_least": 3} for name in ("nulls", "tags", "gone", "repair")}}
+TAGGED: dict[str, Any] = {
+    **RESPOND_IO,
+    "on_null": "clear",
+    "tags": {"from": "tags", "prefix": "crm:"},
+}
+LOW = {
+    "brakes": {
+        name: {"share": 0.3, "at_least": 3}
+        for name in ("nulls", "tags", "gone", "repair")
+    }
+}
 
 
 async def verified(here: Anyone | People, name: str, **options: Any) -> VerifyReport:
@@ -46,7 +59,11 @@ async def test_who_was_deleted_is_created_again_only_if_somebody_says_so(
         assert (report.exit_code, report.repaired, report.left) == (0, 0, {"gone": 1})
         for _ in range(3):
             run = await here.run()
-            assert (run.exit_code, run.standing, here.copies(1)) == (0, {Standing.GONE: 1}, [])
+            assert (run.exit_code, run.standing, here.copies(1)) == (
+                0,
+                {Standing.GONE: 1},
+                [],
+            )
         assert (await here.run()).requests == 0
 
         report = await verified(here, here.name, repair=True, recreate=True)
@@ -55,8 +72,14 @@ async def test_who_was_deleted_is_created_again_only_if_somebody_says_so(
         assert (run.exit_code, run.standing, run.contacts["applied"]) == (0, {}, 1), run
         (copy,) = here.copies(1)
         row = here.pair.row(1, 1, (1, 1), ())
-        assert all(here.pair.vendor.same(name, row[name], copy.fields.get(name)) for name in here.pair.values)
-        assert ((await verified(here, here.name)).drifted, (await here.run()).requests) == (0, 0)
+        assert all(
+            here.pair.vendor.same(name, row[name], copy.fields.get(name))
+            for name in here.pair.values
+        )
+        assert (
+            (await verified(here, here.name)).drifted,
+            (await here.run()).requests,
+        ) == (0, 0)
 
 
 @pytest.mark.asyncio
@@ -73,49 +96,83 @@ async def test_who_was_created_again_by_hand_is_linked_and_not_made_twice(
         assert (run.exit_code, run.standing) == (0, {}), run
         assert await here.external_id(1) == made
         assert len(here.copies(1)) == 1
-        assert ((await verified(here, here.name)).drifted, (await here.run()).requests) == (0, 0)
+        assert (
+            (await verified(here, here.name)).drifted,
+            (await here.run()).requests,
+        ) == (0, 0)
 
 
 @pytest.mark.asyncio
-async def test_a_vendor_that_finds_nobody_by_the_known_keys_is_asked_by_the_id(database: str, tmp_path: Path) -> None:
+async def test_a_vendor_that_finds_nobody_by_the_known_keys_is_asked_by_the_id(
+    database: str, tmp_path: Path
+) -> None:
     pair = next(pair for pair in SHOWN if not pair.can.reads)
     async with anyone(database, tmp_path / "config", pair) as here:
         await _in_step(here, 4)
         here.screen.delete(await here.external_id(1))
         report = await verified(here, here.name, repair=True)
-        assert (report.repaired, report.left) == (1, {}), "a look-up that finds nothing does not prove it"
+        assert (report.repaired, report.left) == (1, {}), (
+            "a look-up that finds nothing does not prove it"
+        )
         run = await here.run()
-        assert (run.exit_code, run.standing, here.copies(1)) == (0, {Standing.GONE: 1}, []), run
+        assert (run.exit_code, run.standing, here.copies(1)) == (
+            0,
+            {Standing.GONE: 1},
+            [],
+        ), run
         assert (await here.run()).requests == 0
 
 
 @pytest.mark.asyncio
-async def test_fields_and_contacts_that_nobody_named_are_left(database: str, tmp_path: Path) -> None:
+async def test_fields_and_contacts_that_nobody_named_are_left(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: TAGGED}) as here:
         await here.add(range(1, 6), tags=["vip"])
         await here.run(NAME)
         screen = here.sandbox.twin(NAME).screen(0.0)
-        ids = {number: str(contact["id"]) for number, contact in here.held(NAME).items()}
+        ids = {
+            number: str(contact["id"]) for number, contact in here.held(NAME).items()
+        }
         for number in (1, 2):
-            screen.edit(ids[number], {"firstName": "By hand", "phone": f"+4917600000{number}"})
+            screen.edit(
+                ids[number], {"firstName": "By hand", "phone": f"+4917600000{number}"}
+            )
             screen.untag(ids[number], "crm:vip")
         screen.edit(ids[3], {"firstName": "By hand"})
 
-        report = await verified(here, NAME, repair=True, fields=["phone"], contacts=["1"])
-        assert (report.exit_code, report.compared, report.repaired, report.left) == (0, 1, 1, {})
+        report = await verified(
+            here, NAME, repair=True, fields=["phone"], contacts=["1"]
+        )
+        assert (report.exit_code, report.compared, report.repaired, report.left) == (
+            0,
+            1,
+            1,
+            {},
+        )
         run = await here.run(NAME)
         assert run.requests == 1
         held = here.held(NAME)
-        assert (held[1]["fields"]["phone"], held[1]["fields"]["firstName"]) == ("+491510000001", "By hand")
+        assert (held[1]["fields"]["phone"], held[1]["fields"]["firstName"]) == (
+            "+491510000001",
+            "By hand",
+        )
         assert held[1]["tags"] == []
         assert held[2]["fields"]["phone"] == "+49176000002"
 
         report = await verified(here, NAME, repair=True, fields=["tags"])
-        assert (report.exit_code, report.drifted, report.repaired, report.left) == (0, 3, 2, {"not_asked": 1})
+        assert (report.exit_code, report.drifted, report.repaired, report.left) == (
+            0,
+            3,
+            2,
+            {"not_asked": 1},
+        )
         await here.run(NAME)
         held = here.held(NAME)
         assert [held[number]["tags"] for number in (1, 2)] == [["crm:vip"]] * 2
-        assert [held[number]["fields"]["firstName"] for number in (1, 2, 3)] == ["By hand"] * 3
+        assert [held[number]["fields"]["firstName"] for number in (1, 2, 3)] == [
+            "By hand"
+        ] * 3
 
 
 @pytest.mark.asyncio
@@ -125,7 +182,10 @@ async def test_contacts_without_a_copy_are_named(database: str, tmp_path: Path) 
         await here.run(NAME)
         report = await verified(here, NAME, contacts=["1", "77"])
         assert (report.exit_code, report.compared, report.requests) == (1, 1, 1)
-        assert report.error == "respond_io: no vendor contact is known of contact 77: nothing to compare"
+        assert (
+            report.error
+            == "respond_io: no vendor contact is known of contact 77: nothing to compare"
+        )
 
 
 _ACTS: dict[str, Any] = {
@@ -141,7 +201,12 @@ _ACTS: dict[str, Any] = {
 async def test_a_brake_stops_the_whole_repair_and_is_accepted_by_name(
     database: str, tmp_path: Path, brake: str
 ) -> None:
-    brakes = {"brakes": {**LOW["brakes"], "repair": {"share": 0.3 if brake == "repair" else 1.0, "at_least": 3}}}
+    brakes = {
+        "brakes": {
+            **LOW["brakes"],
+            "repair": {"share": 0.3 if brake == "repair" else 1.0, "at_least": 3},
+        }
+    }
     async with people(database, tmp_path, {NAME: {**TAGGED, **brakes}}) as here:
         await here.add(range(1, 11), tags=["vip"])
         if brake == "nulls":
@@ -154,27 +219,47 @@ async def test_a_brake_stops_the_whole_repair_and_is_accepted_by_name(
         before = await _known(here)
 
         report = await verified(here, NAME, repair=True)
-        assert (report.exit_code, report.status, report.repaired, report.left) == (2, "refused", 0, {"brake": 5})
+        assert (report.exit_code, report.status, report.repaired, report.left) == (
+            2,
+            "refused",
+            0,
+            {"brake": 5},
+        )
         assert f"brake {brake}: " in str(report.error)
-        assert f"`syncengine verify -d {NAME} --repair --accept {brake}` lets it pass" in str(report.error)
+        assert (
+            f"`syncengine verify -d {NAME} --repair --accept {brake}` lets it pass"
+            in str(report.error)
+        )
         assert [
-            dict(row) for row in await here.source.fetch("SELECT * FROM syncengine.sync_known ORDER BY 2")
+            dict(row)
+            for row in await here.source.fetch(
+                "SELECT * FROM syncengine.sync_known ORDER BY 2"
+            )
         ] == before
         assert (await here.run(NAME)).requests == 0
 
         report = await verified(here, NAME, repair=True, accept=[brake])
         assert report.exit_code == 0
         assert report.repaired + report.left.get("gone", 0) == 5
-        assert (await verified(here, NAME, repair=True, contacts=list("1234"))).exit_code == 0, "no brake judges them"
+        assert (
+            await verified(here, NAME, repair=True, contacts=list("1234"))
+        ).exit_code == 0, "no brake judges them"
 
 
 async def _known(here: People) -> list[dict[str, Any]]:
     """What is known of every contact, as it is written down."""
-    return [dict(row) for row in await here.source.fetch("SELECT * FROM syncengine.sync_known ORDER BY contact_id")]
+    return [
+        dict(row)
+        for row in await here.source.fetch(
+            "SELECT * FROM syncengine.sync_known ORDER BY contact_id"
+        )
+    ]
 
 
 @pytest.mark.asyncio
-async def test_an_account_where_nobody_is_left_is_another_account(database: str, tmp_path: Path) -> None:
+async def test_an_account_where_nobody_is_left_is_another_account(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: TAGGED}) as here:
         await here.add([1, 2, 3])
         await here.run(NAME)
@@ -188,28 +273,49 @@ async def test_an_account_where_nobody_is_left_is_another_account(database: str,
 
 
 @pytest.mark.asyncio
-async def test_an_opt_out_there_stays_whatever_the_row_and_the_repair_say(database: str, tmp_path: Path) -> None:
+async def test_an_opt_out_there_stays_whatever_the_row_and_the_repair_say(
+    database: str, tmp_path: Path
+) -> None:
     settings = {**RESPOND_IO["settings"], "opt_outs": {"newsletter": False}}
-    fields = {**RESPOND_IO["fields"], "newsletter": {"from": "company", "as": "boolean", "default": True}}
-    async with people(database, tmp_path, {NAME: {**TAGGED, "settings": settings, "fields": fields}}) as here:
+    fields = {
+        **RESPOND_IO["fields"],
+        "newsletter": {"from": "company", "as": "boolean", "default": True},
+    }
+    async with people(
+        database, tmp_path, {NAME: {**TAGGED, "settings": settings, "fields": fields}}
+    ) as here:
         await here.add([1, 2, 3])
         await here.run(NAME)
         screen = here.sandbox.twin(NAME).screen(0.0)
-        ids = {number: str(contact["id"]) for number, contact in here.held(NAME).items()}
-        no = {"newsletter": False if here.held(NAME)[1]["fields"]["newsletter"] is True else "false"}
+        ids = {
+            number: str(contact["id"]) for number, contact in here.held(NAME).items()
+        }
+        no = {
+            "newsletter": False
+            if here.held(NAME)[1]["fields"]["newsletter"] is True
+            else "false"
+        }
         screen.edit(ids[1], no)
         screen.edit(ids[2], {**no, "firstName": "By hand"})
         report = await verified(here, NAME, repair=True)
-        assert (report.exit_code, report.repaired, report.left) == (0, 1, {"opted_out": 1})
+        assert (report.exit_code, report.repaired, report.left) == (
+            0,
+            1,
+            {"opted_out": 1},
+        )
         await here.run(NAME)
         await here.run(NAME, backfill=True)
         held = here.held(NAME)
-        assert [str(held[number]["fields"]["newsletter"]).lower() for number in (1, 2, 3)] == ["false", "false", "true"]
+        assert [
+            str(held[number]["fields"]["newsletter"]).lower() for number in (1, 2, 3)
+        ] == ["false", "false", "true"]
         assert held[2]["fields"]["firstName"] == "Name 2"
 
 
 @pytest.mark.asyncio
-async def test_options_that_do_not_go_together_are_refused(database: str, tmp_path: Path) -> None:
+async def test_options_that_do_not_go_together_are_refused(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: TAGGED}) as here:
         for options, told in (
             ({"recreate": True}, "give that too"),
@@ -222,25 +328,33 @@ async def test_options_that_do_not_go_together_are_refused(database: str, tmp_pa
             ({"repair": True, "recreate": True, "fields": ["phone"]}, "give one"),
             ({"sample": 1, "contacts": ["1"]}, "give one"),
         ):
-            with pytest.raises(ConfigError, match=r"verify|--field|--accept") as refused:
+            with pytest.raises(
+                ConfigError, match=r"verify|--field|--accept"
+            ) as refused:
                 await verified(here, NAME, **options)
             assert told in str(refused.value)
 
 
 @pytest.mark.asyncio
-async def test_the_command_says_what_was_left_and_why(database: str, tmp_path: Path) -> None:
+async def test_the_command_says_what_was_left_and_why(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: TAGGED}) as here:
         await here.add(range(1, 5))
         await here.run(NAME)
         screen = here.sandbox.twin(NAME).screen(0.0)
-        ids = {number: str(contact["id"]) for number, contact in here.held(NAME).items()}
+        ids = {
+            number: str(contact["id"]) for number, contact in here.held(NAME).items()
+        }
         screen.delete(ids[1])
         screen.edit(ids[2], {"firstName": "By hand"})
         code, said = await here.command("verify", "--repair")
         assert code == 0
         assert "the next `syncengine run -d respond_io` mends 1 contact" in said
         assert "respond_io: 1 left: deleted there; the next run looks them up" in said
-        code, said = await here.command("verify", "--contact", "1", "--repair", "--recreate", "--json")
+        code, said = await here.command(
+            "verify", "--contact", "1", "--repair", "--recreate", "--json"
+        )
         assert code == 0
         assert '"repaired":1,"left":{}' in said
         assert (await here.command("run"))[0] == 0

@@ -34,7 +34,11 @@ _CUSTOM = ("plan", "visits", "score", "ratio", "vip", "born", "seen")
 def _destination(url: str, attempts: int) -> dict[str, Any]:
     return {
         "vendor": "respond_io_v2",
-        "settings": {"base_url": f"{url}/v2", "token": "${TOKEN}", "settles_within": "1s"},
+        "settings": {
+            "base_url": f"{url}/v2",
+            "token": "${TOKEN}",
+            "settles_within": "1s",
+        },
         "limits": [],
         "attempts": attempts,
         "match_on": ["custom_fields.crm_id", "phone"],
@@ -57,13 +61,21 @@ def _destination(url: str, attempts: int) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _workspace(dsn: str, folder: Path, *, attempts: int = 4, **switches: Any) -> AsyncIterator[World]:
+async def _workspace(
+    dsn: str, folder: Path, *, attempts: int = 4, **switches: Any
+) -> AsyncIterator[World]:
     async with serve([f"{NAME}=respond_io_v2"]) as sandbox:
         sandbox.twin(NAME).configure(switches)
         (folder / "destinations").mkdir()
         file = folder / "syncengine.yaml"
-        file.write_text(yaml.safe_dump({"database": dsn, "source": {"table": "people", "key": "id"}}))
-        (folder / "destinations" / f"{NAME}.yaml").write_text(yaml.safe_dump(_destination(sandbox.url(NAME), attempts)))
+        file.write_text(
+            yaml.safe_dump(
+                {"database": dsn, "source": {"table": "people", "key": "id"}}
+            )
+        )
+        (folder / "destinations" / f"{NAME}.yaml").write_text(
+            yaml.safe_dump(_destination(sandbox.url(NAME), attempts))
+        )
         environ = {"TOKEN": TOKEN}
         yield World(load_config(file, environ), file, dsn, sandbox, environ)
 
@@ -88,11 +100,18 @@ async def _nights(world: World) -> tuple[Any, Any]:
     [
         {},
         {"shows_plus": False, "email_case": "lower"},
-        {"custom_shown": "typed", "filter_case": "ignore", "upsert_empty_body": True, "upsert_match": "any"},
+        {
+            "custom_shown": "typed",
+            "filter_case": "ignore",
+            "upsert_empty_body": True,
+            "upsert_match": "any",
+        },
     ],
     ids=["as it comes", "reformats", "typed, tells no id"],
 )
-async def test_every_kind_of_column_is_written_once(database: str, tmp_path: Path, switches: dict[str, Any]) -> None:
+async def test_every_kind_of_column_is_written_once(
+    database: str, tmp_path: Path, switches: dict[str, Any]
+) -> None:
     async with _workspace(database, tmp_path, **switches) as world:
         await _do(world, _TABLE)
         first, again = await _nights(world)
@@ -105,16 +124,30 @@ async def test_every_kind_of_column_is_written_once(database: str, tmp_path: Pat
         )
         changed, again = await _nights(world)
         assert changed.contacts["applied"] == 3
-        assert changed.actions == {"update": 3, "set_lifecycle": 3, "add_tags": 3, "remove_tags": 3}
+        assert changed.actions == {
+            "update": 3,
+            "set_lifecycle": 3,
+            "add_tags": 3,
+            "remove_tags": 3,
+        }
         assert again.requests == 0
-        held = {str(contact["fields"]["custom_fields.crm_id"]): contact for contact in _contacts(world)}
+        held = {
+            str(contact["fields"]["custom_fields.crm_id"]): contact
+            for contact in _contacts(world)
+        }
         assert len(held) == 12
         one = held["1"]
         assert set(one["tags"]) == {"crm:c"}
         assert "email" not in one["fields"]
         assert "custom_fields.seen" not in one["fields"]
-        assert (one["fields"]["lastName"], one["fields"]["lifecycle"]) == ("Brandt", "Won")
-        await _do(world, "UPDATE people SET stage = NULL WHERE id = 1; DELETE FROM people WHERE id = 2")
+        assert (one["fields"]["lastName"], one["fields"]["lifecycle"]) == (
+            "Brandt",
+            "Won",
+        )
+        await _do(
+            world,
+            "UPDATE people SET stage = NULL WHERE id = 1; DELETE FROM people WHERE id = 2",
+        )
         removed, again = await _nights(world)
         assert removed.actions == {"set_lifecycle": 1, "delete": 1}
         assert again.requests == 0
@@ -122,7 +155,9 @@ async def test_every_kind_of_column_is_written_once(database: str, tmp_path: Pat
 
 
 @pytest.mark.asyncio
-async def test_who_is_there_already_is_met_and_not_made_again(database: str, tmp_path: Path) -> None:
+async def test_who_is_there_already_is_met_and_not_made_again(
+    database: str, tmp_path: Path
+) -> None:
     async with _workspace(database, tmp_path, shows_plus=False) as world:
         await _do(world, _TABLE)
         there = {"firstName": "Somebody", "phone": "+4915111223301"}
@@ -144,10 +179,18 @@ async def test_what_follows_a_create_waits_for_the_queue_and_not_for_the_next_ni
     async with _workspace(database, tmp_path, attempts=1, queue_delay=0.9) as world:
         await _do(world, _TABLE)
         first, again = await _nights(world)
-        assert (first.status, first.contacts["applied"], first.contacts["deferred"]) == ("done", 12, 0)
+        assert (
+            first.status,
+            first.contacts["applied"],
+            first.contacts["deferred"],
+        ) == ("done", 12, 0)
         assert again.requests == 0
         contacts = _contacts(world)
         assert [len(contact["tags"]) for contact in contacts] == [2] * 12
         assert sum("lifecycle" in contact["fields"] for contact in contacts) == 6
-        refused = [entry for entry in world.sandbox.journal(NAME).log if entry.status == 449]
-        assert len(refused) <= 12, "each is tried once, and once more when the queue is through"
+        refused = [
+            entry for entry in world.sandbox.journal(NAME).log if entry.status == 449
+        ]
+        assert len(refused) <= 12, (
+            "each is tried once, and once more when the queue is through"
+        )

@@ -22,9 +22,14 @@ BEFORE, AFTER = NIGHTS[0], NIGHTS[2]
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("vendor", sorted(vendors.names()))
-async def test_goes_on_from_a_dump_at_every_vendor(vendor: str, database: str, tmp_path: Path) -> None:
+async def test_goes_on_from_a_dump_at_every_vendor(
+    vendor: str, database: str, tmp_path: Path
+) -> None:
     config = tmp_path / "config"
-    async with congress(database, config, vendor, prefix="crm:", find_first=False) as (here, members):
+    async with congress(database, config, vendor, prefix="crm:", find_first=False) as (
+        here,
+        members,
+    ):
         oracle = Oracle(members)
         await _load(here, _rows(BEFORE).values())
         oracle.night(people_of(BEFORE))

@@ -26,17 +26,34 @@ def checkout(tmp_path: Path) -> Path:
     return checkout
 
 
-def _run(checkout: Path, *arguments: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "SYNCENGINE_VENV"}
+def _run(
+    checkout: Path, *arguments: str, python: str = sys.executable
+) -> subprocess.CompletedProcess[str]:
+    environment = {
+        name: value for name, value in os.environ.items() if name != "SYNCENGINE_VENV"
+    }
     command = [python, str(checkout / "run"), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        command,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
 
 
 @pytest.mark.parametrize("arguments", [(), ("help",), ("--help",)])
-def test_without_a_verb_it_lists_them(checkout: Path, arguments: tuple[str, ...]) -> None:
+def test_without_a_verb_it_lists_them(
+    checkout: Path, arguments: tuple[str, ...]
+) -> None:
     answer = _run(checkout, *arguments)
     assert answer.returncode == 0
-    assert {line.split()[1] for line in answer.stdout.splitlines() if line.startswith("./run ")} == _VERBS
+    assert {
+        line.split()[1]
+        for line in answer.stdout.splitlines()
+        if line.startswith("./run ")
+    } == _VERBS
     assert not (checkout / ".venv").exists()
 
 
@@ -53,11 +70,16 @@ def test_an_environment_of_somebody_else_is_left_alone(checkout: Path) -> None:
     (checkout / ".venv" / "theirs").write_text("precious", encoding="utf-8")
     answer = _run(checkout, "test")
     assert answer.returncode == 1
-    assert f"{checkout / '.venv'} was not made by ./run, and is left alone" in answer.stderr
+    assert (
+        f"{checkout / '.venv'} was not made by ./run, and is left alone"
+        in answer.stderr
+    )
     assert [path.name for path in (checkout / ".venv").iterdir()] == ["theirs"]
 
 
-def test_a_python_without_pip_is_told_how_to_get_it(checkout: Path, tmp_path: Path) -> None:
+def test_a_python_without_pip_is_told_how_to_get_it(
+    checkout: Path, tmp_path: Path
+) -> None:
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
     answer = _run(checkout, "demo", python=str(tmp_path / "bare" / "bin" / "python"))
     assert answer.returncode == 1

@@ -42,12 +42,19 @@ async def test_another_key_brings_nobody_back(database: str, tmp_path: Path) -> 
         await here.run(NAME)
         here.configure(NAME, source=OTHER_KEY)
         report = await here.run(NAME, accept=ACCEPTED)
-        assert (report.exit_code, report.contacts["rejected"], report.actions) == (1, 2, {"upsert": 8})
+        assert (report.exit_code, report.contacts["rejected"], report.actions) == (
+            1,
+            2,
+            {"upsert": 8},
+        )
         refused = {note.contact_id: note for note in report.noteworthy}
         assert refused.keys() == {"105", "106"}
         for number, note in refused.items():
             assert note.code == "same_person"
-            assert f"`syncengine suppress --lift --contact {number}` lets it through" in note.message
+            assert (
+                f"`syncengine suppress --lift --contact {number}` lets it through"
+                in note.message
+            )
         held = here.held(NAME)
         assert not {6, 105, 106} & held.keys()
         assert held[5]["fields"]["first_name"] == "Name 5"
@@ -58,13 +65,17 @@ async def test_another_key_brings_nobody_back(database: str, tmp_path: Path) -> 
         assert silent.standing[Standing.SUPPRESSED] == 2
         assert await _lift(here, "106") == 1
         report = await here.run(NAME)
-        assert (report.exit_code, report.actions) == (0, {"upsert": 1}), "the other one is not told of again"
+        assert (report.exit_code, report.actions) == (0, {"upsert": 1}), (
+            "the other one is not told of again"
+        )
         assert 106 in here.held(NAME)
         assert 105 not in here.held(NAME)
 
 
 @pytest.mark.asyncio
-async def test_a_household_is_not_silenced_with_one_of_its_members(database: str, tmp_path: Path) -> None:
+async def test_a_household_is_not_silenced_with_one_of_its_members(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: CHARLES}) as here:
         await here.add(range(1, 4), phone="+4915100000001")
         await here.run(NAME)
@@ -72,14 +83,18 @@ async def test_a_household_is_not_silenced_with_one_of_its_members(database: str
         await here.remove([1])
         await here.change(2, name="Changed")
         report = await here.run(NAME)
-        assert (report.exit_code, report.actions) == (0, {"upsert": 1}), "it was there before, as somebody else"
+        assert (report.exit_code, report.actions) == (0, {"upsert": 1}), (
+            "it was there before, as somebody else"
+        )
 
         await here.add([4, 5], phone="+49 151 00000001")
         report = await here.run(NAME)
         assert (report.exit_code, report.contacts["rejected"]) == (1, 2)
         await here.change(5, phone="+4915100000005")
         report = await here.run(NAME)
-        assert (report.exit_code, report.actions) == (0, {"upsert": 1}), "the source decided"
+        assert (report.exit_code, report.actions) == (0, {"upsert": 1}), (
+            "the source decided"
+        )
         assert await _lift(here, "4") == 1
         assert (await here.run(NAME)).actions == {"upsert": 1}, "and a person did"
         assert here.held(NAME).keys() == {2, 3, 4, 5}
@@ -90,7 +105,9 @@ async def test_a_household_is_not_silenced_with_one_of_its_members(database: str
 
 
 @pytest.mark.asyncio
-async def test_suppressions_by_id_alone_have_to_be_settled_first(database: str, tmp_path: Path) -> None:
+async def test_suppressions_by_id_alone_have_to_be_settled_first(
+    database: str, tmp_path: Path
+) -> None:
     plain = {**CHARLES, "fields": {"first_name": "name"}}
     async with people(database, tmp_path, {NAME: plain}) as here:
         await here.add(range(1, 11), phone=None)
@@ -106,12 +123,19 @@ async def test_suppressions_by_id_alone_have_to_be_settled_first(database: str, 
             assert (report.status, report.exit_code) == ("refused", 2)
             said = str(report.error)
             assert "the source's key was id and is now uid" in said
-            assert "2 suppressed contacts and 1 forgotten contact are known by a former id only" in said
+            assert (
+                "2 suppressed contacts and 1 forgotten contact are known by a former id only"
+                in said
+            )
             assert "--accept suppressions" in said
-        assert "--accept suppressions" in str((await here.plan(NAME, accept=ACCEPTED)).brake)
+        assert "--accept suppressions" in str(
+            (await here.plan(NAME, accept=ACCEPTED)).brake
+        )
         assert here.requests(NAME) == sent
         assert await _lift(here, "7") == 1
-        assert "1 suppressed contact and 1 forgotten" in str((await here.run(NAME, accept=ACCEPTED)).error)
+        assert "1 suppressed contact and 1 forgotten" in str(
+            (await here.run(NAME, accept=ACCEPTED)).error
+        )
         await _suppress(here, "105", "106")
         report = await here.run(NAME, accept=ACCEPTED | {"suppressions"})
         assert report.exit_code == 0, report.error
@@ -120,7 +144,9 @@ async def test_suppressions_by_id_alone_have_to_be_settled_first(database: str, 
 
 
 @pytest.mark.asyncio
-async def test_ids_renumbered_in_place_strand_suppressions_as_well(database: str, tmp_path: Path) -> None:
+async def test_ids_renumbered_in_place_strand_suppressions_as_well(
+    database: str, tmp_path: Path
+) -> None:
     plain = {**CHARLES, "fields": {"first_name": "name"}}
     async with people(database, tmp_path, {NAME: plain}) as here:
         await here.add(range(1, 11))
@@ -146,12 +172,16 @@ async def test_what_an_older_version_kept_by_id_alone_is_recognised_by_what_is_k
         await here.run(NAME)
         here.configure(NAME, source=OTHER_KEY)
         report = await here.run(NAME, accept=ACCEPTED)
-        assert (report.contacts["rejected"], report.actions) == (1, {"upsert": 9}), report.error
+        assert (report.contacts["rejected"], report.actions) == (1, {"upsert": 9}), (
+            report.error
+        )
         assert 105 not in here.held(NAME)
 
 
 @pytest.mark.asyncio
-async def test_who_was_never_sent_is_recognised_by_the_source(database: str, tmp_path: Path) -> None:
+async def test_who_was_never_sent_is_recognised_by_the_source(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: CHARLES}) as here:
         await here.add(range(1, 6))
         await _suppress(here, "5")
@@ -163,11 +193,16 @@ async def test_who_was_never_sent_is_recognised_by_the_source(database: str, tmp
         for verb in (("show", "50"), ("run", "--contact", "50")):
             code, said = await here.command(*verb)
             assert code == 0
-            assert "`syncengine suppress --lift --contact 50` lets it through" in " ".join(said.split())
+            assert (
+                "`syncengine suppress --lift --contact 50` lets it through"
+                in " ".join(said.split())
+            )
 
 
 @pytest.mark.asyncio
-async def test_a_forgotten_person_is_not_linked_under_another_id_either(database: str, tmp_path: Path) -> None:
+async def test_a_forgotten_person_is_not_linked_under_another_id_either(
+    database: str, tmp_path: Path
+) -> None:
     by_phone = {**RESPOND_IO, "match_on": ["phone"]}
     async with people(database, tmp_path, {"respond_io": by_phone}) as here:
         await here.add([1, 2])

@@ -16,7 +16,9 @@ _SPELLINGS = {
     "as it is": lambda url: url,
     "another name of this machine": lambda url: url.replace("127.0.0.1", "localhost"),
     "capitals and a slash": lambda url: url.replace("http", "HTTP") + "/",
-    "dot segments and escapes": lambda url: url.replace("respond_io", "%72espond_io/./x/.."),
+    "dot segments and escapes": lambda url: url.replace(
+        "respond_io", "%72espond_io/./x/.."
+    ),
 }
 
 _ELSEWHERE = frozenset({"account", "base_url", "settings", "vendor"})
@@ -26,7 +28,9 @@ _ELSEWHERE = frozenset({"account", "base_url", "settings", "vendor"})
 def _other(here: People, folder: Path, name: str, **keys: Any) -> People:
     """Another configuration over the same state."""
     (folder / "destinations").mkdir(parents=True, exist_ok=True)
-    there = People(folder / "syncengine.yaml", here.source, here.sandbox, dict(here.environ), {})
+    there = People(
+        folder / "syncengine.yaml", here.source, here.sandbox, dict(here.environ), {}
+    )
     there.configure_engine(**here.engine)
     there.configure(name, **{**RESPOND_IO, **keys})
     return there
@@ -34,7 +38,9 @@ def _other(here: People, folder: Path, name: str, **keys: Any) -> People:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("spelled", _SPELLINGS.values(), ids=_SPELLINGS.keys())
-async def test_another_name_for_one_key_is_refused_by_name(database: str, tmp_path: Path, spelled: Any) -> None:
+async def test_another_name_for_one_key_is_refused_by_name(
+    database: str, tmp_path: Path, spelled: Any
+) -> None:
     async with people(database, tmp_path / "one", {"respond_io": RESPOND_IO}) as here:
         await here.add([1])
         assert (await here.run("respond_io")).status == "done"
@@ -46,26 +52,46 @@ async def test_another_name_for_one_key_is_refused_by_name(database: str, tmp_pa
             "respond_io, and the vendor counts their requests together, so nothing was sent under another name. Write "
             "account: respond_io here, or use a key of its own"
         )
-        for verb, refused in (("check", 2), ("plan", 2), ("run", 2), ("verify", 2), ("adopt", 2)):
+        for verb, refused in (
+            ("check", 2),
+            ("plan", 2),
+            ("run", 2),
+            ("verify", 2),
+            ("adopt", 2),
+        ):
             code, told = await there.command(verb)
             assert (code, said in told) == (refused, True), (verb, told)
             if verb != "check":  # which asks whether the credentials are good
                 assert here.requests("respond_io") <= sent + 1
         there.configure("second", account="respond_io")
         report = await there.run("second")
-        assert "or has its file elsewhere, `syncengine run -d second --accept no_file`" in str(report.error)
+        assert (
+            "or has its file elsewhere, `syncengine run -d second --accept no_file`"
+            in str(report.error)
+        )
         report = await there.run("second", accept=frozenset({"no_file"}))
         assert report.status != "refused", report.error
 
 
 @pytest.mark.asyncio
-async def test_a_key_may_change_and_change_places(database: str, tmp_path: Path) -> None:
-    both = {name: {**RESPOND_IO, "account": name, "settings": _settings(name)} for name in ("one", "two")}
+async def test_a_key_may_change_and_change_places(
+    database: str, tmp_path: Path
+) -> None:
+    both = {
+        name: {**RESPOND_IO, "account": name, "settings": _settings(name)}
+        for name in ("one", "two")
+    }
     async with people(database, tmp_path, both) as here:
         here.environ |= {"ONE": "sandbox-token", "TWO": "another-token"}
-        assert {report.status for report in (await here.runs()).values()} <= {"done", "halted", "incomplete"}
+        assert {report.status for report in (await here.runs()).values()} <= {
+            "done",
+            "halted",
+            "incomplete",
+        }
         here.environ |= {"ONE": "another-token", "TWO": "sandbox-token"}
-        assert "refused" not in {report.status for report in (await here.runs()).values()}
+        assert "refused" not in {
+            report.status for report in (await here.runs()).values()
+        }
         here.environ["ONE"] = "a-third-token"
         assert (await here.run("one")).status != "refused"
         # The key that nobody uses any more is anybody's.
@@ -87,13 +113,19 @@ async def test_an_account_may_get_another_name(database: str, tmp_path: Path) ->
         here.configure("respond_io", account="main")
         refused = await here.run("respond_io")
         assert "--accept account" in str(refused.error)
-        assert (await here.run("respond_io", accept=frozenset({"account"}))).status == "done"
-        names = await here.source.fetch("SELECT account FROM syncengine.sync_credentials")
+        assert (
+            await here.run("respond_io", accept=frozenset({"account"}))
+        ).status == "done"
+        names = await here.source.fetch(
+            "SELECT account FROM syncengine.sync_credentials"
+        )
         assert [row["account"] for row in names] == ["main"]
 
 
 @pytest.mark.asyncio
-async def test_an_account_goes_over_to_another_name_with_all_of_its_destinations(database: str, tmp_path: Path) -> None:
+async def test_an_account_goes_over_to_another_name_with_all_of_its_destinations(
+    database: str, tmp_path: Path
+) -> None:
     alone = {**RESPOND_IO, "where": "id <= 3"}
     async with people(database, tmp_path, {"whatsapp": alone}) as here:
         await here.add(range(1, 4))
@@ -101,23 +133,41 @@ async def test_an_account_goes_over_to_another_name_with_all_of_its_destinations
         sent = here.requests("respond_io")
         here.configure("whatsapp", account="de")
         fields = {**RESPOND_IO["fields"], "firstName": "phone"}
-        here.configure("second", **{**alone, "account": "de", "where": "id <= 2", "fields": fields})
+        here.configure(
+            "second", **{**alone, "account": "de", "where": "id <= 2", "fields": fields}
+        )
         said = "account of whatsapp was whatsapp and is now de"
         for verb in ("check", "plan", "run", "verify", "adopt"):
             code, told = await here.command(verb)
             assert (code, said in " ".join(told.split())) == (2, True), (verb, told)
-        for name, options in (("second", {}), ("second", {"contacts": ("1",)}), ("whatsapp", {})):
+        for name, options in (
+            ("second", {}),
+            ("second", {"contacts": ("1",)}),
+            ("whatsapp", {}),
+        ):
             report = await here.run(name, **options)
             assert (report.status, report.exit_code) == ("refused", 2)
-            assert "`syncengine run -d whatsapp --accept account`" in str(report.error) or name == "whatsapp"
-        assert here.requests("respond_io") == sent + 2, "check asked twice whether the credentials are good"
+            assert (
+                "`syncengine run -d whatsapp --accept account`" in str(report.error)
+                or name == "whatsapp"
+            )
+        assert here.requests("respond_io") == sent + 2, (
+            "check asked twice whether the credentials are good"
+        )
 
         accepted = await here.run("whatsapp", accept=frozenset({"account"}))
         assert (accepted.status, accepted.contacts["applied"]) == ("done", 0)
         second = await here.run("second")
-        assert (second.status, second.contacts["rejected"], second.contacts["applied"]) == ("incomplete", 2, 0)
+        assert (
+            second.status,
+            second.contacts["rejected"],
+            second.contacts["applied"],
+        ) == ("incomplete", 2, 0)
         await _are_of_one_owner_each(here)
-        assert {contact["fields"]["firstName"] for contact in here.held("respond_io").values()} == {
+        assert {
+            contact["fields"]["firstName"]
+            for contact in here.held("respond_io").values()
+        } == {
             "Name 1",
             "Name 2",
             "Name 3",
@@ -125,7 +175,9 @@ async def test_an_account_goes_over_to_another_name_with_all_of_its_destinations
 
 
 @pytest.mark.asyncio
-async def test_what_is_accepted_for_all_destinations_lets_none_overlook_another(database: str, tmp_path: Path) -> None:
+async def test_what_is_accepted_for_all_destinations_lets_none_overlook_another(
+    database: str, tmp_path: Path
+) -> None:
     former = {"a": {**RESPOND_IO, "account": "old", "where": "id <= 2"}}
     former["b"] = {**RESPOND_IO, "account": "old", "where": "id > 2"}
     async with people(database, tmp_path, former) as here:
@@ -138,9 +190,13 @@ async def test_what_is_accepted_for_all_destinations_lets_none_overlook_another(
         reports = await here.runs(accept=frozenset({"account"}))
         assert {report.contacts["rejected"] for report in reports.values()} == {2}
         await _are_of_one_owner_each(here)
-        names = await here.source.fetch("SELECT account FROM syncengine.sync_credentials")
+        names = await here.source.fetch(
+            "SELECT account FROM syncengine.sync_credentials"
+        )
         assert [row["account"] for row in names] == ["new"]
-        keys = await here.source.fetch("SELECT DISTINCT account FROM syncengine.sync_key")
+        keys = await here.source.fetch(
+            "SELECT DISTINCT account FROM syncengine.sync_key"
+        )
         assert [row["account"] for row in keys] in ([], ["new"])
 
 
@@ -162,7 +218,9 @@ async def test_a_file_that_breaks_while_its_account_changes_its_name_is_not_over
 
 
 @pytest.mark.asyncio
-async def test_a_file_under_a_new_name_is_refused_until_it_has_its_old_one(database: str, tmp_path: Path) -> None:
+async def test_a_file_under_a_new_name_is_refused_until_it_has_its_old_one(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"whatsapp": RESPOND_IO}) as here:
         await here.add(range(1, 4))
         assert (await here.run("whatsapp")).status == "done"
@@ -178,7 +236,9 @@ async def test_a_file_under_a_new_name_is_refused_until_it_has_its_old_one(datab
         for verb in ("check", "plan", "run", "adopt"):
             code, told = await here.command(verb)
             assert (code, said in " ".join(told.split())) == (2, True), (verb, told)
-        assert here.requests("respond_io") <= sent + 1, "check asks whether the credentials are good"
+        assert here.requests("respond_io") <= sent + 1, (
+            "check asks whether the credentials are good"
+        )
         new.rename(old)
         report = await here.run("whatsapp")
         assert (report.status, report.contacts["changed"]) == ("done", 0)
@@ -189,7 +249,10 @@ async def test_a_destination_without_a_file_stops_only_who_owns_nothing_in_its_a
     database: str, tmp_path: Path
 ) -> None:
     shop = {**RESPOND_IO, "account": "shop"}
-    both = {"gone": {**shop, "where": "id <= 2"}, "stays": {**shop, "where": "id IN (3, 4)"}}
+    both = {
+        "gone": {**shop, "where": "id <= 2"},
+        "stays": {**shop, "where": "id IN (3, 4)"},
+    }
     async with people(database, tmp_path, both) as here:
         await here.add([1, 2, 3])
         await here.runs()
@@ -197,10 +260,15 @@ async def test_a_destination_without_a_file_stops_only_who_owns_nothing_in_its_a
         here.configure("new", **shop, where="id = 6")
         await here.add([4, 6])
         reports = await here.runs()
-        assert (reports["stays"].status, reports["stays"].contacts["applied"]) == ("done", 1)
+        assert (reports["stays"].status, reports["stays"].contacts["applied"]) == (
+            "done",
+            1,
+        )
         assert (reports["new"].status, reports["new"].exit_code) == ("refused", 2)
         assert (await here.plan("new", accept=frozenset({"no_file"}))).brake is None
-        assert (await here.run("new", accept=frozenset({"no_file"}))).contacts["applied"] == 1
+        assert (await here.run("new", accept=frozenset({"no_file"}))).contacts[
+            "applied"
+        ] == 1
         assert (await here.run("new")).status == "done"
         here.configure("stays", fields="nothing")
         assert "no_file" not in (await here.command("run", "-d", "new"))[1]
@@ -220,12 +288,28 @@ async def test_of_two_names_for_one_account_the_one_that_the_state_knows_is_to_b
         here.configure("second", **RESPOND_IO)
         said = "account: has the same credentials as whatsapp.yaml, and the vendor counts their requests together: "
         said += "write account: whatsapp in both files"
-        for verb in (("check",), ("plan",), ("run",), ("run", "-d", "second"), ("verify",), ("adopt",), ("show", "1")):
+        for verb in (
+            ("check",),
+            ("plan",),
+            ("run",),
+            ("run", "-d", "second"),
+            ("verify",),
+            ("adopt",),
+            ("show", "1"),
+        ):
             code, told = await here.command(*verb)
             words = " ".join(told.split())
-            assert (code, said in words, "account: second" in words) == (2, True, False), (verb, told)
-        assert here.requests("respond_io") == sent + 2, "check asks for the credentials, and for a known contact"
-        assert (await here.command("run", "-d", "whatsapp"))[0] == 0, "its file is as it should be"
+            assert (code, said in words, "account: second" in words) == (
+                2,
+                True,
+                False,
+            ), (verb, told)
+        assert here.requests("respond_io") == sent + 2, (
+            "check asks for the credentials, and for a known contact"
+        )
+        assert (await here.command("run", "-d", "whatsapp"))[0] == 0, (
+            "its file is as it should be"
+        )
         here.configure("whatsapp", account="third")
         words = " ".join((await here.command("check"))[1].split())
         assert words.count("write account: whatsapp in both files") == 2, words
@@ -235,11 +319,16 @@ async def test_of_two_names_for_one_account_the_one_that_the_state_knows_is_to_b
 async def test_of_two_names_that_the_state_does_not_know_the_first_is_to_be_written(
     database: str, tmp_path: Path
 ) -> None:
-    async with people(database, tmp_path, {"one": RESPOND_IO, "two": RESPOND_IO}) as here:
+    async with people(
+        database, tmp_path, {"one": RESPOND_IO, "two": RESPOND_IO}
+    ) as here:
         for verb in ("check", "plan", "run"):
             code, told = await here.command(verb)
             words = " ".join(told.split())
-            assert (code, words.count("write account: one in both files")) == (2, 1), (verb, told)
+            assert (code, words.count("write account: one in both files")) == (2, 1), (
+                verb,
+                told,
+            )
             assert "two.yaml: account: has the same credentials as one.yaml" in words
 
 
@@ -251,7 +340,9 @@ async def _are_of_one_owner_each(here: People) -> None:
 
 
 @pytest.mark.asyncio
-async def test_an_account_with_a_new_name_has_no_second_writer(database: str, tmp_path: Path) -> None:
+async def test_an_account_with_a_new_name_has_no_second_writer(
+    database: str, tmp_path: Path
+) -> None:
     name = "respond_io"
     async with people(database, tmp_path, {name: RESPOND_IO}) as here:
         await here.add([1, 2, 3])
@@ -271,7 +362,9 @@ async def test_an_account_with_a_new_name_has_no_second_writer(database: str, tm
         report = await here.run(name, accept=frozenset({"account"}))
         assert (report.status, report.requests) == ("done", 0)
         assert len(here.sandbox.contacts(name)) == 3
-        assert len({row["external_id"] for row in (await here.states(name)).values()}) == 3
+        assert (
+            len({row["external_id"] for row in (await here.states(name)).values()}) == 3
+        )
 
 
 @pytest.mark.asyncio
@@ -281,16 +374,22 @@ async def test_a_destination_that_leaves_its_account_does_not_wait_for_its_own_r
 ) -> None:
     both = {"a": {**RESPOND_IO, "account": "old", "where": "id <= 2"}}
     both["b"] = {**RESPOND_IO, "account": "old", "where": "id > 2"}
-    async with people(database, tmp_path, both, twins=("respond_io", "charles")) as here:
+    async with people(
+        database, tmp_path, both, twins=("respond_io", "charles")
+    ) as here:
         await here.add(range(1, 5))
         await here.runs()
         here.configure(leaves, **{**CHARLES, "account": "new", "match_on": None})
         refused = (await here.runs())[leaves]
         assert (refused.status, refused.exit_code) == ("refused", 2)
-        leases = await here.source.fetch("SELECT account, released FROM syncengine.sync_lease ORDER BY account")
+        leases = await here.source.fetch(
+            "SELECT account, released FROM syncengine.sync_lease ORDER BY account"
+        )
         assert [tuple(row) for row in leases] == [("new", True), ("old", True)]
         reports = await here.runs(accept=_ELSEWHERE)
-        assert {name: (report.status, report.error) for name, report in reports.items()} == {
+        assert {
+            name: (report.status, report.error) for name, report in reports.items()
+        } == {
             "a": ("done", None),
             "b": ("done", None),
         }
@@ -299,22 +398,36 @@ async def test_a_destination_that_leaves_its_account_does_not_wait_for_its_own_r
 
 
 @pytest.mark.asyncio
-async def test_two_destinations_that_change_places_do_not_wait_for_each_other(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {"a": RESPOND_IO, "b": CHARLES}, twins=("respond_io", "charles")) as here:
+async def test_two_destinations_that_change_places_do_not_wait_for_each_other(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database,
+        tmp_path,
+        {"a": RESPOND_IO, "b": CHARLES},
+        twins=("respond_io", "charles"),
+    ) as here:
         await here.add([1, 2])
         await here.runs()
         here.configure("a", account="b")
         here.configure("b", account="a")
         reports = await here.runs(accept=frozenset({"account"}))
         assert {report.status for report in reports.values()} == {"done"}, reports
-        assert {name: len(here.held(name)) for name in ("respond_io", "charles")} == {"respond_io": 2, "charles": 2}
+        assert {name: len(here.held(name)) for name in ("respond_io", "charles")} == {
+            "respond_io": 2,
+            "charles": 2,
+        }
 
 
 @pytest.mark.asyncio
-async def test_where_another_run_holds_the_former_account_no_lease_is_left(database: str, tmp_path: Path) -> None:
+async def test_where_another_run_holds_the_former_account_no_lease_is_left(
+    database: str, tmp_path: Path
+) -> None:
     both = {"a": {**RESPOND_IO, "account": "old", "where": "id <= 2"}}
     both["b"] = {**RESPOND_IO, "account": "old", "where": "id > 2"}
-    async with people(database, tmp_path, both, twins=("respond_io", "charles")) as here:
+    async with people(
+        database, tmp_path, both, twins=("respond_io", "charles")
+    ) as here:
         await here.add([1, 3])
         await here.runs()
         await here.add([2])
@@ -324,32 +437,48 @@ async def test_where_another_run_holds_the_former_account_no_lease_is_left(datab
         here.configure("b", **{**CHARLES, "account": "new", "match_on": None})
         reports = await here.runs(accept=_ELSEWHERE)
         assert {report.status for report in reports.values()} == {"held"}
-        assert "destinations of account new were in account old, and another run is" in str(reports["b"].error)
-        left = await here.source.fetch("SELECT released FROM syncengine.sync_lease WHERE account = 'new'")
+        assert (
+            "destinations of account new were in account old, and another run is"
+            in str(reports["b"].error)
+        )
+        left = await here.source.fetch(
+            "SELECT released FROM syncengine.sync_lease WHERE account = 'new'"
+        )
         assert [row["released"] for row in left] in ([], [True])
         here.sandbox.holds("respond_io").release()
         assert await command.ended() == 0, command.said()
 
 
 @pytest.mark.asyncio
-async def test_what_a_run_that_died_sent_under_the_former_name_counts_on(database: str, tmp_path: Path) -> None:
+async def test_what_a_run_that_died_sent_under_the_former_name_counts_on(
+    database: str, tmp_path: Path
+) -> None:
     name, calls, per = "respond_io", 6, 4.0
     limited = {**RESPOND_IO, "limits": [{"calls": calls, "per": "4s"}]}
     async with people(database, tmp_path, {name: limited}) as here:
         await here.add([1, 2, 3])
         assert (await here.run(name)).requests == calls
-        await here.source.execute("UPDATE syncengine.sync_lease SET released = false, ledger = NULL")
+        await here.source.execute(
+            "UPDATE syncengine.sync_lease SET released = false, ledger = NULL"
+        )
         await here.add([4, 5, 6])
         here.configure(name, account="other")
         assert (await here.run(name)).status == "refused"
-        assert (await here.run(name, accept=frozenset({"account"}))).contacts["applied"] == 3
+        assert (await here.run(name, accept=frozenset({"account"}))).contacts[
+            "applied"
+        ] == 3
         times = sorted(entry.at for entry in here.sandbox.journal(name).log)
         assert len(times) == 2 * calls
-        assert all(later - earlier >= per for earlier, later in zip(times, times[calls:], strict=False))
+        assert all(
+            later - earlier >= per
+            for earlier, later in zip(times, times[calls:], strict=False)
+        )
 
 
 @pytest.mark.asyncio
-async def test_a_long_limit_counts_what_was_sent_under_the_former_name(database: str, tmp_path: Path) -> None:
+async def test_a_long_limit_counts_what_was_sent_under_the_former_name(
+    database: str, tmp_path: Path
+) -> None:
     name = "respond_io"
     limited = {**RESPOND_IO, "limits": [{"calls": 6, "per": "1d"}]}
     async with people(database, tmp_path, {name: limited}) as here:
@@ -361,24 +490,35 @@ async def test_a_long_limit_counts_what_was_sent_under_the_former_name(database:
         assert (report.status, report.requests) == ("halted", 0), report.error
         assert "limits" in str(report.error)
         accounts = "SELECT DISTINCT account FROM syncengine.sync_quota UNION SELECT account FROM syncengine.sync_run"
-        assert [row["account"] for row in await here.source.fetch(accounts)] == ["other"]
+        assert [row["account"] for row in await here.source.fetch(accounts)] == [
+            "other"
+        ]
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("verb", ["check", "run", "plan", "verify", "run -d respond_io"])
-async def test_a_key_of_a_few_characters_is_refused(database: str, tmp_path: Path, verb: str) -> None:
+@pytest.mark.parametrize(
+    "verb", ["check", "run", "plan", "verify", "run -d respond_io"]
+)
+async def test_a_key_of_a_few_characters_is_refused(
+    database: str, tmp_path: Path, verb: str
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         here.environ["RESPOND_IO_TOKEN"] = "tok"
         await here.add([1])
         code, said = await here.command(*verb.split())
         assert code == 2
-        assert "respond_io.yaml: settings.token: ${RESPOND_IO_TOKEN} is shorter than 8 characters" in said
+        assert (
+            "respond_io.yaml: settings.token: ${RESPOND_IO_TOKEN} is shorter than 8 characters"
+            in said
+        )
         assert "[secret]" not in said
         assert here.requests("respond_io") == 0
 
 
 @pytest.mark.asyncio
-async def test_a_key_that_is_long_enough_mangles_no_word(database: str, tmp_path: Path) -> None:
+async def test_a_key_that_is_long_enough_mangles_no_word(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         here.environ["RESPOND_IO_TOKEN"] = "settings"
         await here.add([1])
@@ -388,7 +528,9 @@ async def test_a_key_that_is_long_enough_mangles_no_word(database: str, tmp_path
 
 
 @pytest.mark.asyncio
-async def test_an_address_that_was_remembered_in_another_spelling_is_the_same(database: str, tmp_path: Path) -> None:
+async def test_an_address_that_was_remembered_in_another_spelling_is_the_same(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await here.run("respond_io")
         await here.source.execute(

@@ -18,18 +18,30 @@ NO = {"dm_champ": True, "respond_io": False}
 NEWSLETTER = {"from": "company", "as": "boolean", "default": True}
 MAPPED = {"dm_champ": {**NEWSLETTER, "default": False}, "respond_io": NEWSLETTER}
 PLAIN = {
-    "dm_champ": {**DM_CHAMP, "fields": {"phoneNumber": "phone", "firstName": "name", "externalId": "id"}},
-    "respond_io": {**RESPOND_IO, "settings": {**RESPOND_IO["settings"], "opt_outs": {"newsletter": False}}},
+    "dm_champ": {
+        **DM_CHAMP,
+        "fields": {"phoneNumber": "phone", "firstName": "name", "externalId": "id"},
+    },
+    "respond_io": {
+        **RESPOND_IO,
+        "settings": {**RESPOND_IO["settings"], "opt_outs": {"newsletter": False}},
+    },
 }
 every_vendor = pytest.mark.parametrize("name", sorted(FIELD))
 
 
 @asynccontextmanager
-async def opted_out(dsn: str, folder: Path, name: str, *, mapped: bool, **keys: Any) -> AsyncIterator[People]:
+async def opted_out(
+    dsn: str, folder: Path, name: str, *, mapped: bool, **keys: Any
+) -> AsyncIterator[People]:
     """Three people in step, of whom the first says no at the vendor."""
     plain = PLAIN[name]
-    fields = {**plain["fields"], FIELD[name]: MAPPED[name]} if mapped else plain["fields"]
-    async with people(dsn, folder, {name: {**plain, "fields": fields, **keys}}, twins=[name]) as here:
+    fields = (
+        {**plain["fields"], FIELD[name]: MAPPED[name]} if mapped else plain["fields"]
+    )
+    async with people(
+        dsn, folder, {name: {**plain, "fields": fields, **keys}}, twins=[name]
+    ) as here:
         await here.add([1, 2, 3])
         await here.run(name)
         screen = here.sandbox.twin(name).screen(0.0)
@@ -45,7 +57,9 @@ async def verified(here: People, name: str) -> None:
     for _ in range(2):
         (report,) = await app.verify(here.config, (name,))
         assert report.compared == 3
-        assert report.found.get("opted_out", 0) == int(FIELD[name] in here.destinations[name]["fields"])
+        assert report.found.get("opted_out", 0) == int(
+            FIELD[name] in here.destinations[name]["fields"]
+        )
 
 
 async def shown(here: People, name: str) -> None:
@@ -59,7 +73,9 @@ async def resynced(here: People, name: str) -> None:
 
 async def lose(here: People, name: str) -> None:
     """Somebody deletes the contact there, and its row changes."""
-    here.sandbox.twin(name).screen(0.0).delete((await here.states(name))[1]["external_id"])
+    here.sandbox.twin(name).screen(0.0).delete(
+        (await here.states(name))[1]["external_id"]
+    )
     await here.change(1, name="New")
 
 
@@ -68,7 +84,9 @@ def says_no(here: People, name: str) -> bool:
     return str(value).lower() == str(NO[name]).lower()
 
 
-@pytest.mark.parametrize(("name", "mapped"), [("dm_champ", True), ("dm_champ", False), ("respond_io", True)])
+@pytest.mark.parametrize(
+    ("name", "mapped"), [("dm_champ", True), ("dm_champ", False), ("respond_io", True)]
+)
 @pytest.mark.parametrize("look", [verified, shown, resynced])
 @pytest.mark.asyncio
 async def test_who_is_created_again_has_opted_out_still(
@@ -92,9 +110,13 @@ async def test_who_is_created_again_has_opted_out_still(
 
 @every_vendor
 @pytest.mark.asyncio
-async def test_every_way_of_creating_again_keeps_it(database: str, tmp_path: Path, name: str) -> None:
+async def test_every_way_of_creating_again_keeps_it(
+    database: str, tmp_path: Path, name: str
+) -> None:
     brakes = {"gone": {"share": 1.0, "at_least": 1}}
-    async with opted_out(database, tmp_path, name, mapped=True, on_gone="recreate", brakes=brakes) as here:
+    async with opted_out(
+        database, tmp_path, name, mapped=True, on_gone="recreate", brakes=brakes
+    ) as here:
         await verified(here, name)
         await lose(here, name)
         await here.run(name)
@@ -107,7 +129,9 @@ async def test_every_way_of_creating_again_keeps_it(database: str, tmp_path: Pat
 
 
 @pytest.mark.asyncio
-async def test_one_that_was_taken_back_there_is_forgotten(database: str, tmp_path: Path) -> None:
+async def test_one_that_was_taken_back_there_is_forgotten(
+    database: str, tmp_path: Path
+) -> None:
     name = "dm_champ"
     async with opted_out(database, tmp_path, name, mapped=True) as here:
         await verified(here, name)

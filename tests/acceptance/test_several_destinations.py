@@ -17,13 +17,25 @@ from tests.support.logged import events, printed
 from tests.support.people import CHARLES, RESPOND_IO, People, people
 
 _ONE_ACCOUNT = {
-    "leads": {**RESPOND_IO, "account": "shop", "where": "id <= 20", "find_first": False},
-    "customers": {**RESPOND_IO, "account": "shop", "where": "id > 20", "find_first": False},
+    "leads": {
+        **RESPOND_IO,
+        "account": "shop",
+        "where": "id <= 20",
+        "find_first": False,
+    },
+    "customers": {
+        **RESPOND_IO,
+        "account": "shop",
+        "where": "id > 20",
+        "find_first": False,
+    },
 }
 
 
 @pytest.mark.asyncio
-async def test_two_destinations_of_one_account_share_its_quota(database: str, tmp_path: Path) -> None:
+async def test_two_destinations_of_one_account_share_its_quota(
+    database: str, tmp_path: Path
+) -> None:
     # One at a time: a request that has its permit when the quota turns out to be used up may be kept back.
     day = {"limits": [{"calls": 30, "per": "1d"}], "max_wait": "1s", "in_flight": 1}
     destinations = {name: {**keys, **day} for name, keys in _ONE_ACCOUNT.items()}
@@ -33,22 +45,33 @@ async def test_two_destinations_of_one_account_share_its_quota(database: str, tm
         assert here.requests("respond_io") == 30, "two accounts would have sent forty"
         assert sum(report.contacts["applied"] for report in reports.values()) == 30
         assert sum(report.contacts["deferred"] for report in reports.values()) == 10
-        assert sorted(report.status for report in reports.values()) == ["done", "halted"]
+        assert sorted(report.status for report in reports.values()) == [
+            "done",
+            "halted",
+        ]
         (error,) = [report.error for report in reports.values() if report.error]
         assert "the quota of 30 requests is used up" in error
         assert "the next run goes on with it" in error
 
 
 @pytest.mark.asyncio
-async def test_two_destinations_of_one_account_stay_within_its_window_together(database: str, tmp_path: Path) -> None:
+async def test_two_destinations_of_one_account_stay_within_its_window_together(
+    database: str, tmp_path: Path
+) -> None:
     paced = {"limits": [{"calls": 20, "per": "500ms"}]}
     destinations = {name: {**keys, **paced} for name, keys in _ONE_ACCOUNT.items()}
     async with people(database, tmp_path, destinations) as here:
         here.sandbox.twin("respond_io").limiter.configure([Limit(20, 0.5)])
         await here.add(range(1, 41))
         reports = await here.runs()
-        assert {name: report.status for name, report in reports.items()} == {"customers": "done", "leads": "done"}
-        assert (sum(report.throttled for report in reports.values()), here.requests("respond_io")) == (0, 40)
+        assert {name: report.status for name, report in reports.items()} == {
+            "customers": "done",
+            "leads": "done",
+        }
+        assert (
+            sum(report.throttled for report in reports.values()),
+            here.requests("respond_io"),
+        ) == (0, 40)
         assert here.held("respond_io").keys() == set(range(1, 41))
 
 
@@ -80,7 +103,9 @@ async def _held_at_the_vendor(here: People) -> AsyncIterator[Command]:
         connection = await asyncpg.connect(here.environ["STATE_URL"])
         try:
             while True:
-                await connection.execute("UPDATE syncengine.sync_lease SET expires_at = expires_at + interval '1 ms'")
+                await connection.execute(
+                    "UPDATE syncengine.sync_lease SET expires_at = expires_at + interval '1 ms'"
+                )
                 await asyncio.sleep(0.05)
         finally:
             await connection.close()
@@ -96,32 +121,50 @@ async def _held_at_the_vendor(here: People) -> AsyncIterator[Command]:
 
 
 @pytest.mark.asyncio
-async def test_of_two_runs_at_once_the_second_is_refused(database: str, tmp_path: Path) -> None:
+async def test_of_two_runs_at_once_the_second_is_refused(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path) as here:
         await here.add(range(1, 4))
         async with _held_at_the_vendor(here) as first:
-            holder = await here.one("SELECT holder FROM syncengine.sync_lease WHERE account = 'respond_io'")
+            holder = await here.one(
+                "SELECT holder FROM syncengine.sync_lease WHERE account = 'respond_io'"
+            )
             assert holder["holder"].endswith(f" process {first.pid}")
             code, said = await here.command("run", "-d", "respond_io")
             assert code == 3
-            assert f"another run is working on account respond_io: {holder['holder']}, whose lease runs until" in said
+            assert (
+                f"another run is working on account respond_io: {holder['holder']}, whose lease runs until"
+                in said
+            )
             assert "Nothing was sent. Wait for it to end, or stop it there" in said
             code, said = await here.command("run", "-d", "respond_io", "--json")
             report = printed(said)
-            assert (code, report["status"], report["standing"]["dead_letter"]) == (3, "held", 0)
-            assert events(said, "run_finished") == [{"event": "run_finished", "level": "info", **report}]
+            assert (code, report["status"], report["standing"]["dead_letter"]) == (
+                3,
+                "held",
+                0,
+            )
+            assert events(said, "run_finished") == [
+                {"event": "run_finished", "level": "info", **report}
+            ]
             assert here.requests("respond_io") == 1, "the first run's own"
         assert here.held("respond_io").keys() == {1, 2, 3}
         assert (await here.run("respond_io")).requests == 0
 
 
 @pytest.mark.asyncio
-async def test_a_run_that_finds_one_account_held_does_the_others(database: str, tmp_path: Path) -> None:
+async def test_a_run_that_finds_one_account_held_does_the_others(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path) as here:
         await here.add(range(1, 4))
         async with _held_at_the_vendor(here):
             reports = await here.runs()
-            assert {name: (report.status, report.exit_code) for name, report in reports.items()} == {
+            assert {
+                name: (report.status, report.exit_code)
+                for name, report in reports.items()
+            } == {
                 "charles": ("done", 0),
                 "respond_io": ("held", 3),
             }

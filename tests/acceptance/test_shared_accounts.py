@@ -12,7 +12,14 @@ from syncengine import app
 from syncengine.config.loading import read_config
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.charles import CharlesTwin
-from tests.support.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
+from tests.support.people import (
+    CHARLES,
+    CHARTMOGUL,
+    DM_CHAMP,
+    RESPOND_IO,
+    People,
+    people,
+)
 
 _VENDORS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "charles": (CHARLES, "delete"),
@@ -28,7 +35,13 @@ _LOOSE = {"removals": {"at_least": 100}, "shrunk_source": {"at_least": 100}}
 def _two(vendor: str, **keys: Any) -> dict[str, dict[str, Any]]:
     """Two destinations of one account: opted-in contacts are in one, others in two."""
     mapping, on_removed = _VENDORS[vendor]
-    shared = {**mapping, "account": "shop", "on_removed": on_removed, "brakes": _LOOSE, **keys}
+    shared = {
+        **mapping,
+        "account": "shop",
+        "on_removed": on_removed,
+        "brakes": _LOOSE,
+        **keys,
+    }
     return {
         "one": {**shared, "where": "opted_in"},
         "two": {**shared, "where": "not opted_in"},
@@ -53,18 +66,27 @@ async def _runs(here: People, times: int = 3) -> None:
     for _ in range(times):
         reports = await here.runs()
     assert {report.exit_code for report in reports.values()} == {0}
-    assert sum(report.requests for report in reports.values()) == 0, "nothing is left to do"
+    assert sum(report.requests for report in reports.values()) == 0, (
+        "nothing is left to do"
+    )
 
 
 def _there(here: People, vendor: str) -> dict[int, tuple[object, list[str]]]:
     """Each contact's id and tags at the vendor."""
-    return {number: (each["id"], sorted(each["tags"])) for number, each in here.held(vendor).items()}
+    return {
+        number: (each["id"], sorted(each["tags"]))
+        for number, each in here.held(vendor).items()
+    }
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("number", [2, 5], ids=["to the later one", "to the earlier one"])
+@pytest.mark.parametrize(
+    "number", [2, 5], ids=["to the later one", "to the earlier one"]
+)
 @pytest.mark.parametrize("vendor", sorted(_VENDORS))
-async def test_a_contact_that_moves_keeps_its_copy(database: str, tmp_path: Path, vendor: str, number: int) -> None:
+async def test_a_contact_that_moves_keeps_its_copy(
+    database: str, tmp_path: Path, vendor: str, number: int
+) -> None:
     async with people(database, tmp_path, _two(vendor), twins=(vendor,)) as here:
         await _synced(here)
         before = _there(here, vendor)
@@ -85,7 +107,9 @@ async def test_a_contact_that_moves_keeps_its_copy(database: str, tmp_path: Path
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("vendor", ["charles", "chartmogul"])
-async def test_a_contact_that_leaves_all_destinations_is_deleted(database: str, tmp_path: Path, vendor: str) -> None:
+async def test_a_contact_that_leaves_all_destinations_is_deleted(
+    database: str, tmp_path: Path, vendor: str
+) -> None:
     async with people(database, tmp_path, _two(vendor), twins=(vendor,)) as here:
         await _synced(here)
         await _move(here, 2)
@@ -122,7 +146,10 @@ async def test_where_only_the_former_destination_runs_nothing_is_deleted(
         plan = await here.plan("one")
         assert plan.actions == {}
         _, said = await here.command("show", "2", "-d", "one")
-        assert "sends nothing about it: another destination of the account selects it" in " ".join(said.split())
+        assert (
+            "sends nothing about it: another destination of the account selects it"
+            in " ".join(said.split())
+        )
         for _ in range(2):
             report = await here.run("one")
             assert (report.exit_code, report.requests) == (0, 0)
@@ -132,7 +159,9 @@ async def test_where_only_the_former_destination_runs_nothing_is_deleted(
 
 
 @pytest.mark.asyncio
-async def test_another_row_with_the_same_match_key_keeps_the_copy(database: str, tmp_path: Path) -> None:
+async def test_another_row_with_the_same_match_key_keeps_the_copy(
+    database: str, tmp_path: Path
+) -> None:
     destinations = _two("dm_champ")
     for keys in destinations.values():
         del keys["lists"]
@@ -158,7 +187,9 @@ async def test_untagging_takes_away_only_what_the_other_destination_does_not_wan
     destinations = _two("respond_io")
     destinations["two"]["tags"] = {"from": "others"}
     async with people(database, tmp_path, {}, twins=("respond_io",)) as here:
-        await here.source.execute("ALTER TABLE crm.people ADD others text[] DEFAULT '{vip,two}'")
+        await here.source.execute(
+            "ALTER TABLE crm.people ADD others text[] DEFAULT '{vip,two}'"
+        )
         for name, keys in destinations.items():
             here.configure(name, **keys)
         await _synced(here)
@@ -171,27 +202,46 @@ async def test_untagging_takes_away_only_what_the_other_destination_does_not_wan
 
 
 @pytest.mark.asyncio
-async def test_a_destination_that_cannot_be_asked_keeps_everything(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, _two("chartmogul"), twins=("chartmogul",)) as here:
+async def test_a_destination_that_cannot_be_asked_keeps_everything(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database, tmp_path, _two("chartmogul"), twins=("chartmogul",)
+    ) as here:
         await _synced(here)
         before = _there(here, "chartmogul")
         await _move(here, 2)
         await here.remove([3])
         here.configure("two", where="no_such_column")
         report = await here.run("one")
-        assert (report.exit_code, report.requests, report.contacts["deferred"]) == (1, 0, 2)
+        assert (report.exit_code, report.requests, report.contacts["deferred"]) == (
+            1,
+            0,
+            2,
+        )
         assert "two.yaml" in report.noteworthy[0].message
-        assert "nothing is deleted or untagged before it can" in report.noteworthy[0].message
+        assert (
+            "nothing is deleted or untagged before it can"
+            in report.noteworthy[0].message
+        )
 
         here.configure("two", where="not opted_in", settings={"base_url": "${MISSING}"})
-        (report,) = await app.run(read_config(here.file, here.environ), ("one",), app.Request())
-        assert (report.exit_code, report.requests, report.contacts["deferred"]) == (1, 0, 2)
+        (report,) = await app.run(
+            read_config(here.file, here.environ), ("one",), app.Request()
+        )
+        assert (report.exit_code, report.requests, report.contacts["deferred"]) == (
+            1,
+            0,
+            2,
+        )
         assert "two.yaml cannot be used" in report.noteworthy[0].message
         assert _there(here, "chartmogul") == before
 
         here.configure("two", settings=CHARTMOGUL["settings"])
         await _runs(here)
-        assert _there(here, "chartmogul") == {number: before[number] for number in before if number != 3}
+        assert _there(here, "chartmogul") == {
+            number: before[number] for number in before if number != 3
+        }
 
 
 @pytest.mark.asyncio
@@ -215,29 +265,40 @@ async def test_a_deletion_whose_answer_was_lost_is_settled_before_the_contact_mo
 
 
 @pytest.mark.asyncio
-async def test_what_another_destination_of_the_account_owns_is_not_written_over(database: str, tmp_path: Path) -> None:
-    shop: dict[str, Any] = {**CHARLES, "account": "shop", "on_removed": "delete", "brakes": _LOOSE}
+async def test_what_another_destination_of_the_account_owns_is_not_written_over(
+    database: str, tmp_path: Path
+) -> None:
+    shop: dict[str, Any] = {
+        **CHARLES,
+        "account": "shop",
+        "on_removed": "delete",
+        "brakes": _LOOSE,
+    }
     other = {**shop, "fields": {**CHARLES["fields"], "first_name": "phone"}}
-    async with people(database, tmp_path, {"one": shop, "two": other}, twins=("charles",)) as here:
+    async with people(
+        database, tmp_path, {"one": shop, "two": other}, twins=("charles",)
+    ) as here:
         await here.add([1, 2], tags=["vip"])
         await here.run("one")
         before = here.held("charles")
         one, two = here.destination_file("one"), here.destination_file("two")
         code, said = await here.command("check")
         assert code == 0
-        told = f"first_name: {two} of the same account maps it in another way than {one}"
+        told = (
+            f"first_name: {two} of the same account maps it in another way than {one}"
+        )
         assert told in " ".join(said.split())
         for night in range(4):
             report = await here.run("two")
             assert report.requests == 0
-            told = (
-                f"{two} and {one} want different values of first_name for 2 contacts of the account, such as contact 1"
-            )
+            told = f"{two} and {one} want different values of first_name for 2 contacts of the account, such as contact 1"  # noqa: E501
             assert any(told in remark for remark in report.remarks) is (night < 3)
             assert (await here.run("one")).requests == 0
         assert (report.exit_code, report.contacts["rejected"]) == (0, 0)
         assert here.held("charles") == before
-        assert {row["status"] for row in (await here.states("two")).values()} == {"dead"}
+        assert {row["status"] for row in (await here.states("two")).values()} == {
+            "dead"
+        }
 
         here.configure("one", where="id <> 1")
         assert (await here.run("one")).requests == 0
@@ -245,14 +306,20 @@ async def test_what_another_destination_of_the_account_owns_is_not_written_over(
         assert (report.exit_code, report.contacts["applied"]) == (0, 1)
         after = here.held("charles")
         assert after[1]["id"] == before[1]["id"]
-        assert after[1]["fields"]["first_name"] == before[1]["fields"]["phone_numbers.main"][0].replace("49", "+49", 1)
+        assert after[1]["fields"]["first_name"] == before[1]["fields"][
+            "phone_numbers.main"
+        ][0].replace("49", "+49", 1)
         assert after[2] == before[2]
         await _runs(here)
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("name", ["one", "two"], ids=["back where it was", "in the other"])
-async def test_an_erasure_under_way_is_waited_for(database: str, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["one", "two"], ids=["back where it was", "in the other"]
+)
+async def test_an_erasure_under_way_is_waited_for(
+    database: str, tmp_path: Path, name: str
+) -> None:
     async with people(database, tmp_path, _two("charles"), twins=("charles",)) as here:
         await _synced(here)
         here.sandbox.twin("charles").configure({"erasure_delay": 3600.0})
@@ -277,8 +344,12 @@ async def test_an_erasure_under_way_is_waited_for(database: str, tmp_path: Path,
 
 
 @pytest.mark.asyncio
-async def test_no_brake_counts_contacts_that_moved_to_another_destination(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, _two("chartmogul"), twins=("chartmogul",)) as here:
+async def test_no_brake_counts_contacts_that_moved_to_another_destination(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database, tmp_path, _two("chartmogul"), twins=("chartmogul",)
+    ) as here:
         for name in ("one", "two"):
             here.configure(name, brakes=None)
         here.configure_engine(batch_size=100)
@@ -295,15 +366,22 @@ async def test_no_brake_counts_contacts_that_moved_to_another_destination(databa
 
         await here.remove([1, *range(6, 21)])
         report = await here.run("two")
-        assert (report.exit_code, "15 of 35 known contacts" in str(report.error)) == (2, True)
+        assert (report.exit_code, "15 of 35 known contacts" in str(report.error)) == (
+            2,
+            True,
+        )
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("match_on", [["crm_id"], ["crm_id", "phone"]], ids=["one key", "two keys"])
+@pytest.mark.parametrize(
+    "match_on", [["crm_id"], ["crm_id", "phone"]], ids=["one key", "two keys"]
+)
 async def test_contacts_that_change_places_between_two_files_do_so_in_one_run(
     database: str, tmp_path: Path, match_on: list[str]
 ) -> None:
-    async with people(database, tmp_path, _two("respond_io", match_on=match_on), twins=("respond_io",)) as here:
+    async with people(
+        database, tmp_path, _two("respond_io", match_on=match_on), twins=("respond_io",)
+    ) as here:
         await _synced(here)
         before = _there(here, "respond_io")
         await _move(here, 2)
@@ -312,13 +390,19 @@ async def test_contacts_that_change_places_between_two_files_do_so_in_one_run(
             plan = await here.plan(name)
             assert (plan.error, plan.brake, plan.rejected) == (None, None, {})
         reports = await here.runs()
-        assert {name: (report.exit_code, report.error) for name, report in reports.items()} == {
+        assert {
+            name: (report.exit_code, report.error) for name, report in reports.items()
+        } == {
             "one": (0, None),
             "two": (0, None),
         }
         assert _there(here, "respond_io") == before
         owners = {
-            name: {number for number, row in (await here.states(name)).items() if row["status"] == "synced"}
+            name: {
+                number
+                for number, row in (await here.states(name)).items()
+                if row["status"] == "synced"
+            }
             for name in ("one", "two")
         }
         assert owners == {"one": {1, 3, 5}, "two": {2, 4, 6}}
@@ -330,7 +414,9 @@ async def test_a_contact_whose_former_destination_has_to_settle_it_first_is_defe
     database: str, tmp_path: Path
 ) -> None:
     keys = {"match_on": ["crm_id", "phone"]}
-    async with people(database, tmp_path, _two("respond_io", **keys), twins=("respond_io",)) as here:
+    async with people(
+        database, tmp_path, _two("respond_io", **keys), twins=("respond_io",)
+    ) as here:
         await _synced(here)
         before = _there(here, "respond_io")
         await here.source.execute(

@@ -17,7 +17,10 @@ NAME = "respond_io"
 
 
 async def shown(here: People, contact: str = "1") -> dict[str, ShowReport]:
-    return {report.destination: report for report in await app.show(here.config, (), contact)}
+    return {
+        report.destination: report
+        for report in await app.show(here.config, (), contact)
+    }
 
 
 @pytest.mark.asyncio
@@ -31,18 +34,25 @@ async def test_the_three_stand_side_by_side(database: str, tmp_path: Path) -> No
         fields = {"crm_id": "1", "firstName": "Name 1", "phone": "+491510000001"}
         assert (at_respond_io.status, at_respond_io.exit_code) == ("synced", 0)
         assert at_respond_io.external_id == here.held(NAME)[1]["id"]
-        assert at_respond_io.source == Copy({**fields, "crm_id": 1, "firstName": "New"}, ("vip",))
+        assert at_respond_io.source == Copy(
+            {**fields, "crm_id": 1, "firstName": "New"}, ("vip",)
+        )
         assert at_respond_io.known == Copy({**fields, "crm_id": 1}, ("vip",))
         assert at_respond_io.vendor is not None
         assert dict(at_respond_io.vendor.fields).items() >= fields.items()
         assert at_respond_io.vendor.tags == ("vip",)
         at_charles = reports["charles"]
-        assert (at_charles.vendor, at_charles.remarks) == (None, ("charles shows nothing of what it holds",))
+        assert (at_charles.vendor, at_charles.remarks) == (
+            None,
+            ("charles shows nothing of what it holds",),
+        )
         assert at_charles.known is not None
 
 
 @pytest.mark.asyncio
-async def test_a_vendor_that_only_finds_shows_what_its_look_up_tells(database: str, tmp_path: Path) -> None:
+async def test_a_vendor_that_only_finds_shows_what_its_look_up_tells(
+    database: str, tmp_path: Path
+) -> None:
     name = "dm_champ"
     async with people(database, tmp_path, {name: DM_CHAMP}, twins=[name]) as here:
         await here.add([1], tags=["vip"])
@@ -55,9 +65,14 @@ async def test_a_vendor_that_only_finds_shows_what_its_look_up_tells(database: s
         assert report.vendor.fields["firstName"] == "Name 1"
         assert (report.vendor.tags, "messages" in report.details) == (("vip",), True)
 
-        await here.source.execute("UPDATE syncengine.sync_state SET external_id = 'another'")
+        await here.source.execute(
+            "UPDATE syncengine.sync_state SET external_id = 'another'"
+        )
         report = (await shown(here))[name]
-        assert (report.vendor, report.remarks) == (None, ("the vendor knows no such contact",))
+        assert (report.vendor, report.remarks) == (
+            None,
+            ("the vendor knows no such contact",),
+        )
 
 
 @pytest.mark.asyncio
@@ -65,7 +80,9 @@ async def test_who_is_not_linked_is_looked_up(database: str, tmp_path: Path) -> 
     async with people(database, tmp_path, {NAME: BOTH[NAME]}) as here:
         await here.add([1, 2])
         await here.run(NAME)
-        await here.source.execute("DELETE FROM syncengine.sync_state; DELETE FROM syncengine.sync_known")
+        await here.source.execute(
+            "DELETE FROM syncengine.sync_state; DELETE FROM syncengine.sync_known"
+        )
         report = (await shown(here))[NAME]
         assert (report.status, report.external_id) == ("unknown", None)
         assert report.vendor is not None
@@ -76,7 +93,9 @@ async def test_who_is_not_linked_is_looked_up(database: str, tmp_path: Path) -> 
 
 
 @pytest.mark.asyncio
-async def test_who_left_the_source_is_shown_all_the_same(database: str, tmp_path: Path) -> None:
+async def test_who_left_the_source_is_shown_all_the_same(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: BOTH[NAME]}) as here:
         await here.add([1])
         await here.run(NAME)
@@ -90,7 +109,9 @@ async def test_who_left_the_source_is_shown_all_the_same(database: str, tmp_path
 
 
 @pytest.mark.asyncio
-async def test_while_a_run_works_the_vendor_is_not_asked(database: str, tmp_path: Path) -> None:
+async def test_while_a_run_works_the_vendor_is_not_asked(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: BOTH[NAME]}) as here:
         await here.add([1])
         await here.run(NAME)
@@ -101,14 +122,19 @@ async def test_while_a_run_works_the_vendor_is_not_asked(database: str, tmp_path
         here.heal(NAME)
         report = (await shown(here))[NAME]
         assert (report.exit_code, report.vendor) == (3, None)
-        assert "the vendor was not asked: another run is working on account" in report.remarks[0]
+        assert (
+            "the vendor was not asked: another run is working on account"
+            in report.remarks[0]
+        )
         assert report.known is not None
         here.sandbox.holds(NAME).release()
         assert await command.ended() == 0
 
 
 @pytest.mark.asyncio
-async def test_a_vendor_in_trouble_hides_nothing_else(database: str, tmp_path: Path) -> None:
+async def test_a_vendor_in_trouble_hides_nothing_else(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: BOTH[NAME]}) as here:
         await here.add([1])
         await here.run(NAME)
@@ -125,7 +151,9 @@ async def test_a_vendor_in_trouble_hides_nothing_else(database: str, tmp_path: P
 
 
 @pytest.mark.asyncio
-async def test_the_command_prints_what_was_asked_for(database: str, tmp_path: Path) -> None:
+async def test_the_command_prints_what_was_asked_for(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, BOTH) as here:
         await here.add([1], tags=["vip"])
         await here.runs()
@@ -136,11 +164,17 @@ async def test_the_command_prints_what_was_asked_for(database: str, tmp_path: Pa
         assert "Name 1" in said
         code, said = await here.command("show", "1", "-d", NAME, "--json")
         told = orjson.loads(said.strip().splitlines()[-1])
-        assert (code, told["contact"], told["vendor"]["fields"]["firstName"]) == (0, "1", "Name 1")
+        assert (code, told["contact"], told["vendor"]["fields"]["firstName"]) == (
+            0,
+            "1",
+            "Name 1",
+        )
 
 
 @pytest.mark.asyncio
-async def test_who_may_not_be_sent_anything_about_is_told_with_the_reason(database: str, tmp_path: Path) -> None:
+async def test_who_may_not_be_sent_anything_about_is_told_with_the_reason(
+    database: str, tmp_path: Path
+) -> None:
     fields = {**BOTH[NAME]["fields"], "email": "company"}
     asked = {**BOTH[NAME], "fields": fields, "opted_out": "gone", "find_first": False}
     async with people(database, tmp_path, {NAME: asked}) as here:
@@ -149,11 +183,18 @@ async def test_who_may_not_be_sent_anything_about_is_told_with_the_reason(databa
         await here.change(4, company="ann@x.de")
         await here.run(NAME)
         report = (await shown(here, "1"))[NAME]
-        assert (report.status, report.remarks, report.next_run) == ("synced", (), "sends nothing: it is in step")
+        assert (report.status, report.remarks, report.next_run) == (
+            "synced",
+            (),
+            "sends nothing: it is in step",
+        )
 
         await here.change(1, name="New")
         assert (await shown(here, "1"))[NAME].next_run == "sends: update"
-        await app.suppress(here.config, [Subject(SubjectKind.CONTACT, "1"), *of_email("Ann <ann@x.de>")])
+        await app.suppress(
+            here.config,
+            [Subject(SubjectKind.CONTACT, "1"), *of_email("Ann <ann@x.de>")],
+        )
         await app.suppress(here.config, of_phone("+49 151 0000002", ()))
         await here.change(3, gone=True)
         await app.forget(here.config, "5")
@@ -166,17 +207,34 @@ async def test_who_may_not_be_sent_anything_about_is_told_with_the_reason(databa
         }
         for contact, (status, why) in by.items():
             report = (await shown(here, contact))[NAME]
-            assert (report.status, report.next_run, report.exit_code) == (status, "sends nothing about it", 0)
-            assert any(remark.startswith(why) for remark in report.remarks), report.remarks
+            assert (report.status, report.next_run, report.exit_code) == (
+                status,
+                "sends nothing about it",
+                0,
+            )
+            assert any(remark.startswith(why) for remark in report.remarks), (
+                report.remarks
+            )
         forgotten = (await shown(here, "5"))[NAME].remarks
-        assert "`syncengine forget 5 --confirmed -d respond_io` once they did" in " ".join(forgotten)
+        assert (
+            "`syncengine forget 5 --confirmed -d respond_io` once they did"
+            in " ".join(forgotten)
+        )
 
-        await here.source.execute("DELETE FROM syncengine.sync_state WHERE contact_id IN ('2', '6')")
-        await here.source.execute("DELETE FROM syncengine.sync_known WHERE contact_id IN ('2', '6')")
+        await here.source.execute(
+            "DELETE FROM syncengine.sync_state WHERE contact_id IN ('2', '6')"
+        )
+        await here.source.execute(
+            "DELETE FROM syncengine.sync_known WHERE contact_id IN ('2', '6')"
+        )
         report = (await shown(here, "2"))[NAME]
-        assert report.remarks[-1].endswith("matches; nothing links it while nothing may be sent about it")
+        assert report.remarks[-1].endswith(
+            "matches; nothing links it while nothing may be sent about it"
+        )
         report = (await shown(here, "6"))[NAME]
-        assert report.remarks[-1].endswith("matches; a run, or `syncengine adopt`, links it")
+        assert report.remarks[-1].endswith(
+            "matches; a run, or `syncengine adopt`, links it"
+        )
         code, said = await here.command("show", "1")
         assert code == 0
         assert "respond_io, contact 1: suppressed as " in said
@@ -184,10 +242,16 @@ async def test_who_may_not_be_sent_anything_about_is_told_with_the_reason(databa
 
 
 @pytest.mark.asyncio
-async def test_what_the_next_run_would_do_is_told(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {NAME: {**BOTH[NAME], "on_removed": "untag"}}) as here:
+async def test_what_the_next_run_would_do_is_told(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database, tmp_path, {NAME: {**BOTH[NAME], "on_removed": "untag"}}
+    ) as here:
         await here.add([1, 2, 3], tags=["vip"])
-        assert (await shown(here))[NAME].next_run == "looks it up; where nothing is found it sends: create, add_tags"
+        assert (await shown(here))[
+            NAME
+        ].next_run == "looks it up; where nothing is found it sends: create, add_tags"
         await here.run(NAME)
         await here.change(1, name="Bad")
         here.fail(NAME, Rule(Kind.REFUSE, body='"Bad"', status=422, text="Nope"))
@@ -195,7 +259,9 @@ async def test_what_the_next_run_would_do_is_told(database: str, tmp_path: Path)
             await here.run(NAME)
         told = (await shown(here))[NAME]
         assert told.status == "dead"
-        assert told.next_run.startswith("leaves it alone: it is a dead letter, refused 3 times, until its row or")
+        assert told.next_run.startswith(
+            "leaves it alone: it is a dead letter, refused 3 times, until its row or"
+        )
         await here.change(1, name="Good")
         assert (await shown(here))[NAME].next_run == "sends: update"
         await here.remove([2])
@@ -208,7 +274,9 @@ async def test_what_the_next_run_would_do_is_told(database: str, tmp_path: Path)
 
 
 @pytest.mark.asyncio
-async def test_what_a_vendor_does_not_take_is_told_and_that_it_is_not_tried(database: str, tmp_path: Path) -> None:
+async def test_what_a_vendor_does_not_take_is_told_and_that_it_is_not_tried(
+    database: str, tmp_path: Path
+) -> None:
     name = "charles"
     fields = {**CHARLES["fields"], "custom_properties.plan": "company"}
     asked = {**CHARLES, "fields": fields, "on_removed": "untag"}
@@ -223,7 +291,10 @@ async def test_what_a_vendor_does_not_take_is_told_and_that_it_is_not_tried(data
 
         untagged = 'leaves it as it is: the vendor cannot take tag "vip" away, or did not: do that there; '
         told = (await shown(here, "1"))[name].next_run
-        assert told == untagged + "it is not tried again until its row or the mapping changes"
+        assert (
+            told
+            == untagged + "it is not tried again until its row or the mapping changes"
+        )
         told = (await shown(here, "3"))[name].next_run
         assert told == untagged + "it is not tried again until it comes back"
         told = (await shown(here, "2"))[name].next_run
@@ -237,24 +308,40 @@ async def test_what_a_vendor_does_not_take_is_told_and_that_it_is_not_tried(data
 
 
 @pytest.mark.asyncio
-async def test_what_stays_unknown_after_the_next_run_is_told_as_such(database: str, tmp_path: Path) -> None:
+async def test_what_stays_unknown_after_the_next_run_is_told_as_such(
+    database: str, tmp_path: Path
+) -> None:
     name = "charles"
     async with people(database, tmp_path, {name: CHARLES}, twins=[name]) as here:
         await here.add([1])
         await here.run(name)
 
         async def told(pending: dict[str, object]) -> list[str]:
-            nothing = {"creates": False, "deletes": False, "keys": [], "add_tags": [], "remove_tags": []}
+            nothing = {
+                "creates": False,
+                "deletes": False,
+                "keys": [],
+                "add_tags": [],
+                "remove_tags": [],
+            }
             noted = orjson.dumps({**nothing, **pending}).decode()
-            await here.source.execute("UPDATE syncengine.sync_known SET pending = $1::jsonb", noted)
+            await here.source.execute(
+                "UPDATE syncengine.sync_known SET pending = $1::jsonb", noted
+            )
             report = (await shown(here))[name]
-            return [remark for remark in report.remarks if remark.startswith("something was sent")]
+            return [
+                remark
+                for remark in report.remarks
+                if remark.startswith("something was sent")
+            ]
 
         kept = 'something was sent earlier that has no outcome (field "custom_properties.old"): it is kept as unknown, '
         settles = "something was sent that has no outcome yet: the next run settles it before anything else"
         old = {"custom_properties.old": "x"}
         first_name = {"first_name": "Other"}
-        assert await told({"fields": old}) == [kept + "and settled once it is to be sent again"]
+        assert await told({"fields": old}) == [
+            kept + "and settled once it is to be sent again"
+        ]
         assert await told({"fields": first_name}) == [settles]
         both = await told({"fields": {**old, **first_name}})
         assert both == [kept + "and settled once it is to be sent again", settles]

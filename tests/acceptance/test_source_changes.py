@@ -21,7 +21,9 @@ _NARROW = {**RESPOND_IO, "in_flight": 1, "where": "opted_in", "on_removed": "unt
 
 
 @asynccontextmanager
-async def _while_a_run_waits(here: People, **options: object) -> AsyncIterator[asyncio.Task[RunReport]]:
+async def _while_a_run_waits(
+    here: People, **options: object
+) -> AsyncIterator[asyncio.Task[RunReport]]:
     """The block happens after the diff, while the run's first request is held at the vendor."""
     holds = here.sandbox.holds("respond_io")
     here.fail("respond_io", Rule(Kind.HOLD_BEFORE_COMMIT, times=1))
@@ -35,7 +37,9 @@ async def _while_a_run_waits(here: People, **options: object) -> AsyncIterator[a
 
 
 @pytest.mark.asyncio
-async def test_what_changes_between_diff_and_load_is_sent_as_it_is_then(database: str, tmp_path: Path) -> None:
+async def test_what_changes_between_diff_and_load_is_sent_as_it_is_then(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": _NARROW}) as here:
         await here.add(range(1, 25))
         async with _while_a_run_waits(here) as run:
@@ -45,11 +49,17 @@ async def test_what_changes_between_diff_and_load_is_sent_as_it_is_then(database
             await here.change(1, opted_in=False)  # too late: it is on its way
             await here.add([25])  # too late: after the diff
         report = run.result()
-        assert (report.status, report.exit_code, report.contacts["applied"]) == ("done", 0, 22)
+        assert (report.status, report.exit_code, report.contacts["applied"]) == (
+            "done",
+            0,
+            22,
+        )
         held = here.held("respond_io")
         assert held.keys() == set(range(1, 25)) - {20, 21}
         assert held[22]["fields"]["firstName"] == "Fresh"
-        assert not {20, 21} & (await here.states("respond_io")).keys(), "nothing is known of who was not sent"
+        assert not {20, 21} & (await here.states("respond_io")).keys(), (
+            "nothing is known of who was not sent"
+        )
 
         report = await here.run("respond_io")
         assert (report.contacts["changed"], report.contacts["applied"]) == (1, 1)
@@ -58,7 +68,9 @@ async def test_what_changes_between_diff_and_load_is_sent_as_it_is_then(database
 
 
 @pytest.mark.asyncio
-async def test_who_leaves_between_diff_and_load_is_the_next_run_s_business(database: str, tmp_path: Path) -> None:
+async def test_who_leaves_between_diff_and_load_is_the_next_run_s_business(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": _NARROW}) as here:
         await here.add(range(1, 25), tags=["vip"])
         await here.run("respond_io")
@@ -67,14 +79,20 @@ async def test_who_leaves_between_diff_and_load_is_the_next_run_s_business(datab
             await here.remove(range(13, 25))
         assert (run.result().exit_code, run.result().contacts["applied"]) == (0, 12)
         held = here.held("respond_io")
-        assert {number for number, contact in held.items() if contact["tags"]} == set(range(1, 25))
+        assert {number for number, contact in held.items() if contact["tags"]} == set(
+            range(1, 25)
+        )
         report = await here.run("respond_io")
-        assert (report.status, report.requests) == ("refused", 0), "no removal goes past the brakes"
+        assert (report.status, report.requests) == ("refused", 0), (
+            "no removal goes past the brakes"
+        )
         assert "12 of 24 known contacts" in str(report.error)
 
 
 @pytest.mark.asyncio
-async def test_who_returns_between_diff_and_load_keeps_its_tags(database: str, tmp_path: Path) -> None:
+async def test_who_returns_between_diff_and_load_keeps_its_tags(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": _NARROW}) as here:
         await here.add(range(1, 25), tags=["vip"])
         await here.run("respond_io")
@@ -84,14 +102,20 @@ async def test_who_returns_between_diff_and_load_keeps_its_tags(database: str, t
             returning = int(await here.source.fetchval(newest))
             await here.add([returning], tags=["vip"])
         assert run.result().exit_code == 0
-        tagged = {number for number, contact in here.held("respond_io").items() if contact["tags"]}
+        tagged = {
+            number
+            for number, contact in here.held("respond_io").items()
+            if contact["tags"]
+        }
         assert tagged == {returning, *range(9, 25)}
         assert (await here.states("respond_io"))[returning]["status"] == "synced"
         assert (await here.run("respond_io")).requests == 0
 
 
 @pytest.mark.asyncio
-async def test_a_column_dropped_since_yesterday_is_named_and_nothing_is_sent(database: str, tmp_path: Path) -> None:
+async def test_a_column_dropped_since_yesterday_is_named_and_nothing_is_sent(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path) as here:
         here.configure("charles", fields={"first_name": "name"})
         await here.add(range(1, 5))
@@ -101,22 +125,34 @@ async def test_a_column_dropped_since_yesterday_is_named_and_nothing_is_sent(dat
         sent = here.requests("respond_io")
         for verb in ("run", "plan", "check"):
             code, said = await here.command(verb)
-            asked = 2 if verb == "check" else 0  # for the credentials, and for a contact that is known here
+            asked = (
+                2 if verb == "check" else 0
+            )  # for the credentials, and for a contact that is known here
             assert (code, here.requests("respond_io") - sent) == (2, asked)
             column = f'{here.destination_file("respond_io")}: fields.phone.from: column "phone"'
             assert f"{column} is not in crm.people (it has: id, name, " in said
         assert "Nothing was sent to respond_io" in (await here.command("run"))[1]
         states = await here.states("respond_io")
-        assert {row["status"] for row in states.values()} == {"synced"}, "nothing is lost"
-        assert here.held("charles")[1]["fields"]["first_name"] == "New", "who does not map it goes on"
+        assert {row["status"] for row in states.values()} == {"synced"}, (
+            "nothing is lost"
+        )
+        assert here.held("charles")[1]["fields"]["first_name"] == "New", (
+            "who does not map it goes on"
+        )
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("damage", "repair"),
     [
-        ("ALTER TABLE crm.people DROP COLUMN phone", "ALTER TABLE crm.people ADD COLUMN phone text DEFAULT '+49'"),
-        ("ALTER TABLE crm.people RENAME TO persons", "ALTER TABLE crm.persons RENAME TO people"),
+        (
+            "ALTER TABLE crm.people DROP COLUMN phone",
+            "ALTER TABLE crm.people ADD COLUMN phone text DEFAULT '+49'",
+        ),
+        (
+            "ALTER TABLE crm.people RENAME TO persons",
+            "ALTER TABLE crm.persons RENAME TO people",
+        ),
     ],
     ids=["column", "table"],
 )
@@ -131,10 +167,15 @@ async def test_a_source_that_breaks_in_mid_run_ends_it_and_the_next_one_finishes
         assert (report.status, report.exit_code) == ("incomplete", 1)
         made = report.contacts["applied"]
         assert 4 <= made <= 12, "what was loaded is finished"
-        assert (report.contacts["deferred"], report.contacts["rejected"]) == (24 - made, 0)
+        assert (report.contacts["deferred"], report.contacts["rejected"]) == (
+            24 - made,
+            0,
+        )
         assert report.error is not None
         place = f"crm.people in the state database ({describe(database)})"
-        assert report.error.startswith(f"{here.destination_file('respond_io')}: {place}: ")
+        assert report.error.startswith(
+            f"{here.destination_file('respond_io')}: {place}: "
+        )
         assert "is not there" in report.error
         assert report.error.endswith("the next run goes on")
 
@@ -153,7 +194,9 @@ def elsewhere(databases: Databases) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def _source_elsewhere(here: People, dsn: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+async def _source_elsewhere(
+    here: People, dsn: str
+) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     """respond_io's people in another database; charles' stay beside the state."""
     here.environ["CRM_URL"] = dsn
     here.configure("respond_io", **{**_NARROW, "source": {"database": "${CRM_URL}"}})
@@ -175,15 +218,22 @@ async def _source_elsewhere(here: People, dsn: str) -> AsyncIterator[asyncpg.Con
 async def test_a_source_in_another_database_is_synced_night_after_night(
     database: str, elsewhere: str, tmp_path: Path
 ) -> None:
-    async with people(database, tmp_path) as here, _source_elsewhere(here, elsewhere) as source:
+    async with (
+        people(database, tmp_path) as here,
+        _source_elsewhere(here, elsewhere) as source,
+    ):
         await here.add(range(1, 4))
         reports = await here.runs()
-        assert {name: report.contacts["applied"] for name, report in reports.items()} == {
+        assert {
+            name: report.contacts["applied"] for name, report in reports.items()
+        } == {
             "charles": 3,
             "respond_io": 24,
         }
         assert (await here.run("respond_io")).requests == 0
-        await source.execute("UPDATE crm.people SET name = 'New' WHERE id = 5; DELETE FROM crm.people WHERE id = 6")
+        await source.execute(
+            "UPDATE crm.people SET name = 'New' WHERE id = 5; DELETE FROM crm.people WHERE id = 6"
+        )
         report = await here.run("respond_io")
         assert (report.exit_code, report.requests) == (0, 1)
         assert here.held("respond_io")[5]["fields"]["firstName"] == "New"
@@ -196,8 +246,12 @@ async def test_a_source_that_cannot_be_reached_stops_its_readers_alone(
 ) -> None:
     async with people(database, tmp_path) as here:
         await here.add(range(1, 4))
-        here.environ["CRM_URL"] = elsewhere.replace("/syncengine_test", "/no_such_database_of_syncengine_test")
-        here.configure("respond_io", **{**_NARROW, "source": {"database": "${CRM_URL}"}})
+        here.environ["CRM_URL"] = elsewhere.replace(
+            "/syncengine_test", "/no_such_database_of_syncengine_test"
+        )
+        here.configure(
+            "respond_io", **{**_NARROW, "source": {"database": "${CRM_URL}"}}
+        )
         code, said = await here.command("run")
         assert code == 2
         assert f"{here.destination_file('respond_io')}: source.database: " in said
@@ -211,13 +265,19 @@ async def test_a_source_that_cannot_be_reached_stops_its_readers_alone(
 async def test_a_source_s_database_that_goes_away_in_mid_run_ends_it_and_the_next_one_finishes(
     database: str, elsewhere: str, tmp_path: Path
 ) -> None:
-    async with people(database, tmp_path) as here, _source_elsewhere(here, elsewhere) as source:
+    async with (
+        people(database, tmp_path) as here,
+        _source_elsewhere(here, elsewhere) as source,
+    ):
         name = (await source.fetchval("SELECT current_database()")) or ""
         async with _while_a_run_waits(here) as run:
             await source.close()
-            await here.source.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
             await here.source.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", name
+                f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'
+            )
+            await here.source.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1",
+                name,
             )
         report = run.result()
         assert (report.status, report.exit_code) == ("incomplete", 1)

@@ -32,7 +32,11 @@ PHONE = {
     "dm_champ": "phoneNumber",
     "whautomate": "phoneNumber",
 }
-NAMES = {"respond_io": "firstName", "respond_io_v2": "firstName", "dm_champ": "firstName"}
+NAMES = {
+    "respond_io": "firstName",
+    "respond_io_v2": "firstName",
+    "dm_champ": "firstName",
+}
 DESTINATIONS: dict[str, dict[str, Any]] = {
     "respond_io": RESPOND_IO,
     "respond_io_v2": {
@@ -66,9 +70,15 @@ LOCAL = frozenset({4, 5})
 
 
 @asynccontextmanager
-async def account(database: str, folder: Path, name: str, region: str | None, **settings: Any) -> AsyncIterator[People]:
+async def account(
+    database: str, folder: Path, name: str, region: str | None, **settings: Any
+) -> AsyncIterator[People]:
     """Seven rows whose people an account holds already, each in a spelling of its own."""
-    phone: dict[str, Any] = {"from": "phone", "as": "e164", **({"region": region} if region else {})}
+    phone: dict[str, Any] = {
+        "from": "phone",
+        "as": "e164",
+        **({"region": region} if region else {}),
+    }
     destination = {
         **DESTINATIONS[name],
         "match_on": [PHONE[name]],
@@ -88,7 +98,9 @@ def imported(here: People, name: str) -> dict[int, str]:
     """Enter everybody by hand; return their ids."""
     screen = here.sandbox.twin(name).screen(0.0)
     return {
-        number: screen.create({NAMES.get(name, "name"): "By hand", PHONE[name]: f"{start}{number:02}"})
+        number: screen.create(
+            {NAMES.get(name, "name"): "By hand", PHONE[name]: f"{start}{number:02}"}
+        )
         for number, start in SPELLINGS.items()
     }
 
@@ -97,24 +109,34 @@ async def linked(here: People, name: str, ids: dict[int, str]) -> frozenset[int]
     """Return the numbers of the rows that are linked to whom they stand for."""
     states = await here.states(name)
     held = {number: states[number]["external_id"] for number in states if number in ids}
-    assert not [number for number, found in held.items() if found in ids.values() and found != ids[number]]
+    assert not [
+        number
+        for number, found in held.items()
+        if found in ids.values() and found != ids[number]
+    ]
     return frozenset(number for number, found in held.items() if found == ids[number])
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", sorted(DESTINATIONS))
-async def test_a_run_finds_whom_people_imported(database: str, tmp_path: Path, name: str) -> None:
+async def test_a_run_finds_whom_people_imported(
+    database: str, tmp_path: Path, name: str
+) -> None:
     async with account(database, tmp_path, name, "DE") as here:
         ids = imported(here, name)
         planned, report = await here.plan(name), await here.run(name)
         assert planned.requests_least <= report.requests <= planned.requests_most
         found = FOUND.get(name, EVERYBODY)
         assert await linked(here, name, ids) == found
-        assert report.actions.get("create", 0) + report.actions.get("upsert", 0) == len(EVERYBODY - found)
+        assert report.actions.get("create", 0) + report.actions.get("upsert", 0) == len(
+            EVERYBODY - found
+        )
         for _ in range(2):
             again = await here.run(name)
         assert (again.requests, again.contacts["changed"], again.exit_code) == (0, 0, 0)
-        assert len(here.sandbox.contacts(name)) == len(EVERYBODY) + len(EVERYBODY - found)
+        assert len(here.sandbox.contacts(name)) == len(EVERYBODY) + len(
+            EVERYBODY - found
+        )
 
 
 @pytest.mark.asyncio
@@ -134,7 +156,10 @@ async def test_without_the_region_nobody_is_linked_by_a_local_number(
             assert note.outcome == "alike"
             assert note.message.endswith(f": {ids[number]}")
             assert "0151" not in note.message
-        assert (report.alike, report.unmatched) == (len(LOCAL), len(LOCAL | MISSED[name]))
+        assert (report.alike, report.unmatched) == (
+            len(LOCAL),
+            len(LOCAL | MISSED[name]),
+        )
         assert report.exit_code == 1
         await here.run(name)
         assert await linked(here, name, ids) == EVERYBODY - LOCAL - MISSED[name]
@@ -151,7 +176,9 @@ MISSED = {
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", sorted(DESTINATIONS))
-async def test_adopt_links_more_spellings_than_a_run(database: str, tmp_path: Path, name: str) -> None:
+async def test_adopt_links_more_spellings_than_a_run(
+    database: str, tmp_path: Path, name: str
+) -> None:
     async with account(database, tmp_path, name, "DE") as here:
         ids = imported(here, name)
         (report,) = await app.adopt(here.config, (name,))
@@ -164,7 +191,9 @@ async def test_adopt_links_more_spellings_than_a_run(database: str, tmp_path: Pa
 
 
 @pytest.mark.asyncio
-async def test_whoever_is_linked_already_is_no_stranger(database: str, tmp_path: Path) -> None:
+async def test_whoever_is_linked_already_is_no_stranger(
+    database: str, tmp_path: Path
+) -> None:
     name = "respond_io_v2"
     async with account(database, tmp_path, name, None) as here:
         screen = here.sandbox.twin(name).screen(0.0)
@@ -178,7 +207,9 @@ async def test_whoever_is_linked_already_is_no_stranger(database: str, tmp_path:
 
 
 @pytest.mark.asyncio
-async def test_a_tag_reaches_a_contact_under_its_other_spelling(database: str, tmp_path: Path) -> None:
+async def test_a_tag_reaches_a_contact_under_its_other_spelling(
+    database: str, tmp_path: Path
+) -> None:
     async with account(database, tmp_path, "dm_champ", "DE") as here:
         here.configure("dm_champ", tags={"from": "tags"})
         ids = imported(here, "dm_champ")
@@ -187,13 +218,19 @@ async def test_a_tag_reaches_a_contact_under_its_other_spelling(database: str, t
         report = await here.run("dm_champ")
         # A phone cannot be changed there: the other spelling stays, and is reported once.
         assert report.contacts["rejected"] == 0
-        tagged = {each["id"] for each in here.sandbox.contacts("dm_champ") if each["tags"] == ["vip"]}
+        tagged = {
+            each["id"]
+            for each in here.sandbox.contacts("dm_champ")
+            if each["tags"] == ["vip"]
+        }
         assert tagged >= {ids[number] for number in PLAIN}
         assert (await here.run("dm_champ")).requests == 0
 
 
 @pytest.mark.asyncio
-async def test_a_vendor_that_refuses_odd_spellings_is_asked_for_the_common_ones(database: str, tmp_path: Path) -> None:
+async def test_a_vendor_that_refuses_odd_spellings_is_asked_for_the_common_ones(
+    database: str, tmp_path: Path
+) -> None:
     name = "respond_io_v2"
     async with account(database, tmp_path, name, "DE") as here:
         here.sandbox.twin(name).configure({"phone_filters": "e164"})
@@ -206,7 +243,9 @@ async def test_a_vendor_that_refuses_odd_spellings_is_asked_for_the_common_ones(
 
 
 @pytest.mark.asyncio
-async def test_only_the_spellings_of_the_setting_are_tried(database: str, tmp_path: Path) -> None:
+async def test_only_the_spellings_of_the_setting_are_tried(
+    database: str, tmp_path: Path
+) -> None:
     settings = {"look_up_phones": "as_sent", "duplicates": "refused"}
     async with account(database, tmp_path, "dm_champ", "DE", **settings) as here:
         ids = imported(here, "dm_champ")

@@ -30,13 +30,25 @@ KEYS = [
     "seconds",
     "error",
 ]
-OUTCOMES = ["changed", "applied", "rejected", "deferred", "unsupported", "suppressed", "unknown"]
+OUTCOMES = [
+    "changed",
+    "applied",
+    "rejected",
+    "deferred",
+    "unsupported",
+    "suppressed",
+    "unknown",
+]
 
 
 async def _told(here: People, verb: str, *options: str) -> tuple[int, dict[str, Any]]:
     """The exit code, and the object of the only destination."""
     code, said = await here.command(verb, "--json", *options)
-    (told,) = [line for line in said.splitlines() if line.startswith('{"destination"') and '"event"' not in line]
+    (told,) = [
+        line
+        for line in said.splitlines()
+        if line.startswith('{"destination"') and '"event"' not in line
+    ]
     return code, json.loads(told)
 
 
@@ -45,7 +57,9 @@ async def _suppress(here: People, number: int) -> None:
 
 
 @pytest.mark.asyncio
-async def test_every_run_and_every_plan_counts_who_is_not_tried_any_more(database: str, tmp_path: Path) -> None:
+async def test_every_run_and_every_plan_counts_who_is_not_tried_any_more(
+    database: str, tmp_path: Path
+) -> None:
     destination = {**RESPOND_IO, "opted_out": "opted_in", "on_removed": "delete"}
     async with people(database, tmp_path, {NAME: destination}) as here:
         await here.add(range(1, 8), tags=["vip"], opted_in=False)
@@ -55,11 +69,18 @@ async def test_every_run_and_every_plan_counts_who_is_not_tried_any_more(databas
         standing = {**NOBODY, "suppressed": 1, "opted_out": 1}
         code, told = await _told(here, "plan")
         assert (code, told["standing"]) == (0, standing)
-        assert (told["suppressed"], told["contacts"]) == ({"opted_out": 1, "suppressed": 1}, 7)
+        assert (told["suppressed"], told["contacts"]) == (
+            {"opted_out": 1, "suppressed": 1},
+            7,
+        )
         for night in (1, 2, 3):
             code, told = await _told(here, "run")
             standing["dead_letter"] = int(night == 3)
-            assert (code, told["standing"], told["contacts"]["rejected"]) == (1, standing, 1)
+            assert (code, told["standing"], told["contacts"]["rejected"]) == (
+                1,
+                standing,
+                1,
+            )
         here.heal(NAME)
         await here.remove([7])
 
@@ -69,20 +90,35 @@ async def test_every_run_and_every_plan_counts_who_is_not_tried_any_more(databas
         for _ in range(2):
             code, told = await _told(here, "run", "--accept", "removals")
             assert (code, told["standing"]) == (0, standing)
-        assert (told["status"], told["contacts"]) == ("done", dict.fromkeys(OUTCOMES, 0))
-        assert (list(told), list(told["contacts"]), list(told["standing"])) == (KEYS, OUTCOMES, list(NOBODY))
+        assert (told["status"], told["contacts"]) == (
+            "done",
+            dict.fromkeys(OUTCOMES, 0),
+        )
+        assert (list(told), list(told["contacts"]), list(told["standing"])) == (
+            KEYS,
+            OUTCOMES,
+            list(NOBODY),
+        )
         code, told = await _told(here, "plan")
         assert (code, told["contacts"], told["standing"]) == (0, 0, standing)
         code, said = await here.command("run")
-        assert (code, "not tried any more: 1 refused for good, 1 unsupported, 1 suppressed, 1 opted out" in said) == (
+        assert (
+            code,
+            "not tried any more: 1 refused for good, 1 unsupported, 1 suppressed, 1 opted out"
+            in said,
+        ) == (
             0,
             True,
         )
 
 
 @pytest.mark.asyncio
-async def test_who_moves_is_not_counted_any_more_by_plan_and_run_alike(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "opted_out": "opted_in"}}) as here:
+async def test_who_moves_is_not_counted_any_more_by_plan_and_run_alike(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "opted_out": "opted_in"}}
+    ) as here:
         await here.add(range(1, 5), opted_in=False)
         await here.change(2, opted_in=True)
         await _suppress(here, 4)
@@ -101,7 +137,9 @@ async def test_who_moves_is_not_counted_any_more_by_plan_and_run_alike(database:
 
 
 @pytest.mark.asyncio
-async def test_what_a_vendor_cannot_express_is_counted_until_it_is_not_asked_for(database: str, tmp_path: Path) -> None:
+async def test_what_a_vendor_cannot_express_is_counted_until_it_is_not_asked_for(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"charles": CHARLES}) as here:
         await here.add([1, 2], tags=["vip"])
         await here.run("charles")
@@ -109,10 +147,15 @@ async def test_what_a_vendor_cannot_express_is_counted_until_it_is_not_asked_for
         for number in (1, 0):
             report = await here.run("charles")
             assert report.standing is not None
-            assert (report.contacts["unsupported"], report.standing[Standing.UNSUPPORTED]) == (number, 1)
+            assert (
+                report.contacts["unsupported"],
+                report.standing[Standing.UNSUPPORTED],
+            ) == (number, 1)
         await here.change(1, name="Somebody else")
         report = await here.run("charles")
-        assert report.standing == {Standing.UNSUPPORTED: 1}, "the tag is there as before"
+        assert report.standing == {Standing.UNSUPPORTED: 1}, (
+            "the tag is there as before"
+        )
         await here.change(1, tags=["vip"])
         assert (await here.plan("charles")).standing[Standing.UNSUPPORTED] == 0
         report = await here.run("charles")
@@ -120,17 +163,27 @@ async def test_what_a_vendor_cannot_express_is_counted_until_it_is_not_asked_for
 
 
 @pytest.mark.asyncio
-async def test_a_run_that_sends_nothing_counts_them_too(database: str, tmp_path: Path) -> None:
+async def test_a_run_that_sends_nothing_counts_them_too(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await here.add(range(1, 21))
         await _suppress(here, 20)
         await here.run(NAME)
         await here.remove(range(1, 20))
         code, told = await _told(here, "run")
-        assert (code, told["status"], told["standing"]) == (2, "refused", {**NOBODY, "suppressed": 1})
+        assert (code, told["status"], told["standing"]) == (
+            2,
+            "refused",
+            {**NOBODY, "suppressed": 1},
+        )
         here.configure(NAME, account="another")
         code, told = await _told(here, "run")
-        assert (code, told["run_id"], told["standing"]) == (2, None, {**NOBODY, "suppressed": 1})
+        assert (code, told["run_id"], told["standing"]) == (
+            2,
+            None,
+            {**NOBODY, "suppressed": 1},
+        )
         assert list(told) == KEYS
         assert told["contacts"] == dict.fromkeys(OUTCOMES, 0)
 
@@ -141,7 +194,10 @@ async def test_what_was_sent_without_an_answer_is_counted_apart_from_what_was_de
 ) -> None:
     async with people(database, tmp_path, {"charles": CHARLES}) as here:
         await here.add(range(1, 7))
-        here.fail("charles", *(Rule(Kind.RESET, body=f'"Name {number}"') for number in (1, 2, 3)))
+        here.fail(
+            "charles",
+            *(Rule(Kind.RESET, body=f'"Name {number}"') for number in (1, 2, 3)),
+        )
         report = await here.run("charles")
         assert (report.exit_code, report.contacts) == (
             1,

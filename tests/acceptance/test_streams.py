@@ -27,7 +27,9 @@ class _End:
     err: str
 
 
-async def _shell(redirections: str, environ: Mapping[str, str], *arguments: str, given: str = "") -> _End:
+async def _shell(
+    redirections: str, environ: Mapping[str, str], *arguments: str, given: str = ""
+) -> _End:
     """The command with these redirections of a shell, such as ``>&-``."""
     line = f"exec {shlex.join([sys.executable, '-m', 'syncengine', *arguments])} {redirections}"
     process = await asyncio.create_subprocess_exec(
@@ -45,11 +47,17 @@ async def _shell(redirections: str, environ: Mapping[str, str], *arguments: str,
 
 
 @pytest.mark.asyncio
-async def test_a_run_syncs_whatever_its_streams_are(database: str, tmp_path: Path) -> None:
+async def test_a_run_syncs_whatever_its_streams_are(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: CHARTMOGUL}, (NAME,)) as here:
-        for number, streams in enumerate((">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"), 1):
+        for number, streams in enumerate(
+            (">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"), 1
+        ):
             await here.add([number])
-            end = await _shell(streams, here.environ, "--config", str(here.file), "run", "--json")
+            end = await _shell(
+                streams, here.environ, "--config", str(here.file), "run", "--json"
+            )
             assert end.code == 0, (streams, end)
             assert "Traceback" not in end.err
             assert ("standard output is closed" in end.err) == (streams == ">&-"), end
@@ -57,14 +65,25 @@ async def test_a_run_syncs_whatever_its_streams_are(database: str, tmp_path: Pat
 
 
 @pytest.mark.asyncio
-async def test_a_full_disk_under_stdout_is_said_and_changes_no_run_s_code(database: str, tmp_path: Path) -> None:
+async def test_a_full_disk_under_stdout_is_said_and_changes_no_run_s_code(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: CHARTMOGUL}, (NAME,)) as here:
         await here.add([1])
         config = ("--config", str(here.file))
         run = await _shell(">/dev/full", here.environ, *config, "run", "--json")
         assert (run.code, _FULL in run.err) == (0, True), run
         assert "what the command did stands all the same" in run.err
-        for verb in ("check", "plan", "schema", "show 1", "verify --sample 1", "suppress", "--help", "run --help"):
+        for verb in (
+            "check",
+            "plan",
+            "schema",
+            "show 1",
+            "verify --sample 1",
+            "suppress",
+            "--help",
+            "run --help",
+        ):
             told = await _shell(">/dev/full", here.environ, *config, *verb.split())
             assert (told.code, _FULL in told.err) == (2, True), (verb, told)
             assert "unexpected" not in told.err
@@ -77,19 +96,30 @@ async def test_a_run_that_fell_short_keeps_its_code_wherever_its_report_gets_los
     async with people(database, tmp_path, {NAME: CHARTMOGUL}, (NAME,)) as here:
         await here.add([1, 2])
         await here.change(2, name="x" * 200_000)
-        run = (*shlex.split(f"{sys.executable} -m syncengine --config {here.file} run --json"),)
+        run = (
+            *shlex.split(
+                f"{sys.executable} -m syncengine --config {here.file} run --json"
+            ),
+        )
         gone = await _onto_a_terminal_that_is_gone(*run, environ=here.environ)
         full = await _shell(">/dev/full", here.environ, *run[3:])
         closed = await _shell(">&-", here.environ, *run[3:])
         assert (gone.code, "Input/output error" in gone.err) == (1, True), gone
         assert (full.code, _FULL in full.err) == (1, True), full
-        assert (closed.code, "standard output is closed" in closed.err) == (1, True), closed
+        assert (closed.code, "standard output is closed" in closed.err) == (1, True), (
+            closed
+        )
 
 
-async def _onto_a_terminal_that_is_gone(*command: str, environ: Mapping[str, str]) -> _End:
+async def _onto_a_terminal_that_is_gone(
+    *command: str, environ: Mapping[str, str]
+) -> _End:
     terminal, end_of_ours = os.openpty()
     process = await asyncio.create_subprocess_exec(
-        *command, env={**os.environ, **environ}, stdout=end_of_ours, stderr=asyncio.subprocess.PIPE
+        *command,
+        env={**os.environ, **environ},
+        stdout=end_of_ours,
+        stderr=asyncio.subprocess.PIPE,
     )
     os.close(end_of_ours)
     os.close(terminal)
@@ -98,13 +128,17 @@ async def _onto_a_terminal_that_is_gone(*command: str, environ: Mapping[str, str
     return _End(process.returncode, "", err.decode())
 
 
-@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="a pipe's size cannot be set here")
+@pytest.mark.skipif(
+    not hasattr(fcntl, "F_SETPIPE_SZ"), reason="a pipe's size cannot be set here"
+)
 @pytest.mark.asyncio
 async def test_a_pipe_that_does_not_wait_gets_everything_from_a_slow_reader() -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     size = fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "syncengine", "schema", stdout=writing)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "syncengine", "schema", stdout=writing
+    )
     os.close(writing)
     with open(reading, "rb") as pipe:  # noqa: ASYNC230, PTH123 - a pipe, read where the command waits for it
         text = await asyncio.to_thread(pipe.read)
@@ -114,22 +148,40 @@ async def test_a_pipe_that_does_not_wait_gets_everything_from_a_slow_reader() ->
 
 
 @pytest.mark.asyncio
-async def test_logs_that_cannot_be_written_end_nothing(database: str, tmp_path: Path) -> None:
+async def test_logs_that_cannot_be_written_end_nothing(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: CHARTMOGUL}, (NAME,)) as here:
         await here.add([1])
         logging = ("--log-format", "json", "--log-level", "debug")
-        end = await _shell("2>/dev/full", here.environ, "--config", str(here.file), *logging, "run", "--json")
+        end = await _shell(
+            "2>/dev/full",
+            here.environ,
+            "--config",
+            str(here.file),
+            *logging,
+            "run",
+            "--json",
+        )
         assert end.code == 0, end
         assert json.loads(end.out)["contacts"]["applied"] == 1
 
 
 @pytest.mark.parametrize("option", ["--contacts", "--phones", "--emails"])
 @pytest.mark.asyncio
-async def test_a_dash_is_standard_input(database: str, tmp_path: Path, option: str) -> None:
+async def test_a_dash_is_standard_input(
+    database: str, tmp_path: Path, option: str
+) -> None:
     async with people(database, tmp_path, {NAME: CHARTMOGUL}, (NAME,)) as here:
-        given = {"--contacts": "1\n", "--phones": "+4915111223344\n", "--emails": "a@example.org\n"}[option]
+        given = {
+            "--contacts": "1\n",
+            "--phones": "+4915111223344\n",
+            "--emails": "a@example.org\n",
+        }[option]
         config = ("--config", str(here.file))
-        end = await _shell("", here.environ, *config, "suppress", option, "-", "--json", given=given)
+        end = await _shell(
+            "", here.environ, *config, "suppress", option, "-", "--json", given=given
+        )
         assert end.code == 0, end
         assert json.loads(end.out)["changed"] == 1
 
@@ -137,10 +189,18 @@ async def test_a_dash_is_standard_input(database: str, tmp_path: Path, option: s
 @pytest.mark.asyncio
 async def test_programs_get_an_object_when_a_verb_fails_too(tmp_path: Path) -> None:
     nowhere = str(tmp_path / "none.yaml")
-    for arguments in (["--config", nowhere, "run", "--json"], ["run", "--jsno", "--json"]):
+    for arguments in (
+        ["--config", nowhere, "run", "--json"],
+        ["run", "--jsno", "--json"],
+    ):
         end = await _shell("", {}, *arguments)
         said = json.loads(end.out)
-        assert (end.code, said["exit_code"], said["status"], said["destination"]) == (2, 2, "refused", None)
+        assert (end.code, said["exit_code"], said["status"], said["destination"]) == (
+            2,
+            2,
+            "refused",
+            None,
+        )
         assert said["error"] in end.err
 
 
@@ -159,7 +219,9 @@ async def test_a_user_without_a_name_is_told_to_write_one_into_the_url(
 ) -> None:
     async with people(database, tmp_path, {NAME: CHARTMOGUL}, (NAME,)) as here:
         names = ("PGUSER", "LOGNAME", "USER", "LNAME", "USERNAME")
-        environ = {name: value for name, value in os.environ.items() if name not in names}
+        environ = {
+            name: value for name, value in os.environ.items() if name not in names
+        }
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-c", _NAMELESS, "--config", str(here.file), verb, "--json"),
@@ -169,6 +231,9 @@ async def test_a_user_without_a_name_is_told_to_write_one_into_the_url(
         )
         out, err = await process.communicate()
         assert process.returncode == 2, err
-        assert "(uid 54321) has no name either; write the user into the URL" in out.decode()
+        assert (
+            "(uid 54321) has no name either; write the user into the URL"
+            in out.decode()
+        )
         assert all(json.loads(line) for line in out.decode().splitlines())
         assert b"unexpected" not in err

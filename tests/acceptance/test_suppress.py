@@ -18,7 +18,14 @@ from tests.support.people import RESPOND_IO, People, people
 
 NAME = "respond_io"
 CONTACT_1 = Subject(SubjectKind.CONTACT, "1")
-TABLES = ("sync_suppression", "sync_erasure", "sync_outcome", "sync_batch", "sync_run", "sync_state")
+TABLES = (
+    "sync_suppression",
+    "sync_erasure",
+    "sync_outcome",
+    "sync_batch",
+    "sync_run",
+    "sync_state",
+)
 
 
 def phone(number: int) -> str:
@@ -31,9 +38,13 @@ async def suppressed(here: People, *subjects: Subject) -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("by", ["contact", "phone", "email"])
-async def test_who_is_suppressed_gets_nothing_and_costs_nothing(database: str, tmp_path: Path, by: str) -> None:
+async def test_who_is_suppressed_gets_nothing_and_costs_nothing(
+    database: str, tmp_path: Path, by: str
+) -> None:
     fields = {**RESPOND_IO["fields"], "email": "name"}
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}) as here:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}
+    ) as here:
         await here.add([1, 2], name="somebody@example.org")
         await here.change(2, name="else@example.org")
         subject = {
@@ -43,7 +54,11 @@ async def test_who_is_suppressed_gets_nothing_and_costs_nothing(database: str, t
         }[by]
         await suppressed(here, subject)
         report = await here.run(NAME)
-        assert (report.exit_code, report.contacts["applied"], report.contacts["suppressed"]) == (0, 1, 1)
+        assert (
+            report.exit_code,
+            report.contacts["applied"],
+            report.contacts["suppressed"],
+        ) == (0, 1, 1)
         assert here.held(NAME).keys() == {2}
         assert (await here.plan(NAME)).requests == 0
         again = await here.run(NAME)
@@ -57,7 +72,9 @@ async def test_who_is_suppressed_gets_nothing_and_costs_nothing(database: str, t
 
 @pytest.mark.asyncio
 async def test_not_even_a_removal_is_sent(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "on_removed": "untag"}}) as here:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "on_removed": "untag"}}
+    ) as here:
         await here.add([1, 2], tags=["vip"])
         await here.run(NAME)
         await suppressed(here, CONTACT_1)
@@ -70,9 +87,13 @@ async def test_not_even_a_removal_is_sent(database: str, tmp_path: Path) -> None
 
 
 @pytest.mark.asyncio
-async def test_whose_suppression_was_lifted_does_not_stand_as_suppressed(database: str, tmp_path: Path) -> None:
+async def test_whose_suppression_was_lifted_does_not_stand_as_suppressed(
+    database: str, tmp_path: Path
+) -> None:
     """They are planned again, and so neither left alone nor in step."""
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "on_removed": "untag"}}) as here:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "on_removed": "untag"}}
+    ) as here:
         await here.add([1, 2, 3], tags=["vip"])
         await here.run(NAME)
         subjects = [CONTACT_1, Subject(SubjectKind.CONTACT, "3")]
@@ -88,7 +109,9 @@ async def test_whose_suppression_was_lifted_does_not_stand_as_suppressed(databas
 
 
 @pytest.mark.asyncio
-async def test_what_a_run_has_planned_is_not_sent_once_somebody_is_suppressed(database: str, tmp_path: Path) -> None:
+async def test_what_a_run_has_planned_is_not_sent_once_somebody_is_suppressed(
+    database: str, tmp_path: Path
+) -> None:
     """The suppression comes while the contact's look-up is under way: its create must not follow."""
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await here.add([1])
@@ -103,11 +126,15 @@ async def test_what_a_run_has_planned_is_not_sent_once_somebody_is_suppressed(da
 
 
 @pytest.mark.asyncio
-async def test_a_lost_create_of_somebody_suppressed_stays_noted(database: str, tmp_path: Path) -> None:
+async def test_a_lost_create_of_somebody_suppressed_stays_noted(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await here.add([1])
         here.fail(
-            NAME, Rule(Kind.RESET, method="POST", when="after", times=1), Rule(Kind.ERROR_HTML, method="GET", after=2)
+            NAME,
+            Rule(Kind.RESET, method="POST", when="after", times=1),
+            Rule(Kind.ERROR_HTML, method="GET", after=2),
         )
         await here.run(NAME)
         here.heal(NAME)
@@ -122,7 +149,9 @@ async def test_a_lost_create_of_somebody_suppressed_stays_noted(database: str, t
 
 @pytest.mark.asyncio
 async def test_a_column_says_who_has_opted_out(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "opted_out": "gone"}}) as here:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "opted_out": "gone"}}
+    ) as here:
         await here.source.execute("ALTER TABLE crm.people ADD COLUMN gone boolean")
         await here.add([1, 2, 3])
         await here.change(1, gone=True)
@@ -141,8 +170,12 @@ async def test_a_column_says_who_has_opted_out(database: str, tmp_path: Path) ->
 
 
 @pytest.mark.asyncio
-async def test_a_column_is_asked_once_more_before_each_request(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "opted_out": "gone"}}) as here:
+async def test_a_column_is_asked_once_more_before_each_request(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "opted_out": "gone"}}
+    ) as here:
         await here.source.execute("ALTER TABLE crm.people ADD COLUMN gone boolean")
         await here.add([1])
         here.fail(NAME, Rule(Kind.HOLD_AFTER_COMMIT, method="GET", times=1))
@@ -160,7 +193,12 @@ async def test_who_leaves_the_source_in_mid_run_is_not_sent_where_a_column_says_
     database: str, tmp_path: Path, change: str
 ) -> None:
     """One change of the row may set the column and end ``where``: the column cannot be read any more."""
-    destination = {**RESPOND_IO, "opted_out": "gone", "where": "opted_in", "on_removed": "untag"}
+    destination = {
+        **RESPOND_IO,
+        "opted_out": "gone",
+        "where": "opted_in",
+        "on_removed": "untag",
+    }
     async with people(database, tmp_path, {NAME: destination}) as here:
         await here.source.execute("ALTER TABLE crm.people ADD COLUMN gone boolean")
         await here.add([1, 2])
@@ -170,21 +208,31 @@ async def test_who_leaves_the_source_in_mid_run_is_not_sent_where_a_column_says_
         if change == "deleted":
             await here.remove([1])
         else:
-            await here.source.execute("UPDATE crm.people SET gone = true, opted_in = false WHERE id = 1")
+            await here.source.execute(
+                "UPDATE crm.people SET gone = true, opted_in = false WHERE id = 1"
+            )
         here.sandbox.holds(NAME).release()
         assert await command.ended() == 0, command.said()
         assert here.sandbox.contacts(NAME) == []
-        codes = await here.source.fetch("SELECT outcome, code FROM syncengine.sync_outcome")
+        codes = await here.source.fetch(
+            "SELECT outcome, code FROM syncengine.sync_outcome"
+        )
         assert [tuple(row) for row in codes] == [("suppressed", "left_source")]
-        assert (await here.states(NAME))[1]["status"] == "pending", "the next run has to look at it"
+        assert (await here.states(NAME))[1]["status"] == "pending", (
+            "the next run has to look at it"
+        )
         report = await here.run(NAME)
         assert (report.exit_code, report.contacts["applied"]) == (0, 1)
         assert here.held(NAME).keys() == {2}
-        assert (await here.run(NAME)).contacts["changed"] == 0, "nobody is put off for ever"
+        assert (await here.run(NAME)).contacts["changed"] == 0, (
+            "nobody is put off for ever"
+        )
 
 
 @pytest.mark.asyncio
-async def test_who_leaves_once_it_was_created_is_removed_by_the_next_run(database: str, tmp_path: Path) -> None:
+async def test_who_leaves_once_it_was_created_is_removed_by_the_next_run(
+    database: str, tmp_path: Path
+) -> None:
     destination = {**RESPOND_IO, "opted_out": "gone", "on_removed": "untag"}
     async with people(database, tmp_path, {NAME: destination}) as here:
         await here.source.execute("ALTER TABLE crm.people ADD COLUMN gone boolean")
@@ -196,7 +244,9 @@ async def test_who_leaves_once_it_was_created_is_removed_by_the_next_run(databas
         here.sandbox.holds(NAME).release()
         assert await command.ended() == 0, command.said()
         external_id = here.held(NAME)[1]["id"]
-        assert (await here.states(NAME))[1]["external_id"] == external_id, "who was created is known by its id"
+        assert (await here.states(NAME))[1]["external_id"] == external_id, (
+            "who was created is known by its id"
+        )
         assert len(here.held(NAME)[1]["tags"]) == 10
         report = await here.run(NAME, accept=frozenset({"creates"}))
         assert (report.exit_code, report.contacts["applied"]) == (0, 2)
@@ -205,13 +255,22 @@ async def test_who_leaves_once_it_was_created_is_removed_by_the_next_run(databas
 
 
 @pytest.mark.asyncio
-async def test_a_lost_create_of_who_left_in_mid_run_stays_noted(database: str, tmp_path: Path) -> None:
-    destination = {**RESPOND_IO, "opted_out": "gone", "on_removed": "untag", "in_flight": 1}
+async def test_a_lost_create_of_who_left_in_mid_run_stays_noted(
+    database: str, tmp_path: Path
+) -> None:
+    destination = {
+        **RESPOND_IO,
+        "opted_out": "gone",
+        "on_removed": "untag",
+        "in_flight": 1,
+    }
     async with people(database, tmp_path, {NAME: destination}) as here:
         await here.source.execute("ALTER TABLE crm.people ADD COLUMN gone boolean")
         await here.add([2], tags=["vip"])
         here.fail(
-            NAME, Rule(Kind.RESET, method="POST", when="after", times=1), Rule(Kind.ERROR_HTML, method="GET", after=1)
+            NAME,
+            Rule(Kind.RESET, method="POST", when="after", times=1),
+            Rule(Kind.ERROR_HTML, method="GET", after=1),
         )
         await here.run(NAME)
         assert here.held(NAME).keys() == {2}
@@ -225,25 +284,37 @@ async def test_a_lost_create_of_who_left_in_mid_run_stays_noted(database: str, t
         here.sandbox.holds(NAME).release()
         assert await command.ended() == 0, command.said()
         assert here.requests(NAME) == requests + 1, "the create of the other contact"
-        pending = await here.source.fetchval("SELECT pending FROM syncengine.sync_known WHERE contact_id = '2'")
+        pending = await here.source.fetchval(
+            "SELECT pending FROM syncengine.sync_known WHERE contact_id = '2'"
+        )
         assert orjson.loads(pending)["creates"] is True
         report = await here.run(NAME, accept=frozenset({"creates"}))
         assert report.exit_code == 0, report
-        assert here.held(NAME)[2]["tags"] == [], "it was found, and untagged as one that left"
+        assert here.held(NAME)[2]["tags"] == [], (
+            "it was found, and untagged as one that left"
+        )
         assert (await here.run(NAME)).contacts["changed"] == 0
 
 
 @pytest.mark.asyncio
-async def test_a_column_that_is_no_boolean_is_refused(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "opted_out": "name"}}) as here:
+async def test_a_column_that_is_no_boolean_is_refused(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "opted_out": "name"}}
+    ) as here:
         await here.add([1])
         report = await here.run(NAME)
         assert (report.exit_code, report.requests) == (2, 0)
-        assert 'opted_out: column "name" has type text, and has to be boolean' in (report.error or "")
+        assert 'opted_out: column "name" has type text, and has to be boolean' in (
+            report.error or ""
+        )
 
 
 @pytest.mark.asyncio
-async def test_verify_does_not_read_who_is_suppressed(database: str, tmp_path: Path) -> None:
+async def test_verify_does_not_read_who_is_suppressed(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await here.add([1, 2])
         await here.run(NAME)
@@ -253,12 +324,16 @@ async def test_verify_does_not_read_who_is_suppressed(database: str, tmp_path: P
 
 
 @pytest.mark.asyncio
-async def test_the_command_takes_phones_from_files_and_keeps_hashes_only(database: str, tmp_path: Path) -> None:
+async def test_the_command_takes_phones_from_files_and_keeps_hashes_only(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await here.add([1, 2, 3])
         phones = tmp_path / "phones"
         phones.write_text(f"{phone(1)}\n\n0049 151 0000002\n", encoding="utf-8")
-        assert await here.command("suppress", "--phones", str(phones), "--contact", "3") == (0, "suppressed: 3 of 3\n")
+        assert await here.command(
+            "suppress", "--phones", str(phones), "--contact", "3"
+        ) == (0, "suppressed: 3 of 3\n")
         assert await here.command("suppress", "--contact", "3") == (
             0,
             "suppressed: 0 of 1; of the others each was suppressed already\n",
@@ -267,32 +342,50 @@ async def test_the_command_takes_phones_from_files_and_keeps_hashes_only(databas
         code, said = await here.command("suppress")
         assert code == 0
         counted = [line.split()[:3] for line in said.splitlines()]
-        assert counted[-2:] == [["contact", "suppressed", "1"], ["phone", "suppressed", "2"]]
+        assert counted[-2:] == [
+            ["contact", "suppressed", "1"],
+            ["phone", "suppressed", "2"],
+        ]
         dump = await dumped(here)
         assert not [number for number in (1, 2) if phone(number).lstrip("+") in dump]
-        assert await here.command("suppress", "--phones", str(phones), "--lift") == (0, "lifted: 2 of 2\n")
+        assert await here.command("suppress", "--phones", str(phones), "--lift") == (
+            0,
+            "lifted: 2 of 2\n",
+        )
 
 
 @pytest.mark.asyncio
-async def test_a_list_with_a_line_that_is_not_surely_read_is_refused_as_a_whole(database: str, tmp_path: Path) -> None:
+async def test_a_list_with_a_line_that_is_not_surely_read_is_refused_as_a_whole(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
-        with pytest.raises(ConfigError, match="--phones, line 2: is not one phone number; nothing of the list was"):
+        with pytest.raises(
+            ConfigError,
+            match="--phones, line 2: is not one phone number; nothing of the list was",
+        ):
             app.named((), ("+49151000", "call me"), ())
         with pytest.raises(ConfigError, match="--emails, line 1"):
             app.named((), (), ("nobody",))
         phones = tmp_path / "phones"
-        phones.write_bytes(b"\xef\xbb\xbfphone;name\r\n\r\n+491711000001\r\n0171 1000002\r\n+491711000003;Ann\r\n")
+        phones.write_bytes(
+            b"\xef\xbb\xbfphone;name\r\n\r\n+491711000001\r\n0171 1000002\r\n+491711000003;Ann\r\n"
+        )
         code, said = await here.command("suppress", "--phones", str(phones))
         assert code == 2
         for number in (1, 4, 5):
-            assert f"--phones, line {number}: " in said, "by the file's own lines, empty ones included"
+            assert f"--phones, line {number}: " in said, (
+                "by the file's own lines, empty ones included"
+            )
         assert "line 4: has no country code, and no destination has a region" in said
         assert "1000" not in said
         assert await app.suppressions(here.config) == []
         ids = tmp_path / "ids"
         ids.write_bytes(b"1\r\n2\x00\r\n")
         code, said = await here.command("suppress", "--contacts", str(ids))
-        assert (code, "--contacts, line 2: holds a control character" in said) == (2, True)
+        assert (code, "--contacts, line 2: holds a control character" in said) == (
+            2,
+            True,
+        )
         assert await app.suppressions(here.config) == []
         phones.write_text("?\n" * 50, encoding="utf-8")
         code, said = await here.command("suppress", "--phones", str(phones))
@@ -334,7 +427,9 @@ async def test_nobody_on_a_list_is_sent_whatever_they_are_written_like(
         "fax": {**phone, "from": "fax"},
         "email": email if form == "mapped" else "company",
     }
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}) as here:
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}
+    ) as here:
         await here.source.execute("ALTER TABLE crm.people ADD COLUMN fax bigint")
         await here.add([*range(1, 14)])
         for number, (_, value) in PHONES.items():
@@ -342,12 +437,19 @@ async def test_nobody_on_a_list_is_sent_whatever_they_are_written_like(
         for number, (_, value) in EMAILS.items():
             await here.change(number, company=value)
         await here.change(12, fax=491711000012)
-        lists = {"phones": [line for line, _ in PHONES.values()], "emails": [line for line, _ in EMAILS.values()]}
+        lists = {
+            "phones": [line for line, _ in PHONES.values()],
+            "emails": [line for line, _ in EMAILS.values()],
+        }
         lists["phones"].append("0171 1000012")
         for name, lines in lists.items():
             (tmp_path / name).write_text("\r\n".join(lines), encoding="utf-8")
         code, said = await here.command(
-            "suppress", "--phones", str(tmp_path / "phones"), "--emails", str(tmp_path / "emails")
+            "suppress",
+            "--phones",
+            str(tmp_path / "phones"),
+            "--emails",
+            str(tmp_path / "emails"),
         )
         assert code == 0, said
         report = await here.run(NAME)
@@ -356,11 +458,23 @@ async def test_nobody_on_a_list_is_sent_whatever_they_are_written_like(
 
 
 @pytest.mark.asyncio
-async def test_nobody_on_a_list_is_sent_by_tag_or_in_a_text(database: str, tmp_path: Path) -> None:
+async def test_nobody_on_a_list_is_sent_by_tag_or_in_a_text(
+    database: str, tmp_path: Path
+) -> None:
     phone: Any = {"from": "phone", "as": "e164", "region": "DE", "on_invalid": "skip"}
-    fields = {"crm_id": "id", "phone": phone, "name": "name", "fax": "fax", "extra": "extra"}
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}) as here:
-        await here.source.execute("ALTER TABLE crm.people ADD COLUMN fax bigint, ADD COLUMN extra jsonb")
+    fields = {
+        "crm_id": "id",
+        "phone": phone,
+        "name": "name",
+        "fax": "fax",
+        "extra": "extra",
+    }
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}
+    ) as here:
+        await here.source.execute(
+            "ALTER TABLE crm.people ADD COLUMN fax bigint, ADD COLUMN extra jsonb"
+        )
         await here.add(range(1, 10))
         await here.change(1, tags=["vip", "+49 176 1110001"])
         await here.change(2, tags=["no2@nein.de"])
@@ -371,9 +485,16 @@ async def test_nobody_on_a_list_is_sent_by_tag_or_in_a_text(database: str, tmp_p
         await here.change(7, name="a@x.de|no7@nein.de")
         await here.change(8, name="https://wa.me/491761110008")
         phones, emails = tmp_path / "phones", tmp_path / "emails"
-        phones.write_text("".join(f"+49176111000{number}\n" for number in (1, 3, 4, 5, 8)), encoding="utf-8")
-        emails.write_text("".join(f"no{number}@nein.de\n" for number in (2, 6, 7)), encoding="utf-8")
-        code, said = await here.command("suppress", "--phones", str(phones), "--emails", str(emails))
+        phones.write_text(
+            "".join(f"+49176111000{number}\n" for number in (1, 3, 4, 5, 8)),
+            encoding="utf-8",
+        )
+        emails.write_text(
+            "".join(f"no{number}@nein.de\n" for number in (2, 6, 7)), encoding="utf-8"
+        )
+        code, said = await here.command(
+            "suppress", "--phones", str(phones), "--emails", str(emails)
+        )
         assert code == 0, said
         report = await here.run(NAME)
         assert (report.contacts["suppressed"], report.contacts["applied"]) == (8, 1)
@@ -384,23 +505,38 @@ async def test_nobody_on_a_list_is_sent_by_tag_or_in_a_text(database: str, tmp_p
 async def test_a_national_number_is_refused_while_a_file_that_may_name_its_region_cannot_be_used(
     database: str, tmp_path: Path
 ) -> None:
-    fields = {**RESPOND_IO["fields"], "phone": {"from": "phone", "as": "e164", "region": "DE"}}
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}) as here:
-        (here.file.parent / "destinations" / "french.yaml").write_text("vendor: nobody\n", encoding="utf-8")
+    fields = {
+        **RESPOND_IO["fields"],
+        "phone": {"from": "phone", "as": "e164", "region": "DE"},
+    }
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}
+    ) as here:
+        (here.file.parent / "destinations" / "french.yaml").write_text(
+            "vendor: nobody\n", encoding="utf-8"
+        )
         phones = tmp_path / "phones"
         phones.write_text("+491711000001\n0171 1000002\n", encoding="utf-8")
         code, said = await here.command("suppress", "--phones", str(phones))
-        assert (code, "line 2: has no country code, and the region of french cannot be read" in said) == (2, True)
+        assert (
+            code,
+            "line 2: has no country code, and the region of french cannot be read"
+            in said,
+        ) == (2, True)
         phones.write_text("+491711000001\n0049 171 1000002\n", encoding="utf-8")
         assert (await here.command("suppress", "--phones", str(phones)))[0] == 0
 
 
 @pytest.mark.asyncio
-async def test_a_list_of_contact_ids_is_read_as_it_looks(database: str, tmp_path: Path) -> None:
+async def test_a_list_of_contact_ids_is_read_as_it_looks(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await here.add([1, 2, 3, 4, 5])
         ids = tmp_path / "ids"
-        ids.write_text('\ufeff1\r\n"2"\r\n\r\n\u200b3\u00a0\r\n4;\r\n', encoding="utf-8")
+        ids.write_text(
+            '\ufeff1\r\n"2"\r\n\r\n\u200b3\u00a0\r\n4;\r\n', encoding="utf-8"
+        )
         code, said = await here.command("suppress", "--contacts", str(ids))
         assert code == 0, said
         assert "4 lines and ids mean 7, since some can be read in several ways." in said
@@ -409,22 +545,53 @@ async def test_a_list_of_contact_ids_is_read_as_it_looks(database: str, tmp_path
 
 
 @pytest.mark.asyncio
-async def test_who_is_named_twice_is_suppressed_once(database: str, tmp_path: Path) -> None:
-    fields = {**RESPOND_IO["fields"], "phone": {"from": "phone", "as": "e164", "region": "DE"}}
-    async with people(database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}) as here:
+async def test_who_is_named_twice_is_suppressed_once(
+    database: str, tmp_path: Path
+) -> None:
+    fields = {
+        **RESPOND_IO["fields"],
+        "phone": {"from": "phone", "as": "e164", "region": "DE"},
+    }
+    async with people(
+        database, tmp_path, {NAME: {**RESPOND_IO, "fields": fields}}
+    ) as here:
         phones, emails, ids = tmp_path / "phones", tmp_path / "emails", tmp_path / "ids"
-        phones.write_text("+491511000001\n0151 1000001\n+491511000001\n", encoding="utf-8")
+        phones.write_text(
+            "+491511000001\n0151 1000001\n+491511000001\n", encoding="utf-8"
+        )
         emails.write_text("D1@x.de\nd1@x.de\nd2@x.de\n", encoding="utf-8")
         ids.write_text("7\n7\n", encoding="utf-8")
-        files = ("--phones", str(phones), "--emails", str(emails), "--contacts", str(ids))
-        command = ("suppress", *files, "--contact", "zz", "--contact", "zz", "--contact", "7")
+        files = (
+            "--phones",
+            str(phones),
+            "--emails",
+            str(emails),
+            "--contacts",
+            str(ids),
+        )
+        command = (
+            "suppress",
+            *files,
+            "--contact",
+            "zz",
+            "--contact",
+            "zz",
+            "--contact",
+            "7",
+        )
         code, said = await here.command(*command)
         assert (code, said.splitlines()) == (
             0,
-            ["suppressed: 5 of 5", "11 lines and ids mean 5, since some name whom others name."],
+            [
+                "suppressed: 5 of 5",
+                "11 lines and ids mean 5, since some name whom others name.",
+            ],
         )
         code, said = await here.command(*command)
-        assert (code, said.splitlines()[0]) == (0, "suppressed: 0 of 5; of the others each was suppressed already")
+        assert (code, said.splitlines()[0]) == (
+            0,
+            "suppressed: 0 of 5; of the others each was suppressed already",
+        )
         code, said = await here.command(*command, "--lift")
         assert (code, said.splitlines()[0]) == (0, "lifted: 5 of 5")
         assert await app.suppressions(here.config) == []
@@ -442,21 +609,35 @@ ENCODINGS = {
 
 
 @pytest.mark.asyncio
-async def test_a_list_is_read_in_the_encodings_of_spreadsheets(database: str, tmp_path: Path) -> None:
+async def test_a_list_is_read_in_the_encodings_of_spreadsheets(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         emails = tmp_path / "emails"
         for number, (encoding, mark) in enumerate(ENCODINGS.items()):
             text = f"r\u00e9n\u00e9{number}@x.de\r\nann{number}@x.de\r\n"
             emails.write_bytes(mark + text.encode(encoding))
-            assert await here.command("suppress", "--emails", str(emails)) == (0, "suppressed: 2 of 2\n"), encoding
+            assert await here.command("suppress", "--emails", str(emails)) == (
+                0,
+                "suppressed: 2 of 2\n",
+            ), encoding
         for raw, why in (
             (
                 "ann@x.de\r\n".encode("utf-16-le"),
                 "looks like UTF-16 without a byte order mark; save it as text in UTF-8",
             ),
-            ("r\u00e9n\u00e9@x.de\r\n".encode("utf-16-be"), "looks like UTF-16 without"),
-            ("r\u00e9n\u00e9@x.de\n".encode("cp1252"), "neither UTF-8 nor UTF-16 with a byte order mark; save it"),
-            (codecs.BOM_UTF16_LE + b"a\x00n", "begins as UTF-16 and does not go on so; save it"),
+            (
+                "r\u00e9n\u00e9@x.de\r\n".encode("utf-16-be"),
+                "looks like UTF-16 without",
+            ),
+            (
+                "r\u00e9n\u00e9@x.de\n".encode("cp1252"),
+                "neither UTF-8 nor UTF-16 with a byte order mark; save it",
+            ),
+            (
+                codecs.BOM_UTF16_LE + b"a\x00n",
+                "begins as UTF-16 and does not go on so; save it",
+            ),
         ):
             emails.write_bytes(raw)
             code, said = await here.command("suppress", "--emails", str(emails))
@@ -470,10 +651,18 @@ async def test_a_list_is_read_in_the_encodings_of_spreadsheets(database: str, tm
 
 
 @pytest.mark.asyncio
-async def test_the_hashes_of_earlier_versions_hold(database: str, tmp_path: Path) -> None:
+async def test_the_hashes_of_earlier_versions_hold(
+    database: str, tmp_path: Path
+) -> None:
     """They are of the digits with the country code, and of the address in lower case."""
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
-        here.configure(NAME, fields={**RESPOND_IO["fields"], "email": {"from": "company", "as": "lower"}})
+        here.configure(
+            NAME,
+            fields={
+                **RESPOND_IO["fields"],
+                "email": {"from": "company", "as": "lower"},
+            },
+        )
         await here.add([1, 2, 3])
         await here.change(2, company="Ann <ANN@x.de>")
         await here.source.execute(
@@ -491,5 +680,5 @@ async def dumped(here: People) -> str:
     """Everything in the state but what is known of copies."""
     rows: list[Any] = []
     for table in TABLES:
-        rows += await here.source.fetch(f"SELECT t::text FROM syncengine.{table} AS t")  # noqa: S608 - our own tables
+        rows += await here.source.fetch(f"SELECT t::text FROM syncengine.{table} AS t")
     return "\n".join(row[0] for row in rows)

@@ -16,7 +16,18 @@ import pytest
 from tests.support.people import RESPOND_IO, People, people, refusing
 
 _NASTY = "\x1b]0;PWNED\x07\x1b[2J\x9b2J\u202ereversed\u2066\u200b\x7f\x08\r[red]marked[/red][link=http://evil.example]x"
-_STEERING = ("\x1b]", "\x07", "\x1b[2J", "\x9b", "\u202e", "\u2066", "\u200b", "\x7f", "\x08", "\x1b]8;")
+_STEERING = (
+    "\x1b]",
+    "\x07",
+    "\x1b[2J",
+    "\x9b",
+    "\u202e",
+    "\u2066",
+    "\u200b",
+    "\x7f",
+    "\x08",
+    "\x1b]8;",
+)
 _COLUMN = f'na"me{_NASTY}'
 
 
@@ -56,22 +67,42 @@ def _steered(said: str) -> list[str]:
 
 async def _fill(here: People, column: str) -> None:
     quoted = column.replace('"', '""')
-    await here.source.execute(f'CREATE TABLE crm.nasty (id text COLLATE "C" PRIMARY KEY, "{quoted}" text, phone text)')
-    await here.source.execute("INSERT INTO crm.nasty VALUES ('1', 'Name 1', '+4915100001')")
-    await here.source.execute("INSERT INTO crm.nasty VALUES ($1, 'Name 3', '+4915100003')", f"3{_NASTY}")
-    await here.source.execute("INSERT INTO crm.nasty VALUES ('4', $1, '+4915100004')", f"Name 4 {_NASTY}")
+    await here.source.execute(
+        f'CREATE TABLE crm.nasty (id text COLLATE "C" PRIMARY KEY, "{quoted}" text, phone text)'
+    )
+    await here.source.execute(
+        "INSERT INTO crm.nasty VALUES ('1', 'Name 1', '+4915100001')"
+    )
+    await here.source.execute(
+        "INSERT INTO crm.nasty VALUES ($1, 'Name 3', '+4915100003')", f"3{_NASTY}"
+    )
+    await here.source.execute(
+        "INSERT INTO crm.nasty VALUES ('4', $1, '+4915100004')", f"Name 4 {_NASTY}"
+    )
 
 
 @pytest.mark.asyncio
-async def test_no_name_and_no_word_steers_a_terminal(database: str, tmp_path: Path) -> None:
+async def test_no_name_and_no_word_steers_a_terminal(
+    database: str, tmp_path: Path
+) -> None:
     folder = tmp_path / f"config{_NASTY.replace('/', '')}"
     fields = {"crm_id": "id", "firstName": _COLUMN, "phone": "phone"}
-    destination = {**RESPOND_IO, "source": {"table": "crm.nasty"}, "fields": fields, "tags": None}
+    destination = {
+        **RESPOND_IO,
+        "source": {"table": "crm.nasty"},
+        "fields": fields,
+        "tags": None,
+    }
     async with people(database, folder, {"respond_io": destination}) as here:
         await _fill(here, _COLUMN)
         here.configure("respond_io", tags=None)
         here.fail("respond_io", *(refusing(n, text=f"No: {_NASTY}") for n in (1, 3)))
-        for arguments in (("check",), ("plan",), ("--log-level", "debug", "run"), ("show", "4")):
+        for arguments in (
+            ("check",),
+            ("plan",),
+            ("--log-level", "debug", "run"),
+            ("show", "4"),
+        ):
             said = await _seen(here, *arguments)
             assert _steered(said) == [], arguments
             assert "PWNED" not in said or "[red]marked" in said, arguments
@@ -82,14 +113,18 @@ async def test_no_name_and_no_word_steers_a_terminal(database: str, tmp_path: Pa
             assert _steered(said) == []
             assert "missing" in said
             assert "[red]marked[/red][link=http://evil.example]x" in said
-        (here.file.parent / "destinations" / f"x{_NASTY.replace('/', '')}.yml").write_text("vendor: respond_io")
+        (
+            here.file.parent / "destinations" / f"x{_NASTY.replace('/', '')}.yml"
+        ).write_text("vendor: respond_io")
         said = await _seen(here, "run", SYNCENGINE_DEBUG="1")
         assert _steered(said) == []
         assert "is not read" in said
 
 
 @pytest.mark.asyncio
-async def test_json_holds_the_data_and_no_control_character(database: str, tmp_path: Path) -> None:
+async def test_json_holds_the_data_and_no_control_character(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await here.add([1])
         await here.change(1, name=f"Name 1 {_NASTY}")

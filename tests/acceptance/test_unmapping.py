@@ -21,11 +21,16 @@ async def _synced(here: People, vendor: str, number: int = 3) -> None:
 
 
 def _copies(here: People, vendor: str) -> dict[int, tuple[dict[str, Any], list[str]]]:
-    return {each: (row["fields"], sorted(row["tags"])) for each, row in here.held(vendor).items()}
+    return {
+        each: (row["fields"], sorted(row["tags"]))
+        for each, row in here.held(vendor).items()
+    }
 
 
 @pytest.mark.asyncio
-async def test_what_is_not_mapped_any_more_is_left_alone(database: str, tmp_path: Path) -> None:
+async def test_what_is_not_mapped_any_more_is_left_alone(
+    database: str, tmp_path: Path
+) -> None:
     destinations = {"respond_io": {**RESPOND_IO, "fields": _WITH_PLAN}}
     async with people(database, tmp_path, destinations, twins=("respond_io",)) as here:
         await _synced(here, "respond_io")
@@ -43,25 +48,37 @@ async def test_what_is_not_mapped_any_more_is_left_alone(database: str, tmp_path
 
 
 @pytest.mark.asyncio
-async def test_a_mapping_that_is_back_removes_its_old_tags(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {"respond_io": RESPOND_IO}, twins=("respond_io",)) as here:
+async def test_a_mapping_that_is_back_removes_its_old_tags(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database, tmp_path, {"respond_io": RESPOND_IO}, twins=("respond_io",)
+    ) as here:
         await _synced(here, "respond_io")
         here.configure("respond_io", tags=None)
         await here.run("respond_io")
         here.configure("respond_io", tags={"columns": {"in": "opted_in"}})
         await here.run("respond_io")
-        assert [tags for _, tags in _copies(here, "respond_io").values()] == [["in"]] * 3
+        assert [tags for _, tags in _copies(here, "respond_io").values()] == [
+            ["in"]
+        ] * 3
 
 
 @pytest.mark.asyncio
-async def test_what_is_ours_is_removed_where_that_is_asked_for(database: str, tmp_path: Path) -> None:
+async def test_what_is_ours_is_removed_where_that_is_asked_for(
+    database: str, tmp_path: Path
+) -> None:
     destinations = {"respond_io": {**RESPOND_IO, "fields": _WITH_PLAN}}
     async with people(database, tmp_path, destinations, twins=("respond_io",)) as here:
-        theirs = Seed({"crm_id": "1", "firstName": "Name 1", "language": "de"}, ("theirs",))
+        theirs = Seed(
+            {"crm_id": "1", "firstName": "Name 1", "language": "de"}, ("theirs",)
+        )
         here.sandbox.twin("respond_io").seed([theirs], 0.0)
         await _synced(here, "respond_io")
         assert _copies(here, "respond_io")[1][1] == ["new", "theirs", "vip"]
-        here.configure("respond_io", tags=None, fields=RESPOND_IO["fields"], on_unmap="remove")
+        here.configure(
+            "respond_io", tags=None, fields=RESPOND_IO["fields"], on_unmap="remove"
+        )
         report = await here.run("respond_io")
         assert (report.exit_code, report.contacts["applied"]) == (0, 3)
         held = _copies(here, "respond_io")
@@ -73,27 +90,37 @@ async def test_what_is_ours_is_removed_where_that_is_asked_for(database: str, tm
 
 @pytest.mark.asyncio
 async def test_it_may_be_asked_for_later(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {"respond_io": RESPOND_IO}, twins=("respond_io",)) as here:
+    async with people(
+        database, tmp_path, {"respond_io": RESPOND_IO}, twins=("respond_io",)
+    ) as here:
         await _synced(here, "respond_io")
         here.configure("respond_io", tags=None)
         await here.run("respond_io")
         here.configure("respond_io", on_unmap="remove")
         plan = await here.plan("respond_io")
-        assert [(cause.cause, cause.contacts) for cause in plan.causes] == [("on_unmap_changed", 3)]
+        assert [(cause.cause, cause.contacts) for cause in plan.causes] == [
+            ("on_unmap_changed", 3)
+        ]
         await here.run("respond_io")
         assert [tags for _, tags in _copies(here, "respond_io").values()] == [[]] * 3
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("on_unmap", ["leave", "remove"])
-async def test_lists_follow_the_same_rule(database: str, tmp_path: Path, on_unmap: str) -> None:
+async def test_lists_follow_the_same_rule(
+    database: str, tmp_path: Path, on_unmap: str
+) -> None:
     destinations = {"dm_champ": {**DM_CHAMP, "tags": None, "lists": {"from": "tags"}}}
     destinations["dm_champ"].pop("tags")
     async with people(database, tmp_path, destinations, twins=("dm_champ",)) as here:
         await _synced(here, "dm_champ")
 
         def lists() -> set[str]:
-            names = {name for fields, _ in _copies(here, "dm_champ").values() for name in fields}
+            names = {
+                name
+                for fields, _ in _copies(here, "dm_champ").values()
+                for name in fields
+            }
             return {name for name in names if name.startswith("lists.")}
 
         assert lists() == {"lists.new", "lists.vip"}
@@ -111,7 +138,12 @@ _MANY = 60
     ("vendor", "mapping", "taken_out", "brake"),
     [
         ("respond_io", RESPOND_IO, {"tags": None}, "tags"),
-        ("respond_io", {**RESPOND_IO, "fields": _WITH_PLAN}, {"fields": RESPOND_IO["fields"]}, "nulls"),
+        (
+            "respond_io",
+            {**RESPOND_IO, "fields": _WITH_PLAN},
+            {"fields": RESPOND_IO["fields"]},
+            "nulls",
+        ),
         ("dm_champ", {**DM_CHAMP, "lists": {"from": "tags"}}, {"lists": None}, "lists"),
     ],
     ids=["tags", "fields", "lists"],
@@ -137,25 +169,38 @@ async def test_a_removal_everywhere_is_stopped_by_its_brake(
 
 
 @pytest.mark.asyncio
-async def test_joining_a_list_everywhere_is_stopped_by_its_brake(database: str, tmp_path: Path) -> None:
-    async with people(database, tmp_path, {"dm_champ": DM_CHAMP}, twins=("dm_champ",)) as here:
+async def test_joining_a_list_everywhere_is_stopped_by_its_brake(
+    database: str, tmp_path: Path
+) -> None:
+    async with people(
+        database, tmp_path, {"dm_champ": DM_CHAMP}, twins=("dm_champ",)
+    ) as here:
         here.configure_engine(batch_size=100)
         await _synced(here, "dm_champ", _MANY)
         here.configure("dm_champ", lists={"columns": {"everybody": "opted_in"}})
         report = await here.run("dm_champ")
         assert report.exit_code == 2
-        assert 'the run would have put 60 of 60 known contacts on list "everybody"' in str(report.error)
+        assert (
+            'the run would have put 60 of 60 known contacts on list "everybody"'
+            in str(report.error)
+        )
         assert (await here.run("dm_champ", accept=frozenset({"lists"}))).exit_code == 0
 
 
 @pytest.mark.asyncio
-async def test_no_brake_counts_what_charles_cannot_do(database: str, tmp_path: Path) -> None:
+async def test_no_brake_counts_what_charles_cannot_do(
+    database: str, tmp_path: Path
+) -> None:
     mapping = {**CHARLES, "on_null": "clear", "on_removed": "untag"}
-    async with people(database, tmp_path, {"charles": mapping}, twins=("charles",)) as here:
+    async with people(
+        database, tmp_path, {"charles": mapping}, twins=("charles",)
+    ) as here:
         here.configure_engine(batch_size=100)
         await here.add(range(1, 101), tags=["vip"])
         assert (await here.run("charles")).exit_code == 0
-        await here.source.execute("UPDATE crm.people SET tags = '{}', name = NULL WHERE id > 20")
+        await here.source.execute(
+            "UPDATE crm.people SET tags = '{}', name = NULL WHERE id > 20"
+        )
         await here.remove(range(1, 13))
         await here.add([200], tags=[])
         report = await here.run("charles")
@@ -166,9 +211,13 @@ async def test_no_brake_counts_what_charles_cannot_do(database: str, tmp_path: P
 
 
 @pytest.mark.asyncio
-async def test_no_brake_counts_deletions_where_the_vendor_has_none(database: str, tmp_path: Path) -> None:
+async def test_no_brake_counts_deletions_where_the_vendor_has_none(
+    database: str, tmp_path: Path
+) -> None:
     mapping = {**RESPOND_IO, "on_removed": "delete"}
-    async with people(database, tmp_path, {"respond_io": mapping}, twins=("respond_io",)) as here:
+    async with people(
+        database, tmp_path, {"respond_io": mapping}, twins=("respond_io",)
+    ) as here:
         here.configure_engine(batch_size=100)
         await _synced(here, "respond_io", 100)
         await here.remove(range(1, 13))

@@ -31,7 +31,9 @@ MIXED = (
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("vendor", sorted(set(vendors.names()) - COUNTED))
-async def test_six_nights_at_every_vendor(vendor: str, database: str, tmp_path: Path) -> None:
+async def test_six_nights_at_every_vendor(
+    vendor: str, database: str, tmp_path: Path
+) -> None:
     async with congress(database, tmp_path / "config", vendor) as (here, members):
         oracle = Oracle(members)
         for night in NIGHTS:
@@ -43,7 +45,9 @@ async def test_six_nights_at_every_vendor(vendor: str, database: str, tmp_path: 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("vendor", sorted(vendors.names()))
-async def test_hostile_nights_at_every_vendor(vendor: str, database: str, tmp_path: Path) -> None:
+async def test_hostile_nights_at_every_vendor(
+    vendor: str, database: str, tmp_path: Path
+) -> None:
     async with congress(database, tmp_path / "config", vendor) as (here, members):
         oracle, met = Oracle(members), set[str]()
         for seed, night in enumerate(NIGHTS[1:3]):
@@ -53,7 +57,9 @@ async def test_hostile_nights_at_every_vendor(vendor: str, database: str, tmp_pa
             hostile = await _run(here, vendor)
             assert hostile.error is None
             here.sandbox.faults(vendor).clear()
-            met |= {entry.fault for entry in here.sandbox.journal(vendor).log if entry.fault}
+            met |= {
+                entry.fault for entry in here.sandbox.journal(vendor).log if entry.fault
+            }
             await _clean(here, oracle, vendor)
             assert (await _run(here, vendor)).requests == 0
         assert len(met) > 2, "the nights were not hostile"
@@ -63,7 +69,9 @@ async def _run(here: World, vendor: str) -> RunReport:
     return (await here.run(accept=frozenset({"removals"})))[vendor]
 
 
-async def _clean(here: World, oracle: Oracle, vendor: str, *, exact: bool = False) -> None:
+async def _clean(
+    here: World, oracle: Oracle, vendor: str, *, exact: bool = False
+) -> None:
     """A run on a good night, after which the vendor holds what it must."""
     plan = (await here.plan(accept=frozenset({"removals"})))[vendor]
     report = await _run(here, vendor)

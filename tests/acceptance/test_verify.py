@@ -16,11 +16,22 @@ from syncengine.model.calls import Action, Call
 from syncengine.model.copies import VerifyReport
 from syncengine.sandbox.faults import Kind, Rule
 from syncengine.sandbox.twins.twin import Seed
-from tests.support.people import CHARLES, CHARTMOGUL, DM_CHAMP, RESPOND_IO, People, people
+from tests.support.people import (
+    CHARLES,
+    CHARTMOGUL,
+    DM_CHAMP,
+    RESPOND_IO,
+    People,
+    people,
+)
 from tests.support.vendors.benches import over_the_wire
 from tests.support.vendors.driving import drive
 
-RESPOND_IO_WHOLE = {**RESPOND_IO, "on_null": "clear", "tags": {"from": "tags", "prefix": "crm:"}}
+RESPOND_IO_WHOLE = {
+    **RESPOND_IO,
+    "on_null": "clear",
+    "tags": {"from": "tags", "prefix": "crm:"},
+}
 
 
 async def verified(here: People, name: str, **options: Any) -> VerifyReport:
@@ -28,7 +39,9 @@ async def verified(here: People, name: str, **options: Any) -> VerifyReport:
     return report
 
 
-def meddle(here: People, name: str, number: int, action: Action, **content: Any) -> None:
+def meddle(
+    here: People, name: str, number: int, action: Action, **content: Any
+) -> None:
     """Somebody else writes to our contact at the vendor."""
     vendor, twin = here.config.chosen((name,))[0].vendor, here.sandbox.twin(name)
     external_id = str(here.held(name)[number]["id"])
@@ -38,7 +51,12 @@ def meddle(here: People, name: str, number: int, action: Action, **content: Any)
 
 def filled(contact: dict[str, Any]) -> dict[str, Any]:
     """Without what was emptied."""
-    return {**contact, "fields": {name: value for name, value in contact["fields"].items() if value != ""}}
+    return {
+        **contact,
+        "fields": {
+            name: value for name, value in contact["fields"].items() if value != ""
+        },
+    }
 
 
 def told(report: VerifyReport) -> dict[str, dict[str, tuple[str, ...]]]:
@@ -46,7 +64,9 @@ def told(report: VerifyReport) -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 @pytest.mark.asyncio
-async def test_what_others_changed_is_told_and_mended(database: str, tmp_path: Path) -> None:
+async def test_what_others_changed_is_told_and_mended(
+    database: str, tmp_path: Path
+) -> None:
     name = "respond_io"
     async with people(database, tmp_path, {name: RESPOND_IO_WHOLE}) as here:
         await here.add(range(1, 8), tags=["vip", "old"])
@@ -61,7 +81,12 @@ async def test_what_others_changed_is_told_and_mended(database: str, tmp_path: P
 
         requests = here.requests(name)
         report = await verified(here, name)
-        assert (report.status, report.exit_code, report.compared, report.drifted) == ("done", 1, 7, 5)
+        assert (report.status, report.exit_code, report.compared, report.drifted) == (
+            "done",
+            1,
+            7,
+            5,
+        )
         assert report.requests == here.requests(name) - requests == 7
         assert told(report) == {
             "1": {"changed": ("firstName",)},
@@ -84,7 +109,9 @@ async def test_what_others_changed_is_told_and_mended(database: str, tmp_path: P
 
 
 @pytest.mark.asyncio
-async def test_who_was_deleted_there_is_made_again_only_after_repair(database: str, tmp_path: Path) -> None:
+async def test_who_was_deleted_there_is_made_again_only_after_repair(
+    database: str, tmp_path: Path
+) -> None:
     name = "chartmogul"
     async with people(database, tmp_path, {name: CHARTMOGUL}, twins=[name]) as here:
         await here.add(range(1, 4))
@@ -100,19 +127,29 @@ async def test_who_was_deleted_there_is_made_again_only_after_repair(database: s
 
 
 @pytest.mark.asyncio
-async def test_a_vendor_that_lists_is_read_by_pages_and_strangers_are_counted(database: str, tmp_path: Path) -> None:
+async def test_a_vendor_that_lists_is_read_by_pages_and_strangers_are_counted(
+    database: str, tmp_path: Path
+) -> None:
     name = "chartmogul"
     async with people(database, tmp_path, {name: CHARTMOGUL}, twins=[name]) as here:
         await here.add(range(1, 6))
         await here.run(name)
-        await here.source.execute("DELETE FROM syncengine.sync_state WHERE contact_id = '5'")
+        await here.source.execute(
+            "DELETE FROM syncengine.sync_state WHERE contact_id = '5'"
+        )
         requests = here.requests(name)
         report = await verified(here, name)
-        assert (report.compared, report.strangers, here.requests(name) - requests) == (4, 1, 1)
+        assert (report.compared, report.strangers, here.requests(name) - requests) == (
+            4,
+            1,
+            1,
+        )
 
 
 @pytest.mark.asyncio
-async def test_a_sample_costs_no_more_than_its_size(database: str, tmp_path: Path) -> None:
+async def test_a_sample_costs_no_more_than_its_size(
+    database: str, tmp_path: Path
+) -> None:
     name = "respond_io"
     async with people(database, tmp_path, {name: RESPOND_IO}) as here:
         await here.add(range(1, 30))
@@ -123,20 +160,29 @@ async def test_a_sample_costs_no_more_than_its_size(database: str, tmp_path: Pat
 
 
 @pytest.mark.asyncio
-async def test_who_cannot_be_read_is_told_and_the_others_are_compared(database: str, tmp_path: Path) -> None:
+async def test_who_cannot_be_read_is_told_and_the_others_are_compared(
+    database: str, tmp_path: Path
+) -> None:
     name = "respond_io"
     async with people(database, tmp_path, {name: RESPOND_IO}) as here:
         await here.add(range(1, 5))
         await here.run(name)
         here.fail(name, Rule(Kind.ERROR_HTML, method="GET", times=1, status=502))
         report = await verified(here, name)
-        assert (report.status, report.exit_code, report.compared, report.unread) == ("incomplete", 1, 3, 1)
+        assert (report.status, report.exit_code, report.compared, report.unread) == (
+            "incomplete",
+            1,
+            3,
+            1,
+        )
 
 
 @asynccontextmanager
 async def champ(database: str, folder: Path, **switches: Any) -> AsyncIterator[People]:
     """Six people at a vendor that reads nobody by the vendor's own id."""
-    async with people(database, folder, {"dm_champ": DM_CHAMP}, twins=["dm_champ"]) as here:
+    async with people(
+        database, folder, {"dm_champ": DM_CHAMP}, twins=["dm_champ"]
+    ) as here:
         here.sandbox.twin("dm_champ").configure(switches)
         await here.add(range(1, 7), tags=["vip"])
         for number in range(1, 7):
@@ -154,15 +200,24 @@ def lose(here: People, number: int) -> None:
 def replace_by(here: People, number: int, **fields: Any) -> None:
     """The contact is lost, and somebody else's stands in its place."""
     lose(here, number)
-    here.sandbox.twin("dm_champ").seed([Seed({"externalId": str(900 + number), **fields})], 0.0)
+    here.sandbox.twin("dm_champ").seed(
+        [Seed({"externalId": str(900 + number), **fields})], 0.0
+    )
 
 
 @pytest.mark.asyncio
-async def test_a_vendor_that_only_finds_is_asked_by_what_it_is_known_to_hold(database: str, tmp_path: Path) -> None:
+async def test_a_vendor_that_only_finds_is_asked_by_what_it_is_known_to_hold(
+    database: str, tmp_path: Path
+) -> None:
     name = "dm_champ"
     async with champ(database, tmp_path) as here:
         report = await verified(here, name)
-        assert (report.status, report.exit_code, report.compared, report.drifted) == ("done", 0, 6, 0)
+        assert (report.status, report.exit_code, report.compared, report.drifted) == (
+            "done",
+            0,
+            6,
+            0,
+        )
         assert report.requests == 6
 
         meddle(here, name, 1, Action.UPDATE, fields={"firstName": "Renamed"})
@@ -190,7 +245,9 @@ async def test_a_vendor_that_only_finds_is_asked_by_what_it_is_known_to_hold(dat
 
 
 @pytest.mark.asyncio
-async def test_what_a_look_up_does_not_show_is_not_missing(database: str, tmp_path: Path) -> None:
+async def test_what_a_look_up_does_not_show_is_not_missing(
+    database: str, tmp_path: Path
+) -> None:
     async with champ(database, tmp_path, lookup_returns="id_only") as here:
         meddle(here, "dm_champ", 1, Action.UPDATE, fields={"firstName": "Renamed"})
         lose(here, 2)
@@ -199,7 +256,9 @@ async def test_what_a_look_up_does_not_show_is_not_missing(database: str, tmp_pa
 
 
 @pytest.mark.asyncio
-async def test_a_contact_that_no_look_up_can_find_for_sure_is_not_called_gone(database: str, tmp_path: Path) -> None:
+async def test_a_contact_that_no_look_up_can_find_for_sure_is_not_called_gone(
+    database: str, tmp_path: Path
+) -> None:
     async with champ(database, tmp_path) as here:
         await here.source.execute(
             "UPDATE syncengine.sync_known SET match_field = 'email', match_key = fields->>'email', "
@@ -212,32 +271,53 @@ async def test_a_contact_that_no_look_up_can_find_for_sure_is_not_called_gone(da
         # Of those with one address the vendor shows one.
         replace_by(here, 2, phoneNumber="+49159", email="2@example.org")
         report = await verified(here, "dm_champ")
-        assert (report.status, report.exit_code, report.compared, report.unread) == ("incomplete", 1, 4, 2)
+        assert (report.status, report.exit_code, report.compared, report.unread) == (
+            "incomplete",
+            1,
+            4,
+            2,
+        )
         assert told(report) == {}
 
 
 @pytest.mark.asyncio
-async def test_a_vendor_that_shows_nothing_says_so(database: str, tmp_path: Path) -> None:
+async def test_a_vendor_that_shows_nothing_says_so(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"charles": CHARLES}) as here:
         await here.add([1])
         await here.run("charles")
         report = await verified(here, "charles")
-        assert (report.status, report.exit_code, report.requests) == ("unreadable", 0, 0)
+        assert (report.status, report.exit_code, report.requests) == (
+            "unreadable",
+            0,
+            0,
+        )
         assert report.error == "charles: charles shows nothing of what it holds"
 
 
 @pytest.mark.asyncio
-async def test_the_command_prints_names_and_never_values(database: str, tmp_path: Path) -> None:
+async def test_the_command_prints_names_and_never_values(
+    database: str, tmp_path: Path
+) -> None:
     name = "respond_io"
     async with people(database, tmp_path, {name: RESPOND_IO_WHOLE}) as here:
         await here.add([1, 2])
         await here.run(name)
-        meddle(here, name, 1, Action.UPDATE, fields={"firstName": "Renamed", "phone": "+4917699"})
+        meddle(
+            here,
+            name,
+            1,
+            Action.UPDATE,
+            fields={"firstName": "Renamed", "phone": "+4917699"},
+        )
         code, said = await here.command("verify")
         assert code == 1
         assert "respond_io, contact 1: changed there firstName, phone" in said
         assert "syncengine verify -d respond_io --repair" in said
-        assert not [value for value in ("Renamed", "Name 1", "+4917699") if value in said]
+        assert not [
+            value for value in ("Renamed", "Name 1", "+4917699") if value in said
+        ]
         code, said = await here.command("verify", "--repair", "--json")
         assert code == 0
         assert '"contacts":[{"contact":"1","changed":["firstName","phone"]}]' in said
@@ -255,7 +335,9 @@ def _broken(*_arguments: Any, **_options: Any) -> Any:
 
 
 @pytest.mark.asyncio
-async def test_one_that_can_read_no_list_ends_its_run_and_lets_the_account_go(database: str, tmp_path: Path) -> None:
+async def test_one_that_can_read_no_list_ends_its_run_and_lets_the_account_go(
+    database: str, tmp_path: Path
+) -> None:
     name = "chartmogul"
     async with people(database, tmp_path, {name: CHARTMOGUL}, twins=[name]) as here:
         await here.add(range(1, 6))
@@ -267,7 +349,9 @@ async def test_one_that_can_read_no_list_ends_its_run_and_lets_the_account_go(da
         assert "status 451" in report.error
         assert "next run" not in report.error, "it sent nothing that could be settled"
         assert await _is_released(here)
-        (run,) = await here.source.fetch("SELECT status FROM syncengine.sync_run ORDER BY run_id DESC LIMIT 1")
+        (run,) = await here.source.fetch(
+            "SELECT status FROM syncengine.sync_run ORDER BY run_id DESC LIMIT 1"
+        )
         assert run["status"] == "halted"
 
 
@@ -295,18 +379,30 @@ async def test_what_breaks_lets_the_account_go_unless_it_has_written_there(
 
 
 @pytest.mark.asyncio
-async def test_who_stands_as_gone_is_counted_apart(database: str, tmp_path: Path) -> None:
+async def test_who_stands_as_gone_is_counted_apart(
+    database: str, tmp_path: Path
+) -> None:
     name = "respond_io"
     async with people(database, tmp_path, {name: RESPOND_IO}) as here:
         await here.add(range(1, 5))
         await here.run(name)
-        here.sandbox.twin(name).screen(0.0).delete((await here.states(name))[1]["external_id"])
+        here.sandbox.twin(name).screen(0.0).delete(
+            (await here.states(name))[1]["external_id"]
+        )
         await here.change(1, name="New")
         await here.run(name)
         report = await verified(here, name)
-        assert (report.compared, report.drifted, report.gone, report.public()["gone"]) == (3, 0, 1, 1)
+        assert (
+            report.compared,
+            report.drifted,
+            report.gone,
+            report.public()["gone"],
+        ) == (3, 0, 1, 1)
         code, said = await here.command("verify", "-d", name)
-        assert (code, "1 contact gone, not compared: deleted at the vendor before" in said) == (0, True)
+        assert (
+            code,
+            "1 contact gone, not compared: deleted at the vendor before" in said,
+        ) == (0, True)
         named = await verified(here, name, contacts=["1"])
         assert (named.compared, named.drifted, named.gone) == (1, 1, 0)
         mending = await verified(here, name, repair=True, recreate=True)
@@ -325,14 +421,23 @@ async def test_an_emptied_account_is_said_to_be_one_and_nobody_offers_to_repair_
     async with people(database, tmp_path, {name: keys}, twins=[name]) as here:
         await here.add(range(1, 5))
         await here.run(name)
-        here.sandbox.twin(name).screen(0.0).delete((await here.states(name))[1]["external_id"])
+        here.sandbox.twin(name).screen(0.0).delete(
+            (await here.states(name))[1]["external_id"]
+        )
         named = await verified(here, name, contacts=["1"])
-        assert (named.drifted, named.error) == (1, None), "of one that was named nothing follows for the account"
+        assert (named.drifted, named.error) == (1, None), (
+            "of one that was named nothing follows for the account"
+        )
         _, said = await here.command("verify", "-d", name)
-        assert ("--repair` lets the next run" in said, "leads to another account" in said) == (True, False)
+        assert (
+            "--repair` lets the next run" in said,
+            "leads to another account" in said,
+        ) == (True, False)
 
         here.sandbox.twin(name).screen(0.0).empty()
         code, said = await here.command("verify", "-d", name)
         sentence = f"{name}: the vendor does not have any of the 4 contacts known here that were looked at: the "
         assert (code, sentence in said, "--repair" in said) == (1, True, False)
-        assert "credentials lead to another account, or it was emptied" in str((await verified(here, name)).error)
+        assert "credentials lead to another account, or it was emptied" in str(
+            (await verified(here, name)).error
+        )

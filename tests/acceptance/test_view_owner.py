@@ -97,7 +97,17 @@ WHERE oprnamespace = 'pg_catalog'::regnamespace AND oprresult = 'boolean'::regty
 """
 """The same functions and operators in a schema that the view's search_path puts first; each takes what it can."""
 
-_TYPES = ("text", "bigint", "integer", "smallint", "boolean", "bytea", "timestamp with time zone", "jsonb", "name")
+_TYPES = (
+    "text",
+    "bigint",
+    "integer",
+    "smallint",
+    "boolean",
+    "bytea",
+    "timestamp with time zone",
+    "jsonb",
+    "name",
+)
 
 _PLANTED = """
 CREATE FUNCTION public.spring() RETURNS void LANGUAGE plpgsql AS
@@ -130,13 +140,21 @@ _DESTINATION = {**RESPOND_IO, "on_removed": "untag"}
 def _called() -> list[str]:
     """The functions that our statements call."""
     folder = resources.files("syncengine.storage").joinpath("sql")
-    texts = [file.read_text(encoding="utf-8") for file in folder.iterdir() if file.name.endswith(".sql")]
-    return sorted({name for text in texts for name in re.findall(r"\b([a-z_][a-z0-9_]*)\(", text)})
+    texts = [
+        file.read_text(encoding="utf-8")
+        for file in folder.iterdir()
+        if file.name.endswith(".sql")
+    ]
+    return sorted(
+        {name for text in texts for name in re.findall(r"\b([a-z_][a-z0-9_]*)\(", text)}
+    )
 
 
 def _as(dsn: str, role: str) -> str:
     parts = urlsplit(dsn)
-    return dsn.replace(f"//{parts.netloc}", f"//{role}:sandbox@{parts.netloc.rpartition('@')[2]}", 1)
+    return dsn.replace(
+        f"//{parts.netloc}", f"//{role}:sandbox@{parts.netloc.rpartition('@')[2]}", 1
+    )
 
 
 @asynccontextmanager
@@ -145,8 +163,15 @@ async def _attacked(
 ) -> AsyncIterator[tuple[People, dict[str, str]]]:
     async with people(dsn, folder, {"respond_io": _DESTINATION}) as here:
         names = ("runner", "nobody", "owner", "reader")
-        roles = {name: f"syncengine_test_{name}_{secrets.token_hex(4)}" for name in names}
-        words = {**roles, "database": f'"{urlsplit(dsn).path.lstrip("/")}"', "key": key, "volatility": volatility}
+        roles = {
+            name: f"syncengine_test_{name}_{secrets.token_hex(4)}" for name in names
+        }
+        words = {
+            **roles,
+            "database": f'"{urlsplit(dsn).path.lstrip("/")}"',
+            "key": key,
+            "volatility": volatility,
+        }
         await here.source.execute(_RUNNER.format(**words))
         await here.source.execute(_OTHERS)
         owner = await asyncpg.connect(_as(dsn, roles["owner"]))
@@ -161,7 +186,9 @@ async def _attacked(
         finally:
             await owner.close()
             for role in roles.values():
-                await here.source.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")
+                await here.source.execute(
+                    f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}"
+                )
 
 
 async def _nights(here: People) -> None:
@@ -180,11 +207,17 @@ async def _nights(here: People) -> None:
         assert code == 0, (arguments, said)
         assert "shadow" not in said
         assert "planted" not in said
-        assert ("functions behind it run with the rights of" in said) == (arguments == ("check",))
-    await here.source.execute("UPDATE evil.people_t SET name = 'New'; DELETE FROM evil.people_t WHERE id::text = '13'")
+        assert ("functions behind it run with the rights of" in said) == (
+            arguments == ("check",)
+        )
+    await here.source.execute(
+        "UPDATE evil.people_t SET name = 'New'; DELETE FROM evil.people_t WHERE id::text = '13'"
+    )
     code, said = await here.command("run", "--accept", "removals")
     assert code == 0, said
-    assert {contact["fields"]["firstName"] for contact in here.held("respond_io").values()} == {
+    assert {
+        contact["fields"]["firstName"] for contact in here.held("respond_io").values()
+    } == {
         "New",
         "Name 12",
         "Name 13",
@@ -194,10 +227,27 @@ async def _nights(here: People) -> None:
 async def _nothing_gained(here: People) -> None:
     one = here.source.fetchval
     assert await one("SELECT count(*) FROM evil.loot") == 0
-    assert await one("SELECT count(*) FROM syncengine.sync_suppression WHERE subject_hash = '\\x00'") == 1
-    assert await one("SELECT count(*) FROM syncengine.sync_state WHERE external_id = 'HIJACKED'") == 0
-    assert await one("SELECT count(*) FROM pg_largeobject_metadata WHERE oid = 4711") == 0
-    assert await one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711") == 0
+    assert (
+        await one(
+            "SELECT count(*) FROM syncengine.sync_suppression WHERE subject_hash = '\\x00'"
+        )
+        == 1
+    )
+    assert (
+        await one(
+            "SELECT count(*) FROM syncengine.sync_state WHERE external_id = 'HIJACKED'"
+        )
+        == 0
+    )
+    assert (
+        await one("SELECT count(*) FROM pg_largeobject_metadata WHERE oid = 4711") == 0
+    )
+    assert (
+        await one(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711"
+        )
+        == 0
+    )
 
 
 _SOURCES = {
@@ -206,24 +256,41 @@ _SOURCES = {
     # It then runs when a statement is planned, also where no row is read.
     "a view that pretends": ("evil.people", "id integer PRIMARY KEY", "IMMUTABLE"),
     # Its policies run where source and state are joined.
-    "a table with policies": ("evil.people_t", 'id varchar COLLATE "C" PRIMARY KEY', "VOLATILE"),
-    "a table of numbers with policies": ("evil.people_t", "id integer PRIMARY KEY", "VOLATILE"),
+    "a table with policies": (
+        "evil.people_t",
+        'id varchar COLLATE "C" PRIMARY KEY',
+        "VOLATILE",
+    ),
+    "a table of numbers with policies": (
+        "evil.people_t",
+        "id integer PRIMARY KEY",
+        "VOLATILE",
+    ),
 }
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("table", "key", "volatility"), _SOURCES.values(), ids=_SOURCES.keys())
+@pytest.mark.parametrize(
+    ("table", "key", "volatility"), _SOURCES.values(), ids=_SOURCES.keys()
+)
 async def test_who_owns_the_source_gains_nothing(
     database: str, tmp_path: Path, table: str, key: str, volatility: str
 ) -> None:
     heard: list[str] = []
-    async with _attacked(database, tmp_path, key=key, volatility=volatility) as (here, _):
+    async with _attacked(database, tmp_path, key=key, volatility=volatility) as (
+        here,
+        _,
+    ):
         await here.source.execute(_POLICY)
         here.configure_engine(source={"table": table, "key": "id"})
-        await here.source.add_listener("evil", lambda *words: heard.append(str(words[3])))
+        await here.source.add_listener(
+            "evil", lambda *words: heard.append(str(words[3]))
+        )
         await _nights(here)
         await _nothing_gained(here)
-        assert await here.source.fetchval("SELECT 1") == 1  # what was announced would have come before
+        assert (
+            await here.source.fetchval("SELECT 1") == 1
+        )  # what was announced would have come before
         assert heard == []
 
 
@@ -245,11 +312,21 @@ GRANT SELECT ON evil.peeking TO PUBLIC;
 
 
 @pytest.mark.asyncio
-async def test_a_role_that_reads_the_source_alone_shows_nothing_of_the_state(database: str, tmp_path: Path) -> None:
-    async with _attacked(database, tmp_path, key="id integer PRIMARY KEY") as (here, roles):
+async def test_a_role_that_reads_the_source_alone_shows_nothing_of_the_state(
+    database: str, tmp_path: Path
+) -> None:
+    async with _attacked(database, tmp_path, key="id integer PRIMARY KEY") as (
+        here,
+        roles,
+    ):
         await here.source.execute(_PEEK)
         here.environ["SOURCE_URL"] = _as(database, roles["reader"])
-        here.configure_engine(source={"database": "${SOURCE_URL}", "table": "evil.peeking", "key": "id"})
+        here.configure_engine(
+            source={"database": "${SOURCE_URL}", "table": "evil.peeking", "key": "id"}
+        )
         code, said = await here.command("run")
         assert code == 0, said
-        assert {contact["fields"]["firstName"] for contact in here.held("respond_io").values()} == {"nothing"}
+        assert {
+            contact["fields"]["firstName"]
+            for contact in here.held("respond_io").values()
+        } == {"nothing"}

@@ -18,7 +18,10 @@ NAME = "respond_io"
 BY_PHONE: dict[str, Any] = {
     **RESPOND_IO,
     "match_on": ["phone"],
-    "fields": {**RESPOND_IO["fields"], "phone": {"from": "phone", "as": "e164", "region": "DE"}},
+    "fields": {
+        **RESPOND_IO["fields"],
+        "phone": {"from": "phone", "as": "e164", "region": "DE"},
+    },
     "opted_out": "silent",
 }
 BY_BOTH = {**BY_PHONE, "match_on": ["crm_id", "phone"]}
@@ -97,13 +100,20 @@ async def _nights(here: People) -> list[RunReport]:
     """Five nights over an unchanged source, the last ones of which are all alike."""
     reports = [await here.run(NAME) for _ in range(5)]
     for report in reports[3:]:
-        assert (report.requests, report.exit_code, report.contacts["deferred"]) == (0, 0, 0)
+        assert (report.requests, report.exit_code, report.contacts["deferred"]) == (
+            0,
+            0,
+            0,
+        )
         assert report.standing == reports[3].standing
     return reports
 
 
 async def _phones(here: People) -> dict[int, object]:
-    return {number: contact["fields"]["phone"] for number, contact in here.held(NAME).items()}
+    return {
+        number: contact["fields"]["phone"]
+        for number, contact in here.held(NAME).items()
+    }
 
 
 @pytest.mark.asyncio
@@ -124,7 +134,11 @@ async def test_who_waits_for_one_that_cannot_move_is_refused_until_it_does(
 
         first, second, *_ = await _nights(here)
         outcome = (await here.outcomes(first.run_id))[3]
-        assert (outcome["outcome"], outcome["code"], first.exit_code) == ("rejected", "key_held", 1)
+        assert (outcome["outcome"], outcome["code"], first.exit_code) == (
+            "rejected",
+            "key_held",
+            1,
+        )
         assert f"belongs to contact respond_io/1, which {told}. " in outcome["message"]
         assert "151" not in outcome["message"]
         assert 3 not in await here.outcomes(second.run_id)
@@ -136,7 +150,9 @@ async def test_who_waits_for_one_that_cannot_move_is_refused_until_it_does(
         plan, report = await here.plan(NAME), await here.run(NAME)
         assert report.exit_code == 0
         assert plan.requests_least <= report.requests <= plan.requests_most
-        assert plan.contacts == report.contacts["changed"] == 2, "who waits is planned with whom it waits for"
+        assert plan.contacts == report.contacts["changed"] == 2, (
+            "who waits is planned with whom it waits for"
+        )
         assert await _phones(here) == {1: phone(9), 2: phone(2), 3: phone(1)}
         assert (await here.run(NAME)).requests == 0
 
@@ -181,14 +197,23 @@ async def test_the_far_end_of_a_chain_moves(database: str, tmp_path: Path) -> No
         assert await _phones(here) == {1: phone(2), 2: phone(8), 3: phone(1)}
         await here.change(3, phone=phone(7))
         assert (await here.run(NAME)).exit_code == 0
-        assert await _phones(here) == {1: phone(2), 2: phone(8), 3: phone(7), 4: phone(1)}
+        assert await _phones(here) == {
+            1: phone(2),
+            2: phone(8),
+            3: phone(7),
+            4: phone(1),
+        }
 
 
 @pytest.mark.asyncio
-async def test_an_owner_of_another_destination_moves(database: str, tmp_path: Path) -> None:
+async def test_an_owner_of_another_destination_moves(
+    database: str, tmp_path: Path
+) -> None:
     here_ways = {**BY_PHONE, "account": "shop", "where": "id > 1"}
     other_ways = {**BY_PHONE, "account": "shop", "where": "id <= 1"}
-    async with people(database, tmp_path, {NAME: here_ways, "other": other_ways}) as here:
+    async with people(
+        database, tmp_path, {NAME: here_ways, "other": other_ways}
+    ) as here:
         await here.source.execute("ALTER TABLE crm.people ADD silent boolean")
         await here.add([1, 2])
         await here.runs()
@@ -199,7 +224,9 @@ async def test_an_owner_of_another_destination_moves(database: str, tmp_path: Pa
         first, *_ = await _nights(here)
         outcome = (await here.outcomes(first.run_id))[3]
         assert (outcome["outcome"], outcome["code"]) == ("rejected", "key_held")
-        assert "contact other/1, which was rejected (invalid_value)" in outcome["message"]
+        assert (
+            "contact other/1, which was rejected (invalid_value)" in outcome["message"]
+        )
 
         await here.change(1, phone=phone(9))
         await here.runs("other")
@@ -208,7 +235,9 @@ async def test_an_owner_of_another_destination_moves(database: str, tmp_path: Pa
 
 
 @pytest.mark.asyncio
-async def test_a_run_about_some_contacts_brings_nobody_else_back(database: str, tmp_path: Path) -> None:
+async def test_a_run_about_some_contacts_brings_nobody_else_back(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {NAME: BY_PHONE}) as here:
         await _begun(here)
         await here.change(1, phone="call me")
@@ -226,23 +255,44 @@ async def test_a_run_about_some_contacts_brings_nobody_else_back(database: str, 
 
 
 @pytest.mark.asyncio
-async def test_only_a_run_about_everybody_tries_those_again_whose_key_was_let_go(database: str, tmp_path: Path) -> None:
+async def test_only_a_run_about_everybody_tries_those_again_whose_key_was_let_go(
+    database: str, tmp_path: Path
+) -> None:
     """Two destinations in one account: contact 100 + N of the second one shares the phone of contact N of the first."""
     ways = {**RESPOND_IO, "match_on": ["phone"], "account": "one"}
     both = {"a": {**ways, "where": "id < 100"}, "b": {**ways, "where": "id >= 100"}}
     async with people(database, tmp_path, both) as here:
         await here.add([*range(1, 11), *range(101, 111)])
-        await here.source.execute("UPDATE crm.people SET phone = '+49151' || lpad((id % 100)::text, 7, '0')")
+        await here.source.execute(
+            "UPDATE crm.people SET phone = '+49151' || lpad((id % 100)::text, 7, '0')"
+        )
         await here.run("a")
-        assert [(await here.run("b")).contacts["rejected"] for _ in range(4)] == [10, 10, 10, 0]
-        await here.source.execute("UPDATE crm.people SET phone = '+49152' || lpad(id::text, 7, '0') WHERE id < 100")
+        assert [(await here.run("b")).contacts["rejected"] for _ in range(4)] == [
+            10,
+            10,
+            10,
+            0,
+        ]
+        await here.source.execute(
+            "UPDATE crm.people SET phone = '+49152' || lpad(id::text, 7, '0') WHERE id < 100"
+        )
         assert (await here.run("a")).contacts["applied"] == 10
 
-        for number, asked, begun in ((190, {"contacts": ("190",)}, 1), (191, {"limit": 1}, 1), (192, {}, 11)):
+        for number, asked, begun in (
+            (190, {"contacts": ("190",)}, 1),
+            (191, {"limit": 1}, 1),
+            (192, {}, 11),
+        ):
             await here.add([number])
             plan, report = await here.plan("b", **asked), await here.run("b", **asked)
-            assert (report.status, report.contacts["changed"], report.contacts["applied"]) == ("done", begun, begun)
+            assert (
+                report.status,
+                report.contacts["changed"],
+                report.contacts["applied"],
+            ) == ("done", begun, begun)
             assert plan.contacts == begun
         sizes = "SELECT max(cardinality(contact_ids)) FROM syncengine.sync_batch WHERE run_id = $1"
-        assert (await here.one(sizes, report.run_id))[0] == 4, "those that come back keep to batch_size"
+        assert (await here.one(sizes, report.run_id))[0] == 4, (
+            "those that come back keep to batch_size"
+        )
         assert (await here.run("b")).requests == 0

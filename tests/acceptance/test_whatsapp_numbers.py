@@ -15,7 +15,11 @@ from tests.support.people import DM_CHAMP, People, people
 
 RESPOND_IO: dict[str, Any] = {
     "vendor": "respond_io",
-    "settings": {"base_url": "${RESPOND_IO_URL}", "token": "${RESPOND_IO_TOKEN}", "settles_within": "100ms"},
+    "settings": {
+        "base_url": "${RESPOND_IO_URL}",
+        "token": "${RESPOND_IO_TOKEN}",
+        "settles_within": "100ms",
+    },
     "limits": [],
     "match_on": ["phone"],
     "fields": {"firstName": "name", "phone": {"from": "phone", "as": "e164"}},
@@ -24,7 +28,11 @@ RESPOND_IO: dict[str, Any] = {
 RESPOND_IO_V2 = {
     **RESPOND_IO,
     "vendor": "respond_io_v2",
-    "settings": {"base_url": "${RESPOND_IO_V2_URL}/v2", "token": "${RESPOND_IO_TOKEN}", "settles_within": "100ms"},
+    "settings": {
+        "base_url": "${RESPOND_IO_V2_URL}/v2",
+        "token": "${RESPOND_IO_TOKEN}",
+        "settles_within": "100ms",
+    },
 }
 WHAUTOMATE = {
     "vendor": "whautomate",
@@ -61,34 +69,54 @@ def phone_field(vendor: str) -> str:
 def meet(here: People, vendor: str, phones: list[str]) -> None:
     """Let the vendor know these people before we come."""
     name = "name" if vendor == "whautomate" else "firstName"
-    seeds = [Seed({name: f"Name {number}", phone_field(vendor): each}) for number, each in enumerate(phones, 1)]
+    seeds = [
+        Seed({name: f"Name {number}", phone_field(vendor): each})
+        for number, each in enumerate(phones, 1)
+    ]
     here.sandbox.twin(vendor).seed(seeds, 0.0)
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("vendor", DESTINATIONS)
-async def test_who_is_there_under_the_other_number_is_found(database: str, tmp_path: Path, vendor: str) -> None:
-    async with people(database, tmp_path, {vendor: DESTINATIONS[vendor]}, (vendor,)) as here:
+async def test_who_is_there_under_the_other_number_is_found(
+    database: str, tmp_path: Path, vendor: str
+) -> None:
+    async with people(
+        database, tmp_path, {vendor: DESTINATIONS[vendor]}, (vendor,)
+    ) as here:
         numbers = range(1, len(OTHER) + 1)
-        if vendor == "dm_champ":  # its other fields are set once, by the create, and these contacts are there
+        if (
+            vendor == "dm_champ"
+        ):  # its other fields are set once, by the create, and these contacts are there
             here.configure(vendor, fields={"phoneNumber": "phone", "firstName": "name"})
         await here.add(numbers, tags=["vip"])
         for number, phone in zip(numbers, OTHER, strict=True):
             await here.change(number, phone=phone)
         await here.change(2, phone="+552187654322")
-        meet(here, vendor, [*(other for phone, other in OTHER.items() if phone != "+551187654321"), "+5521987654322"])
+        meet(
+            here,
+            vendor,
+            [
+                *(other for phone, other in OTHER.items() if phone != "+551187654321"),
+                "+5521987654322",
+            ],
+        )
         planned = (await here.plan(vendor)).requests
         report = await here.run(vendor)
         assert (report.exit_code, report.contacts["applied"]) == (0, len(OTHER)), report
         assert len(here.sandbox.contacts(vendor)) == len(OTHER)
-        assert all(contact["tags"] == ["vip"] for contact in here.sandbox.contacts(vendor))
+        assert all(
+            contact["tags"] == ["vip"] for contact in here.sandbox.contacts(vendor)
+        )
         assert planned > 0
         again = await here.run(vendor, backfill=True)
         assert (again.exit_code, again.requests) == (0, 0)
 
 
 @pytest.mark.asyncio
-async def test_two_rows_with_one_persons_two_numbers_are_one_contact(database: str, tmp_path: Path) -> None:
+async def test_two_rows_with_one_persons_two_numbers_are_one_contact(
+    database: str, tmp_path: Path
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await here.add([1, 2])
         await here.change(1, phone="+5511987654321")
@@ -101,9 +129,13 @@ async def test_two_rows_with_one_persons_two_numbers_are_one_contact(database: s
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("listed", ["+55 11 98765-4321", "+55 (0)11 8765-4321", "0055 11 87654321"])
+@pytest.mark.parametrize(
+    "listed", ["+55 11 98765-4321", "+55 (0)11 8765-4321", "0055 11 87654321"]
+)
 @pytest.mark.parametrize("held", ["+5511987654321", "+551187654321"])
-async def test_a_suppression_knows_both_numbers(database: str, tmp_path: Path, listed: str, held: str) -> None:
+async def test_a_suppression_knows_both_numbers(
+    database: str, tmp_path: Path, listed: str, held: str
+) -> None:
     async with people(database, tmp_path, {"respond_io": RESPOND_IO}) as here:
         await here.add([1])
         await here.change(1, phone=held)

@@ -39,7 +39,9 @@ async def whautomate(database: str, folder: Path) -> AsyncIterator[People]:
 
 
 @pytest.mark.asyncio
-async def test_a_refused_create_leaves_nothing_unknown(database: str, tmp_path: Path) -> None:
+async def test_a_refused_create_leaves_nothing_unknown(
+    database: str, tmp_path: Path
+) -> None:
     async with whautomate(database, tmp_path) as here:
         await here.add(range(1, 3), tags=["vip"])
         create = r"/v1/contacts$"
@@ -55,7 +57,9 @@ async def test_a_refused_create_leaves_nothing_unknown(database: str, tmp_path: 
 
 
 @pytest.mark.asyncio
-async def test_a_stage_that_is_none_is_refused_here(database: str, tmp_path: Path) -> None:
+async def test_a_stage_that_is_none_is_refused_here(
+    database: str, tmp_path: Path
+) -> None:
     async with whautomate(database, tmp_path) as here:
         await here.add([1], company="customer")
         await here.add([2], company="Friend")
@@ -65,7 +69,9 @@ async def test_a_stage_that_is_none_is_refused_here(database: str, tmp_path: Pat
         rejected = await here.source.fetch(
             "SELECT contact_id, code, message FROM syncengine.sync_outcome WHERE outcome = 'rejected'"
         )
-        assert [(each["contact_id"], each["code"]) for each in rejected] == [("2", "invalid_value")]
+        assert [(each["contact_id"], each["code"]) for each in rejected] == [
+            ("2", "invalid_value")
+        ]
         assert 'field "stage" takes one of: Subscriber' in rejected[0]["message"]
         assert "Friend" not in rejected[0]["message"]
         held: list[Any] = here.sandbox.contacts(NAME)

@@ -12,8 +12,16 @@ _ROOT = Path(__file__).resolve().parents[2]
 _TOOLS = Path(sys.executable).parent
 
 
-@pytest.mark.parametrize("tool", ["lint-imports", "ruff check", "ruff format --check", "mypy"])
+@pytest.mark.parametrize(
+    "tool", ["lint-imports", "ruff check", "ruff format --check", "mypy"]
+)
 def test_the_tool_finds_nothing(tool: str) -> None:
     name, *arguments = tool.split()
-    answer = subprocess.run([_TOOLS / name, *arguments], cwd=_ROOT, capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        [_TOOLS / name, *arguments],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert answer.returncode == 0, f"{tool}:\n{answer.stdout}{answer.stderr}"

@@ -13,9 +13,13 @@ import pytest
 _ROOT = Path(__file__).resolve().parents[2]
 _TEXTS = {
     "requirements.lock": (_ROOT / "requirements.lock").read_text(encoding="utf-8"),
-    "requirements-dev.lock": (_ROOT / "requirements-dev.lock").read_text(encoding="utf-8"),
+    "requirements-dev.lock": (_ROOT / "requirements-dev.lock").read_text(
+        encoding="utf-8"
+    ),
 }
-_PROJECT = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+_PROJECT = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+    "project"
+]
 _NO_WHEEL = {"promise"}
 _BUILD_TOOLS = {"pip", "setuptools", "wheel", "hatchling", "uv"}
 _OFFLINE = re.compile(
@@ -33,7 +37,10 @@ def _pinned(lock: str) -> dict[str, str]:
 
 
 def _names(requirements: list[str]) -> set[str]:
-    return {_normalised(re.split(r"[<>=!~\[; ]", requirement, maxsplit=1)[0]) for requirement in requirements}
+    return {
+        _normalised(re.split(r"[<>=!~\[; ]", requirement, maxsplit=1)[0])
+        for requirement in requirements
+    }
 
 
 def test_every_requirement_is_locked() -> None:
@@ -41,12 +48,17 @@ def test_every_requirement_is_locked() -> None:
     runtime = _names([*_PROJECT["dependencies"], *extras["embedded"]])
     assert len(runtime) > 5
     assert runtime - _pinned("requirements.lock").keys() == set()
-    assert (runtime | _names(extras["dev"])) - _pinned("requirements-dev.lock").keys() == set()
+    assert (runtime | _names(extras["dev"])) - _pinned(
+        "requirements-dev.lock"
+    ).keys() == set()
 
 
 def test_what_only_developers_need_is_not_in_the_runtime_lock() -> None:
     runtime = _pinned("requirements.lock").keys()
-    assert runtime & (_names(_PROJECT["optional-dependencies"]["dev"]) | _BUILD_TOOLS) == set()
+    assert (
+        runtime & (_names(_PROJECT["optional-dependencies"]["dev"]) | _BUILD_TOOLS)
+        == set()
+    )
 
 
 def test_the_dev_lock_holds_the_runtime_lock_at_the_same_versions() -> None:
@@ -74,7 +86,11 @@ def _installs(stage: str) -> list[str]:
 
 
 def test_the_image_installs_by_hash_and_from_wheels_only() -> None:
-    build, final = re.split(r"^(?=FROM )", (_ROOT / "Dockerfile").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    build, final = re.split(
+        r"^(?=FROM )",
+        (_ROOT / "Dockerfile").read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
+    )[1:]
     flags = "--no-cache-dir --require-hashes --only-binary :all:"
     assert _installs(build) == [f"{flags} --no-deps -r requirements-dev.lock"]
     assert _installs(final) == [
@@ -84,18 +100,40 @@ def test_the_image_installs_by_hash_and_from_wheels_only() -> None:
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_the_image_s_line_finds_a_wheel_of_every_package(machine: str, tmp_path: Path) -> None:
+def test_the_image_s_line_finds_a_wheel_of_every_package(
+    machine: str, tmp_path: Path
+) -> None:
     dockerfile = (_ROOT / "Dockerfile").read_text(encoding="utf-8")
-    [line] = [line for line in _installs(dockerfile) if line.endswith("-r requirements.lock")]
+    [line] = [
+        line for line in _installs(dockerfile) if line.endswith("-r requirements.lock")
+    ]
     [version] = set(re.findall(r"^FROM python:([\d.]+)-slim", dockerfile, re.MULTILINE))
     glibc = [f"--platform=manylinux_2_{minor}_{machine}" for minor in range(17, 37)]
     target = ["--implementation=cp", f"--python-version={version}", *glibc]
     # The environment of ./run has no pip: the Python that it was made from installed into it.
-    python = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
-    command = [str(python), "-m", "pip", "install", "--dry-run", "--ignore-installed", f"--target={tmp_path}"]
+    python = (
+        Path(sys.base_prefix)
+        / "bin"
+        / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    )
+    command = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--dry-run",
+        "--ignore-installed",
+        f"--target={tmp_path}",
+    ]
     options = ["--disable-pip-version-check", "--no-input", "--retries=1", *target]
     flags = [flag for flag in line.split() if flag != "--no-cache-dir"]
-    answer = subprocess.run([*command, *options, *flags], cwd=_ROOT, capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        [*command, *options, *flags],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if answer.returncode != 0 and _OFFLINE.search(answer.stdout + answer.stderr):
         pytest.skip("the package registry cannot be reached from here")
     assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -14,13 +14,25 @@ _FILES = sorted(path.name for path in (_ROOT / "migrations").iterdir())
 
 
 def test_they_are_numbered_from_one_without_gaps() -> None:
-    numbers = [int(match[1]) for name in _FILES if (match := re.fullmatch(r"(\d{4})_[a-z0-9_]+\.sql", name))]
-    assert numbers == list(range(1, len(_FILES) + 1)), f"not NNNN_what_it_does.sql, or not consecutive: {_FILES}"
+    numbers = [
+        int(match[1])
+        for name in _FILES
+        if (match := re.fullmatch(r"(\d{4})_[a-z0-9_]+\.sql", name))
+    ]
+    assert numbers == list(range(1, len(_FILES) + 1)), (
+        f"not NNNN_what_it_does.sql, or not consecutive: {_FILES}"
+    )
 
 
 def test_none_ends_the_transaction_it_runs_in() -> None:
-    ending = re.compile(r"^\s*(BEGIN|START TRANSACTION|COMMIT|ROLLBACK|END)\b\s*;", re.IGNORECASE | re.MULTILINE)
-    texts = {name: (_ROOT / "migrations" / name).read_text(encoding="utf-8") for name in _FILES}
+    ending = re.compile(
+        r"^\s*(BEGIN|START TRANSACTION|COMMIT|ROLLBACK|END)\b\s*;",
+        re.IGNORECASE | re.MULTILINE,
+    )
+    texts = {
+        name: (_ROOT / "migrations" / name).read_text(encoding="utf-8")
+        for name in _FILES
+    }
     assert [name for name, text in texts.items() if ending.search(text)] == []
 
 
@@ -31,9 +43,13 @@ def test_each_leaves_the_statements_of_the_version_before_it_valid() -> None:
     for name in _FILES[_LAST_BEFORE_THE_RULE:]:
         text = (_ROOT / "migrations" / name).read_text(encoding="utf-8")
         if contracts := CONTRACT.match(text):
-            assert contracts[1] < name[:4], f"{name} says that it took away its own addition"
+            assert contracts[1] < name[:4], (
+                f"{name} says that it took away its own addition"
+            )
             continue
-        assert list(problems(text)) == [], f"{name}: a run of the version before would break; see CONTRIBUTING.md"
+        assert list(problems(text)) == [], (
+            f"{name}: a run of the version before would break; see CONTRIBUTING.md"
+        )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from syncengine.cli.verbs import VERBS
 from tests.support.expected import ROOT
 
 _DOCUMENTS = ("README.md", "CONTRIBUTING.md")
-_OURS = re.compile(r"(?<![\w./-])((?:tests|syncengine|config|migrations|docker)/[\w./-]*|[\w-]+\.(?:md|toml|lock|yml))")
+_OURS = re.compile(
+    r"(?<![\w./-])((?:tests|syncengine|config|migrations|docker)/[\w./-]*|[\w-]+\.(?:md|toml|lock|yml))"
+)
 _YOURS = ("acme", "NNNN", "whatsapp_de", "NAME")
 """In the names of files that readers are to make."""
 _MADE = re.compile(r"\bcp \S+ (\S+)")
@@ -25,20 +27,30 @@ def _code(document: str) -> Iterator[str]:
     """Code blocks and code spans."""
     text = _text(document)
     yield from re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
-    yield from re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    yield from re.findall(
+        r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    )
 
 
 def _paths(document: str) -> set[str]:
     text = _text(document)
     links = {link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link}
-    named = {path.rstrip(".") for code in _code(document) for path in _OURS.findall(code)}
-    return {path for path in links | named if not any(yours in path for yours in _YOURS)} - set(_MADE.findall(text))
+    named = {
+        path.rstrip(".") for code in _code(document) for path in _OURS.findall(code)
+    }
+    return {
+        path for path in links | named if not any(yours in path for yours in _YOURS)
+    } - set(_MADE.findall(text))
 
 
 def _verbs(document: str, command: str) -> set[str]:
     """The words behind a command at the beginning of a line, a code span or a pipe."""
     said = rf"(?:^|[|&;] *|bin/){command} (?:--[a-z-]+ \S+ )*([a-z][a-z_-]*)"
-    return {verb for code in _code(document) for verb in re.findall(said, code, re.MULTILINE)}
+    return {
+        verb
+        for code in _code(document)
+        for verb in re.findall(said, code, re.MULTILINE)
+    }
 
 
 @pytest.mark.parametrize("document", _DOCUMENTS)

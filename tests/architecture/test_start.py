@@ -11,7 +11,16 @@ import pytest
 
 from syncengine.cli.verbs import _ELSEWHERE, VERBS
 
-_HEAVY = {"aiohttp", "asyncpg", "phonenumbers", "pydantic", "structlog", "yaml", "syncengine.app", "syncengine.config"}
+_HEAVY = {
+    "aiohttp",
+    "asyncpg",
+    "phonenumbers",
+    "pydantic",
+    "structlog",
+    "yaml",
+    "syncengine.app",
+    "syncengine.config.loading",
+}
 
 
 _SCRIPT = """
@@ -39,7 +48,10 @@ def test_help_imports_nothing_heavy(argument: str) -> None:
 def test_a_verb_imports_what_it_needs_and_no_other_verb() -> None:
     imported = _imported("run", "--help")
     assert {"syncengine.cli.run", "syncengine.app"} <= imported
-    assert imported & {"aiohttp.web", "syncengine.cli.demo", "syncengine.cli.sandbox"} == set()
+    assert (
+        imported & {"aiohttp.web", "syncengine.cli.demo", "syncengine.cli.sandbox"}
+        == set()
+    )
 
 
 @pytest.mark.parametrize("verb", VERBS)

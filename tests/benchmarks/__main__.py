@@ -21,12 +21,18 @@ def main(tokens: list[str]) -> None:
         BENCHMARKS[tokens[0]](tokens[1:])
         return
     parser = argparse.ArgumentParser(
-        prog="./run bench", description=__doc__, epilog=f"NAME is one of {', '.join(BENCHMARKS)}; each has --help."
+        prog="./run bench",
+        description=__doc__,
+        epilog=f"NAME is one of {', '.join(BENCHMARKS)}; each has --help.",
     )
-    parser.add_argument("--contacts", type=int, help="fewer (or more) than each takes by itself")
+    parser.add_argument(
+        "--contacts", type=int, help="fewer (or more) than each takes by itself"
+    )
     options = parser.parse_args(tokens)
     for benchmark in BENCHMARKS.values():
-        benchmark([] if options.contacts is None else ["--contacts", str(options.contacts)])
+        benchmark(
+            [] if options.contacts is None else ["--contacts", str(options.contacts)]
+        )
 
 
 if __name__ == "__main__":

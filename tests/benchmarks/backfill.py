@@ -16,7 +16,14 @@ import orjson
 from syncengine.storage.connect import connect
 from tests.benchmarks.contacts import COLUMNS, create_source
 from tests.benchmarks.measured import Measured, say, show
-from tests.benchmarks.scratch import Configured, configure, run_command, scratch_databases, served, told_by
+from tests.benchmarks.scratch import (
+    Configured,
+    configure,
+    run_command,
+    scratch_databases,
+    served,
+    told_by,
+)
 
 _AIM, _AIM_MEMORY = 1 / 0.6, 80.0
 _REQUESTS = {"charles": 1, "respond_io": 3}
@@ -36,8 +43,12 @@ def main(arguments: list[str]) -> None:
         default=100_000,
         help="to charles, and a tenth of them to respond_io; the default is %(default)s",
     )
-    parser.add_argument("--rounds", type=int, default=3, help="the default is %(default)s")
-    parser.add_argument("--vendor", choices=sorted(_REQUESTS), help="only this one; the default is each")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="the default is %(default)s"
+    )
+    parser.add_argument(
+        "--vendor", choices=sorted(_REQUESTS), help="only this one; the default is each"
+    )
     options = parser.parse_args(arguments)
     vendors = [options.vendor] if options.vendor else sorted(_REQUESTS)
     with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +69,9 @@ class _Taken:
         self.peaks.append(took["peak"])
 
 
-async def _measure(folder: Path, contacts: int, rounds: int, vendors: list[str]) -> None:
+async def _measure(
+    folder: Path, contacts: int, rounds: int, vendors: list[str]
+) -> None:
     async with scratch_databases() as databases:
         for vendor in vendors:
             fewer = max(1, contacts // _PART[vendor])
@@ -77,19 +90,31 @@ async def _measure(folder: Path, contacts: int, rounds: int, vendors: list[str])
 
 
 async def _round(
-    configured: Configured, dsn: str, vendor: str, url: str, contacts: int, engine: _Taken, bare: _Taken
+    configured: Configured,
+    dsn: str,
+    vendor: str,
+    url: str,
+    contacts: int,
+    engine: _Taken,
+    bare: _Taken,
 ) -> None:
     requests = contacts * _REQUESTS[vendor]
     await _forget(dsn)
     report, took = await run_command(configured, "--backfill")
-    if (report["status"], report["contacts"]["applied"], report["requests"]) != ("done", contacts, requests):
+    if (report["status"], report["contacts"]["applied"], report["requests"]) != (
+        "done",
+        contacts,
+        requests,
+    ):
         raise RuntimeError(f"the backfill did not go through: {report}")
     engine.note(took, requests)
     held = await _held(url)
     (took,) = await told_by("tests.benchmarks.bare", dsn, vendor, url, str(_IN_FLIGHT))
     bare.note(took, requests)
     if await _held(url) != held:
-        raise RuntimeError(f"{vendor} was sent different requests by the engine and by the bare loop")
+        raise RuntimeError(
+            f"{vendor} was sent different requests by the engine and by the bare loop"
+        )
 
 
 async def _forget(dsn: str) -> None:
@@ -113,7 +138,9 @@ async def _held(url: str) -> tuple[Any, str]:
         async with session.get(f"{admin}/contacts") as response:
             contacts = orjson.loads(await response.read())
         await (await session.post(f"{admin}/reset")).read()
-    told = ((each["key"], _plain(each["fields"]), sorted(each["tags"])) for each in contacts)
+    told = (
+        (each["key"], _plain(each["fields"]), sorted(each["tags"])) for each in contacts
+    )
     lines = sorted(orjson.dumps(each, option=orjson.OPT_SORT_KEYS) for each in told)
     return routes, sha256(b"\n".join(lines)).hexdigest()
 
@@ -121,11 +148,14 @@ async def _held(url: str) -> tuple[Any, str]:
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:
     """JSON has one kind of number: 2.0 is 2."""
     return {
-        name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in fields.items()
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in fields.items()
     }
 
 
-def _show(vendor: str, contacts: int, rounds: int, engine: _Taken, bare: _Taken) -> None:
+def _show(
+    vendor: str, contacts: int, rounds: int, engine: _Taken, bare: _Taken
+) -> None:
     show(
         f"A backfill of {contacts:,} contacts, {len(COLUMNS)} columns, to {vendor}: {_REQUESTS[vendor]} requests each,"
         f" {_IN_FLIGHT} in flight ({rounds} interleaved rounds: min / median / max)",

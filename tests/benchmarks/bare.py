@@ -27,14 +27,28 @@ Send = Callable[[str, str, Any], Awaitable[Any]]
 
 async def charles(send: Send, row: Row) -> None:
     properties = {name: row[name] for name in FIELDS if row[name] is not None}
-    body = {"external_reference_id": str(row["id"]), "source_type": "benchmark", "custom_properties": properties}
+    body = {
+        "external_reference_id": str(row["id"]),
+        "source_type": "benchmark",
+        "custom_properties": properties,
+    }
     await send("PUT", "/api/v1beta/contacts", {**body, "tags": row["tags"]})
 
 
 async def respond_io(send: Send, row: Row) -> None:
-    await send("GET", f"/contact/by_custom_field?name=crm_id&value={row['id']}&page=1", None)
-    pairs = [{"name": name, "value": _text(row[name])} for name in FIELDS if row[name] is not None]
-    answer = await send("POST", "/contact/", {"custom_fields": [{"name": "crm_id", "value": str(row["id"])}, *pairs]})
+    await send(
+        "GET", f"/contact/by_custom_field?name=crm_id&value={row['id']}&page=1", None
+    )
+    pairs = [
+        {"name": name, "value": _text(row[name])}
+        for name in FIELDS
+        if row[name] is not None
+    ]
+    answer = await send(
+        "POST",
+        "/contact/",
+        {"custom_fields": [{"name": "crm_id", "value": str(row["id"])}, *pairs]},
+    )
     await send("POST", f"/contact/{answer['data']['id']}/tags", {"tags": row["tags"]})
 
 
@@ -47,7 +61,10 @@ def _text(value: Any) -> str:
 
 
 _SYNC = {"charles": charles, "respond_io": respond_io}
-_HEADERS = {"charles": {"x-api-key": KEY}, "respond_io": {"authorization": f"Bearer {TOKEN}"}}
+_HEADERS = {
+    "charles": {"x-api-key": KEY},
+    "respond_io": {"authorization": f"Bearer {TOKEN}"},
+}
 
 
 async def main(dsn: str, vendor: str, url: str, workers: str) -> None:
@@ -66,20 +83,33 @@ async def main(dsn: str, vendor: str, url: str, workers: str) -> None:
             await _SYNC[vendor](send, row)
 
     queue: asyncio.Queue[Row | None] = asyncio.Queue(maxsize=int(workers))
-    headers = {"accept": "application/json", "content-type": "application/json", **_HEADERS[vendor]}
+    headers = {
+        "accept": "application/json",
+        "content-type": "application/json",
+        **_HEADERS[vendor],
+    }
     connection = await asyncpg.connect(dsn)
-    async with aiohttp.ClientSession(headers=headers) as session, asyncio.TaskGroup() as group:
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        asyncio.TaskGroup() as group,
+    ):
         for _ in range(int(workers)):
             group.create_task(work())
         async with connection.transaction():
             async for (row,) in connection.cursor(
-                "SELECT row_to_json(c)::text FROM crm.contacts AS c ORDER BY id", prefetch=500
+                "SELECT row_to_json(c)::text FROM crm.contacts AS c ORDER BY id",
+                prefetch=500,
             ):
                 await queue.put(orjson.loads(row))
         for _ in range(int(workers)):
             await queue.put(None)
     await connection.close()
-    took = {"requests": requests, "seconds": time.perf_counter() - began, "cpu": cpu() - used, "peak": peak()}
+    took = {
+        "requests": requests,
+        "seconds": time.perf_counter() - began,
+        "cpu": cpu() - used,
+        "peak": peak(),
+    }
     sys.stdout.write(json.dumps(took) + "\n")
 
 

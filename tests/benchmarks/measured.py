@@ -28,14 +28,20 @@ class Measured:
 
     @property
     def ratios(self) -> list[float]:
-        return [ours / least for ours, least in zip(self.values, self.floor, strict=True)] if self.floor else []
+        return (
+            [ours / least for ours, least in zip(self.values, self.floor, strict=True)]
+            if self.floor
+            else []
+        )
 
     @property
     def met(self) -> bool | None:
         """Whether the aim was met; None without one."""
         if self.aim is None:
             return None
-        return (statistics.median(self.ratios) if self.floor else max(self.values)) <= self.aim
+        return (
+            statistics.median(self.ratios) if self.floor else max(self.values)
+        ) <= self.aim
 
 
 def say(progress: str) -> None:
@@ -55,7 +61,9 @@ def show(title: str, rows: Sequence[Measured]) -> None:
                 _spread(row.values),
                 _spread(row.floor),
                 _spread(row.ratios),
-                "" if row.aim is None else f"{row.aim:.3g}" + ("" if row.floor else f" {row.unit}"),
+                ""
+                if row.aim is None
+                else f"{row.aim:.3g}" + ("" if row.floor else f" {row.unit}"),
                 {None: "", True: "met", False: "missed"}[row.met],
             )
             for row in rows
@@ -76,7 +84,9 @@ def table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) ->
 def _spread(values: Sequence[float]) -> str:
     if not values:
         return ""
-    return " / ".join(_short(value) for value in (min(values), statistics.median(values), max(values)))
+    return " / ".join(
+        _short(value) for value in (min(values), statistics.median(values), max(values))
+    )
 
 
 def _short(value: float) -> str:
@@ -85,7 +95,10 @@ def _short(value: float) -> str:
 
 def peak() -> float:
     """The most memory this process had, in MB. Not ``ru_maxrss``, which counts the parent's too."""
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
+    status = dict(
+        line.split(":", 1)
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    )
     return int(status["VmHWM"].split()[0]) / 1024
 
 

@@ -43,11 +43,31 @@ Gates = Callable[[Limit], AbstractAsyncContextManager[Gate]]
 def main(arguments: list[str]) -> None:
     """Send as fast as each gate lets, one after the other, and print what the twin counted."""
     parser = argparse.ArgumentParser(prog="./run bench pacing", description=__doc__)
-    parser.add_argument("--calls", type=int, default=200, help="requests a window; the default is %(default)s")
-    parser.add_argument("--per", type=float, default=6.0, help="seconds of a window; the default is %(default)s")
-    parser.add_argument("--contacts", type=int, default=2200, help="for each gate; the default is %(default)s")
+    parser.add_argument(
+        "--calls",
+        type=int,
+        default=200,
+        help="requests a window; the default is %(default)s",
+    )
+    parser.add_argument(
+        "--per",
+        type=float,
+        default=6.0,
+        help="seconds of a window; the default is %(default)s",
+    )
+    parser.add_argument(
+        "--contacts",
+        type=int,
+        default=2200,
+        help="for each gate; the default is %(default)s",
+    )
     options = parser.parse_args(arguments)
-    asyncio.run(_measure(Limit(options.calls, options.per), max(1, options.contacts // options.calls - 1)))
+    asyncio.run(
+        _measure(
+            Limit(options.calls, options.per),
+            max(1, options.contacts // options.calls - 1),
+        )
+    )
 
 
 async def _measure(limit: Limit, windows: int) -> None:
@@ -59,7 +79,15 @@ async def _measure(limit: Limit, windows: int) -> None:
     table(
         f"{limit.calls} requests in any {limit.per:g} s, counted at arrival in a sliding and in fixed windows; "
         f"{_JITTER * 1000:.0f} ms of jitter each way, {_WORKERS} workers, {windows} windows after the first",
-        ("", "requests", "answered 429", "fullest window", "% of the limit: min / median / max", "aim", ""),
+        (
+            "",
+            "requests",
+            "answered 429",
+            "fullest window",
+            "% of the limit: min / median / max",
+            "aim",
+            "",
+        ),
         rows,
     )
 
@@ -76,7 +104,11 @@ class _Counted:
 
 def _row(name: str, counted: _Counted, limit: Limit) -> tuple[str, ...]:
     shares = counted.shares
-    met = not counted.refused and counted.fullest <= limit.calls and median(shares) >= _AIM
+    met = (
+        not counted.refused
+        and counted.fullest <= limit.calls
+        and median(shares) >= _AIM
+    )
     return (
         name,
         str(counted.requests),
@@ -91,24 +123,43 @@ def _row(name: str, counted: _Counted, limit: Limit) -> tuple[str, ...]:
 async def _counted(url: str, gates: Gates, limit: Limit, windows: int) -> _Counted:
     base, _, name = url.rpartition("/")
     admin = f"{base}/__sandbox/{name}"
-    strictly = [{"calls": limit.calls, "per": limit.per, "kind": kind} for kind in ("sliding", "fixed")]
-    answers = [{"kind": "latency", "seconds": _JITTER * number / 10} for number in range(11)]
+    strictly = [
+        {"calls": limit.calls, "per": limit.per, "kind": kind}
+        for kind in ("sliding", "fixed")
+    ]
+    answers = [
+        {"kind": "latency", "seconds": _JITTER * number / 10} for number in range(11)
+    ]
     async with aiohttp.ClientSession() as session:
         await _put(session, f"{admin}/limits", strictly)
-        await _put(session, f"{admin}/faults", {"random": {"seed": 7, "share": 1.0, "kinds": answers}})
+        await _put(
+            session,
+            f"{admin}/faults",
+            {"random": {"seed": 7, "share": 1.0, "kinds": answers}},
+        )
         async with gates(limit) as gate:
             await _send_all(url, gate, (windows + 1) * limit.per)
-        async with session.get(f"{admin}/requests", params={"per": repr(limit.per)}) as response:
+        async with session.get(
+            f"{admin}/requests", params={"per": repr(limit.per)}
+        ) as response:
             told = orjson.loads(await response.read())
         async with session.get(f"{admin}/log") as response:
             log = orjson.loads(await response.read())
     first = log[0]["at"]
     used = [0] * (windows + 1)
     for entry in log:
-        if entry["status"] == 200 and (number := int((entry["at"] - first) / limit.per)) <= windows:
+        if (
+            entry["status"] == 200
+            and (number := int((entry["at"] - first) / limit.per)) <= windows
+        ):
             used[number] += 1
     fullest = max(each["worst"] for each in told["worst_window"])
-    return _Counted(told["total"], told["refused"], fullest, [100 * count / limit.calls for count in used[1:]])
+    return _Counted(
+        told["total"],
+        told["refused"],
+        fullest,
+        [100 * count / limit.calls for count in used[1:]],
+    )
 
 
 async def _put(session: aiohttp.ClientSession, url: str, body: Any) -> None:
@@ -125,7 +176,10 @@ async def _send_all(url: str, gate: Gate, seconds: float) -> None:
         while loop.time() < until:
             await transport.send(_UPSERT)
 
-    async with Transport(url, _Jittery(gate), connections=_WORKERS) as transport, asyncio.TaskGroup() as group:
+    async with (
+        Transport(url, _Jittery(gate), connections=_WORKERS) as transport,
+        asyncio.TaskGroup() as group,
+    ):
         for _ in range(_WORKERS):
             group.create_task(worker())
 
@@ -180,7 +234,11 @@ class _Sends(_Bucket):
 
     async def permit(self, _method: str) -> Permit:
         now = asyncio.get_running_loop().time()
-        turn = now if len(self._sent) < self._limit.calls else max(now, self._sent.popleft() + self._limit.per)
+        turn = (
+            now
+            if len(self._sent) < self._limit.calls
+            else max(now, self._sent.popleft() + self._limit.per)
+        )
         self._sent.append(turn)
         await asyncio.sleep(turn - now)
         return self

@@ -40,14 +40,20 @@ class Configured:
     environ: Mapping[str, str]
 
 
-def configure(folder: Path, vendor: str, url: str, *, state: str, source: str = "") -> Configured:
+def configure(
+    folder: Path, vendor: str, url: str, *, state: str, source: str = ""
+) -> Configured:
     """Every column of the benchmarks' contacts mapped, the vendor's limits off, all else as shipped."""
     folder.mkdir()
     (folder / "destinations").mkdir()
     file = folder / "syncengine.yaml"
     engine = {
         "database": "${BENCHMARK_STATE}",
-        "source": {"database": "${BENCHMARK_SOURCE:-}", "table": "crm.contacts", "key": "id"},
+        "source": {
+            "database": "${BENCHMARK_SOURCE:-}",
+            "table": "crm.contacts",
+            "key": "id",
+        },
     }
     destination = {
         "vendor": vendor,
@@ -59,8 +65,14 @@ def configure(folder: Path, vendor: str, url: str, *, state: str, source: str = 
     }
     # JSON is YAML.
     file.write_text(json.dumps(engine), encoding="utf-8")
-    (folder / "destinations" / f"{DESTINATION}.yaml").write_text(json.dumps(destination), encoding="utf-8")
-    environ = {"BENCHMARK_STATE": state, "BENCHMARK_SOURCE": source, "BENCHMARK_KEY": _KEYS[vendor]}
+    (folder / "destinations" / f"{DESTINATION}.yaml").write_text(
+        json.dumps(destination), encoding="utf-8"
+    )
+    environ = {
+        "BENCHMARK_STATE": state,
+        "BENCHMARK_SOURCE": source,
+        "BENCHMARK_KEY": _KEYS[vendor],
+    }
     return Configured(file, environ)
 
 
@@ -78,7 +90,9 @@ async def scratch_databases() -> AsyncIterator[Databases]:
 @asynccontextmanager
 async def served(vendor: str) -> AsyncIterator[str]:
     """The URL of a twin, without limits, in a process of its own."""
-    process = await _start("-m", "syncengine", "sandbox", "--port", "0", "--vendor", vendor)
+    process = await _start(
+        "-m", "syncengine", "sandbox", "--port", "0", "--vendor", vendor
+    )
     assert process.stdout is not None
     try:
         said = ""
@@ -88,33 +102,55 @@ async def served(vendor: str) -> AsyncIterator[str]:
             if name == "settings.base_url":
                 break
         else:
-            raise RuntimeError(f"the sandbox ended, and said {said!r} instead of where it serves {vendor}")
+            raise RuntimeError(
+                f"the sandbox ended, and said {said!r} instead of where it serves {vendor}"
+            )
         yield url
     finally:
         process.kill()
         await process.communicate()
 
 
-async def told_by(module: str, *arguments: str, environ: Mapping[str, str] | None = None) -> list[Any]:
+async def told_by(
+    module: str, *arguments: str, environ: Mapping[str, str] | None = None
+) -> list[Any]:
     """The lines of JSON that a module prints when it is run in a process of its own."""
     process = await _start("-m", module, *arguments, environ=environ)
     output, said = await process.communicate()
     if process.returncode:
-        raise RuntimeError(f"{module} ended with exit code {process.returncode}:\n{output.decode()}{said.decode()}")
+        raise RuntimeError(
+            f"{module} ended with exit code {process.returncode}:\n{output.decode()}{said.decode()}"
+        )
     return [json.loads(line) for line in output.splitlines()]
 
 
-async def run_command(configured: Configured, *arguments: str) -> tuple[dict[str, Any], dict[str, float]]:
+async def run_command(
+    configured: Configured, *arguments: str
+) -> tuple[dict[str, Any], dict[str, float]]:
     """``syncengine run --json`` in a process of its own: its report, and what it took."""
     report, took = await told_by(
-        *("tests.benchmarks.command", "--config", str(configured.file), "--no-progress", "run", "--json", *arguments),
+        *(
+            "tests.benchmarks.command",
+            "--config",
+            str(configured.file),
+            "--no-progress",
+            "run",
+            "--json",
+            *arguments,
+        ),
         environ=configured.environ,
     )
     return report, took
 
 
-async def _start(*arguments: str, environ: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SYNCENGINE_")}
+async def _start(
+    *arguments: str, environ: Mapping[str, str] | None = None
+) -> asyncio.subprocess.Process:
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("SYNCENGINE_")
+    }
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,

@@ -16,7 +16,13 @@ from syncengine.config.loading import load_config
 from syncengine.storage.connect import connect, open_pool
 from tests.benchmarks.contacts import COLUMNS, create_source, put_in_step
 from tests.benchmarks.measured import Measured, say, show
-from tests.benchmarks.scratch import DESTINATION, Configured, configure, run_command, scratch_databases
+from tests.benchmarks.scratch import (
+    DESTINATION,
+    Configured,
+    configure,
+    run_command,
+    scratch_databases,
+)
 from tests.support.databases import Databases
 
 _AIM, _AIM_MEMORY = 1.6, 80.0
@@ -27,12 +33,27 @@ _NOWHERE = "http://127.0.0.1:9"
 def main(arguments: list[str]) -> None:
     """Build the contacts, measure in interleaved rounds, print the table. Takes a few minutes."""
     parser = argparse.ArgumentParser(prog="./run bench unchanged", description=__doc__)
-    parser.add_argument("--contacts", type=int, default=1_000_000, help="the default is %(default)s")
-    parser.add_argument("--few", type=int, help="for comparing the memory; the default is a tenth of them")
-    parser.add_argument("--rounds", type=int, default=5, help="the default is %(default)s")
+    parser.add_argument(
+        "--contacts", type=int, default=1_000_000, help="the default is %(default)s"
+    )
+    parser.add_argument(
+        "--few",
+        type=int,
+        help="for comparing the memory; the default is a tenth of them",
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="the default is %(default)s"
+    )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(_measure(Path(folder), options.contacts, options.few or options.contacts // 10, options.rounds))
+        asyncio.run(
+            _measure(
+                Path(folder),
+                options.contacts,
+                options.few or options.contacts // 10,
+                options.rounds,
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +78,13 @@ async def _measure(folder: Path, contacts: int, few: int, rounds: int) -> None:
     floor: list[float] = []
     beside, apart, few_beside, few_apart = _Taken(), _Taken(), _Taken(), _Taken()
     async with scratch_databases() as databases:
-        say(f"Building {contacts:,} and {few:,} contacts of {len(COLUMNS)} columns, twice each ...")
-        many, small = await _build(databases, folder, contacts), await _build(databases, folder, few)
+        say(
+            f"Building {contacts:,} and {few:,} contacts of {len(COLUMNS)} columns, twice each ..."
+        )
+        many, small = (
+            await _build(databases, folder, contacts),
+            await _build(databases, folder, few),
+        )
         for number in range(rounds):
             say(f"Round {number + 1} of {rounds} ...")
             floor.append(await _hash_scan(many.source))
@@ -70,12 +96,30 @@ async def _measure(folder: Path, contacts: int, few: int, rounds: int) -> None:
         f"A run over {contacts:,} unchanged contacts, {len(COLUMNS)} columns "
         f"({rounds} interleaved rounds: min / median / max)",
         [
-            Measured("whole run, source beside the state", "s", beside.seconds, floor, _AIM),
-            Measured("whole run, source in another database", "s", apart.seconds, floor, _AIM),
-            Measured("peak memory of the command, beside", "MB", beside.peaks, aim=_AIM_MEMORY),
-            Measured("peak memory of the command, apart", "MB", apart.peaks, aim=_AIM_MEMORY),
-            Measured(f"the same with {few:,}, beside", "MB", few_beside.peaks, aim=_AIM_MEMORY),
-            Measured(f"the same with {few:,}, apart", "MB", few_apart.peaks, aim=_AIM_MEMORY),
+            Measured(
+                "whole run, source beside the state", "s", beside.seconds, floor, _AIM
+            ),
+            Measured(
+                "whole run, source in another database", "s", apart.seconds, floor, _AIM
+            ),
+            Measured(
+                "peak memory of the command, beside",
+                "MB",
+                beside.peaks,
+                aim=_AIM_MEMORY,
+            ),
+            Measured(
+                "peak memory of the command, apart", "MB", apart.peaks, aim=_AIM_MEMORY
+            ),
+            Measured(
+                f"the same with {few:,}, beside",
+                "MB",
+                few_beside.peaks,
+                aim=_AIM_MEMORY,
+            ),
+            Measured(
+                f"the same with {few:,}, apart", "MB", few_apart.peaks, aim=_AIM_MEMORY
+            ),
         ],
     )
 
@@ -89,7 +133,9 @@ async def _build(databases: Databases, folder: Path, contacts: int) -> _World:
     here = await asyncio.to_thread(databases.create, migrated=True)
     elsewhere = await asyncio.to_thread(databases.create, migrated=False)
     beside = configure(folder / f"{contacts}-beside", "charles", _NOWHERE, state=here)
-    apart = configure(folder / f"{contacts}-apart", "charles", _NOWHERE, state=here, source=elsewhere)
+    apart = configure(
+        folder / f"{contacts}-apart", "charles", _NOWHERE, state=here, source=elsewhere
+    )
     for dsn in (here, elsewhere):
         connection = await connect(dsn)
         # One process a side: what is compared is work, not how many workers a planner hands out.
@@ -99,7 +145,9 @@ async def _build(databases: Databases, folder: Path, contacts: int) -> _World:
         )
         await create_source(connection, contacts)
         await connection.close()
-    (destination,) = load_config(beside.file, {**os.environ, **beside.environ}).chosen(())
+    (destination,) = load_config(beside.file, {**os.environ, **beside.environ}).chosen(
+        ()
+    )
     async with open_pool(here) as pool:
         source = await look_at(destination, pool)
         async with pool.acquire() as pooled:
@@ -115,19 +163,27 @@ async def _hash_scan(dsn: str) -> float:
     try:
         await connection.execute("SET jit = off")
         began = time.perf_counter()
-        await connection.fetchval(f"SELECT count(hash_record_extended(ROW({', '.join(COLUMNS)}), 0)) FROM crm.contacts")  # noqa: S608
+        await connection.fetchval(
+            f"SELECT count(hash_record_extended(ROW({', '.join(COLUMNS)}), 0)) FROM crm.contacts"
+        )
         return time.perf_counter() - began
     finally:
         await connection.close()
 
 
 async def _run(taken: _Taken, configured: Configured) -> None:
-    report, took = await run_command(configured, "--accept", "database")  # the two sources take turns over one state
+    report, took = await run_command(
+        configured, "--accept", "database"
+    )  # the two sources take turns over one state
     _require_silence(report)
     taken.seconds.append(took["seconds"])
     taken.peaks.append(took["peak"])
 
 
 def _require_silence(report: dict[str, Any]) -> None:
-    if (report["status"], report["contacts"]["changed"], report["requests"]) != ("done", 0, 0):
+    if (report["status"], report["contacts"]["changed"], report["requests"]) != (
+        "done",
+        0,
+        0,
+    ):
         raise RuntimeError(f"a run over unchanged contacts was not silent: {report}")

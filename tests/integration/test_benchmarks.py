@@ -13,10 +13,16 @@ from tests.support.databases import Databases
 from tests.support.expected import ROOT
 
 TINY = {
-    "unchanged": (["--contacts", "200", "--rounds", "1"], ["A run over 200 unchanged contacts", "peak memory"]),
+    "unchanged": (
+        ["--contacts", "200", "--rounds", "1"],
+        ["A run over 200 unchanged contacts", "peak memory"],
+    ),
     "backfill": (
         ["--contacts", "20", "--rounds", "1"],
-        ["20 contacts, 25 columns, to charles: 1 requests each", "2 contacts, 25 columns, to respond_io: 3 requests"],
+        [
+            "20 contacts, 25 columns, to charles: 1 requests each",
+            "2 contacts, 25 columns, to respond_io: 3 requests",
+        ],
     ),
     "pacing": (
         ["--contacts", "10", "--calls", "5", "--per", "0.2"],
@@ -44,6 +50,8 @@ def test_a_benchmark_runs_and_prints_its_table(databases: Databases, name: str) 
 
 def test_a_benchmark_that_is_not_there_is_refused() -> None:
     command = [sys.executable, "-m", "tests.benchmarks", "speed"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 2
     assert "unrecognized arguments: speed" in done.stderr

@@ -57,7 +57,11 @@ async def test_create_retrieve_update_delete() -> None:
         assert made.customer_external_id == "acct-1"
         read = chartmogul.Contact.retrieve(config, uuid=made.uuid).get()
         assert vars(read) == vars(made)
-        changes = {"email": "brandt@example.org", "external_id": None, "custom": [{"key": "visits", "value": 4}]}
+        changes = {
+            "email": "brandt@example.org",
+            "external_id": None,
+            "custom": [{"key": "visits", "value": 4}],
+        }
         updated = chartmogul.Contact.modify(config, uuid=made.uuid, data=changes).get()
         assert (updated.email, updated.external_id) == ("brandt@example.org", None)
         assert updated.custom == {"plan_name": "gold", "visits": 4}
@@ -74,7 +78,10 @@ async def test_create_retrieve_update_delete() -> None:
 async def test_lists_come_newest_first_with_cursors_and_filters() -> None:
     def use(config: Any) -> None:
         made = [
-            chartmogul.Contact.create(config, data={**ILSE, "email": f"{n}@example.org", "external_id": f"crm-{n}"})
+            chartmogul.Contact.create(
+                config,
+                data={**ILSE, "email": f"{n}@example.org", "external_id": f"crm-{n}"},
+            )
             .get()
             .uuid
             for n in range(5)
@@ -94,21 +101,38 @@ async def test_lists_come_newest_first_with_cursors_and_filters() -> None:
         assert (under.entries, under.has_more) == ([], False)
         body = {key: value for key, value in ILSE.items() if key != "customer_uuid"}
         chartmogul.Customer.createContact(config, uuid=CUSTOMERS[1], data=body).get()
-        assert len(chartmogul.Customer.contacts(config, uuid=CUSTOMERS[1]).get().entries) == 1
+        assert (
+            len(chartmogul.Customer.contacts(config, uuid=CUSTOMERS[1]).get().entries)
+            == 1
+        )
 
     await with_client(use)
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("told", "customer"), [("null", None), ("kept", CUSTOMERS[0])])
-async def test_a_merge_leaves_the_first_filled_from_the_second(told: str, customer: str | None) -> None:
+async def test_a_merge_leaves_the_first_filled_from_the_second(
+    told: str, customer: str | None
+) -> None:
     def use(config: Any) -> None:
-        one = chartmogul.Contact.create(config, data={**ILSE, "phone": None, "notes": "one"}).get()
-        other = chartmogul.Contact.create(config, data={**ILSE, "first_name": "I.", "notes": "two"}).get()
-        merged = chartmogul.Contact.merge(config, into_uuid=one.uuid, from_uuid=other.uuid).get()
-        assert (merged.uuid, merged.first_name, merged.phone) == (one.uuid, "Ilse", ILSE["phone"])
+        one = chartmogul.Contact.create(
+            config, data={**ILSE, "phone": None, "notes": "one"}
+        ).get()
+        other = chartmogul.Contact.create(
+            config, data={**ILSE, "first_name": "I.", "notes": "two"}
+        ).get()
+        merged = chartmogul.Contact.merge(
+            config, into_uuid=one.uuid, from_uuid=other.uuid
+        ).get()
+        assert (merged.uuid, merged.first_name, merged.phone) == (
+            one.uuid,
+            "Ilse",
+            ILSE["phone"],
+        )
         assert (merged.notes, merged.customer_uuid) == ("one\ntwo", customer)
-        assert [contact.uuid for contact in chartmogul.Contact.all(config).get().entries] == [one.uuid]
+        assert [
+            contact.uuid for contact in chartmogul.Contact.all(config).get().entries
+        ] == [one.uuid]
 
     await with_client(use, merged_customer=told)
 
@@ -127,7 +151,9 @@ async def test_what_is_refused_comes_as_the_client_s_own_error() -> None:
             assert isinstance(cause, requests.HTTPError)
             assert cause.response is not None
             assert cause.response.status_code == status
-        made = chartmogul.Contact.create(config, data={**ILSE, "custom": [{"key": "unknown", "value": 1}]}).get()
+        made = chartmogul.Contact.create(
+            config, data={**ILSE, "custom": [{"key": "unknown", "value": 1}]}
+        ).get()
         assert made.custom == {}
         config.auth = ("another-key", "")
         with pytest.raises(chartmogul.APIError, match="No valid API key"):

@@ -22,16 +22,23 @@ ANALYZE syncengine.sync_suppressed_value;
 
 
 @pytest.mark.asyncio
-async def test_nobody_is_looked_for_at_all_destinations_but_who_is_like_a_suppressed_person(database: str) -> None:
+async def test_nobody_is_looked_for_at_all_destinations_but_who_is_like_a_suppressed_person(
+    database: str,
+) -> None:
     connection = await asyncpg.connect(database)
     try:
         await connection.execute(_FILL)
         ids = [str(number) for number in range(1, 101)]
         subjects = [f"phone:{contact_id}" for contact_id in ids]
-        explained = "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + statements("consent")["suppressed"]
+        explained = (
+            "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) "
+            + statements("consent")["suppressed"]
+        )
         plan = [row[0] for row in await connection.fetch(explained, ids, subjects)]
     finally:
         await connection.close()
-    scans = [line for line in plan if "sync_state" in line or "sync_destination" in line]
+    scans = [
+        line for line in plan if "sync_state" in line or "sync_destination" in line
+    ]
     assert scans, plan
     assert all("never executed" in line for line in scans), scans

@@ -25,7 +25,14 @@ DISTRUST = Distrust(
     opt_outs=(OptOut("silent", no=True), OptOut("news", no="No")),
 )
 KEY = MatchKey("phone", "+49")
-FIELDS = {"phone": "+49", "name": "Ann", "emails": ["a@x.de"], "silent": True, "news": "yes", "odd": {"a": [1.5, None]}}
+FIELDS = {
+    "phone": "+49",
+    "name": "Ann",
+    "emails": ["a@x.de"],
+    "silent": True,
+    "news": "yes",
+    "odd": {"a": [1.5, None]},
+}
 UNDER_WAY = Pending(
     creates=True,
     keys=(KEY,),
@@ -35,10 +42,22 @@ UNDER_WAY = Pending(
 )
 KNOWN: Mapping[str, tuple[Known, Status]] = {
     "bare": (Known("x1"), Status.SYNCED),
-    "full": (Known("x2", KEY, FIELDS, frozenset({"a", "ü"}), frozenset({"f"})), Status.SYNCED),
-    "says no": (Known("x3", KEY, {**FIELDS, "silent": False, "news": "NO"}), Status.REJECTED),
-    "under way": (Known("x4", KEY, FIELDS, frozenset({"a"}), pending=UNDER_WAY), Status.PENDING),
-    "being merged": (Known("x7", KEY, pending=Pending(fields=FIELDS, merged_with="x8")), Status.PENDING),
+    "full": (
+        Known("x2", KEY, FIELDS, frozenset({"a", "ü"}), frozenset({"f"})),
+        Status.SYNCED,
+    ),
+    "says no": (
+        Known("x3", KEY, {**FIELDS, "silent": False, "news": "NO"}),
+        Status.REJECTED,
+    ),
+    "under way": (
+        Known("x4", KEY, FIELDS, frozenset({"a"}), pending=UNDER_WAY),
+        Status.PENDING,
+    ),
+    "being merged": (
+        Known("x7", KEY, pending=Pending(fields=FIELDS, merged_with="x8")),
+        Status.PENDING,
+    ),
     "dead": (Known("x5", KEY, FIELDS), Status.DEAD),
     "removed": (Known("x6", KEY, FIELDS, frozenset({"a"})), Status.REMOVED),
     "not there": (Known(None, KEY, {}, pending=UNDER_WAY), Status.PENDING),
@@ -48,23 +67,36 @@ KNOWN: Mapping[str, tuple[Known, Status]] = {
 @pytest.mark.asyncio
 @pytest.mark.parametrize("twice", [False, True])
 @pytest.mark.parametrize("named", [False, True])
-async def test_as_the_pure_function_has_it(database: str, *, twice: bool, named: bool) -> None:
+async def test_as_the_pure_function_has_it(
+    database: str, *, twice: bool, named: bool
+) -> None:
     """Once or twice: a re-sync that was killed begins again."""
     async with open_pool(database) as pool:
         grant = await Leases(pool).acquire("acme", ttl=3600.0, settles_within=0.0)
         fence = Fence(pool, "acme", grant.epoch)
-        identity = Identity("acme", "respond_io", "https://example.org", {}, "contacts by id")
+        identity = Identity(
+            "acme", "respond_io", "https://example.org", {}, "contacts by id"
+        )
         run_id = await start_run(fence, "crm", identity, RunKind.RESYNC)
         contacts = Contacts(fence, "crm", run_id, numbered=False)
         await contacts.record(
             1,
             [
-                Record(contact_id, known, status, source_hash=7, rejections=3, rejected_hash=7)
+                Record(
+                    contact_id,
+                    known,
+                    status,
+                    source_hash=7,
+                    rejections=3,
+                    rejected_hash=7,
+                )
                 for contact_id, (known, status) in KNOWN.items()
             ],
         )
         before = await contacts.load(list(KNOWN))
-        expected = {each: without_trust(state, DISTRUST) for each, state in before.items()}
+        expected = {
+            each: without_trust(state, DISTRUST) for each, state in before.items()
+        }
         for _ in range(1 + twice):
             if named:
                 await distrust_contacts(fence, "crm", list(KNOWN), DISTRUST)
@@ -72,6 +104,8 @@ async def test_as_the_pure_function_has_it(database: str, *, twice: bool, named:
                 await distrust_all(fence, "crm", DISTRUST)
         after = await contacts.load(list(KNOWN))
         assert after == expected
-        due = await pool.fetchrow("SELECT resync, looks_first FROM syncengine.sync_destination")
+        due = await pool.fetchrow(
+            "SELECT resync, looks_first FROM syncengine.sync_destination"
+        )
         assert due is not None
         assert tuple(due) == (False, not named)

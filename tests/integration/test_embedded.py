@@ -74,12 +74,17 @@ def test_what_somebody_else_left_is_not_used(folder: Path, theirs: str) -> None:
     planted = folder / theirs
     planted.mkdir(exist_ok=True)
     os.chown(planted, 54321, 54321)
-    with pytest.raises(StorageError, match="belongs to somebody else"), embedded_sync(folder, durable=False):
+    with (
+        pytest.raises(StorageError, match="belongs to somebody else"),
+        embedded_sync(folder, durable=False),
+    ):
         pass
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_the_server_s_environment_holds_no_secret(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_s_environment_holds_no_secret(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RESPOND_IO_TOKEN", "a-token-to-look-for")
     monkeypatch.setenv("PGPASSWORD", "a-token-to-look-for")
     with embedded_sync(folder, durable=False):
@@ -89,15 +94,25 @@ def test_the_server_s_environment_holds_no_secret(folder: Path, monkeypatch: pyt
 
 
 def _server_pid(folder: Path) -> int:
-    return int((folder / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+    return int(
+        (folder / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0]
+    )
 
 
 def _runs(process: int) -> bool:
     """Whether a process is there and no zombie."""
     state = Path(f"/proc/{process}/stat")
     if Path("/proc/self/stat").exists():
-        return state.exists() and state.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
-    return subprocess.run(["ps", "-p", str(process)], capture_output=True, check=False).returncode == 0
+        return (
+            state.exists()
+            and state.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
+        )
+    return (
+        subprocess.run(
+            ["ps", "-p", str(process)], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
 
 
 def _eventually(condition: Callable[[], bool]) -> bool:
@@ -112,7 +127,13 @@ def _eventually(condition: Callable[[], bool]) -> bool:
 class _Owner:
     """Another process that owns a server."""
 
-    def __init__(self, folder: Path, *, child: Path = Path(server_child.__file__), patience: float = _DEADLINE) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        child: Path = Path(server_child.__file__),
+        patience: float = _DEADLINE,
+    ) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", _OWNER, str(folder), str(child), str(patience)],
             stdin=subprocess.PIPE,
@@ -139,12 +160,21 @@ def test_data_survive_a_restart_and_nothing_runs_afterwards(folder: Path) -> Non
 
 
 @pytest.mark.asyncio
-async def test_the_asynchronous_form_yields_a_server_of_the_right_make(folder: Path) -> None:
+async def test_the_asynchronous_form_yields_a_server_of_the_right_make(
+    folder: Path,
+) -> None:
     async with embedded(folder) as dsn:
         connection = await asyncpg.connect(dsn)
         settings = {
             name: await connection.fetchval("SELECT current_setting($1)", name)
-            for name in ("fsync", "jit", "listen_addresses", "max_connections", "server_encoding", "TimeZone")
+            for name in (
+                "fsync",
+                "jit",
+                "listen_addresses",
+                "max_connections",
+                "server_encoding",
+                "TimeZone",
+            )
         }
         process = _server_pid(folder)
         await connection.close()
@@ -162,12 +192,16 @@ async def test_the_asynchronous_form_yields_a_server_of_the_right_make(folder: P
 def test_nobody_else_may_look_inside(folder: Path) -> None:
     with embedded_sync(folder, durable=False):
         modes = {
-            name: (folder / name).stat().st_mode & 0o077 for name in (".", "data", "socket", "socket/.s.PGSQL.5432")
+            name: (folder / name).stat().st_mode & 0o077
+            for name in (".", "data", "socket", "socket/.s.PGSQL.5432")
         }
     assert set(modes.values()) == {0}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a death signal; elsewhere the next start cleans up")
+@pytest.mark.skipif(
+    sys.platform != "linux",
+    reason="only Linux has a death signal; elsewhere the next start cleans up",
+)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_no_server_outlives_its_owner(folder: Path, how: signal.Signals) -> None:
     owner = _Owner(folder)
@@ -178,11 +212,15 @@ def test_no_server_outlives_its_owner(folder: Path, how: signal.Signals) -> None
         assert _ask(dsn, "SELECT 1") == "1"
 
 
-def test_where_there_is_no_death_signal_the_next_owner_stops_the_leftover(folder: Path, tmp_path: Path) -> None:
+def test_where_there_is_no_death_signal_the_next_owner_stops_the_leftover(
+    folder: Path, tmp_path: Path
+) -> None:
     deaf = tmp_path / "server_child.py"
     script = Path(server_child.__file__).read_text(encoding="utf-8")
     assert '"linux"' in script
-    deaf.write_text(script.replace('"linux"', '"a system with a death signal"'), encoding="utf-8")
+    deaf.write_text(
+        script.replace('"linux"', '"a system with a death signal"'), encoding="utf-8"
+    )
     owner = _Owner(folder, child=deaf)
     owner.end(signal.SIGKILL)
     assert _runs(owner.server)
@@ -191,10 +229,15 @@ def test_where_there_is_no_death_signal_the_next_owner_stops_the_leftover(folder
         assert not _runs(owner.server)
 
 
-def test_a_second_owner_is_refused_and_the_first_not_disturbed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_owner_is_refused_and_the_first_not_disturbed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server_lock, "_PATIENCE_WITH_OWNER", 0.0)
     owner = _Owner(folder)
-    with pytest.raises(StorageError, match=f"in use by process {owner.process.pid}"), embedded_sync(folder):
+    with (
+        pytest.raises(StorageError, match=f"in use by process {owner.process.pid}"),
+        embedded_sync(folder),
+    ):
         pass
     assert _runs(owner.server)
     owner.process.communicate("", timeout=_DEADLINE)
@@ -204,7 +247,9 @@ def test_a_second_owner_is_refused_and_the_first_not_disturbed(folder: Path, mon
 
 
 @pytest.mark.asyncio
-async def test_a_visitor_uses_the_server_of_another_process_and_does_not_end_it(folder: Path) -> None:
+async def test_a_visitor_uses_the_server_of_another_process_and_does_not_end_it(
+    folder: Path,
+) -> None:
     owner = _Owner(folder)
     for _ in range(2):
         async with embedded(folder) as dsn:
@@ -243,7 +288,9 @@ async def test_a_visitor_who_stays_longer_than_the_owner_starts_the_server_again
 async def test_an_owner_waits_for_a_visitor_who_is_soon_done(folder: Path) -> None:
     owner = _Owner(folder, patience=_DEADLINE)
     async with embedded(folder) as dsn:
-        ending = asyncio.create_task(asyncio.to_thread(owner.process.communicate, "", timeout=_DEADLINE))
+        ending = asyncio.create_task(
+            asyncio.to_thread(owner.process.communicate, "", timeout=_DEADLINE)
+        )
         for _ in range(3):
             assert await _answered(dsn, "SELECT 1 FROM pg_sleep(0.1)") == 1
         assert _runs(owner.server)
@@ -258,7 +305,11 @@ async def _answered(dsn: str, query: str = "SELECT 1") -> int:
         while True:
             try:
                 connection = await asyncpg.connect(dsn)
-            except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
+            except (
+                OSError,
+                asyncpg.PostgresConnectionError,
+                asyncpg.CannotConnectNowError,
+            ):
                 await asyncio.sleep(0.01)
                 continue
             try:
@@ -267,14 +318,21 @@ async def _answered(dsn: str, query: str = "SELECT 1") -> int:
                 await connection.close()
 
 
-def test_it_needs_no_postgres_on_the_path(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_it_needs_no_postgres_on_the_path(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert shutil.which("initdb") is None
     with embedded_sync(folder, durable=False) as dsn:
-        assert _ask(dsn, "SELECT current_setting('server_version_num')::int >= 140000") == "True"
+        assert (
+            _ask(dsn, "SELECT current_setting('server_version_num')::int >= 140000")
+            == "True"
+        )
 
 
-def test_without_the_extra_the_programs_on_the_path_are_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_the_extra_the_programs_on_the_path_are_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     real = find_binaries()
     (tmp_path / "initdb").symlink_to(real.initdb)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
@@ -282,16 +340,22 @@ def test_without_the_extra_the_programs_on_the_path_are_taken(monkeypatch: pytes
     assert find_binaries() == real
 
 
-def test_without_any_programs_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_any_programs_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StorageError, match=r"syncengine\[embedded\].*database:"):
         find_binaries()
 
 
-def test_a_postgres_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_postgres_that_is_too_old_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name in ("initdb", "postgres"):
-        (tmp_path / name).write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 13.22'\n", encoding="utf-8")
+        (tmp_path / name).write_text(
+            "#!/bin/sh\necho 'postgres (PostgreSQL) 13.22'\n", encoding="utf-8"
+        )
         (tmp_path / name).chmod(0o755)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -318,11 +382,18 @@ def test_data_of_another_version_are_left_alone(folder: Path) -> None:
     with embedded_sync(folder, durable=False):
         pass
     (folder / "data" / "PG_VERSION").write_text("12\n", encoding="ascii")
-    with pytest.raises(StorageError, match=r"belong to Postgres 12.*do not just delete them"), embedded_sync(folder):
+    with (
+        pytest.raises(
+            StorageError, match=r"belong to Postgres 12.*do not just delete them"
+        ),
+        embedded_sync(folder),
+    ):
         pass
 
 
-def test_a_start_that_was_broken_off_leaves_nothing_that_is_taken_for_a_cluster(folder: Path) -> None:
+def test_a_start_that_was_broken_off_leaves_nothing_that_is_taken_for_a_cluster(
+    folder: Path,
+) -> None:
     steps = server.start(folder, durable=False)
     while not (folder / "data.new" / "PG_VERSION").exists():
         next(steps)
@@ -353,7 +424,10 @@ def test_a_server_that_does_not_start_is_quoted(folder: Path) -> None:
         pass
     with (folder / "data" / "postgresql.conf").open("a", encoding="utf-8") as settings:
         settings.write("no_such_setting = 1\n")
-    with pytest.raises(StorageError, match=r"did not start(.|\n)*no_such_setting"), embedded_sync(folder):
+    with (
+        pytest.raises(StorageError, match=r"did not start(.|\n)*no_such_setting"),
+        embedded_sync(folder),
+    ):
         pass
 
 
@@ -361,8 +435,13 @@ def test_a_folder_too_deep_for_a_socket_gets_a_short_one(folder: Path) -> None:
     deep = folder / ("deep" * 20) / "postgres"
     with embedded_sync(deep, durable=False) as dsn:
         assert _ask(dsn, "SELECT 1") == "1"
-        socket = Path(_ask(dsn, "SELECT current_setting('unix_socket_directories')").strip('"'))
-        assert (socket.parent, socket.stat().st_mode & 0o077) == (Path(tempfile.gettempdir()), 0)
+        socket = Path(
+            _ask(dsn, "SELECT current_setting('unix_socket_directories')").strip('"')
+        )
+        assert (socket.parent, socket.stat().st_mode & 0o077) == (
+            Path(tempfile.gettempdir()),
+            0,
+        )
     assert not socket.exists()
 
 
@@ -374,7 +453,9 @@ def test_root_without_namespaces_runs_it_as_another_user_and_back(
     real = find_binaries()
     package = real.postgres.parents[2]
     for part in (package, package.with_name(f"{package.name}.libs")):
-        shutil.copytree(part, folder.parent / part.name)  # to where that user can reach it, wherever this checkout is
+        shutil.copytree(
+            part, folder.parent / part.name
+        )  # to where that user can reach it, wherever this checkout is
     programs = folder.parent / real.postgres.parent.relative_to(package.parent)
     reachable = Binaries(programs / "initdb", programs / "postgres", real.major)
     other = server_process._unprivileged_user()

@@ -39,13 +39,15 @@ async def _table(here: Scene, kind: str = "integer", *, rows: int = 300) -> None
         "DROP TABLE IF EXISTS kept",
         "CREATE EXTENSION IF NOT EXISTS citext",
         f"CREATE TABLE kept (id {kind} PRIMARY KEY, a integer, b integer, c text)",
-        f"INSERT INTO kept SELECT {_KEYS[kind]}, n, 7, 'yes' FROM generate_series(1, {rows}) AS n",  # noqa: S608
+        f"INSERT INTO kept SELECT {_KEYS[kind]}, n, 7, 'yes' FROM generate_series(1, {rows}) AS n",
         "ANALYZE kept",
     )
 
 
 async def _view(here: Scene) -> Source:
-    await here.execute("CREATE VIEW contacts AS SELECT id, a / b AS ratio, c::boolean AS flag, a FROM kept")
+    await here.execute(
+        "CREATE VIEW contacts AS SELECT id, a / b AS ratio, c::boolean AS flag, a FROM kept"
+    )
     return await here.inspect(_spec("contacts"))
 
 
@@ -72,19 +74,25 @@ async def _said(here: Scene, source: Source) -> str:
 
 @pytest.mark.parametrize("kind", list(_KEYS))
 @pytest.mark.asyncio
-async def test_the_contacts_and_their_columns_are_named(together: Scene, kind: str) -> None:
+async def test_the_contacts_and_their_columns_are_named(
+    together: Scene, kind: str
+) -> None:
     await _table(together, kind)
     await together.execute(
         "UPDATE kept SET b = 0 WHERE a IN (1, 150, 300)",
         "UPDATE kept SET c = 'a secret' WHERE a IN (150, 151)",
     )
     async with together.source.acquire() as connection:
-        found = await connection.fetch('SELECT a, id::text AS key FROM kept ORDER BY id::text COLLATE "C"')
+        found = await connection.fetch(
+            'SELECT a, id::text AS key FROM kept ORDER BY id::text COLLATE "C"'
+        )
     keys = {row["a"]: row["key"] for row in found}
     source = await _view(together)
     said = await _said(together, source)
     zero, unread = sorted(said.splitlines(), key=lambda line: "flag" in line)
-    assert zero.startswith('fields.score.from: column "ratio" of contacts cannot be computed for contacts ')
+    assert zero.startswith(
+        'fields.score.from: column "ratio" of contacts cannot be computed for contacts '
+    )
     assert "divided by zero (SQLSTATE 22012). Correct the row" in zero
     assert unread.startswith('columns.flag: column "flag" of contacts')
     assert "a value of a row cannot be read as its type (SQLSTATE 22P02)" in unread
@@ -111,7 +119,9 @@ async def test_only_the_rows_asked_for_have_to_be_computed(together: Scene) -> N
     await together.execute("UPDATE kept SET b = 0 WHERE id = 7")
     source = await _view(together)
     assert (await together.load(source, "6", "8")).keys() == {"6", "8"}
-    with pytest.raises(SourceError, match=f'column "ratio" of contacts .* contact 7: {_ZERO}'):
+    with pytest.raises(
+        SourceError, match=f'column "ratio" of contacts .* contact 7: {_ZERO}'
+    ):
         await together.load(source, "6", "7")
 
 
@@ -122,7 +132,9 @@ async def test_where_is_named_if_it_fails(together: Scene) -> None:
     await together.execute("UPDATE kept SET b = 0 WHERE id IN (7, 9)")
     source = await together.inspect(_spec("kept", where="a / b >= 0 -- all of them"))
     said = await _said(together, source)
-    assert said.startswith("where: where of kept cannot be computed for contacts 7, 9: something is divided by zero")
+    assert said.startswith(
+        "where: where of kept cannot be computed for contacts 7, 9: something is divided by zero"
+    )
 
 
 @pytest.mark.asyncio
@@ -137,12 +149,18 @@ async def test_no_more_than_twenty_are_named(together: Scene) -> None:
 @pytest.mark.parametrize(
     ("computed", "sqlstate"),
     [
-        ("CASE WHEN a = 7 THEN (SELECT n FROM generate_series(1, 2) AS n) END", "21000"),
+        (
+            "CASE WHEN a = 7 THEN (SELECT n FROM generate_series(1, 2) AS n) END",
+            "21000",
+        ),
         ("CASE WHEN a = 7 THEN 2000000000 ELSE 1 END * 2", "22003"),
         ("CASE WHEN a = 7 THEN 'x' ELSE '2025-01-01' END::date", "22007"),
         ("CASE WHEN a = 7 THEN '2025-13-01' ELSE '2025-01-01' END::date", "22008"),
         ("now() AT TIME ZONE CASE WHEN a = 7 THEN 'Nowhere/x' ELSE 'UTC' END", "22023"),
-        ("convert_from(CASE WHEN a = 7 THEN '\\xff' ELSE '\\x41' END::bytea, 'UTF8')", "22021"),
+        (
+            "convert_from(CASE WHEN a = 7 THEN '\\xff' ELSE '\\x41' END::bytea, 'UTF8')",
+            "22021",
+        ),
         ("c ~ CASE WHEN a = 7 THEN '(' ELSE 'a' END", "2201B"),
         ("CASE WHEN a = 7 THEN '{' ELSE '{}' END::json", "22P02"),
         ("CASE WHEN a = 7 THEN -1 ELSE 1 END::positive", "23514"),
@@ -152,24 +170,32 @@ async def test_no_more_than_twenty_are_named(together: Scene) -> None:
     ],
 )
 @pytest.mark.asyncio
-async def test_every_error_that_a_row_can_bring_about(together: Scene, computed: str, sqlstate: str) -> None:
+async def test_every_error_that_a_row_can_bring_about(
+    together: Scene, computed: str, sqlstate: str
+) -> None:
     await _table(together, rows=20)
     await together.execute(
         "DROP DOMAIN IF EXISTS positive CASCADE",
         "CREATE DOMAIN positive AS integer CHECK (VALUE > 0)",
         "CREATE OR REPLACE FUNCTION raised(a integer) RETURNS integer STABLE LANGUAGE plpgsql AS "
         "$$ BEGIN IF a = 7 THEN RAISE 'a secret'; END IF; RETURN a; END $$",
-        f"CREATE VIEW contacts AS SELECT id, a, {computed} AS ratio, true AS flag FROM kept",  # noqa: S608
+        f"CREATE VIEW contacts AS SELECT id, a, {computed} AS ratio, true AS flag FROM kept",
     )
     said = await _said(together, await together.inspect(_spec("contacts")))
-    assert said.startswith('fields.score.from: column "ratio" of contacts cannot be computed for contact 7: ')
+    assert said.startswith(
+        'fields.score.from: column "ratio" of contacts cannot be computed for contact 7: '
+    )
     assert f"(SQLSTATE {sqlstate})" in said
     assert "secret" not in said
 
 
-@pytest.mark.parametrize(("kind", "named"), [("integer", "contacts 7, 9: "), ("text", "")])
+@pytest.mark.parametrize(
+    ("kind", "named"), [("integer", "contacts 7, 9: "), ("text", "")]
+)
 @pytest.mark.asyncio
-async def test_a_volatile_function_is_computed_by_whatever_reads(together: Scene, kind: str, named: str) -> None:
+async def test_a_volatile_function_is_computed_by_whatever_reads(
+    together: Scene, kind: str, named: str
+) -> None:
     await _table(together, kind)
     await together.execute(
         "CREATE OR REPLACE FUNCTION volatile(a integer) RETURNS integer LANGUAGE plpgsql AS "
@@ -179,7 +205,9 @@ async def test_a_volatile_function_is_computed_by_whatever_reads(together: Scene
     said = await _said(together, await together.inspect(_spec("contacts")))
     assert "a function behind it raised an error (SQLSTATE P0001)" in said
     if named:
-        assert said.startswith(f"source.table: a column of contacts cannot be computed for {named}")
+        assert said.startswith(
+            f"source.table: a column of contacts cannot be computed for {named}"
+        )
     else:
         assert "which row it is cannot be told" in said
 
@@ -193,19 +221,28 @@ async def test_a_view_that_fails_as_a_whole_names_nobody(together: Scene) -> Non
         "SELECT * FROM computed",
     )
     said = await _said(together, await together.inspect(_spec("contacts")))
-    assert "divided by zero (SQLSTATE 22012); which row it is cannot be told: contacts fails before single rows" in said
+    assert (
+        "divided by zero (SQLSTATE 22012); which row it is cannot be told: contacts fails before single rows"
+        in said
+    )
 
 
 @pytest.mark.asyncio
-async def test_a_search_is_given_up(together: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_search_is_given_up(
+    together: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await _table(together)
     await together.execute("UPDATE kept SET b = 0 WHERE id IN (7, 299)")
     source = await _view(together)
     monkeypatch.setattr(failing_rows, "_STATEMENTS", 30)
-    assert "for contact 7 and others: something is divided" in await _said(together, source)
+    assert "for contact 7 and others: something is divided" in await _said(
+        together, source
+    )
     await together.execute("UPDATE kept SET b = 0")
     said = await _said(together, source)
-    assert " and others: something is divided" in said, "rows were found, and not all could be looked into"
+    assert " and others: something is divided" in said, (
+        "rows were found, and not all could be looked into"
+    )
     monkeypatch.setattr(failing_rows, "_STATEMENTS", 3)
     assert "which row it is cannot be told" in await _said(together, source)
 
@@ -215,10 +252,16 @@ async def test_a_key_without_a_form_in_utf8_is_told_as_such(database: str) -> No
     name = f"{urlsplit(database).path.removeprefix('/')}_win1252"
     admin = await connect(database)
     try:
-        provider = "LOCALE_PROVIDER libc" if admin.get_server_version().major > 14 else ""
-        await admin.execute(f"CREATE DATABASE {name} ENCODING WIN1252 TEMPLATE template0 LOCALE 'C' {provider}")
+        provider = (
+            "LOCALE_PROVIDER libc" if admin.get_server_version().major > 14 else ""
+        )
+        await admin.execute(
+            f"CREATE DATABASE {name} ENCODING WIN1252 TEMPLATE template0 LOCALE 'C' {provider}"
+        )
         try:
-            async with scene(database, urlunsplit(urlsplit(database)._replace(path=f"/{name}"))) as apart:
+            async with scene(
+                database, urlunsplit(urlsplit(database)._replace(path=f"/{name}"))
+            ) as apart:
                 await apart.execute(
                     "CREATE TABLE kept (id text PRIMARY KEY, a integer)",
                     r"INSERT INTO kept SELECT 'ok', 1 UNION ALL SELECT convert_from('\x6181', 'WIN1252'), 2",
@@ -232,7 +275,9 @@ async def test_a_key_without_a_form_in_utf8_is_told_as_such(database: str) -> No
                 await apart.execute(
                     "CREATE VIEW contacts AS SELECT id, a, 1 / (a - 1) AS ratio, true AS flag FROM kept"
                 )
-                said = await _said(apart, await apart.inspect(_spec("contacts", where="a = 1")))
+                said = await _said(
+                    apart, await apart.inspect(_spec("contacts", where="a = 1"))
+                )
                 assert "something is divided by zero" in said
                 assert "UTF-8" not in said, "a row was blamed that is not selected"
         finally:

@@ -24,19 +24,29 @@ def _away() -> StorageError:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("committed", [False, True], ids=["before it commits", "once it has committed"])
-async def test_a_batch_is_added_once(database: str, monkeypatch: pytest.MonkeyPatch, *, committed: bool) -> None:
+@pytest.mark.parametrize(
+    "committed", [False, True], ids=["before it commits", "once it has committed"]
+)
+async def test_a_batch_is_added_once(
+    database: str, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+) -> None:
     async with in_postgres(database) as backend:
         assert isinstance(backend, InPostgres)
-        grant = await Leases(backend.pool).acquire(ACCOUNT, ttl=HOLDS, settles_within=0.0)
+        grant = await Leases(backend.pool).acquire(
+            ACCOUNT, ttl=HOLDS, settles_within=0.0
+        )
         fence = Fence(backend.pool, ACCOUNT, grant.epoch, Patience(60.0))
-        identity = Identity(ACCOUNT, "respond_io", "https://example.org", {}, "crm.contacts by id")
+        identity = Identity(
+            ACCOUNT, "respond_io", "https://example.org", {}, "crm.contacts by id"
+        )
         run_id = await start_run(fence, "whatsapp", identity, RunKind.SYNC)
         batches, writing, writes = Batches(fence, run_id), Fence.writing, 0
         await batches.add(BatchKind.CHANGES, ["1", "2"])
 
         @asynccontextmanager
-        async def loses_one(self: Fence, *, sending: bool = False) -> AsyncIterator[Connection]:
+        async def loses_one(
+            self: Fence, *, sending: bool = False
+        ) -> AsyncIterator[Connection]:
             nonlocal writes
             writes += 1
             lost = writes == 1

@@ -31,10 +31,13 @@ class State:
 
     async def pass_by(self, minutes: int) -> None:
         """Everything that was counted gets so much older."""
-        a_thousand_years = 525_960_000  # on the way out and back, so that no minute meets another
+        a_thousand_years = (
+            525_960_000  # on the way out and back, so that no minute meets another
+        )
         for shift in (-a_thousand_years, a_thousand_years - minutes):
             await self.pool.execute(
-                "UPDATE syncengine.sync_quota SET minute = minute + $1::integer * interval '1 minute'", shift
+                "UPDATE syncengine.sync_quota SET minute = minute + $1::integer * interval '1 minute'",
+                shift,
             )
 
     async def ran(self, requests: int, minutes_ago: int, account: str = "acme") -> None:
@@ -66,7 +69,9 @@ async def state(database: str) -> AsyncIterator[State]:
         yield State(pool)
 
 
-async def test_what_is_reserved_counts_until_it_has_left_the_window(state: State) -> None:
+async def test_what_is_reserved_counts_until_it_has_left_the_window(
+    state: State,
+) -> None:
     assert await state.counts().reserve("all", [(10, HOUR)], 7) == (7, 0.0)
     assert await state.counts().reserve("all", [(10, HOUR)], 7) == (3, 0.0)
     granted, wait = await state.counts().reserve("all", [(10, HOUR)], 1)
@@ -87,7 +92,9 @@ async def test_the_counts_in_memory_are_those_in_postgres(state: State) -> None:
     windows = [(40, HOUR - 300.0), (90, 3 * HOUR - 300.0)]
     memory, counts = Quotas(lambda: minute * 60.0), state.counts()
     for _ in range(60):
-        granted, wait = await counts.reserve("all", windows, wanted := random.randint(1, 15))
+        granted, wait = await counts.reserve(
+            "all", windows, wanted := random.randint(1, 15)
+        )
         expected, expected_wait = await memory.reserve("all", windows, wanted)
         assert granted == expected
         assert wait == pytest.approx(expected_wait, abs=90.0)
@@ -108,7 +115,9 @@ async def test_a_new_quota_counts_what_runs_sent_before_it(state: State) -> None
     assert await state.counts().reserve("all", [(13, DAY)], 10) == (1, 0.0)
 
 
-async def test_a_quota_that_was_away_counts_what_was_sent_meanwhile_once(state: State) -> None:
+async def test_a_quota_that_was_away_counts_what_was_sent_meanwhile_once(
+    state: State,
+) -> None:
     await state.counts().reserve("all", [(20, DAY)], 3)
     await state.pass_by(60)
     await state.ran(6, minutes_ago=30)

@@ -32,7 +32,9 @@ _ROWS_COUNT_AS = "SELECT count(*) FROM syncengine.sync_state WHERE added_not_nul
 async def test_a_run_under_way_finishes_against_the_next_schema_and_a_new_one_is_refused(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with people(database, tmp_path / "config", {"respond_io": RESPOND_IO}) as here:
+    async with people(
+        database, tmp_path / "config", {"respond_io": RESPOND_IO}
+    ) as here:
         await here.add(_ALL)
         assert (await here.run("respond_io", limit=10)).exit_code == 0
         await here.change(1, name="Another")
@@ -40,7 +42,9 @@ async def test_a_run_under_way_finishes_against_the_next_schema_and_a_new_one_is
         await here.remove([3])
         here.fail("respond_io", Rule(Kind.HOLD_BEFORE_COMMIT, after=8, times=2))
         run = here.start("run", "--json")
-        assert await run.comes_to(here.sandbox.holds("respond_io").wait_for(2)), run.said()
+        assert await run.comes_to(here.sandbox.holds("respond_io").wait_for(2)), (
+            run.said()
+        )
 
         async with _newer_version(here.source, tmp_path, monkeypatch) as newest:
             assert await runner.migrate(here.source) == [newest]
@@ -87,7 +91,9 @@ async def test_a_migration_leaves_a_table_in_use_to_its_users(
         left = asyncio.Event()
         apply_next = runner._apply_next
 
-        async def observed(connection: asyncpg.Connection[asyncpg.Record], migration: runner.Migration) -> bool:
+        async def observed(
+            connection: asyncpg.Connection[asyncpg.Record], migration: runner.Migration
+        ) -> bool:
             applied = await apply_next(connection, migration)
             if not applied:
                 left.set()
@@ -99,7 +105,10 @@ async def test_a_migration_leaves_a_table_in_use_to_its_users(
                 await reader.execute("SELECT FROM syncengine.sync_state")
                 waiting = asyncio.create_task(runner.migrate(migrating))
                 await left.wait()
-                assert await other.fetchval("SELECT count(*) FROM syncengine.sync_state") == 0
+                assert (
+                    await other.fetchval("SELECT count(*) FROM syncengine.sync_state")
+                    == 0
+                )
             assert await waiting == [newest]
     finally:
         for connection in (reader, other, migrating):
@@ -108,12 +117,16 @@ async def test_a_migration_leaves_a_table_in_use_to_its_users(
 
 @asynccontextmanager
 async def _newer_version(
-    connection: asyncpg.Connection[asyncpg.Record], folder: Path, monkeypatch: pytest.MonkeyPatch
+    connection: asyncpg.Connection[asyncpg.Record],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[str]:
     """The migrations of a version that expands every table there is; the newest one's name."""
     files = shutil.copytree(shipped("migrations"), folder / "migrations")
     newest = f"{len(list(files.glob('*.sql'))) + 1:04}_expand.sql"
-    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'syncengine'")
+    tables = await connection.fetch(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'syncengine'"
+    )
     text = _expanded([table for (table,) in tables if table != "sync_migration"])
     assert list(problems(text)) == []
     (files / newest).write_text(text, encoding="utf-8")
@@ -128,15 +141,15 @@ def _expanded(tables: Sequence[str]) -> str:
         "ADD COLUMN added_not_null text NOT NULL DEFAULT 'as before';"
         for table in tables
     ]
-    more = (
-        "CREATE TABLE syncengine.sync_more (run_id bigint NOT NULL REFERENCES syncengine.sync_run ON DELETE CASCADE);"
-    )
+    more = "CREATE TABLE syncengine.sync_more (run_id bigint NOT NULL REFERENCES syncengine.sync_run ON DELETE CASCADE);"  # noqa: E501
     index = "CREATE INDEX sync_state_by_added ON syncengine.sync_state (destination, added);"
     return "\n".join([*columns, more, index])
 
 
 @pytest.mark.asyncio
-async def test_a_write_that_a_migration_is_in_the_way_of_is_repeated(database: str) -> None:
+async def test_a_write_that_a_migration_is_in_the_way_of_is_repeated(
+    database: str,
+) -> None:
     """Each holds the table that the other one wants: Postgres ends one of the two."""
     other, watcher = [await asyncpg.connect(database) for _ in range(2)]
     attempts = 0
@@ -149,11 +162,15 @@ async def test_a_write_that_a_migration_is_in_the_way_of_is_repeated(database: s
                 with storage_errors():
                     async with pool.acquire() as connection, connection.transaction():
                         await connection.execute("SET LOCAL deadlock_timeout = '10ms'")
-                        await connection.execute("LOCK TABLE syncengine.sync_lease IN SHARE MODE")
+                        await connection.execute(
+                            "LOCK TABLE syncengine.sync_lease IN SHARE MODE"
+                        )
                         if attempts == 1:
                             holds.set()
                             await waits.wait()
-                        await connection.execute("LOCK TABLE syncengine.sync_state IN SHARE MODE")
+                        await connection.execute(
+                            "LOCK TABLE syncengine.sync_state IN SHARE MODE"
+                        )
                         return "written"
 
             holds, waits = asyncio.Event(), asyncio.Event()
@@ -161,9 +178,13 @@ async def test_a_write_that_a_migration_is_in_the_way_of_is_repeated(database: s
             await holds.wait()
             async with other.transaction():
                 await other.execute("SET LOCAL deadlock_timeout = '60s'")
-                await other.execute("LOCK TABLE syncengine.sync_state IN ACCESS EXCLUSIVE MODE")
+                await other.execute(
+                    "LOCK TABLE syncengine.sync_state IN ACCESS EXCLUSIVE MODE"
+                )
                 wanting = asyncio.create_task(
-                    other.execute("LOCK TABLE syncengine.sync_lease IN ACCESS EXCLUSIVE MODE")
+                    other.execute(
+                        "LOCK TABLE syncengine.sync_lease IN ACCESS EXCLUSIVE MODE"
+                    )
                 )
                 await until_true(watcher, _SOMEBODY_WAITS)
                 waits.set()

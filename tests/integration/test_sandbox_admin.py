@@ -22,19 +22,30 @@ from tests.support.sandbox_bench import bench
 async def test_waiting_in_vain_says_how_far_it_came() -> None:
     async with (
         bench() as it,
-        it.session.get(it.sandbox.admin_url("respond_io") + "/held?wait_for=2&timeout=0.01") as response,
+        it.session.get(
+            it.sandbox.admin_url("respond_io") + "/held?wait_for=2&timeout=0.01"
+        ) as response,
     ):
         assert response.status == 408
-        assert (await response.json())["error"] == "After 0.01 s 0 of 2 requests are held."
+        assert (await response.json())[
+            "error"
+        ] == "After 0.01 s 0 of 2 requests are held."
 
 
 @pytest.mark.asyncio
 async def test_seeded_and_reset() -> None:
     async with bench() as it:
-        told = await it.admin("POST", "contacts", [{"fields": {"crm_id": "a"}, "tags": ["vip"]}])
+        told = await it.admin(
+            "POST", "contacts", [{"fields": {"crm_id": "a"}, "tags": ["vip"]}]
+        )
         assert told == {"ids": ["177640021"]}
         (contact,) = await it.admin("GET", "contacts")
-        assert contact == {"id": "177640021", "key": None, "fields": {"crm_id": "a"}, "tags": ["vip"]}
+        assert contact == {
+            "id": "177640021",
+            "key": None,
+            "fields": {"crm_id": "a"},
+            "tags": ["vip"],
+        }
         await it.faults({"kind": "refuse"})
         await it.admin("POST", "reset")
         assert await it.held() == []
@@ -45,7 +56,10 @@ async def test_seeded_and_reset() -> None:
 @pytest.mark.asyncio
 async def test_a_large_account_is_seeded_at_once() -> None:
     async with bench() as it:
-        seeds = [{"fields": {"crm_id": str(number), "note": "x" * 400}} for number in range(4000)]
+        seeds = [
+            {"fields": {"crm_id": str(number), "note": "x" * 400}}
+            for number in range(4000)
+        ]
         url = it.sandbox.admin_url("respond_io") + "/contacts"
         async with it.session.post(url, data=BytesIO(orjson.dumps(seeds))) as response:
             assert response.status == 200, await response.text()
@@ -62,14 +76,20 @@ async def test_what_came_lately_and_in_which_window() -> None:
         assert await it.admin("GET", f"log?since={first['at']!r}") == later
         told = await it.admin("GET", "requests?per=86400")
         assert sum(window["requests"] for window in told["per_window"]) == 3
-        assert [(worst["per"], worst["worst"]) for worst in told["worst_window"]] == [(60.0, 3), (86400.0, 3)]
+        assert [(worst["per"], worst["worst"]) for worst in told["worst_window"]] == [
+            (60.0, 3),
+            (86400.0, 3),
+        ]
 
 
 @pytest.mark.asyncio
 async def test_doubles_are_told() -> None:
     async with bench() as it:
         made = [(await it.create())[1]["data"]["id"] for _ in range(2)]
-        assert await it.admin("GET", "duplicates?key=crm_id") == {"phone": {}, "key": {"crm-7": made}}
+        assert await it.admin("GET", "duplicates?key=crm_id") == {
+            "phone": {},
+            "key": {"crm-7": made},
+        }
 
 
 @pytest.mark.asyncio
@@ -80,7 +100,9 @@ async def test_the_vendors_limits_are_in_force_on_request() -> None:
     async with bench() as it:
         assert it.sandbox.twin("respond_io").limiter.limits == ()
         told = await it.admin("PUT", "limits", "vendor")
-        assert [(each["calls"], each["per"], each["kind"]) for each in told] == [(200, 60.0, "fixed")]
+        assert [(each["calls"], each["per"], each["kind"]) for each in told] == [
+            (200, 60.0, "fixed")
+        ]
         assert await it.admin("PUT", "limits", []) == []
 
 
@@ -90,21 +112,48 @@ async def test_the_vendors_limits_are_in_force_on_request() -> None:
     [
         ("PUT", "switches", b'{"nope": 1}', "nope: Unexpected keyword argument"),
         ("PUT", "switches", b"[]", "value: Input should be an object"),
-        ("PUT", "limits", b'[{"calls": 0, "per": 1}]', "0.calls: Input should be greater than 0"),
-        ("PUT", "limits", b'[{"calls": 1, "per": 1, "burst": 2}]', "only a bucket has a burst"),
+        (
+            "PUT",
+            "limits",
+            b'[{"calls": 0, "per": 1}]',
+            "0.calls: Input should be greater than 0",
+        ),
+        (
+            "PUT",
+            "limits",
+            b'[{"calls": 1, "per": 1, "burst": 2}]',
+            "only a bucket has a burst",
+        ),
         ("PUT", "limits", b'"mine"', "value: Input should be a valid array"),
         ("GET", "requests?per=0", b"", "per: Input should be greater than 0"),
         ("GET", "log?until=3", b"", "until: Unexpected keyword argument"),
         ("PUT", "faults", b'[{"kind": "meteor"}]', "0.kind: Input should be 'latency'"),
-        ("PUT", "faults", b'[{"kind": "reset", "path": "("}]', "path is no regular expression"),
-        ("PUT", "faults", b'{"random": {"seed": 1, "share": 2, "kinds": ["reset"]}}', "random.share: Input should be"),
+        (
+            "PUT",
+            "faults",
+            b'[{"kind": "reset", "path": "("}]',
+            "path is no regular expression",
+        ),
+        (
+            "PUT",
+            "faults",
+            b'{"random": {"seed": 1, "share": 2, "kinds": ["reset"]}}',
+            "random.share: Input should be",
+        ),
         ("PUT", "faults", b"{", "The body is not valid JSON"),
-        ("POST", "contacts", b'[{"field": {}}]', "0.field: Unexpected keyword argument"),
+        (
+            "POST",
+            "contacts",
+            b'[{"field": {}}]',
+            "0.field: Unexpected keyword argument",
+        ),
         ("POST", "contacts", b'[{"fields": {"a": []}}]', "The value must be a text"),
         ("GET", "held?wait_for=soon", b"", "The body is not valid JSON"),
     ],
 )
-async def test_mistakes_are_told(method: str, verb: str, body: bytes, said: str) -> None:
+async def test_mistakes_are_told(
+    method: str, verb: str, body: bytes, said: str
+) -> None:
     async with bench() as it:
         url = f"{it.sandbox.admin_url('respond_io')}/{verb}"
         async with it.session.request(method, url, data=body) as response:
@@ -114,10 +163,15 @@ async def test_mistakes_are_told(method: str, verb: str, body: bytes, said: str)
 
 @pytest.mark.asyncio
 async def test_an_unknown_verb_is_told() -> None:
-    async with bench() as it, it.session.get(it.sandbox.admin_url("respond_io") + "/nope") as response:
+    async with (
+        bench() as it,
+        it.session.get(it.sandbox.admin_url("respond_io") + "/nope") as response,
+    ):
         assert response.status == 404
         error = (await response.json())["error"]
-        assert error.startswith("The sandbox does not know GET nope. It knows GET contacts, ")
+        assert error.startswith(
+            "The sandbox does not know GET nope. It knows GET contacts, "
+        )
         assert error.endswith(", PUT faults.")
 
 
@@ -130,22 +184,32 @@ async def test_who_asks_nothing_is_told_what_there_is_to_ask() -> None:
             for each in told["asks_and_changes"]:
                 method, _, rest = each.partition(" ")
                 verb = rest.partition("?")[0]
-                async with it.session.request(method, f"{it.sandbox.admin_url('respond_io')}/{verb}") as response:
+                async with it.session.request(
+                    method, f"{it.sandbox.admin_url('respond_io')}/{verb}"
+                ) as response:
                     assert "does not know" not in await response.text(), each
         for address in ("", "__sandbox", "__sandbox/", "nowhere"):
-            async with it.session.get(f"http://127.0.0.1:{it.sandbox.port}/{address}") as response:
+            async with it.session.get(
+                f"http://127.0.0.1:{it.sandbox.port}/{address}"
+            ) as response:
                 twins = (await response.json())["twins"]
-                assert twins["respond_io"]["admin"] == it.sandbox.admin_url("respond_io")
+                assert twins["respond_io"]["admin"] == it.sandbox.admin_url(
+                    "respond_io"
+                )
 
 
 @pytest.mark.asyncio
 async def test_a_customer_that_exists_is_told_and_taken() -> None:
     async with serve(["chartmogul"]) as sandbox:
         exists = sandbox.exists("chartmogul")
-        async with aiohttp.ClientSession() as session, session.get(sandbox.admin_url("chartmogul")) as response:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(sandbox.admin_url("chartmogul")) as response,
+        ):
             assert (await response.json())["exists"] == exists
-        assert f"for the field customer_uuid: {exists['customer_uuid']} exists there" in described(
-            sandbox, ["chartmogul"]
+        assert (
+            f"for the field customer_uuid: {exists['customer_uuid']} exists there"
+            in described(sandbox, ["chartmogul"])
         )
         twin = sandbox.twin("chartmogul")
         assert isinstance(twin, ChartMogulTwin)
@@ -164,7 +228,10 @@ async def test_the_settings_that_are_told_are_taken() -> None:
             settings = module.settings.model_validate(told)
             vendor = module.build(settings)
             pacing = Pacing(module.limits, in_flight=1, settles_within=1.0)
-            async with pacing, Transport(settings.base_url, pacing, timeout=5.0) as transport:
+            async with (
+                pacing,
+                Transport(settings.base_url, pacing, timeout=5.0) as transport,
+            ):
                 await drive(vendor.probe, transport, Meter())
 
 
@@ -177,7 +244,9 @@ async def test_acts_of_a_person_are_done_over_http() -> None:
         assert "join" not in acts
         fields = {"phone": "0171 2345678"}
         made = await it.admin("POST", "act", {"act": "create", "fields": fields})
-        again = await it.admin("POST", "act", {"act": "recreate", "contact": made["result"]})
+        again = await it.admin(
+            "POST", "act", {"act": "recreate", "contact": made["result"]}
+        )
         (contact,) = await it.admin("GET", "contacts")
         assert contact["id"] == again["result"] != made["result"]
         assert await it.admin("POST", "act", {"act": "empty"}) == {"result": None}
@@ -189,12 +258,18 @@ async def test_acts_of_a_person_are_done_over_http() -> None:
     ("act", "status", "said"),
     [
         ({"act": "delete", "contact": "7"}, 404, "respond_io has no contact 7."),
-        ({"act": "join", "contact": "7", "name": "L"}, 400, 'At respond_io nobody can "join".'),
+        (
+            {"act": "join", "contact": "7", "name": "L"},
+            400,
+            'At respond_io nobody can "join".',
+        ),
         ({"act": "delete"}, 400, "contact: Missing required argument"),
         ([], 400, "value: Input should be an object"),
     ],
 )
-async def test_an_act_that_cannot_be_done_is_told(act: object, status: int, said: str) -> None:
+async def test_an_act_that_cannot_be_done_is_told(
+    act: object, status: int, said: str
+) -> None:
     async with bench() as it:
         url = f"{it.sandbox.admin_url('respond_io')}/act"
         async with it.session.post(url, data=orjson.dumps(act)) as response:

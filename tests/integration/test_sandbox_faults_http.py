@@ -9,7 +9,15 @@ import aiohttp
 import orjson
 import pytest
 
-from tests.support.sandbox_bench import CREATE, TOKEN, bench, committed, dropped, left, until
+from tests.support.sandbox_bench import (
+    CREATE,
+    TOKEN,
+    bench,
+    committed,
+    dropped,
+    left,
+    until,
+)
 
 
 @pytest.mark.asyncio
@@ -41,7 +49,9 @@ async def test_a_reset_leaves_the_client_without_an_answer(when: str) -> None:
 async def test_an_error_page_says_nothing_of_the_commit(when: str) -> None:
     async with bench() as it:
         await it.faults({"kind": "error_html", "when": when, "status": 504})
-        async with it.session.post(it.sandbox.url("respond_io") + "/contact/", json=CREATE, headers=TOKEN) as response:
+        async with it.session.post(
+            it.sandbox.url("respond_io") + "/contact/", json=CREATE, headers=TOKEN
+        ) as response:
             assert response.status == 504
             assert response.content_type == "text/html"
         assert len(await it.held()) == (1 if when == "after" else 0)
@@ -52,16 +62,22 @@ async def test_an_error_page_says_nothing_of_the_commit(when: str) -> None:
 async def test_a_throttle_commits_nothing(retry_after: int | None) -> None:
     async with bench() as it:
         await it.faults({"kind": "throttle", "retry_after": retry_after})
-        async with it.session.post(it.sandbox.url("respond_io") + "/contact/", json=CREATE, headers=TOKEN) as response:
+        async with it.session.post(
+            it.sandbox.url("respond_io") + "/contact/", json=CREATE, headers=TOKEN
+        ) as response:
             assert response.status == 429
-            assert response.headers.get("retry-after") == (None if retry_after is None else "7")
+            assert response.headers.get("retry-after") == (
+                None if retry_after is None else "7"
+            )
         assert await it.held() == []
 
 
 @pytest.mark.asyncio
 async def test_a_refusal_hits_only_whom_it_names() -> None:
     async with bench() as it:
-        await it.faults({"kind": "refuse", "status": 422, "text": "no idea", "body": "crm-7"})
+        await it.faults(
+            {"kind": "refuse", "status": 422, "text": "no idea", "body": "crm-7"}
+        )
         assert await it.create() == (422, {"status": "error", "message": "no idea"})
         other = {"custom_fields": [{"name": "crm_id", "value": "crm-8"}]}
         assert (await it.call("POST", "/contact/", other))[0] == 200
@@ -78,7 +94,10 @@ async def test_half_an_answer_comes_after_the_commit() -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("fault", [{"kind": "slow_drip"}, {"kind": "latency"}, {"kind": "latency", "when": "after"}])
+@pytest.mark.parametrize(
+    "fault",
+    [{"kind": "slow_drip"}, {"kind": "latency"}, {"kind": "latency", "when": "after"}],
+)
 async def test_what_is_slow_is_whole(fault: dict[str, Any]) -> None:
     async with bench() as it:
         await it.faults({**fault, "seconds": 0.05})
@@ -111,13 +130,19 @@ async def test_a_late_commit_may_wait_for_its_release() -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("kind", "meanwhile"), [("hold_before_commit", 0), ("hold_after_commit", 1)])
+@pytest.mark.parametrize(
+    ("kind", "meanwhile"), [("hold_before_commit", 0), ("hold_after_commit", 1)]
+)
 async def test_a_held_request_goes_on_when_released(kind: str, meanwhile: int) -> None:
     async with bench() as it:
         await it.faults({"kind": kind})
         waiting = asyncio.create_task(it.create())
         (held,) = await it.admin("GET", "held?wait_for=1")
-        assert (held["route"], held["fault"], held["gone"]) == ("POST /contact/", kind, False)
+        assert (held["route"], held["fault"], held["gone"]) == (
+            "POST /contact/",
+            kind,
+            False,
+        )
         assert len(await it.held()) == meanwhile
         assert await it.admin("POST", "release") == {"released": 1}
         assert await waiting == (200, {"data": {"id": "177640021"}})
@@ -133,7 +158,9 @@ async def test_a_held_request_goes_on_when_released(kind: str, meanwhile: int) -
         ({"kind": "hold_after_commit"}, 1),
     ],
 )
-async def test_a_held_request_whose_client_has_left(fault: dict[str, Any], contacts: int) -> None:
+async def test_a_held_request_whose_client_has_left(
+    fault: dict[str, Any], contacts: int
+) -> None:
     async with bench() as it:
         await it.faults(fault)
         waiting = asyncio.create_task(it.create())
@@ -148,9 +175,13 @@ async def test_a_held_request_whose_client_has_left(fault: dict[str, Any], conta
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("commit_if_gone", [True, False])
-async def test_what_was_on_its_way_at_a_reset_commits_nothing(*, commit_if_gone: bool) -> None:
+async def test_what_was_on_its_way_at_a_reset_commits_nothing(
+    *, commit_if_gone: bool
+) -> None:
     async with bench() as it:
-        await it.faults({"kind": "hold_before_commit", "commit_if_gone": commit_if_gone})
+        await it.faults(
+            {"kind": "hold_before_commit", "commit_if_gone": commit_if_gone}
+        )
         waiting = asyncio.create_task(it.create())
         await it.admin("GET", "held?wait_for=1")
         await it.admin("POST", "reset")
@@ -176,7 +207,17 @@ async def test_a_late_commit_is_forgotten_at_a_reset() -> None:
 @pytest.mark.asyncio
 async def test_faults_at_random_hit_their_share() -> None:
     async with bench() as it:
-        await it.admin("PUT", "faults", {"random": {"seed": 7, "share": 0.5, "kinds": ["throttle", "truncated_json"]}})
+        await it.admin(
+            "PUT",
+            "faults",
+            {
+                "random": {
+                    "seed": 7,
+                    "share": 0.5,
+                    "kinds": ["throttle", "truncated_json"],
+                }
+            },
+        )
         for _ in range(40):
             try:
                 await it.create()

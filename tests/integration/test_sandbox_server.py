@@ -19,11 +19,19 @@ async def test_twins_stand_side_by_side_and_know_only_their_own() -> None:
         assert await it.create() == (200, {"data": {"id": "177640021"}})
         url = it.sandbox.url("charles") + "/api/v1beta/contacts"
         body = {"external_reference_id": "crm-7", "source_type": "acme"}
-        async with it.session.put(url, json=body, headers={"x-api-key": "sandbox-key"}) as response:
+        async with it.session.put(
+            url, json=body, headers={"x-api-key": "sandbox-key"}
+        ) as response:
             assert response.status == 200
-        assert [contact["key"] for contact in it.sandbox.contacts("charles")] == ["crm-7"]
-        assert [contact["fields"] for contact in it.sandbox.contacts("respond_io")] == [{"crm_id": "crm-7"}]
-        async with it.session.get(f"http://127.0.0.1:{it.sandbox.port}/elsewhere/x") as response:
+        assert [contact["key"] for contact in it.sandbox.contacts("charles")] == [
+            "crm-7"
+        ]
+        assert [contact["fields"] for contact in it.sandbox.contacts("respond_io")] == [
+            {"crm_id": "crm-7"}
+        ]
+        async with it.session.get(
+            f"http://127.0.0.1:{it.sandbox.port}/elsewhere/x"
+        ) as response:
             assert response.status == 404
         with pytest.raises(LookupError, match='no "elsewhere"'):
             it.sandbox.url("elsewhere")
@@ -31,8 +39,13 @@ async def test_twins_stand_side_by_side_and_know_only_their_own() -> None:
 
 @pytest.mark.asyncio
 async def test_a_vendor_can_be_served_twice() -> None:
-    async with serve(["de=respond_io", "at=respond_io"]) as sandbox, aiohttp.ClientSession() as session:
-        async with session.post(sandbox.url("at") + "/contact/", json=CREATE, headers=TOKEN) as response:
+    async with (
+        serve(["de=respond_io", "at=respond_io"]) as sandbox,
+        aiohttp.ClientSession() as session,
+    ):
+        async with session.post(
+            sandbox.url("at") + "/contact/", json=CREATE, headers=TOKEN
+        ) as response:
             assert response.status == 200
         assert len(sandbox.contacts("at")) == 1
         assert sandbox.contacts("de") == []
@@ -51,16 +64,27 @@ async def test_paths_and_queries_arrive_as_they_were_sent() -> None:
     async with bench() as it:
         await it.admin("PUT", "switches", {"viber_tokens": ["viber"]})
         viber = {"authorization": "Bearer viber"}
-        _, told = await it.call("POST", "/contact/", {"custom_fields": [{"name": "phone", "value": "+491"}]}, **viber)
+        _, told = await it.call(
+            "POST",
+            "/contact/",
+            {"custom_fields": [{"name": "phone", "value": "+491"}]},
+            **viber,
+        )
         viber_id = told["data"]["id"]
         assert {"+", "/", "="} <= set(viber_id)
         encoded = b64encode(viber_id.encode()).decode()
-        assert (await it.call("GET", f"/contact/{quote(encoded, safe='')}", **viber))[0] == 200
-        assert (await it.call("GET", f"/contact/{quote(viber_id, safe='')}", **viber))[0] == 403
+        assert (await it.call("GET", f"/contact/{quote(encoded, safe='')}", **viber))[
+            0
+        ] == 200
+        assert (await it.call("GET", f"/contact/{quote(viber_id, safe='')}", **viber))[
+            0
+        ] == 403
         assert (await it.call("GET", "/contact/%61%2Fb%2b", **viber))[0] == 403
         assert (await it.admin("GET", "log"))[-1]["path"] == "/contact/%61%2Fb%2b"
         for value, hits in (("%2B491", 1), ("+491", 0)):
-            _, page = await it.call("GET", f"/contact/by_custom_field?name=phone&value={value}", **viber)
+            _, page = await it.call(
+                "GET", f"/contact/by_custom_field?name=phone&value={value}", **viber
+            )
             assert page["meta"]["total"] == hits
 
 
@@ -75,7 +99,13 @@ async def test_limits_are_counted_at_arrival() -> None:
         assert told["by_route"] == {"POST /contact/": 4}
         assert told["by_status"] == {"200": 2, "429": 2}
         assert sum(minute["requests"] for minute in told["per_minute"]) == 4
-        limit = {"calls": 2, "per": 3600.0, "kind": "sliding", "method": "POST", "phase": 0.0}
+        limit = {
+            "calls": 2,
+            "per": 3600.0,
+            "kind": "sliding",
+            "method": "POST",
+            "phase": 0.0,
+        }
         limit |= {"burst": None, "count_refused": False}
         assert told["worst_window"] == [{**limit, "worst": 4}]
         assert [entry["status"] for entry in told["log"]] == [200, 200, 429, 429]

@@ -1,6 +1,5 @@
 """A change in a column of any type is seen, an equal rewrite is not, and values come as JSON values."""
 
-# ruff: noqa: S608 - these tests write the SQL they run
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
@@ -16,8 +15,12 @@ from syncengine.storage.source.spec import SourceSpec
 from tests.support.sources import Scene, scene
 
 NO_NUMBER = Unusable("holds NaN or infinity, which is no number")
-NO_DATE = Unusable("holds a date that is infinite, before the year 1 or after the year 9999")
-NO_TEXT = Unusable("holds a character that no text may hold (NUL, or half of a character)")
+NO_DATE = Unusable(
+    "holds a date that is infinite, before the year 1 or after the year 9999"
+)
+NO_TEXT = Unusable(
+    "holds a character that no text may hold (NUL, or half of a character)"
+)
 TOO_DEEP = Unusable("holds a value that nests deeper than 32 levels")
 TOO_LONG = Unusable("holds more than 100,000 characters")
 BIG = ["999999999999999999999999", "9223372036854775808", 12.0]
@@ -79,7 +82,11 @@ async def here(database: str) -> AsyncIterator[Scene]:
         ("mood[]", "'{calm}'", "'{keen}'"),
         ("score", "1.5", "1.51"),
         ("pair", "('a', 1)", "('a', 2)"),
-        ("uuid", "'00000000-0000-0000-0000-000000000001'", "'00000000-0000-0000-0000-000000000002'"),
+        (
+            "uuid",
+            "'00000000-0000-0000-0000-000000000001'",
+            "'00000000-0000-0000-0000-000000000002'",
+        ),
         ("bytea", r"'\xde'", r"'\xdf'"),
         ("xml", "'<a/>'", "'<b/>'"),
         ("money", "1", "2"),
@@ -92,7 +99,9 @@ async def here(database: str) -> AsyncIterator[Scene]:
     ],
 )
 @pytest.mark.asyncio
-async def test_a_change_is_seen_and_an_equal_rewrite_is_not(here: Scene, kind: str, before: str, after: str) -> None:
+async def test_a_change_is_seen_and_an_equal_rewrite_is_not(
+    here: Scene, kind: str, before: str, after: str
+) -> None:
     await here.execute(
         "CREATE EXTENSION citext",
         "CREATE EXTENSION hstore",
@@ -100,10 +109,14 @@ async def test_a_change_is_seen_and_an_equal_rewrite_is_not(here: Scene, kind: s
         f"CREATE TABLE contacts (id integer PRIMARY KEY, value {kind}, other text)",
     )
     try:
-        await here.execute(f"INSERT INTO contacts VALUES (1, {before}, 'o'), (2, {before}, 'o')")
+        await here.execute(
+            f"INSERT INTO contacts VALUES (1, {before}, 'o'), (2, {before}, 'o')"
+        )
     except asyncpg.FeatureNotSupportedError:
         pytest.skip(f"this server was built without {kind}")
-    source = await here.inspect(SourceSpec(table="contacts", key="id", columns=("value", "other")))
+    source = await here.inspect(
+        SourceSpec(table="contacts", key="id", columns=("value", "other"))
+    )
     assert set((await here.settle(source)).changes) == {"1", "2"}
     old = await here.load(source, "1")
 
@@ -125,7 +138,9 @@ async def test_a_renamed_label_of_an_enum_is_a_change(here: Scene) -> None:
         "CREATE TABLE contacts (id integer PRIMARY KEY, mood mood)",
         "INSERT INTO contacts VALUES (1, 'calm'), (2, 'keen')",
     )
-    source = await here.inspect(SourceSpec(table="contacts", key="id", columns=("mood",)))
+    source = await here.inspect(
+        SourceSpec(table="contacts", key="id", columns=("mood",))
+    )
     await here.settle(source)
     await here.execute("ALTER TYPE mood RENAME VALUE 'calm' TO 'serene'")
     assert (await here.diff(source)).changes == ("1",)
@@ -143,7 +158,9 @@ async def test_a_collation_that_ignores_case_hides_no_change(here: Scene) -> Non
         "CREATE TABLE contacts (id text COLLATE ignoring PRIMARY KEY, name text COLLATE ignoring)",
         "INSERT INTO contacts VALUES ('k', 'ann')",
     )
-    source = await here.inspect(SourceSpec(table="contacts", key="id", columns=("name",)))
+    source = await here.inspect(
+        SourceSpec(table="contacts", key="id", columns=("name",))
+    )
     await here.settle(source)
     await here.execute("UPDATE contacts SET name = 'ANN'")
     assert (await here.settle(source)).changes == ("k",)
@@ -230,7 +247,11 @@ async def test_columns_of_every_type_can_be_hashed_and_read(here: Scene) -> None
         ("interval", "'1 day 2 hours'", "P1DT2H"),
         ("mood", "'keen'", "keen"),
         ("mood[]", "'{keen}'", ["keen"]),
-        ("uuid", "'ABCDEF00-0000-0000-0000-000000000001'", "abcdef00-0000-0000-0000-000000000001"),
+        (
+            "uuid",
+            "'ABCDEF00-0000-0000-0000-000000000001'",
+            "abcdef00-0000-0000-0000-000000000001",
+        ),
         ("text[]", "'{a,NULL,\"c,d\"}'", ["a", None, "c,d"]),
         ("text[]", "'{}'", []),
         ("json", """'{"a": [1, {"b": null}]}'""", {"a": [1, {"b": None}]}),
@@ -246,7 +267,11 @@ async def test_columns_of_every_type_can_be_hashed_and_read(here: Scene) -> None
         ("json", "'1e99999999999999999999'", "1e99999999999999999999"),
         ("jsonb", "'1e400'", "1" + "0" * 400),
         ("jsonb", "'[999999999999999999999999, 9223372036854775808, 12.00]'", BIG),
-        ("jsonb", """'{"a": [{"n": 0.1234567890123456789}]}'""", {"a": [{"n": "0.1234567890123456789"}]}),
+        (
+            "jsonb",
+            """'{"a": [{"n": 0.1234567890123456789}]}'""",
+            {"a": [{"n": "0.1234567890123456789"}]},
+        ),
         ("jsonb", "'1.0'", 1.0),
         ("jsonb", "(repeat('[', 32) || repeat(']', 32))::jsonb", nested(32)),
         ("jsonb", "(repeat('[', 33) || repeat(']', 33))::jsonb", TOO_DEEP),
@@ -261,14 +286,18 @@ async def test_columns_of_every_type_can_be_hashed_and_read(here: Scene) -> None
     ],
 )
 @pytest.mark.asyncio
-async def test_values_come_as_json_values(here: Scene, kind: str, literal: str, value: object) -> None:
+async def test_values_come_as_json_values(
+    here: Scene, kind: str, literal: str, value: object
+) -> None:
     await here.execute(
         "CREATE EXTENSION citext",
         _TYPES,
         f"CREATE TABLE contacts (id integer PRIMARY KEY, value {kind}, last text)",
         f"INSERT INTO contacts VALUES (1, {literal}, 'last')",
     )
-    source = await here.inspect(SourceSpec(table="contacts", key="id", columns=("last", "value")))
+    source = await here.inspect(
+        SourceSpec(table="contacts", key="id", columns=("last", "value"))
+    )
     row = (await here.load(source, "1"))["1"]
     assert row.values == ("last", value)
     assert type(row.values[1]) is type(value)
@@ -283,30 +312,49 @@ async def test_more_columns_than_a_function_takes_arguments(here: Scene) -> None
     )
     source = await here.inspect(SourceSpec(table="contacts", key="id", columns=columns))
     row = (await here.load(source, "1"))["1"]
-    assert (row.values[0], row.values[1], row.values[299], len(row.values)) == (1.5, None, 2, 300)
+    assert (row.values[0], row.values[1], row.values[299], len(row.values)) == (
+        1.5,
+        None,
+        2,
+        300,
+    )
 
 
 @pytest.mark.asyncio
-async def test_text_that_cannot_be_converted_ends_with_its_contact(here: Scene, database: str) -> None:
+async def test_text_that_cannot_be_converted_ends_with_its_contact(
+    here: Scene, database: str
+) -> None:
     """WIN1252 has bytes that mean nothing; whoever reads such a row reads none of those beside it."""
     name = f"{urlsplit(database).path.removeprefix('/')}_win"
     async with here.state.acquire() as admin:
-        provider = "LOCALE_PROVIDER libc" if admin.get_server_version().major > 14 else ""
-        await admin.execute(f"CREATE DATABASE {name} ENCODING WIN1252 TEMPLATE template0 LOCALE 'C' {provider}")
+        provider = (
+            "LOCALE_PROVIDER libc" if admin.get_server_version().major > 14 else ""
+        )
+        await admin.execute(
+            f"CREATE DATABASE {name} ENCODING WIN1252 TEMPLATE template0 LOCALE 'C' {provider}"
+        )
     try:
-        async with scene(database, urlunsplit(urlsplit(database)._replace(path=f"/{name}"))) as odd:
+        async with scene(
+            database, urlunsplit(urlsplit(database)._replace(path=f"/{name}"))
+        ) as odd:
             await odd.execute(
                 "CREATE TABLE contacts (id integer PRIMARY KEY, name text, city text)",
                 "INSERT INTO contacts SELECT n, 'Zo' || chr(235), 'Ulm' FROM generate_series(1, 40) AS n",
                 "UPDATE contacts SET name = 'a' || chr(129) WHERE id IN (7, 8, 33)",
                 "UPDATE contacts SET city = chr(141) WHERE id IN (8, 40)",
             )
-            source = await odd.inspect(SourceSpec(table="contacts", key="id", columns=("name", "city")))
+            source = await odd.inspect(
+                SourceSpec(table="contacts", key="id", columns=("name", "city"))
+            )
             assert len((await odd.diff(source)).changes) == 40
             rows = await odd.load(source, *(str(number) for number in range(1, 41)))
             assert len(rows) == 40
             unreadable = Unusable("holds text that cannot be converted to UTF-8")
-            assert {number: row.values for number, row in rows.items() if row.values != ("Zo\u00eb", "Ulm")} == {
+            assert {
+                number: row.values
+                for number, row in rows.items()
+                if row.values != ("Zo\u00eb", "Ulm")
+            } == {
                 "7": (unreadable, "Ulm"),
                 "8": (unreadable, unreadable),
                 "33": (unreadable, "Ulm"),

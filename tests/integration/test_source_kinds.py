@@ -1,6 +1,5 @@
 """Sources of every kind: keys, tables, views and queries, each diffed and read for real."""
 
-# ruff: noqa: S608 - these tests write the SQL they run
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
@@ -35,9 +34,53 @@ _KEYS = [
     ("integer", ["-2147483648", "2", "10", "2147483647"]),
     ("smallint", ["-32768", "3", "20"]),
     ("natural_number", ["3", "20"]),
-    ("uuid", ["00000000-0000-0000-0000-000000000001", "fedcba98-0000-0000-0000-000000000001"]),
-    ("text", ["", "a", "A", "é", "z", "Ω", "10", "9", "a\tb", "a\nb", "a\\b", "\\N", "'q'", '"', "🎈", "\ufffd"]),
-    ('text COLLATE "C"', ["", "a", "A", "é", "z", "10", "9", "a\tb", "a\nb", "\\", "\\N", "'q'", "🎈", "\ufffd"]),
+    (
+        "uuid",
+        [
+            "00000000-0000-0000-0000-000000000001",
+            "fedcba98-0000-0000-0000-000000000001",
+        ],
+    ),
+    (
+        "text",
+        [
+            "",
+            "a",
+            "A",
+            "é",
+            "z",
+            "Ω",
+            "10",
+            "9",
+            "a\tb",
+            "a\nb",
+            "a\\b",
+            "\\N",
+            "'q'",
+            '"',
+            "🎈",
+            "\ufffd",
+        ],
+    ),
+    (
+        'text COLLATE "C"',
+        [
+            "",
+            "a",
+            "A",
+            "é",
+            "z",
+            "10",
+            "9",
+            "a\tb",
+            "a\nb",
+            "\\",
+            "\\N",
+            "'q'",
+            "🎈",
+            "\ufffd",
+        ],
+    ),
     ("varchar(40)", ["a", "B", "ü"]),
     ('varchar(40) COLLATE "POSIX"', ["a", "B", "ü"]),
     ("char(4)", ["a", "ab", "abcd"]),
@@ -56,7 +99,13 @@ _KEYS = [
 @pytest.mark.parametrize(("kind", "keys"), _KEYS, ids=[kind for kind, _ in _KEYS])
 @pytest.mark.asyncio
 async def test_keys_of_every_kind(
-    database: str, elsewhere: str, kind: str, keys: list[str], *, apart: bool, unique: bool
+    database: str,
+    elsewhere: str,
+    kind: str,
+    keys: list[str],
+    *,
+    apart: bool,
+    unique: bool,
 ) -> None:
     async with scene(database, elsewhere if apart else None) as both:
         await both.execute(
@@ -69,7 +118,9 @@ async def test_keys_of_every_kind(
             base = kind.partition(" COLLATE")[0]
             insert = f"INSERT INTO contacts VALUES ($1::text::{base}, 'n')"
             await connection.executemany(insert, [(key,) for key in keys])
-        source = await both.inspect(SourceSpec(table="contacts", key="id", columns=("name",)))
+        source = await both.inspect(
+            SourceSpec(table="contacts", key="id", columns=("name",))
+        )
 
         found = await both.settle(source)
         assert sorted(found.changes) == sorted(keys)
@@ -77,10 +128,17 @@ async def test_keys_of_every_kind(
 
         again = await both.diff(source)
         assert (again.changes, again.removals) == ((), ())
-        assert (again.totals.source_rows, again.totals.known_contacts) == (len(keys), len(keys))
-        assert sorted((await both.diff(source, everything=True)).changes) == sorted(keys)
+        assert (again.totals.source_rows, again.totals.known_contacts) == (
+            len(keys),
+            len(keys),
+        )
+        assert sorted((await both.diff(source, everything=True)).changes) == sorted(
+            keys
+        )
 
-        await both.execute(f"UPDATE contacts SET name = 'new' WHERE id = {_literal(keys[1])}")
+        await both.execute(
+            f"UPDATE contacts SET name = 'new' WHERE id = {_literal(keys[1])}"
+        )
         await both.execute(f"DELETE FROM contacts WHERE id = {_literal(keys[0])}")
         found = await both.settle(source)
         assert (found.changes, found.removals) == ((keys[1],), (keys[0],))
@@ -97,9 +155,12 @@ def _literal(key: str) -> str:
 @pytest.mark.asyncio
 async def test_a_numeric_key_is_its_canonical_text(here: Scene) -> None:
     await here.execute(
-        "CREATE TABLE contacts (id numeric PRIMARY KEY, name text)", "INSERT INTO contacts VALUES (1.50, 'a'), (2, 'b')"
+        "CREATE TABLE contacts (id numeric PRIMARY KEY, name text)",
+        "INSERT INTO contacts VALUES (1.50, 'a'), (2, 'b')",
     )
-    source = await here.inspect(SourceSpec(table="contacts", key="id", columns=("name",)))
+    source = await here.inspect(
+        SourceSpec(table="contacts", key="id", columns=("name",))
+    )
     assert set((await here.settle(source)).changes) == {"1.5", "2"}
     await here.execute("UPDATE contacts SET id = 2.00 WHERE id = 2")
     found = await here.diff(source)
@@ -114,7 +175,9 @@ async def test_an_equal_key_of_another_spelling_is_another_contact(here: Scene) 
         "CREATE TABLE contacts (id citext PRIMARY KEY, name text)",
         "INSERT INTO contacts VALUES ('Ann', 'a')",
     )
-    source = await here.inspect(SourceSpec(table="contacts", key="id", columns=("name",)))
+    source = await here.inspect(
+        SourceSpec(table="contacts", key="id", columns=("name",))
+    )
     await here.settle(source)
     await here.execute("UPDATE contacts SET id = 'ANN'")
     found = await here.diff(source)
@@ -125,11 +188,31 @@ async def test_an_equal_key_of_another_spelling_is_another_contact(here: Scene) 
 @pytest.mark.parametrize(
     ("table", "key", "columns", "ids"),
     [
-        ("SELECT 'c-' || id AS code, name, vip FROM people", "code", ("name", "vip"), {"c-1", "c-2", "c-3"}),
+        (
+            "SELECT 'c-' || id AS code, name, vip FROM people",
+            "code",
+            ("name", "vip"),
+            {"c-1", "c-2", "c-3"},
+        ),
         ("SELECT id * 10 AS id, name FROM people", "id", ("name",), {"10", "20", "30"}),
-        ("SELECT id::numeric(9,2) / 2 AS half, name FROM people", "half", ("name",), {"0.5", "1", "1.5"}),
-        ("SELECT md5(id::text)::uuid AS id, name FROM people WHERE id < 2", "id", ("name",), None),
-        ("WITH p AS (SELECT * FROM people) SELECT p.id, max(p.name) AS name FROM p GROUP BY id", "id", ("name",), None),
+        (
+            "SELECT id::numeric(9,2) / 2 AS half, name FROM people",
+            "half",
+            ("name",),
+            {"0.5", "1", "1.5"},
+        ),
+        (
+            "SELECT md5(id::text)::uuid AS id, name FROM people WHERE id < 2",
+            "id",
+            ("name",),
+            None,
+        ),
+        (
+            "WITH p AS (SELECT * FROM people) SELECT p.id, max(p.name) AS name FROM p GROUP BY id",
+            "id",
+            ("name",),
+            None,
+        ),
         ("SELECT * FROM people -- all of them", "id", ("name", "vip"), {"1", "2", "3"}),
     ],
 )
@@ -153,7 +236,11 @@ async def test_views_and_queries(
             "INSERT INTO people VALUES (1, 'a', true), (2, 'b', false), (3, 'c', NULL)",
         )
         if form == "query":
-            spec = SourceSpec(query=f"{table};" if "--" not in table else table, key=key, columns=columns)
+            spec = SourceSpec(
+                query=f"{table};" if "--" not in table else table,
+                key=key,
+                columns=columns,
+            )
         else:
             await both.execute(f"CREATE {form} wanted AS {table}")
             spec = SourceSpec(table="wanted", key=key, columns=columns)
@@ -201,14 +288,20 @@ async def test_names_are_taken_as_they_are(here: Scene) -> None:
         """INSERT INTO "C r.M"."con'tacts" VALUES (1, 'v', 'w')""",
     )
     spec = SourceSpec(
-        table="""\"C r.M"."con'tacts\"""", key="select", columns=('a"b{x}', "source_hash"), salt="it's $1 {y} \\"
+        table="""\"C r.M"."con'tacts\"""",
+        key="select",
+        columns=('a"b{x}', "source_hash"),
+        salt="it's $1 {y} \\",
     )
     source = await here.inspect(spec)
     assert (await here.settle(source)).changes == ("1",)
     assert (await here.load(source, "1"))["1"].values == ("v", "w")
 
 
-@pytest.mark.parametrize("name", ["contact_id", "source_hash", "values", "key", "hash", "destination", "status"])
+@pytest.mark.parametrize(
+    "name",
+    ["contact_id", "source_hash", "values", "key", "hash", "destination", "status"],
+)
 @pytest.mark.parametrize("apart", [True, False])
 @pytest.mark.asyncio
 async def test_a_key_may_be_named_like_something_of_ours(
@@ -219,14 +312,23 @@ async def test_a_key_may_be_named_like_something_of_ours(
             f'CREATE TABLE contacts ("{name}" bigint PRIMARY KEY, n text)',
             f"INSERT INTO contacts SELECT n, n::text FROM generate_series(1, 120) AS n",  # noqa: F541
         )
-        source = await both.inspect(SourceSpec(table="contacts", key=name, columns=("n",), where=f'"{name}" <> 7'))
-        assert set((await both.settle(source)).changes) == {str(n) for n in range(1, 121) if n != 7}
+        source = await both.inspect(
+            SourceSpec(
+                table="contacts", key=name, columns=("n",), where=f'"{name}" <> 7'
+            )
+        )
+        assert set((await both.settle(source)).changes) == {
+            str(n) for n in range(1, 121) if n != 7
+        }
         assert (await both.diff(source)).changes == ()
 
 
 @pytest.mark.asyncio
 async def test_a_source_without_mapped_columns(here: Scene) -> None:
-    await here.execute("CREATE TABLE contacts (id integer PRIMARY KEY)", "INSERT INTO contacts VALUES (1)")
+    await here.execute(
+        "CREATE TABLE contacts (id integer PRIMARY KEY)",
+        "INSERT INTO contacts VALUES (1)",
+    )
     source = await here.inspect(SourceSpec(table="contacts", key="id", columns=()))
     assert (await here.load(source, "1"))["1"].values == ()
     assert (await here.settle(source)).changes == ("1",)
@@ -234,7 +336,12 @@ async def test_a_source_without_mapped_columns(here: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "order"), [("bigint", KeyKind.NUMBER), ("uuid", KeyKind.UUID), ('text COLLATE "C"', KeyKind.TEXT)]
+    ("kind", "order"),
+    [
+        ("bigint", KeyKind.NUMBER),
+        ("uuid", KeyKind.UUID),
+        ('text COLLATE "C"', KeyKind.TEXT),
+    ],
 )
 @pytest.mark.parametrize(
     ("index", "indexed", "unique"),
@@ -253,6 +360,15 @@ async def test_a_source_without_mapped_columns(here: Scene) -> None:
 async def test_which_index_can_be_used(
     here: Scene, kind: str, order: KeyKind, index: str, *, indexed: bool, unique: bool
 ) -> None:
-    await here.execute(f"CREATE TABLE contacts (id {kind} NOT NULL, name text)", f"CREATE {index}")
-    source = await here.inspect(SourceSpec(table="contacts", key="id", columns=("name",)))
-    assert (source.kind, source.indexed, source.unique, source.nullable) == (order, indexed, unique, False)
+    await here.execute(
+        f"CREATE TABLE contacts (id {kind} NOT NULL, name text)", f"CREATE {index}"
+    )
+    source = await here.inspect(
+        SourceSpec(table="contacts", key="id", columns=("name",))
+    )
+    assert (source.kind, source.indexed, source.unique, source.nullable) == (
+        order,
+        indexed,
+        unique,
+        False,
+    )

@@ -31,30 +31,46 @@ async def here(database: str) -> AsyncIterator[Scene]:
 async def _problems(here: Scene, spec: SourceSpec) -> list[Problem]:
     with pytest.raises(SourceError) as caught:
         await here.inspect(spec)
-    assert str(caught.value) == "\n".join(str(problem) for problem in caught.value.problems)
+    assert str(caught.value) == "\n".join(
+        str(problem) for problem in caught.value.problems
+    )
     return list(caught.value.problems)
 
 
 @pytest.mark.asyncio
-async def test_every_missing_column_is_named_with_its_place_and_a_guess(here: Scene) -> None:
+async def test_every_missing_column_is_named_with_its_place_and_a_guess(
+    here: Scene,
+) -> None:
     spec = SourceSpec(
         table="crm.contacts",
         key="Id",
         columns=("first_name", "mobil", "plan"),
         where="scor > 1",
-        places={"mobil": "whatsapp_de.yaml: fields.phone.from", "plan": "whatsapp_de.yaml: fields.plan"},
+        places={
+            "mobil": "whatsapp_de.yaml: fields.phone.from",
+            "plan": "whatsapp_de.yaml: fields.plan",
+        },
         key_place="syncengine.yaml: source.key",
         where_place="whatsapp_de.yaml: where",
     )
     has = "(it has: id, first_name, mobile, score, extra)"
     assert await _problems(here, spec) == [
-        Problem("syncengine.yaml: source.key", f'column "Id" is not in crm.contacts {has}; did you mean "id"?'),
+        Problem(
+            "syncengine.yaml: source.key",
+            f'column "Id" is not in crm.contacts {has}; did you mean "id"?',
+        ),
         Problem(
             "whatsapp_de.yaml: fields.phone.from",
             f'column "mobil" is not in crm.contacts {has}; did you mean "mobile"?',
         ),
-        Problem("whatsapp_de.yaml: fields.plan", f'column "plan" is not in crm.contacts {has}'),
-        Problem("whatsapp_de.yaml: where", 'it names a column that is not there: "scor" (SQLSTATE 42703)'),
+        Problem(
+            "whatsapp_de.yaml: fields.plan",
+            f'column "plan" is not in crm.contacts {has}',
+        ),
+        Problem(
+            "whatsapp_de.yaml: where",
+            'it names a column that is not there: "scor" (SQLSTATE 42703)',
+        ),
     ]
 
 
@@ -64,9 +80,14 @@ async def test_a_column_dropped_since_yesterday(here: Scene) -> None:
     await here.settle(source)
     await here.execute("ALTER TABLE crm.contacts DROP COLUMN mobile")
     [problem] = await _problems(here, _CONTACTS)
-    assert problem.what.startswith('column "mobile" is not in crm.contacts (it has: id, first_name')
+    assert problem.what.startswith(
+        'column "mobile" is not in crm.contacts (it has: id, first_name'
+    )
     # And dropped in the middle of a run:
-    with pytest.raises(SourceError, match=r'a column that is not there: "contacts.mobile" \(SQLSTATE 42703\)'):
+    with pytest.raises(
+        SourceError,
+        match=r'a column that is not there: "contacts.mobile" \(SQLSTATE 42703\)',
+    ):
         await here.load(source, "1")
 
 
@@ -83,7 +104,11 @@ async def test_a_column_dropped_since_yesterday(here: Scene) -> None:
             "source.table",
             'there is no table or view contacts; did you mean "crm.contacts"?',
         ),
-        (SourceSpec(table='"crm', key="id", columns=()), "source.table", 'there is no table or view "crm'),
+        (
+            SourceSpec(table='"crm', key="id", columns=()),
+            "source.table",
+            'there is no table or view "crm',
+        ),
         (
             SourceSpec(table="a.b.c.d", key="id", columns=()),
             "source.table",
@@ -110,7 +135,9 @@ async def test_a_column_dropped_since_yesterday(here: Scene) -> None:
             'the key column "extra" has type json, whose text cannot tell contacts apart for sure; choose a column',
         ),
         (
-            SourceSpec(table="crm.contacts", key="id", columns=(), where="first_name = 'x"),
+            SourceSpec(
+                table="crm.contacts", key="id", columns=(), where="first_name = 'x"
+            ),
             "where",
             "its SQL cannot be read (SQLSTATE 42601)",
         ),
@@ -122,7 +149,9 @@ async def test_a_column_dropped_since_yesterday(here: Scene) -> None:
     ],
 )
 @pytest.mark.asyncio
-async def test_one_problem(here: Scene, spec: SourceSpec, where: str, what: str) -> None:
+async def test_one_problem(
+    here: Scene, spec: SourceSpec, where: str, what: str
+) -> None:
     [problem] = await _problems(here, spec)
     assert problem.where == where
     assert problem.what.startswith(what)
@@ -139,16 +168,25 @@ async def test_one_problem(here: Scene, spec: SourceSpec, where: str, what: str)
         ("/* ' */ pg_terminate_backend(1)", "pg_terminate_backend"),
         ("first_name <> 'it''s' AND pg_notify('a', 'b') IS NULL", "pg_notify"),
         ("query_to_xml('SELECT 1', true, true, '') IS NULL", "query_to_xml"),
-        ("first_name = 'nextval(1)' OR first_name = $$lo_create(1)$$ -- setval(1)", None),
+        (
+            "first_name = 'nextval(1)' OR first_name = $$lo_create(1)$$ -- setval(1)",
+            None,
+        ),
         ("score > 1 AND length(first_name) > 0", None),
     ],
 )
 @pytest.mark.asyncio
-async def test_what_does_more_than_read_is_refused(here: Scene, sql: str, name: str | None) -> None:
+async def test_what_does_more_than_read_is_refused(
+    here: Scene, sql: str, name: str | None
+) -> None:
     await here.execute("CREATE SEQUENCE numbers")
     specs = {
         "where": SourceSpec(table="crm.contacts", key="id", columns=(), where=sql),
-        "source.query": SourceSpec(query=f"SELECT id FROM crm.contacts WHERE {sql}", key="id", columns=()),  # noqa: S608
+        "source.query": SourceSpec(
+            query=f"SELECT id FROM crm.contacts WHERE {sql}",
+            key="id",
+            columns=(),
+        ),
     }
     for place, spec in specs.items():
         if name is None:
@@ -185,13 +223,19 @@ async def test_missing_rights(here: Scene, database: str) -> None:
     try:
         parts = urlsplit(database)
         host = parts.netloc.rpartition("@")[2]
-        as_reader = urlunsplit(parts._replace(netloc=f"{user}:{quote('se/cret', safe='')}@{host}"))
+        as_reader = urlunsplit(
+            parts._replace(netloc=f"{user}:{quote('se/cret', safe='')}@{host}")
+        )
         async with open_pool(as_reader, read_only=True) as pool:
             restricted = Scene(pool, pool)
             [problem] = await _problems(restricted, _CONTACTS)
             assert problem.where == "source.table"
-            assert problem.what.startswith("this user lacks a right (SQLSTATE 42501); grant")
-            source = await restricted.inspect(SourceSpec(table="crm.contacts", key="id", columns=("first_name",)))
+            assert problem.what.startswith(
+                "this user lacks a right (SQLSTATE 42501); grant"
+            )
+            source = await restricted.inspect(
+                SourceSpec(table="crm.contacts", key="id", columns=("first_name",))
+            )
             assert set(await restricted.load(source, "1", "2")) == {"1", "2"}
     finally:
         await here.execute(f"DROP OWNED BY {user}", f"DROP ROLE {user}")
@@ -204,7 +248,9 @@ async def test_rows_without_a_key(here: Scene, constraint: str) -> None:
         f"CREATE TABLE keyless (id integer {constraint}, name text)",
         "INSERT INTO keyless SELECT nullif(n, 3 * (n / 3)), 'n' FROM generate_series(1, 9) AS n",
     )
-    source = await here.inspect(SourceSpec(table="keyless", key="id", columns=("name",)))
+    source = await here.inspect(
+        SourceSpec(table="keyless", key="id", columns=("name",))
+    )
     assert source.unique is bool(constraint)
     with pytest.raises(SourceError) as caught:
         await here.diff(source)
@@ -212,7 +258,9 @@ async def test_rows_without_a_key(here: Scene, constraint: str) -> None:
         'source.key: 3 selected rows of keyless have no key: column "id" is NULL; every contact needs one. '
         "Fill it in, or leave these rows out (where)"
     )
-    chosen = await here.inspect(SourceSpec(table="keyless", key="id", columns=("name",), where="id IS NOT NULL"))
+    chosen = await here.inspect(
+        SourceSpec(table="keyless", key="id", columns=("name",), where="id IS NOT NULL")
+    )
     assert len((await here.diff(chosen)).changes) == 6
 
 
@@ -220,20 +268,29 @@ async def test_rows_without_a_key(here: Scene, constraint: str) -> None:
 @pytest.mark.parametrize("index", [True, False])
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.asyncio
-async def test_repeated_keys(here: Scene, kind: str, *, index: bool, known: bool) -> None:
+async def test_repeated_keys(
+    here: Scene, kind: str, *, index: bool, known: bool
+) -> None:
     key = "md5(n::text)::uuid" if kind == "uuid" else "n"
     await here.execute(
         f"CREATE TABLE doubled (id {kind}, name text)",
-        f"INSERT INTO doubled SELECT {key}, 'n' FROM generate_series(1, 40) AS n",  # noqa: S608
+        f"INSERT INTO doubled SELECT {key}, 'n' FROM generate_series(1, 40) AS n",
         *(["CREATE INDEX ON doubled (id)"] if index else []),
     )
-    source = await here.inspect(SourceSpec(table="doubled", key="id", columns=("name",)))
+    source = await here.inspect(
+        SourceSpec(table="doubled", key="id", columns=("name",))
+    )
     if known:
         await here.settle(source)
-    await here.execute("INSERT INTO doubled SELECT * FROM doubled ORDER BY id DESC LIMIT 7")
+    await here.execute(
+        "INSERT INTO doubled SELECT * FROM doubled ORDER BY id DESC LIMIT 7"
+    )
     async with here.source.acquire() as connection:
         repeated = {
-            row["id"] for row in await connection.fetch("SELECT id::text FROM doubled GROUP BY id HAVING count(*) > 1")
+            row["id"]
+            for row in await connection.fetch(
+                "SELECT id::text FROM doubled GROUP BY id HAVING count(*) > 1"
+            )
         }
     assert len(repeated) == 7
     with pytest.raises(SourceError) as caught:
@@ -250,10 +307,17 @@ async def test_repeated_keys(here: Scene, kind: str, *, index: bool, known: bool
 
 @pytest.mark.asyncio
 async def test_a_value_never_gets_into_a_message(here: Scene) -> None:
-    spec = SourceSpec(table="crm.contacts", key="id", columns=("first_name",), where="mobile::integer > 1")
+    spec = SourceSpec(
+        table="crm.contacts",
+        key="id",
+        columns=("first_name",),
+        where="mobile::integer > 1",
+    )
     source = await here.inspect(spec)
     for attempt in (here.diff(source), here.load(source, "1")):
-        with pytest.raises(Exception, match="a value of a row cannot be read as its type") as caught:
+        with pytest.raises(
+            Exception, match="a value of a row cannot be read as its type"
+        ) as caught:
             await attempt
         assert "151" not in str(caught.value)
         assert caught.value.__suppress_context__
@@ -276,7 +340,12 @@ async def test_an_empty_table(here: Scene) -> None:
 
 @pytest.mark.asyncio
 async def test_where_is_applied_again_when_rows_are_loaded(here: Scene) -> None:
-    spec = SourceSpec(table="crm.contacts", key="id", columns=("first_name",), where="score < 10 -- only the new ones")
+    spec = SourceSpec(
+        table="crm.contacts",
+        key="id",
+        columns=("first_name",),
+        where="score < 10 -- only the new ones",
+    )
     source = await here.inspect(spec)
     assert set((await here.settle(source)).changes) == {str(n) for n in range(1, 10)}
     await here.execute("UPDATE crm.contacts SET first_name = 'Bea' WHERE id IN (3, 4)")
@@ -294,7 +363,11 @@ async def test_settings_of_the_role_change_nothing(here: Scene, database: str) -
         " score double precision, scores double precision[])",
         "INSERT INTO crm.times VALUES (1, now(), ARRAY[now()], '1 mon 2 days 03:04:05', 'x', pi(), ARRAY[pi()])",
     )
-    spec = SourceSpec(table="crm.times", key="id", columns=("at", "ats", "took", "raw", "score", "scores"))
+    spec = SourceSpec(
+        table="crm.times",
+        key="id",
+        columns=("at", "ats", "took", "raw", "score", "scores"),
+    )
     source = await here.inspect(spec)
     rows = await here.load(source, "1")
     await here.settle(source)
@@ -320,13 +393,29 @@ async def test_settings_of_the_role_change_nothing(here: Scene, database: str) -
         async with later.source.acquire() as connection:  # as a pooler would hand it on
             assert await connection.fetchval("SHOW TimeZone") == "Asia/Kathmandu"
             assert await connection.fetchval("SHOW statement_timeout") == "1h"
-            assert await connection.fetchval("SELECT count(*) FROM pg_prepared_statements") == 0
+            assert (
+                await connection.fetchval("SELECT count(*) FROM pg_prepared_statements")
+                == 0
+            )
 
 
 @pytest.mark.asyncio
 async def test_ids_of_a_former_key_are_not_found(here: Scene) -> None:
     source = await here.inspect(_CONTACTS)
-    odd = ["abc", "", "1 ", "01", "1.0", "99999999999999999999", "{1}", "\\", "'", "NULL", "é", "2"]
+    odd = [
+        "abc",
+        "",
+        "1 ",
+        "01",
+        "1.0",
+        "99999999999999999999",
+        "{1}",
+        "\\",
+        "'",
+        "NULL",
+        "é",
+        "2",
+    ]
     assert set(await here.load(source, *odd)) == {"2"}
     assert set(await here.load(source, "1", "3", "21")) == {"1", "3"}
     assert await here.load(source) == {}

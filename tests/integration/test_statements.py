@@ -23,8 +23,18 @@ FILES = sorted(
     for file in resources.files("syncengine.storage").joinpath("sql").iterdir()
     if file.name.endswith(".sql")
 )
-NAMES = [(file, name) for file in FILES for name, text in statements(file).items() if not text.startswith("CREATE")]
-MAKERS = [text for file in FILES for text in statements(file).values() if text.startswith("CREATE")]
+NAMES = [
+    (file, name)
+    for file in FILES
+    for name, text in statements(file).items()
+    if not text.startswith("CREATE")
+]
+MAKERS = [
+    text
+    for file in FILES
+    for text in statements(file).values()
+    if text.startswith("CREATE")
+]
 
 _SAMPLES = """
 CREATE SCHEMA sample;
@@ -35,14 +45,18 @@ CREATE TABLE sample.by_text ("the key" text COLLATE "C" PRIMARY KEY, name text, 
 
 def _placeholders(template: str) -> set[str]:
     try:
-        fields = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
+        fields = [
+            field for _, field, _, _ in Formatter().parse(template) if field is not None
+        ]
     except ValueError:  # a lone brace: no template
         return set()
     return {field for field in fields if field.isidentifier()}
 
 
 @pytest_asyncio.fixture
-async def connection(database: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+async def connection(
+    database: str,
+) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     connection = await connect(database)
     for statement in (_SAMPLES, *MAKERS):
         await connection.execute(statement)
@@ -51,8 +65,22 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection[asyncpg.
 
 
 def _fragments(source: Source, bound: str) -> dict[str, str]:
-    known = ("relation", "where", "key", "key_type", "contact_id", "equals", "hash", "text_order")
-    literals = {"order": source.text_order, "destination": "'whatsapp'", "low": "NULL", "high": bound}
+    known = (
+        "relation",
+        "where",
+        "key",
+        "key_type",
+        "contact_id",
+        "equals",
+        "hash",
+        "text_order",
+    )
+    literals = {
+        "order": source.text_order,
+        "destination": "'whatsapp'",
+        "low": "NULL",
+        "high": bound,
+    }
     literals |= {"values": "NULL::text", "column": "'[]'::json"}
     literals |= {"place": source.key, "tried": source.hash, "selected": source.where}
     literals |= {"within": "$1::text IS NULL AND $2::text IS NULL"}
@@ -66,15 +94,23 @@ def test_there_are_statements() -> None:
 
 @pytest.mark.parametrize(("file", "name"), NAMES)
 @pytest.mark.asyncio
-async def test_statement_fits_the_schema(connection: asyncpg.Connection[asyncpg.Record], file: str, name: str) -> None:
+async def test_statement_fits_the_schema(
+    connection: asyncpg.Connection[asyncpg.Record], file: str, name: str
+) -> None:
     statement = statements(file)[name]
     if not _placeholders(statement):
         async with transaction(connection, read_only=True):
             await connection.prepare(statement)
         return
-    table, bound = ("by_text", "'k'") if name.endswith("by_text") else ("by_number", "'17'")
+    table, bound = (
+        ("by_text", "'k'") if name.endswith("by_text") else ("by_number", "'17'")
+    )
     spec = SourceSpec(
-        table=f"sample.{table}", key="the key", columns=("name", "tags"), where="name <> 'a{b}$1'", salt="it's {x}"
+        table=f"sample.{table}",
+        key="the key",
+        columns=("name", "tags"),
+        where="name <> 'a{b}$1'",
+        salt="it's {x}",
     )
     source = await inspect(connection, spec)
     async with transaction(connection, read_only=True):

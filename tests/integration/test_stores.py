@@ -35,7 +35,13 @@ PENDING = Pending(
     creates=True,
     deletes=True,
     keys=(MatchKey("crm_id", "7"), MatchKey("phone", "+49151")),
-    fields={"name": "Žofia", "score": 1.5, "vip": True, "lists": ["a", 1, None], "gone": None},
+    fields={
+        "name": "Žofia",
+        "score": 1.5,
+        "vip": True,
+        "lists": ["a", 1, None],
+        "gone": None,
+    },
     add_tags=frozenset({"b", "a"}),
     remove_tags=frozenset({"old"}),
 )
@@ -43,7 +49,12 @@ KEY = MatchKey("crm_id", "7")
 KNOWN = Known(
     external_id="ext-7",
     key=MatchKey("crm_id", "7"),
-    fields={"name": "Ilse", "address": {"city": "Köln"}, "held": [1, 2.5, "x"], "big": 2**53 + 1},
+    fields={
+        "name": "Ilse",
+        "address": {"city": "Köln"},
+        "held": [1, 2.5, "x"],
+        "big": 2**53 + 1,
+    },
     tags=frozenset({"ours"}),
     found_tags=frozenset({"theirs"}),
 )
@@ -80,16 +91,26 @@ async def _load(stores: Stores, contact_id: str) -> ContactState | None:
     return (await stores.contacts.load([contact_id])).get(contact_id)
 
 
-async def _own(stores: Stores, contact_id: str, external_id: str, *, status: Status = Status.SYNCED) -> None:
+async def _own(
+    stores: Stores, contact_id: str, external_id: str, *, status: Status = Status.SYNCED
+) -> None:
     """Make a contact own a vendor contact, with a tag of ours on it."""
-    known = Known(external_id, fields={"name": contact_id}, tags=frozenset({f"tag of {contact_id}"}))
+    known = Known(
+        external_id,
+        fields={"name": contact_id},
+        tags=frozenset({f"tag of {contact_id}"}),
+    )
     source_hash = 5 if status is Status.SYNCED else None
     await stores.contacts.record(1, [Record(contact_id, known, status, source_hash)])
 
 
-async def _die(stores: Stores, contact_id: str, code: str, status: Status = Status.DEAD) -> None:
+async def _die(
+    stores: Stores, contact_id: str, code: str, status: Status = Status.DEAD
+) -> None:
     outcome = ContactOutcome(OutcomeKind.REJECTED, code=code, message="why")
-    await stores.contacts.record(1, [Record(contact_id, Known(), status, None, 3, 5, outcome)])
+    await stores.contacts.record(
+        1, [Record(contact_id, Known(), status, None, 3, 5, outcome)]
+    )
 
 
 # --- contacts -------------------------------------------------------------------------------------------------------
@@ -102,7 +123,9 @@ async def test_a_contact_never_seen_is_left_out(stores: Stores) -> None:
 
 
 @pytest.mark.asyncio
-async def test_an_intent_is_kept_whole_and_older_than_any_vendor_needs(stores: Stores) -> None:
+async def test_an_intent_is_kept_whole_and_older_than_any_vendor_needs(
+    stores: Stores,
+) -> None:
     await stores.contacts.intend([Intent("7", PENDING), Intent("8", Pending())])
     assert await stores.contacts.load(["8", "7", "9"]) == {
         "7": ContactState("7", Known(pending=PENDING)),
@@ -121,9 +144,18 @@ async def test_an_intent_makes_any_contact_one_to_be_planned_again_and_changes_n
     await stores.contacts.intend([Intent("7", Pending(add_tags=frozenset({"x"})))])
     state = await _load(stores, "7")
     assert state is not None
-    assert (state.status, state.source_hash, state.rejections, state.rejected_hash) == (Status.PENDING, None, 2, 12)
+    assert (state.status, state.source_hash, state.rejections, state.rejected_hash) == (
+        Status.PENDING,
+        None,
+        2,
+        12,
+    )
     assert state.known.pending == Pending(add_tags=frozenset({"x"}))
-    assert (state.known.fields, state.known.tags, state.known.external_id) == (KNOWN.fields, KNOWN.tags, "ext-7")
+    assert (state.known.fields, state.known.tags, state.known.external_id) == (
+        KNOWN.fields,
+        KNOWN.tags,
+        "ext-7",
+    )
 
 
 @pytest.mark.asyncio
@@ -145,14 +177,18 @@ async def test_no_intents_are_no_transaction(backend: Backend, stores: Stores) -
 async def test_what_was_recorded_is_loaded(stores: Stores) -> None:
     record = Record("7", KNOWN, Status.REJECTED, -5, 2, 2**63 - 1, APPLIED)
     await stores.contacts.record(1, [record])
-    assert await _load(stores, "7") == ContactState("7", KNOWN, Status.REJECTED, -5, 2, 2**63 - 1)
+    assert await _load(stores, "7") == ContactState(
+        "7", KNOWN, Status.REJECTED, -5, 2, 2**63 - 1
+    )
 
 
 @pytest.mark.asyncio
 async def test_what_is_still_open_grows_older(stores: Stores) -> None:
     for contact_id, age in (("known", 100.0), ("unknown", None)):
         pending = Pending(creates=True, age=age)
-        await stores.contacts.record(1, [Record(contact_id, Known(pending=pending), Status.PENDING, None)])
+        await stores.contacts.record(
+            1, [Record(contact_id, Known(pending=pending), Status.PENDING, None)]
+        )
     states = await stores.contacts.load(["known", "unknown"])
     pendings = {contact_id: state.known.pending for contact_id, state in states.items()}
     assert pendings["unknown"] == Pending(creates=True)
@@ -163,7 +199,9 @@ async def test_what_is_still_open_grows_older(stores: Stores) -> None:
 
 @pytest.mark.asyncio
 async def test_an_intent_ends_the_counting_of_age(stores: Stores) -> None:
-    await stores.contacts.record(1, [Record("7", Known(pending=Pending(age=1.0)), Status.PENDING, None)])
+    await stores.contacts.record(
+        1, [Record("7", Known(pending=Pending(age=1.0)), Status.PENDING, None)]
+    )
     await stores.contacts.intend([Intent("7", Pending(age=1.0))])
     state = await _load(stores, "7")
     assert state is not None
@@ -171,7 +209,9 @@ async def test_an_intent_ends_the_counting_of_age(stores: Stores) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_contact_nothing_is_known_of_is_forgotten_but_for_its_state(stores: Stores) -> None:
+async def test_a_contact_nothing_is_known_of_is_forgotten_but_for_its_state(
+    stores: Stores,
+) -> None:
     await stores.contacts.record(1, [Record("7", KNOWN, Status.SYNCED, 1)])
     await stores.contacts.record(1, [Record("7", Known(), Status.REMOVED, None)])
     assert await _load(stores, "7") == ContactState("7", Known(), Status.REMOVED)
@@ -181,11 +221,25 @@ async def test_a_contact_nothing_is_known_of_is_forgotten_but_for_its_state(stor
 async def test_of_several_records_of_a_contact_the_last_counts_and_its_outcome(
     backend: Backend, stores: Stores
 ) -> None:
-    step = Record("7", Known("ext-7", pending=Pending(add_tags=frozenset({"a"}))), Status.PENDING, None)
-    end = Record("7", Known("ext-7", tags=frozenset({"a"})), Status.SYNCED, 4, outcome=APPLIED)
-    await stores.contacts.record(1, [step, end, Record("8", Known("ext-8"), Status.SYNCED, 4)])
+    step = Record(
+        "7",
+        Known("ext-7", pending=Pending(add_tags=frozenset({"a"}))),
+        Status.PENDING,
+        None,
+    )
+    end = Record(
+        "7", Known("ext-7", tags=frozenset({"a"})), Status.SYNCED, 4, outcome=APPLIED
+    )
+    await stores.contacts.record(
+        1, [step, end, Record("8", Known("ext-8"), Status.SYNCED, 4)]
+    )
     assert await _load(stores, "7") == ContactState("7", end.known, Status.SYNCED, 4)
-    assert await backend.outcome(stores.run_id, "7") == ("applied", ("create", "add_tags"), 3, None)
+    assert await backend.outcome(stores.run_id, "7") == (
+        "applied",
+        ("create", "add_tags"),
+        3,
+        None,
+    )
 
 
 @pytest.mark.asyncio
@@ -193,15 +247,30 @@ async def test_a_second_outcome_in_a_run_replaces_the_first_and_adds_its_request
     backend: Backend, stores: Stores
 ) -> None:
     held = ContactOutcome(OutcomeKind.DEFERRED, (), 2, "key_still_held")
-    await stores.contacts.record(1, [Record("7", Known(), Status.PENDING, None, outcome=held)])
-    unsupported = ContactOutcome(
-        OutcomeKind.UNSUPPORTED, (Action.UPSERT,), 1, "clear_field", unsupported=(Unsupported("clear_field", "name"),)
+    await stores.contacts.record(
+        1, [Record("7", Known(), Status.PENDING, None, outcome=held)]
     )
-    await stores.contacts.record(2, [Record("7", KNOWN, Status.SYNCED, 4, outcome=unsupported)])
-    assert await backend.outcome(stores.run_id, "7") == ("unsupported", ("upsert",), 3, "clear_field")
+    unsupported = ContactOutcome(
+        OutcomeKind.UNSUPPORTED,
+        (Action.UPSERT,),
+        1,
+        "clear_field",
+        unsupported=(Unsupported("clear_field", "name"),),
+    )
+    await stores.contacts.record(
+        2, [Record("7", KNOWN, Status.SYNCED, 4, outcome=unsupported)]
+    )
+    assert await backend.outcome(stores.run_id, "7") == (
+        "unsupported",
+        ("upsert",),
+        3,
+        "clear_field",
+    )
 
 
-def _ended(contact_id: str, status: Status, kind: OutcomeKind, code: str = "") -> Record:
+def _ended(
+    contact_id: str, status: Status, kind: OutcomeKind, code: str = ""
+) -> Record:
     known = Known(f"ext-{contact_id}", fields={"name": contact_id})
     return Record(contact_id, known, status, 5, outcome=ContactOutcome(kind, code=code))
 
@@ -228,7 +297,9 @@ NUMBERED = {
 
 
 @pytest.mark.asyncio
-async def test_who_is_not_tried_any_more_is_counted_by_reason(backend: Backend, stores: Stores) -> None:
+async def test_who_is_not_tried_any_more_is_counted_by_reason(
+    backend: Backend, stores: Stores
+) -> None:
     other = await backend.run("mail", "mailer")
     await other.contacts.record(1, [_ended("dead", Status.DEAD, OutcomeKind.REJECTED)])
     assert dict(await backend.standing()) == {}
@@ -255,7 +326,9 @@ async def test_whoever_is_planned_again_or_brought_in_step_is_not_counted_any_mo
 
 
 @pytest.mark.asyncio
-async def test_destinations_have_states_of_their_own(backend: Backend, stores: Stores) -> None:
+async def test_destinations_have_states_of_their_own(
+    backend: Backend, stores: Stores
+) -> None:
     other = await backend.run("viber")
     await stores.contacts.record(1, [Record("7", KNOWN, Status.SYNCED, 1)])
     assert await other.contacts.load(["7"]) == {}
@@ -272,9 +345,16 @@ async def test_a_vendor_contact_nobody_owns_is_ours_at_once(stores: Stores) -> N
 
 
 @pytest.mark.asyncio
-async def test_two_who_find_the_same_vendor_contact_at_the_same_moment_do_not_both_own_it(stores: Stores) -> None:
+async def test_two_who_find_the_same_vendor_contact_at_the_same_moment_do_not_both_own_it(
+    stores: Stores,
+) -> None:
     for number in range(20):
-        links = await asyncio.gather(*(stores.contacts.link(contact, f"ext {number}") for contact in ("7", "8", "9")))
+        links = await asyncio.gather(
+            *(
+                stores.contacts.link(contact, f"ext {number}")
+                for contact in ("7", "8", "9")
+            )
+        )
         assert len([link for link in links if link.owner is None]) == 1
         for contact in ("7", "8", "9"):
             await stores.contacts.record(1, [Record(contact, KNOWN, Status.SYNCED, 1)])
@@ -297,22 +377,36 @@ async def test_an_owner_keeps_its_vendor_contact(stores: Stores) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_contact_that_left_gives_its_vendor_contact_and_its_tags_up(stores: Stores) -> None:
+async def test_a_contact_that_left_gives_its_vendor_contact_and_its_tags_up(
+    stores: Stores,
+) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
-    assert await stores.contacts.link("7", "ext") == Link(tags=frozenset({"tag of 1"}), fields=frozenset({"name"}))
-    assert await _load(stores, "1") == ContactState("1", Known(), Status.REMOVED, taken_by="7")
+    assert await stores.contacts.link("7", "ext") == Link(
+        tags=frozenset({"tag of 1"}), fields=frozenset({"name"})
+    )
+    assert await _load(stores, "1") == ContactState(
+        "1", Known(), Status.REMOVED, taken_by="7"
+    )
     doubt = Pending(fields={"name": None}, remove_tags=frozenset({"tag of 1"}))
     assert await _load(stores, "7") == ContactState("7", Known("ext", pending=doubt))
-    assert await stores.contacts.link("7", "ext") == Link(tags=frozenset({"tag of 1"}), fields=frozenset({"name"})), (
-        "the first answer was lost"
-    )
+    assert await stores.contacts.link("7", "ext") == Link(
+        tags=frozenset({"tag of 1"}), fields=frozenset({"name"})
+    ), "the first answer was lost"
 
 
 @pytest.mark.asyncio
-async def test_a_contact_that_left_gives_up_its_fields_and_the_lists_it_was_put_on(stores: Stores) -> None:
-    known = Known("ext", fields={"city": "Bonn", "lists.a": True}, pending=Pending(fields={"lists.b": None}))
+async def test_a_contact_that_left_gives_up_its_fields_and_the_lists_it_was_put_on(
+    stores: Stores,
+) -> None:
+    known = Known(
+        "ext",
+        fields={"city": "Bonn", "lists.a": True},
+        pending=Pending(fields={"lists.b": None}),
+    )
     await stores.contacts.record(1, [Record("1", known, Status.REMOVED, None)])
-    await stores.contacts.intend([Intent("7", Pending(creates=True, fields={"name": "Ilse", "lists.c": True}))])
+    await stores.contacts.intend(
+        [Intent("7", Pending(creates=True, fields={"name": "Ilse", "lists.c": True}))]
+    )
     fields = frozenset({"city", "name", "lists.a", "lists.b", "lists.c"})
     assert await stores.contacts.link("7", "ext") == Link(fields=fields)
     state = await _load(stores, "7")
@@ -325,18 +419,26 @@ async def test_a_contact_that_left_gives_up_its_fields_and_the_lists_it_was_put_
         "lists.b": None,
         "lists.c": True,
     }
-    assert await stores.contacts.link("7", "ext") == Link(fields=fields), "the first answer was lost"
+    assert await stores.contacts.link("7", "ext") == Link(fields=fields), (
+        "the first answer was lost"
+    )
 
 
 @pytest.mark.asyncio
-async def test_a_contact_that_left_keeps_its_vendor_contact_from_whoever_takes_nothing_over(stores: Stores) -> None:
+async def test_a_contact_that_left_keeps_its_vendor_contact_from_whoever_takes_nothing_over(
+    stores: Stores,
+) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
-    assert (await stores.contacts.link("7", "ext", takes_over=False)).owner == "whatsapp/1"
+    assert (
+        await stores.contacts.link("7", "ext", takes_over=False)
+    ).owner == "whatsapp/1"
     state = await _load(stores, "1")
     assert state is not None
     assert state.known.external_id == "ext"
     assert await _load(stores, "7") is None
-    assert await stores.contacts.owners("7", ["ext"], takes_over=False) == {"ext": "whatsapp/1"}
+    assert await stores.contacts.owners("7", ["ext"], takes_over=False) == {
+        "ext": "whatsapp/1"
+    }
     assert await stores.contacts.link("7", "of nobody", takes_over=False) == Link()
 
 
@@ -347,21 +449,32 @@ async def _given_up(stores: Stores, contact_id: str) -> tuple[str | None, str | 
 
 
 @pytest.mark.asyncio
-async def test_what_was_given_up_may_be_had_back_until_somebody_else_is_written_there(stores: Stores) -> None:
+async def test_what_was_given_up_may_be_had_back_until_somebody_else_is_written_there(
+    stores: Stores,
+) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     await stores.contacts.link("7", "ext")
     assert await _given_up(stores, "1") == (None, "7"), "7 has not left"
     untagged = replace(APPLIED, actions=(Action.REMOVE_TAGS,))
-    gone = Record("7", Known("ext"), Status.REMOVED, None, outcome=untagged, removal=True)
+    gone = Record(
+        "7", Known("ext"), Status.REMOVED, None, outcome=untagged, removal=True
+    )
     await stores.contacts.record(1, [gone])
     assert await _given_up(stores, "1") == ("ext", None)
 
     assert await stores.contacts.link("1", "ext") == Link()
-    assert (await _given_up(stores, "1"), await _given_up(stores, "7")) == ((None, None), (None, "1"))
-    await stores.contacts.record(1, [Record("1", Known("ext"), Status.REMOVED, None, removal=True)])
+    assert (await _given_up(stores, "1"), await _given_up(stores, "7")) == (
+        (None, None),
+        (None, "1"),
+    )
+    await stores.contacts.record(
+        1, [Record("1", Known("ext"), Status.REMOVED, None, removal=True)]
+    )
     assert await _given_up(stores, "7") == ("ext", None)
     await stores.contacts.link("7", "ext")
-    await stores.contacts.record(1, [Record("7", Known("ext"), Status.PENDING, None)])  # the first of its calls
+    await stores.contacts.record(
+        1, [Record("7", Known("ext"), Status.PENDING, None)]
+    )  # the first of its calls
     assert await _given_up(stores, "1") == (None, None)
     await stores.contacts.record(1, [replace(gone, outcome=None)])
     assert await _given_up(stores, "1") == (None, None)
@@ -369,11 +482,15 @@ async def test_what_was_given_up_may_be_had_back_until_somebody_else_is_written_
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("status", [Status.SUPPRESSED, Status.REJECTED, Status.DEAD])
-async def test_who_took_over_and_is_left_alone_before_it_wrote_gives_it_back(stores: Stores, status: Status) -> None:
+async def test_who_took_over_and_is_left_alone_before_it_wrote_gives_it_back(
+    stores: Stores, status: Status
+) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     await stores.contacts.link("7", "ext")
     await stores.contacts.record(1, [Record("7", Known("ext"), status, 5)])
-    assert (await stores.contacts.link("8", "ext")).owner == "whatsapp/7", "8 never had it"
+    assert (await stores.contacts.link("8", "ext")).owner == "whatsapp/7", (
+        "8 never had it"
+    )
     assert await _given_up(stores, "1") == ("ext", None)
     assert (await stores.contacts.link("1", "ext")).owner is None
 
@@ -393,7 +510,9 @@ async def test_who_gives_back_what_it_took_over_still_counts_as_standing(
     await _own(stores, "1", "ext", status=Status.REMOVED)
     await stores.contacts.link("7", "ext")
     outcome = ContactOutcome(kind, code="why")
-    await stores.contacts.record(1, [Record("7", Known("ext"), status, 5, 3, 5, outcome)])
+    await stores.contacts.record(
+        1, [Record("7", Known("ext"), status, 5, 3, 5, outcome)]
+    )
     assert (await stores.contacts.link("1", "ext")).owner is None
     assert await backend.standing() == {standing: 1}
 
@@ -401,7 +520,9 @@ async def test_who_gives_back_what_it_took_over_still_counts_as_standing(
 @pytest.mark.asyncio
 async def test_a_link_tells_which_tags_are_of_others(stores: Stores) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
-    link = await stores.contacts.link("7", "ext", found_tags=frozenset({"theirs", "tag of 1"}))
+    link = await stores.contacts.link(
+        "7", "ext", found_tags=frozenset({"theirs", "tag of 1"})
+    )
     assert link == Link(tags=frozenset({"tag of 1"}), fields=frozenset({"name"}))
     state = await _load(stores, "7")
     assert state is not None
@@ -409,7 +530,9 @@ async def test_a_link_tells_which_tags_are_of_others(stores: Stores) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_link_of_one_who_left_and_is_back_makes_it_present(stores: Stores) -> None:
+async def test_a_link_of_one_who_left_and_is_back_makes_it_present(
+    stores: Stores,
+) -> None:
     await stores.contacts.record(1, [Record("7", Known(), Status.REMOVED, None)])
     await stores.contacts.link("7", "ext")
     state = await _load(stores, "7")
@@ -432,12 +555,22 @@ async def test_a_link_tells_under_which_key(stores: Stores) -> None:
 
 
 @pytest.mark.asyncio
-async def test_tags_that_were_in_doubt_when_their_contact_left_are_given_up_too(stores: Stores) -> None:
-    doubt = Pending(add_tags=frozenset({"maybe", "theirs"}), remove_tags=frozenset({"maybe gone"}))
-    known = Known("ext", tags=frozenset({"set"}), found_tags=frozenset({"theirs"}), pending=doubt)
+async def test_tags_that_were_in_doubt_when_their_contact_left_are_given_up_too(
+    stores: Stores,
+) -> None:
+    doubt = Pending(
+        add_tags=frozenset({"maybe", "theirs"}), remove_tags=frozenset({"maybe gone"})
+    )
+    known = Known(
+        "ext", tags=frozenset({"set"}), found_tags=frozenset({"theirs"}), pending=doubt
+    )
     await stores.contacts.record(1, [Record("1", known, Status.REMOVED, None)])
-    await stores.contacts.intend([Intent("7", Pending(creates=True, add_tags=frozenset({"new"})))])
-    assert await stores.contacts.link("7", "ext") == Link(tags=frozenset({"set", "maybe", "maybe gone"}))
+    await stores.contacts.intend(
+        [Intent("7", Pending(creates=True, add_tags=frozenset({"new"})))]
+    )
+    assert await stores.contacts.link("7", "ext") == Link(
+        tags=frozenset({"set", "maybe", "maybe gone"})
+    )
     (state,) = (await stores.contacts.load(["7"])).values()
     pending = state.known.pending
     assert pending is not None
@@ -447,7 +580,9 @@ async def test_tags_that_were_in_doubt_when_their_contact_left_are_given_up_too(
 
 
 @pytest.mark.asyncio
-async def test_one_who_left_and_is_back_in_this_run_gives_nothing_up_before_its_turn(stores: Stores) -> None:
+async def test_one_who_left_and_is_back_in_this_run_gives_nothing_up_before_its_turn(
+    stores: Stores,
+) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     await stores.batches.add(BatchKind.CHANGES, ["1", "7"])
     assert await stores.contacts.link("7", "ext") == Link("whatsapp/1")
@@ -471,16 +606,22 @@ async def test_an_owner_in_the_source_goes_before_one_that_left(stores: Stores) 
 
 
 @pytest.mark.asyncio
-async def test_of_several_vendor_contacts_the_owner_in_the_source_is_told(stores: Stores) -> None:
+async def test_of_several_vendor_contacts_the_owner_in_the_source_is_told(
+    stores: Stores,
+) -> None:
     await _own(stores, "1", "left", status=Status.REMOVED)
     await _own(stores, "2", "mine")
-    assert await stores.contacts.owners("7", ["left", "mine", "nobody's"]) == {"mine": "whatsapp/2"}
+    assert await stores.contacts.owners("7", ["left", "mine", "nobody's"]) == {
+        "mine": "whatsapp/2"
+    }
     assert await stores.contacts.owners("7", ["left", "nobody's"]) == {}
     assert await stores.contacts.owners("2", ["mine"]) == {}
 
 
 @pytest.mark.asyncio
-async def test_ownership_holds_in_the_whole_account_and_not_beyond(backend: Backend, stores: Stores) -> None:
+async def test_ownership_holds_in_the_whole_account_and_not_beyond(
+    backend: Backend, stores: Stores
+) -> None:
     await _own(stores, "1", "ext")
     beside = await backend.run("viber")
     assert await beside.contacts.link("7", "ext") == Link("whatsapp/1")
@@ -492,7 +633,9 @@ async def test_ownership_holds_in_the_whole_account_and_not_beyond(backend: Back
 
 
 @pytest.mark.asyncio
-async def test_of_two_newcomers_the_lowest_contact_id_has_the_key(stores: Stores) -> None:
+async def test_of_two_newcomers_the_lowest_contact_id_has_the_key(
+    stores: Stores,
+) -> None:
     await stores.keys.claim({"10": [b"k"], "9": [b"k"], "8": [b"other"]})
     assert await stores.keys.losers(["10", "9", "8"]) == {"9": "10"}
     assert await stores.keys.losers(["10"]) == {}
@@ -501,7 +644,9 @@ async def test_of_two_newcomers_the_lowest_contact_id_has_the_key(stores: Stores
 @pytest.mark.asyncio
 async def test_integer_ids_are_compared_as_numbers(backend: Backend) -> None:
     stores = await backend.run(numbered=True)
-    await stores.keys.claim({"10": [b"k"], "9": [b"k"], "-3": [b"other"], "2": [b"other"]})
+    await stores.keys.claim(
+        {"10": [b"k"], "9": [b"k"], "-3": [b"other"], "2": [b"other"]}
+    )
     assert await stores.keys.losers(["10", "9", "-3", "2"]) == {"10": "9", "2": "-3"}
 
 
@@ -513,7 +658,9 @@ async def test_who_owns_an_external_id_keeps_the_key(stores: Stores) -> None:
 
 
 @pytest.mark.asyncio
-async def test_of_several_owners_the_one_that_asked_first_keeps_the_key(stores: Stores) -> None:
+async def test_of_several_owners_the_one_that_asked_first_keeps_the_key(
+    stores: Stores,
+) -> None:
     await _own(stores, "1", "ext-1")
     await _own(stores, "9", "ext-9")
     await stores.keys.claim({"9": [b"k"]})
@@ -532,17 +679,23 @@ async def test_whoever_becomes_an_owner_asks_behind_the_owners(stores: Stores) -
 
 
 @pytest.mark.asyncio
-async def test_one_that_is_refused_and_has_to_be_settled_asks_behind_everybody(stores: Stores) -> None:
+async def test_one_that_is_refused_and_has_to_be_settled_asks_behind_everybody(
+    stores: Stores,
+) -> None:
     await stores.keys.claim({"9": [b"k"]})
     await stores.keys.claim({"1": [b"k"]})
-    assert await stores.keys.losers(["1", "9"]) == {"9": "1"}, "nobody owns anything: the lowest id"
+    assert await stores.keys.losers(["1", "9"]) == {"9": "1"}, (
+        "nobody owns anything: the lowest id"
+    )
     await stores.contacts.link("9", "ext-9", takes_over=False)
     await stores.contacts.link("1", "ext-1")
     assert await stores.keys.losers(["1", "9"]) == {"9": "1"}
 
 
 @pytest.mark.asyncio
-async def test_a_claim_replaces_the_former_ones_of_its_contacts_only(stores: Stores) -> None:
+async def test_a_claim_replaces_the_former_ones_of_its_contacts_only(
+    stores: Stores,
+) -> None:
     await stores.keys.claim({"1": [b"k", b"l"], "2": [b"k"], "3": [b"l"]})
     assert await stores.keys.losers(["1", "2", "3"]) == {"2": "1", "3": "1"}
     await stores.keys.claim({"1": [b"l"], "2": [b"k", b"k"]})
@@ -553,12 +706,21 @@ async def test_a_claim_replaces_the_former_ones_of_its_contacts_only(stores: Sto
 
 @pytest.mark.asyncio
 async def test_whoever_lets_go_of_a_key_is_looked_at_again(stores: Stores) -> None:
-    for contact, status in (("7", Status.SYNCED), ("8", Status.SYNCED), ("9", Status.DEAD)):
-        await stores.contacts.record(1, [Record(contact, Known("ext " + contact), status, 5, 3, 6)])
+    for contact, status in (
+        ("7", Status.SYNCED),
+        ("8", Status.SYNCED),
+        ("9", Status.DEAD),
+    ):
+        await stores.contacts.record(
+            1, [Record(contact, Known("ext " + contact), status, 5, 3, 6)]
+        )
     await stores.keys.claim({"7": [b"one"], "8": [b"two"], "9": [b"three"]})
     await stores.keys.claim({"7": [], "8": [b"two"], "9": [b"four"]})
     states = await stores.contacts.load(["7", "8", "9"])
-    assert {contact: (state.source_hash, state.rejected_hash) for contact, state in states.items()} == {
+    assert {
+        contact: (state.source_hash, state.rejected_hash)
+        for contact, state in states.items()
+    } == {
         "7": (None, 6),
         "8": (5, 6),
         "9": (None, None),
@@ -566,8 +728,13 @@ async def test_whoever_lets_go_of_a_key_is_looked_at_again(stores: Stores) -> No
 
 
 @pytest.mark.asyncio
-async def test_keys_are_judged_over_the_whole_account_and_not_beyond(backend: Backend, stores: Stores) -> None:
-    beside, elsewhere = await backend.run("viber"), await backend.run("charles", "another account")
+async def test_keys_are_judged_over_the_whole_account_and_not_beyond(
+    backend: Backend, stores: Stores
+) -> None:
+    beside, elsewhere = (
+        await backend.run("viber"),
+        await backend.run("charles", "another account"),
+    )
     await stores.keys.claim({"1": [b"k"]})
     await beside.keys.claim({"2": [b"k"]})
     await elsewhere.keys.claim({"3": [b"k"]})
@@ -597,20 +764,33 @@ async def _wait(stores: Stores, contact_id: str, owner: str) -> None:
     await _die(stores, contact_id, "key_held")
 
 
-def _holding(status: Status = Status.SYNCED, external_id: str = "ext", **fields: str) -> Record:
+def _holding(
+    status: Status = Status.SYNCED, external_id: str = "ext", **fields: str
+) -> Record:
     known = Known(external_id, key=KEY, fields={"phone": "1", "mail": "m", **fields})
     return Record("1", known, status, 5)
 
 
 @pytest.mark.asyncio
-async def test_who_waits_is_tried_again_once_the_owner_holds_something_else(stores: Stores) -> None:
+async def test_who_waits_is_tried_again_once_the_owner_holds_something_else(
+    stores: Stores,
+) -> None:
     await stores.contacts.record(1, [_holding()])
     await _wait(stores, "2", "whatsapp/1")
     assert await stores.waits.moved() == []
-    for same in (_holding(name="another name"), _holding(Status.DEAD), _holding(Status.SUPPRESSED)):
+    for same in (
+        _holding(name="another name"),
+        _holding(Status.DEAD),
+        _holding(Status.SUPPRESSED),
+    ):
         await stores.contacts.record(1, [same])
         assert await stores.waits.moved() == []
-    moves = (_holding(phone="2"), _holding(mail="n"), _holding(Status.REMOVED), _holding(external_id="merged"))
+    moves = (
+        _holding(phone="2"),
+        _holding(mail="n"),
+        _holding(Status.REMOVED),
+        _holding(external_id="merged"),
+    )
     for moved in moves:
         await stores.contacts.record(1, [moved])
         assert await stores.waits.moved() == ["2"]
@@ -619,7 +799,9 @@ async def test_who_waits_is_tried_again_once_the_owner_holds_something_else(stor
 
 
 @pytest.mark.asyncio
-async def test_who_waits_for_one_that_gave_its_copy_up_is_tried_again(stores: Stores) -> None:
+async def test_who_waits_for_one_that_gave_its_copy_up_is_tried_again(
+    stores: Stores,
+) -> None:
     await stores.contacts.record(1, [_holding(Status.REMOVED)])
     await _wait(stores, "2", "whatsapp/1")
     await stores.contacts.link("3", "ext")
@@ -627,7 +809,9 @@ async def test_who_waits_for_one_that_gave_its_copy_up_is_tried_again(stores: St
 
 
 @pytest.mark.asyncio
-async def test_a_wait_counts_while_its_contact_is_dead_for_it(backend: Backend, stores: Stores) -> None:
+async def test_a_wait_counts_while_its_contact_is_dead_for_it(
+    backend: Backend, stores: Stores
+) -> None:
     await stores.contacts.record(1, [_holding()])
     await _wait(stores, "2", "whatsapp/1")
     await stores.contacts.record(1, [_holding(phone="2")])
@@ -635,7 +819,9 @@ async def test_a_wait_counts_while_its_contact_is_dead_for_it(backend: Backend, 
     assert await stores.waits.moved() == []
     again = await backend.run()
     await _die(again, "2", "ambiguous_match")
-    assert await again.waits.moved() == [], "the run before noted that it does not wait any more"
+    assert await again.waits.moved() == [], (
+        "the run before noted that it does not wait any more"
+    )
 
 
 @pytest.mark.asyncio
@@ -650,7 +836,9 @@ async def test_whoever_keeps_an_owner_from_moving_is_told_over_the_whole_account
     await _wait(stores, "3", "whatsapp/2")
     assert await stores.waits.holders(["whatsapp/3", "whatsapp/never seen"]) == {
         "whatsapp/3": Holder("whatsapp/3", Status.DEAD, "key_held", "whatsapp/2"),
-        "whatsapp/2": Holder("whatsapp/2", Status.DEAD, "duplicate_match_key", "viber/1"),
+        "whatsapp/2": Holder(
+            "whatsapp/2", Status.DEAD, "duplicate_match_key", "viber/1"
+        ),
         "viber/1": Holder("viber/1", Status.SYNCED, ""),
     }
 
@@ -670,13 +858,22 @@ async def test_a_ring_of_waits_is_read_once(stores: Stores) -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_next_run_lets_go_of_keys_of_contacts_that_were_judged_and_never_come_to(backend: Backend) -> None:
+async def test_the_next_run_lets_go_of_keys_of_contacts_that_were_judged_and_never_come_to(
+    backend: Backend,
+) -> None:
     first = await backend.run()
     await first.contacts.intend([Intent("2", Pending())])
-    await first.contacts.record(1, [Record("4", Known(external_id="left"), Status.REMOVED, None)])
+    await first.contacts.record(
+        1, [Record("4", Known(external_id="left"), Status.REMOVED, None)]
+    )
     rivals = {"6": "1", "7": "2", "8": "3", "9": "4"}
     judged, others = [*rivals.values()], [*rivals]
-    await first.keys.claim({contact: [rivals.get(contact, contact).encode()] for contact in (*judged, *others)})
+    await first.keys.claim(
+        {
+            contact: [rivals.get(contact, contact).encode()]
+            for contact in (*judged, *others)
+        }
+    )
     assert await first.keys.losers(others) == rivals
     for contact_id in judged:
         await first.batches.add(BatchKind.CHANGES, [contact_id])
@@ -686,22 +883,43 @@ async def test_the_next_run_lets_go_of_keys_of_contacts_that_were_judged_and_nev
 
 
 @pytest.mark.asyncio
-async def test_the_next_run_looks_again_at_rows_that_were_judged_and_never_come_to(backend: Backend) -> None:
+async def test_the_next_run_looks_again_at_rows_that_were_judged_and_never_come_to(
+    backend: Backend,
+) -> None:
     first = await backend.run()
-    for contact_id, status in {"1": Status.SYNCED, "2": Status.DEAD, "3": Status.REJECTED, "4": Status.SYNCED}.items():
+    for contact_id, status in {
+        "1": Status.SYNCED,
+        "2": Status.DEAD,
+        "3": Status.REJECTED,
+        "4": Status.SYNCED,
+    }.items():
         source_hash = 11 if status is Status.SYNCED else None
-        await first.contacts.record(1, [Record(contact_id, Known("ext"), status, source_hash, 3, 12)])
+        await first.contacts.record(
+            1, [Record(contact_id, Known("ext"), status, source_hash, 3, 12)]
+        )
     await first.keys.claim({"1": [b"a"], "2": [b"b"], "3": [b"c"]})
     await first.batches.add(BatchKind.CHANGES, ["1", "2", "3", "4"])
     second = await backend.run()
     states = await second.contacts.load(["1", "2", "3", "4"])
-    hashes = {contact_id: (state.source_hash, state.rejected_hash) for contact_id, state in states.items()}
-    assert hashes == {"1": (None, 12), "2": (None, None), "3": (None, 12), "4": (None, 12)}, "4 asks for no key now"
+    hashes = {
+        contact_id: (state.source_hash, state.rejected_hash)
+        for contact_id, state in states.items()
+    }
+    assert hashes == {
+        "1": (None, 12),
+        "2": (None, None),
+        "3": (None, 12),
+        "4": (None, 12),
+    }, "4 asks for no key now"
 
 
 @pytest.mark.asyncio
 async def test_removals_come_first_then_changes_in_their_order(stores: Stores) -> None:
-    for kind, contact_ids in ((BatchKind.CHANGES, ["b", "a"]), (BatchKind.REMOVALS, ["x"]), (BatchKind.CHANGES, ["c"])):
+    for kind, contact_ids in (
+        (BatchKind.CHANGES, ["b", "a"]),
+        (BatchKind.REMOVALS, ["x"]),
+        (BatchKind.CHANGES, ["c"]),
+    ):
         await stores.batches.add(kind, contact_ids)
     assert [batch async for batch in stores.batches.waiting()] == [
         Batch(2, BatchKind.REMOVALS, ("x",)),
@@ -711,7 +929,9 @@ async def test_removals_come_first_then_changes_in_their_order(stores: Stores) -
 
 
 @pytest.mark.asyncio
-async def test_finished_batches_do_not_come_again_and_new_ones_come_meanwhile(stores: Stores) -> None:
+async def test_finished_batches_do_not_come_again_and_new_ones_come_meanwhile(
+    stores: Stores,
+) -> None:
     await stores.batches.add(BatchKind.CHANGES, ["1", "2"])
     await stores.batches.add(BatchKind.CHANGES, ["3"])
     seen = []
@@ -728,13 +948,17 @@ async def test_finished_batches_do_not_come_again_and_new_ones_come_meanwhile(st
 
 
 @pytest.mark.asyncio
-async def test_runs_have_batches_and_numbers_of_their_own(backend: Backend, stores: Stores) -> None:
+async def test_runs_have_batches_and_numbers_of_their_own(
+    backend: Backend, stores: Stores
+) -> None:
     await stores.batches.add(BatchKind.CHANGES, ["1"])
     later = await backend.run()
     assert later.run_id > stores.run_id
     assert [batch async for batch in later.batches.waiting()] == []
     await later.batches.add(BatchKind.CHANGES, ["2"])
-    assert [batch async for batch in later.batches.waiting()] == [Batch(1, BatchKind.CHANGES, ("2",))]
+    assert [batch async for batch in later.batches.waiting()] == [
+        Batch(1, BatchKind.CHANGES, ("2",))
+    ]
 
 
 # --- the fence ------------------------------------------------------------------------------------------------------
@@ -761,13 +985,17 @@ async def test_after_the_lease_ran_out_what_happened_is_written_and_nothing_new_
 
 
 @pytest.mark.asyncio
-async def test_after_a_take_over_nothing_is_written(backend: Backend, stores: Stores) -> None:
+async def test_after_a_take_over_nothing_is_written(
+    backend: Backend, stores: Stores
+) -> None:
     await stores.batches.add(BatchKind.CHANGES, ["7"])
     await backend.run_out()
     await backend.leases.acquire(ACCOUNT, ttl=60.0, settles_within=0.0)
     for writing in (
         stores.contacts.intend([Intent("7", PENDING)]),
-        stores.contacts.record(1, [Record("7", KNOWN, Status.SYNCED, 1, outcome=APPLIED)]),
+        stores.contacts.record(
+            1, [Record("7", KNOWN, Status.SYNCED, 1, outcome=APPLIED)]
+        ),
         stores.contacts.link("7", "ext"),
         stores.keys.claim({"7": [b"k"]}),
         stores.batches.add(BatchKind.CHANGES, ["8"]),
@@ -800,7 +1028,9 @@ async def test_a_released_lease_hands_the_ledger_on(backend: Backend) -> None:
 
 
 @pytest.mark.asyncio
-async def test_after_a_crash_the_next_holder_waits_for_what_may_still_arrive(backend: Backend) -> None:
+async def test_after_a_crash_the_next_holder_waits_for_what_may_still_arrive(
+    backend: Backend,
+) -> None:
     grant = await backend.leases.acquire("new", ttl=60.0, settles_within=30.0)
     await backend.run_out("new")
     with pytest.raises(LeaseLost):
@@ -809,11 +1039,15 @@ async def test_after_a_crash_the_next_holder_waits_for_what_may_still_arrive(bac
     assert (after.epoch, after.ledger) == (2, None)
     assert 9_000.0 < after.wait < 9_940.0
     await backend.run_out("new")
-    assert (await backend.leases.acquire("new", ttl=60.0, settles_within=30.0)).wait == 0.0
+    assert (
+        await backend.leases.acquire("new", ttl=60.0, settles_within=30.0)
+    ).wait == 0.0
 
 
 @pytest.mark.asyncio
-async def test_a_lease_from_before_the_clock_was_set_back_is_taken_over_once_its_time_is_over(backend: Backend) -> None:
+async def test_a_lease_from_before_the_clock_was_set_back_is_taken_over_once_its_time_is_over(
+    backend: Backend,
+) -> None:
     former = await backend.leases.acquire("new", ttl=0.2, settles_within=0.0)
     await backend.set_clock_back("new")
     loop = asyncio.get_running_loop()
@@ -821,17 +1055,23 @@ async def test_a_lease_from_before_the_clock_was_set_back_is_taken_over_once_its
     after = await backend.leases.acquire("new", ttl=60.0, settles_within=30.0)
     assert 0.2 <= loop.time() - began < 60.0
     assert (after.epoch, after.ledger) == (2, None)
-    assert 0.0 < after.wait <= 30.0, "what it waits for the vendor does not depend on the clock either"
+    assert 0.0 < after.wait <= 30.0, (
+        "what it waits for the vendor does not depend on the clock either"
+    )
     with pytest.raises(LeaseLost):
         await backend.leases.renew(former)
 
 
 @pytest.mark.asyncio
-async def test_a_holder_that_renews_keeps_its_lease_though_the_clock_was_set_back(backend: Backend) -> None:
+async def test_a_holder_that_renews_keeps_its_lease_though_the_clock_was_set_back(
+    backend: Backend,
+) -> None:
     holder = await backend.leases.acquire("new", ttl=HOLDS, settles_within=0.0)
     await backend.set_clock_back("new")
     async with asyncio.TaskGroup() as group:
-        other = group.create_task(_refused(backend.leases.acquire("new", ttl=HOLDS, settles_within=0.0)))
+        other = group.create_task(
+            _refused(backend.leases.acquire("new", ttl=HOLDS, settles_within=0.0))
+        )
         while not other.done():
             await backend.leases.renew(holder)
             await asyncio.sleep(0.05)
@@ -851,17 +1091,31 @@ async def _refused(acquiring: Awaitable[object]) -> LeaseHeld:
 async def test_rows_are_read_fresh_and_once(backend: Backend) -> None:
     source = await backend.fill({"a": 1, "b": 1, "c": 2})
     rows = {row.contact_id: row for row in await source.load(["c", "a", "a", "gone"])}
-    assert {contact_id: row.values for contact_id, row in rows.items()} == {"a": (1,), "c": (2,)}
-    again = {row.contact_id: row for row in await (await backend.fill({"a": 1, "c": 3})).load(["a", "b", "c"])}
+    assert {contact_id: row.values for contact_id, row in rows.items()} == {
+        "a": (1,),
+        "c": (2,),
+    }
+    again = {
+        row.contact_id: row
+        for row in await (await backend.fill({"a": 1, "c": 3})).load(["a", "b", "c"])
+    }
     assert again["a"] == rows["a"]
     assert again.keys() == {"a", "c"}
     assert again["c"].source_hash not in (rows["c"].source_hash, rows["a"].source_hash)
 
 
 @pytest.mark.asyncio
-async def test_a_diff_finds_what_is_new_changed_unsettled_or_gone(backend: Backend, stores: Stores) -> None:
-    source = await backend.fill(dict.fromkeys(["new", "same", "changed", "unsettled", "dead", "alive", "back"], 1))
-    hashes = {row.contact_id: row.source_hash for row in await source.load(["same", "dead"])}
+async def test_a_diff_finds_what_is_new_changed_unsettled_or_gone(
+    backend: Backend, stores: Stores
+) -> None:
+    source = await backend.fill(
+        dict.fromkeys(
+            ["new", "same", "changed", "unsettled", "dead", "alive", "back"], 1
+        )
+    )
+    hashes = {
+        row.contact_id: row.source_hash for row in await source.load(["same", "dead"])
+    }
     now, other = hashes["same"], hashes["same"] + 1
     assert hashes["dead"] == now
     held = {
@@ -884,11 +1138,15 @@ async def test_a_diff_finds_what_is_new_changed_unsettled_or_gone(backend: Backe
     found = await backend.diff()
     assert found.changes == ["alive", "back", "changed", "new", "unsettled"]
     assert found.removals == ["left"]
-    assert found.totals == DiffTotals(source_rows=7, known_contacts=6, changed=5, removed=1)
+    assert found.totals == DiffTotals(
+        source_rows=7, known_contacts=6, changed=5, removed=1
+    )
     assert (await backend.diff(everything=True)).changes == sorted(
         ["new", "same", "changed", "unsettled", "dead", "alive", "back"]
     )
-    assert (await backend.diff("elsewhere")).totals == DiffTotals(source_rows=7, changed=7)
+    assert (await backend.diff("elsewhere")).totals == DiffTotals(
+        source_rows=7, changed=7
+    )
 
 
 # --- contacts refused alike -----------------------------------------------------------------------------------------
@@ -925,15 +1183,23 @@ async def _refuse(
 
 
 async def _groups(stores: Stores) -> dict[int, int]:
-    return {group.refusal.fingerprint: group.contacts for group in await stores.refusals.groups()}
+    return {
+        group.refusal.fingerprint: group.contacts
+        for group in await stores.refusals.groups()
+    }
 
 
 async def _ids(stores: Stores, refusal: Refusal = CITY) -> list[str]:
-    return [member.contact_id for member in await stores.refusals.members(refusal.fingerprint, 0, 100)]
+    return [
+        member.contact_id
+        for member in await stores.refusals.members(refusal.fingerprint, 0, 100)
+    ]
 
 
 @pytest.mark.asyncio
-async def test_a_refusal_is_kept_with_its_contact_until_it_is_in_step(stores: Stores) -> None:
+async def test_a_refusal_is_kept_with_its_contact_until_it_is_in_step(
+    stores: Stores,
+) -> None:
     await _refuse(stores, "7")
     state = await _load(stores, "7")
     assert state is not None
@@ -941,7 +1207,9 @@ async def test_a_refusal_is_kept_with_its_contact_until_it_is_in_step(stores: St
     await stores.contacts.intend([Intent("7", Pending())])
     state = await _load(stores, "7")
     assert state is not None
-    assert state.refusal == CITY, "should the run be killed now, it still is one of them"
+    assert state.refusal == CITY, (
+        "should the run be killed now, it still is one of them"
+    )
     await stores.contacts.record(1, [Record("7", KNOWN, Status.SYNCED, 5)])
     state = await _load(stores, "7")
     assert state is not None
@@ -949,7 +1217,9 @@ async def test_a_refusal_is_kept_with_its_contact_until_it_is_in_step(stores: St
 
 
 @pytest.mark.asyncio
-async def test_three_refused_alike_stand_and_nothing_is_counted_against_them(backend: Backend, stores: Stores) -> None:
+async def test_three_refused_alike_stand_and_nothing_is_counted_against_them(
+    backend: Backend, stores: Stores
+) -> None:
     await _refuse(stores, "1", "2")
     await _refuse(stores, "8", refusal=ZIP)
     await _refuse(stores, "9", refusal=None)
@@ -965,10 +1235,18 @@ async def test_three_refused_alike_stand_and_nothing_is_counted_against_them(bac
     for contact_id in "123":
         state = await _load(stores, contact_id)
         assert state is not None
-        assert (state.status, state.rejections, state.rejected_hash) == (Status.DEAD, 0, 5)
+        assert (state.status, state.rejections, state.rejected_hash) == (
+            Status.DEAD,
+            0,
+            5,
+        )
     state = await _load(stores, "4")
     assert state is not None
-    assert (state.status, state.rejections, state.rejected_hash) == (Status.REMOVED, 0, 0)
+    assert (state.status, state.rejections, state.rejected_hash) == (
+        Status.REMOVED,
+        0,
+        0,
+    )
     assert await backend.standing() == {Standing.DEAD_LETTER: 4}
     assert [*await stores.refusals.groups()] == [Alike(CITY, 4)]
     members = await stores.refusals.members(CITY.fingerprint, 0, 100)
@@ -980,7 +1258,9 @@ async def test_three_refused_alike_stand_and_nothing_is_counted_against_them(bac
 
 
 @pytest.mark.asyncio
-async def test_whose_outcome_is_unknown_stands_once_it_is_refused_again(stores: Stores) -> None:
+async def test_whose_outcome_is_unknown_stands_once_it_is_refused_again(
+    stores: Stores,
+) -> None:
     await _refuse(stores, "1", "2", "3")
     await _refuse(stores, "4", known=replace(KNOWN, pending=PENDING))
     await stores.refusals.stand(3)
@@ -991,15 +1271,31 @@ async def test_whose_outcome_is_unknown_stands_once_it_is_refused_again(stores: 
 
 
 @pytest.mark.asyncio
-async def test_who_was_acquitted_in_this_run_stands_and_who_is_under_way_does_not(backend: Backend) -> None:
+async def test_who_was_acquitted_in_this_run_stands_and_who_is_under_way_does_not(
+    backend: Backend,
+) -> None:
     first = await backend.run()
     await _refuse(first, "1", "2")
     await first.contacts.intend([Intent("1", Pending())])
-    await first.contacts.record(1, [Record("1", KNOWN, Status.PENDING, None, 0, 5, refusal=CITY)])
+    await first.contacts.record(
+        1, [Record("1", KNOWN, Status.PENDING, None, 0, 5, refusal=CITY)]
+    )
     second = await backend.run()
     outcome = ContactOutcome(OutcomeKind.DEFERRED, code="all_refused")
     await second.contacts.record(
-        1, [Record("3", replace(KNOWN, external_id="3"), Status.PENDING, None, 0, 5, outcome, refusal=CITY)]
+        1,
+        [
+            Record(
+                "3",
+                replace(KNOWN, external_id="3"),
+                Status.PENDING,
+                None,
+                0,
+                5,
+                outcome,
+                refusal=CITY,
+            )
+        ],
     )
     await second.refusals.stand(3)
     assert await _ids(second) == ["2", "3"]
@@ -1015,12 +1311,20 @@ async def test_the_one_tried_longest_ago_comes_first(backend: Backend) -> None:
     await _refuse(stores, *"567", refusal=ZIP)
     await stores.refusals.stand(3)
     assert await _ids(stores) == ["9", "10", "100"]
-    page = [await stores.refusals.members(CITY.fingerprint, skip, 2) for skip in (0, 2, 4)]
-    assert [[each.contact_id for each in members] for members in page] == [["9", "10"], ["100"], []]
+    page = [
+        await stores.refusals.members(CITY.fingerprint, skip, 2) for skip in (0, 2, 4)
+    ]
+    assert [[each.contact_id for each in members] for members in page] == [
+        ["9", "10"],
+        ["100"],
+        [],
+    ]
     later = await backend.run(numbered=True)
     await _refuse(later, "9", status=Status.DEAD, rejections=0)
     assert await _ids(later) == ["10", "100", "9"]
-    assert [group.refusal for group in await later.refusals.groups()] == [ZIP, CITY], "one of CITY was tried last"
+    assert [group.refusal for group in await later.refusals.groups()] == [ZIP, CITY], (
+        "one of CITY was tried last"
+    )
     await _refuse(later, "5", refusal=ZIP, status=Status.DEAD, rejections=0)
     newest = await backend.run(numbered=True)
     await _refuse(newest, "6", refusal=ZIP, status=Status.DEAD, rejections=0)
@@ -1031,7 +1335,9 @@ async def test_the_one_tried_longest_ago_comes_first(backend: Backend) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_group_of_other_words_is_renamed_unless_others_stand_for_them(backend: Backend) -> None:
+async def test_a_group_of_other_words_is_renamed_unless_others_stand_for_them(
+    backend: Backend,
+) -> None:
     first = await backend.run()
     await _refuse(first, "1", "2", "3", "4")
     await first.refusals.stand(3)
@@ -1052,7 +1358,9 @@ async def test_a_group_of_other_words_is_renamed_unless_others_stand_for_them(ba
 
 
 @pytest.mark.asyncio
-async def test_a_revived_group_is_planned_again_but_for_whom_this_run_tried(backend: Backend) -> None:
+async def test_a_revived_group_is_planned_again_but_for_whom_this_run_tried(
+    backend: Backend,
+) -> None:
     first = await backend.run()
     await _refuse(first, "1", "2", "3")
     await _refuse(first, "4", rejected_hash=0)
@@ -1069,7 +1377,11 @@ async def test_a_revived_group_is_planned_again_but_for_whom_this_run_tried(back
     for contact_id in "1245":
         state = await _load(second, contact_id)
         assert state is not None
-        assert (state.status, state.rejections, state.source_hash) == (Status.PENDING, 0, None)
+        assert (state.status, state.rejections, state.source_hash) == (
+            Status.PENDING,
+            0,
+            None,
+        )
     assert await backend.standing() == {Standing.DEAD_LETTER: 1}
     await second.refusals.put_back([CITY.fingerprint])
     assert sorted(await _ids(second)) == ["1", "2", "3", "4", "5"]

@@ -52,7 +52,17 @@ _ROWS: list[tuple[Any, ...]] = [
         TYPE,
         "+491711000006",
     ),
-    ("bigint", "9223372036854775807", 2**63 - 1, str(2**63 - 1), str(2**63 - 1), 2**63 - 1, VALUE, TYPE, VALUE),
+    (
+        "bigint",
+        "9223372036854775807",
+        2**63 - 1,
+        str(2**63 - 1),
+        str(2**63 - 1),
+        2**63 - 1,
+        VALUE,
+        TYPE,
+        VALUE,
+    ),
     ("oid", "42", "42", "42", "42", 42, VALUE, TYPE, VALUE),
     ("numeric", "12.50", 12.5, "12.5", "12.5", 12.5, VALUE, TYPE, VALUE),
     ("numeric", "5.00", 5, "5", "5", 5, VALUE, TYPE, VALUE),
@@ -75,17 +85,71 @@ _ROWS: list[tuple[Any, ...]] = [
     ("text", "'1e400'", "1e400", "1e400", "1e400", *_NEVER, VALUE),
     ("text", f"'{_LONG}'", _LONG, _LONG, _LONG, *_NEVER, VALUE),
     ("text", "'NaN'", "NaN", "NaN", "nan", *_NEVER, VALUE),
-    ("text", "'2025-06-01'", "2025-06-01", "2025-06-01", "2025-06-01", VALUE, VALUE, "2025-06-01", VALUE),
+    (
+        "text",
+        "'2025-06-01'",
+        "2025-06-01",
+        "2025-06-01",
+        "2025-06-01",
+        VALUE,
+        VALUE,
+        "2025-06-01",
+        VALUE,
+    ),
     ("text", f"'{_AT}'", _AT, _AT, _AT, VALUE, VALUE, "2025-06-01", VALUE),
     ("text", "'01.06.2025'", "01.06.2025", "01.06.2025", "01.06.2025", *_NEVER, VALUE),
-    ("text", "'0044-03-15 BC'", "0044-03-15 BC", "0044-03-15 BC", "0044-03-15 bc", *_NEVER, VALUE),
-    ("text", "'0171 1000006'", "0171 1000006", "0171 1000006", "0171 1000006", *_NEVER, "+491711000006"),
-    ("text", "'A@Example.org'", "A@Example.org", "A@Example.org", "a@example.org", *_NEVER, VALUE),
-    ("date", "'2025-06-01'", "2025-06-01", "2025-06-01", TYPE, TYPE, TYPE, "2025-06-01", TYPE),
+    (
+        "text",
+        "'0044-03-15 BC'",
+        "0044-03-15 BC",
+        "0044-03-15 BC",
+        "0044-03-15 bc",
+        *_NEVER,
+        VALUE,
+    ),
+    (
+        "text",
+        "'0171 1000006'",
+        "0171 1000006",
+        "0171 1000006",
+        "0171 1000006",
+        *_NEVER,
+        "+491711000006",
+    ),
+    (
+        "text",
+        "'A@Example.org'",
+        "A@Example.org",
+        "A@Example.org",
+        "a@example.org",
+        *_NEVER,
+        VALUE,
+    ),
+    (
+        "date",
+        "'2025-06-01'",
+        "2025-06-01",
+        "2025-06-01",
+        TYPE,
+        TYPE,
+        TYPE,
+        "2025-06-01",
+        TYPE,
+    ),
     ("date", "'infinity'", VALUE, VALUE, TYPE, TYPE, TYPE, VALUE, TYPE),
     ("date", "'0044-03-15 BC'", VALUE, VALUE, TYPE, TYPE, TYPE, VALUE, TYPE),
     ("date", "'20000-01-01'", VALUE, VALUE, TYPE, TYPE, TYPE, VALUE, TYPE),
-    ("timestamp", f"'{_AT}'", "2025-06-01T23:30:00", "2025-06-01T23:30:00", TYPE, TYPE, TYPE, "2025-06-01", TYPE),
+    (
+        "timestamp",
+        f"'{_AT}'",
+        "2025-06-01T23:30:00",
+        "2025-06-01T23:30:00",
+        TYPE,
+        TYPE,
+        TYPE,
+        "2025-06-01",
+        TYPE,
+    ),
     ("timestamp", "'infinity'", VALUE, VALUE, TYPE, TYPE, TYPE, VALUE, TYPE),
     ("timestamptz", f"'{_AT}'", _IN_UTC, _IN_UTC, TYPE, TYPE, TYPE, "2025-06-01", TYPE),
     ("timestamptz", "'-infinity'", VALUE, VALUE, TYPE, TYPE, TYPE, VALUE, TYPE),
@@ -97,11 +161,35 @@ _ROWS: list[tuple[Any, ...]] = [
     ("json", "'[1, \"a\"]'", [1, "a"], VALUE, VALUE, *_NEVER, VALUE),
     ("json", "'{\"a\": 1}'", {"a": 1}, VALUE, VALUE, *_NEVER, VALUE),
     ("json", '\'{"a": 1, "a": 2}\'', {"a": 2}, VALUE, VALUE, *_NEVER, VALUE),
-    ("json", '\'{"n": {"a": 10000000000000000001, "a": 2}}\'', {"n": {"a": 2}}, VALUE, VALUE, *_NEVER, VALUE),
+    (
+        "json",
+        '\'{"n": {"a": 10000000000000000001, "a": 2}}\'',
+        {"n": {"a": 2}},
+        VALUE,
+        VALUE,
+        *_NEVER,
+        VALUE,
+    ),
     ("json", "'\"\\u0000\"'", VALUE, VALUE, VALUE, *_NEVER, VALUE),
     ("jsonb", f"'{_LONG}'", _LONG, _LONG, _LONG, *_NEVER, VALUE),
-    ("jsonb", "'\"2025-06-01\"'", "2025-06-01", "2025-06-01", "2025-06-01", VALUE, VALUE, "2025-06-01", VALUE),
-    ("jsonb", "'{\"n\": [1.10, 9999999999999999999]}'", {"n": [1.1, "9999999999999999999"]}, *_NEVER, *_NEVER),
+    (
+        "jsonb",
+        "'\"2025-06-01\"'",
+        "2025-06-01",
+        "2025-06-01",
+        "2025-06-01",
+        VALUE,
+        VALUE,
+        "2025-06-01",
+        VALUE,
+    ),
+    (
+        "jsonb",
+        "'{\"n\": [1.10, 9999999999999999999]}'",
+        {"n": [1.1, "9999999999999999999"]},
+        *_NEVER,
+        *_NEVER,
+    ),
     ("pair", "('a', 1)", {"a": "a", "b": 1}, TYPE, TYPE, TYPE, TYPE, TYPE, TYPE),
     ("hstore", "'a=>1'", {"a": "1"}, TYPE, TYPE, TYPE, TYPE, TYPE, TYPE),
 ]
@@ -190,7 +278,20 @@ _WRITTEN = [
         )
     ),
 ]
-_TAGS = {"text", "varchar", "char", "name", '"char"', "citext", "mood", "uuid", "inet", "cidr", "macaddr", "macaddr8"}
+_TAGS = {
+    "text",
+    "varchar",
+    "char",
+    "name",
+    '"char"',
+    "citext",
+    "mood",
+    "uuid",
+    "inet",
+    "cidr",
+    "macaddr",
+    "macaddr8",
+}
 _TAGS |= {"smallint", "integer", "bigint", "oid", "numeric", "score"}
 """Types whose arrays can be tags and lists."""
 
@@ -198,8 +299,14 @@ _TAGS |= {"smallint", "integer", "bigint", "oid", "numeric", "score"}
 def _table() -> list[tuple[str, str, list[Json]]]:
     """Type, literal, and the cells of all forms."""
     rows = [(kind, literal, list(sent)) for kind, literal, *sent in _ROWS]
-    rows += [(kind, literal, [sent, sent, sent.lower(), *_NEVER, VALUE]) for kind, literal, sent in _TEXTS]
-    rows += [(kind, literal, [sent, sent, TYPE, TYPE, TYPE, TYPE, TYPE]) for kind, literal, sent in _WRITTEN]
+    rows += [
+        (kind, literal, [sent, sent, sent.lower(), *_NEVER, VALUE])
+        for kind, literal, sent in _TEXTS
+    ]
+    rows += [
+        (kind, literal, [sent, sent, TYPE, TYPE, TYPE, TYPE, TYPE])
+        for kind, literal, sent in _WRITTEN
+    ]
     return rows
 
 
@@ -222,22 +329,38 @@ async def test_every_type_under_every_form(here: Scene) -> None:
         # Tags come from arrays, or from lists in JSON.
         tags = cell.pop("tags")
         assert list(cell.values()) == expected, (kind, literal)
-        assert [type(value) for value in cell.values()] == [type(value) for value in expected], (kind, literal)
+        assert [type(value) for value in cell.values()] == [
+            type(value) for value in expected
+        ], (kind, literal)
         if kind not in ("json", "jsonb"):
             assert tags == TYPE, kind
 
 
 @pytest.mark.asyncio
-async def test_arrays_of_every_type_are_lists_and_some_of_them_tags(here: Scene) -> None:
-    rows = [row for row in _table() if not await lacks(here, *row[:2]) and row[1] != "NULL"]
-    found = await cells(here, [(f"{kind}[]", f"ARRAY[({literal})::{kind}]") for kind, literal, _ in rows])
+async def test_arrays_of_every_type_are_lists_and_some_of_them_tags(
+    here: Scene,
+) -> None:
+    rows = [
+        row for row in _table() if not await lacks(here, *row[:2]) and row[1] != "NULL"
+    ]
+    found = await cells(
+        here,
+        [(f"{kind}[]", f"ARRAY[({literal})::{kind}]") for kind, literal, _ in rows],
+    )
     for (kind, literal, (plain, text, *_)), cell in zip(rows, found, strict=True):
-        assert cell["plain"] == (plain if isinstance(plain, Refusal) else [plain]), (kind, literal)
+        assert cell["plain"] == (plain if isinstance(plain, Refusal) else [plain]), (
+            kind,
+            literal,
+        )
         expected: Json = TYPE
         if _name(kind) in _TAGS:
-            expected = text if isinstance(text, Refusal) else [item for item in [text] if item]
+            expected = (
+                text if isinstance(text, Refusal) else [item for item in [text] if item]
+            )
         assert cell["tags"] == expected, (kind, literal)
-        assert {cell[form] for form in PURPOSES if isinstance(PURPOSES[form], Form)} == {TYPE}, (kind, literal)
+        assert {
+            cell[form] for form in PURPOSES if isinstance(PURPOSES[form], Form)
+        } == {TYPE}, (kind, literal)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +372,11 @@ async def test_arrays_of_every_type_are_lists_and_some_of_them_tags(here: Scene)
         ("text[]", "'{{a,b},{c,d}}'", VALUE),
         ("numeric[]", f"'{{12.50,{_LONG}}}'", ["12.5", _LONG]),
         ("numeric[]", "'{1,NaN}'", VALUE),
-        ("jsonb", """'["a", 1, null, 12345678901234567890]'""", ["1", "12345678901234567890", "a"]),
+        (
+            "jsonb",
+            """'["a", 1, null, 12345678901234567890]'""",
+            ["1", "12345678901234567890", "a"],
+        ),
         ("jsonb", "'[]'", []),
         ("jsonb", """'["a", true]'""", VALUE),
         ("jsonb", """'["a", ["b"]]'""", VALUE),
@@ -282,11 +409,18 @@ async def test_every_type_of_this_server_is_in_the_table(here: Scene) -> None:
             " JOIN pg_type AS t ON t.oid = to_regtype(named.name)",
             named,
         )
-    vectors = {"int2vector", "oidvector"}  # arrays of the catalogs that name themselves otherwise
+    vectors = {
+        "int2vector",
+        "oidvector",
+    }  # arrays of the catalogs that name themselves otherwise
     assert {row["name"] for row in there} - vectors <= {row["name"] for row in stated}
 
 
-_SAMPLE = [row for row in _table() if _name(row[0]) in {"text", "numeric", "bigint", "date", "jsonb", "mood"}][::2]
+_SAMPLE = [
+    row
+    for row in _table()
+    if _name(row[0]) in {"text", "numeric", "bigint", "date", "jsonb", "mood"}
+][::2]
 
 
 @pytest.mark.asyncio
@@ -301,18 +435,33 @@ async def test_a_sample_of_it_by_a_run(database: str, tmp_path: Path) -> None:
     ]
     fields = {"crm_id": "id"}
     for number, (_, _, form, _) in enumerate(wanted):
-        as_form = {} if form == "plain" else {"as": form} | ({"region": "DE"} if form == "e164" else {})
+        as_form = (
+            {}
+            if form == "plain"
+            else {"as": form} | ({"region": "DE"} if form == "e164" else {})
+        )
         fields[f"f{number}"] = {"from": f"c{number}", **as_form}  # type: ignore[assignment]
-    async with people(database, tmp_path, {"respond_io": {**RESPOND_IO, "fields": fields}}) as here:
+    async with people(
+        database, tmp_path, {"respond_io": {**RESPOND_IO, "fields": fields}}
+    ) as here:
         await here.source.execute("CREATE TYPE mood AS ENUM ('calm', 'keen')")
         await here.add(range(1, len(wanted) + 1))
         for number, (kind, literal, _, _) in enumerate(wanted):
             await here.source.execute(f"ALTER TABLE crm.people ADD c{number} {kind}")
-            await here.source.execute(f"UPDATE crm.people SET c{number} = {literal} WHERE id = $1", number + 1)  # noqa: S608
+            await here.source.execute(
+                f"UPDATE crm.people SET c{number} = {literal} WHERE id = $1",
+                number + 1,
+            )
         report = await here.run("respond_io")
-        refused = {number for number, (*_, cell) in enumerate(wanted, 1) if cell == VALUE}
+        refused = {
+            number for number, (*_, cell) in enumerate(wanted, 1) if cell == VALUE
+        }
         outcomes = await here.outcomes(report.run_id)
-        rejected = {number: row for number, row in outcomes.items() if row["outcome"] == "rejected"}
+        rejected = {
+            number: row
+            for number, row in outcomes.items()
+            if row["outcome"] == "rejected"
+        }
         assert rejected.keys() == refused
         for number, row in rejected.items():
             assert row["code"] == "invalid_value"
@@ -320,7 +469,10 @@ async def test_a_sample_of_it_by_a_run(database: str, tmp_path: Path) -> None:
         held = here.held("respond_io")
         for number, (kind, literal, form, cell) in enumerate(wanted, 1):
             if cell not in (VALUE, None, ""):
-                assert held[number]["fields"][f"f{number - 1}"] in (cell, _as_text(cell)), (kind, literal, form)
+                assert held[number]["fields"][f"f{number - 1}"] in (
+                    cell,
+                    _as_text(cell),
+                ), (kind, literal, form)
 
 
 def _as_text(cell: Json) -> str:

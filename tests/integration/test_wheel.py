@@ -16,8 +16,19 @@ _ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    answer = subprocess.run(build, cwd=_ROOT, capture_output=True, text=True, check=False)
+    build = [
+        sys.executable,
+        "-m",
+        "hatchling",
+        "build",
+        "-t",
+        "wheel",
+        "-d",
+        str(folder),
+    ]
+    answer = subprocess.run(
+        build, cwd=_ROOT, capture_output=True, text=True, check=False
+    )
     assert answer.returncode == 0, answer.stderr
     [wheel] = folder.glob("syncengine-*.whl")
     return wheel
@@ -32,7 +43,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def _run(installed: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(
+    installed: Path, code: str, *arguments: str
+) -> subprocess.CompletedProcess[str]:
     """Run code against the unpacked wheel, from a folder that holds nothing else."""
     elsewhere = installed / "elsewhere"
     elsewhere.mkdir(exist_ok=True)
@@ -48,8 +61,14 @@ def _run(installed: Path, code: str, *arguments: str) -> subprocess.CompletedPro
 
 def test_it_holds_every_file_that_is_not_python(wheel: Path) -> None:
     def files(folder: str, into: str) -> set[str]:
-        paths = (path for path in (_ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-        return {f"{into}/{path.relative_to(_ROOT / folder).as_posix()}" for path in paths}
+        paths = (
+            path
+            for path in (_ROOT / folder).rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        )
+        return {
+            f"{into}/{path.relative_to(_ROOT / folder).as_posix()}" for path in paths
+        }
 
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -58,9 +77,16 @@ def test_it_holds_every_file_that_is_not_python(wheel: Path) -> None:
         | files("config", "syncengine/shipped/config")
         | files("syncengine", "syncengine")
     )
-    assert {"syncengine/shipped/migrations/0001_state.sql", "syncengine/storage/sql/diff.sql"} <= wanted
+    assert {
+        "syncengine/shipped/migrations/0001_state.sql",
+        "syncengine/storage/sql/diff.sql",
+    } <= wanted
     assert wanted - names == set()
-    assert {name.split("/")[0] for name in names if not name.split("/")[0].endswith(".dist-info")} == {"syncengine"}
+    assert {
+        name.split("/")[0]
+        for name in names
+        if not name.split("/")[0].endswith(".dist-info")
+    } == {"syncengine"}
 
 
 def test_its_command_works(installed: Path) -> None:
@@ -77,4 +103,6 @@ def test_it_finds_its_own_files(installed: Path) -> None:
     where = "import sys; from syncengine.shipped import shipped; print(shipped(sys.argv[1]))"
     for name in ("migrations", "config"):
         answer = _run(installed, where, name)
-        assert answer.stdout.strip() == str(installed / "syncengine" / "shipped" / name), answer.stderr
+        assert answer.stdout.strip() == str(
+            installed / "syncengine" / "shipped" / name
+        ), answer.stderr

@@ -45,7 +45,9 @@ def _nobody_owns_anything(patch: pytest.MonkeyPatch) -> None:
 def _answers_move_contacts(patch: pytest.MonkeyPatch) -> None:
     learn = settle.learn
 
-    def believes(known: Known, call: Call, applied: Applied, capabilities: Capabilities) -> Known:
+    def believes(
+        known: Known, call: Call, applied: Applied, capabilities: Capabilities
+    ) -> Known:
         learned = learn(known, call, applied, capabilities)
         return replace(learned, external_id=applied.external_id or learned.external_id)
 
@@ -124,14 +126,38 @@ BREAKS: dict[str, tuple[Break, str, str]] = {
     "answers move contacts": (_answers_move_contacts, "chartmogul", ""),
     "lists stay behind": (_lists_stay_behind, "dm_champ", "is on the lists"),
     "tags stay behind": (_tags_stay_behind, "whautomate", "are too many"),
-    "nobody is asked about suppressions": (_nobody_is_asked_about_suppressions, "chartmogul", "was suppressed"),
+    "nobody is asked about suppressions": (
+        _nobody_is_asked_about_suppressions,
+        "chartmogul",
+        "was suppressed",
+    ),
     "opting out means nothing": (_opting_out_means_nothing, "chartmogul", "opted out"),
-    "bad rows are passed over": (_bad_rows_are_passed_over, "whautomate", "its row has a bad"),
+    "bad rows are passed over": (
+        _bad_rows_are_passed_over,
+        "whautomate",
+        "its row has a bad",
+    ),
     "losers stay dead": (_losers_stay_dead, "chartmogul", "nothing is in its way"),
-    "everybody loses to nobody": (_everybody_loses_to_nobody, "chartmogul", "both count as in step"),
-    "nobody who waits is judged": (_nobody_who_waits_is_judged, "dm_champ", "is put off"),
-    "nobody is told that an owner has moved": (_nobody_is_told_that_an_owner_has_moved, "respond_io", "nothing is in"),
-    "nobody asks the other destination": (_nobody_asks_the_other_destination, "chartmogul", "is not there any more"),
+    "everybody loses to nobody": (
+        _everybody_loses_to_nobody,
+        "chartmogul",
+        "both count as in step",
+    ),
+    "nobody who waits is judged": (
+        _nobody_who_waits_is_judged,
+        "dm_champ",
+        "is put off",
+    ),
+    "nobody is told that an owner has moved": (
+        _nobody_is_told_that_an_owner_has_moved,
+        "respond_io",
+        "nothing is in",
+    ),
+    "nobody asks the other destination": (
+        _nobody_asks_the_other_destination,
+        "chartmogul",
+        "is not there any more",
+    ),
     "lost answers are successes": (_lost_answers_are_successes, "respond_io", ""),
 }
 
@@ -141,7 +167,9 @@ def test_a_broken_engine_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -
     breaks, vendor, words = BREAKS[name]
     breaks(monkeypatch)
     wrong = chain.from_iterable(_played(vendor, seed) for seed in range(MOST))
-    assert any(words in each for each in wrong), f"{MOST} histories of {vendor} do not show it"
+    assert any(words in each for each in wrong), (
+        f"{MOST} histories of {vendor} do not show it"
+    )
 
 
 def _played(vendor: str, seed: int) -> tuple[str, ...]:

@@ -11,8 +11,19 @@ from syncengine.model.work import ContactState, Status
 from syncengine.planning.causes import Why, causes
 
 NAMES = ("phone", "name", f"{LISTS}a")
-PARTS = ("fields.phone", "fields.name", "fields.gone", "tags", "lists", "on_null", "on_unmap", "version")
-FIELDS = st.dictionaries(st.sampled_from(NAMES), st.sampled_from([None, "", "a", "b", True]))
+PARTS = (
+    "fields.phone",
+    "fields.name",
+    "fields.gone",
+    "tags",
+    "lists",
+    "on_null",
+    "on_unmap",
+    "version",
+)
+FIELDS = st.dictionaries(
+    st.sampled_from(NAMES), st.sampled_from([None, "", "a", "b", True])
+)
 KNOWN = st.builds(
     Known,
     external_id=st.sampled_from([None, "17"]),
@@ -20,9 +31,22 @@ KNOWN = st.builds(
     pending=st.sampled_from([None, None, Pending()]),
 )
 HASHES = st.sampled_from([None, 1, 2])
-STATES = st.builds(ContactState, st.just("1"), KNOWN, st.sampled_from(Status), source_hash=HASHES, rejected_hash=HASHES)
+STATES = st.builds(
+    ContactState,
+    st.just("1"),
+    KNOWN,
+    st.sampled_from(Status),
+    source_hash=HASHES,
+    rejected_hash=HASHES,
+)
 CALLS = st.lists(
-    st.builds(Call, st.sampled_from(Action), st.just("1"), fields=FIELDS, add_tags=st.sampled_from([(), ("a",)])),
+    st.builds(
+        Call,
+        st.sampled_from(Action),
+        st.just("1"),
+        fields=FIELDS,
+        add_tags=st.sampled_from([(), ("a",)]),
+    ),
     max_size=3,
 )
 OF_PART = {
@@ -34,9 +58,17 @@ OF_PART = {
 }
 
 
-@given(STATES, CALLS, st.frozensets(st.sampled_from(PARTS)), st.sampled_from([Desired("1", {}), None]))
+@given(
+    STATES,
+    CALLS,
+    st.frozensets(st.sampled_from(PARTS)),
+    st.sampled_from([Desired("1", {}), None]),
+)
 def test_every_contact_has_a_cause_and_none_that_is_not_there(
-    state: ContactState, calls: list[Call], changed: frozenset[str], desired: Desired | None
+    state: ContactState,
+    calls: list[Call],
+    changed: frozenset[str],
+    desired: Desired | None,
 ) -> None:
     found = causes(state, desired, 2, calls, changed)
     assert found

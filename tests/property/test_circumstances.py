@@ -93,7 +93,9 @@ ACTS = {
     ),
 }
 AT = [
-    *product(vendors.names(), ("a field is required of new contacts", "a field is required")),
+    *product(
+        vendors.names(), ("a field is required of new contacts", "a field is required")
+    ),
     ("dm_champ", "a list is gone"),
     ("respond_io_v2", "a field is gone"),
 ]
@@ -140,7 +142,11 @@ def test_night_after_night_one_of_them_is_tried_each_in_turn(vendor: str) -> Non
             assert ran.quiet, "nothing is sent but the probe"
             assert 0 < ran.of_probes == ran.requests
             newest = max(row.tried_in or 0 for row in world.database.states.values())
-            tried += [contact for (_, contact), row in world.database.states.items() if row.tried_in == newest]
+            tried += [
+                contact
+                for (_, contact), row in world.database.states.items()
+                if row.tried_in == newest
+            ]
             assert _standing(world) == {contact_id(number): 0 for number in REFUSED}
         assert sorted(tried) == [contact_id(number) for number in REFUSED]
         assert list(safety(world)) == []
@@ -176,7 +182,9 @@ def test_a_death_at_the_probe_keeps_the_group(vendor: str) -> None:
         ran = await _night(world, point)
         for _ in range(2):  # an upsert that may have been carried out is sent once more
             await _night(world)
-        assert _standing(world) == {contact_id(number): 0 for number in REFUSED}, f"died at {ran.points[-1]!r}"
+        assert _standing(world) == {contact_id(number): 0 for number in REFUSED}, (
+            f"died at {ran.points[-1]!r}"
+        )
         assert (await _night(world)).quiet
         return len(ran.points)
 
@@ -188,5 +196,7 @@ def test_a_death_at_the_probe_keeps_the_group(vendor: str) -> None:
 
 def violations_of_all(world: World) -> list[str]:
     """What is wrong, where no row is an excuse."""
-    world.wishes = {contact: Wish(wish.key, wish.values) for contact, wish in world.wishes.items()}
+    world.wishes = {
+        contact: Wish(wish.key, wish.values) for contact, wish in world.wishes.items()
+    }
     return violations(world)

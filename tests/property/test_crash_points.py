@@ -26,7 +26,9 @@ SCENES_OF = [(vendor, scene) for vendor in vendors.names() for scene in SCENES]
 
 
 @pytest.mark.parametrize(("vendor", "scene"), SCENES_OF)
-def test_a_death_wherever_the_process_waits_is_mended_by_one_run(vendor: str, scene: str) -> None:
+def test_a_death_wherever_the_process_waits_is_mended_by_one_run(
+    vendor: str, scene: str
+) -> None:
     if scene in EVERY_POINT:
         pair = pairs(vendor)[0].name
         for point in range(1, points(pair, scene) + 1):

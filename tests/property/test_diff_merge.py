@@ -12,7 +12,11 @@ from syncengine.storage.diff.merge import Disordered, Merge
 
 _HASHES = st.sampled_from([b"7", b"-8", b"9000000000000000001"])
 _TEXTS = st.text(
-    st.one_of(st.sampled_from("ab\\\t\n\r\b\f\vNé🎈"), st.characters(exclude_categories=["Cs"])), max_size=4
+    st.one_of(
+        st.sampled_from("ab\\\t\n\r\b\f\vNé🎈"),
+        st.characters(exclude_categories=["Cs"]),
+    ),
+    max_size=4,
 )
 _NUMBERS = st.one_of(st.integers(-5, 5), st.integers(-(2**63), 2**63 - 1))
 _CUTS = st.lists(st.integers(1, 60), min_size=1)
@@ -20,7 +24,14 @@ _CUTS = st.lists(st.integers(1, 60), min_size=1)
 
 def _escaped(key: str) -> bytes:
     """A key as COPY's text format writes it (https://www.postgresql.org/docs/current/sql-copy.html)."""
-    for plain, escape in (("\\", "\\\\"), ("\b", "\\b"), ("\f", "\\f"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
+    for plain, escape in (
+        ("\\", "\\\\"),
+        ("\b", "\\b"),
+        ("\f", "\\f"),
+        ("\n", "\\n"),
+        ("\r", "\\r"),
+        ("\t", "\\t"),
+    ):
         key = key.replace(plain, escape)
     return key.replace("\v", "\\v").encode()
 
@@ -62,11 +73,20 @@ def _check(
 ) -> None:
     ours = _stream([(key, source[key]) for key in ordered if key in source])
     theirs = _stream([(key, state[key] or b"\\N") for key in ordered if key in state])
-    merge = _merged(Merge(by_number=by_number, everything=everything), _blocks(ours, cuts[0]), _blocks(theirs, cuts[1]))
+    merge = _merged(
+        Merge(by_number=by_number, everything=everything),
+        _blocks(ours, cuts[0]),
+        _blocks(theirs, cuts[1]),
+    )
     assert merge.changes == [
-        key for key in ordered if key in source and (everything or key not in state or state[key] != source[key])
+        key
+        for key in ordered
+        if key in source
+        and (everything or key not in state or state[key] != source[key])
     ]
-    assert merge.removals == [key for key in ordered if key in state and key not in source]
+    assert merge.removals == [
+        key for key in ordered if key in state and key not in source
+    ]
     assert (merge.source.lines, merge.state.lines) == (len(source), len(state))
     assert (merge.nulls, merge.repeated) == (0, [])
 
@@ -136,7 +156,11 @@ def test_rows_without_a_key_of_their_own_are_found(
     rows = sorted([*keys, *repeated, *repeated], key=str.encode)
     ours = _stream([(key, b"7") for key in rows]) + b"\\N\t7\n" * nulls
     theirs = _stream([(key, b"7") for key in sorted(known, key=str.encode)])
-    merge = _merged(Merge(by_number=False, everything=everything), _blocks(ours, cuts[0]), _blocks(theirs, cuts[1]))
+    merge = _merged(
+        Merge(by_number=False, everything=everything),
+        _blocks(ours, cuts[0]),
+        _blocks(theirs, cuts[1]),
+    )
     assert set(merge.repeated) == repeated
     assert merge.nulls == nulls
     assert merge.source.lines == len(rows) + nulls
@@ -147,4 +171,6 @@ def test_another_order_is_noticed(side: str) -> None:
     merge = Merge(by_number=False, everything=False)
     streams = {"source": b"", "state": b""} | {side: b"b\t1\na\t2\n"}
     with pytest.raises(Disordered):
-        _merged(merge, _blocks(streams["source"], [60]), _blocks(streams["state"], [60]))
+        _merged(
+            merge, _blocks(streams["source"], [60]), _blocks(streams["state"], [60])
+        )

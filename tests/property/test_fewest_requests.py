@@ -63,14 +63,20 @@ def case_of(random: Random, size: int) -> Case:
     desired = Desired(
         contact_id="7",
         fields={
-            **{name: random.choice(("1", "2", "3", None)) for name in fields if random.random() < 0.8},
+            **{
+                name: random.choice(("1", "2", "3", None))
+                for name in fields
+                if random.random() < 0.8
+            },
             **{name: True for name in LISTS_THERE if random.random() < 0.3},
         },
         tags=frozenset(name[1:] for name in TAGS[:size] if random.random() < 0.6),
         manages_lists=random.random() < 0.5,
     )
     keys = [
-        name for name in random.sample(fields, random.randint(0, min(2, size))) if desired.fields.get(name) is not None
+        name
+        for name in random.sample(fields, random.randint(0, min(2, size)))
+        if desired.fields.get(name) is not None
     ]
     key = tuple(MatchKey(name, str(desired.fields[name])) for name in keys)
     desired = Desired(
@@ -94,7 +100,12 @@ def case_of(random: Random, size: int) -> Case:
 def _vendor(random: Random, fields: tuple[str, ...]) -> tuple[Vendor, bool]:
     """A vendor; and whether it goes by one identity alone."""
     shape = random.choice(("create", "upsert", "both", "all"))
-    actions = {"create": ("create", "update"), "upsert": ("upsert",), "both": ("create", "upsert"), "all": WRITES[:3]}
+    actions = {
+        "create": ("create", "update"),
+        "upsert": ("upsert",),
+        "both": ("create", "upsert"),
+        "all": WRITES[:3],
+    }
     writes = {}
     must = tuple(name for name in fields if random.random() < 0.1)
     for action in actions[shape]:
@@ -104,12 +115,21 @@ def _vendor(random: Random, fields: tuple[str, ...]) -> tuple[Vendor, bool]:
     keyed = "upsert" in writes and random.random() < 0.3
     if keyed:
         writes["upsert"] = Write(
-            **{**vars(writes["upsert"]), "keyed_by": tuple(random.sample(fields, random.randint(1, len(fields))))}
+            **{
+                **vars(writes["upsert"]),
+                "keyed_by": tuple(
+                    random.sample(fields, random.randint(1, len(fields)))
+                ),
+            }
         )
     if random.random() < 0.1:
         writes["set_lifecycle"] = _write(random, fields[:1], ())
     members = {
-        kind: MemberCall(random.choice((None, 1, 2, 3)), random.choice((1, 1, 2)), _some(random, fields, 0.1))
+        kind: MemberCall(
+            random.choice((None, 1, 2, 3)),
+            random.choice((1, 1, 2)),
+            _some(random, fields, 0.1),
+        )
         if kind.endswith("tags")
         else MemberCall(random.choice((None, 1, 2)), 1)
         for kind in MEMBERS
@@ -117,8 +137,12 @@ def _vendor(random: Random, fields: tuple[str, ...]) -> tuple[Vendor, bool]:
     }
     identity = shape == "upsert" and not keyed
     keeps = frozenset(_some(random, fields, 0.1)) - {*must}
-    keeps -= frozenset(name for offer in members.values() for name in offer.addressed_by)
-    finds = frozenset() if random.random() < 0.3 else frozenset(_some(random, fields, 0.5))
+    keeps -= frozenset(
+        name for offer in members.values() for name in offer.addressed_by
+    )
+    finds = (
+        frozenset() if random.random() < 0.3 else frozenset(_some(random, fields, 0.5))
+    )
     return Vendor(writes, members, keeps, finds), identity
 
 
@@ -131,26 +155,41 @@ def _write(random: Random, fields: tuple[str, ...], must: tuple[str, ...]) -> Wr
     most = random.choice((None, 1, 2, 3, 4))
     return Write(
         fields=frozenset(_some(random, fields, share)),
-        clears=frozenset(_some(random, fields, random.choice((0.0, 0.5, 1.0)))) - {*must},
+        clears=frozenset(_some(random, fields, random.choice((0.0, 0.5, 1.0))))
+        - {*must},
         must_carry=must,
         max_fields=None if most is None else max(most, len(must)),
-        room={kind: random.choice((0, 0, 1, 2, None)) for kind in MEMBERS if kind != "leave_lists"},
+        room={
+            kind: random.choice((0, 0, 1, 2, None))
+            for kind in MEMBERS
+            if kind != "leave_lists"
+        },
         cost=random.choice((1, 1, 2)),
     )
 
 
-def _known(random: Random, vendor: Vendor, fields: tuple[str, ...], size: int, *, exists: bool) -> Known:
+def _known(
+    random: Random, vendor: Vendor, fields: tuple[str, ...], size: int, *, exists: bool
+) -> Known:
     doubtful = random.random() < 0.2 and (exists or "upsert" in vendor.writes)
     pending = None
     if doubtful:
         pending = Pending(
             creates=not exists,
-            fields={name: random.choice(("1", "2")) for name in fields if random.random() < 0.3},
-            add_tags=frozenset(name[1:] for name in TAGS[:size] if random.random() < 0.2),
+            fields={
+                name: random.choice(("1", "2"))
+                for name in fields
+                if random.random() < 0.3
+            },
+            add_tags=frozenset(
+                name[1:] for name in TAGS[:size] if random.random() < 0.2
+            ),
         )
     if not exists:
         return Known(pending=pending)
-    tags = {name[1:]: random.random() < 0.7 for name in TAGS[:size] if random.random() < 0.5}
+    tags = {
+        name[1:]: random.random() < 0.7 for name in TAGS[:size] if random.random() < 0.5
+    }
     values: dict[str, object] = {
         name: [random.choice("123")] if name in vendor.keeps else random.choice("123")
         for name in fields
@@ -159,7 +198,10 @@ def _known(random: Random, vendor: Vendor, fields: tuple[str, ...], size: int, *
     return Known(
         external_id="v7",
         key=MatchKey(IDENTITY, "7"),
-        fields={**values, **{name: True for name in LISTS_THERE if random.random() < 0.3}},
+        fields={
+            **values,
+            **{name: True for name in LISTS_THERE if random.random() < 0.3},
+        },
         tags=frozenset(name for name, ours in tags.items() if ours),
         found_tags=frozenset(name for name, ours in tags.items() if not ours),
         pending=pending,
@@ -173,20 +215,38 @@ def _held(vendor: Vendor, known: Known) -> Held:
         facts[name] = frozenset(value) if name in vendor.keeps else value
     facts |= {TAG + tag: True for tag in known.tags | known.found_tags}
     if known.pending:
-        facts |= {name: DOUBT for name in known.pending.fields if name not in vendor.keeps}
+        facts |= {
+            name: DOUBT for name in known.pending.fields if name not in vendor.keeps
+        }
         facts |= {TAG + tag: DOUBT for tag in known.pending.add_tags - known.found_tags}
     return Held(exists=known.external_id is not None, facts=frozenset(facts.items()))
 
 
-def _wanted(vendor: Vendor, desired: Desired, known: Known, keys: tuple[str, ...]) -> Wanted:
+def _wanted(
+    vendor: Vendor, desired: Desired, known: Known, keys: tuple[str, ...]
+) -> Wanted:
     """What is asked for; what others set, and what is no longer mapped, is nobody's wish."""
     facts: dict[str, object] = dict(desired.fields)
     if desired.manages_lists:
-        facts |= {name: None for name in known.fields if name.startswith(LIST) and name not in desired.fields}
+        facts |= {
+            name: None
+            for name in known.fields
+            if name.startswith(LIST) and name not in desired.fields
+        }
     sent = known.pending.add_tags if known.pending else frozenset[str]()
-    facts |= {TAG + tag: None for tag in (known.tags | sent) - known.found_tags - desired.tags}
+    facts |= {
+        TAG + tag: None for tag in (known.tags | sent) - known.found_tags - desired.tags
+    }
     facts |= {TAG + tag: True for tag in desired.tags}
-    return Wanted(facts, keys, {name: value for name, value in known.fields.items() if name not in vendor.keeps})
+    return Wanted(
+        facts,
+        keys,
+        {
+            name: value
+            for name, value in known.fields.items()
+            if name not in vendor.keeps
+        },
+    )
 
 
 def _capabilities(vendor: Vendor, *, identity: bool) -> Capabilities:
@@ -225,23 +285,38 @@ def prove(case: Case) -> None:
     least = search(case.vendor, case.wanted, case.held)
     planned = plan_contact(case.desired, case.known, case.capabilities)
     if least is None:
-        assert isinstance(planned, Rejected) or planned.unsupported == (Unsupported("create", ""),)
+        assert isinstance(planned, Rejected) or planned.unsupported == (
+            Unsupported("create", ""),
+        )
         return
     assert isinstance(planned, Plan), planned
     held, spent = case.held, 0
     for call in planned.calls:
         request = _request(call)
-        held, spent = answer(case.vendor, case.wanted, held, request), spent + cost(case.vendor, request)
+        held, spent = (
+            answer(case.vendor, case.wanted, held, request),
+            spent + cost(case.vendor, request),
+        )
     assert spent == planned.requests
-    assert {_name(item, case.vendor) for item in planned.unsupported} == case.wanted.missing(held, case.vendor)
+    assert {
+        _name(item, case.vendor) for item in planned.unsupported
+    } == case.wanted.missing(held, case.vendor)
     assert Least(len(planned.unsupported), spent) == least
 
 
 def _request(call: Call) -> Request:
     facts = [*call.fields.items(), *((TAG + tag, True) for tag in call.add_tags)]
     facts += [(TAG + tag, None) for tag in call.remove_tags]
-    by_field = call.action in (Action.ADD_TAGS, Action.REMOVE_TAGS) and call.key and call.key.field != IDENTITY
-    return Request(str(call.action), tuple(facts), (call.key.field, call.key.value) if by_field and call.key else None)
+    by_field = (
+        call.action in (Action.ADD_TAGS, Action.REMOVE_TAGS)
+        and call.key
+        and call.key.field != IDENTITY
+    )
+    return Request(
+        str(call.action),
+        tuple(facts),
+        (call.key.field, call.key.value) if by_field and call.key else None,
+    )
 
 
 def _name(item: Unsupported, vendor: Vendor) -> str:
@@ -259,7 +334,10 @@ def _name(item: Unsupported, vendor: Vendor) -> str:
 def _cases(chunk: int) -> Iterator[Case]:
     """Small contacts in the first chunks, those of six fields and six tags in the last."""
     for number in range(CASES):
-        yield case_of(Random(f"{chunk}/{number}"), size=1 + (chunk * CASES + number) * 6 // (CHUNKS * CASES))
+        yield case_of(
+            Random(f"{chunk}/{number}"),
+            size=1 + (chunk * CASES + number) * 6 // (CHUNKS * CASES),
+        )
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
@@ -272,14 +350,24 @@ SPOILED: dict[str, tuple[ModuleType, str, Callable[..., object]]] = {
     "nothing rides inside a write": (
         packing,
         "_ride",
-        lambda writes, load: [*([packing.Members((), (), (), ())] * len(writes)), load.members],
+        lambda writes, load: [
+            *([packing.Members((), (), (), ())] * len(writes)),
+            load.members,
+        ],
     ),
-    "the calls go out back to front": (plan, "_in_order", lambda draft: [*draft.packed.calls, *draft.packed.writes]),
+    "the calls go out back to front": (
+        plan,
+        "_in_order",
+        lambda draft: [*draft.packed.calls, *draft.packed.writes],
+    ),
 }
 
 
 @pytest.mark.parametrize("name", SPOILED)
 def test_the_search_notices_a_plan_that_is_spoiled(name: str) -> None:
     module, function, spoiled = SPOILED[name]
-    with patch.object(module, function, spoiled), pytest.raises((AssertionError, IllegalRequest)):
+    with (
+        patch.object(module, function, spoiled),
+        pytest.raises((AssertionError, IllegalRequest)),
+    ):
         test_no_sequence_of_requests_is_shorter_or_gets_further(CHUNKS // 2)

@@ -18,7 +18,9 @@ CHUNKS, SEEDS = 4, 75
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.parametrize("vendor", vendors.names())
-def test_nothing_is_violated_and_a_clean_run_mends_everything(vendor: str, chunk: int) -> None:
+def test_nothing_is_violated_and_a_clean_run_mends_everything(
+    vendor: str, chunk: int
+) -> None:
     for seed in range(chunk * SEEDS, (chunk + 1) * SEEDS):
         told = play(drawn(vendor, seed))
         assert not told.wrong, str(Failure(vendor, seed, told.wrong))
@@ -27,5 +29,9 @@ def test_nothing_is_violated_and_a_clean_run_mends_everything(vendor: str, chunk
 def test_a_seed_is_one_history_and_always_the_same() -> None:
     vendor, anew = vendors.names()[0], Bases()
     # As texts: two errors that say the same are not equal.
-    played = [repr(play(drawn(vendor, seed), bases)) for bases in (None, anew) for seed in (7, 8)]
+    played = [
+        repr(play(drawn(vendor, seed), bases))
+        for bases in (None, anew)
+        for seed in (7, 8)
+    ]
     assert played[0] == played[2] != played[1] == played[3]

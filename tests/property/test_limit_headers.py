@@ -18,7 +18,9 @@ WINDOW = 2.0
 LATENCY = 0.02
 _WILD = st.text(max_size=6) | st.integers(-10, 10**12).map(str)
 _HEADERS = st.dictionaries(
-    st.sampled_from(["x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit", "retry-after"]),
+    st.sampled_from(
+        ["x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit", "retry-after"]
+    ),
     _WILD | st.builds("remaining={}, reset={}".format, _WILD, _WILD),
 )
 
@@ -57,7 +59,9 @@ async def _work(pacing: Pacing, vendor: Shared, requests: int) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(2, 12), st.data(), st.integers(1, 4))
-def test_a_limit_shared_with_others_is_not_overrun(calls: int, data: st.DataObject, workers: int) -> None:
+def test_a_limit_shared_with_others_is_not_overrun(
+    calls: int, data: st.DataObject, workers: int
+) -> None:
     others = data.draw(st.integers(0, calls - 1))
     vendor = Shared(calls, others)
 
@@ -75,7 +79,9 @@ def test_a_limit_shared_with_others_is_not_overrun(calls: int, data: st.DataObje
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(_HEADERS, min_size=1, max_size=20), st.integers(1, 6))
-def test_no_header_lets_more_through_than_the_limit(headers: list[dict[str, str]], calls: int) -> None:
+def test_no_header_lets_more_through_than_the_limit(
+    headers: list[dict[str, str]], calls: int
+) -> None:
     arrivals: list[float] = []
 
     async def play() -> None:

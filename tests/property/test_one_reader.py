@@ -47,14 +47,18 @@ SPELLINGS: dict[str, Spelling] = {
     "plus, spaced": lambda c, n: f"+{c.code} {n[:3]} {n[3:]}",
     "plus, punctuated": lambda c, n: f"+{c.code}-{n[:3]}.{n[3:6]}-{n[6:]}",
     "double zero": lambda c, n: f"00{c.code} {n}",
-    "zero in parentheses": lambda c, n: f"+{c.code} (0){n}" if c.trunk == "0" else f"+{c.code} {n}",
+    "zero in parentheses": lambda c, n: (
+        f"+{c.code} (0){n}" if c.trunk == "0" else f"+{c.code} {n}"
+    ),
     "code in parentheses": lambda c, n: f"(+{c.code}) {n}",
     "uri": lambda c, n: f"tel:+{c.code}-{n[:3]}-{n[3:]}",
     "messenger": lambda c, n: f"whatsapp:+{c.code}{n}",
     "quoted": lambda c, n: f'"+{c.code}{n}";',
     "spreadsheet": lambda c, n: f'="+{c.code}{n}"',
     "wide": lambda c, n: "".join(chr(ord(each) + 0xFEE0) for each in f"+{c.code}{n}"),
-    "arabic": lambda c, n: "+" + "".join(chr(0x660 + int(each)) for each in f"{c.code}{n}"),
+    "arabic": lambda c, n: (
+        "+" + "".join(chr(0x660 + int(each)) for each in f"{c.code}{n}")
+    ),
     "invisible": lambda c, n: f"\ufeff+{c.code}\u00a0{n[:4]}\u200b{n[4:]}\u202c",
     "national": lambda c, n: f"{c.trunk}{n}",
     "national, spaced": lambda c, n: f"{c.trunk}{n[:3]} {n[3:]}",
@@ -63,7 +67,17 @@ SPELLINGS: dict[str, Spelling] = {
     "whole number with country code": lambda c, n: int(f"{c.code}{n}"),
     "digits": lambda c, n: f"{c.code}{n}",
 }
-SURE = ("plus", "plus, spaced", "double zero", "zero in parentheses", "uri", "quoted", "wide", "arabic", "invisible")
+SURE = (
+    "plus",
+    "plus, spaced",
+    "double zero",
+    "zero in parentheses",
+    "uri",
+    "quoted",
+    "wide",
+    "arabic",
+    "invisible",
+)
 REFUSED = ("whole number", "whole number with country code", "digits")
 """Spellings of which a list's line may be refused: the number may be another one, or a local one."""
 COUNTRY = st.sampled_from(COUNTRIES)
@@ -103,7 +117,10 @@ def test_nobody_suppressed_by_phone_is_unrecognised(
     """A line of a list names the row, whatever either of them is written like; as it is mapped, or untouched."""
     country, national = number
     asked = mapping(None, None) if kind == "raw" else mapping(Form.E164, country.region)
-    line, value = SPELLINGS[listed](country, national), SPELLINGS[held](country, national)
+    line, value = (
+        SPELLINGS[listed](country, national),
+        SPELLINGS[held](country, national),
+    )
     try:
         suppressed = {subject.text for subject in of_phone(str(line), [country.region])}
     except NotReadError:
@@ -119,17 +136,28 @@ def test_what_an_earlier_version_kept_of_a_number_in_full_still_holds(
     """It kept the digits with the country code."""
     country, national = number
     kept = f"phone:{country.code}{national}"
-    assert kept in named(SPELLINGS[held](country, national), mapping(Form.E164, country.region))
-    assert kept in {each.text for each in of_phone(str(SPELLINGS[listed](country, national)), [])}
+    assert kept in named(
+        SPELLINGS[held](country, national), mapping(Form.E164, country.region)
+    )
+    assert kept in {
+        each.text for each in of_phone(str(SPELLINGS[listed](country, national)), [])
+    }
 
 
 @given(numbers(), st.sampled_from(sorted(SPELLINGS)))
-def test_what_is_sent_is_the_number_that_was_written_or_nothing(number: tuple[Country, str], held: str) -> None:
+def test_what_is_sent_is_the_number_that_was_written_or_nothing(
+    number: tuple[Country, str], held: str
+) -> None:
     country, national = number
     asked = mapping(Form.E164, country.region)
-    wanted = desire(SourceRow("7", 1, ("7", SPELLINGS[held](country, national))), asked, None)
+    wanted = desire(
+        SourceRow("7", 1, ("7", SPELLINGS[held](country, national))), asked, None
+    )
     assert not isinstance(wanted, Rejected)
-    assert wanted.fields.get("phone", f"+{country.code}{national}") == f"+{country.code}{national}"
+    assert (
+        wanted.fields.get("phone", f"+{country.code}{national}")
+        == f"+{country.code}{national}"
+    )
     if held in SURE:
         assert "phone" in wanted.fields
 
@@ -144,7 +172,9 @@ ADDRESSES: dict[str, Callable[[str, str], str]] = {
     "named": lambda box, domain: f'"Smith, Ann" <{box}@{domain}>',
     "invisible": lambda box, domain: f"\ufeff{box}@{domain}\u200b\u00a0",
     "accents apart": lambda box, domain: f"{box}@{domain}".replace("\u00fc", "u\u0308"),
-    "in ASCII": lambda box, domain: f"{box}@" + domain.replace("m\u00fcller", "xn--mller-kva"),
+    "in ASCII": lambda box, domain: (
+        f"{box}@" + domain.replace("m\u00fcller", "xn--mller-kva")
+    ),
 }
 BOXES = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=8)
 
@@ -185,7 +215,9 @@ def test_a_value_in_any_kind_of_column_is_compared() -> None:
     ):
         for each in (asked, mapping(Form.E164, "DE")):
             assert "phone:491711000006" in named(value, each), value
-    assert "phone:491711000006" in named("Ann: 0171 1000006 or +49 30 123456", mapping(Form.E164, "DE"))
+    assert "phone:491711000006" in named(
+        "Ann: 0171 1000006 or +49 30 123456", mapping(Form.E164, "DE")
+    )
 
 
 NUMBERS_IN_TEXTS: tuple[object, ...] = (
@@ -275,26 +307,37 @@ def test_looking_for_numbers_ends() -> None:
 
 def test_a_field_for_phones_is_looked_at_before_others() -> None:
     many = [*range(1711000007, 1711010007)]
-    assert "phone:491711000006" in found(("note", many), ("mobile", "0171 1000006 0171 1000009"), tags=("t1x",))
+    assert "phone:491711000006" in found(
+        ("note", many), ("mobile", "0171 1000006 0171 1000009"), tags=("t1x",)
+    )
     assert "phone:491711000006" in found(("note", many), tags=("t10171 1000006",))
 
 
-def found(*values: tuple[str, object], tags: tuple[str, ...] = (), contact_id: str = "7") -> set[str]:
+def found(
+    *values: tuple[str, object], tags: tuple[str, ...] = (), contact_id: str = "7"
+) -> set[str]:
     """What a contact with these values may be named by, at a destination that knows Germany."""
     asked = Mapping(
         (FieldMapping("phone", "phone", Form.E164, "DE"), FieldMapping("note", "note")),
         tags=SetMapping(column="tags", prefix="t1"),
         lists=SetMapping(column="lists", prefix="l"),
     )
-    return {subject.text for subject in Naming(asked).subjects(contact_id, cast("Any", values), tags)}
+    return {
+        subject.text
+        for subject in Naming(asked).subjects(contact_id, cast("Any", values), tags)
+    }
 
 
 def test_an_id_is_not_taken_for_a_number_of_any_country() -> None:
     """Sequential ids would otherwise meet the eight digits of somebody's number in Norway."""
-    asked = Mapping((FieldMapping("crm_id", "id"), FieldMapping("phone", "phone", Form.E164, "NO")))
+    asked = Mapping(
+        (FieldMapping("crm_id", "id"), FieldMapping("phone", "phone", Form.E164, "NO"))
+    )
     wanted = desire(SourceRow("40123456", 1, (40123456, None)), asked, None)
     assert not isinstance(wanted, Rejected)
-    subjects = Naming(asked).subjects("40123456", [*wanted.fields.items(), ("notes", "40123456")])
+    subjects = Naming(asked).subjects(
+        "40123456", [*wanted.fields.items(), ("notes", "40123456")]
+    )
     assert "phone:4740123456" not in {subject.text for subject in subjects}
     other = Naming(asked).subjects("7", [("notes", "+47 401 23 456")])
     assert "phone:4740123456" in {subject.text for subject in other}

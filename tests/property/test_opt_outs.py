@@ -41,7 +41,9 @@ _KNOWN = st.builds(
 
 
 @given(_FIELDS, _KNOWN, _CAPABILITIES)
-def test_only_a_create_carries_anything_but_a_no(fields: dict[str, object], known: Known, can: Capabilities) -> None:
+def test_only_a_create_carries_anything_but_a_no(
+    fields: dict[str, object], known: Known, can: Capabilities
+) -> None:
     desired = Desired("7", fields, keys=(MatchKey("key", "k"),))
     plan = plan_contact(desired, known, can)
     if not isinstance(plan, Plan):
@@ -58,7 +60,9 @@ def test_only_a_create_carries_anything_but_a_no(fields: dict[str, object], know
 
 
 @given(_KNOWN, _CAPABILITIES)
-def test_what_an_update_has_to_carry_is_the_no_that_is_known(known: Known, can: Capabilities) -> None:
+def test_what_an_update_has_to_carry_is_the_no_that_is_known(
+    known: Known, can: Capabilities
+) -> None:
     desired = Desired("7", {"key": "k", "silent": False, "name": "c"})
     plan = plan_contact(desired, known, can)
     if isinstance(plan, Plan) and NO.says_no(known.fields.get("silent")):

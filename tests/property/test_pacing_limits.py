@@ -17,7 +17,15 @@ from syncengine.engine.pacing import Pacing
 from syncengine.errors import LeaseLost, StorageError
 from syncengine.model.limits import Limit
 from tests.support.memory.database import Database
-from tests.support.pacing_lives import TTL, Line, database_clock, holding, kept_in_memory, now, work
+from tests.support.pacing_lives import (
+    TTL,
+    Line,
+    database_clock,
+    holding,
+    kept_in_memory,
+    now,
+    work,
+)
 from tests.support.strict_vendor import StrictVendor, Weather, Wire
 from tests.support.virtual_time import run
 
@@ -82,7 +90,12 @@ WEATHERS = st.builds(
     frozen=sometimes(0.02),
 )
 LIVES = st.lists(
-    st.builds(Life, seconds(15.0), st.sampled_from(["released", "killed", "cut off"]), sometimes(12.0)),
+    st.builds(
+        Life,
+        seconds(15.0),
+        st.sampled_from(["released", "killed", "cut off"]),
+        sometimes(12.0),
+    ),
     min_size=1,
     max_size=4,
 ).map(tuple)
@@ -108,19 +121,32 @@ class Lived:
 
 async def live(history: History) -> Lived:
     """Play a history from beginning to end."""
-    random, vendor, database = Random(history.seed), StrictVendor(history.speed), Database(database_clock)
+    random, vendor, database = (
+        Random(history.seed),
+        StrictVendor(history.speed),
+        Database(database_clock),
+    )
     wires, processes = [], []
     with kept_in_memory():
         for life in history.lives:
             # Who is cut off goes on beside the next one: what it sent before its lease ran out arrives in time all
             # the same.
             patience = 1.0 if life.ending == "cut off" else TIMEOUT
-            late = SETTLES_WITHIN - patience if life.ending == "cut off" else SETTLES_WITHIN
-            wire, line = Wire(vendor, history.weather, random, late, patience), Line(database)
+            late = (
+                SETTLES_WITHIN - patience
+                if life.ending == "cut off"
+                else SETTLES_WITHIN
+            )
+            wire, line = (
+                Wire(vendor, history.weather, random, late, patience),
+                Line(database),
+            )
             wires.append(wire)
             process = asyncio.create_task(work_on_account(history, life, wire, line))
             processes.append(process)
-            await asyncio.wait([process], timeout=None if life.ending == "released" else life.seconds)
+            await asyncio.wait(
+                [process], timeout=None if life.ending == "released" else life.seconds
+            )
             if life.ending == "killed":
                 process.cancel()
             elif life.ending == "cut off":
@@ -135,20 +161,30 @@ async def live(history: History) -> Lived:
 
 async def work_on_account(history: History, life: Life, wire: Wire, line: Line) -> None:
     """Live; whoever finds the lease or the database gone is done."""
-    kept = {"in_flight": history.in_flight, "settles_within": SETTLES_WITHIN, "timeout": TIMEOUT}
+    kept = {
+        "in_flight": history.in_flight,
+        "settles_within": SETTLES_WITHIN,
+        "timeout": TIMEOUT,
+    }
     endless = life.seconds + (10 * TTL if life.ending == "cut off" else 0.0)
     try:
         async with holding(line, life.limits or history.limits, **kept) as pacing:  # type: ignore[arg-type]
             wire.told_to_wait = pacing.pause
             pacing.prove()
-            await work(history.workers, lambda: wire.send(pacing, wire.random.choice(["GET", "POST"])), endless)
+            await work(
+                history.workers,
+                lambda: wire.send(pacing, wire.random.choice(["GET", "POST"])),
+                endless,
+            )
     except* (LeaseLost, StorageError):
         assert life.ending == "cut off" or history.weather.frozen
 
 
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(HISTORIES)
-def test_no_window_of_the_vendor_ever_holds_more_than_its_limit(history: History) -> None:
+def test_no_window_of_the_vendor_ever_holds_more_than_its_limit(
+    history: History,
+) -> None:
     lived = run(live(history))
     assert lived.vendor.excess(history.limits) == {}
     assert all(wire.most_under_way <= history.in_flight for wire in lived.wires)
@@ -162,7 +198,11 @@ def test_a_changed_limit_counts_what_was_sent_before_it(
     """Every window that holds a request of the last process, the first one with these limits."""
     *lives, last = history.lives
     lives = [replace(life, limits=before) for life in lives or [last]]
-    lived = run(live(replace(history, limits=after, lives=(*lives, replace(last, limits=after)))))
+    lived = run(
+        live(
+            replace(history, limits=after, lives=(*lives, replace(last, limits=after)))
+        )
+    )
     assert lived.vendor.excess(after, sender=lived.wires[-1]) == {}
 
 
@@ -173,19 +213,48 @@ CALM = Weather(jitter=0.0, service=0.0)
 def test_a_clock_that_runs_fast_or_slow_makes_no_difference(speed: float) -> None:
     """Where nothing else holds requests apart."""
     life = Life(300.0, "released", 0.0)
-    lived = run(live(History((Limit(3, 30.0),), CALM, (life, life), workers=4, in_flight=4, speed=speed, seed=1)))
+    lived = run(
+        live(
+            History(
+                (Limit(3, 30.0),),
+                CALM,
+                (life, life),
+                workers=4,
+                in_flight=4,
+                speed=speed,
+                seed=1,
+            )
+        )
+    )
     assert lived.vendor.excess([Limit(3, 30.0)]) == {}
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_who_takes_over_lets_the_requests_of_the_dead_arrive_first(seed: int) -> None:
     """In windows shorter than the time they may take."""
-    limits, lives = (Limit(3, 0.5),), (Life(6.0, "killed", 0.0), Life(10.0, "released", 0.0))
-    lived = run(live(History(limits, Weather(lost=0.5), lives, workers=8, in_flight=8, speed=1.0, seed=seed)))
+    limits, lives = (
+        (Limit(3, 0.5),),
+        (Life(6.0, "killed", 0.0), Life(10.0, "released", 0.0)),
+    )
+    lived = run(
+        live(
+            History(
+                limits,
+                Weather(lost=0.5),
+                lives,
+                workers=8,
+                in_flight=8,
+                speed=1.0,
+                seed=seed,
+            )
+        )
+    )
     assert lived.vendor.excess(limits) == {}
 
 
-async def paced(limits: Sequence[Limit], weather: Weather, seconds: float, *, tight: bool = False) -> StrictVendor:
+async def paced(
+    limits: Sequence[Limit], weather: Weather, seconds: float, *, tight: bool = False
+) -> StrictVendor:
     """One process that has always more to send."""
     vendor = StrictVendor()
     wire = Wire(vendor, weather, Random(7))
@@ -229,7 +298,9 @@ def test_several_limits_are_kept_at_once_and_the_tightest_is_used() -> None:
 def test_a_tight_second_is_used_to_98_percent() -> None:
     """A bet on the shortest way, won as long as the way does not get shorter than it was at first."""
     weather = Weather(latency=0.02, jitter=0.01)
-    usual, tight = (run(paced([A_SECOND], weather, 201.0, tight=tight)) for tight in (False, True))
+    usual, tight = (
+        run(paced([A_SECOND], weather, 201.0, tight=tight)) for tight in (False, True)
+    )
     assert usual.excess([A_SECOND]) == tight.excess([A_SECOND]) == {}
     assert usual.use(A_SECOND, since=1.0, windows=200) < 0.95
     assert tight.use(A_SECOND, since=1.0, windows=200) >= 0.98
@@ -263,7 +334,10 @@ class SendsLog(Smooth):
         self._sent: deque[float] = deque()
 
     async def permit(self, _method: str) -> SendsLog:
-        while len(self._sent) == self._limit.calls and now() < self._sent[0] + self._limit.per:  # noqa: ASYNC110
+        while (  # noqa: ASYNC110
+            len(self._sent) == self._limit.calls
+            and now() < self._sent[0] + self._limit.per
+        ):
             await asyncio.sleep(self._sent[0] + self._limit.per - now())
         if len(self._sent) == self._limit.calls:
             self._sent.popleft()

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.history import Copy, History, Jump, Night, Standstill, Suppress, play
+from tests.simulation.history import (
+    Copy,
+    History,
+    Jump,
+    Night,
+    Standstill,
+    Suppress,
+    play,
+)
 from tests.simulation.twists import Twist, Twisted
 
 HISTORIES = {
@@ -12,7 +20,12 @@ HISTORIES = {
         "respond_io",
         "back",
         1,
-        (Night(("POST /contact/{id}/tags: answered", 1), then=(Twisted(Twist.LEAVES, 1),)),),
+        (
+            Night(
+                ("POST /contact/{id}/tags: answered", 1),
+                then=(Twisted(Twist.LEAVES, 1),),
+            ),
+        ),
     ),
     "a newcomer who never was created leaves, and the key is still another's": History(
         "respond_io",
@@ -33,16 +46,26 @@ HISTORIES = {
         "dm_champ:duplicates untold",
         "newcomers",
         29,
-        (Night(events=((59, Standstill(29.0)),)), Night(10, then=(Twisted(Twist.LEAVES, 1),))),
+        (
+            Night(events=((59, Standstill(29.0)),)),
+            Night(10, then=(Twisted(Twist.LEAVES, 1),)),
+        ),
     ),
     "tags are taken away at a second try, a newcomer takes the contact over, and then the first try arrives": History(
         "respond_io:phones without plus",
         "all at once",
         5151,
-        (Night((" at the vendor", 2), 0.5, then=(Twisted(Twist.CHANGES_KEY, 4),)), Night(faults=0.1)),
+        (
+            Night((" at the vendor", 2), 0.5, then=(Twisted(Twist.CHANGES_KEY, 4),)),
+            Night(faults=0.1),
+        ),
     ),
     "a contact is written whole at a second try, then tagged, and then the first try arrives": History(
-        "whautomate:deleted twice", "changes", 5765, (Night(("intend: committed", 5), 0.3),), destinations=2
+        "whautomate:deleted twice",
+        "changes",
+        5765,
+        (Night(("intend: committed", 5), 0.3),),
+        destinations=2,
     ),
     "a newcomer is made, both runs die before they write it down, and its key can name it but not be sent": History(
         "dm_champ",
@@ -63,7 +86,12 @@ HISTORIES = {
         "chartmogul",
         "handed on",
         1,
-        (Night(events=((20, Twisted(Twist.CHANGES_KEY, 2)),), then=(Twisted(Twist.REVERTS, 1),)),),
+        (
+            Night(
+                events=((20, Twisted(Twist.CHANGES_KEY, 2)),),
+                then=(Twisted(Twist.REVERTS, 1),),
+            ),
+        ),
     ),
     "a create with tags is lost, the second try finds its contact there, and the tags go": History(
         "whautomate:a second contact is refused",
@@ -92,14 +120,20 @@ HISTORIES = {
         1,
         (
             Night(then=(Twisted(Twist.CHANGES_KEY, 2),)),
-            Night(("claim: committed", 1), then=(Twisted(Twist.REVERTS, 2), Twisted(Twist.INHERITS, 7))),
+            Night(
+                ("claim: committed", 1),
+                then=(Twisted(Twist.REVERTS, 2), Twisted(Twist.INHERITS, 7)),
+            ),
         ),
     ),
     "a create is lost, the key changes, it is made under the new one, and nobody writes down under which": History(
         "dm_champ:updates replace",
         "newcomers",
         2,
-        (Night(("intend: committed", 1), then=(Twisted(Twist.CHANGES_KEY, 2),)), Night(("link: committed", 2))),
+        (
+            Night(("intend: committed", 1), then=(Twisted(Twist.CHANGES_KEY, 2),)),
+            Night(("link: committed", 2)),
+        ),
     ),
     "a newcomer is made, nobody writes it down, it leaves, and is back as it was": History(
         "dm_champ:custom fields",
@@ -116,7 +150,10 @@ HISTORIES = {
         1,
         (
             Night(then=(Twisted(Twist.COMES, 1),)),
-            Night(("claim: committed", 1), then=(Twisted(Twist.LEAVES, 1), Twisted(Twist.INHERITS, 7))),
+            Night(
+                ("claim: committed", 1),
+                then=(Twisted(Twist.LEAVES, 1), Twisted(Twist.INHERITS, 7)),
+            ),
         ),
     ),
     "a newcomer asks for the key of one who left, nothing is sent, it leaves, and the other is back": History(
@@ -149,7 +186,11 @@ HISTORIES = {
         (
             Night(
                 ("link: committed", 1),
-                then=(Twisted(Twist.LEAVES, 2), Twisted(Twist.COMES, 1), Twisted(Twist.CHANGES_KEY, 1)),
+                then=(
+                    Twisted(Twist.LEAVES, 2),
+                    Twisted(Twist.COMES, 1),
+                    Twisted(Twist.CHANGES_KEY, 1),
+                ),
             ),
         ),
     ),
@@ -157,7 +198,12 @@ HISTORIES = {
         "dm_champ",
         "taken over",
         1,
-        (Night(("link: committed", 1), then=(Twisted(Twist.LEAVES, 2), Twisted(Twist.COMES, 1))),),
+        (
+            Night(
+                ("link: committed", 1),
+                then=(Twisted(Twist.LEAVES, 2), Twisted(Twist.COMES, 1)),
+            ),
+        ),
     ),
     "a create is lost, its contact leaves, is found and deleted, nobody writes that down, and it is back": History(
         "respond_io_v2",
@@ -194,7 +240,11 @@ HISTORIES = {
         (Night(faults=0.5, events=((9, Copy(1)), (9, Copy(2)))),),
     ),
     "whoever won a shared key lets go of it once the loser is a dead letter": History(
-        "respond_io", "shared", 1, (), at_last=(Twisted(Twist.LEAVES, 1), Twisted(Twist.CHANGES_KEY, 3))
+        "respond_io",
+        "shared",
+        1,
+        (),
+        at_last=(Twisted(Twist.LEAVES, 1), Twisted(Twist.CHANGES_KEY, 3)),
     ),
 }
 

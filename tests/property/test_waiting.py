@@ -15,7 +15,12 @@ from tests.simulation.scenes import Source, fill
 from tests.simulation.world import Ran, World
 from tests.support.virtual_time import run
 
-SHOWING = ("respond_io", "respond_io_v2", "whautomate:a second contact is refused", "charles")
+SHOWING = (
+    "respond_io",
+    "respond_io_v2",
+    "whautomate:a second contact is refused",
+    "charles",
+)
 """Vendors where a contact's key can change: with a look-up, with an answer that names who has the key, and without."""
 CONTACTS = (1, 2, 3, 4, 11, 12)
 """The last two are of another destination in the account."""
@@ -39,8 +44,18 @@ async def forever(world: World, source: Source) -> list[Ran]:
 @st.composite
 def sources(draw: st.DrawFn) -> dict[int, Wish]:
     """Contacts that share and swap few keys."""
-    keys = draw(st.lists(st.sampled_from((None, 1, 2, 3, 4)), min_size=len(CONTACTS), max_size=len(CONTACTS)))
-    return {contact: Wish(key, (1, 1), ("a",)) for contact, key in zip(CONTACTS, keys, strict=True) if key}
+    keys = draw(
+        st.lists(
+            st.sampled_from((None, 1, 2, 3, 4)),
+            min_size=len(CONTACTS),
+            max_size=len(CONTACTS),
+        )
+    )
+    return {
+        contact: Wish(key, (1, 1), ("a",))
+        for contact, key in zip(CONTACTS, keys, strict=True)
+        if key
+    }
 
 
 @pytest.mark.parametrize("name", SHOWING)
@@ -52,7 +67,11 @@ def sources(draw: st.DrawFn) -> dict[int, Wish]:
 )
 @settings(max_examples=25, deadline=None)
 def test_nobody_waits_for_ever(
-    name: str, past: list[tuple[Source, int]], now: Source, silent: set[int], on_removed: OnRemoved
+    name: str,
+    past: list[tuple[Source, int]],
+    now: Source,
+    silent: set[int],
+    on_removed: OnRemoved,
 ) -> None:
     async def told() -> None:
         world = World(pair(name), 1, on_removed, destinations=2)
@@ -62,7 +81,9 @@ def test_nobody_waits_for_ever(
             world.suppress(contact_id(contact))
         await forever(world, now)
         # Everybody gets a key that nobody ever had.
-        apart = {contact: replace(wish, key=20 + contact) for contact, wish in now.items()}
+        apart = {
+            contact: replace(wish, key=20 + contact) for contact, wish in now.items()
+        }
         await nights(world, apart, 1)
         await world.settle()
         assert violations(world) == []

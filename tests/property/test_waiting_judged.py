@@ -34,42 +34,69 @@ def told(holders: dict[str, Holder], owner: str) -> list[str]:
     contact: str | None = owner
     while contact in holders and contact not in (*chain, WAITER):
         chain.append(contact)
-        contact = holders[contact].waits_for if holders[contact].status in STUCK else None
+        contact = (
+            holders[contact].waits_for if holders[contact].status in STUCK else None
+        )
     return chain
 
 
 @given(worlds(), st.sampled_from((OWNER, OTHER)))
-def test_the_refusal_names_everybody_from_the_owner_to_the_end(holders: dict[str, Holder], owner: str) -> None:
+def test_the_refusal_names_everybody_from_the_owner_to_the_end(
+    holders: dict[str, Holder], owner: str
+) -> None:
     refusal = judged(WAITER, owner, holders, "here")
     holder = holders.get(owner)
     moves = holder is None or holder.status is Status.REMOVED
-    planned_again = holder is not None and holder.status is Status.PENDING and owner == OWNER
+    planned_again = (
+        holder is not None and holder.status is Status.PENDING and owner == OWNER
+    )
     if moves or planned_again:
         assert refusal is None
         return
     assert refusal is not None
     assert holder is not None
     assert not refusal.by_vendor
-    assert refusal.code == ("ambiguous_match" if holder.status is Status.SYNCED else "key_held")
+    assert refusal.code == (
+        "ambiguous_match" if holder.status is Status.SYNCED else "key_held"
+    )
     chain = told(holders, owner)
-    situations = refusal.message.partition("belongs to ")[2].rpartition(". ")[0].split("; ")
+    situations = (
+        refusal.message.partition("belongs to ")[2].rpartition(". ")[0].split("; ")
+    )
     assert len(situations) == len(chain)
-    assert all(said.startswith(f"contact {contact}") for said, contact in zip(situations, chain, strict=True))
+    assert all(
+        said.startswith(f"contact {contact}")
+        for said, contact in zip(situations, chain, strict=True)
+    )
 
 
 @pytest.mark.parametrize(
     ("holders", "advice"),
     [
-        ([Holder(OWNER, Status.DEAD, "invalid_value")], "Correct the row of contact here/1;"),
         (
-            [Holder(OWNER, Status.DEAD, "duplicate_match_key", "here/2"), Holder("here/2", Status.SYNCED, "")],
+            [Holder(OWNER, Status.DEAD, "invalid_value")],
+            "Correct the row of contact here/1;",
+        ),
+        (
+            [
+                Holder(OWNER, Status.DEAD, "duplicate_match_key", "here/2"),
+                Holder("here/2", Status.SYNCED, ""),
+            ],
             "Correct the row of contact here/1 or of contact here/2;",
         ),
-        ([Holder(OWNER, Status.SYNCED, "")], "Correct the row of this contact or of contact here/1;"),
-        ([Holder(OWNER, Status.SUPPRESSED, "opted_out")], "Correct the row of this contact or of contact here/1;"),
+        (
+            [Holder(OWNER, Status.SYNCED, "")],
+            "Correct the row of this contact or of contact here/1;",
+        ),
+        (
+            [Holder(OWNER, Status.SUPPRESSED, "opted_out")],
+            "Correct the row of this contact or of contact here/1;",
+        ),
     ],
 )
-def test_the_refusal_says_which_row_to_correct(holders: list[Holder], advice: str) -> None:
+def test_the_refusal_says_which_row_to_correct(
+    holders: list[Holder], advice: str
+) -> None:
     refusal = judged(WAITER, OWNER, {each.contact: each for each in holders}, "here")
     assert refusal is not None
     assert advice in refusal.message

@@ -61,7 +61,9 @@ class _Kind:
     def twisted(self, random: Random) -> Twisted:
         if self.moves and random.random() < 0.4:
             return Twisted(Twist.MOVES, random.choice(self.contacts))
-        return Twisted(random.choice(_HARD if self.hard else _MILD), random.choice(self.contacts))
+        return Twisted(
+            random.choice(_HARD if self.hard else _MILD), random.choice(self.contacts)
+        )
 
 
 def drawn(vendor: str, seed: int) -> History:
@@ -69,7 +71,9 @@ def drawn(vendor: str, seed: int) -> History:
     random = Random(f"{vendor} {seed}")
     pair = random.choice(pairs(vendor))
     find_first = random.random() < 0.7
-    scene = random.choice([name for name, scene in SCENES.items() if find_first or not scene.met])
+    scene = random.choice(
+        [name for name, scene in SCENES.items() if find_first or not scene.met]
+    )
     destinations = 2 if random.random() < 0.2 else 1
     contacts = sorted({*SCENES[scene].before, *SCENES[scene].after, 7})
     if destinations > 1:
@@ -94,7 +98,9 @@ def drawn(vendor: str, seed: int) -> History:
         tight=random.random() < 0.2,
         recreates=visit.recreates,
         lets_be=random.random() < 0.2,
-        at_last=tuple(_deed(random, kind) for _ in range(random.choice((0, 0, 0, 1, 2)))),
+        at_last=tuple(
+            _deed(random, kind) for _ in range(random.choice((0, 0, 0, 1, 2)))
+        ),
     )
 
 
@@ -131,7 +137,10 @@ def _visited(nights: tuple[Night, ...], visit: _Visit) -> tuple[Night, ...]:
 
 
 def _night(random: Random, kind: _Kind) -> Night:
-    events = [(random.randint(1, 100), _event(random, kind)) for _ in range(random.choice((0, 0, 1, 2, 4)))]
+    events = [
+        (random.randint(1, 100), _event(random, kind))
+        for _ in range(random.choice((0, 0, 1, 2, 4)))
+    ]
     if kind.suppresses:
         events.append((random.randint(1, 100), Suppress(random.choice(kind.contacts))))
     return Night(

@@ -210,7 +210,9 @@ class _Play:
         world = self._world
         world.weather.faults = night.faults
         others: list[asyncio.Task[Ran]] = []
-        ran = [await world.run(dies_at=night.dies_at, events=self._events(night, others))]
+        ran = [
+            await world.run(dies_at=night.dies_at, events=self._events(night, others))
+        ]
         ran += [await other for other in others]
         if self._leapt:
             await asyncio.sleep(LONGEST_WINDOW)
@@ -220,13 +222,17 @@ class _Play:
         self._happened += night.then
         return ran
 
-    def _events(self, night: Night, others: list[asyncio.Task[Ran]]) -> Mapping[int, Callable[[Life], None]]:
+    def _events(
+        self, night: Night, others: list[asyncio.Task[Ran]]
+    ) -> Mapping[int, Callable[[Life], None]]:
         def happening(event: Event) -> Callable[[Life], None]:
             return lambda life: self._happen(event, life, others)
 
         return {point: happening(event) for point, event in night.events}
 
-    def _happen(self, event: Event, life: Life, others: list[asyncio.Task[Ran]]) -> None:
+    def _happen(
+        self, event: Event, life: Life, others: list[asyncio.Task[Ran]]
+    ) -> None:
         world, loop = self._world, asyncio.get_running_loop()
         self._happened.append(event)
         match event:
@@ -234,7 +240,9 @@ class _Play:
                 world.weather.outage, world.weather.ends = fate, loop.time() + seconds
             case Standstill(seconds):
                 world.still_until = loop.time() + seconds
-            case Jump(seconds) if seconds < 0 or (not others and "renew lease: committed" in life.points):
+            case Jump(seconds) if seconds < 0 or (
+                not others and "renew lease: committed" in life.points
+            ):
                 world.jumped += seconds
                 self._leapt = self._leapt or seconds > 0
             case Another() if not self._leapt:
@@ -267,7 +275,11 @@ def _fell_short(clean: Sequence[Ran]) -> Iterator[str]:
             yield f"clean run {number} stopped: {ran.stopped}"
     late = clean[PATIENCE:]
     for contact in sorted({each for ran in late for each in ran.outcomes}):
-        numbers = [number for number, ran in enumerate(late, PATIENCE + 1) if ran.outcomes.get(contact) in _OPEN]
+        numbers = [
+            number
+            for number, ran in enumerate(late, PATIENCE + 1)
+            if ran.outcomes.get(contact) in _OPEN
+        ]
         if numbers:
             said = late[numbers[-1] - PATIENCE - 1].messages[contact]
             yield f"{contact} is put off in clean runs {', '.join(map(str, numbers))}: {said}"

@@ -59,7 +59,10 @@ class Life:
         if isinstance(self._dies_at, int):
             return len(self.points) == self._dies_at
         end, number = self._dies_at
-        return self.points[-1].endswith(end) and sum(point.endswith(end) for point in self.points) == number
+        return (
+            self.points[-1].endswith(end)
+            and sum(point.endswith(end) for point in self.points) == number
+        )
 
     async def hop(self, what: str) -> None:
         """A way to the database or back (``tests.support.memory.database.Hop``)."""
@@ -108,7 +111,9 @@ def elsewhere() -> Context:
     return context
 
 
-def _owned(loop: asyncio.AbstractEventLoop, main: Any, **options: Any) -> asyncio.Task[Any]:
+def _owned(
+    loop: asyncio.AbstractEventLoop, main: Any, **options: Any
+) -> asyncio.Task[Any]:
     """Start a task as the loop does, and note whose it is: several processes live in one loop."""
     context = options.get("context")
     life = _ALIVE.get() if context is None else context.get(_ALIVE)

@@ -57,7 +57,14 @@ class Fate(StrEnum):
 _TELLING = (Fate.LATE, Fate.ANSWER_LOST, Fate.ERROR_AFTER)
 """After these a sender knows least, so they come more often."""
 FAULTS = (*(fate for fate in Fate if fate is not Fate.FINE), *_TELLING, *_TELLING)
-_UNHEARD = (Fate.LATE, Fate.ANSWER_LOST, Fate.ANSWER_CUT, Fate.ANSWER_SLOW, Fate.ERROR, Fate.ERROR_AFTER)
+_UNHEARD = (
+    Fate.LATE,
+    Fate.ANSWER_LOST,
+    Fate.ANSWER_CUT,
+    Fate.ANSWER_SLOW,
+    Fate.ERROR,
+    Fate.ERROR_AFTER,
+)
 OUTAGES = (Fate.UNSENT, Fate.LOST, Fate.ANSWER_LOST, Fate.THROTTLED, Fate.ERROR)
 """What may happen to every request for a while."""
 
@@ -123,10 +130,14 @@ class Network:
         fate = self._weather.fate(self._random, asyncio.get_running_loop().time())
         self.fates[fate] += 1
         if fate is Fate.UNSENT:
-            raise VendorUnavailable(f"{request.route}: no connection", maybe_applied=False)
+            raise VendorUnavailable(
+                f"{request.route}: no connection", maybe_applied=False
+            )
         return fate
 
-    def send(self, request: Request, fate: Fate, life: Life) -> asyncio.Future[Response]:
+    def send(
+        self, request: Request, fate: Fate, life: Life
+    ) -> asyncio.Future[Response]:
         """Put a request on its way; the future holds what comes back."""
         loop = asyncio.get_running_loop()
         flight = _Flight(request, fate, loop.create_future())
@@ -151,7 +162,9 @@ class Network:
                 case "late":
                     flight.arrival.cancel()
                     there = self._random.uniform(0, 0.9 * self._settles_within)
-                    flight.arrival = loop.call_later(there, self._arrive, flight, 0.0, None)
+                    flight.arrival = loop.call_later(
+                        there, self._arrive, flight, 0.0, None
+                    )
                 case "never":
                     flight.arrival.cancel()
         self._flying.clear()
@@ -174,9 +187,13 @@ class Network:
         if flight.fate is Fate.ERROR:
             return Response(500, {"content-type": "text/html"}, _PAGE)
         if flight.fate is Fate.THROTTLED:
-            return self._twin.refusal(429, "Too Many Requests", self._random.choice((None, 1.0, 7.0)))
+            return self._twin.refusal(
+                429, "Too Many Requests", self._random.choice((None, 1.0, 7.0))
+            )
         if self._refuses(flight.request):
-            return self._twin.admit(request, now) or self._twin.refusal(422, "That value is not taken")
+            return self._twin.admit(request, now) or self._twin.refusal(
+                422, "That value is not taken"
+            )
         before = len(self._twin.contacts(now)) if flight.fate is Fate.TWICE else 0
         response = self._twin.handle(request, now)
         if (
@@ -184,7 +201,9 @@ class Network:
             and response.status < 300
             and (self._repeatable or len(self._twin.contacts(now)) <= before)
         ):
-            self._twin.commit(request, now)  # past the limit: the sender knows nothing of it
+            self._twin.commit(
+                request, now
+            )  # past the limit: the sender knows nothing of it
         return self._on_its_way_back(flight, response)
 
     def _on_its_way_back(self, flight: _Flight, response: Response) -> Response:
@@ -204,14 +223,24 @@ class Network:
         if addressed is None:
             return response
         self._misdirected[addressed] += 1
-        other = self._random.choice([each for each in (*ids, addressed[::-1]) if each != addressed])
-        return replace(response, body=response.body.replace(addressed.encode(), other.encode()))
+        other = self._random.choice(
+            [each for each in (*ids, addressed[::-1]) if each != addressed]
+        )
+        return replace(
+            response, body=response.body.replace(addressed.encode(), other.encode())
+        )
 
 
 class Wire:
     """``ports.Sender``, with permits as the transport takes them."""
 
-    def __init__(self, network: Network, gate: Gate, life: Life, sends: Callable[[Allowed | None, bool], None]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        gate: Gate,
+        life: Life,
+        sends: Callable[[Allowed | None, bool], None],
+    ) -> None:
         self._network = network
         self._gate = gate
         self._life = life
@@ -237,7 +266,9 @@ class Wire:
                 response = await coming
         except (ConnectionError, TimeoutError):
             permit.abandoned()
-            raise VendorUnavailable(f"{request.route}: the connection broke", maybe_applied=request.writes) from None
+            raise VendorUnavailable(
+                f"{request.route}: the connection broke", maybe_applied=request.writes
+            ) from None
         except BaseException:
             permit.abandoned()
             raise

@@ -23,14 +23,24 @@ _STANDING = (Status.SYNCED, Status.DEAD, Status.SUPPRESSED)
 def violations(world: World) -> list[str]:
     """Everything that is wrong, in words."""
     remotes = {remote.external_id: remote for remote in held(world)}
-    differs = {contact_id: list(_differs(world, contact_id, remotes)) for contact_id in world.rows()}
-    in_step = {contact_id for contact_id, differences in differs.items() if not differences}
+    differs = {
+        contact_id: list(_differs(world, contact_id, remotes))
+        for contact_id in world.rows()
+    }
+    in_step = {
+        contact_id for contact_id, differences in differs.items() if not differences
+    }
     excused = reasons(world, remotes, in_step)
     return [
         *_duplicates(world, excused),
         *_deleted(world, remotes),
         *_losses(world, excused, remotes),
-        *(f"{each}: {what}" for each, differences in differs.items() if each not in excused for what in differences),
+        *(
+            f"{each}: {what}"
+            for each, differences in differs.items()
+            if each not in excused
+            for what in differences
+        ),
         *_standing(world, excused),
         *_shared_keys(world),
         *_leftovers(world, remotes),
@@ -50,7 +60,9 @@ def safety(world: World) -> Iterator[str]:
 def held(world: World) -> list[Remote]:
     """The vendor's contacts, as the twin holds them."""
     contacts = world.twin.contacts(world.clock())
-    return [Remote(each["id"], each["fields"], frozenset(each["tags"])) for each in contacts]
+    return [
+        Remote(each["id"], each["fields"], frozenset(each["tags"])) for each in contacts
+    ]
 
 
 def _marked(world: World) -> dict[str, list[Remote]]:
@@ -61,7 +73,8 @@ def _marked(world: World) -> dict[str, list[Remote]]:
         mark = remote.fields.get(world.pair.mark)
         emptied = can.delete is not None and bool(can.delete.keeps)
         if not (
-            (emptied or remote.external_id in world.strangers) and world.pair.vendor.same(world.pair.mark, None, mark)
+            (emptied or remote.external_id in world.strangers)
+            and world.pair.vendor.same(world.pair.mark, None, mark)
         ):
             found.setdefault(str(mark), []).append(remote)
     return found
@@ -69,7 +82,11 @@ def _marked(world: World) -> dict[str, list[Remote]]:
 
 def _duplicates(world: World, excused: Container[str]) -> Iterator[str]:
     for contact_id, remotes in _marked(world).items():
-        copies = [remote for remote in remotes if not _is_elsewhere(world, contact_id, remote, excused)]
+        copies = [
+            remote
+            for remote in remotes
+            if not _is_elsewhere(world, contact_id, remote, excused)
+        ]
         if len(copies) > 1 and contact_id not in world.doubled:
             yield f"{contact_id} is there {len(copies)} times"
     owners: dict[str, list[str]] = {}
@@ -85,19 +102,31 @@ def _deleted(world: World, remotes: Mapping[str, Remote]) -> Iterator[str]:
     for contact_id, external_id in world.at_first.items():
         keys = {key for _, key in world.places[contact_id]}
         stayed = contact_id in world.wishes and contact_id not in world.ever_left
-        if stayed and len(keys) == 1 and external_id not in {*remotes, *world.by_hand.deleted}:
+        if (
+            stayed
+            and len(keys) == 1
+            and external_id not in {*remotes, *world.by_hand.deleted}
+        ):
             yield f"{contact_id} was selected all the time, and {external_id} is not there any more"
 
 
-def _is_elsewhere(world: World, contact_id: str, remote: Remote, excused: Container[str]) -> bool:
+def _is_elsewhere(
+    world: World, contact_id: str, remote: Remote, excused: Container[str]
+) -> bool:
     """Whether somebody made a copy by hand that nobody looks for, or that has another match key than is asked for."""
     key, row = world.pair.key, world.rows().get(contact_id)
     if key is None or remote.external_id not in world.by_hand.made:
         return False
-    return row is None or contact_id in excused or not world.pair.vendor.same(key, row[key], remote.fields.get(key))
+    return (
+        row is None
+        or contact_id in excused
+        or not world.pair.vendor.same(key, row[key], remote.fields.get(key))
+    )
 
 
-def _losses(world: World, excused: Container[str], all_remotes: Mapping[str, Remote]) -> Iterator[str]:
+def _losses(
+    world: World, excused: Container[str], all_remotes: Mapping[str, Remote]
+) -> Iterator[str]:
     known = world.written_down()
     looks_up = bool(world.pair.can.find_by)
     for contact_id, remotes in _marked(world).items():
@@ -105,11 +134,18 @@ def _losses(world: World, excused: Container[str], all_remotes: Mapping[str, Rem
             # Where nobody can be looked up, one whose create is unknown and who left is out of reach until it returns.
             if remote.external_id in world.by_hand.made:
                 continue  # somebody made it there, and nothing was sent about it since
-            if contact_id in excused or contact_id in {*world.suppressed, *world.doubled}:
+            if contact_id in excused or contact_id in {
+                *world.suppressed,
+                *world.doubled,
+            }:
                 continue  # nobody may ask for it, or nobody can tell which one it is
-            if contact_id not in world.rows() and _has_a_double(world, remote, all_remotes):
+            if contact_id not in world.rows() and _has_a_double(
+                world, remote, all_remotes
+            ):
                 continue
-            if remote.external_id not in known and (looks_up or contact_id in world.rows()):
+            if remote.external_id not in known and (
+                looks_up or contact_id in world.rows()
+            ):
                 yield f"{remote.external_id} of {contact_id} is nowhere written down"
 
 
@@ -127,7 +163,11 @@ def _standing(world: World, excused: Mapping[str, str]) -> Iterator[str]:
             continue
         elif state.status not in _STANDING:
             yield f"{contact_id} is {state.status}: it is neither in step nor counted as standing"
-        elif state.status is Status.SYNCED and wish.flaw and contact_id in excused.keys() - silent:
+        elif (
+            state.status is Status.SYNCED
+            and wish.flaw
+            and contact_id in excused.keys() - silent
+        ):
             yield f"{contact_id} counts as in step, but {excused[contact_id]}"
 
 
@@ -142,7 +182,9 @@ def _shared_keys(world: World) -> Iterator[str]:
             yield f"{' and '.join(contacts)} have one match key, and both count as in step"
 
 
-def _differs(world: World, contact_id: str, remotes: Mapping[str, Remote]) -> Iterator[str]:
+def _differs(
+    world: World, contact_id: str, remotes: Mapping[str, Remote]
+) -> Iterator[str]:
     """How a contact's copy differs from its row."""
     remote = remotes.get(world.external_ids().get(contact_id, ""))
     if remote is None:
@@ -157,7 +199,12 @@ def _fields_differ(world: World, row: Row, remote: Remote) -> Iterator[str]:
         by_hand = remote.external_id in world.by_hand.made
         yield from _lists_differ(set(row[LISTS]), remote, others=by_hand)
     can = world.pair.can
-    clears = [pattern for write in (can.update, can.upsert) if write for pattern in write.clears]
+    clears = [
+        pattern
+        for write in (can.update, can.upsert)
+        if write
+        for pattern in write.clears
+    ]
     for name, value in row.items():
         theirs = remote.fields.get(name)
         if name in (TAGS, LISTS, OPTED_OUT):
@@ -166,7 +213,11 @@ def _fields_differ(world: World, row: Row, remote: Remote) -> Iterator[str]:
         if value is None and unseen:
             continue  # nobody sees what somebody wrote there by hand
         if value is None:
-            if matches(name, tuple(clears)) and theirs != [] and not world.pair.vendor.same(name, None, theirs):
+            if (
+                matches(name, tuple(clears))
+                and theirs != []
+                and not world.pair.vendor.same(name, None, theirs)
+            ):
                 yield f"{name} is not cleared"
         elif not _same(world, name, value, theirs) and _may_change(can, name, row):
             yield f"{name} is {theirs!r}, not {value!r}"
@@ -180,7 +231,10 @@ def _may_change(can: Capabilities, name: str, row: Row) -> bool:
     writes = [write for write in (can.update, can.upsert, can.set_lifecycle) if write]
     return any(
         matches(name, write.fields)
-        and not any(each in row and row[each] is None and not matches(each, write.clears) for each in write.must_carry)
+        and not any(
+            each in row and row[each] is None and not matches(each, write.clears)
+            for each in write.must_carry
+        )
         for write in writes
     )
 
@@ -205,7 +259,11 @@ def _tags_differ(world: World, ours: set[str], remote: Remote) -> Iterator[str]:
 
 def _lists_differ(ours: set[str], remote: Remote, *, others: bool) -> Iterator[str]:
     """How its lists differ; those of a copy that somebody made by hand are ``others``'."""
-    theirs = {name.removeprefix(LIST_FIELDS) for name in remote.fields if name.startswith(LIST_FIELDS)}
+    theirs = {
+        name.removeprefix(LIST_FIELDS)
+        for name in remote.fields
+        if name.startswith(LIST_FIELDS)
+    }
     if theirs != ours and not (others and theirs > ours):
         yield f"is on the lists {sorted(theirs)}, not {sorted(ours)}"
 
@@ -216,23 +274,34 @@ def _leftovers(world: World, all_remotes: Mapping[str, Remote]) -> Iterator[str]
     ours = world.written_down()
     for contact_id, remotes in _marked(world).items():
         for remote in remotes:
-            if remote.external_id in world.by_hand.made or contact_id in world.by_hand.merged:
+            if (
+                remote.external_id in world.by_hand.made
+                or contact_id in world.by_hand.merged
+            ):
                 continue
             if contact_id in {*world.rows(), *world.suppressed, *world.doubled} or not (
                 looks_up or remote.external_id in ours
             ):
                 continue
-            if remote.external_id not in ours and _has_a_double(world, remote, all_remotes):
+            if remote.external_id not in ours and _has_a_double(
+                world, remote, all_remotes
+            ):
                 continue
             if _is_asked_for_elsewhere(world, contact_id, remote):
                 continue
-            yield from (f"{contact_id} left and {what}" for what in _left(world, remote))
+            yield from (
+                f"{contact_id} left and {what}" for what in _left(world, remote)
+            )
 
 
 def _is_asked_for_elsewhere(world: World, contact_id: str, remote: Remote) -> bool:
     """Whether a contact of another destination asks for the copy's match key, even if it cannot have it now."""
     key, same = world.pair.key, world.pair.vendor.same
-    left = {destination for (destination, contact), _ in world.database.states.items() if contact == contact_id}
+    left = {
+        destination
+        for (destination, contact), _ in world.database.states.items()
+        if contact == contact_id
+    }
     return key is not None and any(
         same(key, row[key], remote.fields.get(key))
         for destination, table in world.tables.items()
@@ -251,7 +320,9 @@ def _left(world: World, remote: Remote) -> Iterator[str]:
     tags = remote.tags - world.strangers.get(remote.external_id, frozenset())
     if _removes_tags(world) and tags:
         yield f"kept its tags {sorted(tags)}"
-    if can.leave_lists and (lists := sorted(name for name in remote.fields if name.startswith(LIST_FIELDS))):
+    if can.leave_lists and (
+        lists := sorted(name for name in remote.fields if name.startswith(LIST_FIELDS))
+    ):
         yield f"is still on {lists}"
 
 
@@ -261,15 +332,22 @@ def _has_a_double(world: World, remote: Remote, remotes: Mapping[str, Remote]) -
     if key is None:
         return False
     mine = remote.fields.get(key)
-    return any(each is not remote and same(key, mine, each.fields.get(key)) for each in remotes.values())
+    return any(
+        each is not remote and same(key, mine, each.fields.get(key))
+        for each in remotes.values()
+    )
 
 
 def _adds_tags(world: World) -> bool:
     can = world.pair.can
     writes = (can.create, can.update, can.upsert)
-    return can.add_tags is not None or any(write.add_tags != 0 for write in writes if write)
+    return can.add_tags is not None or any(
+        write.add_tags != 0 for write in writes if write
+    )
 
 
 def _removes_tags(world: World) -> bool:
     can = world.pair.can
-    return can.remove_tags is not None or any(write.remove_tags != 0 for write in (can.update, can.upsert) if write)
+    return can.remove_tags is not None or any(
+        write.remove_tags != 0 for write in (can.update, can.upsert) if write
+    )

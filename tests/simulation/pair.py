@@ -78,7 +78,9 @@ class Pair:
     def rekeys(self) -> bool:
         """Whether a vendor contact's match key can be changed."""
         writes = (self.can.update, self.can.upsert)
-        return self.key is None or any(matches(self.key, write.fields) for write in writes if write)
+        return self.key is None or any(
+            matches(self.key, write.fields) for write in writes if write
+        )
 
     @property
     def one_each(self) -> bool:
@@ -104,10 +106,18 @@ class Pair:
 
     @property
     def mapping(self) -> Mapping:
-        names = [self.mark, *([self.key] if self.key else []), *self.values, *self.others]
+        names = [
+            self.mark,
+            *([self.key] if self.key else []),
+            *self.values,
+            *self.others,
+        ]
         spoiled = (self.key, self.values[0])
         return Mapping(
-            fields=tuple(FieldMapping(name, name, Form.TEXT if name in spoiled else None) for name in names),
+            fields=tuple(
+                FieldMapping(name, name, Form.TEXT if name in spoiled else None)
+                for name in names
+            ),
             tags=SetMapping(column=TAGS),
             lists=SetMapping(column=LISTS) if self.lists else None,
             match_on=(self.key,) if self.key else (),
@@ -115,7 +125,9 @@ class Pair:
             opted_out=OPTED_OUT,
         )
 
-    def row(self, contact: int, key: int, values: tuple[int, ...], tags: tuple[str, ...]) -> dict[str, Json]:
+    def row(
+        self, contact: int, key: int, values: tuple[int, ...], tags: tuple[str, ...]
+    ) -> dict[str, Json]:
         """The fields and the tags of a source row; numbers say which sample each value is."""
         row: dict[str, Json] = {self.mark: contact_id(contact), TAGS: list(tags)}
         if self.key:
@@ -123,15 +135,23 @@ class Pair:
         row |= {name: self.subject.fields(contact)[name] for name in self.others}
         for name, number in zip(self.values, values, strict=False):
             # No two contacts have a value in common: a vendor may take it for a match key.
-            row[name] = None if number == CLEARED else self.subject.fields(20 * number + contact)[name]
+            row[name] = (
+                None
+                if number == CLEARED
+                else self.subject.fields(20 * number + contact)[name]
+            )
         return row
 
     def whole_row(self, contact: int, wish: Wish) -> Row:
         """A source row with every column, and what is wrong with it."""
-        row = self.row(contact, wish.key, wish.values, wish.tags) | {OPTED_OUT: wish.opted_out}
+        row = self.row(contact, wish.key, wish.values, wish.tags) | {
+            OPTED_OUT: wish.opted_out
+        }
         if self.lists:
             row[LISTS] = [f"list-{tag}" for tag in wish.tags]
-        spoiled = {Flaw.VALUE: self.values[0], Flaw.KEY: self.key}.get(wish.flaw or Flaw.REFUSED)
+        spoiled = {Flaw.VALUE: self.values[0], Flaw.KEY: self.key}.get(
+            wish.flaw or Flaw.REFUSED
+        )
         if spoiled:
             row[spoiled] = [row[spoiled]]
         return row
@@ -155,16 +175,26 @@ def pair(name: str) -> Pair:
 def _pair(subject: Subject) -> Pair:
     can = subject.vendor.capabilities
     sample, other = subject.fields(1), subject.fields(2)
-    key = None if can.identity else next(_texts(sample, other, lambda name: matches(name, can.find_by)), None)
+    key = (
+        None
+        if can.identity
+        else next(_texts(sample, other, lambda name: matches(name, can.find_by)), None)
+    )
     writes = [write for write in (can.create, can.update, can.upsert) if write]
     needed = {name for write in writes for name in (*write.must_carry, *write.keyed_by)}
     later = can.update or can.upsert
     assert later is not None, "a vendor that changes nothing is not simulated"
-    texts = [name for name in _texts(sample, other, lambda name: _changes(name, later, can)) if name != can.identity]
+    texts = [
+        name
+        for name in _texts(sample, other, lambda name: _changes(name, later, can))
+        if name != can.identity
+    ]
     free = [name for name in texts if name not in (key, *needed)]
     if len(free) <= VALUES:  # what an update has to carry may change as well
         free = [name for name in texts if name not in (key, *_made_with(can))]
-    free.sort(key=lambda name: "phone" in name or "mail" in name)  # the mark is no phone
+    free.sort(
+        key=lambda name: "phone" in name or "mail" in name
+    )  # the mark is no phone
     chosen = tuple(free[: 1 + VALUES])
     others = tuple(sorted(needed - {key, can.identity, *chosen}))
     return Pair(subject, key, chosen[0], chosen[1:], others)
@@ -176,7 +206,9 @@ def _made_with(can: Capabilities) -> Iterator[str]:
         yield from (*write.must_carry, *write.keyed_by)
 
 
-def _texts(sample: dict[str, Json], other: dict[str, Json], fits: Callable[[str], bool]) -> Iterator[str]:
+def _texts(
+    sample: dict[str, Json], other: dict[str, Json], fits: Callable[[str], bool]
+) -> Iterator[str]:
     """The fields whose values are texts that differ from contact to contact."""
     for name, value in sample.items():
         if isinstance(value, str) and value != other[name] and fits(name):

@@ -55,7 +55,14 @@ def recreate(screen: Screen, by_hand: ByHand, external_id: str, now: float) -> s
     return made
 
 
-def merge(screen: Screen, by_hand: ByHand, into: str, other: str, contacts: set[str], now: float) -> str:
+def merge(
+    screen: Screen,
+    by_hand: ByHand,
+    into: str,
+    other: str,
+    contacts: set[str],
+    now: float,
+) -> str:
     """Make one contact of two; the id of the one that is left."""
     left = screen.merge(into, other)
     by_hand.merged |= contacts
@@ -66,4 +73,6 @@ def merge(screen: Screen, by_hand: ByHand, into: str, other: str, contacts: set[
 
 def is_there(twin: Twin, external_id: str | None, now: float) -> bool:
     """Whether the vendor has a contact."""
-    return external_id is not None and any(str(each["id"]) == external_id for each in twin.contacts(now))
+    return external_id is not None and any(
+        str(each["id"]) == external_id for each in twin.contacts(now)
+    )

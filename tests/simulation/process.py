@@ -84,7 +84,9 @@ class Process:
         settles_within = settings.vendor.capabilities.settles_within
         in_flight = min(task.in_flight for task in settings.tasks)
         leases = Leases(self._database, self._life.hop)
-        grant = await leases.acquire(settings.account, ttl=LEASE, settles_within=settles_within)
+        grant = await leases.acquire(
+            settings.account, ttl=LEASE, settles_within=settles_within
+        )
         asked = now()
         await leases.renew(grant)
         keeper = LeaseKeeper(leases, grant, asked, now)
@@ -99,8 +101,12 @@ class Process:
         try:
             async with keeper.kept(pacing.stop), pacing:
                 await _take_over(pacing, grant)
-                fence = Fence(self._database, settings.account, grant.epoch, self._life.hop)
-                wire = Wire(self._network, pacing, self._life, partial(self._sends, grant.epoch))
+                fence = Fence(
+                    self._database, settings.account, grant.epoch, self._life.hop
+                )
+                wire = Wire(
+                    self._network, pacing, self._life, partial(self._sends, grant.epoch)
+                )
                 for task in settings.tasks:
                     await self._work(task, fence, pacing, wire)
                     self.stopped = pacing.stopped
@@ -115,18 +121,26 @@ class Process:
         run_id = await start_run(fence, task.destination)
         self.run_ids.append(run_id)
         store = Contacts(fence, task.destination, run_id, numbered=False)
-        keys = Keys(fence, task.destination, numbered=False) if may_collide(task.mapping, task.source_key) else None
+        keys = (
+            Keys(fence, task.destination, numbered=False)
+            if may_collide(task.mapping, task.source_key)
+            else None
+        )
         batches = Batches(fence, run_id)
         source = Source(table, self._life.hop)
         neighbours = self._neighbours(task, fence)
         preparer = Preparer(task, vendor.capabilities, source, store, keys, neighbours)
         refusals = Refusals(fence, task.destination, run_id)
         groups = await refusals.groups()
-        circumstances = Circumstances(refusals, batches, preparer, groups, brings_back=True)
+        circumstances = Circumstances(
+            refusals, batches, preparer, groups, brings_back=True
+        )
         await circumstances.add(await choose(groups, refusals, preparer))
         await self._fill(batches, table, task.destination)
         await preparer.look_ahead(batches.waiting())
-        waiting = Waiting(task.destination, Waits(fence, task.destination), brings_back=True)
+        waiting = Waiting(
+            task.destination, Waits(fence, task.destination), brings_back=True
+        )
         await _claim(preparer, keys, batches)
         await _bring_back(await waiting.moved(), batches)
         recorder = Recorder(store)
@@ -136,7 +150,13 @@ class Process:
             await Dispatcher(
                 preparer=preparer,
                 contacts=ContactSync(
-                    task, vendor, retrier, store, recorder, stopping, Consent(store, source, task.mapping)
+                    task,
+                    vendor,
+                    retrier,
+                    store,
+                    recorder,
+                    stopping,
+                    Consent(store, source, task.mapping),
                 ),
                 batches=batches,
                 recorder=recorder,
@@ -159,7 +179,14 @@ class Process:
             return None
         capabilities = self._settings.vendor.capabilities
         found = [
-            _Beside(each, capabilities, self._tables[each.destination], self._database, self._life) for each in others
+            _Beside(
+                each,
+                capabilities,
+                self._tables[each.destination],
+                self._database,
+                self._life,
+            )
+            for each in others
         ]
         return Neighbours(task.destination, found, Shares(fence))
 
@@ -188,7 +215,14 @@ async def _recreations(task: Task, store: Contacts) -> Sequence[str]:
 class _Beside:
     """Another destination of the account (``engine.neighbours.Neighbour``)."""
 
-    def __init__(self, task: Task, capabilities: Capabilities, table: Table, database: Database, life: Life) -> None:
+    def __init__(
+        self,
+        task: Task,
+        capabilities: Capabilities,
+        table: Table,
+        database: Database,
+        life: Life,
+    ) -> None:
         self.name = task.destination
         self.mapping: DestinationMapping = task.mapping
         self.capabilities: Capabilities = capabilities

@@ -13,13 +13,19 @@ from tests.simulation.pair import Flaw
 from tests.simulation.world import World
 
 
-def reasons(world: World, remotes: Mapping[str, Remote], in_step: AbstractSet[str]) -> dict[str, str]:
+def reasons(
+    world: World, remotes: Mapping[str, Remote], in_step: AbstractSet[str]
+) -> dict[str, str]:
     """Contact to the reason, in words.
 
     Each one is silent, bad, or has somebody in its way who is in step or has a reason of its own: two that only wait
     for each other have none. ``remotes`` are the vendor's contacts by id.
     """
-    found = {contact_id: reason for contact_id in world.wishes if (reason := _own(world, contact_id))}
+    found = {
+        contact_id: reason
+        for contact_id in world.wishes
+        if (reason := _own(world, contact_id))
+    }
     judged = _Judged(world, remotes, in_step)
     while more := {
         contact_id: reason
@@ -36,9 +42,18 @@ def _own(world: World, contact_id: str) -> str:
         return "nothing may be sent about it"
     if by_hand := at_vendor(world, contact_id):
         return by_hand
-    codes = {row.code for (_, owner), row in world.database.states.items() if owner == contact_id}
-    if "other_id" in codes and world.misdirected[world.external_ids().get(contact_id) or ""]:
-        return "the vendor answered for another contact where it was asked about this one"
+    codes = {
+        row.code
+        for (_, owner), row in world.database.states.items()
+        if owner == contact_id
+    }
+    if (
+        "other_id" in codes
+        and world.misdirected[world.external_ids().get(contact_id) or ""]
+    ):
+        return (
+            "the vendor answered for another contact where it was asked about this one"
+        )
     if contact_id in world.doubled and "http_422" in codes:
         return "nobody is looked up, and a contact of the vendor's had its match key when it was refused for good"
     return {
@@ -53,7 +68,9 @@ def at_vendor(world: World, contact_id: str) -> str:
     """The reason that lies in what somebody did to its copy."""
     if contact_id in world.by_hand.merged:
         return "somebody merged its copy with another one"
-    states = [row for (_, owner), row in world.database.states.items() if owner == contact_id]
+    states = [
+        row for (_, owner), row in world.database.states.items() if owner == contact_id
+    ]
     if any(row.status is Status.GONE for row in states) and not world.recreates:
         return "somebody deleted its copy"
     deleted = world.by_hand.deleted
@@ -61,7 +78,10 @@ def at_vendor(world: World, contact_id: str) -> str:
     last = world.last_sent.get(contact_id, -inf)
     if any(last <= deleted[each or ""] for each in copies):
         return "somebody deleted its copy, and nothing was sent about it since"
-    waits = any(row.status is Status.DEAD and row.code in ("key_held", "ambiguous_match") for row in states)
+    waits = any(
+        row.status is Status.DEAD and row.code in ("key_held", "ambiguous_match")
+        for row in states
+    )
     if waits and (world.by_hand.made or deleted):
         return "somebody made a copy with its match key by hand, and nobody looks at that one"
     return ""
@@ -88,9 +108,15 @@ class _Judged:
             if owner in found or (owner and not self.world.pair.rekeys):
                 return f"{owner} keeps its match key at the vendor"
         if copies and not self.world.find_first:
-            return "nobody is looked up, and a contact of the vendor's has its match key"
+            return (
+                "nobody is looked up, and a contact of the vendor's has its match key"
+            )
         strangers = sum(owner is None for owner in copies)
-        return f"{strangers} contacts of the vendor's have its match key" if strangers > 1 else ""
+        return (
+            f"{strangers} contacts of the vendor's have its match key"
+            if strangers > 1
+            else ""
+        )
 
     def _rivals(self, contact_id: str) -> list[str]:
         """The other contacts whose rows ask for the same key; a bad row asks for nothing."""
@@ -98,7 +124,9 @@ class _Judged:
         return [
             other
             for other, wish in wishes.items()
-            if other != contact_id and wish.key == wishes[contact_id].key and wish.flaw not in (Flaw.VALUE, Flaw.KEY)
+            if other != contact_id
+            and wish.key == wishes[contact_id].key
+            and wish.flaw not in (Flaw.VALUE, Flaw.KEY)
         ]
 
     def _copies(self, contact_id: str) -> list[str]:
@@ -120,4 +148,6 @@ class _Judged:
     def _owner(self, external_id: str) -> str | None:
         """The contact of the source that a vendor's contact belongs to."""
         ids = self.world.external_ids()
-        return next((each for each in self.world.wishes if ids.get(each) == external_id), None)
+        return next(
+            (each for each in self.world.wishes if ids.get(each) == external_id), None
+        )

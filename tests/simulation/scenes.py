@@ -41,11 +41,19 @@ SCENES: Mapping[str, Scene] = {
         {1: replace(_ANN, values=(4, CLEARED)), 2: replace(_BOB, tags=("a", "c"))},
     ),
     "left": Scene({1: _ANN, 2: _BOB}, {2: _BOB}),
-    "deleted": Scene({1: _ANN, 2: _BOB}, {2: replace(_BOB, values=(5, 5))}, on_removed=OnRemoved.DELETE),
-    "back": Scene({2: _BOB}, {1: replace(_ANN, tags=("c",)), 2: _BOB}, gone={1: _ANN, 2: _BOB}),
+    "deleted": Scene(
+        {1: _ANN, 2: _BOB},
+        {2: replace(_BOB, values=(5, 5))},
+        on_removed=OnRemoved.DELETE,
+    ),
+    "back": Scene(
+        {2: _BOB}, {1: replace(_ANN, tags=("c",)), 2: _BOB}, gone={1: _ANN, 2: _BOB}
+    ),
     "taken over": Scene({1: _ANN}, {2: replace(_ANN, values=(6, 6), tags=("b", "c"))}),
     "handed on": Scene({1: _ANN}, {1: replace(_ANN, key=9), 2: replace(_BOB, key=1)}),
-    "swapped": Scene({1: _ANN, 2: _BOB}, {1: replace(_ANN, key=2), 2: replace(_BOB, key=1)}),
+    "swapped": Scene(
+        {1: _ANN, 2: _BOB}, {1: replace(_ANN, key=2), 2: replace(_BOB, key=1)}
+    ),
     "met": Scene({2: _BOB}, {1: _ANN, 2: replace(_BOB, key=8)}, met=(("a", "x"),)),
     "all at once": Scene(
         {1: _ANN, 2: _BOB, 3: _CAT, 4: Wish(4, (4, 4), ("d",))},
@@ -57,15 +65,43 @@ SCENES: Mapping[str, Scene] = {
             6: Wish(6, (6, CLEARED), ("e",)),
         },
     ),
-    "met twice": Scene({2: _BOB}, {1: _ANN, 2: _BOB, 3: replace(_CAT, key=1)}, met=(("a", "x"), ("y",))),
-    "shared": Scene({1: _ANN, 2: _BOB}, {1: _ANN, 2: replace(_BOB, key=1), 3: _CAT, 4: replace(_DAN, key=3)}),
-    "wanted by one who waits": Scene(
-        {1: _ANN, 2: _BOB}, {1: replace(_ANN, key=2), 2: _BOB, 3: replace(_CAT, key=1), 4: replace(_DAN, key=1)}
+    "met twice": Scene(
+        {2: _BOB}, {1: _ANN, 2: _BOB, 3: replace(_CAT, key=1)}, met=(("a", "x"), ("y",))
     ),
-    "a chain": Scene(_ABC, {1: replace(_ANN, key=9), 2: replace(_BOB, key=1), 3: replace(_CAT, key=2), 4: _NEXT}),
-    "a ring": Scene(_ABC, {1: replace(_ANN, key=2), 2: replace(_BOB, key=3), 3: replace(_CAT, key=1)}),
+    "shared": Scene(
+        {1: _ANN, 2: _BOB},
+        {1: _ANN, 2: replace(_BOB, key=1), 3: _CAT, 4: replace(_DAN, key=3)},
+    ),
+    "wanted by one who waits": Scene(
+        {1: _ANN, 2: _BOB},
+        {
+            1: replace(_ANN, key=2),
+            2: _BOB,
+            3: replace(_CAT, key=1),
+            4: replace(_DAN, key=1),
+        },
+    ),
+    "a chain": Scene(
+        _ABC,
+        {
+            1: replace(_ANN, key=9),
+            2: replace(_BOB, key=1),
+            3: replace(_CAT, key=2),
+            4: _NEXT,
+        },
+    ),
+    "a ring": Scene(
+        _ABC,
+        {1: replace(_ANN, key=2), 2: replace(_BOB, key=3), 3: replace(_CAT, key=1)},
+    ),
     "a chain behind one who is refused": Scene(
-        _ABC, {1: replace(_ANN, key=9, flaw=Flaw.VALUE), 2: replace(_BOB, key=1), 3: replace(_CAT, key=2), 4: _NEXT}
+        _ABC,
+        {
+            1: replace(_ANN, key=9, flaw=Flaw.VALUE),
+            2: replace(_BOB, key=1),
+            3: replace(_CAT, key=2),
+            4: _NEXT,
+        },
     ),
     "a chain behind one whom the vendor refuses": Scene(
         _ABC,
@@ -89,7 +125,12 @@ SCENES: Mapping[str, Scene] = {
     ),
     "a chain behind one who left": Scene(
         _ABC,
-        {2: replace(_BOB, key=1), 3: replace(_CAT, key=2, flaw=Flaw.KEY), 4: _NEXT, 5: replace(_EVE, key=2)},
+        {
+            2: replace(_BOB, key=1),
+            3: replace(_CAT, key=2, flaw=Flaw.KEY),
+            4: _NEXT,
+            5: replace(_EVE, key=2),
+        },
         on_removed=OnRemoved.IGNORE,
     ),
     "let be": Scene(
@@ -101,7 +142,10 @@ SCENES: Mapping[str, Scene] = {
 }
 
 
-BESIDES = Scene({11: Wish(11, (1, 2), ("a",)), 12: Wish(12)}, {11: Wish(11, (2, 2), ("b",)), 13: Wish(13)})
+BESIDES = Scene(
+    {11: Wish(11, (1, 2), ("a",)), 12: Wish(12)},
+    {11: Wish(11, (2, 2), ("b",)), 13: Wish(13)},
+)
 """What a second destination in the account holds and is to hold, where there is one."""
 
 
@@ -116,6 +160,8 @@ def fill(world: World, source: Source) -> None:
         table.rows.clear()
     for number, wish in source.items():
         destination = DESTINATIONS[is_beside(number) != wish.moved]
-        world.tables[destination].rows[contact_id(number)] = world.pair.whole_row(number, wish)
+        world.tables[destination].rows[contact_id(number)] = world.pair.whole_row(
+            number, wish
+        )
     world.wishes = {contact_id(number): wish for number, wish in source.items()}
     world.ask_anew()

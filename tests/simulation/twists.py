@@ -37,7 +37,15 @@ class Twist(StrEnum):
     """Another destination of the account selects it."""
 
 
-MILD = (Twist.REVERTS, Twist.CHANGES_KEY, Twist.CHANGES, Twist.TAGS, Twist.LEAVES, Twist.COMES, Twist.INHERITS)
+MILD = (
+    Twist.REVERTS,
+    Twist.CHANGES_KEY,
+    Twist.CHANGES,
+    Twist.TAGS,
+    Twist.LEAVES,
+    Twist.COMES,
+    Twist.INHERITS,
+)
 """After these everybody can be brought in step, unless somebody is suppressed."""
 
 
@@ -80,7 +88,9 @@ class Sources:
                 return was
             case Twist.LEAVES:
                 return None
-            case Twist.INHERITS if wish is None and (key := self._freed[is_beside(contact)]):
+            case Twist.INHERITS if wish is None and (
+                key := self._freed[is_beside(contact)]
+            ):
                 return Wish(key, (1, 2), ("a", "b"))
             case Twist.COMES if wish is None:
                 return was or Wish(self._fresh, (1, 2), ("a",))
@@ -111,5 +121,12 @@ class Sources:
 
     def _others(self, contact: int, source: Source) -> list[Wish]:
         """What the others of its destination ask for, the one before it first."""
-        beside = [each for each in source if each != contact and is_beside(each) is is_beside(contact)]
-        return [source[each] for each in sorted(beside, key=lambda each: (each > contact, -each))]
+        beside = [
+            each
+            for each in source
+            if each != contact and is_beside(each) is is_beside(contact)
+        ]
+        return [
+            source[each]
+            for each in sorted(beside, key=lambda each: (each > contact, -each))
+        ]

@@ -66,7 +66,9 @@ class Ran:
     @property
     def quiet(self) -> bool:
         """Whether it came to its end and had nothing to do but to try whether others are still refused."""
-        return not (self.died or self.requests - self.of_probes or self.outcomes or self.stopped)
+        return not (
+            self.died or self.requests - self.of_probes or self.outcomes or self.stopped
+        )
 
     @property
     def held(self) -> bool:
@@ -78,7 +80,12 @@ class World:
     """A deterministic one: the same seed and the same steps give the same history."""
 
     def __init__(
-        self, pair: Pair, seed: int, on_removed: OnRemoved, destinations: int = 1, twin: Twin | None = None
+        self,
+        pair: Pair,
+        seed: int,
+        on_removed: OnRemoved,
+        destinations: int = 1,
+        twin: Twin | None = None,
     ) -> None:
         self.pair = pair
         self.random = Random(seed)
@@ -130,7 +137,11 @@ class World:
 
     def clock(self) -> float:
         """The true time, by which the vendor goes."""
-        return self._started if self._frozen else self._started + asyncio.get_running_loop().time()
+        return (
+            self._started
+            if self._frozen
+            else self._started + asyncio.get_running_loop().time()
+        )
 
     def clock_of_database(self) -> float:
         return self.clock() + self.jumped
@@ -152,7 +163,13 @@ class World:
 
     def copy(self, seed: int) -> World:
         """A frozen world once more, going on from here in a loop of its own, with a future of its own."""
-        made = World(self.pair, seed, self.on_removed, len(self.destinations), copy.deepcopy(self.twin))
+        made = World(
+            self.pair,
+            seed,
+            self.on_removed,
+            len(self.destinations),
+            copy.deepcopy(self.twin),
+        )
         made._started = self._started - asyncio.get_running_loop().time()
         for name, table in self.tables.items():
             made.tables[name].rows = dict(table.rows)
@@ -172,12 +189,17 @@ class World:
             return
         row = self.pair.row(contact, key, (), ())
         held = [each["fields"].get(name) for each in self.twin.contacts(self.clock())]
-        if self.pair.one_each and any(self.pair.vendor.same(name, row[name], each) for each in held):
+        if self.pair.one_each and any(
+            self.pair.vendor.same(name, row[name], each) for each in held
+        ):
             return
         fields = {field: row[field] for field in (name, *self.pair.others)}
         (made,) = self.twin.seed([Seed(fields, tuple(sorted(tags)))], self.clock())
         # Some vendors know no tags.
-        here = {str(each["id"]): frozenset(each["tags"]) for each in self.twin.contacts(self.clock())}
+        here = {
+            str(each["id"]): frozenset(each["tags"])
+            for each in self.twin.contacts(self.clock())
+        }
         self.strangers[made] = here[made]
 
     def act(self, act: Act, contact_id: str, contact: int) -> None:
@@ -198,25 +220,48 @@ class World:
                 self.meet(contact, 60 + contact, frozenset({"x"}))
                 stranger = next(reversed(self.strangers), None)
                 if stranger is not None and is_there(self.twin, stranger, self.clock()):
-                    left = merge(screen, self.by_hand, stranger, external_id, {contact_id}, now)
+                    left = merge(
+                        screen, self.by_hand, stranger, external_id, {contact_id}, now
+                    )
                     self.strangers[left] = self._tags_of(left) & {"x"}
 
-    def _merge(self, screen: Screen, contact_id: str, external_id: str, *, swapped: bool) -> None:
+    def _merge(
+        self, screen: Screen, contact_id: str, external_id: str, *, swapped: bool
+    ) -> None:
         """Merge a contact with the first other one of ours."""
         for other, other_id in sorted(self.external_ids().items()):
             if other != contact_id and is_there(self.twin, other_id, self.clock()):
                 both = (external_id, other_id) if swapped else (other_id, external_id)
-                left = merge(screen, self.by_hand, *both, {contact_id, other}, asyncio.get_running_loop().time())
+                left = merge(
+                    screen,
+                    self.by_hand,
+                    *both,
+                    {contact_id, other},
+                    asyncio.get_running_loop().time(),
+                )
                 self.by_hand.mixed[left] = self._tags_of(left)
                 return
 
     def _tags_of(self, external_id: str) -> frozenset[str]:
-        tags = {str(each["id"]): frozenset(each["tags"]) for each in self.twin.contacts(self.clock())}
+        tags = {
+            str(each["id"]): frozenset(each["tags"])
+            for each in self.twin.contacts(self.clock())
+        }
         return tags.get(external_id, frozenset())
 
-    async def run(self, *, dies_at: Point = 0, events: Mapping[int, Callable[[Life], None]] | None = None) -> Ran:
+    async def run(
+        self,
+        *,
+        dies_at: Point = 0,
+        events: Mapping[int, Callable[[Life], None]] | None = None,
+    ) -> Ran:
         """A run in a process of its own, which dies at the given point, if it comes so far."""
-        life = Life(Random(self.random.random()), dies_at=dies_at, events=events, still=self._still)
+        life = Life(
+            Random(self.random.random()),
+            dies_at=dies_at,
+            events=events,
+            still=self._still,
+        )
         network = Network(
             self.twin,
             self.clock,
@@ -241,36 +286,65 @@ class World:
         )
         settings = Settings(self.pair.vendor, tasks, ACCOUNT, self.limits)
         process = Process(
-            settings, self.database, self.tables, network, life, Random(self.random.random()), self._sends
+            settings,
+            self.database,
+            self.tables,
+            network,
+            life,
+            Random(self.random.random()),
+            self._sends,
         )
         gone, there = self._gone(), self._ids_there()
         stopped = await self._lived(life, process)
         if not self.recreates:
             made = self._ids_there() - there - self.by_hand.made - set(self.strangers)
-            again = [place for place in sorted(gone) if self.database.states[place].external_id in made]
-            self.wrong += [f"{contact_id} was gone, and was created again unasked" for _, contact_id in again]
+            again = [
+                place
+                for place in sorted(gone)
+                if self.database.states[place].external_id in made
+            ]
+            self.wrong += [
+                f"{contact_id} was gone, and was created again unasked"
+                for _, contact_id in again
+            ]
         self.in_doubt |= {
             tag for row in self.database.known.values() if row.pending and row.pending.creates
             for tag in row.pending.add_tags
         }  # fmt: skip
         if network.lost:
-            self.in_doubt |= {tag for row in self.rows().values() for tag in row["tags"]}
+            self.in_doubt |= {
+                tag for row in self.rows().values() for tag in row["tags"]
+            }
         short = {
             contact_id: outcome
             for (run_id, contact_id), outcome in self.database.outcomes.items()
-            if run_id in process.run_ids and outcome.kind not in (OutcomeKind.APPLIED, OutcomeKind.PROBED)
+            if run_id in process.run_ids
+            and outcome.kind not in (OutcomeKind.APPLIED, OutcomeKind.PROBED)
         }
         of_probes = sum(
             outcome.requests
             for (run_id, _), outcome in self.database.outcomes.items()
             if run_id in process.run_ids and outcome.kind is OutcomeKind.PROBED
         )
-        ended = {contact_id: outcome.kind.value for contact_id, outcome in short.items()}
-        messages = {contact_id: outcome.message for contact_id, outcome in short.items()}
+        ended = {
+            contact_id: outcome.kind.value for contact_id, outcome in short.items()
+        }
+        messages = {
+            contact_id: outcome.message for contact_id, outcome in short.items()
+        }
         fates = {fate.value: number for fate, number in network.fates.items()}
         if isinstance(stopped, LeaseHeld) and network.fates:
             self.wrong.append("a run that was refused the account sent requests")
-        return Ran(tuple(life.points), life.dead, process.requests, fates, ended, stopped, messages, of_probes)
+        return Ran(
+            tuple(life.points),
+            life.dead,
+            process.requests,
+            fates,
+            ended,
+            stopped,
+            messages,
+            of_probes,
+        )
 
     async def _lived(self, life: Life, process: Process) -> BaseException | None:
         """Let it live; why it did not come to its end. What is no error of ours is raised."""
@@ -283,7 +357,11 @@ class World:
         return stopped or process.stopped
 
     def _gone(self) -> set[tuple[str, str]]:
-        return {place for place, row in self.database.states.items() if row.status is Status.GONE}
+        return {
+            place
+            for place, row in self.database.states.items()
+            if row.status is Status.GONE
+        }
 
     def _ids_there(self) -> set[str]:
         return {str(each["id"]) for each in self.twin.contacts(self.clock())}
@@ -303,18 +381,27 @@ class World:
             return
         del self.database.suppressed[_named(contact_id)]
         for row in self.database.states.values():
-            if row.status is Status.SUPPRESSED or (row.status is Status.REMOVED and row.code == "suppressed"):
+            if row.status is Status.SUPPRESSED or (
+                row.status is Status.REMOVED and row.code == "suppressed"
+            ):
                 row.source_hash = row.standing = None
-                row.status = Status.PENDING if row.status is Status.REMOVED else row.status
+                row.status = (
+                    Status.PENDING if row.status is Status.REMOVED else row.status
+                )
 
     def ask_anew(self) -> None:
         """The sources were changed: whoever opts out in them is to be let alone from now on."""
         since = max(asyncio.get_running_loop().time(), self.still_until)
         gone = set().union(*self.asked.values()) - self.wishes.keys()
         self.ever_left |= gone
-        self.left = {contact_id: self.left.get(contact_id, since) for contact_id in sorted(gone)}
+        self.left = {
+            contact_id: self.left.get(contact_id, since) for contact_id in sorted(gone)
+        }
         now = {contact_id for contact_id, wish in self.wishes.items() if wish.opted_out}
-        self.opted_out = {contact_id: self.opted_out.get(contact_id, since) for contact_id in sorted(now)}
+        self.opted_out = {
+            contact_id: self.opted_out.get(contact_id, since)
+            for contact_id in sorted(now)
+        }
         for contact_id, wish in self.wishes.items():
             self.asked.setdefault(wish.key, set()).add(contact_id)
             self.places.setdefault(contact_id, set()).add((wish.moved, wish.key))
@@ -326,7 +413,9 @@ class World:
         Or they changed their match key and their destination: nothing tells the vendor, or us, that they are the same.
         """
         shared = (contacts for contacts in self.asked.values() if len(contacts) > 1)
-        moved = {contact_id for contact_id, places in self.places.items() if _are_two(places)}
+        moved = {
+            contact_id for contact_id, places in self.places.items() if _are_two(places)
+        }
         return moved if self.find_first else moved.union(*shared)
 
     @property
@@ -346,7 +435,9 @@ class World:
 
     def _sends(self, epoch: int, allowed: Allowed | None, writes: bool) -> None:  # noqa: FBT001 - as the wire tells it
         """A process that took the account in this epoch lets a request out."""
-        contact_id, _, wanted = allowed.args if isinstance(allowed, partial) else ("", (), False)
+        contact_id, _, wanted = (
+            allowed.args if isinstance(allowed, partial) else ("", (), False)
+        )
         now = asyncio.get_running_loop().time()
         if writes:
             self.last_sent[contact_id] = now
@@ -357,13 +448,19 @@ class World:
             "was suppressed": self.suppressed.get(contact_id, inf),
             # Behind the row the suppressions are read, and then the database may stand still.
             "opted out": max(opted_out, self.still_until),
-            "left": max(self.left.get(contact_id, inf) if wanted else inf, self.still_until),
+            "left": max(
+                self.left.get(contact_id, inf) if wanted else inf, self.still_until
+            ),
         }
         for what, at in said.items():
             if now - at > _ANSWERING:
-                self.wrong.append(f"a request about {contact_id} {now - at:.1f} s after it {what}")
+                self.wrong.append(
+                    f"a request about {contact_id} {now - at:.1f} s after it {what}"
+                )
         if epoch < self._epoch:
-            self.wrong.append("a run sent a request after another one had taken the account over and sent some")
+            self.wrong.append(
+                "a run sent a request after another one had taken the account over and sent some"
+            )
         self._epoch = max(self._epoch, epoch)
 
     async def settle(self) -> None:
@@ -372,11 +469,19 @@ class World:
 
     def rows(self) -> Mapping[str, Row]:
         """What all sources ask for, by contact."""
-        return {contact_id: row for table in self.tables.values() for contact_id, row in table.rows.items()}
+        return {
+            contact_id: row
+            for table in self.tables.values()
+            for contact_id, row in table.rows.items()
+        }
 
     def external_ids(self) -> dict[str, str]:
         """Contact to its vendor contact, as written down."""
-        return {contact_id: row.external_id for contact_id, row in self.states().items() if row.external_id is not None}
+        return {
+            contact_id: row.external_id
+            for contact_id, row in self.states().items()
+            if row.external_id is not None
+        }
 
     def written_down(self) -> set[str]:
         """The vendor contacts that any row of the state names."""

@@ -13,20 +13,58 @@ from tests.soak import answers, kills, seeds
 def main() -> int:
     """What the command line asks for; 1 when anything was violated."""
     parser = argparse.ArgumentParser(prog="./run soak", description=__doc__)
-    parser.add_argument("--seeds", type=int, metavar="N", help="N histories of each vendor, in memory on virtual time")
-    parser.add_argument("--kills", type=int, metavar="N", help="N kills of the real command, and of Postgres")
-    parser.add_argument("--answers", type=int, metavar="N", help="N hostile answers to each adapter's requests")
-    parser.add_argument("--first", type=int, default=1, metavar="SEED", help="the first seed (default 1)")
-    parser.add_argument("--vendor", choices=vendors.names(), action="append", help="--seeds, --answers: this one only")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="--seeds: processes (default: the cores)")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="N histories of each vendor, in memory on virtual time",
+    )
+    parser.add_argument(
+        "--kills",
+        type=int,
+        metavar="N",
+        help="N kills of the real command, and of Postgres",
+    )
+    parser.add_argument(
+        "--answers",
+        type=int,
+        metavar="N",
+        help="N hostile answers to each adapter's requests",
+    )
+    parser.add_argument(
+        "--first",
+        type=int,
+        default=1,
+        metavar="SEED",
+        help="the first seed (default 1)",
+    )
+    parser.add_argument(
+        "--vendor",
+        choices=vendors.names(),
+        action="append",
+        help="--seeds, --answers: this one only",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="--seeds: processes (default: the cores)",
+    )
     chosen = parser.parse_args()
     if chosen.seeds is None and chosen.kills is None and chosen.answers is None:
         parser.error("say --seeds N, --answers N, --kills N, or several of them")
     failed = False
     if chosen.seeds is not None:
-        failed = not seeds.soak(chosen.seeds, chosen.first, chosen.vendor or vendors.names(), chosen.jobs)
+        failed = not seeds.soak(
+            chosen.seeds, chosen.first, chosen.vendor or vendors.names(), chosen.jobs
+        )
     if chosen.answers is not None:
-        failed = not answers.soak(chosen.answers, chosen.first, chosen.vendor or vendors.names()) or failed
+        failed = (
+            not answers.soak(
+                chosen.answers, chosen.first, chosen.vendor or vendors.names()
+            )
+            or failed
+        )
     if chosen.kills is not None:
         kills.soak(chosen.kills, chosen.first)
     return 1 if failed else 0

@@ -89,9 +89,13 @@ def soak(wanted: int, first: int, names: Sequence[str]) -> bool:
         told = answered(name, wanted, first)
         seconds = time.monotonic() - began
         ends = ", ".join(f"{kind} {count}" for kind, count in sorted(told.ends.items()))
-        say(f"{name}: {told.answers} answers in {told.exchanges} exchanges, {seconds:.0f} s: {ends}")
+        say(
+            f"{name}: {told.answers} answers in {told.exchanges} exchanges, {seconds:.0f} s: {ends}"
+        )
         if told.contained:
-            say(f"  contained, though the adapter did not foresee them: {told.contained}")
+            say(
+                f"  contained, though the adapter did not foresee them: {told.contained}"
+            )
         for what, count in told.wrong.most_common(_SHOWN):
             say(f"  wrong {count} times: {what}")
         failed = failed or bool(told.wrong)
@@ -161,7 +165,9 @@ def _unfit(errand: Errand, remote: Remote) -> str | None:
     desired = Desired("contact-1", errand.subject.fields(1), frozenset({"vip"}))
     try:
         known = settle.link(remote, desired, Known(), vendor.same)
-        stored = orjson.dumps([dict(known.fields), sorted(known.tags | known.found_tags)])
+        stored = orjson.dumps(
+            [dict(known.fields), sorted(known.tags | known.found_tags)]
+        )
     except Exception as error:  # noqa: BLE001 - that is what is looked for
         return f"what was found cannot be used: {type(error).__name__}"
     if b"\\u0000" in stored.replace(b"\\\\", b""):
@@ -172,7 +178,11 @@ def _unfit(errand: Errand, remote: Remote) -> str | None:
 def _unfit_id(external_id: str | None) -> str | None:
     if external_id is None:
         return None
-    fit = external_id.isprintable() and external_id.strip() not in ("", ".", "..") and len(external_id) <= 512
+    fit = (
+        external_id.isprintable()
+        and external_id.strip() not in ("", ".", "..")
+        and len(external_id) <= 512
+    )
     return None if fit else "an id that is none"
 
 
@@ -180,7 +190,11 @@ def _unfit_words(errand: Errand, words: str) -> str | None:
     if not words.isprintable() or len(words) > 700:
         return "words that are unfit for a log"
     hidden = secrets(errand.subject.module).values()
-    return "a secret in what is said" if any(secret in words for secret in hidden) else None
+    return (
+        "a secret in what is said"
+        if any(secret in words for secret in hidden)
+        else None
+    )
 
 
 def _errands(subject: Subject) -> Iterator[Errand]:

@@ -41,14 +41,24 @@ class Figures:
             runs=len(told.ran),
             requests=sum(sum(ran.fates.values()) for ran in told.ran),
             deaths=sum(ran.died for ran in told.ran),
-            faults=sum(number for ran in told.ran for fate, number in ran.fates.items() if fate != Fate.FINE),
+            faults=sum(
+                number
+                for ran in told.ran
+                for fate, number in ran.fates.items()
+                if fate != Fate.FINE
+            ),
             twists=twists,
             events=len(told.happened) - twists,
             violated=bool(told.wrong),
         )
 
     def __add__(self, other: Figures) -> Figures:
-        return Figures(*(ours + theirs for ours, theirs in zip(astuple(self), astuple(other), strict=True)))
+        return Figures(
+            *(
+                ours + theirs
+                for ours, theirs in zip(astuple(self), astuple(other), strict=True)
+            )
+        )
 
 
 def table(figures: Mapping[str, Figures]) -> str:
@@ -58,5 +68,9 @@ def table(figures: Mapping[str, Figures]) -> str:
     width = max(len(name) for name in rows)
     lines = [" ".join([" " * width, *(f"{name:>10}" for name in names)])]
     for vendor, counted in rows.items():
-        lines.append(" ".join([f"{vendor:{width}}", *(f"{number:10}" for number in astuple(counted))]))
+        lines.append(
+            " ".join(
+                [f"{vendor:{width}}", *(f"{number:10}" for number in astuple(counted))]
+            )
+        )
     return "\n".join(lines)

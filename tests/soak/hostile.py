@@ -20,18 +20,136 @@ _STATUSES = (
     *(520, 521, 522, 523, 524, 525, 526, 527, 530, 561, 598, 599, 600, 700, 999),
 )
 _VALUES: tuple[Json, ...] = (
-    *(None, True, False, 0, 1, -1, -0.0, 1.5, 1e308, -1e308, 5e-324, 2**53, 2**63 - 1, -(2**63), 2**64 - 1),
-    *("", " ", "x", "0", "true", "null", "404", "500", "NaN", "Infinity", "-Infinity", "sNaN", "1e999999", "1e-999999"),
-    *("²", "٣", "\x00", "a\x00b", "\x1b[31m", "\u202e", "\ufeff", "\ud7ff", "😀", "\r\nX: y", "a\nb", "\t", "\x7f"),
-    *(".", "..", "../..", "/", "a/b", "\\", "%2e%2e", "?", "#", "id:1", "a b", "+49301000001", "a@b.c", "@", "+"),
-    *("9" * 5000, "x" * 600_000, "?cursorId=1", "http://x/?cursorId=%00", "2024-01-01T00:00:00Z", "0000-00-00"),
-    *("no such contact", "already exists", "list not", "already", "9999-12-31T23:59:59.999999+99:99"),
-    *([], {}, [None], [[]], [{}], {"": ""}, {"id": {}}, [1, "x", None], [[1]], ["x", ["x"]], {"message": {}}),
+    *(
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        -0.0,
+        1.5,
+        1e308,
+        -1e308,
+        5e-324,
+        2**53,
+        2**63 - 1,
+        -(2**63),
+        2**64 - 1,
+    ),
+    *(
+        "",
+        " ",
+        "x",
+        "0",
+        "true",
+        "null",
+        "404",
+        "500",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "sNaN",
+        "1e999999",
+        "1e-999999",
+    ),
+    *(
+        "²",
+        "٣",
+        "\x00",
+        "a\x00b",
+        "\x1b[31m",
+        "\u202e",
+        "\ufeff",
+        "\ud7ff",
+        "😀",
+        "\r\nX: y",
+        "a\nb",
+        "\t",
+        "\x7f",
+    ),
+    *(
+        ".",
+        "..",
+        "../..",
+        "/",
+        "a/b",
+        "\\",
+        "%2e%2e",
+        "?",
+        "#",
+        "id:1",
+        "a b",
+        "+49301000001",
+        "a@b.c",
+        "@",
+        "+",
+    ),
+    *(
+        "9" * 5000,
+        "x" * 600_000,
+        "?cursorId=1",
+        "http://x/?cursorId=%00",
+        "2024-01-01T00:00:00Z",
+        "0000-00-00",
+    ),
+    *(
+        "no such contact",
+        "already exists",
+        "list not",
+        "already",
+        "9999-12-31T23:59:59.999999+99:99",
+    ),
+    *(
+        [],
+        {},
+        [None],
+        [[]],
+        [{}],
+        {"": ""},
+        {"id": {}},
+        [1, "x", None],
+        [[1]],
+        ["x", ["x"]],
+        {"message": {}},
+    ),
 )
-_TOKENS = (b"NaN", b"Infinity", b"-Infinity", b"1e400", b"-1e400", b"9" * 400, b"0." + b"1" * 400, b"01", b"undefined")
-_TEXTS = (b'"\\ud800"', b'"\\udc00\\ud800"', b'"\\u0000"', b'"\x00"', b'"\xff"', b'"\xc3"', b'"\xed\xa0\x80"', b"'x'")
+_TOKENS = (
+    b"NaN",
+    b"Infinity",
+    b"-Infinity",
+    b"1e400",
+    b"-1e400",
+    b"9" * 400,
+    b"0." + b"1" * 400,
+    b"01",
+    b"undefined",
+)
+_TEXTS = (
+    b'"\\ud800"',
+    b'"\\udc00\\ud800"',
+    b'"\\u0000"',
+    b'"\x00"',
+    b'"\xff"',
+    b'"\xc3"',
+    b'"\xed\xa0\x80"',
+    b"'x'",
+)
 _HEADERS: Sequence[tuple[str, str]] = (
-    *(("retry-after", value) for value in ("0", "-1", "9" * 400, "1e9", "²", "nan", "", "Sun, 99 Nov 1994", "0.0")),
+    *(
+        ("retry-after", value)
+        for value in (
+            "0",
+            "-1",
+            "9" * 400,
+            "1e9",
+            "²",
+            "nan",
+            "",
+            "Sun, 99 Nov 1994",
+            "0.0",
+        )
+    ),
     ("retry-after", "Sun, 06 Nov 0000 08:49:37 +9999"),
     ("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT"),
     ("date", "never"),
@@ -67,7 +185,13 @@ def _damaged(random: Random, body: bytes) -> bytes:
 
 def _paths(value: Json) -> Iterator[tuple[str | int, ...]]:
     yield ()
-    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    parts = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for name, part in parts:
         yield from ((name, *rest) for rest in _paths(part))
 
@@ -90,7 +214,9 @@ def _spliced(random: Random, body: bytes) -> bytes:
     value = orjson.loads(_damaged(random, body))
     mark = "the-place-of-it"
     marked = orjson.dumps(_set(value, random.choice(list(_paths(value))), mark))
-    return marked.replace(orjson.dumps(mark), random.choice((*_TOKENS, *_TEXTS, _deep(random))), 1)
+    return marked.replace(
+        orjson.dumps(mark), random.choice((*_TOKENS, *_TEXTS, _deep(random))), 1
+    )
 
 
 def _set(value: Json, path: tuple[str | int, ...], new: Json) -> Json:
@@ -104,14 +230,18 @@ def _set(value: Json, path: tuple[str | int, ...], new: Json) -> Json:
 
 def _deep(random: Random) -> bytes:
     depth = random.choice(_DEPTHS)
-    opening, closing = random.choice(((b"[", b"]"), (b'{"a":', b"}"), (b'[{"message":', b"}]")))
+    opening, closing = random.choice(
+        ((b"[", b"]"), (b'{"a":', b"}"), (b'[{"message":', b"}]"))
+    )
     closed = closing * depth if random.random() < 0.8 else b""
     return opening * depth + b"1" + closed
 
 
 def _encoded(random: Random, body: bytes) -> bytes:
     text = body.decode(errors="replace")
-    encoding = random.choice(("utf-16", "utf-32", "utf-16-le", "latin-1", "utf-8-sig", "utf-7"))
+    encoding = random.choice(
+        ("utf-16", "utf-32", "utf-16-le", "latin-1", "utf-8-sig", "utf-7")
+    )
     return text.encode(encoding, errors="replace")
 
 
@@ -121,7 +251,11 @@ def _cut(random: Random, body: bytes) -> bytes:
 
 def _doubled(_random: Random, body: bytes) -> bytes:
     """Every key twice, or the body twice."""
-    return body[:-1] + b"," + body[1:] if body[:1] == b"{" and len(body) > 2 else body + body
+    return (
+        body[:-1] + b"," + body[1:]
+        if body[:1] == b"{" and len(body) > 2
+        else body + body
+    )
 
 
 def _flooded(random: Random, _body: bytes) -> bytes:
@@ -130,7 +264,21 @@ def _flooded(random: Random, _body: bytes) -> bytes:
 
 
 def _empty(random: Random, _body: bytes) -> bytes:
-    return random.choice((b"", b" ", b"\n", b"\x00", b"null", b"[]", b"{}", b"0", b'""', b"<html></html>", b"OK"))
+    return random.choice(
+        (
+            b"",
+            b" ",
+            b"\n",
+            b"\x00",
+            b"null",
+            b"[]",
+            b"{}",
+            b"0",
+            b'""',
+            b"<html></html>",
+            b"OK",
+        )
+    )
 
 
 def _noise(random: Random, _body: bytes) -> bytes:

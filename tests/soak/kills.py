@@ -44,7 +44,9 @@ async def _lives(folder: Path, wanted: int, first: int) -> None:
             before = kills.phases.total()
             async with (
                 _database(server, f"life_{seed}") as dsn,
-                crm(dsn, folder / str(seed), vendor, seed, database_wait=_DATABASE_WAIT) as here,
+                crm(
+                    dsn, folder / str(seed), vendor, seed, database_wait=_DATABASE_WAIT
+                ) as here,
             ):
                 await _life(here, server, kills)
             total = kills.phases.total()
@@ -56,7 +58,10 @@ async def _lives(folder: Path, wanted: int, first: int) -> None:
             if total >= wanted:
                 break
     for counted in (kills.phases, kills.afterwards, kills.routes):
-        print("\n" + "\n".join(f"{number:6}  {what}" for what, number in counted.most_common()))  # noqa: T201 - as above
+        print(  # noqa: T201
+            "\n"
+            + "\n".join(f"{number:6}  {what}" for what, number in counted.most_common())
+        )
 
 
 async def _life(here: Crm, server: MortalPostgres, kills: Kills) -> None:
@@ -96,7 +101,15 @@ async def _at_any_instant(here: Crm) -> bool:
 async def _without_database(here: Crm, server: MortalPostgres, kills: Kills) -> bool:
     """Postgres dies while requests are open, and is back at once, after a while, or after the run gave it up."""
     faults, holds = here.sandbox.faults(here.vendor), here.sandbox.holds(here.vendor)
-    faults.configure([next_write(here, here.random.choice((Kind.HOLD_BEFORE_COMMIT, Kind.HOLD_AFTER_COMMIT)), kills)])
+    faults.configure(
+        [
+            next_write(
+                here,
+                here.random.choice((Kind.HOLD_BEFORE_COMMIT, Kind.HOLD_AFTER_COMMIT)),
+                kills,
+            )
+        ]
+    )
     command = here.start()
     came = await command.comes_to(holds.wait_for(1))
     back = here.random.choice(("at once", "later", "too late"))
@@ -111,7 +124,9 @@ async def _without_database(here: Crm, server: MortalPostgres, kills: Kills) -> 
     if back == "later":
         server.start()
     said = await command.ended(), report(command)["status"]
-    assert said == (1, "halted") or (back != "too late" and said == (0, "done")), f"{back}: {command.said()}"
+    assert said == (1, "halted") or (back != "too late" and said == (0, "done")), (
+        f"{back}: {command.said()}"
+    )
     assert "Traceback" not in command.said(), command.said()
     if back == "too late":
         server.start()

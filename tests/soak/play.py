@@ -34,10 +34,14 @@ class Failure:
         return f"./run soak --vendor {self.vendor} --first {self.seed} --seeds 1"
 
     def __str__(self) -> str:
-        return "\n    ".join((f"{self.vendor}, seed {self.seed}:", *self.wrong, self.command))
+        return "\n    ".join(
+            (f"{self.vendor}, seed {self.seed}:", *self.wrong, self.command)
+        )
 
 
-def played(slices: Sequence[Slice], jobs: int) -> Iterator[tuple[Slice, Figures, list[Failure]]]:
+def played(
+    slices: Sequence[Slice], jobs: int
+) -> Iterator[tuple[Slice, Figures, list[Failure]]]:
     """Play every slice, ``jobs`` at a time; each as soon as it is done."""
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         under_way = {pool.submit(_play, piece): piece for piece in slices}
@@ -77,7 +81,13 @@ def account(history: History, told: Told) -> Iterator[str]:
     for number, night in enumerate(history.nights, 1):
         yield f"night {number}: {night}"
     for number, ran in enumerate(told.ran, 1):
-        end = "died" if ran.died else f"stopped: {ran.stopped}" if ran.stopped else "came to its end"
+        end = (
+            "died"
+            if ran.died
+            else f"stopped: {ran.stopped}"
+            if ran.stopped
+            else "came to its end"
+        )
         yield f"\nrun {number}, {ran.requests} requests {dict(ran.fates)}, {end}"
         for place, point in enumerate(ran.points, 1):
             yield f"  {place:4} {point}"

@@ -28,7 +28,9 @@ def soak(wanted: int, first: int, vendors: Sequence[str], jobs: int) -> bool:
     failures: list[Failure] = []
     total, end = wanted * len(vendors), first + wanted
     slices = [
-        Slice(vendor, start, min(_SLICE, end - start)) for start in range(first, end, _SLICE) for vendor in vendors
+        Slice(vendor, start, min(_SLICE, end - start))
+        for start in range(first, end, _SLICE)
+        for vendor in vendors
     ]
     for piece, found, failed in played(slices, jobs):
         figures[piece.vendor] += found
@@ -39,7 +41,9 @@ def soak(wanted: int, first: int, vendors: Sequence[str], jobs: int) -> bool:
         _progress(done, total, len(failures), time.monotonic() - began)
     seconds = time.monotonic() - began
     say(table(figures))
-    say(f"{total} histories in {seconds:.0f} s, {total / seconds:.1f} a second in {jobs} processes")
+    say(
+        f"{total} histories in {seconds:.0f} s, {total / seconds:.1f} a second in {jobs} processes"
+    )
     for failure in failures[:_SHOWN]:
         say(f"again: {failure.command}")
     if len(failures) > _SHOWN:
@@ -49,7 +53,9 @@ def soak(wanted: int, first: int, vendors: Sequence[str], jobs: int) -> bool:
 
 def _progress(done: int, total: int, failed: int, seconds: float) -> None:
     """A line that is rewritten in a terminal; elsewhere, one now and then."""
-    text = f"{done} of {total} histories, {done / seconds:.1f} a second, {failed} failed"
+    text = (
+        f"{done} of {total} histories, {done / seconds:.1f} a second, {failed} failed"
+    )
     if sys.stdout.isatty():
         say(f"\r\033[K{text}", end="\n" if done == total else "")
     elif done == total or done * 20 // total != (done - _SLICE) * 20 // total:

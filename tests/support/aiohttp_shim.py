@@ -32,13 +32,19 @@ def aioresponses_repaired() -> AbstractContextManager[object]:
     """A context in which aioresponses works with the aiohttp that is installed."""
     if _builds_responses():
         return nullcontext()
-    return patch.multiple(aioresponses.core, ClientResponse=_Response, stream_reader_factory=_stream_reader)
+    return patch.multiple(
+        aioresponses.core,
+        ClientResponse=_Response,
+        stream_reader_factory=_stream_reader,
+    )
 
 
 def _builds_responses() -> bool:
     url = URL("http://localhost/")
     try:
-        aioresponses.core.RequestMatch(url)._build_response(url, body=_MORE_THAN_A_BUFFER)
+        aioresponses.core.RequestMatch(url)._build_response(
+            url, body=_MORE_THAN_A_BUFFER
+        )
     except (TypeError, AssertionError):
         return False
     return True

@@ -57,14 +57,22 @@ class Anyone:
         file = self.file.parent / "destinations" / f"{self.name}.yaml"
         file.write_text(yaml.safe_dump(self.keys, sort_keys=False), encoding="utf-8")
 
-    async def put(self, contact: int, key: int, values: tuple[int, ...] = (1, 1), tags: Sequence[str] = ()) -> None:
+    async def put(
+        self,
+        contact: int,
+        key: int,
+        values: tuple[int, ...] = (1, 1),
+        tags: Sequence[str] = (),
+    ) -> None:
         """Put a contact in, or change its row; numbers say which sample each value is."""
         row = self.pair.row(contact, key, values, tuple(tags))
         statement = "INSERT INTO crm.anyone VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET row = excluded.row"
         await self.source.execute(statement, contact_id(contact), json.dumps(row))
 
     async def take_out(self, contact: int) -> None:
-        await self.source.execute("DELETE FROM crm.anyone WHERE id = $1", contact_id(contact))
+        await self.source.execute(
+            "DELETE FROM crm.anyone WHERE id = $1", contact_id(contact)
+        )
 
     async def run(self, **options: Any) -> RunReport:
         (report,) = await app.run(self.config, (self.name,), app.Request(**options))
@@ -78,7 +86,11 @@ class Anyone:
         """``syncengine ARGUMENTS``: its exit code, and everything it printed."""
         self._commands += 1
         output = self.file.parent / f"output-{self._commands}"
-        command = Command(("--config", str(self.file), *arguments), {**self.environ, "TERM": "dumb"}, output)
+        command = Command(
+            ("--config", str(self.file), *arguments),
+            {**self.environ, "TERM": "dumb"},
+            output,
+        )
         return await command.ended(), command.said()
 
     async def states(self) -> dict[str, asyncpg.Record]:
@@ -92,12 +104,18 @@ class Anyone:
 
     def held(self) -> dict[str, Remote]:
         """The vendor's contacts by their ids."""
-        return {str(each["id"]): _remote(each) for each in self.sandbox.contacts(self.name)}
+        return {
+            str(each["id"]): _remote(each) for each in self.sandbox.contacts(self.name)
+        }
 
     def copies(self, contact: int) -> list[Remote]:
         """The vendor's contacts that hold the mark of a contact."""
         mark = contact_id(contact)
-        return [remote for remote in self.held().values() if remote.fields.get(self.pair.mark) == mark]
+        return [
+            remote
+            for remote in self.held().values()
+            if remote.fields.get(self.pair.mark) == mark
+        ]
 
     def requests(self) -> int:
         return self.sandbox.journal(self.name).total
@@ -113,12 +131,16 @@ def names_of(vendor: str) -> Sequence[str]:
 
 
 @asynccontextmanager
-async def anyone(dsn: str, folder: Path, pair: Pair, **keys: Any) -> AsyncIterator[Anyone]:
+async def anyone(
+    dsn: str, folder: Path, pair: Pair, **keys: Any
+) -> AsyncIterator[Anyone]:
     """An empty table in a migrated database, and an empty vendor."""
     module = pair.subject.module
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute("CREATE SCHEMA crm; CREATE TABLE crm.anyone (id text PRIMARY KEY, row jsonb NOT NULL)")
+        await connection.execute(
+            "CREATE SCHEMA crm; CREATE TABLE crm.anyone (id text PRIMARY KEY, row jsonb NOT NULL)"
+        )
         async with serve([module.name]) as sandbox:
             twin = sandbox.twin(module.name)
             switches = dict(pair.subject.switches)
@@ -128,8 +150,13 @@ async def anyone(dsn: str, folder: Path, pair: Pair, **keys: Any) -> AsyncIterat
             (folder / "destinations").mkdir(parents=True)
             file = folder / "syncengine.yaml"
             source = {"query": _query(pair), "key": "id"}
-            file.write_text(yaml.safe_dump({"database": dsn, "source": source}), encoding="utf-8")
-            environ = {f"SANDBOX_{name.upper()}": value for name, value in secrets(module).items()}
+            file.write_text(
+                yaml.safe_dump({"database": dsn, "source": source}), encoding="utf-8"
+            )
+            environ = {
+                f"SANDBOX_{name.upper()}": value
+                for name, value in secrets(module).items()
+            }
             here = Anyone(pair, file, connection, sandbox, environ, {})
             here.configure(**_destination(pair, sandbox.url(module.name)) | keys)
             yield here
@@ -139,20 +166,29 @@ async def anyone(dsn: str, folder: Path, pair: Pair, **keys: Any) -> AsyncIterat
 
 def _query(pair: Pair) -> str:
     """The rows as the mapping reads them: the columns are named as the fields they go to."""
-    columns = [f"row->>'{name}' AS \"{name}\"" for name in pair.columns if name != "tags"]
+    columns = [
+        f"row->>'{name}' AS \"{name}\"" for name in pair.columns if name != "tags"
+    ]
     tags = "ARRAY(SELECT jsonb_array_elements_text(row->'tags')) AS tags"
-    return f"SELECT id, {', '.join(columns)}, {tags} FROM crm.anyone"  # noqa: S608 - the fields of our own samples
+    return f"SELECT id, {', '.join(columns)}, {tags} FROM crm.anyone"
 
 
 def _destination(pair: Pair, url: str) -> dict[str, Any]:
     module = pair.subject.module
     secret = {name: f"${{SANDBOX_{name.upper()}}}" for name in secrets(module)}
-    settings = {**derived_settings(module), **pair.subject.settings, **secret, "base_url": url}
+    settings = {
+        **derived_settings(module),
+        **pair.subject.settings,
+        **secret,
+        "base_url": url,
+    }
     settings |= {"settles_within": 0.1}
     names = [name for name in pair.columns if name != "tags"]
     keyed = {"match_on": [pair.key]} if pair.key else {}
     writes = filter(None, (pair.can.create, pair.can.upsert))
-    takes_tags = pair.can.add_tags is not None or any(write.add_tags != 0 for write in writes)
+    takes_tags = pair.can.add_tags is not None or any(
+        write.add_tags != 0 for write in writes
+    )
     return {
         "vendor": module.name,
         "settings": settings,

@@ -12,7 +12,9 @@ from typing import Any
 class Promise:
     """Stand in for the package ``promise`` as far as the client uses it: work that is done at once, and its end."""
 
-    def __init__(self, work: Callable[[Callable[[Any], None], Callable[[Exception], None]], None]) -> None:
+    def __init__(
+        self, work: Callable[[Callable[[Any], None], Callable[[Exception], None]], None]
+    ) -> None:
         self._value: Any = None
         self._error: Exception | None = None
         try:

@@ -10,13 +10,24 @@ from typing import Any
 from syncengine import vendors
 from syncengine.model.mapping import Form
 
-ENVIRON = {"KEY": "a-key-of-some-length", "N": "5", "ADDRESS": "https://vendor.example/api", "WORD": "word"}
+ENVIRON = {
+    "KEY": "a-key-of-some-length",
+    "N": "5",
+    "ADDRESS": "https://vendor.example/api",
+    "WORD": "word",
+}
 PROXY = "http://proxy.example:3128"
 ENVIRON["PROXY"] = PROXY
 SOURCE = {"table": "crm.contacts", "key": "id"}
 _KEY = "${KEY}"
 _PHONE = {"from": "mobile", "as": "e164", "region": "DE"}
-ENGINE = {"database": "embedded", "source": SOURCE, "batch_size": 500, "lease_ttl": "30s", "keep_outcomes": "90d"}
+ENGINE = {
+    "database": "embedded",
+    "source": SOURCE,
+    "batch_size": 500,
+    "lease_ttl": "30s",
+    "keep_outcomes": "90d",
+}
 DESTINATIONS: dict[str, dict[str, Any]] = {
     "charles": {
         "settings": {"api_key": _KEY, "source_type": "crm"},
@@ -35,26 +46,42 @@ DESTINATIONS: dict[str, dict[str, Any]] = {
     "dm_champ": {
         "settings": {"api_key": _KEY},
         "match_on": ["phoneNumber"],
-        "fields": {"phoneNumber": _PHONE, "firstName": "first_name", "is_bot_active": {"from": "bot", "as": "boolean"}},
+        "fields": {
+            "phoneNumber": _PHONE,
+            "firstName": "first_name",
+            "is_bot_active": {"from": "bot", "as": "boolean"},
+        },
         "tags": {"columns": {"vip": "is_vip"}},
         "lists": {"from": "lists"},
     },
     "respond_io": {
         "settings": {"token": _KEY},
         "match_on": ["crm_id", "phone"],
-        "fields": {"crm_id": "id", "phone": _PHONE, "birthday": {"from": "born", "as": "date", "zone": "UTC"}},
+        "fields": {
+            "crm_id": "id",
+            "phone": _PHONE,
+            "birthday": {"from": "born", "as": "date", "zone": "UTC"},
+        },
         "tags": {"from": "tags", "prefix": "crm:"},
     },
     "respond_io_v2": {
         "settings": {"token": _KEY},
         "match_on": ["phone", "email"],
-        "fields": {"firstName": "first_name", "phone": _PHONE, "email": {"from": "email", "as": "lower"}},
+        "fields": {
+            "firstName": "first_name",
+            "phone": _PHONE,
+            "email": {"from": "email", "as": "lower"},
+        },
         "tags": {"from": "tags"},
     },
     "whautomate": {
         "settings": {"api_key": _KEY, "location_id": "berlin"},
         "match_on": ["phoneNumber"],
-        "fields": {"name": "name", "phoneNumber": _PHONE, "stage": {"from": "stage", "default": "Lead"}},
+        "fields": {
+            "name": "name",
+            "phoneNumber": _PHONE,
+            "stage": {"from": "stage", "default": "Lead"},
+        },
         "tags": {"from": "tags"},
     },
 }
@@ -73,7 +100,10 @@ class File:
 
 def files() -> list[File]:
     """Every file, each once."""
-    unique = {repr((each.is_common, each.content)): each for each in (*_common(), *_of_vendors())}
+    unique = {
+        repr((each.is_common, each.content)): each
+        for each in (*_common(), *_of_vendors())
+    }
     return list(unique.values())
 
 
@@ -88,22 +118,37 @@ def _common() -> Iterator[File]:
     yield File("common", ENGINE, is_common=True)
     for place, values in _COMMON.items():
         for value in values:
-            yield File(_told("common", place, value), _changed(ENGINE, place, value), is_common=True)
+            yield File(
+                _told("common", place, value),
+                _changed(ENGINE, place, value),
+                is_common=True,
+            )
 
 
 def _of_vendors() -> Iterator[File]:
     for number, vendor in enumerate(vendors.names()):
         content = good(vendor)
         yield File(vendor, content)
-        for place, values in {**_ANYWHERE, **_of_settings(vendor), **_AT[vendor]}.items():
+        for place, values in {
+            **_ANYWHERE,
+            **_of_settings(vendor),
+            **_AT[vendor],
+        }.items():
             # What few rules touch is tried in parts: each value at some of the vendors.
             for value in values if place in _AT[vendor] else values[number % 4 :: 4]:
                 yield File(_told(vendor, place, value), _changed(content, place, value))
 
 
 def _of_settings(vendor: str) -> dict[str, list[Any]]:
-    names = [name for name in vendors.load(vendor).settings.model_fields if name != "base_url"]
-    return {f"settings/{name}": _SECRET if name in ("token", "api_key") else _SETTING for name in names}
+    names = [
+        name
+        for name in vendors.load(vendor).settings.model_fields
+        if name != "base_url"
+    ]
+    return {
+        f"settings/{name}": _SECRET if name in ("token", "api_key") else _SETTING
+        for name in names
+    }
 
 
 def _told(name: str, place: str, value: Any) -> str:
@@ -115,7 +160,11 @@ def _changed(content: dict[str, Any], place: str, value: Any) -> dict[str, Any]:
     *path, last = place.split("/")
     inside: Any = result
     for part in path:
-        inside = inside[int(part)] if isinstance(inside, list) else inside.setdefault(part, {})
+        inside = (
+            inside[int(part)]
+            if isinstance(inside, list)
+            else inside.setdefault(part, {})
+        )
     if value is _MISSING:
         inside.pop(last, None)
     else:
@@ -124,19 +173,134 @@ def _changed(content: dict[str, Any], place: str, value: Any) -> dict[str, Any]:
 
 
 _DURATIONS: list[Any] = [
-    *(0, "0s", "0.0s", "0.00d", 0.5, 30, -1, True, None, "", [], "2", "1w", "-1s", "1e3s", "1 hour"),
-    *("500ms", "999ms", "999.9ms", "1000ms", "1s", "0.99s", "1.5m", "1 m", " 1h ", "0.01m", "0.016m", "0.017m"),
-    *("0.0002h", "0.0003h", "0.00001d", "0.00002d", "34d", "34.9d", "35d", "840h", "839.9h", "50400m", "3024000s"),
-    *("3023999s", 3024000, 3023999, "3650d", "3650.0d", "3650.1d", "3651d", "87600h", "87601h", "315360000s"),
-    *("315360001s", 315360000, 315360001, "315360000000ms", "0003650d", "${T:-40d}", "${T:-soon}", "x${N}"),
+    *(
+        0,
+        "0s",
+        "0.0s",
+        "0.00d",
+        0.5,
+        30,
+        -1,
+        True,
+        None,
+        "",
+        [],
+        "2",
+        "1w",
+        "-1s",
+        "1e3s",
+        "1 hour",
+    ),
+    *(
+        "500ms",
+        "999ms",
+        "999.9ms",
+        "1000ms",
+        "1s",
+        "0.99s",
+        "1.5m",
+        "1 m",
+        " 1h ",
+        "0.01m",
+        "0.016m",
+        "0.017m",
+    ),
+    *(
+        "0.0002h",
+        "0.0003h",
+        "0.00001d",
+        "0.00002d",
+        "34d",
+        "34.9d",
+        "35d",
+        "840h",
+        "839.9h",
+        "50400m",
+        "3024000s",
+    ),
+    *(
+        "3023999s",
+        3024000,
+        3023999,
+        "3650d",
+        "3650.0d",
+        "3650.1d",
+        "3651d",
+        "87600h",
+        "87601h",
+        "315360000s",
+    ),
+    *(
+        "315360001s",
+        315360000,
+        315360001,
+        "315360000000ms",
+        "0003650d",
+        "${T:-40d}",
+        "${T:-soon}",
+        "x${N}",
+    ),
 ]
-_TRUTHS = [True, False, "yes", "No", "on", "OFF", "true", "T", "1", "ja", " yes", "", 1, 0, 2, None, [], "${X:-true}"]
-_TEXTS = ["", "x", 5, True, None, [], {}, "${WORD}", "${X:-}", "${X:-y}", "${", "$${WORD}", "a$b", "${1}", "$${"]
+_TRUTHS = [
+    True,
+    False,
+    "yes",
+    "No",
+    "on",
+    "OFF",
+    "true",
+    "T",
+    "1",
+    "ja",
+    " yes",
+    "",
+    1,
+    0,
+    2,
+    None,
+    [],
+    "${X:-true}",
+]
+_TEXTS = [
+    "",
+    "x",
+    5,
+    True,
+    None,
+    [],
+    {},
+    "${WORD}",
+    "${X:-}",
+    "${X:-y}",
+    "${",
+    "$${WORD}",
+    "a$b",
+    "${1}",
+    "$${",
+]
 _NAMES = [*_TEXTS, ["x"]]
 _DATABASES = [
-    *("postgresql://db/crm", "postgres://me@db/crm", "mysql://db/crm", "db", "", "embedded", "Embedded", None, 5),
-    *("postgresql://me:word@db/crm", "postgresql://me:@db/crm", "postgresql://me:${WORD}@db/crm"),
-    *("postgresql://me:a${WORD}@db/crm", "postgresql://me:${X:-word}@db/crm", "postgresql://me:${X:-}@db/crm"),
+    *(
+        "postgresql://db/crm",
+        "postgres://me@db/crm",
+        "mysql://db/crm",
+        "db",
+        "",
+        "embedded",
+        "Embedded",
+        None,
+        5,
+    ),
+    *(
+        "postgresql://me:word@db/crm",
+        "postgresql://me:@db/crm",
+        "postgresql://me:${WORD}@db/crm",
+    ),
+    *(
+        "postgresql://me:a${WORD}@db/crm",
+        "postgresql://me:${X:-word}@db/crm",
+        "postgresql://me:${X:-}@db/crm",
+    ),
     *(
         "postgresql://${WORD}:word@db/crm",
         "postgresql://me@db/crm?password=word",
@@ -147,7 +311,13 @@ _DATABASES = [
         "postgresql://db/crm?password=${WORD}",
         "postgresql://db/crm?password=",
     ),
-    *("${X:-embedded}", "${X:-postgresql://db/crm}", "${X:-postgresql://me:word@db/crm}", "${X:-mysql://db}", "${X:-}"),
+    *(
+        "${X:-embedded}",
+        "${X:-postgresql://db/crm}",
+        "${X:-postgresql://me:word@db/crm}",
+        "${X:-mysql://db}",
+        "${X:-}",
+    ),
 ]
 _SHARES = [
     0,
@@ -193,7 +363,15 @@ _COUNTS = [
 ]
 _COMMON: dict[str, list[Any]] = {
     "database": _DATABASES,
-    "source": [{}, None, [], "crm.contacts", {"table": "a", "query": "b"}, {"query": "SELECT 1 AS id"}, _MISSING],
+    "source": [
+        {},
+        None,
+        [],
+        "crm.contacts",
+        {"table": "a", "query": "b"},
+        {"query": "SELECT 1 AS id"},
+        _MISSING,
+    ],
     "source/database": [value for value in _DATABASES if value != "embedded"],
     "source/table": _NAMES,
     "source/key": _NAMES,
@@ -242,25 +420,99 @@ _ANYWHERE: dict[str, list[Any]] = {
             "https://v.example:",
             "https://v..e",
         ),
-        *("https://v.example:8a", "https://v .example", " https://v.example ", "https://v.example/a b", "https://[::1"),
-        *("https://[1:2:3:4:5:6:7:8]", "https://[1:2:3:4:5:6:7:8:9]", "https://[::g]", "https://münchen.example/ä"),
-        *("${ADDRESS}", "${ADDRESS}/v1", "https://${WORD}.example/${N}", "${X:-https://v.example}", "${X:-v.example}"),
-        *("${X:-http://v.example}", "${X:-http://localhost}", "https://" + "a" * 64 + ".e"),
+        *(
+            "https://v.example:8a",
+            "https://v .example",
+            " https://v.example ",
+            "https://v.example/a b",
+            "https://[::1",
+        ),
+        *(
+            "https://[1:2:3:4:5:6:7:8]",
+            "https://[1:2:3:4:5:6:7:8:9]",
+            "https://[::g]",
+            "https://münchen.example/ä",
+        ),
+        *(
+            "${ADDRESS}",
+            "${ADDRESS}/v1",
+            "https://${WORD}.example/${N}",
+            "${X:-https://v.example}",
+            "${X:-v.example}",
+        ),
+        *(
+            "${X:-http://v.example}",
+            "${X:-http://localhost}",
+            "https://" + "a" * 64 + ".e",
+        ),
     ],
     "vendor": [_MISSING, None, "nobody", "Charles", 3, "", "charlie"],
-    "account": ["a_b-1", "Main", "a b", "", 7, None, "${WORD}", "${X:-main}", "${X:-Main}", "a.${WORD}", "a\n"],
-    "source": [{}, None, [], "crm.contacts", {"table": "a", "query": "b"}, {"tabel": "a"}, {"key": "id", "x-a": 1}],
+    "account": [
+        "a_b-1",
+        "Main",
+        "a b",
+        "",
+        7,
+        None,
+        "${WORD}",
+        "${X:-main}",
+        "${X:-Main}",
+        "a.${WORD}",
+        "a\n",
+    ],
+    "source": [
+        {},
+        None,
+        [],
+        "crm.contacts",
+        {"table": "a", "query": "b"},
+        {"tabel": "a"},
+        {"key": "id", "x-a": 1},
+    ],
     "source/database": [value for value in _DATABASES if value != "embedded"],
-    "where": [*_TEXTS, "a = 1", "a = 1;", "a = 1 ; ", "where a", "WHERE a", " Where a", "whereabouts = 1", "a;b"],
+    "where": [
+        *_TEXTS,
+        "a = 1",
+        "a = 1;",
+        "a = 1 ; ",
+        "where a",
+        "WHERE a",
+        " Where a",
+        "whereabouts = 1",
+        "a;b",
+    ],
     "opted_out": _NAMES,
     "fields": [_MISSING, None, {}, [], "x"],
     "fields/x-note": ["x"],
-    "tags": [None, {}, "tags", {"from": "a", "columns": {"b": "c"}}, {"from": "a", "columns": {}}, {"columns": {}}],
+    "tags": [
+        None,
+        {},
+        "tags",
+        {"from": "a", "columns": {"b": "c"}},
+        {"from": "a", "columns": {}},
+        {"columns": {}},
+    ],
     "tags/prefix": [5, None],
     "lists": [None, {}],
     "limits": [
-        *(None, [], {}, "200/1m", [{}], [_LIMIT], [_LIMIT, _LIMIT], [None], [{**_LIMIT, "method": "get"}], _LIMIT),
-        *([{**_LIMIT, "method": "GET"}], [{**_LIMIT, "x-why": 1}], [{**_LIMIT, "call": 1}], [{"calls": 5}]),
+        *(
+            None,
+            [],
+            {},
+            "200/1m",
+            [{}],
+            [_LIMIT],
+            [_LIMIT, _LIMIT],
+            [None],
+            [{**_LIMIT, "method": "get"}],
+            _LIMIT,
+        ),
+        *(
+            [{**_LIMIT, "method": "GET"}],
+            [{**_LIMIT, "x-why": 1}],
+            [{**_LIMIT, "call": 1}],
+            [{"calls": 5}],
+        ),
         *([{**_LIMIT, "calls": value}] for value in _COUNTS),
         *([{**_LIMIT, "per": value}] for value in _DURATIONS),
     ],
@@ -285,7 +537,15 @@ _ANYWHERE: dict[str, list[Any]] = {
         "${WORD:-x}",
     ],
     "on_null": ["skip", "clear", "cleared", None, 5, "${X:-clear}"],
-    "brakes": [None, {}, "off", {"removal": {}}, {"removals": None}, {"removals": 0.1}, {"tags": {}, "x-why": "so"}],
+    "brakes": [
+        None,
+        {},
+        "off",
+        {"removal": {}},
+        {"removals": None},
+        {"removals": 0.1},
+        {"tags": {}, "x-why": "so"},
+    ],
     "brakes/removals/share": _SHARES,
     "brakes/creates/share": _SHARES,
     "brakes/tags/at_least": _COUNTS,
@@ -305,15 +565,52 @@ _ANYWHERE: dict[str, list[Any]] = {
             "http://me:word@proxy.example",
             "http://me@proxy.example",
         ),
-        *("http://proxy.example:0", "http://proxy.example:70000", "http://proxy.example?a", "${X:-}", "${PROXY}", 5),
+        *(
+            "http://proxy.example:0",
+            "http://proxy.example:70000",
+            "http://proxy.example?a",
+            "${X:-}",
+            "${PROXY}",
+            5,
+        ),
     ],
     "x-anchors": [{"a": "${"}, 5],
     "limit": [[]],
     "Vendor": ["charles"],
 }
-_SECRET = [_MISSING, None, True, 5, "", "a-key-of-some-length", _KEY, "${X:-x}", "a${KEY}", " ${KEY} ", [], {}]
+_SECRET = [
+    _MISSING,
+    None,
+    True,
+    5,
+    "",
+    "a-key-of-some-length",
+    _KEY,
+    "${X:-x}",
+    "a${KEY}",
+    " ${KEY} ",
+    [],
+    {},
+]
 _SETTING = [
-    *(_MISSING, None, True, "yes", 1, 0, 4, 5, 10, "9", "10", 9.5, "", "x", "a key", "${X:-x}"),
+    *(
+        _MISSING,
+        None,
+        True,
+        "yes",
+        1,
+        0,
+        4,
+        5,
+        10,
+        "9",
+        "10",
+        9.5,
+        "",
+        "x",
+        "a key",
+        "${X:-x}",
+    ),
     *(
         "nothing",
         "empty",
@@ -341,8 +638,32 @@ _SETTING = [
     ),
 ]
 _DEFAULTS: list[Any] = [
-    *(None, "", " ", 5, 5.5, True, "x", "5", "-1.5e3", "1e", "yes", "maybe", [], {}, "2024-02-29", "2023-02-29"),
-    *("2024-04-31", "0000-01-01", "2024-01-01T10:00", "2024-01-01 10:00:00.5+02", "2024-01-01T25:00", "01.02.2024"),
+    *(
+        None,
+        "",
+        " ",
+        5,
+        5.5,
+        True,
+        "x",
+        "5",
+        "-1.5e3",
+        "1e",
+        "yes",
+        "maybe",
+        [],
+        {},
+        "2024-02-29",
+        "2023-02-29",
+    ),
+    *(
+        "2024-04-31",
+        "0000-01-01",
+        "2024-01-01T10:00",
+        "2024-01-01 10:00:00.5+02",
+        "2024-01-01T25:00",
+        "01.02.2024",
+    ),
     *("12", "${X:-5}"),
 ]
 _PHONES: list[Any] = [None, "", " ", 5.5, True, "x", "12", [], {}, "+491711000006"]
@@ -353,7 +674,17 @@ _FORMED = [
 ]
 _FORMED += [
     {"from": "a", "as": "e164", "region": "DE", "default": default}
-    for default in (None, "", "0171", "12", "x", "0049 171 1000006", "0171 1000006", "+49 (0)171 1000006", "1" * 18)
+    for default in (
+        None,
+        "",
+        "0171",
+        "12",
+        "x",
+        "0049 171 1000006",
+        "0171 1000006",
+        "+49 (0)171 1000006",
+        "1" * 18,
+    )
 ]
 _FIELD: list[Any] = [
     *(
@@ -380,10 +711,22 @@ _FIELD: list[Any] = [
         {"from": "a", "as": "date", "zone": zone}
         for zone in ("UTC", "Europe/Atlantis", "europe/berlin", "", 5, "${X:-UTC}")
     ),
-    *({"from": "a", "as": form} for form in ("upper", "", None, "${X:-e164}", "${X:-upper}", "Lower")),
+    *(
+        {"from": "a", "as": form}
+        for form in ("upper", "", None, "${X:-e164}", "${X:-upper}", "Lower")
+    ),
     *(
         {"from": "a", "default": default}
-        for default in (None, "", 0, [1, "a"], {"a": {"b": 1}}, "${", ["${"], {"a": "${1}"})
+        for default in (
+            None,
+            "",
+            0,
+            [1, "a"],
+            {"a": {"b": 1}},
+            "${",
+            ["${"],
+            {"a": "${1}"},
+        )
     ),
     *({"from": "a", "on_invalid": what} for what in ("skip", "reject", "ignore", None)),
     {"from": "a", "region": "DE"},
@@ -427,24 +770,43 @@ _AT: dict[str, dict[str, list[Any]]] = {
         "fields/data_source_uuid": ["a"],
         "fields/customer_external_id": ["a"],
         "fields/position": [
-            {"from": "a", "default": value} for value in (5, "5", "5.0", "5.5", 5.5, "x", True, None, "")
+            {"from": "a", "default": value}
+            for value in (5, "5", "5.0", "5.5", 5.5, "x", True, None, "")
         ],
         "fields/external_id": [_MISSING, {"from": "id", "on_invalid": "skip"}],
         "fields/firstname": ["a"],
-        "match_on": [*_MATCHES, "email", "external_id", ["external_id", "email"], ["customer_uuid"], "externalid"],
+        "match_on": [
+            *_MATCHES,
+            "email",
+            "external_id",
+            ["external_id", "email"],
+            ["customer_uuid"],
+            "externalid",
+        ],
         "tags": [{"from": "a"}],
         "lists": [{"from": "a"}],
     },
     "dm_champ": {
         "fields/phoneNumber": [_MISSING, {"from": "mobile", "on_invalid": "skip"}],
         "fields/is_bot_active": [
-            {"from": "a", "default": value} for value in (True, "TRUE", " false ", "yes", 1, None, "")
+            {"from": "a", "default": value}
+            for value in (True, "TRUE", " false ", "yes", 1, None, "")
         ],
         "fields/custom_fields.b": ["a"],
         "fields/custom_fields.a": ["a"],
         "fields/unheard": ["a"],
-        "settings/opt_outs": [{"do_not_disturb": True}, {"is_bot_active": False}, {"email": "x", "firstName": "y"}],
-        "match_on": [*_MATCHES, "phoneNumber", "email", ["phoneNumber", "email"], ["firstName"]],
+        "settings/opt_outs": [
+            {"do_not_disturb": True},
+            {"is_bot_active": False},
+            {"email": "x", "firstName": "y"},
+        ],
+        "match_on": [
+            *_MATCHES,
+            "phoneNumber",
+            "email",
+            ["phoneNumber", "email"],
+            ["firstName"],
+        ],
         "lists": _SETS,
     },
     "respond_io": {
@@ -452,7 +814,15 @@ _AT: dict[str, dict[str, list[Any]]] = {
         "fields/lists.a": ["a"],
         "fields/lists": ["a"],
         "fields/crm_id": [_MISSING],
-        "match_on": [*_MATCHES, "crm_id", ["phone"], ["crm_id", "crm_id"], "${X:-phone}", "email", ["crm_id", "email"]],
+        "match_on": [
+            *_MATCHES,
+            "crm_id",
+            ["phone"],
+            ["crm_id", "crm_id"],
+            "${X:-phone}",
+            "email",
+            ["crm_id", "email"],
+        ],
         "lists": [{"from": "a"}],
     },
     "respond_io_v2": {
@@ -460,7 +830,14 @@ _AT: dict[str, dict[str, list[Any]]] = {
         "fields/lastNam": ["a"],
         "fields/custom_fields.a": ["a"],
         "fields/phone": [_MISSING],
-        "match_on": [*_MATCHES, "phone", ["email"], ["firstName"], ["firstName", "phone"], ["phone", "nobody"]],
+        "match_on": [
+            *_MATCHES,
+            "phone",
+            ["email"],
+            ["firstName"],
+            ["firstName", "phone"],
+            ["phone", "nobody"],
+        ],
         "lists": [{"from": "a"}],
     },
     "whautomate": {
@@ -468,10 +845,17 @@ _AT: dict[str, dict[str, list[Any]]] = {
         "fields/city": ["a"],
         "fields/customFields.city": ["a"],
         "fields/stage": [
-            {"from": "a", "default": value} for value in ("lead", " CUSTOMER ", "friend", 5, True, None, "")
+            {"from": "a", "default": value}
+            for value in ("lead", " CUSTOMER ", "friend", 5, True, None, "")
         ],
         "fields/phoneNumber": [_MISSING, {"from": "mobile", "on_invalid": "skip"}],
-        "match_on": [*_MATCHES, "phoneNumber", ["name"], ["phoneNumber", "name"], ["notes"]],
+        "match_on": [
+            *_MATCHES,
+            "phoneNumber",
+            ["name"],
+            ["phoneNumber", "name"],
+            ["notes"],
+        ],
         "settings/lower_opt_outs": ["stage", ["stage"]],
         "settings/opt_outs": [{"stage": "gone"}, {"city": True}, {"notes": True}],
         "lists": [{"from": "a"}],

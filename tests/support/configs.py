@@ -51,7 +51,11 @@ match_on: [phoneNumber]
 fields: {name: name, phoneNumber: phone}
 """,
 }
-ENVIRON = {"STATE": "postgresql://sync:state-password@db/crm", "TOKEN": "token-value", "KEY": "key-value"}
+ENVIRON = {
+    "STATE": "postgresql://sync:state-password@db/crm",
+    "TOKEN": "token-value",
+    "KEY": "key-value",
+}
 
 
 def changed(text: str, changes: str) -> str:
@@ -65,17 +69,26 @@ def written(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     """The files on disk; the common one's path."""
     (folder / "destinations").mkdir(parents=True)
     for name, content in files.items():
-        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        (folder / name).write_bytes(
+            content if isinstance(content, bytes) else content.encode()
+        )
     return folder / "syncengine.yaml"
 
 
-def problems(folder: Path, files: Mapping[str, str | bytes], environ: Mapping[str, str] = ENVIRON) -> list[str]:
+def problems(
+    folder: Path, files: Mapping[str, str | bytes], environ: Mapping[str, str] = ENVIRON
+) -> list[str]:
     """What is told about these files, beside a common one that is good unless given; paths as seen from its folder."""
     file = written(folder / "config", {"syncengine.yaml": ENGINE, **files})
     with pytest.raises(ConfigError) as told:
         load_config(file, environ)
-    assert not [value for value in environ.values() if value and value in str(told.value)], "a secret is shown"
-    return [str(problem).replace(f"{folder / 'config'}/", "") for problem in told.value.problems]
+    assert not [
+        value for value in environ.values() if value and value in str(told.value)
+    ], "a secret is shown"
+    return [
+        str(problem).replace(f"{folder / 'config'}/", "")
+        for problem in told.value.problems
+    ]
 
 
 def of(file: str, told: str | Sequence[str]) -> list[str]:
@@ -85,5 +98,8 @@ def of(file: str, told: str | Sequence[str]) -> list[str]:
 
 def loaded(folder: Path, changes: str, vendor: str = "respond_io") -> Config:
     """A good configuration with changes that leave it good."""
-    files = {"syncengine.yaml": ENGINE, "destinations/crm.yaml": changed(GOOD[vendor], changes)}
+    files = {
+        "syncengine.yaml": ENGINE,
+        "destinations/crm.yaml": changed(GOOD[vendor], changes),
+    }
     return load_config(written(folder / "config", files), ENVIRON)

@@ -53,7 +53,9 @@ class Crm:
     source: asyncpg.Connection[asyncpg.Record]
     random: Random
     people: dict[int, Person] = field(default_factory=dict)
-    ever_tagged: defaultdict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    ever_tagged: defaultdict[int, set[str]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
     """The tags that a contact ever asked for."""
     _runs: count[int] = field(default_factory=count)
     _numbers: count[int] = field(default_factory=lambda: count(1))
@@ -65,9 +67,16 @@ class Crm:
     def start(self, *arguments: str, **environ: str) -> Command:
         """``syncengine run ARGUMENTS``."""
         config = str(self.folder / "syncengine.yaml")
-        variables = {**_environ(self.pair), "STATE_URL": self.dsn, "TERM": "dumb", **environ}
+        variables = {
+            **_environ(self.pair),
+            "STATE_URL": self.dsn,
+            "TERM": "dumb",
+            **environ,
+        }
         output = self.folder / f"run-{next(self._runs)}"
-        return Command(("--config", config, "run", "--json", *arguments), variables, output)
+        return Command(
+            ("--config", config, "run", "--json", *arguments), variables, output
+        )
 
     async def finish(self) -> int:
         """Run until a run says that all is in step; the requests of that run."""
@@ -78,14 +87,18 @@ class Crm:
             said = report(command)
             if code == 0:
                 return int(said["requests"])
-        raise AssertionError(f"five runs in a row fell short; the last one said:\n{command.said()}")
+        raise AssertionError(
+            f"five runs in a row fell short; the last one said:\n{command.said()}"
+        )
 
     async def change(self) -> None:
         """Something of everything: newcomers, changed contacts, one that leaves."""
         *changed, left = self.random.sample(sorted(self.people), 4)
         await self.add(2)
         for number in changed:
-            await self.put(number, replace(self._somebody(3), key=self.people[number].key))
+            await self.put(
+                number, replace(self._somebody(3), key=self.people[number].key)
+            )
         await self.remove(left)
 
     async def add(self, newcomers: int) -> None:
@@ -113,7 +126,7 @@ class Crm:
         async with self.source.transaction():
             await self.source.execute("DELETE FROM crm.people WHERE id = $1", number)
             await self.source.execute(
-                f"INSERT INTO crm.people (id, {columns}) VALUES ($1, {places})",  # noqa: S608 - a table of our own
+                f"INSERT INTO crm.people (id, {columns}) VALUES ($1, {places})",
                 number,
                 *row.values(),
             )
@@ -124,12 +137,16 @@ class Crm:
 
     async def in_doubt(self) -> list[int]:
         """Contacts with an intent that has no outcome."""
-        found = await self.source.fetch("SELECT contact_id FROM syncengine.sync_known WHERE pending IS NOT NULL")
+        found = await self.source.fetch(
+            "SELECT contact_id FROM syncengine.sync_known WHERE pending IS NOT NULL"
+        )
         return sorted(int(row["contact_id"]) for row in found)
 
     async def recorded(self) -> dict[int, str]:
         """External ids as they are written down."""
-        found = await self.source.fetch("SELECT contact_id, external_id FROM syncengine.external_ids")
+        found = await self.source.fetch(
+            "SELECT contact_id, external_id FROM syncengine.external_ids"
+        )
         return {int(row["contact_id"]): row["external_id"] for row in found}
 
     async def reconnect(self) -> None:
@@ -139,7 +156,9 @@ class Crm:
 
     async def let_leases_run_out(self) -> None:
         """What time does to the lease of a dead process; from now on the vendor has ``settles_within``."""
-        await self.source.execute("UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() WHERE NOT released")
+        await self.source.execute(
+            "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp() WHERE NOT released"
+        )
 
     def requests(self) -> int:
         """How many requests the vendor has seen."""
@@ -147,21 +166,36 @@ class Crm:
 
     def writes(self) -> list[str]:
         """The routes by which the vendor has been written to."""
-        seen = {entry.route for entry in self.sandbox.journal(self.vendor).log if entry.method != "GET"}
+        seen = {
+            entry.route
+            for entry in self.sandbox.journal(self.vendor).log
+            if entry.method != "GET"
+        }
         if self.pair.key is not None:
-            look_up = over_the_wire(requested(self.pair.vendor.find(MatchKey(self.pair.key, "x"))))
+            look_up = over_the_wire(
+                requested(self.pair.vendor.find(MatchKey(self.pair.key, "x")))
+            )
             seen.discard(self.sandbox.twin(self.vendor).route(look_up))
         return sorted(seen)
 
     def _somebody(self, most_tags: int) -> Person:
-        tags = [f"tag {tag}" for tag in self.random.sample(range(_TAGS), self.random.randint(1, most_tags))]
+        tags = [
+            f"tag {tag}"
+            for tag in self.random.sample(
+                range(_TAGS), self.random.randint(1, most_tags)
+            )
+        ]
         values = tuple(self.random.randint(1, 90) for _ in self.pair.values)
         return Person(next(self._numbers), values, tuple(tags))
 
 
 def report(command: Command) -> dict[str, Any]:
     """What the command's run said of itself at its end."""
-    lines = [line for line in command.said().splitlines() if line.startswith('{"destination":"')]
+    lines = [
+        line
+        for line in command.said().splitlines()
+        if line.startswith('{"destination":"')
+    ]
     assert len(lines) == 1, command.said()
     found: dict[str, Any] = orjson.loads(lines[0])
     return found
@@ -174,12 +208,18 @@ def pair_of(vendor: str) -> Pair:
 
 def takes_tags(pair: Pair) -> bool:
     can = pair.can
-    return can.add_tags is not None or any(write.add_tags != 0 for write in (can.create, can.upsert) if write)
+    return can.add_tags is not None or any(
+        write.add_tags != 0 for write in (can.create, can.upsert) if write
+    )
 
 
 def pattern(route: str) -> str:
     """A regular expression for the paths of a route such as ``PUT /contact/{id}``."""
-    return "^" + re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(route.partition(" ")[2])) + "$"
+    return (
+        "^"
+        + re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(route.partition(" ")[2]))
+        + "$"
+    )
 
 
 @asynccontextmanager
@@ -199,14 +239,20 @@ async def crm(
     connection = await asyncpg.connect(dsn)
     try:
         columns = ", ".join(
-            f"{_quoted(name)} {'text[] NOT NULL' if name == 'tags' else 'text'}" for name in pair.columns
+            f"{_quoted(name)} {'text[] NOT NULL' if name == 'tags' else 'text'}"
+            for name in pair.columns
         )
-        await connection.execute(f"CREATE SCHEMA crm; CREATE TABLE crm.people (id integer PRIMARY KEY, {columns})")
+        await connection.execute(
+            f"CREATE SCHEMA crm; CREATE TABLE crm.people (id integer PRIMARY KEY, {columns})"
+        )
         async with serve([vendor]) as sandbox:
             if hasattr(sandbox.twin(vendor).switches, "erasure_delay"):
                 sandbox.twin(vendor).configure({"erasure_delay": 0.0})
             _write(folder / "syncengine.yaml", _engine(lease_ttl, database_wait))
-            _write(folder / "destinations" / f"{vendor}.yaml", _destination(pair, sandbox.url(vendor), limits))
+            _write(
+                folder / "destinations" / f"{vendor}.yaml",
+                _destination(pair, sandbox.url(vendor), limits),
+            )
             here = Crm(dsn, folder, sandbox, pair, connection, Random(seed))
             try:
                 yield here
@@ -224,7 +270,10 @@ def _engine(lease_ttl: str, database_wait: str) -> dict[str, Any]:
 
 def _destination(pair: Pair, url: str, limits: Sequence[Limit]) -> dict[str, Any]:
     module = pair.subject.module
-    settings = {**derived_settings(module), **{name: f"${{{_variable(name)}}}" for name in secrets(module)}}
+    settings = {
+        **derived_settings(module),
+        **{name: f"${{{_variable(name)}}}" for name in secrets(module)},
+    }
     return {
         "vendor": module.name,
         "settings": {**settings, "base_url": url, "settles_within": SETTLES_WITHIN},
@@ -240,7 +289,9 @@ def _destination(pair: Pair, url: str, limits: Sequence[Limit]) -> dict[str, Any
 
 
 def _environ(pair: Pair) -> Mapping[str, str]:
-    return {_variable(name): value for name, value in secrets(pair.subject.module).items()}
+    return {
+        _variable(name): value for name, value in secrets(pair.subject.module).items()
+    }
 
 
 def _variable(name: str) -> str:

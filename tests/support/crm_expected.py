@@ -11,19 +11,29 @@ from tests.support.crm import Crm, Person, takes_tags
 async def assert_in_step(here: Crm) -> None:
     """One contact per row at the vendor, its id written down, its content the row's; no trace of duplicates."""
     recorded = await here.recorded()
-    assert len(set(recorded.values())) == len(recorded), "two contacts own one and the same at the vendor"
+    assert len(set(recorded.values())) == len(recorded), (
+        "two contacts own one and the same at the vendor"
+    )
     held = _held(here)
-    assert {number: len(twice) for number, twice in held.items() if len(twice) > 1} == {}, "duplicates"
-    assert {number: held[number][0]["id"] for number in here.people if number in held} == {
-        number: recorded.get(number) for number in here.people
-    }
+    assert {
+        number: len(twice) for number, twice in held.items() if len(twice) > 1
+    } == {}, "duplicates"
+    assert {
+        number: held[number][0]["id"] for number in here.people if number in held
+    } == {number: recorded.get(number) for number in here.people}
     for number, person in here.people.items():
         _assert_same(here, number, person, held[number][0])
-    left_over = {number: contacts[0] for number, contacts in held.items() if number not in here.people}
+    left_over = {
+        number: contacts[0]
+        for number, contacts in held.items()
+        if number not in here.people
+    }
     if here.pair.can.delete:
         assert sorted(left_over) == [], "left and was not deleted"
     elif _takes_tags_back(here):
-        assert [number for number, contact in left_over.items() if contact["tags"]] == [], "left and kept tags"
+        assert [
+            number for number, contact in left_over.items() if contact["tags"]
+        ] == [], "left and kept tags"
 
 
 def _held(here: Crm) -> dict[int, list[dict[str, Any]]]:
@@ -35,21 +45,33 @@ def _held(here: Crm) -> dict[int, list[dict[str, Any]]]:
     return dict(held)
 
 
-def _assert_same(here: Crm, number: int, person: Person, contact: dict[str, Any]) -> None:
+def _assert_same(
+    here: Crm, number: int, person: Person, contact: dict[str, Any]
+) -> None:
     row = dict(here.pair.row(number, person.key, person.values, person.tags))
     wanted = set(row.pop("tags"))
     same = here.pair.vendor.same
-    if (key := here.pair.key) and not here.pair.rekeys:  # it keeps the key it was made with
+    if (
+        key := here.pair.key
+    ) and not here.pair.rekeys:  # it keeps the key it was made with
         row.pop(key)
-    differing = [name for name, value in row.items() if not same(name, value, contact["fields"].get(name))]
+    differing = [
+        name
+        for name, value in row.items()
+        if not same(name, value, contact["fields"].get(name))
+    ]
     assert differing == [], f"contact {number}"
     if not takes_tags(here.pair):
         return
     tags = set(contact["tags"])
     strange = tags - (wanted if _takes_tags_back(here) else here.ever_tagged[number])
-    assert (wanted - tags, strange) == (set(), set()), f"contact {number}: tags that are missing, and too many"
+    assert (wanted - tags, strange) == (set(), set()), (
+        f"contact {number}: tags that are missing, and too many"
+    )
 
 
 def _takes_tags_back(here: Crm) -> bool:
     can = here.pair.can
-    return can.remove_tags is not None or any(write.remove_tags != 0 for write in (can.update, can.upsert) if write)
+    return can.remove_tags is not None or any(
+        write.remove_tags != 0 for write in (can.update, can.upsert) if write
+    )

@@ -32,7 +32,9 @@ class Databases:
     def __init__(self, server: str) -> None:
         self._loop = asyncio.new_event_loop()
         self._server = server
-        self._admin: asyncpg.Connection[asyncpg.Record] = self._wait(asyncpg.connect(server))
+        self._admin: asyncpg.Connection[asyncpg.Record] = self._wait(
+            asyncpg.connect(server)
+        )
         self._session = f"syncengine_test_{secrets.token_hex(4)}"
         self._made: set[str] = set()
         self._count = 0
@@ -45,7 +47,9 @@ class Databases:
             self._wait(_migrate(self._dsn(template)))
             self._template = template
         self._count += 1
-        return self._dsn(self._create(str(self._count), self._template if migrated else "template0"))
+        return self._dsn(
+            self._create(str(self._count), self._template if migrated else "template0")
+        )
 
     def drop(self, dsn: str) -> None:
         """Drop a database made here, throwing its users out."""
@@ -59,7 +63,11 @@ class Databases:
 
     def _create(self, suffix: str, template: str | None) -> str:
         name = f"{self._session}_{suffix}"
-        self._wait(self._admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" ENCODING UTF8'))
+        self._wait(
+            self._admin.execute(
+                f'CREATE DATABASE "{name}" TEMPLATE "{template}" ENCODING UTF8'
+            )
+        )
         self._made.add(name)
         return name
 
@@ -105,7 +113,11 @@ def _fastest_folder() -> Path:
     mounts = Path("/proc/mounts")
     lines = mounts.read_text(encoding="utf-8").splitlines() if mounts.exists() else []
     in_memory = any(line.split()[1:3] == [str(_MEMORY), "tmpfs"] for line in lines)
-    if in_memory and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH_MEMORY:
+    if (
+        in_memory
+        and os.access(_MEMORY, os.W_OK)
+        and shutil.disk_usage(_MEMORY).free > _ENOUGH_MEMORY
+    ):
         return _MEMORY
     return Path(tempfile.gettempdir())
 

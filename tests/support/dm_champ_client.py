@@ -21,13 +21,29 @@ class Client:
         self.twin.configure(switches)
         self.auth = "apiKey=sandbox-key"
 
-    def raw(self, method: str, path: str, body: Any = None, query: str = "", now: float = 0.0) -> Response:
+    def raw(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: str = "",
+        now: float = 0.0,
+    ) -> Response:
         asked = "&".join(filter(None, (query, self.auth)))
         return self.twin.handle(
-            TwinRequest(method, f"/v1{path}", asked, {}, b"" if body is None else orjson.dumps(body)), now
+            TwinRequest(
+                method,
+                f"/v1{path}",
+                asked,
+                {},
+                b"" if body is None else orjson.dumps(body),
+            ),
+            now,
         )
 
-    def call(self, method: str, path: str, body: Any = None, **query: str) -> tuple[int, Any]:
+    def call(
+        self, method: str, path: str, body: Any = None, **query: str
+    ) -> tuple[int, Any]:
         response = self.raw(method, path, body, urlencode(query))
         return response.status, orjson.loads(response.body)
 
@@ -41,4 +57,6 @@ class Client:
         return self.twin.contacts(0.0)[number]
 
     def join(self, contact: str, name: str, method: str = "POST") -> tuple[int, Any]:
-        return self.call(method, "/contacts/lists", {"contactId": contact, "listId": name})
+        return self.call(
+            method, "/contacts/lists", {"contactId": contact, "listId": name}
+        )

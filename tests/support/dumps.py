@@ -18,7 +18,9 @@ def dump(dsn: str, file: Path) -> None:
 
 def restore(dsn: str, file: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Restore a dump; with options as they are given."""
-    return _call("pg_restore", *options, f"--dbname={dsn}", str(file), strict=not options)
+    return _call(
+        "pg_restore", *options, f"--dbname={dsn}", str(file), strict=not options
+    )
 
 
 async def restore_whole(dsn: str, file: Path) -> None:
@@ -36,8 +38,12 @@ async def lose(dsn: str) -> None:
         await connection.close()
 
 
-def _call(name: str, *arguments: str, strict: bool = True) -> subprocess.CompletedProcess[str]:
-    ended = subprocess.run([program(name), *arguments], capture_output=True, text=True, check=False)
+def _call(
+    name: str, *arguments: str, strict: bool = True
+) -> subprocess.CompletedProcess[str]:
+    ended = subprocess.run(
+        [program(name), *arguments], capture_output=True, text=True, check=False
+    )
     if strict and ended.returncode:
         raise AssertionError(f"{name} {arguments}: {ended.stderr}")
     return ended

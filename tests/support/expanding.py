@@ -15,7 +15,8 @@ _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _TEXTS = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
 _NEW = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\S+)", re.IGNORECASE)
 _ABOUT = re.compile(
-    r"(?:CREATE UNIQUE INDEX (?:\S+ )?ON|ALTER TABLE(?: ONLY)?|INSERT INTO|UPDATE|DELETE FROM) ([^\s(]+)", re.IGNORECASE
+    r"(?:CREATE UNIQUE INDEX (?:\S+ )?ON|ALTER TABLE(?: ONLY)?|INSERT INTO|UPDATE|DELETE FROM) ([^\s(]+)",
+    re.IGNORECASE,
 )
 _KEEPS_ROWS = re.compile(r"CREATE TABLE .*\bREFERENCES\b", re.IGNORECASE)
 _LETS_GO = re.compile(r"ON DELETE CASCADE", re.IGNORECASE)
@@ -39,7 +40,9 @@ def problems(sql: str) -> Iterator[str]:
     """Statements of a migration that a run of the version before it might not survive."""
     plain = _TEXTS.sub("''", _COMMENTS.sub(" ", sql))
     statements = [" ".join(part.split()) for part in plain.split(";") if part.strip()]
-    new = {match[1].lower() for statement in statements if (match := _NEW.match(statement))}
+    new = {
+        match[1].lower() for statement in statements if (match := _NEW.match(statement))
+    }
     yield from (statement for statement in statements if not _expands(statement, new))
 
 
@@ -48,7 +51,9 @@ def _expands(statement: str, new: set[str]) -> bool:
         return False  # an older version could not delete what the new table refers to
     if (about := _ABOUT.match(statement)) and about[1].lower() in new:
         return True  # no older version knows this table
-    if alters := re.match(r"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?\S+ (.*)", statement, re.IGNORECASE):
+    if alters := re.match(
+        r"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?\S+ (.*)", statement, re.IGNORECASE
+    ):
         return all(map(_is_harmless, _actions(alters[1])))
     return any(pattern.match(statement) for pattern in _EXPANDING)
 

@@ -53,14 +53,18 @@ class NotedGate:
 
 
 @asynccontextmanager
-async def serving(talk: Talk, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+async def serving(
+    talk: Talk, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
     """The address of a server that treats each connection as ``talk`` says; it is closed, if still open, after.
 
     With ``tls`` it is one for ``localhost``.
     """
     lines: set[asyncio.Task[None]] = set()
 
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def converse(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         task = asyncio.current_task()
         assert task is not None
         lines.add(task)
@@ -93,4 +97,7 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 
 def answer(body: bytes = b"{}", *, status: str = "200 OK", headers: str = "") -> bytes:
     """A response on the wire."""
-    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body
+    return (
+        f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode()
+        + body
+    )

@@ -43,13 +43,22 @@ NOBODY: Json = {"items": [], "pagination": {"next": None}}
 
 
 def _person(**more: Json) -> Json:
-    person = {"id": 7, "firstName": "A", "phone": None, "email": None, "custom_fields": [], "tags": []}
+    person = {
+        "id": 7,
+        "firstName": "A",
+        "phone": None,
+        "email": None,
+        "custom_fields": [],
+        "tags": [],
+    }
     return {"items": [{**person, **more}], "pagination": {"next": None}}
 
 
 def _to_looks(said: Callable[[Asked], Said]) -> Way:
     """Hostile to look-ups."""
-    return lambda asked: said(asked) if asked.looks else _json({"contactId": 1000 + asked.number})
+    return lambda asked: (
+        said(asked) if asked.looks else _json({"contactId": 1000 + asked.number})
+    )
 
 
 def _to_writes(said: Callable[[Asked], Said]) -> Way:
@@ -125,35 +134,56 @@ def _relinking(asked: Asked) -> Said:
 
 WAYS: Mapping[str, Way] = {
     "nested_word": _to_writes(
-        lambda _: answer(b'{"message": ' + b"[" * 1000 + b"1" + b"]" * 1000 + b"}", status="400 Bad")
+        lambda _: answer(
+            b'{"message": ' + b"[" * 1000 + b"1" + b"]" * 1000 + b"}", status="400 Bad"
+        )
     ),
     "nested_deep": _to_looks(lambda _: answer(b"[" * 100_000 + b"]" * 100_000)),
     "nested_value": _to_looks(
         lambda asked: answer(
-            orjson.dumps(_person(phone=_phone(asked), custom_fields=[{"name": "x", "value": "HERE"}])).replace(
-                b'"HERE"', b"[" * 260 + b"]" * 260
-            )
+            orjson.dumps(
+                _person(
+                    phone=_phone(asked), custom_fields=[{"name": "x", "value": "HERE"}]
+                )
+            ).replace(b'"HERE"', b"[" * 260 + b"]" * 260)
         )
     ),
-    "unhashable_tags": _to_looks(lambda asked: _json(_person(phone=_phone(asked), tags=[["x"], {}]))),
+    "unhashable_tags": _to_looks(
+        lambda asked: _json(_person(phone=_phone(asked), tags=[["x"], {}]))
+    ),
     "numbers_bomb": _to_looks(lambda _: _MANY_NUMBERS),
     "objects_bomb": _to_looks(lambda _: _MANY_OBJECTS),
     "text_bomb": _to_writes(lambda _: _MUCH_TEXT),
     "cycle": _to_looks(
         lambda asked: _json(
-            {"items": [], "pagination": {"next": f"/?cursorId={'A' if 'cursorId=B' in asked.path else 'B'}"}}
+            {
+                "items": [],
+                "pagination": {
+                    "next": f"/?cursorId={'A' if 'cursorId=B' in asked.path else 'B'}"
+                },
+            }
         )
     ),
     "endless_pages": _to_looks(
-        lambda asked: _json({"items": [], "pagination": {"next": f"/?cursorId={asked.number}"}})
+        lambda asked: _json(
+            {"items": [], "pagination": {"next": f"/?cursorId={asked.number}"}}
+        )
     ),
     "nul_id": _to_writes(lambda _: _json({"contactId": "a\0b"})),
-    "nul_tag": _to_looks(lambda asked: _json(_person(phone=_phone(asked), tags=["a\0b"]))),
-    "nul_value": _to_looks(lambda asked: _json(_person(phone=_phone(asked), firstName="a\0b"))),
+    "nul_tag": _to_looks(
+        lambda asked: _json(_person(phone=_phone(asked), tags=["a\0b"]))
+    ),
+    "nul_value": _to_looks(
+        lambda asked: _json(_person(phone=_phone(asked), firstName="a\0b"))
+    ),
     "way_up": _to_writes(lambda _: _json({"contactId": ".."})),
-    "surrogate": _to_looks(lambda _: answer(b'{"items": [{"id": 1, "firstName": "\\ud800"}]}')),
+    "surrogate": _to_looks(
+        lambda _: answer(b'{"items": [{"id": 1, "firstName": "\\ud800"}]}')
+    ),
     "no_wait": _to_writes(lambda _: _json({}, "429 Too Many", "Retry-After: 0\r\n")),
-    "long_wait": _to_writes(lambda _: _json({}, "429 Too Many", f"Retry-After: {'9' * 300}\r\n")),
+    "long_wait": _to_writes(
+        lambda _: _json({}, "429 Too Many", f"Retry-After: {'9' * 300}\r\n")
+    ),
     "drip": _to_writes(lambda _: _drip),
     "dripping_head": _to_writes(lambda _: _dripping_head),
     "endless": _to_writes(lambda _: _endless),
@@ -177,7 +207,9 @@ class HostileVendor:
     wrote: list[tuple[str, str]] = field(default_factory=list)
     """Way and line of every request that may change something."""
 
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         while True:
             head, _, body = (await read_request(reader)).partition(b"\r\n\r\n")
             method, path, _ = head.split(b"\r\n")[0].decode().split(" ")

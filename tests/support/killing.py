@@ -19,15 +19,27 @@ PATIENCE = 60.0
 _LOOK_AGAIN = 0.01
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["syncengine.cli.verbs", "syncengine.cli.run", "tests.support.killing"])
+_CONTEXT.set_forkserver_preload(
+    ["syncengine.cli.verbs", "syncengine.cli.run", "tests.support.killing"]
+)
 
 
-def _become(arguments: Sequence[str], environ: Mapping[str, str], output: str, errors: str | None) -> None:
+def _become(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    output: str,
+    errors: str | None,
+) -> None:
     """What the child does: ``python -m syncengine ARGUMENTS``."""
     os.environ.update(environ)
     file = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.dup2(file, 1)
-    os.dup2(file if errors is None else os.open(errors, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), 2)
+    os.dup2(
+        file
+        if errors is None
+        else os.open(errors, os.O_CREAT | os.O_WRONLY | os.O_TRUNC),
+        2,
+    )
     sys.argv = ["syncengine", *arguments]
     from syncengine.__main__ import main  # noqa: PLC0415 - the environment comes first
 
@@ -38,13 +50,19 @@ class Command:
     """``syncengine ARGUMENTS`` under way. Forked from a server that has imported everything: starting costs little."""
 
     def __init__(
-        self, arguments: Sequence[str], environ: Mapping[str, str], output: Path, errors: Path | None = None
+        self,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        output: Path,
+        errors: Path | None = None,
     ) -> None:
         """Where ``errors`` is given, stderr goes there, and all else to ``output``."""
         self._output = output
         output.touch()
         self._process: ForkServerProcess = _CONTEXT.Process(
-            target=_become, args=(arguments, dict(environ), str(output), errors and str(errors)), daemon=True
+            target=_become,
+            args=(arguments, dict(environ), str(output), errors and str(errors)),
+            daemon=True,
         )
         self._process.start()
 
@@ -66,14 +84,18 @@ class Command:
     async def comes_to(self, moment: Awaitable[object]) -> bool:
         """Whether the moment came before the command ended."""
         came, ended = asyncio.ensure_future(moment), asyncio.ensure_future(self.ended())
-        await asyncio.wait({came, ended}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {came, ended}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED
+        )
         there = came.done()
         for task in (came, ended):
             task.cancel()
         await asyncio.gather(came, ended, return_exceptions=True)
         if there:
             came.result()
-        assert there or not self._process.is_alive(), f"neither came the moment nor an end:\n{self.said()}"
+        assert there or not self._process.is_alive(), (
+            f"neither came the moment nor an end:\n{self.said()}"
+        )
         return there
 
     async def kill(self) -> None:
@@ -102,7 +124,9 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(_LOOK_AGAIN)
 
 
-async def until_true(connection: asyncpg.Connection[asyncpg.Record], question: str, *arguments: object) -> None:
+async def until_true(
+    connection: asyncpg.Connection[asyncpg.Record], question: str, *arguments: object
+) -> None:
     """Return once a query's only value is true."""
     async with asyncio.timeout(PATIENCE):
         while not await connection.fetchval(question, *arguments):  # noqa: ASYNC110 - nor does Postgres

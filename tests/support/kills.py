@@ -18,7 +18,13 @@ PHASES = (
     "recording",
     "recorded, batch open",
 )
-AFTERWARDS = ("nothing", "reverted", "another match key", "vanished", "match key taken over")
+AFTERWARDS = (
+    "nothing",
+    "reverted",
+    "another match key",
+    "vanished",
+    "match key taken over",
+)
 
 
 @dataclass
@@ -88,7 +94,9 @@ async def _before_the_first_request(here: Crm) -> bool:
         command = here.start()
         if not await command.comes_to(somebody_waits()):
             return False
-        assert await here.in_doubt(), "a request was about to go out before the intent was written"
+        assert await here.in_doubt(), (
+            "a request was about to go out before the intent was written"
+        )
         await command.kill()
     assert here.requests() == requests
     return True
@@ -119,7 +127,12 @@ async def killed_with_open(writes: Sequence[Rule], here: Crm, kills: Kills) -> b
 def next_write(here: Crm, kind: Kind, kills: Kills) -> Rule:
     """A fault for the writes of a route; what is not committed may be all the same once the client is gone."""
     method, _, _ = (route := kills.next_of(here.writes())).partition(" ")
-    return Rule(kind, method=method, path=pattern(route), commit_if_gone=here.random.random() < 0.5)
+    return Rule(
+        kind,
+        method=method,
+        path=pattern(route),
+        commit_if_gone=here.random.random() < 0.5,
+    )
 
 
 async def _in_a_transaction(here: Crm, table: str) -> bool:
@@ -153,7 +166,11 @@ async def meanwhile(here: Crm, before: dict[int, Person], kills: Kills) -> None:
     """Change contacts whose outcome is open before the next run sees them."""
     in_doubt = await here.in_doubt()
     chosen = [number for number in in_doubt if number in here.people]
-    known = [number for number in in_doubt if number in before and _is_free(here, number, before[number].key)]
+    known = [
+        number
+        for number in in_doubt
+        if number in before and _is_free(here, number, before[number].key)
+    ]
     what = kills.next_of(_possible(here, chosen, known))
     match what:
         case "reverted":
@@ -173,11 +190,18 @@ async def meanwhile(here: Crm, before: dict[int, Person], kills: Kills) -> None:
 
 def _is_free(here: Crm, number: int, key: int) -> bool:
     """Whether nobody else has taken a match key over meanwhile: of two rows that ask for it one is refused."""
-    return all(person.key != key for each, person in here.people.items() if each != number)
+    return all(
+        person.key != key for each, person in here.people.items() if each != number
+    )
 
 
 def _possible(here: Crm, chosen: Sequence[int], known: Sequence[int]) -> list[str]:
     """What may happen to the source now; keys stay what they are where they are the contact's only identity."""
     keys = chosen and here.pair.key
-    possible = {"nothing": True, "reverted": known, "another match key": keys, "vanished": chosen}
+    possible = {
+        "nothing": True,
+        "reverted": known,
+        "another match key": keys,
+        "vanished": chosen,
+    }
     return [each for each in AFTERWARDS if possible.get(each, keys)]

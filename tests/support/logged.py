@@ -16,7 +16,11 @@ def lines(said: str) -> list[dict[str, Any]]:
 def events(said: str, *names: str) -> list[dict[str, Any]]:
     """The events of these names, without their times."""
     return [
-        {key: value for key, value in line.items() if key not in {"timestamp", "seconds"}}
+        {
+            key: value
+            for key, value in line.items()
+            if key not in {"timestamp", "seconds"}
+        }
         for line in lines(said)
         if line["event"] in names
     ]
@@ -25,7 +29,9 @@ def events(said: str, *names: str) -> list[dict[str, Any]]:
 def printed(said: str) -> dict[str, Any]:
     """The one object that ``run --json`` printed, without its time."""
     (report,) = [
-        orjson.loads(line) for line in said.splitlines() if line.startswith('{"destination"') and '"event"' not in line
+        orjson.loads(line)
+        for line in said.splitlines()
+        if line.startswith('{"destination"') and '"event"' not in line
     ]
     return {key: value for key, value in report.items() if key != "seconds"}
 

@@ -26,7 +26,11 @@ class MortalPostgres:
 
     def kill(self) -> None:
         """SIGKILL of the postmaster; its children follow by themselves."""
-        pid = (self._folder / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0]
+        pid = (
+            (self._folder / "data" / "postmaster.pid")
+            .read_text(encoding="utf-8")
+            .split()[0]
+        )
         os.kill(int(pid), signal.SIGKILL)
         self._stack.close()
 

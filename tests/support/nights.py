@@ -18,7 +18,17 @@ Row = dict[str, Any]
 
 MORE = tuple(f"f{number:02}" for number in range(1, 59))
 """Plain text columns: with the seven before them 65 fields are mapped."""
-COLUMNS = ("id", "first_name", "last_name", "email", "phone", "visits", "vip", *MORE, "tags")
+COLUMNS = (
+    "id",
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+    "visits",
+    "vip",
+    *MORE,
+    "tags",
+)
 TEXTS = (
     "نور الهدى",
     "王秀英",
@@ -44,7 +54,18 @@ TEXTS = (
     "\ufb01 ligature \u0130stanbul",
     "long " * 400,
 )
-TAGS = (*(f"tag {n}" for n in range(30)), 'say "hi"', "a,b", "{x}", "back\\slash", "🎉", "عميل", "Größe", "NULL", "vip")
+TAGS = (
+    *(f"tag {n}" for n in range(30)),
+    'say "hi"',
+    "a,b",
+    "{x}",
+    "back\\slash",
+    "🎉",
+    "عميل",
+    "Größe",
+    "NULL",
+    "vip",
+)
 PLACEHOLDERS = ("none@example.com", "NONE@example.com", "unknown@example.org")
 
 
@@ -112,7 +133,11 @@ class Town:
         """Newcomers, families with one phone among them; most take over the phone of somebody who left."""
         while number > 0:
             family = min(number, self.luck.choice((1, 1, 1, 2, 4)))
-            phone = self.free_phones.pop(0) if self.free_phones and self.luck.random() < 0.8 else self.new_phone()
+            phone = (
+                self.free_phones.pop(0)
+                if self.free_phones and self.luck.random() < 0.8
+                else self.new_phone()
+            )
             for _ in range(family):
                 self.last_id += self.luck.choice((1, 1, 7))
                 self.rows[self.last_id] = self.person(self.last_id, phone)
@@ -122,24 +147,38 @@ class Town:
         for contact_id in self.some(number):
             self.gone[contact_id] = self.rows.pop(contact_id)
             phone = digits(self.gone[contact_id]["phone"])
-            if phone and not any(digits(row["phone"]) == phone for row in self.rows.values()):
+            if phone and not any(
+                digits(row["phone"]) == phone for row in self.rows.values()
+            ):
                 self.free_phones.append(phone)
 
     def come_back(self, number: int) -> None:
         """Some as they left, some with another phone or other tags."""
-        for contact_id in self.luck.sample(sorted(self.gone), min(number, len(self.gone))):
+        for contact_id in self.luck.sample(
+            sorted(self.gone), min(number, len(self.gone))
+        ):
             self.rows[contact_id] = self.gone.pop(contact_id)
             if self.luck.random() < 0.5:
-                self.set(contact_id, phone=self.written(self.new_phone()), tags=self.tags())
+                self.set(
+                    contact_id, phone=self.written(self.new_phone()), tags=self.tags()
+                )
 
     def change(self, number: int) -> None:
         """Texts, from a single field to all of them, and e-mails."""
         for contact_id in self.some(number):
-            names = self.luck.sample(MORE, self.luck.choice((1, 1, 2, 5, 31, len(MORE))))
-            self.set(contact_id, **{name: self.luck.choice((None, self.text())) for name in names})
+            names = self.luck.sample(
+                MORE, self.luck.choice((1, 1, 2, 5, 31, len(MORE)))
+            )
+            self.set(
+                contact_id,
+                **{name: self.luck.choice((None, self.text())) for name in names},
+            )
             if self.luck.random() < 0.2:
                 self.set(
-                    contact_id, email=self.email(contact_id), visits=self.luck.randint(0, 9), first_name=self.text()
+                    contact_id,
+                    email=self.email(contact_id),
+                    visits=self.luck.randint(0, 9),
+                    first_name=self.text(),
                 )
 
     def change_tags(self, number: int) -> None:
@@ -150,7 +189,9 @@ class Town:
         """A new phone, none, a useless one, or that of somebody else."""
         for contact_id in self.some(number):
             other = self.rows[self.some(1)[0]]["phone"]
-            phone = self.luck.choice((self.written(self.new_phone()), other, other, None, "", "call me"))
+            phone = self.luck.choice(
+                (self.written(self.new_phone()), other, other, None, "", "call me")
+            )
             self.set(contact_id, phone=phone)
 
     def swap_phones(self) -> None:
@@ -164,7 +205,11 @@ class Town:
     def revert(self, number: int) -> None:
         """Rows that changed yesterday are as they were before."""
         yesterday, before = self.past[-1], self.past[-2]
-        changed = [each for each in sorted(self.rows) if each in before and yesterday[each] != before[each]]
+        changed = [
+            each
+            for each in sorted(self.rows)
+            if each in before and yesterday[each] != before[each]
+        ]
         for contact_id in self.luck.sample(changed, min(number, len(changed))):
             self.rows[contact_id] = before[contact_id]
 
@@ -175,10 +220,15 @@ class Town:
             "first_name": self.text(),
             "last_name": self.text(),
             "email": self.email(contact_id),
-            "phone": self.written(phone) if self.luck.random() < 0.93 else self.luck.choice((None, "", "call me")),
+            "phone": self.written(phone)
+            if self.luck.random() < 0.93
+            else self.luck.choice((None, "", "call me")),
             "visits": self.luck.choice((None, 0, 1, 12, 2_000_000_000)),
             "vip": self.luck.choice((None, True, False)),
-            **{name: self.text() if self.luck.random() < filled else None for name in MORE},
+            **{
+                name: self.text() if self.luck.random() < filled else None
+                for name in MORE
+            },
             "tags": self.tags(),
         }
 
@@ -186,7 +236,11 @@ class Town:
         kind = self.luck.random()
         if kind < 0.05:
             return ""
-        return self.luck.choice(TEXTS) if kind < 0.4 else f"text {self.luck.randint(1, 9999)}"
+        return (
+            self.luck.choice(TEXTS)
+            if kind < 0.4
+            else f"text {self.luck.randint(1, 9999)}"
+        )
 
     def email(self, contact_id: int) -> str | None:
         kind = self.luck.random()
@@ -208,14 +262,27 @@ class Town:
 
     def written(self, phone: str) -> str:
         """A phone in one of the ways in which people write the same number."""
-        form = self.luck.choice(("+49{0}{1}", "0049 {0} {1}", "0{0}{1}", "0{0} {1}", "+49 ({0}) {1}"))
+        form = self.luck.choice(
+            ("+49{0}{1}", "0049 {0} {1}", "0{0}{1}", "0{0} {1}", "+49 ({0}) {1}")
+        )
         return form.format(phone[:4], phone[4:])
 
     def by_hand(self, number: int) -> list[ByHand]:
         """What somebody typed in at the vendor about some who are new tonight, and somebody who is in no table."""
-        new = [each for each in sorted(self.rows) if not any(each in night for night in self.past)]
+        new = [
+            each
+            for each in sorted(self.rows)
+            if not any(each in night for night in self.past)
+        ]
         made = [
-            ByHand({"firstName": "Stranger", "phone": f"+49{self.new_phone()}", "email": "s@example.org"}, ("own",))
+            ByHand(
+                {
+                    "firstName": "Stranger",
+                    "phone": f"+49{self.new_phone()}",
+                    "email": "s@example.org",
+                },
+                ("own",),
+            )
         ]
         for contact_id in self.luck.sample(new, min(number, len(new))):
             row = self.rows[contact_id]
@@ -223,19 +290,32 @@ class Town:
             if not phone:
                 continue
             mine = {name: row[name] for name in self.luck.sample(MORE, 3) if row[name]}
-            about = {**mine, "f01": "typed in", "colour": "green", "email": (row["email"] or "").lower()}
+            about = {
+                **mine,
+                "f01": "typed in",
+                "colour": "green",
+                "email": (row["email"] or "").lower(),
+            }
             tags = ("typed in", *self.luck.sample(TAGS, 9))
             by_key = {"crm_id": str(contact_id)}
             match self.luck.randint(0, 3):
                 case 0:
-                    made.append(ByHand({**about, **by_key, "phone": f"+49{phone}"}, tags))
+                    made.append(
+                        ByHand({**about, **by_key, "phone": f"+49{phone}"}, tags)
+                    )
                 case 1:
                     made.append(ByHand({**about, "phone": f"49{phone}"}, tags))
                 case 2:
                     made.append(ByHand({**about, **by_key}, tags))
                 case _:  # twice: nobody can tell which of them is meant
-                    made.append(ByHand({**about, **by_key, "phone": f"+49{phone}"}, tags))
-                    made.append(ByHand({**by_key, "email": about["email"], "phone": f"49{phone}"}))
+                    made.append(
+                        ByHand({**about, **by_key, "phone": f"+49{phone}"}, tags)
+                    )
+                    made.append(
+                        ByHand(
+                            {**by_key, "email": about["email"], "phone": f"49{phone}"}
+                        )
+                    )
         return made
 
 
@@ -254,4 +334,6 @@ async def load(connection: asyncpg.Connection[asyncpg.Record], night: Night) -> 
         )
         await connection.execute("TRUNCATE people")
         records = [tuple(row[name] for name in COLUMNS) for row in night.rows.values()]
-        await connection.copy_records_to_table("people", columns=COLUMNS, records=records)
+        await connection.copy_records_to_table(
+            "people", columns=COLUMNS, records=records
+        )

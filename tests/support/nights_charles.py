@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tests.support.nights import Row
-from tests.support.nights_expected import Contact, Contents, Copy, Expected, Fate, Oracle, Ways, e164, tags_of
+from tests.support.nights_expected import (
+    Contact,
+    Contents,
+    Copy,
+    Expected,
+    Fate,
+    Oracle,
+    Ways,
+    e164,
+    tags_of,
+)
 
 
 class Charles(Oracle):
@@ -29,8 +39,16 @@ class Charles(Oracle):
 
     def wanted(self, row: Row) -> dict[str, Any]:
         values = {**row, "phone": e164(row["phone"])}
-        named = {self.NAMES.get(name, f"custom_properties.{name}"): values[name] for name in values if name != "tags"}
-        return {name: value for name, value in named.items() if value is not None or self.ways.clears}
+        named = {
+            self.NAMES.get(name, f"custom_properties.{name}"): values[name]
+            for name in values
+            if name != "tags"
+        }
+        return {
+            name: value
+            for name, value in named.items()
+            if value is not None or self.ways.clears
+        }
 
     def _remove(self, each: int, it: Contact, expected: Expected) -> None:
         if it.copy is not None and self.ways.on_removed == "delete":
@@ -39,7 +57,9 @@ class Charles(Oracle):
             expected.spend(1)
             expected.fates[each] = Fate("applied")
         elif it.copy is not None and self.ways.on_removed == "untag" and it.tags:
-            expected.fates[each] = Fate("unsupported", "", frozenset(("remove_tag", tag) for tag in it.tags))
+            expected.fates[each] = Fate(
+                "unsupported", "", frozenset(("remove_tag", tag) for tag in it.tags)
+            )
         self._settle(it, "removed", None)
 
     def _bring(self, each: int, it: Contact, row: Row, expected: Expected) -> None:
@@ -51,7 +71,9 @@ class Charles(Oracle):
         requests = int(new or bool(sent) or bool(tags - it.tags))
         expected.spend(requests)
         if requests or unsupported:
-            expected.fates[each] = Fate("unsupported" if unsupported else "applied", "", frozenset(unsupported))
+            expected.fates[each] = Fate(
+                "unsupported" if unsupported else "applied", "", frozenset(unsupported)
+            )
         it.tags |= tags
         person = self.people.setdefault(str(each), Copy())
         person.tags |= tags
@@ -59,7 +81,9 @@ class Charles(Oracle):
             self._arrive(person, name, value)
         self._settle(it, "synced", row)
 
-    def _differences(self, it: Contact, wanted: Mapping[str, Any]) -> tuple[set[tuple[str, str]], dict[str, Any]]:
+    def _differences(
+        self, it: Contact, wanted: Mapping[str, Any]
+    ) -> tuple[set[tuple[str, str]], dict[str, Any]]:
         """What cannot be expressed, and what goes out."""
         unsupported: set[tuple[str, str]] = set()
         sent: dict[str, Any] = {}
@@ -91,4 +115,6 @@ class Charles(Oracle):
     def contents(self) -> Contents:
         owned = {it.copy for it in self.contacts.values() if it.copy is not None}
         held = {int(key): (it.fields, it.tags) for key, it in self.people.items()}
-        return {each: held[each] for each in owned}, [it for each, it in held.items() if each not in owned]
+        return {each: held[each] for each in owned}, [
+            it for each, it in held.items() if each not in owned
+        ]

@@ -119,20 +119,36 @@ class Oracle(ABC):
         """Follow one run."""
         self.runs += 1
         expected = Expected()
-        left = sorted(each for each, it in self.contacts.items() if it.status != "removed" and each not in rows)
+        left = sorted(
+            each
+            for each, it in self.contacts.items()
+            if it.status != "removed" and each not in rows
+        )
         changed = [each for each in sorted(rows) if self._differs(each, rows[each])]
         for each in (*left, *changed):
             self._claim(each, rows.get(each))
-        changed += [each for each, it in sorted(self.contacts.items()) if self._freed(each, it, rows, changed)]
+        changed += [
+            each
+            for each, it in sorted(self.contacts.items())
+            if self._freed(each, it, rows, changed)
+        ]
         for each in left:
             self._remove(each, self.contacts[each], expected)
         self._removed()
-        ready = [each for each in changed if not self._refused(each, rows[each], expected)]
+        ready = [
+            each for each in changed if not self._refused(each, rows[each], expected)
+        ]
         here = [each for each in ready if self.contacts[each].copy is not None]
         for each in here:
             self._bring(each, self.contacts[each], rows[each], expected)
-        moved = [each for each in sorted(rows) if each not in changed and self._may_move(each)]
-        moved = [each for each in moved if not self._refused(each, rows[each], expected)]
+        moved = [
+            each
+            for each in sorted(rows)
+            if each not in changed and self._may_move(each)
+        ]
+        moved = [
+            each for each in moved if not self._refused(each, rows[each], expected)
+        ]
         for each in [*sorted({*ready} - {*here}), *moved]:
             self._bring(each, self.contacts[each], rows[each], expected)
         return expected
@@ -148,10 +164,18 @@ class Oracle(ABC):
             return False
         return bool(self.held_by(self.contacts[it.waits_for]) != it.held)
 
-    def _wait(self, each: int, it: Contact, row: Row, owner: int, expected: Expected) -> None:
+    def _wait(
+        self, each: int, it: Contact, row: Row, owner: int, expected: Expected
+    ) -> None:
         """Refused at once, and for as long as the owner does not move."""
         code = "key_held" if self.contacts[owner].done is None else "ambiguous_match"
-        it.status, it.refused, it.done, it.code, it.refusals = "dead", row, None, code, 1
+        it.status, it.refused, it.done, it.code, it.refusals = (
+            "dead",
+            row,
+            None,
+            code,
+            1,
+        )
         it.waits_for, it.held = owner, self.held_by(self.contacts[owner])
         expected.fates[each] = Fate("rejected", code)
 
@@ -169,8 +193,15 @@ class Oracle(ABC):
         for key in keys:
             self.claims.setdefault(key, {}).setdefault(each, self.runs)
 
-    def _freed(self, each: int, it: Contact, rows: Mapping[int, Row], changed: Iterable[int]) -> bool:
-        dead = it.status == "dead" and it.code == "duplicate_match_key" and each in rows and each not in changed
+    def _freed(
+        self, each: int, it: Contact, rows: Mapping[int, Row], changed: Iterable[int]
+    ) -> bool:
+        dead = (
+            it.status == "dead"
+            and it.code == "duplicate_match_key"
+            and each in rows
+            and each not in changed
+        )
         return dead and not self._loses(each)
 
     def _loses(self, each: int) -> bool:
@@ -182,7 +213,10 @@ class Oracle(ABC):
             return it.copy is None, 0 if it.copy is None else since, claimant
 
         asked = [claimants for claimants in self.claims.values() if each in claimants]
-        return any(min(rank(*claim) for claim in claimants.items())[2] != each for claimants in asked)
+        return any(
+            min(rank(*claim) for claim in claimants.items())[2] != each
+            for claimants in asked
+        )
 
     def _refused(self, each: int, row: Row, expected: Expected) -> bool:
         """Our own checks."""
@@ -198,7 +232,9 @@ class Oracle(ABC):
             self._reject(each, it, row, code, expected)
         return bool(code)
 
-    def _reject(self, each: int, it: Contact, row: Row, code: str, expected: Expected) -> None:
+    def _reject(
+        self, each: int, it: Contact, row: Row, code: str, expected: Expected
+    ) -> None:
         it.refusals = min(DEAD_AFTER, 1 + (it.refusals if it.refused == row else 0))
         it.status = "dead" if it.refusals == DEAD_AFTER else "rejected"
         it.refused, it.done, it.code, it.waits_for = row, None, code, None

@@ -6,7 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tests.support.nights import Row
-from tests.support.nights_expected import Contact, Contents, Copy, Expected, Fate, Oracle, Ways, calls, e164, tags_of
+from tests.support.nights_expected import (
+    Contact,
+    Contents,
+    Copy,
+    Expected,
+    Fate,
+    Oracle,
+    Ways,
+    calls,
+    e164,
+    tags_of,
+)
 
 PHONE_SPELLINGS = 4
 """A phone is looked up with +, without it, with 00, and without its country code."""
@@ -15,7 +26,11 @@ PHONE_SPELLINGS = 4
 class RespondIo(Oracle):
     """respond.io v1: look-up, a create of 30 fields, updates of 30, tag calls of 10; no deletion."""
 
-    NAMES: ClassVar[Mapping[str, str]] = {"id": "crm_id", "first_name": "firstName", "last_name": "lastName"}
+    NAMES: ClassVar[Mapping[str, str]] = {
+        "id": "crm_id",
+        "first_name": "firstName",
+        "last_name": "lastName",
+    }
 
     def __init__(self, ways: Ways) -> None:
         super().__init__(ways)
@@ -31,8 +46,16 @@ class RespondIo(Oracle):
         values = {**row, "phone": e164(row["phone"])}
         if "email" in self.ways.match_on:
             values["email"] = (row["email"] or "").strip().lower() or None
-        named = {self.NAMES.get(name, name): as_text(value) for name, value in values.items() if name != "tags"}
-        return {name: value for name, value in named.items() if value is not None or self.ways.clears}
+        named = {
+            self.NAMES.get(name, name): as_text(value)
+            for name, value in values.items()
+            if name != "tags"
+        }
+        return {
+            name: value
+            for name, value in named.items()
+            if value is not None or self.ways.clears
+        }
 
     def keys(self, row: Row) -> list[tuple[str, str]]:
         if self.ways.match_on == ("id",):
@@ -52,13 +75,21 @@ class RespondIo(Oracle):
         self._settle(it, "removed", None)
 
     def _bring(self, each: int, it: Contact, row: Row, expected: Expected) -> None:
-        if it.copy is None and self.ways.find_first and not self._find(each, it, row, expected):
+        if (
+            it.copy is None
+            and self.ways.find_first
+            and not self._find(each, it, row, expected)
+        ):
             return
         wanted, tags = self.wanted(row), tags_of(row, self.ways.prefix)
         if it.copy is None:
             it.copy = len(self.copies)
             self.copies.append(Copy())
-        changed = {name: value for name, value in wanted.items() if it.known.get(name, "") != (value or "")}
+        changed = {
+            name: value
+            for name, value in wanted.items()
+            if it.known.get(name, "") != (value or "")
+        }
         more, less = tags - it.tags - it.found_tags, it.tags - tags
         requests = calls(len(changed), 30) + calls(len(more), 10) + calls(len(less), 10)
         expected.spend(requests)
@@ -67,7 +98,9 @@ class RespondIo(Oracle):
         copy = self.copies[it.copy]
         copy.fields |= {name: value or "" for name, value in changed.items()}
         copy.tags = (copy.tags | more) - less
-        it.known = {name: value for name, value in {**it.known, **changed}.items() if value}
+        it.known = {
+            name: value for name, value in {**it.known, **changed}.items() if value
+        }
         it.tags = (it.tags | more) - less
         self._settle(it, "synced", row)
 
@@ -78,19 +111,27 @@ class RespondIo(Oracle):
         cost_at_first, hits_at_first = self._look_up(row, self.at_first)
         if hits_at_first != hits:
             expected.most += cost_at_first
-        owners = [other for other, its in sorted(self.contacts.items()) if its.copy in hits and its.status != "removed"]
+        owners = [
+            other
+            for other, its in sorted(self.contacts.items())
+            if its.copy in hits and its.status != "removed"
+        ]
         if len(hits) - len(owners) > 1:
             self._reject(each, it, row, "ambiguous_match", expected)
             return False
         if owners:
             if it.waits_for is None or it.refused != row:
-                expected.spend(cost)  # it waits for its owner to let go, and looks again at the end
+                expected.spend(
+                    cost
+                )  # it waits for its owner to let go, and looks again at the end
             self._wait(each, it, row, min(owners, key=str), expected)
             return False
         if not hits:
             return True
         (number,) = hits
-        owner = next((other for other in self.contacts.values() if other.copy == number), None)
+        owner = next(
+            (other for other in self.contacts.values() if other.copy == number), None
+        )
         self._take_over(it, number, row, owner)
         return True
 
@@ -103,7 +144,11 @@ class RespondIo(Oracle):
         cost = 0
         for name, value in self.keys(row):
             cost += PHONE_SPELLINGS if name == "phone" else 1
-            hits = [number for number, copy in enumerate(copies) if same(name, value, copy.fields.get(name))]
+            hits = [
+                number
+                for number, copy in enumerate(copies)
+                if same(name, value, copy.fields.get(name))
+            ]
             if hits:
                 return cost, hits
         return cost, []
@@ -111,21 +156,42 @@ class RespondIo(Oracle):
     def _removed(self) -> None:
         self.at_first = [Copy(dict(copy.fields)) for copy in self.copies]
 
-    def _take_over(self, it: Contact, number: int, row: Row, owner: Contact | None) -> None:
-        copy, inherited = self.copies[number], owner.tags & self.copies[number].tags if owner else set[str]()
+    def _take_over(
+        self, it: Contact, number: int, row: Row, owner: Contact | None
+    ) -> None:
+        copy, inherited = (
+            self.copies[number],
+            owner.tags & self.copies[number].tags if owner else set[str](),
+        )
         if owner:
-            owner.copy, owner.known, owner.tags, owner.found_tags = None, {}, set(), set()
+            owner.copy, owner.known, owner.tags, owner.found_tags = (
+                None,
+                {},
+                set(),
+                set(),
+            )
         it.copy, it.tags = number, inherited
         it.found_tags = copy.tags - inherited
-        held = {name: copy.fields[name] for name in self.wanted(row) if name in copy.fields}
+        held = {
+            name: copy.fields[name] for name in self.wanted(row) if name in copy.fields
+        }
         if "phone" in held and same("phone", self.wanted(row)["phone"], held["phone"]):
             held["phone"] = self.wanted(row)["phone"] or ""
         it.known = {name: value for name, value in held.items() if value}
 
     def contents(self) -> Contents:
-        owners = {it.copy: each for each, it in self.contacts.items() if it.copy is not None}
-        shown = [({name: value for name, value in it.fields.items() if value}, it.tags) for it in self.copies]
-        ours = {owners[number]: held for number, held in enumerate(shown) if number in owners}
+        owners = {
+            it.copy: each for each, it in self.contacts.items() if it.copy is not None
+        }
+        shown = [
+            ({name: value for name, value in it.fields.items() if value}, it.tags)
+            for it in self.copies
+        ]
+        ours = {
+            owners[number]: held
+            for number, held in enumerate(shown)
+            if number in owners
+        }
         return ours, [held for number, held in enumerate(shown) if number not in owners]
 
 
@@ -140,4 +206,8 @@ def same(name: str, ours: str | None, theirs: str | None) -> bool:
     """Whether two values of a field are one: respond.io holds phones with and without their plus."""
     if not ours or not theirs:
         return False
-    return ours.removeprefix("+") == theirs.removeprefix("+") if name == "phone" else ours == theirs
+    return (
+        ours.removeprefix("+") == theirs.removeprefix("+")
+        if name == "phone"
+        else ours == theirs
+    )

@@ -51,7 +51,13 @@ _LONG = 12
 
 def needles(text: str) -> Iterator[str]:
     """A text in every form in which it may turn up."""
-    yield from (text, quote(text), quote(text, safe=""), quote_plus(text), html.escape(text))
+    yield from (
+        text,
+        quote(text),
+        quote(text, safe=""),
+        quote_plus(text),
+        html.escape(text),
+    )
     yield orjson.dumps(text).decode()[1:-1]
     yield text.encode("unicode_escape").decode()
     for login in (text, f"{text}:", f":{text}"):
@@ -97,7 +103,11 @@ class Noise:
 
     def start(self, label: str, *arguments: str, **environ: str) -> Command:
         output = self.file.parent / f"{label}.out"
-        return Command(("--config", str(self.file), *arguments), {**self.environ, "TERM": "dumb", **environ}, output)
+        return Command(
+            ("--config", str(self.file), *arguments),
+            {**self.environ, "TERM": "dumb", **environ},
+            output,
+        )
 
     def everywhere(self, *faults: Rule) -> None:
         for name in self.pairs:
@@ -110,7 +120,11 @@ class Noise:
             self.sandbox.faults(name).configure([*echoes, *_FAULTS])
 
     def at_random(self, seed: int) -> None:
-        kinds = tuple(kind for kind in Kind if kind not in (Kind.HOLD_BEFORE_COMMIT, Kind.HOLD_AFTER_COMMIT))
+        kinds = tuple(
+            kind
+            for kind in Kind
+            if kind not in (Kind.HOLD_BEFORE_COMMIT, Kind.HOLD_AFTER_COMMIT)
+        )
         for name in self.pairs:
             self.sandbox.faults(name).configure(Chance(seed, 0.4, kinds))
 
@@ -120,7 +134,9 @@ class Noise:
             "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'syncengine'"
         )
         for name in (row["name"] for row in tables if row["name"] != "sync_known"):
-            rows = await self.database.fetch(f"SELECT t::text AS line FROM syncengine.{name} AS t")  # noqa: S608 - our own tables
+            rows = await self.database.fetch(
+                f"SELECT t::text AS line FROM syncengine.{name} AS t"
+            )
             self.heard[f"table {name}"] = "\n".join(row["line"] for row in rows)
         for name in self.pairs:
             report = self.sandbox.journal(name).report(self.sandbox.twin(name).limiter)
@@ -138,7 +154,11 @@ class Noise:
     @property
     def secrets(self) -> set[str]:
         """Every credential that was used."""
-        keys = {value for pair in self.pairs.values() for value in secrets(pair.subject.module).values()}
+        keys = {
+            value
+            for pair in self.pairs.values()
+            for value in secrets(pair.subject.module).values()
+        }
         return keys | {PASSWORD, WRONG}
 
     @property
@@ -160,28 +180,45 @@ def values_of(pair: Pair, number: int) -> dict[str, str]:
     return {
         name: value
         for name, value in pair.subject.fields(number).items()
-        if isinstance(value, str) and any(matches(name, write.fields) for write in writes)
+        if isinstance(value, str)
+        and any(matches(name, write.fields) for write in writes)
     }
 
 
 def _echoes(pair: Pair, number: int) -> Iterator[Rule]:
     """Whatever speaks of this contact is refused in words that repeat it: all of a write, the key of a look-up."""
-    others = {value for other in CONTACTS if other != number for value in values_of(pair, other).values()}
+    others = {
+        value
+        for other in CONTACTS
+        if other != number
+        for value in values_of(pair, other).values()
+    }
     values = values_of(pair, number)
     keys = " ".join(_credentials(pair))
     if pair.key:
         look_up = requested(pair.vendor.find(MatchKey(pair.key, values[pair.key])))
         said = f"No {values[pair.key]} {keys}"
         path = f"^{re.escape(look_up.path)}$"
-        yield Rule(Kind.REFUSE, method=look_up.method, path=path, body=values[pair.key], status=422, text=said)
+        yield Rule(
+            Kind.REFUSE,
+            method=look_up.method,
+            path=path,
+            body=values[pair.key],
+            status=422,
+            text=said,
+        )
     everything = " / ".join(values.values())
     encodings = list(ENCODINGS.values())
     for index, value in enumerate(values.values()):
         if value not in others:
             encode = encodings[(number * len(values) + index) % len(encodings)]
-            repeated = " ".join(encode(key) for key in secrets(pair.subject.module).values())
+            repeated = " ".join(
+                encode(key) for key in secrets(pair.subject.module).values()
+            )
             said = f"No: {encode(value)} by {repeated}. {everything}. {html.escape(everything)} with {keys}"
-            yield Rule(Kind.REFUSE, body=orjson.dumps(value).decode(), status=422, text=said)
+            yield Rule(
+                Kind.REFUSE, body=orjson.dumps(value).decode(), status=422, text=said
+            )
 
 
 def _credentials(pair: Pair) -> list[str]:
@@ -204,11 +241,24 @@ async def noise(dsn: str, folder: Path, *names: str) -> AsyncIterator[Noise]:
             environ = {"STATE_URL": with_password(dsn)}
             for name, pair in pairs.items():
                 await _fill(connection, name, pair)
-                environ |= {f"{name}_{key}".upper(): value for key, value in secrets(pair.subject.module).items()}
-                _write(folder / "destinations" / f"{name}.yaml", _destination(name, pair, sandbox.url(name)))
-            engine = {"database": "${STATE_URL}", "source": {"key": "id"}, "batch_size": 5, "lease_ttl": "2s"}
+                environ |= {
+                    f"{name}_{key}".upper(): value
+                    for key, value in secrets(pair.subject.module).items()
+                }
+                _write(
+                    folder / "destinations" / f"{name}.yaml",
+                    _destination(name, pair, sandbox.url(name)),
+                )
+            engine = {
+                "database": "${STATE_URL}",
+                "source": {"key": "id"},
+                "batch_size": 5,
+                "lease_ttl": "2s",
+            }
             _write(folder / "syncengine.yaml", engine)
-            yield Noise(dsn, folder / "syncengine.yaml", sandbox, connection, environ, pairs)
+            yield Noise(
+                dsn, folder / "syncengine.yaml", sandbox, connection, environ, pairs
+            )
     finally:
         await connection.close()
 
@@ -218,18 +268,25 @@ def with_password(dsn: str) -> str:
     return dsn.replace("postgres@", f"postgres:{quote(PASSWORD, safe='')}@")
 
 
-async def _fill(connection: asyncpg.Connection[asyncpg.Record], name: str, pair: Pair) -> None:
+async def _fill(
+    connection: asyncpg.Connection[asyncpg.Record], name: str, pair: Pair
+) -> None:
     columns = ", ".join(f'"{column}" text' for column in values_of(pair, 1))
-    await connection.execute(f"CREATE TABLE crm.{name} (id integer PRIMARY KEY, {columns})")
+    await connection.execute(
+        f"CREATE TABLE crm.{name} (id integer PRIMARY KEY, {columns})"
+    )
     for number in CONTACTS:
         row = [number, *values_of(pair, number).values()]
         places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
-        await connection.execute(f"INSERT INTO crm.{name} VALUES ({places})", *row)  # noqa: S608 - the tests' own names
+        await connection.execute(f"INSERT INTO crm.{name} VALUES ({places})", *row)
 
 
 def _destination(name: str, pair: Pair, url: str) -> dict[str, Any]:
     module = pair.subject.module
-    settings = {**derived_settings(module), **{key: f"${{{name}_{key}}}".upper() for key in secrets(module)}}
+    settings = {
+        **derived_settings(module),
+        **{key: f"${{{name}_{key}}}".upper() for key in secrets(module)},
+    }
     return {
         "vendor": name,
         "settings": {**settings, "base_url": url, "settles_within": 0.1},

@@ -51,7 +51,9 @@ class Line:
 def kept_in_memory() -> Iterator[None]:
     """``held`` works on a database in memory, and by the virtual clock."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accounts, "Leases", lambda line, _tell: Leases(line.database, line.hop))
+        patch.setattr(
+            accounts, "Leases", lambda line, _tell: Leases(line.database, line.hop)
+        )
         patch.setattr(accounts, "boot_time", now)
         yield
 
@@ -69,15 +71,23 @@ async def holding(
     """The pacing of a process that holds the account."""
     destination: Any = SimpleNamespace(
         limits=tuple(limits),
-        vendor=SimpleNamespace(capabilities=SimpleNamespace(settles_within=settles_within)),
-        options=SimpleNamespace(in_flight=in_flight, timeout=timeout, max_wait=120.0, tight=tight),
+        vendor=SimpleNamespace(
+            capabilities=SimpleNamespace(settles_within=settles_within)
+        ),
+        options=SimpleNamespace(
+            in_flight=in_flight, timeout=timeout, max_wait=120.0, tight=tight
+        ),
     )
     databases: Any = SimpleNamespace(wait=0.0, state=line)
-    async with held("account", [destination], databases, TTL, asyncio.Event()) as account:
+    async with held(
+        "account", [destination], databases, TTL, asyncio.Event()
+    ) as account:
         yield account.pacing
 
 
-async def work(workers: int, send: Callable[[], Awaitable[None]], seconds: float) -> None:
+async def work(
+    workers: int, send: Callable[[], Awaitable[None]], seconds: float
+) -> None:
     """Send with so many workers for so long, then let what is under way come to its end."""
     until = now() + seconds
 

@@ -29,7 +29,11 @@ _ENGINE = {
 }
 RESPOND_IO: dict[str, Any] = {
     "vendor": "respond_io",
-    "settings": {"base_url": "${RESPOND_IO_URL}", "token": "${RESPOND_IO_TOKEN}", "settles_within": "100ms"},
+    "settings": {
+        "base_url": "${RESPOND_IO_URL}",
+        "token": "${RESPOND_IO_TOKEN}",
+        "settles_within": "100ms",
+    },
     "limits": [],
     "attempts": 1,
     "match_on": ["crm_id"],
@@ -69,16 +73,29 @@ CHARTMOGUL: dict[str, Any] = {
 }
 DM_CHAMP: dict[str, Any] = {
     "vendor": "dm_champ",
-    "settings": {"base_url": "${DM_CHAMP_URL}/v1", "api_key": "${DM_CHAMP_KEY}", "settles_within": "100ms"},
+    "settings": {
+        "base_url": "${DM_CHAMP_URL}/v1",
+        "api_key": "${DM_CHAMP_KEY}",
+        "settles_within": "100ms",
+    },
     "limits": [],
     "attempts": 1,
     "match_on": ["phoneNumber"],
-    "fields": {"phoneNumber": "phone", "firstName": "name", "email": "company", "externalId": "id"},
+    "fields": {
+        "phoneNumber": "phone",
+        "firstName": "name",
+        "email": "company",
+        "externalId": "id",
+    },
     "tags": {"from": "tags"},
 }
 RESPOND_IO_V2: dict[str, Any] = {
     "vendor": "respond_io_v2",
-    "settings": {"base_url": "${RESPOND_IO_V2_URL}", "token": "${RESPOND_IO_TOKEN}", "settles_within": "100ms"},
+    "settings": {
+        "base_url": "${RESPOND_IO_V2_URL}",
+        "token": "${RESPOND_IO_TOKEN}",
+        "settles_within": "100ms",
+    },
     "limits": [],
     "attempts": 1,
     "match_on": ["phone"],
@@ -104,13 +121,17 @@ class People:
 
     @property
     def _is_careless(self) -> bool:
-        careless = any(keys.get("find_first") is False for keys in self.destinations.values())
+        careless = any(
+            keys.get("find_first") is False for keys in self.destinations.values()
+        )
         return self.accepts_empty and careless
 
     def _request(self, options: Mapping[str, Any]) -> app.Request:
         """A request of somebody who knows that the vendors' accounts are empty at first."""
         known = {"empty_state"} if self._is_careless else set()
-        return app.Request(**{**options, "accept": frozenset({*options.get("accept", ()), *known})})
+        return app.Request(
+            **{**options, "accept": frozenset({*options.get("accept", ()), *known})}
+        )
 
     @property
     def config(self) -> Config:
@@ -120,7 +141,9 @@ class People:
     def configure(self, destination: str, **keys: Any) -> None:
         """Top-level keys of a destination's file; None takes a key out."""
         known = {**self.destinations.get(destination, {}), **keys}
-        self.destinations[destination] = {key: value for key, value in known.items() if value is not None}
+        self.destinations[destination] = {
+            key: value for key, value in known.items() if value is not None
+        }
         _write(self.destination_file(destination), self.destinations[destination])
 
     def configure_engine(self, **keys: Any) -> None:
@@ -134,7 +157,10 @@ class People:
     async def runs(self, *names: str, **options: Any) -> dict[str, RunReport]:
         """One run; reports by destination."""
         request = self._request(options)
-        return {report.destination: report for report in await app.run(self.config, names, request)}
+        return {
+            report.destination: report
+            for report in await app.run(self.config, names, request)
+        }
 
     async def run(self, name: str, **options: Any) -> RunReport:
         """One run of one destination."""
@@ -150,7 +176,11 @@ class People:
         if "run" in arguments and self._is_careless:
             arguments = (*arguments, "--accept", "empty_state")
         output = self.file.parent / f"output-{self._commands}"
-        return Command(("--config", str(self.file), *arguments), {**self.environ, "TERM": "dumb"}, output)
+        return Command(
+            ("--config", str(self.file), *arguments),
+            {**self.environ, "TERM": "dumb"},
+            output,
+        )
 
     async def command(self, *arguments: str) -> tuple[int, str]:
         """``syncengine ARGUMENTS``: its exit code, and everything it printed."""
@@ -166,14 +196,24 @@ class People:
             numbers,
         )
         for column, value in columns.items():
-            await self.source.execute(f"UPDATE crm.people SET {column} = $2 WHERE id = ANY ($1)", numbers, value)  # noqa: S608 - the tests' own columns
+            await self.source.execute(
+                f"UPDATE crm.people SET {column} = $2 WHERE id = ANY ($1)",
+                numbers,
+                value,
+            )
 
     async def change(self, number: int, **columns: Any) -> None:
         for column, value in columns.items():
-            await self.source.execute(f"UPDATE crm.people SET {column} = $2 WHERE id = $1", number, value)  # noqa: S608 - the tests' own columns
+            await self.source.execute(
+                f"UPDATE crm.people SET {column} = $2 WHERE id = $1",
+                number,
+                value,
+            )
 
     async def remove(self, ids: Iterable[int]) -> None:
-        await self.source.execute("DELETE FROM crm.people WHERE id = ANY ($1)", list(ids))
+        await self.source.execute(
+            "DELETE FROM crm.people WHERE id = ANY ($1)", list(ids)
+        )
 
     async def one(self, query: str, *arguments: object) -> asyncpg.Record:
         """The one row a query finds."""
@@ -183,18 +223,24 @@ class People:
 
     async def states(self, destination: str) -> dict[int, asyncpg.Record]:
         """What the state says of each contact."""
-        rows = await self.source.fetch("SELECT * FROM syncengine.sync_state WHERE destination = $1", destination)
+        rows = await self.source.fetch(
+            "SELECT * FROM syncengine.sync_state WHERE destination = $1", destination
+        )
         return {int(row["contact_id"]): row for row in rows}
 
     async def outcomes(self, run_id: int | None) -> dict[int, asyncpg.Record]:
         """How each contact ended in a run."""
-        rows = await self.source.fetch("SELECT * FROM syncengine.sync_outcome WHERE run_id = $1", run_id)
+        rows = await self.source.fetch(
+            "SELECT * FROM syncengine.sync_outcome WHERE run_id = $1", run_id
+        )
         return {int(row["contact_id"]): row for row in rows}
 
     async def not_made(self, report: RunReport) -> int:
         """The contacts that were not judged: what is counted as unknown has such an outcome, the rest is deferred."""
         rows = (await self.outcomes(report.run_id)).values()
-        assert report.contacts["unknown"] == sum(row["outcome"] == "unknown" for row in rows)
+        assert report.contacts["unknown"] == sum(
+            row["outcome"] == "unknown" for row in rows
+        )
         return report.contacts["deferred"] + report.contacts["unknown"]
 
     def fail(self, twin: str, *faults: Rule) -> None:
@@ -216,7 +262,10 @@ class People:
         found: dict[int, dict[str, Any]] = {}
         for contact in self.sandbox.contacts(twin):
             fields: Any = contact["fields"]
-            ids = (contact["key"], *(fields.get(name) for name in ("crm_id", "externalId", "external_id")))
+            ids = (
+                contact["key"],
+                *(fields.get(name) for name in ("crm_id", "externalId", "external_id")),
+            )
             contact_id = int(str(next(filter(None, ids))))
             assert contact_id not in found, f"contact {contact_id} is at {twin} twice"
             found[contact_id] = contact
@@ -245,9 +294,17 @@ async def people(
         async with serve(twins) as sandbox:
             shutil.rmtree(folder, ignore_errors=True)
             (folder / "destinations").mkdir(parents=True)
-            environ = {"STATE_URL": dsn, "RESPOND_IO_TOKEN": TOKEN, "CHARLES_KEY": KEY, "CHARTMOGUL_KEY": KEY}
+            environ = {
+                "STATE_URL": dsn,
+                "RESPOND_IO_TOKEN": TOKEN,
+                "CHARLES_KEY": KEY,
+                "CHARTMOGUL_KEY": KEY,
+            }
             environ["DM_CHAMP_KEY"] = KEY
-            environ |= {f"{name.upper()}_URL": sandbox.url(name) for name in (each.partition("=")[0] for each in twins)}
+            environ |= {
+                f"{name.upper()}_URL": sandbox.url(name)
+                for name in (each.partition("=")[0] for each in twins)
+            }
             if "charles" in twins:
                 sandbox.twin("charles").configure({"erasure_delay": 0.0})
             here = People(folder / "syncengine.yaml", connection, sandbox, environ, {})

@@ -17,18 +17,27 @@ SPLITTING = Capabilities(
     find_by=("ref", "phone"),
 )
 """Calls of three fields and of two tags, and a look-up."""
-ADDING = Capabilities(upsert=Write(add_tags=None), identity="ref", accumulates=("phones",))
+ADDING = Capabilities(
+    upsert=Write(add_tags=None), identity="ref", accumulates=("phones",)
+)
 """One write for everything, which only adds; known by one identity."""
 RIDING = Capabilities(
-    create=Write(add_tags=2), update=Write(clears=("*",), add_tags=2, remove_tags=1), add_tags=TagCall(max_tags=1)
+    create=Write(add_tags=2),
+    update=Write(clears=("*",), add_tags=2, remove_tags=1),
+    add_tags=TagCall(max_tags=1),
 )
 """Tags ride inside writes."""
 KEYED = Capabilities(
-    upsert=Write(keyed_by=("email", "phone"), must_carry=("email",)), update=Write(), find_by=("email",)
+    upsert=Write(keyed_by=("email", "phone"), must_carry=("email",)),
+    update=Write(),
+    find_by=("email",),
 )
 """An upsert that finds its contact by an e-mail, else by a phone."""
 LISTING = Capabilities(
-    create=Write(join_lists=1), update=Write(), join_lists=ListCall(max_lists=2), leave_lists=ListCall(max_lists=1)
+    create=Write(join_lists=1),
+    update=Write(),
+    join_lists=ListCall(max_lists=2),
+    leave_lists=ListCall(max_lists=1),
 )
 BY_PHONE = Capabilities(
     create=Write(max_fields=2),
@@ -38,7 +47,9 @@ BY_PHONE = Capabilities(
 )
 """Its tag calls name the contact by the phone that it holds."""
 TELLING = Capabilities(
-    create=Write(max_fields=2, repeatable=True, keyed_by=("email", "phone")), update=Write(), find_by=("ref",)
+    create=Write(max_fields=2, repeatable=True, keyed_by=("email", "phone")),
+    update=Write(),
+    find_by=("ref",),
 )
 """Its create makes no second contact with an e-mail, or a phone, that is there."""
 STAGED = Capabilities(
@@ -61,21 +72,43 @@ class Wish:
 
     @property
     def desired(self) -> Desired:
-        keys = tuple(MatchKey(name, str(self.fields.get(name, "7"))) for name in self.keys.split())
+        keys = tuple(
+            MatchKey(name, str(self.fields.get(name, "7")))
+            for name in self.keys.split()
+        )
         lists = {LISTS + name: True for name in (self.lists or "").split()}
         tags = frozenset(self.tags.split())
-        return Desired("7", {**self.fields, **lists}, tags, keys, manages_lists=self.lists is not None)
+        return Desired(
+            "7",
+            {**self.fields, **lists},
+            tags,
+            keys,
+            manages_lists=self.lists is not None,
+        )
 
 
 NEW = Known()
 
 
 def there(
-    tags: str = "", /, *, found: str = "", lists: str = "", doubt: Pending | None = None, **fields: object
+    tags: str = "",
+    /,
+    *,
+    found: str = "",
+    lists: str = "",
+    doubt: Pending | None = None,
+    **fields: object,
 ) -> Known:
     """A contact that the vendor holds, with tags we set and tags that were ``found``."""
     held = {**fields, **{LISTS + name: True for name in lists.split()}}
-    return Known("v7", MatchKey("ref", "7"), held, frozenset(tags.split()), frozenset(found.split()), doubt)
+    return Known(
+        "v7",
+        MatchKey("ref", "7"),
+        held,
+        frozenset(tags.split()),
+        frozenset(found.split()),
+        doubt,
+    )
 
 
 def told(calls: Iterable[Call]) -> str:
@@ -85,7 +118,9 @@ def told(calls: Iterable[Call]) -> str:
 
 def cannot(unsupported: Iterable[Unsupported]) -> str:
     """What is unsupported, in order of the alphabet."""
-    return "; ".join(sorted(f"{item.code} {item.subject}".strip() for item in unsupported))
+    return "; ".join(
+        sorted(f"{item.code} {item.subject}".strip() for item in unsupported)
+    )
 
 
 def _call(call: Call) -> str:
@@ -95,5 +130,7 @@ def _call(call: Call) -> str:
     elif call.key and (call.key.field == "phone" or call.action is Action.DELETE):
         words.append(f"by {call.key.field}={call.key.value}")
     words += [f"{name}={value}" for name, value in sorted(call.fields.items())]
-    words += [f"+{tag}" for tag in call.add_tags] + [f"-{tag}" for tag in call.remove_tags]
+    words += [f"+{tag}" for tag in call.add_tags] + [
+        f"-{tag}" for tag in call.remove_tags
+    ]
     return " ".join(words)

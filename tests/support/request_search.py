@@ -15,7 +15,12 @@ Facts = frozenset[tuple[str, object]]
 DOUBT = "?"
 TAG, LIST = "#", "lists."
 WRITES = ("create", "update", "upsert", "set_lifecycle")
-MEMBERS = {"add_tags": (TAG, True), "remove_tags": (TAG, None), "join_lists": (LIST, True), "leave_lists": (LIST, None)}
+MEMBERS = {
+    "add_tags": (TAG, True),
+    "remove_tags": (TAG, None),
+    "join_lists": (LIST, True),
+    "leave_lists": (LIST, None),
+}
 """The requests that only add, or only take away, and what they are about."""
 
 
@@ -112,7 +117,9 @@ def answer(vendor: Vendor, wanted: Wanted, held: Held, request: Request) -> Held
     for name, value in request.facts:
         if name in vendor.keeps:
             before = facts.get(name)
-            facts[name] = (before if isinstance(before, frozenset) else frozenset()) | {value}
+            facts[name] = (before if isinstance(before, frozenset) else frozenset()) | {
+                value
+            }
         elif value is None:
             facts.pop(name, None)
         else:
@@ -123,48 +130,81 @@ def answer(vendor: Vendor, wanted: Wanted, held: Held, request: Request) -> Held
 def _check_members(vendor: Vendor, held: Held, request: Request) -> None:
     prefix, value = MEMBERS[request.kind]
     offer = vendor.members.get(request.kind)
-    _require(offer is not None and held.exists, "there is no such request, or no such contact")
+    _require(
+        offer is not None and held.exists,
+        "there is no such request, or no such contact",
+    )
     assert offer is not None
     _require(0 < len(request.facts) <= _limit(offer.most), "too many members, or none")
-    _require(all(name.startswith(prefix) and given == value for name, given in request.facts), "it is about else")
+    _require(
+        all(
+            name.startswith(prefix) and given == value for name, given in request.facts
+        ),
+        "it is about else",
+    )
     if offer.addressed_by:
         _require(request.address is not None, "the contact is not named")
         assert request.address is not None
         name, named = request.address
-        _require(name in offer.addressed_by and held.get(name) == named, "it names a contact that is not there")
+        _require(
+            name in offer.addressed_by and held.get(name) == named,
+            "it names a contact that is not there",
+        )
 
 
 def _check_write(vendor: Vendor, wanted: Wanted, held: Held, request: Request) -> None:
     offer = vendor.writes.get(request.kind)
     _require(offer is not None, "there is no such request")
     assert offer is not None
-    _require(request.kind == "upsert" or held.exists == (request.kind != "create"), "the contact is there, or is not")
+    _require(
+        request.kind == "upsert" or held.exists == (request.kind != "create"),
+        "the contact is there, or is not",
+    )
     if offer.keyed_by and request.kind == "upsert":
         key = next((name for name in offer.keyed_by if name in wanted.keys), None)
         _require(key is not None, "an upsert needs its key")
         by_id = held.exists and "update" in vendor.writes
         _require(not by_id, "it might hit another contact, and the update cannot")
-    fields = {name: value for name, value in request.facts if not name.startswith((TAG, LIST))}
+    fields = {
+        name: value for name, value in request.facts if not name.startswith((TAG, LIST))
+    }
     for name in offer.must_carry:
         _require(fields.get(name) is not None, "it does not carry what it has to")
     _require(len(fields) <= _limit(offer.max_fields), "it carries too many fields")
     for name, value in fields.items():
         _require(
-            name in (offer.clears if value is None else offer.fields | {*offer.must_carry}), "it cannot write this"
+            name
+            in (offer.clears if value is None else offer.fields | {*offer.must_carry}),
+            "it cannot write this",
         )
     for kind, (prefix, value) in MEMBERS.items():
-        riding = [name for name, given in request.facts if name.startswith(prefix) and given == value]
-        _require(len(riding) <= _limit(offer.room.get(kind, 0)), "too many members inside")
+        riding = [
+            name
+            for name, given in request.facts
+            if name.startswith(prefix) and given == value
+        ]
+        _require(
+            len(riding) <= _limit(offer.room.get(kind, 0)), "too many members inside"
+        )
     if request.kind == "create":
         findable = _findable(vendor, wanted, offer)
-        _require(not findable or not findable.isdisjoint(fields), "if its answer is lost, it could not be found again")
+        _require(
+            not findable or not findable.isdisjoint(fields),
+            "if its answer is lost, it could not be found again",
+        )
 
 
 def _findable(vendor: Vendor, wanted: Wanted, create: Write) -> frozenset[str]:
     """The keys a create can carry by which the contact can be looked up."""
-    names = frozenset(name for name in wanted.keys if wanted.facts.get(name) is not None)
+    names = frozenset(
+        name for name in wanted.keys if wanted.facts.get(name) is not None
+    )
     free = _limit(create.max_fields) > len(create.must_carry)
-    return names & vendor.finds & (create.fields | {*create.must_carry} if free else {*create.must_carry})
+    return (
+        names
+        & vendor.finds
+        & (create.fields | {*create.must_carry} if free else {*create.must_carry})
+    )
 
 
 def _require(fine: bool, why: str) -> None:  # noqa: FBT001
@@ -178,7 +218,11 @@ def _limit(number: int | None) -> int:
 
 def cost(vendor: Vendor, request: Request) -> int:
     """How many requests it counts for."""
-    offer = vendor.members[request.kind] if request.kind in MEMBERS else vendor.writes[request.kind]
+    offer = (
+        vendor.members[request.kind]
+        if request.kind in MEMBERS
+        else vendor.writes[request.kind]
+    )
     return offer.cost
 
 
@@ -212,7 +256,9 @@ def search(vendor: Vendor, wanted: Wanted, held: Held) -> Least | None:
             except IllegalRequest:
                 continue
             if after not in seen:
-                heapq.heappush(waiting, (spent + cost(vendor, request), next(order), after))
+                heapq.heappush(
+                    waiting, (spent + cost(vendor, request), next(order), after)
+                )
     return best
 
 
@@ -231,7 +277,9 @@ def _requests(vendor: Vendor, wanted: Wanted, held: Held) -> Iterator[Request]:
         members = _members(wanted, short, prefix, value)
         if offer is not None and members:
             facts = tuple((name, value) for name in members[: _limit(offer.most)])
-            yield from (Request(kind, facts, address) for address in _addresses(offer, held))
+            yield from (
+                Request(kind, facts, address) for address in _addresses(offer, held)
+            )
     for kind in WRITES:
         write = vendor.writes.get(kind)
         if write is None:
@@ -239,7 +287,9 @@ def _requests(vendor: Vendor, wanted: Wanted, held: Held) -> Iterator[Request]:
         riding = [
             (name, value)
             for member, (prefix, value) in MEMBERS.items()
-            for name in _members(wanted, short, prefix, value)[: _limit(write.room.get(member, 0))]
+            for name in _members(wanted, short, prefix, value)[
+                : _limit(write.room.get(member, 0))
+            ]
         ]
         carried = _carried(write, wanted)
         if carried is None:
@@ -247,16 +297,26 @@ def _requests(vendor: Vendor, wanted: Wanted, held: Held) -> Iterator[Request]:
         fields = {
             name: value
             for name, value in wanted.facts.items()
-            if name in short and name not in carried and not name.startswith((TAG, LIST))
+            if name in short
+            and name not in carried
+            and not name.startswith((TAG, LIST))
             if name in (write.clears if value is None else write.fields)
         }
-        for names in _selections(sorted(fields), later, _limit(write.max_fields) - len(carried)):
+        for names in _selections(
+            sorted(fields), later, _limit(write.max_fields) - len(carried)
+        ):
             chosen = {**carried, **{name: fields[name] for name in names}}
             yield Request(kind, (*chosen.items(), *riding))
 
 
-def _members(wanted: Wanted, short: frozenset[str], prefix: str, value: object) -> list[str]:
-    return sorted(name for name in short if name.startswith(prefix) and wanted.facts[name] == value)
+def _members(
+    wanted: Wanted, short: frozenset[str], prefix: str, value: object
+) -> list[str]:
+    return sorted(
+        name
+        for name in short
+        if name.startswith(prefix) and wanted.facts[name] == value
+    )
 
 
 def _addresses(offer: MemberCall, held: Held) -> Iterator[tuple[str, object] | None]:
@@ -281,11 +341,16 @@ def _carried(write: Write, wanted: Wanted) -> dict[str, object] | None:
     return carried
 
 
-def _selections(names: list[str], later: set[str], room: int) -> Iterator[tuple[str, ...]]:
+def _selections(
+    names: list[str], later: set[str], room: int
+) -> Iterator[tuple[str, ...]]:
     """Every choice of as many names as there is room for, with and without those that may be better changed later."""
     optional = [name for name in names if name in later]
     plain = [name for name in names if name not in later]
     for number in range(len(optional) + 1):
         for some in combinations(optional, number):
             if number <= room:
-                yield from ((*some, *rest) for rest in combinations(plain, min(len(plain), room - number)))
+                yield from (
+                    (*some, *rest)
+                    for rest in combinations(plain, min(len(plain), room - number))
+                )

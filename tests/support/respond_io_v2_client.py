@@ -26,25 +26,46 @@ class Client:
         self.headers = {"authorization": "Bearer sandbox-token"}
         self.now = 0.0
 
-    def raw(self, method: str, path: str, body: Any = None, query: str = "", now: float | None = None) -> Response:
+    def raw(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: str = "",
+        now: float | None = None,
+    ) -> Response:
         """The answer; the time stays what it was last told to be."""
         self.now = self.now if now is None else now
         sent = b"" if body is None else orjson.dumps(body)
-        return self.twin.handle(TwinRequest(method, path, query, self.headers, sent), self.now)
+        return self.twin.handle(
+            TwinRequest(method, path, query, self.headers, sent), self.now
+        )
 
     def call(
-        self, method: str, path: str, body: Any = None, query: str = "", now: float | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: str = "",
+        now: float | None = None,
     ) -> tuple[int, Any]:
         response = self.raw(method, path, body, query, now)
         assert response.headers["content-type"] == "application/json"
         return response.status, orjson.loads(response.body)
 
-    def status(self, method: str, path: str, body: Any = None, now: float | None = None) -> int:
+    def status(
+        self, method: str, path: str, body: Any = None, now: float | None = None
+    ) -> int:
         return self.call(method, path, body, now=now)[0]
 
     def upsert(self, identifier: str, now: float | None = None, **fields: Any) -> int:
         body = {**ILSE, **fields}
-        status, told = self.call("POST", f"/contact/create_or_update/{quote(identifier, safe='')}", body, now=now)
+        status, told = self.call(
+            "POST",
+            f"/contact/create_or_update/{quote(identifier, safe='')}",
+            body,
+            now=now,
+        )
         assert status == 200, told
         contact: int = told["contactId"]
         return contact
@@ -53,7 +74,13 @@ class Client:
         named = f"id:{identifier}" if isinstance(identifier, int) else identifier
         return self.call("GET", f"/contact/{quote(named, safe='')}", now=now)
 
-    def listed(self, *conditions: Any, join: str = "$and", query: str = "limit=100", **more: Any) -> list[int]:
+    def listed(
+        self,
+        *conditions: Any,
+        join: str = "$and",
+        query: str = "limit=100",
+        **more: Any,
+    ) -> list[int]:
         body = {"search": "", "timezone": "UTC", "filter": {join: conditions}, **more}
         status, told = self.call("POST", "/contact/list", body, query)
         assert status == 200, told
@@ -61,7 +88,12 @@ class Client:
 
 
 def field(name: str, operator: str, value: Any = None) -> Any:
-    return {"category": "contactField", "field": name, "operator": operator, "value": value}
+    return {
+        "category": "contactField",
+        "field": name,
+        "operator": operator,
+        "value": value,
+    }
 
 
 def pairs(**values: Any) -> Any:

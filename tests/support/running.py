@@ -55,18 +55,26 @@ class World:
     async def run(self, *names: str, **options: object) -> dict[str, RunReport]:
         """One run; reports by destination."""
         request = self._request(options)
-        return {report.destination: report for report in await app.run(self.config, names, request)}
+        return {
+            report.destination: report
+            for report in await app.run(self.config, names, request)
+        }
 
     async def plan(self, *names: str, **options: object) -> dict[str, PlanReport]:
         """What a run would send; reports by destination."""
         request = self._request(options)
-        return {report.destination: report for report in await app.plan(self.config, names, request)}
+        return {
+            report.destination: report
+            for report in await app.plan(self.config, names, request)
+        }
 
     def _request(self, options: Mapping[str, Any]) -> app.Request:
         """A request of somebody who knows that the vendors' accounts are empty at first."""
         careless = not all(each.options.find_first for each in self.config.destinations)
         known = {"empty_state"} if careless else set()
-        return app.Request(**{**options, "accept": frozenset({*options.get("accept", ()), *known})})
+        return app.Request(
+            **{**options, "accept": frozenset({*options.get("accept", ()), *known})}
+        )
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
@@ -78,7 +86,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(dsn: str, folder: Path, *, unpaced: bool = True) -> AsyncIterator[World]:
+async def world(
+    dsn: str, folder: Path, *, unpaced: bool = True
+) -> AsyncIterator[World]:
     """Serve both twins and load the configuration against them."""
     async with serve(["charles", "respond_io"]) as sandbox:
         file = copy_config(folder)
@@ -96,5 +106,9 @@ def _edited(folder: Path) -> Iterator[list[str]]:
     yield lines
     for file in folder.glob("*.yaml"):
         keys = {line.partition(":")[0] for line in lines}
-        kept = [line for line in file.read_text(encoding="utf-8").splitlines() if line.partition(":")[0] not in keys]
+        kept = [
+            line
+            for line in file.read_text(encoding="utf-8").splitlines()
+            if line.partition(":")[0] not in keys
+        ]
         file.write_text("\n".join([*kept, *lines]) + "\n", encoding="utf-8")

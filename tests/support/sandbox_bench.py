@@ -23,9 +23,13 @@ class Bench:
     sandbox: Sandbox
     session: aiohttp.ClientSession
 
-    async def call(self, method: str, path: str, json: Any = None, **headers: str) -> tuple[int, Any]:
+    async def call(
+        self, method: str, path: str, json: Any = None, **headers: str
+    ) -> tuple[int, Any]:
         url = URL(self.sandbox.url("respond_io") + path, encoded=True)
-        async with self.session.request(method, url, json=json, headers={**TOKEN, **headers}) as response:
+        async with self.session.request(
+            method, url, json=json, headers={**TOKEN, **headers}
+        ) as response:
             return response.status, orjson.loads(await response.read())
 
     async def create(self) -> tuple[int, Any]:
@@ -52,7 +56,10 @@ class Bench:
 
 @asynccontextmanager
 async def bench() -> AsyncIterator[Bench]:
-    async with serve(["respond_io", "charles"]) as sandbox, aiohttp.ClientSession() as session:
+    async with (
+        serve(["respond_io", "charles"]) as sandbox,
+        aiohttp.ClientSession() as session,
+    ):
         yield Bench(sandbox, session)
 
 

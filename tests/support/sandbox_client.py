@@ -14,7 +14,10 @@ from syncengine.sandbox.twins.twin import Twin, TwinRequest
 CONTACTS = "/api/v1beta/contacts"
 BODY = {"external_reference_id": "crm-1", "source_type": "acme"}
 ERASE = "/api/v0/people/cleanup/gdpr/"
-AUTH = {"charles": {"x-api-key": "sandbox-key"}, "respond_io": {"authorization": "Bearer sandbox-token"}}
+AUTH = {
+    "charles": {"x-api-key": "sandbox-key"},
+    "respond_io": {"authorization": "Bearer sandbox-token"},
+}
 
 
 class Client:
@@ -23,11 +26,29 @@ class Client:
         self.twin.configure(switches)
         self.headers = AUTH[name]
 
-    def raw(self, method: str, path: str, body: bytes = b"", query: str = "", now: float = 0.0) -> Response:
-        return self.twin.handle(TwinRequest(method, path, query, self.headers, body), now)
+    def raw(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        query: str = "",
+        now: float = 0.0,
+    ) -> Response:
+        return self.twin.handle(
+            TwinRequest(method, path, query, self.headers, body), now
+        )
 
-    def call(self, method: str, path: str, body: Any = None, query: str = "", now: float = 0.0) -> tuple[int, Any]:
-        response = self.raw(method, path, b"" if body is None else orjson.dumps(body), query, now)
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: str = "",
+        now: float = 0.0,
+    ) -> tuple[int, Any]:
+        response = self.raw(
+            method, path, b"" if body is None else orjson.dumps(body), query, now
+        )
         assert response.headers["content-type"] == "application/json"
         return response.status, orjson.loads(response.body)
 
@@ -54,4 +75,8 @@ class Client:
 
 
 def pairs(fields: dict[str, Any]) -> Any:
-    return {"custom_fields": [{"name": name, "value": value} for name, value in fields.items()]}
+    return {
+        "custom_fields": [
+            {"name": name, "value": value} for name, value in fields.items()
+        ]
+    }

@@ -43,28 +43,55 @@ class Scene:
             return await inspect(connection, spec)
 
     async def load(self, source: Source, *contact_ids: str) -> dict[str, SourceRow]:
-        return {row.contact_id: row for row in await SourceRows(self.source, source).load(contact_ids)}
+        return {
+            row.contact_id: row
+            for row in await SourceRows(self.source, source).load(contact_ids)
+        }
 
     async def diff(self, source: Source, *, everything: bool = False) -> Found:
         together = self.state is self.source
-        found = Diff(self.state, self.source, source, DESTINATION, same_database=together, everything=everything)
-        ids: dict[BatchKind, list[str]] = {BatchKind.CHANGES: [], BatchKind.REMOVALS: []}
+        found = Diff(
+            self.state,
+            self.source,
+            source,
+            DESTINATION,
+            same_database=together,
+            everything=everything,
+        )
+        ids: dict[BatchKind, list[str]] = {
+            BatchKind.CHANGES: [],
+            BatchKind.REMOVALS: [],
+        }
         async for piece in found:
             assert piece.contact_ids
             ids[piece.kind].extend(piece.contact_ids)
         changes, removals = ids[BatchKind.CHANGES], ids[BatchKind.REMOVALS]
         assert len(set(changes + removals)) == len(changes + removals)
-        assert (len(changes), len(removals)) == (found.totals.changed, found.totals.removed)
+        assert (len(changes), len(removals)) == (
+            found.totals.changed,
+            found.totals.removed,
+        )
         return Found(tuple(changes), tuple(removals), found.totals)
 
-    async def acknowledge(self, rows: Sequence[SourceRow], *, status: str = "synced") -> None:
+    async def acknowledge(
+        self, rows: Sequence[SourceRow], *, status: str = "synced"
+    ) -> None:
         """Make the state hold these rows in the version they were read."""
         async with self.state.acquire() as connection:
             await connection.executemany(
                 "INSERT INTO syncengine.sync_state (destination, contact_id, contact_number, source_hash, status)"
                 " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (destination, contact_id)"
                 " DO UPDATE SET source_hash = EXCLUDED.source_hash, status = EXCLUDED.status",
-                [(DESTINATION, row.contact_id, number_of(row.contact_id), row.source_hash, status) for row in rows],
+                [
+                    (
+                        DESTINATION,
+                        row.contact_id,
+                        number_of(row.contact_id),
+                        row.source_hash,
+                        status,
+                    )
+                    for row in rows
+                ],
             )
 
     async def settle(self, source: Source) -> Found:

@@ -7,8 +7,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, LeaseGrant, RunKind, Standing
-from syncengine.ports import BatchStore, ContactStore, KeyStore, LeaseStore, RefusalStore, SourceReader, WaitStore
+from syncengine.model.work import (
+    BatchKind,
+    DiffSlice,
+    DiffTotals,
+    LeaseGrant,
+    RunKind,
+    Standing,
+)
+from syncengine.ports import (
+    BatchStore,
+    ContactStore,
+    KeyStore,
+    LeaseStore,
+    RefusalStore,
+    SourceReader,
+    WaitStore,
+)
 from syncengine.storage.connect import Pool, open_pool
 from syncengine.storage.diff.differences import Diff
 from syncengine.storage.source.inspection import inspect
@@ -65,11 +80,19 @@ class Backend(Protocol):
 
     leases: LeaseStore
 
-    async def run(self, destination: str = "whatsapp", account: str = ACCOUNT, *, numbered: bool = False) -> Stores:
+    async def run(
+        self,
+        destination: str = "whatsapp",
+        account: str = ACCOUNT,
+        *,
+        numbered: bool = False,
+    ) -> Stores:
         """Start a run under the account's lease, which is taken where nobody has it."""
         ...
 
-    async def outcome(self, run_id: int, contact_id: str) -> tuple[str, tuple[str, ...], int, str | None]:
+    async def outcome(
+        self, run_id: int, contact_id: str
+    ) -> tuple[str, tuple[str, ...], int, str | None]:
         """How a contact ended: the kind, the actions, the requests, the code."""
         ...
 
@@ -89,9 +112,13 @@ class Backend(Protocol):
         """Make the source hold these contacts, each in a version."""
         ...
 
-    async def diff(self, destination: str = "whatsapp", *, everything: bool = False) -> Compared: ...
+    async def diff(
+        self, destination: str = "whatsapp", *, everything: bool = False
+    ) -> Compared: ...
 
-    async def standing(self, among: Sequence[str] | None = None) -> Mapping[Standing, int]:
+    async def standing(
+        self, among: Sequence[str] | None = None
+    ) -> Mapping[Standing, int]:
         """Contacts of the first destination that are not tried any more, by reason."""
         ...
 
@@ -104,11 +131,21 @@ class InPostgres:
     def __post_init__(self) -> None:
         self.leases: LeaseStore = lease.Leases(self.pool)
 
-    async def run(self, destination: str = "whatsapp", account: str = ACCOUNT, *, numbered: bool = False) -> Stores:
+    async def run(
+        self,
+        destination: str = "whatsapp",
+        account: str = ACCOUNT,
+        *,
+        numbered: bool = False,
+    ) -> Stores:
         if account not in self.grants:
-            self.grants[account] = await self.leases.acquire(account, ttl=HOLDS, settles_within=0.0)
+            self.grants[account] = await self.leases.acquire(
+                account, ttl=HOLDS, settles_within=0.0
+            )
         fenced = fence.Fence(self.pool, account, self.grants[account].epoch)
-        identity = runs.Identity(account, "respond_io", "https://example.org", {}, "crm.contacts by id")
+        identity = runs.Identity(
+            account, "respond_io", "https://example.org", {}, "crm.contacts by id"
+        )
         run_id = await runs.start_run(fenced, destination, identity, RunKind.SYNC)
         return Stores(
             run_id,
@@ -119,7 +156,9 @@ class InPostgres:
             refusals.Refusals(fenced, destination, run_id),
         )
 
-    async def outcome(self, run_id: int, contact_id: str) -> tuple[str, tuple[str, ...], int, str | None]:
+    async def outcome(
+        self, run_id: int, contact_id: str
+    ) -> tuple[str, tuple[str, ...], int, str | None]:
         row = await self.pool.fetchrow(
             "SELECT * FROM syncengine.sync_outcome WHERE run_id = $1 AND contact_id = $2",
             run_id,
@@ -129,7 +168,9 @@ class InPostgres:
         return row["outcome"], tuple(row["actions"]), row["requests"], row["code"]
 
     async def end(self, run_id: int) -> None:
-        await self.pool.execute("UPDATE syncengine.sync_run SET status = 'done' WHERE run_id = $1", run_id)
+        await self.pool.execute(
+            "UPDATE syncengine.sync_run SET status = 'done' WHERE run_id = $1", run_id
+        )
 
     async def run_out(self, account: str = ACCOUNT) -> None:
         await self.pool.execute(
@@ -139,7 +180,8 @@ class InPostgres:
 
     async def set_clock_back(self, account: str) -> None:
         await self.pool.execute(
-            "UPDATE syncengine.sync_lease SET expires_at = expires_at + interval '1 hour' WHERE account = $1", account
+            "UPDATE syncengine.sync_lease SET expires_at = expires_at + interval '1 hour' WHERE account = $1",
+            account,
         )
 
     async def fill(self, versions: Mapping[str, int]) -> SourceReader:
@@ -148,23 +190,38 @@ class InPostgres:
                 'CREATE TABLE IF NOT EXISTS contacts (id text COLLATE "C" PRIMARY KEY, version int)'
             )
             await connection.execute("TRUNCATE contacts")
-            await connection.executemany("INSERT INTO contacts VALUES ($1, $2)", list(versions.items()))
+            await connection.executemany(
+                "INSERT INTO contacts VALUES ($1, $2)", list(versions.items())
+            )
             return SourceRows(self.pool, await inspect(connection, _CONTACTS))
 
-    async def diff(self, destination: str = "whatsapp", *, everything: bool = False) -> Compared:
+    async def diff(
+        self, destination: str = "whatsapp", *, everything: bool = False
+    ) -> Compared:
         async with self.pool.acquire() as connection:
             source = await inspect(connection, _CONTACTS)
-        found = Diff(self.pool, self.pool, source, destination, same_database=True, everything=everything)
+        found = Diff(
+            self.pool,
+            self.pool,
+            source,
+            destination,
+            same_database=True,
+            everything=everything,
+        )
         return _compared([piece async for piece in found], found.totals)
 
-    async def standing(self, among: Sequence[str] | None = None) -> Mapping[Standing, int]:
+    async def standing(
+        self, among: Sequence[str] | None = None
+    ) -> Mapping[Standing, int]:
         return await number_standing(self.pool, "whatsapp", among)
 
 
 @dataclass
 class InMemory:
     grants: dict[str, LeaseGrant] = field(default_factory=dict)
-    table: memory_source.Table = field(default_factory=lambda: memory_source.Table(("version",)))
+    table: memory_source.Table = field(
+        default_factory=lambda: memory_source.Table(("version",))
+    )
     now: float = 0.0
 
     def __post_init__(self) -> None:
@@ -175,10 +232,20 @@ class InMemory:
         self.now += 0.001
         return self.now
 
-    async def run(self, destination: str = "whatsapp", account: str = ACCOUNT, *, numbered: bool = False) -> Stores:
+    async def run(
+        self,
+        destination: str = "whatsapp",
+        account: str = ACCOUNT,
+        *,
+        numbered: bool = False,
+    ) -> Stores:
         if account not in self.grants:
-            self.grants[account] = await self.leases.acquire(account, ttl=HOLDS, settles_within=0.0)
-        fenced = memory_database.Fence(self.database, account, self.grants[account].epoch)
+            self.grants[account] = await self.leases.acquire(
+                account, ttl=HOLDS, settles_within=0.0
+            )
+        fenced = memory_database.Fence(
+            self.database, account, self.grants[account].epoch
+        )
         run_id = await memory_runs.start_run(fenced, destination)
         return Stores(
             run_id,
@@ -189,9 +256,16 @@ class InMemory:
             memory_refusals.Refusals(fenced, destination, run_id),
         )
 
-    async def outcome(self, run_id: int, contact_id: str) -> tuple[str, tuple[str, ...], int, str | None]:
+    async def outcome(
+        self, run_id: int, contact_id: str
+    ) -> tuple[str, tuple[str, ...], int, str | None]:
         found = self.database.outcomes[run_id, contact_id]
-        return found.kind.value, tuple(action.value for action in found.actions), found.requests, found.code or None
+        return (
+            found.kind.value,
+            tuple(action.value for action in found.actions),
+            found.requests,
+            found.code or None,
+        )
 
     async def end(self, run_id: int) -> None:
         self.database.runs[run_id] = "done"
@@ -203,19 +277,32 @@ class InMemory:
         self.database.leases[account].expires_at += 3600.0
 
     async def fill(self, versions: Mapping[str, int]) -> SourceReader:
-        self.table.rows = {contact_id: {"version": version} for contact_id, version in versions.items()}
+        self.table.rows = {
+            contact_id: {"version": version} for contact_id, version in versions.items()
+        }
         return memory_source.Source(self.table)
 
-    async def diff(self, destination: str = "whatsapp", *, everything: bool = False) -> Compared:
-        return _compared(*memory_source.diff(self.table, self.database, destination, everything=everything))
+    async def diff(
+        self, destination: str = "whatsapp", *, everything: bool = False
+    ) -> Compared:
+        return _compared(
+            *memory_source.diff(
+                self.table, self.database, destination, everything=everything
+            )
+        )
 
-    async def standing(self, among: Sequence[str] | None = None) -> Mapping[Standing, int]:
+    async def standing(
+        self, among: Sequence[str] | None = None
+    ) -> Mapping[Standing, int]:
         return self.database.number_standing("whatsapp", among)
 
 
 def _compared(found: Sequence[DiffSlice], totals: DiffTotals) -> Compared:
     ids = {
-        kind: sorted(each for piece in found if piece.kind is kind for each in piece.contact_ids) for kind in BatchKind
+        kind: sorted(
+            each for piece in found if piece.kind is kind for each in piece.contact_ids
+        )
+        for kind in BatchKind
     }
     return Compared(ids[BatchKind.CHANGES], ids[BatchKind.REMOVALS], totals)
 

@@ -36,7 +36,11 @@ class StrictVendor:
 
     def expect(self, after: float, method: str, sender: object = None) -> None:
         """A request arrives so many seconds from now, whatever its sender does meanwhile."""
-        self.arrivals.append(Arrival((asyncio.get_running_loop().time() + after) * self.speed, method, sender))
+        self.arrivals.append(
+            Arrival(
+                (asyncio.get_running_loop().time() + after) * self.speed, method, sender
+            )
+        )
 
     def excess(self, limits: Sequence[Limit], sender: object = None) -> dict[str, int]:
         """How many requests the fullest window held beyond each limit; empty when all were kept.
@@ -45,10 +49,21 @@ class StrictVendor:
         """
         found: dict[str, int] = {}
         for limit in limits:
-            counted = sorted(arrival for arrival in self.arrivals if limit.method in (None, arrival.method))
-            for kind, first, end in windows([arrival.at for arrival in counted], limit.per):
+            counted = sorted(
+                arrival
+                for arrival in self.arrivals
+                if limit.method in (None, arrival.method)
+            )
+            for kind, first, end in windows(
+                [arrival.at for arrival in counted], limit.per
+            ):
                 beyond = end - first - limit.calls
-                if beyond <= 0 or (sender and all(arrival.sender is not sender for arrival in counted[first:end])):
+                if beyond <= 0 or (
+                    sender
+                    and all(
+                        arrival.sender is not sender for arrival in counted[first:end]
+                    )
+                ):
                     continue
                 found[kind] = max(beyond, found.get(kind, 0))
         return found
@@ -56,7 +71,9 @@ class StrictVendor:
     def use(self, limit: Limit, since: float, windows: int) -> float:
         """The part of a limit that was used in so many of its windows from a moment on."""
         until = since + windows * limit.per
-        return sum(since <= arrival.at < until for arrival in self.arrivals) / (windows * limit.calls)
+        return sum(since <= arrival.at < until for arrival in self.arrivals) / (
+            windows * limit.calls
+        )
 
 
 def windows(times: Sequence[float], per: float) -> Iterator[tuple[str, int, int]]:
@@ -135,8 +152,12 @@ class Wire:
                 return
             up = weather.latency + self._upto(weather.jitter)
             self.vendor.expect(up, method, self)
-            served = weather.service + (self._upto(5.0) if self._happens(weather.slow) else 0.0)
-            await asyncio.sleep(up + served + weather.latency + self._upto(weather.jitter))
+            served = weather.service + (
+                self._upto(5.0) if self._happens(weather.slow) else 0.0
+            )
+            await asyncio.sleep(
+                up + served + weather.latency + self._upto(weather.jitter)
+            )
             self._freeze()
             end = permit.answered
         finally:
@@ -149,7 +170,9 @@ class Wire:
         """Wait in vain. The request arrives meanwhile, or within ``settles_within`` of being given up, or never."""
         patience = self._upto(self.timeout)
         if early := self._happens(0.3):
-            self.vendor.expect(self._upto(min(patience, self.settles_within)), method, self)
+            self.vendor.expect(
+                self._upto(min(patience, self.settles_within)), method, self
+            )
         try:
             await asyncio.sleep(patience)
         finally:

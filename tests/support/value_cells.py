@@ -1,6 +1,5 @@
 """What becomes of one value of each type under each purpose, found out on a real Postgres by the real load path."""
 
-# ruff: noqa: S608 - the tests write the SQL they run
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
@@ -42,15 +41,20 @@ TYPE = Refusal("the column's type: check, plan and run refuse the mapping")
 VALUE = Refusal("the value: this contact is rejected, invalid_value")
 
 
-async def cells(here: Scene, columns: Sequence[tuple[str, str]]) -> list[dict[str, Json]]:
+async def cells(
+    here: Scene, columns: Sequence[tuple[str, str]]
+) -> list[dict[str, Json]]:
     """Return for each (type, literal) what comes of it, by purpose. Each stands in a column of one row.
 
     In another row the columns of JSON hold a list: their type alone does not say that there is none.
     """
     names = tuple(f"c{number}" for number in range(len(columns)))
-    kinds = ", ".join(f"{name} {kind}" for name, (kind, _) in zip(names, columns, strict=True))
+    kinds = ", ".join(
+        f"{name} {kind}" for name, (kind, _) in zip(names, columns, strict=True)
+    )
     await here.execute(
-        f"CREATE TABLE cells (id integer PRIMARY KEY, {kinds})", "INSERT INTO cells (id) VALUES (1), (2)"
+        f"CREATE TABLE cells (id integer PRIMARY KEY, {kinds})",
+        "INSERT INTO cells (id) VALUES (1), (2)",
     )
     for name, (kind, literal) in zip(names, columns, strict=True):
         await here.execute(f"UPDATE cells SET {name} = {literal} WHERE id = 1")
@@ -61,7 +65,9 @@ async def cells(here: Scene, columns: Sequence[tuple[str, str]]) -> list[dict[st
     row = (await here.load(source, "1"))["1"]
     return [
         {
-            purpose: TYPE if f"{name}.{purpose}" in refused else _cell(name, value, PURPOSES[purpose])
+            purpose: TYPE
+            if f"{name}.{purpose}" in refused
+            else _cell(name, value, PURPOSES[purpose])
             for purpose in PURPOSES
         }
         for name, value in zip(names, row.values, strict=True)
@@ -70,9 +76,17 @@ async def cells(here: Scene, columns: Sequence[tuple[str, str]]) -> list[dict[st
 
 async def _refused(here: Scene, names: Sequence[str]) -> set[str]:
     """The pairs of column and purpose that an inspection refuses."""
-    purposes = [(name, PURPOSES[purpose], f"{name}.{purpose}") for name in names for purpose in PURPOSES]
+    purposes = [
+        (name, PURPOSES[purpose], f"{name}.{purpose}")
+        for name in names
+        for purpose in PURPOSES
+    ]
     try:
-        await here.inspect(SourceSpec(table="cells", key="id", columns=tuple(names), purposes=tuple(purposes)))
+        await here.inspect(
+            SourceSpec(
+                table="cells", key="id", columns=tuple(names), purposes=tuple(purposes)
+            )
+        )
     except SourceError as error:
         return {problem.where for problem in error.problems}
     return set()
@@ -86,7 +100,9 @@ def _cell(name: str, value: Json, purpose: Purpose) -> Json:
         sent = None if isinstance(desired, Rejected) else sorted(desired.tags)
     else:
         assert purpose is None or isinstance(purpose, Form)
-        desired = desire(row, Mapping((FieldMapping("x", name, purpose, region="DE"),)), None)
+        desired = desire(
+            row, Mapping((FieldMapping("x", name, purpose, region="DE"),)), None
+        )
         sent = None if isinstance(desired, Rejected) else desired.fields.get("x")
     if isinstance(desired, Rejected):
         assert desired.code == "invalid_value"

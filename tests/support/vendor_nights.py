@@ -35,12 +35,17 @@ FROM crm.contacts AS c WHERE substr(md5(id), 1, 1) < '2'
 
 def people_of(night: str) -> dict[str, Row]:
     """What the source has in a night, by id."""
-    return {each: _whole(row) for each, row in rows_of(night).items() if _digest(each) < "2"}
+    return {
+        each: _whole(row) for each, row in rows_of(night).items() if _digest(each) < "2"
+    }
 
 
 def _whole(row: Row) -> Row:
     number = int(_digest(str(row["id"]))[:6], 16) % 10_000_000
-    own = {"own_email": f"{str(row['id']).lower()}@congress.example", "own_phone": f"+1415{number:2>7}"}
+    own = {
+        "own_email": f"{str(row['id']).lower()}@congress.example",
+        "own_phone": f"+1415{number:2>7}",
+    }
     return {**row, **own, "nothing": None}
 
 
@@ -85,13 +90,29 @@ class Congress:
         """Vendor fields and where they come from, as in a destination's file."""
         can = self.can
         firsts = [write for write in (can.create, can.upsert) if write]
-        needed = {name for write in firsts for name in (*write.must_carry, *write.keyed_by)} - {can.identity}
-        found = {name: self._source(name) for name in sorted(needed | ({self.key} if self.key else set()))}
+        needed = {
+            name for write in firsts for name in (*write.must_carry, *write.keyed_by)
+        } - {can.identity}
+        found = {
+            name: self._source(name)
+            for name in sorted(needed | ({self.key} if self.key else set()))
+        }
         for pattern in can.accumulates:
             if "phone" in pattern:
-                found[pattern.replace("*", "main")] = {"from": "phone", "as": "e164", "region": "US"}
+                found[pattern.replace("*", "main")] = {
+                    "from": "phone",
+                    "as": "e164",
+                    "region": "US",
+                }
         exact = {_plain(name): name for name in self.later.fields if "*" not in name}
-        free = next((name for name in self.later.fields if "*" in name and name not in can.accumulates), None)
+        free = next(
+            (
+                name
+                for name in self.later.fields
+                if "*" in name and name not in can.accumulates
+            ),
+            None,
+        )
         for column in COLUMNS:
             name = exact.get(_plain(column)) or (free and free.replace("*", column))
             if name and name not in found and column not in ("id", "tags"):
@@ -100,7 +121,12 @@ class Congress:
 
     def _source(self, name: str) -> Any:
         """Where a field comes from that the vendor insists on, or by which it knows contacts."""
-        for part, column in {"phone": "own_phone", "mail": "own_email", "crm_id": "id", "name": "last_name"}.items():
+        for part, column in {
+            "phone": "own_phone",
+            "mail": "own_email",
+            "crm_id": "id",
+            "name": "last_name",
+        }.items():
             if part in name.lower():
                 return column
         return {"from": "nothing", "default": self.subject.fields(1)[name]}
@@ -108,7 +134,9 @@ class Congress:
     @cached_property
     def takes_tags(self) -> bool:
         writes = (self.can.create, self.can.upsert)
-        return self.can.add_tags is not None or any(write.add_tags != 0 for write in writes if write)
+        return self.can.add_tags is not None or any(
+            write.add_tags != 0 for write in writes if write
+        )
 
     def wanted(self, row: Row) -> dict[str, Any]:
         """The mapped values of a row."""
@@ -130,7 +158,11 @@ class Congress:
             "on_removed": "delete" if self.can.delete else "untag",
             "fields": self.fields,
             **({"match_on": [self.key]} if self.key else {}),
-            **({"tags": {"from": "tags", "prefix": self.prefix}} if self.takes_tags else {}),
+            **(
+                {"tags": {"from": "tags", "prefix": self.prefix}}
+                if self.takes_tags
+                else {}
+            ),
         }
 
 
@@ -141,7 +173,11 @@ def _plain(name: str) -> str:
 def _value(row: Row, source: Any) -> Any:
     if isinstance(source, str):
         return row[source]
-    return e164(row[source["from"]]) if "as" in source else row[source["from"]] or source["default"]
+    return (
+        e164(row[source["from"]])
+        if "as" in source
+        else row[source["from"]] or source["default"]
+    )
 
 
 def _from_environment(module: Any) -> dict[str, str]:
@@ -161,10 +197,17 @@ async def congress(
         (folder / "destinations").mkdir(parents=True)
         file = folder / "syncengine.yaml"
         source = {"query": SOURCE, "key": "id"}
-        file.write_text(yaml.safe_dump({"database": dsn, "source": source}), encoding="utf-8")
+        file.write_text(
+            yaml.safe_dump({"database": dsn, "source": source}), encoding="utf-8"
+        )
         destination = yaml.safe_dump({**here.destination(sandbox.url(vendor)), **more})
-        (folder / "destinations" / f"{vendor}.yaml").write_text(destination, encoding="utf-8")
-        environ = {f"SANDBOX_{name.upper()}": value for name, value in secrets(here.subject.module).items()}
+        (folder / "destinations" / f"{vendor}.yaml").write_text(
+            destination, encoding="utf-8"
+        )
+        environ = {
+            f"SANDBOX_{name.upper()}": value
+            for name, value in secrets(here.subject.module).items()
+        }
         yield World(load_config(file, environ), file, dsn, sandbox, environ), here
 
 
@@ -194,12 +237,25 @@ class Oracle:
                 self.copies[each].tags.clear()
         for each, row in rows.items():
             patterns = self.here.later.fields
-            if each not in self.copies and (first := self.here.can.create or self.here.can.upsert):
+            if each not in self.copies and (
+                first := self.here.can.create or self.here.can.upsert
+            ):
                 patterns += (*first.fields, *first.must_carry)
-            self._bring(self.copies.setdefault(each, Copy()), self.here.wanted(row), tags_of(row), patterns)
+            self._bring(
+                self.copies.setdefault(each, Copy()),
+                self.here.wanted(row),
+                tags_of(row),
+                patterns,
+            )
         self.present = set(rows)
 
-    def _bring(self, copy: Copy, wanted: Mapping[str, Any], tags: set[str], patterns: tuple[str, ...]) -> None:
+    def _bring(
+        self,
+        copy: Copy,
+        wanted: Mapping[str, Any],
+        tags: set[str],
+        patterns: tuple[str, ...],
+    ) -> None:
         for name, value in wanted.items():
             if _fits(name, self.here.can.accumulates):
                 held = copy.fields.setdefault(name, [])
@@ -214,19 +270,29 @@ class Oracle:
 
     def differences(self, held: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         """Where the vendor's contacts, by contact id, are not what they must be."""
-        yield from (f"{each} is missing" for each in sorted(self.copies.keys() - held.keys()))
-        yield from (f"{each} is too many" for each in sorted(held.keys() - self.copies.keys()))
+        yield from (
+            f"{each} is missing" for each in sorted(self.copies.keys() - held.keys())
+        )
+        yield from (
+            f"{each} is too many" for each in sorted(held.keys() - self.copies.keys())
+        )
         for each in held.keys() & self.copies.keys():
             copy, contact = self.copies[each], held[each]
             fields = contact["fields"]
-            names = [name for name in self.here.fields if not self._same(name, copy.fields.get(name), fields.get(name))]
+            names = [
+                name
+                for name in self.here.fields
+                if not self._same(name, copy.fields.get(name), fields.get(name))
+            ]
             if names or copy.tags != set(contact["tags"]):
                 yield f"{each}: fields {names}, tags {sorted(copy.tags ^ set(contact['tags']))}"
 
     def _same(self, name: str, ours: Any, theirs: Any) -> bool:
         same = self.here.subject.vendor.same
         if isinstance(ours, list):
-            return len(ours) == len(theirs or []) and all(any(same(name, one, each) for each in theirs) for one in ours)
+            return len(ours) == len(theirs or []) and all(
+                any(same(name, one, each) for each in theirs) for one in ours
+            )
         return (ours is None and theirs in (None, "", [])) or same(name, ours, theirs)
 
 
@@ -237,7 +303,12 @@ def _fits(name: str, patterns: tuple[str, ...]) -> bool:
 async def held(here: World, vendor: str) -> dict[str, dict[str, Any]]:
     """The vendor's contacts by contact id; one that is nobody's goes by its own."""
     async with here.database() as connection:
-        rows = await connection.fetch("SELECT contact_id, external_id FROM syncengine.external_ids")
+        rows = await connection.fetch(
+            "SELECT contact_id, external_id FROM syncengine.external_ids"
+        )
     owners = {row["external_id"]: row["contact_id"] for row in rows}
     assert len(owners) == len(rows), "two contacts own one copy"
-    return {owners.get(str(contact["id"]), str(contact["id"])): contact for contact in here.sandbox.contacts(vendor)}
+    return {
+        owners.get(str(contact["id"]), str(contact["id"])): contact
+        for contact in here.sandbox.contacts(vendor)
+    }

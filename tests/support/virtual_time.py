@@ -50,7 +50,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def _pass(self, seconds: float | None) -> None:
         if seconds is None:
             waiting = sorted(repr(task.get_coro()) for task in asyncio.all_tasks(self))
-            raise Deadlock("No task can go on and no timer is set. Waiting: " + ", ".join(waiting))
+            raise Deadlock(
+                "No task can go on and no timer is set. Waiting: " + ", ".join(waiting)
+            )
         self._now += max(seconds, _SHORTEST_TURN)
 
 
@@ -61,16 +63,22 @@ class _Clock(selectors.BaseSelector):
         self._let_pass = let_pass
         self._keys: dict[Any, selectors.SelectorKey] = {}
 
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+    def register(
+        self, fileobj: Any, events: int, data: Any = None
+    ) -> selectors.SelectorKey:
         if self._keys:
-            raise RuntimeError("Sockets and files take real time; there are none in virtual time")
+            raise RuntimeError(
+                "Sockets and files take real time; there are none in virtual time"
+            )
         self._keys[fileobj] = selectors.SelectorKey(fileobj, -1, events, data)
         return self._keys[fileobj]
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         return self._keys.pop(fileobj)
 
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+    def select(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
         self._let_pass(timeout)
         return []
 

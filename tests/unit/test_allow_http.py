@@ -15,10 +15,18 @@ from tests.support.people import RESPOND_IO
 def _load(folder: Path, base_url: str, **keys: object) -> None:
     (folder / "destinations").mkdir()
     engine = {"database": "postgresql:///x", "source": {"table": "t", "key": "id"}}
-    destination = {**RESPOND_IO, **keys, "settings": {**RESPOND_IO["settings"], "base_url": base_url}}
+    destination = {
+        **RESPOND_IO,
+        **keys,
+        "settings": {**RESPOND_IO["settings"], "base_url": base_url},
+    }
     (folder / "syncengine.yaml").write_text(yaml.safe_dump(engine), encoding="utf-8")
-    (folder / "destinations" / "whatsapp.yaml").write_text(yaml.safe_dump(destination), encoding="utf-8")
-    load_config(folder / "syncengine.yaml", {"RESPOND_IO_TOKEN": "a-token-of-some-length"})
+    (folder / "destinations" / "whatsapp.yaml").write_text(
+        yaml.safe_dump(destination), encoding="utf-8"
+    )
+    load_config(
+        folder / "syncengine.yaml", {"RESPOND_IO_TOKEN": "a-token-of-some-length"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,8 +55,13 @@ def test_https_and_this_machine_are_fine(tmp_path: Path, base_url: str) -> None:
         "HTTP://api.example",
     ],
 )
-def test_plain_http_to_anybody_else_has_to_be_meant(tmp_path: Path, base_url: str) -> None:
-    with pytest.raises(ConfigError, match=r"whatsapp.yaml: settings.base_url: sends keys and contacts unencrypted"):
+def test_plain_http_to_anybody_else_has_to_be_meant(
+    tmp_path: Path, base_url: str
+) -> None:
+    with pytest.raises(
+        ConfigError,
+        match=r"whatsapp.yaml: settings.base_url: sends keys and contacts unencrypted",
+    ):
         _load(tmp_path, base_url)
 
 

@@ -14,15 +14,27 @@ SCOPES = {
     "after one contact": (Scope(5000, 1, 0), 4999, False),
     "interrupted": (Scope(5000, 2000, 0, compared_rows=5000), 3000, False),
     "never compared, half known": (Scope(5000, 2500, 0), 2500, False),
-    "interrupted, and the source has grown by a third": (Scope(6500, 2000, 0, compared_rows=5000), 4500, False),
+    "interrupted, and the source has grown by a third": (
+        Scope(6500, 2000, 0, compared_rows=5000),
+        4500,
+        False,
+    ),
     "grown by more than half": (Scope(7501, 5000, 0, compared_rows=5000), 2501, True),
     "grown by half": (Scope(7500, 5000, 0, compared_rows=5000), 2500, False),
     "grown ninefold": (Scope(900, 100, 0, compared_rows=100), 800, True),
     "doubled": (Scope(600, 300, 0, compared_rows=300), 300, True),
     "grown from 5 to 40": (Scope(40, 5, 0, compared_rows=5), 35, False),
     "grown from 40 to 120": (Scope(120, 40, 0, compared_rows=40), 80, False),
-    "grown by 1000 from next to nothing": (Scope(1005, 5, 0, compared_rows=5), 1000, True),
-    "grown, and all but a few are there already": (Scope(9000, 8900, 0, compared_rows=5000), 100, False),
+    "grown by 1000 from next to nothing": (
+        Scope(1005, 5, 0, compared_rows=5),
+        1000,
+        True,
+    ),
+    "grown, and all but a few are there already": (
+        Scope(9000, 8900, 0, compared_rows=5000),
+        100,
+        False,
+    ),
     "shrunk, then back": (Scope(5000, 4000, 0, compared_rows=5000), 1000, False),
     "other keys": (Scope(5000, 5000, 5000, compared_rows=5000), 5000, True),
     "other keys for five": (Scope(5, 5, 5, compared_rows=5), 5, True),
@@ -30,7 +42,11 @@ SCOPES = {
     "other keys for half": (Scope(100, 100, 50, compared_rows=100), 50, False),
     "other keys for more than half": (Scope(100, 100, 51, compared_rows=100), 51, True),
     "many leave, few come": (Scope(50, 100, 60, compared_rows=100), 10, False),
-    "other keys, and a limit of one": (Scope(100, 100, 100, unseen=100, compared_rows=100), 1, True),
+    "other keys, and a limit of one": (
+        Scope(100, 100, 100, unseen=100, compared_rows=100),
+        1,
+        True,
+    ),
     "a limit in a first sync": (Scope(5000, 10, 0, unseen=4990), 10, False),
 }
 
@@ -40,7 +56,12 @@ def test_the_brake_for_creates(name: str) -> None:
     scope, creates, stops = SCOPES[name]
     brakes = of_survey(Survey(creates=creates), scope, {}, Allowances(), frozenset())
     assert [brake.name for brake in brakes] == (["creates"] if stops else [])
-    assert of_survey(Survey(creates=creates), scope, {}, Allowances(), frozenset({"creates"})) == []
+    assert (
+        of_survey(
+            Survey(creates=creates), scope, {}, Allowances(), frozenset({"creates"})
+        )
+        == []
+    )
 
 
 def test_whom_no_vendor_ever_held_is_missed_by_no_brake() -> None:

@@ -11,12 +11,21 @@ from syncengine.model.calls import Action, Call
 from syncengine.model.contact import Desired, Known, Pending
 from syncengine.model.mapping import FieldMapping, Form, Mapping, OnNull, SetMapping
 from syncengine.model.work import ContactState, Status
-from syncengine.planning.causes import Cause, Causes, Why, causes, changed_parts, meaning
+from syncengine.planning.causes import (
+    Cause,
+    Causes,
+    Why,
+    causes,
+    changed_parts,
+    meaning,
+)
 
 KNOWN = Known("17", fields={"phone": "+491", "name": "Ann", "lists.a": True})
 SYNCED = ContactState("1", KNOWN, Status.SYNCED, source_hash=1)
 MAPPING = Mapping(
-    (FieldMapping("phone", "mobile"), FieldMapping("name", "name")), SetMapping("tags"), match_on=("phone",)
+    (FieldMapping("phone", "mobile"), FieldMapping("name", "name")),
+    SetMapping("tags"),
+    match_on=("phone",),
 )
 
 
@@ -27,7 +36,12 @@ def call(**fields: Any) -> Call:
 TAGGED = Call(Action.ADD_TAGS, "1", "17", add_tags=("a",))
 
 
-def why(state: ContactState, *calls: Call, changed: tuple[str, ...] = (), removed: bool = False) -> set[Cause]:
+def why(
+    state: ContactState,
+    *calls: Call,
+    changed: tuple[str, ...] = (),
+    removed: bool = False,
+) -> set[Cause]:
     desired = None if removed else Desired("1", {})
     return set(causes(state, desired, 2, calls, frozenset(changed)))
 
@@ -52,18 +66,24 @@ def why(state: ContactState, *calls: Call, changed: tuple[str, ...] = (), remove
         (replace(SYNCED, source_hash=2), Why.OUT_OF_STEP),
     ],
 )
-def test_what_is_known_of_a_contact_tells_why(state: ContactState, expected: Why) -> None:
+def test_what_is_known_of_a_contact_tells_why(
+    state: ContactState, expected: Why
+) -> None:
     assert why(state, call(name="Bea")) == {Cause(expected)}
 
 
 def test_who_is_not_selected_any_more_left() -> None:
     assert why(SYNCED, call(), removed=True) == {Cause(Why.LEFT)}
-    assert why(replace(SYNCED, known=replace(KNOWN, pending=Pending())), removed=True) == {Cause(Why.UNFINISHED)}
+    assert why(
+        replace(SYNCED, known=replace(KNOWN, pending=Pending())), removed=True
+    ) == {Cause(Why.UNFINISHED)}
 
 
 def test_a_changed_mapping_is_named_by_field_and_only_where_its_field_is_sent() -> None:
     changed = ("fields.phone", "tags")
-    assert why(SYNCED, call(phone="+492"), changed=changed) == {Cause(Why.MAPPING, "phone")}
+    assert why(SYNCED, call(phone="+492"), changed=changed) == {
+        Cause(Why.MAPPING, "phone")
+    }
     assert why(SYNCED, call(name="Bea"), changed=changed) == {Cause(Why.ROW)}
     assert why(SYNCED, TAGGED, changed=changed) == {Cause(Why.TAGS)}
     both = {Cause(Why.MAPPING, "phone"), Cause(Why.ROW), Cause(Why.TAGS)}
@@ -71,11 +91,15 @@ def test_a_changed_mapping_is_named_by_field_and_only_where_its_field_is_sent() 
 
 
 def test_what_is_sent_unchanged_is_no_cause() -> None:
-    assert why(SYNCED, call(name="Ann", phone="+492"), changed=("fields.name",)) == {Cause(Why.ROW)}
+    assert why(SYNCED, call(name="Ann", phone="+492"), changed=("fields.name",)) == {
+        Cause(Why.ROW)
+    }
 
 
 def test_lists_nulls_and_versions_are_causes_too() -> None:
-    assert why(SYNCED, call(**{"lists.b": True}), changed=("lists",)) == {Cause(Why.LISTS)}
+    assert why(SYNCED, call(**{"lists.b": True}), changed=("lists",)) == {
+        Cause(Why.LISTS)
+    }
     assert why(SYNCED, call(phone=None), changed=("on_null",)) == {Cause(Why.ON_NULL)}
     assert why(SYNCED, call(phone="+492"), changed=("on_null",)) == {Cause(Why.ROW)}
     assert why(SYNCED, call(phone="+492"), changed=("version",)) == {Cause(Why.VERSION)}
@@ -91,32 +115,61 @@ def test_who_needs_nothing_sent_has_a_cause_all_the_same() -> None:
         (MAPPING, set()),
         (replace(MAPPING, match_on=("name",), opted_out="out"), set()),
         (replace(MAPPING, fields=MAPPING.fields[::-1]), set()),
-        (replace(MAPPING, fields=(FieldMapping("phone", "mobile", Form.E164), MAPPING.fields[1])), {"fields.phone"}),
-        (replace(MAPPING, fields=(FieldMapping("phone", "mobile", default="x"), MAPPING.fields[1])), {"fields.phone"}),
+        (
+            replace(
+                MAPPING,
+                fields=(FieldMapping("phone", "mobile", Form.E164), MAPPING.fields[1]),
+            ),
+            {"fields.phone"},
+        ),
+        (
+            replace(
+                MAPPING,
+                fields=(
+                    FieldMapping("phone", "mobile", default="x"),
+                    MAPPING.fields[1],
+                ),
+            ),
+            {"fields.phone"},
+        ),
         (replace(MAPPING, fields=MAPPING.fields[:1]), {"fields.name"}),
-        (replace(MAPPING, fields=(*MAPPING.fields, FieldMapping("email", "email"))), {"fields.email"}),
-        (replace(MAPPING, tags=SetMapping("tags", prefix="crm:")), {"tags", "tags_prefix"}),
+        (
+            replace(MAPPING, fields=(*MAPPING.fields, FieldMapping("email", "email"))),
+            {"fields.email"},
+        ),
+        (
+            replace(MAPPING, tags=SetMapping("tags", prefix="crm:")),
+            {"tags", "tags_prefix"},
+        ),
         (replace(MAPPING, tags=SetMapping("others")), {"tags"}),
         (replace(MAPPING, tags=None), {"tags"}),
         (replace(MAPPING, lists=SetMapping("lists")), {"lists"}),
         (replace(MAPPING, on_null=OnNull.CLEAR), {"on_null"}),
     ],
 )
-def test_the_parts_of_a_mapping_that_changed_are_told_from_their_meaning(now: Mapping, parts: set[str]) -> None:
+def test_the_parts_of_a_mapping_that_changed_are_told_from_their_meaning(
+    now: Mapping, parts: set[str]
+) -> None:
     before = meaning(MAPPING, ("charles", 1))
     assert changed_parts(before, meaning(now, ("charles", 1))) == parts
 
 
 def test_another_prefix_is_told_as_such_and_only_where_there_was_one() -> None:
     assert why(SYNCED, TAGGED, changed=("tags", "tags_prefix")) == {Cause(Why.PREFIX)}
-    assert why(SYNCED, call(**{"lists.b": True}), changed=("lists", "tags_prefix")) == {Cause(Why.LISTS)}
+    assert why(SYNCED, call(**{"lists.b": True}), changed=("lists", "tags_prefix")) == {
+        Cause(Why.LISTS)
+    }
     before = meaning(MAPPING, (1,))
     without = {name: mark for name, mark in before.items() if name != "tags_prefix"}
     other = meaning(replace(MAPPING, tags=SetMapping("tags", prefix="crm:")), (1,))
-    assert changed_parts(without, other) == {"tags"}, "an older version remembered no prefix by itself"
+    assert changed_parts(without, other) == {"tags"}, (
+        "an older version remembered no prefix by itself"
+    )
 
 
-def test_a_version_is_a_part_of_the_meaning_and_without_a_former_one_nothing_changed() -> None:
+def test_a_version_is_a_part_of_the_meaning_and_without_a_former_one_nothing_changed() -> (
+    None
+):
     assert changed_parts(meaning(MAPPING, (1,)), meaning(MAPPING, (2,))) == {"version"}
     assert changed_parts(None, meaning(MAPPING, (1,))) == frozenset()
 

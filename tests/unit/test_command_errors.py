@@ -61,14 +61,18 @@ def test_an_error_nobody_foresaw_names_its_place_and_no_value(
     )
 
 
-def test_with_debug_an_error_comes_whole(raising: Raising, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_debug_an_error_comes_whole(
+    raising: Raising, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SYNCENGINE_DEBUG", "1")
     raising(KeyError("what"))
     with pytest.raises(KeyError, match="what"):
         main(["check"])
 
 
-def test_ctrl_c_leaves_no_traceback(raising: Raising, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_leaves_no_traceback(
+    raising: Raising, capsys: pytest.CaptureFixture[str]
+) -> None:
     raising(KeyboardInterrupt())
     with pytest.raises(SystemExit) as left:
         main(["check"])
@@ -78,11 +82,18 @@ def test_ctrl_c_leaves_no_traceback(raising: Raising, capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(StorageError("it is down"), 2), (BrakeApplied("removals", "too many"), 2), (LeaseHeld("held"), 3)],
+    [
+        (StorageError("it is down"), 2),
+        (BrakeApplied("removals", "too many"), 2),
+        (LeaseHeld("held"), 3),
+    ],
     ids=repr,
 )
 def test_an_error_of_ours_is_said_in_its_own_words(
-    raising: Raising, capsys: pytest.CaptureFixture[str], error: SyncEngineError, code: int
+    raising: Raising,
+    capsys: pytest.CaptureFixture[str],
+    error: SyncEngineError,
+    code: int,
 ) -> None:
     raising(error)
     assert main(["check"]) == code

@@ -15,7 +15,13 @@ from pydantic import BaseModel
 from syncengine import vendors
 from syncengine.config import models as config_models
 from syncengine.config.loading import Config, DestinationConfig, load_config
-from syncengine.config.models import DestinationFile, EngineFile, FieldModel, LimitModel, MembersModel
+from syncengine.config.models import (
+    DestinationFile,
+    EngineFile,
+    FieldModel,
+    LimitModel,
+    MembersModel,
+)
 from syncengine.config.schema import as_text
 from syncengine.config.yaml_files import read_yaml
 from tests.support.expected import ROOT
@@ -39,11 +45,17 @@ def loaded(folder: Path, *, defaults_spelled_out: bool) -> Config:
     variables: set[str] = set()
     for file in folder.rglob("*.yaml"):
         text = file.read_text(encoding="utf-8")
-        variables |= {name for name, default in re.findall(r"\$\{(\w+)(:-)?", _without_comments(text)) if not default}
+        variables |= {
+            name
+            for name, default in re.findall(r"\$\{(\w+)(:-)?", _without_comments(text))
+            if not default
+        }
         if defaults_spelled_out:
             file.write_text(_DEFAULT.sub(r"\1\2", text), encoding="utf-8")
     # Everybody's own, since two destinations with the same credentials have to share an account.
-    return load_config(folder / "syncengine.yaml", {name: f"value-of-{name}" for name in variables})
+    return load_config(
+        folder / "syncengine.yaml", {name: f"value-of-{name}" for name in variables}
+    )
 
 
 def _without_comments(text: str) -> str:
@@ -51,14 +63,23 @@ def _without_comments(text: str) -> str:
 
 
 def _meaning(destination: DestinationConfig) -> object:
-    settings = vendors.load(destination.vendor.name).settings.model_validate(destination.options.settings)
-    return settings, destination.limits, destination.options.model_copy(update={"settings": {}, "limits": None})
+    settings = vendors.load(destination.vendor.name).settings.model_validate(
+        destination.options.settings
+    )
+    return (
+        settings,
+        destination.limits,
+        destination.options.model_copy(update={"settings": {}, "limits": None}),
+    )
 
 
 def test_every_vendor_has_an_example_that_loads_as_it_is(tmp_path: Path) -> None:
     config = loaded(tmp_path / "config", defaults_spelled_out=False)
     assert [destination.name for destination in config.destinations] == list(VENDORS)
-    assert all(destination.vendor.name == destination.name for destination in config.destinations)
+    assert all(
+        destination.vendor.name == destination.name
+        for destination in config.destinations
+    )
 
 
 def test_what_the_examples_call_a_default_is_one(tmp_path: Path) -> None:
@@ -67,21 +88,41 @@ def test_what_the_examples_call_a_default_is_one(tmp_path: Path) -> None:
     assert spelled_out.engine == plain.engine
     for one, other in zip(plain.destinations, spelled_out.destinations, strict=True):
         assert _meaning(one) == _meaning(other), one.name
-        assert len(other.options.model_fields_set) >= len(one.options.model_fields_set) + 10, "nothing was spelled out"
+        assert (
+            len(other.options.model_fields_set)
+            >= len(one.options.model_fields_set) + 10
+        ), "nothing was spelled out"
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_an_example_names_every_key(vendor: str) -> None:
     text = example(vendor).read_text(encoding="utf-8")
-    models = (DestinationFile, vendors.load(vendor).settings, FieldModel, MembersModel, LimitModel)
-    assert [key for model in models for key in _keys(model) if not re.search(rf"\b{key}\b", text)] == []
+    models = (
+        DestinationFile,
+        vendors.load(vendor).settings,
+        FieldModel,
+        MembersModel,
+        LimitModel,
+    )
+    assert [
+        key
+        for model in models
+        for key in _keys(model)
+        if not re.search(rf"\b{key}\b", text)
+    ] == []
 
 
 def test_the_common_example_names_every_key() -> None:
     text = (CONFIG / "syncengine.yaml").read_text(encoding="utf-8")
-    assert [key for key in _keys(EngineFile) if not re.search(rf"^#?{key}:", text, re.MULTILINE)] == []
     assert [
-        key for key in _keys(config_models.SourceModel) if not re.search(rf"^ *#? *{key}: ", text, re.MULTILINE)
+        key
+        for key in _keys(EngineFile)
+        if not re.search(rf"^#?{key}:", text, re.MULTILINE)
+    ] == []
+    assert [
+        key
+        for key in _keys(config_models.SourceModel)
+        if not re.search(rf"^ *#? *{key}: ", text, re.MULTILINE)
     ] == []
 
 
@@ -90,22 +131,28 @@ def _keys(model: type[BaseModel]) -> list[str]:
 
 
 def test_the_schema_is_up_to_date() -> None:
-    told = (
-        "the models or the vendors changed: ./run syncengine schema > /tmp/schema.json && mv /tmp/schema.json config/"
-    )
+    told = "the models or the vendors changed: ./run syncengine schema > /tmp/schema.json && mv /tmp/schema.json config/"  # noqa: E501
     assert (CONFIG / "schema.json").read_text(encoding="utf-8") == as_text(), told
 
 
 @pytest.mark.parametrize(
     "file",
-    [CONFIG / "syncengine.yaml", *map(example, VENDORS), *sorted((CONFIG / "demo").rglob("*.yaml"))],
+    [
+        CONFIG / "syncengine.yaml",
+        *map(example, VENDORS),
+        *sorted((CONFIG / "demo").rglob("*.yaml")),
+    ],
     ids=lambda file: str(file.relative_to(CONFIG)),
 )
 def test_a_shipped_file_fits_the_schema(file: Path) -> None:
     assert places(read_yaml(file)) == []
 
 
-@pytest.mark.parametrize("file", [CONFIG / "syncengine.yaml", *map(example, VENDORS)], ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "file",
+    [CONFIG / "syncengine.yaml", *map(example, VENDORS)],
+    ids=lambda file: file.name,
+)
 def test_an_example_tells_editors_where_the_schema_is(file: Path) -> None:
     first, *_ = file.read_text(encoding="utf-8").splitlines()
     place = first.removeprefix("# yaml-language-server: $schema=")
@@ -129,11 +176,25 @@ def places(content: Any) -> list[str]:
         ({"vendor": "charlie"}, "vendor"),
         ({"fields": {"first_name": {"as": "lower"}}}, "fields/first_name"),
         ({"tags": {"prefix": "crm:"}}, "tags"),
-        ({"settings": {"base_url": "https://a.example", "source_type": "crm"}}, "settings"),
-        ({"settings": {"base_url": "https://a.example", "source_type": "x", "api_key": "plain"}}, "settings/api_key"),
+        (
+            {"settings": {"base_url": "https://a.example", "source_type": "crm"}},
+            "settings",
+        ),
+        (
+            {
+                "settings": {
+                    "base_url": "https://a.example",
+                    "source_type": "x",
+                    "api_key": "plain",
+                }
+            },
+            "settings/api_key",
+        ),
     ],
 )
-def test_the_schema_finds_the_place_of_a_mistake(changes: dict[str, Any], place: str) -> None:
+def test_the_schema_finds_the_place_of_a_mistake(
+    changes: dict[str, Any], place: str
+) -> None:
     assert places({**read_yaml(example("charles")), **changes}) == [place]
 
 

@@ -16,7 +16,9 @@ URL = 'base_url: "https://app.respond.io/api/v1"'
 NO_VALUE = "has no value: write one behind the colon, or leave the key out"
 TEXT = "must be text (in quotes, if it looks like something else)"
 DURATION = "must be a duration such as 500ms, 2s, 1m or 1d"
-PASSWORD = "holds a password: take the URL, or its password, from the environment (${NAME})"
+PASSWORD = (
+    "holds a password: take the URL, or its password, from the environment (${NAME})"
+)
 VENDORS = ", ".join(vendors.names())
 
 
@@ -27,23 +29,49 @@ VENDORS = ", ".join(vendors.names())
         ("database:", f"database: {NO_VALUE}"),
         ("database: ''", "database: must not be empty"),
         ("database: 5", f"database: {TEXT}"),
-        ("database: mysql://db/crm", "database: must be embedded, or a URL that begins with postgresql://"),
+        (
+            "database: mysql://db/crm",
+            "database: must be embedded, or a URL that begins with postgresql://",
+        ),
         ("database: postgresql://me:pw@db/crm", f"database: {PASSWORD}"),
         ("database: postgresql://me:pw${STATE}@db/crm", f"database: {PASSWORD}"),
-        ("source: crm.contacts", "source: must be a mapping, such as {table: crm.contacts, key: id}"),
-        ("source: {table: crm.contacts, keys: id}", 'source.keys: there is no such key; did you mean "key"?'),
-        ("source: {table: a, query: b, key: c}", "source: names both a table and a query: leave one of them out"),
-        ("source: {table: 5, key: 3}", [f"source.table: {TEXT}", f"source.key: {TEXT}"]),
-        ("source: {database: 'postgresql://me:pw@db/crm', table: a, key: id}", f"source.database: {PASSWORD}"),
+        (
+            "source: crm.contacts",
+            "source: must be a mapping, such as {table: crm.contacts, key: id}",
+        ),
+        (
+            "source: {table: crm.contacts, keys: id}",
+            'source.keys: there is no such key; did you mean "key"?',
+        ),
+        (
+            "source: {table: a, query: b, key: c}",
+            "source: names both a table and a query: leave one of them out",
+        ),
+        (
+            "source: {table: 5, key: 3}",
+            [f"source.table: {TEXT}", f"source.key: {TEXT}"],
+        ),
+        (
+            "source: {database: 'postgresql://me:pw@db/crm', table: a, key: id}",
+            f"source.database: {PASSWORD}",
+        ),
         ("batch_size: 0", "batch_size: must be 1 or more"),
         ("batch_size: 10001", "batch_size: must be 10000 or less"),
         ("lease_ttl: 500ms", "lease_ttl: must be 1s or more"),
         ("lease_ttl: long", f"lease_ttl: {DURATION}"),
-        ("keep_outcomes: 30d", "keep_outcomes: must be 35d or more: by its outcomes a long limit knows what was sent"),
+        (
+            "keep_outcomes: 30d",
+            "keep_outcomes: must be 35d or more: by its outcomes a long limit knows what was sent",
+        ),
     ],
 )
-def test_of_the_common_file_it_is_told_what_is_wrong(tmp_path: Path, changes: str, told: str | list[str]) -> None:
-    files = {"syncengine.yaml": changed(ENGINE, changes), "destinations/crm.yaml": GOOD["respond_io"]}
+def test_of_the_common_file_it_is_told_what_is_wrong(
+    tmp_path: Path, changes: str, told: str | list[str]
+) -> None:
+    files = {
+        "syncengine.yaml": changed(ENGINE, changes),
+        "destinations/crm.yaml": GOOD["respond_io"],
+    }
     assert problems(tmp_path, files) == of("syncengine.yaml", told)
 
 
@@ -79,7 +107,9 @@ def test_the_state_is_never_silently_another_one(
     assert found[:1] == of("syncengine.yaml", [f"database: {line}" for line in told])
 
 
-def test_embedded_is_what_stands_behind_a_variable_that_is_not_set(tmp_path: Path) -> None:
+def test_embedded_is_what_stands_behind_a_variable_that_is_not_set(
+    tmp_path: Path,
+) -> None:
     files = {
         "syncengine.yaml": changed(ENGINE, "database: ${STATE:-embedded}"),
         "destinations/crm.yaml": GOOD["respond_io"],
@@ -88,10 +118,17 @@ def test_embedded_is_what_stands_behind_a_variable_that_is_not_set(tmp_path: Pat
     assert config.engine.database == "embedded"
 
 
-def test_a_key_of_the_other_kind_of_file_brings_the_keys_there_are(tmp_path: Path) -> None:
-    files = {"syncengine.yaml": changed(ENGINE, "fields: {}"), "destinations/crm.yaml": GOOD["respond_io"]}
+def test_a_key_of_the_other_kind_of_file_brings_the_keys_there_are(
+    tmp_path: Path,
+) -> None:
+    files = {
+        "syncengine.yaml": changed(ENGINE, "fields: {}"),
+        "destinations/crm.yaml": GOOD["respond_io"],
+    }
     (told,) = problems(tmp_path, files)
-    assert told.startswith("syncengine.yaml: fields: there is no such key; there are: database, source, batch_size, ")
+    assert told.startswith(
+        "syncengine.yaml: fields: there is no such key; there are: database, source, batch_size, "
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,12 +146,19 @@ def test_a_key_of_the_other_kind_of_file_brings_the_keys_there_are(tmp_path: Pat
         ),
         (
             "{table: crm.contacts}",
-            ["source.key: is missing: name the column that tells contacts apart, here or in syncengine.yaml"],
+            [
+                "source.key: is missing: name the column that tells contacts apart, here or in syncengine.yaml"
+            ],
         ),
     ],
 )
-def test_what_a_source_lacks_is_told_where_it_is_needed(tmp_path: Path, source: str, told: list[str]) -> None:
-    files = {"syncengine.yaml": changed(ENGINE, f"source: {source}"), "destinations/crm.yaml": GOOD["respond_io"]}
+def test_what_a_source_lacks_is_told_where_it_is_needed(
+    tmp_path: Path, source: str, told: list[str]
+) -> None:
+    files = {
+        "syncengine.yaml": changed(ENGINE, f"source: {source}"),
+        "destinations/crm.yaml": GOOD["respond_io"],
+    }
     assert problems(tmp_path, files) == of("destinations/crm.yaml", told)
 
 
@@ -123,14 +167,24 @@ def test_what_a_source_lacks_is_told_where_it_is_needed(tmp_path: Path, source: 
     [
         (
             "",
-            [f"vendor: is missing; there are: {VENDORS}", "settings: is missing", "fields: is missing"],
+            [
+                f"vendor: is missing; there are: {VENDORS}",
+                "settings: is missing",
+                "fields: is missing",
+            ],
         ),
-        ("fields: {a: b}\nfields: {c: d}", 'is no valid YAML: "fields" stands there twice (line 2, column 1)'),
+        (
+            "fields: {a: b}\nfields: {c: d}",
+            'is no valid YAML: "fields" stands there twice (line 2, column 1)',
+        ),
         (
             "fields: {a: b, a: c}",
             'is no valid YAML: "a" stands there twice (line 1, column 16)',
         ),
-        ("- vendor: charles", "has to be a mapping of keys to values (line 1, column 1)"),
+        (
+            "- vendor: charles",
+            "has to be a mapping of keys to values (line 1, column 1)",
+        ),
         (
             "fields:\n\tname: name",
             (
@@ -166,8 +220,12 @@ def test_what_a_source_lacks_is_told_where_it_is_needed(tmp_path: Path, source: 
         ),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_with_its_place(tmp_path: Path, text: str, told: str | list[str]) -> None:
-    assert problems(tmp_path, {"destinations/crm.yaml": text}) == of("destinations/crm.yaml", told)
+def test_a_file_that_cannot_be_read_is_told_with_its_place(
+    tmp_path: Path, text: str, told: str | list[str]
+) -> None:
+    assert problems(tmp_path, {"destinations/crm.yaml": text}) == of(
+        "destinations/crm.yaml", told
+    )
 
 
 def test_every_missing_variable_is_told_at_once(tmp_path: Path) -> None:
@@ -192,7 +250,9 @@ def test_every_missing_variable_is_told_at_once(tmp_path: Path) -> None:
         ("clé", "must be one word of printable ASCII characters"),
     ],
 )
-def test_a_secret_that_cannot_be_one_is_told_but_not_shown(tmp_path: Path, token: str, told: str) -> None:
+def test_a_secret_that_cannot_be_one_is_told_but_not_shown(
+    tmp_path: Path, token: str, told: str
+) -> None:
     files = {"destinations/crm.yaml": GOOD["respond_io"]}
     told_of = problems(tmp_path, files, {**ENVIRON, "TOKEN": token})
     assert told_of == of("destinations/crm.yaml", f"settings.token: {told}")
@@ -205,7 +265,11 @@ def test_every_file_is_read_though_another_is_broken(tmp_path: Path) -> None:
         "destinations/b.yaml": changed(GOOD["charles"], "in_flight: 0"),
     }
     told = [line.partition(": ")[0] for line in problems(tmp_path, files)]
-    assert sorted(set(told)) == ["destinations/a.yaml", "destinations/b.yaml", "syncengine.yaml"]
+    assert sorted(set(told)) == [
+        "destinations/a.yaml",
+        "destinations/b.yaml",
+        "syncengine.yaml",
+    ]
 
 
 ACCOUNTS = [
@@ -225,18 +289,24 @@ ACCOUNTS = [
             "account: main in both files"
         ),
     ),
-    ("account: main", changed(GOOD["charles"], "account: main"), "vendor: {same} another vendor; {make}"),
+    (
+        "account: main",
+        changed(GOOD["charles"], "account: main"),
+        "vendor: {same} another vendor; {make}",
+    ),
     (
         "account: main",
         changed(
-            GOOD["respond_io"], 'account: main\nsettings: {base_url: "https://eu.respond.io/api/v1", token: "${TOKEN}"}'
+            GOOD["respond_io"],
+            'account: main\nsettings: {base_url: "https://eu.respond.io/api/v1", token: "${TOKEN}"}',
         ),
         "settings.base_url: {same} another base_url; {make}",
     ),
     (
         "account: main",
         changed(
-            GOOD["respond_io"], 'account: main\nsettings: {base_url: "https://app.respond.io/api/v1", token: "${KEY}"}'
+            GOOD["respond_io"],
+            'account: main\nsettings: {base_url: "https://app.respond.io/api/v1", token: "${KEY}"}',
         ),
         "settings: {same} other credentials; {make}",
     ),
@@ -249,26 +319,45 @@ ACCOUNTS = [
 
 
 @pytest.mark.parametrize(("first", "second", "told"), ACCOUNTS)
-def test_two_files_that_disagree_about_an_account_are_told(tmp_path: Path, first: str, second: str, told: str) -> None:
+def test_two_files_that_disagree_about_an_account_are_told(
+    tmp_path: Path, first: str, second: str, told: str
+) -> None:
     same = "a.yaml is in the same account (main) and has"
     make = "make them the same, or give one of the two files another account"
-    files = {"destinations/a.yaml": changed(GOOD["respond_io"], first), "destinations/b.yaml": second}
-    assert problems(tmp_path, files) == of("destinations/b.yaml", told.format(same=same, make=make))
+    files = {
+        "destinations/a.yaml": changed(GOOD["respond_io"], first),
+        "destinations/b.yaml": second,
+    }
+    assert problems(tmp_path, files) == of(
+        "destinations/b.yaml", told.format(same=same, make=make)
+    )
 
 
 def test_two_files_of_one_account_are_good(tmp_path: Path) -> None:
     text = changed(GOOD["respond_io"], "account: main")
-    files = {"syncengine.yaml": ENGINE, "destinations/a.yaml": text, "destinations/b.yaml": text}
+    files = {
+        "syncengine.yaml": ENGINE,
+        "destinations/a.yaml": text,
+        "destinations/b.yaml": text,
+    }
     config = load_config(written(tmp_path / "config", files), ENVIRON)
-    assert [destination.account for destination in config.destinations] == ["main", "main"]
+    assert [destination.account for destination in config.destinations] == [
+        "main",
+        "main",
+    ]
 
 
 def test_a_file_with_a_wrong_name_is_told_with_a_right_one(tmp_path: Path) -> None:
     text, ends = GOOD["respond_io"], "is not read: a destination's file ends in .yaml;"
     names = "a destination's name may hold a-z, 0-9, _ and - only;"
-    files = {f"destinations/{name}": text for name in ("a.yml", "b.YAML", "c.yaml.bak", ".d.yaml", "Mein CRM.yaml")}
+    files = {
+        f"destinations/{name}": text
+        for name in ("a.yml", "b.YAML", "c.yaml.bak", ".d.yaml", "Mein CRM.yaml")
+    }
     folder = tmp_path / "config/destinations"
-    assert [line.replace(f"{folder}", "destinations") for line in problems(tmp_path, files)] == [
+    assert [
+        line.replace(f"{folder}", "destinations") for line in problems(tmp_path, files)
+    ] == [
         f"destinations/a.yml: {ends} mv destinations/a.yml destinations/a.yaml",
         f"destinations/b.YAML: {ends} mv destinations/b.YAML destinations/b.yaml",
         f"destinations/Mein CRM.yaml: {names} mv 'destinations/Mein CRM.yaml' destinations/mein_crm.yaml",
@@ -278,7 +367,9 @@ def test_a_file_with_a_wrong_name_is_told_with_a_right_one(tmp_path: Path) -> No
 def test_a_folder_without_destinations_brings_what_to_copy(tmp_path: Path) -> None:
     (told,) = problems(tmp_path, {"destinations/crm.yaml.example": GOOD["charles"]})
     first, *copies = told.splitlines()
-    assert first.endswith("destinations: holds no destination; copy the commented example of your vendor, and edit it:")
+    assert first.endswith(
+        "destinations: holds no destination; copy the commented example of your vendor, and edit it:"
+    )
     assert [line.split()[0] for line in copies] == ["cp"] * len(vendors.names())
     for line, name in zip(copies, vendors.names(), strict=True):
         _, example, target = line.split()
@@ -287,7 +378,9 @@ def test_a_folder_without_destinations_brings_what_to_copy(tmp_path: Path) -> No
         assert target.endswith("destinations/NAME.yaml")
 
 
-def test_where_there_is_no_file_a_command_is_told_that_makes_one(tmp_path: Path) -> None:
+def test_where_there_is_no_file_a_command_is_told_that_makes_one(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "my config/syncengine.yaml"
     with pytest.raises(ConfigError) as told:
         load_config(file, ENVIRON)
@@ -307,6 +400,18 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 
 def test_a_password_is_known_wherever_it_stands_in_a_url(tmp_path: Path) -> None:
-    environ = {**ENVIRON, "STATE": "postgresql://me:ol%40d@db/crm?sslmode=require&password=query%20one"}
-    file = written(tmp_path / "config", {"syncengine.yaml": ENGINE, "destinations/crm.yaml": GOOD["charles"]})
-    assert load_config(file, environ).secrets == {"ol%40d", "ol@d", "query%20one", "query one", "key-value"}
+    environ = {
+        **ENVIRON,
+        "STATE": "postgresql://me:ol%40d@db/crm?sslmode=require&password=query%20one",
+    }
+    file = written(
+        tmp_path / "config",
+        {"syncengine.yaml": ENGINE, "destinations/crm.yaml": GOOD["charles"]},
+    )
+    assert load_config(file, environ).secrets == {
+        "ol%40d",
+        "ol@d",
+        "query%20one",
+        "query one",
+        "key-value",
+    }

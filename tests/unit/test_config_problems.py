@@ -15,21 +15,30 @@ TEXT = "must be text (in quotes, if it looks like something else)"
 MAPPING = "must be a mapping: keys, each with a value"
 LIST = "must be a list: in [ ], or one a line behind a '-'"
 COLUMN = "must be a column's name, or a mapping such as {from: COLUMN, as: lower}"
-MEMBERS = "must be a mapping: {from: ARRAY_COLUMN}, or {columns: {NAME: BOOLEAN_COLUMN}}"
-ONE_OF = "needs one of: from (an array column), or columns (a boolean column for each name)"
+MEMBERS = (
+    "must be a mapping: {from: ARRAY_COLUMN}, or {columns: {NAME: BOOLEAN_COLUMN}}"
+)
+ONE_OF = (
+    "needs one of: from (an array column), or columns (a boolean column for each name)"
+)
 DURATION = "must be a duration such as 500ms, 2s, 1m or 1d"
 COUNTRY = "must be a country's two capital letters by ISO 3166, such as DE, GB or US"
 ADDRESS = "must be an address that starts with http:// or https://"
 SECRET = "secrets come from the environment only: write ${NAME} here, without a default"
 PROXY = "must be the URL of an HTTP proxy, such as http://proxy.example.org:3128"
-PASSWORD = "holds a password: take the URL, or its password, from the environment (${NAME})"
+PASSWORD = (
+    "holds a password: take the URL, or its password, from the environment (${NAME})"
+)
 FORMS = "must be 'e164', 'text', 'lower', 'number', 'boolean' or 'date'"
 
 KEYS = [
     ("limit: []", 'limit: there is no such key; did you mean "limits"?'),
     ("feilds: {a: b}", 'feilds: there is no such key; did you mean "fields"?'),
     ("Vendor: respond_io", 'Vendor: there is no such key; did you mean "vendor"?'),
-    ("vendor: respondio", f'vendor: there is no vendor "respondio"; there are: {VENDORS}; did you mean "respond_io"?'),
+    (
+        "vendor: respondio",
+        f'vendor: there is no vendor "respondio"; there are: {VENDORS}; did you mean "respond_io"?',
+    ),
     ("vendor: nobody", f'vendor: there is no vendor "nobody"; there are: {VENDORS}'),
     ("vendor: 3", f"vendor: {TEXT}"),
     ("vendor:", f"vendor: {NO_VALUE}"),
@@ -41,8 +50,14 @@ KEYS = [
     ("opted_out:", f"opted_out: {NO_VALUE}"),
     ("tags:", f"tags: {NO_VALUE}"),
     ("limits:", f"limits: {NO_VALUE}"),
-    ("where: country = 'DE';", "where: is a condition, not a statement: leave the semicolon out"),
-    ("where: WHERE country = 'DE'", "where: is the condition alone: leave the word where out"),
+    (
+        "where: country = 'DE';",
+        "where: is a condition, not a statement: leave the semicolon out",
+    ),
+    (
+        "where: WHERE country = 'DE'",
+        "where: is the condition alone: leave the word where out",
+    ),
     ("opted_out: true", f"opted_out: {TEXT}"),
     ("opted_out: ''", "opted_out: must not be empty"),
     ("opted_out: {from: opted_out}", f"opted_out: {TEXT}"),
@@ -90,7 +105,10 @@ SETTINGS = [
             ),
         ],
     ),
-    (f'settings: {{{URL}, token: "${{TOKEN}}", viber: ja}}', "settings.viber: must be true or false"),
+    (
+        f'settings: {{{URL}, token: "${{TOKEN}}", viber: ja}}',
+        "settings.viber: must be true or false",
+    ),
     (
         f'settings: {{{URL}, token: "${{TOKEN}}", vibre: true}}',
         'settings.vibre: there is no such key; did you mean "viber"?',
@@ -99,9 +117,18 @@ SETTINGS = [
         f'settings: {{{URL}, token: "${{TOKEN}}", clear_with: erase}}',
         "settings.clear_with: must be 'empty', 'null' or 'nothing'",
     ),
-    (f'settings: {{{URL}, token: "${{TOKEN}}", settles_within: soon}}', f"settings.settles_within: {DURATION}"),
-    ('settings: {base_url: app.respond.io, token: "${TOKEN}"}', f"settings.base_url: {ADDRESS}"),
-    ('settings: {base_url: "ftp://app.respond.io", token: "${TOKEN}"}', f"settings.base_url: {ADDRESS}"),
+    (
+        f'settings: {{{URL}, token: "${{TOKEN}}", settles_within: soon}}',
+        f"settings.settles_within: {DURATION}",
+    ),
+    (
+        'settings: {base_url: app.respond.io, token: "${TOKEN}"}',
+        f"settings.base_url: {ADDRESS}",
+    ),
+    (
+        'settings: {base_url: "ftp://app.respond.io", token: "${TOKEN}"}',
+        f"settings.base_url: {ADDRESS}",
+    ),
     ('settings: {base_url: "", token: "${TOKEN}"}', f"settings.base_url: {ADDRESS}"),
     (
         'settings: {base_url: "https://me:pw@app.respond.io", token: "${TOKEN}"}',
@@ -114,7 +141,10 @@ SETTINGS = [
 ]
 FIELDS = [
     ("fields: x", f"fields: {MAPPING}"),
-    ("fields: {}", "fields: maps nothing: name at least one vendor field and its column"),
+    (
+        "fields: {}",
+        "fields: maps nothing: name at least one vendor field and its column",
+    ),
     ("fields: {crm_id: id, firstName: }", f"fields.firstName: {NO_VALUE}"),
     ("fields: {crm_id: id, firstName: 5}", f"fields.firstName: {COLUMN}"),
     ("fields: {crm_id: id, phone: [a, b]}", f"fields.phone: {COLUMN}"),
@@ -122,11 +152,23 @@ FIELDS = [
     ("fields: {crm_id: id, '': x}", "fields: holds a key that is empty"),
     (
         "fields: {crm_id: id, phone: {form: mobile}}",
-        ["fields.phone.from: is missing", 'fields.phone.form: there is no such key; did you mean "from"?'],
+        [
+            "fields.phone.from: is missing",
+            'fields.phone.form: there is no such key; did you mean "from"?',
+        ],
     ),
-    ("fields: {crm_id: id, phone: {from: mobile, as: e146}}", f"fields.phone.as: {FORMS}"),
-    ("fields: {crm_id: id, phone: {from: mobile, as: e164, region: de}}", f"fields.phone.region: {COUNTRY}"),
-    ("fields: {crm_id: id, phone: {from: mobile, as: e164, region: UK}}", f"fields.phone.region: {COUNTRY}"),
+    (
+        "fields: {crm_id: id, phone: {from: mobile, as: e146}}",
+        f"fields.phone.as: {FORMS}",
+    ),
+    (
+        "fields: {crm_id: id, phone: {from: mobile, as: e164, region: de}}",
+        f"fields.phone.region: {COUNTRY}",
+    ),
+    (
+        "fields: {crm_id: id, phone: {from: mobile, as: e164, region: UK}}",
+        f"fields.phone.region: {COUNTRY}",
+    ),
     (
         "fields: {crm_id: id, phone: {from: mobile, region: DE}}",
         "fields.phone.region: goes with as: e164 only",
@@ -151,12 +193,24 @@ FIELDS = [
         "fields: {crm_id: id, born: {from: born, as: date, default: 31.12.1999}}",
         "fields.born.default: is no date (YYYY-MM-DD), which as: date asks for",
     ),
-    ("fields: {crm_id: id, lists.a: x}", "fields.lists.a: lists have a key of their own: lists: {from: COLUMN}"),
+    (
+        "fields: {crm_id: id, lists.a: x}",
+        "fields.lists.a: lists have a key of their own: lists: {from: COLUMN}",
+    ),
     ("match_on: {crm_id: 1}", f"match_on: {LIST}"),
     ("match_on: [5]", f"match_on.0: {TEXT}"),
-    ("match_on: [crmid]", 'match_on: "crmid" is no mapped field; did you mean "crm_id"?'),
-    ("match_on: [email]", 'match_on: "email" is no mapped field; map it in fields first'),
-    ("match_on: []", "match_on: is missing: respond_io recognises contacts by any field; map one, and name it here"),
+    (
+        "match_on: [crmid]",
+        'match_on: "crmid" is no mapped field; did you mean "crm_id"?',
+    ),
+    (
+        "match_on: [email]",
+        'match_on: "email" is no mapped field; map it in fields first',
+    ),
+    (
+        "match_on: []",
+        "match_on: is missing: respond_io recognises contacts by any field; map one, and name it here",
+    ),
     ("tags: tags", f"tags: {MEMBERS}"),
     ("tags: {}", f"tags: {ONE_OF}"),
     ("tags: {from: tags, columns: {vip: is_vip}}", f"tags: {ONE_OF}"),
@@ -179,27 +233,57 @@ LIMITS_AND_BRAKES = [
     ),
     (
         "limits: [{call: 5, per: 1s}]",
-        ["limits.0.calls: is missing", 'limits.0.call: there is no such key; did you mean "calls"?'],
+        [
+            "limits.0.calls: is missing",
+            'limits.0.call: there is no such key; did you mean "calls"?',
+        ],
     ),
     ("brakes: off", f"brakes: {MAPPING}"),
-    ("brakes: {removal: {share: 0.1}}", 'brakes.removal: there is no such key; did you mean "removals"?'),
+    (
+        "brakes: {removal: {share: 0.1}}",
+        'brakes.removal: there is no such key; did you mean "removals"?',
+    ),
     ("brakes: {removals: 0.1}", f"brakes.removals: {MAPPING}"),
     ("brakes: {removals: {share: 5}}", "brakes.removals.share: must be 1 or less"),
     ("brakes: {removals: {share: 5%}}", "brakes.removals.share: must be a number"),
-    ("brakes: {removals: {share: true}}", "brakes.removals.share: must be a number, not true or false"),
+    (
+        "brakes: {removals: {share: true}}",
+        "brakes.removals.share: must be a number, not true or false",
+    ),
     ("brakes: {tags: {at_least: 0}}", "brakes.tags.at_least: must be 1 or more"),
-    ("brakes: {tags: {atleast: 5}}", 'brakes.tags.atleast: there is no such key; did you mean "at_least"?'),
+    (
+        "brakes: {tags: {atleast: 5}}",
+        'brakes.tags.atleast: there is no such key; did you mean "at_least"?',
+    ),
 ]
 OWN_SOURCE = [
-    ("source: crm.contacts", "source: must be a mapping, such as {table: crm.contacts, key: id}"),
+    (
+        "source: crm.contacts",
+        "source: must be a mapping, such as {table: crm.contacts, key: id}",
+    ),
     ("source: {tabel: a}", 'source.tabel: there is no such key; did you mean "table"?'),
-    ("source: {table: a, query: SELECT 1}", "source: names both a table and a query: leave one of them out"),
+    (
+        "source: {table: a, query: SELECT 1}",
+        "source: names both a table and a query: leave one of them out",
+    ),
     ("source: {query: ''}", "source.query: must not be empty"),
-    ("source: {database: 'mysql://db/crm'}", "source.database: must be a URL that begins with postgresql://"),
+    (
+        "source: {database: 'mysql://db/crm'}",
+        "source.database: must be a URL that begins with postgresql://",
+    ),
     ("source: {database: 'postgresql://me:pw@db/crm'}", f"source.database: {PASSWORD}"),
-    ("source: {database: 'postgresql://me@db/crm?sslmode=require&password=pw'}", f"source.database: {PASSWORD}"),
-    ("source: {database: 'postgresql://me:${PW:-pw}@db/crm'}", f"source.database: {PASSWORD}"),
-    ("source: {database: '${CRM:-postgresql://me:pw@db/crm}'}", f"source.database: {PASSWORD}"),
+    (
+        "source: {database: 'postgresql://me@db/crm?sslmode=require&password=pw'}",
+        f"source.database: {PASSWORD}",
+    ),
+    (
+        "source: {database: 'postgresql://me:${PW:-pw}@db/crm'}",
+        f"source.database: {PASSWORD}",
+    ),
+    (
+        "source: {database: '${CRM:-postgresql://me:pw@db/crm}'}",
+        f"source.database: {PASSWORD}",
+    ),
 ]
 VARIABLES = [
     ("in_flight: ${MANY}", "in_flight: the environment variable MANY is not set"),
@@ -219,8 +303,12 @@ VARIABLES = [
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"), [*KEYS, *SETTINGS, *FIELDS, *LIMITS_AND_BRAKES, *OWN_SOURCE, *VARIABLES], ids=str
+    ("changes", "told"),
+    [*KEYS, *SETTINGS, *FIELDS, *LIMITS_AND_BRAKES, *OWN_SOURCE, *VARIABLES],
+    ids=str,
 )
-def test_of_a_destination_it_is_told_what_is_wrong(tmp_path: Path, changes: str, told: str | list[str]) -> None:
+def test_of_a_destination_it_is_told_what_is_wrong(
+    tmp_path: Path, changes: str, told: str | list[str]
+) -> None:
     files = {"destinations/crm.yaml": changed(GOOD["respond_io"], changes)}
     assert problems(tmp_path, files) == of("destinations/crm.yaml", told)

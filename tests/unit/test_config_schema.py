@@ -16,7 +16,15 @@ from jsonschema import Draft202012Validator
 from syncengine import vendors
 from syncengine.config.loading import load_config
 from syncengine.errors import ConfigError
-from tests.support.config_corpus import DESTINATIONS, ENGINE, ENVIRON, SOURCE, File, files, good
+from tests.support.config_corpus import (
+    DESTINATIONS,
+    ENGINE,
+    ENVIRON,
+    SOURCE,
+    File,
+    files,
+    good,
+)
 from tests.support.expected import ROOT
 
 SCHEMA = orjson.loads((ROOT / "config/schema.json").read_bytes())
@@ -42,11 +50,15 @@ def refused(folder: Path, name: str) -> str:
 
 def told_of(folder: Path, file: File) -> str:
     other = {**good("charles"), "source": SOURCE}
-    common, destination = (file.content, other) if file.is_common else (ENGINE, file.content)
+    common, destination = (
+        (file.content, other) if file.is_common else (ENGINE, file.content)
+    )
     (folder / "destinations").mkdir(exist_ok=True)
     # JSON is YAML.
     (folder / "syncengine.yaml").write_text(json.dumps(common), encoding="utf-8")
-    (folder / "destinations/crm.yaml").write_text(json.dumps(destination), encoding="utf-8")
+    (folder / "destinations/crm.yaml").write_text(
+        json.dumps(destination), encoding="utf-8"
+    )
     try:
         load_config(folder / "syncengine.yaml", ENVIRON)
     except ConfigError as error:
@@ -54,10 +66,15 @@ def told_of(folder: Path, file: File) -> str:
     return ""
 
 
-def test_the_corpus_is_large_and_has_good_and_bad_files_of_every_vendor(folder: Path) -> None:
+def test_the_corpus_is_large_and_has_good_and_bad_files_of_every_vendor(
+    folder: Path,
+) -> None:
     assert len(corpus()) >= 1000
     assert sorted(DESTINATIONS) == list(vendors.names())
-    judged = Counter((file.content.get("vendor"), not refused(folder, file.name)) for file in corpus())
+    judged = Counter(
+        (file.content.get("vendor"), not refused(folder, file.name))
+        for file in corpus()
+    )
     for vendor in vendors.names():
         assert judged[vendor, True] >= 20, vendor
         assert judged[vendor, False] >= 20, vendor
@@ -70,7 +87,11 @@ def test_the_schema_is_one() -> None:
 def patterns(part: object) -> Iterator[str]:
     """Every regular expression in a part of the schema."""
     if isinstance(part, dict):
-        yield from (text for key, text in part.items() if key == "pattern" and isinstance(text, str))
+        yield from (
+            text
+            for key, text in part.items()
+            if key == "pattern" and isinstance(text, str)
+        )
         part = list(part.values())
     for each in part if isinstance(part, list) else ():
         yield from patterns(each)
@@ -80,20 +101,28 @@ def test_its_expressions_are_such_as_editors_take() -> None:
     """JavaScript's, in which an escape that is not needed is an error."""
     found = set(patterns(SCHEMA))
     assert len(found) > 50
-    needless = {escape for each in found for escape in re.findall(r"\\(.)", each)} - set("^$\\.*+?()[]{}|nsS-")
+    needless = {
+        escape for each in found for escape in re.findall(r"\\(.)", each)
+    } - set("^$\\.*+?()[]{}|nsS-")
     assert not needless
 
 
 @pytest.mark.parametrize("part", ["common", *vendors.names()])
-def test_what_the_engine_takes_the_schema_takes_and_nothing_else(folder: Path, part: str) -> None:
+def test_what_the_engine_takes_the_schema_takes_and_nothing_else(
+    folder: Path, part: str
+) -> None:
     wrong = []
     for file in corpus():
         if file.name.partition(":")[0] != part:
             continue
         told = refused(folder, file.name)
-        complaints = [error.message[:200] for error in VALIDATOR.iter_errors(file.content)]
+        complaints = [
+            error.message[:200] for error in VALIDATOR.iter_errors(file.content)
+        ]
         if bool(told) != bool(complaints):
-            wrong.append(f"{file.name}\n    engine: {told or 'takes it'}\n    schema: {complaints or 'takes it'}")
+            wrong.append(
+                f"{file.name}\n    engine: {told or 'takes it'}\n    schema: {complaints or 'takes it'}"
+            )
     assert not wrong, "\n".join(wrong)
 
 
@@ -101,12 +130,30 @@ def test_what_the_engine_takes_the_schema_takes_and_nothing_else(folder: Path, p
     ("changes", "told"),
     [
         ({"match_on": ["nobody"]}, 'match_on: "nobody" is no mapped field'),
-        ({"settings": {**good("respond_io")["settings"], "opt_outs": {"nobody": True}}}, '"nobody" is no mapped field'),
-        ({"fields": {"crm_id": "id", "phone": {"from": "a", "as": "e164", "default": "+0001234567"}}}, "phone.default"),
+        (
+            {
+                "settings": {
+                    **good("respond_io")["settings"],
+                    "opt_outs": {"nobody": True},
+                }
+            },
+            '"nobody" is no mapped field',
+        ),
+        (
+            {
+                "fields": {
+                    "crm_id": "id",
+                    "phone": {"from": "a", "as": "e164", "default": "+0001234567"},
+                }
+            },
+            "phone.default",
+        ),
         ({"in_flight": "1${N}00"}, "in_flight: must be 500 or less"),
     ],
 )
-def test_what_it_cannot_say_is_left_to_the_engine(folder: Path, changes: dict[str, object], told: str) -> None:
+def test_what_it_cannot_say_is_left_to_the_engine(
+    folder: Path, changes: dict[str, object], told: str
+) -> None:
     """JSON Schema compares no names with each other, knows no phone numbers and no environment."""
     content = {**good("respond_io"), **changes}
     assert told in told_of(folder, File("", content))

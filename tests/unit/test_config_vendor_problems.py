@@ -16,7 +16,9 @@ CHARLES_HAS = (
 
 
 @pytest.mark.parametrize("vendor", GOOD)
-def test_what_the_changes_below_are_made_to_is_good(tmp_path: Path, vendor: str) -> None:
+def test_what_the_changes_below_are_made_to_is_good(
+    tmp_path: Path, vendor: str
+) -> None:
     assert sorted(GOOD) == list(vendors.names())
     (destination,) = loaded(tmp_path, "", vendor).destinations
     assert destination.vendor.name == vendor
@@ -25,7 +27,11 @@ def test_what_the_changes_below_are_made_to_is_good(tmp_path: Path, vendor: str)
 @pytest.mark.parametrize(
     ("vendor", "changes", "told"),
     [
-        ("charles", "fields: {first_nmae: n}", f'fields.first_nmae: {CHARLES_HAS}; did you mean "first_name"?'),
+        (
+            "charles",
+            "fields: {first_nmae: n}",
+            f'fields.first_nmae: {CHARLES_HAS}; did you mean "first_name"?',
+        ),
         ("charles", "fields: {email: e}", f"fields.email: {CHARLES_HAS}"),
         (
             "charles",
@@ -42,8 +48,16 @@ def test_what_the_changes_below_are_made_to_is_good(tmp_path: Path, vendor: str)
             "match_on: [external_reference_id]",
             'match_on: "external_reference_id" is no mapped field; map it in fields first',
         ),
-        ("charles", "lists: {from: lists}", "lists: charles has no lists; leave them out"),
-        ("chartmogul", "tags: {from: tags}", "tags: chartmogul has no tags; leave them out"),
+        (
+            "charles",
+            "lists: {from: lists}",
+            "lists: charles has no lists; leave them out",
+        ),
+        (
+            "chartmogul",
+            "tags: {from: tags}",
+            "tags: chartmogul has no tags; leave them out",
+        ),
         (
             "chartmogul",
             "fields: {external_id: id}",
@@ -77,7 +91,11 @@ def test_what_the_changes_below_are_made_to_is_good(tmp_path: Path, vendor: str)
             "fields: {name: name, phoneNumber: phone, city: city}",
             "fields.city: whautomate has no such field (it has: customFields.NAME, name, phoneNumber, stage, notes)",
         ),
-        ("whautomate", "fields: {phoneNumber: phone}", "fields: whautomate takes no contact in without name: map it"),
+        (
+            "whautomate",
+            "fields: {phoneNumber: phone}",
+            "fields: whautomate takes no contact in without name: map it",
+        ),
         (
             "whautomate",
             'settings: {base_url: "https://api.whautomate.com", api_key: "${KEY}", location_id: ""}',
@@ -85,14 +103,14 @@ def test_what_the_changes_below_are_made_to_is_good(tmp_path: Path, vendor: str)
         ),
     ],
 )
-def test_what_a_vendor_cannot_do_is_told(tmp_path: Path, vendor: str, changes: str, told: str) -> None:
+def test_what_a_vendor_cannot_do_is_told(
+    tmp_path: Path, vendor: str, changes: str, told: str
+) -> None:
     files = {"destinations/crm.yaml": changed(GOOD[vendor], changes)}
     assert problems(tmp_path, files) == of("destinations/crm.yaml", told)
 
 
 def test_a_default_comes_in_the_form_of_its_field(tmp_path: Path) -> None:
-    fields = (
-        "fields: {crm_id: id, plan: {from: plan, as: lower, default: Free}, age: {from: age, as: number, default: '7'}}"
-    )
+    fields = "fields: {crm_id: id, plan: {from: plan, as: lower, default: Free}, age: {from: age, as: number, default: '7'}}"  # noqa: E501
     (destination,) = loaded(tmp_path, fields).destinations
     assert [field.default for field in destination.mapping.fields] == [None, "free", 7]

@@ -26,12 +26,24 @@ source: {x-note: the same}
 """
 
 
-def test_keys_that_begin_with_x_are_not_read_where_the_keys_are_ours(tmp_path: Path) -> None:
+def test_keys_that_begin_with_x_are_not_read_where_the_keys_are_ours(
+    tmp_path: Path,
+) -> None:
     common = f"x-anchors: &all {{any: [thing]}}\n{ENGINE}"
-    file = written(tmp_path / "config", {"syncengine.yaml": common, "destinations/crm.yaml": ANCHORS})
+    file = written(
+        tmp_path / "config",
+        {"syncengine.yaml": common, "destinations/crm.yaml": ANCHORS},
+    )
     (destination,) = load_config(file, ENVIRON).destinations
-    columns = {field.field: (field.column, field.region) for field in destination.mapping.fields}
-    assert columns == {"phone": ("mobile", "DE"), "second": ("landline", "DE"), "x-custom": ("custom", None)}
+    columns = {
+        field.field: (field.column, field.region)
+        for field in destination.mapping.fields
+    }
+    assert columns == {
+        "phone": ("mobile", "DE"),
+        "second": ("landline", "DE"),
+        "x-custom": ("custom", None),
+    }
     assert destination.mapping.tags is not None
     assert destination.mapping.tags.columns == (("x-vip", "is_vip"),)
     assert destination.options.brakes.removals.share == 0.1
@@ -39,11 +51,14 @@ def test_keys_that_begin_with_x_are_not_read_where_the_keys_are_ours(tmp_path: P
 
 def test_a_secret_behind_an_anchor_is_found_where_it_is_used(tmp_path: Path) -> None:
     text = GOOD["respond_io"].replace(
-        'settings: {base_url: "https://app.respond.io/api/v1", token: "${TOKEN}"}', "settings: *all"
+        'settings: {base_url: "https://app.respond.io/api/v1", token: "${TOKEN}"}',
+        "settings: *all",
     )
     text = f"x-all: &all {{base_url: 'https://app.respond.io/api/v1', token: abcdefghij}}\n{text}"
     told = "settings.token: secrets come from the environment only: write ${NAME} here, without a default"
-    assert problems(tmp_path, {"destinations/crm.yaml": text}) == of("destinations/crm.yaml", told)
+    assert problems(tmp_path, {"destinations/crm.yaml": text}) == of(
+        "destinations/crm.yaml", told
+    )
 
 
 @pytest.mark.parametrize("vendor", [name for name in GOOD if name != "charles"])
@@ -55,8 +70,14 @@ def test_a_single_match_field_needs_no_list(tmp_path: Path, vendor: str) -> None
 
 def test_single_names_in_settings_need_no_list(tmp_path: Path) -> None:
     settings = 'settings: {base_url: "https://api.whautomate.com", api_key: "${KEY}", location_id: a, '
-    one = loaded(tmp_path / "one", settings + "found_by: phoneNumber, tagged: vip}", "whautomate")
-    many = loaded(tmp_path / "many", settings + "found_by: [phoneNumber], tagged: [vip]}", "whautomate")
+    one = loaded(
+        tmp_path / "one", settings + "found_by: phoneNumber, tagged: vip}", "whautomate"
+    )
+    many = loaded(
+        tmp_path / "many",
+        settings + "found_by: [phoneNumber], tagged: [vip]}",
+        "whautomate",
+    )
     (first,), (second,) = one.destinations, many.destinations
     assert first.options.settings != second.options.settings
     assert first.vendor.capabilities == second.vendor.capabilities

@@ -14,7 +14,9 @@ from syncengine.config.yaml_files import fill_in, read_yaml
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.http import Json
 
-BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40))
+BOMB = "a0: &a0 [x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40)
+)
 BOMB_OF_MERGES = "a0: &a0 {x: 1}\n" + "".join(
     f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 40)
 )
@@ -54,7 +56,9 @@ def read(folder: Path, text: str | bytes) -> dict[str, Json]:
         ("${KEY}", "${KEY}"),
     ],
 )
-def test_a_value_is_what_it_looks_like(tmp_path: Path, written: str, meant: Json) -> None:
+def test_a_value_is_what_it_looks_like(
+    tmp_path: Path, written: str, meant: Json
+) -> None:
     value = read(tmp_path, f"key: {written}\n")["key"]
     assert value == meant
     assert type(value) is type(meant)
@@ -64,7 +68,9 @@ def test_aliases_and_merges_work(tmp_path: Path) -> None:
     assert read(tmp_path, "a: &a {x: 1}\nb: {<<: *a, y: 2}\n")["b"] == {"x": 1, "y": 2}
 
 
-def test_an_empty_file_is_an_empty_mapping_and_a_mark_is_skipped(tmp_path: Path) -> None:
+def test_an_empty_file_is_an_empty_mapping_and_a_mark_is_skipped(
+    tmp_path: Path,
+) -> None:
     assert read(tmp_path, "# nothing\n") == {}
     assert read(tmp_path, b"\xef\xbb\xbfa: 1\n") == {"a": 1}
 
@@ -81,10 +87,16 @@ def test_an_empty_file_is_an_empty_mapping_and_a_mark_is_skipped(tmp_path: Path)
         ("- a\n", r"has to be a mapping of keys to values \(line 1, column 1\)"),
         ("just words\n", "has to be a mapping"),
         ("1: a\n", r"a key must be text: put it in quotes \(line 1, column 1\)"),
-        ("a:\n  b: {5: c}\n", r"a key must be text: put it in quotes \(line 2, column 7\)"),
+        (
+            "a:\n  b: {5: c}\n",
+            r"a key must be text: put it in quotes \(line 2, column 7\)",
+        ),
         ("a: {true: c}\n", "a key must be text"),
         ("a: {~: c}\n", "a key must be text"),
-        ("a: .nan\n", r"a number that is none; put it in quotes if it is text \(line 1, column 4\)"),
+        (
+            "a: .nan\n",
+            r"a number that is none; put it in quotes if it is text \(line 1, column 4\)",
+        ),
         ("a: -.INF\n", "a number that is none"),
         ("a:\n  b: 1\n  'b': 2\n", r'"b" stands there twice \(line 3, column 3\)'),
         ("a: *none\n", r"undefined alias.*\(line 1, column 4\)"),
@@ -92,11 +104,20 @@ def test_an_empty_file_is_an_empty_mapping_and_a_mark_is_skipped(tmp_path: Path)
         ("a: &a [*a]\n", r"holds itself: .* \(line 1, column 4\)"),
         ("a: 1\nb: &b\n  c: {d: *b}\n", r"holds itself: .* \(line 2, column 4\)"),
         ("a: &a\n  <<: *a\n", "holds itself"),
-        (BOMB, r"holds more than 50,000 values, aliases written out \(line \d+, column \d+\)"),
+        (
+            BOMB,
+            r"holds more than 50,000 values, aliases written out \(line \d+, column \d+\)",
+        ),
         (BOMB_OF_MERGES, r"holds more than 50,000 values"),
-        ("a: " + "[" * 60 + "]" * 60, r"nests deeper than 50 levels \(line 1, column 53\)"),
+        (
+            "a: " + "[" * 60 + "]" * 60,
+            r"nests deeper than 50 levels \(line 1, column 53\)",
+        ),
         ("a: " + "[" * 50_000, r"nests deeper than 50 levels \(line 1, column 53\)"),
-        ("".join(f"{' ' * level}a:\n" for level in range(500)), r"nests deeper than 50 levels \(line 51, "),
+        (
+            "".join(f"{' ' * level}a:\n" for level in range(500)),
+            r"nests deeper than 50 levels \(line 51, ",
+        ),
         ("a: " + "{a: " * 3000, r"nests deeper than 50 levels \(line 1"),
         (b"a: 1\n" + b"# padding\n" * 200_000, "larger than 1,000,000 bytes"),
         # tags
@@ -107,7 +128,10 @@ def test_an_empty_file_is_an_empty_mapping_and_a_mark_is_skipped(tmp_path: Path)
         ("a: !!null x\n", "is no !!null"),
         ("a: !!int [1]\n", "the tag !!int, which is not used here"),
         ("a: !!seq {b: c}\n", "the tag !!seq, which is not used here"),
-        ("a: 1\nb: !!binary aGVsbG8=\n", r"the tag !!binary, which is not used here \(line 2, column 4\)"),
+        (
+            "a: 1\nb: !!binary aGVsbG8=\n",
+            r"the tag !!binary, which is not used here \(line 2, column 4\)",
+        ),
         ("a: !!binary ä\n", "the tag !!binary"),
         ("a: !!timestamp 2025-99-99\n", "the tag !!timestamp"),
         ("a: !!set {b}\n", "the tag !!set"),
@@ -115,7 +139,10 @@ def test_an_empty_file_is_an_empty_mapping_and_a_mark_is_skipped(tmp_path: Path)
         ("a: !!pairs [b: c]\n", "the tag !!pairs"),
         ("a: !mine b\n", "the tag !mine"),
         ("!!int 5\n", "has to be a mapping"),
-        ("a: !!python/object/apply:os.system [x]\n", "the tag !!python/object/apply:os.system, which is not used"),
+        (
+            "a: !!python/object/apply:os.system [x]\n",
+            "the tag !!python/object/apply:os.system, which is not used",
+        ),
         ("a: !!python/name:os.system\n", "the tag !!python/name:os.system"),
         ("!!python/none x: 1\n", "a key must be text"),
         # numbers that are none anywhere else
@@ -129,7 +156,10 @@ def test_an_empty_file_is_an_empty_mapping_and_a_mark_is_skipped(tmp_path: Path)
         ("a: \x01\n", r"a character that YAML does not allow \(line 1\)"),
         ("a: 1\nb: \0\n", r"a character that YAML does not allow \(line 2\)"),
         ("a: 1\nb: \x1b[31m\n", r"a character that YAML does not allow \(line 2\)"),
-        ('a: 1\nb: "\\0"\n', r"holds a character that no text may hold .* \(line 2, column 4\)"),
+        (
+            'a: 1\nb: "\\0"\n',
+            r"holds a character that no text may hold .* \(line 2, column 4\)",
+        ),
         ('a: "\\ud800"\n', "holds a character that no text may hold"),
         ('"\\0": a\n', "holds a character that no text may hold"),
         ('a: 1\nb: "\\U00110000"\n', r"that there is not \(line 2, "),
@@ -141,7 +171,9 @@ def test_an_empty_file_is_an_empty_mapping_and_a_mark_is_skipped(tmp_path: Path)
         ("a: 1\n...\nb: 2\n", r"\(line 3|another document"),
     ],
 )
-def test_what_cannot_be_used_is_told_with_its_place(tmp_path: Path, text: str | bytes, what: str) -> None:
+def test_what_cannot_be_used_is_told_with_its_place(
+    tmp_path: Path, text: str | bytes, what: str
+) -> None:
     with pytest.raises(ConfigError, match=what) as told:
         read(tmp_path, text)
     (problem,) = told.value.problems
@@ -150,7 +182,12 @@ def test_what_cannot_be_used_is_told_with_its_place(tmp_path: Path, text: str | 
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.text(st.sampled_from("ab:-[]{}&*!<>|?'\"#%@`,. \n\t\\0é\ud7ff19~") | st.characters(), max_size=40))
+@given(
+    st.text(
+        st.sampled_from("ab:-[]{}&*!<>|?'\"#%@`,. \n\t\\0é\ud7ff19~") | st.characters(),
+        max_size=40,
+    )
+)
 def test_any_text_is_read_or_told(text: str) -> None:
     with TemporaryDirectory() as folder, suppress(ConfigError):
         read(Path(folder), text.encode("utf-8", "surrogatepass"))
@@ -194,14 +231,19 @@ def test_variables_are_text_that_is_not_parsed_again() -> None:
         ("${B:-$}", "$"),
     ],
 )
-def test_two_dollars_write_a_text_that_looks_like_a_variable(written: str, meant: str) -> None:
+def test_two_dollars_write_a_text_that_looks_like_a_variable(
+    written: str, meant: str
+) -> None:
     assert filled(written, A="a") == (meant, [])
 
 
 @pytest.mark.parametrize(
-    ("environ", "what"), [({}, "the environment variable A is not set"), ({"A": ""}, "is set, but empty")]
+    ("environ", "what"),
+    [({}, "the environment variable A is not set"), ({"A": ""}, "is set, but empty")],
 )
-def test_a_variable_that_is_missing_is_named(environ: dict[str, str], what: str) -> None:
+def test_a_variable_that_is_missing_is_named(
+    environ: dict[str, str], what: str
+) -> None:
     _, (problem,) = filled({"settings": {"key": "${A}"}}, **environ)
     assert problem.where == "it.yaml: settings.key"
     assert what in problem.what

@@ -26,7 +26,9 @@ def test_a_contact_is_named_on_one_line(contact_id: str, name: str) -> None:
     assert name_of_owner(f"respond_io/{contact_id}") == f"respond_io/{name}"
 
 
-@pytest.mark.parametrize("contact_id", ["4711", "", " ", "a\nb'c\\d", "it's", "Žofia\t李\u200d", "a/b"])
+@pytest.mark.parametrize(
+    "contact_id", ["4711", "", " ", "a\nb'c\\d", "it's", "Žofia\t李\u200d", "a/b"]
+)
 def test_what_is_to_be_typed_is_the_same_id_on_one_line(contact_id: str) -> None:
     typed = as_argument(contact_id)
     assert typed.isprintable()

@@ -27,12 +27,16 @@ _TABLE = Source(
     nullable=False,
     on_replica=False,
 )
-_UNKNOWN = replace(_TABLE, kind=KeyKind.OTHER, indexed=False, unique=False, in_key_order=False)
+_UNKNOWN = replace(
+    _TABLE, kind=KeyKind.OTHER, indexed=False, unique=False, in_key_order=False
+)
 
 
 @pytest.mark.parametrize("kind", [KeyKind.NUMBER, KeyKind.UUID, KeyKind.TEXT])
 def test_a_table_beside_the_state_goes_by_ranges(kind: KeyKind) -> None:
-    chosen = choose(replace(_TABLE, kind=kind), same_database=True, numbered=kind is KeyKind.NUMBER)
+    chosen = choose(
+        replace(_TABLE, kind=kind), same_database=True, numbered=kind is KeyKind.NUMBER
+    )
     assert chosen == Strategy(Way.RANGES, by_number=kind is KeyKind.NUMBER, cut=True)
 
 
@@ -49,7 +53,9 @@ def test_ranges_need_a_unique_index_that_the_rows_follow(unsuitable: Source) -> 
 
 
 def test_another_database_goes_by_streams_in_ranges() -> None:
-    assert choose(_TABLE, same_database=False, numbered=True) == Strategy(Way.STREAMS, by_number=True, cut=True)
+    assert choose(_TABLE, same_database=False, numbered=True) == Strategy(
+        Way.STREAMS, by_number=True, cut=True
+    )
 
 
 def test_contacts_without_a_number_cannot_be_joined_by_it() -> None:
@@ -61,7 +67,9 @@ def test_contacts_without_a_number_cannot_be_joined_by_it() -> None:
 def test_an_index_the_rows_do_not_follow_is_used_on_a_replica_only() -> None:
     scattered = replace(_TABLE, kind=KeyKind.UUID, in_key_order=False)
     assert not choose(scattered, same_database=False, numbered=False).cut
-    assert choose(replace(scattered, on_replica=True), same_database=False, numbered=False).cut
+    assert choose(
+        replace(scattered, on_replica=True), same_database=False, numbered=False
+    ).cut
 
 
 def test_what_has_no_index_is_read_at_once() -> None:

@@ -16,7 +16,12 @@ from syncengine.engine.recorder import Recorder
 from syncengine.engine.retry import Patience, Retrier
 from syncengine.engine.task import Job, Task
 from syncengine.engine.turn import Ending
-from syncengine.errors import LeaseLost, VendorHalted, VendorThrottled, VendorUnavailable
+from syncengine.errors import (
+    LeaseLost,
+    VendorHalted,
+    VendorThrottled,
+    VendorUnavailable,
+)
 from syncengine.model.calls import Answer, Applied, Call, Rejected
 from syncengine.model.capabilities import Capabilities, TagCall, Write
 from syncengine.model.contact import Desired, Known, Pending
@@ -70,7 +75,9 @@ class Line:
         return Retrier(self, self, Patience(), Random(1))
 
 
-def tried(requests: Sequence[Request], *answers: Response | Exception, repeatable: bool = True) -> bool:
+def tried(
+    requests: Sequence[Request], *answers: Response | Exception, repeatable: bool = True
+) -> bool:
     """Whether what failed is said to be possibly applied."""
 
     def exchange() -> Generator[Request, Response, None]:
@@ -80,19 +87,28 @@ def tried(requests: Sequence[Request], *answers: Response | Exception, repeatabl
     async def whole() -> bool:
         with pytest.raises((VendorUnavailable, VendorHalted, LeaseLost)) as caught:
             await Line([*answers]).retrier.run(exchange, Meter(), repeatable=repeatable)
-        return isinstance(caught.value, VendorUnavailable) and caught.value.maybe_applied
+        return (
+            isinstance(caught.value, VendorUnavailable) and caught.value.maybe_applied
+        )
 
     return run(whole())
 
 
-@pytest.mark.parametrize("end", [LeaseLost("over"), VendorHalted("no"), VendorThrottled("429", retry_after=9999.0)])
-def test_an_account_that_stops_leaves_in_doubt_what_was_tried_before(end: Exception) -> None:
+@pytest.mark.parametrize(
+    "end",
+    [LeaseLost("over"), VendorHalted("no"), VendorThrottled("429", retry_after=9999.0)],
+)
+def test_an_account_that_stops_leaves_in_doubt_what_was_tried_before(
+    end: Exception,
+) -> None:
     assert tried([PUT], LOST, end)
     assert not tried([PUT], UNSENT, end)
 
 
 @pytest.mark.parametrize("end", [LeaseLost("over"), UNSENT])
-def test_what_an_exchange_has_written_stands_though_the_rest_of_it_fails(end: Exception) -> None:
+def test_what_an_exchange_has_written_stands_though_the_rest_of_it_fails(
+    end: Exception,
+) -> None:
     assert tried([PUT, GET], FINE, end, repeatable=False)
     answers: list[Response | Exception] = [FINE, end]
     assert not tried([GET, PUT], *answers * 4)
@@ -137,14 +153,22 @@ class _Translator:
 
 def test_a_refusal_settles_nothing_that_was_tried_before() -> None:
     known = Known("v7", fields={"name": "old"})
-    pending = synced(known, Desired("7", {"name": "new"}), LOST, BAD).record.known.pending
+    pending = synced(
+        known, Desired("7", {"name": "new"}), LOST, BAD
+    ).record.known.pending
     assert pending is not None
     assert pending.fields == {"name": "new"}
-    assert synced(known, Desired("7", {"name": "new"}), BAD).record.known.pending is None
+    assert (
+        synced(known, Desired("7", {"name": "new"}), BAD).record.known.pending is None
+    )
 
 
-def test_a_refusal_of_a_later_call_leaves_in_doubt_what_was_and_was_not_sent_again() -> None:
-    known = Known("v7", fields={"name": "old"}, pending=Pending(add_tags=frozenset({"gone"})))
+def test_a_refusal_of_a_later_call_leaves_in_doubt_what_was_and_was_not_sent_again() -> (
+    None
+):
+    known = Known(
+        "v7", fields={"name": "old"}, pending=Pending(add_tags=frozenset({"gone"}))
+    )
     ending = synced(known, Desired("7", {"name": "new"}), FINE, BAD)
     assert ending.record.known.fields == {"name": "new"}
     assert ending.record.known.pending is not None

@@ -18,7 +18,11 @@ KNOWN = Known(
     found_tags=frozenset({"theirs"}),
 )
 OWNED = Owned(fields=("phone", "city", "title"), tag_prefix="crm:")
-AS_LEFT = Remote("x", {"phone": "491", "city": "Bonn", "title": "", "note": "x"}, frozenset({"crm:a", "theirs", "new"}))
+AS_LEFT = Remote(
+    "x",
+    {"phone": "491", "city": "Bonn", "title": "", "note": "x"},
+    frozenset({"crm:a", "theirs", "new"}),
+)
 
 
 def same(name: str, ours: Json, theirs: Json) -> bool:
@@ -48,7 +52,10 @@ def test_a_copy_as_we_left_it_has_not_drifted() -> None:
         (remote(title="Dr."), Drift(extra=("title",))),
         (remote("theirs"), Drift(missing_tags=("crm:a",))),
         (remote("crm:a", "crm:b"), Drift(extra_tags=("crm:b",))),
-        (remote(city="Köln", phone=None, title="x"), Drift(changed=("city",), missing=("phone",), extra=("title",))),
+        (
+            remote(city="Köln", phone=None, title="x"),
+            Drift(changed=("city",), missing=("phone",), extra=("title",)),
+        ),
     ],
 )
 def test_what_somebody_did_there_is_told(there: Remote | None, told: Drift) -> None:
@@ -62,19 +69,30 @@ def test_what_somebody_did_there_is_told(there: Remote | None, told: Drift) -> N
     ("there", "told"),
     [
         (Remote("x", {"phone": "491"}), Drift(missing_tags=("crm:a",))),
-        (Remote("x", {"city": None}), Drift(missing=("city",), missing_tags=("crm:a",))),
+        (
+            Remote("x", {"city": None}),
+            Drift(missing=("city",), missing_tags=("crm:a",)),
+        ),
         (Remote("x", {"city": "Köln"}, shows_tags=False), Drift(changed=("city",))),
-        (Remote("x", {"title": "Dr."}, frozenset({"crm:a", "crm:b"})), Drift(extra=("title",), extra_tags=("crm:b",))),
+        (
+            Remote("x", {"title": "Dr."}, frozenset({"crm:a", "crm:b"})),
+            Drift(extra=("title",), extra_tags=("crm:b",)),
+        ),
         (Remote("x", shows_tags=False), Drift()),
         (None, Drift(gone=True)),
     ],
 )
-def test_where_a_look_up_shows_less_than_there_is_only_that_is_judged(there: Remote | None, told: Drift) -> None:
+def test_where_a_look_up_shows_less_than_there_is_only_that_is_judged(
+    there: Remote | None, told: Drift
+) -> None:
     assert drift(KNOWN, there, OWNED, same, lambda _: False, whole=False) == told
     if there is not None and not there.shows_tags:
         known = corrected(KNOWN, there, told)
         assert (known.tags, known.found_tags) == (KNOWN.tags, KNOWN.found_tags)
-        assert known.fields == {**KNOWN.fields, **{name: there.fields[name] for name in told.changed}}
+        assert known.fields == {
+            **KNOWN.fields,
+            **{name: there.fields[name] for name in told.changed},
+        }
 
 
 HOLDER = Capabilities(find_by=("email", "phone", "ref"), shows_one=("email",))
@@ -83,14 +101,33 @@ HOLDER = Capabilities(find_by=("email", "phone", "ref"), shows_one=("email",))
 @pytest.mark.parametrize(
     ("known", "asked"),
     [
-        (Known("x", fields={"email": "e", "phone": "1", "name": "n"}), [("phone", "1"), ("email", "e")]),
-        (Known("x", MatchKey("ref", "7"), {"phone": "1"}), [("ref", "7"), ("phone", "1")]),
-        (Known("x", MatchKey("phone", "0"), {"phone": 1}), [("phone", "0"), ("phone", "1")]),
-        (Known("x", MatchKey("phone", "1"), {"phone": "1", "ref": ""}), [("phone", "1")]),
-        (Known("x", MatchKey("name", "n"), {"name": "n", "ref": None, "phone": ["1"]}), []),
+        (
+            Known("x", fields={"email": "e", "phone": "1", "name": "n"}),
+            [("phone", "1"), ("email", "e")],
+        ),
+        (
+            Known("x", MatchKey("ref", "7"), {"phone": "1"}),
+            [("ref", "7"), ("phone", "1")],
+        ),
+        (
+            Known("x", MatchKey("phone", "0"), {"phone": 1}),
+            [("phone", "0"), ("phone", "1")],
+        ),
+        (
+            Known("x", MatchKey("phone", "1"), {"phone": "1", "ref": ""}),
+            [("phone", "1")],
+        ),
+        (
+            Known(
+                "x", MatchKey("name", "n"), {"name": "n", "ref": None, "phone": ["1"]}
+            ),
+            [],
+        ),
     ],
 )
-def test_what_a_contact_can_be_found_by_is_what_it_is_known_to_hold(known: Known, asked: list[tuple[str, str]]) -> None:
+def test_what_a_contact_can_be_found_by_is_what_it_is_known_to_hold(
+    known: Known, asked: list[tuple[str, str]]
+) -> None:
     assert [(key.field, key.value) for key in held_keys(known, HOLDER)] == asked
 
 

@@ -66,12 +66,21 @@ def test_an_address_is_read_as_it_is_meant(written: str) -> None:
         ["ann@x.de"],
     ],
 )
-def test_what_is_not_surely_one_address_is_refused_without_repeating_it(written: object) -> None:
+def test_what_is_not_surely_one_address_is_refused_without_repeating_it(
+    written: object,
+) -> None:
     with pytest.raises(NotReadError, match="is not one e-mail address"):
         read_email(written)
 
 
-@pytest.mark.parametrize("text", ["a" * 300_000 + " @", "0171" + " " * 300_000 + "1", "\t/" * 150_000 + "0171 1000006"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 300_000 + " @",
+        "0171" + " " * 300_000 + "1",
+        "\t/" * 150_000 + "0171 1000006",
+    ],
+)
 def test_a_long_text_costs_little(text: str) -> None:
     """It would block everybody else's turn: what is too long to be one address is not looked into."""
     with pytest.raises(NotReadError):
@@ -80,10 +89,16 @@ def test_a_long_text_costs_little(text: str) -> None:
 
 
 def test_a_domain_has_two_spellings_and_an_accent_two_codings() -> None:
-    shown, coded, apart = "ren\u00e9@m\u00fcller.de", "ren\u00e9@xn--mller-kva.de", "rene\u0301@mu\u0308ller.de"
+    shown, coded, apart = (
+        "ren\u00e9@m\u00fcller.de",
+        "ren\u00e9@xn--mller-kva.de",
+        "rene\u0301@mu\u0308ller.de",
+    )
     for written in (shown, coded, apart, shown.upper()):
         address = read_email(written)
         assert address is not None
         assert set(email_forms(address)) == {shown, coded, apart}
     assert email_forms("ann@x.de") == ("ann@x.de",)
-    assert "ann@xn--99999999999.de" in email_forms("ann@xn--99999999999.de"), "a label that is no Punycode"
+    assert "ann@xn--99999999999.de" in email_forms("ann@xn--99999999999.de"), (
+        "a label that is no Punycode"
+    )

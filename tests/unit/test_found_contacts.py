@@ -8,7 +8,9 @@ from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.settle import inherit, link
 from tests.support.plan_words import LISTING, SPLITTING, told
 
-THERE = Remote("v7", {"name": "Ilse", "phone": "49151"}, frozenset({"theirs", "wanted", "sent"}))
+THERE = Remote(
+    "v7", {"name": "Ilse", "phone": "49151"}, frozenset({"theirs", "wanted", "sent"})
+)
 WANTED = Desired("7", {"name": "Ilse", "phone": "+49151"}, frozenset({"wanted", "new"}))
 UNKNOWN = Known(pending=Pending(creates=True, add_tags=frozenset({"sent"})))
 
@@ -18,7 +20,10 @@ def _same(field: str, ours: Json, theirs: Json) -> bool:
 
 
 def test_values_that_mean_the_same_are_known_in_our_form() -> None:
-    assert link(THERE, WANTED, Known(), _same).fields == {"name": "Ilse", "phone": "+49151"}
+    assert link(THERE, WANTED, Known(), _same).fields == {
+        "name": "Ilse",
+        "phone": "+49151",
+    }
 
 
 def test_tags_of_others_are_known_and_those_an_unknown_call_sent_are_ours() -> None:
@@ -28,17 +33,30 @@ def test_tags_of_others_are_known_and_those_an_unknown_call_sent_are_ours() -> N
 
 
 def test_tags_of_others_are_known_of_one_who_left_too() -> None:
-    assert link(THERE, None, UNKNOWN, _same).found_tags == frozenset({"theirs", "wanted"})
+    assert link(THERE, None, UNKNOWN, _same).found_tags == frozenset(
+        {"theirs", "wanted"}
+    )
 
 
 def test_tags_that_were_to_be_removed_are_ours() -> None:
-    known = link(THERE, WANTED, Known(pending=Pending(creates=True, remove_tags=frozenset({"sent"}))), _same)
+    known = link(
+        THERE,
+        WANTED,
+        Known(pending=Pending(creates=True, remove_tags=frozenset({"sent"}))),
+        _same,
+    )
     assert known.tags == frozenset({"sent"})
 
 
 def test_lists_that_the_vendor_does_not_show_stay_in_doubt() -> None:
-    pending = Pending(creates=True, fields={"name": "Ilse", "lists.vip": True}, add_tags=frozenset({"sent"}))
-    assert link(THERE, WANTED, Known(pending=pending), _same).pending == Pending(fields={"lists.vip": True})
+    pending = Pending(
+        creates=True,
+        fields={"name": "Ilse", "lists.vip": True},
+        add_tags=frozenset({"sent"}),
+    )
+    assert link(THERE, WANTED, Known(pending=pending), _same).pending == Pending(
+        fields={"lists.vip": True}
+    )
 
 
 def test_lists_of_one_who_left_are_left_unless_they_are_wanted() -> None:
@@ -52,18 +70,24 @@ def test_lists_of_one_who_left_are_left_unless_they_are_wanted() -> None:
 
 def test_fields_that_the_vendor_hides_stay_in_doubt() -> None:
     sent = Known(pending=Pending(creates=True, fields={"name": "B", "picture": "p"}))
-    assert link(THERE, WANTED, sent, _same, ("pic*",)).pending == Pending(fields={"picture": "p"})
+    assert link(THERE, WANTED, sent, _same, ("pic*",)).pending == Pending(
+        fields={"picture": "p"}
+    )
     known = inherit(Known("v7"), frozenset(), frozenset({"name", "picture"}), ("pic*",))
     assert known.pending == Pending(fields={"picture": None})
 
 
 def test_a_list_that_the_vendor_shows_is_not_in_doubt() -> None:
-    known = inherit(Known("v7", fields={"lists.a": True}), frozenset(), frozenset({"lists.a"}))
+    known = inherit(
+        Known("v7", fields={"lists.a": True}), frozenset(), frozenset({"lists.a"})
+    )
     assert known.pending is None
 
 
 def test_tags_of_others_stay_whether_or_not_they_are_wanted_in_between() -> None:
     known = link(THERE, WANTED, Known(), _same)
-    later = plan_contact(Desired("7", WANTED.fields, frozenset({"theirs"})), known, SPLITTING)
+    later = plan_contact(
+        Desired("7", WANTED.fields, frozenset({"theirs"})), known, SPLITTING
+    )
     assert isinstance(later, Plan)
     assert told(later.calls) == ""

@@ -47,7 +47,9 @@ class Unaware:
     def __init__(self) -> None:
         self.owners_made: list[tuple[str, str]] = []
 
-    async def link(self, contact_id: str, external_id: str, *_: object, **__: object) -> Link:
+    async def link(
+        self, contact_id: str, external_id: str, *_: object, **__: object
+    ) -> Link:
         self.owners_made.append((contact_id, external_id))
         return Link()
 
@@ -58,7 +60,9 @@ class Unaware:
 class Household:
     """A vendor that holds one contact for everybody with a phone."""
 
-    def __init__(self, capabilities: Capabilities, found: Sequence[Remote] = (THERE,)) -> None:
+    def __init__(
+        self, capabilities: Capabilities, found: Sequence[Remote] = (THERE,)
+    ) -> None:
         self.capabilities = capabilities
         self.found = found
         self.made = False
@@ -71,7 +75,11 @@ class Household:
     def send(self, call: Call) -> Generator[Request, Response, Answer]:
         yield Request("POST", "/", "write")
         there, self.made = self.made, True
-        return Exists(THERE) if there and call.action is Action.CREATE else Applied(THERE.external_id)
+        return (
+            Exists(THERE)
+            if there and call.action is Action.CREATE
+            else Applied(THERE.external_id)
+        )
 
     @staticmethod
     def same(field: str, ours: object, theirs: object) -> bool:
@@ -110,7 +118,9 @@ UNTRIED = Known()
 IN_DOUBT = Known(pending=Pending(creates=True, keys=(PHONE,), age=0.0))
 
 
-@pytest.mark.parametrize("known", [UNTRIED, IN_DOUBT], ids=["its create is answered", "its look-up finds"])
+@pytest.mark.parametrize(
+    "known", [UNTRIED, IN_DOUBT], ids=["its create is answered", "its look-up finds"]
+)
 def test_who_meets_what_another_was_given_waits_for_that_one(known: Known) -> None:
     ending, state = second_of_two(Household(CREATES), known)
     assert ending.waits is not None
@@ -127,7 +137,11 @@ def test_of_several_found_the_one_that_another_was_given_is_that_ones() -> None:
 
 
 def test_an_upsert_that_reaches_what_another_was_given_waits_for_that_one() -> None:
-    ending, state = second_of_two(Household(UPSERTS), Known("v6", fields={"name": "old"}))
+    ending, state = second_of_two(
+        Household(UPSERTS), Known("v6", fields={"name": "old"})
+    )
     assert ending.waits is not None
-    assert (ending.waits.owner, ending.postponed) == ("here/1", False), "it is not sent again before that one moves"
+    assert (ending.waits.owner, ending.postponed) == ("here/1", False), (
+        "it is not sent again before that one moves"
+    )
     assert state.owners_made == []

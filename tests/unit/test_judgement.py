@@ -41,7 +41,11 @@ def state(rejections: int, rejected: int | None) -> ContactState:
     ],
 )
 def test_what_one_more_refusal_counts_and_weighs(
-    before: ContactState, source_hash: int | None, status: Status, rejections: int, weighs: int
+    before: ContactState,
+    source_hash: int | None,
+    status: Status,
+    rejections: int,
+    weighs: int,
 ) -> None:
     assert refused(before, source_hash) == (status, rejections)
     assert weight(before, source_hash) == weighs
@@ -54,7 +58,11 @@ def tripped(*refusals: str | int) -> bool:
         if refusal == "":
             rows.accept()
         else:
-            trips = rows.refuse("x", refusal) if isinstance(refusal, int) else rows.refuse(refusal, 1)
+            trips = (
+                rows.refuse("x", refusal)
+                if isinstance(refusal, int)
+                else rows.refuse(refusal, 1)
+            )
     return trips
 
 
@@ -89,15 +97,25 @@ OLD = (-1,) * IN_A_ROW
         ((*ROW, "", 1), True),
     ],
 )
-def test_a_row_of_refusals_that_are_news_halts(refusals: tuple[str | int, ...], *, trips: bool) -> None:
+def test_a_row_of_refusals_that_are_news_halts(
+    refusals: tuple[str | int, ...], *, trips: bool
+) -> None:
     assert tripped(*refusals) == trips
 
 
 @pytest.mark.parametrize(
     ("refusals", "trips"),
-    [((*OLD,), True), ((*OLD[1:], 1), True), ((*OLD[1:], 0, 0), False), (("", *OLD), False), ((*OLD, ""), False)],
+    [
+        ((*OLD,), True),
+        ((*OLD[1:], 1), True),
+        ((*OLD[1:], 0, 0), False),
+        (("", *OLD), False),
+        ((*OLD, ""), False),
+    ],
 )
-def test_a_run_in_which_nobody_was_accepted_is_one_row(refusals: tuple[str | int, ...], *, trips: bool) -> None:
+def test_a_run_in_which_nobody_was_accepted_is_one_row(
+    refusals: tuple[str | int, ...], *, trips: bool
+) -> None:
     rows = Rows()
     for refusal in refusals:
         if isinstance(refusal, int):
@@ -108,14 +126,23 @@ def test_a_run_in_which_nobody_was_accepted_is_one_row(refusals: tuple[str | int
 
 
 @pytest.mark.parametrize("length", [IN_A_ROW, 100, 1000])
-def test_bad_rows_next_to_each_other_let_others_through_before_long(length: int) -> None:
+def test_bad_rows_next_to_each_other_let_others_through_before_long(
+    length: int,
+) -> None:
     """Each night those who were acquitted before speak for the data: it takes few nights, and every night gets on."""
     acquitted, places = 0, []
     while True:
         rows = Rows()
         rows.accept()
         bad = (-1 if number < acquitted else 1 for number in range(length))
-        place = next((number for number, weighs in enumerate(bad, 1) if rows.refuse("x", weighs)), None)
+        place = next(
+            (
+                number
+                for number, weighs in enumerate(bad, 1)
+                if rows.refuse("x", weighs)
+            ),
+            None,
+        )
         if place is None:
             break
         places.append(place)
@@ -131,21 +158,42 @@ class Watched:
         self.told: list[tuple[int, Record]] = []
         self.stopped: list[AccountStopped] = []
         self._answers = itertools.count(1)
-        self.judge = Judge(lambda batch, record: self.told.append((batch, record)), self.stopped.append)
+        self.judge = Judge(
+            lambda batch, record: self.told.append((batch, record)), self.stopped.append
+        )
 
-    def refuse(self, numbers: Iterable[int], code: str = "http_403", actions: tuple[Action, ...] = ()) -> None:
+    def refuse(
+        self,
+        numbers: Iterable[int],
+        code: str = "http_403",
+        actions: tuple[Action, ...] = (),
+    ) -> None:
         for number in numbers:
-            outcome = ContactOutcome(OutcomeKind.REJECTED, actions, 1, code, f"said of {number}", 403)
-            record = Record(str(number), Known(), Status.REJECTED, None, 1, THIS, outcome)
-            self.judge.note(number, Ending(record, refused=True, weight=1, answered=next(self._answers)))
+            outcome = ContactOutcome(
+                OutcomeKind.REJECTED, actions, 1, code, f"said of {number}", 403
+            )
+            record = Record(
+                str(number), Known(), Status.REJECTED, None, 1, THIS, outcome
+            )
+            self.judge.note(
+                number,
+                Ending(record, refused=True, weight=1, answered=next(self._answers)),
+            )
 
     def accept(self, number: int, *, answered: int | None = None) -> None:
         outcome = ContactOutcome(OutcomeKind.APPLIED, (Action.UPDATE,), 1)
         record = Record(str(number), Known(), Status.SYNCED, THIS, outcome=outcome)
-        self.judge.note(number, Ending(record, answered=next(self._answers) if answered is None else answered))
+        self.judge.note(
+            number,
+            Ending(
+                record, answered=next(self._answers) if answered is None else answered
+            ),
+        )
 
     def fail(self, number: int, status: int | None) -> None:
-        outcome = ContactOutcome(OutcomeKind.DEFERRED, (), 1, "unreachable", f"said of {number}", status)
+        outcome = ContactOutcome(
+            OutcomeKind.DEFERRED, (), 1, "unreachable", f"said of {number}", status
+        )
         record = Record(str(number), Known(), Status.PENDING, None, outcome=outcome)
         self.judge.note(number, Ending(record, unreachable=True))
 
@@ -155,7 +203,10 @@ class Watched:
         assert len({record.contact_id for _, record in self.told}) == len(self.told)
         assert all(str(batch) == record.contact_id for batch, record in self.told)
         return {
-            record.contact_id: (record.outcome.kind.value if record.outcome else "", record.rejections)
+            record.contact_id: (
+                record.outcome.kind.value if record.outcome else "",
+                record.rejections,
+            )
             for _, record in self.told
         }
 
@@ -177,7 +228,9 @@ def test_refusals_wait_for_an_acceptance_also_in_mid_run() -> None:
     assert not watched.stopped
 
 
-def test_an_acceptance_says_nothing_about_refusals_that_were_answered_after_it() -> None:
+def test_an_acceptance_says_nothing_about_refusals_that_were_answered_after_it() -> (
+    None
+):
     watched = Watched()
     watched.accept(1)  # the first answer
     watched.refuse([2, 3])  # the second and the third
@@ -194,8 +247,13 @@ def test_who_ends_late_does_not_interrupt_a_row() -> None:
     watched.accept(90, answered=1)
     assert not watched.stopped
     watched.refuse([91])
-    assert "20 contacts in a row were refused after others had been accepted" in watched.why
-    assert {ending for number, ending in watched.out.items() if number not in ("1", "90")} == {("deferred", 0)}
+    assert (
+        "20 contacts in a row were refused after others had been accepted"
+        in watched.why
+    )
+    assert {
+        ending for number, ending in watched.out.items() if number not in ("1", "90")
+    } == {("deferred", 0)}
 
 
 def test_a_row_in_mid_run_halts_and_acquits_those_in_it_and_those_under_way() -> None:
@@ -208,13 +266,27 @@ def test_a_row_in_mid_run_halts_and_acquits_those_in_it_and_those_under_way() ->
     watched.judge.release()
     assert watched.out.pop("1") == ("rejected", 1)
     assert {watched.out.pop(number) for number in ("2", "90")} == {("applied", 0)}
-    judged = {record.contact_id: record for _, record in watched.told if record.contact_id not in ("1", "2", "90")}
+    judged = {
+        record.contact_id: record
+        for _, record in watched.told
+        if record.contact_id not in ("1", "2", "90")
+    }
     assert len(judged) == IN_A_ROW + 3
     for record in judged.values():
-        assert (record.status, record.rejections, record.rejected_hash) == (Status.PENDING, 0, THIS)
+        assert (record.status, record.rejections, record.rejected_hash) == (
+            Status.PENDING,
+            0,
+            THIS,
+        )
         assert record.outcome is not None
-        assert (record.outcome.kind, record.outcome.code) == (OutcomeKind.DEFERRED, "all_refused")
-    assert "20 contacts in a row were refused after others had been accepted" in watched.why
+        assert (record.outcome.kind, record.outcome.code) == (
+            OutcomeKind.DEFERRED,
+            "all_refused",
+        )
+    assert (
+        "20 contacts in a row were refused after others had been accepted"
+        in watched.why
+    )
     assert "(http_403)" in watched.why
     assert "The last (contact 22): said of 22" in watched.why
 
@@ -230,7 +302,9 @@ def test_refusals_of_a_run_that_ends_in_an_outage_are_held_against_nobody() -> N
     assert {watched.out[str(number)] for number in range(2, 7)} == {("deferred", 0)}
 
 
-@pytest.mark.parametrize(("status", "ends"), [(403, ("deferred", 0)), (500, ("rejected", 1))])
+@pytest.mark.parametrize(
+    ("status", "ends"), [(403, ("deferred", 0)), (500, ("rejected", 1))]
+)
 def test_refusals_that_others_got_as_well_without_being_judged_are_held_against_nobody(
     status: int, ends: tuple[str, int]
 ) -> None:
@@ -250,12 +324,16 @@ def test_that_the_first_are_all_refused_blames_the_mapping() -> None:
     assert getattr(watched.stopped[0], "setting", None) == "fields"
 
 
-def test_who_was_accepted_in_part_proves_the_mapping_and_is_in_the_row_all_the_same() -> None:
+def test_who_was_accepted_in_part_proves_the_mapping_and_is_in_the_row_all_the_same() -> (
+    None
+):
     watched = Watched()
     watched.refuse([1, 2])
     watched.refuse(range(3, 3 + IN_A_ROW), "http_404", (Action.CREATE,))
     assert {watched.out[number] for number in ("1", "2")} == {("rejected", 1)}
-    assert {watched.out[str(number)] for number in range(3, 3 + IN_A_ROW)} == {("deferred", 0)}
+    assert {watched.out[str(number)] for number in range(3, 3 + IN_A_ROW)} == {
+        ("deferred", 0)
+    }
     assert "(http_404)" in watched.why
 
 
@@ -277,7 +355,11 @@ def test_who_was_accepted_in_part_proves_the_mapping_and_is_in_the_row_all_the_s
 def test_what_came_instead_of_a_judgement(status: int | None, kind: Trouble) -> None:
     assert trouble(status) is kind
     outage = Outage()
-    assert [outage.add(status) for _ in range(TRIPS_AFTER + 1)] == [*[False] * (TRIPS_AFTER - 1), True, False]
+    assert [outage.add(status) for _ in range(TRIPS_AFTER + 1)] == [
+        *[False] * (TRIPS_AFTER - 1),
+        True,
+        False,
+    ]
     assert outage.told().startswith(f"{kind.value} ({TRIPS_AFTER + 1} times); ")
 
 
@@ -293,7 +375,9 @@ def test_an_outage_names_what_there_was_most_of_and_ends_with_a_judgement() -> N
 
 
 @pytest.mark.parametrize("judged", ["refused", "accepted"])
-def test_contacts_whom_nobody_judges_halt_the_account_when_they_are_in_a_row(judged: str) -> None:
+def test_contacts_whom_nobody_judges_halt_the_account_when_they_are_in_a_row(
+    judged: str,
+) -> None:
     watched = Watched()
     for number in range(1, TRIPS_AFTER):
         watched.fail(number, 200)
@@ -302,5 +386,8 @@ def test_contacts_whom_nobody_judges_halt_the_account_when_they_are_in_a_row(jud
         watched.fail(number, 200)
     assert not watched.stopped
     watched.fail(99, 200)
-    assert "the vendor judged none of 10 contacts in a row: an answer that cannot be read (10 times)" in watched.why
+    assert (
+        "the vendor judged none of 10 contacts in a row: an answer that cannot be read (10 times)"
+        in watched.why
+    )
     assert "The last (contact 99): said of 99" in watched.why

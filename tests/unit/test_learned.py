@@ -7,13 +7,21 @@ from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Known
 from syncengine.planning.settle import learn
 
-KNOWN = Known("v7", fields={"name": "Ilse", "notes": "old"}, tags=frozenset({"a", "b"}), found_tags=frozenset({"c"}))
+KNOWN = Known(
+    "v7",
+    fields={"name": "Ilse", "notes": "old"},
+    tags=frozenset({"a", "b"}),
+    found_tags=frozenset({"c"}),
+)
 
 
 def test_values_that_the_answer_shows_otherwise_are_not_known() -> None:
     call = Call(Action.UPDATE, "7", "v7", fields={"name": "Eva", "notes": "new"})
     dropped = (Unsupported("field_shown_otherwise", "notes"),)
-    assert learn(KNOWN, call, Applied("v7", dropped), Capabilities()).fields == {"name": "Eva", "notes": "old"}
+    assert learn(KNOWN, call, Applied("v7", dropped), Capabilities()).fields == {
+        "name": "Eva",
+        "notes": "old",
+    }
 
 
 def test_tags_that_the_answer_still_shows_stay_ours() -> None:

@@ -10,7 +10,13 @@ import pytest
 
 from syncengine.engine.lease import LeaseKeeper
 from syncengine.engine.pacing import Pacing
-from syncengine.errors import AccountStopped, LeaseLost, RunStopped, StorageError, VendorHalted
+from syncengine.errors import (
+    AccountStopped,
+    LeaseLost,
+    RunStopped,
+    StorageError,
+    VendorHalted,
+)
 from syncengine.model.events import Event
 from syncengine.model.http import Json
 from syncengine.model.work import LeaseGrant
@@ -29,10 +35,16 @@ class _Store:
 
     async def renew(self, grant: LeaseGrant) -> None:
         assert grant is _GRANT
-        if error := self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]:
+        if (
+            error := self._answers.pop(0)
+            if len(self._answers) > 1
+            else self._answers[0]
+        ):
             raise error
 
-    async def acquire(self, account: str, *, ttl: float, settles_within: float) -> LeaseGrant:
+    async def acquire(
+        self, account: str, *, ttl: float, settles_within: float
+    ) -> LeaseGrant:
         raise NotImplementedError
 
     async def release(self, grant: LeaseGrant, ledger: Json) -> None:
@@ -85,7 +97,9 @@ def test_a_database_that_is_away_is_told_of_and_that_it_is_back_once() -> None:
 
 
 def test_a_database_that_is_back_before_the_lease_ran_out_costs_nothing() -> None:
-    assert Event.LEASE_LOST not in _kept(4 * _TTL, *[_AWAY] * 9, None).names  # away for 18 of the 20 seconds left
+    assert (
+        Event.LEASE_LOST not in _kept(4 * _TTL, *[_AWAY] * 9, None).names
+    )  # away for 18 of the 20 seconds left
 
 
 def test_a_lease_that_runs_out_meanwhile_is_lost_and_told_of_once() -> None:
@@ -93,24 +107,33 @@ def test_a_lease_that_runs_out_meanwhile_is_lost_and_told_of_once() -> None:
     assert told.names.count(Event.LEASE_LOST) == 1
     assert told.names[-1] is Event.LEASE_LOST
     assert "respond_de ran out before it was renewed" in told.events[-1][1]["error"]
-    assert str(_AWAY) in told.events[-1][1]["error"], "another cause than the one that was told before"
+    assert str(_AWAY) in told.events[-1][1]["error"], (
+        "another cause than the one that was told before"
+    )
 
 
 @pytest.mark.parametrize(
     ("error", "event"),
     [
-        (VendorHalted("the key is refused", setting="settings.token"), Event.ACCOUNT_HALTED),
+        (
+            VendorHalted("the key is refused", setting="settings.token"),
+            Event.ACCOUNT_HALTED,
+        ),
         (LeaseLost("taken over"), Event.LEASE_LOST),
         (RunStopped("asked to"), Event.RUN_STOPPED),
     ],
 )
-def test_an_account_that_stops_says_so_once(error: AccountStopped, event: Event) -> None:
+def test_an_account_that_stops_says_so_once(
+    error: AccountStopped, event: Event
+) -> None:
     async def stopped(pacing: Pacing, _told: _Told) -> None:
         pacing.stop(error)
         pacing.stop(VendorHalted("and once more"))
 
     setting = getattr(error, "setting", None)
-    assert _with_pacing(stopped).events == [(event, {"error": str(error), "setting": setting})]
+    assert _with_pacing(stopped).events == [
+        (event, {"error": str(error), "setting": setting})
+    ]
 
 
 def test_each_refusal_for_the_rate_limit_is_told_of() -> None:

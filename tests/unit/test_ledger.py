@@ -45,7 +45,9 @@ def test_a_request_without_an_answer_holds_its_slot_however_long_it_takes() -> N
     assert book.free_at("GET") is None
 
 
-def test_an_abandoned_request_may_arrive_for_a_while_and_is_held_for_one_window_more() -> None:
+def test_an_abandoned_request_may_arrive_for_a_while_and_is_held_for_one_window_more() -> (
+    None
+):
     book = ledger()
     book.abandoned(taken(book, 0.0), 3.0)
     assert free(book, 3.0 + SETTLES_WITHIN + WINDOW - 0.1) == 1
@@ -65,8 +67,12 @@ def test_a_request_takes_a_slot_in_every_limit_that_applies_or_in_none() -> None
     assert free(book, 0.0, "GET") == 2
 
 
-@pytest.mark.parametrize("limits", [(Limit(1, 10.0), Limit(1, 20.0)), (Limit(1, 20.0), Limit(1, 10.0))])
-def test_it_says_when_to_look_again_the_latest_of_all_full_limits(limits: tuple[Limit, ...]) -> None:
+@pytest.mark.parametrize(
+    "limits", [(Limit(1, 10.0), Limit(1, 20.0)), (Limit(1, 20.0), Limit(1, 10.0))]
+)
+def test_it_says_when_to_look_again_the_latest_of_all_full_limits(
+    limits: tuple[Limit, ...],
+) -> None:
     book = ledger(*limits)
     book.answered(taken(book, 0.0), 1.0)
     assert book.free_at("GET") == pytest.approx(1.0 + 20.0 * (1 + CLOCK_DRIFT))
@@ -79,7 +85,9 @@ def test_a_filled_ledger_is_used_up_for_one_window() -> None:
     assert free(book, 4.0 + WINDOW) == 2
 
 
-def test_a_tight_ledger_takes_the_shortest_round_trip_off_once_it_has_learned_it() -> None:
+def test_a_tight_ledger_takes_the_shortest_round_trip_off_once_it_has_learned_it() -> (
+    None
+):
     book = ledger(Limit(LEARNING + 2, 10.0), tight=True)
     for _ in range(LEARNING):
         book.answered(taken(book, 0.0), 1.0)
@@ -107,7 +115,9 @@ def test_a_dump_hands_on_what_is_held_what_is_unanswered_too() -> None:
     assert free(new, 3.0 + SETTLES_WITHIN + WINDOW + 0.001) == 3
 
 
-def test_a_database_clock_that_was_set_back_frees_nothing_early_and_nothing_an_hour_late() -> None:
+def test_a_database_clock_that_was_set_back_frees_nothing_early_and_nothing_an_hour_late() -> (
+    None
+):
     old = ledger()
     old.answered(taken(old, 0.0), 0.0)
     new = ledger()
@@ -176,8 +186,14 @@ def test_a_lowered_limit_waits_until_enough_has_left_the_window() -> None:
     assert free(new, 3.01 + WINDOW) == 1
 
 
-@pytest.mark.parametrize("was", [[], [Limit(9, 10.0, "POST")], [Limit(9, 5.0)]], ids=["none", "method", "shorter"])
-def test_a_limit_nobody_counted_for_waits_for_requests_that_were_given_up_right_before(was: list[Limit]) -> None:
+@pytest.mark.parametrize(
+    "was",
+    [[], [Limit(9, 10.0, "POST")], [Limit(9, 5.0)]],
+    ids=["none", "method", "shorter"],
+)
+def test_a_limit_nobody_counted_for_waits_for_requests_that_were_given_up_right_before(
+    was: list[Limit],
+) -> None:
     """They may arrive until ``settles_within`` later, and no limit then had a page to note them on."""
     new = restored(was, [Limit(3, 10.0)])
     assert free(new, SETTLES_WITHIN + WINDOW - 0.1) == 0

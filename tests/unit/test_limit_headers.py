@@ -118,7 +118,9 @@ def test_what_vendors_say(headers: Mapping[str, str], standing: Standing) -> Non
         ({"retry-after": str(A_YEAR)}, "retry-after"),
     ],
 )
-def test_what_makes_no_sense_is_named_and_not_obeyed(headers: Mapping[str, str], ignored: str) -> None:
+def test_what_makes_no_sense_is_named_and_not_obeyed(
+    headers: Mapping[str, str], ignored: str
+) -> None:
     assert read_limits(headers, MAX_WAIT) == Standing(ignored=(ignored,))
 
 
@@ -141,7 +143,9 @@ _NAMES = st.sampled_from(
 
 @given(st.dictionaries(_NAMES, _VALUES), st.floats(0, 1e6))
 @example({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "0" * 15}, 0.0)
-def test_no_header_asks_for_more_than_is_granted(headers: Mapping[str, str], max_wait: float) -> None:
+def test_no_header_asks_for_more_than_is_granted(
+    headers: Mapping[str, str], max_wait: float
+) -> None:
     standing = read_limits(headers, max_wait)
     assert 0 <= standing.wait <= max_wait
     assert set(standing.ignored) <= headers.keys()
@@ -232,7 +236,9 @@ def test_a_newer_answer_counts() -> None:
     run(play())
 
 
-def test_without_a_reset_only_what_our_own_limit_does_not_explain_is_waited_for() -> None:
+def test_without_a_reset_only_what_our_own_limit_does_not_explain_is_waited_for() -> (
+    None
+):
     async def play() -> None:
         headers = {"x-ratelimit-remaining": "0"}
         async with gate(Limit(2, 10.0)) as pacing:

@@ -32,10 +32,14 @@ def _as_before() -> Iterator[None]:
 
 def _console(*, tty: bool) -> tuple[Console, io.StringIO]:
     written = io.StringIO()
-    return Console(file=written, force_terminal=tty, width=60, height=20, highlight=False), written
+    return Console(
+        file=written, force_terminal=tty, width=60, height=20, highlight=False
+    ), written
 
 
-def test_nobody_is_told_until_logs_are_set_up(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_is_told_until_logs_are_set_up(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     telling(account="a")(Event.ACCOUNT_HALTED, error="down")
     assert capsys.readouterr() == ("", "")
 
@@ -44,11 +48,17 @@ def test_a_json_line_stays_one_line() -> None:
     console, written = _console(tty=False)
     set_up("json", console, (), "info")
     telling(account="a")(
-        Event.ACCOUNT_HALTED, error="two\nlines, " + "and long ones " * 20, contact_id="\x1b[31m[/x]\x7f"
+        Event.ACCOUNT_HALTED,
+        error="two\nlines, " + "and long ones " * 20,
+        contact_id="\x1b[31m[/x]\x7f",
     )
     (line,) = written.getvalue().splitlines()
     told = orjson.loads(line)
-    assert (told["event"], told["account"], told["level"]) == ("account_halted", "a", "error")
+    assert (told["event"], told["account"], told["level"]) == (
+        "account_halted",
+        "a",
+        "error",
+    )
     assert told["contact_id"] == "\x1b[31m[/x]\x7f"
     assert line.isprintable()
 

@@ -13,7 +13,11 @@ CONDITIONS = {
     "the same": ("opted_in", "opted_in -- yes", ()),
     "gone": ("opted_in", None, ("opted_in",)),
     "one of two gone": ("country = 'DE' AND opted_in", "country = 'DE'", ("opted_in",)),
-    "only the other one widened": ("country = 'DE' AND opted_in", "opted_in AND country IN ('DE', 'AT')", ()),
+    "only the other one widened": (
+        "country = 'DE' AND opted_in",
+        "opted_in AND country IN ('DE', 'AT')",
+        (),
+    ),
     "spelled out": ("opted_in", "(p.id > 1) AND opted_in IS TRUE", ()),
     "compared with true": ("p.opted_in = TRUE", "p.opted_in", ()),
     "written in another way": ("opted_in", "coalesce(opted_in, true)", ("opted_in",)),
@@ -21,29 +25,62 @@ CONDITIONS = {
     "an alternative more": ("opted_in", "(opted_in OR vip)", ("opted_in",)),
     "an alternative less": ("opted_in OR vip", "opted_in", ()),
     "both alternatives": ("opted_in OR vip", "vip AND opted_in", ()),
-    "alternatives turned round": ("a AND (opted_in OR vip)", "(vip OR opted_in) AND a", ()),
-    "inside a CASE": ("opted_in", "CASE WHEN a AND opted_in AND b THEN c ELSE d END", ("opted_in",)),
+    "alternatives turned round": (
+        "a AND (opted_in OR vip)",
+        "(vip OR opted_in) AND a",
+        (),
+    ),
+    "inside a CASE": (
+        "opted_in",
+        "CASE WHEN a AND opted_in AND b THEN c ELSE d END",
+        ("opted_in",),
+    ),
     "parentheses closed early": ("opted_in", "a) OR (b AND opted_in", ("opted_in",)),
     "made an alternative": ("opted_in AND a", "opted_in OR a", ("opted_in",)),
     "in parentheses": ("(opted_in) AND (a = 1)", "((a = 1 AND opted_in))", ()),
-    "a range is one condition": ("n BETWEEN 1 AND 2 AND consent", "consent AND n BETWEEN 1 AND 3", ()),
-    "an AND inside": ("NOT (a AND unsubscribed)", "NOT (unsubscribed AND b)", ("unsubscribed",)),
+    "a range is one condition": (
+        "n BETWEEN 1 AND 2 AND consent",
+        "consent AND n BETWEEN 1 AND 3",
+        (),
+    ),
+    "an AND inside": (
+        "NOT (a AND unsubscribed)",
+        "NOT (unsubscribed AND b)",
+        ("unsubscribed",),
+    ),
     "not about consent": ("country = 'DE'", None, ()),
     "only a text": ("channel = 'newsletter'", None, ()),
     "first one": (None, "opted_in", ()),
 }
-RULES = ConsentRules(table="crm.people", where="opted_in", opted_out="unsubscribed", opt_outs={"dnd": True})
+RULES = ConsentRules(
+    table="crm.people",
+    where="opted_in",
+    opted_out="unsubscribed",
+    opt_outs={"dnd": True},
+)
 TIGHTENED = {
     "nothing": RULES,
     "a further condition": replace(RULES, where="opted_in AND country = 'DE'"),
     "a further opt-out": replace(RULES, opt_outs={"dnd": True, "newsletter": False}),
 }
 LOOSENED = {
-    "opted_out removed": (replace(RULES, opted_out=None), "opted_out was unsubscribed and is now not set"),
-    "another column": (replace(RULES, opted_out="x"), "opted_out was unsubscribed and is now x"),
+    "opted_out removed": (
+        replace(RULES, opted_out=None),
+        "opted_out was unsubscribed and is now not set",
+    ),
+    "another column": (
+        replace(RULES, opted_out="x"),
+        "opted_out was unsubscribed and is now x",
+    ),
     "where removed": (replace(RULES, where=None), "opted_in is not asked for any more"),
-    "vendor's opt-out dropped": (replace(RULES, opt_outs={}), "dnd is no opt-out any more that is kept at the vendor"),
-    "another value": (replace(RULES, opt_outs={"dnd": "no"}), "another value of dnd means an opt-out at the vendor"),
+    "vendor's opt-out dropped": (
+        replace(RULES, opt_outs={}),
+        "dnd is no opt-out any more that is kept at the vendor",
+    ),
+    "another value": (
+        replace(RULES, opt_outs={"dnd": "no"}),
+        "another value of dnd means an opt-out at the vendor",
+    ),
 }
 
 
@@ -54,10 +91,26 @@ def test_conditions_about_consent_that_are_dropped(name: str) -> None:
 
 
 QUERIES = {
-    "a column more": ("SELECT id FROM p WHERE opted_in", "SELECT id, name FROM p WHERE opted_in", ()),
-    "in another order": ("SELECT * FROM p WHERE opted_in", "SELECT * FROM p WHERE opted_in ORDER BY a", ()),
-    "a condition more": ("SELECT * FROM p WHERE opted_in", "SELECT * FROM p WHERE a AND opted_in", ()),
-    "a condition gone": ("SELECT * FROM p WHERE a AND opted_in", "SELECT * FROM p WHERE a", ("opted_in",)),
+    "a column more": (
+        "SELECT id FROM p WHERE opted_in",
+        "SELECT id, name FROM p WHERE opted_in",
+        (),
+    ),
+    "in another order": (
+        "SELECT * FROM p WHERE opted_in",
+        "SELECT * FROM p WHERE opted_in ORDER BY a",
+        (),
+    ),
+    "a condition more": (
+        "SELECT * FROM p WHERE opted_in",
+        "SELECT * FROM p WHERE a AND opted_in",
+        (),
+    ),
+    "a condition gone": (
+        "SELECT * FROM p WHERE a AND opted_in",
+        "SELECT * FROM p WHERE a",
+        ("opted_in",),
+    ),
     "read from elsewhere": (
         "SELECT * FROM p WHERE opted_in",
         "SELECT * FROM (SELECT *, true AS opted_in FROM q) AS p WHERE opted_in",
@@ -101,7 +154,9 @@ def test_the_column_of_an_opt_out_is_about_consent_whatever_its_name() -> None:
 
 def test_a_view_named_after_consent_is_a_condition() -> None:
     rules = ConsentRules(table="crm.opted_in_people")
-    assert loosening(ConsentRules(table="crm.people"), rules).told == ("opted_in_people is not asked for any more",)
+    assert loosening(ConsentRules(table="crm.people"), rules).told == (
+        "opted_in_people is not asked for any more",
+    )
     assert loosening(rules, ConsentRules(table="crm.people")).told == ()
 
 
@@ -121,4 +176,6 @@ def test_a_condition_may_move_from_the_query_to_where() -> None:
     now = ConsentRules(query="SELECT * FROM crm.people WHERE vip", where="opted_in")
     found = loosening(now, before)
     assert (found.told, found.selects_otherwise) == ((), True)
-    assert loosening(replace(now, where=None), before).told == ("opted_in is not asked for any more",)
+    assert loosening(replace(now, where=None), before).told == (
+        "opted_in is not asked for any more",
+    )

@@ -71,10 +71,18 @@ def test_what_is_no_date_in_full_is_refused(value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("moment", "zone"),
-    [("0001-01-01T00:00:00+00:00", "America/New_York"), ("9999-12-31T23:30:00+00:00", "Europe/Berlin")],
+    [
+        ("0001-01-01T00:00:00+00:00", "America/New_York"),
+        ("9999-12-31T23:30:00+00:00", "Europe/Berlin"),
+    ],
 )
-def test_a_day_outside_of_the_calendar_is_refused_for_what_it_is(moment: str, zone: str) -> None:
-    with pytest.raises(NotNormal, match=f"in the zone {zone} is before the year 1 or after the year 9999"):
+def test_a_day_outside_of_the_calendar_is_refused_for_what_it_is(
+    moment: str, zone: str
+) -> None:
+    with pytest.raises(
+        NotNormal,
+        match=f"in the zone {zone} is before the year 1 or after the year 9999",
+    ):
         in_form(moment, Form.DATE, zone=zone)
 
 
@@ -147,7 +155,10 @@ def wanted(value: Any, field: FieldMapping, **keys: Any) -> Desired | Rejected:
     return desire(SourceRow("7", 1, ("7", value)), mapping, None)
 
 
-@pytest.mark.parametrize("form", [None, Form.TEXT, Form.LOWER, Form.NUMBER, Form.DATE, Form.BOOLEAN, Form.E164])
+@pytest.mark.parametrize(
+    "form",
+    [None, Form.TEXT, Form.LOWER, Form.NUMBER, Form.DATE, Form.BOOLEAN, Form.E164],
+)
 def test_a_default_serves_null_and_the_empty_string(form: Form | None) -> None:
     for nothing in (None, ""):
         found = wanted(nothing, FieldMapping("field", "column", form, default="free"))
@@ -173,7 +184,9 @@ def test_a_bad_value_is_left_alone_where_the_field_says_so(on_null: OnNull) -> N
     assert found.fields == {"ref": "7"}
     can = Capabilities(create=Write(), update=Write(clears=("*",)), find_by=("ref",))
     known = Known("1", fields={"ref": "7", "phone": "+491711000006"})
-    assert plan_contact(found, known, can) == Plan(unsupported=(Unsupported("invalid_value", "phone"),))
+    assert plan_contact(found, known, can) == Plan(
+        unsupported=(Unsupported("invalid_value", "phone"),)
+    )
     created = plan_contact(found, Known(), can)
     assert isinstance(created, Plan)
     assert [call.fields for call in created.calls] == [{"ref": "7"}]

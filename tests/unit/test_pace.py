@@ -40,7 +40,9 @@ def test_above_twenty_a_second_a_few_may_go_at_once() -> None:
 
 
 def test_a_method_of_its_own_limit_waits_for_both() -> None:
-    times = drawn([Limit(10, 1.0), Limit(1, 1.0, "POST")], ["GET", "POST", "POST", "GET"])
+    times = drawn(
+        [Limit(10, 1.0), Limit(1, 1.0, "POST")], ["GET", "POST", "POST", "GET"]
+    )
     assert times == pytest.approx([0.0, 0.1, 1.1, 1.1], abs=0.01)
 
 

@@ -33,7 +33,9 @@ def gated(
     """Run the test in virtual time with the gate of an account."""
 
     async def whole() -> None:
-        gate = Pacing(limits, in_flight=in_flight, settles_within=5.0, check=check, quotas=quotas)
+        gate = Pacing(
+            limits, in_flight=in_flight, settles_within=5.0, check=check, quotas=quotas
+        )
         async with gate:
             if proven:
                 gate.prove()
@@ -42,7 +44,9 @@ def gated(
     run(whole())
 
 
-async def granted(gate: Pacing, *methods: str, within: float = 1.0) -> list[asyncio.Task[Permit]]:
+async def granted(
+    gate: Pacing, *methods: str, within: float = 1.0
+) -> list[asyncio.Task[Permit]]:
     """One task for each method, in their order; so much later."""
     tasks = [asyncio.create_task(gate.permit(method)) for method in methods]
     await asyncio.sleep(within)
@@ -65,11 +69,15 @@ async def let_go(tasks: Sequence[asyncio.Task[Permit]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-LIMITED = pytest.mark.parametrize("limits", [(), (Limit(1000, 1.0),)], ids=["unlimited", "limited"])
+LIMITED = pytest.mark.parametrize(
+    "limits", [(), (Limit(1000, 1.0),)], ids=["unlimited", "limited"]
+)
 
 
 @LIMITED
-def test_until_the_key_is_proven_one_request_is_out_at_a_time(limits: tuple[Limit, ...]) -> None:
+def test_until_the_key_is_proven_one_request_is_out_at_a_time(
+    limits: tuple[Limit, ...],
+) -> None:
     async def one_by_one(gate: Pacing) -> None:
         tasks = await granted(gate, "GET", "GET", "GET")
         assert done(tasks) == [True, False, False]
@@ -111,7 +119,9 @@ def test_workers_are_served_in_the_order_they_came() -> None:
 
 
 @LIMITED
-def test_the_longest_pause_the_vendor_asked_for_holds_everybody_up(limits: tuple[Limit, ...]) -> None:
+def test_the_longest_pause_the_vendor_asked_for_holds_everybody_up(
+    limits: tuple[Limit, ...],
+) -> None:
     async def paused(gate: Pacing) -> None:
         gate.pause(30.0)
         gate.pause(10.0)
@@ -124,7 +134,9 @@ def test_the_longest_pause_the_vendor_asked_for_holds_everybody_up(limits: tuple
 
 
 @LIMITED
-def test_a_pause_that_comes_while_somebody_waits_holds_for_it_too(limits: tuple[Limit, ...]) -> None:
+def test_a_pause_that_comes_while_somebody_waits_holds_for_it_too(
+    limits: tuple[Limit, ...],
+) -> None:
     async def paused(gate: Pacing) -> None:
         first = await gate.permit("GET")
         waiting = asyncio.create_task(gate.permit("GET"))
@@ -138,7 +150,9 @@ def test_a_pause_that_comes_while_somebody_waits_holds_for_it_too(limits: tuple[
 
 
 @LIMITED
-def test_a_stopped_account_lets_nobody_through_whether_waiting_or_new(limits: tuple[Limit, ...]) -> None:
+def test_a_stopped_account_lets_nobody_through_whether_waiting_or_new(
+    limits: tuple[Limit, ...],
+) -> None:
     async def stopped(gate: Pacing) -> None:
         tasks = await granted(gate, "GET", "GET")
         gate.stop(HALTED)
@@ -170,7 +184,9 @@ def test_who_was_let_through_in_the_moment_of_the_stop_does_not_send() -> None:
 
 
 @LIMITED
-def test_a_worker_that_is_cancelled_while_it_waits_takes_nothing_along(limits: tuple[Limit, ...]) -> None:
+def test_a_worker_that_is_cancelled_while_it_waits_takes_nothing_along(
+    limits: tuple[Limit, ...],
+) -> None:
     async def cancelled(gate: Pacing) -> None:
         tasks = await granted(gate, "GET", "GET", "GET")
         await let_go(tasks[1:2])
@@ -183,7 +199,9 @@ def test_a_worker_that_is_cancelled_while_it_waits_takes_nothing_along(limits: t
     gated(cancelled, *limits, in_flight=1)
 
 
-def test_a_worker_that_is_cancelled_right_after_its_grant_gives_the_permit_back() -> None:
+def test_a_worker_that_is_cancelled_right_after_its_grant_gives_the_permit_back() -> (
+    None
+):
     async def cancelled(gate: Pacing) -> None:
         task = asyncio.create_task(gate.permit("GET"))
         await granting(gate)
@@ -226,7 +244,9 @@ def test_the_lease_is_asked_right_before_the_bytes_go_out() -> None:
     gated(checked, check=lost)
 
 
-def test_a_long_window_is_kept_by_its_quota_and_does_not_slow_a_short_run_down() -> None:
+def test_a_long_window_is_kept_by_its_quota_and_does_not_slow_a_short_run_down() -> (
+    None
+):
     async def days(gate: Pacing) -> None:
         for _ in range(10):
             (await gate.permit("GET")).answered()

@@ -27,7 +27,10 @@ def _told(*, waiters: int, away: float) -> list[Event]:
 
     async def main() -> None:
         patience = Patience(60.0, tell)
-        await asyncio.gather(*(patience.wait_out(attempt) for _ in range(waiters)), return_exceptions=True)
+        await asyncio.gather(
+            *(patience.wait_out(attempt) for _ in range(waiters)),
+            return_exceptions=True,
+        )
 
     run(main())
     return events
@@ -35,7 +38,10 @@ def _told(*, waiters: int, away: float) -> list[Event]:
 
 @pytest.mark.parametrize("waiters", [1, 8])
 def test_whoever_waits_it_is_told_once(waiters: int) -> None:
-    assert _told(waiters=waiters, away=10.0) == [Event.DATABASE_AWAY, Event.DATABASE_BACK]
+    assert _told(waiters=waiters, away=10.0) == [
+        Event.DATABASE_AWAY,
+        Event.DATABASE_BACK,
+    ]
 
 
 def test_a_database_that_stays_away_is_not_said_to_be_back() -> None:

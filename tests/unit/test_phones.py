@@ -6,7 +6,12 @@ from decimal import Decimal
 
 import pytest
 
-from syncengine.model.phones import phone_forms, phone_readings, read_phone, surely_named
+from syncengine.model.phones import (
+    phone_forms,
+    phone_readings,
+    read_phone,
+    surely_named,
+)
 from syncengine.model.written import NotReadError
 
 ANN = "+491711000006"
@@ -68,7 +73,9 @@ def test_a_national_number_is_one_of_its_region(written: object) -> None:
 
 @pytest.mark.parametrize("written", INTERNATIONAL)
 @pytest.mark.parametrize("region", ["DE", "US", "AU", None])
-def test_a_number_with_its_country_code_needs_no_region(written: str, region: str | None) -> None:
+def test_a_number_with_its_country_code_needs_no_region(
+    written: str, region: str | None
+) -> None:
     assert read_phone(written, region) == ANN
     assert surely_named(written, [region] if region else []) == {ANN[1:]}
 
@@ -98,7 +105,9 @@ def test_a_number_with_its_country_code_needs_no_region(written: str, region: st
         ("011 15 2345-6789", "AR", "+5491123456789"),
     ],
 )
-def test_every_country_has_its_own_way(written: object, region: str | None, number: str) -> None:
+def test_every_country_has_its_own_way(
+    written: object, region: str | None, number: str
+) -> None:
     assert read_phone(written, region) == number
 
 
@@ -138,7 +147,9 @@ def test_every_country_has_its_own_way(written: object, region: str | None, numb
         ({"phone": "0171 1000006"}, "not one"),
     ],
 )
-def test_what_is_not_surely_one_number_is_refused_without_repeating_it(written: object, why: str) -> None:
+def test_what_is_not_surely_one_number_is_refused_without_repeating_it(
+    written: object, why: str
+) -> None:
     with pytest.raises(NotReadError, match=why) as told:
         read_phone(written, "DE")
     assert not any(part in str(told.value) for part in ("171", "761", "123456"))
@@ -186,7 +197,9 @@ def test_a_local_number_is_not_made_international(written: object, region: str) 
         (9161234567, "RU", "+79161234567"),
     ],
 )
-def test_a_zero_that_a_whole_number_lost_is_no_doubt(written: int, region: str, number: str) -> None:
+def test_a_zero_that_a_whole_number_lost_is_no_doubt(
+    written: int, region: str, number: str
+) -> None:
     """A mobile, or a landline of a country whose landlines all have one length."""
     assert read_phone(written, region) == number
     assert surely_named(written, [region]) >= {number[1:]}
@@ -213,17 +226,28 @@ def test_a_zero_that_a_whole_number_lost_is_no_doubt(written: int, region: str, 
     ],
 )
 @pytest.mark.parametrize("region", ["DE", None])
-def test_what_stands_behind_a_minus_is_no_phone(written: object, region: str | None) -> None:
+def test_what_stands_behind_a_minus_is_no_phone(
+    written: object, region: str | None
+) -> None:
     with pytest.raises(NotReadError, match="is not one phone number"):
         read_phone(written, region)
 
 
 @pytest.mark.parametrize(
     "written",
-    ["+49171234563456789", "0049171234563456789", "+4917123456345678", "+1202225496512", "+12022254", "+331234567890"],
+    [
+        "+49171234563456789",
+        "0049171234563456789",
+        "+4917123456345678",
+        "+1202225496512",
+        "+12022254",
+        "+331234567890",
+    ],
 )
 @pytest.mark.parametrize("region", ["DE", None])
-def test_a_number_has_fifteen_digits_at_most_and_those_of_its_country(written: str, region: str | None) -> None:
+def test_a_number_has_fifteen_digits_at_most_and_those_of_its_country(
+    written: str, region: str | None
+) -> None:
     assert phone_readings(written, ["DE"]) == frozenset()
     with pytest.raises(NotReadError):
         read_phone(written, region)
@@ -236,9 +260,18 @@ def test_nothing_is_no_number(written: str) -> None:
 
 def test_a_line_of_a_list_means_a_number_of_every_region() -> None:
     assert surely_named("0171 1000006", ["DE", "US"]) == {"491711000006"}
-    assert surely_named("020 7946 0958", ["DE", "GB"]) == {"492079460958", "442079460958"}
+    assert surely_named("020 7946 0958", ["DE", "GB"]) == {
+        "492079460958",
+        "442079460958",
+    }
     assert surely_named(" 491711000006 ", []) == {"491711000006"}
-    for line, regions in (("0171 1000006", []), ("1711000006", []), ("1000006", ["DE"]), ("171", ["DE"]), ("", ["DE"])):
+    for line, regions in (
+        ("0171 1000006", []),
+        ("1711000006", []),
+        ("1000006", ["DE"]),
+        ("171", ["DE"]),
+        ("", ["DE"]),
+    ):
         with pytest.raises(NotReadError):
             surely_named(line, regions)
 
@@ -263,7 +296,9 @@ def test_readings_are_many_rather_than_few() -> None:
     assert phone_readings("+49 30 123456 ext. 12", []) == {"4930123456"}
 
 
-@pytest.mark.parametrize("text", ["0171" + " " * 300_000 + "1", "\t/" * 150_000 + "0171 1000006"])
+@pytest.mark.parametrize(
+    "text", ["0171" + " " * 300_000 + "1", "\t/" * 150_000 + "0171 1000006"]
+)
 def test_a_long_text_costs_little(text: str) -> None:
     """It would block everybody else's turn: what is too long to be one number is not looked into."""
     with pytest.raises(NotReadError):

@@ -12,7 +12,15 @@ from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.engine.task import Job
 from syncengine.model.calls import Action, Call
 from syncengine.model.contact import Desired
-from syncengine.model.work import Alike, Batch, BatchKind, ContactState, Member, Refusal, Status
+from syncengine.model.work import (
+    Alike,
+    Batch,
+    BatchKind,
+    ContactState,
+    Member,
+    Refusal,
+    Status,
+)
 from syncengine.planning.plan import Plan
 from syncengine.ports import RefusalStore
 
@@ -26,7 +34,9 @@ class _Crowd:
         self.seen: list[str] = []
         self.pages = 0
 
-    async def members(self, _fingerprint: int, skip: int, most: int) -> Sequence[Member]:
+    async def members(
+        self, _fingerprint: int, skip: int, most: int
+    ) -> Sequence[Member]:
         self.pages += 1
         numbers = range(skip, min(skip + most, _CONTACTS))
         return [Member(str(number), BatchKind.CHANGES) for number in numbers]
@@ -37,10 +47,14 @@ class _Crowd:
 
 
 @pytest.mark.asyncio
-async def test_a_large_group_of_whom_nobody_may_be_tried_is_looked_through_in_large_pages() -> None:
+async def test_a_large_group_of_whom_nobody_may_be_tried_is_looked_through_in_large_pages() -> (
+    None
+):
     crowd = _Crowd()
     store, preparer = cast("RefusalStore", crowd), cast("Preparer", crowd)
-    assert await choose([Alike(Refusal(1, "http_422"), _CONTACTS)], store, preparer) == []
+    assert (
+        await choose([Alike(Refusal(1, "http_422"), _CONTACTS)], store, preparer) == []
+    )
     assert crowd.seen == [str(number) for number in range(_CONTACTS)]
     assert crowd.pages < 20, "each page reads and orders the whole group"
 
@@ -48,22 +62,37 @@ async def test_a_large_group_of_whom_nobody_may_be_tried_is_looked_through_in_la
 class _Many:
     """Groups of one contact each, all of which may be tried."""
 
-    async def members(self, fingerprint: int, skip: int, _most: int) -> Sequence[Member]:
+    async def members(
+        self, fingerprint: int, skip: int, _most: int
+    ) -> Sequence[Member]:
         return [] if skip else [Member(str(fingerprint), BatchKind.CHANGES)]
 
     async def plan(self, batch: Batch, *, recreates: bool) -> Prepared:  # noqa: ARG002 - see Preparer
         (contact_id,) = batch.contact_ids
         refusal = Refusal(int(contact_id), "field_not_shown")
-        state = ContactState(contact_id, status=Status.SYNCED, source_hash=5, refusal=refusal)
-        plan = Plan((Call(Action.UPDATE, contact_id, fields={"plan": "gold"}),), requests=1)
+        state = ContactState(
+            contact_id, status=Status.SYNCED, source_hash=5, refusal=refusal
+        )
+        plan = Plan(
+            (Call(Action.UPDATE, contact_id, fields={"plan": "gold"}),), requests=1
+        )
         return Prepared((Job(0, state, Desired(contact_id, {}), 5, plan),))
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("limit", "probes"), [(None, MOST_PROBES), (3, 3), (1000, MOST_PROBES)])
-async def test_of_many_groups_only_a_few_are_tried_in_one_run(limit: int | None, probes: int) -> None:
+@pytest.mark.parametrize(
+    ("limit", "probes"), [(None, MOST_PROBES), (3, 3), (1000, MOST_PROBES)]
+)
+async def test_of_many_groups_only_a_few_are_tried_in_one_run(
+    limit: int | None, probes: int
+) -> None:
     many = _Many()
     store, preparer = cast("RefusalStore", many), cast("Preparer", many)
-    groups = [Alike(Refusal(number, "field_not_shown"), 1) for number in range(1, 2 * MOST_PROBES)]
+    groups = [
+        Alike(Refusal(number, "field_not_shown"), 1)
+        for number in range(1, 2 * MOST_PROBES)
+    ]
     chosen = await choose(groups, store, preparer, limit)
-    assert [int(probe.contact_id) for probe in chosen] == list(range(1, probes + 1)), "those tried longest ago"
+    assert [int(probe.contact_id) for probe in chosen] == list(range(1, probes + 1)), (
+        "those tried longest ago"
+    )

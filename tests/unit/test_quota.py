@@ -24,7 +24,9 @@ def quotas(store: Store, *limits: Limit, max_wait: float = 120.0) -> Quotas:
     return Quotas(limits, store, late=LATE, max_wait=max_wait)
 
 
-async def send(pool: Quotas, requests: int, *, method: str = "GET", every: float = 0.0) -> list[float]:
+async def send(
+    pool: Quotas, requests: int, *, method: str = "GET", every: float = 0.0
+) -> list[float]:
     """When each of these requests was drawn, waited for as the pacer does."""
     times = []
     for _ in range(requests):
@@ -45,8 +47,12 @@ def in_time(test: Callable[[Store], Awaitable[None]]) -> None:
 
 def test_ten_thousand_a_day_are_used_and_not_one_more_in_any_day() -> None:
     async def days(store: Store) -> None:
-        times = await send(quotas(store, Limit(10_000, DAY), max_wait=2 * DAY), 25_000, every=0.05)
-        assert all(times[number + 10_000] - times[number] > DAY for number in range(15_000))
+        times = await send(
+            quotas(store, Limit(10_000, DAY), max_wait=2 * DAY), 25_000, every=0.05
+        )
+        assert all(
+            times[number + 10_000] - times[number] > DAY for number in range(15_000)
+        )
         assert times[-1] < 2.02 * DAY
 
     in_time(days)
@@ -98,9 +104,16 @@ def test_a_lowered_limit_counts_what_was_sent_under_the_old_one() -> None:
 def test_a_short_wait_is_waited_out_and_a_long_one_ends_the_run_with_words() -> None:
     async def waits(store: Store) -> None:
         await send(quotas(store, Limit(10, HOUR)), 10)
-        with pytest.raises(VendorHalted, match=r"for another 1 h .*longer than max_wait \(2 min\).*next run goes on"):
+        with pytest.raises(
+            VendorHalted,
+            match=r"for another 1 h .*longer than max_wait \(2 min\).*next run goes on",
+        ):
             await quotas(store, Limit(10, HOUR)).wait("GET")
-        assert 0.0 < await quotas(store, Limit(10, HOUR), max_wait=DAY).wait("GET") < 1.1 * HOUR
+        assert (
+            0.0
+            < await quotas(store, Limit(10, HOUR), max_wait=DAY).wait("GET")
+            < 1.1 * HOUR
+        )
 
     in_time(waits)
 
@@ -123,7 +136,9 @@ def test_a_run_in_a_hurry_asks_rarely_and_a_slow_one_wastes_little() -> None:
         await send(quotas(store, Limit(100_000, DAY)), 20_000)
         assert store.asked < 40
         slow = Store(now)
-        await send(quotas(slow, Limit(1000, DAY), max_wait=1.0), 900, every=BLOCK_LIFE / 2)
+        await send(
+            quotas(slow, Limit(1000, DAY), max_wait=1.0), 900, every=BLOCK_LIFE / 2
+        )
 
     in_time(asks)
 
@@ -142,7 +157,9 @@ def test_what_is_left_of_a_block_is_not_used_later() -> None:
     in_time(stale)
 
 
-def test_a_request_may_arrive_long_after_it_was_reserved_and_is_counted_from_then() -> None:
+def test_a_request_may_arrive_long_after_it_was_reserved_and_is_counted_from_then() -> (
+    None
+):
     async def late(store: Store) -> None:
         pool = quotas(store, Limit(100, HOUR), max_wait=DAY)
         await pool.wait("GET")  # reserves

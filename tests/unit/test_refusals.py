@@ -12,11 +12,15 @@ from syncengine.model.calls import Rejected, other_id
 from syncengine.planning.refusals import ALIKE, IN_A_ROW, Rows, likeness, words
 
 _SAID = "The contact {} cannot be saved: the field city is required"
-_IDS = st.text(ascii_letters + digits + "-_", min_size=1).filter(lambda text: any(map(str.isdigit, text)))
+_IDS = st.text(ascii_letters + digits + "-_", min_size=1).filter(
+    lambda text: any(map(str.isdigit, text))
+)
 _QUOTED = st.text(st.characters(categories=("L", "N", "Zs")), min_size=1)
 _VARIABLE = st.one_of(
     st.integers().map(str),
-    st.floats(allow_nan=False, allow_infinity=False).map(lambda number: f"{number:.3f}"),
+    st.floats(allow_nan=False, allow_infinity=False).map(
+        lambda number: f"{number:.3f}"
+    ),
     st.uuids().map(str),
     st.dates().map(str),
     st.datetimes().map(lambda at: at.isoformat()),
@@ -33,12 +37,18 @@ _VARIABLE = st.one_of(
 
 
 def _refused(said: str, code: str = "http_422", status: int | None = 422) -> Rejected:
-    return Rejected(code, f'the vendor refused it and says: "{said}"', status, words=said)
+    return Rejected(
+        code, f'the vendor refused it and says: "{said}"', status, words=said
+    )
 
 
 @given(_VARIABLE, _VARIABLE)
-def test_values_numbers_ids_and_quoted_parts_make_no_difference(one: str, other: str) -> None:
-    assert likeness(_refused(_SAID.format(one))) == likeness(_refused(_SAID.format(other)))
+def test_values_numbers_ids_and_quoted_parts_make_no_difference(
+    one: str, other: str
+) -> None:
+    assert likeness(_refused(_SAID.format(one))) == likeness(
+        _refused(_SAID.format(other))
+    )
 
 
 @given(_VARIABLE)
@@ -71,21 +81,37 @@ def test_other_words_codes_and_statuses_are_another_cause(other: Rejected) -> No
 
 
 def test_in_json_the_names_of_fields_count_although_they_are_quoted() -> None:
-    blank, invalid = (likeness(_refused(f'{{"{each}"}}')) for each in ('city":"can\'t be blank', 'email":"is invalid'))
+    blank, invalid = (
+        likeness(_refused(f'{{"{each}"}}'))
+        for each in ('city":"can\'t be blank', 'email":"is invalid')
+    )
     assert blank != invalid
-    assert likeness(_refused('{"city":"[...] is invalid"}')) == likeness(_refused('{"city":"B2 is invalid"}'))
+    assert likeness(_refused('{"city":"[...] is invalid"}')) == likeness(
+        _refused('{"city":"B2 is invalid"}')
+    )
 
 
-def test_case_and_blanks_make_no_difference_and_neither_does_the_end_of_a_long_message() -> None:
+def test_case_and_blanks_make_no_difference_and_neither_does_the_end_of_a_long_message() -> (
+    None
+):
     long = "The following fields are missing: " + "and another one, " * 12
-    assert likeness(_refused("The  Field CITY\nis required.")) == likeness(_refused("the field city is required"))
-    assert likeness(_refused(long + "which is cu")) == likeness(_refused(long + "which is cut off"))
+    assert likeness(_refused("The  Field CITY\nis required.")) == likeness(
+        _refused("the field city is required")
+    )
+    assert likeness(_refused(long + "which is cu")) == likeness(
+        _refused(long + "which is cut off")
+    )
 
 
 def test_without_words_of_the_vendor_ours_are_compared() -> None:
-    one, other = (Rejected("inactive", f"contact {number} is shown as 'inactive'") for number in (1, 2))
+    one, other = (
+        Rejected("inactive", f"contact {number} is shown as 'inactive'")
+        for number in (1, 2)
+    )
     assert likeness(one) == likeness(other)
-    assert likeness(Rejected("inactive", "archived")) != likeness(Rejected("inactive", "deleted"))
+    assert likeness(Rejected("inactive", "archived")) != likeness(
+        Rejected("inactive", "deleted")
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,7 +122,9 @@ def test_without_words_of_the_vendor_ours_are_compared() -> None:
         Rejected("invalid_value", "our own check", by_vendor=False),
     ],
 )
-def test_what_is_about_one_contact_has_nothing_in_common_with_others(refusal: Rejected) -> None:
+def test_what_is_about_one_contact_has_nothing_in_common_with_others(
+    refusal: Rejected,
+) -> None:
     assert likeness(refusal) is None
 
 
@@ -104,10 +132,15 @@ def test_what_is_about_one_contact_has_nothing_in_common_with_others(refusal: Re
 def test_known_circumstances_let_twice_as_many_more_through(standing: int) -> None:
     rows = Rows({"http_422": standing})
     allowed = IN_A_ROW + 2 * standing
-    assert [rows.refuse("http_422", 1) for _ in range(allowed)] == [*[False] * (allowed - 1), True]
+    assert [rows.refuse("http_422", 1) for _ in range(allowed)] == [
+        *[False] * (allowed - 1),
+        True,
+    ]
     others = Rows({"http_422": standing})
     others.accept()
-    assert [others.refuse("http_400", 1) for _ in range(IN_A_ROW)][-1], "of another code nothing is known"
+    assert [others.refuse("http_400", 1) for _ in range(IN_A_ROW)][-1], (
+        "of another code nothing is known"
+    )
 
 
 def test_all_come_to_rest_in_few_nights() -> None:

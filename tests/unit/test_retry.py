@@ -11,7 +11,13 @@ import pytest
 
 from syncengine.engine.exchange import Meter
 from syncengine.engine.retry import Patience, Retrier
-from syncengine.errors import AccountStopped, RequestFailed, VendorHalted, VendorThrottled, VendorUnavailable
+from syncengine.errors import (
+    AccountStopped,
+    RequestFailed,
+    VendorHalted,
+    VendorThrottled,
+    VendorUnavailable,
+)
 from syncengine.model.http import Request, Response
 from tests.support.virtual_time import run
 
@@ -61,7 +67,10 @@ def exchange() -> Generator[Request, Response, str]:
 
 
 def tried(
-    *answers: Exception, repeatable: bool = True, patience: Patience | None = None, seed: int = 1
+    *answers: Exception,
+    repeatable: bool = True,
+    patience: Patience | None = None,
+    seed: int = 1,
 ) -> tuple[Vendor, str | RequestFailed | AccountStopped]:
     """What became of the exchange, and what the vendor saw of it."""
     vendor = Vendor(list(answers))
@@ -115,7 +124,9 @@ def test_tries_are_spread_at_random_over_waits_that_double() -> None:
     waits: list[list[float]] = [[], [], []]
     for seed in range(200):
         vendor, _ = tried(*[lost()] * 3, seed=seed)
-        for number, (earlier, later) in enumerate(zip(vendor.sent, vendor.sent[1:], strict=False)):
+        for number, (earlier, later) in enumerate(
+            zip(vendor.sent, vendor.sent[1:], strict=False)
+        ):
             waits[number].append(later - earlier)
     for most, spread in zip((1.0, 2.0, 4.0), waits, strict=True):
         assert 0.9 * most < max(spread) <= most + 0.001
@@ -123,16 +134,25 @@ def test_tries_are_spread_at_random_over_waits_that_double() -> None:
 
 
 @pytest.mark.parametrize("asked", [1.0, 7.0, 120.0])
-def test_a_wait_the_vendor_asks_for_is_the_accounts_and_no_failure(asked: float) -> None:
+def test_a_wait_the_vendor_asks_for_is_the_accounts_and_no_failure(
+    asked: float,
+) -> None:
     vendor, result = tried(*[throttled(asked)] * 12)
     assert result == "answered 200"
     assert vendor.told == [f"pause {asked:g}"] * 12 + ["prove"]
-    assert all(later - earlier >= asked for earlier, later in zip(vendor.sent, vendor.sent[1:], strict=False))
+    assert all(
+        later - earlier >= asked
+        for earlier, later in zip(vendor.sent, vendor.sent[1:], strict=False)
+    )
 
 
 @pytest.mark.parametrize(
     ("asked", "waits"),
-    [(0.0, (0.1, 0.2, 0.4, 0.5, 0.5)), (-5.0, (0.1, 0.2, 0.4, 0.5, 0.5)), (0.3, (0.3, 0.3, 0.4, 0.5))],
+    [
+        (0.0, (0.1, 0.2, 0.4, 0.5, 0.5)),
+        (-5.0, (0.1, 0.2, 0.4, 0.5, 0.5)),
+        (0.3, (0.3, 0.3, 0.4, 0.5)),
+    ],
 )
 def test_a_vendor_that_asks_for_no_wait_again_and_again_is_not_asked_again_at_once(
     asked: float, waits: tuple[float, ...]
@@ -143,7 +163,9 @@ def test_a_vendor_that_asks_for_no_wait_again_and_again_is_not_asked_again_at_on
 
 def test_without_a_word_how_long_the_wait_doubles_up_to_half_a_minute() -> None:
     vendor, _ = tried(*[throttled()] * 7)
-    assert vendor.told[:-1] == [f"pause {seconds}" for seconds in (1, 2, 4, 8, 16, 30, 30)]
+    assert vendor.told[:-1] == [
+        f"pause {seconds}" for seconds in (1, 2, 4, 8, 16, 30, 30)
+    ]
 
 
 def test_a_wait_of_ours_is_never_longer_than_the_longest_allowed() -> None:
@@ -172,8 +194,14 @@ def test_refusals_without_end_halt_the_account() -> None:
 
 
 def test_a_refused_key_stops_the_account_at_its_first_request() -> None:
-    vendor, error = halted(lambda: tried(VendorHalted("wrong key", setting="settings.token")))
-    assert (vendor.told, len(vendor.sent), str(error)) == (["stop: settings.token"], 1, "wrong key")
+    vendor, error = halted(
+        lambda: tried(VendorHalted("wrong key", setting="settings.token"))
+    )
+    assert (vendor.told, len(vendor.sent), str(error)) == (
+        ["stop: settings.token"],
+        1,
+        "wrong key",
+    )
 
 
 PUT = Request("PUT", "/contact", "write")
@@ -184,11 +212,20 @@ LOST = VendorUnavailable("no answer", maybe_applied=True)
     ("requests", "failure", "told"),
     [
         ((GET, PUT), LOST, ["prove", "calm", "prove"]),
-        ((GET, PUT), VendorUnavailable("no connection", maybe_applied=False), ["prove", "prove"]),
+        (
+            (GET, PUT),
+            VendorUnavailable("no connection", maybe_applied=False),
+            ["prove", "prove"],
+        ),
         ((GET, GET), LOST, ["prove", "prove"]),
         ((PUT,), LOST, ["prove", "prove"]),
     ],
-    ids=["a write of what was read", "one that never left", "a read", "a write of what is new"],
+    ids=[
+        "a write of what was read",
+        "one that never left",
+        "a read",
+        "a write of what is new",
+    ],
 )
 def test_behind_a_lost_write_of_what_was_read_the_next_call_waits_till_it_cannot_arrive_any_more(
     requests: tuple[Request, ...], failure: VendorUnavailable, told: list[str]
@@ -213,7 +250,9 @@ def test_behind_a_lost_write_of_what_was_read_the_next_call_waits_till_it_cannot
     assert vendor.told == told
 
 
-def test_a_limit_that_is_never_free_halts_the_account_after_as_many_waits_whoever_waits_them_out() -> None:
+def test_a_limit_that_is_never_free_halts_the_account_after_as_many_waits_whoever_waits_them_out() -> (
+    None
+):
     vendor = Vendor([throttled(0.0)] * 100)
 
     async def side_by_side() -> None:

@@ -12,10 +12,21 @@ from tests.support.sandbox_client import BODY, CONTACTS, ERASE, Client
 def test_an_upsert_makes_one_person_and_lists_only_grow() -> None:
     client = Client("charles")
     phones = [{"type": "mobile", "value": "+49 151-1"}]
-    first = client.put(first_name="Ilse", phone_numbers=phones, tags=["a"], custom_properties={"x": 1, "y": True})
+    first = client.put(
+        first_name="Ilse",
+        phone_numbers=phones,
+        tags=["a"],
+        custom_properties={"x": 1, "y": True},
+    )
     again = client.put(
-        phone_numbers=[{"type": "mobile", "value": "491511"}, {"type": "home", "value": "+4930"}],
-        email_addresses=[{"type": "main", "value": "I@x.example"}, {"type": "main", "value": "i@X.example"}],
+        phone_numbers=[
+            {"type": "mobile", "value": "491511"},
+            {"type": "home", "value": "+4930"},
+        ],
+        email_addresses=[
+            {"type": "main", "value": "I@x.example"},
+            {"type": "main", "value": "i@X.example"},
+        ],
         tags=["b", "a"],
         custom_properties={"x": 2},
     )
@@ -23,7 +34,10 @@ def test_an_upsert_makes_one_person_and_lists_only_grow() -> None:
     assert [phone["value"] for phone in again["phonenumbers"]] == ["491511", "4930"]
     assert len(again["emails"]) == 1
     assert again["tags"] == ["a", "b"]
-    assert {user["broker"] for user in again["channel_users"]} == {"acme", "charles_messaging_whatsapp"}
+    assert {user["broker"] for user in again["channel_users"]} == {
+        "acme",
+        "charles_messaging_whatsapp",
+    }
     assert client.fields() == {
         "first_name": "Ilse",
         "phone_numbers.mobile": ["491511"],
@@ -44,7 +58,10 @@ def test_another_source_is_another_person_unless_matched_by_phone() -> None:
 
 
 def test_what_null_does_is_a_switch() -> None:
-    for mode, left in (("ignore", {"first_name": "Ilse", "custom_properties.x": 1}), ("clear", {})):
+    for mode, left in (
+        ("ignore", {"first_name": "Ilse", "custom_properties.x": 1}),
+        ("clear", {}),
+    ):
         client = Client("charles", null_mode=mode)
         client.put(first_name="Ilse", custom_properties={"x": 1})
         client.put(first_name=None, custom_properties={"x": None})
@@ -52,7 +69,9 @@ def test_what_null_does_is_a_switch() -> None:
 
 
 def test_what_is_not_defined_is_dropped_or_refused() -> None:
-    client = Client("charles", custom_properties=["x"], known_tags=["a"], unknown_tag="drop")
+    client = Client(
+        "charles", custom_properties=["x"], known_tags=["a"], unknown_tag="drop"
+    )
     told = client.put(custom_properties={"x": 1, "y": 2}, tags=["a", "b"])
     assert (told["custom_properties"], told["tags"]) == ({"x": 1}, ["a"])
     for switch, body in (
@@ -112,7 +131,13 @@ def test_an_erasure_is_a_job_and_a_new_person_follows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", CONTACTS), ("POST", CONTACTS), ("DELETE", "/api/v0/people"), ("DELETE", ERASE)]
+    ("method", "path"),
+    [
+        ("GET", CONTACTS),
+        ("POST", CONTACTS),
+        ("DELETE", "/api/v0/people"),
+        ("DELETE", ERASE),
+    ],
 )
 def test_charles_offers_nothing_else(method: str, path: str) -> None:
     status, told = Client("charles").call(method, path)
@@ -151,16 +176,37 @@ def test_the_answer_has_the_shape_of_the_example() -> None:
         },
     )
     assert (status, told["msg"]) == (200, "Upserted contact successfully.")
-    assert list(told) == ["status", "msg", "messages", "localized_messages", "errors", "request", "data"]
+    assert list(told) == [
+        "status",
+        "msg",
+        "messages",
+        "localized_messages",
+        "errors",
+        "request",
+        "data",
+    ]
     data = told["data"]
     assert set(data) == set(_PERSON.split())
-    (phone,), (email,), (source, whatsapp) = data["phonenumbers"], data["emails"], data["channel_users"]
+    (phone,), (email,), (source, whatsapp) = (
+        data["phonenumbers"],
+        data["emails"],
+        data["channel_users"],
+    )
     assert (set(phone), set(email)) == (set(_PHONE.split()), set(_EMAIL.split()))
     assert set(source) == set(whatsapp) == set(_USER.split())
-    assert (phone["channel_user"], email["channel_user"]) == (whatsapp["id"], source["id"])
-    assert (whatsapp["source_type"], whatsapp["external_person_reference_id"]) == ("whatsapp", "491")
+    assert (phone["channel_user"], email["channel_user"]) == (
+        whatsapp["id"],
+        source["id"],
+    )
+    assert (whatsapp["source_type"], whatsapp["external_person_reference_id"]) == (
+        "whatsapp",
+        "491",
+    )
     assert source["payload"]["phone_numbers"] == [{"type": "mobile", "value": "+491"}]
-    assert (data["created_at"], phone["created_at"]) == ("1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00.000")
+    assert (data["created_at"], phone["created_at"]) == (
+        "1970-01-01T00:00:00.000Z",
+        "1970-01-01T00:00:00.000",
+    )
 
 
 def test_the_time_of_the_person_is_no_proof_of_a_write() -> None:
@@ -169,7 +215,10 @@ def test_the_time_of_the_person_is_no_proof_of_a_write() -> None:
     told = client.put(first_name="Ilse", tags=["a"], now=5.0)
     assert told["updated_at"] == "1970-01-01T00:00:01.000Z"
     assert told["channel_users"][0]["updated_at"] == "1970-01-01T00:00:05.000"
-    assert client.put(first_name="Ilka", now=9.0)["updated_at"] == "1970-01-01T00:00:09.000Z"
+    assert (
+        client.put(first_name="Ilka", now=9.0)["updated_at"]
+        == "1970-01-01T00:00:09.000Z"
+    )
 
 
 def test_lists_and_properties_may_replace() -> None:
@@ -179,7 +228,9 @@ def test_lists_and_properties_may_replace() -> None:
         email_addresses=[{"type": "main", "value": "i@x.example"}],
         custom_properties={"x": 1},
     )
-    client.put(phone_numbers=[{"type": "mobile", "value": "+492"}], custom_properties={"y": 2})
+    client.put(
+        phone_numbers=[{"type": "mobile", "value": "+492"}], custom_properties={"y": 2}
+    )
     assert client.fields() == {
         "phone_numbers.mobile": ["492"],
         "email_addresses.main": ["i@x.example"],
@@ -199,6 +250,8 @@ def test_a_refusal_may_have_any_status(status: int) -> None:
 def test_a_bad_key_may_be_forbidden_and_a_job_listed() -> None:
     client = Client("charles", bad_key_status=403, erasure_answer="list")
     person = client.put()["id"]
-    assert client.call("DELETE", ERASE + person)[1]["data"] == [{"jobId": "contacts-cleanup"}]
+    assert client.call("DELETE", ERASE + person)[1]["data"] == [
+        {"jobId": "contacts-cleanup"}
+    ]
     client.headers = {"x-api-key": "other"}
     assert client.raw("PUT", CONTACTS).status == 403

@@ -22,10 +22,16 @@ class Client:
         self.twin.configure(switches)
         self.key = "sandbox-key"
 
-    def call(self, method: str, path: str, body: Any = None, now: float = 0.0, **query: str) -> tuple[int, Any]:
-        headers = {"authorization": f"Basic {b64encode(f'{self.key}:'.encode()).decode()}"}
+    def call(
+        self, method: str, path: str, body: Any = None, now: float = 0.0, **query: str
+    ) -> tuple[int, Any]:
+        headers = {
+            "authorization": f"Basic {b64encode(f'{self.key}:'.encode()).decode()}"
+        }
         raw = b"" if body is None else orjson.dumps(body)
-        response = self.twin.handle(TwinRequest(method, f"/v1{path}", urlencode(query), headers, raw), now)
+        response = self.twin.handle(
+            TwinRequest(method, f"/v1{path}", urlencode(query), headers, raw), now
+        )
         return response.status, orjson.loads(response.body)
 
     def create(self, **fields: Any) -> str:
@@ -48,7 +54,13 @@ def test_a_create_repeats_unless_external_ids_are_unique() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "good", "bad"),
-    [("String", "x", 1), ("Integer", 1, True), ("Decimal", 1.5, "1.5"), ("Boolean", False, 0), ("Timestamp", "t", 1)],
+    [
+        ("String", "x", 1),
+        ("Integer", 1, True),
+        ("Decimal", 1.5, "1.5"),
+        ("Boolean", False, 0),
+        ("Timestamp", "t", 1),
+    ],
 )
 def test_defined_attributes_have_types(kind: str, good: Any, bad: Any) -> None:
     client = Client(attributes={"a": kind})
@@ -56,14 +68,22 @@ def test_defined_attributes_have_types(kind: str, good: Any, bad: Any) -> None:
     assert client.call("GET", f"/contacts/{uuid}")[1]["custom"] == {"a": good}
     assert client.update(uuid, custom=[{"key": "a", "value": bad}])[0] == 422
     client.twin.configure({"wrong_type": "drop"})
-    assert client.update(uuid, custom=[{"key": "a", "value": bad}])[1]["custom"] == {"a": good}
+    assert client.update(uuid, custom=[{"key": "a", "value": bad}])[1]["custom"] == {
+        "a": good
+    }
 
 
-@pytest.mark.parametrize(("mode", "held"), [("clear", (None, {})), ("ignore", ("+491", {"a": 1}))])
-def test_null_clears_the_external_id_whatever_else_it_does(mode: str, held: Any) -> None:
+@pytest.mark.parametrize(
+    ("mode", "held"), [("clear", (None, {})), ("ignore", ("+491", {"a": 1}))]
+)
+def test_null_clears_the_external_id_whatever_else_it_does(
+    mode: str, held: Any
+) -> None:
     client = Client(null_mode=mode)
     uuid = client.create(external_id="7", phone="+491", custom={"a": 1})
-    _, told = client.update(uuid, external_id=None, phone=None, custom=[{"key": "a", "value": None}])
+    _, told = client.update(
+        uuid, external_id=None, phone=None, custom=[{"key": "a", "value": None}]
+    )
     assert told["external_id"] is None
     assert (told["phone"], told["custom"]) == held
 
@@ -72,7 +92,13 @@ def test_a_refused_update_changes_nothing() -> None:
     client = Client()
     uuid = client.create(title="CTO")
     before = client.call("GET", f"/contacts/{uuid}")
-    for change in ({"position": "1"}, {"position": True}, {"phone": 491}, {"last_seen": "yesterday"}, {"custom": "x"}):
+    for change in (
+        {"position": "1"},
+        {"position": True},
+        {"phone": 491},
+        {"last_seen": "yesterday"},
+        {"custom": "x"},
+    ):
         assert client.update(uuid, title="CEO", **change)[0] == 400
     assert client.call("GET", f"/contacts/{uuid}") == before
 
@@ -80,7 +106,10 @@ def test_a_refused_update_changes_nothing() -> None:
 def test_a_contact_stays_with_its_customer() -> None:
     client = Client()
     uuid = client.create()
-    assert client.update(uuid, customer_uuid=CUSTOMERS[1])[1]["customer_uuid"] == CUSTOMERS[0]
+    assert (
+        client.update(uuid, customer_uuid=CUSTOMERS[1])[1]["customer_uuid"]
+        == CUSTOMERS[0]
+    )
     client.twin.configure({"fixed_reference": "422"})
     assert client.update(uuid, customer_uuid=CUSTOMERS[1])[0] == 422
 
@@ -91,7 +120,9 @@ def test_new_customers_can_be_made_and_found() -> None:
     status, made = client.call("POST", "/customers", body)
     assert status == 201
     assert client.call("POST", "/customers", {"name": "Acme"})[0] == 422
-    found = client.call("GET", "/customers", data_source_uuid=DATA_SOURCE, external_id="acct-77")[1]
+    found = client.call(
+        "GET", "/customers", data_source_uuid=DATA_SOURCE, external_id="acct-77"
+    )[1]
     assert found["entries"] == [made]
 
 

@@ -16,11 +16,16 @@ from tests.support.dm_champ_client import GONE, PHONE, Client
 # --- who may ask ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("auth", ["", "apiKey=", "apiKey=other", "apikey=sandbox-key", "userId=u-1"])
+@pytest.mark.parametrize(
+    "auth", ["", "apiKey=", "apiKey=other", "apikey=sandbox-key", "userId=u-1"]
+)
 def test_without_the_key_in_the_query_nothing_is_done(auth: str) -> None:
     client = Client()
     client.auth = auth
-    assert client.call("POST", "/contacts", {"phoneNumber": PHONE}) == (401, "Unauthorized")
+    assert client.call("POST", "/contacts", {"phoneNumber": PHONE}) == (
+        401,
+        "Unauthorized",
+    )
     assert client.twin.contacts(0.0) == []
 
 
@@ -40,7 +45,9 @@ def test_a_full_window_is_refused_with_a_text(*, told: bool) -> None:
     assert refused.headers.get("retry-after") == ("50" if told else None)
 
 
-@pytest.mark.parametrize("wrong", [{"nope": 1}, {"send_retry_after": "yes"}, {"duplicate_mode": "maybe"}])
+@pytest.mark.parametrize(
+    "wrong", [{"nope": 1}, {"send_retry_after": "yes"}, {"duplicate_mode": "maybe"}]
+)
 def test_a_wrong_switch_changes_nothing(wrong: dict[str, Any]) -> None:
     twin = DmChampTwin()
     before = twin.switches
@@ -62,14 +69,21 @@ def test_a_wrong_switch_changes_nothing(wrong: dict[str, Any]) -> None:
 )
 def test_what_the_vendor_does_not_have_is_no_page(method: str, path: str) -> None:
     response = Client().raw(method, path)
-    assert (response.status, response.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert (response.status, response.headers["content-type"]) == (
+        404,
+        "text/html; charset=utf-8",
+    )
 
 
 def test_routes_tell_no_id_and_no_key() -> None:
     twin = DmChampTwin()
     routes = [
         twin.route(TwinRequest(method, f"/v1{path}", "apiKey=hunter2"))
-        for method, path in (("PUT", "/contacts/c1"), ("GET", "/contacts/tags/c1"), ("GET", "/nothing/c1"))
+        for method, path in (
+            ("PUT", "/contacts/c1"),
+            ("GET", "/contacts/tags/c1"),
+            ("GET", "/nothing/c1"),
+        )
     ]
     assert routes == ["PUT /contacts/{id}", "GET /contacts/tags/{id}", "GET /?"]
 
@@ -125,9 +139,14 @@ EXISTS = {"success": False, "message": "Contact already exists"}
 
 @pytest.mark.parametrize(
     ("mode", "status", "told"),
-    [("http409", 409, EXISTS), ("http200_error_code", 200, {**EXISTS, "error_code": 409})],
+    [
+        ("http409", 409, EXISTS),
+        ("http200_error_code", 200, {**EXISTS, "error_code": 409}),
+    ],
 )
-def test_a_second_contact_with_a_phone_is_refused(mode: str, status: int, told: Any) -> None:
+def test_a_second_contact_with_a_phone_is_refused(
+    mode: str, status: int, told: Any
+) -> None:
     client = Client(duplicate_mode=mode)
     client.create()
     assert client.call("POST", "/contacts", {"phoneNumber": PHONE}) == (status, told)
@@ -156,20 +175,27 @@ def test_a_raw_plus_in_the_query_is_a_blank_and_finds_nobody() -> None:
     client = Client()
     contact = client.create()
     statuses = [
-        client.raw("GET", "/contacts", query=f"phoneNumber={each}").status for each in ("%2B" + PHONE[1:], PHONE)
+        client.raw("GET", "/contacts", query=f"phoneNumber={each}").status
+        for each in ("%2B" + PHONE[1:], PHONE)
     ]
     assert statuses == [200, 404]
     assert client.call("GET", "/contacts", phoneNumber=PHONE)[1]["contactId"] == contact
 
 
-def test_a_look_up_shows_one_contact_in_another_spelling_than_it_is_written_in() -> None:
+def test_a_look_up_shows_one_contact_in_another_spelling_than_it_is_written_in() -> (
+    None
+):
     client = Client()
     contact = client.create(firstName="Ilse", currentCampaign="Spring")
     client.call("POST", "/tags", tag="vip", phoneNumber=PHONE[1:])
     told = client.call("GET", "/contacts", phoneNumber=PHONE)[1]
     assert (told["success"], told["contactId"]) == (True, contact)
     shown = told["contact"]
-    assert (shown["firstName"], shown["isBotActive"], shown["doNotDisturb"]) == ("Ilse", True, False)
+    assert (shown["firstName"], shown["isBotActive"], shown["doNotDisturb"]) == (
+        "Ilse",
+        True,
+        False,
+    )
     assert (shown["tags"], shown["currentCampaign"]) == (["vip"], {"name": "Spring"})
     assert shown["createdAt"] == "1970-01-01T00:00:00.000Z"
     assert "is_bot_active" not in shown
@@ -177,7 +203,10 @@ def test_a_look_up_shows_one_contact_in_another_spelling_than_it_is_written_in()
     shown = client.call("GET", "/contacts", phoneNumber=PHONE)[1]["contact"]
     assert (shown["isBotActive"], shown["tags"]) == ("true", [{"name": "vip"}])
     client.twin.configure({"lookup_returns": "id_only"})
-    assert client.call("GET", "/contacts", phoneNumber=PHONE) == (200, {"success": True, "contactId": contact})
+    assert client.call("GET", "/contacts", phoneNumber=PHONE) == (
+        200,
+        {"success": True, "contactId": contact},
+    )
 
 
 def test_a_look_up_by_nothing_is_a_mistake_and_one_of_nobody_may_be_a_success() -> None:
@@ -192,14 +221,24 @@ def test_a_look_up_by_nothing_is_a_mistake_and_one_of_nobody_may_be_a_success() 
 def test_a_shared_address_shows_one_of_its_contacts(switch: str, number: int) -> None:
     client = Client(shared_email=switch)
     made = [client.create(f"+49{each}00000", email="Us@example.org") for each in (1, 2)]
-    assert client.call("GET", "/contacts", email="us@EXAMPLE.org")[1]["contactId"] == made[number]
+    assert (
+        client.call("GET", "/contacts", email="us@EXAMPLE.org")[1]["contactId"]
+        == made[number]
+    )
 
 
 @pytest.mark.parametrize(
     ("place", "path"),
-    [("contactId", ["contactId"]), ("contact_id", ["contact_id"]), ("contact.id", ["contact", "id"]), ("id", ["id"])],
+    [
+        ("contactId", ["contactId"]),
+        ("contact_id", ["contact_id"]),
+        ("contact.id", ["contact", "id"]),
+        ("id", ["id"]),
+    ],
 )
-def test_the_id_of_a_new_contact_may_stand_elsewhere(place: str, path: list[str]) -> None:
+def test_the_id_of_a_new_contact_may_stand_elsewhere(
+    place: str, path: list[str]
+) -> None:
     client = Client(id_place=place)
     told = client.call("POST", "/contacts", {"phoneNumber": PHONE})[1]
     for name in path:
@@ -210,11 +249,20 @@ def test_the_id_of_a_new_contact_may_stand_elsewhere(place: str, path: list[str]
 def test_an_update_changes_five_fields_and_ignores_the_rest() -> None:
     client = Client()
     contact = client.create()
-    body = {"firstName": "Ilse", "do_not_disturb": True, "phoneNumber": "+491", "externalId": "8"}
+    body = {
+        "firstName": "Ilse",
+        "do_not_disturb": True,
+        "phoneNumber": "+491",
+        "externalId": "8",
+    }
     told = {"success": True, "message": "Contact updated successfully"}
     assert client.call("PUT", f"/contacts/{contact}", body) == (200, told)
     fields = client.held()["fields"]
-    assert (fields["firstName"], fields["do_not_disturb"], fields["phoneNumber"]) == ("Ilse", True, PHONE)
+    assert (fields["firstName"], fields["do_not_disturb"], fields["phoneNumber"]) == (
+        "Ilse",
+        True,
+        PHONE,
+    )
     assert "externalId" not in fields
     assert client.call("PUT", "/contacts/nobody", body) == GONE
 
@@ -230,7 +278,9 @@ def test_an_update_changes_five_fields_and_ignores_the_rest() -> None:
         ({"null_mode": "ignore"}, None, "Ilse"),
     ],
 )
-def test_what_empties_a_field_is_a_switch(switches: dict[str, Any], value: Any, held: str | None) -> None:
+def test_what_empties_a_field_is_a_switch(
+    switches: dict[str, Any], value: Any, held: str | None
+) -> None:
     client = Client(**switches)
     contact = client.create(firstName="Ilse")
     status = client.call("PUT", f"/contacts/{contact}", {"firstName": value})[0]
@@ -243,18 +293,29 @@ def test_an_update_may_reset_what_it_leaves_out() -> None:
     contact = client.create(firstName="Ilse", is_bot_active=False)
     client.call("PUT", f"/contacts/{contact}", {"lastName": "Brandt"})
     fields = client.held()["fields"]
-    assert [fields[name] for name in ("firstName", "lastName", "is_bot_active")] == ["Unknown", "Brandt", True]
+    assert [fields[name] for name in ("firstName", "lastName", "is_bot_active")] == [
+        "Unknown",
+        "Brandt",
+        True,
+    ]
 
 
 @pytest.mark.parametrize(
-    ("switch", "created", "updated"), [("drop", {}, {}), ("create", {"a": 1}, {}), ("keep", {"a": 1}, {"b": 2})]
+    ("switch", "created", "updated"),
+    [("drop", {}, {}), ("create", {"a": 1}, {}), ("keep", {"a": 1}, {"b": 2})],
 )
-def test_custom_fields_are_kept_by_some_writes(switch: str, created: Any, updated: Any) -> None:
+def test_custom_fields_are_kept_by_some_writes(
+    switch: str, created: Any, updated: Any
+) -> None:
     client = Client(custom_fields=switch)
     contact = client.create(custom_fields={"a": 1})
     client.call("PUT", f"/contacts/{contact}", {"custom_fields": {"b": 2}})
     held = client.held()["fields"].items()
-    assert {name.removeprefix("custom_fields."): value for name, value in held if "custom" in name} == created | updated
+    assert {
+        name.removeprefix("custom_fields."): value
+        for name, value in held
+        if "custom" in name
+    } == created | updated
 
 
 def test_a_phone_may_lose_its_plus_and_an_address_its_capitals() -> None:

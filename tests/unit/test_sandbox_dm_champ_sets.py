@@ -11,16 +11,30 @@ from tests.support.dm_champ_client import GONE, PHONE, Client
 def test_lists_are_joined_and_left_by_a_body() -> None:
     client = Client(lists=["L", "M"])
     contact = client.create()
-    assert [client.join(contact, name)[0] for name in ("L", "M", "L")] == [200, 200, 200]
-    assert [client.join(contact, name, "DELETE")[0] for name in ("L", "L")] == [200, 200]
-    assert [name for name in client.held()["fields"] if name.startswith("lists.")] == ["lists.M"]
+    assert [client.join(contact, name)[0] for name in ("L", "M", "L")] == [
+        200,
+        200,
+        200,
+    ]
+    assert [client.join(contact, name, "DELETE")[0] for name in ("L", "L")] == [
+        200,
+        200,
+    ]
+    assert [name for name in client.held()["fields"] if name.startswith("lists.")] == [
+        "lists.M"
+    ]
     assert client.join("nobody", "L") == GONE
-    assert client.join(contact, "") == (400, {"error": "Missing required parameter: listId"})
+    assert client.join(contact, "") == (
+        400,
+        {"error": "Missing required parameter: listId"},
+    )
     assert client.call("DELETE", "/contacts/lists", {"listId": "L"})[0] == 400
 
 
 @pytest.mark.parametrize("unknown", [404, 500])
-def test_lists_that_are_not_there_or_not_ours_are_refused_and_nothing_is_made(unknown: int) -> None:
+def test_lists_that_are_not_there_or_not_ours_are_refused_and_nothing_is_made(
+    unknown: int,
+) -> None:
     client = Client(lists=["L", "M"], forbidden_lists=["M"], unknown_list=unknown)
     contact = client.create()
     assert [client.join(contact, name)[0] for name in ("N", "M")] == [unknown, 403]
@@ -36,15 +50,25 @@ def test_a_create_joins_lists_unless_the_copy_is_an_old_one() -> None:
     client.create("+4915100000", listId="L")
     client.twin.configure({"lists_in_create": False})
     client.create("+4915100001", listIds=["L"])
-    lists = [[name for name in client.held(number)["fields"] if name[:6] == "lists."] for number in (0, 1, 2)]
+    lists = [
+        [name for name in client.held(number)["fields"] if name[:6] == "lists."]
+        for number in (0, 1, 2)
+    ]
     assert lists == [["lists.M", "lists.N"], ["lists.L"], []]
 
 
 def test_a_list_call_that_changes_nothing_may_be_refused() -> None:
     client = Client(idle_list="400")
     contact = client.create()
-    asked = [("L", "DELETE", 400), ("L", "POST", 200), ("L", "POST", 400), ("L", "DELETE", 200)]
-    assert [client.join(contact, name, method)[0] for name, method, _ in asked] == [status for *_, status in asked]
+    asked = [
+        ("L", "DELETE", 400),
+        ("L", "POST", 200),
+        ("L", "POST", 400),
+        ("L", "DELETE", 200),
+    ]
+    assert [client.join(contact, name, method)[0] for name, method, _ in asked] == [
+        status for *_, status in asked
+    ]
 
 
 def test_tags_go_by_a_phone_without_its_plus_or_by_an_address_and_stay() -> None:
@@ -72,7 +96,12 @@ def test_messages_are_shown() -> None:
 
 def test_a_seeded_contact_is_held_until_the_reset() -> None:
     client = Client()
-    fields = {"phoneNumber": PHONE, "firstName": "Ilse", "lists.L": True, "custom_fields.plan.name": "gold"}
+    fields = {
+        "phoneNumber": PHONE,
+        "firstName": "Ilse",
+        "lists.L": True,
+        "custom_fields.plan.name": "gold",
+    }
     (contact,) = client.twin.seed([Seed(fields, ("vip",))], 0.0)
     held = client.held()
     assert (held["id"], held["tags"]) == (contact, ["vip"])

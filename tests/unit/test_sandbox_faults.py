@@ -42,7 +42,13 @@ def test_a_rule_hits_what_it_matches(rule: Rule, expected: list[str | None]) -> 
 def test_a_rule_waits_and_wears_out() -> None:
     faults = Faults()
     faults.configure([Rule(Kind.RESET, method="POST", after=1, times=2)])
-    assert met(faults, POST, GET, POST, POST, POST) == [None, None, "reset", "reset", None]
+    assert met(faults, POST, GET, POST, POST, POST) == [
+        None,
+        None,
+        "reset",
+        "reset",
+        None,
+    ]
     assert faults.matched() == [4]
 
 
@@ -64,7 +70,9 @@ def test_new_faults_replace_the_old_ones() -> None:
 def test_a_chance_repeats_itself_and_keeps_its_share() -> None:
     def told(seed: int) -> list[Fault | None]:
         faults = Faults()
-        faults.configure(Chance(seed, 0.25, (Kind.RESET, Fault(Kind.THROTTLE, retry_after=2))))
+        faults.configure(
+            Chance(seed, 0.25, (Kind.RESET, Fault(Kind.THROTTLE, retry_after=2)))
+        )
         return [faults.choose(GET) for _ in range(4000)]
 
     first = told(7)
@@ -89,7 +97,14 @@ def test_rules_are_read_from_json() -> None:
     told: list[dict[str, Any]] = [{"kind": kind.value} for kind in Kind]
     assert [rule.kind for rule in parsed(tuple[Rule, ...], told)] == list(Kind)
     read = parsed(
-        Randomly, {"random": {"seed": 1, "share": 0.5, "kinds": ["reset", {"kind": "refuse", "status": 422}]}}
+        Randomly,
+        {
+            "random": {
+                "seed": 1,
+                "share": 0.5,
+                "kinds": ["reset", {"kind": "refuse", "status": 422}],
+            }
+        },
     )
     assert read.random.kinds == (Kind.RESET, Fault(Kind.REFUSE, status=422))
 

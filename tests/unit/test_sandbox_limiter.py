@@ -77,16 +77,22 @@ def test_new_limits_start_afresh_and_keep_the_arrivals() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_no_window_lets_in_more_than_allowed_and_none_is_wasted(seed: int) -> None:
     generator = random.Random(seed)
-    limit = Limit(7, 16.0, generator.choice(["sliding", "fixed"]), phase=generator.randrange(16))
+    limit = Limit(
+        7, 16.0, generator.choice(["sliding", "fixed"]), phase=generator.randrange(16)
+    )
     limiter = Limiter([limit])
     let_in: list[float] = []
     now = 0.0
     for _ in range(500):
-        now += generator.randrange(4)  # whole numbers: the edges of windows are met exactly
+        now += generator.randrange(
+            4
+        )  # whole numbers: the edges of windows are met exactly
         if limit.kind == "sliding":
             others = sum(now - 16 < at <= now for at in let_in)
         else:
-            others = sum((at - limit.phase) // 16 == (now - limit.phase) // 16 for at in let_in)
+            others = sum(
+                (at - limit.phase) // 16 == (now - limit.phase) // 16 for at in let_in
+            )
         wait = limiter.arrive("GET", now)
         assert (wait is None) == (others < 7)
         if wait is None:
@@ -101,7 +107,9 @@ def test_the_worst_window_is_told(seed: int) -> None:
     for at in times:
         limiter.arrive("GET", at)
     sliding = max(sum(start <= at < start + 20 for at in times) for start in times)
-    fixed = max(sum(start <= at < start + 20 for at in times) for start in range(0, 300, 20))
+    fixed = max(
+        sum(start <= at < start + 20 for at in times) for start in range(0, 300, 20)
+    )
     assert limiter.worst(Limit(1, 20.0)).calls == sliding
     assert limiter.worst(Limit(1, 20.0, "fixed")).calls == fixed
     assert limiter.worst(Limit(1, 20.0, method="POST")).calls == 0
@@ -122,7 +130,9 @@ def test_only_a_bucket_has_a_burst() -> None:
 
 def test_a_client_that_never_waits_stays_out_where_refused_requests_count() -> None:
     limiter = Limiter([Limit(1, 4.0, count_refused=True)])
-    assert [limiter.arrive("GET", float(at)) is None for at in range(12)] == [True] + [False] * 11
+    assert [limiter.arrive("GET", float(at)) is None for at in range(12)] == [True] + [
+        False
+    ] * 11
     assert limiter.arrive("GET", 14.0) == 1.0
     assert limiter.arrive("GET", 18.0) is None
 
@@ -157,7 +167,15 @@ def limits(draw: st.DrawFn) -> Limit:
     # with powers of two every count below is exact
     calls, per = 2 ** draw(st.integers(0, 3)), 2.0 ** draw(st.integers(0, 4))
     method = draw(st.sampled_from([None, "POST"]))
-    return Limit(calls, per, kind, method, float(draw(st.integers(0, 15))), burst, draw(st.booleans()))
+    return Limit(
+        calls,
+        per,
+        kind,
+        method,
+        float(draw(st.integers(0, 15))),
+        burst,
+        draw(st.booleans()),
+    )
 
 
 def room(limit: Limit, taken: list[float], now: float) -> bool:
@@ -177,7 +195,9 @@ def room(limit: Limit, taken: list[float], now: float) -> bool:
 
 @given(
     several=st.lists(limits(), min_size=1, max_size=3),
-    arrivals=st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["GET", "POST"])), max_size=60),
+    arrivals=st.lists(
+        st.tuples(st.integers(0, 5), st.sampled_from(["GET", "POST"])), max_size=60
+    ),
 )
 def test_several_limits_agree_with_a_count_by_brute_force(
     several: list[Limit], arrivals: list[tuple[int, str]]
@@ -187,7 +207,11 @@ def test_several_limits_agree_with_a_count_by_brute_force(
     now = 0.0
     for step, method in arrivals:
         now += step / 2
-        covering = [number for number, limit in enumerate(several) if limit.method in (None, method)]
+        covering = [
+            number
+            for number, limit in enumerate(several)
+            if limit.method in (None, method)
+        ]
         free = all(room(several[number], taken[number], now) for number in covering)
         wait = limiter.arrive(method, now)
         assert (wait is None) == free

@@ -25,7 +25,10 @@ def test_values_are_kept_as_text_and_empty_ones_stay() -> None:
     client = Client("respond_io")
     contact = client.create(a=True, b=7, c=1.5, d="", e="x", f=None)
     assert client.fields() == {"a": "true", "b": "7", "c": "1.5", "d": "", "e": "x"}
-    assert client.call("PUT", f"/contact/{contact}", pairs({"e": ""})) == (200, {"data": {"id": contact}})
+    assert client.call("PUT", f"/contact/{contact}", pairs({"e": ""})) == (
+        200,
+        {"data": {"id": contact}},
+    )
     assert client.fields()["e"] == ""
     client.twin.configure({"null_mode": "clear"})
     client.call("PUT", f"/contact/{contact}", pairs({"a": None}))
@@ -36,8 +39,20 @@ def test_look_ups_follow_the_values_and_come_in_pages_of_ten() -> None:
     client = Client("respond_io")
     made = [client.create(company="Acme") for _ in range(23)]
     pages = [client.find("company", "Acme", page) for page in (1, 2, 3, 4)]
-    assert [[row["id"] for row in page["data"]] for page in pages] == [made[:10], made[10:20], made[20:], []]
-    assert pages[0]["meta"] == {**pages[0]["meta"], "last_page": 3, "total": 23, "per_page": 10, "from": 1, "to": 10}
+    assert [[row["id"] for row in page["data"]] for page in pages] == [
+        made[:10],
+        made[10:20],
+        made[20:],
+        [],
+    ]
+    assert pages[0]["meta"] == {
+        **pages[0]["meta"],
+        "last_page": 3,
+        "total": 23,
+        "per_page": 10,
+        "from": 1,
+        "to": 10,
+    }
     assert pages[2]["links"]["next"] is None
     client.call("PUT", f"/contact/{made[0]}", pairs({"company": "Other"}))
     assert client.find("company", "Acme")["meta"]["total"] == 22
@@ -49,7 +64,9 @@ def test_a_raw_plus_in_a_query_finds_nothing() -> None:
     client = Client("respond_io")
     client.create(phone="+491")
     totals = [
-        client.call("GET", "/contact/by_custom_field", query=f"name=phone&value={value}")[1]["meta"]["total"]
+        client.call(
+            "GET", "/contact/by_custom_field", query=f"name=phone&value={value}"
+        )[1]["meta"]["total"]
         for value in ("%2B491", "+491", "491")
     ]
     assert totals == [1, 0, 0]
@@ -63,7 +80,13 @@ def test_one_more_than_the_limit_of_a_call_is_refused(path: str) -> None:
     client = Client("respond_io")
     path = path.format(id=client.create(a=1))
     method = "PUT" if path[-1].isdigit() else "POST"
-    for number, allowed in ((0, False), (10, True), (11, "tags" not in path), (30, "tags" not in path), (31, False)):
+    for number, allowed in (
+        (0, False),
+        (10, True),
+        (11, "tags" not in path),
+        (30, "tags" not in path),
+        (31, False),
+    ):
         names = [f"n{each}" for each in range(number)]
         body = {"tags": names} if "tags" in path else pairs(dict.fromkeys(names, "x"))
         assert (client.call(method, path, body)[0] == 200) is allowed, number
@@ -126,20 +149,34 @@ def test_a_look_up_may_ignore_case_and_an_empty_one_be_refused() -> None:
     query = "name=company&value=other"
     gone = (403, {"status": "error", "message": "No such contact found."})
     assert client.call("GET", "/contact/by_custom_field", query=query) == gone
-    assert client.call("GET", "/contact/by_custom_field", query="name=company&value=") == gone
+    assert (
+        client.call("GET", "/contact/by_custom_field", query="name=company&value=")
+        == gone
+    )
 
 
 def test_tags_may_have_to_exist_and_to_make_a_difference() -> None:
     client = Client("respond_io", known_tags=["a", "b"], idle_tag="403")
     path = f"/contact/{client.create(x=1)}/tags"
-    asked = [("POST", "c", 403), ("POST", "a", 200), ("POST", "a", 403), ("DELETE", "b", 403), ("DELETE", "a", 200)]
-    assert [client.call(method, path, {"tags": [tag]})[0] for method, tag, _ in asked] == [want for *_, want in asked]
+    asked = [
+        ("POST", "c", 403),
+        ("POST", "a", 200),
+        ("POST", "a", 403),
+        ("DELETE", "b", 403),
+        ("DELETE", "a", 200),
+    ]
+    assert [
+        client.call(method, path, {"tags": [tag]})[0] for method, tag, _ in asked
+    ] == [want for *_, want in asked]
 
 
 def test_who_does_not_accept_json_may_be_sent_away() -> None:
     client = Client("respond_io", require_accept=True)
     refused = client.raw("POST", "/contact/", orjson.dumps(pairs({"a": 1})))
-    assert (refused.status, refused.headers["content-type"]) == (302, "text/html; charset=utf-8")
+    assert (refused.status, refused.headers["content-type"]) == (
+        302,
+        "text/html; charset=utf-8",
+    )
     client.headers = {**client.headers, "accept": "application/json"}
     assert client.create(a=1)
 
@@ -152,7 +189,11 @@ def test_answers_tell_how_much_of_the_limit_is_left() -> None:
     assert [each.get("x-ratelimit-reset") for each in told] == [None, "120", "120"]
     assert {each["x-ratelimit-limit"] for each in told} == {"2"}
     client.twin.configure({"send_limit_headers": False})
-    assert not [name for name in client.raw("GET", "/contact/1", now=90.0).headers if "ratelimit" in name]
+    assert not [
+        name
+        for name in client.raw("GET", "/contact/1", now=90.0).headers
+        if "ratelimit" in name
+    ]
 
 
 def viber(**switches: Any) -> tuple[Client, str]:
@@ -163,11 +204,21 @@ def viber(**switches: Any) -> tuple[Client, str]:
     return client, contact
 
 
-@pytest.mark.parametrize(("alphabet", "other"), [("standard", "url"), ("url", "standard")])
-def test_a_viber_id_goes_in_the_alphabet_of_the_switch(alphabet: str, other: str) -> None:
+@pytest.mark.parametrize(
+    ("alphabet", "other"), [("standard", "url"), ("url", "standard")]
+)
+def test_a_viber_id_goes_in_the_alphabet_of_the_switch(
+    alphabet: str, other: str
+) -> None:
     client, contact = viber(viber_alphabet=alphabet)
-    encoded = {"standard": b64encode(contact.encode()), "url": urlsafe_b64encode(contact.encode())}
-    path = {name: f"/contact/{quote(text.decode(), safe='')}" for name, text in encoded.items()}
+    encoded = {
+        "standard": b64encode(contact.encode()),
+        "url": urlsafe_b64encode(contact.encode()),
+    }
+    path = {
+        name: f"/contact/{quote(text.decode(), safe='')}"
+        for name, text in encoded.items()
+    }
     assert path[alphabet] != path[other]
     assert client.call("GET", path[alphabet])[1]["data"]["id"] == contact
     assert client.call("GET", path[other])[0] == 403
@@ -175,7 +226,10 @@ def test_a_viber_id_goes_in_the_alphabet_of_the_switch(alphabet: str, other: str
 
 def test_a_viber_id_may_go_as_it_is_where_nothing_else_is_documented() -> None:
     client, contact = viber(viber_calls="documented")
-    plain, encoded = (f"/contact/{quote(text, safe='')}" for text in (contact, b64encode(contact.encode()).decode()))
+    plain, encoded = (
+        f"/contact/{quote(text, safe='')}"
+        for text in (contact, b64encode(contact.encode()).decode())
+    )
     calls = [
         ("GET", "", None, plain),
         ("PUT", "", pairs({"a": 2}), encoded),
@@ -183,5 +237,7 @@ def test_a_viber_id_may_go_as_it_is_where_nothing_else_is_documented() -> None:
         ("DELETE", "/tags", {"tags": ["x"]}, encoded),
     ]
     for method, tail, body, right in calls:
-        statuses = {path: client.call(method, path + tail, body)[0] for path in (plain, encoded)}
+        statuses = {
+            path: client.call(method, path + tail, body)[0] for path in (plain, encoded)
+        }
         assert statuses == {plain: 403, encoded: 403, right: 200}, method

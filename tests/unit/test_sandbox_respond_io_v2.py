@@ -22,7 +22,10 @@ def test_no_authorization_meets_the_network_and_a_wrong_one_the_api() -> None:
     assert refused.body.startswith(b"<html>")
     for given in ("Bearer other", "Basic sandbox-token", "Bearer"):
         client.headers = {"authorization": given}
-        assert client.call("GET", "/contact/id:1") == (401, {"code": 401, "message": "UN_AUTHORIZED"})
+        assert client.call("GET", "/contact/id:1") == (
+            401,
+            {"code": 401, "message": "UN_AUTHORIZED"},
+        )
 
 
 @pytest.mark.parametrize(
@@ -40,7 +43,9 @@ def test_no_authorization_meets_the_network_and_a_wrong_one_the_api() -> None:
         ("GET", "/v2/contact/id:12", 404),
     ],
 )
-def test_paths_verbs_and_identifiers_are_checked(method: str, path: str, status: int) -> None:
+def test_paths_verbs_and_identifiers_are_checked(
+    method: str, path: str, status: int
+) -> None:
     assert Client().status(method, path, {}) == status
 
 
@@ -61,8 +66,18 @@ def test_every_method_and_route_is_limited_by_itself_over_all_tokens() -> None:
 @pytest.mark.parametrize(
     ("switches", "names"),
     [
-        ({}, {"retry-after": "1", "x-ratelimit-limit": "1", "x-ratelimit-remaining": "0"}),
-        ({"send_retry_after": False}, {"x-ratelimit-limit": "1", "x-ratelimit-remaining": "0"}),
+        (
+            {},
+            {
+                "retry-after": "1",
+                "x-ratelimit-limit": "1",
+                "x-ratelimit-remaining": "0",
+            },
+        ),
+        (
+            {"send_retry_after": False},
+            {"x-ratelimit-limit": "1", "x-ratelimit-remaining": "0"},
+        ),
         ({"send_limit_headers": False}, {"retry-after": "1"}),
     ],
 )
@@ -71,8 +86,12 @@ def test_a_429_has_its_headers(switches: dict[str, Any], names: dict[str, str]) 
     client.twin.limiter.configure([Limit(1, 1.0, "fixed")])
     first, refused = (client.raw("GET", "/contact/id:1", now=100.2) for _ in range(2))
     assert refused.status == 429
-    assert {name: value for name, value in refused.headers.items() if name != "content-type"} == names
-    assert first.headers.get("x-ratelimit-remaining") == names.get("x-ratelimit-remaining")
+    assert {
+        name: value for name, value in refused.headers.items() if name != "content-type"
+    } == names
+    assert first.headers.get("x-ratelimit-remaining") == names.get(
+        "x-ratelimit-remaining"
+    )
 
 
 # --- contacts -------------------------------------------------------------------------------------------------------
@@ -81,9 +100,16 @@ def test_a_429_has_its_headers(switches: dict[str, Any], names: dict[str, str]) 
 def test_a_create_tells_no_id_and_refuses_who_is_there() -> None:
     client = Client()
     done = (200, {"code": "200", "message": "Contact added successfully!"})
-    assert client.call("POST", f"/contact/{PHONE}", {**ILSE, "email": "ilse@example.org"}) == done
+    assert (
+        client.call("POST", f"/contact/{PHONE}", {**ILSE, "email": "ilse@example.org"})
+        == done
+    )
     assert client.read(PHONE)[1]["phone"] == "+4915111223344"
-    for identifier, body in ((PHONE, ILSE), (EMAIL, ILSE), ("phone:+491234567", {**ILSE, "email": "ILSE@example.org"})):
+    for identifier, body in (
+        (PHONE, ILSE),
+        (EMAIL, ILSE),
+        ("phone:+491234567", {**ILSE, "email": "ILSE@example.org"}),
+    ):
         status, told = client.call("POST", f"/contact/{identifier}", body)
         assert (status, "already exist" in told["message"]) == (403, True)
     assert client.status("POST", "/contact/id:5501", ILSE) == 400
@@ -119,9 +145,14 @@ def test_a_new_contact_waits_in_the_queue() -> None:
         assert client.status("GET", f"{path}/channels", now=now) == found
         assert client.status("PUT", path, ILSE, now=now) == written
         assert client.status("POST", f"{path}/tag", ["vip"], now=now) == written
-        assert client.status("POST", f"{path}/lifecycle/update", {"name": "Lead"}, now=now) == written
+        assert (
+            client.status("POST", f"{path}/lifecycle/update", {"name": "Lead"}, now=now)
+            == written
+        )
         body = {"search": "", "timezone": "UTC", "filter": {"$and": []}}
-        assert len(client.call("POST", "/contact/list", body, now=now)[1]["items"]) == (found == 200)
+        assert len(client.call("POST", "/contact/list", body, now=now)[1]["items"]) == (
+            found == 200
+        )
     assert client.upsert(PHONE, now=101.0) == contact
     assert len(client.twin.contacts(100.0)) == 1
 
@@ -129,7 +160,11 @@ def test_a_new_contact_waits_in_the_queue() -> None:
 def test_a_contact_is_read_in_the_documented_shape() -> None:
     client = Client()
     contact = client.upsert(
-        PHONE, 1735689600.9, language="de", countryCode="DE", custom_fields=pairs(vip=True, visits=3, plan="gold")
+        PHONE,
+        1735689600.9,
+        language="de",
+        countryCode="DE",
+        custom_fields=pairs(vip=True, visits=3, plan="gold"),
     )
     client.call("POST", f"/contact/id:{contact}/tag", ["vip"])
     client.call("POST", f"/contact/id:{contact}/lifecycle/update", {"name": "Lead"})
@@ -153,14 +188,20 @@ def test_a_contact_is_read_in_the_documented_shape() -> None:
     }
     client.twin.configure({"custom_shown": "typed", "shows_plus": False})
     shown = client.read(contact)[1]
-    assert (shown["custom_fields"], shown["phone"]) == (pairs(vip=True, visits=3, plan="gold"), "4915111223344")
+    assert (shown["custom_fields"], shown["phone"]) == (
+        pairs(vip=True, visits=3, plan="gold"),
+        "4915111223344",
+    )
 
 
 def test_an_update_is_partial_and_follows_its_keys() -> None:
     client = Client()
     contact = client.upsert(PHONE, lastName="Brandt")
     path = f"/contact/id:{contact}"
-    assert client.call("PUT", path, {**ILSE, "phone": "+4930112233"}) == (200, {"contactId": contact})
+    assert client.call("PUT", path, {**ILSE, "phone": "+4930112233"}) == (
+        200,
+        {"contactId": contact},
+    )
     assert client.read(contact)[1]["lastName"] == "Brandt"
     assert client.read(PHONE) == GONE
     assert client.read("phone:+4930112233")[1]["id"] == contact
@@ -195,7 +236,11 @@ def test_a_body_that_breaks_the_rules_changes_nothing(body: Any) -> None:
     before = client.twin.contacts(0.0)
     sent = {**ILSE, "lastName": "Other", **body} if isinstance(body, dict) else body
     status, told = client.call("PUT", f"/contact/id:{contact}", sent)
-    assert (status, told["code"], told["message"][:17]) == (400, 400, "Validation error.")
+    assert (status, told["code"], told["message"][:17]) == (
+        400,
+        400,
+        "Validation error.",
+    )
     assert client.twin.contacts(0.0) == before
 
 
@@ -212,12 +257,24 @@ def test_a_body_that_breaks_the_rules_changes_nothing(body: Any) -> None:
         ("time", "23:59", "11:59 pm"),
     ],
 )
-def test_custom_fields_have_to_exist_and_to_be_of_their_type(kind: str, good: Any, bad: Any) -> None:
+def test_custom_fields_have_to_exist_and_to_be_of_their_type(
+    kind: str, good: Any, bad: Any
+) -> None:
     client = Client(custom_fields={"known": kind})
     path = f"/contact/id:{client.upsert(PHONE)}"
-    asked = [("known", good, 200), ("known", bad, 400), ("known", None, 200), ("other", good, 400)]
+    asked = [
+        ("known", good, 200),
+        ("known", bad, 400),
+        ("known", None, 200),
+        ("other", good, 400),
+    ]
     for name, value, status in asked:
-        assert client.status("PUT", path, {**ILSE, "custom_fields": pairs(**{name: value})}) == status, name
+        assert (
+            client.status(
+                "PUT", path, {**ILSE, "custom_fields": pairs(**{name: value})}
+            )
+            == status
+        ), name
 
 
 @pytest.mark.parametrize(
@@ -229,9 +286,13 @@ def test_custom_fields_have_to_exist_and_to_be_of_their_type(kind: str, good: An
         ({"empty_mode": "clear"}, None, None),
     ],
 )
-def test_what_clears_is_a_switch(switches: dict[str, Any], sent: Any, kept: Any) -> None:
+def test_what_clears_is_a_switch(
+    switches: dict[str, Any], sent: Any, kept: Any
+) -> None:
     client = Client(**switches)
-    contact = client.upsert(PHONE, email="x@y.example", custom_fields=pairs(plan="x@y.example"))
+    contact = client.upsert(
+        PHONE, email="x@y.example", custom_fields=pairs(plan="x@y.example")
+    )
     body = {**ILSE, "email": sent, "custom_fields": pairs(plan=sent)}
     assert client.status("PUT", f"/contact/id:{contact}", body) == 200
     shown = client.read(contact)[1]
@@ -254,16 +315,25 @@ def test_what_is_deleted_is_gone() -> None:
 
 def test_a_seeded_contact_is_held_until_the_reset() -> None:
     client = Client(queue_delay=10.0)
-    fields = {"firstName": "Ilse", "phone": "+4915111223344", "lifecycle": "Lead", "custom_fields.plan": "gold"}
+    fields = {
+        "firstName": "Ilse",
+        "phone": "+4915111223344",
+        "lifecycle": "Lead",
+        "custom_fields.plan": "gold",
+    }
     (contact,) = client.twin.seed([Seed(fields, ("vip",))], 0.0)
-    assert client.twin.contacts(0.0) == [{"id": contact, "key": None, "fields": fields, "tags": ["vip"]}]
+    assert client.twin.contacts(0.0) == [
+        {"id": contact, "key": None, "fields": fields, "tags": ["vip"]}
+    ]
     assert client.read(PHONE)[1]["id"] == int(contact)
     client.twin.reset()
     assert client.twin.contacts(0.0) == []
     assert client.read(PHONE) == GONE
 
 
-@pytest.mark.parametrize("wrong", [{"nope": 1}, {"queue_delay": "long"}, {"null_mode": "maybe"}])
+@pytest.mark.parametrize(
+    "wrong", [{"nope": 1}, {"queue_delay": "long"}, {"null_mode": "maybe"}]
+)
 def test_a_wrong_switch_changes_nothing(wrong: dict[str, Any]) -> None:
     twin = load("respond_io_v2")
     before = twin.switches

@@ -31,13 +31,22 @@ from tests.support.respond_io_v2_client import EMAIL, GONE, PHONE, Client, field
 def test_tags_are_a_bare_array(tags: Any, status: int) -> None:
     client = Client()
     path = f"/contact/id:{client.upsert(PHONE)}/tag"
-    assert client.status("POST", path, tags) == client.status("DELETE", path, tags) == status
+    assert (
+        client.status("POST", path, tags)
+        == client.status("DELETE", path, tags)
+        == status
+    )
 
 
 def test_tags_come_and_go_and_may_have_to_be_defined() -> None:
     client = Client(known_tags=["a", "b"])
     path = f"/contact/id:{client.upsert(PHONE)}/tag"
-    asked = [("POST", ["b", "a"], 200), ("POST", ["a"], 200), ("POST", ["c"], 400), ("DELETE", ["b", "c"], 200)]
+    asked = [
+        ("POST", ["b", "a"], 200),
+        ("POST", ["a"], 200),
+        ("POST", ["c"], 400),
+        ("DELETE", ["b", "c"], 200),
+    ]
     for method, tags, status in asked:
         assert client.status(method, path, tags) == status
     assert client.twin.contacts(0.0)[0]["tags"] == ["a"]
@@ -61,9 +70,16 @@ def test_stages_are_set_and_left() -> None:
 def test_channels_and_messages_are_lists() -> None:
     client = Client()
     phone, mail = client.upsert(PHONE, now=7.5), client.upsert(EMAIL)
-    whatsapp = {"id": 1, "name": "WhatsApp", "source": "whatsapp_cloud", "created_at": 7}
+    whatsapp = {
+        "id": 1,
+        "name": "WhatsApp",
+        "source": "whatsapp_cloud",
+        "created_at": 7,
+    }
     for contact, items in ((phone, [whatsapp]), (mail, [])):
-        assert client.call("GET", f"/contact/id:{contact}/channels")[1]["items"] == items
+        assert (
+            client.call("GET", f"/contact/id:{contact}/channels")[1]["items"] == items
+        )
     assert client.call("GET", f"/contact/id:{phone}/message/list")[1]["items"] == []
     assert client.call("GET", "/contact/id:1/message/list") == GONE
 
@@ -80,8 +96,18 @@ def test_channels_and_messages_are_lists() -> None:
         ({"search": "", "filter": {"$and": []}}, 400),
         ({"search": "", "timezone": "UTC"}, 400),
         ({"search": "", "timezone": "UTC", "filter": {"$and": [], "$or": []}}, 400),
-        ({"search": "", "timezone": "UTC", "filter": {"$and": [{"field": "phone"}]}}, 400),
-        ({"search": "", "timezone": "UTC", "filter": {"$and": [field("phone", "looksLike", "x")]}}, 400),
+        (
+            {"search": "", "timezone": "UTC", "filter": {"$and": [{"field": "phone"}]}},
+            400,
+        ),
+        (
+            {
+                "search": "",
+                "timezone": "UTC",
+                "filter": {"$and": [field("phone", "looksLike", "x")]},
+            },
+            400,
+        ),
     ],
 )
 def test_a_list_needs_search_timezone_and_a_filter(body: Any, status: int) -> None:
@@ -100,7 +126,10 @@ def test_pages_follow_the_cursor_oldest_first() -> None:
     assert query == f"limit=3&cursorId={made[2]}"
     assert client.listed(query=query) == made[3:6]
     told = client.call("POST", "/contact/list", body, f"limit=3&cursorId={made[5]}")[1]
-    assert ([row["id"] for row in told["items"]], told["pagination"]["next"]) == (made[6:], None)
+    assert ([row["id"] for row in told["items"]], told["pagination"]["next"]) == (
+        made[6:],
+        None,
+    )
     assert client.listed(query=f"limit=7&cursorId={made[0]}") == made[1:]
     for query in ("limit=0", "limit=101", "limit=x", "cursorId=x"):
         assert client.call("POST", "/contact/list", body, query)[0] == 400
@@ -108,36 +137,73 @@ def test_pages_follow_the_cursor_oldest_first() -> None:
 
 def test_filters_compare_what_is_shown() -> None:
     client = Client()
-    one = client.upsert(PHONE, email="ilse@example.org", custom_fields=pairs(crm_id="7", vip=True))
-    two = client.upsert("email:Jo@example.org", lastName="Sommer", custom_fields=pairs(crm_id="8"))
+    one = client.upsert(
+        PHONE, email="ilse@example.org", custom_fields=pairs(crm_id="7", vip=True)
+    )
+    two = client.upsert(
+        "email:Jo@example.org", lastName="Sommer", custom_fields=pairs(crm_id="8")
+    )
     client.call("POST", f"/contact/id:{one}/tag", ["a", "b"])
     client.call("POST", f"/contact/id:{two}/tag", ["b"])
     client.call("POST", f"/contact/id:{one}/lifecycle/update", {"name": "Lead"})
 
     def tag(operator: str, *tags: str) -> Any:
-        return {"category": "contactTag", "field": None, "operator": operator, "value": list(tags)}
+        return {
+            "category": "contactTag",
+            "field": None,
+            "operator": operator,
+            "value": list(tags),
+        }
 
     assert client.listed(field("phone", "isEqualTo", "+4915111223344")) == [one]
     assert client.listed(field("phone", "isEqualTo", "4915111223344")) == []
     assert client.listed(field("crm_id", "isEqualTo", "8")) == [two]
     assert client.listed(field("crm_id", "isNotEqualTo", "8")) == [one]
     assert client.listed(field("vip", "isEqualTo", "true")) == [one]
-    assert client.listed(field("lastName", "exists"), field("crm_id", "isEqualTo", "8")) == [two]
-    assert client.listed(field("lastName", "doesNotExist"), field("crm_id", "isEqualTo", "8")) == []
-    either = [field("crm_id", "isEqualTo", "8"), field("phone", "isEqualTo", "+4915111223344")]
+    assert client.listed(
+        field("lastName", "exists"), field("crm_id", "isEqualTo", "8")
+    ) == [two]
+    assert (
+        client.listed(
+            field("lastName", "doesNotExist"), field("crm_id", "isEqualTo", "8")
+        )
+        == []
+    )
+    either = [
+        field("crm_id", "isEqualTo", "8"),
+        field("phone", "isEqualTo", "+4915111223344"),
+    ]
     assert client.listed(*either, join="$or") == [one, two]
     assert client.listed(*either) == []
-    assert client.listed(field("lastName", "exists"), either[1], join="$or") == [one, two]
+    assert client.listed(field("lastName", "exists"), either[1], join="$or") == [
+        one,
+        two,
+    ]
     assert client.listed(tag("hasAnyOf", "a", "c")) == [one]
     assert client.listed(tag("hasAllOf", "a", "b")) == [one]
     assert client.listed(tag("hasNoneOf", "a")) == [two]
-    assert client.listed({"category": "lifecycle", "field": None, "operator": "isEqualTo", "value": "Lead"}) == [one]
+    assert client.listed(
+        {
+            "category": "lifecycle",
+            "field": None,
+            "operator": "isEqualTo",
+            "value": "Lead",
+        }
+    ) == [one]
     assert client.listed(search="somm") == [two]
-    assert client.listed(field("email", "isEqualTo", "jo@example.org"), join="$or") == []
+    assert (
+        client.listed(field("email", "isEqualTo", "jo@example.org"), join="$or") == []
+    )
     client.twin.configure({"filter_case": "ignore", "shows_plus": False})
-    assert client.listed(field("email", "isEqualTo", "jo@example.org"), join="$or") == [two]
-    assert client.listed(field("phone", "isEqualTo", "4915111223344"), join="$or") == [one]
-    assert client.listed(field("phone", "isEqualTo", "+4915111223344"), join="$or") == []
+    assert client.listed(field("email", "isEqualTo", "jo@example.org"), join="$or") == [
+        two
+    ]
+    assert client.listed(field("phone", "isEqualTo", "4915111223344"), join="$or") == [
+        one
+    ]
+    assert (
+        client.listed(field("phone", "isEqualTo", "+4915111223344"), join="$or") == []
+    )
 
 
 def test_a_checkbox_is_compared_with_a_boolean_alone() -> None:
@@ -145,7 +211,11 @@ def test_a_checkbox_is_compared_with_a_boolean_alone() -> None:
     one = client.upsert(PHONE, custom_fields=pairs(vip=True))
     client.upsert(EMAIL, custom_fields=pairs(vip=False))
     assert client.listed(field("vip", "isEqualTo", True)) == [one]
-    body = {"search": "", "timezone": "UTC", "filter": {"$or": [field("vip", "isEqualTo", "true")]}}
+    body = {
+        "search": "",
+        "timezone": "UTC",
+        "filter": {"$or": [field("vip", "isEqualTo", "true")]},
+    }
     assert client.status("POST", "/contact/list", body) == 400
 
 
@@ -156,7 +226,9 @@ def test_a_checkbox_is_compared_with_a_boolean_alone() -> None:
 def test_a_merge_leaves_the_older_one(mode: str, tags: list[str]) -> None:
     client = Client(merge_tags=mode)
     older = client.upsert(PHONE, custom_fields=pairs(plan="gold"))
-    younger = client.upsert(EMAIL, lastName="Brandt", custom_fields=pairs(plan="free", vip=True))
+    younger = client.upsert(
+        EMAIL, lastName="Brandt", custom_fields=pairs(plan="free", vip=True)
+    )
     client.call("POST", f"/contact/id:{older}/tag", ["a"])
     client.call("POST", f"/contact/id:{younger}/tag", ["b"])
     body = {"contactIds": [younger, older], "firstName": "Ilse Maria"}
@@ -181,6 +253,11 @@ def test_a_merge_leaves_the_older_one(mode: str, tags: list[str]) -> None:
 def test_a_merge_needs_two_contacts() -> None:
     client = Client()
     one = client.upsert(PHONE)
-    for pair, status in (([one, one], 400), ([one], 400), (["x", one], 400), ([one, 1], 404)):
+    for pair, status in (
+        ([one, one], 400),
+        ([one], 400),
+        (["x", one], 400),
+        ([one, 1], 404),
+    ):
         assert client.status("POST", "/contact/merge", {"contactIds": pair}) == status
     assert client.read(one)[0] == 200

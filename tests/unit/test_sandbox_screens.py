@@ -9,7 +9,13 @@ import pytest
 from syncengine import vendors
 from syncengine.sandbox.twins import load
 from syncengine.sandbox.twins.account import Kind
-from syncengine.sandbox.twins.screen import NoSuchActError, Screen, acts_of, described, perform
+from syncengine.sandbox.twins.screen import (
+    NoSuchActError,
+    Screen,
+    acts_of,
+    described,
+    perform,
+)
 from syncengine.sandbox.twins.twin import Twin
 
 PHONE = "+4915111223344"
@@ -86,7 +92,9 @@ every_twin = pytest.mark.parametrize("name", sorted(NAMES))
 
 def with_act(act: str) -> pytest.MarkDecorator:
     """Every twin at whose screen there is an act."""
-    return pytest.mark.parametrize("name", [each for each in sorted(MORE) if act in MORE[each]])
+    return pytest.mark.parametrize(
+        "name", [each for each in sorted(MORE) if act in MORE[each]]
+    )
 
 
 class Desk:
@@ -162,7 +170,9 @@ def test_a_deleted_contact_is_gone_and_its_phone_free(name: str) -> None:
 def test_a_contact_entered_by_hand_keeps_the_spelling_and_its_time(name: str) -> None:
     desk = Desk(name)
     for phone in ("0171 2345678", "0049171 2345678", "+49 171 234-56-78"):
-        made = desk.at(1000.0).create({NAMES[name]: "Ilse", PHONES[name]: phone}, created=86_400.0)
+        made = desk.at(1000.0).create(
+            {NAMES[name]: "Ilse", PHONES[name]: phone}, created=86_400.0
+        )
         kept = desk.value(made, PHONES[name])
         digits = "".join(filter(str.isdecimal, phone))
         assert kept == (digits if name == "charles" else phone)
@@ -179,7 +189,9 @@ def created_of(twin: Any, contact: str) -> float:
         case "dm_champ":
             return float(twin.account.contacts[contact].made)
         case "respond_io":
-            return float(twin.account.channels["sandbox-token"].contacts[contact].created)
+            return float(
+                twin.account.channels["sandbox-token"].contacts[contact].created
+            )
         case "respond_io_v2":
             return float(twin.people.get(int(contact)).created)
         case _:
@@ -191,7 +203,9 @@ def created_of(twin: Any, contact: str) -> float:
 def test_a_merge_leaves_one_with_what_both_had(name: str, *, reverse: bool) -> None:
     desk = Desk(name)
     ours = desk.enter("Ilse", PHONE, fields={CUSTOM[name]: "gold"})
-    stranger = desk.at().create({NAMES[name]: "I. Brandt", PHONES[name]: OTHER_PHONE}, created=5.0)
+    stranger = desk.at().create(
+        {NAMES[name]: "I. Brandt", PHONES[name]: OTHER_PHONE}, created=5.0
+    )
     pair = (stranger, ours) if reverse else (ours, stranger)
     remains = desk.at().merge(*pair)
     assert list(desk.shown()) == [remains]
@@ -199,7 +213,9 @@ def test_a_merge_leaves_one_with_what_both_had(name: str, *, reverse: bool) -> N
     older = name in ("respond_io", "respond_io_v2")
     assert remains == (stranger if older else pair[0])
     assert desk.value(remains, CUSTOM[name]) == "gold"
-    assert desk.value(remains, NAMES[name]) == ("I. Brandt" if remains == stranger else "Ilse")
+    assert desk.value(remains, NAMES[name]) == (
+        "I. Brandt" if remains == stranger else "Ilse"
+    )
     with pytest.raises(ValueError, match="itself"):
         desk.at().merge(remains, remains)
 
@@ -227,7 +243,9 @@ def test_a_phone_moves_from_one_contact_to_another(name: str) -> None:
 
 
 @every_twin
-def test_a_phone_may_leave_nothing_behind_where_the_vendor_takes_that(name: str) -> None:
+def test_a_phone_may_leave_nothing_behind_where_the_vendor_takes_that(
+    name: str,
+) -> None:
     desk = Desk(name)
     one, other = desk.enter("Ilse", PHONE), desk.enter("Max", OTHER_PHONE)
     if name == "whautomate":
@@ -306,7 +324,9 @@ def test_an_undefined_field_leaves_every_contact(name: str) -> None:
 
 @with_act("undefine_field")
 @pytest.mark.parametrize("with_prefix", [False, True])
-def test_a_field_is_defined_again_under_the_name_that_a_contact_shows(name: str, *, with_prefix: bool) -> None:
+def test_a_field_is_defined_again_under_the_name_that_a_contact_shows(
+    name: str, *, with_prefix: bool
+) -> None:
     desk = Desk(name)
     bare = CUSTOM[name].rpartition(".")[2]
     desk.at().undefine_field(CUSTOM[name])
@@ -317,7 +337,9 @@ def test_a_field_is_defined_again_under_the_name_that_a_contact_shows(name: str,
 
 @with_act("undefine_list")
 @pytest.mark.parametrize("prefix", ["", "lists."])
-def test_a_list_is_defined_again_under_the_name_that_a_contact_shows(name: str, prefix: str) -> None:
+def test_a_list_is_defined_again_under_the_name_that_a_contact_shows(
+    name: str, prefix: str
+) -> None:
     desk = Desk(name)
     desk.at().undefine_list("lists.L-1")
     assert not desk.has("list", "L-1")
@@ -336,7 +358,9 @@ def test_a_list_is_defined_again_under_the_name_that_a_contact_shows(name: str, 
         ({}, 'nobody can "None"'),
     ],
 )
-def test_an_act_that_does_not_fit_is_told(name: str, act: dict[str, Any], said: str) -> None:
+def test_an_act_that_does_not_fit_is_told(
+    name: str, act: dict[str, Any], said: str
+) -> None:
     with pytest.raises(ValueError, match=said):
         perform(load(name).screen(0.0), act)
 

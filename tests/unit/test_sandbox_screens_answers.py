@@ -41,7 +41,9 @@ class Desk:
         query = f"{query}&{more}" if more else query
         content = b"" if body is None else orjson.dumps(body)
         headers = HEADERS[self.name]
-        response = self.twin.handle(TwinRequest(method, path, query, headers, content), 0.0)
+        response = self.twin.handle(
+            TwinRequest(method, path, query, headers, content), 0.0
+        )
         return response.status, orjson.loads(response.body)
 
     def only(self) -> dict[str, Any]:
@@ -50,7 +52,11 @@ class Desk:
 
 
 def pairs(**fields: str) -> Any:
-    return {"custom_fields": [{"name": name, "value": value} for name, value in fields.items()]}
+    return {
+        "custom_fields": [
+            {"name": name, "value": value} for name, value in fields.items()
+        ]
+    }
 
 
 def test_v1_refuses_an_undefined_field_until_it_is_defined_again() -> None:
@@ -125,7 +131,9 @@ def test_v2_refuses_what_is_undefined() -> None:
         "tag": desk.call("POST", f"{path}/tag", ["vip"]),
         "stage": desk.call("POST", f"{path}/lifecycle/update", {"name": "Lead"}),
     }
-    assert {kind: (status, body["message"]) for kind, (status, body) in answers.items()} == {
+    assert {
+        kind: (status, body["message"]) for kind, (status, body) in answers.items()
+    } == {
         "field": (400, "Validation error. custom field plan does not exist"),
         "tag": (400, "Validation error. no such tag"),
         "stage": (400, "Validation error. no such lifecycle"),
@@ -159,9 +167,14 @@ def test_v2_demands_a_required_field() -> None:
 def test_v2_leaves_the_older_of_two_over_the_api_too() -> None:
     desk = Desk("respond_io_v2")
     ours = desk.screen.create({"phone": PHONE, "firstName": "Ilse"}, created=500.0)
-    imported = desk.screen.create({"firstName": "I.", "email": "i@example.org"}, created=5.0)
+    imported = desk.screen.create(
+        {"firstName": "I.", "email": "i@example.org"}, created=5.0
+    )
     body = {"contactIds": [int(ours), int(imported)], "firstName": "Ilse"}
-    assert desk.call("POST", "/contact/merge", body) == (200, {"contactId": int(imported)})
+    assert desk.call("POST", "/contact/merge", body) == (
+        200,
+        {"contactId": int(imported)},
+    )
     assert desk.only()["fields"] == {
         "firstName": "Ilse",
         "phone": PHONE,
@@ -179,7 +192,10 @@ def test_dm_champ_has_lists_and_opt_outs() -> None:
     desk.screen.leave(one, "L")
     desk.screen.opt_out(one)
     shown = desk.call("GET", f"/contacts?phoneNumber=%2B{PHONE[1:]}")[1]["contact"]
-    assert (shown["doNotDisturb"], shown["doNotDisturbReason"]) == (True, "asked to stop")
+    assert (shown["doNotDisturb"], shown["doNotDisturbReason"]) == (
+        True,
+        "asked to stop",
+    )
     desk.screen.undefine_list("M")
     assert [each for each in desk.only()["fields"] if each.startswith("lists.")] == []
     body = {"contactId": one, "listId": "M"}
@@ -232,7 +248,9 @@ def test_chartmogul_drops_an_undefined_attribute_in_silence() -> None:
     status, told = desk.call("PATCH", f"/v1/contacts/{one}", body)
     assert (status, told["custom"]) == (200, {})
     desk.screen.define("field", "plan")
-    assert desk.call("PATCH", f"/v1/contacts/{one}", body)[1]["custom"] == {"plan": "silver"}
+    assert desk.call("PATCH", f"/v1/contacts/{one}", body)[1]["custom"] == {
+        "plan": "silver"
+    }
 
 
 @pytest.mark.parametrize("in_updates", [False, True])
@@ -282,7 +300,10 @@ def test_whautomate_refuses_an_undefined_tag_where_switched() -> None:
     one = desk.screen.create({"name": "Ilse", "phoneNumber": PHONE}, ("vip",))
     desk.screen.undefine_tag("vip")
     path = f"/v1/contacts/{one}/tags/add"
-    assert desk.call("POST", path, {"tags": ["vip"]}) == (400, {"message": "Unknown tag"})
+    assert desk.call("POST", path, {"tags": ["vip"]}) == (
+        400,
+        {"message": "Unknown tag"},
+    )
     assert desk.call("POST", path, {"tags": ["new"]})[0] == 200
 
 
@@ -291,14 +312,23 @@ def test_whautomate_demands_a_required_field_and_keeps_its_stages() -> None:
     one = desk.screen.create({"name": "Ilse", "phoneNumber": PHONE})
     desk.screen.set_stage(one, "Customer")
     assert desk.only()["fields"]["stage"] == "Customer"
-    with pytest.raises(ValueError, match=r"^stage: It must be one of Subscriber, Lead, "):
+    with pytest.raises(
+        ValueError, match=r"^stage: It must be one of Subscriber, Lead, "
+    ):
         desk.screen.set_stage(one, "Friend")
     desk.screen.require("plan")
-    body = {"name": "Max", "phoneNumber": "+4915100000001", "location": {"id": LOCATION}}
+    body = {
+        "name": "Max",
+        "phoneNumber": "+4915100000001",
+        "location": {"id": LOCATION},
+    }
     said = {"message": "plan is required"}
     assert desk.call("POST", "/v1/contacts", body) == (400, said)
     assert desk.call("PUT", f"/v1/contacts/{one}", body)[0] == 200
-    assert desk.call("POST", "/v1/contacts", {**body, "customFields": {"plan": "x"}})[0] == 200
+    assert (
+        desk.call("POST", "/v1/contacts", {**body, "customFields": {"plan": "x"}})[0]
+        == 200
+    )
 
 
 def test_whautomate_records_no_automation_for_what_people_do() -> None:
@@ -335,7 +365,9 @@ def test_charles_drops_an_undefined_property_or_refuses_it() -> None:
     ("unknown", "status", "tags"),
     [("create", 200, ["vip"]), ("drop", 200, []), ("reject", 422, [])],
 )
-def test_charles_answers_an_undefined_tag_as_switched(unknown: str, status: int, tags: list[str]) -> None:
+def test_charles_answers_an_undefined_tag_as_switched(
+    unknown: str, status: int, tags: list[str]
+) -> None:
     desk = Desk("charles", unknown_tag=unknown)
     assert desk.call("PUT", UPSERT, person("7", tags=["vip"]))[0] == 200
     assert desk.only()["tags"] == ["vip"]
@@ -345,7 +377,9 @@ def test_charles_answers_an_undefined_tag_as_switched(unknown: str, status: int,
 
 
 @pytest.mark.parametrize(("archived", "status"), [("taken", 200), ("422", 422)])
-def test_charles_shows_an_archived_person_as_inactive(archived: str, status: int) -> None:
+def test_charles_shows_an_archived_person_as_inactive(
+    archived: str, status: int
+) -> None:
     desk = Desk("charles", archived=archived)
     made = desk.call("PUT", UPSERT, person("7"))[1]["data"]
     assert made["active"] is True
@@ -373,10 +407,15 @@ def test_charles_demands_a_required_field_of_new_people_alone() -> None:
 def test_charles_leads_both_keys_to_the_person_that_remains(merged_id: str) -> None:
     desk = Desk("charles", merged_id=merged_id)
     phone = [{"type": "mobile", "value": PHONE}]
-    one, other = (desk.call("PUT", UPSERT, person(key, phone_numbers=phone))[1]["data"]["id"] for key in ("7", "8"))
+    one, other = (
+        desk.call("PUT", UPSERT, person(key, phone_numbers=phone))[1]["data"]["id"]
+        for key in ("7", "8")
+    )
     remains = desk.screen.merge(one, other)
     assert (remains == one) is (merged_id == "kept")
-    told = [desk.call("PUT", UPSERT, person(key))[1]["data"]["id"] for key in ("7", "8")]
+    told = [
+        desk.call("PUT", UPSERT, person(key))[1]["data"]["id"] for key in ("7", "8")
+    ]
     assert told == [remains, remains]
     assert desk.only()["id"] == remains
 

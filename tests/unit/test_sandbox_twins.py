@@ -35,7 +35,9 @@ def test_a_full_window_says_when_to_come_back(name: str, *, told: bool) -> None:
 
 
 @every_twin
-@pytest.mark.parametrize("wrong", [{"nope": 1}, {"send_retry_after": "yes"}, {"null_mode": "maybe"}])
+@pytest.mark.parametrize(
+    "wrong", [{"nope": 1}, {"send_retry_after": "yes"}, {"null_mode": "maybe"}]
+)
 def test_a_wrong_switch_changes_nothing(name: str, wrong: dict[str, Any]) -> None:
     twin = load(name)
     before = twin.switches
@@ -52,7 +54,11 @@ def test_a_seeded_contact_is_held_until_the_reset(name: str) -> None:
     own = "first_name" if name == "charles" else "firstName"
     (contact_id,) = twin.seed([Seed({own: "Ilse"}, ("vip",), key="crm-1")], 0.0)
     (contact,) = twin.contacts(0.0)
-    assert (contact["id"], contact["fields"], contact["tags"]) == (contact_id, {own: "Ilse"}, ["vip"])
+    assert (contact["id"], contact["fields"], contact["tags"]) == (
+        contact_id,
+        {own: "Ilse"},
+        ["vip"],
+    )
     twin.reset()
     assert twin.contacts(0.0) == []
 
@@ -69,21 +75,39 @@ def test_what_a_vendor_allows_is_in_force_only_when_asked_for(name: str) -> None
     (limit,) = client.twin.vendor_limits
     assert client.twin.limiter.limits == ()
     client.twin.limiter.configure(client.twin.vendor_limits)
-    statuses = [client.raw("GET", "/contact/1", now=600.0).status for _ in range(limit.calls + 1)]
+    statuses = [
+        client.raw("GET", "/contact/1", now=600.0).status
+        for _ in range(limit.calls + 1)
+    ]
     assert (statuses.count(429), statuses[-1]) == (1, 429)
 
 
 def test_duplicates_are_found_by_phone_and_key() -> None:
     client = Client("respond_io")
-    made = [client.create(phone=phone, crm_id=key) for phone, key in (("+491", "a"), ("491", "b"), ("+492", "b"))]
+    made = [
+        client.create(phone=phone, crm_id=key)
+        for phone, key in (("+491", "a"), ("491", "b"), ("+492", "b"))
+    ]
     contacts = client.twin.contacts(0.0)
     assert duplicates(contacts) == {"phone": {"491": made[:2]}, "key": {}}
-    assert duplicates(contacts, "crm_id") == {"phone": {"491": made[:2]}, "key": {"b": made[1:]}}
+    assert duplicates(contacts, "crm_id") == {
+        "phone": {"491": made[:2]},
+        "key": {"b": made[1:]},
+    }
     client.create(crm_id="c")
     without_phone = {"id": "1", "key": None, "fields": {"phone": None, "crm_id": "d"}}
     contacts = [*client.twin.contacts(0.0), without_phone]
-    assert duplicates(contacts, "crm_id") == {"phone": {"491": made[:2]}, "key": {"b": made[1:]}}
+    assert duplicates(contacts, "crm_id") == {
+        "phone": {"491": made[:2]},
+        "key": {"b": made[1:]},
+    }
     charles = Client("charles")
     phones = [{"type": "mobile", "value": "+491"}, {"type": "home", "value": "+49-1"}]
-    people = [charles.put(source_type=source, phone_numbers=phones)["id"] for source in ("one", "other")]
-    assert duplicates(charles.twin.contacts(0.0)) == {"phone": {"491": people}, "key": {"crm-1": people}}
+    people = [
+        charles.put(source_type=source, phone_numbers=phones)["id"]
+        for source in ("one", "other")
+    ]
+    assert duplicates(charles.twin.contacts(0.0)) == {
+        "phone": {"491": people},
+        "key": {"crm-1": people},
+    }

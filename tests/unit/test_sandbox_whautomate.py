@@ -25,11 +25,18 @@ class Client:
         self.twin.configure(switches)
         self.key = "sandbox-key"
 
-    def raw(self, method: str, path: str, body: Any = None, now: float = 0.0, **query: Any) -> Response:
+    def raw(
+        self, method: str, path: str, body: Any = None, now: float = 0.0, **query: Any
+    ) -> Response:
         raw = b"" if body is None else orjson.dumps(body)
-        return self.twin.handle(TwinRequest(method, path, urlencode(query), {"x-api-key": self.key}, raw), now)
+        return self.twin.handle(
+            TwinRequest(method, path, urlencode(query), {"x-api-key": self.key}, raw),
+            now,
+        )
 
-    def call(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, Any]:
+    def call(
+        self, method: str, path: str, body: Any = None, **query: Any
+    ) -> tuple[int, Any]:
         response = self.raw(method, path, body, **query)
         return response.status, orjson.loads(response.body)
 
@@ -54,10 +61,15 @@ class Client:
 
 def test_a_create_shows_the_whole_contact() -> None:
     client = Client()
-    told = client.ok("POST", "/v1/contacts", {**ILSE, "customFields": {"x": 1}, "tags": ["a", "a"]})
+    told = client.ok(
+        "POST", "/v1/contacts", {**ILSE, "customFields": {"x": 1}, "tags": ["a", "a"]}
+    )
     assert len(told["id"]) == 24
     assert told == client.ok("GET", f"/v1/contacts/{told['id']}")
-    assert {name: told[name] for name in ("stage", "notes", "customFields", "tags", "location")} == {
+    assert {
+        name: told[name]
+        for name in ("stage", "notes", "customFields", "tags", "location")
+    } == {
         "stage": "Subscriber",
         "notes": "",
         "customFields": {"x": 1},
@@ -93,7 +105,12 @@ def test_a_refused_write_changes_nothing(wrong: dict[str, Any]) -> None:
 def test_every_stage_is_taken_and_the_location_may_be_spared() -> None:
     client = Client(location_required=False)
     for stage in STAGES:
-        assert client.ok("POST", "/v1/contacts", {**ILSE, "location": None, "stage": stage})["location"] is None
+        assert (
+            client.ok(
+                "POST", "/v1/contacts", {**ILSE, "location": None, "stage": stage}
+            )["location"]
+            is None
+        )
 
 
 def test_a_phone_that_is_there() -> None:
@@ -111,7 +128,12 @@ def test_a_phone_that_is_there() -> None:
 
 def test_an_update_replaces_unless_it_merges() -> None:
     client = Client()
-    fields = {"notes": "n", "stage": "Lead", "customFields": {"x": 1, "y": 2}, "tags": ["a"]}
+    fields = {
+        "notes": "n",
+        "stage": "Lead",
+        "customFields": {"x": 1, "y": 2},
+        "tags": ["a"],
+    }
     contact = client.create(**fields)
     client.twin.configure({"put_mode": "merge"})
     assert client.put(contact, customFields={"x": 3})["customFields"] == {"x": 3}
@@ -121,7 +143,10 @@ def test_an_update_replaces_unless_it_merges() -> None:
     assert told["customFields"] == {"x": 3, "z": 4}
     client.twin.configure({"put_mode": "replace", "custom_mode": "replace"})
     told = client.put(contact, location=None)
-    assert {name: told[name] for name in ("notes", "stage", "tags", "customFields", "location")} == {
+    assert {
+        name: told[name]
+        for name in ("notes", "stage", "tags", "customFields", "location")
+    } == {
         "notes": "",
         "stage": "Subscriber",
         "tags": [],
@@ -130,15 +155,28 @@ def test_an_update_replaces_unless_it_merges() -> None:
     }
 
 
-@pytest.mark.parametrize(("mode", "notes", "custom"), [("clear", "", {}), ("ignore", "n", {"x": 1})])
-def test_what_null_does_is_a_switch(mode: str, notes: str, custom: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("mode", "notes", "custom"), [("clear", "", {}), ("ignore", "n", {"x": 1})]
+)
+def test_what_null_does_is_a_switch(
+    mode: str, notes: str, custom: dict[str, Any]
+) -> None:
     client = Client(put_mode="merge", custom_mode="merge", null_mode=mode)
-    told = client.put(client.create(notes="n", customFields={"x": 1}), notes=None, customFields={"x": None})
+    told = client.put(
+        client.create(notes="n", customFields={"x": 1}),
+        notes=None,
+        customFields={"x": None},
+    )
     assert (told["notes"], told["customFields"]) == (notes, custom)
 
 
 def test_values_may_be_kept_in_other_forms_or_not_at_all() -> None:
-    client = Client(store_plus=False, custom_values="text", custom_fields=["a", "b"], phone_changes=False)
+    client = Client(
+        store_plus=False,
+        custom_values="text",
+        custom_fields=["a", "b"],
+        phone_changes=False,
+    )
     contact = client.create(customFields={"a": True, "b": [1], "c": 1})
     told = client.put(contact, phoneNumber="+492", customFields={"a": 1.5, "b": "x"})
     assert told["phoneNumber"] == "491"
@@ -155,7 +193,9 @@ def test_a_deleted_contact_is_gone() -> None:
     assert client.call("DELETE", NOBODY)[0] == 404
 
 
-def test_an_automation_fires_for_a_new_contact_and_for_each_tag_that_was_not_there() -> None:
+def test_an_automation_fires_for_a_new_contact_and_for_each_tag_that_was_not_there() -> (
+    None
+):
     client = Client()
     contact = client.create(tags=["a"])
     assert client.tag(contact, "add", "a", "b")["tags"] == ["a", "b"]
@@ -176,17 +216,24 @@ def test_a_tag_call_may_tell_its_changes_only() -> None:
 @pytest.mark.parametrize("body", [None, {}, {"tags": "a"}, {"tags": [""]}, []])
 def test_a_tag_call_without_tags_is_refused(body: Any) -> None:
     client = Client()
-    assert client.call("POST", f"/v1/contacts/{client.create()}/tags/add", body)[0] == 400
+    assert (
+        client.call("POST", f"/v1/contacts/{client.create()}/tags/add", body)[0] == 400
+    )
 
 
 def test_tags_may_have_to_be_defined() -> None:
     client = Client(unknown_tag="400", known_tags=["a"])
     contact = client.create(tags=["a"])
-    assert client.call("POST", f"/v1/contacts/{contact}/tags/add", {"tags": ["b"]})[0] == 400
+    assert (
+        client.call("POST", f"/v1/contacts/{contact}/tags/add", {"tags": ["b"]})[0]
+        == 400
+    )
     assert client.call("POST", "/v1/contacts", {**ILSE, "tags": ["b"]})[0] == 400
     made = client.ok("POST", "/v1/contactTags", {"name": "b"})
     assert (
-        client.ok("POST", "/v1/contactTags", {"name": "b"}) == made == client.ok("GET", f"/v1/contactTags/{made['id']}")
+        client.ok("POST", "/v1/contactTags", {"name": "b"})
+        == made
+        == client.ok("GET", f"/v1/contactTags/{made['id']}")
     )
     assert [tag["name"] for tag in client.ok("GET", "/v1/contactTags")] == ["a", "b"]
     assert client.tag(contact, "add", "b")["tags"] == ["a", "b"]
@@ -199,7 +246,9 @@ def test_a_search_is_loose_and_the_newest_come_first() -> None:
     client = Client(locations={LOCATION: "Berlin", "other": "Bonn"})
     one = client.create(phoneNumber="+4915112", customFields={"key": "k-1"})
     two = client.create(name="Silke Ilsebill", phoneNumber="+49 151 123", tags=["vip"])
-    away = client.create(location={"id": "other"}, notes="knows ILSE", phoneNumber="+492", tags=["x"])
+    away = client.create(
+        location={"id": "other"}, notes="knows ILSE", phoneNumber="+492", tags=["x"]
+    )
     assert client.found() == [away, two, one]
     assert client.found(searchText="ilse") == [away, two, one]
     assert client.found(searchText="15112") == [two, one]
@@ -219,7 +268,10 @@ def test_pages_are_capped_and_end_empty() -> None:
     assert client.found() == made[:2]
     assert client.found(limit=50, page=2) == made[3:]
     assert client.found(limit=50, page=3) == []
-    assert [client.call("GET", "/v1/contacts", **{name: "0"})[0] for name in ("limit", "page")] == [400, 400]
+    assert [
+        client.call("GET", "/v1/contacts", **{name: "0"})[0]
+        for name in ("limit", "page")
+    ] == [400, 400]
 
 
 def test_locations_and_the_account_are_shown() -> None:
@@ -238,10 +290,15 @@ def test_locations_and_the_account_are_shown() -> None:
         ("DELETE", "/v1/contacts"),
     ],
 )
-def test_the_gateway_knows_no_such_path_whatever_the_key(method: str, path: str) -> None:
+def test_the_gateway_knows_no_such_path_whatever_the_key(
+    method: str, path: str
+) -> None:
     client = Client()
     for client.key in ("sandbox-key", "wrong"):
-        assert client.call(method, path) == (403, {"message": "Missing Authentication Token"})
+        assert client.call(method, path) == (
+            403,
+            {"message": "Missing Authentication Token"},
+        )
 
 
 def test_a_wrong_key_is_forbidden() -> None:
@@ -273,9 +330,17 @@ def test_a_hundred_a_minute_are_the_vendors_own_limit() -> None:
 
 def test_a_seeded_contact_is_held_until_the_reset() -> None:
     client = Client(known_tags=["vip"])
-    fields = {"name": "Ilse", "phoneNumber": "+491", "stage": "Lead", "notes": "n", "customFields.x": 1}
+    fields = {
+        "name": "Ilse",
+        "phoneNumber": "+491",
+        "stage": "Lead",
+        "notes": "n",
+        "customFields.x": 1,
+    }
     (contact_id,) = client.twin.seed([Seed(fields, ("vip",))], 0.0)
-    assert client.twin.contacts(0.0) == [{"id": contact_id, "key": None, "fields": fields, "tags": ["vip"]}]
+    assert client.twin.contacts(0.0) == [
+        {"id": contact_id, "key": None, "fields": fields, "tags": ["vip"]}
+    ]
     assert client.found(locationId=LOCATION) == [contact_id]
     assert client.twin.fired == []
     client.twin.reset()
@@ -284,11 +349,17 @@ def test_a_seeded_contact_is_held_until_the_reset() -> None:
 
 def test_duplicates_are_found_by_phone() -> None:
     client = Client()
-    made = [client.create(), client.create(phoneNumber="49-1"), client.create(phoneNumber="+492")]
+    made = [
+        client.create(),
+        client.create(phoneNumber="49-1"),
+        client.create(phoneNumber="+492"),
+    ]
     assert duplicates(client.twin.contacts(0.0))["phone"] == {"491": made[:2]}
 
 
-@pytest.mark.parametrize("wrong", [{"nope": 1}, {"store_plus": "yes"}, {"put_mode": "maybe"}])
+@pytest.mark.parametrize(
+    "wrong", [{"nope": 1}, {"store_plus": "yes"}, {"put_mode": "maybe"}]
+)
 def test_a_wrong_switch_changes_nothing(wrong: dict[str, Any]) -> None:
     twin = WhautomateTwin()
     before = twin.switches

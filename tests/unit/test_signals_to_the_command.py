@@ -35,12 +35,19 @@ sys.exit(stopped.exit_code)
 
 
 @contextmanager
-def _working(settings: str = "", *, deaf: bool, errors: str = os.devnull) -> Iterator[subprocess.Popen[str]]:
+def _working(
+    settings: str = "", *, deaf: bool, errors: str = os.devnull
+) -> Iterator[subprocess.Popen[str]]:
     """A command whose work has begun; what is ``deaf`` hears neither a stop nor a cancellation."""
     code = _DEAF.format(heeds=deaf, settings=settings)
     with (
         Path(errors).open("w", encoding="utf-8") as stderr,
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as process,
     ):
         try:
             assert process.stdout is not None
@@ -50,8 +57,12 @@ def _working(settings: str = "", *, deaf: bool, errors: str = os.devnull) -> Ite
             process.kill()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_second_signal_ends_what_does_not_even_hear_a_cancellation(number: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+)
+def test_a_second_signal_ends_what_does_not_even_hear_a_cancellation(
+    number: signal.Signals, code: int
+) -> None:
     with _working("terminal._LAST = 0.1", deaf=True) as process:
         process.send_signal(number)
         while process.poll() is None:
@@ -69,9 +80,15 @@ def test_a_first_signal_ends_it_too_when_its_time_is_over() -> None:
         assert process.wait(_PATIENCE) == 143
 
 
-@pytest.mark.parametrize(("first", "code"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143)])
-def test_hanging_up_is_never_the_second_signal(first: signal.Signals, code: int) -> None:
-    settings = "terminal._LAST = 0.1; terminal._say = lambda text: print(text, flush=True)"
+@pytest.mark.parametrize(
+    ("first", "code"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143)]
+)
+def test_hanging_up_is_never_the_second_signal(
+    first: signal.Signals, code: int
+) -> None:
+    settings = (
+        "terminal._LAST = 0.1; terminal._say = lambda text: print(text, flush=True)"
+    )
     with _working(settings, deaf=True) as process:
         assert process.stdout is not None
         process.send_signal(first)
@@ -85,13 +102,20 @@ def test_hanging_up_is_never_the_second_signal(first: signal.Signals, code: int)
 
 def test_hanging_up_is_ignored_under_nohup() -> None:
     command = [sys.executable, "-c", _DEAF.format(heeds=False, settings="")]
-    with subprocess.Popen(["nohup", *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        ["nohup", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "there\n"
             process.send_signal(signal.SIGHUP)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(_PATIENCE) == 143, "the one that was not ignored stopped it"
+            assert process.wait(_PATIENCE) == 143, (
+                "the one that was not ignored stopped it"
+            )
         finally:
             process.kill()
 

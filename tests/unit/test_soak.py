@@ -15,7 +15,9 @@ from tests.soak import __main__ as command
 from tests.soak import play
 from tests.soak.figures import Figures, table
 
-RAN = Ran((), died=True, requests=3, fates={"fine": 2, "late": 1}, outcomes={}, stopped=None)
+RAN = Ran(
+    (), died=True, requests=3, fates={"fine": 2, "late": 1}, outcomes={}, stopped=None
+)
 
 
 def _plays(monkeypatch: pytest.MonkeyPatch, told: Callable[[History], Told]) -> None:
@@ -25,7 +27,10 @@ def _plays(monkeypatch: pytest.MonkeyPatch, told: Callable[[History], Told]) -> 
 def test_a_failing_seed_is_named_with_the_command_that_plays_it_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _plays(monkeypatch, lambda history: Told(("somebody is there twice",) if history.seed == 8 else ()))
+    _plays(
+        monkeypatch,
+        lambda history: Told(("somebody is there twice",) if history.seed == 8 else ()),
+    )
     figures, (failure,) = play._play(play.Slice("charles", 7, 3))
     assert (figures.histories, figures.violated) == (3, 1)
     monkeypatch.setattr(sys, "argv", shlex.split(failure.command)[1:])
@@ -33,7 +38,9 @@ def test_a_failing_seed_is_named_with_the_command_that_plays_it_again(
     assert "somebody is there twice" in capsys.readouterr().out
 
 
-def test_a_history_that_breaks_is_a_failure_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_history_that_breaks_is_a_failure_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def breaks(history: History) -> Told:
         if history.seed == 7:
             raise ZeroDivisionError
@@ -41,14 +48,18 @@ def test_a_history_that_breaks_is_a_failure_and_the_others_go_on(monkeypatch: py
 
     _plays(monkeypatch, breaks)
     figures, failures = play._play(play.Slice("charles", 7, 2))
-    assert [(failure.seed, failure.wrong) for failure in failures] == [(7, ("it broke: ZeroDivisionError()",))]
+    assert [(failure.seed, failure.wrong) for failure in failures] == [
+        (7, ("it broke: ZeroDivisionError()",))
+    ]
     assert figures.histories == 2
 
 
 def test_figures_are_counted_and_summed_for_every_vendor() -> None:
     told = Told((), (RAN, RAN), (Stop(), Twisted(Twist.LEAVES, 1)))
     one = Figures.of(told)
-    assert one == Figures(histories=1, runs=2, requests=6, deaths=2, faults=2, twists=1, events=1)
+    assert one == Figures(
+        histories=1, runs=2, requests=6, deaths=2, faults=2, twists=1, events=1
+    )
     last = table({"charles": one, "dm_champ": one + one}).splitlines()[-1]
     assert last.split() == ["all", "3", "6", "18", "6", "6", "3", "3", "0"]
 

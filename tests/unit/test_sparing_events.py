@@ -31,7 +31,9 @@ class _Heard:
 
 
 @pytest.mark.parametrize("every", [0.67, 5.0, 29.0])
-def test_an_absence_is_told_of_when_it_begins_and_at_most_every_half_minute(every: float) -> None:
+def test_an_absence_is_told_of_when_it_begins_and_at_most_every_half_minute(
+    every: float,
+) -> None:
     heard = _Heard()
     heard.away_until(120.0, every)
     heard.tell(Event.DATABASE_BACK)
@@ -50,7 +52,10 @@ def test_a_second_absence_is_told_of_at_once() -> None:
     for _ in range(2):
         heard.tell(Event.DATABASE_AWAY, error="gone")
         heard.tell(Event.DATABASE_BACK)
-    assert [event for _, event, _ in heard.events] == [Event.DATABASE_AWAY, Event.DATABASE_BACK] * 2
+    assert [event for _, event, _ in heard.events] == [
+        Event.DATABASE_AWAY,
+        Event.DATABASE_BACK,
+    ] * 2
 
 
 def test_everything_else_passes() -> None:

@@ -25,11 +25,27 @@ GERMAN = "+491712345678"
     ("number", "region", "spellings"),
     [
         (GERMAN, None, ("+491712345678", "491712345678", "00491712345678")),
-        (GERMAN, "DE", ("+491712345678", "491712345678", "00491712345678", "01712345678")),
+        (
+            GERMAN,
+            "DE",
+            ("+491712345678", "491712345678", "00491712345678", "01712345678"),
+        ),
         (GERMAN, "AT", ("+491712345678", "491712345678", "00491712345678")),
-        ("+390612345678", "IT", ("+390612345678", "390612345678", "00390612345678", "0612345678")),
-        ("+16045550123", "US", ("+16045550123", "16045550123", "0016045550123", "6045550123")),
-        ("+79123456789", "RU", ("+79123456789", "79123456789", "0079123456789", "89123456789")),
+        (
+            "+390612345678",
+            "IT",
+            ("+390612345678", "390612345678", "00390612345678", "0612345678"),
+        ),
+        (
+            "+16045550123",
+            "US",
+            ("+16045550123", "16045550123", "0016045550123", "6045550123"),
+        ),
+        (
+            "+79123456789",
+            "RU",
+            ("+79123456789", "79123456789", "0079123456789", "89123456789"),
+        ),
         (
             "+551187654321",
             None,
@@ -44,7 +60,9 @@ GERMAN = "+491712345678"
         ),
     ],
 )
-def test_plain_spellings(number: str, region: str | None, spellings: tuple[str, ...]) -> None:
+def test_plain_spellings(
+    number: str, region: str | None, spellings: tuple[str, ...]
+) -> None:
     assert plain_spellings(number, region) == spellings
 
 
@@ -55,7 +73,12 @@ def test_usual_spellings_have_the_punctuation_that_people_use() -> None:
         assert written in usual
         assert written not in usual_spellings(GERMAN, "AT")
         assert written in local_spellings(GERMAN)
-    for written in ("+49 171 2345678", "+49-171-2345678", "+49 (0)1712345678", "+49(0)1712345678"):
+    for written in (
+        "+49 171 2345678",
+        "+49-171-2345678",
+        "+49 (0)1712345678",
+        "+49(0)1712345678",
+    ):
         assert written in usual_spellings(GERMAN, None)
 
 
@@ -96,7 +119,9 @@ def test_a_few_more_are_tried_where_each_takes_a_request() -> None:
         ("none", "DE", False),
     ],
 )
-def test_only_what_is_surely_the_number_counts(written: str, region: str | None, *, sure: bool) -> None:
+def test_only_what_is_surely_the_number_counts(
+    written: str, region: str | None, *, sure: bool
+) -> None:
     assert surely_same(GERMAN, written, region) is sure
 
 
@@ -130,14 +155,37 @@ def test_strangers_with_the_same_digits(written: str, *, alike: bool) -> None:
     assert may_be_same(GERMAN, written) is alike
 
 
-_REGIONS = ("DE", "AT", "CH", "GB", "FR", "IT", "US", "CA", "BR", "MX", "AR", "RU", "HU", "EG", "AU")
+_REGIONS = (
+    "DE",
+    "AT",
+    "CH",
+    "GB",
+    "FR",
+    "IT",
+    "US",
+    "CA",
+    "BR",
+    "MX",
+    "AR",
+    "RU",
+    "HU",
+    "EG",
+    "AU",
+)
 
 
 @st.composite
 def numbers(draw: st.DrawFn) -> str:
     """A number of one of the regions, near its example."""
     region = draw(st.sampled_from(_REGIONS))
-    kind = draw(st.sampled_from((phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE)))
+    kind = draw(
+        st.sampled_from(
+            (
+                phonenumbers.PhoneNumberType.MOBILE,
+                phonenumbers.PhoneNumberType.FIXED_LINE,
+            )
+        )
+    )
     example = phonenumbers.example_number_for_type(region, kind)
     assert example is not None
     digits = str(example.national_number)[:-4] + f"{draw(st.integers(0, 9999)):04}"
@@ -146,7 +194,9 @@ def numbers(draw: st.DrawFn) -> str:
 
 
 @given(numbers(), numbers(), st.sampled_from((None, *_REGIONS)))
-def test_no_spelling_of_one_number_is_surely_another(one: str, other: str, region: str | None) -> None:
+def test_no_spelling_of_one_number_is_surely_another(
+    one: str, other: str, region: str | None
+) -> None:
     if other in {f"+{each}" for each in phone_forms(one[1:])}:
         return
     for written in (*usual_spellings(other, region), *local_spellings(other)):
@@ -157,7 +207,9 @@ def test_no_spelling_of_one_number_is_surely_another(one: str, other: str, regio
 
 
 @given(numbers(), st.sampled_from((None, *_REGIONS)))
-def test_every_spelling_with_a_country_code_is_surely_the_number(number: str, region: str | None) -> None:
+def test_every_spelling_with_a_country_code_is_surely_the_number(
+    number: str, region: str | None
+) -> None:
     for written in usual_spellings(number, region):
         if written.startswith(("+", "00")):
             assert surely_same(number, written, region), written

@@ -22,14 +22,26 @@ from syncengine.engine.stopping import broken_off_by
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Job, Task
 from syncengine.engine.turn import Ending
-from syncengine.errors import AccountStopped, RunStopped, VendorHalted, VendorUnavailable
+from syncengine.errors import (
+    AccountStopped,
+    RunStopped,
+    VendorHalted,
+    VendorUnavailable,
+)
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.capabilities import Capabilities, Write
 from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
 from syncengine.model.http import Request, Response
 from syncengine.model.mapping import Mapping as FieldMapping
 from syncengine.model.mapping import OnRemoved
-from syncengine.model.work import Batch, BatchKind, ContactOutcome, ContactState, Record, Status
+from syncengine.model.work import (
+    Batch,
+    BatchKind,
+    ContactOutcome,
+    ContactState,
+    Record,
+    Status,
+)
 from syncengine.planning.plan import Plan
 from syncengine.ports import Allowed, BatchStore, ContactStore, Sender, Vendor
 from tests.support.virtual_time import run
@@ -39,11 +51,20 @@ JOB = Job(1, ContactState("7"), Desired("7", {"ref": "7"}, keys=(KEY,)), 1, Plan
 
 
 @asynccontextmanager
-async def stopped_after(seconds: float, *, by_call: bool) -> AsyncIterator[tuple[Stopping, Pacing]]:
+async def stopped_after(
+    seconds: float, *, by_call: bool
+) -> AsyncIterator[tuple[Stopping, Pacing]]:
     """An account that is halted, or whose whole call is told to stop, when so much time has passed."""
     stop = asyncio.Event()
-    async with Pacing((), in_flight=2, settles_within=5.0) as pacing, heeding(stop, pacing) as stopping:
-        end: Callable[[], None] = stop.set if by_call else lambda: pacing.stop(VendorHalted("the key was withdrawn"))
+    async with (
+        Pacing((), in_flight=2, settles_within=5.0) as pacing,
+        heeding(stop, pacing) as stopping,
+    ):
+        end: Callable[[], None] = (
+            stop.set
+            if by_call
+            else lambda: pacing.stop(VendorHalted("the key was withdrawn"))
+        )
         asyncio.get_running_loop().call_later(seconds, end)
         yield stopping, pacing
 
@@ -61,7 +82,11 @@ class Waiters:
         del job
         self.turns += 1
         outcome = ContactOutcome(OutcomeKind.DEFERRED)
-        return Ending(Record("7", Known(), Status.PENDING, None, outcome=outcome), postponed=True, wait=100.0)
+        return Ending(
+            Record("7", Known(), Status.PENDING, None, outcome=outcome),
+            postponed=True,
+            wait=100.0,
+        )
 
     async def prepare(self, batch: Batch, turn: int = 1, **_: bool) -> Prepared:
         del batch, turn
@@ -83,7 +108,9 @@ class OneBatch:
         for batch in list(self.left.values()):
             yield batch
 
-    async def finish(self, number: int, totals: Mapping[str, int], error: str | None) -> None:
+    async def finish(
+        self, number: int, totals: Mapping[str, int], error: str | None
+    ) -> None:
         del totals, error
         self.left.pop(number, None)
 
@@ -95,7 +122,10 @@ class NoStore:
 async def dispatched(waiters: Waiters, *, by_call: bool) -> tuple[float, Tally]:
     """When a run of one batch is over, and what was counted."""
     tally, recorder = Tally(), Recorder(cast("ContactStore", NoStore()))
-    async with stopped_after(7.0, by_call=by_call) as (stopping, pacing), recorder.running():
+    async with (
+        stopped_after(7.0, by_call=by_call) as (stopping, pacing),
+        recorder.running(),
+    ):
         await Dispatcher(
             preparer=cast("Preparer", waiters),
             contacts=cast("ContactSync", waiters),
@@ -111,7 +141,9 @@ async def dispatched(waiters: Waiters, *, by_call: bool) -> tuple[float, Tally]:
 
 
 @pytest.mark.parametrize("by_call", [True, False])
-def test_a_second_turn_is_not_waited_for_once_the_account_is_stopped(*, by_call: bool) -> None:
+def test_a_second_turn_is_not_waited_for_once_the_account_is_stopped(
+    *, by_call: bool
+) -> None:
     waiters = Waiters()
     ended, tally = run(dispatched(waiters, by_call=by_call))
     assert ended == pytest.approx(7.0, abs=0.1)
@@ -128,7 +160,9 @@ class Slow(Waiters):
 
 
 @pytest.mark.parametrize("by_call", [True, False])
-def test_a_batch_is_not_waited_for_once_the_account_is_stopped(*, by_call: bool) -> None:
+def test_a_batch_is_not_waited_for_once_the_account_is_stopped(
+    *, by_call: bool
+) -> None:
     slow = Slow()
     ended, _ = run(dispatched(slow, by_call=by_call))
     assert ended == pytest.approx(7.0, abs=0.1)
@@ -170,7 +204,9 @@ class Paced:
 
 
 @pytest.mark.parametrize("by_call", [True, False])
-def test_a_lost_create_is_not_waited_for_once_the_account_is_stopped(*, by_call: bool) -> None:
+def test_a_lost_create_is_not_waited_for_once_the_account_is_stopped(
+    *, by_call: bool
+) -> None:
     unknown = Known(pending=Pending(creates=True, keys=(KEY,), age=0.0))
     job = Job(1, ContactState("7", unknown), JOB.desired, 1, Plan())
     task = Task("here", FieldMapping(), "id", OnRemoved.IGNORE)
@@ -180,13 +216,18 @@ def test_a_lost_create_is_not_waited_for_once_the_account_is_stopped(*, by_call:
             retrier = Retrier(Paced(Answers(), pacing), pacing, Patience(), Random(1))
             vendor, store = cast("Vendor", Nobody()), cast("ContactStore", NoStore())
             recorder = Recorder(store)
-            ending = await ContactSync(task, vendor, retrier, store, recorder, stopping).sync(job)
+            ending = await ContactSync(
+                task, vendor, retrier, store, recorder, stopping
+            ).sync(job)
             return now(), ending.record
 
     ended, record = run(whole())
     assert ended == pytest.approx(7.0, abs=0.1)
     assert record.outcome is not None
-    assert (record.outcome.kind, record.outcome.code) == (OutcomeKind.DEFERRED, "account_stopped")
+    assert (record.outcome.kind, record.outcome.code) == (
+        OutcomeKind.DEFERRED,
+        "account_stopped",
+    )
     assert record.known.pending is not None, "the next run looks again"
 
 
@@ -199,7 +240,9 @@ class Down:
 
 
 @pytest.mark.parametrize("by_call", [True, False])
-def test_a_vendor_that_is_down_is_not_tried_again_once_the_account_is_stopped(*, by_call: bool) -> None:
+def test_a_vendor_that_is_down_is_not_tried_again_once_the_account_is_stopped(
+    *, by_call: bool
+) -> None:
     async def whole() -> float:
         patience = Patience(attempts=1000, base=1e9, most=1e9)
         async with stopped_after(7.0, by_call=by_call) as (_, pacing):
@@ -211,7 +254,9 @@ def test_a_vendor_that_is_down_is_not_tried_again_once_the_account_is_stopped(*,
     assert run(whole()) == pytest.approx(7.0, abs=0.1)
 
 
-def test_what_precedes_the_first_request_is_broken_off_once_the_call_is_to_stop() -> None:
+def test_what_precedes_the_first_request_is_broken_off_once_the_call_is_to_stop() -> (
+    None
+):
     async def whole() -> float:
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(7.0, stop.set)

@@ -43,11 +43,25 @@ def report(destination: str) -> PlanReport:
     )
 
 
-def test_large_numbers_and_long_names_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_numbers_and_long_names_stay_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     text = printed(monkeypatch, report("whatsapp_de"), report(LONG))
     assert "…" not in text
-    (row,) = [line.split() for line in text.splitlines() if line.startswith("whatsapp_de ")]
-    assert row == ["whatsapp_de", "1234567", "17", "1000000", "2234567", "186", "h", "12", "min"]
+    (row,) = [
+        line.split() for line in text.splitlines() if line.startswith("whatsapp_de ")
+    ]
+    assert row == [
+        "whatsapp_de",
+        "1234567",
+        "17",
+        "1000000",
+        "2234567",
+        "186",
+        "h",
+        "12",
+        "min",
+    ]
     folded = text[text.index("186 h") :].partition("whatsapp_de: ")[0].splitlines()[1:]
     assert "".join(line[:30].split(" ")[0] for line in folded) == LONG
     told = "that is if look-ups find nobody; from 1000000 requests in 83 h 20 min, should all be there and in step, "

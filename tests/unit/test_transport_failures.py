@@ -44,7 +44,9 @@ def request(method: str) -> Request:
     )
 
 
-async def fails(url: str, gate: NotedGate, method: str = "POST", *, patience: float = 20.0) -> VendorUnavailable:
+async def fails(
+    url: str, gate: NotedGate, method: str = "POST", *, patience: float = 20.0
+) -> VendorUnavailable:
     """The failure of one request; its traceback holds no secret either."""
     async with Transport(url, gate, timeout=patience) as transport:
         with pytest.raises(VendorUnavailable) as caught:
@@ -59,24 +61,34 @@ async def fails(url: str, gate: NotedGate, method: str = "POST", *, patience: fl
 
 def reset(writer: asyncio.StreamWriter) -> None:
     """Cut the connection with a reset, not a goodbye."""
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+    )
     writer.transport.abort()
 
 
-async def reset_unread(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def reset_unread(
+    _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     reset(writer)
 
 
-async def reset_after_reading(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def reset_after_reading(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     await read_request(reader)
     reset(writer)
 
 
-async def close_after_reading(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+async def close_after_reading(
+    reader: asyncio.StreamReader, _writer: asyncio.StreamWriter
+) -> None:
     await read_request(reader)
 
 
-async def cut_in_the_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def cut_in_the_head(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     await read_request(reader)
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Le")
 
@@ -87,10 +99,14 @@ async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 @pytest.mark.parametrize(
-    "talk", [reset_unread, reset_after_reading, close_after_reading, cut_in_the_head, garbage], ids=lambda t: t.__name__
+    "talk",
+    [reset_unread, reset_after_reading, close_after_reading, cut_in_the_head, garbage],
+    ids=lambda t: t.__name__,
 )
 @pytest.mark.asyncio
-async def test_a_connection_that_breaks_before_the_answer_leaves_doubt(talk: Talk) -> None:
+async def test_a_connection_that_breaks_before_the_answer_leaves_doubt(
+    talk: Talk,
+) -> None:
     gate = NotedGate()
     async with serving(talk) as url:
         error = await fails(url, gate)
@@ -99,7 +115,11 @@ async def test_a_connection_that_breaks_before_the_answer_leaves_doubt(talk: Tal
     assert gate.fates == ["abandoned"]
 
 
-@pytest.mark.parametrize("asked", [request("GET"), replace(request("POST"), reads=True)], ids=lambda r: r.method)
+@pytest.mark.parametrize(
+    "asked",
+    [request("GET"), replace(request("POST"), reads=True)],
+    ids=lambda r: r.method,
+)
 @pytest.mark.asyncio
 async def test_a_look_up_whose_answer_is_lost_leaves_no_doubt(asked: Request) -> None:
     gate = NotedGate()
@@ -115,13 +135,17 @@ async def truncated(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
     writer.write(answer(b"x" * 100)[:-1])
 
 
-async def truncated_and_reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def truncated_and_reset(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     await truncated(reader, writer)
     await writer.drain()
     reset(writer)
 
 
-async def truncated_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def truncated_chunks(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     await read_request(reader)
     writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel")
 
@@ -135,9 +159,13 @@ async def huge(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-@pytest.mark.parametrize("talk", [truncated, truncated_chunks, huge], ids=lambda t: t.__name__)
+@pytest.mark.parametrize(
+    "talk", [truncated, truncated_chunks, huge], ids=lambda t: t.__name__
+)
 @pytest.mark.asyncio
-async def test_half_an_answer_is_none_and_is_not_asked_for_twice(talk: Talk, method: str) -> None:
+async def test_half_an_answer_is_none_and_is_not_asked_for_twice(
+    talk: Talk, method: str
+) -> None:
     gate = NotedGate()
     async with serving(talk) as url:
         error = await fails(url, gate, method)
@@ -158,12 +186,16 @@ async def test_half_an_answer_and_a_reset() -> None:
 
 @pytest.mark.asyncio
 async def test_silence_ends_after_the_timeout_counted_from_sending() -> None:
-    async def silence(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    async def silence(
+        reader: asyncio.StreamReader, _writer: asyncio.StreamWriter
+    ) -> None:
         await reader.read()
 
     gate = NotedGate(wait=0.3)
     async with serving(silence) as url:
-        error = await fails(url, gate, patience=0.05)  # shorter than the wait for the permit, which does not count
+        error = await fails(
+            url, gate, patience=0.05
+        )  # shorter than the wait for the permit, which does not count
     assert error.maybe_applied
     assert gate.fates == ["abandoned"]
     assert "in time" in str(error)
@@ -225,7 +257,9 @@ async def test_plain_http_behind_an_https_address() -> None:
 async def test_a_connection_that_is_never_made_in_time() -> None:
     """The TLS greeting is not answered: nothing of the request left."""
 
-    async def silence(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    async def silence(
+        reader: asyncio.StreamReader, _writer: asyncio.StreamWriter
+    ) -> None:
         await reader.read()
 
     gate = NotedGate()
@@ -235,7 +269,10 @@ async def test_a_connection_that_is_never_made_in_time() -> None:
     assert gate.fates == ["unsent"]
 
 
-@pytest.mark.parametrize(("trusted", "host"), [(False, "127.0.0.1"), (True, "localhost"), (True, "127.0.0.1")])
+@pytest.mark.parametrize(
+    ("trusted", "host"),
+    [(False, "127.0.0.1"), (True, "localhost"), (True, "127.0.0.1")],
+)
 @pytest.mark.asyncio
 async def test_certificates_are_verified(host: str, *, trusted: bool) -> None:
     """Self-signed, for ``localhost`` alone."""
@@ -257,7 +294,9 @@ async def test_certificates_are_verified(host: str, *, trusted: bool) -> None:
     tls = ssl.create_default_context(cafile=CERTIFICATE) if trusted else None
     async with (
         server,
-        Transport(f"https://{host}:{server.sockets[0].getsockname()[1]}", gate, tls=tls) as transport,
+        Transport(
+            f"https://{host}:{server.sockets[0].getsockname()[1]}", gate, tls=tls
+        ) as transport,
     ):
         if trusted and host == "localhost":
             assert (await transport.send(request("POST"))).status == 200
@@ -273,7 +312,9 @@ async def test_certificates_are_verified(host: str, *, trusted: bool) -> None:
 async def test_a_cancelled_request_is_abandoned() -> None:
     arrived = asyncio.Event()
 
-    async def silence(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    async def silence(
+        reader: asyncio.StreamReader, _writer: asyncio.StreamWriter
+    ) -> None:
         await read_request(reader)
         arrived.set()
         await reader.read()
@@ -289,10 +330,14 @@ async def test_a_cancelled_request_is_abandoned() -> None:
 
 
 @pytest.mark.asyncio
-async def test_once_the_run_is_to_stop_what_is_under_way_is_not_waited_for_long() -> None:
+async def test_once_the_run_is_to_stop_what_is_under_way_is_not_waited_for_long() -> (
+    None
+):
     arrived, stop = asyncio.Event(), asyncio.Event()
 
-    async def silence(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    async def silence(
+        reader: asyncio.StreamReader, _writer: asyncio.StreamWriter
+    ) -> None:
         await read_request(reader)
         arrived.set()
         await reader.read()
@@ -313,7 +358,9 @@ async def test_once_the_run_is_to_stop_what_is_under_way_is_not_waited_for_long(
 
 @pytest.mark.parametrize("kind", CLIENT_ERRORS, ids=lambda kind: kind.__name__)
 @pytest.mark.asyncio
-async def test_every_error_of_the_library_is_translated(kind: type[aiohttp.ClientError]) -> None:
+async def test_every_error_of_the_library_is_translated(
+    kind: type[aiohttp.ClientError],
+) -> None:
     """One that a new release adds, and that fits no line of the table but the last, fails here."""
     error = kind.__new__(kind)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -324,12 +371,22 @@ async def test_every_error_of_the_library_is_translated(kind: type[aiohttp.Clien
         assert kind.__name__ not in said, "no words of its own"
 
 
-@pytest.mark.parametrize("kind", [aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, TimeoutError, OSError])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        aiohttp.ServerDisconnectedError,
+        aiohttp.ClientPayloadError,
+        TimeoutError,
+        OSError,
+    ],
+)
 @pytest.mark.asyncio
 async def test_what_the_library_raises_comes_out_as_ours(kind: type[Exception]) -> None:
     async with Transport("http://127.0.0.1:9", NotedGate()) as transport:
         with aioresponses() as vendor:
-            vendor.post(f"http://127.0.0.1:9/contact/17?email={SECRET}", exception=kind(SECRET))
+            vendor.post(
+                f"http://127.0.0.1:9/contact/17?email={SECRET}", exception=kind(SECRET)
+            )
             with pytest.raises(SyncEngineError) as caught:
                 await transport.send(request("POST"))
     assert isinstance(caught.value, VendorUnavailable)
@@ -340,6 +397,15 @@ async def test_what_the_library_raises_comes_out_as_ours(kind: type[Exception]) 
 async def test_a_simple_answer() -> None:
     async with Transport("http://127.0.0.1:9", NotedGate()) as transport:
         with aioresponses() as vendor:
-            vendor.get(f"http://127.0.0.1:9/contact/17?email={SECRET}", status=418, body=b"short", headers={"X-A": "b"})
+            vendor.get(
+                f"http://127.0.0.1:9/contact/17?email={SECRET}",
+                status=418,
+                body=b"short",
+                headers={"X-A": "b"},
+            )
             response = await transport.send(request("GET"))
-    assert (response.status, response.body, response.headers["x-a"]) == (418, b"short", "b")
+    assert (response.status, response.body, response.headers["x-a"]) == (
+        418,
+        b"short",
+        "b",
+    )

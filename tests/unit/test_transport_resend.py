@@ -22,7 +22,12 @@ def dropping(seen: list[str]) -> Talk:
 
 
 def request(method: str) -> Request:
-    return Request(method, "/contact", f"{method} /contact", json={"a": 1} if method in ("POST", "PUT") else None)
+    return Request(
+        method,
+        "/contact",
+        f"{method} /contact",
+        json={"a": 1} if method in ("POST", "PUT") else None,
+    )
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

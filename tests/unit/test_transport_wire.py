@@ -49,13 +49,21 @@ async def test_a_request_is_written_as_given() -> None:
         json={"name": "Zoë", "n": None},
     )
     gate = NotedGate()
-    async with serving(replying(answer(), seen)) as url, Transport(f"{url}/api/v1/", gate) as transport:
+    async with (
+        serving(replying(answer(), seen)) as url,
+        Transport(f"{url}/api/v1/", gate) as transport,
+    ):
         await transport.send(asked)
     head, _, body = seen[0].partition(b"\r\n\r\n")
     line, *headers = head.decode().split("\r\n")
-    assert line == ("PUT /api/v1/contact/email%3Aa%2Bb%2Fc@x?a%20b=1%2B1%20%26%3D%2F%C3%BC&tag=x&tag=y HTTP/1.1")
+    assert line == (
+        "PUT /api/v1/contact/email%3Aa%2Bb%2Fc@x?a%20b=1%2B1%20%26%3D%2F%C3%BC&tag=x&tag=y HTTP/1.1"
+    )
     assert body == '{"name":"Zoë","n":null}'.encode()
-    names = {name.lower(): value for name, _, value in (header.partition(": ") for header in headers)}
+    names = {
+        name.lower(): value
+        for name, _, value in (header.partition(": ") for header in headers)
+    }
     assert names["content-type"] == "application/json"
     assert names["accept"] == "application/json"
     assert names["authorization"] == SECRET
@@ -67,7 +75,10 @@ async def test_a_request_is_written_as_given() -> None:
 @pytest.mark.asyncio
 async def test_no_body_no_content_type() -> None:
     seen: list[bytes] = []
-    async with serving(replying(answer(), seen)) as url, Transport(url, NotedGate()) as transport:
+    async with (
+        serving(replying(answer(), seen)) as url,
+        Transport(url, NotedGate()) as transport,
+    ):
         await transport.send(request("GET"))
     assert b"content-type" not in seen[0].lower()
     assert seen[0].endswith(b"\r\n\r\n")
@@ -77,7 +88,10 @@ async def test_no_body_no_content_type() -> None:
 async def test_an_own_content_type_stays() -> None:
     seen: list[bytes] = []
     asked = request("POST", headers={"content-type": "application/vnd.api+json"})
-    async with serving(replying(answer(), seen)) as url, Transport(url, NotedGate()) as transport:
+    async with (
+        serving(replying(answer(), seen)) as url,
+        Transport(url, NotedGate()) as transport,
+    ):
         await transport.send(asked)
     assert seen[0].lower().count(b"content-type") == 1
     assert b"vnd.api" in seen[0]
@@ -86,9 +100,16 @@ async def test_an_own_content_type_stays() -> None:
 @pytest.mark.asyncio
 async def test_a_response_is_read_whole_and_redirects_are_not_followed() -> None:
     body = b"x" * 300_000
-    response = answer(body, status="302 Found", headers="Location: /elsewhere\r\nX-Thing: 1\r\nSet-Cookie: a=b\r\n")
+    response = answer(
+        body,
+        status="302 Found",
+        headers="Location: /elsewhere\r\nX-Thing: 1\r\nSet-Cookie: a=b\r\n",
+    )
     seen: list[bytes] = []
-    async with serving(replying(response, seen)) as url, Transport(url, NotedGate()) as transport:
+    async with (
+        serving(replying(response, seen)) as url,
+        Transport(url, NotedGate()) as transport,
+    ):
         got = await transport.send(request("GET"))
         await transport.send(request("GET"))
     assert (got.status, got.body) == (302, body)
@@ -101,9 +122,14 @@ async def test_a_response_is_read_whole_and_redirects_are_not_followed() -> None
 @pytest.mark.asyncio
 async def test_a_packed_answer_is_unpacked_and_its_size_capped_unpacked() -> None:
     small = answer(gzip.compress(b"[1]"), headers="Content-Encoding: gzip\r\n")
-    async with serving(replying(small)) as url, Transport(url, NotedGate()) as transport:
+    async with (
+        serving(replying(small)) as url,
+        Transport(url, NotedGate()) as transport,
+    ):
         assert (await transport.send(request())).body == b"[1]"
-    bomb = answer(gzip.compress(b"0" * (ONE_BYTES + 1)), headers="Content-Encoding: gzip\r\n")
+    bomb = answer(
+        gzip.compress(b"0" * (ONE_BYTES + 1)), headers="Content-Encoding: gzip\r\n"
+    )
     gate = NotedGate()
     async with serving(replying(bomb)) as url, Transport(url, gate) as transport:
         with pytest.raises(VendorUnavailable, match="far too long") as caught:
@@ -116,7 +142,10 @@ async def test_a_packed_answer_is_unpacked_and_its_size_capped_unpacked() -> Non
 @pytest.mark.asyncio
 async def test_a_wrongly_packed_answer_is_no_answer() -> None:
     response = answer(b"this is not gzip", headers="Content-Encoding: gzip\r\n")
-    async with serving(replying(response)) as url, Transport(url, NotedGate()) as transport:
+    async with (
+        serving(replying(response)) as url,
+        Transport(url, NotedGate()) as transport,
+    ):
         with pytest.raises(VendorUnavailable) as caught:
             await transport.send(request())
     assert caught.value.maybe_applied
@@ -173,7 +202,10 @@ async def test_a_stopped_account_sends_nothing() -> None:
     gate = NotedGate()
     gate.shut = VendorHalted("refused key")
     seen: list[bytes] = []
-    async with serving(replying(answer(), seen)) as url, Transport(url, gate) as transport:
+    async with (
+        serving(replying(answer(), seen)) as url,
+        Transport(url, gate) as transport,
+    ):
         with pytest.raises(VendorHalted, match="refused key"):
             await transport.send(request())
     assert seen == []

@@ -13,7 +13,9 @@ from syncengine.model.calls import Action, Call, Rejected, Unsupported
 from syncengine.model.unsupported import in_words
 from syncengine.planning.refusals import dropped_with, likeness, likeness_of_dropped
 
-_REFUSED = Rejected("http_404", "the vendor refused it; correct the row", 404, words="List not found")
+_REFUSED = Rejected(
+    "http_404", "the vendor refused it; correct the row", 404, words="List not found"
+)
 _FIELD = Unsupported("field_not_shown", "custom.plan")
 _TAG = Unsupported("tag_not_shown", "vip")
 _OTHER = Unsupported("change_field", "email")
@@ -23,13 +25,21 @@ def _codes() -> set[str]:
     """The codes that the program makes, and those that the noun itself documents."""
     root = Path(syncengine.__file__).parent
     made = {
-        code for path in root.rglob("*.py") for code in re.findall(r'Unsupported\("(\w+)"', path.read_text("utf-8"))
+        code
+        for path in root.rglob("*.py")
+        for code in re.findall(r'Unsupported\("(\w+)"', path.read_text("utf-8"))
     }
-    documented = set(re.findall(r"``(\w+)``", (root / "model" / "calls.py").read_text("utf-8")))
+    documented = set(
+        re.findall(r"``(\w+)``", (root / "model" / "calls.py").read_text("utf-8"))
+    )
     kinds = re.compile(
         "(set|change|clear)_field|(add|remove)_tag|(join|leave)_list|(field|tag)_(not_)?shown.*|lower_.*"
     )
-    return made | {code for code in documented if kinds.fullmatch(code)} | {"field_shown_otherwise"}
+    return (
+        made
+        | {code for code in documented if kinds.fullmatch(code)}
+        | {"field_shown_otherwise"}
+    )
 
 
 def test_every_code_has_a_sentence() -> None:
@@ -50,7 +60,9 @@ def test_changes_of_one_kind_are_one_sentence() -> None:
     )
 
 
-@pytest.mark.parametrize("others", [(), (_OTHER,), (_OTHER, Unsupported("remove_tag", "old"))])
+@pytest.mark.parametrize(
+    "others", [(), (_OTHER,), (_OTHER, Unsupported("remove_tag", "old"))]
+)
 @pytest.mark.parametrize("dropped", [(_FIELD,), (_FIELD, _TAG)])
 def test_what_a_group_lacks_is_told_from_what_else_was_not_done(
     others: tuple[Unsupported, ...], dropped: tuple[Unsupported, ...]
@@ -65,7 +77,10 @@ def test_what_a_group_lacks_is_told_from_what_else_was_not_done(
 @pytest.mark.parametrize(
     ("call", "named"),
     [
-        (Call(Action.JOIN_LISTS, "1", "x", fields={"lists.L-news": True}), 'list "L-news": '),
+        (
+            Call(Action.JOIN_LISTS, "1", "x", fields={"lists.L-news": True}),
+            'list "L-news": ',
+        ),
         (Call(Action.UPDATE, "1", "x", fields={"plan": "secret"}), 'field "plan": '),
         (Call(Action.ADD_TAGS, "1", "x", add_tags=("vip",)), 'tag "vip": '),
         (Call(Action.REMOVE_TAGS, "1", "x", remove_tags=("vip",)), 'tag "vip": '),
@@ -74,7 +89,9 @@ def test_what_a_group_lacks_is_told_from_what_else_was_not_done(
         (Call(Action.DELETE, "1", "x"), ""),
     ],
 )
-def test_a_refusal_names_what_its_call_carried_if_that_is_one_thing(call: Call, named: str) -> None:
+def test_a_refusal_names_what_its_call_carried_if_that_is_one_thing(
+    call: Call, named: str
+) -> None:
     told = about(call, _REFUSED)
     assert told.message == named + _REFUSED.message
     assert likeness(told) == likeness(_REFUSED)

@@ -20,10 +20,16 @@ def vendor(*, tells: bool) -> Capabilities:
 
 
 def looked_up(
-    *keys: MatchKey, tells: bool, known: Known | None = None, find_first: bool = True, phone: Json = "+491"
+    *keys: MatchKey,
+    tells: bool,
+    known: Known | None = None,
+    find_first: bool = True,
+    phone: Json = "+491",
 ) -> list[MatchKey]:
     desired = Desired("7", {"email": "i@example.org", "phone": phone}, keys=keys)
-    look_up = needs_look_up(desired, known or Known(), vendor(tells=tells), find_first=find_first)
+    look_up = needs_look_up(
+        desired, known or Known(), vendor(tells=tells), find_first=find_first
+    )
     return list(look_up.keys) if look_up else []
 
 
@@ -50,15 +56,23 @@ def test_an_unknown_create_is_looked_up_by_them_too() -> None:
 
 def test_an_account_known_to_be_empty_is_spared() -> None:
     assert looked_up(EMAIL, tells=True, find_first=False) == []
-    assert looked_up(EMAIL, tells=False, known=UNKNOWN, find_first=False) == [SENT, EMAIL, PHONE]
+    assert looked_up(EMAIL, tells=False, known=UNKNOWN, find_first=False) == [
+        SENT,
+        EMAIL,
+        PHONE,
+    ]
 
 
 @pytest.mark.parametrize(("keyed_by", "found"), [(("email",), (EMAIL,)), ((), ())])
 def test_an_upsert_that_may_write_over_somebody_is_never_spared_its_look_up(
     keyed_by: tuple[str, ...], found: tuple[MatchKey, ...]
 ) -> None:
-    upserts = Capabilities(upsert=Write(repeatable=True, keyed_by=keyed_by), find_by=("email",))
-    look_up = needs_look_up(Desired("7", {}, keys=(EMAIL,)), Known(), upserts, find_first=False)
+    upserts = Capabilities(
+        upsert=Write(repeatable=True, keyed_by=keyed_by), find_by=("email",)
+    )
+    look_up = needs_look_up(
+        Desired("7", {}, keys=(EMAIL,)), Known(), upserts, find_first=False
+    )
     assert (look_up.keys if look_up else ()) == found
 
 
@@ -66,7 +80,9 @@ def test_it_is_not_where_a_create_does_not_tell_whom_it_finds() -> None:
     assert looked_up(EMAIL, tells=False, find_first=False) == [EMAIL, PHONE]
 
 
-def noted(*keys: MatchKey, external_id: str | None = "v7", creates: bool = True) -> Known:
+def noted(
+    *keys: MatchKey, external_id: str | None = "v7", creates: bool = True
+) -> Known:
     """A create that was answered, and of which no more than the id was written down."""
     sent = {"phone": "+491", "email": "i@example.org", "ref": "7"}
     return Known(external_id, pending=Pending(creates=creates, keys=keys, fields=sent))
@@ -81,7 +97,13 @@ def test_a_contact_holds_the_key_it_was_made_under_though_no_more_was_noted() ->
 
 @pytest.mark.parametrize(
     "known",
-    [noted(EMAIL), noted(EMAIL, PHONE), noted(PHONE, external_id=None), noted(PHONE, creates=False), Known("v7")],
+    [
+        noted(EMAIL),
+        noted(EMAIL, PHONE),
+        noted(PHONE, external_id=None),
+        noted(PHONE, creates=False),
+        Known("v7"),
+    ],
 )
 def test_else_nothing_is_sure(known: Known) -> None:
     assert made_under(known, vendor(tells=False)) == known

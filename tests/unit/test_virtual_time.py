@@ -25,7 +25,9 @@ def test_a_day_of_waiting_takes_no_time_and_is_exact() -> None:
 
     woken = run(main())
     assert [name for name, _ in woken] == ["blink", "day", "week"]
-    assert [at for _, at in woken] == pytest.approx([0.001, 86_400, 7 * 86_400], abs=1e-3)
+    assert [at for _, at in woken] == pytest.approx(
+        [0.001, 86_400, 7 * 86_400], abs=1e-3
+    )
 
 
 def test_time_passes_even_when_nobody_waits() -> None:

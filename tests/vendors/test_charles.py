@@ -19,7 +19,12 @@ from tests.support.vendors.of_charles import DELETE, KEY, PERSON, charles, upser
             {"first_name": "Ilse", "middle_name": "M.", "last_name": "Brandt"},
         ),
         (
-            upsert({"phone_numbers.mobile": "+4915111223344", "phone_numbers.work": "+493012345"}),
+            upsert(
+                {
+                    "phone_numbers.mobile": "+4915111223344",
+                    "phone_numbers.work": "+493012345",
+                }
+            ),
             {
                 "phone_numbers": [
                     {"type": "mobile", "value": "+4915111223344"},
@@ -53,18 +58,41 @@ from tests.support.vendors.of_charles import DELETE, KEY, PERSON, charles, upser
                 }
             },
         ),
-        (upsert({"external_channel_reference_id": 77}), {"external_channel_reference_id": "77"}),
+        (
+            upsert({"external_channel_reference_id": 77}),
+            {"external_channel_reference_id": "77"},
+        ),
         (upsert(tags=("newsletter", "vip")), {"tags": ["newsletter", "vip"]}),
         # The key is sent once, from the call, whatever a field of its name holds.
-        (upsert({"external_reference_id": "changed", "first_name": "Ilse"}), {"first_name": "Ilse"}),
+        (
+            upsert({"external_reference_id": "changed", "first_name": "Ilse"}),
+            {"first_name": "Ilse"},
+        ),
         # Neither null nor the empty text is documented, so neither is sent.
-        (upsert({"first_name": "", "custom_properties.plan": "", "phone_numbers.mobile": ""}), {}),
+        (
+            upsert(
+                {
+                    "first_name": "",
+                    "custom_properties.plan": "",
+                    "phone_numbers.mobile": "",
+                }
+            ),
+            {},
+        ),
     ],
 )
 def test_upsert_sends(call: Call, body: dict[str, Json]) -> None:
     request = requested(charles().send(call))
-    assert (request.method, request.path, request.query) == ("PUT", "/api/v1beta/contacts", ())
-    assert request.json == {"external_reference_id": "crm-20418", "source_type": "acme_sync", **body}
+    assert (request.method, request.path, request.query) == (
+        "PUT",
+        "/api/v1beta/contacts",
+        (),
+    )
+    assert request.json == {
+        "external_reference_id": "crm-20418",
+        "source_type": "acme_sync",
+        **body,
+    }
     assert request.headers == {"accept": "application/json", "x-api-key": "k-123"}
     assert request.route == "PUT /api/v1beta/contacts"
 
@@ -89,7 +117,10 @@ def test_clearing_is_off_by_default() -> None:
 
 def test_delete_sends() -> None:
     request = requested(charles().send(DELETE))
-    assert (request.method, request.path) == ("DELETE", f"/api/v0/people/cleanup/gdpr/{PERSON}")
+    assert (request.method, request.path) == (
+        "DELETE",
+        f"/api/v0/people/cleanup/gdpr/{PERSON}",
+    )
     assert request.route == "DELETE /api/v0/people/cleanup/gdpr/{id}"
     assert request.json is None
     assert request.headers == {
@@ -115,8 +146,14 @@ def test_nothing_can_be_asked() -> None:
         (upsert({"phone_numbers": "+4915111223344"}), 'no field "phone_numbers"'),
         (Call(Action.DELETE, "1"), "external id"),
         (Call(Action.CREATE, "1"), "no create"),
-        (Call(Action.REMOVE_TAGS, "1", external_id=PERSON, remove_tags=("vip",)), "no remove_tags"),
-        (Call(Action.UPSERT, "1", key=KEY, remove_tags=("vip",)), "carries 1 tags to remove"),
+        (
+            Call(Action.REMOVE_TAGS, "1", external_id=PERSON, remove_tags=("vip",)),
+            "no remove_tags",
+        ),
+        (
+            Call(Action.UPSERT, "1", key=KEY, remove_tags=("vip",)),
+            "carries 1 tags to remove",
+        ),
     ],
 )
 def test_a_call_nobody_can_translate_is_our_mistake(call: Call, words: str) -> None:

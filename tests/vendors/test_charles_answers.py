@@ -8,7 +8,17 @@ from syncengine.errors import VendorHalted, VendorUnavailable
 from syncengine.model.calls import Action, Applied, Call, Rejected, Unsupported
 from syncengine.model.http import Json, Response
 from tests.support.vendors.driving import answer, html, scripted
-from tests.support.vendors.of_charles import DELETE, ENVELOPE, KEY, PERSON, SCHEDULED, charles, echo, error, upsert
+from tests.support.vendors.of_charles import (
+    DELETE,
+    ENVELOPE,
+    KEY,
+    PERSON,
+    SCHEDULED,
+    charles,
+    echo,
+    error,
+    upsert,
+)
 
 
 @pytest.mark.parametrize(
@@ -18,11 +28,22 @@ from tests.support.vendors.of_charles import DELETE, ENVELOPE, KEY, PERSON, SCHE
         (Call(Action.UPSERT, "1", external_id="old", key=KEY), echo(), Applied(PERSON)),
         (upsert({"first_name": "Ilse"}), echo(first_name="Ilse"), Applied(PERSON)),
         # What the echo leaves out says nothing.
-        (upsert({"first_name": "Ilse", "custom_properties.plan": "gold"}, tags=("vip",)), echo(), Applied(PERSON)),
+        (
+            upsert(
+                {"first_name": "Ilse", "custom_properties.plan": "gold"}, tags=("vip",)
+            ),
+            echo(),
+            Applied(PERSON),
+        ),
         # Phones come back as digits, and beside older ones.
         (
             upsert({"phone_numbers.mobile": "+4915111223344"}),
-            echo(phonenumbers=[{"type": "mobile", "value": "493012345"}, {"type": "mobile", "value": "4915111223344"}]),
+            echo(
+                phonenumbers=[
+                    {"type": "mobile", "value": "493012345"},
+                    {"type": "mobile", "value": "4915111223344"},
+                ]
+            ),
             Applied(PERSON),
         ),
         (
@@ -31,7 +52,12 @@ from tests.support.vendors.of_charles import DELETE, ENVELOPE, KEY, PERSON, SCHE
             Applied(PERSON, (Unsupported("field_not_shown", "phone_numbers.mobile"),)),
         ),
         (
-            upsert({"phone_numbers.mobile": "+4915111223344", "email_addresses.main": "ilse@example.org"}),
+            upsert(
+                {
+                    "phone_numbers.mobile": "+4915111223344",
+                    "email_addresses.main": "ilse@example.org",
+                }
+            ),
             echo(phonenumbers=[], emails=[]),
             Applied(
                 PERSON,
@@ -43,14 +69,24 @@ from tests.support.vendors.of_charles import DELETE, ENVELOPE, KEY, PERSON, SCHE
         ),
         # Undefined properties vanish in silence.
         (
-            upsert({"custom_properties.plan": "gold", "custom_properties.visits": 0, "custom_properties.vip": False}),
+            upsert(
+                {
+                    "custom_properties.plan": "gold",
+                    "custom_properties.visits": 0,
+                    "custom_properties.vip": False,
+                }
+            ),
             echo(custom_properties={"visits": 0, "vip": False}),
-            Applied(PERSON, (Unsupported("field_not_shown", "custom_properties.plan"),)),
+            Applied(
+                PERSON, (Unsupported("field_not_shown", "custom_properties.plan"),)
+            ),
         ),
         (
             upsert({"custom_properties.plan": "gold"}),
             echo(custom_properties=None),
-            Applied(PERSON, (Unsupported("field_not_shown", "custom_properties.plan"),)),
+            Applied(
+                PERSON, (Unsupported("field_not_shown", "custom_properties.plan"),)
+            ),
         ),
         (
             upsert(tags=("newsletter", "vip")),
@@ -109,16 +145,28 @@ from tests.support.vendors.of_charles import DELETE, ENVELOPE, KEY, PERSON, SCHE
             Applied(PERSON, (Unsupported("field_not_shown", "email_addresses.main"),)),
         ),
         # An empty value that was not sent is only missing where the vendor still holds something.
-        (upsert({"first_name": "", "last_name": ""}), echo(first_name=None, last_name=""), Applied(PERSON)),
+        (
+            upsert({"first_name": "", "last_name": ""}),
+            echo(first_name=None, last_name=""),
+            Applied(PERSON),
+        ),
         (
             upsert({"first_name": "", "custom_properties.plan": ""}),
             echo(first_name="Ilse", custom_properties={"plan": "gold"}),
             Applied(
-                PERSON, (Unsupported("clear_field", "first_name"), Unsupported("clear_field", "custom_properties.plan"))
+                PERSON,
+                (
+                    Unsupported("clear_field", "first_name"),
+                    Unsupported("clear_field", "custom_properties.plan"),
+                ),
             ),
         ),
         (DELETE, answer(SCHEDULED), Applied(receipt="contacts-cleanup")),
-        (DELETE, answer({**SCHEDULED, "data": [{"jobId": "contacts-cleanup"}]}), Applied(receipt="contacts-cleanup")),
+        (
+            DELETE,
+            answer({**SCHEDULED, "data": [{"jobId": "contacts-cleanup"}]}),
+            Applied(receipt="contacts-cleanup"),
+        ),
         # Gone already.
         (DELETE, error(404, "person not found"), Applied()),
     ],
@@ -139,14 +187,34 @@ def test_success(call: Call, response: Response, result: Applied) -> None:
             "external_reference_id is required",
         ),
         (upsert(), error(422, "one", "two"), "http_422", 422, "one; two"),
-        (upsert(), answer({**ENVELOPE, "msg": "Conflict"}, 409), "http_409", 409, "Conflict"),
-        (upsert(), answer({"errors": ["bare words"]}, 400), "http_400", 400, "bare words"),
-        (upsert(), error(200, "half of it failed"), "refused", 200, "half of it failed"),
+        (
+            upsert(),
+            answer({**ENVELOPE, "msg": "Conflict"}, 409),
+            "http_409",
+            409,
+            "Conflict",
+        ),
+        (
+            upsert(),
+            answer({"errors": ["bare words"]}, 400),
+            "http_400",
+            400,
+            "bare words",
+        ),
+        (
+            upsert(),
+            error(200, "half of it failed"),
+            "refused",
+            200,
+            "half of it failed",
+        ),
         (DELETE, error(200, "cannot schedule"), "refused", 200, "cannot schedule"),
         (DELETE, error(400, "not a person"), "http_400", 400, "not a person"),
     ],
 )
-def test_refusal(call: Call, response: Response, code: str, status: int, words: str) -> None:
+def test_refusal(
+    call: Call, response: Response, code: str, status: int, words: str
+) -> None:
     _, found = scripted(charles().send(call), response)
     assert found == Rejected(
         code,
@@ -157,11 +225,17 @@ def test_refusal(call: Call, response: Response, code: str, status: int, words: 
 
 
 def test_a_refusal_repeats_no_value() -> None:
-    call = upsert({"first_name": "Ilse", "phone_numbers.mobile": "+4915111223344"}, tags=("patient",))
+    call = upsert(
+        {"first_name": "Ilse", "phone_numbers.mobile": "+4915111223344"},
+        tags=("patient",),
+    )
     said = "Ilse with +49 151 11223344 or 4915111223344, crm-20418, tagged patient, shares ina@example.org"
     _, found = scripted(charles().send(call), error(422, said))
     assert isinstance(found, Rejected)
-    assert '"[...] with [...] or [...], [...], tagged [...], shares [...]"' in found.message
+    assert (
+        '"[...] with [...] or [...], [...], tagged [...], shares [...]"'
+        in found.message
+    )
 
 
 @pytest.mark.parametrize(
@@ -211,7 +285,9 @@ def test_a_person_who_does_not_count_any_more_was_not_written_to(
     assert (result.code, result.status) == ("inactive", 200)
 
 
-@pytest.mark.parametrize("state", [{"deleted": False, "active": True}, {"active": None}])
+@pytest.mark.parametrize(
+    "state", [{"deleted": False, "active": True}, {"active": None}]
+)
 def test_a_person_who_counts(state: dict[str, Json]) -> None:
     written = echo(first_name="Ilse", **state)
     _, result = scripted(charles().send(upsert({"first_name": "Ilse"})), written)

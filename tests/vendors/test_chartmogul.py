@@ -15,9 +15,23 @@ from tests.support.vendors.driving import answer, html, requested, scripted, sen
 from tests.support.vendors.of_chartmogul import UUID, chartmogul
 
 PLACE = {"customer_uuid": CUSTOMERS[0], "data_source_uuid": DATA_SOURCE}
-CREATE = Call(Action.CREATE, "7", fields={**PLACE, "email": "ilse@example.org", "custom.plan": "gold"})
-UPDATE = Call(Action.UPDATE, "7", external_id=UUID, fields={"first_name": "Ilse", "custom.visits": 3})
-CLEAR = Call(Action.UPDATE, "7", external_id=UUID, fields={"external_id": None, "custom.plan": None})
+CREATE = Call(
+    Action.CREATE,
+    "7",
+    fields={**PLACE, "email": "ilse@example.org", "custom.plan": "gold"},
+)
+UPDATE = Call(
+    Action.UPDATE,
+    "7",
+    external_id=UUID,
+    fields={"first_name": "Ilse", "custom.visits": 3},
+)
+CLEAR = Call(
+    Action.UPDATE,
+    "7",
+    external_id=UUID,
+    fields={"external_id": None, "custom.plan": None},
+)
 DELETE = Call(Action.DELETE, "7", external_id=UUID)
 
 
@@ -36,10 +50,24 @@ def listed(*entries: Json, more: bool = False, cursor: str | None = "c") -> Resp
             CREATE,
             "POST",
             "/contacts",
-            {**PLACE, "email": "ilse@example.org", "custom": [{"key": "plan", "value": "gold"}]},
+            {
+                **PLACE,
+                "email": "ilse@example.org",
+                "custom": [{"key": "plan", "value": "gold"}],
+            },
         ),
-        (UPDATE, "PATCH", f"/contacts/{UUID}", {"first_name": "Ilse", "custom": [{"key": "visits", "value": 3}]}),
-        (CLEAR, "PATCH", f"/contacts/{UUID}", {"external_id": None, "custom": [{"key": "plan", "value": None}]}),
+        (
+            UPDATE,
+            "PATCH",
+            f"/contacts/{UUID}",
+            {"first_name": "Ilse", "custom": [{"key": "visits", "value": 3}]},
+        ),
+        (
+            CLEAR,
+            "PATCH",
+            f"/contacts/{UUID}",
+            {"external_id": None, "custom": [{"key": "plan", "value": None}]},
+        ),
         (DELETE, "DELETE", f"/contacts/{UUID}", None),
     ],
 )
@@ -47,12 +75,20 @@ def test_sends(call: Call, method: str, path: str, body: Json) -> None:
     request = requested(chartmogul().send(call))
     assert sent(request) == (method, path, (), body)
     basic = b64encode(b"k-123:").decode()
-    assert request.headers == {"accept": "application/json", "authorization": f"Basic {basic}"}
+    assert request.headers == {
+        "accept": "application/json",
+        "authorization": f"Basic {basic}",
+    }
     assert UUID not in request.route
 
 
 def test_a_number_goes_into_a_text_as_text_and_is_the_same_there() -> None:
-    call = Call(Action.UPDATE, "7", external_id=UUID, fields={"external_id": 7, "position": 2, "custom.visits": 3})
+    call = Call(
+        Action.UPDATE,
+        "7",
+        external_id=UUID,
+        fields={"external_id": 7, "position": 2, "custom.visits": 3},
+    )
     assert sent(requested(chartmogul().send(call)))[3] == {
         "external_id": "7",
         "position": 2,
@@ -62,8 +98,12 @@ def test_a_number_goes_into_a_text_as_text_and_is_the_same_there() -> None:
 
 
 def test_an_attribute_that_is_not_defined_there_is_told() -> None:
-    _, told = scripted(chartmogul().send(UPDATE), answer(contact(custom={"plan": "gold"})))
-    assert told == Applied(UUID, dropped=(Unsupported("field_not_shown", "custom.visits"),))
+    _, told = scripted(
+        chartmogul().send(UPDATE), answer(contact(custom={"plan": "gold"}))
+    )
+    assert told == Applied(
+        UUID, dropped=(Unsupported("field_not_shown", "custom.visits"),)
+    )
     _, told = scripted(chartmogul().send(UPDATE), answer(contact(custom={"visits": 3})))
     assert told == Applied(UUID)
     _, told = scripted(chartmogul().send(CLEAR), answer(contact(custom=None)))
@@ -80,20 +120,37 @@ def test_an_attribute_that_is_not_defined_there_is_told() -> None:
         ("first_name", None, None, None),
         ("email", "Ilse@Example.org", "ilse@example.org", None),
         ("phone", "+4915111223344", "4915111223344", None),
-        ("linked_in", "https://linkedin.com/in/ilse/", "https://www.linkedin.com/in/ilse", None),
-        ("linked_in", "linkedin.com/in/ilse", "linkedin.com/in/else", "field_shown_otherwise"),
+        (
+            "linked_in",
+            "https://linkedin.com/in/ilse/",
+            "https://www.linkedin.com/in/ilse",
+            None,
+        ),
+        (
+            "linked_in",
+            "linkedin.com/in/ilse",
+            "linkedin.com/in/else",
+            "field_shown_otherwise",
+        ),
         ("notes", "one\ntwo", "one\r\ntwo", None),
         ("position", "3", 3, None),
         ("position", 3, 1, "field_shown_otherwise"),
         ("last_seen", "2025-03-02T10:15:00+02:00", "2025-03-02T08:15:00.000Z", None),
         ("custom.born", "2016-01-31", "2016-01-31T00:00:00.000Z", None),
-        ("custom.born", "2016-01-31", "2016-02-01T00:00:00.000Z", "field_shown_otherwise"),
+        (
+            "custom.born",
+            "2016-01-31",
+            "2016-02-01T00:00:00.000Z",
+            "field_shown_otherwise",
+        ),
         ("custom.visits", 3, 2, "field_shown_otherwise"),
         ("custom.visits", 3, "3", None),
         ("custom.plan", None, "gold", "clear_field"),
     ],
 )
-def test_the_answer_is_compared_with_what_was_sent(name: str, value: Json, shown: Json, code: str | None) -> None:
+def test_the_answer_is_compared_with_what_was_sent(
+    name: str, value: Json, shown: Json, code: str | None
+) -> None:
     head, _, tail = name.partition(".")
     held = contact(custom={tail: shown}) if tail else contact(**{head: shown})
     call = Call(Action.UPDATE, "7", external_id=UUID, fields={name: value})
@@ -118,19 +175,35 @@ def test_a_position_that_is_no_number_is_never_sent(value: Json) -> None:
 
 
 def test_the_data_source_of_the_settings_needs_no_column() -> None:
-    call = Call(Action.CREATE, "7", fields={"customer_uuid": CUSTOMERS[0], "email": "ilse@example.org"})
+    call = Call(
+        Action.CREATE,
+        "7",
+        fields={"customer_uuid": CUSTOMERS[0], "email": "ilse@example.org"},
+    )
     _, _, _, body = sent(requested(chartmogul(data_source_uuid=DATA_SOURCE).send(call)))
     assert body["data_source_uuid"] == DATA_SOURCE
-    query = sent(requested(chartmogul(data_source_uuid=DATA_SOURCE).find(MatchKey("email", "a@b.example"))))[2]
+    query = sent(
+        requested(
+            chartmogul(data_source_uuid=DATA_SOURCE).find(
+                MatchKey("email", "a@b.example")
+            )
+        )
+    )[2]
     assert ("data_source_uuid", DATA_SOURCE) in query
 
 
 def test_a_customer_is_looked_up_by_its_external_id() -> None:
-    vendor = chartmogul(customer_by="customer_external_id", data_source_uuid=DATA_SOURCE)
+    vendor = chartmogul(
+        customer_by="customer_external_id", data_source_uuid=DATA_SOURCE
+    )
     create = vendor.capabilities.create
     assert create
     assert create.requests == 2
-    call = Call(Action.CREATE, "7", fields={"customer_external_id": "acct-77", "email": "ilse@example.org"})
+    call = Call(
+        Action.CREATE,
+        "7",
+        fields={"customer_external_id": "acct-77", "email": "ilse@example.org"},
+    )
     found = answer({"entries": [{"uuid": "cus_1"}], "has_more": False, "cursor": None})
     requests, told = scripted(vendor.send(call), found, answer(contact(), 201))
     assert told == Applied(UUID)
@@ -155,7 +228,9 @@ def test_a_customer_is_looked_up_by_its_external_id() -> None:
     ],
 )
 def test_no_customer_or_two_are_the_row_s_fault(answers: Response) -> None:
-    vendor = chartmogul(customer_by="customer_external_id", data_source_uuid=DATA_SOURCE)
+    vendor = chartmogul(
+        customer_by="customer_external_id", data_source_uuid=DATA_SOURCE
+    )
     call = Call(Action.CREATE, "7", fields={"customer_external_id": "acct-77"})
     _, told = scripted(vendor.send(call), answers)
     assert isinstance(told, Rejected)
@@ -163,28 +238,47 @@ def test_no_customer_or_two_are_the_row_s_fault(answers: Response) -> None:
 
 
 def test_a_look_up_reads_every_page_and_believes_only_exact_hits() -> None:
-    one, two = contact(uuid="con_1", email="Ilse@example.org"), contact(uuid="con_2", email="ilse@example.org.evil")
+    one, two = (
+        contact(uuid="con_1", email="Ilse@example.org"),
+        contact(uuid="con_2", email="ilse@example.org.evil"),
+    )
     three = contact(uuid="con_3", email="ilse@EXAMPLE.org")
     requests, found = scripted(
-        chartmogul().find(MatchKey("email", "ilse@example.org")), listed(one, two, more=True), listed(three)
+        chartmogul().find(MatchKey("email", "ilse@example.org")),
+        listed(one, two, more=True),
+        listed(three),
     )
     assert [remote.external_id for remote in found] == ["con_1", "con_3"]
     assert sent(requests[0])[2] == (("email", "ilse@example.org"), ("per_page", "200"))
-    assert sent(requests[1])[2] == (("email", "ilse@example.org"), ("per_page", "200"), ("cursor", "c"))
+    assert sent(requests[1])[2] == (
+        ("email", "ilse@example.org"),
+        ("per_page", "200"),
+        ("cursor", "c"),
+    )
 
 
-@pytest.mark.parametrize("pages", [[listed()], [answer({"code": 404, "message": "no", "param": "email"}, 404)]])
+@pytest.mark.parametrize(
+    "pages",
+    [[listed()], [answer({"code": 404, "message": "no", "param": "email"}, 404)]],
+)
 def test_a_filter_without_hits_may_be_a_404(pages: list[Response]) -> None:
-    assert scripted(chartmogul().find(MatchKey("email", "a@b.example")), *pages)[1] == ()
+    assert (
+        scripted(chartmogul().find(MatchKey("email", "a@b.example")), *pages)[1] == ()
+    )
 
 
 def test_a_cursor_that_stays_ends_the_look_up() -> None:
     page = listed(contact(), more=True)
-    assert len(scripted(chartmogul().find(MatchKey("external_id", "7")), page, page)[0]) == 2
+    assert (
+        len(scripted(chartmogul().find(MatchKey("external_id", "7")), page, page)[0])
+        == 2
+    )
 
 
 def test_the_directory_is_read_by_cursors() -> None:
-    _, page = scripted(chartmogul().page(None), listed(contact(custom={"plan": "gold"}), more=True))
+    _, page = scripted(
+        chartmogul().page(None), listed(contact(custom={"plan": "gold"}), more=True)
+    )
     assert (page.cursor, page.contacts[0].fields["custom.plan"]) == ("c", "gold")
     requests, page = scripted(chartmogul().page("c"), listed())
     assert page.cursor is None
@@ -192,23 +286,33 @@ def test_the_directory_is_read_by_cursors() -> None:
 
 
 def test_a_merge_names_the_contact_that_is_left() -> None:
-    requests, told = scripted(chartmogul().merge(UUID, "con_2"), answer(contact(customer_uuid=None)))
+    requests, told = scripted(
+        chartmogul().merge(UUID, "con_2"), answer(contact(customer_uuid=None))
+    )
     assert sent(requests[0])[:2] == ("POST", f"/contacts/{UUID}/merge/con_2")
     assert told == Applied(UUID)
-    _, told = scripted(chartmogul().merge(UUID, "con_2"), answer({"error": "gone"}, 404))
+    _, told = scripted(
+        chartmogul().merge(UUID, "con_2"), answer({"error": "gone"}, 404)
+    )
     assert isinstance(told, Rejected)
     assert told.code == "not_found"
 
 
 def test_a_delete_of_nobody_is_done() -> None:
     assert scripted(chartmogul().send(DELETE), answer({}, 200))[1] == Applied()
-    assert scripted(chartmogul().send(DELETE), answer({"message": "no"}, 404))[1] == Applied()
+    assert (
+        scripted(chartmogul().send(DELETE), answer({"message": "no"}, 404))[1]
+        == Applied()
+    )
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_key_that_is_refused_stops_the_account(status: int) -> None:
     with pytest.raises(VendorHalted, match=r"settings\.api_key"):
-        scripted(chartmogul().probe(), answer({"code": status, "message": "No valid API key provided"}, status))
+        scripted(
+            chartmogul().probe(),
+            answer({"code": status, "message": "No valid API key provided"}, status),
+        )
 
 
 def test_what_answers_the_probe_is_the_api() -> None:
@@ -222,10 +326,25 @@ def test_what_answers_the_probe_is_the_api() -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({"code": 400, "message": "position must be an integer.", "param": "position"}, "position must be an integer."),
+        (
+            {
+                "code": 400,
+                "message": "position must be an integer.",
+                "param": "position",
+            },
+            "position must be an integer.",
+        ),
         ({"error": "Data source not found"}, "Data source not found"),
         ({"errors": {"phone": "is odd"}}, "is odd"),
-        ({"name": ["x"], "error_details": [{"param": "name", "code": "c", "message": "is too long"}]}, "is too long"),
+        (
+            {
+                "name": ["x"],
+                "error_details": [
+                    {"param": "name", "code": "c", "message": "is too long"}
+                ],
+            },
+            "is too long",
+        ),
         ({"strange": "yes"}, "strange"),
     ],
 )

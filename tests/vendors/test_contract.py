@@ -23,7 +23,9 @@ from tests.support.vendors.subjects import Subject, derived_settings, secrets, s
 SUBJECTS = tuple(subjects(variants=False))
 every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 every_action = pytest.mark.parametrize(
-    ("subject", "action"), [(subject, action) for subject in SUBJECTS for action in subject.actions()], ids=str
+    ("subject", "action"),
+    [(subject, action) for subject in SUBJECTS for action in subject.actions()],
+    ids=str,
 )
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
@@ -45,7 +47,9 @@ def test_the_module_says_what_the_engine_needs(subject: Subject) -> None:
 
 
 @every_subject
-def test_settings_refuse_unknown_and_missing_keys_without_repeating_a_value(subject: Subject) -> None:
+def test_settings_refuse_unknown_and_missing_keys_without_repeating_a_value(
+    subject: Subject,
+) -> None:
     settings = subject.module.settings
     given = derived_settings(subject.module)
     with pytest.raises(ValidationError) as refused:
@@ -56,7 +60,9 @@ def test_settings_refuse_unknown_and_missing_keys_without_repeating_a_value(subj
     assert required
     for name in required:
         with pytest.raises(ValidationError) as refused:
-            settings.model_validate({key: value for key, value in given.items() if key != name})
+            settings.model_validate(
+                {key: value for key, value in given.items() if key != name}
+            )
         assert [error["loc"] for error in refused.value.errors()] == [(name,)]
         _assert_no_secret(subject, str(refused.value))
 
@@ -85,7 +91,9 @@ def _assert_no_secret(subject: Subject, shown: str, *more: str) -> None:
 @every_subject
 def test_the_base_url_is_the_configurations_to_choose(subject: Subject) -> None:
     given = derived_settings(subject.module)
-    settings = subject.module.settings.model_validate({**given, "base_url": "http://127.0.0.1:8080/x/"})
+    settings = subject.module.settings.model_validate(
+        {**given, "base_url": "http://127.0.0.1:8080/x/"}
+    )
     assert settings.base_url == "http://127.0.0.1:8080/x"
 
 
@@ -100,7 +108,9 @@ def test_the_capabilities_make_sense(subject: Subject) -> None:
     assert can.upsert is None or can.upsert.repeatable
     assert can.update is None or can.update.repeatable
     assert can.identity is None or can.upsert
-    assert can.create is None or can.create.repeatable or can.find_by, "a lost create could never be found again"
+    assert can.create is None or can.create.repeatable or can.find_by, (
+        "a lost create could never be found again"
+    )
     for write in filter(None, (can.create, can.update, can.upsert)):
         assert write.requests >= 1
         assert write.max_fields is None or write.max_fields > len(write.must_carry)
@@ -124,7 +134,11 @@ def _impossible(subject: Subject) -> Iterator[Call]:
         yield subject.call(action)
     for action in subject.actions():
         call = subject.call(action)
-        if call.key and subject.vendor.capabilities.identity is None and action is not Action.CREATE:
+        if (
+            call.key
+            and subject.vendor.capabilities.identity is None
+            and action is not Action.CREATE
+        ):
             yield replace(call, key=None)
         elif action not in (Action.CREATE, Action.UPSERT):
             yield replace(call, external_id=None)
@@ -138,11 +152,21 @@ def _impossible(subject: Subject) -> Iterator[Call]:
 
 def _overloaded(call: Call, write: Write) -> Iterator[Call]:
     if write.max_fields is not None:
-        yield replace(call, fields={f"{name}": "value" for name in range(write.max_fields + 1)})
+        yield replace(
+            call, fields={f"{name}": "value" for name in range(write.max_fields + 1)}
+        )
     if write.add_tags is not None:
-        yield replace(call, add_tags=tuple(f"tag-{number}" for number in range(write.add_tags + 1)))
+        yield replace(
+            call,
+            add_tags=tuple(f"tag-{number}" for number in range(write.add_tags + 1)),
+        )
     if write.remove_tags is not None:
-        yield replace(call, remove_tags=tuple(f"tag-{number}" for number in range(write.remove_tags + 1)))
+        yield replace(
+            call,
+            remove_tags=tuple(
+                f"tag-{number}" for number in range(write.remove_tags + 1)
+            ),
+        )
     if not write.clears:
         yield replace(call, fields={next(iter(call.fields)): None})
 
@@ -151,7 +175,9 @@ def _overloaded(call: Call, write: Write) -> Iterator[Call]:
 
 
 @every_action
-def test_a_request_is_fit_for_the_wire_and_for_the_log(subject: Subject, action: Action) -> None:
+def test_a_request_is_fit_for_the_wire_and_for_the_log(
+    subject: Subject, action: Action
+) -> None:
     call = subject.call(action, external_id="id with+odd=signs ü%?&#")
     request = requested(subject.vendor.send(call))
     _assert_fit(request)
@@ -172,7 +198,9 @@ def test_a_request_is_fit_for_the_wire_and_for_the_log(subject: Subject, action:
 @every_subject
 def test_a_look_up_is_fit_for_the_wire_and_for_the_log(subject: Subject) -> None:
     can = subject.vendor.capabilities
-    asked = [requested(subject.vendor.read("id with+odd=signs ü%?&#"))] if can.reads else []
+    asked = (
+        [requested(subject.vendor.read("id with+odd=signs ü%?&#"))] if can.reads else []
+    )
     if can.find_by:
         name = next(name for name in subject.fields(1) if matches(name, can.find_by))
         asked.append(requested(subject.vendor.find(MatchKey(name, "Žofia + 李 &=?/"))))
@@ -184,11 +212,16 @@ def test_a_look_up_is_fit_for_the_wire_and_for_the_log(subject: Subject) -> None
 
 def _assert_fit(request: Request) -> None:
     assert request.method in METHODS
-    assert re.fullmatch(r"(/|[A-Za-z0-9._~-]|%[0-9A-F]{2}|[:@!$&'()*+,;=])+", request.path)
+    assert re.fullmatch(
+        r"(/|[A-Za-z0-9._~-]|%[0-9A-F]{2}|[:@!$&'()*+,;=])+", request.path
+    )
     assert request.path.startswith("/")
     assert request.route.startswith(f"{request.method} /")
     assert {type(part) for pair in request.query for part in pair} <= {str}
-    assert all(name == name.lower() and value.isascii() for name, value in request.headers.items())
+    assert all(
+        name == name.lower() and value.isascii()
+        for name, value in request.headers.items()
+    )
     assert not [value for value in request.headers.values() if value in repr(request)]
 
 

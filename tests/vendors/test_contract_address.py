@@ -66,8 +66,12 @@ every_act = pytest.mark.parametrize("act", ASKED, ids=str)
 
 
 @every_act
-@pytest.mark.parametrize("response", PLACES, ids=lambda response: f"{response.status}-{response.body[:20]!r}")
-def test_an_answer_that_is_not_the_apis_stops_the_account(act: Act, response: Response) -> None:
+@pytest.mark.parametrize(
+    "response", PLACES, ids=lambda response: f"{response.status}-{response.body[:20]!r}"
+)
+def test_an_answer_that_is_not_the_apis_stops_the_account(
+    act: Act, response: Response
+) -> None:
     halted = stubborn(act, response).result
     assert isinstance(halted, VendorHalted)
     assert halted.setting == "settings.base_url"
@@ -95,9 +99,15 @@ def _about(subject: Subject) -> Iterator[Call]:
 
 @pytest.mark.parametrize(
     ("subject", "call"),
-    [pytest.param(subject, call, id=f"{subject}-{call.action}") for subject in SUBJECTS for call in _about(subject)],
+    [
+        pytest.param(subject, call, id=f"{subject}-{call.action}")
+        for subject in SUBJECTS
+        for call in _about(subject)
+    ],
 )
-def test_the_vendors_own_words_are_about_the_contact(subject: Subject, call: Call) -> None:
+def test_the_vendors_own_words_are_about_the_contact(
+    subject: Subject, call: Call
+) -> None:
     answered = Bench(subject).send(call)
     if call.action is Action.DELETE:
         assert isinstance(answered, Applied)

@@ -13,7 +13,13 @@ from typing import Any
 import orjson
 import pytest
 
-from syncengine.errors import AccountStopped, RequestFailed, VendorHalted, VendorThrottled, VendorUnavailable
+from syncengine.errors import (
+    AccountStopped,
+    RequestFailed,
+    VendorHalted,
+    VendorThrottled,
+    VendorUnavailable,
+)
 from syncengine.model.calls import Action, Applied, Exists, Rejected
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import MatchKey, Remote
@@ -47,15 +53,34 @@ def acts() -> Iterator[Act]:
         hidden = tuple(secrets(subject.module).values())
         for action in subject.actions():
             call = subject.call(action)
-            values = (*call.fields.values(), *call.add_tags, *call.remove_tags, call.key and call.key.value)
-            yield Act(subject, action, partial(subject.vendor.send, call), (*hidden, *_long(values)), action)
+            values = (
+                *call.fields.values(),
+                *call.add_tags,
+                *call.remove_tags,
+                call.key and call.key.value,
+            )
+            yield Act(
+                subject,
+                action,
+                partial(subject.vendor.send, call),
+                (*hidden, *_long(values)),
+                action,
+            )
         if can.find_by:
             fields = subject.fields(1)
-            name = next(name for name, value in fields.items() if _long([value]) and matches(name, can.find_by))
+            name = next(
+                name
+                for name, value in fields.items()
+                if _long([value]) and matches(name, can.find_by)
+            )
             key = MatchKey(name, fields[name])
-            yield Act(subject, "find", partial(subject.vendor.find, key), (*hidden, key.value))
+            yield Act(
+                subject, "find", partial(subject.vendor.find, key), (*hidden, key.value)
+            )
         if can.reads:
-            yield Act(subject, "read", partial(subject.vendor.read, "sample-id-1"), hidden)
+            yield Act(
+                subject, "read", partial(subject.vendor.read, "sample-id-1"), hidden
+            )
         yield Act(subject, "probe", subject.vendor.probe, hidden)
 
 
@@ -98,7 +123,9 @@ def end(act: Act, answering: Callable[[Request], Response]) -> End:
     except (RequestFailed, AccountStopped) as failure:
         result = failure
     assert str(result)
-    said = replace(result, dropped=()) if isinstance(result, Applied) else result  # what was dropped is named
+    said = (
+        replace(result, dropped=()) if isinstance(result, Applied) else result
+    )  # what was dropped is named
     shown = f"{said!r} {said}"
     for value in act.sent:
         assert value not in shown
@@ -114,7 +141,16 @@ def telltale(act: Act, status: int) -> Response:
     """A refusal in every envelope there is, that repeats all it was sent."""
     said = "wrong: " + ", ".join(act.sent)
     error = {"code": 1, "message": said, "description": said}
-    return answer({"status": "error", "message": said, "error": said, "msg": said, "errors": [error]}, status)
+    return answer(
+        {
+            "status": "error",
+            "message": said,
+            "error": said,
+            "msg": said,
+            "errors": [error],
+        },
+        status,
+    )
 
 
 # --- the account ----------------------------------------------------------------------------------------------------
@@ -126,7 +162,10 @@ def test_a_refused_key_stops_the_account_and_names_its_setting(act: Act) -> None
         halted = stubborn(act, response).result
         assert isinstance(halted, VendorHalted)
         assert halted.setting is not None
-        assert halted.setting.removeprefix("settings.") in act.subject.module.settings.model_fields
+        assert (
+            halted.setting.removeprefix("settings.")
+            in act.subject.module.settings.model_fields
+        )
         assert halted.setting in str(halted)
 
 
@@ -161,20 +200,30 @@ def test_trouble_judges_nobody(act: Act, status: int) -> None:
         ({"retry-after": "a while"}, None),
         ({"retry-after": "-1"}, None),
         (
-            {"retry-after": "Sun, 06 Nov 1994 08:50:07 GMT", "date": "Sun, 06 Nov 1994 08:49:37 GMT"},
+            {
+                "retry-after": "Sun, 06 Nov 1994 08:50:07 GMT",
+                "date": "Sun, 06 Nov 1994 08:49:37 GMT",
+            },
             30.0,
         ),
     ],
 )
 def test_too_fast(act: Act, headers: Mapping[str, str], seconds: float | None) -> None:
-    for body in (b"", b"<html>", orjson.dumps({"message": "Too Many Requests", "errors": []})):
+    for body in (
+        b"",
+        b"<html>",
+        orjson.dumps({"message": "Too Many Requests", "errors": []}),
+    ):
         throttled = stubborn(act, Response(429, headers, body)).result
         assert isinstance(throttled, VendorThrottled)
         assert throttled.retry_after == seconds
 
 
 @every_act
-@pytest.mark.parametrize("body", [b"", b"<html></html>", b'{"data": {"id": "12', b'{"data": [', b"\xff\x00", b"OK"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html></html>", b'{"data": {"id": "12', b'{"data": [', b"\xff\x00", b"OK"],
+)
 def test_an_unreadable_success_is_unknown(act: Act, body: bytes) -> None:
     ended = stubborn(act, Response(200, {"content-type": "application/json"}, body))
     assert isinstance(ended.result, VendorUnavailable)
@@ -189,7 +238,13 @@ def test_a_success_of_a_wild_shape_is_unknown(act: Act, body: Json) -> None:
 
 @every_act
 def test_a_success_without_an_id_made_nothing_known(act: Act) -> None:
-    bodies: tuple[Json, ...] = ({}, {"data": None}, {"data": {}}, {"id": None}, {"data": {"id": None}})
+    bodies: tuple[Json, ...] = (
+        {},
+        {"data": None},
+        {"data": {}},
+        {"id": None},
+        {"data": {"id": None}},
+    )
     for body in bodies:
         result = stubborn(act, answer(body)).result
         if act.action in (Action.CREATE, Action.UPSERT) or act.what == "read":
@@ -204,7 +259,12 @@ def test_a_success_without_an_id_made_nothing_known(act: Act) -> None:
 @every_send
 @pytest.mark.parametrize("status", [400, 409, 413, 422, 499])
 def test_a_refusal_rejects_the_contact_in_clean_words(act: Act, status: int) -> None:
-    for response in (telltale(act, status), html(status), answer(None, status), answer([], status)):
+    for response in (
+        telltale(act, status),
+        html(status),
+        answer(None, status),
+        answer([], status),
+    ):
         rejected = stubborn(act, response).result
         assert isinstance(rejected, Rejected)
         assert rejected.status == status
@@ -216,13 +276,19 @@ def test_a_refusal_rejects_the_contact_in_clean_words(act: Act, status: int) -> 
 @every_act
 @pytest.mark.parametrize("status", [403, 404, 405, 410])
 def test_a_refusal_that_may_mean_anything(act: Act, status: int) -> None:
-    for response in (telltale(act, status), html(status), answer({"message": "No such contact found."}, status)):
+    for response in (
+        telltale(act, status),
+        html(status),
+        answer({"message": "No such contact found."}, status),
+    ):
         result = stubborn(act, response).result
         match act.what:
             case "probe":
                 assert result is True or isinstance(result, VendorHalted)
             case "find":
-                assert isinstance(result, VendorHalted | VendorUnavailable) or result == ()
+                assert (
+                    isinstance(result, VendorHalted | VendorUnavailable) or result == ()
+                )
             case "read":
                 assert isinstance(result, VendorHalted | VendorUnavailable | None)
             case "delete":
@@ -246,8 +312,35 @@ def test_a_refused_look_finds_out_nothing(act: Act, status: int) -> None:
 @pytest.mark.parametrize("status", [200, 400, 403, 422])
 def test_no_json_breaks_an_adapter(act: Act, status: int) -> None:
     contact: Json = {"id": "x", "custom_fields": {}, "tags": []}
-    wilds: tuple[Json, ...] = (None, True, 7, -1.5, "x", "", [], {}, [None], [[1]], [{}], {"id": {}}, contact)
+    wilds: tuple[Json, ...] = (
+        None,
+        True,
+        7,
+        -1.5,
+        "x",
+        "",
+        [],
+        {},
+        [None],
+        [[1]],
+        [{}],
+        {"id": {}},
+        contact,
+    )
     for wild in wilds:
-        for key in ("data", "errors", "message", "msg", "meta", "items", "id", "tags", "status"):
+        for key in (
+            "data",
+            "errors",
+            "message",
+            "msg",
+            "meta",
+            "items",
+            "id",
+            "tags",
+            "status",
+        ):
             result = stubborn(act, answer({"data": contact, key: wild}, status)).result
-            assert isinstance(result, Exception | Applied | Exists | Rejected | Remote | tuple | bool | None)
+            assert isinstance(
+                result,
+                Exception | Applied | Exists | Rejected | Remote | tuple | bool | None,
+            )

@@ -36,10 +36,16 @@ def opt_outs(subject: Subject) -> Iterator[tuple[str, Json]]:
 
 
 def _can_be_set_later(subject: Subject, name: str) -> bool:
-    return any(name in subject.sample(action, 1) for action in (Action.UPDATE, Action.UPSERT) if subject.write(action))
+    return any(
+        name in subject.sample(action, 1)
+        for action in (Action.UPDATE, Action.UPSERT)
+        if subject.write(action)
+    )
 
 
-CASES = tuple((subject, name, no) for subject in SUBJECTS for name, no in opt_outs(subject))
+CASES = tuple(
+    (subject, name, no) for subject in SUBJECTS for name, no in opt_outs(subject)
+)
 every_opt_out = pytest.mark.parametrize(("subject", "name", "no"), CASES, ids=str)
 
 
@@ -146,7 +152,9 @@ def test_a_no_is_not_cleared(subject: Subject, name: str, no: Json) -> None:
 
 
 @every_opt_out
-def test_a_no_stays_where_a_contact_is_found_or_taken_over(subject: Subject, name: str, no: Json) -> None:
+def test_a_no_stays_where_a_contact_is_found_or_taken_over(
+    subject: Subject, name: str, no: Json
+) -> None:
     scene = Scene(subject, name, no)
     vendor = scene.kept.vendor
     if not vendor.capabilities.find_by:
@@ -159,7 +167,9 @@ def test_a_no_stays_where_a_contact_is_found_or_taken_over(subject: Subject, nam
 
 
 @every_opt_out
-def test_verify_tells_of_a_no_and_repairs_it_not(subject: Subject, name: str, no: Json) -> None:
+def test_verify_tells_of_a_no_and_repairs_it_not(
+    subject: Subject, name: str, no: Json
+) -> None:
     scene = Scene(subject, name, no)
     vendor = scene.kept.vendor
     if not vendor.capabilities.reads:
@@ -174,7 +184,9 @@ def test_verify_tells_of_a_no_and_repairs_it_not(subject: Subject, name: str, no
 
 
 @every_opt_out
-def test_a_setting_that_names_the_field_lowers_it(subject: Subject, name: str, no: Json) -> None:
+def test_a_setting_that_names_the_field_lowers_it(
+    subject: Subject, name: str, no: Json
+) -> None:
     scene = Scene(subject, name, no)
     scene.bench.subject = scene.free
     scene.write(scene.free, {name: scene.free.fields(1)[name]})
@@ -195,7 +207,9 @@ def test_a_no_of_the_source_is_sent(subject: Subject, name: str, no: Json) -> No
 
 
 @every_opt_out
-def test_a_call_that_would_take_back_a_no_is_refused_before_it_is_sent(subject: Subject, name: str, no: Json) -> None:
+def test_a_call_that_would_take_back_a_no_is_refused_before_it_is_sent(
+    subject: Subject, name: str, no: Json
+) -> None:
     scene = Scene(subject, name, no)
     write = scene.kept.write(scene.later)
     if write and name in write.must_carry:

@@ -12,7 +12,9 @@ from syncengine.ports import Priced
 from tests.support.vendors.benches import Bench
 from tests.support.vendors.subjects import Subject, subjects
 
-SUBJECTS = tuple(subject for subject in subjects() if subject.vendor.capabilities.find_by)
+SUBJECTS = tuple(
+    subject for subject in subjects() if subject.vendor.capabilities.find_by
+)
 BRAZIL = "+5511987654321"
 """A phone that WhatsApp may know without its ninth digit."""
 
@@ -33,7 +35,9 @@ def test_a_look_up_takes_as_many_requests_as_was_told(subject: Subject) -> None:
     bench = Bench(subject)
     bench.make(1)
     keys = [key for number in (1, 2) for key in subject.keys(number)]
-    phones = [replace(key, value=BRAZIL) for key in keys if "phone" in key.field.lower()]
+    phones = [
+        replace(key, value=BRAZIL) for key in keys if "phone" in key.field.lower()
+    ]
     assert keys
     for key in [*keys, *phones]:
         cost = _cost(subject, key)

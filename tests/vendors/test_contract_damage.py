@@ -12,15 +12,21 @@ from tests.support.vendors.subjects import Subject, subjects
 
 SUBJECTS = tuple(subjects(variants=False))
 every_look_up = pytest.mark.parametrize(
-    "subject", [subject for subject in SUBJECTS if subject.vendor.capabilities.find_by], ids=str
+    "subject",
+    [subject for subject in SUBJECTS if subject.vendor.capabilities.find_by],
+    ids=str,
 )
 every_action = pytest.mark.parametrize(
-    ("subject", "action"), [(subject, action) for subject in SUBJECTS for action in subject.actions()], ids=str
+    ("subject", "action"),
+    [(subject, action) for subject in SUBJECTS for action in subject.actions()],
+    ids=str,
 )
 
 
 @every_action
-def test_a_damaged_answer_never_breaks_the_adapter(subject: Subject, action: Action) -> None:
+def test_a_damaged_answer_never_breaks_the_adapter(
+    subject: Subject, action: Action
+) -> None:
     bench = Bench(subject)
     call = bench.ready(action)
     for damaged in mutants(bench.last_answer_to(subject.vendor.send(call))):
@@ -39,7 +45,9 @@ def test_a_damaged_look_up_never_breaks_the_adapter(subject: Subject) -> None:
     external_id = bench.make(1)
     key = next(subject.keys(1))
     reads = subject.vendor.capabilities.reads
-    for damaged in mutants(bench.last_answer_to(subject.vendor.read(external_id))) if reads else ():
+    for damaged in (
+        mutants(bench.last_answer_to(subject.vendor.read(external_id))) if reads else ()
+    ):
         try:
             held = bench.pretend(subject.vendor.read(external_id), damaged)
         except (RequestFailed, AccountStopped):

@@ -28,7 +28,13 @@ def _updates() -> Iterator[object]:
 
 def _leaves(value: Json) -> Iterator[Json]:
     """Yield the single values of an answer, lists and objects among them."""
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    parts = (
+        value.values()
+        if isinstance(value, dict)
+        else value
+        if isinstance(value, list)
+        else ()
+    )
     yield value
     for part in parts:
         yield from _leaves(part)
@@ -37,8 +43,16 @@ def _leaves(value: Json) -> Iterator[Json]:
 def _shown(subject: Subject, answer: Response, fields: Fields) -> set[str]:
     """Return the names of the fields whose values an answer shows anywhere."""
     leaves = list(_leaves(orjson.loads(answer.body)))
-    long = {name: value for name, value in fields.items() if isinstance(value, str) and len(value) > 3}
-    return {name for name, value in long.items() if any(subject.vendor.same(name, value, each) for each in leaves)}
+    long = {
+        name: value
+        for name, value in fields.items()
+        if isinstance(value, str) and len(value) > 3
+    }
+    return {
+        name
+        for name, value in long.items()
+        if any(subject.vendor.same(name, value, each) for each in leaves)
+    }
 
 
 def _answer_to(bench: Bench, call: Call) -> Response:
@@ -63,13 +77,17 @@ def _answered_as_before(bench: Bench, call: Call, before: Response) -> Applied:
 
 
 @pytest.mark.parametrize(("subject", "action"), tuple(_updates()))
-def test_old_values_in_the_answer_are_no_success_of_the_new_ones(subject: Subject, action: Action) -> None:
+def test_old_values_in_the_answer_are_no_success_of_the_new_ones(
+    subject: Subject, action: Action
+) -> None:
     bench = Bench(subject)
     external_id = bench.make(1)
     old, new = subject.sample(action, 1), subject.sample(action, 2)
     call = replace(subject.call(action, 1, external_id), add_tags=())
     before = _answer_to(bench, call)
-    changed = {name for name in new if not subject.vendor.same(name, new[name], old[name])}
+    changed = {
+        name for name in new if not subject.vendor.same(name, new[name], old[name])
+    }
     shown = _shown(subject, before, old) - subject.uncompared()
     assert changed
 

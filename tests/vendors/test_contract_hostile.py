@@ -36,9 +36,13 @@ def test_hostile_answers_end_as_outcomes_or_as_named_errors(name: str) -> None:
     assert len(told.ends) >= 4
 
 
-@pytest.mark.parametrize("external_id", ["", ".", "..", " ", "/", "../7", "7/..", "a\\..", "a\0b", "a\nb"])
+@pytest.mark.parametrize(
+    "external_id", ["", ".", "..", " ", "/", "../7", "7/..", "a\\..", "a\0b", "a\nb"]
+)
 @pytest.mark.parametrize("each", tuple(subjects(variants=False)), ids=str)
-def test_an_id_that_means_another_place_is_never_sent(each: Subject, external_id: str) -> None:
+def test_an_id_that_means_another_place_is_never_sent(
+    each: Subject, external_id: str
+) -> None:
     can, vendor = each.vendor.capabilities, each.vendor
     exchanges: list[Callable[[], Exchange[Any]]] = [
         partial(vendor.send, each.call(action, external_id=external_id))
@@ -51,8 +55,12 @@ def test_an_id_that_means_another_place_is_never_sent(each: Subject, external_id
         sender = Noting()
         with pytest.raises(CannotBeSent) as caught:
             run(drive(make, sender, Meter()))
-        assert ".py" not in str(caught.value), "whom it is told can do nothing with a line of ours"
-        assert "correct the row" not in str(caught.value), "its row does not hold the id"
+        assert ".py" not in str(caught.value), (
+            "whom it is told can do nothing with a line of ours"
+        )
+        assert "correct the row" not in str(caught.value), (
+            "its row does not hold the id"
+        )
         assert not [path for path in sender.paths if unfit(path)], sender.paths
 
 
@@ -70,7 +78,9 @@ def _renamed(value: Json, ids: Collection[str], name: str) -> Json:
 
 @pytest.mark.parametrize("name", [*_ODD_IDS, "x?y=1#z"])
 @pytest.mark.parametrize("each", tuple(subjects(variants=False)), ids=str)
-def test_an_id_that_no_request_could_ask_for_is_unreadable_when_it_arrives(each: Subject, name: str) -> None:
+def test_an_id_that_no_request_could_ask_for_is_unreadable_when_it_arrives(
+    each: Subject, name: str
+) -> None:
     bench = Bench(each)
 
     def answering(request: Request) -> Response:
@@ -78,7 +88,9 @@ def test_an_id_that_no_request_could_ask_for_is_unreadable_when_it_arrives(each:
         ids = {str(contact["id"]) for contact in bench.state()}
         return answer(_renamed(orjson.loads(told.body), ids, name), told.status)
 
-    exchanges: list[Callable[[], Exchange[Any]]] = [lambda: each.vendor.send(bench.ready(each.first))]
+    exchanges: list[Callable[[], Exchange[Any]]] = [
+        lambda: each.vendor.send(bench.ready(each.first))
+    ]
     if each.vendor.capabilities.find_by:
         exchanges.append(lambda: each.vendor.find(next(each.keys(1))))
     for make in exchanges:
@@ -138,8 +150,12 @@ def test_what_an_adapter_lets_through_is_noticed(
     assert set(told.wrong) == ({f"{errand}: {wrong}"} if wrong else set())
 
 
-def test_what_an_adapter_stumbles_over_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    errand = answers.Errand(subject("respond_io"), "read", lambda: _yields(_raises), (Response(200),))
+def test_what_an_adapter_stumbles_over_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    errand = answers.Errand(
+        subject("respond_io"), "read", lambda: _yields(_raises), (Response(200),)
+    )
     monkeypatch.setattr(answers, "_errands", lambda _: iter([errand]))
     told = answers.answered("respond_io", 1, seed=1)
     assert told.contained == told.exchanges == told.ends["VendorUnavailable"]

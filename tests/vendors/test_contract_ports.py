@@ -24,8 +24,12 @@ NOBODY = "177640999"
 """The id of no contact."""
 
 
-def offering(port: type[Any], subjects: tuple[Subject, ...] = SUBJECTS) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("subject", [each for each in subjects if isinstance(each.vendor, port)], ids=str)
+def offering(
+    port: type[Any], subjects: tuple[Subject, ...] = SUBJECTS
+) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "subject", [each for each in subjects if isinstance(each.vendor, port)], ids=str
+    )
 
 
 def listed(bench: Bench) -> Iterator[Page]:
@@ -43,7 +47,9 @@ def listed(bench: Bench) -> Iterator[Page]:
 def test_a_directory_lists_everybody_once_and_as_they_are(subject: Subject) -> None:
     bench = Bench(subject)
     made = sorted(bench.make(number) for number in (1, 2, 12))
-    contacts = [contact for page in islice(listed(bench), ENDLESS) for contact in page.contacts]
+    contacts = [
+        contact for page in islice(listed(bench), ENDLESS) for contact in page.contacts
+    ]
     assert sorted(contact.external_id for contact in contacts) == made
     for contact in contacts:
         assert bench.read(contact.external_id) == contact
@@ -102,11 +108,15 @@ def asked(subject: Subject) -> list[tuple[str, Any]]:
 
 PLAIN = tuple(each for each in SUBJECTS if not each.variant)
 WAYS = [(each, what, make) for each in PLAIN for what, make in asked(each)]
-every_way = pytest.mark.parametrize(("subject", "what", "make"), WAYS, ids=[f"{each}-{what}" for each, what, _ in WAYS])
+every_way = pytest.mark.parametrize(
+    ("subject", "what", "make"), WAYS, ids=[f"{each}-{what}" for each, what, _ in WAYS]
+)
 
 
 @every_way
-def test_hostile_answers_end_as_everywhere(subject: Subject, what: str, make: Any) -> None:
+def test_hostile_answers_end_as_everywhere(
+    subject: Subject, what: str, make: Any
+) -> None:
     bench = Bench(subject)
 
     def made() -> Exchange[Any]:
@@ -116,7 +126,9 @@ def test_hostile_answers_end_as_everywhere(subject: Subject, what: str, make: An
     with pytest.raises(VendorHalted) as halted:
         bench.pretend(made(), answer({"message": "no"}, 401))
     assert halted.value.setting
-    wild = [] if what == "details" else [answer(None), answer([[]])]  # details are shown as they come
+    wild = (
+        [] if what == "details" else [answer(None), answer([[]])]
+    )  # details are shown as they come
     for response in (html(503), answer({}, 500), html(200), *wild):
         with pytest.raises(VendorUnavailable):
             bench.pretend(made(), response)

@@ -74,7 +74,9 @@ def test_there_are_vendors_whose_phones_have_spellings() -> None:
 @pytest.mark.parametrize("region", [None, "DE", "AT"])
 @pytest.mark.parametrize("phone", WHOLE)
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-def test_a_number_with_its_country_code_is_found(subject: Subject, phone: str, region: str | None) -> None:
+def test_a_number_with_its_country_code_is_found(
+    subject: Subject, phone: str, region: str | None
+) -> None:
     desk = Desk(subject)
     assert desk.found(region) == []
     made = desk.enter(phone)
@@ -82,7 +84,9 @@ def test_a_number_with_its_country_code_is_found(subject: Subject, phone: str, r
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-def test_a_local_number_is_found_where_it_is_one_of_the_region(subject: Subject) -> None:
+def test_a_local_number_is_found_where_it_is_one_of_the_region(
+    subject: Subject,
+) -> None:
     desk = Desk(subject)
     made = desk.enter(LOCAL)
     assert desk.found("DE") == [made]
@@ -102,7 +106,9 @@ def test_whoever_may_be_the_same_can_be_named(subject: Subject, phone: str) -> N
 @pytest.mark.parametrize("region", [None, "DE", "AT", "US"])
 @pytest.mark.parametrize("phone", OTHERS)
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-def test_another_number_is_never_found(subject: Subject, phone: str, region: str | None) -> None:
+def test_another_number_is_never_found(
+    subject: Subject, phone: str, region: str | None
+) -> None:
     desk = Desk(subject)
     desk.enter(phone)
     assert desk.found(region) == []

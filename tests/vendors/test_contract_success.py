@@ -56,7 +56,9 @@ def told(bench: Bench, make: partial[Exchange[Any]], body: Json, *, added: bool)
     def answering(request: Request) -> Response:
         if not request.writes:
             return bench.answer(request)
-        return answer({**orjson.loads(bench.answer(request).body), **body} if added else body)
+        return answer(
+            {**orjson.loads(bench.answer(request).body), **body} if added else body
+        )
 
     try:
         return drive(make(), answering)
@@ -73,7 +75,9 @@ def assert_no_success(result: Any) -> None:
 
 @every_write
 @pytest.mark.parametrize("body", FAILURES, ids=str)
-def test_what_says_that_it_failed_is_no_success(subject: Subject, what: str, body: dict[str, Json]) -> None:
+def test_what_says_that_it_failed_is_no_success(
+    subject: Subject, what: str, body: dict[str, Json]
+) -> None:
     for added in (False, True):
         bench = Bench(subject)
         make = partial(writing, bench, subject, what)
@@ -94,4 +98,6 @@ def test_what_says_nothing_is_no_success_where_the_vendor_says_more(
     subject: Subject, what: str, body: dict[str, Json]
 ) -> None:
     bench = Bench(subject)
-    assert_no_success(told(bench, partial(writing, bench, subject, what), body, added=False))
+    assert_no_success(
+        told(bench, partial(writing, bench, subject, what), body, added=False)
+    )

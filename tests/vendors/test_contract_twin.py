@@ -21,11 +21,15 @@ from tests.support.vendors.subjects import Subject, subjects
 SUBJECTS = tuple(subjects())
 LOOK_UPS = tuple(subject for subject in SUBJECTS if subject.vendor.capabilities.find_by)
 READS = tuple(subject for subject in SUBJECTS if subject.vendor.capabilities.reads)
-LISTS_IN_USE = tuple(subject for subject in SUBJECTS if subject.vendor.capabilities.join_lists)
+LISTS_IN_USE = tuple(
+    subject for subject in SUBJECTS if subject.vendor.capabilities.join_lists
+)
 every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 every_look_up = pytest.mark.parametrize("subject", LOOK_UPS, ids=str)
 every_action = pytest.mark.parametrize(
-    ("subject", "action"), [(subject, action) for subject in SUBJECTS for action in subject.actions()], ids=str
+    ("subject", "action"),
+    [(subject, action) for subject in SUBJECTS for action in subject.actions()],
+    ids=str,
 )
 NOBODY = "177640999"
 """The id of no contact."""
@@ -48,7 +52,11 @@ def test_a_full_call_is_accepted(subject: Subject, action: Action) -> None:
     told = bench.applied(call).external_id
     if action is not Action.DELETE:
         tags = frozenset(call.add_tags)
-        bench.assert_holds(told or call.external_id or "", call.fields, None if action is Action.REMOVE_TAGS else tags)
+        bench.assert_holds(
+            told or call.external_id or "",
+            call.fields,
+            None if action is Action.REMOVE_TAGS else tags,
+        )
 
 
 def _full(subject: Subject, call: Call) -> Call:
@@ -57,11 +65,20 @@ def _full(subject: Subject, call: Call) -> Call:
         case Write() as write:
             fields = {**call.fields, **dict(_padding(write))}
             limited = dict(list(fields.items())[: write.max_fields or 65])
-            return replace(call, fields=limited, add_tags=_tags(write.add_tags), remove_tags=_tags(write.remove_tags))
+            return replace(
+                call,
+                fields=limited,
+                add_tags=_tags(write.add_tags),
+                remove_tags=_tags(write.remove_tags),
+            )
         case TagCall() as tagging:
             tags = _tags(tagging.max_tags)
             adds = call.action is Action.ADD_TAGS
-            return replace(call, add_tags=tags) if adds else replace(call, remove_tags=tags)
+            return (
+                replace(call, add_tags=tags)
+                if adds
+                else replace(call, remove_tags=tags)
+            )
         case _:
             return call
 
@@ -78,7 +95,9 @@ def _tags(most: int | None) -> tuple[str, ...]:
 
 
 @every_action
-def test_doing_it_twice_does_what_doing_it_once_does(subject: Subject, action: Action) -> None:
+def test_doing_it_twice_does_what_doing_it_once_does(
+    subject: Subject, action: Action
+) -> None:
     bench = Bench(subject)
     call = bench.ready(action)
     once = bench.applied(call)
@@ -87,11 +106,15 @@ def test_doing_it_twice_does_what_doing_it_once_does(subject: Subject, action: A
     write = subject.write(action)
     if write and not write.repeatable:
         again = bench.send(call)
-        assert not isinstance(again, Applied) or again.external_id != once.external_id, "declare it as repeatable"
+        assert (
+            not isinstance(again, Applied) or again.external_id != once.external_id
+        ), "declare it as repeatable"
     elif action is Action.CREATE:
         again = bench.send(call)
         if isinstance(again, Applied):
-            assert write is None or not write.tells_existing, "a create that finds its contact there has to say so"
+            assert write is None or not write.tells_existing, (
+                "a create that finds its contact there has to say so"
+            )
             assert again == once
         else:
             assert isinstance(again, Exists)
@@ -115,7 +138,9 @@ def test_the_credentials_are_tried(subject: Subject) -> None:
 def test_wrong_credentials_stop_the_account(subject: Subject) -> None:
     bench = Bench(subject)
     stranger = bench.stranger()
-    exchanges: list[Exchange[object]] = [stranger.vendor.send(stranger.call(action)) for action in stranger.actions()]
+    exchanges: list[Exchange[object]] = [
+        stranger.vendor.send(stranger.call(action)) for action in stranger.actions()
+    ]
     if stranger.vendor.capabilities.reads:
         exchanges.append(stranger.vendor.read(NOBODY))
     if stranger.vendor.capabilities.find_by:
@@ -155,7 +180,11 @@ def test_what_is_not_there_is_not_found(subject: Subject) -> None:
         assert tuple(bench.do(subject.vendor.find(key))) == ()
     if subject.vendor.capabilities.reads:
         assert bench.read(NOBODY) is None
-    for action in set(subject.actions()) - {Action.CREATE, Action.UPSERT, Action.DELETE}:
+    for action in set(subject.actions()) - {
+        Action.CREATE,
+        Action.UPSERT,
+        Action.DELETE,
+    }:
         rejected = bench.send(subject.call(action, 7, NOBODY))
         assert isinstance(rejected, Rejected)
         assert rejected.code == "not_found"
@@ -169,8 +198,12 @@ def test_every_contact_that_shares_a_key_is_found_once(subject: Subject) -> None
         for number in range(2, 24):
             call = replace(subject.call(subject.first, number, None), add_tags=())
             goes_by = key if call.key and call.key.field == key.field else call.key
-            answer = bench.send(replace(call, key=goes_by, fields={**call.fields, key.field: key.value}))
-            if isinstance(answer, Applied) and answer.external_id:  # some vendors take no second contact of a key
+            answer = bench.send(
+                replace(call, key=goes_by, fields={**call.fields, key.field: key.value})
+            )
+            if (
+                isinstance(answer, Applied) and answer.external_id
+            ):  # some vendors take no second contact of a key
                 made.add(answer.external_id)
         found = [remote.external_id for remote in bench.do(subject.vendor.find(key))]
         if matches(key.field, subject.vendor.capabilities.shows_one):
@@ -190,9 +223,15 @@ def test_every_kind_of_value_comes_back_the_same(subject: Subject) -> None:
     bench.assert_holds(external_id, subject.fields(1))
     held = bench.held(external_id)
     assert held
-    changed = {name: value for name, value in subject.fields(2).items() if value != subject.fields(1)[name]}
+    changed = {
+        name: value
+        for name, value in subject.fields(2).items()
+        if value != subject.fields(1)[name]
+    }
     assert changed
-    assert not [name for name, value in changed.items() if bench.shows(held, name, value)], "same() hides a change"
+    assert not [
+        name for name, value in changed.items() if bench.shows(held, name, value)
+    ], "same() hides a change"
 
 
 @every_subject
@@ -200,14 +239,20 @@ def test_clears_clear_and_leave_the_rest(subject: Subject) -> None:
     for action in subject.actions():
         write = subject.write(action)
         for name in subject.fields(1) if write else ():
-            if write is None or not matches(name, write.clears) or name in write.must_carry:
+            if (
+                write is None
+                or not matches(name, write.clears)
+                or name in write.must_carry
+            ):
                 continue
             bench = Bench(subject)
             external_id = bench.make(1)
             carried = {must: subject.fields(1)[must] for must in write.must_carry}
             call = subject.call(action, external_id=external_id)
             bench.applied(replace(call, fields={**carried, name: None}, add_tags=()))
-            bench.assert_holds(external_id, {**subject.fields(1), name: None}, frozenset())
+            bench.assert_holds(
+                external_id, {**subject.fields(1), name: None}, frozenset()
+            )
 
 
 @every_subject
@@ -218,11 +263,20 @@ def test_tags_come_and_go(subject: Subject) -> None:
     tag = "ü/李 & co"
     for action, write in ((Action.UPDATE, can.update), (Action.UPSERT, can.upsert)):
         if write and write.add_tags != 0:
-            bench.applied(replace(subject.call(action, external_id=external_id), add_tags=("in a write",)))
-            bench.assert_holds(external_id, subject.fields(1), frozenset({"in a write"}))
+            bench.applied(
+                replace(
+                    subject.call(action, external_id=external_id),
+                    add_tags=("in a write",),
+                )
+            )
+            bench.assert_holds(
+                external_id, subject.fields(1), frozenset({"in a write"})
+            )
     if can.add_tags:
         call = subject.call(Action.ADD_TAGS, external_id=external_id)
-        for some in (("a b", tag),) if can.add_tags.max_tags != 1 else (("a b",), (tag,)):
+        for some in (
+            (("a b", tag),) if can.add_tags.max_tags != 1 else (("a b",), (tag,))
+        ):
             bench.applied(replace(call, add_tags=some))
         bench.assert_holds(external_id, subject.fields(1), frozenset({"a b", tag}))
     if can.remove_tags:
@@ -236,10 +290,14 @@ def test_lists_are_joined_and_left(subject: Subject) -> None:
     bench = Bench(subject)
     external_id = bench.make(1)
     bench.applied(subject.call(Action.JOIN_LISTS, external_id=external_id))
-    bench.assert_holds(external_id, {**subject.fields(1), f"{LISTS}sample-list-0": True})
+    bench.assert_holds(
+        external_id, {**subject.fields(1), f"{LISTS}sample-list-0": True}
+    )
     if subject.vendor.capabilities.leave_lists:
         bench.applied(subject.call(Action.LEAVE_LISTS, external_id=external_id))
-        bench.assert_holds(external_id, {**subject.fields(1), f"{LISTS}sample-list-0": None})
+        bench.assert_holds(
+            external_id, {**subject.fields(1), f"{LISTS}sample-list-0": None}
+        )
 
 
 @pytest.mark.parametrize("subject", LISTS_IN_USE, ids=str)
@@ -249,8 +307,12 @@ def test_lists_that_may_ride_in_the_first_write_are_joined(subject: Subject) -> 
         return
     bench = Bench(subject)
     call = subject.call(subject.first, 1, None)
-    lists = {f"{LISTS}sample-list-{number}": True for number in range(3)[: write.join_lists]}
-    external_id = bench.applied(replace(call, fields={**call.fields, **lists})).external_id
+    lists = {
+        f"{LISTS}sample-list-{number}": True for number in range(3)[: write.join_lists]
+    }
+    external_id = bench.applied(
+        replace(call, fields={**call.fields, **lists})
+    ).external_id
     assert external_id
     held = bench.held(external_id)
     assert held
@@ -270,7 +332,11 @@ def test_what_is_deleted_is_gone_and_may_be_deleted_again(subject: Subject) -> N
     bench.applied(call)
     if keeps := subject.vendor.capabilities.delete.keeps:
         assert held
-        kept = [name for name, value in subject.fields(1).items() if bench.shows(held, name, value)]
+        kept = [
+            name
+            for name, value in subject.fields(1).items()
+            if bench.shows(held, name, value)
+        ]
         assert all(matches(name, keeps) for name in kept)
         assert bench.held(external_id) == held
     else:

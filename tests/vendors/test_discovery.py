@@ -12,7 +12,9 @@ from syncengine import vendors
 
 def test_every_module_is_a_vendor() -> None:
     folder = Path(vendors.__file__).parent
-    expected = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+    expected = sorted(
+        path.stem for path in folder.glob("*.py") if path.stem != "__init__"
+    )
     assert list(vendors.names()) == expected
     assert expected
 
@@ -25,6 +27,12 @@ def test_what_is_no_vendor(name: str) -> None:
 
 
 def test_the_kit_knows_no_vendor() -> None:
-    for path in Path(importlib.import_module("syncengine.vendors.kit").__file__ or "").parent.glob("*.py"):
+    for path in Path(
+        importlib.import_module("syncengine.vendors.kit").__file__ or ""
+    ).parent.glob("*.py"):
         words = path.read_text().lower()
-        assert not [name for name in vendors.names() if name in words or name.replace("_", ".") in words], path
+        assert not [
+            name
+            for name in vendors.names()
+            if name in words or name.replace("_", ".") in words
+        ], path

@@ -46,7 +46,13 @@ SILENCED = {
 @pytest.mark.parametrize(
     ("call", "method", "path", "query", "body"),
     [
-        (create(firstName="Ilse"), "POST", "/contacts", (), {**SAFE, "phoneNumber": PHONE, "firstName": "Ilse"}),
+        (
+            create(firstName="Ilse"),
+            "POST",
+            "/contacts",
+            (),
+            {**SAFE, "phoneNumber": PHONE, "firstName": "Ilse"},
+        ),
         (
             update(firstName="Ilse", is_bot_active=True),
             "PUT",
@@ -58,7 +64,9 @@ SILENCED = {
         (LEAVE, "DELETE", "/contacts/lists", (), {"contactId": ID, "listId": "L-9"}),
     ],
 )
-def test_sends(call: Call, method: str, path: str, query: tuple[tuple[str, str], ...], body: Json) -> None:
+def test_sends(
+    call: Call, method: str, path: str, query: tuple[tuple[str, str], ...], body: Json
+) -> None:
     request = requested(dm_champ().send(call))
     assert sent(request) == (method, path, (*query, SECRET), body)
     assert not request.headers
@@ -67,7 +75,11 @@ def test_sends(call: Call, method: str, path: str, query: tuple[tuple[str, str],
 
 def test_a_create_joins_its_lists_in_the_same_request() -> None:
     call = create(**{"lists.L-9": True, "lists.L-10": True})
-    assert requested(dm_champ().send(call)).json == {**SAFE, "phoneNumber": PHONE, "listIds": ["L-9", "L-10"]}
+    assert requested(dm_champ().send(call)).json == {
+        **SAFE,
+        "phoneNumber": PHONE,
+        "listIds": ["L-9", "L-10"],
+    }
     with pytest.raises(ValueError, match="2 lists; this vendor takes 0"):
         dm_champ(lists_in_create=False).send(call)
 
@@ -84,7 +96,9 @@ def test_a_create_joins_its_lists_in_the_same_request() -> None:
         ("phoneNumber", 4915111223344, "4915111223344"),
     ],
 )
-def test_values_take_the_form_of_their_field(field: str, value: Json, written: Json) -> None:
+def test_values_take_the_form_of_their_field(
+    field: str, value: Json, written: Json
+) -> None:
     body = requested(dm_champ().send(create(**{field: value}))).json
     assert body[field] == written
     assert type(body[field]) is type(written)
@@ -101,11 +115,18 @@ def test_nobody_is_answered_by_the_bot_unless_the_row_or_the_operator_says_so() 
     assert flags(create()) == [False, False]
     assert flags(create(), bot_active=True, do_not_disturb=True) == [True, True]
     assert flags(create(is_bot_active=True, do_not_disturb=True)) == [True, True]
-    assert flags(create(is_bot_active=False, do_not_disturb=False), bot_active=True, do_not_disturb=True) == [
+    assert flags(
+        create(is_bot_active=False, do_not_disturb=False),
+        bot_active=True,
+        do_not_disturb=True,
+    ) == [
         False,
         False,
     ]
-    assert flags(update(firstName="Ilse"), bot_active=True, do_not_disturb=True) == [None, None]
+    assert flags(update(firstName="Ilse"), bot_active=True, do_not_disturb=True) == [
+        None,
+        None,
+    ]
 
 
 def test_a_bot_that_answers_is_cautioned_against() -> None:
@@ -124,7 +145,9 @@ def test_nothing_is_deleted_unless_the_nearest_thing_is_asked_for_by_its_name() 
 
 @pytest.mark.parametrize("response", [DONE, GONE])
 def test_who_is_gone_already_need_not_be_silenced(response: Response) -> None:
-    assert scripted(dm_champ(delete_as="silenced").send(DELETE), response)[1] == Applied()
+    assert (
+        scripted(dm_champ(delete_as="silenced").send(DELETE), response)[1] == Applied()
+    )
 
 
 # --- duplicates -----------------------------------------------------------------------------------------------------
@@ -141,13 +164,23 @@ DUPLICATES = {
 @pytest.mark.parametrize("duplicate", DUPLICATES.values(), ids=DUPLICATES)
 def test_a_create_that_finds_its_phone_there_shows_whom(duplicate: Response) -> None:
     shown = seen({"firstName": "Ilse", "phoneNumber": PHONE, "tags": ["vip"]})
-    requests, result = scripted(dm_champ().send(create(firstName="I")), duplicate, shown)
+    requests, result = scripted(
+        dm_champ().send(create(firstName="I")), duplicate, shown
+    )
     assert sent(requests[1]) == LOOK
-    assert result == Exists(Remote(ID, {"firstName": "Ilse", "phoneNumber": PHONE}, frozenset({"vip"})))
+    assert result == Exists(
+        Remote(ID, {"firstName": "Ilse", "phoneNumber": PHONE}, frozenset({"vip"}))
+    )
 
 
 @pytest.mark.parametrize(
-    "shown", [GONE, failed(200, "nobody"), failed(400, "invalid phone"), seen({"phoneNumber": "+49"})]
+    "shown",
+    [
+        GONE,
+        failed(200, "nobody"),
+        failed(400, "invalid phone"),
+        seen({"phoneNumber": "+49"}),
+    ],
 )
 def test_a_duplicate_that_no_look_up_shows_is_told_to_a_person(shown: Response) -> None:
     vendor = dm_champ(look_up_phones="as_sent")
@@ -164,7 +197,9 @@ def test_an_outage_of_the_look_up_behind_a_duplicate_judges_nobody() -> None:
 
 
 def test_whether_a_create_tells_duplicates_is_a_switch() -> None:
-    told, untold = (dm_champ(duplicates=mode).capabilities.create for mode in ("refused", "unknown"))
+    told, untold = (
+        dm_champ(duplicates=mode).capabilities.create for mode in ("refused", "unknown")
+    )
     assert told is not None
     assert untold is not None
     assert (told.tells_existing, untold.tells_existing) == (True, False)
@@ -192,17 +227,57 @@ def test_the_id_of_a_new_contact_stands_in_any_of_five_places(body: Json) -> Non
     ("call", "response", "code", "words"),
     [
         (update(firstName="Ilse"), GONE, "not_found", "Contact not found"),
-        (update(firstName="Ilse"), failed(200, "Contact not found", 404), "not_found", "Contact not found"),
-        (update(firstName="Ilse"), answer("Invalid name", 400), "http_400", "Invalid name"),
-        (update(firstName="Ilse"), answer({"error": "Invalid name"}, 400), "http_400", "Invalid name"),
+        (
+            update(firstName="Ilse"),
+            failed(200, "Contact not found", 404),
+            "not_found",
+            "Contact not found",
+        ),
+        (
+            update(firstName="Ilse"),
+            answer("Invalid name", 400),
+            "http_400",
+            "Invalid name",
+        ),
+        (
+            update(firstName="Ilse"),
+            answer({"error": "Invalid name"}, 400),
+            "http_400",
+            "Invalid name",
+        ),
         (update(firstName="Ilse"), failed(200, "Not today"), "http_400", "Not today"),
-        (create(), answer({"data": {"message": "Invalid phone"}}, 400), "http_400", "Invalid phone"),
-        (create(**{"lists.L-9": True}), failed(404, "List not found"), "http_404", "List not found"),
-        (create(**{"lists.L-9": True}), failed(403, "Not your list"), "http_403", "Not your list"),
+        (
+            create(),
+            answer({"data": {"message": "Invalid phone"}}, 400),
+            "http_400",
+            "Invalid phone",
+        ),
+        (
+            create(**{"lists.L-9": True}),
+            failed(404, "List not found"),
+            "http_404",
+            "List not found",
+        ),
+        (
+            create(**{"lists.L-9": True}),
+            failed(403, "Not your list"),
+            "http_403",
+            "Not your list",
+        ),
         (JOIN, GONE, "not_found", "Contact not found"),
         (JOIN, failed(404, "List not found"), "http_404", "List not found"),
-        (JOIN, failed(403, "This is not your list"), "http_403", "This is not your list"),
-        (LEAVE, failed(403, "This is not your list"), "http_403", "This is not your list"),
+        (
+            JOIN,
+            failed(403, "This is not your list"),
+            "http_403",
+            "This is not your list",
+        ),
+        (
+            LEAVE,
+            failed(403, "This is not your list"),
+            "http_403",
+            "This is not your list",
+        ),
         (LEAVE, GONE, "not_found", "Contact not found"),
     ],
 )
@@ -221,7 +296,9 @@ def test_refusal(call: Call, response: Response, code: str, words: str) -> None:
         (LEAVE, failed(404, "List not found")),
     ],
 )
-def test_a_list_that_is_joined_or_left_already_is_joined_or_left(call: Call, response: Response) -> None:
+def test_a_list_that_is_joined_or_left_already_is_joined_or_left(
+    call: Call, response: Response
+) -> None:
     assert scripted(dm_champ().send(call), response)[1] == Applied()
 
 
@@ -241,7 +318,17 @@ def test_an_error_inside_a_success_is_judged_by_the_status_it_names(call: Call) 
         assert isinstance(scripted(dm_champ().send(call), said(odd))[1], Rejected)
 
 
-@pytest.mark.parametrize("call", [update(firstName="Ilse"), TAG, JOIN, LEAVE, create(), create(**{"lists.L-9": True})])
+@pytest.mark.parametrize(
+    "call",
+    [
+        update(firstName="Ilse"),
+        TAG,
+        JOIN,
+        LEAVE,
+        create(),
+        create(**{"lists.L-9": True}),
+    ],
+)
 def test_a_path_that_is_not_there_is_a_wrong_address(call: Call) -> None:
     with pytest.raises(VendorHalted, match=r"settings\.base_url"):
         scripted(dm_champ().send(call), html(404))
@@ -263,8 +350,16 @@ OTHER_PHONE = MatchKey("phoneNumber", "+4915111223355")
 @pytest.mark.parametrize(
     ("call", "looked", "tagged"),
     [
-        (TAG, ("phoneNumber", PHONE), (("tag", "vip"), ("phoneNumber", "4915111223344"))),
-        (replace(TAG, key=MAIL, add_tags=("a b",)), ("email", MAIL.value), (("tag", "a b"), ("email", MAIL.value))),
+        (
+            TAG,
+            ("phoneNumber", PHONE),
+            (("tag", "vip"), ("phoneNumber", "4915111223344")),
+        ),
+        (
+            replace(TAG, key=MAIL, add_tags=("a b",)),
+            ("email", MAIL.value),
+            (("tag", "a b"), ("email", MAIL.value)),
+        ),
     ],
 )
 def test_a_tag_goes_to_the_contact_that_has_the_key_now(
@@ -362,8 +457,18 @@ def test_a_refused_look_up_refuses_the_tag() -> None:
         ("custom_fields.vip", True, True, True),
         ("custom_fields.vip", True, "true", True),
         ("custom_fields.vip", True, False, False),
-        ("custom_fields.since", "2025-03-02T08:15:30+00:00", "2025-03-02T08:15:30.000Z", True),
-        ("custom_fields.since", "2025-03-02T08:15:30+00:00", "2025-03-02T08:15:31.000Z", False),
+        (
+            "custom_fields.since",
+            "2025-03-02T08:15:30+00:00",
+            "2025-03-02T08:15:30.000Z",
+            True,
+        ),
+        (
+            "custom_fields.since",
+            "2025-03-02T08:15:30+00:00",
+            "2025-03-02T08:15:31.000Z",
+            False,
+        ),
         ("currentCampaignData", {"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
     ],
 )
@@ -372,10 +477,13 @@ def test_same(field: str, ours: Json, theirs: Json, *, same: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "empty"), [({"clear_with": "placeholder"}, "Unknown"), ({"clear_with": "empty"}, "")]
+    ("settings", "empty"),
+    [({"clear_with": "placeholder"}, "Unknown"), ({"clear_with": "empty"}, "")],
 )
 def test_what_clears_is_a_switch(settings: dict[str, Json], empty: str) -> None:
-    assert requested(dm_champ(**settings).send(update(lastName=None))).json == {"lastName": empty}
+    assert requested(dm_champ(**settings).send(update(lastName=None))).json == {
+        "lastName": empty
+    }
     with pytest.raises(ValueError, match="cannot clear lastName"):
         dm_champ().send(update(lastName=None))
     with pytest.raises(ValueError, match="cannot clear do_not_disturb"):
@@ -386,13 +494,20 @@ def test_what_clears_is_a_switch(settings: dict[str, Json], empty: str) -> None:
     ("mode", "creates", "updates"),
     [("nowhere", False, False), ("create", True, False), ("everywhere", True, True)],
 )
-def test_which_writes_keep_custom_fields_is_a_switch(mode: str, *, creates: bool, updates: bool) -> None:
+def test_which_writes_keep_custom_fields_is_a_switch(
+    mode: str, *, creates: bool, updates: bool
+) -> None:
     vendor = dm_champ(custom_fields=mode)
     create_of, update_of = vendor.capabilities.create, vendor.capabilities.update
     assert create_of is not None
     assert update_of is not None
-    assert ("custom_fields.*" in create_of.fields, "custom_fields.*" in update_of.fields) == (creates, updates)
-    body = requested(vendor.send(create(**{"custom_fields.a": 1, "custom_fields.b.c": "x"}))).json
+    assert (
+        "custom_fields.*" in create_of.fields,
+        "custom_fields.*" in update_of.fields,
+    ) == (creates, updates)
+    body = requested(
+        vendor.send(create(**{"custom_fields.a": 1, "custom_fields.b.c": "x"}))
+    ).json
     assert body["custom_fields"] == {"a": 1, "b.c": "x"}
 
 

@@ -56,7 +56,9 @@ LOOK = ("GET", "/contacts", (("phoneNumber", PHONE), SECRET), None)
         ({"tags": None}, {"phoneNumber": PHONE}, ()),
     ],
 )
-def test_find_by_phone(contact: Json, fields: dict[str, Json], tags: tuple[str, ...]) -> None:
+def test_find_by_phone(
+    contact: Json, fields: dict[str, Json], tags: tuple[str, ...]
+) -> None:
     requests, found = scripted(dm_champ().find(KEY), seen(contact))
     assert list(map(sent, requests)) == [LOOK]
     told = bool(contact) and contact.get("tags") is not None
@@ -65,13 +67,19 @@ def test_find_by_phone(contact: Json, fields: dict[str, Json], tags: tuple[str, 
 
 def test_find_by_email() -> None:
     requests, found = scripted(
-        dm_champ().find(MatchKey("email", "ilse@example.org")), seen({"email": "Ilse@Example.org"})
+        dm_champ().find(MatchKey("email", "ilse@example.org")),
+        seen({"email": "Ilse@Example.org"}),
     )
-    assert [request.query for request in requests] == [(("email", "ilse@example.org"), SECRET)]
+    assert [request.query for request in requests] == [
+        (("email", "ilse@example.org"), SECRET)
+    ]
     assert [remote.external_id for remote in found] == [ID]
 
 
-@pytest.mark.parametrize("response", [GONE, failed(200, "No contact"), seen({"phoneNumber": "+4915111223345"})])
+@pytest.mark.parametrize(
+    "response",
+    [GONE, failed(200, "No contact"), seen({"phoneNumber": "+4915111223345"})],
+)
 def test_find_finds_nobody(response: Response) -> None:
     assert scripted(dm_champ(look_up_phones="as_sent").find(KEY), response)[1] == ()
     assert scripted(dm_champ().find(KEY), response, response, response)[1] == ()
@@ -82,9 +90,13 @@ def test_nobody_is_looked_up_by_the_placeholder_of_thousands() -> None:
 
 
 @pytest.mark.parametrize(("given", "other"), [(PHONE, PHONE[1:]), (PHONE[1:], PHONE)])
-def test_the_other_spelling_of_a_phone_is_looked_up_where_the_operator_says_so(given: str, other: str) -> None:
+def test_the_other_spelling_of_a_phone_is_looked_up_where_the_operator_says_so(
+    given: str, other: str
+) -> None:
     key = MatchKey("phoneNumber", given)
-    requests, found = scripted(dm_champ(look_up_phones="both").find(key), GONE, seen({"phoneNumber": other}))
+    requests, found = scripted(
+        dm_champ(look_up_phones="both").find(key), GONE, seen({"phoneNumber": other})
+    )
     assert [request.query[0][1] for request in requests] == [given, other]
     assert [remote.external_id for remote in found] == [ID]
     assert len(scripted(dm_champ(look_up_phones="both").find(key), seen())[0]) == 1
@@ -93,7 +105,9 @@ def test_the_other_spelling_of_a_phone_is_looked_up_where_the_operator_says_so(g
 def test_an_odd_spelling_that_is_refused_finds_nobody() -> None:
     key = MatchKey("phoneNumber", PHONE, "DE")
     hit = seen({"phoneNumber": f"0{PHONE[3:]}"})
-    requests, found = scripted(dm_champ().find(key), GONE, GONE, failed(400, "invalid"), hit)
+    requests, found = scripted(
+        dm_champ().find(key), GONE, GONE, failed(400, "invalid"), hit
+    )
     tried = [request.query[0][1] for request in requests]
     assert tried == [PHONE, PHONE[1:], f"00{PHONE[1:]}", f"0{PHONE[3:]}"]
     assert [remote.external_id for remote in found] == [ID]
@@ -102,13 +116,17 @@ def test_an_odd_spelling_that_is_refused_finds_nobody() -> None:
 def test_further_spellings_are_asked_for_by_themselves() -> None:
     key = MatchKey("phoneNumber", PHONE, "DE")
     hit = seen({"phoneNumber": f"0151 {PHONE[6:]}"})
-    requests, found = scripted(dm_champ().resembling(key), GONE, hit, failed(400, "no"), GONE, GONE)
+    requests, found = scripted(
+        dm_champ().resembling(key), GONE, hit, failed(400, "no"), GONE, GONE
+    )
     assert len(requests) == 5
     assert [remote.external_id for remote in found] == [ID]
     assert scripted(dm_champ(look_up_phones="both").resembling(key))[1] == ()
 
 
-@pytest.mark.parametrize("response", [failed(400, f"invalid {PHONE}"), failed(200, f"broken {PHONE}", 422)])
+@pytest.mark.parametrize(
+    "response", [failed(400, f"invalid {PHONE}"), failed(200, f"broken {PHONE}", 422)]
+)
 def test_a_refused_look_up_judges_nobody(response: Response) -> None:
     with pytest.raises(VendorUnavailable) as unavailable:
         scripted(dm_champ().find(KEY), response)
@@ -121,8 +139,14 @@ def test_details_are_tags_and_messages() -> None:
     assert isinstance(vendor, Teller)
     tags, messages = [{"name": "vip", "description": "x"}], [{"text": "Hi"}]
     requests, told = scripted(vendor.details("a?b"), answer(tags), answer(messages))
-    assert [request.path for request in requests] == ["/contacts/tags/a%3Fb", "/contacts/messages/a%3Fb"]
-    assert [request.route for request in requests] == ["GET /contacts/tags/{id}", "GET /contacts/messages/{id}"]
+    assert [request.path for request in requests] == [
+        "/contacts/tags/a%3Fb",
+        "/contacts/messages/a%3Fb",
+    ]
+    assert [request.route for request in requests] == [
+        "GET /contacts/tags/{id}",
+        "GET /contacts/messages/{id}",
+    ]
     assert told == {"tags": tags, "messages": messages}
     assert scripted(vendor.details(ID), answer(tags), GONE)[1] == {"tags": tags}
     with pytest.raises(VendorUnavailable, match="Nope"):
@@ -136,10 +160,24 @@ def test_the_key_in_the_query_is_in_no_text() -> None:
     vendor, shown = dm_champ(api_key="hunter2"), list[str]()
 
     def telling(request: Request, response: Response) -> list[str]:
-        return [repr(request), str(request), request.route, request.path, repr(response)]
+        return [
+            repr(request),
+            str(request),
+            request.route,
+            request.path,
+            repr(response),
+        ]
 
-    said = answer({"success": False, "message": "bad url ?apiKey=hunter2&x", "error": "hunter2"}, 400)
-    asks = (vendor.send(create()), vendor.send(update(email="x@y")), vendor.send(TAG), vendor.send(JOIN))
+    said = answer(
+        {"success": False, "message": "bad url ?apiKey=hunter2&x", "error": "hunter2"},
+        400,
+    )
+    asks = (
+        vendor.send(create()),
+        vendor.send(update(email="x@y")),
+        vendor.send(TAG),
+        vendor.send(JOIN),
+    )
     for exchange in (*asks, vendor.find(KEY), vendor.details(ID), vendor.probe()):
         request = next(exchange)
         assert ("apiKey", "hunter2") in request.query
@@ -149,12 +187,19 @@ def test_the_key_in_the_query_is_in_no_text() -> None:
         except StopIteration as end:
             shown += [repr(end.value), str(end.value)]
         except (RequestFailed, VendorHalted) as failure:
-            shown += [repr(failure), str(failure), repr(failure.__context__), repr(failure.__cause__)]
+            shown += [
+                repr(failure),
+                str(failure),
+                repr(failure.__context__),
+                repr(failure.__cause__),
+            ]
     assert len(shown) == 7 * 5 + 7 * 2 + 3 * 2
     assert not [text for text in shown if "hunter2" in text]
 
 
-@pytest.mark.parametrize("response", [answer([]), answer([{"name": "vip", "description": ""}])])
+@pytest.mark.parametrize(
+    "response", [answer([]), answer([{"name": "vip", "description": ""}])]
+)
 def test_probe(response: Response) -> None:
     requests, good = scripted(dm_champ().probe(), response)
     assert good is True

@@ -13,7 +13,9 @@ from tests.support.vendors.driving import answer, html
 
 GET = Request("GET", "/things/secret-id", "GET /things/{id}")
 PUT = Request("PUT", "/things/secret-id", "PUT /things/{id}")
-LIST = Request("POST", "/things/list", "POST /things/list", json={"filter": 1}, reads=True)
+LIST = Request(
+    "POST", "/things/list", "POST /things/list", json={"filter": 1}, reads=True
+)
 HALTS = {401: "settings.token", 404: "settings.base_url"}
 NOW = "Sun, 06 Nov 1994 08:49:37 GMT"
 
@@ -35,7 +37,9 @@ def test_a_refusal_is_handed_on(status: int) -> None:
 
 @pytest.mark.parametrize("status", [403, 404, 410])
 @pytest.mark.parametrize("body", [b"<html></html>", b"404 page not found", b""])
-def test_a_page_in_place_of_the_api_is_a_wrong_address(status: int, body: bytes) -> None:
+def test_a_page_in_place_of_the_api_is_a_wrong_address(
+    status: int, body: bytes
+) -> None:
     with pytest.raises(VendorHalted) as halted:
         judge(PUT, Response(status, {}, body), {})
     assert halted.value.setting == "settings.base_url"
@@ -51,8 +55,16 @@ def test_null_is_a_refusal_of_the_api_itself() -> None:
         (404, {"message": "Contact not found"}, True),
         (404, {"code": 404, "message": "No such person.", "param": "uuid"}, True),
         (404, {"error": "Data source not found"}, True),
-        (404, {"status": 404, "msg": "x", "errors": [{"message": "Person not found"}]}, True),
-        (404, {"message": "Not Found", "error_details": [{"message": "unknown contact"}]}, True),
+        (
+            404,
+            {"status": 404, "msg": "x", "errors": [{"message": "Person not found"}]},
+            True,
+        ),
+        (
+            404,
+            {"message": "Not Found", "error_details": [{"message": "unknown contact"}]},
+            True,
+        ),
         (404, {"message": "The resource contact was not found"}, True),
         (404, {"message": "nobody has this id"}, True),
         (404, {"error": "gone"}, True),
@@ -60,16 +72,40 @@ def test_null_is_a_refusal_of_the_api_itself() -> None:
         (410, {"error": "Gone"}, False),
         (404, {"message": "Not Found"}, False),
         (404, {"status": 404, "error": "Not Found", "path": "/v1/contacts/7"}, False),
-        (404, {"statusCode": 404, "message": "Cannot GET /v1/contacts/7", "error": "Not Found"}, False),
+        (
+            404,
+            {
+                "statusCode": 404,
+                "message": "Cannot GET /v1/contacts/7",
+                "error": "Not Found",
+            },
+            False,
+        ),
         (404, {"message": "no Route matched with those values"}, False),
         (404, {"message": "The route api/v1/contact/7 could not be found."}, False),
         (404, {"message": "No endpoint GET /contact/7."}, False),
         (404, {"message": "No static resource v1/contacts/7."}, False),
         (404, {"statusCode": 404, "message": "Resource not found"}, False),
-        (404, {"message": "The requested URL /contacts/7 was not found on this server."}, False),
-        (404, {"error": {"code": "404", "message": "The page could not be found"}}, False),
+        (
+            404,
+            {"message": "The requested URL /contacts/7 was not found on this server."},
+            False,
+        ),
+        (
+            404,
+            {"error": {"code": "404", "message": "The page could not be found"}},
+            False,
+        ),
         (404, {"detail": "Not Found"}, False),
-        (404, {"fault": {"faultstring": "Unable to identify proxy for host: secure and url: /contacts"}}, False),
+        (
+            404,
+            {
+                "fault": {
+                    "faultstring": "Unable to identify proxy for host: secure and url: /contacts"
+                }
+            },
+            False,
+        ),
         (404, {"message": ""}, False),
         (404, {}, False),
         (404, [], False),
@@ -79,7 +115,9 @@ def test_null_is_a_refusal_of_the_api_itself() -> None:
         (404, None, False),
     ],
 )
-def test_a_404_is_about_a_contact_in_the_words_of_the_api_only(status: int, body: Json, *, own: bool) -> None:
+def test_a_404_is_about_a_contact_in_the_words_of_the_api_only(
+    status: int, body: Json, *, own: bool
+) -> None:
     if own:
         assert judge(PUT, answer(body, status), {}).not_there
         return
@@ -95,16 +133,24 @@ def test_a_refusal_that_is_cut_off_judges_nobody(status: int) -> None:
     assert (failed.value.maybe_applied, failed.value.status) == (False, status)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"data": {"id": "1', b"\xff\xfe", b'{"a": NaN}', b"ok"])
-@pytest.mark.parametrize(("request_", "maybe"), [(GET, False), (PUT, True), (LIST, False)])
-def test_an_unreadable_success_is_unknown(body: bytes, request_: Request, *, maybe: bool) -> None:
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b'{"data": {"id": "1', b"\xff\xfe", b'{"a": NaN}', b"ok"]
+)
+@pytest.mark.parametrize(
+    ("request_", "maybe"), [(GET, False), (PUT, True), (LIST, False)]
+)
+def test_an_unreadable_success_is_unknown(
+    body: bytes, request_: Request, *, maybe: bool
+) -> None:
     with pytest.raises(VendorUnavailable, match="cannot be read") as failed:
         judge(request_, Response(200, {}, body), HALTS)
     assert (failed.value.maybe_applied, failed.value.status) == (maybe, 200)
 
 
 @pytest.mark.parametrize("status", [100, 408, 500, 502, 503, 504, 520, 600, 999])
-@pytest.mark.parametrize(("request_", "maybe"), [(GET, False), (PUT, True), (LIST, False)])
+@pytest.mark.parametrize(
+    ("request_", "maybe"), [(GET, False), (PUT, True), (LIST, False)]
+)
 def test_trouble_judges_nobody(status: int, request_: Request, *, maybe: bool) -> None:
     with pytest.raises(VendorUnavailable, match=str(status)) as failed:
         judge(request_, html(status), HALTS)
@@ -133,7 +179,10 @@ def test_what_stops_the_account(status: int, setting: str | None) -> None:
 
 def test_messages_name_the_route_and_nothing_of_the_contact() -> None:
     for status in (301, 401, 402, 404, 405, 408, 429, 500):
-        with pytest.raises((VendorHalted, VendorThrottled, VendorUnavailable), match=r"PUT /things/\{id\}") as raised:
+        with pytest.raises(
+            (VendorHalted, VendorThrottled, VendorUnavailable),
+            match=r"PUT /things/\{id\}",
+        ) as raised:
             judge(PUT, answer({"message": "secret-id"}, status), HALTS)
         assert "secret-id" not in str(raised.value)
 
@@ -173,12 +222,16 @@ class _Thing(Shape):
     id: Id
 
 
-@pytest.mark.parametrize(("given", "known"), [("a", "a"), (7, "7"), (2**70, str(2**70))])
+@pytest.mark.parametrize(
+    ("given", "known"), [("a", "a"), (7, "7"), (2**70, str(2**70))]
+)
 def test_an_id_is_text(given: object, known: str) -> None:
     assert _Thing.model_validate({"id": given, "more": 1}).id == known
 
 
-@pytest.mark.parametrize("body", [None, [], "x", 1, {}, {"id": None}, {"id": ""}, {"id": True}, {"id": 1.5}])
+@pytest.mark.parametrize(
+    "body", [None, [], "x", 1, {}, {"id": None}, {"id": ""}, {"id": True}, {"id": 1.5}]
+)
 def test_another_shape_is_unreadable(body: object) -> None:
     reply = judge(PUT, answer(body), HALTS)
     with pytest.raises(VendorUnavailable, match="cannot be read") as failed:
@@ -187,11 +240,21 @@ def test_another_shape_is_unreadable(body: object) -> None:
 
 
 def test_the_key_is_not_repeated() -> None:
-    request = Request("PUT", "/", "PUT /", headers={"authorization": "Bearer hunter2", "accept": "application/json"})
+    request = Request(
+        "PUT",
+        "/",
+        "PUT /",
+        headers={"authorization": "Bearer hunter2", "accept": "application/json"},
+    )
     reply = judge(request, answer({}, 422), HALTS)
     said = "hunter2 may not write application/json"
-    assert 'says: "[...] may not write application/json"' in refused(request, reply, said, ()).message
-    assert '"[...] may not write application/json"' in str(refused_look_up(request, reply, said, ()))
+    assert (
+        'says: "[...] may not write application/json"'
+        in refused(request, reply, said, ()).message
+    )
+    assert '"[...] may not write application/json"' in str(
+        refused_look_up(request, reply, said, ())
+    )
 
 
 def test_no_repr_shows_a_body() -> None:

@@ -6,7 +6,13 @@ import pytest
 
 from syncengine.model.calls import Unsupported
 from syncengine.model.http import Json
-from syncengine.vendors.kit import fields_lost, fields_not_taken, same_text, tags_not_removed, tags_not_taken
+from syncengine.vendors.kit import (
+    fields_lost,
+    fields_not_taken,
+    same_text,
+    tags_not_removed,
+    tags_not_taken,
+)
 
 
 def same(_: str, ours: Json, theirs: Json) -> bool:
@@ -41,12 +47,19 @@ def test_a_field_that_was_not_taken(sent: Json, shown: Json, code: str | None) -
 def test_a_field_that_a_write_lost() -> None:
     before: dict[str, Json] = {"a": "x", "b": "x", "c": "x", "d": 0}
     lost = list(fields_lost(before, {"a": "x", "b": "from elsewhere", "c": ""}))
-    assert lost == [Unsupported("field_not_shown", "c"), Unsupported("field_not_shown", "d")]
+    assert lost == [
+        Unsupported("field_not_shown", "c"),
+        Unsupported("field_not_shown", "d"),
+    ]
 
 
 def test_a_tag_that_was_not_removed() -> None:
-    assert list(tags_not_removed(("VIP", "b"), ("vip", "c"))) == [Unsupported("remove_tag", "VIP")]
+    assert list(tags_not_removed(("VIP", "b"), ("vip", "c"))) == [
+        Unsupported("remove_tag", "VIP")
+    ]
 
 
 def test_a_tag_that_was_not_taken() -> None:
-    assert list(tags_not_taken(("VIP", "new", "b"), ("vip", "B"))) == [Unsupported("tag_not_shown", "new")]
+    assert list(tags_not_taken(("VIP", "new", "b"), ("vip", "B"))) == [
+        Unsupported("tag_not_shown", "new")
+    ]

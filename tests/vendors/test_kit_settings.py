@@ -14,7 +14,9 @@ class _Settings(VendorSettings):
 
 
 def settings(**given: Json) -> _Settings:
-    return _Settings.model_validate({"base_url": "https://a.example", "token": "t", **given})
+    return _Settings.model_validate(
+        {"base_url": "https://a.example", "token": "t", **given}
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,13 +70,37 @@ def test_no_base_url(given: Json) -> None:
 
 @pytest.mark.parametrize(
     ("given", "seconds"),
-    [("500ms", 0.5), ("2s", 2.0), ("1m", 60.0), ("1.5h", 5400.0), ("1d", 86400.0), (30, 30.0), (0.5, 0.5), (0, 0.0)],
+    [
+        ("500ms", 0.5),
+        ("2s", 2.0),
+        ("1m", 60.0),
+        ("1.5h", 5400.0),
+        ("1d", 86400.0),
+        (30, 30.0),
+        (0.5, 0.5),
+        (0, 0.0),
+    ],
 )
 def test_durations(given: Json, seconds: float) -> None:
     assert settings(settles_within=given).settles_within == seconds
 
 
-@pytest.mark.parametrize("given", ["", "2", "s", "2 weeks", "-2s", -1, True, None, float("inf"), float("nan"), "1e3s"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "2",
+        "s",
+        "2 weeks",
+        "-2s",
+        -1,
+        True,
+        None,
+        float("inf"),
+        float("nan"),
+        "1e3s",
+    ],
+)
 def test_no_durations(given: Json) -> None:
     with pytest.raises(ValidationError, match="500ms"):
         settings(settles_within=given)
@@ -97,7 +123,13 @@ def test_no_secrets(given: str) -> None:
 def test_a_secret_is_trimmed_and_hidden() -> None:
     given = settings(token=" hunter2\n")
     assert given.token.get_secret_value() == "hunter2"
-    assert "hunter2" not in repr(given) + str(given) + repr(given.model_dump()) + given.model_dump_json()
+    assert (
+        "hunter2"
+        not in repr(given)
+        + str(given)
+        + repr(given.model_dump())
+        + given.model_dump_json()
+    )
 
 
 def test_unknown_keys_are_refused_without_their_values() -> None:

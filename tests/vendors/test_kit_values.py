@@ -12,8 +12,18 @@ from hypothesis import strategies as st
 from syncengine.model.http import Json
 from syncengine.vendors.kit import same_phone, same_text, same_time, text
 
-_SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-_VALUES = st.recursive(_SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
+_SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
+_VALUES = st.recursive(
+    _SCALARS,
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
@@ -77,5 +87,7 @@ def test_same_phone(ours: Json, theirs: Json, *, same: bool) -> None:
         (7, "2016-01-31T00:00:00.000Z", False),
     ],
 )
-def test_a_day_is_the_day_of_its_moment(ours: Json, theirs: Json, *, same: bool) -> None:
+def test_a_day_is_the_day_of_its_moment(
+    ours: Json, theirs: Json, *, same: bool
+) -> None:
     assert same_time(ours, theirs) is same

@@ -35,23 +35,55 @@ from tests.support.encodings import ENCODINGS
         ("must be true", (True,), "must be [...]"),
         # ... but not in scripts that write no blanks.
         ("王伟不合法", ("王伟",), "[...]不合法"),
-        ("gold and silver", ({"plan": ["gold", {"old": "silver"}]},), "[...] and [...]"),
+        (
+            "gold and silver",
+            ({"plan": ["gold", {"old": "silver"}]},),
+            "[...] and [...]",
+        ),
         # A sign between all its letters hides nothing.
-        ("S_E_C_R_E_T of V-o-r-n-a-m-e, s.e.c.r.e.t", ("Secret", "Vorname"), "[...] of [...], [...]"),
+        (
+            "S_E_C_R_E_T of V-o-r-n-a-m-e, s.e.c.r.e.t",
+            ("Secret", "Vorname"),
+            "[...] of [...], [...]",
+        ),
         ("S_E-C_R_E_T", ("Secret",), "S_E-C_R_E_T"),
         ('["gold","x"] is no text', (["gold", "x"],), "[...] is no text"),
         # Whatever it was escaped for, and however often.
-        ("Cannot GET /contacts?apiKey=k%2By%2F9%3Dabcdefg", ("k+y/9=abcdefg",), "Cannot GET /contacts[...]"),
+        (
+            "Cannot GET /contacts?apiKey=k%2By%2F9%3Dabcdefg",
+            ("k+y/9=abcdefg",),
+            "Cannot GET /contacts[...]",
+        ),
         ("key k%2By%2f9%3dabcdefg", ("k+y/9=abcdefg",), "key [...]"),
         ("key k%252By%252F9%253Dabcdefg", ("k+y/9=abcdefg",), "key [...]"),
         ('{"name":"O\\"Brien Zaphod"}', ('O"Brien Zaphod',), '{"name":"[...]"}'),
-        ("bad M\\u00fcller, M\\u00FCLLER, M\\xfcller", ("Müller",), "bad [...], [...], [...]"),
-        ("bad Mu\u0308ller, Muller, M&uuml;ller, M&#xfc;ller", ("Müller",), "bad [...], [...], [...], [...]"),
-        ("bad M\\U000000fcller, \\U0001F600M\\U00FCLLER", ("Müller",), "bad [...], \U0001f600[...]"),
-        ("q=Zaphod%20Beeblebrox, Zaphod+Beeblebrox", ("Zaphod Beeblebrox",), "q=[...], [...]"),
+        (
+            "bad M\\u00fcller, M\\u00FCLLER, M\\xfcller",
+            ("Müller",),
+            "bad [...], [...], [...]",
+        ),
+        (
+            "bad Mu\u0308ller, Muller, M&uuml;ller, M&#xfc;ller",
+            ("Müller",),
+            "bad [...], [...], [...], [...]",
+        ),
+        (
+            "bad M\\U000000fcller, \\U0001F600M\\U00FCLLER",
+            ("Müller",),
+            "bad [...], \U0001f600[...]",
+        ),
+        (
+            "q=Zaphod%20Beeblebrox, Zaphod+Beeblebrox",
+            ("Zaphod Beeblebrox",),
+            "q=[...], [...]",
+        ),
         ("Zaphod\u200bBee\u00adblebrox", ("Zaphod Beeblebrox",), "[...]"),
         ("STRASSE, straße", ("Straße",), "[...], [...]"),
-        ("M\u00c3\u00bcller-L\u00c3\u00bcdenscheidt", ("Müller-Lüdenscheidt",), "[...]"),
+        (
+            "M\u00c3\u00bcller-L\u00c3\u00bcdenscheidt",
+            ("Müller-Lüdenscheidt",),
+            "[...]",
+        ),
         # In Base64 wherever it begins, also as a login.
         ("Basic a2V5LTEyMzQ1Njo=", ("key-123456",), "Basic [...]jo="),
         ("got bWU6a2V5LTEyMzQ1Ng", ("key-123456",), "got bWU6[...]g"),
@@ -61,7 +93,11 @@ from tests.support.encodings import ENCODINGS
         ("...phod Beeblebrox", ("Zaphod Beeblebrox",), "...[...]"),
         ("'Zaphod' is no surname", ("Zaphod Beeblebrox",), "'[...]' is no surname"),
         ("the token of the sandbox", ("sandbox-token",), "the token of the sandbox"),
-        ("The name is required, Anna", ("Name 5", "Anna Value"), "The name is required, [...]"),
+        (
+            "The name is required, Anna",
+            ("Name 5", "Anna Value"),
+            "The name is required, [...]",
+        ),
         ("key sekr****2345 invalid", ("sekret+Tok/en=12345",), "key [...] invalid"),
         # Nothing that steers a terminal is left.
         ("a\x1b]0;x\x07b\u202ec\u2066d\x9bm\u2028e\x7f", (), "a ]0;x b c d m e"),
@@ -87,12 +123,19 @@ def test_a_huge_text_does_not_hang_it() -> None:
     assert len(cleaned("1." * 20 + "x@" * 500_000, ("Brandt",))) <= LENGTH
 
 
-_VALUES = st.text(string.ascii_letters + string.digits + "äöüß 李王:/?&'", min_size=4, max_size=12)
+_VALUES = st.text(
+    string.ascii_letters + string.digits + "äöüß 李王:/?&'", min_size=4, max_size=12
+)
 
 
-@given(st.lists(_VALUES, min_size=1, max_size=4), st.lists(st.text(max_size=8), min_size=5, max_size=5))
+@given(
+    st.lists(_VALUES, min_size=1, max_size=4),
+    st.lists(st.text(max_size=8), min_size=5, max_size=5),
+)
 def test_no_sent_value_survives(values: list[str], between: list[str]) -> None:
-    said = "".join(part + value for part, value in zip(between, [*values, ""], strict=False))
+    said = "".join(
+        part + value for part, value in zip(between, [*values, ""], strict=False)
+    )
     words = cleaned(said, values)
     for value in values:
         kept = " ".join(value.split())
@@ -114,7 +157,9 @@ SAMPLES = (
 
 @pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS.keys())
 @pytest.mark.parametrize("value", SAMPLES)
-def test_a_value_is_recognised_in_every_encoding(value: str, encode: Callable[[str], str]) -> None:
+def test_a_value_is_recognised_in_every_encoding(
+    value: str, encode: Callable[[str], str]
+) -> None:
     told = encode(value)
     words = cleaned(f"Nobody likes <{told}> here, or '{told}'.", (value,))
     assert told not in words
@@ -122,4 +167,6 @@ def test_a_value_is_recognised_in_every_encoding(value: str, encode: Callable[[s
     assert "Nobody likes" in words
     # What the other shape of the value would be recognised by is gone as well.
     kept = re.sub(r"\[\.\.\.\]", "", words.removeprefix("Nobody likes"))
-    assert len(re.findall(r"\w", kept)) <= len("here or") + 10  # what Base64 shares with its neighbours
+    assert (
+        len(re.findall(r"\w", kept)) <= len("here or") + 10
+    )  # what Base64 shares with its neighbours

@@ -30,17 +30,30 @@ def pairs(*values: tuple[str, Json]) -> Json:
 @pytest.mark.parametrize(
     ("call", "method", "path", "body"),
     [
-        (CREATE, "POST", "/contact/", pairs(("crm_id", "crm-7"), ("firstName", "Ilse"))),
+        (
+            CREATE,
+            "POST",
+            "/contact/",
+            pairs(("crm_id", "crm-7"), ("firstName", "Ilse")),
+        ),
         (UPDATE, "PUT", f"/contact/{ID}", pairs(("firstName", "Ilse"))),
         (ADD, "POST", f"/contact/{ID}/tags", {"tags": ["vip", "trial"]}),
         (REMOVE, "DELETE", f"/contact/{ID}/tags", {"tags": ["old"]}),
-        (Call(Action.UPDATE, "7", external_id="a b/c"), "PUT", "/contact/a%20b%2Fc", pairs()),
+        (
+            Call(Action.UPDATE, "7", external_id="a b/c"),
+            "PUT",
+            "/contact/a%20b%2Fc",
+            pairs(),
+        ),
     ],
 )
 def test_sends(call: Call, method: str, path: str, body: Json) -> None:
     request = requested(respond_io().send(call))
     assert sent(request) == (method, path, (), body)
-    assert request.headers == {"accept": "application/json", "authorization": "Bearer t-123"}
+    assert request.headers == {
+        "accept": "application/json",
+        "authorization": "Bearer t-123",
+    }
     assert ID not in request.route
 
 
@@ -64,14 +77,18 @@ def test_sends(call: Call, method: str, path: str, body: Json) -> None:
     ],
 )
 def test_every_value_goes_as_text(value: Json, text: str) -> None:
-    request = requested(respond_io().send(Call(Action.UPDATE, "7", external_id=ID, fields={"f": value})))
+    request = requested(
+        respond_io().send(Call(Action.UPDATE, "7", external_id=ID, fields={"f": value}))
+    )
     assert request.json == pairs(("f", text))
     assert respond_io().same("f", value, text)
 
 
 def test_what_clears_is_a_switch() -> None:
     call = Call(Action.UPDATE, "7", external_id=ID, fields={"f": None})
-    assert requested(respond_io(clear_with="null").send(call)).json == pairs(("f", None))
+    assert requested(respond_io(clear_with="null").send(call)).json == pairs(
+        ("f", None)
+    )
     with pytest.raises(ValueError, match="cannot clear f"):
         respond_io(clear_with="nothing").send(call)
 
@@ -79,8 +96,20 @@ def test_what_clears_is_a_switch() -> None:
 @pytest.mark.parametrize(
     ("settings", "update", "untag", "tag", "read"),
     [
-        ({}, "a%2Bb%2Fc9%3D%3D", "a%2Bb%2Fc9%3D%3D", "a%2Bb%2Fc9%3D%3D", "a%2Bb%2Fc9%3D%3D"),
-        ({"viber": True}, "YStiL2M5PT0%3D", "YStiL2M5PT0%3D", "YStiL2M5PT0%3D", "YStiL2M5PT0%3D"),
+        (
+            {},
+            "a%2Bb%2Fc9%3D%3D",
+            "a%2Bb%2Fc9%3D%3D",
+            "a%2Bb%2Fc9%3D%3D",
+            "a%2Bb%2Fc9%3D%3D",
+        ),
+        (
+            {"viber": True},
+            "YStiL2M5PT0%3D",
+            "YStiL2M5PT0%3D",
+            "YStiL2M5PT0%3D",
+            "YStiL2M5PT0%3D",
+        ),
         (
             {"viber": True, "viber_calls": "documented"},
             "YStiL2M5PT0%3D",
@@ -104,7 +133,9 @@ def test_viber_ids_stand_in_paths_as_base64(
     assert requested(adapter.read(VIBER_ID)).path == f"/contact/{read}"
 
 
-@pytest.mark.parametrize(("alphabet", "segment"), [("standard", "Pz8%2FPj4%2B"), ("url", "Pz8_Pj4-")])
+@pytest.mark.parametrize(
+    ("alphabet", "segment"), [("standard", "Pz8%2FPj4%2B"), ("url", "Pz8_Pj4-")]
+)
 def test_the_viber_alphabet_is_a_switch(alphabet: str, segment: str) -> None:
     adapter = respond_io(viber=True, viber_alphabet=alphabet)
     assert requested(adapter.read("???>>>")).path == f"/contact/{segment}"
@@ -132,15 +163,29 @@ def test_success(call: Call, response: Response, result: Applied) -> None:
     [
         (UPDATE, GONE, "not_found", 403, "No such contact found."),
         (ADD, refusal("NO SUCH CONTACT"), "not_found", 403, "NO SUCH CONTACT"),
-        (REMOVE, refusal("no such contact found", 404), "not_found", 404, "no such contact found"),
+        (
+            REMOVE,
+            refusal("no such contact found", 404),
+            "not_found",
+            404,
+            "no such contact found",
+        ),
         (UPDATE, refusal("Unknown field xyz"), "http_403", 403, "Unknown field xyz"),
-        (CREATE, refusal(["Too long", "Too short"]), "http_403", 403, "Too long; Too short"),
+        (
+            CREATE,
+            refusal(["Too long", "Too short"]),
+            "http_403",
+            403,
+            "Too long; Too short",
+        ),
         (CREATE, GONE, "http_403", 403, "No such contact found."),
         (CREATE, refusal("not today", 200), "refused", 200, "not today"),
         (ADD, refusal("not today", 200), "refused", 200, "not today"),
     ],
 )
-def test_refusal(call: Call, response: Response, code: str, status: int, words: str) -> None:
+def test_refusal(
+    call: Call, response: Response, code: str, status: int, words: str
+) -> None:
     assert scripted(respond_io().send(call), response)[1] == Rejected(
         code,
         f'the vendor refused it with status {status} and says: "{words}"; correct the row or the mapping',
@@ -149,15 +194,21 @@ def test_refusal(call: Call, response: Response, code: str, status: int, words: 
     )
 
 
-@pytest.mark.parametrize("response", [answer(None, 403), answer([], 403), refusal(None), refusal({"a": 1})])
+@pytest.mark.parametrize(
+    "response", [answer(None, 403), answer([], 403), refusal(None), refusal({"a": 1})]
+)
 def test_a_refusal_in_no_known_shape_is_still_one(response: Response) -> None:
     result = scripted(respond_io().send(UPDATE), response)[1]
     assert isinstance(result, Rejected)
     assert result.code == "http_403"
 
 
-@pytest.mark.parametrize("call", [CREATE, UPDATE, ADD, REMOVE], ids=lambda call: call.action)
-@pytest.mark.parametrize("response", [html(403), html(404), answer({"message": "Not Found"}, 404)])
+@pytest.mark.parametrize(
+    "call", [CREATE, UPDATE, ADD, REMOVE], ids=lambda call: call.action
+)
+@pytest.mark.parametrize(
+    "response", [html(403), html(404), answer({"message": "Not Found"}, 404)]
+)
 def test_what_is_not_the_api_halts_the_account(call: Call, response: Response) -> None:
     with pytest.raises(VendorHalted) as halted:
         scripted(respond_io().send(call), response)
@@ -166,7 +217,14 @@ def test_what_is_not_the_api_halts_the_account(call: Call, response: Response) -
 
 @pytest.mark.parametrize(
     ("call", "body"),
-    [(CREATE, {}), (CREATE, {"data": {}}), (CREATE, {"data": {"id": None}}), (UPDATE, {}), (ADD, []), (ADD, None)],
+    [
+        (CREATE, {}),
+        (CREATE, {"data": {}}),
+        (CREATE, {"data": {"id": None}}),
+        (UPDATE, {}),
+        (ADD, []),
+        (ADD, None),
+    ],
 )
 def test_a_success_of_another_shape_is_unknown(call: Call, body: Json) -> None:
     with pytest.raises(VendorUnavailable) as failed:
@@ -226,8 +284,24 @@ def test_same(field: str, ours: Json, theirs: Json, *, same: bool) -> None:
         (Call(Action.DELETE, "1", external_id=ID), "no delete"),
         (Call(Action.UPDATE, "1"), "external id"),
         (Call(Action.ADD_TAGS, "1", add_tags=("a",)), "external id"),
-        (Call(Action.UPDATE, "1", external_id=ID, fields={str(n): "v" for n in range(31)}), "31 fields"),
-        (Call(Action.ADD_TAGS, "1", external_id=ID, add_tags=tuple(map(str, range(11)))), "11 tags to add"),
+        (
+            Call(
+                Action.UPDATE,
+                "1",
+                external_id=ID,
+                fields={str(n): "v" for n in range(31)},
+            ),
+            "31 fields",
+        ),
+        (
+            Call(
+                Action.ADD_TAGS,
+                "1",
+                external_id=ID,
+                add_tags=tuple(map(str, range(11))),
+            ),
+            "11 tags to add",
+        ),
         (Call(Action.UPDATE, "1", external_id=ID, add_tags=("a",)), "1 tags to add"),
         (Call(Action.CREATE, "1", fields={"f": None}), "cannot clear f"),
     ],

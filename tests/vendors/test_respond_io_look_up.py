@@ -18,15 +18,26 @@ from tests.support.vendors.of_respond_io import (
 )
 
 
-def asked(name: str, value: str, number: int) -> tuple[str, str, tuple[tuple[str, str], ...], None]:
-    return "GET", "/contact/by_custom_field", (("name", name), ("value", value), ("page", str(number))), None
+def asked(
+    name: str, value: str, number: int
+) -> tuple[str, str, tuple[tuple[str, str], ...], None]:
+    return (
+        "GET",
+        "/contact/by_custom_field",
+        (("name", name), ("value", value), ("page", str(number))),
+        None,
+    )
 
 
 def test_find_by_own_key() -> None:
     hit = row("1", {"crm_id": "crm-7", "vip": "true"}, ["vip"])
-    requests, found = scripted(respond_io().find(MatchKey("crm_id", "crm-7")), page(hit))
+    requests, found = scripted(
+        respond_io().find(MatchKey("crm_id", "crm-7")), page(hit)
+    )
     assert [sent(request) for request in requests] == [asked("crm_id", "crm-7", 1)]
-    assert found == (Remote("1", {"crm_id": "crm-7", "vip": "true"}, frozenset({"vip"})),)
+    assert found == (
+        Remote("1", {"crm_id": "crm-7", "vip": "true"}, frozenset({"vip"})),
+    )
 
 
 @pytest.mark.parametrize("given", ["+4915111223344", "4915111223344"])
@@ -34,7 +45,9 @@ def test_find_by_phone_looks_with_and_without_plus(given: str) -> None:
     requests, found = scripted(
         respond_io(look_up_phones="both").find(MatchKey("phone", given)),
         page(row("1", {"phone": "+4915111223344"})),
-        page(row("1", {"phone": "+4915111223344"}), row("2", {"phone": "4915111223344"})),
+        page(
+            row("1", {"phone": "+4915111223344"}), row("2", {"phone": "4915111223344"})
+        ),
     )
     assert [sent(request) for request in requests] == [
         asked("phone", "+4915111223344", 1),
@@ -56,8 +69,12 @@ def test_find_by_phone_looks_with_and_without_plus(given: str) -> None:
         (MatchKey("email", "ilse@example.org"), "xilse@example.org", False),
     ],
 )
-def test_the_adapter_judges_exactness_itself(key: MatchKey, theirs: Json, *, hit: bool) -> None:
-    _, found = scripted(respond_io().find(key), page(row("1", {key.field: theirs}), row("2", {})))
+def test_the_adapter_judges_exactness_itself(
+    key: MatchKey, theirs: Json, *, hit: bool
+) -> None:
+    _, found = scripted(
+        respond_io().find(key), page(row("1", {key.field: theirs}), row("2", {}))
+    )
     assert [remote.external_id for remote in found] == (["1"] if hit else [])
 
 
@@ -65,11 +82,25 @@ def test_find_reads_every_page() -> None:
     rows = [row(str(number), {"k": "v"}) for number in range(25)]
     key = MatchKey("k", "v")
     requests, found = scripted(
-        respond_io().find(key), page(*rows[:10], last=3), page(*rows[10:20], last=3), page(*rows[20:], last=3)
+        respond_io().find(key),
+        page(*rows[:10], last=3),
+        page(*rows[10:20], last=3),
+        page(*rows[20:], last=3),
     )
-    assert [request.query[2] for request in requests] == [("page", "1"), ("page", "2"), ("page", "3")]
+    assert [request.query[2] for request in requests] == [
+        ("page", "1"),
+        ("page", "2"),
+        ("page", "3"),
+    ]
     assert len(found) == 25
-    assert len(scripted(respond_io().find(key), page(*rows[:10], last=None), page(last=None))[1]) == 10
+    assert (
+        len(
+            scripted(
+                respond_io().find(key), page(*rows[:10], last=None), page(last=None)
+            )[1]
+        )
+        == 10
+    )
 
 
 def test_a_vendor_that_repeats_its_page_for_ever_is_not_asked_for_ever() -> None:
@@ -84,7 +115,10 @@ def test_find_finds_nothing(response: Response) -> None:
 
 def test_a_refused_look_up_judges_nobody() -> None:
     with pytest.raises(VendorUnavailable, match="No field of this name") as failed:
-        scripted(respond_io().find(MatchKey("k", "secret value")), refusal("No field of this name: secret value"))
+        scripted(
+            respond_io().find(MatchKey("k", "secret value")),
+            refusal("No field of this name: secret value"),
+        )
     assert "secret value" not in str(failed.value)
     assert not failed.value.maybe_applied
     assert failed.value.status == 403
@@ -98,7 +132,9 @@ def test_a_look_up_at_a_wrong_address_halts() -> None:
 @pytest.mark.parametrize("fields", [{}, [], None])
 def test_read(fields: Json) -> None:
     requests, found = scripted(respond_io().read(ID), answer({"data": row(ID, fields)}))
-    assert [sent(request) for request in requests] == [("GET", f"/contact/{ID}", (), None)]
+    assert [sent(request) for request in requests] == [
+        ("GET", f"/contact/{ID}", (), None)
+    ]
     assert found == Remote(ID)
 
 
@@ -106,7 +142,9 @@ def test_read_finds_nothing() -> None:
     assert scripted(respond_io().read(ID), GONE)[1] is None
 
 
-@pytest.mark.parametrize("response", [refusal("Something else"), answer({"data": {"id": ID}})])
+@pytest.mark.parametrize(
+    "response", [refusal("Something else"), answer({"data": {"id": ID}})]
+)
 def test_read_is_sure_or_fails(response: Response) -> None:
     with pytest.raises(VendorUnavailable) as failed:
         scripted(respond_io().read(ID), response)
@@ -115,7 +153,10 @@ def test_read_is_sure_or_fails(response: Response) -> None:
 
 @pytest.mark.parametrize("response", [html(403), html(404)])
 def test_a_page_in_place_of_the_api_finds_nobody_gone(response: Response) -> None:
-    for look in (respond_io().read(ID), respond_io().find(MatchKey("email", "a@b.example"))):
+    for look in (
+        respond_io().read(ID),
+        respond_io().find(MatchKey("email", "a@b.example")),
+    ):
         with pytest.raises(VendorHalted):
             scripted(look, response)
 
@@ -127,7 +168,9 @@ def test_a_page_in_place_of_the_api_finds_nobody_gone(response: Response) -> Non
         ("ilse@example.org", ["ilse@example.org"]),
     ],
 )
-def test_an_address_is_looked_for_as_it_is_and_in_small_letters(address: str, asked: list[str]) -> None:
+def test_an_address_is_looked_for_as_it_is_and_in_small_letters(
+    address: str, asked: list[str]
+) -> None:
     answers = [page(row("1", {"email": "ilse@example.org"})) for _ in asked]
     requests, found = scripted(respond_io().find(MatchKey("email", address)), *answers)
     assert [dict(request.query)["value"] for request in requests] == asked
@@ -155,13 +198,19 @@ def test_probe_fails(response: Response, setting: str) -> None:
     assert halted.value.setting == setting
 
 
-def test_a_phone_is_looked_up_in_its_plain_spellings_of_which_some_may_be_refused() -> None:
+def test_a_phone_is_looked_up_in_its_plain_spellings_of_which_some_may_be_refused() -> (
+    None
+):
     key = MatchKey("phone", "+4915111223344", "DE")
     hit = row("1", {"phone": "0151 11223344"})
     said = "The value has a wrong format"
-    requests, found = scripted(respond_io().find(key), page(), page(), refusal(said), page(hit))
+    requests, found = scripted(
+        respond_io().find(key), page(), page(), refusal(said), page(hit)
+    )
     spellings = ("+4915111223344", "4915111223344", "004915111223344", "015111223344")
-    assert [sent(request) for request in requests] == [asked("phone", each, 1) for each in spellings]
+    assert [sent(request) for request in requests] == [
+        asked("phone", each, 1) for each in spellings
+    ]
     assert [remote.external_id for remote in found] == ["1"]
     with pytest.raises(VendorUnavailable):
         scripted(respond_io().find(key), refusal(said))

@@ -57,7 +57,10 @@ def updated(**fields: Json) -> Call:
 def test_sends(call: Call, method: str, path: str, body: Json) -> None:
     request = requested(respond_io_v2().send(call))
     assert sent(request) == (method, path, (), body)
-    assert request.headers == {"accept": "application/json", "authorization": "Bearer t-123"}
+    assert request.headers == {
+        "accept": "application/json",
+        "authorization": "Bearer t-123",
+    }
     assert "5501" not in request.route
     assert "example.org" not in request.route
 
@@ -74,17 +77,47 @@ def test_a_stage_is_left_by_null(empty: Json) -> None:
         ("lastName", 3, {"lastName": "3"}),
         ("language", None, {"language": None}),
         ("email", "", {"email": None}),
-        ("custom_fields.plan", "gold", {"custom_fields": [{"name": "plan", "value": "gold"}]}),
-        ("custom_fields.visits", 3, {"custom_fields": [{"name": "visits", "value": 3}]}),
-        ("custom_fields.score", 1.5, {"custom_fields": [{"name": "score", "value": 1.5}]}),
-        ("custom_fields.vip", True, {"custom_fields": [{"name": "vip", "value": True}]}),
-        ("custom_fields.no", False, {"custom_fields": [{"name": "no", "value": False}]}),
+        (
+            "custom_fields.plan",
+            "gold",
+            {"custom_fields": [{"name": "plan", "value": "gold"}]},
+        ),
+        (
+            "custom_fields.visits",
+            3,
+            {"custom_fields": [{"name": "visits", "value": 3}]},
+        ),
+        (
+            "custom_fields.score",
+            1.5,
+            {"custom_fields": [{"name": "score", "value": 1.5}]},
+        ),
+        (
+            "custom_fields.vip",
+            True,
+            {"custom_fields": [{"name": "vip", "value": True}]},
+        ),
+        (
+            "custom_fields.no",
+            False,
+            {"custom_fields": [{"name": "no", "value": False}]},
+        ),
         ("custom_fields.zero", 0, {"custom_fields": [{"name": "zero", "value": 0}]}),
-        ("custom_fields.old", None, {"custom_fields": [{"name": "old", "value": None}]}),
-        ("custom_fields.a.b", ["x"], {"custom_fields": [{"name": "a.b", "value": '["x"]'}]}),
+        (
+            "custom_fields.old",
+            None,
+            {"custom_fields": [{"name": "old", "value": None}]},
+        ),
+        (
+            "custom_fields.a.b",
+            ["x"],
+            {"custom_fields": [{"name": "a.b", "value": '["x"]'}]},
+        ),
     ],
 )
-def test_plain_fields_are_text_and_custom_ones_keep_their_kind(field: str, value: Json, body: Json) -> None:
+def test_plain_fields_are_text_and_custom_ones_keep_their_kind(
+    field: str, value: Json, body: Json
+) -> None:
     assert requested(respond_io_v2().send(updated(**{field: value}))).json == body
 
 
@@ -95,17 +128,25 @@ def test_what_clears_is_a_switch() -> None:
     with pytest.raises(ValueError, match="cannot clear phone"):
         respond_io_v2(clear_with="nothing").send(call)
     kept = updated(lastName="")
-    assert requested(respond_io_v2(clear_with="nothing").send(kept)).json == {"lastName": ""}
+    assert requested(respond_io_v2(clear_with="nothing").send(kept)).json == {
+        "lastName": ""
+    }
 
 
 def test_the_first_name_is_never_cleared_and_rides_in_each_write() -> None:
     with pytest.raises(ValueError, match="cannot clear firstName"):
         respond_io_v2().send(updated(firstName=None))
-    for settings, carried in (({}, ("firstName",)), ({"first_name_in_updates": False}, ())):
+    for settings, carried in (
+        ({}, ("firstName",)),
+        ({"first_name_in_updates": False}, ()),
+    ):
         can = respond_io_v2(**settings).capabilities
         assert can.upsert
         assert can.update
-        assert (can.upsert.must_carry, can.update.must_carry) == (("firstName",), carried)
+        assert (can.upsert.must_carry, can.update.must_carry) == (
+            ("firstName",),
+            carried,
+        )
 
 
 @pytest.mark.parametrize(
@@ -125,13 +166,20 @@ def test_success(call: Call, response: Response, result: Applied) -> None:
 
 
 def test_an_upsert_that_tells_no_id_asks_for_it_by_the_same_key() -> None:
-    requests, told = scripted(respond_io_v2().send(UPSERT), answer({}), answer(row(5501)))
-    assert [request.path for request in requests] == [PHONE_PATH, "/contact/phone%3A%2B4915111223344"]
+    requests, told = scripted(
+        respond_io_v2().send(UPSERT), answer({}), answer(row(5501))
+    )
+    assert [request.path for request in requests] == [
+        PHONE_PATH,
+        "/contact/phone%3A%2B4915111223344",
+    ]
     assert told == Applied(ID)
 
 
 @pytest.mark.parametrize("hidden", [NOT_FOUND, QUEUED, html(502), refusal("no", 400)])
-def test_an_upsert_whose_contact_is_not_shown_yet_is_not_forgotten(hidden: Response) -> None:
+def test_an_upsert_whose_contact_is_not_shown_yet_is_not_forgotten(
+    hidden: Response,
+) -> None:
     with pytest.raises(VendorUnavailable, match="does not show its id") as failed:
         scripted(respond_io_v2().send(UPSERT), answer({}), hidden)
     assert failed.value.maybe_applied
@@ -148,9 +196,17 @@ def test_the_queue_judges_nobody(call: Call) -> None:
 
 @pytest.mark.parametrize(
     ("call", "code"),
-    [(UPSERT, "http_404"), (UPDATE, "not_found"), (STAGE, "not_found"), (ADD, "not_found"), (REMOVE, "not_found")],
+    [
+        (UPSERT, "http_404"),
+        (UPDATE, "not_found"),
+        (STAGE, "not_found"),
+        (ADD, "not_found"),
+        (REMOVE, "not_found"),
+    ],
 )
-def test_a_contact_that_is_not_there_is_told_from_a_wrong_address(call: Call, code: str) -> None:
+def test_a_contact_that_is_not_there_is_told_from_a_wrong_address(
+    call: Call, code: str
+) -> None:
     rejected = scripted(respond_io_v2().send(call), NOT_FOUND)[1]
     assert isinstance(rejected, Rejected)
     assert rejected.code == code
@@ -160,7 +216,10 @@ def test_a_contact_that_is_not_there_is_told_from_a_wrong_address(call: Call, co
 
 @every_call
 def test_a_403_is_a_refusal_in_json_and_the_networks_in_html(call: Call) -> None:
-    rejected = scripted(respond_io_v2().send(call), refusal("The email already exists on another contact", 403))[1]
+    rejected = scripted(
+        respond_io_v2().send(call),
+        refusal("The email already exists on another contact", 403),
+    )[1]
     assert rejected == Rejected(
         "http_403",
         'the vendor refused it with status 403 and says: "The email already exists on another contact"; '
@@ -184,9 +243,16 @@ def test_the_limit_is_kept_for_each_method_and_its_headers_are_heard() -> None:
     assert {(limit.calls, limit.per, limit.method) for limit in LIMITS} == {
         (5, 1.0, method) for method in ("GET", "POST", "PUT", "DELETE")
     }
-    headers = {"x-ratelimit-limit": "5", "x-ratelimit-remaining": "0", "retry-after": "3"}
+    headers = {
+        "x-ratelimit-limit": "5",
+        "x-ratelimit-remaining": "0",
+        "retry-after": "3",
+    }
     with pytest.raises(VendorThrottled) as throttled:
-        scripted(respond_io_v2().send(UPSERT), answer({"code": 429, "message": "Too Many Requests"}, 429, headers))
+        scripted(
+            respond_io_v2().send(UPSERT),
+            answer({"code": 429, "message": "Too Many Requests"}, 429, headers),
+        )
     assert throttled.value.retry_after == 3.0
 
 
@@ -217,8 +283,18 @@ def test_a_refusal_in_no_known_words_is_still_one(message: Json) -> None:
         ("custom_fields.vip", True, True, True),
         ("custom_fields.visits", 3, "3.0", True),
         ("custom_fields.visits", 3, 4, False),
-        ("custom_fields.at", "2025-03-02T08:15:00+00:00", "2025-03-02T08:15:00.000Z", True),
-        ("custom_fields.at", "2025-03-02T08:15:00+00:00", "2025-03-02T08:16:00.000Z", False),
+        (
+            "custom_fields.at",
+            "2025-03-02T08:15:00+00:00",
+            "2025-03-02T08:15:00.000Z",
+            True,
+        ),
+        (
+            "custom_fields.at",
+            "2025-03-02T08:15:00+00:00",
+            "2025-03-02T08:16:00.000Z",
+            False,
+        ),
         ("custom_fields.day", "2025-03-02", "2025-03-02", True),
         ("custom_fields.day", "2025-03-02", "2025-03-03", False),
     ],
@@ -236,8 +312,24 @@ def test_same(field: str, ours: Json, theirs: Json, *, same: bool) -> None:
         (Call(Action.DELETE, "1"), "external id"),
         (updated(nickname="x"), 'no field "nickname"'),
         (updated(lifecycle="Lead"), 'no field "lifecycle"'),
-        (Call(Action.ADD_TAGS, "1", external_id=ID, add_tags=tuple(map(str, range(11)))), "11 tags to add"),
-        (Call(Action.UPSERT, "1", key=MatchKey("phone", "+491"), fields={"phone": None}), "cannot clear phone"),
+        (
+            Call(
+                Action.ADD_TAGS,
+                "1",
+                external_id=ID,
+                add_tags=tuple(map(str, range(11))),
+            ),
+            "11 tags to add",
+        ),
+        (
+            Call(
+                Action.UPSERT,
+                "1",
+                key=MatchKey("phone", "+491"),
+                fields={"phone": None},
+            ),
+            "cannot clear phone",
+        ),
     ],
 )
 def test_a_call_nobody_can_translate_is_our_mistake(call: Call, words: str) -> None:

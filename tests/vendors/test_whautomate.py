@@ -40,7 +40,12 @@ PUT: dict[str, Json] = {
     "location": {"id": "loc-9", "title": "Bonn"},
     "stage": "Lead",
     "notes": "met at fair",
-    "customFields": {"crm_key": "crm-7", "theirs": [1], "nickname": "Illi", "city": "Köln"},
+    "customFields": {
+        "crm_key": "crm-7",
+        "theirs": [1],
+        "nickname": "Illi",
+        "city": "Köln",
+    },
     "tags": ["theirs"],
 }
 WRITTEN = answer({**HELD, **PUT})
@@ -77,14 +82,24 @@ def test_a_create_names_the_location_and_carries_the_tags() -> None:
 def test_what_a_create_did_not_take_is_told() -> None:
     made = shown(customFields={}, tags=[])
     _, result = scripted(whautomate().send(CREATE), made)
-    dropped = (Unsupported("field_not_shown", "customFields.crm_key"), Unsupported("tag_not_shown", "vip"))
+    dropped = (
+        Unsupported("field_not_shown", "customFields.crm_key"),
+        Unsupported("tag_not_shown", "vip"),
+    )
     assert result == Applied(ID, dropped)
 
 
 @pytest.mark.parametrize(
-    "fields", [{"name": "Somebody else"}, {"customFields": {"crm_key": "crm-8"}}, {"phoneNumber": "+491"}]
+    "fields",
+    [
+        {"name": "Somebody else"},
+        {"customFields": {"crm_key": "crm-8"}},
+        {"phoneNumber": "+491"},
+    ],
 )
-def test_a_create_that_shows_other_values_found_a_contact_there(fields: dict[str, Json]) -> None:
+def test_a_create_that_shows_other_values_found_a_contact_there(
+    fields: dict[str, Json],
+) -> None:
     found = shown(tags=["vip"], **fields)
     _, result = scripted(whautomate().send(CREATE), found)
     assert isinstance(result, Exists)
@@ -93,14 +108,18 @@ def test_a_create_that_shows_other_values_found_a_contact_there(fields: dict[str
 
 def test_where_creates_return_who_is_there_a_lack_means_that_too() -> None:
     adapter = whautomate(duplicate_phone="returned")
-    assert isinstance(scripted(adapter.send(CREATE), shown(customFields={}, tags=["vip"]))[1], Exists)
+    assert isinstance(
+        scripted(adapter.send(CREATE), shown(customFields={}, tags=["vip"]))[1], Exists
+    )
     assert isinstance(scripted(adapter.send(CREATE), shown())[1], Exists)
     assert scripted(adapter.send(CREATE), MADE)[1] == Applied(ID)
 
 
 def test_a_refused_second_contact_is_looked_up_by_its_phone() -> None:
     requests, result = scripted(
-        whautomate().send(CREATE), refusal(409), answer([row("2", phoneNumber="+99" + PHONE[1:]), row("1")])
+        whautomate().send(CREATE),
+        refusal(409),
+        answer([row("2", phoneNumber="+99" + PHONE[1:]), row("1")]),
     )
     assert requests[1].query[1] == ("searchText", PHONE[3:])
     assert isinstance(result, Exists)
@@ -108,7 +127,9 @@ def test_a_refused_second_contact_is_looked_up_by_its_phone() -> None:
 
 
 def test_where_nobody_is_in_the_way_any_more_the_create_is_sent_again() -> None:
-    requests, result = scripted(whautomate().send(CREATE), refusal(409), answer([]), MADE)
+    requests, result = scripted(
+        whautomate().send(CREATE), refusal(409), answer([]), MADE
+    )
     assert requests[2] == requests[0]
     assert result == Applied(ID)
 
@@ -122,7 +143,9 @@ def test_where_nobody_is_in_the_way_any_more_the_create_is_sent_again() -> None:
     ],
     ids=["nobody", "several", "refused"],
 )
-def test_a_refused_second_contact_without_a_single_one_in_the_way_is_a_refusal(then: tuple[Response, ...]) -> None:
+def test_a_refused_second_contact_without_a_single_one_in_the_way_is_a_refusal(
+    then: tuple[Response, ...],
+) -> None:
     _, result = scripted(whautomate().send(CREATE), refusal(409), *then)
     assert isinstance(result, Rejected)
     assert (result.code, result.status) == ("http_409", 409)
@@ -136,14 +159,22 @@ def test_trouble_while_looking_for_who_is_in_the_way_judges_nobody() -> None:
 
 @pytest.mark.parametrize(
     ("mode", "repeatable", "keyed_by", "tells"),
-    [("made", False, (), True), ("refused", True, ("phoneNumber",), True), ("returned", True, ("phoneNumber",), False)],
+    [
+        ("made", False, (), True),
+        ("refused", True, ("phoneNumber",), True),
+        ("returned", True, ("phoneNumber",), False),
+    ],
 )
 def test_what_a_second_create_does_is_a_switch(
     mode: str, keyed_by: tuple[str, ...], *, repeatable: bool, tells: bool
 ) -> None:
     create = whautomate(duplicate_phone=mode).capabilities.create
     assert create
-    assert (create.repeatable, create.keyed_by, create.tells_existing) == (repeatable, keyed_by, tells)
+    assert (create.repeatable, create.keyed_by, create.tells_existing) == (
+        repeatable,
+        keyed_by,
+        tells,
+    )
 
 
 # --- updates --------------------------------------------------------------------------------------------------------
@@ -151,7 +182,10 @@ def test_what_a_second_create_does_is_a_switch(
 
 def test_an_update_puts_back_what_others_wrote() -> None:
     requests, result = scripted(whautomate().send(UPDATE), answer(HELD), WRITTEN)
-    assert [sent(request) for request in requests] == [("GET", CONTACT, (), None), ("PUT", CONTACT, (), PUT)]
+    assert [sent(request) for request in requests] == [
+        ("GET", CONTACT, (), None),
+        ("PUT", CONTACT, (), PUT),
+    ]
     assert result == Applied(ID)
 
 
@@ -163,7 +197,9 @@ def test_what_is_so_already_is_not_written() -> None:
 
 
 def test_a_contact_without_a_location_gets_ours() -> None:
-    requests, _ = scripted(whautomate().send(UPDATE), answer({**HELD, "location": None}), WRITTEN)
+    requests, _ = scripted(
+        whautomate().send(UPDATE), answer({**HELD, "location": None}), WRITTEN
+    )
     assert requests[1].json["location"] == {"id": "loc-1"}
 
 
@@ -173,8 +209,12 @@ def test_a_contact_without_a_location_gets_ours() -> None:
 )
 def test_what_clears_is_a_switch(clear_with: str, nickname: Json, notes: Json) -> None:
     call = update(nickname=None, notes=None)
-    cleared = answer({**HELD, "notes": "", "customFields": {"crm_key": "crm-7", "theirs": [1]}})
-    requests, result = scripted(whautomate(clear_with=clear_with).send(call), answer(HELD), cleared)
+    cleared = answer(
+        {**HELD, "notes": "", "customFields": {"crm_key": "crm-7", "theirs": [1]}}
+    )
+    requests, result = scripted(
+        whautomate(clear_with=clear_with).send(call), answer(HELD), cleared
+    )
     assert requests[1].json["notes"] == notes
     assert requests[1].json["customFields"].get("nickname", "nothing") == nickname
     assert result == Applied(ID)
@@ -196,27 +236,47 @@ def test_what_the_vendor_needs_is_never_cleared(name: str) -> None:
     [
         (UPDATE, {"name": "Ilse"}, ("field_shown_otherwise", "name")),
         (UPDATE, {"name": "Ilse Brandt"}, ("field_shown_otherwise", "name")),
-        (UPDATE, {"customFields": {**PUT["customFields"], "city": ""}}, ("field_not_shown", "customFields.city")),
-        (update(notes=None), {"name": "Ilse", "notes": "met at fair"}, ("clear_field", "notes")),
+        (
+            UPDATE,
+            {"customFields": {**PUT["customFields"], "city": ""}},
+            ("field_not_shown", "customFields.city"),
+        ),
+        (
+            update(notes=None),
+            {"name": "Ilse", "notes": "met at fair"},
+            ("clear_field", "notes"),
+        ),
         # What others had there:
         (UPDATE, {"tags": []}, ("tag_not_shown", "theirs")),
         (UPDATE, {"notes": ""}, ("field_not_shown", "notes")),
-        (UPDATE, {"customFields": {**PUT["customFields"], "theirs": None}}, ("field_not_shown", "customFields.theirs")),
+        (
+            UPDATE,
+            {"customFields": {**PUT["customFields"], "theirs": None}},
+            ("field_not_shown", "customFields.theirs"),
+        ),
     ],
 )
-def test_the_answer_of_an_update_is_compared(call: Call, after: dict[str, Json], dropped: tuple[str, str]) -> None:
-    _, result = scripted(whautomate().send(call), answer(HELD), answer({**HELD, **PUT, **after}))
+def test_the_answer_of_an_update_is_compared(
+    call: Call, after: dict[str, Json], dropped: tuple[str, str]
+) -> None:
+    _, result = scripted(
+        whautomate().send(call), answer(HELD), answer({**HELD, **PUT, **after})
+    )
     assert result == Applied(ID, (Unsupported(*dropped),))
 
 
 @pytest.mark.parametrize("after", [{"stage": "Customer"}, {"tags": ["Theirs", "new"]}])
 def test_what_somebody_else_changed_meanwhile_is_theirs(after: dict[str, Json]) -> None:
-    _, result = scripted(whautomate().send(UPDATE), answer(HELD), answer({**HELD, **PUT, **after}))
+    _, result = scripted(
+        whautomate().send(UPDATE), answer(HELD), answer({**HELD, **PUT, **after})
+    )
     assert result == Applied(ID)
 
 
 def test_an_answer_that_shows_no_contact_says_nothing_about_one() -> None:
-    assert scripted(whautomate().send(UPDATE), answer(HELD), answer({"id": ID}))[1] == Applied(ID)
+    assert scripted(whautomate().send(UPDATE), answer(HELD), answer({"id": ID}))[
+        1
+    ] == Applied(ID)
 
 
 @pytest.mark.parametrize("before", [(), (answer(HELD),)])
@@ -239,25 +299,37 @@ def test_a_lost_answer_of_the_read_changed_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "verb", "tags"), [(ADD, "add", ["vip", "trial"]), (REMOVE, "remove", ["old"])], ids=["add", "remove"]
+    ("call", "verb", "tags"),
+    [(ADD, "add", ["vip", "trial"]), (REMOVE, "remove", ["old"])],
+    ids=["add", "remove"],
 )
 def test_tags_have_calls_of_their_own(call: Call, verb: str, tags: list[str]) -> None:
-    requests, result = scripted(whautomate().send(call), answer({"id": ID, "tags": ["Trial", "VIP", "theirs"]}))
-    assert [sent(request) for request in requests] == [("POST", f"{CONTACT}/tags/{verb}", (), {"tags": tags})]
+    requests, result = scripted(
+        whautomate().send(call), answer({"id": ID, "tags": ["Trial", "VIP", "theirs"]})
+    )
+    assert [sent(request) for request in requests] == [
+        ("POST", f"{CONTACT}/tags/{verb}", (), {"tags": tags})
+    ]
     assert requests[0].route == f"POST /v1/contacts/{{id}}/tags/{verb}"
     assert result == Applied(ID)
 
 
 def test_a_tag_that_was_not_taken_is_told_unless_only_changes_are() -> None:
     told = answer({"id": ID, "tags": ["vip"]})
-    assert scripted(whautomate().send(ADD), told)[1] == Applied(ID, (Unsupported("tag_not_shown", "trial"),))
+    assert scripted(whautomate().send(ADD), told)[1] == Applied(
+        ID, (Unsupported("tag_not_shown", "trial"),)
+    )
     assert scripted(whautomate(tags_told="changed").send(ADD), told)[1] == Applied(ID)
 
 
 def test_a_tag_that_was_not_removed_is_told_unless_only_changes_are() -> None:
     told = answer({"id": ID, "tags": ["Old", "vip"]})
-    assert scripted(whautomate().send(REMOVE), told)[1] == Applied(ID, (Unsupported("remove_tag", "old"),))
-    assert scripted(whautomate(tags_told="changed").send(REMOVE), told)[1] == Applied(ID)
+    assert scripted(whautomate().send(REMOVE), told)[1] == Applied(
+        ID, (Unsupported("remove_tag", "old"),)
+    )
+    assert scripted(whautomate(tags_told="changed").send(REMOVE), told)[1] == Applied(
+        ID
+    )
 
 
 def test_a_contact_that_is_another_one_is_not_written_over_it() -> None:
@@ -272,7 +344,11 @@ def test_tags_that_do_not_exist_are_defined_first(call: Call) -> None:
     done = shown(tags=["vip", "trial"])
     defined = [{"id": "t-1", "name": "trial", "canonical": "trial"}]
     requests, result = scripted(
-        whautomate().send(call), refusal(400, "Unknown tag"), answer(defined), answer({"id": "t-2"}), done
+        whautomate().send(call),
+        refusal(400, "Unknown tag"),
+        answer(defined),
+        answer({"id": "t-2"}),
+        done,
     )
     assert [request.method for request in requests] == ["POST", "GET", "POST", "POST"]
     assert requests[1].path == "/v1/contactTags"
@@ -284,14 +360,18 @@ def test_tags_that_do_not_exist_are_defined_first(call: Call) -> None:
 @pytest.mark.parametrize("call", [ADD, CREATE])
 def test_a_refusal_that_no_tag_explains_is_not_asked_for_again(call: Call) -> None:
     defined = answer([{"id": "t-1", "name": "trial"}, {"id": "t-2", "name": "vip"}])
-    requests, result = scripted(whautomate().send(call), refusal(400, "not so"), defined)
+    requests, result = scripted(
+        whautomate().send(call), refusal(400, "not so"), defined
+    )
     assert [request.method for request in requests] == ["POST", "GET"]
     assert isinstance(result, Rejected)
     assert "not so" in result.message
 
 
 def test_a_refusal_of_tags_that_cannot_be_looked_into_stands() -> None:
-    _, result = scripted(whautomate().send(ADD), refusal(400, "not today"), refusal(400))
+    _, result = scripted(
+        whautomate().send(ADD), refusal(400, "not today"), refusal(400)
+    )
     assert isinstance(result, Rejected)
     assert "not today" in result.message
     assert isinstance(scripted(whautomate().send(REMOVE), refusal(400))[1], Rejected)
@@ -308,7 +388,10 @@ def test_a_deletion(response: Response, result: Applied) -> None:
 
 
 def test_a_success_that_is_none() -> None:
-    result = scripted(whautomate().send(DELETE), answer({"success": False, "message": "has open chats"}))[1]
+    result = scripted(
+        whautomate().send(DELETE),
+        answer({"success": False, "message": "has open chats"}),
+    )[1]
     assert isinstance(result, Rejected)
     assert result.code == "refused"
     assert "has open chats" in result.message
@@ -317,7 +400,9 @@ def test_a_success_that_is_none() -> None:
 # --- look-ups -------------------------------------------------------------------------------------------------------
 
 
-def found(key: MatchKey, *pages: Json, **settings: Json) -> tuple[list[Request], list[str]]:
+def found(
+    key: MatchKey, *pages: Json, **settings: Json
+) -> tuple[list[Request], list[str]]:
     requests, remotes = scripted(whautomate(**settings).find(key), *map(answer, pages))
     return requests, [remote.external_id for remote in remotes]
 
@@ -331,7 +416,12 @@ def test_a_look_up_searches_the_digits_here_and_judges_itself() -> None:
     assert [sent(request)[1:3] for request in requests] == [
         (
             "/v1/contacts",
-            (("locationId", "loc-1"), ("searchText", "15111223344"), ("limit", "100"), ("page", page)),
+            (
+                ("locationId", "loc-1"),
+                ("searchText", "15111223344"),
+                ("limit", "100"),
+                ("page", page),
+            ),
         )
         for page in ("1",)
     ]
@@ -349,7 +439,9 @@ def test_a_look_up_searches_the_digits_here_and_judges_itself() -> None:
         ),
     ],
 )
-def test_what_narrows_a_search_is_a_setting(settings: dict[str, Json], narrowed: tuple[tuple[str, str], ...]) -> None:
+def test_what_narrows_a_search_is_a_setting(
+    settings: dict[str, Json], narrowed: tuple[tuple[str, str], ...]
+) -> None:
     requests, _ = found(MatchKey("phoneNumber", PHONE), [], **settings)
     assert requests[0].query[: len(narrowed)] == narrowed
     assert requests[0].query[len(narrowed)][0] == "searchText"
@@ -382,7 +474,10 @@ def test_other_fields_are_looked_up_where_the_search_is_known_to_see_them() -> N
     key = MatchKey("customFields.crm_key", "crm-7")
     adapter = whautomate(found_by=["customFields.crm_key"])
     assert adapter.capabilities.find_by == ("customFields.crm_key",)
-    requests, remotes = scripted(adapter.find(key), answer([row("1"), row("2", customFields={"crm_key": "crm-77"})]))
+    requests, remotes = scripted(
+        adapter.find(key),
+        answer([row("1"), row("2", customFields={"crm_key": "crm-77"})]),
+    )
     assert ("searchText", "crm-7") in requests[0].query
     assert [remote.external_id for remote in remotes] == ["1"]
     assert whautomate().capabilities.find_by == ("phoneNumber",)
@@ -396,7 +491,10 @@ def rows(*numbers: int) -> list[Json]:
     ("pages", "ids"),
     [
         (([],), []),
-        ((rows(1, 2, 3), rows(4, 5)), [1, 2, 3, 4, 5]),  # a page that is shorter than one before is the last
+        (
+            (rows(1, 2, 3), rows(4, 5)),
+            [1, 2, 3, 4, 5],
+        ),  # a page that is shorter than one before is the last
         ((rows(1, 2), rows(3, 4), []), [1, 2, 3, 4]),
         ((rows(1, 2), rows(2, 3), rows(4)), [1, 2, 3, 4]),  # a newcomer moved the rows
         ((rows(1), rows(2, 3), rows(4)), [1, 2, 3, 4]),
@@ -480,8 +578,12 @@ def test_the_probe_looks_for_the_location() -> None:
         (html(404), "settings.base_url"),
     ],
 )
-@pytest.mark.parametrize("call", [CREATE, UPDATE, ADD, DELETE], ids=lambda call: call.action)
-def test_the_gateway_says_403_for_a_key_and_for_a_path(call: Call, response: Response, setting: str) -> None:
+@pytest.mark.parametrize(
+    "call", [CREATE, UPDATE, ADD, DELETE], ids=lambda call: call.action
+)
+def test_the_gateway_says_403_for_a_key_and_for_a_path(
+    call: Call, response: Response, setting: str
+) -> None:
     with pytest.raises(VendorHalted) as halted:
         scripted(whautomate().send(call), response)
     assert halted.value.setting == setting
@@ -495,7 +597,9 @@ def test_the_quota_of_a_day_is_not_waited_for() -> None:
 
 
 def test_somebody_is_warned_of_automations() -> None:
-    assert any("automations" in caution for caution in whautomate().capabilities.cautions)
+    assert any(
+        "automations" in caution for caution in whautomate().capabilities.cautions
+    )
 
 
 @pytest.mark.parametrize(
@@ -508,8 +612,18 @@ def test_somebody_is_warned_of_automations() -> None:
         ("customFields.vip", True, "true", True),
         ("customFields.vip", True, "false", False),
         ("customFields.visits", 3, "3.0", True),
-        ("customFields.seen", "2025-03-02T09:15:00+01:00", "2025-03-02T08:15:00.000Z", True),
-        ("customFields.seen", "2025-03-02T09:15:00+01:00", "2025-03-02T08:16:00.000Z", False),
+        (
+            "customFields.seen",
+            "2025-03-02T09:15:00+01:00",
+            "2025-03-02T08:15:00.000Z",
+            True,
+        ),
+        (
+            "customFields.seen",
+            "2025-03-02T09:15:00+01:00",
+            "2025-03-02T08:16:00.000Z",
+            False,
+        ),
         ("notes", "2025-03-02T09:15:00+01:00", "2025-03-02T08:15:00.000Z", False),
         ("customFields.wishes", ["a", 1], '["a",1]', True),
         ("customFields.wishes", ["a", 1], ["a", 1], True),
@@ -521,5 +635,10 @@ def test_same(field: str, ours: Json, theirs: Json, *, same: bool) -> None:
 
 
 def test_an_id_is_one_segment_of_a_path() -> None:
-    request = requested(whautomate().send(Call(Action.DELETE, "7", external_id="a b?c")))
-    assert (request.path, request.route) == ("/v1/contacts/a%20b%3Fc", "DELETE /v1/contacts/{id}")
+    request = requested(
+        whautomate().send(Call(Action.DELETE, "7", external_id="a b?c"))
+    )
+    assert (request.path, request.route) == (
+        "/v1/contacts/a%20b%3Fc",
+        "DELETE /v1/contacts/{id}",
+    )

@@ -58,7 +58,9 @@ async def adopt(
 
         async def work(destination: DestinationConfig, account: Account) -> AdoptReport:
             try:
-                return await _adopt(destination, account, config, databases, limit, heard)
+                return await _adopt(
+                    destination, account, config, databases, limit, heard
+                )
             except (RunRefused, RunStopped) as error:
                 return await _failed(destination, error)
 
@@ -87,8 +89,14 @@ async def _adopt(
     task, batches = task_of(destination), Batches(account.fence, run_id)
     numbered = source.kind is KeyKind.NUMBER
     store = Contacts(account.fence, name, run_id, numbered=numbered)
-    keys = Keys(account.fence, name, numbered=numbered) if may_collide(task.mapping, task.source_key) else None
-    preparer = Preparer(task, vendor.capabilities, SourceRows(pool, source), store, keys)
+    keys = (
+        Keys(account.fence, name, numbered=numbered)
+        if may_collide(task.mapping, task.source_key)
+        else None
+    )
+    preparer = Preparer(
+        task, vendor.capabilities, SourceRows(pool, source), store, keys
+    )
     counts: Counter[str] = Counter()
     notes: list[Noteworthy] = []
     status, said = "done", None
@@ -96,7 +104,11 @@ async def _adopt(
         adoption, total = Adoption(vendor, retrier, store, task.mapping.tag_prefix), 0
         try:
             async with broken_off_by(account.stopping.call):
-                async for piece in cut(_everybody(destination, databases, source), config.engine.batch_size, limit):
+                async for piece in cut(
+                    _everybody(destination, databases, source),
+                    config.engine.batch_size,
+                    limit,
+                ):
                     await batches.add(piece.kind, piece.contact_ids)
                     total += len(piece.contact_ids)
                 await claim_keys(preparer, keys, batches)
@@ -107,11 +119,18 @@ async def _adopt(
                     break
                 prepared = await preparer.plan(batch)
                 counts[_SILENCED] += await _silent(store, batch, prepared)
-                found = [*map(_refused, prepared.records), *map(_told, await adoption.adopt(prepared.jobs))]
+                found = [
+                    *map(_refused, prepared.records),
+                    *map(_told, await adoption.adopt(prepared.jobs)),
+                ]
                 counts.update(note.outcome for note in found if note)
-                notes += [note for note in found if note and note.outcome not in _SILENT][: _MOST_NAMED - len(notes)]
+                notes += [
+                    note for note in found if note and note.outcome not in _SILENT
+                ][: _MOST_NAMED - len(notes)]
                 await batches.finish(batch.number, {}, None)
-                progress.advanced(name, len(batch.contact_ids), account.pacing.requests - sent)
+                progress.advanced(
+                    name, len(batch.contact_ids), account.pacing.requests - sent
+                )
         except RunStopped:
             status = "stopped"
         except AccountStopped as stopped:
@@ -136,7 +155,9 @@ async def _adopt(
         exit_code=int(status != "done" or bool(notes)),
         contacts=tuple(notes),
     )
-    await finish_run(account.fence, run_id, status, {**report.public(), "contacts": []}, said)
+    await finish_run(
+        account.fence, run_id, status, {**report.public(), "contacts": []}, said
+    )
     progress.finished(name)
     return report
 
@@ -146,7 +167,9 @@ _SILENCED = "silent"
 _SILENT = (Finding.LINKED, Finding.UNMATCHED, Finding.GONE)
 
 
-async def _everybody(destination: DestinationConfig, databases: Databases, source: Source) -> AsyncIterator[DiffSlice]:
+async def _everybody(
+    destination: DestinationConfig, databases: Databases, source: Source
+) -> AsyncIterator[DiffSlice]:
     """Yield all contacts of the source; adoption ignores removed ones."""
     with placed(destination):
         differ = Diff(
@@ -163,13 +186,17 @@ async def _everybody(destination: DestinationConfig, databases: Databases, sourc
 
 
 def _told(adopted: Adopted) -> Noteworthy:
-    return Noteworthy(adopted.contact_id, adopted.finding, adopted.finding, adopted.message)
+    return Noteworthy(
+        adopted.contact_id, adopted.finding, adopted.finding, adopted.message
+    )
 
 
 async def _silent(store: Contacts, batch: Batch, prepared: Prepared) -> int:
     """Return how many contacts without a link are left out: nothing may be sent about them."""
     withheld = [each for each in prepared.records if each.status is Status.SUPPRESSED]
-    told = {each.contact_id for each in prepared.records} | {job.state.contact_id for job in prepared.jobs}
+    told = {each.contact_id for each in prepared.records} | {
+        job.state.contact_id for job in prepared.jobs
+    }
     states = await store.load([each for each in batch.contact_ids if each not in told])
     before = [each for each in states.values() if each.status is Status.SUPPRESSED]
     known = [*(each.known for each in withheld), *(each.known for each in before)]
@@ -183,6 +210,8 @@ def _refused(record: Record) -> Noteworthy | None:
     return Noteworthy(record.contact_id, _REFUSED, outcome.code, outcome.message)
 
 
-async def _failed(destination: DestinationConfig, error: SyncEngineError) -> AdoptReport:
+async def _failed(
+    destination: DestinationConfig, error: SyncEngineError
+) -> AdoptReport:
     status, code = how_it_ended(error)
     return AdoptReport(destination.name, status, error=str(error), exit_code=code)

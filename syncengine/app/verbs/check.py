@@ -13,7 +13,15 @@ from syncengine.app.brakes import brake_on_no_file, refuse_changes, refuse_new_n
 from syncengine.app.consent_changes import refuse_loosened
 from syncengine.app.contradictions import differently_mapped
 from syncengine.app.credentials import look_for_second_name, settled
-from syncengine.app.databases import FOLDER, Databases, look_at, opened, placed, source_place, state_description
+from syncengine.app.databases import (
+    FOLDER,
+    Databases,
+    look_at,
+    opened,
+    placed,
+    source_place,
+    state_description,
+)
 from syncengine.app.markers import advice_where_new, is_writable
 from syncengine.app.neighbours import differing
 from syncengine.app.request import Request
@@ -21,7 +29,14 @@ from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.account_check import lacking_message, number_lacking
 from syncengine.engine.exchange import Meter, drive
 from syncengine.engine.pacing import Pacing
-from syncengine.errors import SchemaOutdated, SourceError, StorageError, SyncEngineError, VendorUnavailable, named
+from syncengine.errors import (
+    SchemaOutdated,
+    SourceError,
+    StorageError,
+    SyncEngineError,
+    VendorUnavailable,
+    named,
+)
 from syncengine.model.consent import Naming
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.mapping import Form, OnInvalid, OnRemoved
@@ -65,11 +80,15 @@ async def check(config: Config) -> list[Check]:
             checks += await _vendor(destination, known)
             checks += _worth_knowing(destination)
             for told in differently_mapped(destination, config):
-                checks.append(Check(f"{destination.name}: caution", True, told, note=True))
+                checks.append(
+                    Check(f"{destination.name}: caution", True, told, note=True)
+                )
     return checks
 
 
-async def _to_look_at(destination: DestinationConfig, databases: Databases) -> Sequence[Held]:
+async def _to_look_at(
+    destination: DestinationConfig, databases: Databases
+) -> Sequence[Held]:
     """Return a few contacts that the vendor held; none about whom nothing is sent."""
     linked = Linked(databases.state, destination.name)
     naming = Naming(destination.mapping)
@@ -85,7 +104,9 @@ async def _to_look_at(destination: DestinationConfig, databases: Databases) -> S
 def _configuration(config: Config) -> Iterator[Check]:
     names = ", ".join(destination.name for destination in config.destinations)
     if names:
-        yield Check("configuration", True, f"{config.file}, with the destinations {names}")
+        yield Check(
+            "configuration", True, f"{config.file}, with the destinations {names}"
+        )
     for problem in config.problems:
         yield Check("configuration", False, str(problem))
     for name, problems in config.broken.items():
@@ -93,7 +114,9 @@ def _configuration(config: Config) -> Iterator[Check]:
             yield Check(f"{name}: configuration", False, str(problem))
 
 
-async def _databases(config: Config, stack: AsyncExitStack) -> tuple[Databases | None, Check]:
+async def _databases(
+    config: Config, stack: AsyncExitStack
+) -> tuple[Databases | None, Check]:
     """Yield the databases, or None where the state's own cannot be used.
 
     The other checks do not need it.
@@ -104,7 +127,9 @@ async def _databases(config: Config, stack: AsyncExitStack) -> tuple[Databases |
         return None, Check("database", False, str(error))
     except SyncEngineError as error:
         return None, Check("database", False, f"{config.file}: database: {error}")
-    return databases, Check("database", True, f"{state_description(config)}: reachable, schema up to date")
+    return databases, Check(
+        "database", True, f"{state_description(config)}: reachable, schema up to date"
+    )
 
 
 async def _new_state(databases: Databases) -> list[Check]:
@@ -144,7 +169,9 @@ def _unreachable(config: Config, databases: Databases) -> dict[str, Check]:
     """
     found: dict[str, Check] = {}
     for url, pool in databases.sources.items():
-        readers = [each for each in config.destinations if (each.source.database or "") == url]
+        readers = [
+            each for each in config.destinations if (each.source.database or "") == url
+        ]
         if not isinstance(pool, StorageError) or not readers:
             continue
         names = ", ".join(each.name for each in readers)
@@ -167,12 +194,18 @@ async def _source(destination: DestinationConfig, databases: Databases) -> list[
         with placed(destination):
             rows = await SourceRows(pool, source).some(_LOOKED_AT) if not bad else ()
     except SourceError as error:
-        return [Check(area, False, str(problem)) for problem in error.problems or (error,)]
+        return [
+            Check(area, False, str(problem)) for problem in error.problems or (error,)
+        ]
     except SyncEngineError as error:
         return [Check(area, False, str(error))]
     kind = source.key_type.removeprefix("pg_catalog.").strip('"')
     columns = f"{len(source.spec.columns)} column{'s' if len(source.spec.columns) != 1 else ''}"
-    looked_at = Check(area, True, f"{source.spec.label} by {source.spec.key} ({kind}), {columns}, {_rows(counts.rows)}")
+    looked_at = Check(
+        area,
+        True,
+        f"{source.spec.label} by {source.spec.key} ({kind}), {columns}, {_rows(counts.rows)}",
+    )
     return [
         *(bad or [looked_at]),
         *_of_others(destination, source, others),
@@ -186,7 +219,9 @@ _LOOKED_AT = 200
 """Number of rows whose values are brought into the form of their fields."""
 
 
-def _unfit(destination: DestinationConfig, rows: Sequence[SourceRow]) -> Iterator[Check]:
+def _unfit(
+    destination: DestinationConfig, rows: Sequence[SourceRow]
+) -> Iterator[Check]:
     """Warn about fields that most of some rows have no valid value for."""
     several = destination.vendor.capabilities.accumulates
     found = [unfit_values(row, destination.mapping, several) for row in rows]
@@ -196,7 +231,11 @@ def _unfit(destination: DestinationConfig, rows: Sequence[SourceRow]) -> Iterato
         unfit = [why for why in wrong if why is not None]
         if len(unfit) * 2 <= len(wrong):
             continue
-        effect = "its contact is rejected" if field.on_invalid is OnInvalid.REJECT else "the field is left alone"
+        effect = (
+            "its contact is rejected"
+            if field.on_invalid is OnInvalid.REJECT
+            else "the field is left alone"
+        )
         told = (
             f"{destination.place(f'fields.{name}')}: {len(unfit)} of {len(wrong)} values looked at of column "
             f'"{field.column}" are invalid, such as one that {unfit[0]}. For each of them {effect} '
@@ -205,7 +244,9 @@ def _unfit(destination: DestinationConfig, rows: Sequence[SourceRow]) -> Iterato
         yield Check(f"{destination.name}: values", True, told, note=True)
 
 
-def _of_others(destination: DestinationConfig, source: Source, others: tuple[str, str] | None) -> Iterator[Check]:
+def _of_others(
+    destination: DestinationConfig, source: Source, others: tuple[str, str] | None
+) -> Iterator[Check]:
     """Warn about functions of other roles that run when the source is read.
 
     They may read the state.
@@ -223,30 +264,51 @@ def _of_others(destination: DestinationConfig, source: Source, others: tuple[str
 
 def _zones(destination: DestinationConfig, source: Source) -> Iterator[Check]:
     """Report the time zones in which the dates of moments are taken."""
-    moments = {column.name: column for column in source.columns if column.kind is Kind.TIMESTAMP}
+    moments = {
+        column.name: column
+        for column in source.columns
+        if column.kind is Kind.TIMESTAMP
+    }
     for each in destination.mapping.fields:
         column = moments.get(each.column)
-        if column is None or each.form is not Form.DATE or column.type_name == "timestamp without time zone":
+        if (
+            column is None
+            or each.form is not Form.DATE
+            or column.type_name == "timestamp without time zone"
+        ):
             continue
         told = f'column "{each.column}" ({column.type_name}) holds moments, whose date is taken in {each.zone or "UTC"}'
         if each.zone is None:
             told += "; zone: in the field names another time zone"
-        yield Check(f"{destination.name}: dates", True, f"fields.{each.field}: {told}", note=True)
+        yield Check(
+            f"{destination.name}: dates",
+            True,
+            f"fields.{each.field}: {told}",
+            note=True,
+        )
 
 
 def _rows(number: int) -> str:
     return f"{number:,} row{'s' if number != 1 else ''}"
 
 
-def _bad_keys(destination: DestinationConfig, source: Source, counts: Counts) -> Iterator[Check]:
+def _bad_keys(
+    destination: DestinationConfig, source: Source, counts: Counts
+) -> Iterator[Check]:
     """Report source keys that a run would refuse.
 
     No key is shown, since it may be an address.
     """
-    area, place, key = f"{destination.name}: source", destination.place("source.key"), source.spec.key
+    area, place, key = (
+        f"{destination.name}: source",
+        destination.place("source.key"),
+        source.spec.key,
+    )
     if counts.nulls:
         what = f'column "{key}" is NULL in {counts.nulls:,} of {counts.rows:,} rows; every contact needs a key'
-        yield Check(area, False, f"{place}: {what}. Fill it in, or leave these rows out (where)")
+        yield Check(
+            area, False, f"{place}: {what}. Fill it in, or leave these rows out (where)"
+        )
     if counts.repeated:
         keys = "1 key" if counts.repeated == 1 else f"{counts.repeated:,} keys"
         what = (
@@ -256,7 +318,9 @@ def _bad_keys(destination: DestinationConfig, source: Source, counts: Counts) ->
         yield Check(area, False, f"{place}: {what}")
 
 
-def _of_rows(destination: DestinationConfig, source: Source, counts: Counts) -> Iterator[Check]:
+def _of_rows(
+    destination: DestinationConfig, source: Source, counts: Counts
+) -> Iterator[Check]:
     """Report surprising facts about the rows: hidden ones, none at all, long keys."""
     area, label = f"{destination.name}: source", source.spec.label
     if counts.is_restricted:
@@ -269,12 +333,16 @@ def _of_rows(destination: DestinationConfig, source: Source, counts: Counts) -> 
         )
         yield Check(area, True, what, note=True)
     if counts.long_keys:
-        rows = "1 row has" if counts.long_keys == 1 else f"{counts.long_keys:,} rows have"
+        rows = (
+            "1 row has" if counts.long_keys == 1 else f"{counts.long_keys:,} rows have"
+        )
         what = f"{rows} a key longer than {LONGEST_KEY} characters; contacts under such keys are rejected"
         yield Check(area, True, what, note=True)
 
 
-async def _remembered(config: Config, destination: DestinationConfig, databases: Databases) -> list[Check]:
+async def _remembered(
+    config: Config, destination: DestinationConfig, databases: Databases
+) -> list[Check]:
     try:
         await look_for_second_name(destination, config, databases)
         recognised = await refuse_changes(destination, config, databases, Request())
@@ -288,15 +356,21 @@ async def _remembered(config: Config, destination: DestinationConfig, databases:
     return []
 
 
-async def _refuse_strays(config: Config, destination: DestinationConfig, databases: Databases) -> None:
+async def _refuse_strays(
+    config: Config, destination: DestinationConfig, databases: Databases
+) -> None:
     """Raise BrakeApplied where a run would meet contacts of destinations without a file."""
     names = [*(each.name for each in config.destinations), *config.broken]
     others = await without_file(databases.state, destination.account, names)
     if not others:
         return
-    async with aclosing(differing(destination, databases, config.engine.batch_size)) as pieces:
+    async with aclosing(
+        differing(destination, databases, config.engine.batch_size)
+    ) as pieces:
         async for contact_ids in pieces:
-            await brake_on_no_file(destination, others, databases, contact_ids, Request())
+            await brake_on_no_file(
+                destination, others, databases, contact_ids, Request()
+            )
 
 
 async def _vendor(destination: DestinationConfig, known: Sequence[Held]) -> list[Check]:
@@ -306,7 +380,11 @@ async def _vendor(destination: DestinationConfig, known: Sequence[Held]) -> list
     if that one is not there.
     """
     area, vendor = f"{destination.name}: credentials", destination.vendor
-    pacing = Pacing(destination.limits, in_flight=1, settles_within=vendor.capabilities.settles_within)
+    pacing = Pacing(
+        destination.limits,
+        in_flight=1,
+        settles_within=vendor.capabilities.settles_within,
+    )
     try:
         async with (
             pacing,
@@ -318,12 +396,24 @@ async def _vendor(destination: DestinationConfig, known: Sequence[Held]) -> list
             ) as transport,
         ):
             asked = await drive(vendor.probe, transport, Meter())
-            lacking = await drive(partial(number_lacking, vendor, known), transport, Meter())
+            lacking = await drive(
+                partial(number_lacking, vendor, known), transport, Meter()
+            )
     except Exception as unexpected:  # noqa: BLE001 - a check tells of everything
         error = named(unexpected)
         way = "settings.base_url" if destination.options.proxy is None else "proxy"
-        setting = way if isinstance(error, VendorUnavailable) else getattr(error, "setting", None)
-        return [Check(area, False, f"{destination.place(setting) if setting else destination.file}: {error}")]
+        setting = (
+            way
+            if isinstance(error, VendorUnavailable)
+            else getattr(error, "setting", None)
+        )
+        return [
+            Check(
+                area,
+                False,
+                f"{destination.place(setting) if setting else destination.file}: {error}",
+            )
+        ]
     accepted = (
         f"accepted at {destination.base_url}"
         if asked
@@ -343,13 +433,24 @@ def _account(destination: DestinationConfig, lacking: int | None) -> Iterator[Ch
         yield Check(area, False, f"{destination.place('settings')}: {what}")
 
 
-_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+_PROXY_VARIABLES = (
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+)
 
 
 def _proxies(config: Config) -> Iterator[Check]:
     """Note the proxies of the environment where a destination uses none."""
     named = [name for name in _PROXY_VARIABLES if os.environ.get(name)]
-    without = [destination.name for destination in config.destinations if destination.options.proxy is None]
+    without = [
+        destination.name
+        for destination in config.destinations
+        if destination.options.proxy is None
+    ]
     if named and without:
         told = (
             f"{', '.join(named)} is set in the environment and is not used; a destination that has to go through a "
@@ -365,7 +466,12 @@ def _worth_knowing(destination: DestinationConfig) -> Iterator[Check]:
     yield Check(f"{name}: pace", True, pace, note=True)
     if options.proxy is not None:
         proxy = urlsplit(options.proxy)
-        yield Check(f"{name}: proxy", True, f"through {proxy.hostname}:{proxy.port or 80}", note=True)
+        yield Check(
+            f"{name}: proxy",
+            True,
+            f"through {proxy.hostname}:{proxy.port or 80}",
+            note=True,
+        )
     for caution in vendor.capabilities.cautions:
         yield Check(f"{name}: caution", True, caution, note=True)
     if options.on_removed is OnRemoved.DELETE and vendor.capabilities.delete is None:

@@ -170,7 +170,10 @@ def _head(name: str, line: bytes) -> _Head:
     if not isinstance(found, dict) or found.get("file") != _KIND:
         raise _refused(name, "this is no file of `syncengine export --consent`")
     if found.get("version") != _VERSION:
-        raise _refused(name, f"version {found.get('version')} is not known here: use a newer syncengine")
+        raise _refused(
+            name,
+            f"version {found.get('version')} is not known here: use a newer syncengine",
+        )
     try:
         return _Head.model_validate_json(line)
     except ValidationError:

@@ -59,28 +59,42 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
     destinations = config.destinations
     names = [destination.name for destination in destinations]
     async with opened(config, destinations) as databases:
-        gone = await erasure.unconfigured(databases.state, contact_id, [*names, *config.broken])
+        gone = await erasure.unconfigured(
+            databases.state, contact_id, [*names, *config.broken]
+        )
         # From here on no run sends anything about the contact: this has to be written
         # down before any destination deletes it, or a run could create it again.
         values = await _values(databases, destinations, contact_id)
         lacking = await lacking_consents(config, databases)
-        await erasure.begin(databases.state, contact_id, [*names, *config.broken, *gone], values)
+        await erasure.begin(
+            databases.state, contact_id, [*names, *config.broken, *gone], values
+        )
         await note_consents(config, databases, lacking)
 
         async def work(destination: DestinationConfig, account: Account) -> Receipt:
             try:
-                return await _forget(destination, account, config, databases, contact_id)
+                return await _forget(
+                    destination, account, config, databases, contact_id
+                )
             except BrakeApplied as error:
                 return _braked(destination.name, contact_id, error)
             except RunRefused as error:
                 return _open(destination.name, contact_id, error)
 
-        async def failed(destination: DestinationConfig, error: SyncEngineError) -> Receipt:
+        async def failed(
+            destination: DestinationConfig, error: SyncEngineError
+        ) -> Receipt:
             return _open(destination.name, contact_id, error)
 
         receipts = await side_by_side(config, databases, destinations, work, failed)
-        receipts += [_open(name, contact_id, ConfigError(problems)) for name, problems in config.broken.items()]
-        return receipts + [await erasure.end_unconfigured(databases.state, name, contact_id) for name in gone]
+        receipts += [
+            _open(name, contact_id, ConfigError(problems))
+            for name, problems in config.broken.items()
+        ]
+        return receipts + [
+            await erasure.end_unconfigured(databases.state, name, contact_id)
+            for name in gone
+        ]
 
 
 async def _values(
@@ -92,26 +106,49 @@ async def _values(
     return (*known.get(contact_id, ()), *asked.get(contact_id, ()))
 
 
-async def confirm(config: Config, contact_id: str, names: Sequence[str]) -> list[Receipt]:
+async def confirm(
+    config: Config, contact_id: str, names: Sequence[str]
+) -> list[Receipt]:
     """Note that vendors have done what their receipts asked for, and forget those.
 
     Raises ConfigError.
     """
     if not names:
-        raise ConfigError([Problem("--confirmed", "name the destination whose vendor confirmed it: -d NAME")])
+        raise ConfigError(
+            [
+                Problem(
+                    "--confirmed",
+                    "name the destination whose vendor confirmed it: -d NAME",
+                )
+            ]
+        )
     async with opened(config, ()) as databases:
-        asked = {each.destination for each in await erasure.receipts(databases.state, contact_id) if each.to_ask}
-        problems = [_nothing_to_confirm(name, contact_id, asked) for name in names if name not in asked]
+        asked = {
+            each.destination
+            for each in await erasure.receipts(databases.state, contact_id)
+            if each.to_ask
+        }
+        problems = [
+            _nothing_to_confirm(name, contact_id, asked)
+            for name in names
+            if name not in asked
+        ]
         if problems:
             raise ConfigError(problems)
         for name in names:
             await erasure.confirm(databases.state, name, contact_id)
-    return [Receipt(name, contact_id, Erased.DONE, "confirmed: the vendor has deleted it") for name in names]
+    return [
+        Receipt(name, contact_id, Erased.DONE, "confirmed: the vendor has deleted it")
+        for name in names
+    ]
 
 
 def _nothing_to_confirm(name: str, contact_id: str, asked: Collection[str]) -> Problem:
     rest = f"; there is at {', '.join(sorted(asked))}" if asked else ""
-    return Problem("--confirmed", f"nothing is to be asked of {name} about contact {name_of(contact_id)}{rest}")
+    return Problem(
+        "--confirmed",
+        f"nothing is to be asked of {name} about contact {name_of(contact_id)}{rest}",
+    )
 
 
 _NOTHING = "nothing is known of it there"
@@ -131,7 +168,11 @@ class _Nobody:
 
 
 async def _forget(
-    destination: DestinationConfig, account: Account, config: Config, databases: Databases, contact_id: str
+    destination: DestinationConfig,
+    account: Account,
+    config: Config,
+    databases: Databases,
+    contact_id: str,
 ) -> Receipt:
     recognised = await refuse_changes(destination, config, databases, Request())
     name, fence = destination.name, account.fence
@@ -139,7 +180,13 @@ async def _forget(
     stands = await _standing(databases, destination, contact_id)
     there = _There(destination, account, run_id, contact_id, stands)
     receipt = await _erased(there, databases, may_lack=recognised.looks_up)
-    await finish_run(fence, run_id, "done" if receipt.status is not Erased.OPEN else "incomplete", {}, None)
+    await finish_run(
+        fence,
+        run_id,
+        "done" if receipt.status is not Erased.OPEN else "incomplete",
+        {},
+        None,
+    )
     await erasure.end(fence, receipt)
     return receipt
 
@@ -155,10 +202,18 @@ async def _erased(there: _There, databases: Databases, *, may_lack: bool) -> Rec
         # Gathered before the deletion, which forgets them.
         keys = await _keys_of_linked(destination, databases, there.contact_id, before)
         receipt = await there.delete()
-        return await there.delete_found(keys, receipt) if there.was_gone and keys else receipt
+        return (
+            await there.delete_found(keys, receipt)
+            if there.was_gone and keys
+            else receipt
+        )
     can_find = bool(destination.vendor.capabilities.find_by)
     try:
-        keys = await _keys(destination, databases, there.contact_id, before) if can_find else ()
+        keys = (
+            await _keys(destination, databases, there.contact_id, before)
+            if can_find
+            else ()
+        )
     except SourceError as error:
         return _open(destination.name, there.contact_id, error)
     receipt = await there.delete()
@@ -179,7 +234,9 @@ async def _keys_of_linked(
     try:
         return await _keys(destination, databases, contact_id, known)
     except SourceError:
-        return keys_of_person(None, known, destination.mapping.match_on, destination.vendor.capabilities)
+        return keys_of_person(
+            None, known, destination.mapping.match_on, destination.vendor.capabilities
+        )
 
 
 async def _keys(
@@ -189,7 +246,10 @@ async def _keys(
     mapping, capabilities = destination.mapping, destination.vendor.capabilities
     pool = databases.source(destination)
     rows = await SourceRows(pool, await look_at(destination, pool)).load([contact_id])
-    wanted = [desire(row, mapping, capabilities.identity, capabilities.accumulates) for row in rows]
+    wanted = [
+        desire(row, mapping, capabilities.identity, capabilities.accumulates)
+        for row in rows
+    ]
     desired = next((each for each in wanted if isinstance(each, Desired)), None)
     return keys_of_person(desired, known, mapping.match_on, capabilities)
 
@@ -225,22 +285,37 @@ class _There:
 
     async def delete(self) -> Receipt:
         """Delete the linked contact; return a receipt."""
-        destination, fence, contact_id = self.destination, self._account.fence, self.contact_id
+        destination, fence, contact_id = (
+            self.destination,
+            self._account.fence,
+            self.contact_id,
+        )
         state = await self._state()
         before = state.known.external_id
         if before and _keeps_part(destination):
             # Noted before the deletion, which forgets the external id: after a crash in between
             # nothing would be left to ask the vendor for.
-            asked = Receipt(destination.name, contact_id, Erased.IMPOSSIBLE, _what_to_ask(destination, before))
-            self._stands = replace(self._stands, to_ask=asked.also(self._stands.to_ask).message)
-            await erasure.note_to_ask(fence, destination.name, contact_id, self._stands.to_ask)
+            asked = Receipt(
+                destination.name,
+                contact_id,
+                Erased.IMPOSSIBLE,
+                _what_to_ask(destination, before),
+            )
+            self._stands = replace(
+                self._stands, to_ask=asked.also(self._stands.to_ask).message
+            )
+            await erasure.note_to_ask(
+                fence, destination.name, contact_id, self._stands.to_ask
+            )
         await self._batches.add(BatchKind.REMOVALS, [contact_id])
         await _delete(destination, self._account, self._store, self._batches)
         stopped = self._account.pacing.stopped
         if stopped is not None:
             return self._stopped(stopped)
         external_id = (await self.known()).external_id or before
-        outcome = await erasure.outcome(fence, destination.name, self._run_id, contact_id)
+        outcome = await erasure.outcome(
+            fence, destination.name, self._run_id, contact_id
+        )
         if outcome is None and state.gone:
             outcome = erasure.Outcome("applied", WAS_GONE, "")
         self.was_gone = outcome is not None and outcome.code == WAS_GONE
@@ -271,41 +346,66 @@ class _There:
             if receipt.status is Erased.IMPOSSIBLE:
                 self._stands = replace(self._stands, to_ask=receipt.message)
 
-    async def _look_up(self, keys: Sequence[MatchKey], seen: Collection[str]) -> CopiesThere:
+    async def _look_up(
+        self, keys: Sequence[MatchKey], seen: Collection[str]
+    ) -> CopiesThere:
         vendor = self.destination.vendor
         async with asking(self.destination, self._account) as retrier:
-            return await copies_there(vendor, retrier, self._store, self.contact_id, keys, seen)
+            return await copies_there(
+                vendor, retrier, self._store, self.contact_id, keys, seen
+            )
 
     def may_be_there(self) -> Receipt:
         """Return the receipt where nobody can tell whether the vendor has the contact."""
         if self._stands.receipt in _PROOFS:
-            return Receipt(self.destination.name, self.contact_id, Erased.DONE, self._stands.receipt)
-        vendor, capabilities = self.destination.vendor.name, self.destination.vendor.capabilities
+            return Receipt(
+                self.destination.name,
+                self.contact_id,
+                Erased.DONE,
+                self._stands.receipt,
+            )
+        vendor, capabilities = (
+            self.destination.vendor.name,
+            self.destination.vendor.capabilities,
+        )
         told = "the state was restored or lost once and may lack its link, and "
         if capabilities.find_by:
             told += f"no row tells whom to look for: look for the person at {vendor}, and have deleted what is there"
         else:
-            under = f"under {capabilities.identity} {name_of(self.contact_id)}" if capabilities.identity else "of it"
-            told += f"{vendor} has no look-up: ask them to delete what they hold {under}"
+            under = (
+                f"under {capabilities.identity} {name_of(self.contact_id)}"
+                if capabilities.identity
+                else "of it"
+            )
+            told += (
+                f"{vendor} has no look-up: ask them to delete what they hold {under}"
+            )
         return Receipt(self.destination.name, self.contact_id, Erased.IMPOSSIBLE, told)
 
     def _also_of_others(self, receipt: Receipt, owned: Mapping[str, str]) -> Receipt:
         """Return the receipt, with what its keys find and other contacts of ours own."""
         if not owned:
             return receipt
-        each = ", ".join(f"contact {there} belongs to {name_of_owner(owner)}" for there, owner in owned.items())
+        each = ", ".join(
+            f"contact {there} belongs to {name_of_owner(owner)}"
+            for there, owner in owned.items()
+        )
         told = f"its match keys find what is another's here ({each}): forget that one too if it is the same person"
         if self.was_gone:
             vendor = self.destination.vendor.name
             told = f"{_not_there(vendor)}, and {told}"
-        return replace(receipt, status=Erased.IMPOSSIBLE, message=told).also(self._stands.to_ask)
+        return replace(receipt, status=Erased.IMPOSSIBLE, message=told).also(
+            self._stands.to_ask
+        )
 
     def _stopped(self, stopped: AccountStopped) -> Receipt:
         told = stopped_by(stopped, self.destination)
         return Receipt(self.destination.name, self.contact_id, Erased.OPEN, told)
 
 
-async def _delete(destination: DestinationConfig, account: Account, store: Contacts, batches: Batches) -> None:
+async def _delete(
+    destination: DestinationConfig, account: Account, store: Contacts, batches: Batches
+) -> None:
     """Delete the contact as a run deletes a removed one, safe from crashes."""
     # An erasure asks about nobody else: where the contact is not there, its receipt says so.
     task = replace(
@@ -317,8 +417,12 @@ async def _delete(destination: DestinationConfig, account: Account, store: Conta
     recorder, stopping = Recorder(store), asyncio.Event()
     async with asking(destination, account) as retrier, recorder.running():
         await Dispatcher(
-            preparer=Preparer(task, destination.vendor.capabilities, _Nobody(), store, None),
-            contacts=ContactSync(task, destination.vendor, retrier, store, recorder, stopping),
+            preparer=Preparer(
+                task, destination.vendor.capabilities, _Nobody(), store, None
+            ),
+            contacts=ContactSync(
+                task, destination.vendor, retrier, store, recorder, stopping
+            ),
             batches=batches,
             recorder=recorder,
             tally=Tally(),
@@ -329,7 +433,9 @@ async def _delete(destination: DestinationConfig, account: Account, store: Conta
         ).run()
 
 
-async def _standing(databases: Databases, destination: DestinationConfig, contact_id: str) -> erasure.Standing:
+async def _standing(
+    databases: Databases, destination: DestinationConfig, contact_id: str
+) -> erasure.Standing:
     """Return the progress of the erasure before this run."""
     receipts = await erasure.receipts(databases.state, contact_id)
     return next(each for each in receipts if each.destination == destination.name)
@@ -340,7 +446,10 @@ def _what_to_ask(destination: DestinationConfig, external_id: str | None) -> str
 
     It is needed where the vendor's API erases nothing or only a part.
     """
-    vendor, who = destination.vendor, f"contact {external_id}" if external_id else "what it may hold of this contact"
+    vendor, who = (
+        destination.vendor,
+        f"contact {external_id}" if external_id else "what it may hold of this contact",
+    )
     if _keeps_part(destination):
         return f"{vendor.name} keeps part of it: ask them to delete {who}"
     return f"{vendor.name}'s API cannot delete: ask them to delete {who}, and quote the law"
@@ -352,7 +461,10 @@ def _keeps_part(destination: DestinationConfig) -> bool:
 
 
 def _receipt(
-    destination: DestinationConfig, contact_id: str, external_id: str | None, outcome: erasure.Outcome | None
+    destination: DestinationConfig,
+    contact_id: str,
+    external_id: str | None,
+    outcome: erasure.Outcome | None,
 ) -> Receipt:
     name = destination.name
     match outcome.kind if outcome else None:
@@ -361,13 +473,22 @@ def _receipt(
         case "applied" if outcome and not _keeps_part(destination):
             return _deleted(destination, contact_id, outcome)
         case "applied" | "unsupported":
-            return Receipt(name, contact_id, Erased.IMPOSSIBLE, _what_to_ask(destination, external_id))
+            return Receipt(
+                name,
+                contact_id,
+                Erased.IMPOSSIBLE,
+                _what_to_ask(destination, external_id),
+            )
         case _:
-            told = f"{outcome.message if outcome else ''}; `syncengine forget` tries again"
+            told = (
+                f"{outcome.message if outcome else ''}; `syncengine forget` tries again"
+            )
             return Receipt(name, contact_id, Erased.OPEN, told)
 
 
-def _deleted(destination: DestinationConfig, contact_id: str, outcome: erasure.Outcome) -> Receipt:
+def _deleted(
+    destination: DestinationConfig, contact_id: str, outcome: erasure.Outcome
+) -> Receipt:
     """Return the receipt where nothing is left to be deleted."""
     name = destination.name
     if outcome.message:
@@ -389,7 +510,9 @@ def _told_gone(destination: DestinationConfig) -> str:
     return f"{told}, and offers no look-up: if it was merged there, have the one that is left deleted by hand"
 
 
-def _with_what_stands(receipt: Receipt, external_id: str | None, stands: erasure.Standing) -> Receipt:
+def _with_what_stands(
+    receipt: Receipt, external_id: str | None, stands: erasure.Standing
+) -> Receipt:
     """Return the receipt, or an earlier one that says more.
 
     An earlier one does unless it only says that nothing is known any more.

@@ -57,7 +57,9 @@ async def merge(config: Config, name: str, into: str, other: str) -> MergeReport
 
         async def work(destination: DestinationConfig, account: Account) -> MergeReport:
             try:
-                return await _merge(destination, account, config, databases, into, other)
+                return await _merge(
+                    destination, account, config, databases, into, other
+                )
             except RunRefused as error:
                 return await _failed(destination, error)
 
@@ -82,7 +84,9 @@ class _Ours:
         """Write down that nothing was merged."""
         await self._record(self.state.known)
 
-    async def own(self, left: str, remote: Remote | None, destination: DestinationConfig) -> str | None:
+    async def own(
+        self, left: str, remote: Remote | None, destination: DestinationConfig
+    ) -> str | None:
         """Make it the owner of the vendor contact that is left, as the vendor shows it.
 
         Returns the other contact that owns that one already.
@@ -94,7 +98,9 @@ class _Ours:
             known = settle.noted(linked, known, remote, vendor.capabilities)
         tags = remote.tags if remote else frozenset[str]()
         ours = settle.prefixed(tags, prefix)
-        link = await self.store.link(self.state.contact_id, left, None, known.found_tags, ours)
+        link = await self.store.link(
+            self.state.contact_id, left, None, known.found_tags, ours
+        )
         if link.owner is None:
             known = settle.inherit(known, link.tags & tags, link.fields, hidden)
             await self._record(settle.at(known, left))
@@ -126,13 +132,17 @@ class _Pair:
         """Return a vendor contact; None where it is gone, or another one is shown."""
         read = partial(self.destination.vendor.read, external_id)
         remote = await self.retrier.run(read, Meter(), repeatable=True)
-        return remote if remote is not None and remote.external_id == external_id else None
+        return (
+            remote if remote is not None and remote.external_id == external_id else None
+        )
 
     async def merged(self) -> Applied | Rejected:
         """Have the vendor merge them."""
         vendor = self.destination.vendor
         assert isinstance(vendor, Merger)
-        answer = await self.retrier.run(partial(vendor.merge, self.into, self.other), Meter(), repeatable=False)
+        answer = await self.retrier.run(
+            partial(vendor.merge, self.into, self.other), Meter(), repeatable=False
+        )
         assert isinstance(answer, Applied | Rejected), "a merge is applied or rejected"
         return answer
 
@@ -158,7 +168,12 @@ class _Pair:
 
 
 async def _merge(
-    destination: DestinationConfig, account: Account, config: Config, databases: Databases, into: str, other: str
+    destination: DestinationConfig,
+    account: Account,
+    config: Config,
+    databases: Databases,
+    into: str,
+    other: str,
 ) -> MergeReport:
     name = destination.name
     await refuse_changes(destination, config, databases, Request())
@@ -178,7 +193,9 @@ async def _merge(
             state = (await store.load([contact_id]))[contact_id]
             return await _of_ours(pair, store, state)
     except AccountStopped as stopped:
-        return MergeReport(name, "halted", error=stopped_by(stopped, destination), exit_code=1)
+        return MergeReport(
+            name, "halted", error=stopped_by(stopped, destination), exit_code=1
+        )
     except RequestFailed as error:
         return MergeReport(name, "rejected", error=str(error), exit_code=1)
 
@@ -256,12 +273,18 @@ async def _of_ours(pair: _Pair, store: Contacts, state: ContactState) -> MergeRe
     return await _owned(pair, ours, answer.external_id, finds_out)
 
 
-async def _owned(pair: _Pair, ours: _Ours, told: str | None, finds_out: str) -> MergeReport:
+async def _owned(
+    pair: _Pair, ours: _Ours, told: str | None, finds_out: str
+) -> MergeReport:
     """Make our contact the owner of the one that is left."""
     name = pair.destination.name
     found = await pair.left(told)
     if found is None:
-        what = _third(told, finds_out) if told else f"the vendor does not show which of the two is left: {finds_out}"
+        what = (
+            _third(told, finds_out)
+            if told
+            else f"the vendor does not show which of the two is left: {finds_out}"
+        )
         return MergeReport(name, "incomplete", error=what, exit_code=1)
     left, remote = found
     if owner := await ours.own(left, remote, pair.destination):
@@ -271,12 +294,12 @@ async def _owned(pair: _Pair, ours: _Ours, told: str | None, finds_out: str) -> 
 
 
 def _third(told: str | None, then: str) -> str:
-    return (
-        f"the vendor answered with the id of a third contact ({told}); whether the two were merged is not known: {then}"
-    )
+    return f"the vendor answered with the id of a third contact ({told}); whether the two were merged is not known: {then}"  # noqa: E501
 
 
-async def _failed(destination: DestinationConfig, error: SyncEngineError) -> MergeReport:
+async def _failed(
+    destination: DestinationConfig, error: SyncEngineError
+) -> MergeReport:
     status, code = how_it_ended(error)
     return MergeReport(destination.name, status, error=str(error), exit_code=code)
 
@@ -285,4 +308,6 @@ def _failed_request(name: str, error: RequestFailed, then: str) -> MergeReport:
     if isinstance(error, VendorUnavailable) and error.maybe_applied:
         what = f"{error}; whether the two were merged is not known: {then}"
         return MergeReport(name, "incomplete", error=what, exit_code=1)
-    return MergeReport(name, "rejected", error=f"{error}; nothing was merged", exit_code=1)
+    return MergeReport(
+        name, "rejected", error=f"{error}; nothing was merged", exit_code=1
+    )

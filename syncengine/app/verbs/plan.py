@@ -62,15 +62,22 @@ _MOST_TOLD = 20
 """Largest number of kinds of invalid values that are told, the most frequent ones."""
 
 
-async def plan(config: Config, names: Sequence[str], request: Request) -> list[PlanReport]:
+async def plan(
+    config: Config, names: Sequence[str], request: Request
+) -> list[PlanReport]:
     """Plan the named destinations, or all, in the order of a run."""
     config = await settled(config)
     destinations = config.chosen(tuple(names))
     async with opened(config, destinations) as databases:
         await warn_where_new(databases)
         claiming = any(_claims(destination) for destination in destinations)
-        async with planned_claims(databases.state) if claiming else nullcontext() as claims:
-            return [await _plan(config, destination, databases, request, claims) for destination in destinations]
+        async with (
+            planned_claims(databases.state) if claiming else nullcontext() as claims
+        ):
+            return [
+                await _plan(config, destination, databases, request, claims)
+                for destination in destinations
+            ]
 
 
 @dataclass(slots=True)
@@ -111,7 +118,9 @@ class _Forecast:
     def contacts_of(self, fence: Fence, name: str, *, numbered: bool) -> Contacts:
         if self.resync and not self.anew:
             return _Distrusting(fence, self.destination, numbered=numbered)
-        return (_NothingKnown if self.anew else Contacts)(fence, name, 0, numbered=numbered)
+        return (_NothingKnown if self.anew else Contacts)(
+            fence, name, 0, numbered=numbered
+        )
 
     def probe(self, probe: Probe) -> None:
         """Count a probe: it is expected to be refused as before, at its first call."""
@@ -129,10 +138,14 @@ class _Forecast:
         ``stood`` numbers those of its contacts that are not tried any more until now.
         """
         self.standing.subtract(stood)
-        self.standing.update(record.standing for record in prepared.records if record.standing)
+        self.standing.update(
+            record.standing for record in prepared.records if record.standing
+        )
         for job in prepared.jobs:
             self.contacts += 1
-            plan = likely(job.desired, job.state.known, job.plan, self.prices.capabilities)
+            plan = likely(
+                job.desired, job.state.known, job.plan, self.prices.capabilities
+            )
             self.causes.add(job.state, job.desired, job.source_hash, plan.calls)
             refused = job.refusal is not None
             spent = expense(
@@ -151,19 +164,25 @@ class _Forecast:
             self.standing.update([Standing.UNSUPPORTED] if plan.unsupported else [])
             if job.refusal:
                 self._reject(job.refusal.code, job.refusal.message)
-        for outcome in (record.outcome for record in prepared.records if record.outcome):
+        for outcome in (
+            record.outcome for record in prepared.records if record.outcome
+        ):
             self.contacts += 1
             self.unsupported += bool(outcome.unsupported)
             if outcome.kind is OutcomeKind.REJECTED:
                 self._reject(outcome.code, outcome.message)
-            self.suppressed.update([outcome.code] if outcome.kind is OutcomeKind.SUPPRESSED else [])
+            self.suppressed.update(
+                [outcome.code] if outcome.kind is OutcomeKind.SUPPRESSED else []
+            )
 
     def _reject(self, code: str, message: str) -> None:
         self.rejected[code] += 1
         if code == INVALID_VALUE:
             self.invalid[message] += 1
 
-    def report(self, brake: BrakeApplied | None = None, error: SyncEngineError | None = None) -> PlanReport:
+    def report(
+        self, brake: BrakeApplied | None = None, error: SyncEngineError | None = None
+    ) -> PlanReport:
         lasting = duration(self.requests, self.destination.limits)
         return PlanReport(
             destination=self.destination.name,
@@ -220,14 +239,18 @@ async def _fill(
 ) -> None:
     """Plan every contact of the run. Raises BrakeApplied, RunRefused, StorageError."""
     recognised = await _recognised(forecast, config, destination, databases, request)
-    await refuse_empty_state(destination, databases, request, resyncing(recognised, request)[0])
+    await refuse_empty_state(
+        destination, databases, request, resyncing(recognised, request)[0]
+    )
     request = forecast.begin(recognised, request)
     source = await look_at(destination, databases.source(destination))
     numbered = source.kind is KeyKind.NUMBER
     name = destination.name
     fence = Fence(databases.state, destination.account, 0)
     keys = (
-        PlannedKeys(claims, destination.account, name, numbered=numbered) if claims and _claims(destination) else None
+        PlannedKeys(claims, destination.account, name, numbered=numbered)
+        if claims and _claims(destination)
+        else None
     )
     task = task_of(destination, request)
     store = forecast.contacts_of(fence, name, numbered=numbered)
@@ -256,7 +279,9 @@ async def _fill(
         survey,
     )
     candidates = Candidates(destination, databases, source, request)
-    change = ConsentChange(destination, databases, source, recognised, others.neighbours)
+    change = ConsentChange(
+        destination, databases, source, recognised, others.neighbours
+    )
 
     removed = Removed()
     batched: set[str] = set()
@@ -271,11 +296,18 @@ async def _fill(
         if batch.kind is BatchKind.REMOVALS:
             removed.add(prepared)
         if keys:
-            await keys.reach([job.state.contact_id for job in prepared.jobs if not job.refusal])
+            await keys.reach(
+                [job.state.contact_id for job in prepared.jobs if not job.refusal]
+            )
         return prepared
 
     async for batch in _batches(
-        candidates, config.engine.batch_size, request, preparer, keys, await _moved(name, fence, request)
+        candidates,
+        config.engine.batch_size,
+        request,
+        preparer,
+        keys,
+        await _moved(name, fence, request),
     ):
         await _look_for_strays(destination, others, databases, batch, request)
         await preparer.survey(batch, survey)
@@ -285,7 +317,9 @@ async def _fill(
         await take(Batch(0, BatchKind.CHANGES, brought_along))
     if candidates.scope is not None:
         surveyed = None if forecast.anew else survey
-        await _judge(destination, databases, candidates.scope, surveyed, request, removed)
+        await _judge(
+            destination, databases, candidates.scope, surveyed, request, removed
+        )
     change.judge(request)
     recreations = Recreations(destination, databases, request, task, store)
     if again := tuple(await recreations.forecast(batched)):
@@ -334,8 +368,14 @@ async def _look_for_strays(
     batch: Batch,
     request: Request,
 ) -> None:
-    if others.without_file and NO_FILE not in request.accept and batch.kind is BatchKind.CHANGES:
-        await brake_on_no_file(destination, others.without_file, databases, batch.contact_ids, request)
+    if (
+        others.without_file
+        and NO_FILE not in request.accept
+        and batch.kind is BatchKind.CHANGES
+    ):
+        await brake_on_no_file(
+            destination, others.without_file, databases, batch.contact_ids, request
+        )
 
 
 async def _judge(
@@ -359,13 +399,18 @@ async def _judge(
 class _Distrusting(Contacts):
     """Contacts as a re-sync has them once it has distrusted what is known."""
 
-    def __init__(self, fence: Fence, destination: DestinationConfig, *, numbered: bool) -> None:
+    def __init__(
+        self, fence: Fence, destination: DestinationConfig, *, numbered: bool
+    ) -> None:
         super().__init__(fence, destination.name, 0, numbered=numbered)
         self._distrust = distrust_by(destination)
 
     async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:
         states = await super().load(contact_ids)
-        return {contact_id: without_trust(state, self._distrust) for contact_id, state in states.items()}
+        return {
+            contact_id: without_trust(state, self._distrust)
+            for contact_id, state in states.items()
+        }
 
 
 class _NothingKnown(Contacts):
@@ -397,18 +442,28 @@ async def _probed(
     return replace(request, limit=request.limit - len(probes))
 
 
-async def _prices(config: Config, destination: DestinationConfig, databases: Databases) -> Prices:
+async def _prices(
+    config: Config, destination: DestinationConfig, databases: Databases
+) -> Prices:
     vendor, task = destination.vendor, task_of(destination)
-    sharing = [each for each in config.destinations if each.account == destination.account]
+    sharing = [
+        each for each in config.destinations if each.account == destination.account
+    ]
     create = vendor.capabilities.create
     told = create is None or create.tells_existing
     one_key = len(task.mapping.match_on) == 1 and told
-    alone = one_key and len(sharing) == 1 and not await holds_contacts(databases.state, destination.account)
+    alone = (
+        one_key
+        and len(sharing) == 1
+        and not await holds_contacts(databases.state, destination.account)
+    )
     return Prices(
         capabilities=vendor.capabilities,
         on_removed=task.on_removed,
         find_first=task.find_first,
-        look_up=vendor.look_up_cost if isinstance(vendor, Priced) else lambda _: exactly(1),
+        look_up=vendor.look_up_cost
+        if isinstance(vendor, Priced)
+        else lambda _: exactly(1),
         extra=vendor.extra_requests if isinstance(vendor, Priced) else lambda _: 0,
         rounds=1 if alone else 2,
     )

@@ -23,7 +23,9 @@ _LATE = 120.0
 """Seconds beyond a limit's window in which a minute may still count."""
 
 
-async def prune(config: Config, *, older_than: str | None = None, stop: asyncio.Event | None = None) -> PruneReport:
+async def prune(
+    config: Config, *, older_than: str | None = None, stop: asyncio.Event | None = None
+) -> PruneReport:
     """Delete runs that ended longer ago than ``keep_outcomes``.
 
     ``older_than`` (such as ``90d``) takes its place. The newest run of each destination
@@ -41,7 +43,9 @@ async def prune(config: Config, *, older_than: str | None = None, stop: asyncio.
             if ended.is_set():
                 break
             runs += await retention.run(run_id)
-        if not ended.is_set() and not config.broken:  # a file that cannot be read may name a longer window
+        if (
+            not ended.is_set() and not config.broken
+        ):  # a file that cannot be read may name a longer window
             minutes = await _sum(retention.minutes(_longest_window(config)), ended)
     return PruneReport(
         older_than=kept,
@@ -67,10 +71,14 @@ def _kept(older_than: str) -> float:
     try:
         return TypeAdapter(Kept).validate_python(older_than)
     except ValidationError as error:
-        what = error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, ")
+        what = error.errors(include_input=False, include_url=False)[0][
+            "msg"
+        ].removeprefix("Value error, ")
         raise ConfigError([Problem("--older-than", what)]) from None
 
 
 def _longest_window(config: Config) -> float:
-    windows = [limit.per for destination in config.destinations for limit in destination.limits]
+    windows = [
+        limit.per for destination in config.destinations for limit in destination.limits
+    ]
     return max([REMEMBERED, *(per + _LATE for per in windows)])

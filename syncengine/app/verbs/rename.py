@@ -56,7 +56,11 @@ def _refuse_file(config: Config, old: str, new: str) -> None:
 async def _known(databases: Databases, old: str, new: str) -> Identity:
     before = await remembered(databases.state, old)
     if before is None:
-        raise _refused(old, new, f"the state knows no destination {old}: there is nothing to rename")
+        raise _refused(
+            old,
+            new,
+            f"the state knows no destination {old}: there is nothing to rename",
+        )
     return before.identity
 
 
@@ -84,7 +88,9 @@ async def _former_account(
     if before.account == account:
         return ()
     named_after = (before.account, account) == (old, destination.name)
-    other = await is_other_account(databases.state, before.account, destination.credentials)
+    other = await is_other_account(
+        databases.state, before.account, destination.credentials
+    )
     if named_after and not other:
         return (before.account,)
     what = (

@@ -50,23 +50,39 @@ async def run(
     config = await settled(config)
     underway: dict[str, SoFar] = {}
     heard, ended = progress or Silent(), stop or asyncio.Event()
-    destinations = config.destinations if request.retry_of is not None else config.chosen(tuple(names))
+    destinations = (
+        config.destinations
+        if request.retry_of is not None
+        else config.chosen(tuple(names))
+    )
     async with opened(config, destinations) as databases:
         await warn_where_new(databases)
         if request.retry_of is not None:
-            destinations = await _retried(config, databases, request.retry_of, request.batch)
+            destinations = await _retried(
+                config, databases, request.retry_of, request.batch
+            )
 
         async def work(destination: DestinationConfig, account: Account) -> RunReport:
-            so_far = underway[destination.name] = SoFar(destination.name, account.pacing)
-            return await told(await run_destination(destination, account, config, databases, request, heard, so_far))
+            so_far = underway[destination.name] = SoFar(
+                destination.name, account.pacing
+            )
+            return await told(
+                await run_destination(
+                    destination, account, config, databases, request, heard, so_far
+                )
+            )
 
         async def told(report: RunReport) -> RunReport:
             whole = await _with_standing(databases, report)
             telling()(Event.RUN_FINISHED, **whole.public())
             return whole
 
-        async def gave_up(destination: DestinationConfig, error: SyncEngineError) -> RunReport:
-            return await told(failed(destination, error, underway.get(destination.name)))
+        async def gave_up(
+            destination: DestinationConfig, error: SyncEngineError
+        ) -> RunReport:
+            return await told(
+                failed(destination, error, underway.get(destination.name))
+            )
 
         return await side_by_side(config, databases, destinations, work, gave_up, ended)
 
@@ -89,17 +105,24 @@ async def _retried(
     config: Config, databases: Databases, run_id: int, batch: int | None
 ) -> tuple[DestinationConfig, ...]:
     former = await former_run(databases.state, run_id, batch)
-    if former.destination not in {*(destination.name for destination in config.destinations), *config.broken}:
+    if former.destination not in {
+        *(destination.name for destination in config.destinations),
+        *config.broken,
+    }:
         what = f'that run was for destination "{former.destination}", and there is no such destination (any more)'
         raise ConfigError([Problem(f"retry {run_id}", what)])
     return config.chosen((former.destination,))
 
 
-def failed(destination: DestinationConfig, error: SyncEngineError, so_far: SoFar | None) -> RunReport:
+def failed(
+    destination: DestinationConfig, error: SyncEngineError, so_far: SoFar | None
+) -> RunReport:
     """Return the report of a destination whose run could not begin or go on."""
     status, code = how_it_ended(error)
     if so_far is None:
-        return RunReport(destination.name, None, status, error=str(error), exit_code=code)
+        return RunReport(
+            destination.name, None, status, error=str(error), exit_code=code
+        )
     if isinstance(error, CutShort):
         so_far.break_off()
     return so_far.report(status, code, str(error))

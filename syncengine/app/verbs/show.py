@@ -42,7 +42,9 @@ from syncengine.storage.state.contacts import Contacts
 from syncengine.storage.state.fence import Fence
 
 
-async def show(config: Config, names: Sequence[str], contact_id: str) -> list[ShowReport]:
+async def show(
+    config: Config, names: Sequence[str], contact_id: str
+) -> list[ShowReport]:
     """Return a report for each named destination, or for all.
 
     Raises RunRefused for what concerns the whole call.
@@ -50,12 +52,17 @@ async def show(config: Config, names: Sequence[str], contact_id: str) -> list[Sh
     config = await settled(config)
     destinations = config.chosen(tuple(names))
     async with opened(config, destinations) as databases:
-        local = {each.name: await _told(each, config, databases, contact_id) for each in destinations}
+        local = {
+            each.name: await _told(each, config, databases, contact_id)
+            for each in destinations
+        }
 
         async def work(destination: DestinationConfig, account: Account) -> ShowReport:
             return await _at_vendor(destination, account, local[destination.name])
 
-        async def failed(destination: DestinationConfig, error: SyncEngineError) -> ShowReport:
+        async def failed(
+            destination: DestinationConfig, error: SyncEngineError
+        ) -> ShowReport:
             told = f"the vendor was not asked: {error}"
             code = 3 if isinstance(error, LeaseHeld) else 1
             return _report(_with(local[destination.name], told), code)
@@ -77,7 +84,12 @@ class _Local:
     details: Mapping[str, Json] = field(default_factory=dict)
 
 
-async def _told(destination: DestinationConfig, config: Config, databases: Databases, contact_id: str) -> _Local:
+async def _told(
+    destination: DestinationConfig,
+    config: Config,
+    databases: Databases,
+    contact_id: str,
+) -> _Local:
     """Return what is known without the vendor, as long as a run may go by it.
 
     By a state that was restored or lost, and was not accepted yet, no run goes.
@@ -86,12 +98,19 @@ async def _told(destination: DestinationConfig, config: Config, databases: Datab
     try:
         await refuse_restored(destination, config, databases, Request())
     except BrakeApplied as error:
-        outlook = replace(local.outlook, next_run="is refused, and suppressions may be missing here")
+        outlook = replace(
+            local.outlook, next_run="is refused, and suppressions may be missing here"
+        )
         return _with(replace(local, outlook=outlook), str(error))
     return local
 
 
-async def _local(destination: DestinationConfig, config: Config, databases: Databases, contact_id: str) -> _Local:
+async def _local(
+    destination: DestinationConfig,
+    config: Config,
+    databases: Databases,
+    contact_id: str,
+) -> _Local:
     fence = Fence(databases.state, destination.account, 0)
     store = Contacts(fence, destination.name, 0, numbered=False)
     state = (await store.load([contact_id])).get(contact_id)
@@ -102,26 +121,45 @@ async def _local(destination: DestinationConfig, config: Config, databases: Data
         pool = databases.source(destination)
         source = SourceRows(pool, await look_at(destination, pool))
         row = next(iter(await source.load([contact_id])), None)
-        wanted = desire(row, destination.mapping, destination.vendor.capabilities.identity) if row else None
+        wanted = (
+            desire(row, destination.mapping, destination.vendor.capabilities.identity)
+            if row
+            else None
+        )
         desired = wanted if isinstance(wanted, Desired) else None
         if row is None:
-            remarks.append("the source does not select this contact (any more; look at where)")
+            remarks.append(
+                "the source does not select this contact (any more; look at where)"
+            )
         if isinstance(wanted, Rejected):
             remarks.append(f"the row cannot be used: {wanted.message}")
         seen = Seen(state or ContactState(contact_id), row, desired)
         others = await beside(destination, config, databases, fence)
-        outlook = await look_ahead(destination, databases, store, source, seen, others.neighbours)
+        outlook = await look_ahead(
+            destination, databases, store, source, seen, others.neighbours
+        )
     except RunRefused as error:
         remarks.append(f"the source could not be read: {error}")
-        outlook = await look_ahead(destination, databases, store, None, Seen(state or ContactState(contact_id)))
+        outlook = await look_ahead(
+            destination, databases, store, None, Seen(state or ContactState(contact_id))
+        )
     except SyncEngineError:
         raise
     except Exception as error:  # noqa: BLE001 - what else is known is told all the same
         remarks.append(f"the row cannot be told of: {where_it_broke(error)}")
-    return _Local(destination.name, contact_id, state, desired, (*remarks, *outlook.remarks), outlook)
+    return _Local(
+        destination.name,
+        contact_id,
+        state,
+        desired,
+        (*remarks, *outlook.remarks),
+        outlook,
+    )
 
 
-async def _at_vendor(destination: DestinationConfig, account: Account, local: _Local) -> ShowReport:
+async def _at_vendor(
+    destination: DestinationConfig, account: Account, local: _Local
+) -> ShowReport:
     """Return the report with the vendor's copy added."""
     vendor = destination.vendor
     if not shows(vendor.capabilities):
@@ -134,18 +172,29 @@ async def _at_vendor(destination: DestinationConfig, account: Account, local: _L
                 return _report(_with(local, "the vendor knows no such contact"), 0)
             if len(remotes) > 1:
                 ids = ", ".join(remote.external_id for remote in remotes)
-                return _report(_with(local, f"{len(remotes)} contacts at the vendor match: {ids}"), 1)
+                return _report(
+                    _with(local, f"{len(remotes)} contacts at the vendor match: {ids}"),
+                    1,
+                )
             (remote,) = remotes
             told = replace(local, vendor=_copy(remote.fields, remote.tags))
             if known.external_id is not None:
-                await _remember_noes(destination, account, local.contact_id, known, remote)
+                await _remember_noes(
+                    destination, account, local.contact_id, known, remote
+                )
             else:
                 linked = "a run, or `syncengine adopt`, links it"
                 if local.outlook.standing is not None:
                     linked = "nothing links it while nothing may be sent about it"
-                told = _with(told, f"{remote.external_id} at the vendor matches; {linked}")
+                told = _with(
+                    told, f"{remote.external_id} at the vendor matches; {linked}"
+                )
             if isinstance(vendor, Teller):
-                details = await retrier.run(partial(vendor.details, remote.external_id), Meter(), repeatable=True)
+                details = await retrier.run(
+                    partial(vendor.details, remote.external_id),
+                    Meter(),
+                    repeatable=True,
+                )
                 told = replace(told, details=details)
             return _report(told, 0)
     except AccountStopped as stopped:
@@ -155,7 +204,11 @@ async def _at_vendor(destination: DestinationConfig, account: Account, local: _L
 
 
 async def _remember_noes(
-    destination: DestinationConfig, account: Account, contact_id: str, known: Known, remote: Remote
+    destination: DestinationConfig,
+    account: Account,
+    contact_id: str,
+    known: Known,
+    remote: Remote,
 ) -> None:
     """Note the opt-outs that the vendor shows.
 
@@ -168,7 +221,10 @@ async def _remember_noes(
 
 
 async def _remotes(
-    destination: DestinationConfig, retrier: Retrier, known: Known, desired: Desired | None
+    destination: DestinationConfig,
+    retrier: Retrier,
+    known: Known,
+    desired: Desired | None,
 ) -> tuple[Remote, ...]:
     vendor = destination.vendor
     if known.external_id is not None:
@@ -177,7 +233,9 @@ async def _remotes(
     keys: tuple[MatchKey, ...] = desired.keys if desired else ()
     for key in keys:
         if matches(key.field, vendor.capabilities.find_by):
-            found = await retrier.run(partial(vendor.find, key), Meter(), repeatable=True)
+            found = await retrier.run(
+                partial(vendor.find, key), Meter(), repeatable=True
+            )
             if found:
                 return unique(found)
     return ()
@@ -200,7 +258,9 @@ def _report(local: _Local, exit_code: int) -> ShowReport:
         status=local.outlook.standing or (state.status.value if state else "unknown"),
         external_id=known.external_id,
         source=_copy(desired.fields, desired.tags) if desired else None,
-        known=_copy(known.fields, known.tags | known.found_tags) if known.external_id or known.fields else None,
+        known=_copy(known.fields, known.tags | known.found_tags)
+        if known.external_id or known.fields
+        else None,
         vendor=local.vendor,
         details=local.details,
         remarks=(*local.remarks, *_of_pending(known, local.outlook.kept)),
@@ -222,7 +282,9 @@ def _of_pending(known: Known, kept: Pending | None) -> Iterator[str]:
             "as unknown, and settled once it is to be sent again"
         )
     if kept is None or _named(kept) != _named(known.pending):
-        yield ("something was sent that has no outcome yet: the next run settles it before anything else")
+        yield (
+            "something was sent that has no outcome yet: the next run settles it before anything else"
+        )
 
 
 def _named(pending: Pending) -> str:

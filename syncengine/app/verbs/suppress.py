@@ -9,7 +9,15 @@ from syncengine.app.markers import lacking_consents, note_consents
 from syncengine.app.people_values import in_source, known_of
 from syncengine.config.loading import Config
 from syncengine.errors import ConfigError, Problem
-from syncengine.model.consent import Subject, SubjectKind, forms_of, of_contact, of_email, of_phone, regions_of
+from syncengine.model.consent import (
+    Subject,
+    SubjectKind,
+    forms_of,
+    of_contact,
+    of_email,
+    of_phone,
+    regions_of,
+)
 from syncengine.model.contact_ids import as_argument, name_of
 from syncengine.model.erasure import Suppressions, SuppressReport
 from syncengine.model.written import NotReadError
@@ -21,7 +29,11 @@ _SHOWN = 20
 
 def regions(config: Config) -> tuple[str, ...]:
     """Return the countries whose national numbers the destinations read."""
-    each = (region for destination in config.destinations for region in regions_of(destination.mapping))
+    each = (
+        region
+        for destination in config.destinations
+        for region in regions_of(destination.mapping)
+    )
     return tuple(dict.fromkeys(each))
 
 
@@ -50,7 +62,9 @@ def named(
     if problems:
         raise ConfigError(problems)
     subjects = [Subject(SubjectKind.CONTACT, contact_id) for contact_id in contacts]
-    return subjects + [subject for each in read if not isinstance(each, Problem) for subject in each]
+    return subjects + [
+        subject for each in read if not isinstance(each, Problem) for subject in each
+    ]
 
 
 def _read(
@@ -66,7 +80,10 @@ def _read(
         except NotReadError as error:
             unread += 1
             if unread <= _SHOWN:
-                yield Problem(f"--{name}, line {number}", f"{error}; nothing of the list was taken")
+                yield Problem(
+                    f"--{name}, line {number}",
+                    f"{error}; nothing of the list was taken",
+                )
     if unread > _SHOWN:
         yield Problem(f"--{name}", f"{unread - _SHOWN} more lines could not be read")
 
@@ -81,7 +98,9 @@ async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressRepor
         lacking = await lacking_consents(config, databases)
         new = await consent.suppress(databases.state, each)
         await note_consents(config, databases, lacking)
-        named = [subject.value for subject in each if subject.kind is SubjectKind.CONTACT]
+        named = [
+            subject.value for subject in each if subject.kind is SubjectKind.CONTACT
+        ]
         known = await known_of(databases.state, named)
         await consent.learn_values(databases.state, known)
     unknown = [contact_id for contact_id in named if contact_id not in known]
@@ -93,7 +112,9 @@ async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressRepor
     return SuppressReport("suppressed", len(each), new)
 
 
-async def lift(config: Config, subjects: Sequence[Subject], *, forgotten: bool = False) -> SuppressReport:
+async def lift(
+    config: Config, subjects: Sequence[Subject], *, forgotten: bool = False
+) -> SuppressReport:
     """Lift suppressions; those of forgotten contacts only where that is said.
 
     The next run considers these contacts again. Raises ConfigError for a forgotten one
@@ -101,7 +122,9 @@ async def lift(config: Config, subjects: Sequence[Subject], *, forgotten: bool =
     """
     every = [form for subject in subjects for form in forms_of(subject)]
     async with opened(config, ()) as databases:
-        erased = () if forgotten else await consent.forgotten_among(databases.state, every)
+        erased = (
+            () if forgotten else await consent.forgotten_among(databases.state, every)
+        )
         if erased:
             raise ConfigError([_erased(each) for each in erased])
         lacking = await lacking_consents(config, databases)
@@ -126,4 +149,7 @@ async def suppressions(config: Config) -> list[Suppressions]:
     """
     async with opened(config, ()) as databases:
         counted = await consent.counts(databases.state)
-    return [Suppressions(each.kind, each.reason, each.number, each.latest) for each in counted]
+    return [
+        Suppressions(each.kind, each.reason, each.number, each.latest)
+        for each in counted
+    ]

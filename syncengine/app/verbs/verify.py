@@ -71,7 +71,14 @@ class Wanted:
             what = "--field, --recreate and --accept say what --repair may do: give that too"
             raise ConfigError([Problem("verify", what)])
         if self.sample is not None and self.contacts:
-            raise ConfigError([Problem("verify", "--sample draws contacts by chance, --contact names them: give one")])
+            raise ConfigError(
+                [
+                    Problem(
+                        "verify",
+                        "--sample draws contacts by chance, --contact names them: give one",
+                    )
+                ]
+            )
         if self.fields and self.recreate:
             what = "--recreate creates whole contacts again, --field repairs single fields: give one"
             raise ConfigError([Problem("verify", what)])
@@ -86,7 +93,11 @@ class Wanted:
         words += ["--sample", str(self.sample)] if self.sample is not None else []
         words += [word for name in self.fields for word in ("--field", name)]
         words += ["--recreate"] if self.recreate else []
-        words += [word for name in sorted({*self.accept, *accept}) for word in ("--accept", name)]
+        words += [
+            word
+            for name in sorted({*self.accept, *accept})
+            for word in ("--accept", name)
+        ]
         return " ".join(map(as_argument, words))
 
 
@@ -110,24 +121,39 @@ async def verify(
     unless a brake stops that which ``accept`` does not name. Raises RunRefused for what
     concerns the whole call.
     """
-    wanted = Wanted(sample, tuple(contacts), repair, tuple(fields), recreate, frozenset(accept))
+    wanted = Wanted(
+        sample, tuple(contacts), repair, tuple(fields), recreate, frozenset(accept)
+    )
     config = await settled(config)
     destinations = config.chosen(tuple(names))
     _refuse_unknown_fields(destinations, wanted)
     heard, ended = progress or Silent(), stop or asyncio.Event()
     async with opened(config, destinations) as databases:
 
-        async def work(destination: DestinationConfig, account: Account) -> VerifyReport:
+        async def work(
+            destination: DestinationConfig, account: Account
+        ) -> VerifyReport:
             return await _verify(destination, account, config, databases, wanted, heard)
 
         return await side_by_side(config, databases, destinations, work, _failed, ended)
 
 
-def _refuse_unknown_fields(destinations: Sequence[DestinationConfig], wanted: Wanted) -> None:
-    known = {field.field for destination in destinations for field in destination.mapping.fields} | {TAGS}
+def _refuse_unknown_fields(
+    destinations: Sequence[DestinationConfig], wanted: Wanted
+) -> None:
+    known = {
+        field.field
+        for destination in destinations
+        for field in destination.mapping.fields
+    } | {TAGS}
     if unknown := [name for name in wanted.fields if name not in known]:
         listed = ", ".join(sorted(known))
-        raise ConfigError([Problem("--field", f'no field is called "{name}"; there are {listed}') for name in unknown])
+        raise ConfigError(
+            [
+                Problem("--field", f'no field is called "{name}"; there are {listed}')
+                for name in unknown
+            ]
+        )
 
 
 async def _verify(
@@ -140,7 +166,11 @@ async def _verify(
 ) -> VerifyReport:
     vendor, name = destination.vendor, destination.name
     if not shows(vendor.capabilities):
-        return VerifyReport(name, "unreadable", error=f"{name}: {vendor.name} shows nothing of what it holds")
+        return VerifyReport(
+            name,
+            "unreadable",
+            error=f"{name}: {vendor.name} shows nothing of what it holds",
+        )
     began, sent = time.monotonic(), account.pacing.requests
     try:
         recognised = await refuse_changes(destination, config, databases, Request())
@@ -158,26 +188,41 @@ async def _verify(
             _owned(destination),
             Naming(destination.mapping),
             account.stopping.call,
-            lambda contacts: progress.advanced(name, contacts, account.pacing.requests - sent),
+            lambda contacts: progress.advanced(
+                name, contacts, account.pacing.requests - sent
+            ),
             repair,
         )
         try:
-            said = await _compared(verification, destination, databases, store, wanted, run_id, progress)
+            said = await _compared(
+                verification, destination, databases, store, wanted, run_id, progress
+            )
         except RunStopped:
             status = "stopped"
         except AccountStopped as stopped:
             status, said = "halted", stopped_by(stopped, destination)
-        except RequestFailed as failure:  # the vendor's list, without which nothing can be told of anybody
+        except (
+            RequestFailed
+        ) as failure:  # the vendor's list, without which nothing can be told of anybody
             status, said = "halted", f"{name}: {failure}"
     seen = verification.seen
     if status == "done" and (account.stopping.call.is_set() or seen.unread):
         status = "stopped" if account.stopping.call.is_set() else "incomplete"
     braked = None
     if repair is not None:
-        braked = await _repaired(repair, destination, store, wanted, seen.compared, finished=status in _FINISHED)
+        braked = await _repaired(
+            repair,
+            destination,
+            store,
+            wanted,
+            seen.compared,
+            finished=status in _FINISHED,
+        )
     mended, left = (repair.mended, repair.left) if repair else (0, Counter[Left]())
     status, said = ("refused", braked) if braked else (status, said)
-    is_settled = seen.drifted <= mended + seen.opted_out + sum(left[reason] for reason in _SETTLED)
+    is_settled = seen.drifted <= mended + seen.opted_out + sum(
+        left[reason] for reason in _SETTLED
+    )
     is_other_account = status == "done" and repair is None and _has_nobody(seen, wanted)
     if is_other_account:
         said = f"{name}: {lacking_message(name, seen.compared)}"
@@ -201,10 +246,14 @@ async def _verify(
         requests=account.pacing.requests - sent,
         seconds=time.monotonic() - began,
         error=said,
-        exit_code=2 if braked else int(status != "done" or said is not None or not is_settled),
+        exit_code=2
+        if braked
+        else int(status != "done" or said is not None or not is_settled),
         contacts=tuple(seen.contacts),
     )
-    await finish_run(account.fence, run_id, status, {**report.public(), "contacts": []}, said)
+    await finish_run(
+        account.fence, run_id, status, {**report.public(), "contacts": []}, said
+    )
     progress.finished(name)
     return report
 
@@ -256,10 +305,14 @@ async def _compared(
         there = await linked.among(named)
         progress.started(name, len(there) + len(gone))
         await verification.one_by_one(there)
-        unknown = [contact_id for contact_id in named if contact_id not in (*there, *gone)]
+        unknown = [
+            contact_id for contact_id in named if contact_id not in (*there, *gone)
+        ]
     else:
         total, unknown = await linked.count(), []
-        progress.started(name, total if wanted.sample is None else min(wanted.sample, total))
+        progress.started(
+            name, total if wanted.sample is None else min(wanted.sample, total)
+        )
         if wanted.sample is not None:
             await verification.one_by_one(await linked.sample(wanted.sample, run_id))
         else:
@@ -288,7 +341,11 @@ async def _repaired(
         repair.give_up(Left.UNFINISHED)
         return None
     repair.scope.compared = compared
-    brakes = () if wanted.contacts else of_repair(repair.scope, allowances_of(destination), wanted.accept)
+    brakes = (
+        ()
+        if wanted.contacts
+        else of_repair(repair.scope, allowances_of(destination), wanted.accept)
+    )
     if not brakes:
         await repair.carry_out(store)
         return None
@@ -302,6 +359,8 @@ async def _repaired(
     )
 
 
-async def _failed(destination: DestinationConfig, error: SyncEngineError) -> VerifyReport:
+async def _failed(
+    destination: DestinationConfig, error: SyncEngineError
+) -> VerifyReport:
     status, code = how_it_ended(error)
     return VerifyReport(destination.name, status, error=str(error), exit_code=code)

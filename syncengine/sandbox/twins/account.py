@@ -48,7 +48,11 @@ class Definitions:
         ``written`` names the fields that the contact would have.
         """
         here = set(written)
-        return [field for field, in_updates in self._required.items() if (creates or in_updates) and field not in here]
+        return [
+            field
+            for field, in_updates in self._required.items()
+            if (creates or in_updates) and field not in here
+        ]
 
 
 class Accounts(Generic[T]):

@@ -16,9 +16,25 @@ from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
 from syncengine.sandbox.limits import Limit
 from syncengine.sandbox.twins.account import Accounts, Definitions
-from syncengine.sandbox.twins.charles_people import NAMES, Lists, Person, changes, mistakes, payload, shown
+from syncengine.sandbox.twins.charles_people import (
+    NAMES,
+    Lists,
+    Person,
+    changes,
+    mistakes,
+    payload,
+    shown,
+)
 from syncengine.sandbox.twins.charles_screen import CharlesScreen
-from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, changed, limit_headers, retry_header
+from syncengine.sandbox.twins.twin import (
+    SWITCHES,
+    Seed,
+    TwinRequest,
+    answer,
+    changed,
+    limit_headers,
+    retry_header,
+)
 
 _CONTACTS = "/api/v1beta/contacts"
 _ERASURES = "/api/v0/people/cleanup/gdpr/"
@@ -117,17 +133,23 @@ class CharlesTwin:
 
     def admit(self, request: TwinRequest, now: float) -> Response | None:
         if request.headers.get("x-api-key") != self.switches.key:
-            return self.refusal(self.switches.bad_key_status, "The API key is missing or wrong")
+            return self.refusal(
+                self.switches.bad_key_status, "The API key is missing or wrong"
+            )
         wait = self.limiter.arrive(request.method, now)
         if wait is None:
             return None
-        refusal = self.refusal(429, "Too many requests", wait if self.switches.send_retry_after else None)
+        refusal = self.refusal(
+            429, "Too many requests", wait if self.switches.send_retry_after else None
+        )
         return self._with_limits(refusal, request.method, now)
 
     def handle(self, request: TwinRequest, now: float) -> Response:
         return self.admit(request, now) or self.commit(request, now)
 
-    def refusal(self, status: int, text: str, retry_after: float | None = None) -> Response:
+    def refusal(
+        self, status: int, text: str, retry_after: float | None = None
+    ) -> Response:
         error = {
             "code": 1000 + status,
             "class": "ValidationError" if status in (200, 400, 422) else "RequestError",
@@ -136,7 +158,11 @@ class CharlesTwin:
             "description_key": "",
             "description": "",
         }
-        return answer(status, self._envelope(status, "Request failed", None, [error]), retry_header(retry_after))
+        return answer(
+            status,
+            self._envelope(status, "Request failed", None, [error]),
+            retry_header(retry_after),
+        )
 
     def commit(self, request: TwinRequest, now: float) -> Response:
         return self._with_limits(self._answer(request, now), request.method, now)
@@ -160,10 +186,16 @@ class CharlesTwin:
         bodies = []
         for number, each in enumerate(seeds):
             if not each.key:
-                raise ValueError(f"{number}.key: charles knows a contact by its key alone")
+                raise ValueError(
+                    f"{number}.key: charles knows a contact by its key alone"
+                )
             fields = {"source_type": _SEEDED, **each.fields}
             source = fields.pop("source_type")
-            body = {"external_reference_id": each.key, "source_type": source, **payload(fields, each.tags)}
+            body = {
+                "external_reference_id": each.key,
+                "source_type": source,
+                **payload(fields, each.tags),
+            }
             if wrong := mistakes(body):
                 raise ValueError(f"{number}: {wrong[0]}")
             bodies.append(body)
@@ -173,7 +205,12 @@ class CharlesTwin:
     def contacts(self, now: float) -> list[dict[str, Json]]:
         self._erase(now)
         return [
-            {"id": person.id, "key": person.key, "fields": person.fields(), "tags": list(person.tags)}
+            {
+                "id": person.id,
+                "key": person.key,
+                "fields": person.fields(),
+                "tags": list(person.tags),
+            }
             for person in self.account.people.values()
         ]
 
@@ -205,7 +242,8 @@ class CharlesTwin:
         host = request.headers.get("host", "localhost")
         echo = shown(
             person,
-            counts=body["external_reference_id"] not in self.switches.inactive and not person.archived,
+            counts=body["external_reference_id"] not in self.switches.inactive
+            and not person.archived,
             properties=self.switches.echo_properties,
         )
         said = "Upserted contact successfully."
@@ -217,7 +255,9 @@ class CharlesTwin:
             not self._has_property(name) for name in body.get("custom_properties") or {}
         ):
             return "custom_properties names a property that does not exist"
-        if self.switches.unknown_tag == "reject" and any(not self._has_tag(tag) for tag in body.get("tags") or ()):
+        if self.switches.unknown_tag == "reject" and any(
+            not self._has_tag(tag) for tag in body.get("tags") or ()
+        ):
             return "tags names a tag that does not exist"
         return None
 
@@ -231,13 +271,21 @@ class CharlesTwin:
 
     def _refused(self, body: Mapping[str, Json]) -> str | None:
         """Return why a person does not take a write: it is archived, or lacks a field."""
-        person = self._person((body["source_type"], body["external_reference_id"]), changes(body).phones)
+        person = self._person(
+            (body["source_type"], body["external_reference_id"]), changes(body).phones
+        )
         if person and person.archived and self.switches.archived == "422":
             return "Person is archived"
         there = [*person.names, *person.properties] if person else []
         given = [name for name, value in body.items() if value]
-        properties = [name for name, value in (body.get("custom_properties") or {}).items() if value]
-        missing = self.definitions.missing([*there, *given, *properties], creates=person is None)
+        properties = [
+            name
+            for name, value in (body.get("custom_properties") or {}).items()
+            if value
+        ]
+        missing = self.definitions.missing(
+            [*there, *given, *properties], creates=person is None
+        )
         return f"{missing[0]} is required" if missing else None
 
     def _put(self, body: Mapping[str, Json], now: float) -> Person:
@@ -258,7 +306,10 @@ class CharlesTwin:
             person.updated = at
         self._list(person, body, wanted)
         self._tag(person, body)
-        if self.switches.properties_mode == "replace" and body.get("custom_properties") is not None:
+        if (
+            self.switches.properties_mode == "replace"
+            and body.get("custom_properties") is not None
+        ):
             person.properties.clear()
         for name in body.get("custom_properties") or {}:
             if self._has_property(name):
@@ -301,23 +352,49 @@ class CharlesTwin:
             return self.account.people[person_id]
         if not self.switches.match_by_phone:
             return None
-        return next((each for each in self.account.people.values() if phones.keys() & each.phones.keys()), None)
+        return next(
+            (
+                each
+                for each in self.account.people.values()
+                if phones.keys() & each.phones.keys()
+            ),
+            None,
+        )
 
     def _schedule_erasure(self, person_id: str, now: float) -> Response:
         if person_id not in self.account.people and self.switches.unknown_person == 404:
             return self.refusal(404, "Person not found")
         if person_id in self.account.people:
-            self.account.erase_at.setdefault(person_id, now + self.switches.erasure_delay)
+            self.account.erase_at.setdefault(
+                person_id, now + self.switches.erasure_delay
+            )
         done = "GDPR delete contact job scheduled successfully"
         job: Json = {"jobId": "contacts-cleanup"}
-        return answer(200, self._envelope(200, done, job if self.switches.erasure_answer == "object" else [job], []))
+        return answer(
+            200,
+            self._envelope(
+                200,
+                done,
+                job if self.switches.erasure_answer == "object" else [job],
+                [],
+            ),
+        )
 
     def _erase(self, now: float) -> None:
-        for person_id in [each for each, at in self.account.erase_at.items() if at <= now]:
+        for person_id in [
+            each for each, at in self.account.erase_at.items() if at <= now
+        ]:
             del self.account.erase_at[person_id]
             self.remove(person_id)
 
-    def _envelope(self, status: int, msg: str, data: Json, errors: list[Json], host: str = "localhost") -> Json:
+    def _envelope(
+        self,
+        status: int,
+        msg: str,
+        data: Json,
+        errors: list[Json],
+        host: str = "localhost",
+    ) -> Json:
         request_id = uuid5(NAMESPACE_URL, f"request-{next(self._made)}")
         return {
             "status": status,
@@ -334,7 +411,11 @@ TWIN = CharlesTwin
 
 
 def _person_id(request: TwinRequest) -> str:
-    segment = request.path.removeprefix(_ERASURES) if request.path.startswith(_ERASURES) else ""
+    segment = (
+        request.path.removeprefix(_ERASURES)
+        if request.path.startswith(_ERASURES)
+        else ""
+    )
     return "" if "/" in segment else unquote(segment)
 
 

@@ -59,7 +59,13 @@ class Person:
 
     def fields(self) -> dict[str, Json]:
         """Flat and dotted; phones and e-mails are lists, oldest first."""
-        flat = {**self.names, **{f"{_PROPERTIES}.{name}": value for name, value in self.properties.items()}}
+        flat = {
+            **self.names,
+            **{
+                f"{_PROPERTIES}.{name}": value
+                for name, value in self.properties.items()
+            },
+        }
         for number, kind in self.phones.items():
             flat.setdefault(f"phone_numbers.{kind}", []).append(number)
         for kind, value in self.emails.values():
@@ -80,9 +86,12 @@ def digits(phone: str) -> str:
 
 
 def changes(body: Mapping[str, Json]) -> Lists:
-    phones = {digits(each["value"]): each["type"] for each in body.get("phone_numbers") or ()}
+    phones = {
+        digits(each["value"]): each["type"] for each in body.get("phone_numbers") or ()
+    }
     emails = {
-        each["value"].strip().lower(): (each["type"], each["value"]) for each in body.get("email_addresses") or ()
+        each["value"].strip().lower(): (each["type"], each["value"])
+        for each in body.get("email_addresses") or ()
     }
     return Lists(phones, emails)
 
@@ -102,13 +111,19 @@ def _mistakes(body: Mapping[str, Json]) -> Iterator[str]:
     if not isinstance(body.get(_PROPERTIES), dict | None):
         yield f"{_PROPERTIES} must be an object"
     tags = body.get("tags")
-    if not isinstance(tags, list | None) or not all(isinstance(tag, str) and tag for tag in tags or ()):
+    if not isinstance(tags, list | None) or not all(
+        isinstance(tag, str) and tag for tag in tags or ()
+    ):
         yield "tags must be an array of strings"
     for name in _LISTS:
         entries = body.get(name)
-        if not isinstance(entries, list | None) or not all(_is_entry(entry) for entry in entries or ()):
+        if not isinstance(entries, list | None) or not all(
+            _is_entry(entry) for entry in entries or ()
+        ):
             yield f"{name} must be an array of type and value"
-        elif name == "phone_numbers" and not all(digits(entry["value"]) for entry in entries or ()):
+        elif name == "phone_numbers" and not all(
+            digits(entry["value"]) for entry in entries or ()
+        ):
             yield f"{name} must hold phone numbers"
 
 
@@ -127,7 +142,9 @@ def payload(fields: Mapping[str, Json], tags: Iterable[str]) -> dict[str, Json]:
             body.setdefault(head, {})[tail] = value
         elif head in _LISTS and tail:
             values = value if isinstance(value, list) else [value]
-            body.setdefault(head, []).extend({"type": tail, "value": each} for each in values)
+            body.setdefault(head, []).extend(
+                {"type": tail, "value": each} for each in values
+            )
         elif name in NAMES:
             body[name] = value
         else:
@@ -142,7 +159,12 @@ def shown(person: Person, *, counts: bool = True, properties: bool = True) -> Js
     properties. Times of the person have a zone, those of its parts have none.
     """
     first, middle, last = (person.names.get(name) for name in NAMES[:3])
-    part = {"comment": None, "deleted": False, "active": True, **_times(person.created, person.touched, "")}
+    part = {
+        "comment": None,
+        "deleted": False,
+        "active": True,
+        **_times(person.created, person.touched, ""),
+    }
     return {
         "id": person.id,
         "kind": "Contact",
@@ -152,7 +174,15 @@ def shown(person: Person, *, counts: bool = True, properties: bool = True) -> Js
         "last_name": last,
         **dict.fromkeys(("name", "avatar", "email", "date_of_birth", "gender")),
         **_times(person.created, person.updated, "Z"),
-        **dict.fromkeys(("comment", "measurements", "annotations", "name_preference", "language_preference")),
+        **dict.fromkeys(
+            (
+                "comment",
+                "measurements",
+                "annotations",
+                "name_preference",
+                "language_preference",
+            )
+        ),
         "deleted": False,
         "active": counts,
         "custom_properties": dict(person.properties) if properties else {},
@@ -207,10 +237,18 @@ def _sources(person: Person) -> Iterator[dict[str, Json]]:
 
 def _whatsapp(person: Person) -> Iterator[dict[str, Json]]:
     for number in person.phones:
-        yield _user(person, f"whatsapp-{number}", "whatsapp", "charles_messaging_whatsapp", number)
+        yield _user(
+            person,
+            f"whatsapp-{number}",
+            "whatsapp",
+            "charles_messaging_whatsapp",
+            number,
+        )
 
 
-def _user(person: Person, part: str, source: str, broker: str, reference: str) -> dict[str, Json]:
+def _user(
+    person: Person, part: str, source: str, broker: str, reference: str
+) -> dict[str, Json]:
     times = _times(person.created, person.touched, "")
     return {
         "id": _part_id(person, part),

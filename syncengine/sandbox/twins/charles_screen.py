@@ -53,7 +53,9 @@ class CharlesScreen(TwinScreen):
 
     def edit(self, contact: str, fields: dict[str, Any]) -> None:
         held = self._held(contact)
-        payload({name: value for name, value in fields.items() if value is not None}, ())
+        payload(
+            {name: value for name, value in fields.items() if value is not None}, ()
+        )
         for name, value in fields.items():
             self._set(held, name, value)
         held.touched = datetime.fromtimestamp(self._now, UTC)
@@ -61,10 +63,14 @@ class CharlesScreen(TwinScreen):
     def _set(self, held: Person, name: str, value: Json) -> None:
         kind = name.partition(".")[2]
         if name.startswith(_PHONES):
-            held.phones = {phone: each for phone, each in held.phones.items() if each != kind}
+            held.phones = {
+                phone: each for phone, each in held.phones.items() if each != kind
+            }
             held.phones |= _lists(name, value).phones
         elif name.startswith(_EMAILS):
-            held.emails = {key: each for key, each in held.emails.items() if each[0] != kind}
+            held.emails = {
+                key: each for key, each in held.emails.items() if each[0] != kind
+            }
             held.emails |= _lists(name, value).emails
         else:
             values = held.names if name in NAMES else held.properties

@@ -29,7 +29,14 @@ from syncengine.sandbox.twins.chartmogul_wire import (
     place_of,
     routed,
 )
-from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, changed, retry_header
+from syncengine.sandbox.twins.twin import (
+    SWITCHES,
+    Seed,
+    TwinRequest,
+    answer,
+    changed,
+    retry_header,
+)
 
 DATA_SOURCE = "ds_00000000-0000-4000-8000-000000000001"
 CUSTOMERS = tuple(f"cus_00000000-0000-4000-8000-{number:012}" for number in range(1, 6))
@@ -80,7 +87,10 @@ class Account:
         self.merged: dict[str, str] = {}
         """Ids that were merged away, with the ids that remained."""
         self.sources = [DATA_SOURCE]
-        self.customers = {uuid: Customer(uuid, f"acct-{place}", DATA_SOURCE) for place, uuid in enumerate(CUSTOMERS, 1)}
+        self.customers = {
+            uuid: Customer(uuid, f"acct-{place}", DATA_SOURCE)
+            for place, uuid in enumerate(CUSTOMERS, 1)
+        }
         self.definitions = Definitions()
 
 
@@ -133,8 +143,14 @@ class ChartMogulTwin:
     def handle(self, request: TwinRequest, now: float) -> Response:
         return self.admit(request, now) or self.commit(request, now)
 
-    def refusal(self, status: int, text: str, retry_after: float | None = None) -> Response:
-        return answer(status, {"code": status, "message": text, "param": None}, retry_header(retry_after))
+    def refusal(
+        self, status: int, text: str, retry_after: float | None = None
+    ) -> Response:
+        return answer(
+            status,
+            {"code": status, "message": text, "param": None},
+            retry_header(retry_after),
+        )
 
     def commit(self, request: TwinRequest, now: float) -> Response:
         found = routed(request)
@@ -155,9 +171,17 @@ class ChartMogulTwin:
         for each in seeds:
             fields = dict(each.fields)
             at = now if each.created is None else each.created
-            contact = self._new(fields.get("customer_uuid", CUSTOMERS[0]), DATA_SOURCE, at)
-            custom = {name.removeprefix("custom."): v for name, v in fields.items() if name.startswith("custom.")}
-            plain = {name: v for name, v in fields.items() if name in (*PLAIN, "position")}
+            contact = self._new(
+                fields.get("customer_uuid", CUSTOMERS[0]), DATA_SOURCE, at
+            )
+            custom = {
+                name.removeprefix("custom."): v
+                for name, v in fields.items()
+                if name.startswith("custom.")
+            }
+            plain = {
+                name: v for name, v in fields.items() if name in (*PLAIN, "position")
+            }
             self._write(contact, {**plain, "custom": custom})
             self.account.contacts[contact.uuid] = contact
             made.append(contact.uuid)
@@ -178,12 +202,20 @@ class ChartMogulTwin:
         del shown["uuid"]
         return {**shown, **{f"custom.{name}": value for name, value in custom.items()}}
 
-    def _answer(self, what: str, parts: tuple[str, ...], request: TwinRequest, now: float) -> Response:
+    def _answer(
+        self, what: str, parts: tuple[str, ...], request: TwinRequest, now: float
+    ) -> Response:
         match what:
             case "GET /contacts" | "GET /customers/{uuid}/contacts":
                 return self._list(request, {"customer_uuid": parts[0]} if parts else {})
             case "POST /contacts" | "POST /customers/{uuid}/contacts":
-                return self._create({**body_of(request), **({"customer_uuid": parts[0]} if parts else {})}, now)
+                return self._create(
+                    {
+                        **body_of(request),
+                        **({"customer_uuid": parts[0]} if parts else {}),
+                    },
+                    now,
+                )
             case "POST /contacts/{into}/merge/{from}":
                 return self._merge(*parts)
             case "GET /customers":
@@ -204,7 +236,10 @@ class ChartMogulTwin:
                 body = body_of(request)
                 moved = {"customer_uuid", "data_source_uuid"} & body.keys()
                 if moved and self.switches.fixed_reference == "422":
-                    raise RefusedError(422, {"errors": dict.fromkeys(sorted(moved), "cannot be changed")})
+                    raise RefusedError(
+                        422,
+                        {"errors": dict.fromkeys(sorted(moved), "cannot be changed")},
+                    )
                 self._write(contact, body)
                 return answer(200, self._shown(contact))
 
@@ -220,17 +255,35 @@ class ChartMogulTwin:
         return contact.shown(customer.external_id if customer else None)
 
     def _create(self, body: Mapping[str, Json], now: float) -> Response:
-        missing = [name for name in ("customer_uuid", "data_source_uuid") if not body.get(name)]
+        missing = [
+            name for name in ("customer_uuid", "data_source_uuid") if not body.get(name)
+        ]
         if missing:
-            raise RefusedError(422, {"errors": dict.fromkeys(missing, "can't be blank")})
+            raise RefusedError(
+                422, {"errors": dict.fromkeys(missing, "can't be blank")}
+            )
         customer = self.account.customers.get(body["customer_uuid"])
         if customer is None or body["data_source_uuid"] not in self.account.sources:
-            raise RefusedError(404, {"error": "Customer not found" if customer is None else "Data source not found"})
+            raise RefusedError(
+                404,
+                {
+                    "error": "Customer not found"
+                    if customer is None
+                    else "Data source not found"
+                },
+            )
         if customer.data_source_uuid != body["data_source_uuid"]:
-            raise RefusedError(422, {"errors": {"data_source_uuid": "is not that of the customer"}})
-        taken = {contact.fields.get("external_id") for contact in self.account.contacts.values()} - {None}
+            raise RefusedError(
+                422, {"errors": {"data_source_uuid": "is not that of the customer"}}
+            )
+        taken = {
+            contact.fields.get("external_id")
+            for contact in self.account.contacts.values()
+        } - {None}
         if self.switches.external_id_unique and body.get("external_id") in taken:
-            raise RefusedError(422, {"errors": {"external_id": "has already been taken"}})
+            raise RefusedError(
+                422, {"errors": {"external_id": "has already been taken"}}
+            )
         contact = self._new(customer.uuid, customer.data_source_uuid, now)
         self._write(contact, body)
         self.account.contacts[contact.uuid] = contact
@@ -238,7 +291,12 @@ class ChartMogulTwin:
 
     def _new(self, customer: str, source: str, now: float) -> Contact:
         number = next(self.account.numbers)
-        return Contact(f"con_{uuid5(NAMESPACE_URL, str(number))}", int(now * 10**9) + number, customer, source)
+        return Contact(
+            f"con_{uuid5(NAMESPACE_URL, str(number))}",
+            int(now * 10**9) + number,
+            customer,
+            source,
+        )
 
     def _write(self, contact: Contact, body: Mapping[str, Json]) -> None:
         """Check everything, then write: a refused request changes nothing."""
@@ -249,10 +307,18 @@ class ChartMogulTwin:
         if fields.get("last_seen") is not None:
             fields["last_seen"] = moment(fields["last_seen"])
         position = body.get("position", contact.position)
-        if position is not None and (not isinstance(position, int) or isinstance(position, bool)):
+        if position is not None and (
+            not isinstance(position, int) or isinstance(position, bool)
+        ):
             raise mistake(400, "position must be an integer.", "position")
-        custom = {name: value for name, value in attributes(body.get("custom") or []) if self._is_defined(name, value)}
-        self._check_required({**contact.fields, **fields, **contact.custom, **custom}, contact)
+        custom = {
+            name: value
+            for name, value in attributes(body.get("custom") or [])
+            if self._is_defined(name, value)
+        }
+        self._check_required(
+            {**contact.fields, **fields, **contact.custom, **custom}, contact
+        )
         keeps = self.switches.null_mode == "ignore"
         for name, value in fields.items():
             if value is not None or name == "external_id" or not keeps:
@@ -268,7 +334,9 @@ class ChartMogulTwin:
         given = (name for name, value in fields.items() if value not in (None, ""))
         creates = contact.uuid not in self.account.contacts
         if missing := self.definitions.missing(given, creates=creates):
-            raise RefusedError(422, {"errors": dict.fromkeys(missing, "can't be blank")})
+            raise RefusedError(
+                422, {"errors": dict.fromkeys(missing, "can't be blank")}
+            )
 
     def _is_defined(self, name: str, value: Json) -> bool:
         """Return whether a custom attribute is kept; raise for a wrong type."""
@@ -277,8 +345,14 @@ class ChartMogulTwin:
         defined = self.switches.attributes
         if defined is None or value is None:
             return defined is None or name in defined
-        if name in defined and not fits(value, defined[name]) and self.switches.wrong_type == "422":
-            raise RefusedError(422, {"errors": {"custom": f"{name} must be a {defined[name]}"}})
+        if (
+            name in defined
+            and not fits(value, defined[name])
+            and self.switches.wrong_type == "422"
+        ):
+            raise RefusedError(
+                422, {"errors": {"custom": f"{name} must be a {defined[name]}"}}
+            )
         return name in defined and fits(value, defined[name])
 
     def _list(self, request: TwinRequest, more: Mapping[str, str]) -> Response:
@@ -290,9 +364,17 @@ class ChartMogulTwin:
             raise mistake(400, "per_page must be a positive number.", "per_page")
         size = min(int(per_page), _MOST_PER_PAGE)
         newest_first = sorted(
-            self.account.contacts.values(), key=lambda contact: (contact.at, contact.uuid), reverse=True
+            self.account.contacts.values(),
+            key=lambda contact: (contact.at, contact.uuid),
+            reverse=True,
         )
-        names = ("customer_uuid", "customer_external_id", "data_source_uuid", "email", "external_id")
+        names = (
+            "customer_uuid",
+            "customer_external_id",
+            "data_source_uuid",
+            "email",
+            "external_id",
+        )
         filters = {name: asked[name] for name in names if name in asked}
         found = [contact for contact in newest_first if self._has(contact, filters)]
         if not found and "email" in filters and self.switches.unknown_filter == "404":
@@ -304,7 +386,9 @@ class ChartMogulTwin:
         page = found[:size]
         entries = [self._shown(contact) for contact in page]
         here = page[-1].cursor if page else asked.get("cursor")
-        return answer(200, {"entries": entries, "has_more": len(found) > size, "cursor": here})
+        return answer(
+            200, {"entries": entries, "has_more": len(found) > size, "cursor": here}
+        )
 
     def _has(self, contact: Contact, filters: Mapping[str, str]) -> bool:
         shown = self._shown(contact)
@@ -317,17 +401,33 @@ class ChartMogulTwin:
 
     def _list_customers(self, request: TwinRequest) -> Response:
         asked = dict(parse_qsl(request.query, keep_blank_values=True))
-        filters = {name: asked[name] for name in ("data_source_uuid", "external_id") if name in asked}
+        filters = {
+            name: asked[name]
+            for name in ("data_source_uuid", "external_id")
+            if name in asked
+        }
         shown = [customer.shown() for customer in self.account.customers.values()]
-        entries = [each for each in shown if all(each[name] == value for name, value in filters.items())]
+        entries = [
+            each
+            for each in shown
+            if all(each[name] == value for name, value in filters.items())
+        ]
         return answer(200, {"entries": entries, "has_more": False, "cursor": None})
 
     def _create_customer(self, body: Mapping[str, Json]) -> Response:
-        missing = [name for name in ("data_source_uuid", "external_id", "name") if not body.get(name)]
+        missing = [
+            name
+            for name in ("data_source_uuid", "external_id", "name")
+            if not body.get(name)
+        ]
         if missing:
-            raise RefusedError(422, {"errors": dict.fromkeys(missing, "can't be blank")})
+            raise RefusedError(
+                422, {"errors": dict.fromkeys(missing, "can't be blank")}
+            )
         uuid = f"cus_{uuid5(NAMESPACE_URL, str(next(self.account.numbers)))}"
-        self.account.customers[uuid] = Customer(uuid, body["external_id"], body["data_source_uuid"], body["name"])
+        self.account.customers[uuid] = Customer(
+            uuid, body["external_id"], body["data_source_uuid"], body["name"]
+        )
         return answer(201, self.account.customers[uuid].shown())
 
     def _merge(self, into: str, other: str) -> Response:
@@ -336,11 +436,20 @@ class ChartMogulTwin:
             raise mistake(400, "A contact cannot be merged into itself.")
         self.merge(kept, gone)
         shown = self._shown(kept)
-        return answer(200, {**shown, "customer_uuid": None} if self.switches.merged_customer == "null" else shown)
+        return answer(
+            200,
+            {**shown, "customer_uuid": None}
+            if self.switches.merged_customer == "null"
+            else shown,
+        )
 
     def merge(self, kept: Contact, gone: Contact) -> None:
         """Make one contact of two: blank fields are filled, notes are joined."""
-        notes = [text for text in (kept.fields.get("notes"), gone.fields.get("notes")) if text]
+        notes = [
+            text
+            for text in (kept.fields.get("notes"), gone.fields.get("notes"))
+            if text
+        ]
         for name, value in gone.fields.items():
             if kept.fields.get(name) in (None, ""):
                 kept.fields[name] = value

@@ -68,8 +68,12 @@ class Contact:
 
     @property
     def cursor(self) -> str:
-        moment = datetime.fromtimestamp(self.at // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return b64encode(f"{moment}.{self.at % 10**9:09}Z&{self.uuid}".encode()).decode()
+        moment = datetime.fromtimestamp(self.at // 10**9, UTC).strftime(
+            "%Y-%m-%dT%H:%M:%S"
+        )
+        return b64encode(
+            f"{moment}.{self.at % 10**9:09}Z&{self.uuid}".encode()
+        ).decode()
 
     def shown(self, customer_external_id: str | None) -> dict[str, Json]:
         return {
@@ -141,7 +145,11 @@ def place_of(cursor: str) -> tuple[str, str]:
 
 def attributes(custom: Json) -> Iterator[tuple[str, Json]]:
     """Custom attributes as they are written: a list of pairs, or an object."""
-    pairs = [{"key": name, "value": value} for name, value in custom.items()] if isinstance(custom, dict) else custom
+    pairs = (
+        [{"key": name, "value": value} for name, value in custom.items()]
+        if isinstance(custom, dict)
+        else custom
+    )
     if not isinstance(pairs, list):
         raise mistake(400, "custom must be a list.", "custom")
     for pair in pairs:
@@ -170,6 +178,10 @@ def fits(value: Json, kind: Kind) -> bool:
 
 def moment(value: str) -> str:
     try:
-        return datetime.fromisoformat(value).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return (
+            datetime.fromisoformat(value)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z")
+        )
     except ValueError:
         raise mistake(400, "last_seen must be a date-time.", "last_seen") from None

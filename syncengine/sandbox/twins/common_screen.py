@@ -59,14 +59,18 @@ class TwinScreen(Screen):
         self.delete(contact)
         if fields is None:
             return self.create(shown["fields"], tuple(shown["tags"]), shown["key"])
-        kept = {name: shown["fields"][name] for name in fields if name in shown["fields"]}
+        kept = {
+            name: shown["fields"][name] for name in fields if name in shown["fields"]
+        }
         return self.create(kept, key=shown["key"])
 
     def define(self, kind: Kind, name: str) -> None:
         prefixes: dict[Kind, str] = {"field": self.own_fields, "list": LISTS}
         self._twin.definitions.define(kind, name.removeprefix(prefixes.get(kind, "")))
 
-    def require(self, field: str, *, required: bool = True, in_updates: bool = False) -> None:
+    def require(
+        self, field: str, *, required: bool = True, in_updates: bool = False
+    ) -> None:
         if required:
             self._twin.definitions.require(field, in_updates=in_updates)
         else:

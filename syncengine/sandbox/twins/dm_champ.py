@@ -28,7 +28,14 @@ from syncengine.sandbox.twins.dm_champ_wire import (
     query_of,
     routed,
 )
-from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, changed, retry_header
+from syncengine.sandbox.twins.twin import (
+    SWITCHES,
+    Seed,
+    TwinRequest,
+    answer,
+    changed,
+    retry_header,
+)
 
 _ACCOUNT = 1_000_000
 """Numbers of contacts lie this far apart in two accounts."""
@@ -46,7 +53,9 @@ class Switches:
     """All of one account."""
     user_ids: tuple[str, ...] = ()
     """Values of ``userId`` that are accepted in place of a key."""
-    duplicate_mode: Literal["http200_error_code", "http409", "return_existing"] = "http409"
+    duplicate_mode: Literal["http200_error_code", "http409", "return_existing"] = (
+        "http409"
+    )
     """The answer to a create whose phone is there; the contact is never written to."""
     lookup_returns: Literal["full", "id_only"] = "full"
     no_hit: Literal["404", "200"] = "404"
@@ -134,19 +143,28 @@ class DmChampTwin:
 
     def admit(self, request: TwinRequest, now: float) -> Response | None:
         asked = query_of(request)
-        if asked.get("apiKey") not in self.switches.api_keys and asked.get("userId") not in self.switches.user_ids:
+        if (
+            asked.get("apiKey") not in self.switches.api_keys
+            and asked.get("userId") not in self.switches.user_ids
+        ):
             return self.refusal(401, "Unauthorized")
         wait = self.limiter.arrive(request.method, now)
         if wait is None:
             return None
-        return self.refusal(429, "Too Many Requests", wait if self.switches.send_retry_after else None)
+        return self.refusal(
+            429, "Too Many Requests", wait if self.switches.send_retry_after else None
+        )
 
     def handle(self, request: TwinRequest, now: float) -> Response:
         return self.admit(request, now) or self.commit(request, now)
 
-    def refusal(self, status: int, text: str, retry_after: float | None = None) -> Response:
+    def refusal(
+        self, status: int, text: str, retry_after: float | None = None
+    ) -> Response:
         body: Json = {"success": False, "message": text}
-        if status in (401, 429) or (status == 400 and self.switches.mistakes_as == "text"):
+        if status in (401, 429) or (
+            status == 400 and self.switches.mistakes_as == "text"
+        ):
             body = text
         elif status in (400, 500):
             body = {"error": text}
@@ -168,14 +186,21 @@ class DmChampTwin:
             contact = self._made(each.fields, made_at)
             for name, value in each.fields.items():
                 head, _, tail = name.partition(".")
-                {"lists": contact.lists, "custom_fields": contact.custom}.get(head, {})[tail] = value
+                {"lists": contact.lists, "custom_fields": contact.custom}.get(head, {})[
+                    tail
+                ] = value
             contact.tags.update(dict.fromkeys(each.tags))
             made.append(contact.id)
         return made
 
     def contacts(self, now: float) -> list[dict[str, Json]]:  # noqa: ARG002 - nothing here changes with time
         return [
-            {"id": contact.id, "key": None, "fields": contact.flat(), "tags": list(contact.tags)}
+            {
+                "id": contact.id,
+                "key": None,
+                "fields": contact.flat(),
+                "tags": list(contact.tags),
+            }
             for contact in self.account.contacts.values()
         ]
 
@@ -194,7 +219,9 @@ class DmChampTwin:
             del self.account.by_phone[self._form(contact.phone)]
         contact.fields.pop("phoneNumber", None)
 
-    def _answer(self, what: str, contact_id: str, request: TwinRequest, now: float) -> Response:
+    def _answer(
+        self, what: str, contact_id: str, request: TwinRequest, now: float
+    ) -> Response:
         told: Json
         match what:
             case "GET /contacts":
@@ -220,8 +247,12 @@ class DmChampTwin:
             raise RefusedError(400, "Missing required parameter: phoneNumber or email")
         contact = self._holder(asked)
         if contact is None:
-            return self.refusal(404 if self.switches.no_hit == "404" else 200, _NO_CONTACT)
-        shown = contact.shown(tags_as=self.switches.tags_as, flags_as=self.switches.flags_as)
+            return self.refusal(
+                404 if self.switches.no_hit == "404" else 200, _NO_CONTACT
+            )
+        shown = contact.shown(
+            tags_as=self.switches.tags_as, flags_as=self.switches.flags_as
+        )
         more = {"contact": shown} if self.switches.lookup_returns == "full" else {}
         return answer(200, {"success": True, "contactId": contact.id, **more})
 
@@ -230,17 +261,33 @@ class DmChampTwin:
         if phone := asked.get("phoneNumber"):
             return self.account.by_phone.get(self._form(phone))
         wanted = asked.get("email", "").lower()
-        holders = [contact for contact in self.account.contacts.values() if wanted and contact.email == wanted]
-        return holders[0 if self.switches.shared_email == "oldest" else -1] if holders else None
+        holders = [
+            contact
+            for contact in self.account.contacts.values()
+            if wanted and contact.email == wanted
+        ]
+        return (
+            holders[0 if self.switches.shared_email == "oldest" else -1]
+            if holders
+            else None
+        )
 
     def _form(self, phone: str) -> str:
         """A phone as it counts for being the same."""
-        return "".join(filter(str.isdecimal, phone)) if self.switches.phones == "digits" else phone
+        return (
+            "".join(filter(str.isdecimal, phone))
+            if self.switches.phones == "digits"
+            else phone
+        )
 
     def _create(self, body: dict[str, Json], now: float) -> Response:
         phone = phone_of(body, alias=self.switches.accept_phone_alias)
         phone = phone if self.switches.store_plus else phone.removeprefix("+")
-        given = {name: value for name, value in body.items() if name in (*DEFAULTS, *NULLABLE)}
+        given = {
+            name: value
+            for name, value in body.items()
+            if name in (*DEFAULTS, *NULLABLE)
+        }
         fields = checked(given, nullable=NULLABLE)
         lists = self._lists_of(body) if self.switches.lists_in_create else ()
         for each in lists:
@@ -252,7 +299,12 @@ class DmChampTwin:
         contact.lists.update(dict.fromkeys(lists))
         if self.switches.custom_fields != "drop":
             contact.custom.update(body.get("custom_fields") or {})
-        return answer(200, named(contact.id, self.switches.id_place, "Successfully created new contact"))
+        return answer(
+            200,
+            named(
+                contact.id, self.switches.id_place, "Successfully created new contact"
+            ),
+        )
 
     def _duplicate(self, there: Contact) -> Response:
         said = "Contact already exists"
@@ -260,14 +312,31 @@ class DmChampTwin:
             case "http409":
                 return self.refusal(409, said)
             case "http200_error_code":
-                return answer(200, {"success": False, "error_code": 409, "message": said})
+                return answer(
+                    200, {"success": False, "error_code": 409, "message": said}
+                )
             case "return_existing":
-                return answer(200, named(there.id, self.switches.id_place, "Successfully retrieved contact"))
+                return answer(
+                    200,
+                    named(
+                        there.id,
+                        self.switches.id_place,
+                        "Successfully retrieved contact",
+                    ),
+                )
 
     def _made(self, fields: Mapping[str, Json], now: float) -> Contact:
-        held = {name: value for name, value in fields.items() if name in ("phoneNumber", *DEFAULTS, *NULLABLE)}
+        held = {
+            name: value
+            for name, value in fields.items()
+            if name in ("phoneNumber", *DEFAULTS, *NULLABLE)
+        }
         given = {name: value for name, value in held.items() if value is not None}
-        contact = Contact(uuid5(NAMESPACE_URL, f"dm-{next(self.account.numbers)}").hex[:20], now, {**DEFAULTS, **given})
+        contact = Contact(
+            uuid5(NAMESPACE_URL, f"dm-{next(self.account.numbers)}").hex[:20],
+            now,
+            {**DEFAULTS, **given},
+        )
         self._lower(contact)
         self.account.contacts[contact.id] = contact
         if contact.phone:
@@ -279,14 +348,23 @@ class DmChampTwin:
             contact.fields["email"] = contact.email
 
     def _update(self, contact: Contact, body: dict[str, Json]) -> Json:
-        given = checked({name: value for name, value in body.items() if name in CHANGEABLE}, nullable=())
+        given = checked(
+            {name: value for name, value in body.items() if name in CHANGEABLE},
+            nullable=(),
+        )
         if self.switches.put_mode == "replace":
             given = {**{name: DEFAULTS[name] for name in CHANGEABLE}, **given}
-        for empty, mode in ((None, self.switches.null_mode), ("", self.switches.empty_mode)):
+        for empty, mode in (
+            (None, self.switches.null_mode),
+            ("", self.switches.empty_mode),
+        ):
             names = [name for name, value in given.items() if value == empty]
             if names and mode == "400":
                 raise RefusedError(400, f"Invalid value for {names[0]}")
-            given |= {name: DEFAULTS[name] if mode == "clear" else contact.fields[name] for name in names}
+            given |= {
+                name: DEFAULTS[name] if mode == "clear" else contact.fields[name]
+                for name in names
+            }
         self._check_required({**contact.fields, **given}, creates=False)
         silent = contact.fields["do_not_disturb"]
         contact.fields |= given
@@ -305,7 +383,9 @@ class DmChampTwin:
 
     def _lists_of(self, body: Mapping[str, Json]) -> Sequence[str]:
         found = body.get("listIds") or ([body["listId"]] if body.get("listId") else [])
-        if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        if not isinstance(found, list) or not all(
+            isinstance(each, str) for each in found
+        ):
             raise RefusedError(400, "Invalid value for listIds")
         return found
 
@@ -323,7 +403,9 @@ class DmChampTwin:
         contact, name = self._contact(body["contactId"]), body["listId"]
         self._check_list(name)
         if self.switches.idle_list == "400" and (name in contact.lists) is joins:
-            raise RefusedError(400, f"Contact is {'already in' if joins else 'not in'} this list")
+            raise RefusedError(
+                400, f"Contact is {'already in' if joins else 'not in'} this list"
+            )
         if joins:
             contact.lists.setdefault(name)
         else:
@@ -334,7 +416,9 @@ class DmChampTwin:
     def _tag(self, asked: Mapping[str, str]) -> Json:
         tag = asked.get("tag")
         if not tag or not (asked.get("phoneNumber") or asked.get("email")):
-            raise RefusedError(400, "Missing required parameter: tag, and phoneNumber or email")
+            raise RefusedError(
+                400, "Missing required parameter: tag, and phoneNumber or email"
+            )
         phone = asked.get("phoneNumber", "")
         wanted = self.switches.tag_phones
         fits = wanted == "both" or (wanted == "plus") is phone.startswith("+")

@@ -35,7 +35,8 @@ class DmChampScreen(TwinScreen):
         fields = {
             name: value
             for name, value in gone.fields.items()
-            if name != "phoneNumber" and kept.fields.get(name) in (None, "", DEFAULTS.get(name))
+            if name != "phoneNumber"
+            and kept.fields.get(name) in (None, "", DEFAULTS.get(name))
         }
         kept.fields |= fields
         kept.custom = {**gone.custom, **kept.custom}
@@ -48,7 +49,11 @@ class DmChampScreen(TwinScreen):
     def edit(self, contact: str, fields: dict[str, Any]) -> None:
         held = self._held(contact)
         for name in fields:
-            if name not in ("phoneNumber", *DEFAULTS, *NULLABLE) and not name.startswith(_CUSTOM):
+            if name not in (
+                "phoneNumber",
+                *DEFAULTS,
+                *NULLABLE,
+            ) and not name.startswith(_CUSTOM):
                 raise ValueError(f"{name}: {self.vendor} has no such field.")
         for name, value in fields.items():
             self._set(held, name, value)

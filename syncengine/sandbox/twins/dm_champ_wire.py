@@ -33,7 +33,9 @@ NULLABLE = (
     "customChannel",
     "chatWidgetId",
 )
-IdPlace: TypeAlias = Literal["data.contactId", "contactId", "contact_id", "contact.id", "id"]
+IdPlace: TypeAlias = Literal[
+    "data.contactId", "contactId", "contact_id", "contact.id", "id"
+]
 _FLAGS = ("isChatWindowOpen", "is_bot_active", "do_not_disturb")
 _ROUTES = {
     r"/contacts": "/contacts",
@@ -92,13 +94,26 @@ class Contact:
 
         Flags have the spelling of reads, and many of the fields cannot be written.
         """
-        at = datetime.fromtimestamp(self.made, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        flags = {"isBotActive": self.fields["is_bot_active"], "doNotDisturb": self.fields["do_not_disturb"]}
+        at = (
+            datetime.fromtimestamp(self.made, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z")
+        )
+        flags = {
+            "isBotActive": self.fields["is_bot_active"],
+            "doNotDisturb": self.fields["do_not_disturb"],
+        }
         campaign = self.fields.get("currentCampaign")
         return {
             "id": self.id,
-            **{name: self.fields.get(name) for name in ("firstName", "lastName", "email", "phoneNumber", "channel")},
-            **{name: str(flag).lower() if flags_as == "texts" else flag for name, flag in flags.items()},
+            **{
+                name: self.fields.get(name)
+                for name in ("firstName", "lastName", "email", "phoneNumber", "channel")
+            },
+            **{
+                name: str(flag).lower() if flags_as == "texts" else flag
+                for name, flag in flags.items()
+            },
             "doNotDisturbReason": self.reason,
             "createdAt": at,
             "lastActivityAt": None,
@@ -107,7 +122,9 @@ class Contact:
             "creditsUsed": 0,
             "botMessageCount": 0,
             "chatConcluded": False,
-            "tags": [{"name": tag} if tags_as == "objects" else tag for tag in self.tags],
+            "tags": [
+                {"name": tag} if tags_as == "objects" else tag for tag in self.tags
+            ],
             "currentCampaign": {"name": campaign} if campaign else None,
             "campaigns": [],
         }
@@ -115,7 +132,11 @@ class Contact:
     def flat(self) -> dict[str, Json]:
         """Everything it holds, dotted; lists are fields of their own."""
         custom = {f"custom_fields.{name}": value for name, value in self.custom.items()}
-        return {**self.fields, **custom, **{f"lists.{name}": True for name in self.lists}}
+        return {
+            **self.fields,
+            **custom,
+            **{f"lists.{name}": True for name in self.lists},
+        }
 
 
 def routed(request: TwinRequest) -> tuple[str, str]:
@@ -142,7 +163,9 @@ def body_of(request: TwinRequest) -> dict[str, Json]:
     return body
 
 
-def checked(fields: Mapping[str, Json], *, nullable: tuple[str, ...]) -> dict[str, Json]:
+def checked(
+    fields: Mapping[str, Json], *, nullable: tuple[str, ...]
+) -> dict[str, Json]:
     """The fields, if each is of its kind; a null is let through as it is."""
     for name, value in fields.items():
         if value is None:
@@ -163,7 +186,9 @@ def phone_of(body: Mapping[str, Any], *, alias: bool) -> str:
     given = body.get("phoneNumber") or (body.get("phone") if alias else None)
     if not given:
         raise RefusedError(400, "Missing required parameter: phoneNumber")
-    if not isinstance(given, str) or not re.fullmatch(r"\+?[0-9][0-9 ().-]{3,24}", given):
+    if not isinstance(given, str) or not re.fullmatch(
+        r"\+?[0-9][0-9 ().-]{3,24}", given
+    ):
         raise RefusedError(400, "Invalid phone number")
     return given
 
@@ -172,7 +197,10 @@ def named(contact_id: str, place: IdPlace, message: str) -> Json:
     """The answer to a create: the id stands in one of the places it was seen in."""
     match place:
         case "data.contactId":
-            return {"success": True, "data": {"message": message, "contactId": contact_id}}
+            return {
+                "success": True,
+                "data": {"message": message, "contactId": contact_id},
+            }
         case "contact.id":
             return {"success": True, "message": message, "contact": {"id": contact_id}}
         case _:

@@ -27,7 +27,15 @@ from syncengine.sandbox.twins.respond_io_wire import (
     segments,
     token_of,
 )
-from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, changed, limit_headers, retry_header
+from syncengine.sandbox.twins.twin import (
+    SWITCHES,
+    Seed,
+    TwinRequest,
+    answer,
+    changed,
+    limit_headers,
+    retry_header,
+)
 
 _MAX_FIELDS = 30
 _MAX_TAGS = 10
@@ -122,7 +130,11 @@ class Channel:
     def alike(self, name: str, value: str) -> list[Contact]:
         """Return the contacts with a value, in any capitalisation."""
         wanted = value.casefold()
-        found = (each for each in self.contacts.values() if each.fields.get(name, "").casefold() == wanted != "")
+        found = (
+            each
+            for each in self.contacts.values()
+            if each.fields.get(name, "").casefold() == wanted != ""
+        )
         return sorted(found, key=lambda contact: contact.number)
 
 
@@ -175,38 +187,62 @@ class RespondIoTwin:
         wait = self.limiter.arrive(request.method, now, token)
         if wait is None:
             return None
-        refusal = self.refusal(429, "Too Many Requests", wait if self.switches.send_retry_after else None)
+        refusal = self.refusal(
+            429, "Too Many Requests", wait if self.switches.send_retry_after else None
+        )
         return self._with_limits(refusal, request, now)
 
     def handle(self, request: TwinRequest, now: float) -> Response:
         return self.admit(request, now) or self.commit(request, now)
 
-    def refusal(self, status: int, text: Json, retry_after: float | None = None) -> Response:
-        return answer(status, {"status": "error", "message": text}, retry_header(retry_after))
+    def refusal(
+        self, status: int, text: Json, retry_after: float | None = None
+    ) -> Response:
+        return answer(
+            status, {"status": "error", "message": text}, retry_header(retry_after)
+        )
 
     def commit(self, request: TwinRequest, now: float) -> Response:
         return self._with_limits(self._judged(request, now), request, now)
 
-    def _with_limits(self, response: Response, request: TwinRequest, now: float) -> Response:
+    def _with_limits(
+        self, response: Response, request: TwinRequest, now: float
+    ) -> Response:
         if not self.switches.send_limit_headers:
             return response
-        headers = limit_headers(self.limiter.standing(request.method, now, token_of(request)), now)
-        return replace(response, headers={**response.headers, **headers}) if headers else response
+        headers = limit_headers(
+            self.limiter.standing(request.method, now, token_of(request)), now
+        )
+        return (
+            replace(response, headers={**response.headers, **headers})
+            if headers
+            else response
+        )
 
     def _judged(self, request: TwinRequest, now: float) -> Response:
-        if self.switches.require_accept and "json" not in request.headers.get("accept", ""):
-            return Response(302, {"content-type": "text/html; charset=utf-8", "location": "/login"}, _LOGIN)
+        if self.switches.require_accept and "json" not in request.headers.get(
+            "accept", ""
+        ):
+            return Response(
+                302,
+                {"content-type": "text/html; charset=utf-8", "location": "/login"},
+                _LOGIN,
+            )
         pattern = pattern_of(request)
         if pattern is None:
             return self.refusal(404, "Not Found")
         if request.method not in _VERBS[pattern]:
             return self.refusal(405, "Method Not Allowed")
         try:
-            return self._answer(pattern, self.account.channels[token_of(request)], request, now)
+            return self._answer(
+                pattern, self.account.channels[token_of(request)], request, now
+            )
         except RefusedError as refused:
             return self.refusal(403, refused.message)
 
-    def _answer(self, pattern: str, channel: Channel, request: TwinRequest, now: float) -> Response:
+    def _answer(
+        self, pattern: str, channel: Channel, request: TwinRequest, now: float
+    ) -> Response:
         match pattern:
             case "/contact/by_custom_field":
                 return self._find(channel, request)
@@ -220,7 +256,10 @@ class RespondIoTwin:
     def seed(self, seeds: Sequence[Seed], now: float) -> list[str]:
         token = (*self.switches.tokens, *self.switches.viber_tokens)[0]
         made = []
-        written = [{name: as_text(value) for name, value in each.fields.items()} for each in seeds]
+        written = [
+            {name: as_text(value) for name, value in each.fields.items()}
+            for each in seeds
+        ]
         for each, fields in zip(seeds, written, strict=True):
             contact = self._new(token, now if each.created is None else each.created)
             contact.tags.update(dict.fromkeys(each.tags))
@@ -229,9 +268,18 @@ class RespondIoTwin:
         return made
 
     def contacts(self, now: float) -> list[dict[str, Json]]:  # noqa: ARG002 - nothing here changes with time
-        held = (contact for channel in self.account.channels.values() for contact in channel.contacts.values())
+        held = (
+            contact
+            for channel in self.account.channels.values()
+            for contact in channel.contacts.values()
+        )
         return [
-            {"id": contact.id, "key": None, "fields": dict(contact.fields), "tags": list(contact.tags)}
+            {
+                "id": contact.id,
+                "key": None,
+                "fields": dict(contact.fields),
+                "tags": list(contact.tags),
+            }
             for contact in sorted(held, key=lambda contact: contact.number)
         ]
 
@@ -239,14 +287,26 @@ class RespondIoTwin:
         return RespondIoScreen(self, now)
 
     def _find(self, channel: Channel, request: TwinRequest) -> Response:
-        asked = dict(parse_qsl(request.query, keep_blank_values=True))  # a raw + becomes a space here
-        name, value, page = asked.get("name"), asked.get("value"), asked.get("page", "1")
+        asked = dict(
+            parse_qsl(request.query, keep_blank_values=True)
+        )  # a raw + becomes a space here
+        name, value, page = (
+            asked.get("name"),
+            asked.get("value"),
+            asked.get("page", "1"),
+        )
         if not name or value is None:
-            raise RefusedError(["The name field is required.", "The value field is required."])
+            raise RefusedError(
+                ["The name field is required.", "The value field is required."]
+            )
         self._check_defined(name)
         if not page.isascii() or not page.isdigit() or int(page) < 1:
             raise RefusedError(["The page must be a positive number."])
-        found = channel.holders(name, value) if self.switches.look_up == "exact" else channel.alike(name, value)
+        found = (
+            channel.holders(name, value)
+            if self.switches.look_up == "exact"
+            else channel.alike(name, value)
+        )
         if not found and self.switches.no_hit == "403":
             raise RefusedError("No such contact found.")
         host = request.headers.get("host", "localhost")
@@ -255,7 +315,8 @@ class RespondIoTwin:
     def _create(self, channel: Channel, request: TwinRequest, now: float) -> Response:
         fields = self._fields(request)
         if self.switches.dup == "403" and any(
-            fields.get(name) and channel.holders(name, fields[name]) for name in ("phone", "email")
+            fields.get(name) and channel.holders(name, fields[name])
+            for name in ("phone", "email")
         ):
             raise RefusedError("Contact already exists.")
         self._check_required(fields, creates=True)
@@ -286,7 +347,9 @@ class RespondIoTwin:
         self._check_blocked(contact)
         adds = request.method == "POST"
         self._check_tags(tags)
-        if self.switches.idle_tag == "403" and any((tag in contact.tags) is adds for tag in tags):
+        if self.switches.idle_tag == "403" and any(
+            (tag in contact.tags) is adds for tag in tags
+        ):
             raise RefusedError("The tag was added or removed before.")
         for tag in tags:
             if adds:
@@ -302,20 +365,31 @@ class RespondIoTwin:
     def _pairs(self, pairs: Sequence[Json]) -> Iterator[tuple[str, str]]:
         for pair in pairs:
             match pair:
-                case {"name": str(name), "value": value, **others} if name and not others:
+                case {"name": str(name), "value": value, **others} if (
+                    name and not others
+                ):
                     pass
                 case _:
-                    raise RefusedError(["The custom_fields must be pairs of name and value."])
+                    raise RefusedError(
+                        ["The custom_fields must be pairs of name and value."]
+                    )
             self._check_defined(name)
             if value is None and self.switches.null_mode == "ignore":
                 continue
             text = as_text(value)
-            yield name, text.removeprefix("+") if name == "phone" and not self.switches.store_plus else text
+            yield (
+                name,
+                text.removeprefix("+")
+                if name == "phone" and not self.switches.store_plus
+                else text,
+            )
 
     def _check_tags(self, tags: Sequence[str]) -> None:
         known = self.switches.known_tags
         lacks = known is not None and not set(tags) <= set(known)
-        refused = self.switches.unknown_tag == "403" and self.definitions.undefined("tag", tags)
+        refused = self.switches.unknown_tag == "403" and self.definitions.undefined(
+            "tag", tags
+        )
         if lacks or refused:
             raise RefusedError("The tag does not exist.")
 
@@ -337,7 +411,9 @@ class RespondIoTwin:
     def _contact(self, channel: Channel, request: TwinRequest) -> Contact:
         contact_id = unquote(segments(request)[1])
         everywhere = self.switches.viber_calls == "all"
-        if token_of(request) in self.switches.viber_tokens and (everywhere or request.method in ("PUT", "DELETE")):
+        if token_of(request) in self.switches.viber_tokens and (
+            everywhere or request.method in ("PUT", "DELETE")
+        ):
             contact_id = self._decoded(contact_id)
         contact = channel.contacts.get(contact_id)
         if contact is None:
@@ -349,13 +425,17 @@ class RespondIoTwin:
             if self.switches.viber_alphabet == "standard":
                 return b64decode(segment, validate=True).decode()
             # Python's decoder takes the other alphabet's characters too.
-            return "" if {"+", "/"} & set(segment) else urlsafe_b64decode(segment).decode()
+            return (
+                "" if {"+", "/"} & set(segment) else urlsafe_b64decode(segment).decode()
+            )
         except (NotBase64, ValueError):
             return ""
 
     def _new(self, token: str, now: float) -> Contact:
         number = next(self.account.numbers)
-        contact_id = f"v+{number:x}/c?==" if token in self.switches.viber_tokens else str(number)
+        contact_id = (
+            f"v+{number:x}/c?==" if token in self.switches.viber_tokens else str(number)
+        )
         return Contact(number, contact_id, int(now))
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from syncengine.sandbox.twins.common_screen import TwinScreen
-from syncengine.sandbox.twins.respond_io_wire import STANDARD, Contact, RefusedError, as_text
+from syncengine.sandbox.twins.respond_io_wire import (
+    STANDARD,
+    Contact,
+    RefusedError,
+    as_text,
+)
 
 if TYPE_CHECKING:
     from syncengine.sandbox.twins.respond_io import Channel, RespondIoTwin
@@ -28,8 +33,14 @@ class RespondIoScreen(TwinScreen):
         if channel is not other_channel:
             raise ValueError("The two contacts belong to different channels.")
         if self._twin.switches.merged_into == "older":
-            kept, gone = sorted((kept, gone), key=lambda each: (each.created, each.number))
-        fields = {name: value for name, value in gone.fields.items() if not kept.fields.get(name)}
+            kept, gone = sorted(
+                (kept, gone), key=lambda each: (each.created, each.number)
+            )
+        fields = {
+            name: value
+            for name, value in gone.fields.items()
+            if not kept.fields.get(name)
+        }
         channel.remove(gone)
         channel.write(kept, fields)
         kept.tags.update(gone.tags)

@@ -10,7 +10,13 @@ from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
 from syncengine.sandbox.limits import Limit
 from syncengine.sandbox.twins.account import Accounts, Definitions
-from syncengine.sandbox.twins.respond_io_v2_people import CUSTOM, PLAIN, Contact, People, by_age
+from syncengine.sandbox.twins.respond_io_v2_people import (
+    CUSTOM,
+    PLAIN,
+    Contact,
+    People,
+    by_age,
+)
 from syncengine.sandbox.twins.respond_io_v2_screen import RespondIoV2Screen
 from syncengine.sandbox.twins.respond_io_v2_wire import (
     VERBS,
@@ -31,7 +37,15 @@ from syncengine.sandbox.twins.respond_io_v2_wire import (
     values_of,
     wanted_of,
 )
-from syncengine.sandbox.twins.twin import SWITCHES, Seed, TwinRequest, answer, changed, limit_headers, retry_header
+from syncengine.sandbox.twins.twin import (
+    SWITCHES,
+    Seed,
+    TwinRequest,
+    answer,
+    changed,
+    limit_headers,
+    retry_header,
+)
 
 _EDGE = b"<html><head><title>403 Forbidden</title></head><body><h1>Forbidden</h1></body></html>"
 
@@ -143,22 +157,32 @@ class RespondIoV2Twin:
         wait = self.limiter.arrive(request.method, now, self.route(request))
         if wait is None:
             return None
-        refusal = self.refusal(429, "Too Many Requests", wait if self.switches.send_retry_after else None)
+        refusal = self.refusal(
+            429, "Too Many Requests", wait if self.switches.send_retry_after else None
+        )
         return self._with_limits(refusal, request, now)
 
     def handle(self, request: TwinRequest, now: float) -> Response:
         return self.admit(request, now) or self.commit(request, now)
 
-    def refusal(self, status: int, text: str, retry_after: float | None = None) -> Response:
-        return answer(status, {"code": status, "message": text}, retry_header(retry_after))
+    def refusal(
+        self, status: int, text: str, retry_after: float | None = None
+    ) -> Response:
+        return answer(
+            status, {"code": status, "message": text}, retry_header(retry_after)
+        )
 
     def commit(self, request: TwinRequest, now: float) -> Response:
         return self._with_limits(self._judged(request, now), request, now)
 
-    def _with_limits(self, response: Response, request: TwinRequest, now: float) -> Response:
+    def _with_limits(
+        self, response: Response, request: TwinRequest, now: float
+    ) -> Response:
         if not self.switches.send_limit_headers:
             return response
-        headers = limit_headers(self.limiter.standing(request.method, now, self.route(request)), now)
+        headers = limit_headers(
+            self.limiter.standing(request.method, now, self.route(request)), now
+        )
         headers.pop("x-ratelimit-reset", None)
         return replace(response, headers={**response.headers, **headers})
 
@@ -177,8 +201,14 @@ class RespondIoV2Twin:
     def seed(self, seeds: Sequence[Seed], now: float) -> list[str]:
         made = []
         for each in seeds:
-            plain = {name: value for name, value in each.fields.items() if name in PLAIN}
-            custom = {name.removeprefix(CUSTOM): v for name, v in each.fields.items() if name.startswith(CUSTOM)}
+            plain = {
+                name: value for name, value in each.fields.items() if name in PLAIN
+            }
+            custom = {
+                name.removeprefix(CUSTOM): v
+                for name, v in each.fields.items()
+                if name.startswith(CUSTOM)
+            }
             made_at = now if each.created is None else each.created
             contact = self.people.add(plain, custom, now=made_at, ready=now)
             contact.lifecycle = each.fields.get("lifecycle")
@@ -194,14 +224,30 @@ class RespondIoV2Twin:
 
     def _flat(self, contact: Contact) -> dict[str, Json]:
         shown = self._shown(contact)
-        fields = {name: shown[name] for name in (*PLAIN, "lifecycle") if shown[name] is not None}
-        fields |= {f"{CUSTOM}{pair['name']}": pair["value"] for pair in shown["custom_fields"] or ()}
-        return {"id": str(contact.id), "key": None, "fields": fields, "tags": list(contact.tags)}
+        fields = {
+            name: shown[name]
+            for name in (*PLAIN, "lifecycle")
+            if shown[name] is not None
+        }
+        fields |= {
+            f"{CUSTOM}{pair['name']}": pair["value"]
+            for pair in shown["custom_fields"] or ()
+        }
+        return {
+            "id": str(contact.id),
+            "key": None,
+            "fields": fields,
+            "tags": list(contact.tags),
+        }
 
     def _shown(self, contact: Contact) -> dict[str, Json]:
-        return contact.shown(as_text=self.switches.custom_shown == "text", plus=self.switches.shows_plus)
+        return contact.shown(
+            as_text=self.switches.custom_shown == "text", plus=self.switches.shows_plus
+        )
 
-    def _answer(self, what: str, identifier: str, request: TwinRequest, now: float) -> Response:
+    def _answer(
+        self, what: str, identifier: str, request: TwinRequest, now: float
+    ) -> Response:
         match what:
             case "POST /contact/list":
                 return self._list(request, now)
@@ -212,7 +258,12 @@ class RespondIoV2Twin:
             case "POST /contact/{identifier}":
                 return self._create(identifier, object_of(request), now)
             case _ if request.method == "GET":
-                return answer(200, self._told(what, request, self._contact(identifier, now, reads=True)))
+                return answer(
+                    200,
+                    self._told(
+                        what, request, self._contact(identifier, now, reads=True)
+                    ),
+                )
             case _:
                 return self._change(what, request, self._contact(identifier, now))
 
@@ -244,9 +295,16 @@ class RespondIoV2Twin:
                 self.people.remove(contact)
             case "POST /contact/{identifier}/lifecycle/update":
                 self._set_lifecycle(contact, object_of(request))
-                return answer(200, {"code": 200, "message": "Contact lifecycle updated successfully!"})
+                return answer(
+                    200,
+                    {"code": 200, "message": "Contact lifecycle updated successfully!"},
+                )
             case _:
-                self._tag(contact, tags_of(request, self.switches.tags_as), adds=request.method == "POST")
+                self._tag(
+                    contact,
+                    tags_of(request, self.switches.tags_as),
+                    adds=request.method == "POST",
+                )
         return answer(200, {"contactId": contact.id})
 
     def _contact(self, identifier: str, now: float, *, reads: bool = False) -> Contact:
@@ -256,7 +314,10 @@ class RespondIoV2Twin:
         if found is None or (reads and found.ready > now):
             raise RefusedError(404, "Contact not found")
         if found.ready > now:
-            raise RefusedError(449, "The contact is still in queue to be created. Please try again in a few minutes.")
+            raise RefusedError(
+                449,
+                "The contact is still in queue to be created. Please try again in a few minutes.",
+            )
         return found
 
     def _holders(self, kind: str, value: str) -> list[Contact]:
@@ -270,7 +331,9 @@ class RespondIoV2Twin:
         keys = ((name, body[name]) for name in ("phone", "email") if body.get(name))
         return next(iter(self.people.holders_of_any(keys)), None)
 
-    def _create(self, identifier: str, body: Mapping[str, Json], now: float) -> Response:
+    def _create(
+        self, identifier: str, body: Mapping[str, Json], now: float
+    ) -> Response:
         kind, value = identified(identifier)
         if kind == "id":
             raise invalid("identifier")
@@ -279,7 +342,9 @@ class RespondIoV2Twin:
         self._make({kind: value, **body}, now)
         return answer(200, {"code": "200", "message": "Contact added successfully!"})
 
-    def _upsert(self, identifier: str, body: Mapping[str, Json], now: float) -> Response:
+    def _upsert(
+        self, identifier: str, body: Mapping[str, Json], now: float
+    ) -> Response:
         kind, value = identified(identifier)
         found = next(iter(self._holders(kind, value)), None)
         if kind == "id" and found is None:
@@ -290,14 +355,20 @@ class RespondIoV2Twin:
             found = self._make({kind: value, **body}, now)
         else:
             self._write(found, body, must_name=True)
-        return answer(200, {} if self.switches.upsert_empty_body else {"contactId": found.id})
+        return answer(
+            200, {} if self.switches.upsert_empty_body else {"contactId": found.id}
+        )
 
     def _make(self, body: Mapping[str, Json], now: float) -> Contact:
         plain, custom = self._written(body, must_name=True)
         self._check_required({**plain, **custom}, creates=True)
-        return self.people.add(plain, custom, now=now, ready=now + self.switches.queue_delay)
+        return self.people.add(
+            plain, custom, now=now, ready=now + self.switches.queue_delay
+        )
 
-    def _write(self, contact: Contact, body: Mapping[str, Json], *, must_name: bool) -> None:
+    def _write(
+        self, contact: Contact, body: Mapping[str, Json], *, must_name: bool
+    ) -> None:
         plain, custom = self._written(body, must_name=must_name)
         after = {**contact.plain, **contact.custom, **plain, **custom}
         self._check_required(after, creates=False)
@@ -308,9 +379,13 @@ class RespondIoV2Twin:
         if missing := self.definitions.missing(given, creates=creates):
             raise invalid(f"{missing[0]} is required")
 
-    def _written(self, body: Mapping[str, Json], *, must_name: bool) -> tuple[dict[str, Json], dict[str, Json]]:
+    def _written(
+        self, body: Mapping[str, Json], *, must_name: bool
+    ) -> tuple[dict[str, Json], dict[str, Json]]:
         """The plain and the custom fields that a write sets, or clears (None)."""
-        clearing = Clearing(self.switches.null_mode == "clear", self.switches.empty_mode == "clear")
+        clearing = Clearing(
+            self.switches.null_mode == "clear", self.switches.empty_mode == "clear"
+        )
         plain = dict(plain_of(body, clearing))
         if must_name and "firstName" not in plain:
             raise invalid("firstName is required")
@@ -346,17 +421,27 @@ class RespondIoV2Twin:
     def _list(self, request: TwinRequest, now: float) -> Response:
         limit, after = paging_of(request)
         defined = self.switches.custom_fields or {}
-        checkboxes = frozenset(name for name, kind in defined.items() if kind == "checkbox")
+        checkboxes = frozenset(
+            name for name, kind in defined.items() if kind == "checkbox"
+        )
         body = object_of(request)
-        is_wanted = wanted_of(body, checkboxes, any_case=self.switches.filter_case == "ignore")
+        is_wanted = wanted_of(
+            body, checkboxes, any_case=self.switches.filter_case == "ignore"
+        )
         values = values_of(body)
         phones = [str(value) for name, value in values or () if name == "phone"]
-        if self.switches.phone_filters == "e164" and not all(map(is_plain_phone, phones)):
+        if self.switches.phone_filters == "e164" and not all(
+            map(is_plain_phone, phones)
+        ):
             raise invalid("phone")
         some = self.people if values is None else self.people.holders_of_any(values)
         here = (each for each in some if each.ready <= now and each.id > after)
         rows = [shown for shown in map(self._shown, here) if is_wanted(shown)]
-        following = f"?limit={limit}&cursorId={rows[limit - 1]['id']}" if len(rows) > limit else None
+        following = (
+            f"?limit={limit}&cursorId={rows[limit - 1]['id']}"
+            if len(rows) > limit
+            else None
+        )
         return answer(200, listed(rows[:limit], following))
 
     def _merge(self, body: Mapping[str, Json], now: float) -> Response:

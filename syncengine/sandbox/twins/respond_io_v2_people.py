@@ -9,7 +9,15 @@ from itertools import count
 
 from syncengine.model.http import Json
 
-PLAIN = ("firstName", "lastName", "phone", "email", "language", "profilePic", "countryCode")
+PLAIN = (
+    "firstName",
+    "lastName",
+    "phone",
+    "email",
+    "language",
+    "profilePic",
+    "countryCode",
+)
 CUSTOM = "custom_fields."
 _FIRST_ID = 5501
 _ACCOUNT = 1_000_000
@@ -38,7 +46,11 @@ class Contact:
             **{name: self.plain.get(name) for name in PLAIN},
             "phone": phone if plus or phone is None else phone.removeprefix("+"),
             "locale": f"{language}_{country}" if language and country else None,
-            "custom_fields": [{"name": name, "value": show(value)} for name, value in self.custom.items()] or None,
+            "custom_fields": [
+                {"name": name, "value": show(value)}
+                for name, value in self.custom.items()
+            ]
+            or None,
             "status": "open",
             "isBlocked": self.blocked,
             "tags": list(self.tags),
@@ -75,13 +87,22 @@ class People:
     def get(self, number: int) -> Contact | None:
         return self._contacts.get(number)
 
-    def add(self, plain: Mapping[str, Json], custom: Mapping[str, Json], *, now: float, ready: float) -> Contact:
+    def add(
+        self,
+        plain: Mapping[str, Json],
+        custom: Mapping[str, Json],
+        *,
+        now: float,
+        ready: float,
+    ) -> Contact:
         contact = Contact(next(self._ids), now, ready)
         self._contacts[contact.id] = contact
         self.write(contact, plain, custom)
         return contact
 
-    def write(self, contact: Contact, plain: Mapping[str, Json], custom: Mapping[str, Json]) -> None:
+    def write(
+        self, contact: Contact, plain: Mapping[str, Json], custom: Mapping[str, Json]
+    ) -> None:
         """Set fields; None clears."""
         for held, written in ((contact.plain, plain), (contact.custom, custom)):
             for name, value in written.items():
@@ -99,13 +120,22 @@ class People:
 
         Phones are compared without their ``+``.
         """
-        return [self._contacts[number] for number in sorted(self._holders.get(_place(name, value), ()))]
+        return [
+            self._contacts[number]
+            for number in sorted(self._holders.get(_place(name, value), ()))
+        ]
 
     def holders_of_any(self, values: Iterable[tuple[str, Json]]) -> list[Contact]:
         """Return the contacts with one of these values."""
-        found = {contact.id: contact for name, value in values for contact in self.holders(name, value)}
+        found = {
+            contact.id: contact
+            for name, value in values
+            for contact in self.holders(name, value)
+        }
         return [found[number] for number in sorted(found)]
 
 
 def _place(name: str, value: Json) -> tuple[str, str]:
-    return name, str(text(value)).casefold().removeprefix("+" if name == "phone" else "")
+    return name, str(text(value)).casefold().removeprefix(
+        "+" if name == "phone" else ""
+    )

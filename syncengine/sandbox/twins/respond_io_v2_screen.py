@@ -30,8 +30,16 @@ class RespondIoV2Screen(TwinScreen):
     def edit(self, contact: str, fields: dict[str, Any]) -> None:
         held = self._held(contact)
         plain = {name: fields[name] for name in PLAIN if name in fields}
-        custom = {name.removeprefix(CUSTOM): value for name, value in fields.items() if name.startswith(CUSTOM)}
-        if unknown := fields.keys() - plain.keys() - {f"{CUSTOM}{name}" for name in custom}:
+        custom = {
+            name.removeprefix(CUSTOM): value
+            for name, value in fields.items()
+            if name.startswith(CUSTOM)
+        }
+        if (
+            unknown := fields.keys()
+            - plain.keys()
+            - {f"{CUSTOM}{name}" for name in custom}
+        ):
             raise ValueError(f"{min(unknown)}: {self.vendor} has no such field.")
         self._twin.people.write(held, plain, custom)
 

@@ -37,7 +37,9 @@ VERBS = {
     "/contact/{identifier}/message/list": ("GET",),
     "/contact/{identifier}/lifecycle/update": ("POST",),
 }
-_ROUTES = {pattern: re.compile(pattern.replace("{identifier}", "([^/]+)")) for pattern in VERBS}
+_ROUTES = {
+    pattern: re.compile(pattern.replace("{identifier}", "([^/]+)")) for pattern in VERBS
+}
 
 
 class RefusedError(ValueError):
@@ -96,7 +98,9 @@ def tags_of(request: TwinRequest, tags_as: str) -> Sequence[str]:
         raise invalid("tags")
     if not isinstance(tags, list) or not 1 <= len(tags) <= _MAX_TAGS:
         raise invalid("tags")
-    if not all(isinstance(tag, str) and 0 < len(tag) <= _LONGEST_TAG for tag in tags) or len(set(tags)) < len(tags):
+    if not all(
+        isinstance(tag, str) and 0 < len(tag) <= _LONGEST_TAG for tag in tags
+    ) or len(set(tags)) < len(tags):
         raise invalid("tags")
     return tags
 
@@ -115,7 +119,9 @@ class Clearing(NamedTuple):
         return self.null if value is None else self.empty
 
 
-def plain_of(body: Mapping[str, Json], clearing: Clearing) -> Iterator[tuple[str, Json]]:
+def plain_of(
+    body: Mapping[str, Json], clearing: Clearing
+) -> Iterator[tuple[str, Json]]:
     """The plain fields of a write; None clears."""
     if unknown := body.keys() - {*PLAIN, "custom_fields", "contactIds"}:
         raise invalid(", ".join(sorted(unknown)))
@@ -131,7 +137,11 @@ def plain_of(body: Mapping[str, Json], clearing: Clearing) -> Iterator[tuple[str
 
 
 def _fits(value: Json, form: str | None) -> bool:
-    return isinstance(value, str) and value != "" and (form is None or re.fullmatch(form, value) is not None)
+    return (
+        isinstance(value, str)
+        and value != ""
+        and (form is None or re.fullmatch(form, value) is not None)
+    )
 
 
 def custom_of(
@@ -143,7 +153,11 @@ def custom_of(
         raise invalid("custom_fields")
     for pair in pairs or ():
         match pair:
-            case {"name": str(name), "value": None | str() | int() | float() as value, **others} if not others:
+            case {
+                "name": str(name),
+                "value": None | str() | int() | float() as value,
+                **others,
+            } if not others:
                 pass
             case _:
                 raise invalid("custom_fields")
@@ -168,20 +182,34 @@ def of_kind(value: Json, kind: Kind) -> bool:
             return _fits(value, _FORMS.get(kind))
 
 
-def wanted_of(body: Mapping[str, Json], checkboxes: frozenset[str], *, any_case: bool) -> Callable[[Json], bool]:
+def wanted_of(
+    body: Mapping[str, Json], checkboxes: frozenset[str], *, any_case: bool
+) -> Callable[[Json], bool]:
     """Return whether a contact, as it is shown, passes a list's search and filter."""
     search, where = body.get("search"), body.get("filter")
-    if not isinstance(search, str) or not body.get("timezone") or not isinstance(where, dict):
+    if (
+        not isinstance(search, str)
+        or not body.get("timezone")
+        or not isinstance(where, dict)
+    ):
         raise invalid("search, timezone and filter are required")
     if len(where) > 1 or not where.keys() <= {"$and", "$or"}:
         raise invalid("filter")
     every = "$or" not in where
-    conditions = [_condition(each, checkboxes, any_case) for each in where.get("$and" if every else "$or", [])]
+    conditions = [
+        _condition(each, checkboxes, any_case)
+        for each in where.get("$and" if every else "$or", [])
+    ]
 
     def is_wanted(shown: Json) -> bool:
-        told = " ".join(str(shown[name] or "") for name in ("firstName", "lastName", "phone", "email"))
+        told = " ".join(
+            str(shown[name] or "")
+            for name in ("firstName", "lastName", "phone", "email")
+        )
         hits = (condition(shown) for condition in conditions)
-        return search.lower() in told.lower() and (not conditions or (all(hits) if every else any(hits)))
+        return search.lower() in told.lower() and (
+            not conditions or (all(hits) if every else any(hits))
+        )
 
     return is_wanted
 
@@ -190,7 +218,8 @@ def values_of(body: Mapping[str, Json]) -> list[tuple[str, Json]] | None:
     """The values one of which a contact has to hold to pass a (valid) filter; None where it asks for more than that."""
     conditions = body["filter"].get("$or")
     if not conditions or any(
-        (each["category"], each["operator"]) != ("contactField", "isEqualTo") for each in conditions
+        (each["category"], each["operator"]) != ("contactField", "isEqualTo")
+        for each in conditions
     ):
         return None
     return [(each["field"], each.get("value")) for each in conditions]
@@ -201,15 +230,31 @@ def is_plain_phone(value: str) -> bool:
     return re.fullmatch(r"\+?[1-9][0-9]{3,17}", value) is not None
 
 
-def _condition(given: Json, checkboxes: frozenset[str], any_case: bool) -> Callable[[Json], bool]:  # noqa: FBT001 - private
+def _condition(
+    given: Json,
+    checkboxes: frozenset[str],
+    any_case: bool,  # noqa: FBT001
+) -> Callable[[Json], bool]:
     match given:
-        case {"category": "contactField", "field": str(name), "operator": str(operator)}:
+        case {
+            "category": "contactField",
+            "field": str(name),
+            "operator": str(operator),
+        }:
             value = given.get("value")
-            if name in checkboxes and operator == "isEqualTo" and not isinstance(value, bool):
+            if (
+                name in checkboxes
+                and operator == "isEqualTo"
+                and not isinstance(value, bool)
+            ):
                 raise invalid("a checkbox is compared with a boolean")
-            return _compared(operator, lambda shown: _value(shown, name), value, any_case)
+            return _compared(
+                operator, lambda shown: _value(shown, name), value, any_case
+            )
         case {"category": "lifecycle", "operator": str(operator)}:
-            return _compared(operator, lambda shown: shown["lifecycle"], given.get("value"), any_case)
+            return _compared(
+                operator, lambda shown: shown["lifecycle"], given.get("value"), any_case
+            )
         case {"category": "contactTag", "operator": str(operator), "value": list(tags)}:
             return _tagged(operator, frozenset(tags))
         case _:
@@ -219,10 +264,22 @@ def _condition(given: Json, checkboxes: frozenset[str], any_case: bool) -> Calla
 def _value(shown: Json, name: str) -> Json:
     if name in PLAIN:
         return shown[name]
-    return next((pair["value"] for pair in shown["custom_fields"] or () if pair["name"] == name), None)
+    return next(
+        (
+            pair["value"]
+            for pair in shown["custom_fields"] or ()
+            if pair["name"] == name
+        ),
+        None,
+    )
 
 
-def _compared(operator: str, held: Callable[[Json], Json], value: Json, any_case: bool) -> Callable[[Json], bool]:  # noqa: FBT001 - private
+def _compared(
+    operator: str,
+    held: Callable[[Json], Json],
+    value: Json,
+    any_case: bool,  # noqa: FBT001
+) -> Callable[[Json], bool]:
     def form(each: Json) -> str:
         plain = str(text(each) or "")
         return plain.casefold() if any_case else plain
@@ -256,12 +313,16 @@ def paging_of(request: TwinRequest) -> tuple[int, int]:
     """Return the number of rows asked for, and the id after which they begin."""
     asked = {name: values[-1] for name, values in parse_qs(request.query).items()}
     limit, after = asked.get("limit", "10"), asked.get("cursorId", "0")
-    if not (limit.isdecimal() and 1 <= int(limit) <= _MOST_PER_PAGE and after.isdecimal()):
+    if not (
+        limit.isdecimal() and 1 <= int(limit) <= _MOST_PER_PAGE and after.isdecimal()
+    ):
         raise invalid("limit, cursorId")
     return int(limit), int(after)
 
 
-def listed(items: Sequence[Json], following: str | None = None, path: str = "contact/list") -> Json:
+def listed(
+    items: Sequence[Json], following: str | None = None, path: str = "contact/list"
+) -> Json:
     """Return one page of a list; the next one is named by its full address."""
     link = f"https://api.respond.io/v2/{path}{following}" if following else None
     return {"items": items, "pagination": {"next": link, "previous": None}}
@@ -276,5 +337,6 @@ def channels(contact: Contact, most: int) -> list[Json]:
         return []
     made = int(contact.created)
     return [
-        {"id": each, "name": "WhatsApp", "source": "whatsapp_cloud", "created_at": made} for each in range(1, most + 1)
+        {"id": each, "name": "WhatsApp", "source": "whatsapp_cloud", "created_at": made}
+        for each in range(1, most + 1)
     ]

@@ -10,7 +10,9 @@ import orjson
 from syncengine.model.http import Json
 from syncengine.sandbox.twins.twin import TwinRequest
 
-STANDARD = frozenset({"firstName", "lastName", "profilePic", "language", "phone", "email"})
+STANDARD = frozenset(
+    {"firstName", "lastName", "profilePic", "language", "phone", "email"}
+)
 _UNSET = {"locale": "", "timezone": "", "gender": ""}
 """Fields that the vendor shows for every contact and that cannot be written."""
 _ROWS = 10
@@ -29,7 +31,12 @@ class Contact:
         fields = {**_UNSET, **self.fields}
         for name in hides:
             fields.pop(name, None)
-        return {"id": self.id, "custom_fields": fields, "tags": list(self.tags), "created_at": self.created}
+        return {
+            "id": self.id,
+            "custom_fields": fields,
+            "tags": list(self.tags),
+            "created_at": self.created,
+        }
 
 
 class RefusedError(ValueError):
@@ -89,7 +96,9 @@ def as_text(value: Json) -> str:
             raise RefusedError(["The value must be a text, a number or a boolean."])
 
 
-def page_of(found: Sequence[Contact], page: int, host: str, hides: Sequence[str]) -> Json:
+def page_of(
+    found: Sequence[Contact], page: int, host: str, hides: Sequence[str]
+) -> Json:
     """Laravel's pagination; its links are plain http and forget what was asked for."""
     start = (page - 1) * _ROWS
     rows = found[start : start + _ROWS]

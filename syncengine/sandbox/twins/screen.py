@@ -120,7 +120,9 @@ class Screen:
         """Define again what was undefined; contacts do not get it back."""
         raise lacking(self, "define")
 
-    def require(self, field: str, *, required: bool = True, in_updates: bool = False) -> None:
+    def require(
+        self, field: str, *, required: bool = True, in_updates: bool = False
+    ) -> None:
         """Make a field required of new contacts, or optional again.
 
         With ``in_updates`` a contact that lacks the field takes no update either.
@@ -141,7 +143,9 @@ class Screen:
 
 def acts_of(kind: type[Screen]) -> tuple[str, ...]:
     """Return the names of the acts that a vendor's screen has."""
-    return tuple(name for name in _ACTS if getattr(kind, name) is not getattr(Screen, name))
+    return tuple(
+        name for name in _ACTS if getattr(kind, name) is not getattr(Screen, name)
+    )
 
 
 def described(kind: type[Screen]) -> dict[str, Json]:
@@ -152,7 +156,9 @@ def described(kind: type[Screen]) -> dict[str, Json]:
 def lacking(screen: Screen, act: str) -> NoSuchActError:
     """Return the error that names an act which a screen does not have."""
     acts = ", ".join(acts_of(type(screen)))
-    return NoSuchActError(f'At {screen.vendor} nobody can "{act}". The acts there: {acts}.')
+    return NoSuchActError(
+        f'At {screen.vendor} nobody can "{act}". The acts there: {acts}.'
+    )
 
 
 def perform(screen: Screen, act: Mapping[str, Json]) -> Json:
@@ -167,14 +173,20 @@ def perform(screen: Screen, act: Mapping[str, Json]) -> Json:
     try:
         return validate_call(getattr(screen, name))(**arguments)
     except ValidationError as error:
-        mistakes = error.errors(include_url=False, include_input=False, include_context=False)
-        lines = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in mistakes)
+        mistakes = error.errors(
+            include_url=False, include_input=False, include_context=False
+        )
+        lines = (
+            f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in mistakes
+        )
         raise ValueError("\n".join(lines)) from None
 
 
 def _description(method: Any) -> dict[str, Json]:
     parameters = list(inspect.signature(method).parameters.values())[1:]
-    optional = [each.name for each in parameters if each.default is not inspect.Parameter.empty]
+    optional = [
+        each.name for each in parameters if each.default is not inspect.Parameter.empty
+    ]
     return {
         "does": inspect.getdoc(method),
         "needs": [each.name for each in parameters if each.name not in optional],

@@ -89,7 +89,9 @@ class Twin(Protocol):
     def handle(self, request: TwinRequest, now: float) -> Response:
         """Admit and commit in one."""
 
-    def refusal(self, status: int, text: str, retry_after: float | None = None) -> Response:
+    def refusal(
+        self, status: int, text: str, retry_after: float | None = None
+    ) -> Response:
         """A refusal in the vendor's own form."""
 
     def seed(self, seeds: Sequence[Seed], now: float) -> list[str]:
@@ -132,22 +134,41 @@ def parsed(kind: type[T], value: Json) -> T:
     try:
         return TypeAdapter(kind).validate_json(orjson.dumps(value))
     except ValidationError as error:
-        mistakes = error.errors(include_url=False, include_input=False, include_context=False)
-        lines = (f"{'.'.join(map(str, each['loc'])) or 'value'}: {each['msg']}" for each in mistakes)
+        mistakes = error.errors(
+            include_url=False, include_input=False, include_context=False
+        )
+        lines = (
+            f"{'.'.join(map(str, each['loc'])) or 'value'}: {each['msg']}"
+            for each in mistakes
+        )
         raise ValueError("\n".join(lines)) from None
 
 
-def answer(status: int, body: Json, headers: Mapping[str, str] | None = None) -> Response:
+def answer(
+    status: int, body: Json, headers: Mapping[str, str] | None = None
+) -> Response:
     """A JSON response."""
-    return Response(status, {"content-type": "application/json", **(headers or {})}, orjson.dumps(body))
+    return Response(
+        status,
+        {"content-type": "application/json", **(headers or {})},
+        orjson.dumps(body),
+    )
 
 
 def limit_headers(standing: Standing | None, now: float) -> dict[str, str]:
     """``X-RateLimit-*``; the moment of the reset (seconds since 1970) only where no place is left."""
     if standing is None:
         return {}
-    reset = {} if standing.left else {"x-ratelimit-reset": str(math.ceil(now + standing.free_in))}
-    return {"x-ratelimit-limit": str(standing.limit.calls), "x-ratelimit-remaining": str(standing.left), **reset}
+    reset = (
+        {}
+        if standing.left
+        else {"x-ratelimit-reset": str(math.ceil(now + standing.free_in))}
+    )
+    return {
+        "x-ratelimit-limit": str(standing.limit.calls),
+        "x-ratelimit-remaining": str(standing.left),
+        **reset,
+    }
 
 
 def retry_header(seconds: float | None) -> dict[str, str]:

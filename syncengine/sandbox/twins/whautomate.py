@@ -10,7 +10,13 @@ from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
 from syncengine.sandbox.limits import Limit
 from syncengine.sandbox.twins.account import Accounts, Definitions
-from syncengine.sandbox.twins.twin import Seed, TwinRequest, answer, changed, retry_header
+from syncengine.sandbox.twins.twin import (
+    Seed,
+    TwinRequest,
+    answer,
+    changed,
+    retry_header,
+)
 from syncengine.sandbox.twins.whautomate_screen import WhautomateScreen
 from syncengine.sandbox.twins.whautomate_wire import (
     CUSTOM,
@@ -102,7 +108,9 @@ class WhautomateTwin:
     def handle(self, request: TwinRequest, now: float) -> Response:
         return self.admit(request, now) or self.commit(request, now)
 
-    def refusal(self, status: int, text: str, retry_after: float | None = None) -> Response:
+    def refusal(
+        self, status: int, text: str, retry_after: float | None = None
+    ) -> Response:
         return answer(status, {"message": text}, retry_header(retry_after))
 
     def commit(self, request: TwinRequest, now: float) -> Response:
@@ -110,7 +118,10 @@ class WhautomateTwin:
         if found is None:
             return self.refusal(403, "Missing Authentication Token")
         try:
-            return answer(200, self._answer(f"{request.method} {found[0]}", found[1], request, now))
+            return answer(
+                200,
+                self._answer(f"{request.method} {found[0]}", found[1], request, now),
+            )
         except RefusedError as refused:
             return self.refusal(refused.status, str(refused))
 
@@ -119,10 +130,22 @@ class WhautomateTwin:
         fired = len(self.fired)
         for each in seeds:
             contact = self._new(now if each.created is None else each.created)
-            plain = {name: value for name, value in each.fields.items() if not name.startswith(CUSTOM)}
-            custom = {name.removeprefix(CUSTOM): v for name, v in each.fields.items() if name.startswith(CUSTOM)}
+            plain = {
+                name: value
+                for name, value in each.fields.items()
+                if not name.startswith(CUSTOM)
+            }
+            custom = {
+                name.removeprefix(CUSTOM): v
+                for name, v in each.fields.items()
+                if name.startswith(CUSTOM)
+            }
             location = next(iter(self.locations), None)
-            self._write(contact, {"location": {"id": location}, **plain, "customFields": custom}, now)
+            self._write(
+                contact,
+                {"location": {"id": location}, **plain, "customFields": custom},
+                now,
+            )
             self._add(contact, each.tags, now)
             self.account.contacts[contact.id] = contact
             made.append(contact.id)
@@ -131,7 +154,12 @@ class WhautomateTwin:
 
     def contacts(self, now: float) -> list[dict[str, Json]]:  # noqa: ARG002 - nothing here changes with time
         return [
-            {"id": contact.id, "key": None, "fields": contact.flat(), "tags": list(contact.tags)}
+            {
+                "id": contact.id,
+                "key": None,
+                "fields": contact.flat(),
+                "tags": list(contact.tags),
+            }
             for contact in self.account.contacts.values()
         ]
 
@@ -142,30 +170,46 @@ class WhautomateTwin:
     def locations(self) -> dict[str, str]:
         """Return the locations that are defined: ids and titles."""
         known = self.switches.locations.items()
-        return {key: title for key, title in known if self.definitions.has("location", key)}
+        return {
+            key: title for key, title in known if self.definitions.has("location", key)
+        }
 
     def _answer(self, what: str, name: str, request: TwinRequest, now: float) -> Json:
         match what:
             case "GET /v1/contacts":
-                return self._page(request, [self._shown(contact) for contact in self._found(request)])
+                return self._page(
+                    request, [self._shown(contact) for contact in self._found(request)]
+                )
             case "POST /v1/contacts":
                 return self._create(body_of(request), now)
-            case "DELETE /v1/contacts/{id}" if name in self.account.deleted and self.switches.delete_again == "200":
+            case "DELETE /v1/contacts/{id}" if (
+                name in self.account.deleted and self.switches.delete_again == "200"
+            ):
                 return {"success": True}
             case _ if "{id}" in what and "/v1/contacts/" in what:
                 return self._on_contact(what, self._contact(name), request, now)
             case _ if "/v1/contactTags" in what:
                 return self._on_tags(what, name, request, now)
             case _:
-                locations = [{"id": key, "title": title} for key, title in self.locations.items()]
-                return locations if what == "GET /v1/locations" else {"id": "sandbox", "name": "Sandbox"}
+                locations = [
+                    {"id": key, "title": title} for key, title in self.locations.items()
+                ]
+                return (
+                    locations
+                    if what == "GET /v1/locations"
+                    else {"id": "sandbox", "name": "Sandbox"}
+                )
 
     def _on_tags(self, what: str, name: str, request: TwinRequest, now: float) -> Json:
         match what:
             case "GET /v1/contactTags":
                 return self._page(request, self._defined(now).listed())
             case "POST /v1/contactTags":
-                return self._defined(now).define(words(body_of(request).get("name"), "name"), now).shown()
+                return (
+                    self._defined(now)
+                    .define(words(body_of(request).get("name"), "name"), now)
+                    .shown()
+                )
             case "GET /v1/contactTags/{id}":
                 return self._defined(now).tag(name).shown()
             case _:
@@ -180,7 +224,9 @@ class WhautomateTwin:
                 self.account.tags.define(name, now)
         return self.account.tags
 
-    def _on_contact(self, what: str, contact: Contact, request: TwinRequest, now: float) -> Json:
+    def _on_contact(
+        self, what: str, contact: Contact, request: TwinRequest, now: float
+    ) -> Json:
         match what.rpartition("/")[2], request.method:
             case _, "GET":
                 return self._shown(contact)
@@ -191,7 +237,9 @@ class WhautomateTwin:
                 self.account.deleted.add(contact.id)
                 return {"success": True}
             case verb, _:
-                return self._tag(contact, tags_of(body_of(request)), adds=verb == "add", now=now)
+                return self._tag(
+                    contact, tags_of(body_of(request)), adds=verb == "add", now=now
+                )
 
     def _contact(self, name: str) -> Contact:
         if name not in self.account.contacts:
@@ -208,7 +256,10 @@ class WhautomateTwin:
 
     def _page(self, request: TwinRequest, rows: Sequence[Json]) -> Sequence[Json]:
         query = asked(request)
-        size = min(number(query, "limit", self.switches.default_limit), self.switches.most_per_page)
+        size = min(
+            number(query, "limit", self.switches.default_limit),
+            self.switches.most_per_page,
+        )
         start = (number(query, "page", 1) - 1) * size
         return rows[start : start + size]
 
@@ -220,17 +271,25 @@ class WhautomateTwin:
             here = query.get(self.switches.location_as, contact.location)
             if here != contact.location:
                 continue
-            if query.get("channel", contact.channel) != contact.channel or (tags and not tags & contact.tags.keys()):
+            if query.get("channel", contact.channel) != contact.channel or (
+                tags and not tags & contact.tags.keys()
+            ):
                 continue
             if self._fits(contact, query.get("searchText", "")):
                 yield contact
 
     def _fits(self, contact: Contact, sought: str) -> bool:
-        fields = {name: value for name, value in contact.flat().items() if matches(name, self.switches.searches)}
+        fields = {
+            name: value
+            for name, value in contact.flat().items()
+            if matches(name, self.switches.searches)
+        }
         phone = digits(str(fields.pop("phoneNumber", "")))
         if is_number(sought) and digits(sought) in phone:
             return True
-        return any(sought.casefold() in str(value).casefold() for value in fields.values())
+        return any(
+            sought.casefold() in str(value).casefold() for value in fields.values()
+        )
 
     # --- writes -------------------------------------------------------------------------------------------------
 
@@ -271,7 +330,9 @@ class WhautomateTwin:
         merges = self.switches.put_mode == "merge"
         if "notes" in nulls and self.switches.null_mode == "clear":
             body["notes"] = ""
-        name, phone = (words(body.get(each, ""), each) for each in ("name", "phoneNumber"))
+        name, phone = (
+            words(body.get(each, ""), each) for each in ("name", "phoneNumber")
+        )
         if not name.strip() or not digits(phone):
             raise RefusedError(400, "name and phoneNumber are required")
         location = body.get("location", {"id": contact.location if merges else None})
@@ -286,10 +347,19 @@ class WhautomateTwin:
         tags = tags_of({"tags": [], **body})
         if self.switches.unknown_tag == "400":
             self._defined(now).check(tags)
-        self._check_required({"name": name, "phoneNumber": phone, "notes": notes, **custom}, contact)
+        self._check_required(
+            {"name": name, "phoneNumber": phone, "notes": notes, **custom}, contact
+        )
         if self.switches.phone_changes or not contact.phone:
-            contact.phone = phone if self.switches.store_plus else phone.removeprefix("+")
-        contact.name, contact.location, contact.stage, contact.notes = name, location, stage, notes
+            contact.phone = (
+                phone if self.switches.store_plus else phone.removeprefix("+")
+            )
+        contact.name, contact.location, contact.stage, contact.notes = (
+            name,
+            location,
+            stage,
+            notes,
+        )
         contact.custom, contact.changed = custom, now
 
     def _check_required(self, fields: Mapping[str, Json], contact: Contact) -> None:
@@ -316,7 +386,9 @@ class WhautomateTwin:
 
     # --- tags ---------------------------------------------------------------------------------------------------
 
-    def _tag(self, contact: Contact, tags: Sequence[str], *, adds: bool, now: float) -> Json:
+    def _tag(
+        self, contact: Contact, tags: Sequence[str], *, adds: bool, now: float
+    ) -> Json:
         if adds and self.switches.unknown_tag == "400":
             self._defined(now).check(tags)
         changes = [tag for tag in tags if (tag in contact.tags) is not adds]
@@ -324,7 +396,10 @@ class WhautomateTwin:
             self._add(contact, changes, now)
         for tag in () if adds else changes:
             del contact.tags[tag]
-        return {"id": contact.id, "tags": list(contact.tags) if self.switches.tags_told == "all" else changes}
+        return {
+            "id": contact.id,
+            "tags": list(contact.tags) if self.switches.tags_told == "all" else changes,
+        }
 
     def _add(self, contact: Contact, tags: Sequence[str], now: float) -> None:
         for tag in tags:

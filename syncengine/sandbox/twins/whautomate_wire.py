@@ -107,7 +107,9 @@ class Contact:
             "id": self.id,
             "name": self.name,
             "phoneNumber": self.phone,
-            "location": {"id": self.location, "title": locations.get(self.location, "")} if self.location else None,
+            "location": {"id": self.location, "title": locations.get(self.location, "")}
+            if self.location
+            else None,
             "stage": self.stage,
             "notes": self.notes,
             "customFields": dict(self.custom),
@@ -120,8 +122,16 @@ class Contact:
         }
 
     def flat(self) -> dict[str, Json]:
-        plain = {"name": self.name, "phoneNumber": self.phone, "stage": self.stage, "notes": self.notes}
-        return {**plain, **{f"{CUSTOM}{name}": value for name, value in self.custom.items()}}
+        plain = {
+            "name": self.name,
+            "phoneNumber": self.phone,
+            "stage": self.stage,
+            "notes": self.notes,
+        }
+        return {
+            **plain,
+            **{f"{CUSTOM}{name}": value for name, value in self.custom.items()},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +144,13 @@ class Tag:
 
     def shown(self) -> dict[str, Json]:
         at = moment(self.at)
-        return {"id": self.id, "name": self.name, "canonical": self.name.casefold(), "createdAt": at, "updatedAt": at}
+        return {
+            "id": self.id,
+            "name": self.name,
+            "canonical": self.name.casefold(),
+            "createdAt": at,
+            "updatedAt": at,
+        }
 
 
 class Tags:
@@ -190,7 +206,11 @@ def new_id(numbers: Iterator[int], now: float) -> str:
 
 
 def moment(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(at, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
 
 
 def digits(value: str) -> str:
@@ -212,7 +232,9 @@ def routed(request: TwinRequest) -> tuple[str, str] | None:
 
 
 def asked(request: TwinRequest) -> dict[str, str]:
-    return dict(parse_qsl(request.query, keep_blank_values=True))  # a raw + becomes a space here
+    return dict(
+        parse_qsl(request.query, keep_blank_values=True)
+    )  # a raw + becomes a space here
 
 
 def number(query: Mapping[str, str], name: str, default: int) -> int:
@@ -240,7 +262,9 @@ def words(value: Json, name: str) -> str:
 
 def tags_of(body: Mapping[str, Json]) -> list[str]:
     tags = body.get("tags")
-    if not isinstance(tags, list) or not all(isinstance(tag, str) and tag.strip() for tag in tags):
+    if not isinstance(tags, list) or not all(
+        isinstance(tag, str) and tag.strip() for tag in tags
+    ):
         raise RefusedError(400, "tags must be an array of strings")
     return list(dict.fromkeys(tags))
 

@@ -74,7 +74,10 @@ class Diff:
         """Counts so far; complete after the last slice."""
 
     async def __aiter__(self) -> AsyncGenerator[DiffSlice, None]:
-        async with rows_named(self._source_pool, self._source), aclosing(self._pieces()) as pieces:
+        async with (
+            rows_named(self._source_pool, self._source),
+            aclosing(self._pieces()) as pieces,
+        ):
             async for piece in pieces:
                 yield piece
 
@@ -103,7 +106,11 @@ class Diff:
                 yield piece
 
     async def _findings(self) -> AsyncGenerator[Findings, None]:
-        strategy = choose(self._source, same_database=self._same_database, numbered=await self._is_numbered())
+        strategy = choose(
+            self._source,
+            same_database=self._same_database,
+            numbered=await self._is_numbered(),
+        )
         if strategy.way is Way.RANGES:
             return range_findings(
                 self._source_pool,
@@ -131,9 +138,20 @@ class Diff:
             async with self._source_pool.acquire() as connection:
                 wanted = dict(await long_keys(connection, self._source))
         with storage_errors():
-            async with self._state.acquire() as connection, transaction(connection, read_only=True):
-                rows = await connection.fetch(statements("diff")["held_under_long_keys"], self._destination, SHORTENED)
-        held = {row["contact_id"]: row["hash"] for row in rows if is_shortened(row["contact_id"])}
+            async with (
+                self._state.acquire() as connection,
+                transaction(connection, read_only=True),
+            ):
+                rows = await connection.fetch(
+                    statements("diff")["held_under_long_keys"],
+                    self._destination,
+                    SHORTENED,
+                )
+        held = {
+            row["contact_id"]: row["hash"]
+            for row in rows
+            if is_shortened(row["contact_id"])
+        }
         changes = [
             contact_id
             for contact_id, source_hash in wanted.items()
@@ -146,8 +164,13 @@ class Diff:
         if self._source.kind is not KeyKind.NUMBER:
             return False
         with storage_errors():
-            async with self._state.acquire() as connection, transaction(connection, read_only=True):
-                return not await connection.fetchval(statements("diff")["lacks_numbers"], self._destination)
+            async with (
+                self._state.acquire() as connection,
+                transaction(connection, read_only=True),
+            ):
+                return not await connection.fetchval(
+                    statements("diff")["lacks_numbers"], self._destination
+                )
 
 
 def kept(found: Findings) -> Findings:
@@ -156,7 +179,9 @@ def kept(found: Findings) -> Findings:
     Where there are none, the findings themselves are returned.
     """
     changes = tuple(key for key in found.changes if contact_id_of(key) == key)
-    removals = tuple(contact_id for contact_id in found.removals if not is_shortened(contact_id))
+    removals = tuple(
+        contact_id for contact_id in found.removals if not is_shortened(contact_id)
+    )
     if len(changes) == len(found.changes) and len(removals) == len(found.removals):
         return found
     return replace(found, changes=changes, removals=removals)
@@ -184,4 +209,8 @@ def choose(source: Source, *, same_database: bool, numbered: bool) -> Strategy:
     follows = source.indexed and (by_number or source.kind is not KeyKind.NUMBER)
     if same_database and follows and source.unique and source.in_key_order:
         return Strategy(Way.RANGES, by_number, cut=True)
-    return Strategy(Way.STREAMS, by_number, cut=follows and (source.in_key_order or source.on_replica))
+    return Strategy(
+        Way.STREAMS,
+        by_number,
+        cut=follows and (source.in_key_order or source.on_replica),
+    )

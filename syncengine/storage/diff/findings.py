@@ -19,7 +19,9 @@ class Findings:
     removals: tuple[str, ...]
 
 
-def bad_keys(source: Source, *, nulls: int = 0, repeated: Sequence[str] = ()) -> SourceError:
+def bad_keys(
+    source: Source, *, nulls: int = 0, repeated: Sequence[str] = ()
+) -> SourceError:
     """Return the error for rows without a key, and for keys that occur repeatedly.
 
     Only some of the repeated keys are named.

@@ -12,7 +12,14 @@ from typing import TypeAlias
 ENOUGH_EXAMPLES = 5
 _NULL_KEY = b"\\N\t"
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-_ESCAPES = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+_ESCAPES = {
+    b"b": b"\b",
+    b"f": b"\f",
+    b"n": b"\n",
+    b"r": b"\r",
+    b"t": b"\t",
+    b"v": b"\v",
+}
 
 Place: TypeAlias = tuple[int, bytes]
 """A key in its order: by number, or by its UTF-8 bytes."""
@@ -144,7 +151,9 @@ class Merge:
                 source.passed(ours[i])
                 state.passed(ours[i])
                 i, j = i + 1, j + 1
-            elif ours[i].startswith(_NULL_KEY) or (here := source.place(ours[i])) < (there := state.place(theirs[j])):
+            elif ours[i].startswith(_NULL_KEY) or (here := source.place(ours[i])) < (
+                there := state.place(theirs[j])
+            ):
                 self._source_alone(ours[i])
                 i += 1
             elif here > there:
@@ -164,7 +173,10 @@ class Merge:
         if line.startswith(_NULL_KEY):
             self.nulls += 1
         elif self.source.last.startswith(line[: line.index(b"\t") + 1]):
-            if len(self.repeated) < ENOUGH_EXAMPLES and _contact_id(line) not in self.repeated:
+            if (
+                len(self.repeated) < ENOUGH_EXAMPLES
+                and _contact_id(line) not in self.repeated
+            ):
                 self.repeated.append(_contact_id(line))
         else:
             self.changes.append(self.source.follow(line))
@@ -179,4 +191,8 @@ def _unescaped(key: bytes) -> bytes:
 
     Escapes do not sort as the characters that they stand for.
     """
-    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), key) if b"\\" in key else key
+    return (
+        _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), key)
+        if b"\\" in key
+        else key
+    )

@@ -25,7 +25,13 @@ the range is cut smaller (measuring both sides each time costs 5 %)."""
 
 
 async def range_findings(
-    pool: Pool, source: Source, destination: str, *, by_number: bool, everything: bool, size: int = RANGE
+    pool: Pool,
+    source: Source,
+    destination: str,
+    *,
+    by_number: bool,
+    everything: bool,
+    size: int = RANGE,
 ) -> AsyncGenerator[Findings, None]:
     """Yield the differences, range by range.
 
@@ -46,13 +52,26 @@ async def range_findings(
             await refuse_nulls(connection, source)
         low: str | None = None
         while True:
-            with storage_errors(f"comparing {source.spec.described} with the state of {destination}"):
+            with storage_errors(
+                f"comparing {source.spec.described} with the state of {destination}"
+            ):
                 high = await _one(connection, source.sql("diff", "bound"), low, size)
                 arguments = (everything, _CROWD * size)
-                row = await _row(connection, joined, destination, place(low), place(high), *arguments)
+                row = await _row(
+                    connection, joined, destination, place(low), place(high), *arguments
+                )
                 if row is not None and row["known_contacts"] == _CROWD * size:
-                    high = await _one(connection, state_bound, destination, place(low), size)
-                    row = await _row(connection, joined, destination, place(low), place(high), *arguments)
+                    high = await _one(
+                        connection, state_bound, destination, place(low), size
+                    )
+                    row = await _row(
+                        connection,
+                        joined,
+                        destination,
+                        place(low),
+                        place(high),
+                        *arguments,
+                    )
             assert row is not None
             yield Findings(
                 source_rows=row["source_rows"],
@@ -71,17 +90,23 @@ async def _one(connection: Connection, statement: str, *arguments: Any) -> str |
     return None if row is None else row[0]
 
 
-async def _row(connection: Connection, statement: str, *arguments: Any) -> asyncpg.Record | None:
+async def _row(
+    connection: Connection, statement: str, *arguments: Any
+) -> asyncpg.Record | None:
     async with reading(connection):
         return await connection.fetchrow(statement, *arguments)
 
 
-async def next_bound(connection: Connection, source: Source, low: str | None, size: int) -> str | None:
+async def next_bound(
+    connection: Connection, source: Source, low: str | None, size: int
+) -> str | None:
     """Return the last key of a range of ``size`` source keys after ``low``.
 
     None when the source ends before.
     """
-    bound: str | None = await connection.fetchval(source.sql("diff", "bound"), low, size)
+    bound: str | None = await connection.fetchval(
+        source.sql("diff", "bound"), low, size
+    )
     return bound
 
 

@@ -43,12 +43,17 @@ async def stream_findings(
 
     Raises SourceError for rows without key or with a repeated one, StorageError.
     """
-    async with state_pool.acquire() as state_connection, source_pool.acquire() as source_connection:
+    async with (
+        state_pool.acquire() as state_connection,
+        source_pool.acquire() as source_connection,
+    ):
         if cut and source.nullable:
             await refuse_nulls(source_connection, source)
         low: str | None = None
         while True:
-            high = await _next_bound(source_connection, source, low, size) if cut else None
+            high = (
+                await _next_bound(source_connection, source, low, size) if cut else None
+            )
             literals = await _literals(state_connection, destination, low, high)
             streams = _Streams(
                 CopyStream(
@@ -56,7 +61,11 @@ async def stream_findings(
                     _source_query(source, literals, by_number=by_number, cut=cut),
                     _read_source,
                 ),
-                CopyStream(state_connection, _state_query(literals, by_number=by_number), _read_state),
+                CopyStream(
+                    state_connection,
+                    _state_query(literals, by_number=by_number),
+                    _read_state,
+                ),
                 Merge(by_number=by_number, everything=everything),
                 source,
                 destination,
@@ -69,36 +78,55 @@ async def stream_findings(
             low = high
 
 
-async def _next_bound(connection: Connection, source: Source, low: str | None, size: int) -> str | None:
+async def _next_bound(
+    connection: Connection, source: Source, low: str | None, size: int
+) -> str | None:
     with storage_errors(source.spec.described, failure=SourceError):
         async with reading(connection):
             return await next_bound(connection, source, low, size)
 
 
-async def _literals(connection: Connection, destination: str, low: str | None, high: str | None) -> dict[str, str]:
+async def _literals(
+    connection: Connection, destination: str, low: str | None, high: str | None
+) -> dict[str, str]:
     with storage_errors():
         async with transaction(connection, read_only=True):
-            row = await connection.fetchrow(statements("diff")["quoted"], destination, low, high)
+            row = await connection.fetchrow(
+                statements("diff")["quoted"], destination, low, high
+            )
     assert row is not None
     return dict(row)
 
 
-def _source_query(source: Source, literals: dict[str, str], *, by_number: bool, cut: bool) -> str:
+def _source_query(
+    source: Source, literals: dict[str, str], *, by_number: bool, cut: bool
+) -> str:
     if cut:
-        return source.sql("diff", "source_stream_range", low=literals["low"], high=literals["high"])
+        return source.sql(
+            "diff", "source_stream_range", low=literals["low"], high=literals["high"]
+        )
     by_key = by_number or source.kind in {KeyKind.UUID, KeyKind.TEXT}
-    return source.sql("diff", "source_stream", order=source.key if by_key else source.text_order)
+    return source.sql(
+        "diff", "source_stream", order=source.key if by_key else source.text_order
+    )
 
 
 def _state_query(literals: dict[str, str], *, by_number: bool) -> str:
-    return statements("diff")["state_stream_by_number" if by_number else "state_stream_by_text"].format(**literals)
+    return statements("diff")[
+        "state_stream_by_number" if by_number else "state_stream_by_text"
+    ].format(**literals)
 
 
 class _Streams:
     """Two streams and their merge."""
 
     def __init__(
-        self, source_stream: CopyStream, state_stream: CopyStream, merge: Merge, source: Source, destination: str
+        self,
+        source_stream: CopyStream,
+        state_stream: CopyStream,
+        merge: Merge,
+        source: Source,
+        destination: str,
     ) -> None:
         self._source_stream = source_stream
         self._state_stream = state_stream
@@ -136,7 +164,9 @@ class _Streams:
                 "cannot be compared; the state database has to have the encoding UTF8"
             ) from None
         if len(self._merge.repeated) == ENOUGH_EXAMPLES:
-            raise bad_keys(self._source, nulls=self._merge.nulls, repeated=self._merge.repeated)
+            raise bad_keys(
+                self._source, nulls=self._merge.nulls, repeated=self._merge.repeated
+            )
 
     def _take(self) -> Findings:
         """Return what was found since the last call."""

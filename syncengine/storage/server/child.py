@@ -70,7 +70,9 @@ def main() -> None:
         if command:
             os.execv(command[0], command)  # noqa: S606 - the caller's own program, no shell
     except OSError as error:
-        sys.exit(f"cannot run {command[0] if command else 'Postgres'} as {identity!r}: {error}")
+        sys.exit(
+            f"cannot run {command[0] if command else 'Postgres'} as {identity!r}: {error}"
+        )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,9 @@ async def embedded(data_folder: Path, *, durable: bool = True) -> AsyncIterator[
         finally:
             await _walk(entered.stop())
         return
-    inherits = asyncio.create_task(_walk(succeed(data_folder, durable=durable)), name="embedded Postgres")
+    inherits = asyncio.create_task(
+        _walk(succeed(data_folder, durable=durable)), name="embedded Postgres"
+    )
     try:
         yield entered.dsn
     finally:

@@ -23,7 +23,15 @@ _UNPRIVILEGED = ("postgres", "nobody")
 """Accounts that Postgres can run as where this process is root."""
 
 
-_INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
+_INHERITED = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "DYLD_FALLBACK_LIBRARY_PATH",
+)
 
 
 def child_environment() -> dict[str, str]:
@@ -31,7 +39,9 @@ def child_environment() -> dict[str, str]:
 
     No vendor's token and no database's password is in it.
     """
-    return {name: os.environ[name] for name in _INHERITED if name in os.environ} | {"LC_ALL": "C"}
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ} | {
+        "LC_ALL": "C"
+    }
 
 
 def identity() -> str:
@@ -42,7 +52,11 @@ def identity() -> str:
     if os.geteuid() != 0:
         return "same"
     probe = subprocess.run(  # noqa: S603 - our own script
-        _command("mapped", ()), stdin=subprocess.DEVNULL, capture_output=True, check=False, env=child_environment()
+        _command("mapped", ()),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        env=child_environment(),
     )
     return "mapped" if probe.returncode == 0 else _unprivileged_user()
 
@@ -86,11 +100,16 @@ def hand_over(folder: Path, to: str) -> None:
         return
     uid, gid = (0, os.getegid()) if to == "mapped" else map(int, to.split(":"))
     if folder.lstat().st_uid != uid:
-        for path in (*folder.rglob("*"), folder):  # the folder last: until then the work counts as not done
+        for path in (
+            *folder.rglob("*"),
+            folder,
+        ):  # the folder last: until then the work counts as not done
             os.chown(path, uid, gid, follow_symlinks=False)
 
 
-def spawn(program: Sequence[str | Path], *, to: str, log: Path, keep: int) -> subprocess.Popen[bytes]:
+def spawn(
+    program: Sequence[str | Path], *, to: str, log: Path, keep: int
+) -> subprocess.Popen[bytes]:
     """Start a program that ends when this *thread* does.
 
     The kernel's death signal follows threads. The program gets a session of its own, so
@@ -109,7 +128,15 @@ def spawn(program: Sequence[str | Path], *, to: str, log: Path, keep: int) -> su
 
 
 def _command(to: str, program: Sequence[str | Path]) -> list[str]:
-    return [sys.executable, "-I", "-S", str(_CHILD), str(os.getpid()), to, *map(str, program)]
+    return [
+        sys.executable,
+        "-I",
+        "-S",
+        str(_CHILD),
+        str(os.getpid()),
+        to,
+        *map(str, program),
+    ]
 
 
 def failure(what: str, *, to: str, program: Path, log: Path) -> StorageError:

@@ -26,7 +26,13 @@ from urllib.parse import quote
 from syncengine.errors import StorageError
 from syncengine.storage.server.binaries import Binaries, find_binaries
 from syncengine.storage.server.lock import InUse, Steps, release_lock, take_lock
-from syncengine.storage.server.process import failure, hand_over, identity, own_users, spawn
+from syncengine.storage.server.process import (
+    failure,
+    hand_over,
+    identity,
+    own_users,
+    spawn,
+)
 from syncengine.storage.server.visit import Visit, closed, is_owned, is_ready, visit
 
 _POLL = 0.01
@@ -118,7 +124,9 @@ def start(folder: Path, *, durable: bool) -> Steps[Server]:
     Raises StorageError, with what to do about it.
     """
     if sys.platform == "win32":
-        raise StorageError("The embedded Postgres runs on Linux and macOS only: set database: to the URL of a server")
+        raise StorageError(
+            "The embedded Postgres runs on Linux and macOS only: set database: to the URL of a server"
+        )
     if threading.current_thread() is not threading.main_thread():
         raise StorageError(
             "The embedded Postgres must be started by the main thread: it ends with the thread it came from"
@@ -135,7 +143,9 @@ def start(folder: Path, *, durable: bool) -> Steps[Server]:
             release_lock(lock, stopped=False)
             raise
     except OSError as error:
-        raise StorageError(f"The embedded Postgres in {folder} cannot be started: {error}") from error
+        raise StorageError(
+            f"The embedded Postgres in {folder} cannot be started: {error}"
+        ) from error
 
 
 def _close_to_others(folder: Path) -> None:
@@ -154,7 +164,9 @@ def _close_to_others(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _start_locked(folder: Path, binaries: Binaries, lock: int, *, durable: bool) -> Steps[Server]:
+def _start_locked(
+    folder: Path, binaries: Binaries, lock: int, *, durable: bool
+) -> Steps[Server]:
     data, log = folder / "data", folder / "log"
     socket = _socket_folder(folder)
     log.unlink(missing_ok=True)
@@ -166,9 +178,17 @@ def _start_locked(folder: Path, binaries: Binaries, lock: int, *, durable: bool)
         yield from _initialise(folder, binaries, lock, to=to, durable=durable)
     _require_same_major(data, binaries)
 
-    settings = _SETTINGS | {"unix_socket_directories": f'"{socket}"'} | ({} if durable else _NOT_DURABLE)
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    process = spawn([binaries.postgres, "-D", data, *options], to=to, log=log, keep=lock)
+    settings = (
+        _SETTINGS
+        | {"unix_socket_directories": f'"{socket}"'}
+        | ({} if durable else _NOT_DURABLE)
+    )
+    options = [
+        word for name, value in settings.items() for word in ("-c", f"{name}={value}")
+    ]
+    process = spawn(
+        [binaries.postgres, "-D", data, *options], to=to, log=log, keep=lock
+    )
     try:
         started = yield from _accepts_connections(data, process)
     except BaseException:
@@ -176,22 +196,41 @@ def _start_locked(folder: Path, binaries: Binaries, lock: int, *, durable: bool)
         raise
     if not started:
         _abort(process)
-        raise failure(f"The embedded Postgres in {folder} did not start", to=to, program=binaries.postgres, log=log)
+        raise failure(
+            f"The embedded Postgres in {folder} did not start",
+            to=to,
+            program=binaries.postgres,
+            log=log,
+        )
     return Server(_dsn(socket), process, lock, socket, folder)
 
 
 def _dsn(socket: Path) -> str:
-    return f"postgresql://postgres@/postgres?host={quote(str(socket), safe='')}&port=5432"
+    return (
+        f"postgresql://postgres@/postgres?host={quote(str(socket), safe='')}&port=5432"
+    )
 
 
-def _initialise(folder: Path, binaries: Binaries, lock: int, *, to: str, durable: bool) -> Steps[None]:
+def _initialise(
+    folder: Path, binaries: Binaries, lock: int, *, to: str, durable: bool
+) -> Steps[None]:
     """Create a cluster under another name first, and rename it at the end.
 
     So an interrupted one is never taken for a whole one.
     """
     # Text is compared by code point, the same on every machine; the builtin locale still knows all letters' cases.
-    locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if binaries.major >= 17 else []
-    options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", *locale]
+    locale = (
+        ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        if binaries.major >= 17
+        else []
+    )
+    options = [
+        "--username=postgres",
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale=C",
+        *locale,
+    ]
     options += [] if durable else ["--no-sync"]
     new, log = folder / "data.new", folder / "log"
     new.mkdir(mode=0o700)
@@ -202,7 +241,12 @@ def _initialise(folder: Path, binaries: Binaries, lock: int, *, to: str, durable
     finally:
         _abort(process)
     if process.returncode != 0:
-        raise failure(f"The embedded Postgres in {folder} could not be set up", to=to, program=binaries.initdb, log=log)
+        raise failure(
+            f"The embedded Postgres in {folder} could not be set up",
+            to=to,
+            program=binaries.initdb,
+            log=log,
+        )
     new.rename(folder / "data")
 
 
@@ -235,7 +279,11 @@ def _socket_folder(folder: Path) -> Path:
     if short.parent == folder:
         return short
     found = short.lstat()
-    if short.is_symlink() or found.st_mode & 0o077 or os.geteuid() not in (0, found.st_uid):
+    if (
+        short.is_symlink()
+        or found.st_mode & 0o077
+        or os.geteuid() not in (0, found.st_uid)
+    ):
         raise StorageError(
             f"{short}, wanted for a socket, belongs to somebody else; set TMPDIR to a folder of your own"
         )

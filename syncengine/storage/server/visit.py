@@ -70,7 +70,11 @@ def is_ready(data: Path) -> int | None:
     As with ``pg_ctl``, the last line of its pid file decides.
     """
     with contextlib.suppress(OSError, ValueError):
-        lines = (data / "postmaster.pid").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (
+            (data / "postmaster.pid")
+            .read_text(encoding="utf-8", errors="replace")
+            .splitlines()
+        )
         if len(lines) >= 8 and lines[7].strip() == "ready":
             return int(lines[0])
     return None

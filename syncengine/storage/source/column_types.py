@@ -37,7 +37,19 @@ class Kind(StrEnum):
 
 _OF_TYPES = {
     **dict.fromkeys(
-        ("text", "varchar", "bpchar", "name", "char", "citext", "uuid", "inet", "cidr", "macaddr", "macaddr8"),
+        (
+            "text",
+            "varchar",
+            "bpchar",
+            "name",
+            "char",
+            "citext",
+            "uuid",
+            "inet",
+            "cidr",
+            "macaddr",
+            "macaddr8",
+        ),
         Kind.TEXT,
     ),
     **dict.fromkeys(("int2", "int4", "int8", "oid"), Kind.INTEGER),
@@ -98,7 +110,9 @@ _READABLE: dict[Form | Use, frozenset[Kind]] = {
 }
 """Kinds that each purpose can be read from, value by value. A kind that is missing here
 could not be right for any contact."""
-_KEYS = frozenset({Kind.TEXT, Kind.INTEGER, Kind.NUMERIC, Kind.BOOLEAN, Kind.DATE, Kind.TIMESTAMP})
+_KEYS = frozenset(
+    {Kind.TEXT, Kind.INTEGER, Kind.NUMERIC, Kind.BOOLEAN, Kind.DATE, Kind.TIMESTAMP}
+)
 
 
 def kind_of(name: str, type_class: str) -> Kind:
@@ -117,7 +131,9 @@ def unfit(column: Column, purpose: Purpose) -> str | None:
             return f"has type {column.type_name}, and has to be boolean; cast it in a view or query"
         case Use.MEMBERS if column.kind is Kind.JSON and not column.is_array:
             return None
-        case Use.MEMBERS if not column.is_array or column.kind not in _READABLE[purpose]:
+        case Use.MEMBERS if (
+            not column.is_array or column.kind not in _READABLE[purpose]
+        ):
             return (
                 f"has type {column.type_name}, and has to be an array of texts or whole numbers, such as text[]; "
                 "make one of it in a view or query"

@@ -69,7 +69,9 @@ async def rows_named(pool: Pool, source: Source) -> AsyncIterator[None]:
         raise told from None
 
 
-async def with_rows(connection: Connection, source: Source, error: RunRefused) -> RunRefused:
+async def with_rows(
+    connection: Connection, source: Source, error: RunRefused
+) -> RunRefused:
     """Return the error with the contacts and columns that cause it, if they are found.
 
     The connection must not be in a transaction.
@@ -144,7 +146,9 @@ class _Search:
         """
         source = self._source
         selects = await self._fails(_ALL, "1", selected=source.where) is None
-        return await self._fails(_ALL, source.text_order, selected=source.where if selects else "TRUE")
+        return await self._fails(
+            _ALL, source.text_order, selected=source.where if selects else "TRUE"
+        )
 
     def _of_key(self, error: asyncpg.PostgresError) -> Problem:
         spec = self._source.spec
@@ -157,7 +161,8 @@ class _Search:
                 "database with the encoding UTF8"
             )
         return Problem(
-            spec.key_place, f"{what}: {explain(error)}. Nothing is sent to this destination until then: {advice}"
+            spec.key_place,
+            f"{what}: {explain(error)}. Nothing is sent to this destination until then: {advice}",
         )
 
     async def _failing(self, number: int | None) -> list[_Row]:
@@ -180,7 +185,9 @@ class _Search:
         self._is_whole = not open_ranges
         return found
 
-    async def _halved(self, within: _Range, number: int | None) -> _Row | Sequence[tuple[_Range, int | None]]:
+    async def _halved(
+        self, within: _Range, number: int | None
+    ) -> _Row | Sequence[tuple[_Range, int | None]]:
         """Return the halves of a range that fails, or its only row.
 
         Nothing for a range that does not fail. ``number`` is the number of its rows.
@@ -211,7 +218,10 @@ class _Search:
                 break
             for place, name, why in wrong:
                 groups[place, name, why].append(row.key)
-        return [Problem(place, self._told(name, why, keys)) for (place, name, why), keys in groups.items()]
+        return [
+            Problem(place, self._told(name, why, keys))
+            for (place, name, why), keys in groups.items()
+        ]
 
     async def _wrong(self, row: _Row) -> list[tuple[str, str, str]]:
         """Return place, name and cause of each part that fails at a row."""
@@ -245,7 +255,9 @@ class _Search:
         wrong = await self._fails(within, source.hash, selected=source.where)
         return wrong is not None
 
-    async def _fails(self, within: _Range, tried: str, *, selected: str) -> asyncpg.PostgresError | None:
+    async def _fails(
+        self, within: _Range, tried: str, *, selected: str
+    ) -> asyncpg.PostgresError | None:
         """Compute something of every row of a range.
 
         Returns the error, if rows are to blame.
@@ -266,13 +278,17 @@ class _Search:
         return None
 
     async def _number(self) -> int:
-        statement = self._source.sql("source", "tried", tried="1", within=self._within, selected="TRUE")
+        statement = self._source.sql(
+            "source", "tried", tried="1", within=self._within, selected="TRUE"
+        )
         number: int = await self._value(statement, *_ALL)
         return number
 
     async def _key(self, within: _Range, skipped: int) -> str | None:
         """Return the key of a range with ``skipped`` others before it."""
-        statement = self._source.sql("source", "key_within", within=self._within, place=self._place)
+        statement = self._source.sql(
+            "source", "key_within", within=self._within, place=self._place
+        )
         key: str | None = await self._value(statement, *within, skipped)
         return key
 

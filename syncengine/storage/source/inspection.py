@@ -18,13 +18,26 @@ from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.texts import printable
 from syncengine.storage.connect import Connection, Pool, attempt, reading
 from syncengine.storage.failures import explain, is_of_rows, storage_errors
-from syncengine.storage.source.column_types import Column, Kind, Use, is_key, kind_of, unfit
+from syncengine.storage.source.column_types import (
+    Column,
+    Kind,
+    Use,
+    is_key,
+    kind_of,
+    unfit,
+)
 from syncengine.storage.source.failing_rows import with_rows
 from syncengine.storage.source.side_effects import side_effect_of
 from syncengine.storage.source.spec import KeyKind, Source, SourceSpec
 from syncengine.storage.statements import statements
 
-_KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "f": "foreign table"}
+_KINDS = {
+    "r": "table",
+    "p": "table",
+    "v": "view",
+    "m": "materialized view",
+    "f": "foreign table",
+}
 _SHOWN = 30
 """Number of columns listed in a message."""
 
@@ -98,7 +111,9 @@ async def _count(connection: Connection, source: Source) -> Counts:
     )
 
 
-async def code_of_others(connection: Connection, source: Source) -> tuple[str, str] | None:
+async def code_of_others(
+    connection: Connection, source: Source
+) -> tuple[str, str] | None:
     """Return owner and reader where the source runs another role's code.
 
     That code runs with the reader's rights. None where there is no such code, or where
@@ -106,7 +121,9 @@ async def code_of_others(connection: Connection, source: Source) -> tuple[str, s
     """
     with storage_errors(source.spec.described, failure=SourceError):
         async with reading(connection), attempt(connection, pinned=True):
-            found = await connection.fetchrow(statements("source")["code_of_others"], source.oid)
+            found = await connection.fetchrow(
+                statements("source")["code_of_others"], source.oid
+            )
     return (found["owner"], found["reader"]) if found else None
 
 
@@ -139,14 +156,18 @@ class _Inspection:
         types = await self._columns(relation)
         where = f"({self._spec.where}\n)" if self._spec.where else "TRUE"
         if self._spec.where:
-            selected = statements("source")["selected"].format(relation=relation, where=where)
+            selected = statements("source")["selected"].format(
+                relation=relation, where=where
+            )
             await self._try(self._spec.where_place, selected, execute=True)
         self._raise_problems()
         await self._check_key_type(alias, types)
         source = await self._source(oid, relation, alias, where, types)
         self._check_purposes(source)
         self._raise_problems()
-        if await self._try(self._spec.relation_place, source.sql("source", "probe"), execute=True):
+        if await self._try(
+            self._spec.relation_place, source.sql("source", "probe"), execute=True
+        ):
             await self._check_members(source)
             await self._check_row_security(source)
         self._raise_problems()
@@ -159,13 +180,22 @@ class _Inspection:
         """
         spec = self._spec
         async with attempt(self._connection, pinned=True):
-            views = await self._connection.fetch(statements("source")["definitions"], oid)
-        said = [(spec.where_place, "", spec.where or ""), (spec.relation_place, "", spec.query or "")]
-        said += [(spec.relation_place, f"the view {row['name']} ", row["sql"]) for row in views]
+            views = await self._connection.fetch(
+                statements("source")["definitions"], oid
+            )
+        said = [
+            (spec.where_place, "", spec.where or ""),
+            (spec.relation_place, "", spec.query or ""),
+        ]
+        said += [
+            (spec.relation_place, f"the view {row['name']} ", row["sql"])
+            for row in views
+        ]
         for place, what, sql in said:
             if name := side_effect_of(sql):
                 self._problem(
-                    place, f"{what}calls {name}(), which does more than read; a source is only read, so leave it out"
+                    place,
+                    f"{what}calls {name}(), which does more than read; a source is only read, so leave it out",
                 )
         self._raise_problems()
 
@@ -214,14 +244,18 @@ class _Inspection:
                 )
                 self._problem(place, what)
 
-    async def _members_of(self, source: Source, column: Column) -> asyncpg.Record | None:
+    async def _members_of(
+        self, source: Source, column: Column
+    ) -> asyncpg.Record | None:
         """Return the number of first rows with lists.
 
         None where one of them fails: the code that reads all rows reports that.
         """
         try:
             async with attempt(self._connection):
-                return await self._connection.fetchrow(source.sql("source", "json_members", column=column.value))
+                return await self._connection.fetchrow(
+                    source.sql("source", "json_members", column=column.value)
+                )
         except asyncpg.PostgresError as error:
             if not is_of_rows(error):
                 raise
@@ -252,14 +286,28 @@ class _Inspection:
             return 0, f"({query}\n) AS source", "source"
         try:
             async with attempt(self._connection):
-                oid = await self._connection.fetchval(statements("source")["named"], spec.table)
-        except (asyncpg.InvalidNameError, asyncpg.PostgresSyntaxError, asyncpg.FeatureNotSupportedError):
+                oid = await self._connection.fetchval(
+                    statements("source")["named"], spec.table
+                )
+        except (
+            asyncpg.InvalidNameError,
+            asyncpg.PostgresSyntaxError,
+            asyncpg.FeatureNotSupportedError,
+        ):
             oid = None
         row = await self._row("relation", oid)
         if row is None:
             async with attempt(self._connection, pinned=True):
-                names = [r["name"] for r in await self._connection.fetch(statements("source")["relations"])]
-            self._problem(spec.relation_place, f"there is no table or view {spec.described}{_near(spec.table, names)}")
+                names = [
+                    r["name"]
+                    for r in await self._connection.fetch(
+                        statements("source")["relations"]
+                    )
+                ]
+            self._problem(
+                spec.relation_place,
+                f"there is no table or view {spec.described}{_near(spec.table, names)}",
+            )
         elif row["kind"] not in _KINDS:
             self._problem(spec.relation_place, f"{spec.table} is not a table or view")
         self._raise_problems()
@@ -269,7 +317,9 @@ class _Inspection:
     async def _row(self, name: str, *arguments: Any) -> asyncpg.Record | None:
         """Return the row that a statement about the catalogs finds."""
         async with attempt(self._connection, pinned=True):
-            return await self._connection.fetchrow(statements("source")[name], *arguments)
+            return await self._connection.fetchrow(
+                statements("source")[name], *arguments
+            )
 
     async def _columns(self, relation: str) -> dict[str, int]:
         """Return the types by column name; note what is missing."""
@@ -282,15 +332,26 @@ class _Inspection:
         types = {attribute.name: attribute.type.oid for attribute in attributes}
         counts = Counter(attribute.name for attribute in attributes)
         asked = [(spec.key_place, spec.key)]
-        asked += [(spec.places.get(column, f"columns.{column}"), column) for column in spec.columns]
+        asked += [
+            (spec.places.get(column, f"columns.{column}"), column)
+            for column in spec.columns
+        ]
         for place, column in asked:
             if column not in types:
-                self._problem(place, f'column "{column}" is not in {spec.label}{_having(column, list(types))}')
+                self._problem(
+                    place,
+                    f'column "{column}" is not in {spec.label}{_having(column, list(types))}',
+                )
             elif counts[column] > 1:
-                self._problem(place, f'column "{column}" comes {counts[column]} times in {spec.label}; name it once')
+                self._problem(
+                    place,
+                    f'column "{column}" comes {counts[column]} times in {spec.label}; name it once',
+                )
         return types
 
-    async def _source(self, oid: int, relation: str, alias: str, where: str, types: dict[str, int]) -> Source:
+    async def _source(
+        self, oid: int, relation: str, alias: str, where: str, types: dict[str, int]
+    ) -> Source:
         spec = self._spec
         columns = await self._row(
             "columns",
@@ -345,7 +406,9 @@ class _Inspection:
 
     def _raise_problems(self) -> None:
         if self._problems:
-            raise SourceError("\n".join(str(problem) for problem in self._problems), self._problems)
+            raise SourceError(
+                "\n".join(str(problem) for problem in self._problems), self._problems
+            )
 
 
 def _described(names: Sequence[str], found: asyncpg.Record) -> tuple[Column, ...]:

@@ -9,7 +9,13 @@ import asyncpg
 
 from syncengine.errors import SourceError
 from syncengine.model.bounds import LONGEST_ROW
-from syncengine.model.contact_ids import LONGEST_KEY, SHORTENED, SHOWN, contact_id_of, is_shortened
+from syncengine.model.contact_ids import (
+    LONGEST_KEY,
+    SHORTENED,
+    SHOWN,
+    contact_id_of,
+    is_shortened,
+)
 from syncengine.model.http import Json
 from syncengine.model.texts import printable
 from syncengine.model.work import SourceRow
@@ -40,7 +46,9 @@ class SourceRows:
     Every load is a short transaction of its own.
     """
 
-    def __init__(self, pool: Pool, source: Source, patience: Patience | None = None) -> None:
+    def __init__(
+        self, pool: Pool, source: Source, patience: Patience | None = None
+    ) -> None:
         self.patience = patience or Patience()
         self._pool = pool
         self._source = source
@@ -64,7 +72,9 @@ class SourceRows:
         """Return some rows, whichever come first. Raises SourceError."""
         with storage_errors(self._source.spec.described, failure=SourceError):
             async with self._pool.acquire() as connection, reading(connection):
-                found = await connection.fetch(self._source.sql("source", "some_contacts"), most)
+                found = await connection.fetch(
+                    self._source.sql("source", "some_contacts"), most
+                )
         return await self.load([row["contact_id"] for row in found])
 
     @patient
@@ -72,19 +82,31 @@ class SourceRows:
         """Return whether the source selects a row at all. Raises SourceError."""
         with storage_errors(self._source.spec.described, failure=SourceError):
             async with self._pool.acquire() as connection, reading(connection):
-                return bool(await connection.fetchval(self._source.sql("source", "selects_any")))
+                return bool(
+                    await connection.fetchval(self._source.sql("source", "selects_any"))
+                )
 
 
-async def load(connection: Connection, source: Source, contact_ids: Sequence[str]) -> list[SourceRow]:
+async def load(
+    connection: Connection, source: Source, contact_ids: Sequence[str]
+) -> list[SourceRow]:
     """Return the rows of these contacts, with their hash from the same SELECT.
 
     Contact ids may be any text.
     """
-    wanted = {contact_id for contact_id in contact_ids if contact_id_of(contact_id) == contact_id}
+    wanted = {
+        contact_id
+        for contact_id in contact_ids
+        if contact_id_of(contact_id) == contact_id
+    }
     shortened = {contact_id for contact_id in contact_ids if is_shortened(contact_id)}
     rows: dict[str, SourceRow] = {}
-    for contact_id, source_hash, values in await _found(connection, source, list(wanted)):
-        if contact_id not in wanted:  # equal by its type's rules (citext, numeric), yet another contact
+    for contact_id, source_hash, values in await _found(
+        connection, source, list(wanted)
+    ):
+        if (
+            contact_id not in wanted
+        ):  # equal by its type's rules (citext, numeric), yet another contact
             continue
         if contact_id in rows:
             raise _twice(source, contact_id)
@@ -107,7 +129,9 @@ async def long_keys(connection: Connection, source: Source) -> list[tuple[str, i
     return [(row["contact_id"], row["source_hash"]) for row in found]
 
 
-async def _found(connection: Connection, source: Source, contact_ids: list[str]) -> list[_Found]:
+async def _found(
+    connection: Connection, source: Source, contact_ids: list[str]
+) -> list[_Found]:
     """Read rows; where one of them breaks the SELECT, read it column by column.
 
     That row is found by halving.
@@ -130,7 +154,9 @@ async def _found(connection: Connection, source: Source, contact_ids: list[str])
     return found
 
 
-async def _by_column(connection: Connection, source: Source, contact_ids: list[str]) -> list[_Found]:
+async def _by_column(
+    connection: Connection, source: Source, contact_ids: list[str]
+) -> list[_Found]:
     """Read one row that cannot be read whole, each column by itself.
 
     The columns may be too long together.
@@ -142,10 +168,15 @@ async def _by_column(connection: Connection, source: Source, contact_ids: list[s
         value, length = await _one(connection, source, contact_ids, column)
         left -= length
         values.append(value if left >= 0 else TOO_LONG)
-    return [(contact_id, source_hash, tuple(values)) for contact_id, source_hash, _ in hashes]
+    return [
+        (contact_id, source_hash, tuple(values))
+        for contact_id, source_hash, _ in hashes
+    ]
 
 
-async def _one(connection: Connection, source: Source, contact_ids: list[str], column: Column) -> tuple[Json, int]:
+async def _one(
+    connection: Connection, source: Source, contact_ids: list[str], column: Column
+) -> tuple[Json, int]:
     """Read one value of one row; return it with its length as JSON."""
     try:
         rows = await _fetch(connection, source, contact_ids, (column,))
@@ -163,17 +194,30 @@ async def _one(connection: Connection, source: Source, contact_ids: list[str], c
 
 
 async def _fetch(
-    connection: Connection, source: Source, contact_ids: Sequence[str], columns: Sequence[Column]
+    connection: Connection,
+    source: Source,
+    contact_ids: Sequence[str],
+    columns: Sequence[Column],
 ) -> list[Any]:
     try:
-        return await _select(connection, source.sql("source", "rows", columns=columns), contact_ids)
+        return await _select(
+            connection, source.sql("source", "rows", columns=columns), contact_ids
+        )
     except _OF_ONE_ROW:
         raise
-    except asyncpg.DataError:  # an id that is no text of the key's type: known under a former key
-        return await _select(connection, source.sql("source", "rows_by_text", columns=columns), contact_ids)
+    except (
+        asyncpg.DataError
+    ):  # an id that is no text of the key's type: known under a former key
+        return await _select(
+            connection,
+            source.sql("source", "rows_by_text", columns=columns),
+            contact_ids,
+        )
 
 
-async def _select(connection: Connection, statement: str, contact_ids: Sequence[str]) -> list[Any]:
+async def _select(
+    connection: Connection, statement: str, contact_ids: Sequence[str]
+) -> list[Any]:
     async with reading(connection):
         return await connection.fetch(statement, list(contact_ids), LONGEST_ROW)
 
@@ -183,7 +227,9 @@ def _refused(source: Source, contact_id: str, source_hash: int) -> SourceRow:
         f'its key, column "{source.spec.key}", is longer than {LONGEST_KEY} characters: correct the row, or choose '
         "another key"
     )
-    return SourceRow(contact_id, source_hash, (None,) * len(source.columns), refusal=why)
+    return SourceRow(
+        contact_id, source_hash, (None,) * len(source.columns), refusal=why
+    )
 
 
 def _twice(source: Source, contact_id: str) -> SourceError:

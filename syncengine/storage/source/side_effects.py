@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 
-_NOT_CODE = re.compile(r"--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$|[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'", re.DOTALL)
+_NOT_CODE = re.compile(
+    r"--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$|[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'",
+    re.DOTALL,
+)
 """Comments and literals, which contain no calls."""
 _QUOTED = re.compile(r'"(\w+)"')
 _FUNCTIONS = (

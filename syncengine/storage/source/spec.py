@@ -120,12 +120,21 @@ class Source:
         own = self.key_type.startswith("pg_catalog.")
         return "OPERATOR(pg_catalog.=)" if own else "="
 
-    def sql(self, file: str, name: str, *, columns: Sequence[Column] | None = None, **fragments: str) -> str:
+    def sql(
+        self,
+        file: str,
+        name: str,
+        *,
+        columns: Sequence[Column] | None = None,
+        **fragments: str,
+    ) -> str:
         """Return a statement of ``sql/FILE.sql`` with this source's fragments in it.
 
         ``columns`` are those whose values are read; by default all.
         """
-        values = ", ".join(column.value for column in (self.columns if columns is None else columns))
+        values = ", ".join(
+            column.value for column in (self.columns if columns is None else columns)
+        )
         return statements(file)[name].format(
             relation=self.relation,
             where=self.where,

@@ -26,9 +26,13 @@ three."""
 _COMMON_DATE = re.compile(r"\d{4}-\d\d-\d\d(?!.* BC)")
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
 
-_NO_TEXT = Unusable("holds a character that no text may hold (NUL, or half of a character)")
+_NO_TEXT = Unusable(
+    "holds a character that no text may hold (NUL, or half of a character)"
+)
 _NO_NUMBER = Unusable("holds NaN or infinity, which is no number")
-_NO_DATE = Unusable("holds a date that is infinite, before the year 1 or after the year 9999")
+_NO_DATE = Unusable(
+    "holds a date that is infinite, before the year 1 or after the year 9999"
+)
 _NO_INTERVAL = Unusable("holds an infinite interval")
 TOO_DEEP = Unusable(f"holds a value that nests deeper than {DEEPEST_VALUE} levels")
 TOO_LONG = Unusable(f"holds more than {LONGEST_ROW:,} characters")
@@ -52,7 +56,8 @@ def decode(values: str, columns: Sequence[Column]) -> tuple[Json, ...] | None:
         return None
     suspicious = "\\u0000" in values or "\\ud" in values.lower()
     return tuple(
-        _checked(value, column, suspicious=suspicious) for value, column in zip(decoded.values(), columns, strict=True)
+        _checked(value, column, suspicious=suspicious)
+        for value, column in zip(decoded.values(), columns, strict=True)
     )
 
 
@@ -89,7 +94,9 @@ def _is_exact(close: float, text: str) -> bool:
 def _carefully(values: str) -> dict[str, Json] | None:
     """Decode with every digit, slowly; None for what nests too deeply."""
     try:
-        decoded: dict[str, Json] = json.loads(values, parse_int=number, parse_float=_exact_float)
+        decoded: dict[str, Json] = json.loads(
+            values, parse_int=number, parse_float=_exact_float
+        )
     except RecursionError:
         return None
     return decoded
@@ -156,7 +163,12 @@ def _is_shallow(value: Json) -> bool:
     """
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(DEEPEST_VALUE):
-        level = [part for held in level for part in _parts(held) if isinstance(part, dict | list)]
+        level = [
+            part
+            for held in level
+            for part in _parts(held)
+            if isinstance(part, dict | list)
+        ]
         if not level:
             return True
     return False

@@ -43,18 +43,33 @@ class SuppressionCount:
     latest: datetime
 
 
-async def find_suppressed(connection: Connection, asked: Mapping[str, Sequence[Subject]]) -> dict[str, str]:
+async def find_suppressed(
+    connection: Connection, asked: Mapping[str, Sequence[Subject]]
+) -> dict[str, str]:
     """Return those of the contacts that are suppressed, with the reason."""
-    pairs = [(contact_id, subject.text) for contact_id, subjects in asked.items() for subject in subjects]
-    rows = await connection.fetch(_SQL["suppressed"], [pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    pairs = [
+        (contact_id, subject.text)
+        for contact_id, subjects in asked.items()
+        for subject in subjects
+    ]
+    rows = await connection.fetch(
+        _SQL["suppressed"], [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    )
     return {row["contact_id"]: row["reason"] for row in rows}
 
 
-async def named_by(pool: Pool, subjects: Sequence[Subject]) -> list[tuple[SubjectKind, str]]:
+async def named_by(
+    pool: Pool, subjects: Sequence[Subject]
+) -> list[tuple[SubjectKind, str]]:
     """Return the kinds and reasons by which these subjects are suppressed."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
-            rows = await connection.fetch(_SQL["named_by"], [subject.text for subject in subjects])
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
+            rows = await connection.fetch(
+                _SQL["named_by"], [subject.text for subject in subjects]
+            )
     return [(SubjectKind(row["kind"]), row["reason"]) for row in rows]
 
 
@@ -70,12 +85,18 @@ async def suppress(pool: Pool, subjects: Sequence[Subject]) -> int:
             return len(await add(connection, subjects, SUPPRESSED))
 
 
-async def note_values(connection: Connection, values: Mapping[str, Sequence[Subject]]) -> None:
+async def note_values(
+    connection: Connection, values: Mapping[str, Sequence[Subject]]
+) -> None:
     """Store phones and addresses of suppressed contacts, by contact id.
 
     By them a person is recognised under another contact id.
     """
-    pairs = [(contact_id, subject.text) for contact_id, subjects in values.items() for subject in subjects]
+    pairs = [
+        (contact_id, subject.text)
+        for contact_id, subjects in values.items()
+        for subject in subjects
+    ]
     owners = [Subject(SubjectKind.CONTACT, contact_id).text for contact_id, _ in pairs]
     await connection.execute(_SQL["note_values"], owners, [text for _, text in pairs])
 
@@ -87,21 +108,31 @@ async def learn_values(pool: Pool, values: Mapping[str, Sequence[Subject]]) -> N
             await note_values(connection, values)
 
 
-async def known_values(pool: Pool, contact_ids: Sequence[str]) -> dict[str, list[tuple[str, Json]]]:
+async def known_values(
+    pool: Pool, contact_ids: Sequence[str]
+) -> dict[str, list[tuple[str, Json]]]:
     """Return what is known of contacts at all destinations: pairs of field and value."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             rows = await connection.fetch(_SQL["known_values"], list(contact_ids))
     found: dict[str, list[tuple[str, Json]]] = {}
     for row in rows:
-        found.setdefault(row["contact_id"], []).append((row["field"], orjson.loads(row["value"])))
+        found.setdefault(row["contact_id"], []).append(
+            (row["field"], orjson.loads(row["value"]))
+        )
     return found
 
 
 async def without_values(pool: Pool) -> tuple[str, ...]:
     """Return contacts of the state that are suppressed by their id alone."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True, statement_timeout=0):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True, statement_timeout=0),
+        ):
             rows = await connection.fetch(_SQL["without_values"])
     return tuple(row["contact_id"] for row in rows)
 
@@ -110,23 +141,37 @@ async def stranded(pool: Pool, besides: Sequence[str] = ()) -> Stranded:
     """Count the suppressions by id alone, without those of some contacts."""
     texts = [Subject(SubjectKind.CONTACT, contact_id).text for contact_id in besides]
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             row = await connection.fetchrow(_SQL["stranded"], texts)
     assert row is not None
     return Stranded(row["suppressed"], row["forgotten"])
 
 
-async def add(connection: Connection, subjects: Sequence[Subject], reason: str) -> Sequence[object]:
+async def add(
+    connection: Connection, subjects: Sequence[Subject], reason: str
+) -> Sequence[object]:
     """Suppress subjects in the caller's transaction."""
     await connection.execute(_SQL["count_change"])
-    return await connection.fetch(_SQL["suppress"], [subject.text for subject in subjects], reason)
+    return await connection.fetch(
+        _SQL["suppress"], [subject.text for subject in subjects], reason
+    )
 
 
 async def forgotten_among(pool: Pool, subjects: Sequence[Subject]) -> tuple[str, ...]:
     """Return the contacts among these subjects that were forgotten."""
-    texts = {subject.text: subject.value for subject in subjects if subject.kind is SubjectKind.CONTACT}
+    texts = {
+        subject.text: subject.value
+        for subject in subjects
+        if subject.kind is SubjectKind.CONTACT
+    }
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             rows = await connection.fetch(_SQL["forgotten_among"], list(texts))
     return tuple(texts[row["subject"]] for row in rows)
 
@@ -142,7 +187,9 @@ async def lift(pool: Pool, subjects: Sequence[Subject]) -> int:
                 await connection.execute(_SQL["count_change"])
                 texts = [subject.text for subject in subjects]
                 lifted = await connection.fetch(_SQL["lift"], texts)
-                lifted += await connection.fetch(_SQL["are_other_people"], _contacts(subjects))
+                lifted += await connection.fetch(
+                    _SQL["are_other_people"], _contacts(subjects)
+                )
             # Only once the lift can be seen: a run that planned one of these contacts
             # before would pass it over again, and nothing would plan it after that.
             async with transaction(connection):
@@ -151,7 +198,9 @@ async def lift(pool: Pool, subjects: Sequence[Subject]) -> int:
 
 
 def _contacts(subjects: Sequence[Subject]) -> list[str]:
-    return [subject.value for subject in subjects if subject.kind is SubjectKind.CONTACT]
+    return [
+        subject.value for subject in subjects if subject.kind is SubjectKind.CONTACT
+    ]
 
 
 async def require_own_salt(connection: Connection) -> None:
@@ -182,6 +231,12 @@ _HOW_SALTED = (
 async def counts(pool: Pool) -> list[SuppressionCount]:
     """Return the number of suppressions by kind and reason."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             rows = await connection.fetch(_SQL["counts"])
-    return [SuppressionCount(row["kind"], row["reason"], row["number"], row["latest"]) for row in rows]
+    return [
+        SuppressionCount(row["kind"], row["reason"], row["number"], row["latest"])
+        for row in rows
+    ]

@@ -7,7 +7,12 @@ from dataclasses import astuple, fields
 from typing import TypeVar
 
 from syncengine.errors import ConfigError, Problem
-from syncengine.model.consent_file import Consents, KeptErasure, KeptSuppression, KeptValue
+from syncengine.model.consent_file import (
+    Consents,
+    KeptErasure,
+    KeptSuppression,
+    KeptValue,
+)
 from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.statements import statements
@@ -48,7 +53,9 @@ async def merge_consents(pool: Pool, consents: Consents) -> int:
             await connection.execute(_SQL["lock_hashed"])
             await _take_salt(connection, consents.salt)
             for columns in _columns(consents.suppressions, KeptSuppression):
-                new += len(await connection.fetch(_SQL["import_suppressions"], *columns))
+                new += len(
+                    await connection.fetch(_SQL["import_suppressions"], *columns)
+                )
             for columns in _columns(consents.values, KeptValue):
                 await connection.fetch(_SQL["import_values"], *columns)
             for columns in _columns(consents.erasures, KeptErasure):
@@ -61,7 +68,10 @@ async def merge_consents(pool: Pool, consents: Consents) -> int:
 async def forgotten_here(pool: Pool) -> tuple[str, ...]:
     """Return contacts that have a tombstone, and data here all the same."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             rows = await connection.fetch(_SQL["forgotten_here"], _NAMED)
     return tuple(row["contact_id"] for row in rows)
 
@@ -91,4 +101,6 @@ def _columns(rows: Sequence[T], kind: type[T]) -> Iterator[list[list[object]]]:
     """Yield the rows as columns, some thousand at a time."""
     for start in range(0, len(rows), _SLICE):
         values = [astuple(row) for row in rows[start : start + _SLICE]]
-        yield [[value[number] for value in values] for number in range(len(fields(kind)))]
+        yield [
+            [value[number] for value in values] for number in range(len(fields(kind)))
+        ]

@@ -33,7 +33,9 @@ class Contacts:
     deadlock.
     """
 
-    def __init__(self, fence: Fence, destination: str, run_id: int, *, numbered: bool) -> None:
+    def __init__(
+        self, fence: Fence, destination: str, run_id: int, *, numbered: bool
+    ) -> None:
         self._fence = fence
         self._destination = destination
         self._run_id = run_id
@@ -48,16 +50,22 @@ class Contacts:
     @patient
     async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:
         async with self._fence.reading() as connection:
-            rows = await connection.fetch(_SQL["load"], self._destination, list(contact_ids), self._fence.account)
+            rows = await connection.fetch(
+                _SQL["load"], self._destination, list(contact_ids), self._fence.account
+            )
         return {row["contact_id"]: _state(row) for row in rows}
 
-    async def suppressed(self, asked: Mapping[str, Sequence[Subject]]) -> Mapping[str, str]:
+    async def suppressed(
+        self, asked: Mapping[str, Sequence[Subject]]
+    ) -> Mapping[str, str]:
         # What was sent cannot be recorded while the database is away: send nothing more.
         await self.patience.over()
         return await self._suppressed(asked)
 
     @patient
-    async def _suppressed(self, asked: Mapping[str, Sequence[Subject]]) -> Mapping[str, str]:
+    async def _suppressed(
+        self, asked: Mapping[str, Sequence[Subject]]
+    ) -> Mapping[str, str]:
         async with self._fence.reading() as connection:
             return await find_suppressed(connection, asked)
 
@@ -68,34 +76,64 @@ class Contacts:
         ids = [intent.contact_id for intent in intents]
         pending = [_dump(_pending_json(intent.pending)) for intent in intents]
         async with self._fence.writing(sending=True) as connection:
-            await connection.execute(_SQL["intend_state"], self._destination, ids, self._numbers(ids))
-            await connection.execute(_SQL["intend_known"], self._destination, ids, pending)
-            if deleted := [intent.contact_id for intent in intents if intent.pending.deletes]:
+            await connection.execute(
+                _SQL["intend_state"], self._destination, ids, self._numbers(ids)
+            )
+            await connection.execute(
+                _SQL["intend_known"], self._destination, ids, pending
+            )
+            if deleted := [
+                intent.contact_id for intent in intents if intent.pending.deletes
+            ]:
                 await connection.execute(_SQL["erased_long_ago"], self._fence.account)
-                await connection.execute(_SQL["erasing"], self._fence.account, self._destination, deleted)
+                await connection.execute(
+                    _SQL["erasing"], self._fence.account, self._destination, deleted
+                )
 
     @patient
     async def is_erasing(self, external_id: str, within: float) -> bool:
         async with self._fence.reading() as connection:
-            return bool(await connection.fetchval(_SQL["is_erasing"], self._fence.account, external_id, within))
+            return bool(
+                await connection.fetchval(
+                    _SQL["is_erasing"], self._fence.account, external_id, within
+                )
+            )
 
     @patient
     async def record(self, batch: int, records: Sequence[Record]) -> None:
         latest = {record.contact_id: record for record in records}
         kept = [record for record in latest.values() if record.known != Known()]
-        gone = [record.contact_id for record in latest.values() if record.known == Known()]
+        gone = [
+            record.contact_id for record in latest.values() if record.known == Known()
+        ]
         finished = [record for record in records if record.outcome]
-        written = [record.known.external_id for record in records if record.known.external_id and record.has_written]
+        written = [
+            record.known.external_id
+            for record in records
+            if record.known.external_id and record.has_written
+        ]
         async with self._fence.writing() as connection:
-            await connection.execute(_SQL["record_state"], self._destination, *self._state_columns(latest.values()))
+            await connection.execute(
+                _SQL["record_state"],
+                self._destination,
+                *self._state_columns(latest.values()),
+            )
             if kept:
-                await connection.execute(_SQL["record_known"], self._destination, *_known_columns(kept))
+                await connection.execute(
+                    _SQL["record_known"], self._destination, *_known_columns(kept)
+                )
             if gone:
                 await connection.execute(_SQL["forget_known"], self._destination, gone)
             if finished:
-                await connection.execute(_SQL["record_outcome"], self._run_id, *_outcome_columns(batch, finished))
+                await connection.execute(
+                    _SQL["record_outcome"],
+                    self._run_id,
+                    *_outcome_columns(batch, finished),
+                )
             if written:
-                await connection.execute(_SQL["written_to"], self._fence.account, written)
+                await connection.execute(
+                    _SQL["written_to"], self._fence.account, written
+                )
 
     @patient
     async def link(
@@ -112,29 +150,61 @@ class Contacts:
         async with self._fence.writing(sending=True) as connection:
             await connection.execute(_SQL["one_at_a_time"], account, external_id)
             mine = self._destination, contact_id, self._run_id
-            owner = await connection.fetchrow(_SQL["owner"], account, external_id, *mine)
+            owner = await connection.fetchrow(
+                _SQL["owner"], account, external_id, *mine
+            )
             if owner is not None and not (owner["gone"] and takes_over):
                 return Link(f"{owner['destination']}/{owner['contact_id']}")
             (number,) = self._numbers([contact_id])
-            await connection.execute(_SQL["own"], self._destination, contact_id, number, external_id, takes_over)
+            await connection.execute(
+                _SQL["own"],
+                self._destination,
+                contact_id,
+                number,
+                external_id,
+                takes_over,
+            )
             if key is not None:
-                await connection.execute(_SQL["held_under"], self._destination, contact_id, key.field, key.value)
-            doubt = _doubt(await connection.fetchval(_SQL["pending"], self._destination, contact_id))
+                await connection.execute(
+                    _SQL["held_under"],
+                    self._destination,
+                    contact_id,
+                    key.field,
+                    key.value,
+                )
+            doubt = _doubt(
+                await connection.fetchval(
+                    _SQL["pending"], self._destination, contact_id
+                )
+            )
             if owner is not None:
                 # Unknown until the contact is recorded: the owner may have been about to add
                 # or remove some.
                 fields = {**dict.fromkeys(_fields(owner)), **doubt.fields}
-                doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(owner), fields=fields)
-                await connection.execute(_SQL["give_up"], owner["destination"], owner["contact_id"])
-                await connection.execute(_SQL["forget_known"], owner["destination"], [owner["contact_id"]])
+                doubt = replace(
+                    doubt, remove_tags=doubt.remove_tags | _ours(owner), fields=fields
+                )
+                await connection.execute(
+                    _SQL["give_up"], owner["destination"], owner["contact_id"]
+                )
+                await connection.execute(
+                    _SQL["forget_known"], owner["destination"], [owner["contact_id"]]
+                )
             if our_tags:
                 # Unknown likewise: after a crash nothing else says that they are ours.
                 doubt = replace(doubt, remove_tags=doubt.remove_tags | our_tags)
             if owner is not None or our_tags:
                 inherited = _dump(_pending_json(doubt))
-                await connection.execute(_SQL["inherit"], self._destination, contact_id, inherited)
+                await connection.execute(
+                    _SQL["inherit"], self._destination, contact_id, inherited
+                )
             if theirs := found_tags - doubt.remove_tags:
-                await connection.execute(_SQL["found_with"], self._destination, contact_id, _dump(sorted(theirs)))
+                await connection.execute(
+                    _SQL["found_with"],
+                    self._destination,
+                    contact_id,
+                    _dump(sorted(theirs)),
+                )
         if owner is not None and owner["destination"] != self._destination:
             self.taken_over[owner["destination"]] += 1
         return Link(tags=doubt.remove_tags, fields=frozenset(doubt.fields))
@@ -145,7 +215,9 @@ class Contacts:
     ) -> Mapping[str, str]:
         mine = self._destination, contact_id, takes_over
         async with self._fence.reading() as connection:
-            rows = await connection.fetch(_SQL["owners"], self._fence.account, list(external_ids), *mine)
+            rows = await connection.fetch(
+                _SQL["owners"], self._fence.account, list(external_ids), *mine
+            )
         return {row["external_id"]: row["owner"] for row in rows}
 
     @patient
@@ -153,7 +225,9 @@ class Contacts:
         place = owner.partition("/")
         destination, contact_id = place[0], place[2]
         async with self._fence.writing() as connection:
-            is_owner = await connection.fetchval(_SQL["overwritten"], destination, contact_id, external_id)
+            is_owner = await connection.fetchval(
+                _SQL["overwritten"], destination, contact_id, external_id
+            )
             if not is_owner:
                 return
             stored = await connection.fetchval(_SQL["pending"], destination, contact_id)
@@ -169,13 +243,17 @@ class Contacts:
     @patient
     async def gone(self, *, all_of_them: bool) -> Sequence[str]:
         async with self._fence.reading() as connection:
-            rows = await connection.fetch(_SQL["gone"], self._destination, all_of_them, self._run_id)
+            rows = await connection.fetch(
+                _SQL["gone"], self._destination, all_of_them, self._run_id
+            )
         return [row["contact_id"] for row in rows]
 
     @patient
     async def want_again(self, contact_ids: Sequence[str]) -> None:
         async with self._fence.writing() as connection:
-            await connection.execute(_SQL["want_again"], self._destination, list(contact_ids))
+            await connection.execute(
+                _SQL["want_again"], self._destination, list(contact_ids)
+            )
 
     @patient
     async def remember_noes(self, noes: Mapping[str, Fields]) -> None:
@@ -217,7 +295,10 @@ class Contacts:
 
 def numbers(contact_ids: Sequence[str], *, numbered: bool) -> list[int | None]:
     """Return the contact ids as numbers, where the source's key is an integer."""
-    return [int(text) if numbered and _INTEGER.fullmatch(text) else None for text in contact_ids]
+    return [
+        int(text) if numbered and _INTEGER.fullmatch(text) else None
+        for text in contact_ids
+    ]
 
 
 def _known_columns(records: Sequence[Record]) -> list[list[object]]:
@@ -230,7 +311,9 @@ def _known_columns(records: Sequence[Record]) -> list[list[object]]:
             _dump(sorted(record.known.tags)),
             _dump(sorted(record.known.found_tags)),
             _dump(dict(record.known.noes)),
-            _dump(_pending_json(record.known.pending)) if record.known.pending else None,
+            _dump(_pending_json(record.known.pending))
+            if record.known.pending
+            else None,
             record.known.pending.age if record.known.pending else None,
         )
         for record in records
@@ -250,7 +333,9 @@ def _outcome_columns(batch: int, records: Sequence[Record]) -> list[list[object]
             outcome.code or None,
             printable(outcome.message) or None,
             outcome.http_status,
-            _dump([[item.code, item.subject] for item in outcome.unsupported]) if outcome.unsupported else None,
+            _dump([[item.code, item.subject] for item in outcome.unsupported])
+            if outcome.unsupported
+            else None,
         )
         for record in latest.values()
         if (outcome := record.outcome)
@@ -259,7 +344,11 @@ def _outcome_columns(batch: int, records: Sequence[Record]) -> list[list[object]
 
 
 def _state(row: asyncpg.Record) -> ContactState:
-    pending = _pending(orjson.loads(row["pending"]), row["pending_age"]) if row["pending"] else None
+    pending = (
+        _pending(orjson.loads(row["pending"]), row["pending_age"])
+        if row["pending"]
+        else None
+    )
     known = Known(
         external_id=row["external_id"],
         key=_key(row),
@@ -318,7 +407,9 @@ def _doubt(stored: str | None) -> Pending:
 
 def _ours(owner: asyncpg.Record) -> frozenset[str]:
     """Return the tags that an owner set, or may have set."""
-    tags, found = (frozenset(orjson.loads(owner[name] or "[]")) for name in ("tags", "found_tags"))
+    tags, found = (
+        frozenset(orjson.loads(owner[name] or "[]")) for name in ("tags", "found_tags")
+    )
     doubt = _doubt(owner["pending"])
     return tags | ((doubt.add_tags | doubt.remove_tags) - found)
 

@@ -29,11 +29,16 @@ async def known_names(pool: Pool, credentials: Mapping[str, str]) -> dict[str, N
     Accounts with new credentials are left out.
     """
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             return await _known(connection, await _hashed(connection, credentials))
 
 
-async def keep_names(pool: Pool, credentials: Mapping[str, str], configured: frozenset[str]) -> dict[str, Named]:
+async def keep_names(
+    pool: Pool, credentials: Mapping[str, str], configured: frozenset[str]
+) -> dict[str, Named]:
     """Store the credentials of accounts; return those known under another name.
 
     Of these nothing is stored. A name is another one unless it is among these accounts,
@@ -48,7 +53,11 @@ async def keep_names(pool: Pool, credentials: Mapping[str, str], configured: fro
             known = await _known(connection, hashes)
             others = second_names(known, frozenset(credentials), configured)
             waiting = renamed(known, frozenset(credentials))
-            kept = {name: key_hash for name, key_hash in hashes.items() if name not in others and name not in waiting}
+            kept = {
+                name: key_hash
+                for name, key_hash in hashes.items()
+                if name not in others and name not in waiting
+            }
             former = {known[account].account for account in kept if account in known}
             # Old rows go first: of accounts whose keys changed places, the new row of one
             # has the hash in the old row of another, and hashes are unique.
@@ -65,22 +74,31 @@ async def is_other_account(pool: Pool, account: str, credentials: str | None) ->
     if credentials is None:
         return False
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             key_hash = await connection.fetchval(_SQL["key_of"], account)
             hashes = await _hashed(connection, {account: credentials})
     return key_hash is not None and key_hash != hashes[account]
 
 
-def second_names(known: Mapping[str, Named], accounts: frozenset[str], configured: frozenset[str]) -> dict[str, Named]:
+def second_names(
+    known: Mapping[str, Named], accounts: frozenset[str], configured: frozenset[str]
+) -> dict[str, Named]:
     """Return the accounts whose credentials belong to another one, with that one."""
 
     def is_another(account: str, named: Named) -> bool:
         if named.account == account or named.account in accounts:
             return False
-        is_renamed = bool(named.destinations) and configured.issuperset(named.destinations)
+        is_renamed = bool(named.destinations) and configured.issuperset(
+            named.destinations
+        )
         return not is_renamed
 
-    return {account: named for account, named in known.items() if is_another(account, named)}
+    return {
+        account: named for account, named in known.items() if is_another(account, named)
+    }
 
 
 def renamed(known: Mapping[str, Named], accounts: frozenset[str]) -> frozenset[str]:
@@ -88,16 +106,32 @@ def renamed(known: Mapping[str, Named], accounts: frozenset[str]) -> frozenset[s
     return frozenset(
         account
         for account, named in known.items()
-        if named.account != account and named.account not in accounts and named.destinations
+        if named.account != account
+        and named.account not in accounts
+        and named.destinations
     )
 
 
-async def _hashed(connection: Connection, credentials: Mapping[str, str]) -> dict[str, bytes]:
+async def _hashed(
+    connection: Connection, credentials: Mapping[str, str]
+) -> dict[str, bytes]:
     salt: bytes = await connection.fetchval(_SQL["salt"])
-    return {account: hmac.digest(salt, text.encode(), hashlib.sha256) for account, text in credentials.items()}
+    return {
+        account: hmac.digest(salt, text.encode(), hashlib.sha256)
+        for account, text in credentials.items()
+    }
 
 
-async def _known(connection: Connection, hashes: Mapping[str, bytes]) -> dict[str, Named]:
+async def _known(
+    connection: Connection, hashes: Mapping[str, bytes]
+) -> dict[str, Named]:
     rows = await connection.fetch(_SQL["known"], list(hashes.values()))
-    named = {row["key_hash"]: Named(row["account"], tuple(row["destinations"])) for row in rows}
-    return {account: named[key_hash] for account, key_hash in hashes.items() if key_hash in named}
+    named = {
+        row["key_hash"]: Named(row["account"], tuple(row["destinations"]))
+        for row in rows
+    }
+    return {
+        account: named[key_hash]
+        for account, key_hash in hashes.items()
+        if key_hash in named
+    }

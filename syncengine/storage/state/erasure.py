@@ -16,7 +16,13 @@ from syncengine.storage.state.fence import Fence
 from syncengine.storage.statements import statements
 
 _SQL = statements("erasure")
-_TRACES = ("forget_known", "forget_keys", "forget_waits", "forget_outcomes", "forget_state")
+_TRACES = (
+    "forget_known",
+    "forget_keys",
+    "forget_waits",
+    "forget_outcomes",
+    "forget_state",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,12 @@ class Outcome:
     message: str
 
 
-async def begin(pool: Pool, contact_id: str, destinations: Sequence[str], values: Sequence[Subject] = ()) -> None:
+async def begin(
+    pool: Pool,
+    contact_id: str,
+    destinations: Sequence[str],
+    values: Sequence[Subject] = (),
+) -> None:
     """Record that the contact is to be erased here, and set its tombstone.
 
     From now on no run sends anything about it. ``values`` are its phones and addresses,
@@ -39,26 +50,36 @@ async def begin(pool: Pool, contact_id: str, destinations: Sequence[str], values
         async with pool.acquire() as connection, transaction(connection):
             await consent.add(connection, [subject], consent.FORGOTTEN)
             await consent.note_values(connection, {contact_id: values})
-            await connection.execute(_SQL["begin"], subject.text, contact_id, list(destinations))
+            await connection.execute(
+                _SQL["begin"], subject.text, contact_id, list(destinations)
+            )
 
 
-async def note_to_ask(fence: Fence, destination: str, contact_id: str, to_ask: str) -> None:
+async def note_to_ask(
+    fence: Fence, destination: str, contact_id: str, to_ask: str
+) -> None:
     """Record what a person will have to ask the vendor for.
 
     This comes first: once the deletion is recorded, the vendor's id is lost.
     """
     async with fence.writing() as connection:
-        await connection.execute(_SQL["note_to_ask"], _subject(contact_id).text, destination, to_ask)
+        await connection.execute(
+            _SQL["note_to_ask"], _subject(contact_id).text, destination, to_ask
+        )
 
 
-async def outcome(fence: Fence, destination: str, run_id: int, contact_id: str) -> Outcome | None:
+async def outcome(
+    fence: Fence, destination: str, run_id: int, contact_id: str
+) -> Outcome | None:
     """Return the contact's result in a run, or that of a run that was killed.
 
     An earlier run may have been killed before it kept its receipt. None: there was
     nothing to do.
     """
     async with fence.reading() as connection:
-        row = await connection.fetchrow(_SQL["outcome"], destination, run_id, contact_id)
+        row = await connection.fetchrow(
+            _SQL["outcome"], destination, run_id, contact_id
+        )
     return Outcome(row["outcome"], row["code"], row["message"]) if row else None
 
 
@@ -75,9 +96,17 @@ class Standing:
 async def receipts(pool: Pool, contact_id: str) -> list[Standing]:
     """Return the progress of a contact's erasures."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             rows = await connection.fetch(_SQL["receipts"], _subject(contact_id).text)
-    return [Standing(row["destination"], Erased(row["status"]), row["receipt"], row["to_ask"]) for row in rows]
+    return [
+        Standing(
+            row["destination"], Erased(row["status"]), row["receipt"], row["to_ask"]
+        )
+        for row in rows
+    ]
 
 
 async def end(fence: Fence, receipt: Receipt) -> None:
@@ -92,7 +121,9 @@ async def end(fence: Fence, receipt: Receipt) -> None:
 async def _end(connection: Connection, receipt: Receipt) -> None:
     if receipt.status is not Erased.OPEN:
         for trace in _TRACES:
-            await connection.execute(_SQL[trace], receipt.destination, receipt.contact_id)
+            await connection.execute(
+                _SQL[trace], receipt.destination, receipt.contact_id
+            )
     # The request to the vendor names the vendor's contact: it is kept until a person
     # confirms that it was made.
     impossible = receipt.status is Erased.IMPOSSIBLE
@@ -107,11 +138,21 @@ async def _end(connection: Connection, receipt: Receipt) -> None:
     )
 
 
-async def unconfigured(pool: Pool, contact_id: str, configured: Sequence[str]) -> tuple[str, ...]:
+async def unconfigured(
+    pool: Pool, contact_id: str, configured: Sequence[str]
+) -> tuple[str, ...]:
     """Return unconfigured destinations that know the contact: their files are gone."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
-            rows = await connection.fetch(_SQL["unconfigured"], _subject(contact_id).text, contact_id, list(configured))
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
+            rows = await connection.fetch(
+                _SQL["unconfigured"],
+                _subject(contact_id).text,
+                contact_id,
+                list(configured),
+            )
     return tuple(row["destination"] for row in rows)
 
 
@@ -122,21 +163,39 @@ async def end_unconfigured(pool: Pool, destination: str, contact_id: str) -> Rec
     """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection):
-            held = await connection.fetchrow(_SQL["held_there"], destination, contact_id)
-            asked = await connection.fetchrow(_SQL["to_ask"], _subject(contact_id).text, destination)
+            held = await connection.fetchrow(
+                _SQL["held_there"], destination, contact_id
+            )
+            asked = await connection.fetchrow(
+                _SQL["to_ask"], _subject(contact_id).text, destination
+            )
             assert held is not None
-            receipt = _unconfigured_receipt(destination, contact_id, held, asked["to_ask"] if asked else "")
+            receipt = _unconfigured_receipt(
+                destination, contact_id, held, asked["to_ask"] if asked else ""
+            )
             await _end(connection, receipt)
     return receipt
 
 
-def _unconfigured_receipt(destination: str, contact_id: str, held: asyncpg.Record, asked: str) -> Receipt:
+def _unconfigured_receipt(
+    destination: str, contact_id: str, held: asyncpg.Record, asked: str
+) -> Receipt:
     if held["in_use"]:
-        told = "a run of another machine is working there; `syncengine forget` tries again"
+        told = (
+            "a run of another machine is working there; `syncengine forget` tries again"
+        )
         return Receipt(destination, contact_id, Erased.OPEN, told)
     if held["may_be_there"]:
-        where = f"{held['vendor']} ({held['base_url']})" if held["base_url"] else held["vendor"]
-        who = f"contact {held['external_id']}" if held["external_id"] else "what it may hold of this contact"
+        where = (
+            f"{held['vendor']} ({held['base_url']})"
+            if held["base_url"]
+            else held["vendor"]
+        )
+        who = (
+            f"contact {held['external_id']}"
+            if held["external_id"]
+            else "what it may hold of this contact"
+        )
         told = f"no configuration for {destination}: ask {where} to delete {who}"
         return Receipt(destination, contact_id, Erased.IMPOSSIBLE, told).also(asked)
     if asked:
@@ -151,14 +210,19 @@ async def confirm(pool: Pool, destination: str, contact_id: str) -> bool:
     """
     with storage_errors():
         async with pool.acquire() as connection, transaction(connection):
-            rows = await connection.fetch(_SQL["confirm"], _subject(contact_id).text, destination)
+            rows = await connection.fetch(
+                _SQL["confirm"], _subject(contact_id).text, destination
+            )
     return bool(rows)
 
 
 async def without_a_file(pool: Pool, configured: Sequence[str]) -> tuple[str, ...]:
     """Return the destinations that the state knows, but the configuration does not."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             rows = await connection.fetch(_SQL["without_a_file"], list(configured))
     return tuple(row["destination"] for row in rows)
 
@@ -166,8 +230,14 @@ async def without_a_file(pool: Pool, configured: Sequence[str]) -> tuple[str, ..
 async def still_open(pool: Pool, destination: str, most: int = 5) -> tuple[str, ...]:
     """Return contacts whose erasure has begun and is not finished."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
-            return tuple(row["contact_id"] for row in await connection.fetch(_SQL["open"], destination, most))
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
+            return tuple(
+                row["contact_id"]
+                for row in await connection.fetch(_SQL["open"], destination, most)
+            )
 
 
 def _subject(contact_id: str) -> Subject:

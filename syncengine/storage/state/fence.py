@@ -35,8 +35,14 @@ class Fence:
         """
         with storage_errors():
             async with self.pool.acquire() as connection, transaction(connection):
-                row = await connection.fetchrow(statements("contacts")["fence"], self.account)
-                if row is None or row["epoch"] != self.epoch or (sending and not row["runs"]):
+                row = await connection.fetchrow(
+                    statements("contacts")["fence"], self.account
+                )
+                if (
+                    row is None
+                    or row["epoch"] != self.epoch
+                    or (sending and not row["runs"])
+                ):
                     raise LeaseLost(
                         f"the lease of account {self.account} ran out and another run may have it: this run stops "
                         "here, and the next one settles what it left"
@@ -47,5 +53,8 @@ class Fence:
     async def reading(self) -> AsyncIterator[Connection]:
         """Run a transaction that only reads."""
         with storage_errors():
-            async with self.pool.acquire() as connection, transaction(connection, read_only=True):
+            async with (
+                self.pool.acquire() as connection,
+                transaction(connection, read_only=True),
+            ):
                 yield connection

@@ -16,7 +16,10 @@ _SQL = statements("resync")
 async def state_self(pool: Pool, run_ids: Iterable[int] = ()) -> StateSelf:
     """Return by what the state is recognised, and those of these runs that it has."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             row = await connection.fetchrow(_SQL["state_self"])
             runs = await connection.fetch(_SQL["runs_of"], list(run_ids))
     assert row is not None, "a migrated state knows itself"
@@ -26,7 +29,10 @@ async def state_self(pool: Pool, run_ids: Iterable[int] = ()) -> StateSelf:
 async def newest_run(pool: Pool, destination: str) -> RunMark | None:
     """Return the newest run of a destination."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             row = await connection.fetchrow(_SQL["newest_run"], destination)
     return RunMark(**row) if row else None
 
@@ -34,7 +40,10 @@ async def newest_run(pool: Pool, destination: str) -> RunMark | None:
 async def knows_nobody(pool: Pool) -> bool:
     """Return whether the state knows no contact and no suppression, as a new one."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             return bool(await connection.fetchval(_SQL["knows_nobody"]))
 
 

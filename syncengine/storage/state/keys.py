@@ -26,23 +26,44 @@ class Keys:
 
     @patient
     async def claim(self, claims: Mapping[str, Sequence[bytes]]) -> None:
-        pairs = [(contact_id, key) for contact_id, keys in sorted(claims.items()) for key in dict.fromkeys(keys)]
+        pairs = [
+            (contact_id, key)
+            for contact_id, keys in sorted(claims.items())
+            for key in dict.fromkeys(keys)
+        ]
         ids, keys = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         async with self._fence.writing(sending=True) as connection:
-            await connection.execute(_SQL["let_go"], self._destination, list(claims), ids, keys)
             await connection.execute(
-                _SQL["claim"], self._fence.account, self._destination, ids, numbers(ids, numbered=self._numbered), keys
+                _SQL["let_go"], self._destination, list(claims), ids, keys
+            )
+            await connection.execute(
+                _SQL["claim"],
+                self._fence.account,
+                self._destination,
+                ids,
+                numbers(ids, numbered=self._numbered),
+                keys,
             )
 
     @patient
     async def losers(self, contact_ids: Sequence[str]) -> Mapping[str, str]:
         async with self._fence.reading() as connection:
-            rows = await connection.fetch(_SQL["losers"], self._fence.account, self._destination, list(contact_ids))
+            rows = await connection.fetch(
+                _SQL["losers"],
+                self._fence.account,
+                self._destination,
+                list(contact_ids),
+            )
         return {row["contact_id"]: row["winner"] for row in rows}
 
     async def freed(self) -> Sequence[str]:
         async with self._fence.reading() as connection:
-            dead = [row["contact_id"] for row in await connection.fetch(_SQL["dead_duplicates"], self._destination)]
+            dead = [
+                row["contact_id"]
+                for row in await connection.fetch(
+                    _SQL["dead_duplicates"], self._destination
+                )
+            ]
         if not dead:
             return []
         still = await self.losers(dead)

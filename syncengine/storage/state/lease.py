@@ -32,7 +32,9 @@ class Leases:
         self._tell = tell
         self._holder = f"{socket.gethostname()} process {os.getpid()}"
 
-    async def acquire(self, account: str, *, ttl: float, settles_within: float) -> LeaseGrant:
+    async def acquire(
+        self, account: str, *, ttl: float, settles_within: float
+    ) -> LeaseGrant:
         found = await self._try(account, ttl, settles_within)
         if not isinstance(found, LeaseGrant):
             # The holder may have died: then it will not renew, and its lease runs out.
@@ -55,7 +57,12 @@ class Leases:
         over = clock() + wait
         self._tell(Event.LEASE_AWAITED, holder=found["holder"], seconds=round(wait, 3))
         if _is_ahead(found, ttl):
-            self._tell(Event.LEASE_AHEAD, seconds=round(wait, 3), runs_for=round(-found["since"], 3), lasts=lasts)
+            self._tell(
+                Event.LEASE_AHEAD,
+                seconds=round(wait, 3),
+                runs_for=round(-found["since"], 3),
+                lasts=lasts,
+            )
         while found["runs"] and not found["released"]:
             if found["expires_at"] != renewal:
                 raise _held(account, found)
@@ -76,14 +83,20 @@ class Leases:
         """End a lease that its holder has not renewed since."""
         with storage_errors():
             async with self._pool.acquire() as connection, transaction(connection):
-                await connection.execute(_SQL["end"], account, found["epoch"], found["expires_at"])
+                await connection.execute(
+                    _SQL["end"], account, found["epoch"], found["expires_at"]
+                )
 
-    async def _try(self, account: str, ttl: float, settles_within: float) -> LeaseGrant | asyncpg.Record:
+    async def _try(
+        self, account: str, ttl: float, settles_within: float
+    ) -> LeaseGrant | asyncpg.Record:
         with storage_errors():
             async with self._pool.acquire() as connection, transaction(connection):
                 found = await connection.fetchrow(_SQL["look"], account)
                 if found is None:
-                    epoch = await connection.fetchval(_SQL["first"], account, self._holder, ttl)
+                    epoch = await connection.fetchval(
+                        _SQL["first"], account, self._holder, ttl
+                    )
                     if epoch is not None:
                         return LeaseGrant(account, epoch, ttl, wait=0.0, ledger={})
                     # Another process took the lease since the look above.
@@ -91,7 +104,9 @@ class Leases:
                     assert found is not None
                 if found["runs"] and not found["released"]:
                     return found
-                epoch = await connection.fetchval(_SQL["take"], account, self._holder, ttl)
+                epoch = await connection.fetchval(
+                    _SQL["take"], account, self._holder, ttl
+                )
         return _granted(account, epoch, ttl, found, settles_within)
 
     async def formerly(
@@ -105,24 +120,44 @@ class Leases:
             with storage_errors():
                 async with self._pool.acquire() as connection, transaction(connection):
                     found = await connection.fetchrow(_SQL["look"], name)
-            if found is not None and found["runs"] and not found["released"] and _is_ahead(found, ttl):
+            if (
+                found is not None
+                and found["runs"]
+                and not found["released"]
+                and _is_ahead(found, ttl)
+            ):
                 await self._wait_out(name, found, ttl)
         with storage_errors():
             async with self._pool.acquire() as connection, transaction(connection):
                 leases = await _former(connection, account, names)
-        return [_granted(name, found["epoch"], 0.0, found, settles_within) for name, found in leases.items()]
+        return [
+            _granted(name, found["epoch"], 0.0, found, settles_within)
+            for name, found in leases.items()
+        ]
 
     async def renew(self, grant: LeaseGrant) -> None:
         with storage_errors():
-            async with self._pool.acquire() as connection, transaction(connection, statement_timeout=grant.ttl / 2):
-                epoch = await connection.fetchval(_SQL["renew"], grant.account, grant.epoch, grant.ttl)
+            async with (
+                self._pool.acquire() as connection,
+                transaction(connection, statement_timeout=grant.ttl / 2),
+            ):
+                epoch = await connection.fetchval(
+                    _SQL["renew"], grant.account, grant.epoch, grant.ttl
+                )
         if epoch is None:
-            raise LeaseLost(f"the lease of account {grant.account} ran out or was taken over: this run stops here")
+            raise LeaseLost(
+                f"the lease of account {grant.account} ran out or was taken over: this run stops here"
+            )
 
     async def release(self, grant: LeaseGrant, ledger: Json) -> None:
         with storage_errors():
             async with self._pool.acquire() as connection, transaction(connection):
-                await connection.execute(_SQL["release"], grant.account, grant.epoch, orjson.dumps(ledger).decode())
+                await connection.execute(
+                    _SQL["release"],
+                    grant.account,
+                    grant.epoch,
+                    orjson.dumps(ledger).decode(),
+                )
 
 
 async def fence_off(connection: Connection, account: str, names: Sequence[str]) -> None:
@@ -134,7 +169,9 @@ async def fence_off(connection: Connection, account: str, names: Sequence[str]) 
         await connection.execute(_SQL["fence_off"], name)
 
 
-async def _former(connection: Connection, account: str, names: Sequence[str]) -> dict[str, asyncpg.Record]:
+async def _former(
+    connection: Connection, account: str, names: Sequence[str]
+) -> dict[str, asyncpg.Record]:
     leases: dict[str, asyncpg.Record] = {}
     for name in sorted({*names}):
         found = await connection.fetchrow(_SQL["look"], name)
@@ -167,12 +204,18 @@ def _held(account: str, found: asyncpg.Record) -> LeaseHeld:
     )
 
 
-def _granted(account: str, epoch: int, ttl: float, found: asyncpg.Record, settles_within: float) -> LeaseGrant:
+def _granted(
+    account: str, epoch: int, ttl: float, found: asyncpg.Record, settles_within: float
+) -> LeaseGrant:
     """Return the lease with what its last holder left.
 
     After a crash, requests of the last holder may still be on their way.
     """
     if found["released"]:
         ledger = orjson.loads(found["ledger"] or "null")
-        return LeaseGrant(account, epoch, ttl, wait=0.0, ledger=ledger, elapsed=found["since"])
-    return LeaseGrant(account, epoch, ttl, wait=max(0.0, settles_within - found["since"]), ledger=None)
+        return LeaseGrant(
+            account, epoch, ttl, wait=0.0, ledger=ledger, elapsed=found["since"]
+        )
+    return LeaseGrant(
+        account, epoch, ttl, wait=max(0.0, settles_within - found["since"]), ledger=None
+    )

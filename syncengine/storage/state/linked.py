@@ -44,7 +44,10 @@ class Linked:
     async def known_longest_and_last(self) -> Sequence[Held]:
         """Return a few contacts in step: the last ones first, then the longest known."""
         rows = await self._fetch("known_longest_and_last")
-        return [Held(row[0], row[1], MatchKey(row[2], row[3]) if row[2] else None) for row in rows]
+        return [
+            Held(row[0], row[1], MatchKey(row[2], row[3]) if row[2] else None)
+            for row in rows
+        ]
 
     async def owners(self, external_ids: Sequence[str]) -> dict[str, str]:
         """Return external id to the contact it belongs to, for those that are known."""
@@ -53,5 +56,13 @@ class Linked:
 
     async def _fetch(self, name: str, *arguments: object) -> Sequence[tuple[Any, ...]]:
         with storage_errors():
-            async with self._pool.acquire() as connection, transaction(connection, read_only=True):
-                return [tuple(row) for row in await connection.fetch(_SQL[name], self._destination, *arguments)]
+            async with (
+                self._pool.acquire() as connection,
+                transaction(connection, read_only=True),
+            ):
+                return [
+                    tuple(row)
+                    for row in await connection.fetch(
+                        _SQL[name], self._destination, *arguments
+                    )
+                ]

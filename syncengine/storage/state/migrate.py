@@ -25,7 +25,9 @@ from syncengine.storage.connect import OLDEST, Connection
 from syncengine.storage.failures import MIGRATES, explain, state_database
 from syncengine.storage.statements import statements
 
-_LOCK = int.from_bytes(hashlib.sha256(b"syncengine.sync_migration").digest()[:8], "big", signed=True)
+_LOCK = int.from_bytes(
+    hashlib.sha256(b"syncengine.sync_migration").digest()[:8], "big", signed=True
+)
 _POLL = 0.1
 _IN_THE_WAY = 300
 """Milliseconds to wait for a table in use, before it is left to its users for a
@@ -115,10 +117,17 @@ async def require_current(connection: Connection) -> None:
 def migrations() -> list[Migration]:
     """Return the files of this version, in order."""
     files = sorted(shipped("migrations").glob("[0-9]*_*.sql"))
-    return [Migration(int(file.name.split("_", 1)[0]), file.name, file.read_text(encoding="utf-8")) for file in files]
+    return [
+        Migration(
+            int(file.name.split("_", 1)[0]), file.name, file.read_text(encoding="utf-8")
+        )
+        for file in files
+    ]
 
 
-def unapplied(files: Sequence[Migration], applied: Sequence[Applied]) -> list[Migration]:
+def unapplied(
+    files: Sequence[Migration], applied: Sequence[Applied]
+) -> list[Migration]:
     """Return the files still to be applied.
 
     Raises SchemaOutdated where the database was built from other files.
@@ -143,8 +152,16 @@ def unapplied(files: Sequence[Migration], applied: Sequence[Applied]) -> list[Mi
 async def _unapplied(connection: Connection) -> list[Migration]:
     # In a transaction, as everything here: a pooler may change the server connection behind each.
     async with _transaction(connection):
-        table = await connection.fetchval("SELECT to_regclass('syncengine.sync_migration') IS NOT NULL")
-        rows = await connection.fetch("SELECT number, name, checksum FROM syncengine.sync_migration") if table else []
+        table = await connection.fetchval(
+            "SELECT to_regclass('syncengine.sync_migration') IS NOT NULL"
+        )
+        rows = (
+            await connection.fetch(
+                "SELECT number, name, checksum FROM syncengine.sync_migration"
+            )
+            if table
+            else []
+        )
     return unapplied(migrations(), [Applied(**row) for row in rows])
 
 
@@ -181,9 +198,13 @@ async def _apply_next(connection: Connection, migration: Migration) -> bool:
         ) from None
     except asyncpg.PostgresError as error:
         kept = (
-            "nothing of it was kept" if migration.in_transaction else "look for what it left, such as an invalid index"
+            "nothing of it was kept"
+            if migration.in_transaction
+            else "look for what it left, such as an invalid index"
         )
-        raise StorageError(f"migrations/{migration.name} failed ({kept}): {explain(error)}") from None
+        raise StorageError(
+            f"migrations/{migration.name} failed ({kept}): {explain(error)}"
+        ) from None
 
 
 async def _apply_in_transaction(connection: Connection, migration: Migration) -> bool:
@@ -216,7 +237,9 @@ async def _apply_alone(connection: Connection, migration: Migration) -> bool:
 async def _apply_locked(connection: Connection, migration: Migration) -> bool:
     # Ask first: CREATE SCHEMA IF NOT EXISTS needs the right to create schemas even
     # where there is nothing to create.
-    if not await connection.fetchval("SELECT to_regnamespace('syncengine') IS NOT NULL"):
+    if not await connection.fetchval(
+        "SELECT to_regnamespace('syncengine') IS NOT NULL"
+    ):
         await connection.execute("CREATE SCHEMA syncengine")
     await connection.execute(_TABLE)
     if migration.number not in {file.number for file in await _unapplied(connection)}:

@@ -27,13 +27,18 @@ class Ended:
     """The changes that the vendor cannot express."""
 
 
-async def ended_in(pool: Pool, run_id: int, contact_ids: Sequence[str]) -> Mapping[str, Ended]:
+async def ended_in(
+    pool: Pool, run_id: int, contact_ids: Sequence[str]
+) -> Mapping[str, Ended]:
     """Return the results of these contacts in a run.
 
     Contacts for which there was nothing to do are left out.
     """
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             rows = await connection.fetch(_SQL["ended_in"], run_id, list(contact_ids))
     return {row["contact_id"]: _ended(row) for row in rows}
 
@@ -41,7 +46,10 @@ async def ended_in(pool: Pool, run_id: int, contact_ids: Sequence[str]) -> Mappi
 async def last_ended(pool: Pool, destination: str, contact_id: str) -> Ended | None:
     """Return a contact's result in the newest run that had something to do for it."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             row = await connection.fetchrow(_SQL["last_ended"], destination, contact_id)
     return None if row is None else _ended(row)
 
@@ -57,4 +65,6 @@ def _ended(row: asyncpg.Record) -> Ended:
 
 def unsupported_from(column: str | None) -> tuple[Unsupported, ...]:
     """Return the changes of an outcome that were not made."""
-    return tuple(Unsupported(code, subject) for code, subject in orjson.loads(column or "[]"))
+    return tuple(
+        Unsupported(code, subject) for code, subject in orjson.loads(column or "[]")
+    )

@@ -28,7 +28,9 @@ class QuotaCounts:
         return self._fence.patience
 
     @patient
-    async def reserve(self, quota: str, windows: Sequence[tuple[int, float]], wanted: int) -> tuple[int, float]:
+    async def reserve(
+        self, quota: str, windows: Sequence[tuple[int, float]], wanted: int
+    ) -> tuple[int, float]:
         account = self._fence.account
         granted, frees_in = wanted, 0.0
         async with self._fence.writing(sending=True) as connection:
@@ -36,7 +38,9 @@ class QuotaCounts:
             if quota not in self._caught_up:
                 await connection.execute(_SQL["catch_up"], account, quota, REMEMBERED)
             for calls, per in windows:
-                row = await connection.fetchrow(_SQL["spent"], account, quota, per, calls)
+                row = await connection.fetchrow(
+                    _SQL["spent"], account, quota, per, calls
+                )
                 assert row is not None
                 left = calls - row["spent"]
                 granted = min(granted, left)
@@ -45,6 +49,8 @@ class QuotaCounts:
             if granted > 0:
                 await connection.execute(_SQL["reserve"], account, quota, granted)
                 longest = max(per for _, per in windows)
-                await connection.execute(_SQL["forget"], account, quota, max(longest + 120.0, REMEMBERED))
+                await connection.execute(
+                    _SQL["forget"], account, quota, max(longest + 120.0, REMEMBERED)
+                )
         self._caught_up.add(quota)
         return (granted, 0.0) if granted > 0 else (0, frees_in)

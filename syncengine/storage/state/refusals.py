@@ -186,5 +186,8 @@ async def _fetched(
     *arguments: object,
 ) -> Sequence[asyncpg.Record]:
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             return await connection.fetch(_SQL[statement], *arguments)

@@ -27,7 +27,10 @@ _RENAMED = (
 async def contacts_there(pool: Pool, destination: str) -> int:
     """Return how many of its contacts are at the vendor, or may be."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             return int(await connection.fetchval(_SQL["holds"], destination))
 
 
@@ -50,24 +53,42 @@ async def rename(fence: Fence, old: str, new: str) -> int:
 async def release(fence: Fence, destinations: Sequence[str]) -> None:
     """Let go of the contacts of destinations of the account that have no file."""
     async with fence.writing(sending=True) as connection:
-        await connection.execute(_SQL["release_contacts"], fence.account, list(destinations))
-        await connection.execute(_SQL["release_keys"], fence.account, list(destinations))
+        await connection.execute(
+            _SQL["release_contacts"], fence.account, list(destinations)
+        )
+        await connection.execute(
+            _SQL["release_keys"], fence.account, list(destinations)
+        )
 
 
-async def without_file(pool: Pool, account: str, configured: Sequence[str]) -> list[str]:
+async def without_file(
+    pool: Pool, account: str, configured: Sequence[str]
+) -> list[str]:
     """Return the destinations of an account that are not configured (any more)."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
-            rows = await connection.fetch(_SQL["without_file"], account, list(configured))
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
+            rows = await connection.fetch(
+                _SQL["without_file"], account, list(configured)
+            )
     return [row["destination"] for row in rows]
 
 
-async def in_the_way(pool: Pool, destination: str, others: Sequence[str], contact_ids: Sequence[str]) -> dict[str, int]:
+async def in_the_way(
+    pool: Pool, destination: str, others: Sequence[str], contact_ids: Sequence[str]
+) -> dict[str, int]:
     """Return those of the other destinations that have some of these contacts.
 
     Each comes with the number of contacts in question.
     """
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
-            rows = await connection.fetch(_SQL["in_the_way"], destination, list(others), list(contact_ids))
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
+            rows = await connection.fetch(
+                _SQL["in_the_way"], destination, list(others), list(contact_ids)
+            )
     return {row["destination"]: row["number"] for row in rows}

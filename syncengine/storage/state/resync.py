@@ -22,7 +22,9 @@ async def distrust_all(fence: Fence, destination: str, distrust: Distrust) -> No
     after: str | None = None
     while True:
         async with fence.reading() as connection:
-            rows = await connection.fetch(_SQL["next_contacts"], destination, after, _SLICE)
+            rows = await connection.fetch(
+                _SQL["next_contacts"], destination, after, _SLICE
+            )
         if not rows:
             break
         contact_ids = [row["contact_id"] for row in rows]
@@ -32,7 +34,9 @@ async def distrust_all(fence: Fence, destination: str, distrust: Distrust) -> No
         await connection.execute(_SQL["end"], destination)
 
 
-async def distrust_contacts(fence: Fence, destination: str, contact_ids: Sequence[str], distrust: Distrust) -> None:
+async def distrust_contacts(
+    fence: Fence, destination: str, contact_ids: Sequence[str], distrust: Distrust
+) -> None:
     """Distrust what is known of some contacts."""
     ids = sorted(contact_ids)
     async with fence.writing(sending=True) as connection:

@@ -28,8 +28,14 @@ class Retention:
     async def expired_runs(self, seconds: float) -> list[int]:
         """Return the runs that ended longer ago, but not each destination's newest."""
         with storage_errors():
-            async with self._pool.acquire() as connection, transaction(connection, read_only=True):
-                return [row["run_id"] for row in await connection.fetch(_SQL["expired_runs"], seconds)]
+            async with (
+                self._pool.acquire() as connection,
+                transaction(connection, read_only=True),
+            ):
+                return [
+                    row["run_id"]
+                    for row in await connection.fetch(_SQL["expired_runs"], seconds)
+                ]
 
     async def outcomes(self, run_id: int) -> AsyncIterator[int]:
         """Delete a run's outcomes; yield their number, slice by slice."""
@@ -61,7 +67,9 @@ class Retention:
         while True:
             with storage_errors():
                 async with self._pool.acquire() as connection, transaction(connection):
-                    row = await connection.fetchrow(_SQL[statement], run_id, last, SLICE)
+                    row = await connection.fetchrow(
+                        _SQL[statement], run_id, last, SLICE
+                    )
             assert row is not None
             if row["last"] is None:
                 return

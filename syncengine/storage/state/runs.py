@@ -133,7 +133,10 @@ class Leavers:
 async def remembered(pool: Pool, destination: str) -> Remembered | None:
     """Return what is remembered of the destination; None when it never ran."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             row = await connection.fetchrow(_SQL["remembered"], destination)
     if row is None:
         return None
@@ -152,7 +155,10 @@ async def remembered(pool: Pool, destination: str) -> Remembered | None:
 async def former_run(pool: Pool, run_id: int, batch: int | None) -> FormerRun:
     """Return the run to be retried. Raises ConfigError for an unknown run or batch."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             row = await connection.fetchrow(_SQL["run"], run_id)
             last = await connection.fetchval(_SQL["last_run"])
             batches = await connection.fetchval(_SQL["last_batch"], run_id)
@@ -160,7 +166,9 @@ async def former_run(pool: Pool, run_id: int, batch: int | None) -> FormerRun:
         raise ConfigError([Problem(f"retry {run_id}", _no_run(run_id, last))])
     if batch is not None and not 1 <= batch <= batches:
         only = f", only 1 to {batches}" if batches else ": it found nothing to do"
-        raise ConfigError([Problem(f"retry {run_id}", f"run {run_id} has no batch {batch}{only}")])
+        raise ConfigError(
+            [Problem(f"retry {run_id}", f"run {run_id} has no batch {batch}{only}")]
+        )
     if row["status"] == "refused" or (row["status"] == "stopped" and not batches):
         what = "that run was stopped before it sent anything, so nothing is to be retried: start a new `run`"
         raise ConfigError([Problem(f"retry {run_id}", what)])
@@ -182,7 +190,10 @@ async def unmade(
 ) -> AsyncIterator[DiffSlice]:
     """Yield the contacts that did not succeed in a run, or in one batch of it."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             rows = await connection.fetch(_SQL["unmade"], run_id, batch)
     for kind in BatchKind:
         of_kind = (row["contact_id"] for row in rows if row["kind"] == kind.value)
@@ -193,18 +204,28 @@ async def unmade(
 async def is_remembered(pool: Pool, account: str) -> bool:
     """Return whether any destination is remembered under an account."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             return bool(await connection.fetchval(_SQL["is_remembered"], account))
 
 
-async def remembered_elsewhere(pool: Pool, account: str, destinations: Sequence[str]) -> dict[str, str]:
+async def remembered_elsewhere(
+    pool: Pool, account: str, destinations: Sequence[str]
+) -> dict[str, str]:
     """Return destinations that are remembered under other accounts, each with its own.
 
     Only the given destinations are looked at.
     """
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
-            rows = await connection.fetch(_SQL["remembered_elsewhere"], list(destinations), account)
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
+            rows = await connection.fetch(
+                _SQL["remembered_elsewhere"], list(destinations), account
+            )
     return {row["destination"]: row["account"] for row in rows}
 
 
@@ -243,7 +264,9 @@ async def start_run(
         return run_id
 
 
-async def remember(fence: Fence, destination: str, identity: Identity, consent: ConsentRules | None) -> None:
+async def remember(
+    fence: Fence, destination: str, identity: Identity, consent: ConsentRules | None
+) -> None:
     """Record the identity that a run was let pass with, and its rules of consent.
 
     None: the former rules stay.
@@ -255,27 +278,43 @@ async def remember(fence: Fence, destination: str, identity: Identity, consent: 
             await connection.execute(_SQL["remember_consent"], destination, rules)
 
 
-async def held_back(pool: Pool, destination: str, contact_ids: Sequence[str]) -> frozenset[str]:
+async def held_back(
+    pool: Pool, destination: str, contact_ids: Sequence[str]
+) -> frozenset[str]:
     """Return those of the contacts that are known to have left or opted out."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
-            rows = await connection.fetch(_SQL["held_back"], destination, list(contact_ids))
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
+            rows = await connection.fetch(
+                _SQL["held_back"], destination, list(contact_ids)
+            )
     return frozenset(row["contact_id"] for row in rows)
 
 
-async def held_elsewhere(pool: Pool, destination: str, account: str, contact_ids: Sequence[str]) -> frozenset[str]:
+async def held_elsewhere(
+    pool: Pool, destination: str, account: str, contact_ids: Sequence[str]
+) -> frozenset[str]:
     """Return contacts that other destinations of the account have.
 
     Also those that they had when this one last ran (they may have run since), and those
     that both let go of for another destination.
     """
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
-            rows = await connection.fetch(_SQL["held_elsewhere"], destination, account, list(contact_ids))
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
+            rows = await connection.fetch(
+                _SQL["held_elsewhere"], destination, account, list(contact_ids)
+            )
     return frozenset(row["contact_id"] for row in rows)
 
 
-async def _remember(connection: Connection, destination: str, identity: Identity) -> None:
+async def _remember(
+    connection: Connection, destination: str, identity: Identity
+) -> None:
     settings = orjson.dumps(dict(identity.settings)).decode()
     await connection.execute(
         _SQL["remember"],
@@ -289,7 +328,14 @@ async def _remember(connection: Connection, destination: str, identity: Identity
     )
 
 
-_ANEW = ("ask_former_vendor", "drop_known", "drop_keys", "drop_waits", "drop_ids", "look_everybody_up")
+_ANEW = (
+    "ask_former_vendor",
+    "drop_known",
+    "drop_keys",
+    "drop_waits",
+    "drop_ids",
+    "look_everybody_up",
+)
 
 
 async def _start_anew(connection: Connection, destination: str) -> None:
@@ -305,21 +351,37 @@ async def note_looked_up(fence: Fence, destination: str) -> None:
 
 
 async def move_account(
-    connection: Connection, account: str, destinations: Sequence[str], beside: Collection[str] = ()
+    connection: Connection,
+    account: str,
+    destinations: Sequence[str],
+    beside: Collection[str] = (),
 ) -> None:
     """Give the account of these destinations its present name.
 
     Raises LeaseHeld while another run holds a former one. Those ``beside`` are held by
     this call: their last holders cannot write any more.
     """
-    former = [row["account"] for row in await connection.fetch(_SQL["former_accounts"], destinations, account)]
+    former = [
+        row["account"]
+        for row in await connection.fetch(
+            _SQL["former_accounts"], destinations, account
+        )
+    ]
     if not former:
         return
-    await fence_off(connection, account, [name for name in former if name not in beside])
+    await fence_off(
+        connection, account, [name for name in former if name not in beside]
+    )
     await connection.execute(_SQL["move_destinations"], destinations, account)
     await connection.execute(_SQL["move_keys"], destinations, account)
     for name in former:
-        for what in ("move_credentials", "drop_credentials", "move_quota", "move_erasing", "move_runs"):
+        for what in (
+            "move_credentials",
+            "drop_credentials",
+            "move_quota",
+            "move_erasing",
+            "move_runs",
+        ):
             await connection.execute(_SQL[what], name, account)
 
 
@@ -331,12 +393,20 @@ def _told(error: str | None) -> str | None:
     return None if error is None else printable(error, lines=True)
 
 
-async def finish_run(fence: Fence, run_id: int, status: str, totals: Json, error: str | None) -> None:
+async def finish_run(
+    fence: Fence, run_id: int, status: str, totals: Json, error: str | None
+) -> None:
     """Record how a run ended."""
 
     async def note() -> None:
         async with fence.writing() as connection:
-            await connection.execute(_SQL["finish"], run_id, status, orjson.dumps(totals).decode(), _told(error))
+            await connection.execute(
+                _SQL["finish"],
+                run_id,
+                status,
+                orjson.dumps(totals).decode(),
+                _told(error),
+            )
 
     await fence.patience.wait_out(note)
 
@@ -346,7 +416,9 @@ async def break_off_run(fence: Fence, destination: str, error: str) -> None:
 
     async def note() -> None:
         async with fence.writing() as connection:
-            await connection.execute(_SQL["break_off"], destination, fence.epoch, _told(error))
+            await connection.execute(
+                _SQL["break_off"], destination, fence.epoch, _told(error)
+            )
 
     await fence.patience.wait_out(note)
 
@@ -367,7 +439,10 @@ async def notes(
     Those that are refused alike are told of together, unless ``one_by_one``.
     """
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             rows = await connection.fetch(_SQL["noteworthy"], run_id, one_by_one, most)
     return [
         Note(
@@ -389,7 +464,10 @@ async def notes_left(
 ) -> int:
     """Return the number of contacts that ``notes`` does not name."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             mine = run_id, one_by_one
             number = int(await connection.fetchval(_SQL["noteworthy_number"], *mine))
     return max(0, number - most)
@@ -398,35 +476,57 @@ async def notes_left(
 async def known_contacts(pool: Pool, destination: str) -> int:
     """Return the number of contacts that the vendor is known to hold."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             return int(await connection.fetchval(_SQL["known_contacts"], destination))
 
 
 async def leavers(pool: Pool, destination: str, contact_ids: Sequence[str]) -> Leavers:
     """Count those of these contacts that the vendor is known to hold."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
-            row = await connection.fetchrow(_SQL["leavers"], destination, list(contact_ids), LISTS)
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
+            row = await connection.fetchrow(
+                _SQL["leavers"], destination, list(contact_ids), LISTS
+            )
     assert row is not None
     return Leavers(row["known"], row["tagged"])
 
 
-async def earlier_leavers(pool: Pool, destination: str, *, tagged: bool) -> tuple[str, ...]:
+async def earlier_leavers(
+    pool: Pool, destination: str, *, tagged: bool
+) -> tuple[str, ...]:
     """Return contacts that left the source earlier and still stand at the vendor.
 
     ``tagged``: only those that have or may have tags or lists of ours.
     """
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
-            rows = await connection.fetch(_SQL["earlier_leavers"], destination, tagged, LISTS)
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
+            rows = await connection.fetch(
+                _SQL["earlier_leavers"], destination, tagged, LISTS
+            )
     return tuple(row["contact_id"] for row in rows)
 
 
 async def number_earlier_leavers(pool: Pool, destination: str, *, tagged: bool) -> int:
     """Return the number of these contacts."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
-            return int(await connection.fetchval(_SQL["number_of_earlier_leavers"], destination, tagged, LISTS))
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
+            return int(
+                await connection.fetchval(
+                    _SQL["number_of_earlier_leavers"], destination, tagged, LISTS
+                )
+            )
 
 
 async def moved_away(pool: Pool, destination: str) -> tuple[str, ...]:
@@ -436,7 +536,10 @@ async def moved_away(pool: Pool, destination: str) -> tuple[str, ...]:
     still to be carried out.
     """
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             rows = await connection.fetch(_SQL["moved_away"], destination)
     return tuple(row["contact_id"] for row in rows)
 
@@ -444,18 +547,28 @@ async def moved_away(pool: Pool, destination: str) -> tuple[str, ...]:
 async def holds_contacts(pool: Pool, account: str) -> bool:
     """Return whether a destination of this account owns contacts at the vendor."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             return bool(await connection.fetchval(_SQL["holds_contacts"], account))
 
 
-async def former_owners(pool: Pool, account: str, configured: Sequence[str], newcomer: str) -> dict[str, int]:
+async def former_owners(
+    pool: Pool, account: str, configured: Sequence[str], newcomer: str
+) -> dict[str, int]:
     """Return the number of contacts of each unconfigured destination of the account.
 
     The result is empty if ``newcomer`` owns contacts itself.
     """
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
-            rows = await connection.fetch(_SQL["former_owners"], account, list(configured), newcomer)
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
+            rows = await connection.fetch(
+                _SQL["former_owners"], account, list(configured), newcomer
+            )
     return {row["destination"]: row["number"] for row in rows}
 
 
@@ -465,8 +578,13 @@ async def compared_rows(pool: Pool, destination: str) -> int | None:
     That run also passed its brakes. None: no run did yet.
     """
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
-            number: int | None = await connection.fetchval(_SQL["compared_rows"], destination)
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
+            number: int | None = await connection.fetchval(
+                _SQL["compared_rows"], destination
+            )
     return number
 
 
@@ -482,49 +600,77 @@ async def remembered_meaning(pool: Pool, destination: str) -> Mapping[str, str] 
     None: no run did yet.
     """
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             stored = await connection.fetchval(_SQL["remembered_meaning"], destination)
     return orjson.loads(stored) if stored else None
 
 
-async def remember_meaning(fence: Fence, destination: str, meaning: Mapping[str, str]) -> None:
+async def remember_meaning(
+    fence: Fence, destination: str, meaning: Mapping[str, str]
+) -> None:
     """Record what the mapping means: every contact was compared by it."""
     async with fence.writing() as connection:
-        await connection.execute(_SQL["remember_meaning"], destination, orjson.dumps(dict(meaning)).decode())
+        await connection.execute(
+            _SQL["remember_meaning"], destination, orjson.dumps(dict(meaning)).decode()
+        )
 
 
-async def holders(pool: Pool, destination: str, fields: Sequence[str]) -> dict[str, int]:
+async def holders(
+    pool: Pool, destination: str, fields: Sequence[str]
+) -> dict[str, int]:
     """Return for each of these fields the number of contacts with a value in it."""
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             rows = await connection.fetch(_SQL["holders"], destination, list(fields))
     return {row["field"]: row["number"] for row in rows}
 
 
-async def waiting(pool: Pool, destination: str, most: int = 5) -> tuple[int, tuple[tuple[str, str], ...]]:
+async def waiting(
+    pool: Pool, destination: str, most: int = 5
+) -> tuple[int, tuple[tuple[str, str], ...]]:
     """Return the number of contacts that wait for another one's match key.
 
     Some of them are returned too, each with that other contact.
     """
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             rows = await connection.fetch(_SQL["waiting"], destination, most)
-    return (rows[0]["number"] if rows else 0), tuple((row["contact_id"], row["owner"]) for row in rows)
+    return (rows[0]["number"] if rows else 0), tuple(
+        (row["contact_id"], row["owner"]) for row in rows
+    )
 
 
-async def dead_letters(pool: Pool, destination: str, most: int = 5) -> tuple[int, tuple[str, ...]]:
+async def dead_letters(
+    pool: Pool, destination: str, most: int = 5
+) -> tuple[int, tuple[str, ...]]:
     """Return the number of dead letters of the destination, and some of them."""
     return await _some(pool, "dead_letters", destination, most)
 
 
-async def gone(pool: Pool, destination: str, most: int = 5) -> tuple[int, tuple[str, ...]]:
+async def gone(
+    pool: Pool, destination: str, most: int = 5
+) -> tuple[int, tuple[str, ...]]:
     """Return the number of contacts deleted at the vendor, and some of them."""
     return await _some(pool, "gone", destination, most)
 
 
-async def _some(pool: Pool, query: str, destination: str, most: int) -> tuple[int, tuple[str, ...]]:
+async def _some(
+    pool: Pool, query: str, destination: str, most: int
+) -> tuple[int, tuple[str, ...]]:
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             rows = await connection.fetch(_SQL[query], destination, most)
     number = rows[0]["number"] if rows else 0
     return number, tuple(row["contact_id"] for row in rows)
@@ -548,9 +694,13 @@ class Batches:
         return number
 
     @patient
-    async def _add(self, number: int, kind: BatchKind, contact_ids: Sequence[str]) -> None:
+    async def _add(
+        self, number: int, kind: BatchKind, contact_ids: Sequence[str]
+    ) -> None:
         async with self._fence.writing() as connection:
-            await connection.execute(_SQL["add_batch"], self._run_id, number, kind.value, list(contact_ids))
+            await connection.execute(
+                _SQL["add_batch"], self._run_id, number, kind.value, list(contact_ids)
+            )
 
     async def waiting(self) -> AsyncIterator[Batch]:
         behind_removals, number = False, 0
@@ -563,18 +713,28 @@ class Batches:
             yield Batch(number, kind, tuple(row["contact_ids"]))
 
     @patient
-    async def _next(self, number: int, *, behind_removals: bool) -> asyncpg.Record | None:
+    async def _next(
+        self, number: int, *, behind_removals: bool
+    ) -> asyncpg.Record | None:
         async with self._fence.reading() as connection:
-            return await connection.fetchrow(_SQL["next_batch"], self._run_id, behind_removals, number)
+            return await connection.fetchrow(
+                _SQL["next_batch"], self._run_id, behind_removals, number
+            )
 
     @patient
-    async def finish(self, number: int, totals: Mapping[str, int], error: str | None) -> None:
+    async def finish(
+        self, number: int, totals: Mapping[str, int], error: str | None
+    ) -> None:
         async with self._fence.writing() as connection:
             dumped = orjson.dumps(dict(totals)).decode()
-            await connection.execute(_SQL["finish_batch"], self._run_id, number, dumped, _told(error))
+            await connection.execute(
+                _SQL["finish_batch"], self._run_id, number, dumped, _told(error)
+            )
 
     @patient
     async def left(self) -> int:
         """Return the number of contacts in unfinished batches."""
         async with self._fence.reading() as connection:
-            return int(await connection.fetchval(_SQL["waiting_contacts"], self._run_id))
+            return int(
+                await connection.fetchval(_SQL["waiting_contacts"], self._run_id)
+            )

@@ -38,60 +38,97 @@ class Shares:
         return self._fence.patience
 
     @patient
-    async def owners_at(self, destination: str, external_ids: Sequence[str]) -> Mapping[str, str]:
+    async def owners_at(
+        self, destination: str, external_ids: Sequence[str]
+    ) -> Mapping[str, str]:
         async with self._fence.reading() as connection:
-            rows = await connection.fetch(_SQL["owners_at"], destination, list(external_ids))
+            rows = await connection.fetch(
+                _SQL["owners_at"], destination, list(external_ids)
+            )
         return {row["external_id"]: row["contact_id"] for row in rows}
 
     @patient
-    async def owned_at(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, str]:
+    async def owned_at(
+        self, destination: str, contact_ids: Sequence[str]
+    ) -> Mapping[str, str]:
         async with self._fence.reading() as connection:
-            rows = await connection.fetch(_SQL["owned_at"], destination, list(contact_ids))
+            rows = await connection.fetch(
+                _SQL["owned_at"], destination, list(contact_ids)
+            )
         return {row["contact_id"]: row["external_id"] for row in rows}
 
     @patient
-    async def claimants_at(self, destination: str, key_hashes: Sequence[bytes]) -> Mapping[bytes, Sequence[str]]:
+    async def claimants_at(
+        self, destination: str, key_hashes: Sequence[bytes]
+    ) -> Mapping[bytes, Sequence[str]]:
         account = self._fence.account
         async with self._fence.reading() as connection:
-            rows = await connection.fetch(_SQL["claimants_at"], account, destination, list(key_hashes))
+            rows = await connection.fetch(
+                _SQL["claimants_at"], account, destination, list(key_hashes)
+            )
         found: dict[bytes, list[str]] = {}
         for row in rows:
             found.setdefault(row["key_hash"], []).append(row["contact_id"])
         return found
 
     @patient
-    async def met(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, Met]:
+    async def met(
+        self, destination: str, contact_ids: Sequence[str]
+    ) -> Mapping[str, Met]:
         account = self._fence.account
         async with self._fence.reading() as connection:
-            rows = await connection.fetch(_SQL["met"], account, destination, list(contact_ids))
+            rows = await connection.fetch(
+                _SQL["met"], account, destination, list(contact_ids)
+            )
         return {row["contact_id"]: Met(row["owner"], _key(row)) for row in rows}
 
     @patient
-    async def held_at(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, bool]:
+    async def held_at(
+        self, destination: str, contact_ids: Sequence[str]
+    ) -> Mapping[str, bool]:
         async with self._fence.reading() as connection:
-            rows = await connection.fetch(_SQL["held_at"], destination, list(contact_ids))
+            rows = await connection.fetch(
+                _SQL["held_at"], destination, list(contact_ids)
+            )
         return {row["contact_id"]: row["settled"] for row in rows}
 
     @patient
     async def hand_over(self, destination: str, contact_ids: Sequence[str]) -> None:
         async with self._fence.writing(sending=True) as connection:
             await connection.execute(_SQL["hand_over"], destination, list(contact_ids))
-            await connection.execute(_SQL["hand_keys_over"], destination, list(contact_ids))
+            await connection.execute(
+                _SQL["hand_keys_over"], destination, list(contact_ids)
+            )
 
     @patient
     async def let_go(self, destination: str) -> Sequence[str]:
         """Return contacts that were refused for another destination that let go of them."""
         async with self._fence.reading() as connection:
-            rows = await connection.fetch(_SQL["let_go"], self._fence.account, destination)
+            rows = await connection.fetch(
+                _SQL["let_go"], self._fence.account, destination
+            )
         return [row["contact_id"] for row in rows]
 
     @patient
-    async def owned_elsewhere(self, run_id: int, destination: str, most: int) -> list[Owned]:
+    async def owned_elsewhere(
+        self, run_id: int, destination: str, most: int
+    ) -> list[Owned]:
         """Return contacts that a run refused since another destination has them."""
         async with self._fence.reading() as connection:
-            rows = await connection.fetch(_SQL["owned_elsewhere"], self._fence.account, run_id, destination, most)
-        return [Owned(row["contact_id"], row["owner"], Known(fields=orjson.loads(row["fields"]))) for row in rows]
+            rows = await connection.fetch(
+                _SQL["owned_elsewhere"], self._fence.account, run_id, destination, most
+            )
+        return [
+            Owned(
+                row["contact_id"],
+                row["owner"],
+                Known(fields=orjson.loads(row["fields"])),
+            )
+            for row in rows
+        ]
 
 
 def _key(row: asyncpg.Record) -> MatchKey | None:
-    return MatchKey(row["match_field"], row["match_key"]) if row["match_field"] else None
+    return (
+        MatchKey(row["match_field"], row["match_key"]) if row["match_field"] else None
+    )

@@ -13,17 +13,24 @@ from syncengine.storage.statements import statements
 _SQL = statements("standing")
 
 
-async def number_standing(pool: Pool, destination: str, among: Sequence[str] | None = None) -> Counter[Standing]:
+async def number_standing(
+    pool: Pool, destination: str, among: Sequence[str] | None = None
+) -> Counter[Standing]:
     """Count the standing contacts of a destination by reason.
 
     With ``among``, only these contacts are counted.
     """
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
             if among is None:
                 rows = await connection.fetch(_SQL["standing"], destination)
             else:
-                rows = await connection.fetch(_SQL["standing_among"], destination, list(among))
+                rows = await connection.fetch(
+                    _SQL["standing_among"], destination, list(among)
+                )
     return Counter({Standing(row["standing"]): row["number"] for row in rows})
 
 
@@ -33,6 +40,11 @@ async def standing_of(pool: Pool, destination: str, contact_id: str) -> Standing
     None where it is in step, or planned again.
     """
     with storage_errors():
-        async with pool.acquire() as connection, transaction(connection, read_only=True):
-            found: str | None = await connection.fetchval(_SQL["standing_of"], destination, contact_id)
+        async with (
+            pool.acquire() as connection,
+            transaction(connection, read_only=True),
+        ):
+            found: str | None = await connection.fetchval(
+                _SQL["standing_of"], destination, contact_id
+            )
     return None if found is None else Standing(found)

@@ -53,7 +53,10 @@ class Waits:
         """Return the contacts that wait since a former run, and their waits."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["kept"], self._destination)
-        return {row["contact_id"]: Wait(row["owner"], tuple(row["fields"]), None) for row in rows}
+        return {
+            row["contact_id"]: Wait(row["owner"], tuple(row["fields"]), None)
+            for row in rows
+        }
 
     @patient
     async def moved(self) -> Sequence[str]:
@@ -71,10 +74,14 @@ class Waits:
             while unread:
                 read = await self._read(connection, unread)
                 found |= read
-                unread = {holder.waits_for for holder in read.values() if holder.waits_for} - found.keys()
+                unread = {
+                    holder.waits_for for holder in read.values() if holder.waits_for
+                } - found.keys()
         return found
 
-    async def _read(self, connection: Connection, contacts: Collection[str]) -> dict[str, Holder]:
+    async def _read(
+        self, connection: Connection, contacts: Collection[str]
+    ) -> dict[str, Holder]:
         places = [contact.partition("/") for contact in sorted(contacts)]
         rows = await connection.fetch(
             _SQL["holders"],
@@ -87,13 +94,19 @@ class Waits:
                 duplicates[row["destination"]].append(row["contact_id"])
         winners: dict[str, str] = {}
         for destination, contact_ids in duplicates.items():
-            for lost in await connection.fetch(_LOSERS, self._fence.account, destination, contact_ids):
-                winners[f"{destination}/{lost['contact_id']}"] = f"{lost['destination']}/{lost['winner']}"
+            for lost in await connection.fetch(
+                _LOSERS, self._fence.account, destination, contact_ids
+            ):
+                winners[f"{destination}/{lost['contact_id']}"] = (
+                    f"{lost['destination']}/{lost['winner']}"
+                )
         holders: dict[str, Holder] = {}
         for row in rows:
             contact = f"{row['destination']}/{row['contact_id']}"
             waits_for = winners.get(contact)
             if row["owner_destination"] is not None:
                 waits_for = f"{row['owner_destination']}/{row['owner_contact_id']}"
-            holders[contact] = Holder(contact, Status(row["status"]), row["code"], waits_for)
+            holders[contact] = Holder(
+                contact, Status(row["status"]), row["code"], waits_for
+            )
         return holders

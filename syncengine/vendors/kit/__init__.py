@@ -14,8 +14,20 @@ from syncengine.vendors.kit.answers import (
     refused_look_up,
     shaped,
 )
-from syncengine.vendors.kit.calls import check, external_id, nothing, segment, sent_values
-from syncengine.vendors.kit.echo import fields_lost, fields_not_taken, not_as_wanted, tags_not_removed, tags_not_taken
+from syncengine.vendors.kit.calls import (
+    check,
+    external_id,
+    nothing,
+    segment,
+    sent_values,
+)
+from syncengine.vendors.kit.echo import (
+    fields_lost,
+    fields_not_taken,
+    not_as_wanted,
+    tags_not_removed,
+    tags_not_taken,
+)
 from syncengine.vendors.kit.gateway import through_gateway
 from syncengine.vendors.kit.looking import looked_up
 from syncengine.vendors.kit.paging import MOST_PAGES, endless, every_hit, probed

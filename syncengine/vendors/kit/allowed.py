@@ -10,7 +10,9 @@ from syncengine.model.http import Exchange
 _T = TypeVar("_T")
 
 
-def if_allowed(look_up: Exchange[_T], refusals: tuple[int, ...] = (400, 409, 422)) -> Exchange[_T | None]:
+def if_allowed(
+    look_up: Exchange[_T], refusals: tuple[int, ...] = (400, 409, 422)
+) -> Exchange[_T | None]:
     """Return the result of a look-up; None where the vendor refuses it.
 
     ``refusals`` are the statuses of such an answer.

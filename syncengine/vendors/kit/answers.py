@@ -26,7 +26,10 @@ address that was asked."""
 _NAMES_OF_STATUS = ("status", "code", "statusCode", "status_code", "error_code")
 _FAILED = ("error", "fail", "failed", "failure")
 _PLACES_OF_WORDS = ("message", "msg", "error", "errors", "error_details", "description")
-_SAYS_NOTHING = {404: ("", "not found", "request failed", "error"), 410: ("", "gone", "request failed", "error")}
+_SAYS_NOTHING = {
+    404: ("", "not found", "request failed", "error"),
+    410: ("", "gone", "request failed", "error"),
+}
 _ECHOED_PATH = re.compile(r"\S*/\S*")
 _AN_ENDPOINT = re.compile(
     r"\b(routes?|url|uri|endpoint|static resource|cannot (get|post|put|patch|delete)|"
@@ -35,7 +38,9 @@ _AN_ENDPOINT = re.compile(
 _A_RECORD = re.compile(
     r"\b(contacts?|persons?|people|customers?|leads?|members?|users?|lists?|tags?|lifecycle|data.?sources?|fields?)\b",
 )
-_A_PLACE = re.compile(r"\b(resource|method|page|path|host|domain|deployment|tenant|upstream|api)\b")
+_A_PLACE = re.compile(
+    r"\b(resource|method|page|path|host|domain|deployment|tenant|upstream|api)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,15 @@ def judge(request: Request, response: Response, halts: Mapping[int, str]) -> Rep
     """
     status = response.status
     if setting := halts.get(status):
-        fault = "there is no such endpoint" if setting == BASE_URL else "the vendor refuses the credentials"
-        raise VendorHalted(f"{request.route}: {fault} (status {status}); check {setting}", setting=setting)
+        fault = (
+            "there is no such endpoint"
+            if setting == BASE_URL
+            else "the vendor refuses the credentials"
+        )
+        raise VendorHalted(
+            f"{request.route}: {fault} (status {status}); check {setting}",
+            setting=setting,
+        )
     match status:
         case _ if 200 <= status < 300:
             return Reply(status, _success(request, response))
@@ -76,12 +88,18 @@ def judge(request: Request, response: Response, halts: Mapping[int, str]) -> Rep
                 setting=BASE_URL,
             )
         case 402:
-            raise VendorHalted(f"{request.route}: the vendor asks for payment (status 402); check the plan's quota")
+            raise VendorHalted(
+                f"{request.route}: the vendor asks for payment (status 402); check the plan's quota"
+            )
         case 405:
-            raise VendorHalted(f"{request.route}: no such endpoint (status 405); check {BASE_URL}", setting=BASE_URL)
+            raise VendorHalted(
+                f"{request.route}: no such endpoint (status 405); check {BASE_URL}",
+                setting=BASE_URL,
+            )
         case 429:
             raise VendorThrottled(
-                f"{request.route}: too many requests (status 429)", retry_after=retry_after(response.headers)
+                f"{request.route}: too many requests (status 429)",
+                retry_after=retry_after(response.headers),
             )
         case _ if status == 408 or not 400 <= status < 500:
             raise VendorUnavailable(
@@ -111,7 +129,10 @@ def _refusal(request: Request, response: Response) -> Json:
     try:
         return read_json(request, response.body)
     except Unreadable:
-        if response.body.lstrip()[:1] in (b"{", b"["):  # its rest may say whom and what it concerns
+        if response.body.lstrip()[:1] in (
+            b"{",
+            b"[",
+        ):  # its rest may say whom and what it concerns
             raise VendorUnavailable(
                 f"{request.route}: the refusal (status {response.status}) is cut off, or cannot be read",
                 maybe_applied=False,
@@ -131,7 +152,11 @@ def speaks_of_a_record(status: int, body: Json) -> bool:
         return False
     # Routers repeat the path that was asked for, and contacts stand in it.
     texts = [_ECHOED_PATH.sub(" ", each.casefold()) for each in _texts(body)]
-    told = [each for each in texts if re.sub(r"[\W\d_]+", " ", each).strip() not in _SAYS_NOTHING[status]]
+    told = [
+        each
+        for each in texts
+        if re.sub(r"[\W\d_]+", " ", each).strip() not in _SAYS_NOTHING[status]
+    ]
     words = "; ".join(told)
     if _AN_ENDPOINT.search(words):
         return False
@@ -210,7 +235,13 @@ def tells_failure(body: Json) -> bool:
     return any(word in _FAILED or re.fullmatch("[45][0-9]{2}", word) for word in told)
 
 
-def refused(request: Request, reply: Reply, said: str, sent: Iterable[Json], code: str | None = None) -> Rejected:
+def refused(
+    request: Request,
+    reply: Reply,
+    said: str,
+    sent: Iterable[Json],
+    code: str | None = None,
+) -> Rejected:
     """Return the vendor's refusal of one contact, with its message made safe.
 
     ``sent`` must not be repeated: the contact's values (and a secret that does not
@@ -226,7 +257,9 @@ def refused(request: Request, reply: Reply, said: str, sent: Iterable[Json], cod
     )
 
 
-def refused_look_up(request: Request, reply: Reply, said: str, sent: Iterable[Json]) -> VendorUnavailable:
+def refused_look_up(
+    request: Request, reply: Reply, said: str, sent: Iterable[Json]
+) -> VendorUnavailable:
     """Return the failure of a look-up that was refused.
 
     Nothing follows from it for the contact.

@@ -8,7 +8,14 @@ from urllib.parse import quote
 
 from syncengine.errors import CannotBeSent
 from syncengine.model.calls import Action, Call
-from syncengine.model.capabilities import Capabilities, Deletion, ListCall, TagCall, Write, matches
+from syncengine.model.capabilities import (
+    Capabilities,
+    Deletion,
+    ListCall,
+    TagCall,
+    Write,
+    matches,
+)
 from syncengine.model.contact import LISTS
 from syncengine.model.http import Exchange, Json
 from syncengine.vendors.kit.reading import fits_a_path
@@ -43,7 +50,9 @@ def check(call: Call, capabilities: Capabilities) -> None:
         ("tags to remove", len(call.remove_tags), room.remove_tags),
     ):
         if limit is not None and number > limit:
-            raise ValueError(f"{call.action} carries {number} {what}; this vendor takes {limit}")
+            raise ValueError(
+                f"{call.action} carries {number} {what}; this vendor takes {limit}"
+            )
     for name, value in call.fields.items():
         if value is None and not matches(name, room.clears):
             raise ValueError(f"this vendor cannot clear {name} in {call.action}")
@@ -71,9 +80,16 @@ def _room(action: Action, capabilities: Capabilities) -> _Room | None:
                 offer.must_carry,
             )
         case TagCall(max_tags=most):
-            return _Room(add_tags=most) if action is Action.ADD_TAGS else _Room(remove_tags=most)
+            return (
+                _Room(add_tags=most)
+                if action is Action.ADD_TAGS
+                else _Room(remove_tags=most)
+            )
         case ListCall(max_lists=most):
-            return _Room(lists=most, clears=(f"{LISTS}*",) if action is Action.LEAVE_LISTS else ())
+            return _Room(
+                lists=most,
+                clears=(f"{LISTS}*",) if action is Action.LEAVE_LISTS else (),
+            )
         case Deletion():
             return _Room()
         case _ as never:

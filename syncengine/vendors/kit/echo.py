@@ -12,7 +12,9 @@ from syncengine.vendors.kit.values import text
 _EMPTY = (None, "")
 
 
-def fields_not_taken(sent: Fields, shown: Fields, same: Callable[[str, Json, Json], bool]) -> Iterator[Unsupported]:
+def fields_not_taken(
+    sent: Fields, shown: Fields, same: Callable[[str, Json, Json], bool]
+) -> Iterator[Unsupported]:
     """Yield the fields that the answer shows with another value than was sent.
 
     White space around a text and the kind of its line ends are the vendor's own form.
@@ -28,7 +30,11 @@ def fields_lost(kept: Fields, shown: Fields) -> Iterator[Unsupported]:
 
     Another value than before counts as a newer one from elsewhere.
     """
-    return (not_as_wanted(name, value, None) for name, value in kept.items() if shown.get(name) in _EMPTY)
+    return (
+        not_as_wanted(name, value, None)
+        for name, value in kept.items()
+        if shown.get(name) in _EMPTY
+    )
 
 
 def _lines(value: Json) -> list[str]:
@@ -46,13 +52,23 @@ def not_as_wanted(name: str, wanted: Json, shown: Json) -> Unsupported:
     return Unsupported(code, name)
 
 
-def tags_not_taken(wanted: Iterable[str], shown: Iterable[str]) -> Iterator[Unsupported]:
+def tags_not_taken(
+    wanted: Iterable[str], shown: Iterable[str]
+) -> Iterator[Unsupported]:
     """Yield the tags that the answer should show and does not; case is ignored."""
     there = {tag.casefold() for tag in shown}
-    yield from (Unsupported("tag_not_shown", tag) for tag in wanted if tag.casefold() not in there)
+    yield from (
+        Unsupported("tag_not_shown", tag)
+        for tag in wanted
+        if tag.casefold() not in there
+    )
 
 
-def tags_not_removed(unwanted: Iterable[str], shown: Iterable[str]) -> Iterator[Unsupported]:
+def tags_not_removed(
+    unwanted: Iterable[str], shown: Iterable[str]
+) -> Iterator[Unsupported]:
     """Yield the tags that the answer should not show any more and does; case is ignored."""
     there = {tag.casefold() for tag in shown}
-    yield from (Unsupported("remove_tag", tag) for tag in unwanted if tag.casefold() in there)
+    yield from (
+        Unsupported("remove_tag", tag) for tag in unwanted if tag.casefold() in there
+    )

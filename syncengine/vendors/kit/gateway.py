@@ -17,7 +17,11 @@ def through_gateway(request: Request, key: str) -> Exchange[Reply]:
     response = yield request
     said = response.body.lower()
     if response.status == 429 and b"limit exceeded" in said:
-        raise VendorHalted(f"{request.route}: the day's quota is used up (status 429); the next run after it goes on")
-    names_nothing = dict.fromkeys(() if "{id}" in request.route else (404, 410), BASE_URL)
+        raise VendorHalted(
+            f"{request.route}: the day's quota is used up (status 429); the next run after it goes on"
+        )
+    names_nothing = dict.fromkeys(
+        () if "{id}" in request.route else (404, 410), BASE_URL
+    )
     forbidden = BASE_URL if b"missing authentication token" in said else key
     return judge(request, response, {401: key, 403: forbidden, **names_nothing})

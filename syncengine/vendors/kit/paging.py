@@ -14,7 +14,12 @@ MOST_PAGES = 100
 """Most pages that one look-up reads."""
 
 
-def probed(request: Request, halts: Mapping[int, str], shape: type[Shape], judging: Judging = judge) -> Exchange[bool]:
+def probed(
+    request: Request,
+    halts: Mapping[int, str],
+    shape: type[Shape],
+    judging: Judging = judge,
+) -> Exchange[bool]:
     """Return True if a harmless request shows that the credentials are good.
 
     Else raises VendorHalted.
@@ -31,7 +36,9 @@ def probed(request: Request, halts: Mapping[int, str], shape: type[Shape], judgi
 
 
 def every_hit(
-    route: str, page: Callable[[str | None], Exchange[Page]], is_hit: Callable[[Remote], bool]
+    route: str,
+    page: Callable[[str | None], Exchange[Page]],
+    is_hit: Callable[[Remote], bool],
 ) -> Exchange[Sequence[Remote]]:
     """Return the contacts that match, each once, from the first page to the last.
 
@@ -43,7 +50,9 @@ def every_hit(
     seen: set[str] = set()
     for _ in range(MOST_PAGES):
         found = yield from page(cursor)
-        hits.update((remote.external_id, remote) for remote in found.contacts if is_hit(remote))
+        hits.update(
+            (remote.external_id, remote) for remote in found.contacts if is_hit(remote)
+        )
         if found.cursor is None or found.cursor == cursor:
             return tuple(hits.values())
         cursor = found.cursor

@@ -49,7 +49,9 @@ def _decoded(body: bytes, *, lists: bool) -> Json:
         if not lists or b"\\ud" not in body.lower():
             raise Unreadable("it is no JSON") from None
     try:
-        return orjson.loads(_HALF.sub(r"\\u0000", json.dumps(json.loads(body), ensure_ascii=False)))
+        return orjson.loads(
+            _HALF.sub(r"\\u0000", json.dumps(json.loads(body), ensure_ascii=False))
+        )
     except (ValueError, RecursionError):
         raise Unreadable("it is no JSON") from None
 
@@ -78,7 +80,9 @@ need far more room than the answer."""
 
 
 def _id_as_text(value: Json) -> Json:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return (
+        str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    )
 
 
 def fits_a_path(value: str, *, slashes: bool = False) -> bool:
@@ -98,7 +102,9 @@ def _fit(value: str, *, slashes: bool) -> str:
     return value
 
 
-_Text: TypeAlias = Annotated[str, BeforeValidator(_id_as_text), Field(min_length=1, max_length=_LONGEST_ID)]
+_Text: TypeAlias = Annotated[
+    str, BeforeValidator(_id_as_text), Field(min_length=1, max_length=_LONGEST_ID)
+]
 AnyId: TypeAlias = Annotated[_Text, AfterValidator(partial(_fit, slashes=True))]
 """A vendor's id as text, which may hold slashes."""
 Id: TypeAlias = Annotated[_Text, AfterValidator(partial(_fit, slashes=False))]

@@ -36,7 +36,9 @@ _IN_PATHS = "/%!$&'()*+,;=:@~"
 
 
 _LABEL = r"[^\s/\\?#@:\[\]%.${}]{1,63}"
-_PLACE = re.compile(rf"(?:\[[0-9A-Fa-f:]+\]|{_LABEL}(?:\.{_LABEL})*\.?)(?::[0-9]*)?", re.ASCII)
+_PLACE = re.compile(
+    rf"(?:\[[0-9A-Fa-f:]+\]|{_LABEL}(?:\.{_LABEL})*\.?)(?::[0-9]*)?", re.ASCII
+)
 _LONGEST = 3650 * 86400.0
 """Clocks and timers take no more than some centuries."""
 
@@ -44,7 +46,11 @@ _LONGEST = 3650 * 86400.0
 def _seconds(value: Json) -> float:
     if isinstance(value, str) and (found := _DURATION.fullmatch(value.strip())):
         value = float(found[1]) * _UNITS[found[2]]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 <= value < math.inf
+    ):
         raise ValueError("must be a duration such as 500ms, 2s, 1m or 1d")
     if value > _LONGEST:
         raise ValueError("must be 3650d or less")
@@ -55,7 +61,11 @@ def _base_url(value: str) -> str:
     url = value.strip()
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and is_place(parts.netloc.rpartition("@")[2]) and parts.port != 0
+        usable = (
+            parts.scheme in ("http", "https")
+            and is_place(parts.netloc.rpartition("@")[2])
+            and parts.port != 0
+        )
         normal = _normal(parts)
     except ValueError:
         usable = False
@@ -121,7 +131,9 @@ def _path(path: str) -> str:
 
 def _unescaped(found: re.Match[str]) -> str:
     character = chr(int(found[0][1:], 16))
-    return character if re.fullmatch(r"[A-Za-z0-9._~-]", character) else found[0].upper()
+    return (
+        character if re.fullmatch(r"[A-Za-z0-9._~-]", character) else found[0].upper()
+    )
 
 
 def _secret(value: SecretStr) -> SecretStr:
@@ -133,11 +145,17 @@ def _secret(value: SecretStr) -> SecretStr:
     return SecretStr(secret)
 
 
-Duration: TypeAlias = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"format": "duration"})]
+Duration: TypeAlias = Annotated[
+    float, BeforeValidator(_seconds), WithJsonSchema({"format": "duration"})
+]
 """Seconds; written ``500ms``, ``2s``, ``1m``, ``1h``, ``1d``, or as a number of seconds."""
-BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url), WithJsonSchema({"format": "address"})]
+BaseUrl: TypeAlias = Annotated[
+    str, AfterValidator(_base_url), WithJsonSchema({"format": "address"})
+]
 """An http or https address in its one spelling, without a slash at its end."""
-Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret), WithJsonSchema({"format": "secret"})]
+Secret: TypeAlias = Annotated[
+    SecretStr, AfterValidator(_secret), WithJsonSchema({"format": "secret"})
+]
 """A key or token that fits into a header; surrounding blanks (a file's last newline) are cut off."""
 ClearWith: TypeAlias = Literal["empty", "null", "nothing"]
 """Value that clears a field at the vendor: the empty string, null, or none does."""
@@ -190,13 +208,19 @@ def _refuse_guesses(value: object, *, is_whole: bool) -> None:
     """Raise ValueError for what is no number to a person: pydantic takes true for 1."""
     if isinstance(value, bool):
         raise ValueError("must be a number, not true or false")  # noqa: TRY004 - pydantic's own kind
-    if isinstance(value, str) and (_WHOLE if is_whole else _DECIMAL).fullmatch(value) is None:
+    if (
+        isinstance(value, str)
+        and (_WHOLE if is_whole else _DECIMAL).fullmatch(value) is None
+    ):
         raise ValueError("must be a whole number" if is_whole else "must be a number")
 
 
 def lists_names(about: FieldInfo) -> bool:
     """Return whether a list of texts is meant, of which a single one may be written."""
-    origin, (first, *_) = get_origin(about.annotation), (*get_args(about.annotation), None)
+    origin, (first, *_) = (
+        get_origin(about.annotation),
+        (*get_args(about.annotation), None),
+    )
     return origin is tuple and (first is str or get_args(first)[:1] == (str,))
 
 

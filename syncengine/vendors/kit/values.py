@@ -9,7 +9,13 @@ from decimal import Decimal, InvalidOperation
 
 from syncengine.model.contact import MatchKey
 from syncengine.model.http import Json
-from syncengine.model.phones import E164, may_be_same, phone_digits, phone_forms, surely_same
+from syncengine.model.phones import (
+    E164,
+    may_be_same,
+    phone_digits,
+    phone_forms,
+    surely_same,
+)
 
 _A_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DIGITS = frozenset("0123456789")
@@ -32,7 +38,9 @@ def text(value: Json) -> str:
         case int():
             return str(value)
         case _:
-            return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+            return json.dumps(
+                value, ensure_ascii=False, separators=(",", ":"), sort_keys=True
+            )
 
 
 def _plain(value: float) -> str:

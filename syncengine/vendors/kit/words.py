@@ -19,7 +19,9 @@ _QUERY = re.compile(r"\?[^\s?\"'<>]*=[^\s\"'<>]*")
 """The query of a URL: some vendors take keys there."""
 _MASKED = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>*\u2022]*[*\u2022]{3,}[^\s\"'<>]*")
 """A masked key, of which only the ends are shown."""
-_PERSONAL = re.compile(r"(?<![^\s@<>\"'])[^\s@<>\"']+@[^\s@<>\"']+|\+?\d[\d\s()./-]{4,}\d")
+_PERSONAL = re.compile(
+    r"(?<![^\s@<>\"'])[^\s@<>\"']+@[^\s@<>\"']+|\+?\d[\d\s()./-]{4,}\d"
+)
 """Text in the form of an e-mail address, a phone number or a date, even of others."""
 
 
@@ -29,7 +31,9 @@ def cleaned(said: str, sent: Iterable[Json]) -> str:
     Anything in the form of an address or a number is removed too, also where it was
     never sent.
     """
-    concealer = Concealer((text(leaf) for value in sent for leaf in _leaves(value)), words=True)
+    concealer = Concealer(
+        (text(leaf) for value in sent for leaf in _leaves(value)), words=True
+    )
     words = concealer.hide(decoded(said[:_READ]), _GONE)
     if len(said) > _READ:  # a value that was cut in two may be left at the end
         words = words[: -concealer.longest or None]

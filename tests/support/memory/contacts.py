@@ -22,7 +22,14 @@ from syncengine.model.work import (
 )
 from syncengine.planning.settle import merge
 from syncengine.storage.state.contacts import MOVED
-from tests.support.memory.database import Database, Fence, KnownRow, StateRow, kept, known_of
+from tests.support.memory.database import (
+    Database,
+    Fence,
+    KnownRow,
+    StateRow,
+    kept,
+    known_of,
+)
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _WRITES = (Status.PENDING, Status.SYNCED)
@@ -30,7 +37,9 @@ _WRITES = (Status.PENDING, Status.SYNCED)
 
 
 class Contacts:
-    def __init__(self, fence: Fence, destination: str, run_id: int, *, numbered: bool) -> None:
+    def __init__(
+        self, fence: Fence, destination: str, run_id: int, *, numbered: bool
+    ) -> None:
         self._fence = fence
         self._destination = destination
         self._run_id = run_id
@@ -42,25 +51,35 @@ class Contacts:
             return {
                 contact_id: ContactState(
                     contact_id=contact_id,
-                    known=known_of(database.known.get(place), row.external_id, database.clock()),
+                    known=known_of(
+                        database.known.get(place), row.external_id, database.clock()
+                    ),
                     status=row.status,
                     source_hash=row.source_hash,
                     rejections=row.rejections,
                     rejected_hash=row.rejected_hash,
                     gone=row.gone,
-                    given_up=None if self._taker(database, row.given_up) else row.given_up,
+                    given_up=None
+                    if self._taker(database, row.given_up)
+                    else row.given_up,
                     taken_by=self._taken_by(database, row.given_up),
-                    refusal=None if row.refusal is None else Refusal(row.refusal, row.code or ""),
+                    refusal=None
+                    if row.refusal is None
+                    else Refusal(row.refusal, row.code or ""),
                 )
                 for contact_id, place in places.items()
                 if (row := database.states.get(place))
             }
 
-    async def suppressed(self, asked: Mapping[str, Sequence[Subject]]) -> Mapping[str, str]:
+    async def suppressed(
+        self, asked: Mapping[str, Sequence[Subject]]
+    ) -> Mapping[str, str]:
         async with self._fence.reading("load suppressions") as database:
             held = database.suppressed
             return {
-                contact_id: next(held[subject.text] for subject in subjects if subject.text in held)
+                contact_id: next(
+                    held[subject.text] for subject in subjects if subject.text in held
+                )
                 for contact_id, subjects in asked.items()
                 if any(subject.text in held for subject in subjects)
             }
@@ -71,9 +90,15 @@ class Contacts:
         async with self._fence.writing("intend", sending=True) as database:
             for intent in intents:
                 state = self._state(database, intent.contact_id)
-                state.source_hash, state.status, state.standing = None, Status.PENDING, None
+                state.source_hash, state.status, state.standing = (
+                    None,
+                    Status.PENDING,
+                    None,
+                )
                 known = self._known(database, intent.contact_id)
-                known.pending = replace(intent.pending, fields=kept(dict(intent.pending.fields)))
+                known.pending = replace(
+                    intent.pending, fields=kept(dict(intent.pending.fields))
+                )
                 known.pending_at = None
                 if intent.pending.deletes and state.external_id is not None:
                     database.erasing[state.external_id] = database.clock()
@@ -91,7 +116,9 @@ class Contacts:
             for record in records:
                 if record.known.external_id and record.has_written:
                     self._written_to(database, record.known.external_id)
-            for record in {record.contact_id: record for record in records if record.outcome}.values():
+            for record in {
+                record.contact_id: record for record in records if record.outcome
+            }.values():
                 assert record.outcome is not None
                 self._write_outcome(database, record.contact_id, record.outcome)
 
@@ -107,13 +134,19 @@ class Contacts:
     ) -> Link:
         async with self._fence.writing("link", sending=True) as database:
             owner = self._owner(database, contact_id, external_id)
-            if owner and not (takes_over and self._lets_go(database, owner, contact_id, external_id)):
+            if owner and not (
+                takes_over and self._lets_go(database, owner, contact_id, external_id)
+            ):
                 link = Link("/".join(owner))
             else:
                 state = self._state(database, contact_id)
                 if state.external_id is None:
                     self._ask_behind(database, contact_id, everybody=not takes_over)
-                state.external_id, state.status, state.source_hash = external_id, Status.PENDING, None
+                state.external_id, state.status, state.source_hash = (
+                    external_id,
+                    Status.PENDING,
+                    None,
+                )
                 state.given_up, state.standing, state.gone = None, None, False
                 if key is not None:
                     self._known(database, contact_id).key = key
@@ -126,7 +159,11 @@ class Contacts:
                         database.states[owner].standing = None
                     left = database.known.pop(owner, KnownRow())
                     fields = {**dict.fromkeys(_fields(left)), **doubt.fields}
-                    doubt = replace(doubt, remove_tags=doubt.remove_tags | _ours(left), fields=fields)
+                    doubt = replace(
+                        doubt,
+                        remove_tags=doubt.remove_tags | _ours(left),
+                        fields=fields,
+                    )
                 if our_tags:
                     doubt = replace(doubt, remove_tags=doubt.remove_tags | our_tags)
                 if owner or our_tags:
@@ -141,7 +178,12 @@ class Contacts:
             for contact_id in contact_ids:
                 row = self._state(database, contact_id)
                 if row.external_id is None:
-                    row.gone, row.status, row.source_hash, row.standing = False, Status.PENDING, None, None
+                    row.gone, row.status, row.source_hash, row.standing = (
+                        False,
+                        Status.PENDING,
+                        None,
+                        None,
+                    )
 
     async def remember_noes(self, noes: Mapping[str, Fields]) -> None:
         async with self._fence.writing("remember noes") as database:
@@ -156,7 +198,9 @@ class Contacts:
             row = database.states.get((destination, contact_id))
             if row is not None and row.external_id == external_id:
                 row.source_hash = None
-                row.status = Status.PENDING if row.status is Status.SYNCED else row.status
+                row.status = (
+                    Status.PENDING if row.status is Status.SYNCED else row.status
+                )
                 known = database.known.setdefault((destination, contact_id), KnownRow())
                 known.pending = merge(known.pending or Pending(), written)
 
@@ -185,7 +229,12 @@ class Contacts:
                 if destination == self._destination
                 and row.external_id is not None
                 and contact_id != besides
-                and (row.status is Status.SYNCED or (row.status is Status.PENDING and _is_distrusted(database, place)))
+                and (
+                    row.status is Status.SYNCED
+                    or (
+                        row.status is Status.PENDING and _is_distrusted(database, place)
+                    )
+                )
                 and not self._has_made(database, contact_id)
             ]
         return [contact_id for _, contact_id in sorted(rows)[:number]]
@@ -195,11 +244,17 @@ class Contacts:
         outcomes = (
             outcome
             for (run_id, contact), outcome in database.outcomes.items()
-            if contact == contact_id and (run_id == self._run_id or database.runs.get(run_id) != "done")
+            if contact == contact_id
+            and (run_id == self._run_id or database.runs.get(run_id) != "done")
         )
-        return any(not {Action.CREATE, Action.UPSERT}.isdisjoint(outcome.actions) for outcome in outcomes)
+        return any(
+            not {Action.CREATE, Action.UPSERT}.isdisjoint(outcome.actions)
+            for outcome in outcomes
+        )
 
-    def _taker(self, database: Database, given_up: str | None) -> tuple[str, str] | None:
+    def _taker(
+        self, database: Database, given_up: str | None
+    ) -> tuple[str, str] | None:
         """Who owns what was given up and has not left."""
         takers = (
             place
@@ -213,18 +268,31 @@ class Contacts:
 
     def _taken_by(self, database: Database, given_up: str | None) -> str | None:
         taker = self._taker(database, given_up)
-        if taker is None or taker[0] != self._destination or database.states[taker].status is not Status.PENDING:
+        if (
+            taker is None
+            or taker[0] != self._destination
+            or database.states[taker].status is not Status.PENDING
+        ):
             return None
         return taker[1]
 
     def _written_to(self, database: Database, external_id: str) -> None:
         for place, row in database.states.items():
-            if row.given_up == external_id and database.accounts.get(place[0]) == self._fence.account:
+            if (
+                row.given_up == external_id
+                and database.accounts.get(place[0]) == self._fence.account
+            ):
                 row.given_up = None
 
-    def _ask_behind(self, database: Database, contact_id: str, *, everybody: bool) -> None:
+    def _ask_behind(
+        self, database: Database, contact_id: str, *, everybody: bool
+    ) -> None:
         """Ask for the match keys behind the owners who are in step, or behind everybody."""
-        mine = [place for place in database.keys if place[:2] == (self._destination, contact_id)]
+        mine = [
+            place
+            for place in database.keys
+            if place[:2] == (self._destination, contact_id)
+        ]
         for place in mine:
             others = [
                 since
@@ -232,39 +300,60 @@ class Contacts:
                 if key == place[2]
                 and (destination, other) != place[:2]
                 and database.accounts.get(destination) == self._fence.account
-                and (everybody or _is_in_step(database.states.get((destination, other))))
+                and (
+                    everybody or _is_in_step(database.states.get((destination, other)))
+                )
             ]
             number, since = database.keys[place]
-            database.keys[place] = number, max(since, *(each + 1e-6 for each in others), since)
+            database.keys[place] = (
+                number,
+                max(since, *(each + 1e-6 for each in others), since),
+            )
 
     async def owners(
         self, contact_id: str, external_ids: Sequence[str], *, takes_over: bool = True
     ) -> Mapping[str, str]:
         async with self._fence.reading("owners") as database:
-            owners = {each: self._owner(database, contact_id, each) for each in external_ids}
+            owners = {
+                each: self._owner(database, contact_id, each) for each in external_ids
+            }
         return {
             external_id: "/".join(place)
             for external_id, place in owners.items()
-            if place and (database.states[place].status is not Status.REMOVED or not takes_over)
+            if place
+            and (database.states[place].status is not Status.REMOVED or not takes_over)
         }
 
-    def _lets_go(self, database: Database, owner: tuple[str, str], contact_id: str, external_id: str) -> bool:
+    def _lets_go(
+        self,
+        database: Database,
+        owner: tuple[str, str],
+        contact_id: str,
+        external_id: str,
+    ) -> bool:
         mine = database.states.get((self._destination, contact_id))
         had_it = mine is not None and mine.given_up == external_id
         is_left_alone = database.states[owner].status not in (Status.REMOVED, *_WRITES)
         return self._has_left(database, owner) or (had_it and is_left_alone)
 
     def _has_left(self, database: Database, owner: tuple[str, str]) -> bool:
-        return database.states[owner].status is Status.REMOVED and not self._is_back(database, owner)
+        return database.states[owner].status is Status.REMOVED and not self._is_back(
+            database, owner
+        )
 
     def _is_back(self, database: Database, owner: tuple[str, str]) -> bool:
         """Whether a batch of this run that is not finished is about one who left."""
         return owner[0] == self._destination and any(
-            run == self._run_id and row.totals is None and row.kind is BatchKind.CHANGES and owner[1] in row.contact_ids
+            run == self._run_id
+            and row.totals is None
+            and row.kind is BatchKind.CHANGES
+            and owner[1] in row.contact_ids
             for (run, _), row in database.batches.items()
         )
 
-    def _owner(self, database: Database, contact_id: str, external_id: str) -> tuple[str, str] | None:
+    def _owner(
+        self, database: Database, contact_id: str, external_id: str
+    ) -> tuple[str, str] | None:
         """Who owns a vendor contact in this account; one who left the source only if nobody else does."""
         owners = [
             (row.status is Status.REMOVED, place)
@@ -278,7 +367,9 @@ class Contacts:
     def _state(self, database: Database, contact_id: str) -> StateRow:
         """The row, made where there is none."""
         (number,) = numbers([contact_id], numbered=self._numbered)
-        return database.states.setdefault((self._destination, contact_id), StateRow(number))
+        return database.states.setdefault(
+            (self._destination, contact_id), StateRow(number)
+        )
 
     def _known(self, database: Database, contact_id: str) -> KnownRow:
         return database.known.setdefault((self._destination, contact_id), KnownRow())
@@ -295,9 +386,14 @@ class Contacts:
             row.synced_at = database.clock()
         row.rejections = record.rejections
         row.rejected_hash = record.rejected_hash
-        in_step = record.outcome is None or record.status in (Status.PENDING, Status.SYNCED)
+        in_step = record.outcome is None or record.status in (
+            Status.PENDING,
+            Status.SYNCED,
+        )
         row.standing = record.standing
-        row.code = None if in_step or record.outcome is None else record.outcome.code or None
+        row.code = (
+            None if in_step or record.outcome is None else record.outcome.code or None
+        )
         if record.moved:
             row.code = MOVED
         row.refusal = None
@@ -317,14 +413,20 @@ class Contacts:
             tags=known.tags,
             found_tags=known.found_tags,
             noes=kept(dict(known.noes)),
-            pending=replace(known.pending, fields=kept(dict(known.pending.fields))) if known.pending else None,
+            pending=replace(known.pending, fields=kept(dict(known.pending.fields)))
+            if known.pending
+            else None,
             pending_at=None if age is None else database.clock() - age,
         )
 
-    def _write_outcome(self, database: Database, contact_id: str, outcome: ContactOutcome) -> None:
+    def _write_outcome(
+        self, database: Database, contact_id: str, outcome: ContactOutcome
+    ) -> None:
         before = database.outcomes.get((self._run_id, contact_id))
         requests = outcome.requests + (before.requests if before else 0)
-        database.outcomes[self._run_id, contact_id] = replace(outcome, requests=requests)
+        database.outcomes[self._run_id, contact_id] = replace(
+            outcome, requests=requests
+        )
 
 
 def _is_distrusted(database: Database, place: tuple[str, str]) -> bool:
@@ -333,7 +435,9 @@ def _is_distrusted(database: Database, place: tuple[str, str]) -> bool:
 
 
 def _is_in_step(row: StateRow | None) -> bool:
-    return row is not None and row.external_id is not None and row.status is Status.SYNCED
+    return (
+        row is not None and row.external_id is not None and row.status is Status.SYNCED
+    )
 
 
 def _ours(row: KnownRow) -> frozenset[str]:
@@ -349,4 +453,7 @@ def _fields(row: KnownRow) -> Sequence[str]:
 
 def numbers(contact_ids: Sequence[str], *, numbered: bool) -> list[int | None]:
     """The contact ids as numbers, where the source's key is an integer."""
-    return [int(text) if numbered and _INTEGER.fullmatch(text) else None for text in contact_ids]
+    return [
+        int(text) if numbered and _INTEGER.fullmatch(text) else None
+        for text in contact_ids
+    ]

@@ -83,7 +83,9 @@ class Database:
     """By destination (``sync_destination``)."""
     states: dict[tuple[str, str], StateRow] = field(default_factory=dict)
     known: dict[tuple[str, str], KnownRow] = field(default_factory=dict)
-    keys: dict[tuple[str, str, bytes], tuple[int | None, float]] = field(default_factory=dict)
+    keys: dict[tuple[str, str, bytes], tuple[int | None, float]] = field(
+        default_factory=dict
+    )
     """Destination, contact id and hash to the contact's number and since when it asks for the key."""
     runs: dict[int, str] = field(default_factory=dict)
     """The status of every run."""
@@ -100,17 +102,25 @@ class Database:
     """``sync_erasing``: vendor contact to when its deletion was asked for."""
     """A subject's text to the reason."""
 
-    def number_standing(self, destination: str, among: Collection[str] | None = None) -> Counter[Standing]:
+    def number_standing(
+        self, destination: str, among: Collection[str] | None = None
+    ) -> Counter[Standing]:
         """As ``storage.standing.number_standing``."""
         return Counter(
             row.standing
             for (place, contact_id), row in self.states.items()
-            if place == destination and row.standing and (among is None or contact_id in among)
+            if place == destination
+            and row.standing
+            and (among is None or contact_id in among)
         )
 
     def ended(self, run_id: int, kind: OutcomeKind) -> set[str]:
         """The contacts of a run that ended so."""
-        return {contact for (run, contact), outcome in self.outcomes.items() if run == run_id and outcome.kind is kind}
+        return {
+            contact
+            for (run, contact), outcome in self.outcomes.items()
+            if run == run_id and outcome.kind is kind
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +133,9 @@ class Fence:
     hop: Hop = at_once
 
     @asynccontextmanager
-    async def writing(self, what: str, *, sending: bool = False) -> AsyncIterator[Database]:
+    async def writing(
+        self, what: str, *, sending: bool = False
+    ) -> AsyncIterator[Database]:
         """A transaction that is committed on the way out; the news of it still has to come back."""
         await self.hop(f"{what}: asked")
         lease = self.database.leases.get(self.account)
@@ -161,4 +173,12 @@ def known_of(row: KnownRow | None, external_id: str | None, now: float) -> Known
             remove_tags=pending.remove_tags,
             age=age,
         )
-    return Known(external_id, row.key, kept(row.fields), row.tags, row.found_tags, pending, kept(row.noes))
+    return Known(
+        external_id,
+        row.key,
+        kept(row.fields),
+        row.tags,
+        row.found_tags,
+        pending,
+        kept(row.noes),
+    )

@@ -17,9 +17,17 @@ class Keys:
 
     async def claim(self, claims: Mapping[str, Sequence[bytes]]) -> None:
         async with self._fence.writing("claim", sending=True) as database:
-            wanted = {(self._destination, contact, key) for contact, keys in claims.items() for key in keys}
+            wanted = {
+                (self._destination, contact, key)
+                for contact, keys in claims.items()
+                for key in keys
+            }
             for place in list(database.keys):
-                if place[0] == self._destination and place[1] in claims and place not in wanted:
+                if (
+                    place[0] == self._destination
+                    and place[1] in claims
+                    and place not in wanted
+                ):
                     del database.keys[place]
                     _find_again(database, place[:2])
             since = {key: self._since(database, key) for _, _, key in wanted}
@@ -40,16 +48,26 @@ class Keys:
         async with self._fence.reading("losers") as database:
             found: dict[str, str] = {}
             for destination, contact_id, key in sorted(database.keys):
-                if destination != self._destination or contact_id not in contact_ids or contact_id in found:
+                if (
+                    destination != self._destination
+                    or contact_id not in contact_ids
+                    or contact_id in found
+                ):
                     continue
                 winner = self._winner(database, key)
                 if winner != (destination, contact_id):
                     found[contact_id] = winner[1]
         return found
 
-    def winner_over(self, database: Database, loser: tuple[str, str]) -> tuple[str, str] | None:
+    def winner_over(
+        self, database: Database, loser: tuple[str, str]
+    ) -> tuple[str, str] | None:
         """The contact that has a key which the other one asks for."""
-        winners = (self._winner(database, key) for *place, key in sorted(database.keys) if tuple(place) == loser)
+        winners = (
+            self._winner(database, key)
+            for *place, key in sorted(database.keys)
+            if tuple(place) == loser
+        )
         return next((winner for winner in winners if winner != loser), None)
 
     async def freed(self) -> Sequence[str]:
@@ -57,7 +75,9 @@ class Keys:
             dead = [
                 contact_id
                 for (destination, contact_id), row in database.states.items()
-                if destination == self._destination and row.code == "duplicate_match_key" and row.status is Status.DEAD
+                if destination == self._destination
+                and row.code == "duplicate_match_key"
+                and row.status is Status.DEAD
             ]
         still = await self.losers(dead) if dead else {}
         return [contact_id for contact_id in dead if contact_id not in still]
@@ -66,12 +86,20 @@ class Keys:
         def rank(claim: tuple[str, str]) -> tuple[object, ...]:
             number, since = database.keys[*claim, key]
             owns = database.states.get(claim, StateRow()).external_id is not None
-            return not owns, since if owns else 0.0, number is None, number or 0, claim[1], claim[0]
+            return (
+                not owns,
+                since if owns else 0.0,
+                number is None,
+                number or 0,
+                claim[1],
+                claim[0],
+            )
 
         claims = [
             (destination, contact_id)
             for destination, contact_id, asked in database.keys
-            if asked == key and database.accounts.get(destination) == self._fence.account
+            if asked == key
+            and database.accounts.get(destination) == self._fence.account
         ]
         return min(claims, key=rank)
 

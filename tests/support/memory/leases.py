@@ -17,7 +17,9 @@ class Leases:
         self._database = database
         self._hop = hop
 
-    async def acquire(self, account: str, *, ttl: float, settles_within: float) -> LeaseGrant:
+    async def acquire(
+        self, account: str, *, ttl: float, settles_within: float
+    ) -> LeaseGrant:
         found = await self._tried(account, ttl, settles_within)
         if not isinstance(found, LeaseGrant):
             await self._wait_out(account, found)
@@ -38,13 +40,17 @@ class Leases:
             await asyncio.sleep(min(_LOOK_AGAIN, max(0.01, over - clock())))
             row = self._database.leases[account]
 
-    async def _tried(self, account: str, ttl: float, settles_within: float) -> LeaseGrant | float:
+    async def _tried(
+        self, account: str, ttl: float, settles_within: float
+    ) -> LeaseGrant | float:
         await self._hop("acquire lease: asked")
         found = self._try(account, ttl, settles_within)
         await self._hop("acquire lease: committed")
         return found
 
-    def _try(self, account: str, ttl: float, settles_within: float) -> LeaseGrant | float:
+    def _try(
+        self, account: str, ttl: float, settles_within: float
+    ) -> LeaseGrant | float:
         """The grant, or when the holder's lease runs out."""
         now, row = self._database.clock(), self._database.leases.get(account)
         if row is None:
@@ -55,14 +61,24 @@ class Leases:
         self._database.leases[account] = LeaseRow(row.epoch + 1, now + ttl, ttl)
         since = now - row.expires_at
         if row.released:
-            return LeaseGrant(account, row.epoch + 1, ttl, wait=0.0, ledger=row.ledger, elapsed=since)
-        return LeaseGrant(account, row.epoch + 1, ttl, wait=max(0.0, settles_within - since), ledger=None)
+            return LeaseGrant(
+                account, row.epoch + 1, ttl, wait=0.0, ledger=row.ledger, elapsed=since
+            )
+        return LeaseGrant(
+            account,
+            row.epoch + 1,
+            ttl,
+            wait=max(0.0, settles_within - since),
+            ledger=None,
+        )
 
     async def renew(self, grant: LeaseGrant) -> None:
         await self._hop("renew lease: asked")
         now, row = self._database.clock(), self._database.leases[grant.account]
         if row.epoch != grant.epoch or row.released or row.expires_at <= now:
-            raise LeaseLost(f"the lease of account {grant.account} ran out or was taken over")
+            raise LeaseLost(
+                f"the lease of account {grant.account} ran out or was taken over"
+            )
         row.expires_at = now + grant.ttl
         await self._hop("renew lease: committed")
 
@@ -70,5 +86,9 @@ class Leases:
         await self._hop("release lease: asked")
         row = self._database.leases[grant.account]
         if row.epoch == grant.epoch and not row.released:
-            row.released, row.expires_at, row.ledger = True, self._database.clock(), kept(ledger)
+            row.released, row.expires_at, row.ledger = (
+                True,
+                self._database.clock(),
+                kept(ledger),
+            )
         await self._hop("release lease: committed")

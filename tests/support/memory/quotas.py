@@ -18,7 +18,9 @@ class Quotas:
         self.asked = 0
         """How often it was asked."""
 
-    async def reserve(self, quota: str, windows: Sequence[tuple[int, float]], wanted: int) -> tuple[int, float]:
+    async def reserve(
+        self, quota: str, windows: Sequence[tuple[int, float]], wanted: int
+    ) -> tuple[int, float]:
         self.asked += 1
         await self._hop("reserve quota: asked")
         now, granted, frees_in = self._clock(), wanted, 0.0

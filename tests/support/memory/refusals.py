@@ -24,30 +24,52 @@ class Refusals:
             for _, row in self._mine(database):
                 if row.refusal is not None and _stands(row):
                     found.setdefault(row.refusal, []).append(row)
-            order = sorted(found, key=lambda each: (max(row.tried_in or 0 for row in found[each]), each))
+            order = sorted(
+                found,
+                key=lambda each: (max(row.tried_in or 0 for row in found[each]), each),
+            )
             return [
-                Alike(Refusal(each, max(row.code or "" for row in found[each])), len(found[each])) for each in order
+                Alike(
+                    Refusal(each, max(row.code or "" for row in found[each])),
+                    len(found[each]),
+                )
+                for each in order
             ]
 
     async def members(self, fingerprint: int, skip: int, most: int) -> Sequence[Member]:
         async with self._fence.reading("members") as database:
             found = [
-                (row.tried_in or 0, row.number is None, row.number or 0, contact_id, row.status)
+                (
+                    row.tried_in or 0,
+                    row.number is None,
+                    row.number or 0,
+                    contact_id,
+                    row.status,
+                )
                 for contact_id, row in self._mine(database)
                 if row.refusal == fingerprint and _stands(row)
             ]
         return [
-            Member(contact_id, BatchKind.REMOVALS if status is Status.REMOVED else BatchKind.CHANGES)
+            Member(
+                contact_id,
+                BatchKind.REMOVALS if status is Status.REMOVED else BatchKind.CHANGES,
+            )
             for *_, contact_id, status in sorted(found)[skip : skip + most]
         ]
 
     async def stand(self, at_least: int) -> None:
         async with self._fence.writing("stand") as database:
-            numbers = Counter(row.refusal for _, row in self._mine(database) if row.refusal is not None)
+            numbers = Counter(
+                row.refusal
+                for _, row in self._mine(database)
+                if row.refusal is not None
+            )
             for contact_id, row in self._mine(database):
                 known = database.known.get((self._destination, contact_id))
                 counted = row.status in _REFUSED and row.rejections > 0
-                undecided = row.status is Status.PENDING and row.tried_in == self._run_id
+                undecided = (
+                    row.status is Status.PENDING and row.tried_in == self._run_id
+                )
                 if (
                     row.refusal is not None
                     and numbers[row.refusal] >= at_least
@@ -60,7 +82,10 @@ class Refusals:
     async def relabel(self, former: int, now: Refusal) -> None:
         async with self._fence.writing("relabel") as database:
             rows = [row for _, row in self._mine(database) if _stands(row)]
-            if any(row.refusal == now.fingerprint and (row.tried_in or 0) < self._run_id for row in rows):
+            if any(
+                row.refusal == now.fingerprint and (row.tried_in or 0) < self._run_id
+                for row in rows
+            ):
                 return
             for row in rows:
                 if row.refusal == former:
@@ -71,16 +96,26 @@ class Refusals:
             found = sorted(
                 (contact_id, row)
                 for contact_id, row in self._mine(database)
-                if row.refusal in fingerprints and (row.tried_in or 0) < self._run_id and _is_revived(row)
+                if row.refusal in fingerprints
+                and (row.tried_in or 0) < self._run_id
+                and _is_revived(row)
             )[:most]
             revived = [
-                Member(contact_id, BatchKind.REMOVALS if _is_removal(row) else BatchKind.CHANGES)
+                Member(
+                    contact_id,
+                    BatchKind.REMOVALS if _is_removal(row) else BatchKind.CHANGES,
+                )
                 for contact_id, row in found
             ]
             for _, row in found:
                 if row.status is _IN_STEP:
                     row.rejected_hash = row.source_hash
-                row.status, row.source_hash, row.rejections, row.standing = Status.PENDING, None, 0, None
+                row.status, row.source_hash, row.rejections, row.standing = (
+                    Status.PENDING,
+                    None,
+                    0,
+                    None,
+                )
         return revived
 
     async def put_back(self, fingerprints: Sequence[int]) -> None:
@@ -104,7 +139,9 @@ class Refusals:
 
 
 def _is_revived(row: StateRow) -> bool:
-    return row.status in _REFUSED or (row.status is _IN_STEP and row.standing is Standing.UNSUPPORTED)
+    return row.status in _REFUSED or (
+        row.status is _IN_STEP and row.standing is Standing.UNSUPPORTED
+    )
 
 
 def _is_removal(row: StateRow) -> bool:

@@ -23,12 +23,20 @@ async def start_run(fence: Fence, destination: str) -> int:
 def _judge_again(database: Database, destination: str) -> None:
     """Those whose match keys the last run judged, and to whom it never came."""
     last = database.last_runs.get(destination)
-    waiting = [row for (run, _), row in database.batches.items() if run == last and row.totals is None]
+    waiting = [
+        row
+        for (run, _), row in database.batches.items()
+        if run == last and row.totals is None
+    ]
     unmade = {contact for row in waiting for contact in row.contact_ids}
     for contact_id in unmade:
         state = database.states.get((destination, contact_id))
         if state is None or state.status is Status.REMOVED:
-            for place in [place for place in database.keys if place[:2] == (destination, contact_id)]:
+            for place in [
+                place
+                for place in database.keys
+                if place[:2] == (destination, contact_id)
+            ]:
                 del database.keys[place]
         else:
             state.source_hash = None
@@ -40,7 +48,11 @@ def _forget_waits(database: Database, destination: str) -> None:
     """Of those who do not wait any more."""
     for place in [place for place in database.waits if place[0] == destination]:
         row = database.states.get(place)
-        if row is None or row.status is not Status.DEAD or row.code not in ("key_held", "ambiguous_match"):
+        if (
+            row is None
+            or row.status is not Status.DEAD
+            or row.code not in ("key_held", "ambiguous_match")
+        ):
             del database.waits[place]
 
 
@@ -58,7 +70,9 @@ class Batches:
     async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> int:
         number = next(self._numbers)
         async with self._fence.writing("add batch") as database:
-            database.batches.setdefault((self._run_id, number), BatchRow(kind, tuple(contact_ids)))
+            database.batches.setdefault(
+                (self._run_id, number), BatchRow(kind, tuple(contact_ids))
+            )
         return number
 
     async def waiting(self) -> AsyncIterator[Batch]:
@@ -76,12 +90,21 @@ class Batches:
                 return
             yield Batch(after[1], row.kind, row.contact_ids)
 
-    async def finish(self, number: int, totals: Mapping[str, int], error: str | None) -> None:  # noqa: ARG002
+    async def finish(
+        self,
+        number: int,
+        totals: Mapping[str, int],
+        error: str | None,  # noqa: ARG002
+    ) -> None:
         async with self._fence.writing("finish batch") as database:
             if row := database.batches.get((self._run_id, number)):
                 row.totals = dict(totals)
 
     async def left(self) -> int:
         async with self._fence.reading("batches left") as database:
-            rows = [row for (run, _), row in database.batches.items() if run == self._run_id and row.totals is None]
+            rows = [
+                row
+                for (run, _), row in database.batches.items()
+                if run == self._run_id and row.totals is None
+            ]
         return sum(len(row.contact_ids) for row in rows)

@@ -13,7 +13,9 @@ class Shares:
     def __init__(self, fence: Fence) -> None:
         self._fence = fence
 
-    async def owners_at(self, destination: str, external_ids: Sequence[str]) -> Mapping[str, str]:
+    async def owners_at(
+        self, destination: str, external_ids: Sequence[str]
+    ) -> Mapping[str, str]:
         async with self._fence.reading("owners beside") as database:
             return {
                 row.external_id: contact_id
@@ -24,7 +26,9 @@ class Shares:
                 and row.status is not Status.REMOVED
             }
 
-    async def owned_at(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, str]:
+    async def owned_at(
+        self, destination: str, contact_ids: Sequence[str]
+    ) -> Mapping[str, str]:
         async with self._fence.reading("owned beside") as database:
             return {
                 contact_id: row.external_id
@@ -35,7 +39,9 @@ class Shares:
                 and row.status is not Status.REMOVED
             }
 
-    async def claimants_at(self, destination: str, key_hashes: Sequence[bytes]) -> Mapping[bytes, Sequence[str]]:
+    async def claimants_at(
+        self, destination: str, key_hashes: Sequence[bytes]
+    ) -> Mapping[bytes, Sequence[str]]:
         found: dict[bytes, list[str]] = {}
         async with self._fence.reading("claimants beside") as database:
             for place, contact_id, key in sorted(database.keys):
@@ -43,16 +49,24 @@ class Shares:
                     found.setdefault(key, []).append(contact_id)
         return found
 
-    async def held_at(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, bool]:
+    async def held_at(
+        self, destination: str, contact_ids: Sequence[str]
+    ) -> Mapping[str, bool]:
         found: dict[str, bool] = {}
         async with self._fence.reading("held beside") as database:
             for contact_id in contact_ids:
                 row = database.states.get((destination, contact_id))
                 if row is None or row.status is Status.REMOVED:
                     continue
-                pending = database.known.get((destination, contact_id), KnownRow()).pending
-                may_be_made = row.external_id is None and pending is not None and pending.creates
-                found[contact_id] = row.status is not Status.SUPPRESSED and not may_be_made
+                pending = database.known.get(
+                    (destination, contact_id), KnownRow()
+                ).pending
+                may_be_made = (
+                    row.external_id is None and pending is not None and pending.creates
+                )
+                found[contact_id] = (
+                    row.status is not Status.SUPPRESSED and not may_be_made
+                )
         return found
 
     async def hand_over(self, destination: str, contact_ids: Sequence[str]) -> None:
@@ -61,12 +75,19 @@ class Shares:
                 row = database.states[(destination, contact_id)]
                 if row.status in (Status.REMOVED, Status.SUPPRESSED):
                     continue
-                row.status, row.code, row.source_hash, row.standing = Status.REMOVED, MOVED, None, None
+                row.status, row.code, row.source_hash, row.standing = (
+                    Status.REMOVED,
+                    MOVED,
+                    None,
+                    None,
+                )
             for place in list(database.keys):
                 if place[0] == destination and place[1] in contact_ids:
                     del database.keys[place]
 
-    async def met(self, destination: str, contact_ids: Sequence[str]) -> Mapping[str, Met]:
+    async def met(
+        self, destination: str, contact_ids: Sequence[str]
+    ) -> Mapping[str, Met]:
         found: dict[str, Met] = {}
         async with self._fence.reading("met beside") as database:
             for (place, contact_id), row in sorted(database.states.items()):

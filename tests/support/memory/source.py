@@ -26,7 +26,9 @@ class Table:
         row = self.rows[contact_id]
         values = tuple(kept([row[column] for column in self.columns]))
         digest = hashlib.sha256(orjson.dumps(values)).digest()
-        return SourceRow(contact_id, int.from_bytes(digest[:8], "big", signed=True), values)
+        return SourceRow(
+            contact_id, int.from_bytes(digest[:8], "big", signed=True), values
+        )
 
 
 class Source:
@@ -36,7 +38,11 @@ class Source:
 
     async def load(self, contact_ids: Sequence[str]) -> Sequence[SourceRow]:
         await self._hop("load rows: asked")
-        rows = [self._table.read(each) for each in dict.fromkeys(contact_ids) if each in self._table.rows]
+        rows = [
+            self._table.read(each)
+            for each in dict.fromkeys(contact_ids)
+            if each in self._table.rows
+        ]
         await self._hop("load rows: read")
         return rows
 
@@ -51,7 +57,9 @@ def diff(
         if place == destination and row.status is not Status.REMOVED
     }
     changes = [
-        each for each in table.rows if everything or each not in held or held[each] != table.read(each).source_hash
+        each
+        for each in table.rows
+        if everything or each not in held or held[each] != table.read(each).source_hash
     ]
     removals = [each for each in held if each not in table.rows]
     found = [(BatchKind.REMOVALS, removals), (BatchKind.CHANGES, changes)]

@@ -17,13 +17,18 @@ class Waits:
     async def keep(self, waits: Mapping[str, Wait]) -> None:
         async with self._fence.writing("keep waits") as database:
             for contact_id, wait in waits.items():
-                database.waits[self._destination, contact_id] = wait, _held(database, wait)
+                database.waits[self._destination, contact_id] = (
+                    wait,
+                    _held(database, wait),
+                )
 
     async def moved(self) -> Sequence[str]:
         async with self._fence.reading("moved") as database:
             return [
                 contact_id
-                for (destination, contact_id), (wait, held) in sorted(database.waits.items())
+                for (destination, contact_id), (wait, held) in sorted(
+                    database.waits.items()
+                )
                 if destination == self._destination
                 and (row := database.states.get((destination, contact_id)))
                 and _waits(row)
@@ -39,7 +44,9 @@ class Waits:
                 unread.remove(contact)
                 if holder := self._holder(database, contact):
                     found[contact] = holder
-                    unread |= {holder.waits_for} - found.keys() if holder.waits_for else set()
+                    unread |= (
+                        {holder.waits_for} - found.keys() if holder.waits_for else set()
+                    )
         return found
 
     def _holder(self, database: Database, contact: str) -> Holder | None:
@@ -49,7 +56,9 @@ class Waits:
             return None
         waits_for = None
         if row.code == "duplicate_match_key":
-            winner = Keys(self._fence, place[0], numbered=False).winner_over(database, place)
+            winner = Keys(self._fence, place[0], numbered=False).winner_over(
+                database, place
+            )
             waits_for = "/".join(winner) if winner else None
         if _waits(row) and place in database.waits:
             waits_for = database.waits[place][0].owner
@@ -69,4 +78,10 @@ def _held(database: Database, wait: Wait) -> str:
     place = _place(wait.owner)
     state, known = database.states.get(place), database.known.get(place)
     there = (state.external_id, state.status is Status.REMOVED) if state else None
-    return repr((there, known and known.key, [known and known.fields.get(name) for name in sorted(wait.fields)]))
+    return repr(
+        (
+            there,
+            known and known.key,
+            [known and known.fields.get(name) for name in sorted(wait.fields)],
+        )
+    )

@@ -26,8 +26,18 @@ ENDLESS = 60
 def over_the_wire(request: Request) -> TwinRequest:
     """A request as the twin's server would read it."""
     body = b"" if request.json is None else orjson.dumps(request.json)
-    headers = {"host": "twin.example", **({"content-type": "application/json"} if body else {}), **request.headers}
-    return TwinRequest(request.method, request.path, urlencode(request.query, quote_via=quote), headers, body)
+    headers = {
+        "host": "twin.example",
+        **({"content-type": "application/json"} if body else {}),
+        **request.headers,
+    }
+    return TwinRequest(
+        request.method,
+        request.path,
+        urlencode(request.query, quote_via=quote),
+        headers,
+        body,
+    )
 
 
 @dataclass
@@ -47,7 +57,9 @@ class Bench:
     def stranger(self) -> Subject:
         """The same vendor with credentials the twin does not know."""
         name = self.subject.module.name
-        return subject(name, dict.fromkeys(secrets(self.subject.module), "another-secret"))
+        return subject(
+            name, dict.fromkeys(secrets(self.subject.module), "another-secret")
+        )
 
     # --- talking ------------------------------------------------------------------------------------------------
 
@@ -101,14 +113,26 @@ class Bench:
         call = replace(self.subject.call(self.subject.first, number, None), add_tags=())
         yield call
         fields = self.subject.fields(number)
-        rest = {name: value for name, value in fields.items() if name not in call.fields}
+        rest = {
+            name: value for name, value in fields.items() if name not in call.fields
+        }
         for action in (Action.UPDATE, Action.UPSERT, Action.SET_LIFECYCLE):
             write = self.subject.write(action)
-            fitting = {name: value for name, value in rest.items() if write and matches(name, write.fields)}
+            fitting = {
+                name: value
+                for name, value in rest.items()
+                if write and matches(name, write.fields)
+            }
             if write and fitting:
                 carried = {name: fields[name] for name in write.must_carry}
-                yield replace(self.subject.call(action, number, None), fields={**carried, **fitting}, add_tags=())
-                rest = {name: value for name, value in rest.items() if name not in fitting}
+                yield replace(
+                    self.subject.call(action, number, None),
+                    fields={**carried, **fitting},
+                    add_tags=(),
+                )
+                rest = {
+                    name: value for name, value in rest.items() if name not in fitting
+                }
         assert not rest, f"no write of this vendor takes {', '.join(rest)}"
 
     def ready(self, action: Action) -> Call:
@@ -127,10 +151,14 @@ class Bench:
         """The contact as the twin holds it."""
         for contact in self.state():
             if contact["id"] == external_id:
-                return Remote(external_id, contact["fields"], frozenset(contact["tags"]))
+                return Remote(
+                    external_id, contact["fields"], frozenset(contact["tags"])
+                )
         return None
 
-    def assert_holds(self, external_id: str, fields: Fields, tags: frozenset[str] | None = None) -> None:
+    def assert_holds(
+        self, external_id: str, fields: Fields, tags: frozenset[str] | None = None
+    ) -> None:
         """The twin holds these values, and the adapter shows them where the vendor can be asked."""
         sights = [self.held(external_id)]
         if self.subject.vendor.capabilities.reads:
@@ -149,5 +177,7 @@ class Bench:
         """Whether a contact has this value, by the adapter's own judgement."""
         theirs = sight.fields.get(name)
         if self.subject.accumulates(name):
-            return any(self.subject.vendor.same(name, value, each) for each in theirs or ())
+            return any(
+                self.subject.vendor.same(name, value, each) for each in theirs or ()
+            )
         return self.subject.vendor.same(name, value, theirs)

@@ -12,14 +12,24 @@ from syncengine.model.http import Exchange, Json, Request, Response
 _T = TypeVar("_T")
 
 
-def answer(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def answer(
+    body: Json, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """A JSON answer."""
-    return Response(status, {"content-type": "application/json", **(headers or {})}, orjson.dumps(body))
+    return Response(
+        status,
+        {"content-type": "application/json", **(headers or {})},
+        orjson.dumps(body),
+    )
 
 
 def html(status: int) -> Response:
     """What proxies and crashed back ends answer."""
-    return Response(status, {"content-type": "text/html"}, b"<html><body><h1>Something</h1></body></html>")
+    return Response(
+        status,
+        {"content-type": "text/html"},
+        b"<html><body><h1>Something</h1></body></html>",
+    )
 
 
 def drive(exchange: Exchange[_T], answering: Callable[[Request], Response]) -> _T:

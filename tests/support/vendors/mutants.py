@@ -9,7 +9,22 @@ import orjson
 
 from syncengine.model.http import Json, Response
 
-_WRONG: tuple[Json, ...] = (None, True, 0, -7, 1.5, 2**63, "", "x", [], {}, [None], [[]], [{}], {"x": None})
+_WRONG: tuple[Json, ...] = (
+    None,
+    True,
+    0,
+    -7,
+    1.5,
+    2**63,
+    "",
+    "x",
+    [],
+    {},
+    [None],
+    [[]],
+    [{}],
+    {"x": None},
+)
 
 
 def mutants(response: Response) -> Iterator[Response]:
@@ -31,4 +46,6 @@ def _damaged(value: Json) -> Iterator[Json]:
         yield [*value, *value]
         for index, part in enumerate(value):
             yield [*value[:index], *value[index + 1 :]]
-            yield from ([*value[:index], wrong, *value[index + 1 :]] for wrong in _damaged(part))
+            yield from (
+                [*value[:index], wrong, *value[index + 1 :]] for wrong in _damaged(part)
+            )

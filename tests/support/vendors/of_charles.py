@@ -16,18 +16,31 @@ SETTINGS = {"erases_within": "30s"}
 """As long as everything else takes to settle."""
 UNCOMPARED = frozenset({"external_channel_reference_id"})
 """Fields that an answer shows in the copy of the request alone, or as null."""
-ENVELOPE: dict[str, Json] = {"status": 200, "msg": "ok", "messages": [], "localized_messages": [], "errors": []}
+ENVELOPE: dict[str, Json] = {
+    "status": 200,
+    "msg": "ok",
+    "messages": [],
+    "localized_messages": [],
+    "errors": [],
+}
 
 
 def charles(**settings: Any) -> Charles:
     return build(
         Settings.model_validate(
-            {"base_url": "https://acme.example", "api_key": "k-123", "source_type": "acme_sync", **settings}
+            {
+                "base_url": "https://acme.example",
+                "api_key": "k-123",
+                "source_type": "acme_sync",
+                **settings,
+            }
         )
     )
 
 
-def upsert(fields: dict[str, Json] | None = None, *, tags: tuple[str, ...] = ()) -> Call:
+def upsert(
+    fields: dict[str, Json] | None = None, *, tags: tuple[str, ...] = ()
+) -> Call:
     return Call(Action.UPSERT, "20418", key=KEY, fields=fields or {}, add_tags=tags)
 
 
@@ -36,8 +49,20 @@ def echo(**person: Json) -> Response:
 
 
 def error(status: int, *messages: str) -> Response:
-    errors = [{"code": 1001, "class": "ValidationError", "message": message} for message in messages]
-    return answer({**ENVELOPE, "status": status, "msg": "Bad request", "errors": errors, "data": None}, status)
+    errors = [
+        {"code": 1001, "class": "ValidationError", "message": message}
+        for message in messages
+    ]
+    return answer(
+        {
+            **ENVELOPE,
+            "status": status,
+            "msg": "Bad request",
+            "errors": errors,
+            "data": None,
+        },
+        status,
+    )
 
 
 DELETE = Call(Action.DELETE, "20418", external_id=PERSON)

@@ -13,7 +13,11 @@ UUID = "con_00000000-1111-4111-8222-333333333333"
 
 
 def chartmogul(**settings: Any) -> ChartMogul:
-    return build(Settings.model_validate({"base_url": "https://api.example/v1", "api_key": "k-123", **settings}))
+    return build(
+        Settings.model_validate(
+            {"base_url": "https://api.example/v1", "api_key": "k-123", **settings}
+        )
+    )
 
 
 VARIANTS: dict[str, tuple[dict[str, Json], dict[str, Json]]] = {

@@ -16,7 +16,11 @@ KEY = MatchKey("phoneNumber", PHONE)
 
 
 def dm_champ(**settings: Any) -> DmChamp:
-    return build(Settings.model_validate({"base_url": "https://api.example/v1", "api_key": "k-123", **settings}))
+    return build(
+        Settings.model_validate(
+            {"base_url": "https://api.example/v1", "api_key": "k-123", **settings}
+        )
+    )
 
 
 def create(**fields: Json) -> Call:
@@ -37,22 +41,39 @@ GONE = answer({"success": False, "message": "Contact not found"}, 404)
 
 def seen(contact: Json = None) -> Response:
     """What a look-up answers."""
-    return answer({"success": True, "contactId": ID, **({} if contact is None else {"contact": contact})})
+    return answer(
+        {
+            "success": True,
+            "contactId": ID,
+            **({} if contact is None else {"contact": contact}),
+        }
+    )
 
 
 def failed(status: int, message: str, error_code: Json = None) -> Response:
-    return answer({"success": False, "message": message, "error_code": error_code}, status)
+    return answer(
+        {"success": False, "message": message, "error_code": error_code}, status
+    )
 
 
 VARIANTS: dict[str, tuple[dict[str, Json], dict[str, Json]]] = {
     "duplicates in a success": ({}, {"duplicate_mode": "http200_error_code"}),
-    "duplicates in a success, told": ({"duplicates": "refused"}, {"duplicate_mode": "http200_error_code"}),
+    "duplicates in a success, told": (
+        {"duplicates": "refused"},
+        {"duplicate_mode": "http200_error_code"},
+    ),
     "duplicates in a 409, told": ({"duplicates": "refused"}, {}),
     "duplicates untold": ({}, {"duplicate_mode": "return_existing"}),
     "look-ups show the id alone": ({}, {"lookup_returns": "id_only"}),
-    "look-ups show nobody with 200": ({}, {"no_hit": "200", "duplicate_mode": "http200_error_code"}),
+    "look-ups show nobody with 200": (
+        {},
+        {"no_hit": "200", "duplicate_mode": "http200_error_code"},
+    ),
     "look-ups show the newest": ({}, {"shared_email": "newest"}),
-    "look-ups reformat": ({}, {"tags_as": "objects", "flags_as": "texts", "email_case": "lower"}),
+    "look-ups reformat": (
+        {},
+        {"tags_as": "objects", "flags_as": "texts", "email_case": "lower"},
+    ),
     "phones without plus": ({"look_up_phones": "both"}, {"store_plus": False}),
     "phones by their digits": ({}, {"store_plus": False, "phones": "digits"}),
     "ids at the top": ({}, {"id_place": "contactId"}),
@@ -63,7 +84,10 @@ VARIANTS: dict[str, tuple[dict[str, Json], dict[str, Json]]] = {
     "the placeholder clears": ({"clear_with": "placeholder"}, {}),
     "the empty text clears": ({"clear_with": "empty"}, {"empty_mode": "clear"}),
     "updates replace": ({"put_replaces": True}, {"put_mode": "replace"}),
-    "custom fields in a create": ({"custom_fields": "create"}, {"custom_fields": "create"}),
+    "custom fields in a create": (
+        {"custom_fields": "create"},
+        {"custom_fields": "create"},
+    ),
     "custom fields": ({"custom_fields": "everywhere"}, {"custom_fields": "keep"}),
     "a create without lists": ({"lists_in_create": False}, {"lists_in_create": False}),
     "idle list calls refused": ({}, {"idle_list": "400"}),
@@ -97,4 +121,8 @@ def sample(number: int) -> dict[str, Json]:
     }
 
 
-UNSAID = tuple((action, any_object) for action in (Action.ADD_TAGS,) for any_object in (False, True))
+UNSAID = tuple(
+    (action, any_object)
+    for action in (Action.ADD_TAGS,)
+    for any_object in (False, True)
+)

@@ -14,7 +14,11 @@ VIBER_ID = "a+b/c9=="
 
 
 def respond_io(**settings: Any) -> RespondIo:
-    return build(Settings.model_validate({"base_url": "https://app.example/api/v1", "token": "t-123", **settings}))
+    return build(
+        Settings.model_validate(
+            {"base_url": "https://app.example/api/v1", "token": "t-123", **settings}
+        )
+    )
 
 
 def refusal(message: Json, status: int = 403) -> Response:
@@ -30,12 +34,27 @@ REMOVE = Call(Action.REMOVE_TAGS, "7", external_id=ID, remove_tags=("old",))
 
 
 def row(contact: str, fields: Json, tags: Json = None) -> dict[str, Json]:
-    return {"id": contact, "custom_fields": fields, "tags": tags, "created_at": 1609459200}
+    return {
+        "id": contact,
+        "custom_fields": fields,
+        "tags": tags,
+        "created_at": 1609459200,
+    }
 
 
 def page(*rows: Json, last: int | None = 1) -> Response:
-    meta = {} if last is None else {"meta": {"current_page": 1, "last_page": last, "per_page": 10}}
-    return answer({"data": list(rows), "links": {"next": "http://elsewhere.example/?page=9"}, **meta})
+    meta = (
+        {}
+        if last is None
+        else {"meta": {"current_page": 1, "last_page": last, "per_page": 10}}
+    )
+    return answer(
+        {
+            "data": list(rows),
+            "links": {"next": "http://elsewhere.example/?page=9"},
+            **meta,
+        }
+    )
 
 
 _VIBER = {"tokens": [], "viber_tokens": ["sandbox-token"]}
@@ -47,8 +66,14 @@ VARIANTS: dict[str, tuple[dict[str, Json], dict[str, Json]]] = {
     "no second contact": ({}, {"dup": "403"}),
     "updates name another contact": ({}, {"update_told": "other"}),
     "viber": ({"viber": True}, _VIBER),
-    "viber, url alphabet": ({"viber": True, "viber_alphabet": "url"}, {**_VIBER, "viber_alphabet": "url"}),
-    "viber, documented": ({"viber": True, "viber_calls": "documented"}, {**_VIBER, "viber_calls": "documented"}),
+    "viber, url alphabet": (
+        {"viber": True, "viber_alphabet": "url"},
+        {**_VIBER, "viber_alphabet": "url"},
+    ),
+    "viber, documented": (
+        {"viber": True, "viber_calls": "documented"},
+        {**_VIBER, "viber_calls": "documented"},
+    ),
 }
 
 
@@ -72,4 +97,8 @@ def sample(number: int) -> dict[str, Json]:
     }
 
 
-UNSAID = tuple((action, any_object) for action in (Action.ADD_TAGS, Action.REMOVE_TAGS) for any_object in (False, True))
+UNSAID = tuple(
+    (action, any_object)
+    for action in (Action.ADD_TAGS, Action.REMOVE_TAGS)
+    for any_object in (False, True)
+)

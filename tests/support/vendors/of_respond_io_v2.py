@@ -16,7 +16,11 @@ ID = "5501"
 
 
 def respond_io_v2(**settings: Any) -> RespondIoV2:
-    return build(Settings.model_validate({"base_url": "https://api.example/v2", "token": "t-123", **settings}))
+    return build(
+        Settings.model_validate(
+            {"base_url": "https://api.example/v2", "token": "t-123", **settings}
+        )
+    )
 
 
 def refusal(message: Json, status: int = 400) -> Response:
@@ -36,24 +40,44 @@ DELETE = Call(Action.DELETE, "7", external_id=ID)
 
 
 def row(contact: int, **fields: Json) -> dict[str, Json]:
-    return {"id": contact, "firstName": "Ilse", "custom_fields": None, "tags": [], "created_at": 1735689600, **fields}
+    return {
+        "id": contact,
+        "firstName": "Ilse",
+        "custom_fields": None,
+        "tags": [],
+        "created_at": 1735689600,
+        **fields,
+    }
 
 
 def page(*rows: Json, cursor: int | None = None) -> Response:
-    link = None if cursor is None else f"https://elsewhere.example/v2/contact/list?cursorId={cursor}&limit=100"
+    link = (
+        None
+        if cursor is None
+        else f"https://elsewhere.example/v2/contact/list?cursorId={cursor}&limit=100"
+    )
     return answer({"items": list(rows), "pagination": {"next": link, "previous": None}})
 
 
 VARIANTS: dict[str, tuple[dict[str, Json], dict[str, Json]]] = {
-    "partial updates": ({"first_name_in_updates": False}, {"first_name_in_updates": "optional"}),
+    "partial updates": (
+        {"first_name_in_updates": False},
+        {"first_name_in_updates": "optional"},
+    ),
     "nothing clears": ({"clear_with": "nothing"}, {"null_mode": "ignore"}),
-    "the empty text clears": ({"clear_with": "empty"}, {"null_mode": "ignore", "empty_mode": "clear"}),
+    "the empty text clears": (
+        {"clear_with": "empty"},
+        {"null_mode": "ignore", "empty_mode": "clear"},
+    ),
     "upserts tell no id": ({}, {"upsert_empty_body": True}),
     "upserts match all keys": ({}, {"upsert_match": "any"}),
     "tags in an object": ({"tags_as": "object"}, {"tags_as": "object"}),
     "a short queue": ({}, {"queue_delay": 59.0}),
     "phones without plus": ({}, {"shows_plus": False}),
-    "plain phones are found alone": ({"look_up_phones": "both"}, {"phone_filters": "e164"}),
+    "plain phones are found alone": (
+        {"look_up_phones": "both"},
+        {"phone_filters": "e164"},
+    ),
     "small letters": ({}, {"email_case": "lower"}),
     "any case is found": ({}, {"filter_case": "ignore"}),
     "typed fields": ({}, {"custom_shown": "typed"}),

@@ -18,7 +18,12 @@ SETTINGS: dict[str, Json] = {"location_id": LOCATION}
 def whautomate(**settings: Any) -> Whautomate:
     return build(
         Settings.model_validate(
-            {"base_url": "https://api.example", "api_key": "k-123", "location_id": "loc-1", **settings}
+            {
+                "base_url": "https://api.example",
+                "api_key": "k-123",
+                "location_id": "loc-1",
+                **settings,
+            }
         )
     )
 
@@ -55,7 +60,12 @@ CREATE = Call(
     fields={"name": "Ilse", "phoneNumber": PHONE, "customFields.crm_key": "crm-7"},
     add_tags=("vip",),
 )
-UPDATE = Call(Action.UPDATE, "7", external_id=ID, fields={"name": "Ilse B.", "customFields.city": "Köln"})
+UPDATE = Call(
+    Action.UPDATE,
+    "7",
+    external_id=ID,
+    fields={"name": "Ilse B.", "customFields.city": "Köln"},
+)
 ADD = Call(Action.ADD_TAGS, "7", external_id=ID, add_tags=("vip", "trial"))
 REMOVE = Call(Action.REMOVE_TAGS, "7", external_id=ID, remove_tags=("old",))
 DELETE = Call(Action.DELETE, "7", external_id=ID)
@@ -63,9 +73,15 @@ GONE = refusal(404, "Contact not found")
 
 _MERGES: dict[str, Json] = {"put_mode": "merge", "custom_mode": "merge"}
 VARIANTS: dict[str, tuple[dict[str, Json], dict[str, Json]]] = {
-    "a second contact is refused": ({"duplicate_phone": "refused"}, {"duplicate_mode": "409"}),
+    "a second contact is refused": (
+        {"duplicate_phone": "refused"},
+        {"duplicate_mode": "409"},
+    ),
     "a second contact is refused, unknown to us": ({}, {"duplicate_mode": "409"}),
-    "the contact there is returned": ({"duplicate_phone": "returned"}, {"duplicate_mode": "return_existing"}),
+    "the contact there is returned": (
+        {"duplicate_phone": "returned"},
+        {"duplicate_mode": "return_existing"},
+    ),
     "updates merge, empty texts clear": ({"clear_with": "empty"}, _MERGES),
     "updates merge, null clears": ({"clear_with": "null"}, _MERGES),
     "nothing clears": ({"clear_with": "nothing"}, {**_MERGES, "null_mode": "ignore"}),

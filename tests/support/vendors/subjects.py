@@ -42,7 +42,9 @@ class Subject:
     """What the variant sets."""
 
     def __str__(self) -> str:
-        return f"{self.module.name}:{self.variant}" if self.variant else self.module.name
+        return (
+            f"{self.module.name}:{self.variant}" if self.variant else self.module.name
+        )
 
     def write(self, action: Action) -> Write | None:
         """What the vendor declares for a create, update or upsert."""
@@ -60,9 +62,17 @@ class Subject:
         if can.identity:
             return MatchKey(can.identity, f"sample-key-{number}")
         offer = getattr(can, action)
-        by = offer.keyed_by if isinstance(offer, Write) else offer.addressed_by if isinstance(offer, TagCall) else ()
+        by = (
+            offer.keyed_by
+            if isinstance(offer, Write)
+            else offer.addressed_by
+            if isinstance(offer, TagCall)
+            else ()
+        )
         fields = self.fields(number)
-        return next((MatchKey(name, str(fields[name])) for name in by if name in fields), None)
+        return next(
+            (MatchKey(name, str(fields[name])) for name in by if name in fields), None
+        )
 
     def keys(self, number: int) -> Iterator[MatchKey]:
         """Every text of a sample contact that it can be looked up by, and that the next one has not."""
@@ -84,24 +94,50 @@ class Subject:
         """Fields one such call can carry, those it must carry first."""
         write = self.write(action)
         assert write
-        fields = {name: value for name, value in self.fields(number).items() if not self.lowers(action, name, value)}
+        fields = {
+            name: value
+            for name, value in self.fields(number).items()
+            if not self.lowers(action, name, value)
+        }
         fitting = [name for name in fields if name in write.must_carry]
-        fitting += [name for name in fields if name not in fitting and matches(name, write.fields)]
+        fitting += [
+            name
+            for name in fields
+            if name not in fitting and matches(name, write.fields)
+        ]
         return {name: fields[name] for name in fitting[: write.max_fields]}
 
-    def call(self, action: Action, number: int = 1, external_id: str | None = "sample-id-1") -> Call:
+    def call(
+        self, action: Action, number: int = 1, external_id: str | None = "sample-id-1"
+    ) -> Call:
         """A call of this action that uses all it may carry (three tags where there is no limit)."""
-        call = Call(action, f"contact-{number}", external_id=external_id, key=self.key(action, number))
+        call = Call(
+            action,
+            f"contact-{number}",
+            external_id=external_id,
+            key=self.key(action, number),
+        )
         if write := self.write(action):
             if action is Action.CREATE:
                 call = replace(call, external_id=None)
-            tags = tuple(f"sample-tag-{tag}" for tag in range(3 if write.add_tags is None else min(3, write.add_tags)))
+            tags = tuple(
+                f"sample-tag-{tag}"
+                for tag in range(
+                    3 if write.add_tags is None else min(3, write.add_tags)
+                )
+            )
             return replace(call, fields=self.sample(action, number), add_tags=tags)
         match action:
             case Action.ADD_TAGS:
-                return replace(call, add_tags=("sample-tag-0", "sample-tag-1")[: self._most(action)])
+                return replace(
+                    call,
+                    add_tags=("sample-tag-0", "sample-tag-1")[: self._most(action)],
+                )
             case Action.REMOVE_TAGS:
-                return replace(call, remove_tags=("sample-tag-0", "sample-tag-1")[: self._most(action)])
+                return replace(
+                    call,
+                    remove_tags=("sample-tag-0", "sample-tag-1")[: self._most(action)],
+                )
             case Action.JOIN_LISTS:
                 return replace(call, fields={f"{LISTS}sample-list-0": True})
             case Action.LEAVE_LISTS:
@@ -130,7 +166,11 @@ class Subject:
         return frozenset(getattr(_hints(self.module.name), "UNCOMPARED", ()))
 
     def actions(self) -> tuple[Action, ...]:
-        return tuple(action for action in Action if getattr(self.vendor.capabilities, action) is not None)
+        return tuple(
+            action
+            for action in Action
+            if getattr(self.vendor.capabilities, action) is not None
+        )
 
 
 def subjects(*names: str, variants: bool = True) -> Iterator[Subject]:
@@ -138,7 +178,9 @@ def subjects(*names: str, variants: bool = True) -> Iterator[Subject]:
     for name in names or vendors.names():
         yield subject(name)
         hints = _hints(name)
-        for variant, (settings, switches) in hints.VARIANTS.items() if hints and variants else ():
+        for variant, (settings, switches) in (
+            hints.VARIANTS.items() if hints and variants else ()
+        ):
             yield replace(
                 subject(name, settings),
                 variant=variant,
@@ -149,21 +191,37 @@ def subjects(*names: str, variants: bool = True) -> Iterator[Subject]:
 
 def subject(name: str, settings: Mapping[str, Json] | None = None) -> Subject:
     module = vendors.load(name)
-    vendor = module.build(module.settings.model_validate({**derived_settings(module), **(settings or {})}))
+    vendor = module.build(
+        module.settings.model_validate({**derived_settings(module), **(settings or {})})
+    )
     hints = _hints(name)
-    return Subject(module, "", vendor, _writable(hints.sample, vendor) if hints else _derived_sample(vendor), {})
+    return Subject(
+        module,
+        "",
+        vendor,
+        _writable(hints.sample, vendor) if hints else _derived_sample(vendor),
+        {},
+    )
 
 
 def secrets(module: VendorModule) -> dict[str, str]:
     """The settings that are credentials, with those every twin takes."""
     fields = module.settings.model_fields.items()
-    return {name: f"sandbox-{name.rpartition('_')[2]}" for name, field in fields if field.annotation is SecretStr}
+    return {
+        name: f"sandbox-{name.rpartition('_')[2]}"
+        for name, field in fields
+        if field.annotation is SecretStr
+    }
 
 
 def derived_settings(module: VendorModule) -> dict[str, Json]:
     """A value for everything that has no default."""
     known = getattr(_hints(module.name), "SETTINGS", {})
-    given = {"base_url": f"https://{module.name.replace('_', '-')}.example", **secrets(module), **known}
+    given = {
+        "base_url": f"https://{module.name.replace('_', '-')}.example",
+        **secrets(module),
+        **known,
+    }
     for name, info in module.settings.model_fields.items():
         if info.is_required():
             given.setdefault(name, f"sample-{name}")
@@ -176,19 +234,30 @@ def _hints(name: str) -> Any:
     return importlib.import_module(module) if importlib.util.find_spec(module) else None
 
 
-def _writable(sample: Callable[[int], dict[str, Json]], vendor: Vendor) -> Callable[[int], dict[str, Json]]:
+def _writable(
+    sample: Callable[[int], dict[str, Json]], vendor: Vendor
+) -> Callable[[int], dict[str, Json]]:
     """The sample without the fields that no write takes with these settings."""
     can = vendor.capabilities
     patterns = tuple(
-        p for write in (can.create, can.update, can.upsert, can.set_lifecycle) if write for p in write.fields
+        p
+        for write in (can.create, can.update, can.upsert, can.set_lifecycle)
+        if write
+        for p in write.fields
     )
-    return lambda number: {name: value for name, value in sample(number).items() if matches(name, patterns)}
+    return lambda number: {
+        name: value for name, value in sample(number).items() if matches(name, patterns)
+    }
 
 
 def _derived_sample(vendor: Vendor) -> Callable[[int], dict[str, Json]]:
     can = vendor.capabilities
     patterns = dict.fromkeys(
-        p for write in (can.create, can.update, can.upsert) if write for p in write.fields if p != can.identity
+        p
+        for write in (can.create, can.update, can.upsert)
+        if write
+        for p in write.fields
+        if p != can.identity
     )
 
     def sample(number: int) -> dict[str, Json]:
@@ -199,7 +268,10 @@ def _derived_sample(vendor: Vendor) -> Callable[[int], dict[str, Json]]:
             elif matches(pattern, can.accumulates):
                 fields[pattern.replace("*", "sample")] = f"sample-{number}"
             else:
-                fields |= {pattern.replace("*", f"sample_{kind}"): value for kind, value in _kinds(number).items()}
+                fields |= {
+                    pattern.replace("*", f"sample_{kind}"): value
+                    for kind, value in _kinds(number).items()
+                }
         return fields
 
     return sample
