@@ -15,13 +15,13 @@ from syncengine.app.verbs.merge import merge
 from syncengine.app.verbs.plan import plan
 from syncengine.app.verbs.prune import prune
 from syncengine.app.verbs.rename import rename
-from syncengine.app.verbs.run import Request, run
+from syncengine.app.verbs.run import RunRequest, run
 from syncengine.app.verbs.show import show
 from syncengine.app.verbs.suppress import lift, named, regions, suppress, suppressions
 from syncengine.app.verbs.verify import verify
 
 __all__ = [
-    "Request",
+    "RunRequest",
     "adopt",
     "check",
     "confirm",

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from syncengine.app.databases import Databases
-from syncengine.app.stopping import Stopping, heeding
-from syncengine.app.telling import sparingly, telling
+from syncengine.app.event_log import event_log, sparingly
+from syncengine.app.stopping import Stopping, stop_account_on
 from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.lease import LeaseKeeper, boot_time
 from syncengine.engine.pacing import Pacing
@@ -39,7 +39,7 @@ class Writes:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class LeasedAccount:
     """An account we are the only writer of."""
 
     name: str
@@ -86,7 +86,7 @@ class Taken:
 
 
 @asynccontextmanager
-async def held(
+async def leased_account(
     name: str,
     destinations: Sequence[DestinationConfig],
     databases: Databases,
@@ -95,7 +95,7 @@ async def held(
     *,
     former: Sequence[str] = (),
     taken: Taken | None = None,
-) -> AsyncIterator[Account]:
+) -> AsyncIterator[LeasedAccount]:
     """Hold the account's lease while the block runs; ``stop`` stops the account.
 
     Raises LeaseHeld, StorageError. What was sent under a ``former`` account of its
@@ -108,7 +108,7 @@ async def held(
     settles_within = max(
         destination.vendor.capabilities.settles_within for destination in destinations
     )
-    tell = sparingly(telling(account=name))
+    tell = sparingly(event_log(account=name))
     leases = Leases(databases.state, tell)
     taken = taken or Taken([name])
     apart = [each for each in former if each not in taken]
@@ -142,7 +142,11 @@ async def held(
         tight=all(destination.options.tight for destination in destinations),
         tell=tell,
     )
-    async with keeper.kept(pacing.stop), pacing, heeding(stop, pacing) as stopping:
+    async with (
+        keeper.kept(pacing.stop),
+        pacing,
+        stop_account_on(stop, pacing) as stopping,
+    ):
         # Under a name that no destination is remembered by nothing was sent: what it
         # counts is the former's alone.
         if not former or await is_remembered(databases.state, name):
@@ -163,7 +167,9 @@ async def held(
             with suppress(SyncEngineError):
                 await leases.release(grant, pacing.ledger.dump(pacing.now()))
             raise
-        account = Account(name, fence, pacing, stopping, beside=taken.among(former))
+        account = LeasedAccount(
+            name, fence, pacing, stopping, beside=taken.among(former)
+        )
         try:
             yield account
         except Exception as error:

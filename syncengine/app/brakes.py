@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from syncengine.app.databases import Databases
 from syncengine.app.markers import Restored, refuse_restored
-from syncengine.app.request import EMPTY_STATE, NO_FILE, SAME_ACCOUNT, Request
+from syncengine.app.run_request import EMPTY_STATE, NO_FILE, SAME_ACCOUNT, RunRequest
 from syncengine.app.stranded import refuse_stranded
 from syncengine.config.loading import Config, DestinationConfig, quoted
 from syncengine.engine.prepare import Prepared
@@ -118,7 +118,7 @@ async def refuse_changes(
     destination: DestinationConfig,
     config: Config,
     databases: Databases,
-    request: Request,
+    request: RunRequest,
 ) -> Recognised:
     """Return how the destination is recognised.
 
@@ -165,7 +165,7 @@ async def refuse_changes(
 async def _refuse_itself(
     destination: DestinationConfig,
     databases: Databases,
-    request: Request,
+    request: RunRequest,
     found: Recognised,
 ) -> dict[str, str]:
     """Raise BrakeApplied for what changed of the destination and is not accepted.
@@ -192,7 +192,9 @@ async def _refuse_itself(
     )
 
 
-def resyncing(recognised: Recognised, request: Request) -> tuple[Recognised, Request]:
+def resyncing(
+    recognised: Recognised, request: RunRequest
+) -> tuple[Recognised, RunRequest]:
     """Return both as they are in a run that has to begin with a re-sync, or is one."""
     if recognised.resync and request.retry_of is None:
         request = replace(request, resync=True)
@@ -204,7 +206,7 @@ def resyncing(recognised: Recognised, request: Request) -> tuple[Recognised, Req
 async def refuse_empty_state(
     destination: DestinationConfig,
     databases: Databases,
-    request: Request,
+    request: RunRequest,
     recognised: Recognised,
 ) -> None:
     """Raise BrakeApplied where every contact would be created, and none looked up.
@@ -227,7 +229,7 @@ async def refuse_empty_state(
     )
 
 
-def _is_accepted(name: str, request: Request) -> bool:
+def _is_accepted(name: str, request: RunRequest) -> bool:
     return name in request.accept or (
         name in _OF_ACCOUNT and SAME_ACCOUNT in request.accept
     )
@@ -236,7 +238,7 @@ def _is_accepted(name: str, request: Request) -> bool:
 async def _advice(
     destination: DestinationConfig,
     databases: Databases,
-    request: Request,
+    request: RunRequest,
     refused: Mapping[str, tuple[Json, Json]],
 ) -> str:
     """Return what to do about changes that were not accepted."""
@@ -266,7 +268,7 @@ async def _advice(
     )
 
 
-def _is_elsewhere(found: Recognised, request: Request) -> bool:
+def _is_elsewhere(found: Recognised, request: RunRequest) -> bool:
     """Return whether the ids of a destination mean nothing where it points now."""
     changes = found.identity.changes(found.before) if found.before else {}
     return "vendor" in changes or (
@@ -278,7 +280,7 @@ async def _is_other(
     destination: DestinationConfig,
     former_account: str,
     databases: Databases,
-    request: Request,
+    request: RunRequest,
 ) -> bool:
     """Return whether an account with another name is another one as well.
 
@@ -295,7 +297,7 @@ async def _refuse_others(
     destination: DestinationConfig,
     config: Config,
     databases: Databases,
-    request: Request,
+    request: RunRequest,
 ) -> dict[str, str]:
     """Raise BrakeApplied when only a part of an account would change its name.
 
@@ -316,7 +318,7 @@ async def _refuse_others(
         "account",
         f"{destination.name}: {told}. {destination.name} is in account {account} too ({destination.file}) and might "
         "take over contacts of another there, so nothing was sent. If it is still the same account under another name, "
-        f"`{Request().command(next(iter(elsewhere)), 'account')}` lets that pass for all destinations in it; "
+        f"`{RunRequest().command(next(iter(elsewhere)), 'account')}` lets that pass for all destinations in it; "
         "else give each of the two accounts its own name",
     )
 
@@ -325,7 +327,7 @@ async def refuse_new_name(
     destination: DestinationConfig,
     config: Config,
     databases: Databases,
-    request: Request,
+    request: RunRequest,
 ) -> None:
     """Raise BrakeApplied when the destination may be another one, renamed.
 
@@ -362,7 +364,7 @@ async def brake_on_no_file(
     others: Sequence[str],
     databases: Databases,
     contact_ids: Sequence[str],
-    request: Request,
+    request: RunRequest,
 ) -> None:
     """Raise BrakeApplied when contacts of the run belong to destinations without a file.
 
@@ -400,7 +402,7 @@ def _told(name: str, was: Json, now: Json) -> Iterator[str]:
 
 
 def brake_on_scope(
-    destination: DestinationConfig, scope: Scope, request: Request
+    destination: DestinationConfig, scope: Scope, request: RunRequest
 ) -> None:
     """Raise BrakeApplied when what the diff found is drastic."""
     options = destination.options
@@ -430,7 +432,7 @@ class Removed:
 async def judge_scope(
     destination: DestinationConfig,
     scope: Scope,
-    request: Request,
+    request: RunRequest,
     count: Callable[[], Awaitable[Removed]],
 ) -> Scope:
     """Return the scope of a run; raise BrakeApplied when what the diff found is drastic.
@@ -454,7 +456,7 @@ async def brake_on_survey(
     databases: Databases,
     survey: Survey,
     scope: Scope,
-    request: Request,
+    request: RunRequest,
 ) -> bool:
     """Raise BrakeApplied when the run would change its contacts drastically.
 
@@ -483,7 +485,7 @@ async def brake_on_survey(
 
 
 def compared_as_a_whole(
-    destination: DestinationConfig, scope: Scope, request: Request
+    destination: DestinationConfig, scope: Scope, request: RunRequest
 ) -> bool:
     """Return whether the next run may take the source's present size for granted.
 
@@ -509,13 +511,15 @@ def allowances_of(destination: DestinationConfig) -> Allowances:
     )
 
 
-def command_past(destination: DestinationConfig, request: Request, *names: str) -> str:
+def command_past(
+    destination: DestinationConfig, request: RunRequest, *names: str
+) -> str:
     """Return the sentence that tells how these brakes are passed."""
     return f"`{request.command(destination.name, *names)}` lets it pass this once"
 
 
 def _apply(
-    destination: DestinationConfig, brakes: Sequence[Brake], request: Request
+    destination: DestinationConfig, brakes: Sequence[Brake], request: RunRequest
 ) -> None:
     if not brakes:
         return

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from syncengine.app.databases import Databases, placed
 from syncengine.app.earlier_leavers import still_there
-from syncengine.app.request import Request
+from syncengine.app.run_request import RunRequest
 from syncengine.config.loading import DestinationConfig
 from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind, Scope
@@ -31,7 +31,7 @@ class Candidates:
         destination: DestinationConfig,
         databases: Databases,
         source: Source,
-        request: Request,
+        request: RunRequest,
     ) -> None:
         self.scope: Scope | None = None
         """Counts of the whole run, set once all slices are read; None for contacts

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from syncengine.app.brakes import Recognised
 from syncengine.app.databases import Databases, source_spec
-from syncengine.app.request import CONSENT, Request
+from syncengine.app.run_request import CONSENT, RunRequest
 from syncengine.config.loading import DestinationConfig
 from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.prepare import Prepared
@@ -112,7 +112,7 @@ class ConsentChange:
         self._let_through.add(sendable - former, sent)
         self._back.add(held - former, sent)
 
-    def judge(self, request: Request) -> None:
+    def judge(self, request: RunRequest) -> None:
         """Raise BrakeApplied where somebody who said no would be sent something.
 
         Rules that are looser by what they say are refused, even if they concern nobody
@@ -188,7 +188,7 @@ class ConsentChange:
 
 
 def refuse_loosened(
-    destination: DestinationConfig, recognised: Recognised, request: Request
+    destination: DestinationConfig, recognised: Recognised, request: RunRequest
 ) -> None:
     """Raise BrakeApplied for files that ask for less consent, without a look at anybody."""
     rules = consent_rules(destination)
@@ -200,7 +200,7 @@ def refuse_loosened(
 
 
 def _refusal(
-    destination: DestinationConfig, request: Request, told: Sequence[str], whom: str
+    destination: DestinationConfig, request: RunRequest, told: Sequence[str], whom: str
 ) -> BrakeApplied:
     name = destination.name
     return BrakeApplied(

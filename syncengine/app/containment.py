@@ -10,7 +10,7 @@ import sys
 import traceback
 from contextlib import suppress
 
-from syncengine.app.telling import telling
+from syncengine.app.event_log import event_log
 from syncengine.errors import SyncEngineError, Unforeseen, named
 from syncengine.model.events import Event
 from syncengine.storage.state.fence import Fence
@@ -39,7 +39,7 @@ def contained(error: BaseException, account: str) -> SyncEngineError:
     """
     found = named(error)
     if isinstance(found, Unforeseen):
-        telling(account=account)(Event.ACCOUNT_HALTED, error=str(found), setting=None)
+        event_log(account=account)(Event.ACCOUNT_HALTED, error=str(found), setting=None)
         if os.environ.get("SYNCENGINE_DEBUG"):
             traceback.print_exception(error, file=sys.stderr)
     return found

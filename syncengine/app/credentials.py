@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from syncengine.app.databases import Databases, opened
+from syncengine.app.databases import Databases, open_databases
 from syncengine.config.loading import Config, DestinationConfig, quoted
 from syncengine.config.rules import under_several_names
 from syncengine.errors import BrakeApplied, SyncEngineError
@@ -28,7 +28,7 @@ async def settled(config: Config) -> Config:
     if not several:
         return config
     try:
-        async with opened(config, ()) as databases:
+        async with open_databases(config, ()) as databases:
             return config.keeping(await _kept_names(several, databases))
     except SyncEngineError:
         return config  # whoever needs the database is told

@@ -84,7 +84,7 @@ async def state_url(config: Config) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def opened(
+async def open_databases(
     config: Config, destinations: tuple[DestinationConfig, ...]
 ) -> AsyncIterator[Databases]:
     """Open all databases these destinations need.
@@ -124,7 +124,7 @@ async def migrate(config: Config) -> list[str]:
             await connection.close()
 
 
-async def look_at(destination: DestinationConfig, pool: Pool) -> Source:
+async def inspect_source(destination: DestinationConfig, pool: Pool) -> Source:
     """Return the destination's source after inspecting it.
 
     Raises SourceError naming the destination's file.

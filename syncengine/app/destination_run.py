@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from syncengine.app.accounts import Account, stopped_by
-from syncengine.app.asking import asking, distrust_by, task_of
+from syncengine.app.accounts import LeasedAccount, stopped_by
 from syncengine.app.brakes import (
     Recognised,
     Removed,
@@ -24,7 +23,8 @@ from syncengine.app.brakes import (
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.consent_changes import ConsentChange, consent_rules
 from syncengine.app.contradictions import contradictions
-from syncengine.app.databases import Databases, look_at
+from syncengine.app.databases import Databases, inspect_source
+from syncengine.app.event_log import event_log
 from syncengine.app.markers import note
 from syncengine.app.meaning import (
     causes_since,
@@ -36,10 +36,10 @@ from syncengine.app.meaning import (
 from syncengine.app.neighbours import Beside, beside
 from syncengine.app.recreations import Recreations
 from syncengine.app.remarks import of_created_after_a_loss, remarks
-from syncengine.app.request import NO_FILE, Request
-from syncengine.app.so_far import SoFar
+from syncengine.app.run_progress import RunProgress
+from syncengine.app.run_request import NO_FILE, RunRequest
 from syncengine.app.stranded import recognise_people
-from syncengine.app.telling import telling
+from syncengine.app.vendor_access import distrust_by, task_of, vendor_access
 from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.circumstances import Circumstances, choose
 from syncengine.engine.consent import Consent
@@ -91,9 +91,9 @@ class _Run:
     """Subject and parts of a run."""
 
     destination: DestinationConfig
-    account: Account
+    account: LeasedAccount
     databases: Databases
-    request: Request
+    request: RunRequest
     recognised: Recognised
     source: Source
     run_id: int
@@ -105,7 +105,7 @@ class _Run:
     preparer: Preparer
     task: Task
     recreations: Recreations
-    so_far: SoFar
+    progress_so_far: RunProgress
     causes: Causes
     neighbours: Neighbours | None
     without_file: tuple[str, ...]
@@ -116,7 +116,7 @@ class _Run:
 
     @property
     def tally(self) -> Tally:
-        return self.so_far.tally
+        return self.progress_so_far.tally
 
     def begun(self, job: Job) -> None:
         """Count why a contact is worked on, at its first attempt."""
@@ -154,12 +154,12 @@ class _Looked:
 
 async def run_destination(
     destination: DestinationConfig,
-    account: Account,
+    account: LeasedAccount,
     config: Config,
     databases: Databases,
-    request: Request,
+    request: RunRequest,
     progress: Progress,
-    so_far: SoFar,
+    progress_so_far: RunProgress,
 ) -> RunReport:
     """Run one destination.
 
@@ -172,7 +172,7 @@ async def run_destination(
             recognised, request = resyncing(recognised, request)
             await refuse_empty_state(destination, databases, request, recognised)
             await refuse_new_name(destination, config, databases, request)
-            source = await look_at(destination, databases.source(destination))
+            source = await inspect_source(destination, databases.source(destination))
     except RunRefused as error:
         return RunReport(
             destination.name, None, "refused", error=str(error), exit_code=2
@@ -184,7 +184,14 @@ async def run_destination(
     others = await beside(destination, config, databases, account.fence)
     await _accept(destination, account, recognised)
     run = await _begun(
-        destination, account, databases, request, source, recognised, so_far, others
+        destination,
+        account,
+        databases,
+        request,
+        source,
+        recognised,
+        progress_so_far,
+        others,
     )
     await note(destination, config, databases, accepted=True)
     work: _Work | None = None
@@ -194,11 +201,11 @@ async def run_destination(
             work = await _prepared(run, config.engine.batch_size)
             await _remember(run)
             await _distrust(run)
-        so_far.total = work.contacts
+        progress_so_far.total = work.contacts
         end = await _carried_out(run, progress, work)
     except RunRefused as refused:
         # A refusal promises that nothing was sent.
-        if so_far.requests:
+        if progress_so_far.requests:
             raise
         end = _End("refused", 2, str(refused))
     except RunStopped as stopped:
@@ -214,7 +221,7 @@ async def run_destination(
         await remember_meaning(account.fence, destination.name, meaning_of(destination))
     looked = await _looked_at(run, work, unreached)
     report = replace(
-        so_far.report(end.status, end.exit_code, end.said),
+        progress_so_far.report(end.status, end.exit_code, end.said),
         standing=looked.standing,
         noteworthy=looked.noteworthy,
         remarks=(
@@ -286,7 +293,7 @@ async def _looked_at(run: _Run, work: _Work | None, unreached: int) -> _Looked:
 
 
 async def _accept(
-    destination: DestinationConfig, account: Account, recognised: Recognised
+    destination: DestinationConfig, account: LeasedAccount, recognised: Recognised
 ) -> None:
     """Record that a restored or lost state is accepted, if it is one."""
     if restored := recognised.restored:
@@ -296,12 +303,12 @@ async def _accept(
 
 async def _begun(
     destination: DestinationConfig,
-    account: Account,
+    account: LeasedAccount,
     databases: Databases,
-    request: Request,
+    request: RunRequest,
     source: Source,
     recognised: Recognised,
-    so_far: SoFar,
+    progress_so_far: RunProgress,
     others: Beside,
 ) -> _Run:
     name, fence = destination.name, account.fence
@@ -317,7 +324,7 @@ async def _begun(
         starting_anew=recognised.starting_anew,
         beside=account.beside,
     )
-    so_far.run_id = run_id
+    progress_so_far.run_id = run_id
     causes = await causes_since(destination, databases)
     task = task_of(destination, request)
     task = replace(task, find_first=task.find_first or recognised.looks_up)
@@ -349,7 +356,7 @@ async def _begun(
         rows=rows,
         preparer=preparer,
         recreations=Recreations(destination, databases, request, task, store),
-        so_far=so_far,
+        progress_so_far=progress_so_far,
         causes=causes,
         refusals=Refusals(fence, name, run_id),
         neighbours=others.neighbours,
@@ -475,7 +482,7 @@ async def _carried_out(run: _Run, progress: Progress, work: _Work) -> _End:
     def advance(contacts: int) -> None:
         progress.advanced(destination.name, contacts, account.pacing.requests - sent)
 
-    async with asking(destination, account) as retrier, recorder.running():
+    async with vendor_access(destination, account) as retrier, recorder.running():
         broken = await Dispatcher(
             preparer=run.preparer,
             contacts=ContactSync(
@@ -530,7 +537,7 @@ def _judged(end: _End, run: _Run) -> _End:
 def _started(
     destination: DestinationConfig,
     run_id: int,
-    request: Request,
+    request: RunRequest,
     progress: Progress,
     total: int,
 ) -> Tell:
@@ -539,7 +546,7 @@ def _started(
     Returns the function that reports later events.
     """
     progress.started(destination.name, total)
-    tell = telling(destination=destination.name, run_id=run_id)
+    tell = event_log(destination=destination.name, run_id=run_id)
     tell(Event.RUN_STARTED, kind=request.kind.value, contacts=total)
     return tell
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from syncengine.app.databases import Databases
-from syncengine.app.request import Request
+from syncengine.app.run_request import RunRequest
 from syncengine.config.loading import DestinationConfig
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.mapping import OnRemoved
@@ -28,7 +28,7 @@ async def still_there(
 
 
 async def of_earlier_leavers(
-    destination: DestinationConfig, databases: Databases, request: Request
+    destination: DestinationConfig, databases: Databases, request: RunRequest
 ) -> tuple[str, ...]:
     """Return the remark on contacts that left earlier, if there are any."""
     policy = destination.options.on_removed

@@ -19,8 +19,8 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from syncengine.app.databases import FOLDER, Databases, state_description
-from syncengine.app.request import RESTORED, Request
-from syncengine.app.telling import telling
+from syncengine.app.event_log import event_log
+from syncengine.app.run_request import RESTORED, RunRequest
 from syncengine.config.loading import Config, DestinationConfig
 from syncengine.errors import BrakeApplied, StorageError
 from syncengine.model.events import Event
@@ -49,7 +49,7 @@ async def refuse_restored(
     destination: DestinationConfig,
     config: Config,
     databases: Databases,
-    request: Request,
+    request: RunRequest,
 ) -> Restored | None:
     """Raise BrakeApplied where the state is older than its marker, or another one.
 
@@ -77,7 +77,7 @@ async def refuse_restored(
 def _refuse_older(
     destination: DestinationConfig,
     config: Config,
-    request: Request,
+    request: RunRequest,
     lacking: str,
     state_id: str,
 ) -> None:
@@ -94,7 +94,7 @@ def _refuse_older(
 
 
 def _refuse_other(
-    destination: DestinationConfig, config: Config, request: Request, file: Path
+    destination: DestinationConfig, config: Config, request: RunRequest, file: Path
 ) -> None:
     if RESTORED in request.accept:
         return
@@ -110,7 +110,7 @@ def _refuse_other(
 def _advice(destination: DestinationConfig) -> str:
     return (
         "First `syncengine import --consent FILE` brings back the suppressions of the last "
-        f"`export --consent`; then `{Request().command(destination.name, RESTORED)}` compares every "
+        f"`export --consent`; then `{RunRequest().command(destination.name, RESTORED)}` compares every "
         "contact with what the vendor holds"
     )
 
@@ -178,7 +178,7 @@ async def advice_where_new(databases: Databases) -> str | None:
 async def warn_where_new(databases: Databases) -> None:
     """Write the advice of a new state to the log, before anything is sent."""
     if advice := await advice_where_new(databases):
-        telling()(Event.STATE_IS_NEW, advice=advice)
+        event_log()(Event.STATE_IS_NEW, advice=advice)
 
 
 async def lacking_consents(config: Config, databases: Databases) -> int:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from syncengine.app.databases import Databases, look_at, placed
+from syncengine.app.databases import Databases, inspect_source, placed
 from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.neighbours import Neighbour, Neighbours
 from syncengine.errors import SourceError
@@ -109,7 +109,7 @@ class _Configured:
     async def _inspected(self) -> Source:
         if self._source is None:
             pool = self._databases.source(self._destination)
-            self._source = await look_at(self._destination, pool)
+            self._source = await inspect_source(self._destination, pool)
         return self._source
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
-from syncengine.app.asking import task_of
 from syncengine.app.databases import Databases
+from syncengine.app.vendor_access import task_of
 from syncengine.config.loading import DestinationConfig
 from syncengine.engine.consent import SAME_PERSON, subjects_of
 from syncengine.engine.neighbours import Neighbours

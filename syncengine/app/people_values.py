@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncengine.app.databases import Databases, look_at
+from syncengine.app.databases import Databases, inspect_source
 from syncengine.config.loading import DestinationConfig
 from syncengine.errors import SyncEngineError
 from syncengine.model.consent import Naming, Subject
@@ -60,7 +60,7 @@ async def _in_one(
     databases: Databases, destination: DestinationConfig, contact_ids: Sequence[str]
 ) -> dict[str, tuple[Subject, ...]]:
     pool = databases.source(destination)
-    source = await look_at(destination, pool)
+    source = await inspect_source(destination, pool)
     rows, naming = SourceRows(pool, source), Naming(destination.mapping)
     capabilities = destination.vendor.capabilities
     found: dict[str, tuple[Subject, ...]] = {}

@@ -6,7 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from syncengine.app.accounts import Account, Taken, by_account, former_accounts, held
+from syncengine.app.accounts import (
+    LeasedAccount,
+    Taken,
+    by_account,
+    former_accounts,
+    leased_account,
+)
 from syncengine.app.containment import broken_off, contained
 from syncengine.app.credentials import keep_names, refuse_second_name
 from syncengine.app.databases import Databases
@@ -21,7 +27,7 @@ async def side_by_side(
     config: Config,
     databases: Databases,
     destinations: Sequence[DestinationConfig],
-    work: Callable[[DestinationConfig, Account], Awaitable[T]],
+    work: Callable[[DestinationConfig, LeasedAccount], Awaitable[T]],
     failed: Callable[[DestinationConfig, SyncEngineError], Awaitable[T]],
     stop: asyncio.Event | None = None,
 ) -> list[T]:
@@ -44,7 +50,7 @@ async def side_by_side(
                 refuse_second_name(destination, config, others)
             former = await former_accounts(account, config, databases)
             ttl = config.engine.lease_ttl
-            async with held(
+            async with leased_account(
                 account, members, databases, ttl, stopped, former=former, taken=taken
             ) as mine:
                 for destination in members:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from syncengine.app.brakes import allowances_of, command_past
 from syncengine.app.databases import Databases
-from syncengine.app.request import Request
+from syncengine.app.run_request import RunRequest
 from syncengine.config.loading import DestinationConfig
 from syncengine.engine.task import Task
 from syncengine.planning.brakes import of_gone
@@ -21,7 +21,7 @@ class Recreations:
         self,
         destination: DestinationConfig,
         databases: Databases,
-        request: Request,
+        request: RunRequest,
         task: Task,
         store: ContactStore,
     ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from syncengine.app.databases import Databases
 from syncengine.app.earlier_leavers import of_earlier_leavers
 from syncengine.app.reasons import reasons
-from syncengine.app.request import Request
+from syncengine.app.run_request import RunRequest
 from syncengine.config.loading import DestinationConfig
 from syncengine.errors import SourceError
 from syncengine.model.calls import ADVICE
@@ -43,7 +43,7 @@ from syncengine.storage.state.runs import (
 async def remarks(
     destination: DestinationConfig,
     databases: Databases,
-    request: Request,
+    request: RunRequest,
     source: Source,
     run_id: int,
     *,
@@ -192,7 +192,7 @@ def _of_retry(
         yield f"{who} in {former} {'is' if total == 1 else 'are'} in step by now, or left the source"
 
 
-def _of_limit(request: Request, left: int) -> Iterator[str]:
+def _of_limit(request: RunRequest, left: int) -> Iterator[str]:
     if left:
         contacts = "1 more contact is" if left == 1 else f"{left} more contacts are"
         yield f"{contacts} not in step and left to the next run (--limit {request.limit})"
@@ -209,7 +209,7 @@ def _of_no_dead_letter(code: str | None, codes: Mapping[str, int]) -> Iterator[s
 
 def _of_brakes(
     destination: str,
-    request: Request,
+    request: RunRequest,
     names: Sequence[str],
 ) -> Iterator[str]:
     if names:

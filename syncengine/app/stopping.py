@@ -26,13 +26,15 @@ class Stopping(asyncio.Event):
     async def wait(self) -> Literal[True]:
         """Wait for either stop.
 
-        ``heeding`` makes a stop of the whole call a stop of this account.
+        ``stop_account_on`` makes a stop of the whole call a stop of this account.
         """
         return await self._pacing.over.wait()
 
 
 @asynccontextmanager
-async def heeding(stop: asyncio.Event, pacing: Pacing) -> AsyncIterator[Stopping]:
+async def stop_account_on(
+    stop: asyncio.Event, pacing: Pacing
+) -> AsyncIterator[Stopping]:
     """Let no request out any more once ``stop`` is set.
 
     Without that a vendor's limit may have them wait for an hour.

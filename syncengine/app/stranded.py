@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncengine.app.databases import Databases
 from syncengine.app.people_values import known_of
-from syncengine.app.request import SUPPRESSIONS, Request
+from syncengine.app.run_request import SUPPRESSIONS, RunRequest
 from syncengine.config.loading import DestinationConfig
 from syncengine.errors import BrakeApplied
 from syncengine.storage.state.consent import (
@@ -16,7 +16,7 @@ from syncengine.storage.state.consent import (
 
 
 async def refuse_stranded(
-    destination: DestinationConfig, databases: Databases, request: Request, why: str
+    destination: DestinationConfig, databases: Databases, request: RunRequest, why: str
 ) -> None:
     """Raise BrakeApplied where suppressions would hold nobody back under other ids.
 

@@ -114,7 +114,7 @@ async def _nights(config: Config, dsn: str, stop: asyncio.Event) -> int:
 async def _run(config: Config, stop: asyncio.Event) -> list[RunReport]:
     async def go(progress: Progress) -> list[RunReport]:
         return await engine.run(
-            config, (), engine.Request(), progress=progress, stop=stop
+            config, (), engine.RunRequest(), progress=progress, stop=stop
         )
 
     if not options.progress or not err.is_terminal:

@@ -46,7 +46,7 @@ def plan(
     json
         One JSON object a destination.
     """
-    request = engine.Request(
+    request = engine.RunRequest(
         backfill=backfill,
         resync=resync,
         removed=removed,

@@ -52,7 +52,7 @@ def run(
     json
         One JSON object a destination.
     """
-    request = engine.Request(
+    request = engine.RunRequest(
         backfill=backfill,
         resync=resync,
         removed=removed,
@@ -98,7 +98,7 @@ def retry(
     problems = list(_misused(run_id, batch, code, destination, dead=dead))
     if problems:
         raise ConfigError(problems)
-    request = engine.Request(
+    request = engine.RunRequest(
         retry_of=run_id,
         batch=batch,
         dead=dead,
@@ -129,7 +129,7 @@ def _misused(
         yield Problem("retry", what)
 
 
-def _run(destinations: Sequence[str], request: engine.Request, *, json: bool) -> int:
+def _run(destinations: Sequence[str], request: engine.RunRequest, *, json: bool) -> int:
     def work(
         config: Config, progress: Progress, stop: asyncio.Event
     ) -> Awaitable[Sequence[RunReport]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from syncengine.app.request import Request
+from syncengine.app.run_request import RunRequest
 from syncengine.config.models import BrakesModel
 from syncengine.planning.brakes import EMPTY_SOURCE, NAMES, Allowance, Allowances
 from tests.support.people import CHARLES, RESPOND_IO, people
@@ -166,7 +166,7 @@ async def test_contacts_named_by_hand_pass_every_brake(
 
 def test_every_brake_is_a_setting_and_can_be_accepted() -> None:
     assert {*BrakesModel.model_fields, EMPTY_SOURCE} == set(NAMES)
-    Request(accept=frozenset(NAMES))
+    RunRequest(accept=frozenset(NAMES))
     for name, info in BrakesModel.model_fields.items():
         allowed = getattr(Allowances(), name)
         assert Allowance(info.default.share, info.default.at_least) == allowed

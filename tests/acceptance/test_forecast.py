@@ -98,7 +98,7 @@ async def test_a_plan_for_two_destinations_of_one_account_takes_them_in_turns(
     async with people(database, tmp_path / "config", both) as here:
         await here.add(range(1, 11), phone=PHONES[0])
         plans = await app.plan(
-            here.config, (), app.Request(accept=frozenset({"empty_state"}))
+            here.config, (), app.RunRequest(accept=frozenset({"empty_state"}))
         )
         reports = await here.runs()
         assert {planned.destination: planned.requests for planned in plans} == {

@@ -537,7 +537,7 @@ async def test_an_address_that_was_remembered_in_another_spelling_is_the_same(
             "UPDATE syncengine.sync_destination SET base_url = upper(left(base_url, 4)) || substr(base_url, 5) || '/'"
         )
         config = load_config(here.file, here.environ)
-        (report,) = await app.run(config, (), app.Request())
+        (report,) = await app.run(config, (), app.RunRequest())
         assert (report.status, report.error) == ("done", None)
 
 

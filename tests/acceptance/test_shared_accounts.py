@@ -227,7 +227,7 @@ async def test_a_destination_that_cannot_be_asked_keeps_everything(
 
         here.configure("two", where="not opted_in", settings={"base_url": "${MISSING}"})
         (report,) = await app.run(
-            read_config(here.file, here.environ), ("one",), app.Request()
+            read_config(here.file, here.environ), ("one",), app.RunRequest()
         )
         assert (report.exit_code, report.requests, report.contacts["deferred"]) == (
             1,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from syncengine.app.databases import look_at, source_spec
+from syncengine.app.databases import inspect_source, source_spec
 from syncengine.config.loading import load_config
 from syncengine.storage.connect import connect, open_pool
 from tests.benchmarks.contacts import COLUMNS, create_source, put_in_step
@@ -149,7 +149,7 @@ async def _build(databases: Databases, folder: Path, contacts: int) -> _World:
         ()
     )
     async with open_pool(here) as pool:
-        source = await look_at(destination, pool)
+        source = await inspect_source(destination, pool)
         async with pool.acquire() as pooled:
             await put_in_step(pooled, pooled, source, destination=DESTINATION)
             await pooled.execute("CHECKPOINT")

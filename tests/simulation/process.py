@@ -79,7 +79,7 @@ class Process:
         self._sends = sends
 
     async def run(self) -> None:
-        """As ``app.accounts.held`` and what runs in it."""
+        """As ``app.accounts.leased_account`` and what runs in it."""
         settings, now = self._settings, asyncio.get_running_loop().time
         settles_within = settings.vendor.capabilities.settles_within
         in_flight = min(task.in_flight for task in settings.tasks)

@@ -75,11 +75,11 @@ class Anyone:
         )
 
     async def run(self, **options: Any) -> RunReport:
-        (report,) = await app.run(self.config, (self.name,), app.Request(**options))
+        (report,) = await app.run(self.config, (self.name,), app.RunRequest(**options))
         return report
 
     async def plan(self, **options: Any) -> PlanReport:
-        (report,) = await app.plan(self.config, (self.name,), app.Request(**options))
+        (report,) = await app.plan(self.config, (self.name,), app.RunRequest(**options))
         return report
 
     async def command(self, *arguments: str) -> tuple[int, str]:

@@ -1,6 +1,6 @@
 """Processes that hold one account, one after the other, and pace it; in virtual time.
 
-Each goes through ``app.accounts.held``, so what one hands down to the next is what a real one would.
+Each goes through ``app.accounts.leased_account``, so what one hands down to the next is what a real one would.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from syncengine.app import accounts
-from syncengine.app.accounts import held
+from syncengine.app.accounts import leased_account
 from syncengine.engine.pacing import Pacing
 from syncengine.errors import StorageError
 from syncengine.model.limits import Limit
@@ -49,7 +49,7 @@ class Line:
 
 @contextmanager
 def kept_in_memory() -> Iterator[None]:
-    """``held`` works on a database in memory, and by the virtual clock."""
+    """``leased_account`` works on a database in memory, and by the virtual clock."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             accounts, "Leases", lambda line, _tell: Leases(line.database, line.hop)
@@ -79,7 +79,7 @@ async def holding(
         ),
     )
     databases: Any = SimpleNamespace(wait=0.0, state=line)
-    async with held(
+    async with leased_account(
         "account", [destination], databases, TTL, asyncio.Event()
     ) as account:
         yield account.pacing

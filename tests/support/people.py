@@ -126,10 +126,10 @@ class People:
         )
         return self.accepts_empty and careless
 
-    def _request(self, options: Mapping[str, Any]) -> app.Request:
+    def _request(self, options: Mapping[str, Any]) -> app.RunRequest:
         """A request of somebody who knows that the vendors' accounts are empty at first."""
         known = {"empty_state"} if self._is_careless else set()
-        return app.Request(
+        return app.RunRequest(
             **{**options, "accept": frozenset({*options.get("accept", ()), *known})}
         )
 

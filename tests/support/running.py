@@ -68,11 +68,11 @@ class World:
             for report in await app.plan(self.config, names, request)
         }
 
-    def _request(self, options: Mapping[str, Any]) -> app.Request:
+    def _request(self, options: Mapping[str, Any]) -> app.RunRequest:
         """A request of somebody who knows that the vendors' accounts are empty at first."""
         careless = not all(each.options.find_first for each in self.config.destinations)
         known = {"empty_state"} if careless else set()
-        return app.Request(
+        return app.RunRequest(
             **{**options, "accept": frozenset({*options.get("accept", ()), *known})}
         )
 

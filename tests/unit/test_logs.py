@@ -12,7 +12,7 @@ import pytest
 import structlog
 from rich.console import Console
 
-from syncengine.app.telling import level, telling
+from syncengine.app.event_log import event_log, level
 from syncengine.cli import terminal
 from syncengine.cli.streams import WatchedStream
 from syncengine.logs import set_up
@@ -40,14 +40,14 @@ def _console(*, tty: bool) -> tuple[Console, io.StringIO]:
 def test_nobody_is_told_until_logs_are_set_up(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    telling(account="a")(Event.ACCOUNT_HALTED, error="down")
+    event_log(account="a")(Event.ACCOUNT_HALTED, error="down")
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_json_line_stays_one_line() -> None:
     console, written = _console(tty=False)
     set_up("json", console, (), "info")
-    telling(account="a")(
+    event_log(account="a")(
         Event.ACCOUNT_HALTED,
         error="two\nlines, " + "and long ones " * 20,
         contact_id="\x1b[31m[/x]\x7f",
@@ -68,7 +68,7 @@ def test_a_line_is_written_from_its_level_on(threshold: str) -> None:
     console, written = _console(tty=False)
     set_up("json", console, (), threshold)  # type: ignore[arg-type]
     for event in Event:
-        telling()(event)
+        event_log()(event)
     told = {orjson.loads(line)["event"] for line in written.getvalue().splitlines()}
     least = {"debug": 10, "info": 20, "warning": 30, "error": 40}[threshold]
     assert told == {event.value for event in Event if level(event) >= least}
@@ -79,7 +79,7 @@ def test_a_line_is_written_from_its_level_on(threshold: str) -> None:
 def test_no_line_holds_a_secret(form: str) -> None:
     console, written = _console(tty=False)
     set_up(form, console, [SECRET], "debug")  # type: ignore[arg-type]
-    telling(account=f"a {SECRET}")(
+    event_log(account=f"a {SECRET}")(
         Event.REQUEST_FAILED,
         error=f"said {SECRET}{SECRET}",
         nested={"list": [SECRET], "authorization": "anything", SECRET: 1},
@@ -99,7 +99,7 @@ def test_bars_and_lines_do_not_tear_each_other(monkeypatch: pytest.MonkeyPatch) 
         bars.started("whatsapp_de", 3)
         for seconds in (1, 2):
             bars.advanced("whatsapp_de", 1, seconds)
-            telling(account="whatsapp_de")(Event.THROTTLED, seconds=seconds)
+            event_log(account="whatsapp_de")(Event.THROTTLED, seconds=seconds)
     text = _CONTROL.sub("", _ERASED.sub("\n", written.getvalue()))
     shown = [line.rstrip() for line in text.splitlines()]
     told = [line for line in shown if "throttled" in line]
@@ -120,5 +120,5 @@ def test_a_log_that_cannot_be_written_is_no_error(*, tty: bool) -> None:
     failures: list[OSError] = []
     stream = cast("IO[str]", WatchedStream(_Full(), failures.append))
     set_up("json", Console(file=stream, force_terminal=tty), (), "info")
-    telling()(Event.RUN_STOPPED)
+    event_log()(Event.RUN_STOPPED)
     assert {failure.strerror for failure in failures} == {"No space left on device"}

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from syncengine.app.telling import sparingly
+from syncengine.app.event_log import sparingly
 from syncengine.model.events import Event
 from syncengine.model.http import Json
 

@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from syncengine.app.stopping import Stopping, heeding
+from syncengine.app.stopping import Stopping, stop_account_on
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.exchange import Meter
@@ -58,7 +58,7 @@ async def stopped_after(
     stop = asyncio.Event()
     async with (
         Pacing((), in_flight=2, settles_within=5.0) as pacing,
-        heeding(stop, pacing) as stopping,
+        stop_account_on(stop, pacing) as stopping,
     ):
         end: Callable[[], None] = (
             stop.set

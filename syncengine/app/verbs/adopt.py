@@ -7,15 +7,15 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 
-from syncengine.app.accounts import Account, stopped_by
-from syncengine.app.asking import asking, task_of
+from syncengine.app.accounts import LeasedAccount, stopped_by
 from syncengine.app.brakes import refuse_changes, refuse_new_name
 from syncengine.app.candidates import cut
 from syncengine.app.credentials import settled
-from syncengine.app.databases import Databases, look_at, opened, placed
+from syncengine.app.databases import Databases, inspect_source, open_databases, placed
 from syncengine.app.destination_run import claim_keys
 from syncengine.app.pipelines import side_by_side
-from syncengine.app.request import Request
+from syncengine.app.run_request import RunRequest
+from syncengine.app.vendor_access import task_of, vendor_access
 from syncengine.app.verbs.run import how_it_ended
 from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.adoption import Adopted, Adoption, Finding
@@ -54,9 +54,11 @@ async def adopt(
     config = await settled(config)
     destinations = config.chosen(tuple(names))
     heard, ended = progress or Silent(), stop or asyncio.Event()
-    async with opened(config, destinations) as databases:
+    async with open_databases(config, destinations) as databases:
 
-        async def work(destination: DestinationConfig, account: Account) -> AdoptReport:
+        async def work(
+            destination: DestinationConfig, account: LeasedAccount
+        ) -> AdoptReport:
             try:
                 return await _adopt(
                     destination, account, config, databases, limit, heard
@@ -69,7 +71,7 @@ async def adopt(
 
 async def _adopt(
     destination: DestinationConfig,
-    account: Account,
+    account: LeasedAccount,
     config: Config,
     databases: Databases,
     limit: int | None,
@@ -81,10 +83,10 @@ async def _adopt(
         return AdoptReport(name, "unreadable", error=told)
     began, sent = time.monotonic(), account.pacing.requests
     async with broken_off_by(account.stopping.call):
-        recognised = await refuse_changes(destination, config, databases, Request())
-        await refuse_new_name(destination, config, databases, Request())
+        recognised = await refuse_changes(destination, config, databases, RunRequest())
+        await refuse_new_name(destination, config, databases, RunRequest())
         pool = databases.source(destination)
-        source = await look_at(destination, pool)
+        source = await inspect_source(destination, pool)
     run_id = await start_run(account.fence, name, recognised.at_start, RunKind.ADOPT)
     task, batches = task_of(destination), Batches(account.fence, run_id)
     numbered = source.kind is KeyKind.NUMBER
@@ -100,7 +102,7 @@ async def _adopt(
     counts: Counter[str] = Counter()
     notes: list[Noteworthy] = []
     status, said = "done", None
-    async with asking(destination, account) as retrier:
+    async with vendor_access(destination, account) as retrier:
         adoption, total = Adoption(vendor, retrier, store, task.mapping.tag_prefix), 0
         try:
             async with broken_off_by(account.stopping.call):

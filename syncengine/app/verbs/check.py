@@ -16,15 +16,15 @@ from syncengine.app.credentials import look_for_second_name, settled
 from syncengine.app.databases import (
     FOLDER,
     Databases,
-    look_at,
-    opened,
+    inspect_source,
+    open_databases,
     placed,
     source_place,
     state_description,
 )
 from syncengine.app.markers import advice_where_new, is_writable
 from syncengine.app.neighbours import differing
-from syncengine.app.request import Request
+from syncengine.app.run_request import RunRequest
 from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.account_check import lacking_message, number_lacking
 from syncengine.engine.exchange import Meter, drive
@@ -122,7 +122,9 @@ async def _databases(
     The other checks do not need it.
     """
     try:
-        databases = await stack.enter_async_context(opened(config, config.destinations))
+        databases = await stack.enter_async_context(
+            open_databases(config, config.destinations)
+        )
     except SchemaOutdated as error:
         return None, Check("database", False, str(error))
     except SyncEngineError as error:
@@ -185,7 +187,7 @@ async def _source(destination: DestinationConfig, databases: Databases) -> list[
     area = f"{destination.name}: source"
     try:
         pool = databases.source(destination)
-        source = await look_at(destination, pool)
+        source = await inspect_source(destination, pool)
         async with pool.acquire() as connection:
             with placed(destination):
                 counts = await count(connection, source)
@@ -345,9 +347,9 @@ async def _remembered(
 ) -> list[Check]:
     try:
         await look_for_second_name(destination, config, databases)
-        recognised = await refuse_changes(destination, config, databases, Request())
-        await refuse_new_name(destination, config, databases, Request())
-        refuse_loosened(destination, recognised, Request())
+        recognised = await refuse_changes(destination, config, databases, RunRequest())
+        await refuse_new_name(destination, config, databases, RunRequest())
+        refuse_loosened(destination, recognised, RunRequest())
         await _refuse_strays(config, destination, databases)
     except SourceError:
         return []  # the check of the source tells it
@@ -369,7 +371,7 @@ async def _refuse_strays(
     ) as pieces:
         async for contact_ids in pieces:
             await brake_on_no_file(
-                destination, others, databases, contact_ids, Request()
+                destination, others, databases, contact_ids, RunRequest()
             )
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from syncengine.app.databases import opened
+from syncengine.app.databases import open_databases
 from syncengine.app.markers import lacking_consents, note_consents
 from syncengine.config.loading import Config
 from syncengine.errors import ConfigError, Problem
@@ -85,7 +85,7 @@ _KINDS: Mapping[str, type[_Line]] = {
 
 async def export_consent(config: Config) -> tuple[bytes, ConsentReport]:
     """Return the file, and what is in it."""
-    async with opened(config, ()) as databases:
+    async with open_databases(config, ()) as databases:
         consents = await consent_file.read_consents(databases.state)
     numbers = len(consents.suppressions), len(consents.erasures)
     return b"".join(_lines(consents)), ConsentReport("exported", *numbers)
@@ -97,7 +97,7 @@ async def import_consent(config: Config, name: str, content: bytes) -> ConsentRe
     Raises ConfigError for a file that is not whole, or of another kind or salt.
     """
     consents = _read(name, content)
-    async with opened(config, ()) as databases:
+    async with open_databases(config, ()) as databases:
         lacking = await lacking_consents(config, databases)
         new = await consent_file.merge_consents(databases.state, consents)
         await note_consents(config, databases, lacking)

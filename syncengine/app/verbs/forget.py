@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from syncengine.app.accounts import Account, stopped_by
-from syncengine.app.asking import asking, task_of
+from syncengine.app.accounts import LeasedAccount, stopped_by
 from syncengine.app.brakes import refuse_changes
 from syncengine.app.credentials import settled
-from syncengine.app.databases import Databases, look_at, opened
+from syncengine.app.databases import Databases, inspect_source, open_databases
 from syncengine.app.markers import lacking_consents, note_consents
 from syncengine.app.people_values import in_source, known_of
 from syncengine.app.pipelines import side_by_side
-from syncengine.app.request import RESTORED, Request
+from syncengine.app.run_request import RESTORED, RunRequest
+from syncengine.app.vendor_access import task_of, vendor_access
 from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
@@ -58,7 +58,7 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
     config = await settled(config)
     destinations = config.destinations
     names = [destination.name for destination in destinations]
-    async with opened(config, destinations) as databases:
+    async with open_databases(config, destinations) as databases:
         gone = await erasure.unconfigured(
             databases.state, contact_id, [*names, *config.broken]
         )
@@ -71,7 +71,9 @@ async def forget(config: Config, contact_id: str) -> list[Receipt]:
         )
         await note_consents(config, databases, lacking)
 
-        async def work(destination: DestinationConfig, account: Account) -> Receipt:
+        async def work(
+            destination: DestinationConfig, account: LeasedAccount
+        ) -> Receipt:
             try:
                 return await _forget(
                     destination, account, config, databases, contact_id
@@ -122,7 +124,7 @@ async def confirm(
                 )
             ]
         )
-    async with opened(config, ()) as databases:
+    async with open_databases(config, ()) as databases:
         asked = {
             each.destination
             for each in await erasure.receipts(databases.state, contact_id)
@@ -169,12 +171,12 @@ class _Nobody:
 
 async def _forget(
     destination: DestinationConfig,
-    account: Account,
+    account: LeasedAccount,
     config: Config,
     databases: Databases,
     contact_id: str,
 ) -> Receipt:
-    recognised = await refuse_changes(destination, config, databases, Request())
+    recognised = await refuse_changes(destination, config, databases, RunRequest())
     name, fence = destination.name, account.fence
     run_id = await start_run(fence, name, recognised.at_start, RunKind.FORGET)
     stands = await _standing(databases, destination, contact_id)
@@ -245,7 +247,9 @@ async def _keys(
     """Return what a person without a link can be looked up by. Raises SourceError."""
     mapping, capabilities = destination.mapping, destination.vendor.capabilities
     pool = databases.source(destination)
-    rows = await SourceRows(pool, await look_at(destination, pool)).load([contact_id])
+    rows = await SourceRows(pool, await inspect_source(destination, pool)).load(
+        [contact_id]
+    )
     wanted = [
         desire(row, mapping, capabilities.identity, capabilities.accumulates)
         for row in rows
@@ -260,7 +264,7 @@ class _There:
     def __init__(
         self,
         destination: DestinationConfig,
-        account: Account,
+        account: LeasedAccount,
         run_id: int,
         contact_id: str,
         stands: erasure.Standing,
@@ -350,7 +354,7 @@ class _There:
         self, keys: Sequence[MatchKey], seen: Collection[str]
     ) -> CopiesThere:
         vendor = self.destination.vendor
-        async with asking(self.destination, self._account) as retrier:
+        async with vendor_access(self.destination, self._account) as retrier:
             return await copies_there(
                 vendor, retrier, self._store, self.contact_id, keys, seen
             )
@@ -404,7 +408,10 @@ class _There:
 
 
 async def _delete(
-    destination: DestinationConfig, account: Account, store: Contacts, batches: Batches
+    destination: DestinationConfig,
+    account: LeasedAccount,
+    store: Contacts,
+    batches: Batches,
 ) -> None:
     """Delete the contact as a run deletes a removed one, safe from crashes."""
     # An erasure asks about nobody else: where the contact is not there, its receipt says so.
@@ -415,7 +422,7 @@ async def _delete(
         gone_accepted=True,
     )
     recorder, stopping = Recorder(store), asyncio.Event()
-    async with asking(destination, account) as retrier, recorder.running():
+    async with vendor_access(destination, account) as retrier, recorder.running():
         await Dispatcher(
             preparer=Preparer(
                 task, destination.vendor.capabilities, _Nobody(), store, None
@@ -529,7 +536,7 @@ def _braked(name: str, contact_id: str, error: BrakeApplied) -> Receipt:
         return _open(name, contact_id, error)
     told = (
         "the state was restored or lost, and that has not been accepted yet: after "
-        f"`{Request().command(name, RESTORED)}`, `syncengine forget {as_argument(contact_id)}` erases it. "
+        f"`{RunRequest().command(name, RESTORED)}`, `syncengine forget {as_argument(contact_id)}` erases it. "
         "Nothing is sent about it meanwhile"
     )
     return Receipt(name, contact_id, Erased.OPEN, told)

@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from syncengine.app.accounts import Account, stopped_by
-from syncengine.app.asking import asking
+from syncengine.app.accounts import LeasedAccount, stopped_by
 from syncengine.app.brakes import refuse_changes
 from syncengine.app.credentials import settled
-from syncengine.app.databases import Databases, opened
+from syncengine.app.databases import Databases, open_databases
 from syncengine.app.pipelines import side_by_side
-from syncengine.app.request import Request
+from syncengine.app.run_request import RunRequest
+from syncengine.app.vendor_access import vendor_access
 from syncengine.app.verbs.run import how_it_ended
 from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.exchange import Meter
@@ -53,9 +53,11 @@ async def merge(config: Config, name: str, into: str, other: str) -> MergeReport
         raise ConfigError([Problem(f"merge -d {name}", what)])
     if into == other:
         raise ConfigError([Problem("merge", "a contact cannot be merged into itself")])
-    async with opened(config, (destination,)) as databases:
+    async with open_databases(config, (destination,)) as databases:
 
-        async def work(destination: DestinationConfig, account: Account) -> MergeReport:
+        async def work(
+            destination: DestinationConfig, account: LeasedAccount
+        ) -> MergeReport:
             try:
                 return await _merge(
                     destination, account, config, databases, into, other
@@ -169,14 +171,14 @@ class _Pair:
 
 async def _merge(
     destination: DestinationConfig,
-    account: Account,
+    account: LeasedAccount,
     config: Config,
     databases: Databases,
     into: str,
     other: str,
 ) -> MergeReport:
     name = destination.name
-    await refuse_changes(destination, config, databases, Request())
+    await refuse_changes(destination, config, databases, RunRequest())
     store = Contacts(account.fence, name, 0, numbered=False)
     owners = {
         **await store.owners("", [into], takes_over=False),
@@ -185,7 +187,7 @@ async def _merge(
     if why := _refusal(name, owners, into, other):
         return MergeReport(name, "refused", error=why, exit_code=2)
     try:
-        async with asking(destination, account) as retrier:
+        async with vendor_access(destination, account) as retrier:
             pair = _Pair(destination, retrier, into, other)
             if into not in owners:
                 return await _of_strangers(pair)

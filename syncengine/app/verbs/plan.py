@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
-from syncengine.app.asking import distrust_by, task_of
 from syncengine.app.brakes import (
     Recognised,
     Removed,
@@ -22,7 +21,7 @@ from syncengine.app.brakes import (
 from syncengine.app.candidates import Candidates, cut
 from syncengine.app.consent_changes import ConsentChange
 from syncengine.app.credentials import look_for_second_name, settled
-from syncengine.app.databases import Databases, look_at, opened
+from syncengine.app.databases import Databases, inspect_source, open_databases
 from syncengine.app.earlier_leavers import of_earlier_leavers
 from syncengine.app.followers import Followers
 from syncengine.app.markers import warn_where_new
@@ -30,7 +29,8 @@ from syncengine.app.meaning import causes_since, counted_causes, survey_of
 from syncengine.app.neighbours import Beside, beside
 from syncengine.app.recreations import Recreations
 from syncengine.app.remarks import of_gone, of_groups
-from syncengine.app.request import NO_FILE, Request
+from syncengine.app.run_request import NO_FILE, RunRequest
+from syncengine.app.vendor_access import distrust_by, task_of
 from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.circumstances import Probe, choose
 from syncengine.engine.prepare import Prepared, Preparer
@@ -63,12 +63,12 @@ _MOST_TOLD = 20
 
 
 async def plan(
-    config: Config, names: Sequence[str], request: Request
+    config: Config, names: Sequence[str], request: RunRequest
 ) -> list[PlanReport]:
     """Plan the named destinations, or all, in the order of a run."""
     config = await settled(config)
     destinations = config.chosen(tuple(names))
-    async with opened(config, destinations) as databases:
+    async with open_databases(config, destinations) as databases:
         await warn_where_new(databases)
         claiming = any(_claims(destination) for destination in destinations)
         async with (
@@ -103,7 +103,7 @@ class _Forecast:
     probes: int = 0
     remarks: tuple[str, ...] = ()
 
-    def begin(self, recognised: Recognised, request: Request) -> Request:
+    def begin(self, recognised: Recognised, request: RunRequest) -> RunRequest:
         """Take in how the destination is recognised; return the request to plan."""
         recognised, request = resyncing(recognised, request)
         self.resync = request.resync
@@ -212,7 +212,7 @@ async def _plan(
     config: Config,
     destination: DestinationConfig,
     databases: Databases,
-    request: Request,
+    request: RunRequest,
     claims: Connection | None,
 ) -> PlanReport:
     forecast = _Forecast(destination, await _prices(config, destination, databases))
@@ -234,7 +234,7 @@ async def _fill(
     config: Config,
     destination: DestinationConfig,
     databases: Databases,
-    request: Request,
+    request: RunRequest,
     claims: Connection | None,
 ) -> None:
     """Plan every contact of the run. Raises BrakeApplied, RunRefused, StorageError."""
@@ -243,7 +243,7 @@ async def _fill(
         destination, databases, request, resyncing(recognised, request)[0]
     )
     request = forecast.begin(recognised, request)
-    source = await look_at(destination, databases.source(destination))
+    source = await inspect_source(destination, databases.source(destination))
     numbered = source.kind is KeyKind.NUMBER
     name = destination.name
     fence = Fence(databases.state, destination.account, 0)
@@ -328,7 +328,7 @@ async def _fill(
         forecast.remarks += await of_gone(destination, databases)
 
 
-async def _moved(name: str, fence: Fence, request: Request) -> Sequence[str]:
+async def _moved(name: str, fence: Fence, request: RunRequest) -> Sequence[str]:
     """Return contacts that other contacts or destinations have let go of."""
     if not request.about_everybody:
         return ()
@@ -340,7 +340,7 @@ async def _recognised(
     config: Config,
     destination: DestinationConfig,
     databases: Databases,
-    request: Request,
+    request: RunRequest,
 ) -> Recognised:
     """Return how the destination is recognised. Raises BrakeApplied."""
     forecast.causes = await causes_since(destination, databases)
@@ -351,7 +351,9 @@ async def _recognised(
     return recognised
 
 
-async def _release(others: Beside, keys: PlannedKeys | None, request: Request) -> None:
+async def _release(
+    others: Beside, keys: PlannedKeys | None, request: RunRequest
+) -> None:
     """Plan as if destinations without a file had let go, where that is accepted."""
     if NO_FILE not in request.accept:
         return
@@ -366,7 +368,7 @@ async def _look_for_strays(
     others: Beside,
     databases: Databases,
     batch: Batch,
-    request: Request,
+    request: RunRequest,
 ) -> None:
     if (
         others.without_file
@@ -383,7 +385,7 @@ async def _judge(
     databases: Databases,
     scope: Scope,
     survey: Survey | None,
-    request: Request,
+    request: RunRequest,
     removed: Removed,
 ) -> None:
     """Raise BrakeApplied for a run that would be stopped."""
@@ -427,9 +429,9 @@ async def _probed(
     forecast: _Forecast,
     refusals: Refusals,
     preparer: Preparer,
-    request: Request,
+    request: RunRequest,
     survey: Survey,
-) -> Request:
+) -> RunRequest:
     """Count the probes of the run; return the request for its other contacts."""
     if not request.probes:
         return request
@@ -472,7 +474,7 @@ async def _prices(
 async def _batches(
     candidates: Candidates,
     size: int,
-    request: Request,
+    request: RunRequest,
     preparer: Preparer,
     keys: PlannedKeys | None,
     moved: Sequence[str],

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 from pydantic import TypeAdapter, ValidationError
 
-from syncengine.app.databases import opened
+from syncengine.app.databases import open_databases
 from syncengine.config.loading import Config
 from syncengine.config.models import Retention as Kept
 from syncengine.errors import ConfigError, Problem
@@ -35,7 +35,7 @@ async def prune(
     began, ended = time.monotonic(), stop or asyncio.Event()
     kept = config.engine.keep_outcomes if older_than is None else _kept(older_than)
     runs = batches = outcomes = minutes = 0
-    async with opened(config, ()) as databases:
+    async with open_databases(config, ()) as databases:
         retention = Retention(databases.state)
         for run_id in await retention.expired_runs(kept):
             outcomes += await _sum(retention.outcomes(run_id), ended)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from syncengine.app.accounts import held
-from syncengine.app.databases import Databases, opened
+from syncengine.app.accounts import leased_account
+from syncengine.app.databases import Databases, open_databases
 from syncengine.config.loading import Config, DestinationConfig, quoted
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.reports import RenameReport
@@ -22,11 +22,11 @@ async def rename(config: Config, old: str, new: str) -> RenameReport:
     """
     _refuse_file(config, old, new)
     (destination,) = config.chosen((new,))
-    async with opened(config, (destination,)) as databases:
+    async with open_databases(config, (destination,)) as databases:
         before = await _known(databases, old, new)
         await _refuse_state(databases, old, new)
         former = await _former_account(destination, databases, before, old)
-        async with held(
+        async with leased_account(
             destination.account,
             (destination,),
             databases,

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from syncengine.app.accounts import Account
+from syncengine.app.accounts import LeasedAccount
 from syncengine.app.credentials import settled
-from syncengine.app.databases import Databases, opened
+from syncengine.app.databases import Databases, open_databases
 from syncengine.app.destination_run import run_destination
+from syncengine.app.event_log import event_log
 from syncengine.app.markers import warn_where_new
 from syncengine.app.pipelines import side_by_side
-from syncengine.app.request import Request
-from syncengine.app.so_far import SoFar
-from syncengine.app.telling import telling
+from syncengine.app.run_progress import RunProgress
+from syncengine.app.run_request import RunRequest
 from syncengine.config.loading import Config, DestinationConfig
 from syncengine.errors import (
     ConfigError,
@@ -31,13 +31,13 @@ from syncengine.model.reports import Progress, RunReport, Silent
 from syncengine.storage.state.runs import former_run
 from syncengine.storage.state.standing import number_standing
 
-__all__ = ["Request", "run"]
+__all__ = ["RunRequest", "run"]
 
 
 async def run(
     config: Config,
     names: Sequence[str],
-    request: Request,
+    request: RunRequest,
     *,
     progress: Progress | None = None,
     stop: asyncio.Event | None = None,
@@ -48,33 +48,41 @@ async def run(
     the whole call.
     """
     config = await settled(config)
-    underway: dict[str, SoFar] = {}
+    underway: dict[str, RunProgress] = {}
     heard, ended = progress or Silent(), stop or asyncio.Event()
     destinations = (
         config.destinations
         if request.retry_of is not None
         else config.chosen(tuple(names))
     )
-    async with opened(config, destinations) as databases:
+    async with open_databases(config, destinations) as databases:
         await warn_where_new(databases)
         if request.retry_of is not None:
             destinations = await _retried(
                 config, databases, request.retry_of, request.batch
             )
 
-        async def work(destination: DestinationConfig, account: Account) -> RunReport:
-            so_far = underway[destination.name] = SoFar(
+        async def work(
+            destination: DestinationConfig, account: LeasedAccount
+        ) -> RunReport:
+            progress_so_far = underway[destination.name] = RunProgress(
                 destination.name, account.pacing
             )
             return await told(
                 await run_destination(
-                    destination, account, config, databases, request, heard, so_far
+                    destination,
+                    account,
+                    config,
+                    databases,
+                    request,
+                    heard,
+                    progress_so_far,
                 )
             )
 
         async def told(report: RunReport) -> RunReport:
             whole = await _with_standing(databases, report)
-            telling()(Event.RUN_FINISHED, **whole.public())
+            event_log()(Event.RUN_FINISHED, **whole.public())
             return whole
 
         async def gave_up(
@@ -115,17 +123,19 @@ async def _retried(
 
 
 def failed(
-    destination: DestinationConfig, error: SyncEngineError, so_far: SoFar | None
+    destination: DestinationConfig,
+    error: SyncEngineError,
+    progress_so_far: RunProgress | None,
 ) -> RunReport:
     """Return the report of a destination whose run could not begin or go on."""
     status, code = how_it_ended(error)
-    if so_far is None:
+    if progress_so_far is None:
         return RunReport(
             destination.name, None, status, error=str(error), exit_code=code
         )
     if isinstance(error, CutShort):
-        so_far.break_off()
-    return so_far.report(status, code, str(error))
+        progress_so_far.break_off()
+    return progress_so_far.report(status, code, str(error))
 
 
 def how_it_ended(error: SyncEngineError) -> tuple[str, int]:

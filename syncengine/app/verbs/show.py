@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from syncengine.app.accounts import Account, stopped_by
-from syncengine.app.asking import asking
+from syncengine.app.accounts import LeasedAccount, stopped_by
 from syncengine.app.credentials import settled
-from syncengine.app.databases import Databases, look_at, opened
+from syncengine.app.databases import Databases, inspect_source, open_databases
 from syncengine.app.markers import refuse_restored
 from syncengine.app.neighbours import beside
 from syncengine.app.outlook import Outlook, Seen, look_ahead
 from syncengine.app.pipelines import side_by_side
-from syncengine.app.request import Request
+from syncengine.app.run_request import RunRequest
+from syncengine.app.vendor_access import vendor_access
 from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.exchange import Meter
 from syncengine.engine.holding import held, shows
@@ -51,13 +51,15 @@ async def show(
     """
     config = await settled(config)
     destinations = config.chosen(tuple(names))
-    async with opened(config, destinations) as databases:
+    async with open_databases(config, destinations) as databases:
         local = {
             each.name: await _told(each, config, databases, contact_id)
             for each in destinations
         }
 
-        async def work(destination: DestinationConfig, account: Account) -> ShowReport:
+        async def work(
+            destination: DestinationConfig, account: LeasedAccount
+        ) -> ShowReport:
             return await _at_vendor(destination, account, local[destination.name])
 
         async def failed(
@@ -96,7 +98,7 @@ async def _told(
     """
     local = await _local(destination, config, databases, contact_id)
     try:
-        await refuse_restored(destination, config, databases, Request())
+        await refuse_restored(destination, config, databases, RunRequest())
     except BrakeApplied as error:
         outlook = replace(
             local.outlook, next_run="is refused, and suppressions may be missing here"
@@ -119,7 +121,7 @@ async def _local(
     remarks: list[str] = []
     try:
         pool = databases.source(destination)
-        source = SourceRows(pool, await look_at(destination, pool))
+        source = SourceRows(pool, await inspect_source(destination, pool))
         row = next(iter(await source.load([contact_id])), None)
         wanted = (
             desire(row, destination.mapping, destination.vendor.capabilities.identity)
@@ -158,7 +160,7 @@ async def _local(
 
 
 async def _at_vendor(
-    destination: DestinationConfig, account: Account, local: _Local
+    destination: DestinationConfig, account: LeasedAccount, local: _Local
 ) -> ShowReport:
     """Return the report with the vendor's copy added."""
     vendor = destination.vendor
@@ -166,7 +168,7 @@ async def _at_vendor(
         return _report(_with(local, f"{vendor.name} shows nothing of what it holds"), 0)
     known = local.state.known if local.state else Known()
     try:
-        async with asking(destination, account) as retrier:
+        async with vendor_access(destination, account) as retrier:
             remotes = await _remotes(destination, retrier, known, local.desired)
             if not remotes:
                 return _report(_with(local, "the vendor knows no such contact"), 0)
@@ -205,7 +207,7 @@ async def _at_vendor(
 
 async def _remember_noes(
     destination: DestinationConfig,
-    account: Account,
+    account: LeasedAccount,
     contact_id: str,
     known: Known,
     remote: Remote,

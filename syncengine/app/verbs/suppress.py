@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from syncengine.app.databases import opened
+from syncengine.app.databases import open_databases
 from syncengine.app.markers import lacking_consents, note_consents
 from syncengine.app.people_values import in_source, known_of
 from syncengine.config.loading import Config
@@ -94,7 +94,7 @@ async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressRepor
     A subject that is named twice counts once.
     """
     each = tuple(dict.fromkeys(subjects))
-    async with opened(config, ()) as databases:
+    async with open_databases(config, ()) as databases:
         lacking = await lacking_consents(config, databases)
         new = await consent.suppress(databases.state, each)
         await note_consents(config, databases, lacking)
@@ -106,7 +106,7 @@ async def suppress(config: Config, subjects: Sequence[Subject]) -> SuppressRepor
     unknown = [contact_id for contact_id in named if contact_id not in known]
     if unknown and config.destinations:
         # Only now, since a source that is away takes time, and the suppressions stand.
-        async with opened(config, config.destinations) as databases:
+        async with open_databases(config, config.destinations) as databases:
             asked = await in_source(databases, config.destinations, unknown)
             await consent.learn_values(databases.state, asked)
     return SuppressReport("suppressed", len(each), new)
@@ -121,7 +121,7 @@ async def lift(
     that is not said to be; nothing is lifted then.
     """
     every = [form for subject in subjects for form in forms_of(subject)]
-    async with opened(config, ()) as databases:
+    async with open_databases(config, ()) as databases:
         erased = (
             () if forgotten else await consent.forgotten_among(databases.state, every)
         )
@@ -147,7 +147,7 @@ async def suppressions(config: Config) -> list[Suppressions]:
 
     Only hashes are kept, so the people they concern cannot be listed.
     """
-    async with opened(config, ()) as databases:
+    async with open_databases(config, ()) as databases:
         counted = await consent.counts(databases.state)
     return [
         Suppressions(each.kind, each.reason, each.number, each.latest)

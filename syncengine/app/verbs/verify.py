@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from syncengine.app.accounts import Account, stopped_by
-from syncengine.app.asking import asking
+from syncengine.app.accounts import LeasedAccount, stopped_by
 from syncengine.app.brakes import allowances_of, refuse_changes
 from syncengine.app.credentials import settled
-from syncengine.app.databases import Databases, opened
+from syncengine.app.databases import Databases, open_databases
 from syncengine.app.pipelines import side_by_side
-from syncengine.app.request import Request
+from syncengine.app.run_request import RunRequest
+from syncengine.app.vendor_access import vendor_access
 from syncengine.app.verbs.run import how_it_ended
 from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.account_check import lacking_message
@@ -66,7 +66,7 @@ class Wanted:
     """Brakes that may pass this once."""
 
     def __post_init__(self) -> None:
-        Request(accept=self.accept)
+        RunRequest(accept=self.accept)
         if not self.repair and (self.fields or self.recreate or self.accept):
             what = "--field, --recreate and --accept say what --repair may do: give that too"
             raise ConfigError([Problem("verify", what)])
@@ -128,10 +128,10 @@ async def verify(
     destinations = config.chosen(tuple(names))
     _refuse_unknown_fields(destinations, wanted)
     heard, ended = progress or Silent(), stop or asyncio.Event()
-    async with opened(config, destinations) as databases:
+    async with open_databases(config, destinations) as databases:
 
         async def work(
-            destination: DestinationConfig, account: Account
+            destination: DestinationConfig, account: LeasedAccount
         ) -> VerifyReport:
             return await _verify(destination, account, config, databases, wanted, heard)
 
@@ -158,7 +158,7 @@ def _refuse_unknown_fields(
 
 async def _verify(
     destination: DestinationConfig,
-    account: Account,
+    account: LeasedAccount,
     config: Config,
     databases: Databases,
     wanted: Wanted,
@@ -173,14 +173,14 @@ async def _verify(
         )
     began, sent = time.monotonic(), account.pacing.requests
     try:
-        recognised = await refuse_changes(destination, config, databases, Request())
+        recognised = await refuse_changes(destination, config, databases, RunRequest())
     except RunRefused as error:
         return await _failed(destination, error)
     run_id = await start_run(account.fence, name, recognised.at_start, RunKind.VERIFY)
     store = Contacts(account.fence, name, run_id, numbered=False)
     repair = Repair(vendor.capabilities, wanted.asked) if wanted.repair else None
     status, said = "done", None
-    async with asking(destination, account) as retrier:
+    async with vendor_access(destination, account) as retrier:
         verification = Verification(
             vendor,
             retrier,

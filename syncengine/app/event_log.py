@@ -16,7 +16,7 @@ _REMINDER = 30.0
 """Seconds between two lines about a database that stays away."""
 
 
-def telling(**context: Json) -> Tell:
+def event_log(**context: Json) -> Tell:
     """Return a function that writes events to the log, each with this context.
 
     Nothing is written as long as logs are not set up.

@@ -7,17 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
 
-from syncengine.app.accounts import Account
-from syncengine.app.request import Request
-from syncengine.app.telling import telling
+from syncengine.app.accounts import LeasedAccount
+from syncengine.app.event_log import event_log
+from syncengine.app.run_request import RunRequest
 from syncengine.config.loading import DestinationConfig
 from syncengine.engine.retry import Patience, Retrier
 from syncengine.engine.task import Task
 from syncengine.errors import SyncEngineError
 from syncengine.model.distrust import Distrust
 from syncengine.model.events import Event, Tell
-from syncengine.model.http import Request as HttpRequest
-from syncengine.model.http import Response
+from syncengine.model.http import Request, Response
 from syncengine.model.mapping import OnGone
 from syncengine.planning.brakes import GONE
 from syncengine.planning.distrust import distrust_of
@@ -25,12 +24,12 @@ from syncengine.ports import Allowed, Sender
 from syncengine.transport.client import Transport
 
 
-def task_of(destination: DestinationConfig, request: Request | None = None) -> Task:
+def task_of(destination: DestinationConfig, request: RunRequest | None = None) -> Task:
     """Return the destination's settings as the engine needs them.
 
     Without a run's request it is the task of an ordinary run.
     """
-    request = request or Request()
+    request = request or RunRequest()
     options = destination.options
     assert destination.source.key is not None
     return Task(
@@ -53,8 +52,8 @@ def distrust_by(destination: DestinationConfig) -> Distrust:
 
 
 @asynccontextmanager
-async def asking(
-    destination: DestinationConfig, account: Account
+async def vendor_access(
+    destination: DestinationConfig, account: LeasedAccount
 ) -> AsyncIterator[Retrier]:
     """Connect to the destination's vendor while the block runs.
 
@@ -69,7 +68,7 @@ async def asking(
         stop=account.stopping.call,
         proxy=options.proxy,
     ) as transport:
-        told = _Told(transport, telling(destination=destination.name))
+        told = _Told(transport, event_log(destination=destination.name))
         sender = _Heeding(told, account)
         yield Retrier(sender, account.pacing, task_of(destination).patience, Random())  # noqa: S311 - jitter
 
@@ -81,9 +80,7 @@ class _Told:
         self._sender = sender
         self._tell = tell
 
-    async def send(
-        self, request: HttpRequest, allowed: Allowed | None = None
-    ) -> Response:
+    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
         began = time.monotonic()
         try:
             response = await self._sender.send(request, allowed)
@@ -110,14 +107,12 @@ class _Heeding:
     It also lets the pacing know what each answer says about the limits.
     """
 
-    def __init__(self, sender: Sender, account: Account) -> None:
+    def __init__(self, sender: Sender, account: LeasedAccount) -> None:
         self._sender = sender
         self._pacing = account.pacing
         self._writes = account.writes
 
-    async def send(
-        self, request: HttpRequest, allowed: Allowed | None = None
-    ) -> Response:
+    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
         self._writes.sent += request.writes
         response = await self._sender.send(request, allowed)
         self._pacing.heed(request.method, response.headers, response.status)

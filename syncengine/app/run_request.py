@@ -1,4 +1,4 @@
-"""Request for a run, as given on the command line."""
+"""Options of a run, as given on the command line."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _ACCEPTABLE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RunRequest:
     """A run's options. Raises ConfigError for the name of a brake there is none of."""
 
     backfill: bool = False

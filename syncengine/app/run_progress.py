@@ -11,7 +11,7 @@ from syncengine.model.reports import RunReport
 
 
 @dataclass(slots=True)
-class SoFar:
+class RunProgress:
     """Counts of a run so far.
 
     It is kept by the caller of the run: when the database is lost, nothing but this
