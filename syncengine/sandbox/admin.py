@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.duplicates import duplicates
 from syncengine.sandbox.faults import Randomly, Rule
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.stage import Stage
 from syncengine.sandbox.twins.screen import described, perform
 from syncengine.sandbox.twins.twin import (
@@ -154,7 +154,9 @@ def _changed(stage: Stage, verb: str, body: Json) -> Json:
         case "PUT limits":
             vendors = body == "vendor"
             stage.twin.limiter.configure(
-                stage.twin.vendor_limits if vendors else parsed(tuple[Limit, ...], body)
+                stage.twin.vendor_limits
+                if vendors
+                else parsed(tuple[TwinLimit, ...], body)
             )
             told = [asdict(limit) for limit in stage.twin.limiter.limits]
         case "PUT faults":

@@ -22,7 +22,7 @@ _Seconds: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Count: TypeAlias = Annotated[int, Field(ge=0)]
 
 
-class Kind(StrEnum):
+class FaultKind(StrEnum):
     LATENCY = "latency"
     """Waits ``seconds`` before the commit (``when: after``: after it)."""
     THROTTLE = "throttle"
@@ -55,7 +55,7 @@ class Fault:
 
     __pydantic_config__ = _STRICT
 
-    kind: Kind
+    kind: FaultKind
     when: Literal["before", "after"] = "before"
     seconds: _Seconds = 0.05
     status: Annotated[int, Field(ge=400, le=599)] = 502
@@ -100,7 +100,7 @@ class Chance:
 
     seed: int
     share: _Share
-    kinds: Annotated[tuple[Kind | Fault, ...], Field(min_length=1)]
+    kinds: Annotated[tuple[FaultKind | Fault, ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)

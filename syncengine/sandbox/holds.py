@@ -11,7 +11,7 @@ from syncengine.sandbox.journal import Entry
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldRequest:
     """A request that waits; ``gone`` returns whether its client has left."""
 
     id: int
@@ -24,13 +24,13 @@ class Holds:
     """The waiting requests of one twin, oldest first."""
 
     def __init__(self) -> None:
-        self._held: dict[int, Held] = {}
+        self._held: dict[int, HeldRequest] = {}
         self._ids = count(1)
         self._changed = asyncio.Condition()
 
     async def hold(self, entry: Entry, gone: Callable[[], bool]) -> None:
         """Wait until released."""
-        held = Held(next(self._ids), entry, gone)
+        held = HeldRequest(next(self._ids), entry, gone)
         self._held[held.id] = held
         async with self._changed:
             self._changed.notify_all()
@@ -39,7 +39,7 @@ class Holds:
         finally:
             self._held.pop(held.id, None)
 
-    async def wait_for(self, number: int) -> tuple[Held, ...]:
+    async def wait_for(self, number: int) -> tuple[HeldRequest, ...]:
         """Return the waiting requests, once there are at least ``number``."""
         async with self._changed:
             await self._changed.wait_for(lambda: len(self._held) >= number)

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 
 from syncengine.model.http import Json
 from syncengine.sandbox.limiter import Limiter
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 
 _KEPT = 10_000
 _PERSONAL = re.compile(
     r"(?i)(?<=phone:)[^/]+|(?<=phone%3a)[^/]+|[^/:]*(?:@|%40)[^/]*|(?:\+|%2b)\d[^/]*"
 )
-_MINUTE = Limit(calls=1, per=60.0)
+_MINUTE = TwinLimit(calls=1, per=60.0)
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ class Journal:
                 }
                 for limit in (
                     *(limiter.limits or (_MINUTE,)),
-                    *([Limit(1, per)] if per else []),
+                    *([TwinLimit(1, per)] if per else []),
                 )
                 for worst in (limiter.worst(limit),)
             ],

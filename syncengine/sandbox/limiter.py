@@ -10,22 +10,22 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from syncengine.sandbox.limits import Counter, Limit, counter
+from syncengine.sandbox.limits import Counter, TwinLimit, counter
 
 
 @dataclass(frozen=True, slots=True)
-class Worst:
+class FullestWindow:
     """The most arrivals that one window of a limit saw, refused ones included (of a bucket: any ``per`` seconds)."""
 
-    limit: Limit
+    limit: TwinLimit
     calls: int
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LimitStanding:
     """The limit that leaves the fewest places: how many, and the seconds until the next comes free (0: one is)."""
 
-    limit: Limit
+    limit: TwinLimit
     left: int
     free_in: float
 
@@ -37,7 +37,7 @@ class Limiter:
     count refused ones too.
     """
 
-    def __init__(self, limits: Sequence[Limit] = ()) -> None:
+    def __init__(self, limits: Sequence[TwinLimit] = ()) -> None:
         self._limits = tuple(limits)
         self._counters: dict[tuple[str, int], Counter] = {}
         self._arrivals: defaultdict[tuple[str, str], array[float]] = defaultdict(
@@ -45,10 +45,10 @@ class Limiter:
         )
 
     @property
-    def limits(self) -> tuple[Limit, ...]:
+    def limits(self) -> tuple[TwinLimit, ...]:
         return self._limits
 
-    def configure(self, limits: Sequence[Limit]) -> None:
+    def configure(self, limits: Sequence[TwinLimit]) -> None:
         """Replace the limits; what was let in under the old ones is forgotten, the arrivals are not."""
         self._limits = tuple(limits)
         self._counters.clear()
@@ -68,26 +68,28 @@ class Limiter:
                 each.take(now)
         return max(waits, default=None)
 
-    def standing(self, method: str, now: float, scope: str = "") -> Standing | None:
+    def standing(
+        self, method: str, now: float, scope: str = ""
+    ) -> LimitStanding | None:
         """Return the standing of a scope's next request; None without a covering limit.
 
         Counts nothing.
         """
         standings = (
-            Standing(
+            LimitStanding(
                 each.limit, left := each.left(now), 0.0 if left else each.free_in(now)
             )
             for each in self._covering(method, scope)
         )
         return min(standings, key=lambda each: (each.left, -each.free_in), default=None)
 
-    def worst(self, limit: Limit) -> Worst:
+    def worst(self, limit: TwinLimit) -> FullestWindow:
         """The fullest window of a limit, which need not be one of the configured ones."""
         scopes: defaultdict[str, list[float]] = defaultdict(list)
         for (scope, method), arrivals in self._arrivals.items():
             if limit.covers(method):
                 scopes[scope].extend(arrivals)
-        return Worst(
+        return FullestWindow(
             limit,
             max(
                 (_fullest(sorted(times), limit) for times in scopes.values()), default=0
@@ -102,7 +104,7 @@ class Limiter:
                 yield self._counters[scope, number]
 
 
-def _fullest(times: Sequence[float], limit: Limit) -> int:
+def _fullest(times: Sequence[float], limit: TwinLimit) -> int:
     fullest = 0
     window: deque[float] = deque()
     for at in times:

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class TwinLimit:
     """At most ``calls`` requests in any ``per`` seconds (sliding), or in each period of ``per`` seconds (fixed).
 
     A bucket holds ``burst`` requests (None: ``calls``), is full at first, and gets ``calls`` more every ``per``
@@ -50,7 +50,7 @@ class Limit:
 class Counter(Protocol):
     """The places of one limit in one scope. Times never go back."""
 
-    limit: Limit
+    limit: TwinLimit
 
     def left(self, now: float) -> int:
         """Return the number of free places."""
@@ -62,7 +62,7 @@ class Counter(Protocol):
         """Take a place, or, where none is free, note one more that asked for it."""
 
 
-def counter(limit: Limit) -> Counter:
+def counter(limit: TwinLimit) -> Counter:
     """A new counter of a limit, with every place free."""
     match limit.kind:
         case "sliding":
@@ -74,7 +74,7 @@ def counter(limit: Limit) -> Counter:
 
 
 class _Sliding:
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, limit: TwinLimit) -> None:
         self.limit = limit
         self._taken: deque[float] = deque()
 
@@ -91,7 +91,7 @@ class _Sliding:
 
 
 class _Fixed:
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, limit: TwinLimit) -> None:
         self.limit = limit
         self._period: int | None = None
         self._taken = 0
@@ -114,7 +114,7 @@ class _Fixed:
 
 
 class _Bucket:
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, limit: TwinLimit) -> None:
         self.limit = limit
         self._size = limit.burst or limit.calls
         self._level = float(self._size)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 
 from syncengine.model.http import Response
-from syncengine.sandbox.faults import Fault, Faults, Kind
+from syncengine.sandbox.faults import Fault, FaultKind, Faults
 from syncengine.sandbox.holds import Holds
 from syncengine.sandbox.journal import Entry, Journal, impersonal
 from syncengine.sandbox.misnaming import misnamed
@@ -113,36 +113,38 @@ class Stage:
             self._answered(visit, 0)
             return web.Response()  # nobody is there to read it
         self._answered(visit, response.status)
-        if fault.kind is Kind.TRUNCATED_JSON:
+        if fault.kind is FaultKind.TRUNCATED_JSON:
             return _plain(
                 replace(response, body=response.body[: len(response.body) // 2])
             )
-        if fault.kind is Kind.OTHER_ID:
+        if fault.kind is FaultKind.OTHER_ID:
             held = [str(contact["id"]) for contact in self.twin.contacts(self.clock())]
             return _plain(misnamed(response, held))
-        if fault.kind is Kind.SLOW_DRIP:
+        if fault.kind is FaultKind.SLOW_DRIP:
             return await _drip(visit.wire, response, fault.seconds)
         return _plain(response)
 
     async def _meet(self, fault: Fault, visit: _Visit) -> Response | None:
         """Return the client's answer; None: the connection is dropped."""
         match fault.kind:
-            case Kind.THROTTLE:
+            case FaultKind.THROTTLE:
                 return self.twin.refusal(429, "Too Many Requests", fault.retry_after)
-            case Kind.REFUSE:
+            case FaultKind.REFUSE:
                 return self.twin.refusal(fault.status, fault.text)
-            case Kind.COMMIT_LATE:
+            case FaultKind.COMMIT_LATE:
                 self._commit_late(fault, visit)
                 return None
-            case Kind.HOLD_BEFORE_COMMIT | Kind.HOLD_AFTER_COMMIT:
+            case FaultKind.HOLD_BEFORE_COMMIT | FaultKind.HOLD_AFTER_COMMIT:
                 return await self._hold(fault, visit)
-            case Kind.TRUNCATED_JSON | Kind.SLOW_DRIP | Kind.OTHER_ID:
+            case FaultKind.TRUNCATED_JSON | FaultKind.SLOW_DRIP | FaultKind.OTHER_ID:
                 return self._commit(visit)
-            case Kind.LATENCY | Kind.ERROR_HTML | Kind.RESET:
+            case FaultKind.LATENCY | FaultKind.ERROR_HTML | FaultKind.RESET:
                 return await self._before_or_after(fault, visit)
 
     async def _hold(self, fault: Fault, visit: _Visit) -> Response | None:
-        response = self._commit(visit) if fault.kind is Kind.HOLD_AFTER_COMMIT else None
+        response = (
+            self._commit(visit) if fault.kind is FaultKind.HOLD_AFTER_COMMIT else None
+        )
         await self.holds.hold(visit.entry, visit.gone)
         if response is None and (fault.commit_if_gone or not visit.gone()):
             return self._commit(visit)
@@ -150,10 +152,10 @@ class Stage:
 
     async def _before_or_after(self, fault: Fault, visit: _Visit) -> Response | None:
         committed = self._commit(visit) if fault.when == "after" else None
-        if fault.kind is Kind.LATENCY:
+        if fault.kind is FaultKind.LATENCY:
             await asyncio.sleep(fault.seconds)
             return committed or self._commit(visit)
-        if fault.kind is Kind.ERROR_HTML:
+        if fault.kind is FaultKind.ERROR_HTML:
             return Response(
                 fault.status, {"content-type": "text/html; charset=utf-8"}, _PAGE
             )

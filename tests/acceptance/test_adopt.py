@@ -9,7 +9,7 @@ import pytest
 
 from syncengine import app
 from syncengine.model.copies import AdoptReport
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
 from tests.support.people import CHARLES, RESPOND_IO, People, people
 
@@ -160,7 +160,7 @@ async def test_a_vendor_in_trouble_leaves_contacts_for_the_next_time(
         await here.add([1, 2, 3])
         for number in (1, 2, 3):
             seed(here, number)
-        here.fail(NAME, Rule(Kind.ERROR_HTML, after=1, times=1))
+        here.fail(NAME, Rule(FaultKind.ERROR_HTML, after=1, times=1))
         report = await adopted(here)
         assert (report.status, report.linked, report.unread, report.exit_code) == (
             "incomplete",

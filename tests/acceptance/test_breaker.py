@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people import BOTH, RESPOND_IO, People, people, refusing
 
 _IN_A_ROW, _IN_FLIGHT = 20, 8
@@ -17,7 +17,7 @@ def _withdrawn(vendor: str, after: int) -> Rule:
     """From now on, and for everybody, what was allowed so far is refused."""
     method, path = _WRITES[vendor]
     return Rule(
-        Kind.REFUSE,
+        FaultKind.REFUSE,
         status=422,
         text="Plan exceeded",
         method=method,
@@ -164,7 +164,7 @@ async def test_removals_that_are_all_refused_keep_nobody_else_from_the_vendor_fo
         await here.run("respond_io")
         await here.remove(range(1, 31))
         await here.add([50])
-        here.fail("respond_io", Rule(Kind.REFUSE, status=422, method="DELETE"))
+        here.fail("respond_io", Rule(FaultKind.REFUSE, status=422, method="DELETE"))
         report = await here.run(
             "respond_io", accept=frozenset({"removals", "shrunk_source"})
         )
@@ -197,7 +197,9 @@ async def test_the_rest_of_what_is_sent_for_each_contact_may_be_what_everybody_i
         await here.add(range(1, 61), tags=["vip"])
         here.fail(
             "respond_io",
-            Rule(Kind.REFUSE, status=422, text="No such tag", path="/tags", after=5),
+            Rule(
+                FaultKind.REFUSE, status=422, text="No such tag", path="/tags", after=5
+            ),
         )
         report = await here.run("respond_io")
         assert (

@@ -13,7 +13,7 @@ import pytest
 
 from syncengine.model.reports import RunReport
 from syncengine.model.work import Standing
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people import BOTH, RESPOND_IO, People, people, refusing
 
 NAME = "respond_io"
@@ -274,7 +274,7 @@ async def test_a_brake_stops_a_group_that_is_too_large_and_nobody_else(
         here.fail(
             NAME,
             Rule(
-                Kind.REFUSE,
+                FaultKind.REFUSE,
                 method="DELETE",
                 status=422,
                 text="Tags are managed elsewhere",
@@ -374,7 +374,7 @@ async def test_removals_that_are_refused_alike_are_one_problem_too(
         here.fail(
             NAME,
             Rule(
-                Kind.REFUSE,
+                FaultKind.REFUSE,
                 method="DELETE",
                 status=422,
                 text="Tags are managed elsewhere",
@@ -533,7 +533,7 @@ async def test_a_probe_that_turns_out_to_be_gone_is_looked_up_after_an_outage(
         for number in sorted(_REFUSED):
             await here.change(number, phone=f"+4917000000{number}")
         refused = Rule(
-            Kind.REFUSE,
+            FaultKind.REFUSE,
             method="PUT",
             body="+4917",
             status=422,
@@ -543,7 +543,7 @@ async def test_a_probe_that_turns_out_to_be_gone_is_looked_up_after_an_outage(
         await here.run(NAME)
         assert await _standing(here) == dict.fromkeys(_REFUSED, ("dead", 0))
         await _delete_there(here, 3)
-        here.fail(NAME, Rule(Kind.REFUSE, method="GET", status=503))
+        here.fail(NAME, Rule(FaultKind.REFUSE, method="GET", status=503))
         await here.run(NAME, accept=frozenset({"gone"}))
         here.fail(NAME, refused)
         report = await here.run(NAME)

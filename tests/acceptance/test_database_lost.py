@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.storage.state.migrate import migrate
 from tests.support.crm import Crm, crm, report
 from tests.support.crm_expected import assert_in_step
@@ -22,7 +22,7 @@ _IN_FLIGHT = 4
 """As many as the run has workers: nothing else is under way."""
 _THROUGH = 6
 """Contacts that are through before the database goes away."""
-_CREATES = Rule(Kind.HOLD_BEFORE_COMMIT, method="POST", path="/contact/$")
+_CREATES = Rule(FaultKind.HOLD_BEFORE_COMMIT, method="POST", path="/contact/$")
 
 
 @pytest.mark.asyncio

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from syncengine import app
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
 from tests.support.people import DM_CHAMP, People, people
 from tests.support.running import KEY
@@ -192,7 +192,7 @@ async def test_a_lost_answer_makes_no_second_contact(
     database: str, tmp_path: Path, mode: str
 ) -> None:
     async with champ(database, tmp_path, mode) as here:
-        here.fail(NAME, Rule(Kind.RESET, when="after", method="POST", times=4))
+        here.fail(NAME, Rule(FaultKind.RESET, when="after", method="POST", times=4))
         await here.run(NAME)
         here.heal(NAME)
         await here.run(NAME)
@@ -299,7 +299,7 @@ async def test_the_key_is_in_no_report_and_no_row(
         here.sandbox.twin(NAME).configure({"api_keys": ["s3cr3t-key"]})
         here.environ["DM_CHAMP_KEY"] = "s3cr3t-key"
         said = "no: /v1/contacts?apiKey=s3cr3t-key"
-        here.fail(NAME, Rule(Kind.REFUSE, status=400, text=said, after=3, times=3))
+        here.fail(NAME, Rule(FaultKind.REFUSE, status=400, text=said, after=3, times=3))
         reports = [await here.run(NAME), await here.run(NAME)]
         here.environ["DM_CHAMP_KEY"] = "wr0ng-key"
         await here.change(3, name="Other")

@@ -10,15 +10,15 @@ import pytest
 from syncengine import app
 from syncengine.model.consent import Subject, SubjectKind, of_phone
 from syncengine.model.erasure import Erased
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.killing import until
 from tests.support.people import CHARLES, RESPOND_IO, People, people
 
 N, C = "respond_io", "charles"
 _ONLY = {N: {**RESPOND_IO, "on_removed": "untag"}}
 _LOST_CREATE = (
-    Rule(Kind.RESET, method="POST", when="after", times=1),
-    Rule(Kind.ERROR_HTML, method="GET", after=3),
+    Rule(FaultKind.RESET, method="POST", when="after", times=1),
+    Rule(FaultKind.ERROR_HTML, method="GET", after=3),
 )
 """A create is carried out, its answer is lost, and the look-ups behind it fail."""
 
@@ -41,7 +41,7 @@ async def test_a_value_in_doubt_that_nobody_asks_for_is_not_taken_for_the_old_on
         await here.add([1])
         await here.run(N)
         await here.change(1, name="Wrong")
-        await _lose(here, Rule(Kind.RESET, method="PUT", when="after"))
+        await _lose(here, Rule(FaultKind.RESET, method="PUT", when="after"))
         await here.change(1, name=None)
         assert (await here.run(N)).requests == 0, "on_null: skip"
         (verified,) = await app.verify(here.config, (N,))
@@ -105,7 +105,9 @@ async def test_forget_erases_who_left_after_a_lost_upsert(
     async with people(database, tmp_path, {C: CHARLES}) as here:
         await here.add([1, 2])
         await here.run(C, contacts=("2",))
-        await _lose(here, Rule(Kind.RESET, method="PUT", when="after"), destination=C)
+        await _lose(
+            here, Rule(FaultKind.RESET, method="PUT", when="after"), destination=C
+        )
         await here.remove([1])
         await here.run(C)
         (receipt,) = await app.forget(here.config, "1")
@@ -121,7 +123,9 @@ async def test_a_corrected_reference_after_a_lost_upsert_makes_no_second_person(
     charles = {**CHARLES, "fields": fields, "match_on": ["external_reference_id"]}
     async with people(database, tmp_path, {C: charles}) as here:
         await here.add([1], company="71")
-        await _lose(here, Rule(Kind.RESET, method="PUT", when="after"), destination=C)
+        await _lose(
+            here, Rule(FaultKind.RESET, method="PUT", when="after"), destination=C
+        )
         await here.change(1, company="72")
         assert (await here.run(C)).contacts["unsupported"] == 1
         assert here.held(C).keys() == {71}
@@ -134,7 +138,7 @@ async def test_a_renamed_account_keeps_its_judgement_of_match_keys(
     async with people(database, tmp_path, _ONLY) as here:
         here.configure(N, match_on=["phone"])
         await here.add([1, 2], phone="+49151777")
-        here.fail(N, Rule(Kind.ERROR_HTML, method="POST", status=503))
+        here.fail(N, Rule(FaultKind.ERROR_HTML, method="POST", status=503))
         await here.run(N)
         here.heal(N)
         here.configure(N, account="another")

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.storage.server.embedded import embedded
 from tests.support.crm import report
 from tests.support.killing import Command
@@ -65,7 +65,7 @@ async def _held_up(
                 _LAST,
             )
             await connection.close()
-        here.fail(NAME, Rule(Kind.HOLD_BEFORE_COMMIT, after=3, times=1))
+        here.fail(NAME, Rule(FaultKind.HOLD_BEFORE_COMMIT, after=3, times=1))
         run = here.start("run", "--json")
         assert await run.comes_to(here.sandbox.holds(NAME).wait_for(1)), run.said()
         yield here, run

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.killing import Command
 from tests.support.logged import events, named, printed
 from tests.support.people import RESPOND_IO, people, refusing
@@ -70,7 +70,7 @@ async def test_contacts_that_fall_short_are_named_without_a_value(
         here.fail(
             "respond_io",
             refusing(2, "Name 2 is no name"),
-            Rule(Kind.ERROR_HTML, body='"Name 3"', times=9),
+            Rule(FaultKind.ERROR_HTML, body='"Name 3"', times=9),
         )
         for refusals in (1, 2, 3):
             code, said = await here.command("run")
@@ -108,7 +108,7 @@ async def test_an_account_tells_when_it_is_throttled_and_when_it_halts(
 ) -> None:
     async with people(database, tmp_path, _ONE) as here:
         await here.add([1])
-        here.fail("respond_io", Rule(Kind.THROTTLE, retry_after=0.1, times=1))
+        here.fail("respond_io", Rule(FaultKind.THROTTLE, retry_after=0.1, times=1))
         _, said = await here.command("run")
         account = {"account": "respond_io"}
         assert events(said, "throttled") == [
@@ -134,7 +134,7 @@ async def test_a_run_that_waits_for_a_lease_says_for_whose(
     async with people(database, tmp_path, _ONE) as here:
         here.configure_engine(lease_ttl="3s")
         await here.add([1])
-        here.fail("respond_io", Rule(Kind.HOLD_BEFORE_COMMIT))
+        here.fail("respond_io", Rule(FaultKind.HOLD_BEFORE_COMMIT))
         command = here.start("run")
         assert await command.comes_to(here.sandbox.holds("respond_io").wait_for(1))
         await command.kill()
@@ -157,7 +157,7 @@ async def test_debug_tells_of_every_request_by_its_route(
 ) -> None:
     async with people(database, tmp_path, _ONE) as here:
         await here.add([1])
-        here.fail("respond_io", Rule(Kind.ERROR_HTML, times=1))
+        here.fail("respond_io", Rule(FaultKind.ERROR_HTML, times=1))
         here.configure("respond_io", attempts=2, find_first=True)
         code, said = await here.command("--log-level", "debug", "run")
         assert code == 0
@@ -176,7 +176,7 @@ async def test_a_console_is_told_of_warnings_only(
 ) -> None:
     async with people(database, tmp_path, _ONE) as here:
         await here.add([1])
-        here.fail("respond_io", Rule(Kind.THROTTLE, retry_after=0.1, times=1))
+        here.fail("respond_io", Rule(FaultKind.THROTTLE, retry_after=0.1, times=1))
         code, said = await here.command("--log-format", "console", "run")
         assert code == 0
         told = [

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from syncengine import app
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
 from tests.support.people import CHARLES, DM_CHAMP, RESPOND_IO, People, people
 
@@ -132,7 +132,7 @@ async def test_whoever_is_killed_while_it_starts_anew_goes_on_looking_up(
         await here.run(NAME)
         _seed(here, "second", range(1, 31))
         here.configure(NAME, settings=SECOND, in_flight=2)
-        here.fail("second", Rule(Kind.HOLD_BEFORE_COMMIT, after=9, times=1))
+        here.fail("second", Rule(FaultKind.HOLD_BEFORE_COMMIT, after=9, times=1))
         command = here.start("run", "--accept", "base_url")
         holds = here.sandbox.holds("second")
         assert await command.comes_to(holds.wait_for(1)), command.said()

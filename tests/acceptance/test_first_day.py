@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from syncengine import app
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
 from tests.support.killing import until
 from tests.support.people import CHARLES, RESPOND_IO, People, people
@@ -61,7 +61,7 @@ async def _interrupted(
     here: People, *, after: int, by: signal.Signals, code: int
 ) -> None:
     """Run, and tell the process to end while a request is under way."""
-    here.fail(NAME, Rule(Kind.HOLD_BEFORE_COMMIT, after=after, times=1))
+    here.fail(NAME, Rule(FaultKind.HOLD_BEFORE_COMMIT, after=after, times=1))
     command = here.start("run")
     holds = here.sandbox.holds(NAME)
     assert await command.comes_to(holds.wait_for(1)), command.said()
@@ -226,7 +226,7 @@ async def test_growth_is_measured_against_what_a_run_last_compared(
         assert "the source has 55 rows, 25 more than the 30" in str(report.error), (
             "the limit decided nothing"
         )
-        here.fail(NAME, Rule(Kind.ERROR_HTML, after=2))
+        here.fail(NAME, Rule(FaultKind.ERROR_HTML, after=2))
         halted = await here.run(NAME, accept=frozenset({"creates"}))
         here.heal(NAME)
         assert (
@@ -244,7 +244,7 @@ async def test_what_was_accepted_once_goes_on_after_an_interruption(
         await here.add(range(1, 21))
         await here.run(NAME)
         await here.add(range(21, 61))
-        here.fail(NAME, Rule(Kind.ERROR_HTML, after=5))
+        here.fail(NAME, Rule(FaultKind.ERROR_HTML, after=5))
         halted = await here.run(NAME, accept=frozenset({"creates"}))
         assert (halted.status, halted.contacts["applied"]) == ("halted", 5)
         here.heal(NAME)

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from syncengine import app
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
 from tests.support.people import (
     CHARLES,
@@ -150,7 +150,7 @@ async def test_a_dead_duplicate_whose_own_row_changes_is_sent_once(
         for _ in range(3):
             await here.run("by_phone")
         assert (await here.states("by_phone"))[2]["status"] == "dead"
-        here.fail("respond_io", Rule(Kind.LATENCY, seconds=0.2))
+        here.fail("respond_io", Rule(FaultKind.LATENCY, seconds=0.2))
         await here.change(2, phone=PHONES[1])
         planned, report = await here.plan("by_phone"), await here.run("by_phone")
         assert planned.contacts == 1

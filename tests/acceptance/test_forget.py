@@ -9,7 +9,7 @@ import pytest
 
 from syncengine import app
 from syncengine.model.erasure import Erased, Receipt
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.killing import locked
 from tests.support.people import (
     CHARLES,
@@ -148,9 +148,11 @@ async def test_who_was_never_sent_is_done_at_once_and_stays_away(
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("kind", [Kind.HOLD_BEFORE_COMMIT, Kind.HOLD_AFTER_COMMIT])
+@pytest.mark.parametrize(
+    "kind", [FaultKind.HOLD_BEFORE_COMMIT, FaultKind.HOLD_AFTER_COMMIT]
+)
 async def test_a_crash_half_way_is_finished_by_asking_again(
-    database: str, tmp_path: Path, kind: Kind
+    database: str, tmp_path: Path, kind: FaultKind
 ) -> None:
     name = "chartmogul"
     async with people(
@@ -194,7 +196,7 @@ async def test_what_was_answered_before_a_crash_is_told_by_asking_again(
         await here.run(name)
         uninterrupted = (await forgotten(here, "2"))[name]
         external_id = (await here.states(name))[1]["external_id"]
-        here.fail(name, Rule(Kind.HOLD_AFTER_COMMIT, times=1))
+        here.fail(name, Rule(FaultKind.HOLD_AFTER_COMMIT, times=1))
         command = here.start("forget", "1")
         await here.sandbox.holds(name).wait_for(1)
         async with locked(database, "syncengine.sync_erasure") as receipt_is_to_be_kept:
@@ -222,7 +224,7 @@ async def test_a_vendor_in_trouble_leaves_it_open(
     async with people(database, tmp_path, {name: CHARTMOGUL}, twins=[name]) as here:
         await here.add([1])
         await here.run(name)
-        here.fail(name, Rule(Kind.ERROR_HTML, status=503))
+        here.fail(name, Rule(FaultKind.ERROR_HTML, status=503))
         receipt = (await forgotten(here))[name]
         assert (receipt.status, receipt.exit_code) == (Erased.OPEN, 1)
         assert "tries again" in receipt.message
@@ -242,7 +244,7 @@ async def test_a_create_whose_answer_was_lost_is_found_and_deleted(
     name = "chartmogul"
     async with people(database, tmp_path, {name: CHARTMOGUL}, twins=[name]) as here:
         await here.add([1])
-        here.fail(name, Rule(Kind.HOLD_AFTER_COMMIT, method="POST"))
+        here.fail(name, Rule(FaultKind.HOLD_AFTER_COMMIT, method="POST"))
         command = here.start("run")
         await here.sandbox.holds(name).wait_for(1)
         await command.kill()

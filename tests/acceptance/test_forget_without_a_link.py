@@ -10,7 +10,7 @@ import pytest
 from syncengine import app
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.erasure import Erased, Receipt
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.dumps import dump, lose, restore_whole
 from tests.support.people import (
     CHARLES,
@@ -76,7 +76,7 @@ async def test_it_is_looked_up_by_its_row_and_deleted(
 async def test_a_dead_vendor_leaves_it_open(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path, {NAME: V2}, twins=[NAME]) as here:
         await _lost(here, database)
-        here.fail(NAME, Rule(Kind.ERROR_HTML, status=503))
+        here.fail(NAME, Rule(FaultKind.ERROR_HTML, status=503))
         assert (await _receipt(here)).status is Erased.OPEN
         here.heal(NAME)
         assert (await _receipt(here)).message == "deleted there"
@@ -221,7 +221,7 @@ async def test_verify_and_adopt_say_who_may_not_be_written_to(
         await here.change(2, opted_in=True)
         await app.suppress(here.config, [CONTACT_1])
         assert (await here.run(NAME)).exit_code == 0
-        here.fail(NAME, Rule(Kind.ERROR_HTML, status=503))
+        here.fail(NAME, Rule(FaultKind.ERROR_HTML, status=503))
         await app.forget(here.config, "3")
         here.heal(NAME)
         (before,) = await app.verify(here.config, (NAME,))

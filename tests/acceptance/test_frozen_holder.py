@@ -8,13 +8,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.storage.connect import transaction
 from tests.support.crm import Crm, crm, report
 from tests.support.crm_expected import assert_in_step
 from tests.support.killing import Command, until_true
 
-_CREATES = Rule(Kind.HOLD_BEFORE_COMMIT, method="POST", path="/contact/$")
+_CREATES = Rule(FaultKind.HOLD_BEFORE_COMMIT, method="POST", path="/contact/$")
 _OPEN = 3
 
 

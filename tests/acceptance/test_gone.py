@@ -10,7 +10,7 @@ import pytest
 from syncengine import app, vendors
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.work import Standing
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.screen import acts_of
 from tests.simulation.pair import Pair, contact_id, pairs
 from tests.support.any_vendor import Anyone, anyone
@@ -237,7 +237,7 @@ async def test_newcomers_say_nothing_about_the_account(
         await here.put(1, 1, tags=["a"])
         await here.put(2, 2, (2, 2), ["a"])
         # The newcomer is written down before the vendor is asked for the other one.
-        here.sandbox.faults(here.name).configure([Rule(Kind.LATENCY, seconds=0.4)])
+        here.sandbox.faults(here.name).configure([Rule(FaultKind.LATENCY, seconds=0.4)])
         for _ in range(2):
             report = await here.run()
             assert (report.exit_code, report.status, report.standing) == (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncengine.model.work import Standing
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed, TwinRequest
 from tests.support.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
 
@@ -32,7 +32,7 @@ def _true_ids(here: People, name: str) -> dict[int, str]:
 
 
 def _misnames(method: str, path: str = "") -> Rule:
-    return Rule(Kind.OTHER_ID, method=method, path=path)
+    return Rule(FaultKind.OTHER_ID, method=method, path=path)
 
 
 @pytest.mark.asyncio

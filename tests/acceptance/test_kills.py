@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.crm import Crm, crm, names, pair_of, pattern
 from tests.support.crm_expected import assert_in_step
 from tests.support.databases import Databases
@@ -90,7 +90,10 @@ async def test_who_is_back_while_the_deletion_is_in_doubt_survives_another_crash
             person = here.people[number]
             await here.remove(number)
             await _killed_at_its_first_write(
-                here, Kind.HOLD_AFTER_COMMIT if deleted else Kind.HOLD_BEFORE_COMMIT
+                here,
+                FaultKind.HOLD_AFTER_COMMIT
+                if deleted
+                else FaultKind.HOLD_BEFORE_COMMIT,
             )
             await here.put(
                 number,
@@ -102,13 +105,13 @@ async def test_who_is_back_while_the_deletion_is_in_doubt_survives_another_crash
                 assert await kill(here, "intent written", Kills())
                 await here.let_leases_run_out()
             else:
-                await _killed_at_its_first_write(here, Kind.HOLD_AFTER_COMMIT)
+                await _killed_at_its_first_write(here, FaultKind.HOLD_AFTER_COMMIT)
                 await here.remove(number)
             await here.finish()
             await assert_in_step(here)
 
 
-async def _killed_at_its_first_write(here: Crm, kind: Kind) -> None:
+async def _killed_at_its_first_write(here: Crm, kind: FaultKind) -> None:
     writes = [
         Rule(kind, method=route.partition(" ")[0], path=pattern(route))
         for route in here.writes()

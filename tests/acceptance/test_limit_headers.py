@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 from tests.support.people import CHARLES, people
 
 NAME = "charles"
@@ -21,7 +21,7 @@ async def test_an_account_slows_down_before_it_is_refused(
     async with people(database, tmp_path, {NAME: charles}) as here:
         twin = here.sandbox.twin(NAME)
         twin.configure({"send_limit_headers": True})
-        twin.limiter.configure((Limit(6, 1.0, "fixed"),))
+        twin.limiter.configure((TwinLimit(6, 1.0, "fixed"),))
         await here.add(range(1, 14))
         report = await here.run(NAME)
         assert (report.status, report.contacts["applied"]) == ("done", 13)

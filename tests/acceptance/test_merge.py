@@ -8,7 +8,7 @@ import pytest
 
 from syncengine import app
 from syncengine.errors import ConfigError
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
 from tests.support.people import BOTH, CHARTMOGUL, People, people
 
@@ -67,7 +67,9 @@ async def test_an_unknown_end_is_told_and_nothing_is_repeated(
             stranger(here, email="a@y.example"),
             stranger(here, email="b@y.example"),
         )
-        here.fail(NAME, Rule(Kind.ERROR_HTML, method="POST", when="after", status=502))
+        here.fail(
+            NAME, Rule(FaultKind.ERROR_HTML, method="POST", when="after", status=502)
+        )
         report = await app.merge(here.config, NAME, one, other)
         assert (report.status, report.exit_code) == ("incomplete", 1)
         assert len(here.sandbox.contacts(NAME)) == 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from syncengine import app
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
 from tests.acceptance.test_forget import free_the_lease
 from tests.support.people import CHARTMOGUL, RESPOND_IO_V2, People, people
@@ -111,7 +111,7 @@ async def test_a_lost_answer_is_settled_by_the_next_run(
     ) as here:
         ours, stranger = await pair(here, name, older)
         here.fail(
-            name, Rule(Kind.RESET, method="POST", path="merge", when=when, times=1)
+            name, Rule(FaultKind.RESET, method="POST", path="merge", when=when, times=1)
         )
         report = await app.merge(here.config, name, ours, stranger)
         assert (report.status, report.exit_code) == ("incomplete", 1)
@@ -131,13 +131,19 @@ async def test_a_lost_answer_is_settled_by_the_next_run(
 @pytest.mark.parametrize(
     ("kind", "arrives"),
     [
-        (Kind.HOLD_BEFORE_COMMIT, False),
-        (Kind.HOLD_BEFORE_COMMIT, True),
-        (Kind.HOLD_AFTER_COMMIT, False),
+        (FaultKind.HOLD_BEFORE_COMMIT, False),
+        (FaultKind.HOLD_BEFORE_COMMIT, True),
+        (FaultKind.HOLD_AFTER_COMMIT, False),
     ],
 )
 async def test_killed_at_any_moment_of_it(
-    database: str, tmp_path: Path, name: str, older: str, kind: Kind, *, arrives: bool
+    database: str,
+    tmp_path: Path,
+    name: str,
+    older: str,
+    kind: FaultKind,
+    *,
+    arrives: bool,
 ) -> None:
     async with people(
         database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]
@@ -169,7 +175,7 @@ async def test_a_refused_merge_changes_nothing(
         database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]
     ) as here:
         ours, stranger = await pair(here, name, "stranger")
-        here.fail(name, Rule(Kind.REFUSE, method="POST", path="merge", status=400))
+        here.fail(name, Rule(FaultKind.REFUSE, method="POST", path="merge", status=400))
         report = await app.merge(here.config, name, ours, stranger)
         assert (report.status, report.exit_code) == ("rejected", 1)
         here.heal(name)
@@ -240,7 +246,7 @@ async def test_an_answer_with_a_third_id_leaves_it_to_the_next_run(
         database, tmp_path, {name: CAN_MERGE[name]}, twins=[name]
     ) as here:
         ours, stranger = await pair(here, name, "stranger")
-        here.fail(name, Rule(Kind.OTHER_ID, method="POST", path="merge"))
+        here.fail(name, Rule(FaultKind.OTHER_ID, method="POST", path="merge"))
         report = await app.merge(here.config, name, ours, stranger)
         here.heal(name)
         assert (await here.run(name)).exit_code == 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
 from tests.support.people import BOTH, People, people
 
@@ -221,7 +221,7 @@ async def test_a_deletion_that_the_vendor_refuses_is_let_be_after_the_third_time
 ) -> None:
     async with people(database, tmp_path, _only("charles", "delete")) as here:
         await _four_of_whom_two_leave(here, "charles")
-        here.fail("charles", Rule(Kind.REFUSE, method="DELETE", status=422))
+        here.fail("charles", Rule(FaultKind.REFUSE, method="DELETE", status=422))
         for _ in range(3):
             report = await here.run("charles")
             assert (report.status, report.exit_code, report.contacts["rejected"]) == (

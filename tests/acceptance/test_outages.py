@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people import BOTH, RESPOND_IO, People, people
 
 _WRITES = {"respond_io": ("POST", "/contact/$"), "charles": ("PUT", "")}
 _TRIPS_AFTER = 10
 _IN_FLIGHT = 8
 _DOWN = {
-    "a page instead of an answer": Rule(Kind.ERROR_HTML, status=503),
+    "a page instead of an answer": Rule(FaultKind.ERROR_HTML, status=503),
     "carried out, and a page instead of an answer": Rule(
-        Kind.ERROR_HTML, when="after", status=504
+        FaultKind.ERROR_HTML, when="after", status=504
     ),
-    "cut connections": Rule(Kind.RESET),
-    "carried out, and cut connections": Rule(Kind.RESET, when="after"),
-    "half answers": Rule(Kind.TRUNCATED_JSON),
+    "cut connections": Rule(FaultKind.RESET),
+    "carried out, and cut connections": Rule(FaultKind.RESET, when="after"),
+    "half answers": Rule(FaultKind.TRUNCATED_JSON),
 }
 _TOLD = dict.fromkeys(
     _DOWN, "an error of the vendor's own (10 times); does the vendor tell of an outage?"
@@ -123,7 +123,8 @@ async def test_an_outage_in_mid_run_leaves_what_was_done_done(
         here.configure(vendor, in_flight=4)
         await here.add(range(1, 61))
         here.fail(
-            vendor, Rule(Kind.RESET, when="after", method=method, path=path, after=20)
+            vendor,
+            Rule(FaultKind.RESET, when="after", method=method, path=path, after=20),
         )
         report = await here.run(vendor)
         assert (report.status, report.exit_code) == ("halted", 1)
@@ -151,7 +152,10 @@ async def test_a_few_lost_answers_among_many_good_ones_stop_nobody(
         await here.add(range(1, 61))
         here.fail(
             "charles",
-            *(Rule(Kind.RESET, body=f'"Name {number}"') for number in range(3, 61, 3)),
+            *(
+                Rule(FaultKind.RESET, body=f'"Name {number}"')
+                for number in range(3, 61, 3)
+            ),
         )
         report = await here.run("charles")
         assert (
@@ -175,8 +179,8 @@ async def test_a_storm_of_429_is_waited_out(
         await here.add(range(1, 31))
         here.fail(
             vendor,
-            Rule(Kind.THROTTLE, retry_after=0, after=10, times=8),
-            Rule(Kind.THROTTLE, retry_after=0, after=10, times=8),
+            Rule(FaultKind.THROTTLE, retry_after=0, after=10, times=8),
+            Rule(FaultKind.THROTTLE, retry_after=0, after=10, times=8),
         )
         report = await here.run(vendor)
         assert (report.status, report.exit_code, report.contacts["applied"]) == (
@@ -193,12 +197,12 @@ async def test_a_storm_of_429_is_waited_out(
     ("storm", "setting", "words"),
     [
         (
-            Rule(Kind.THROTTLE, retry_after=3600),
+            Rule(FaultKind.THROTTLE, retry_after=3600),
             "max_wait",
             "the vendor asks to wait 3600 s, longer than max_wait",
         ),
         (
-            Rule(Kind.THROTTLE, retry_after=0),
+            Rule(FaultKind.THROTTLE, retry_after=0),
             "limits",
             "does something else use this account's limit?",
         ),

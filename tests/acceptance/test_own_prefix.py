@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncengine import app
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people import RESPOND_IO, People, people
 
 NAME = "respond_io"
@@ -80,7 +80,7 @@ async def test_they_are_ours_also_if_the_process_dies_right_after_the_contact_wa
 ) -> None:
     async with people(database, tmp_path, {NAME: OURS}) as here:
         await _lost_state(here)
-        here.fail(NAME, Rule(Kind.HOLD_BEFORE_COMMIT, method="DELETE", times=1))
+        here.fail(NAME, Rule(FaultKind.HOLD_BEFORE_COMMIT, method="DELETE", times=1))
         command = here.start("run")
         assert await command.comes_to(here.sandbox.holds(NAME).wait_for(1)), (
             command.said()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncengine import app
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people import CHARLES, RESPOND_IO, People, people, refusing
 
 NAME = "respond_io"
@@ -97,7 +97,7 @@ async def test_who_was_not_finished_is_told_as_such_though_the_mapping_changed(
         await here.run(NAME)
         here.configure(NAME, fields=LOWER)
         here.fail(
-            NAME, Rule(Kind.ERROR_HTML, method="PUT", body='"name 2"', status=503)
+            NAME, Rule(FaultKind.ERROR_HTML, method="PUT", body='"name 2"', status=503)
         )
         report = await here.run(NAME)
         assert (report.status, await here.not_made(report)) == ("incomplete", 1)

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from syncengine.app import prune
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.storage.state import retention
 from tests.support.people import RESPOND_IO, People, people
 
@@ -181,7 +181,7 @@ async def test_runs_are_under_way_meanwhile(
     ) as here:
         old = await _past(here, _OLD, contacts=9)
         await here.add(range(1, 31))
-        here.fail("respond_io", Rule(Kind.HOLD_BEFORE_COMMIT, after=4, times=2))
+        here.fail("respond_io", Rule(FaultKind.HOLD_BEFORE_COMMIT, after=4, times=2))
         command = here.start("run")
         assert await command.comes_to(here.sandbox.holds("respond_io").wait_for(2)), (
             command.said()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncengine.model.work import Standing
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.screen import Screen
 from tests.support.people import CHARLES, DM_CHAMP, RESPOND_IO, People, people
 
@@ -79,7 +79,7 @@ async def test_one_that_is_interrupted_goes_on_with_an_ordinary_run(
         assert (await here.run(NAME)).exit_code == 0
         _by_hand(here, {"firstName": "By hand"})
         if limit is None:
-            here.fail(NAME, Rule(Kind.HOLD_BEFORE_COMMIT, after=4, times=8))
+            here.fail(NAME, Rule(FaultKind.HOLD_BEFORE_COMMIT, after=4, times=8))
             command = here.start("run", "--resync")
             assert await command.comes_to(here.sandbox.holds(NAME).wait_for(1)), (
                 command.said()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people import BOTH, RESPOND_IO, People, people, refusing
 
 _ONLY: dict[str, dict[str, object]] = {"respond_io": dict(RESPOND_IO)}
@@ -19,8 +19,8 @@ async def _fall_short(here: People, vendor: str) -> int:
         vendor,
         refusing(2),
         refusing(7),
-        Rule(Kind.RESET, when="after", body='"Name 6"'),
-        Rule(Kind.ERROR_HTML, body='"Name 11"'),
+        Rule(FaultKind.RESET, when="after", body='"Name 6"'),
+        Rule(FaultKind.ERROR_HTML, body='"Name 11"'),
     )
     report = await here.run(vendor)
     assert report.run_id is not None
@@ -113,7 +113,7 @@ async def test_whom_a_halted_run_never_came_to_is_retried_too(
     async with people(database, tmp_path, {"charles": BOTH["charles"]}) as here:
         await here.add(range(1, 41))
         here.configure("charles", in_flight=1)
-        here.fail("charles", Rule(Kind.ERROR_HTML, after=5))
+        here.fail("charles", Rule(FaultKind.ERROR_HTML, after=5))
         halted = await here.run("charles")
         assert (
             halted.status,

@@ -9,7 +9,7 @@ import pytest
 
 from syncengine import app
 from syncengine.config.loading import load_config
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people import CHARLES, RESPOND_IO, People, people
 
 _SPELLINGS = {
@@ -346,7 +346,7 @@ async def test_an_account_with_a_new_name_has_no_second_writer(
     name = "respond_io"
     async with people(database, tmp_path, {name: RESPOND_IO}) as here:
         await here.add([1, 2, 3])
-        here.fail(name, Rule(Kind.HOLD_BEFORE_COMMIT, method="POST", times=1))
+        here.fail(name, Rule(FaultKind.HOLD_BEFORE_COMMIT, method="POST", times=1))
         command = here.start("run", "--json")
         await here.sandbox.holds(name).wait_for(1)
         sent = here.requests(name)
@@ -431,7 +431,9 @@ async def test_where_another_run_holds_the_former_account_no_lease_is_left(
         await here.add([1, 3])
         await here.runs()
         await here.add([2])
-        here.fail("respond_io", Rule(Kind.HOLD_BEFORE_COMMIT, method="POST", times=1))
+        here.fail(
+            "respond_io", Rule(FaultKind.HOLD_BEFORE_COMMIT, method="POST", times=1)
+        )
         command = here.start("run", "--json")
         await here.sandbox.holds("respond_io").wait_for(1)
         here.configure("b", **{**CHARLES, "account": "new", "match_on": None})

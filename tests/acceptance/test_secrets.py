@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.killing import PATIENCE
 from tests.support.noise import PASSWORD, WRONG, Noise, noise
 
@@ -82,7 +82,7 @@ async def test_the_process_list_and_the_server_s_activity_show_nothing(
     database: str, tmp_path: Path
 ) -> None:
     async with noise(database, tmp_path / "config", "charles") as here:
-        here.everywhere(Rule(Kind.HOLD_BEFORE_COMMIT))
+        here.everywhere(Rule(FaultKind.HOLD_BEFORE_COMMIT))
         with (tmp_path / "said").open("wb") as said:
             process = await asyncio.create_subprocess_exec(
                 *(

@@ -10,8 +10,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from syncengine.sandbox.faults import Kind, Rule
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.faults import FaultKind, Rule
+from syncengine.sandbox.limits import TwinLimit
 from tests.support.killing import Command
 from tests.support.logged import events, printed
 from tests.support.people import CHARLES, RESPOND_IO, People, people
@@ -61,7 +61,7 @@ async def test_two_destinations_of_one_account_stay_within_its_window_together(
     paced = {"limits": [{"calls": 20, "per": "500ms"}]}
     destinations = {name: {**keys, **paced} for name, keys in _ONE_ACCOUNT.items()}
     async with people(database, tmp_path, destinations) as here:
-        here.sandbox.twin("respond_io").limiter.configure([Limit(20, 0.5)])
+        here.sandbox.twin("respond_io").limiter.configure([TwinLimit(20, 0.5)])
         await here.add(range(1, 41))
         reports = await here.runs()
         assert {name: report.status for name, report in reports.items()} == {
@@ -95,7 +95,7 @@ async def test_a_wrong_key_stops_every_destination_of_its_account_with_one_reque
 async def _held_at_the_vendor(here: People) -> AsyncIterator[Command]:
     """A run whose first request respond_io does not answer while the block lasts; its lease is renewed all the time."""
     holds = here.sandbox.holds("respond_io")
-    here.fail("respond_io", Rule(Kind.HOLD_BEFORE_COMMIT, times=1))
+    here.fail("respond_io", Rule(FaultKind.HOLD_BEFORE_COMMIT, times=1))
     command = here.start("run", "-d", "respond_io")
     assert await command.comes_to(holds.wait_for(1)), command.said()
 

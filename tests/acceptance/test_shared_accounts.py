@@ -10,7 +10,7 @@ import pytest
 
 from syncengine import app
 from syncengine.config.loading import read_config
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.charles import CharlesTwin
 from tests.support.people import (
     CHARLES,
@@ -253,7 +253,7 @@ async def test_a_deletion_whose_answer_was_lost_is_settled_before_the_contact_mo
         await _synced(here)
         row = await here.one("SELECT name, phone FROM crm.people WHERE id = 2")
         await here.remove([2])
-        here.fail(vendor, Rule(Kind.RESET, when="after", method="DELETE"))
+        here.fail(vendor, Rule(FaultKind.RESET, when="after", method="DELETE"))
         await here.run("one")
         here.heal(vendor)
         assert here.held(vendor).keys() == {1, 3, 4, 5, 6}

@@ -10,7 +10,7 @@ import pytest
 from syncengine import app
 from syncengine.model.consent import Subject, SubjectKind, of_email, of_phone
 from syncengine.model.copies import Copy, ShowReport
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people import BOTH, CHARLES, DM_CHAMP, People, people
 
 NAME = "respond_io"
@@ -116,7 +116,7 @@ async def test_while_a_run_works_the_vendor_is_not_asked(
         await here.add([1])
         await here.run(NAME)
         await here.change(1, name="New")
-        here.fail(NAME, Rule(Kind.HOLD_BEFORE_COMMIT))
+        here.fail(NAME, Rule(FaultKind.HOLD_BEFORE_COMMIT))
         command = here.start("run")
         await here.sandbox.holds(NAME).wait_for(1)
         here.heal(NAME)
@@ -138,7 +138,7 @@ async def test_a_vendor_in_trouble_hides_nothing_else(
     async with people(database, tmp_path, {NAME: BOTH[NAME]}) as here:
         await here.add([1])
         await here.run(NAME)
-        here.fail(NAME, Rule(Kind.ERROR_HTML))
+        here.fail(NAME, Rule(FaultKind.ERROR_HTML))
         report = (await shown(here))[NAME]
         assert report.exit_code == 1
         assert "the vendor gave no answer" in report.remarks[0]
@@ -254,7 +254,7 @@ async def test_what_the_next_run_would_do_is_told(
         ].next_run == "looks it up; where nothing is found it sends: create, add_tags"
         await here.run(NAME)
         await here.change(1, name="Bad")
-        here.fail(NAME, Rule(Kind.REFUSE, body='"Bad"', status=422, text="Nope"))
+        here.fail(NAME, Rule(FaultKind.REFUSE, body='"Bad"', status=422, text="Nope"))
         for _ in range(3):
             await here.run(NAME)
         told = (await shown(here))[NAME]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.killing import Command, until, until_true
 from tests.support.people import BOTH, RESPOND_IO, People, people
 
@@ -25,7 +25,7 @@ _DESTINATION = {**RESPOND_IO, "find_first": False, "in_flight": 2}
 async def _caught_in_mid_run(here: People) -> Command:
     """Six contacts are through, and the next two requests wait at the vendor."""
     await here.add(_ALL)
-    here.fail("respond_io", Rule(Kind.HOLD_BEFORE_COMMIT, after=_BEFORE, times=2))
+    here.fail("respond_io", Rule(FaultKind.HOLD_BEFORE_COMMIT, after=_BEFORE, times=2))
     command = here.start("run")
     assert await command.comes_to(here.sandbox.holds("respond_io").wait_for(2)), (
         command.said()
@@ -131,7 +131,7 @@ async def test_a_signal_does_not_wait_for_the_vendor_s_limit(
         database, tmp_path, {vendor: {**BOTH[vendor], "max_wait": "1h"}}
     ) as here:
         await here.add(_ALL)
-        here.fail(vendor, Rule(Kind.THROTTLE, retry_after=3000, after=10))
+        here.fail(vendor, Rule(FaultKind.THROTTLE, retry_after=3000, after=10))
         command = here.start("run")
         log = here.sandbox.journal(vendor)
         await until(lambda: any(entry.status == 429 for entry in log.log))
@@ -154,7 +154,7 @@ async def test_a_signal_when_all_is_done_changes_nothing(
 ) -> None:
     async with people(database, tmp_path, {"respond_io": _DESTINATION}) as here:
         await here.add([1])
-        here.fail("respond_io", Rule(Kind.HOLD_BEFORE_COMMIT))
+        here.fail("respond_io", Rule(FaultKind.HOLD_BEFORE_COMMIT))
         command = here.start("run")
         assert await command.comes_to(here.sandbox.holds("respond_io").wait_for(1)), (
             command.said()

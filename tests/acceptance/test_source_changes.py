@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from syncengine.model.reports import RunReport
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.storage.failures import describe
 from tests.support.databases import Databases
 from tests.support.people import RESPOND_IO, People, people
@@ -26,7 +26,7 @@ async def _while_a_run_waits(
 ) -> AsyncIterator[asyncio.Task[RunReport]]:
     """The block happens after the diff, while the run's first request is held at the vendor."""
     holds = here.sandbox.holds("respond_io")
-    here.fail("respond_io", Rule(Kind.HOLD_BEFORE_COMMIT, times=1))
+    here.fail("respond_io", Rule(FaultKind.HOLD_BEFORE_COMMIT, times=1))
     run = asyncio.create_task(here.run("respond_io", **options))
     held = asyncio.create_task(holds.wait_for(1))
     await asyncio.wait({run, held}, return_when=asyncio.FIRST_COMPLETED)

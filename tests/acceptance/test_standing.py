@@ -11,7 +11,7 @@ import pytest
 from syncengine import app
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.work import Standing
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people import CHARLES, RESPOND_IO, People, people, refusing
 
 NAME = "respond_io"
@@ -196,7 +196,7 @@ async def test_what_was_sent_without_an_answer_is_counted_apart_from_what_was_de
         await here.add(range(1, 7))
         here.fail(
             "charles",
-            *(Rule(Kind.RESET, body=f'"Name {number}"') for number in (1, 2, 3)),
+            *(Rule(FaultKind.RESET, body=f'"Name {number}"') for number in (1, 2, 3)),
         )
         report = await here.run("charles")
         assert (report.exit_code, report.contacts) == (

@@ -13,7 +13,7 @@ from syncengine import app
 from syncengine.errors import ConfigError
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.work import Standing
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people import RESPOND_IO, People, people
 
 NAME = "respond_io"
@@ -115,7 +115,7 @@ async def test_what_a_run_has_planned_is_not_sent_once_somebody_is_suppressed(
     """The suppression comes while the contact's look-up is under way: its create must not follow."""
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await here.add([1])
-        here.fail(NAME, Rule(Kind.HOLD_AFTER_COMMIT, method="GET", times=1))
+        here.fail(NAME, Rule(FaultKind.HOLD_AFTER_COMMIT, method="GET", times=1))
         command = here.start("run", "--json")
         await here.sandbox.holds(NAME).wait_for(1)
         await suppressed(here, CONTACT_1)
@@ -133,8 +133,8 @@ async def test_a_lost_create_of_somebody_suppressed_stays_noted(
         await here.add([1])
         here.fail(
             NAME,
-            Rule(Kind.RESET, method="POST", when="after", times=1),
-            Rule(Kind.ERROR_HTML, method="GET", after=2),
+            Rule(FaultKind.RESET, method="POST", when="after", times=1),
+            Rule(FaultKind.ERROR_HTML, method="GET", after=2),
         )
         await here.run(NAME)
         here.heal(NAME)
@@ -178,7 +178,7 @@ async def test_a_column_is_asked_once_more_before_each_request(
     ) as here:
         await here.source.execute("ALTER TABLE crm.people ADD COLUMN gone boolean")
         await here.add([1])
-        here.fail(NAME, Rule(Kind.HOLD_AFTER_COMMIT, method="GET", times=1))
+        here.fail(NAME, Rule(FaultKind.HOLD_AFTER_COMMIT, method="GET", times=1))
         command = here.start("run", "--json")
         await here.sandbox.holds(NAME).wait_for(1)
         await here.change(1, gone=True)
@@ -202,7 +202,7 @@ async def test_who_leaves_the_source_in_mid_run_is_not_sent_where_a_column_says_
     async with people(database, tmp_path, {NAME: destination}) as here:
         await here.source.execute("ALTER TABLE crm.people ADD COLUMN gone boolean")
         await here.add([1, 2])
-        here.fail(NAME, Rule(Kind.HOLD_AFTER_COMMIT, method="GET", times=1))
+        here.fail(NAME, Rule(FaultKind.HOLD_AFTER_COMMIT, method="GET", times=1))
         command = here.start("run", "--json", "--contact", "1")
         await here.sandbox.holds(NAME).wait_for(1)
         if change == "deleted":
@@ -237,7 +237,9 @@ async def test_who_leaves_once_it_was_created_is_removed_by_the_next_run(
     async with people(database, tmp_path, {NAME: destination}) as here:
         await here.source.execute("ALTER TABLE crm.people ADD COLUMN gone boolean")
         await here.add([1, 2], tags=[f"t{number}" for number in range(15)])
-        here.fail(NAME, Rule(Kind.HOLD_AFTER_COMMIT, method="POST", after=1, times=1))
+        here.fail(
+            NAME, Rule(FaultKind.HOLD_AFTER_COMMIT, method="POST", after=1, times=1)
+        )
         command = here.start("run", "--json", "--contact", "1")
         await here.sandbox.holds(NAME).wait_for(1)
         await here.remove([1])
@@ -269,14 +271,14 @@ async def test_a_lost_create_of_who_left_in_mid_run_stays_noted(
         await here.add([2], tags=["vip"])
         here.fail(
             NAME,
-            Rule(Kind.RESET, method="POST", when="after", times=1),
-            Rule(Kind.ERROR_HTML, method="GET", after=1),
+            Rule(FaultKind.RESET, method="POST", when="after", times=1),
+            Rule(FaultKind.ERROR_HTML, method="GET", after=1),
         )
         await here.run(NAME)
         assert here.held(NAME).keys() == {2}
         here.heal(NAME)
         await here.add([1])
-        here.fail(NAME, Rule(Kind.HOLD_AFTER_COMMIT, method="GET", times=1))
+        here.fail(NAME, Rule(FaultKind.HOLD_AFTER_COMMIT, method="GET", times=1))
         command = here.start("run", "--json")
         await here.sandbox.holds(NAME).wait_for(1)
         await here.remove([2])

@@ -8,7 +8,7 @@ import pytest
 
 from syncengine import vendors
 from syncengine.model.reports import RunReport
-from syncengine.sandbox.faults import Chance, Fault, Kind
+from syncengine.sandbox.faults import Chance, Fault, FaultKind
 from syncengine.storage.csv_table import load_contacts, read_rows
 from tests.support.expected import NIGHTS, night_file
 from tests.support.running import World
@@ -17,15 +17,15 @@ from tests.support.vendor_nights import Oracle, congress, held, people_of
 COUNTED = {"charles", "respond_io"}
 """Their nights are followed request by request elsewhere."""
 MIXED = (
-    Fault(Kind.LATENCY, seconds=0.02),
-    Fault(Kind.THROTTLE, retry_after=0),
-    Fault(Kind.ERROR_HTML),
-    Fault(Kind.ERROR_HTML, when="after", status=500),
-    Fault(Kind.RESET),
-    Fault(Kind.RESET, when="after"),
-    Fault(Kind.TRUNCATED_JSON),
-    Fault(Kind.SLOW_DRIP, seconds=0.05),
-    Fault(Kind.COMMIT_LATE, seconds=0.05),
+    Fault(FaultKind.LATENCY, seconds=0.02),
+    Fault(FaultKind.THROTTLE, retry_after=0),
+    Fault(FaultKind.ERROR_HTML),
+    Fault(FaultKind.ERROR_HTML, when="after", status=500),
+    Fault(FaultKind.RESET),
+    Fault(FaultKind.RESET, when="after"),
+    Fault(FaultKind.TRUNCATED_JSON),
+    Fault(FaultKind.SLOW_DRIP, seconds=0.05),
+    Fault(FaultKind.COMMIT_LATE, seconds=0.05),
 )
 
 

@@ -14,7 +14,7 @@ from syncengine.app import destination_run
 from syncengine.engine.verification import Verification
 from syncengine.model.calls import Action, Call
 from syncengine.model.copies import VerifyReport
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
 from tests.support.people import (
     CHARLES,
@@ -167,7 +167,7 @@ async def test_who_cannot_be_read_is_told_and_the_others_are_compared(
     async with people(database, tmp_path, {name: RESPOND_IO}) as here:
         await here.add(range(1, 5))
         await here.run(name)
-        here.fail(name, Rule(Kind.ERROR_HTML, method="GET", times=1, status=502))
+        here.fail(name, Rule(FaultKind.ERROR_HTML, method="GET", times=1, status=502))
         report = await verified(here, name)
         assert (report.status, report.exit_code, report.compared, report.unread) == (
             "incomplete",
@@ -342,7 +342,7 @@ async def test_one_that_can_read_no_list_ends_its_run_and_lets_the_account_go(
     async with people(database, tmp_path, {name: CHARTMOGUL}, twins=[name]) as here:
         await here.add(range(1, 6))
         await here.run(name)
-        here.fail(name, Rule(Kind.REFUSE, method="GET", status=451))
+        here.fail(name, Rule(FaultKind.REFUSE, method="GET", status=451))
         report = await verified(here, name)
         assert (report.status, report.exit_code, report.compared) == ("halted", 1, 0)
         assert report.error is not None

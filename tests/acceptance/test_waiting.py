@@ -11,7 +11,7 @@ import pytest
 from syncengine import app
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.reports import RunReport
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people import RESPOND_IO, People, people
 
 NAME = "respond_io"
@@ -45,7 +45,7 @@ async def is_mended(here: People) -> None:
 
 
 async def is_refused(here: People) -> None:
-    here.fail(NAME, Rule(Kind.REFUSE, body=phone(9), status=422, text="Nope"))
+    here.fail(NAME, Rule(FaultKind.REFUSE, body=phone(9), status=422, text="Nope"))
     await moves_away(here)
 
 

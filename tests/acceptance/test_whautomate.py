@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.whautomate_wire import LOCATION
 from tests.support.people import People, people
 from tests.support.running import KEY
@@ -45,7 +45,7 @@ async def test_a_refused_create_leaves_nothing_unknown(
     async with whautomate(database, tmp_path) as here:
         await here.add(range(1, 3), tags=["vip"])
         create = r"/v1/contacts$"
-        refuse = Rule(Kind.REFUSE, method="POST", path=create, status=400, times=4)
+        refuse = Rule(FaultKind.REFUSE, method="POST", path=create, status=400, times=4)
         here.fail(NAME, refuse)
         report = await here.run(NAME)
         assert report.contacts["rejected"] == 2

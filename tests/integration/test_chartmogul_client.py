@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import requests
 
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.server import serve
 from syncengine.sandbox.twins.chartmogul import CUSTOMERS, DATA_SOURCE
 from tests.support.chartmogul_client import chartmogul
@@ -166,7 +166,7 @@ async def test_what_is_refused_comes_as_the_client_s_own_error() -> None:
 async def test_more_than_twenty_connections_at_once_are_refused() -> None:
     async with serve(["chartmogul"]) as sandbox, aiohttp.ClientSession() as session:
         holds = sandbox.holds("chartmogul")
-        sandbox.faults("chartmogul").configure([Rule(Kind.HOLD_BEFORE_COMMIT)])
+        sandbox.faults("chartmogul").configure([Rule(FaultKind.HOLD_BEFORE_COMMIT)])
 
         async def ping() -> int:
             url = f"{sandbox.url('chartmogul')}/v1/ping"

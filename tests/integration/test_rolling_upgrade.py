@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.shipped import shipped
 from syncengine.storage.connect import open_pool, transaction
 from syncengine.storage.failures import storage_errors
@@ -40,7 +40,7 @@ async def test_a_run_under_way_finishes_against_the_next_schema_and_a_new_one_is
         await here.change(1, name="Another")
         await here.change(2, tags=["vip"])
         await here.remove([3])
-        here.fail("respond_io", Rule(Kind.HOLD_BEFORE_COMMIT, after=8, times=2))
+        here.fail("respond_io", Rule(FaultKind.HOLD_BEFORE_COMMIT, after=8, times=2))
         run = here.start("run", "--json")
         assert await run.comes_to(here.sandbox.holds("respond_io").wait_for(2)), (
             run.said()

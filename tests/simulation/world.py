@@ -21,7 +21,7 @@ from syncengine.model.limits import Limit
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Status
 from syncengine.ports import Allowed
-from syncengine.sandbox.limits import Limit as Strict
+from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.screen import Screen
 from syncengine.sandbox.twins.twin import Seed, Twin
 from tests.simulation.life import SLOWEST, Life, Point
@@ -153,8 +153,10 @@ class World:
         self.twin.limiter.configure(self.strict)
 
     @property
-    def strict(self) -> tuple[Strict, ...]:
-        return tuple(Strict(limit.calls, limit.per, "sliding") for limit in self.limits)
+    def strict(self) -> tuple[TwinLimit, ...]:
+        return tuple(
+            TwinLimit(limit.calls, limit.per, "sliding") for limit in self.limits
+        )
 
     def freeze(self) -> Self:
         """Stop the clock: from now on the world is there to be copied."""

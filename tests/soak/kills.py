@@ -13,7 +13,7 @@ from pathlib import Path
 
 import asyncpg
 
-from syncengine.sandbox.faults import Kind
+from syncengine.sandbox.faults import FaultKind
 from syncengine.storage.state.migrate import migrate
 from tests.support.crm import Crm, crm, names, report
 from tests.support.crm_expected import assert_in_step
@@ -105,7 +105,9 @@ async def _without_database(here: Crm, server: MortalPostgres, kills: Kills) -> 
         [
             next_write(
                 here,
-                here.random.choice((Kind.HOLD_BEFORE_COMMIT, Kind.HOLD_AFTER_COMMIT)),
+                here.random.choice(
+                    (FaultKind.HOLD_BEFORE_COMMIT, FaultKind.HOLD_AFTER_COMMIT)
+                ),
                 kills,
             )
         ]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from syncengine.sandbox.faults import Kind, Rule
+from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.crm import Crm, Person, pattern
 from tests.support.crm_expected import assert_in_step
 from tests.support.killing import Command, locked, until
@@ -76,9 +76,11 @@ async def kill(here: Crm, phase: str, kills: Kills) -> bool:
         case "intent written":
             killed = await _before_the_first_request(here)
         case "request sent, not yet committed":
-            killed = await _with_requests_open(here, Kind.HOLD_BEFORE_COMMIT, kills)
+            killed = await _with_requests_open(
+                here, FaultKind.HOLD_BEFORE_COMMIT, kills
+            )
         case "vendor committed, answer lost":
-            killed = await _with_requests_open(here, Kind.HOLD_AFTER_COMMIT, kills)
+            killed = await _with_requests_open(here, FaultKind.HOLD_AFTER_COMMIT, kills)
         case "recording":
             killed = await _in_a_transaction(here, "syncengine.sync_outcome")
         case _:
@@ -102,7 +104,7 @@ async def _before_the_first_request(here: Crm) -> bool:
     return True
 
 
-async def _with_requests_open(here: Crm, kind: Kind, kills: Kills) -> bool:
+async def _with_requests_open(here: Crm, kind: FaultKind, kills: Kills) -> bool:
     """Writes wait at the vendor, committed or not; what is not may be committed when the command is gone."""
     return await killed_with_open([next_write(here, kind, kills)], here, kills)
 
@@ -124,7 +126,7 @@ async def killed_with_open(writes: Sequence[Rule], here: Crm, kills: Kills) -> b
     return came
 
 
-def next_write(here: Crm, kind: Kind, kills: Kills) -> Rule:
+def next_write(here: Crm, kind: FaultKind, kills: Kills) -> Rule:
     """A fault for the writes of a route; what is not committed may be all the same once the client is gone."""
     method, _, _ = (route := kills.next_of(here.writes())).partition(" ")
     return Rule(
@@ -144,7 +146,7 @@ async def _in_a_transaction(here: Crm, table: str) -> bool:
 async def _before_the_batch_is_finished(here: Crm) -> bool:
     """Outcomes are committed, and their batch is not finished."""
     holds = here.sandbox.holds(here.vendor)
-    here.sandbox.faults(here.vendor).configure([Rule(Kind.HOLD_BEFORE_COMMIT)])
+    here.sandbox.faults(here.vendor).configure([Rule(FaultKind.HOLD_BEFORE_COMMIT)])
     command = here.start()
     came = await command.comes_to(holds.wait_for(1))
     here.sandbox.faults(here.vendor).clear()

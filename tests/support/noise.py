@@ -18,7 +18,7 @@ import orjson
 from syncengine import vendors
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import MatchKey
-from syncengine.sandbox.faults import Chance, Kind, Rule
+from syncengine.sandbox.faults import Chance, FaultKind, Rule
 from syncengine.sandbox.server import Sandbox, serve
 from tests.simulation.pair import Pair
 from tests.support.crm import pair_of
@@ -32,16 +32,16 @@ _REFUSED = (2, 5, 8)
 PASSWORD = "pa+ss/w%rd&x1"
 WRONG = "wr0ng+/key&1"
 _FAULTS = (
-    Rule(Kind.ERROR_HTML, times=1),
-    Rule(Kind.ERROR_HTML, when="after", status=504, times=1),
-    Rule(Kind.RESET, times=1),
-    Rule(Kind.RESET, when="after", times=1),
-    Rule(Kind.TRUNCATED_JSON, times=2),
-    Rule(Kind.SLOW_DRIP, seconds=0.05, times=1),
-    Rule(Kind.LATENCY, seconds=0.5, times=1),
-    Rule(Kind.COMMIT_LATE, seconds=0.05, times=1),
-    Rule(Kind.THROTTLE, times=1),
-    Rule(Kind.THROTTLE, retry_after=0.05, times=1),
+    Rule(FaultKind.ERROR_HTML, times=1),
+    Rule(FaultKind.ERROR_HTML, when="after", status=504, times=1),
+    Rule(FaultKind.RESET, times=1),
+    Rule(FaultKind.RESET, when="after", times=1),
+    Rule(FaultKind.TRUNCATED_JSON, times=2),
+    Rule(FaultKind.SLOW_DRIP, seconds=0.05, times=1),
+    Rule(FaultKind.LATENCY, seconds=0.5, times=1),
+    Rule(FaultKind.COMMIT_LATE, seconds=0.05, times=1),
+    Rule(FaultKind.THROTTLE, times=1),
+    Rule(FaultKind.THROTTLE, retry_after=0.05, times=1),
 )
 
 
@@ -122,8 +122,8 @@ class Noise:
     def at_random(self, seed: int) -> None:
         kinds = tuple(
             kind
-            for kind in Kind
-            if kind not in (Kind.HOLD_BEFORE_COMMIT, Kind.HOLD_AFTER_COMMIT)
+            for kind in FaultKind
+            if kind not in (FaultKind.HOLD_BEFORE_COMMIT, FaultKind.HOLD_AFTER_COMMIT)
         )
         for name in self.pairs:
             self.sandbox.faults(name).configure(Chance(seed, 0.4, kinds))
@@ -200,7 +200,7 @@ def _echoes(pair: Pair, number: int) -> Iterator[Rule]:
         said = f"No {values[pair.key]} {keys}"
         path = f"^{re.escape(look_up.path)}$"
         yield Rule(
-            Kind.REFUSE,
+            FaultKind.REFUSE,
             method=look_up.method,
             path=path,
             body=values[pair.key],
@@ -217,7 +217,10 @@ def _echoes(pair: Pair, number: int) -> Iterator[Rule]:
             )
             said = f"No: {encode(value)} by {repeated}. {everything}. {html.escape(everything)} with {keys}"
             yield Rule(
-                Kind.REFUSE, body=orjson.dumps(value).decode(), status=422, text=said
+                FaultKind.REFUSE,
+                body=orjson.dumps(value).decode(),
+                status=422,
+                text=said,
             )
 
 

@@ -15,7 +15,7 @@ import yaml
 from syncengine import app
 from syncengine.config.loading import Config, load_config
 from syncengine.model.reports import PlanReport, RunReport
-from syncengine.sandbox.faults import Chance, Kind, Rule
+from syncengine.sandbox.faults import Chance, FaultKind, Rule
 from syncengine.sandbox.server import Sandbox, serve
 from syncengine.sandbox.twins.chartmogul import CUSTOMERS, DATA_SOURCE
 from tests.support.killing import Command
@@ -274,7 +274,7 @@ class People:
 
 def refusing(number: int, text: str = "Nope", status: int = 422) -> Rule:
     """The vendor refuses what is written for the contact of this id."""
-    return Rule(Kind.REFUSE, body=f'"Name {number}"', status=status, text=text)
+    return Rule(FaultKind.REFUSE, body=f'"Name {number}"', status=status, text=text)
 
 
 @asynccontextmanager

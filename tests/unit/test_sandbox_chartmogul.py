@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import orjson
 import pytest
 
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.chartmogul import CUSTOMERS, DATA_SOURCE, ChartMogulTwin
 from syncengine.sandbox.twins.twin import TwinRequest
 
@@ -144,7 +144,7 @@ def test_lists_refuse_pages_and_cut_long_ones() -> None:
 
 def test_wrong_keys_limits_and_paths() -> None:
     client = Client()
-    client.twin.limiter.configure([Limit(2, 1.0, "bucket")])
+    client.twin.limiter.configure([TwinLimit(2, 1.0, "bucket")])
     assert [client.call("GET", "/ping")[0] for _ in range(3)] == [200, 200, 429]
     assert client.call("GET", "/nowhere", now=9.0)[0] == 404
     assert client.call("PUT", "/contacts", now=9.0)[0] == 405

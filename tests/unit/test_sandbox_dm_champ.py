@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from syncengine.sandbox.duplicates import duplicates
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.dm_champ import DmChampTwin
 from syncengine.sandbox.twins.twin import TwinRequest
 from tests.support.dm_champ_client import GONE, PHONE, Client
@@ -38,7 +38,7 @@ def test_a_user_id_may_stand_for_the_key() -> None:
 @pytest.mark.parametrize("told", [True, False])
 def test_a_full_window_is_refused_with_a_text(*, told: bool) -> None:
     client = Client(send_retry_after=told)
-    client.twin.limiter.configure([Limit(1, 60.0, "fixed")])
+    client.twin.limiter.configure([TwinLimit(1, 60.0, "fixed")])
     assert client.raw("GET", "/tags", now=10.0).status == 200
     refused = client.raw("GET", "/tags", now=10.5)
     assert (refused.status, orjson.loads(refused.body)) == (429, "Too Many Requests")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from syncengine.sandbox.faults import Chance, Fault, Faults, Kind, Randomly, Rule
+from syncengine.sandbox.faults import Chance, Fault, FaultKind, Faults, Randomly, Rule
 from syncengine.sandbox.twins.twin import TwinRequest, parsed
 
 POST = TwinRequest("POST", "/contact/", body=b'{"crm_id": "crm-7"}')
@@ -25,12 +25,12 @@ def test_nothing_goes_wrong_by_itself() -> None:
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
-        (Rule(Kind.RESET), ["reset", "reset"]),
-        (Rule(Kind.RESET, method="GET"), [None, "reset"]),
-        (Rule(Kind.RESET, path=r"^/contact/\d+$"), [None, "reset"]),
-        (Rule(Kind.RESET, path="contact"), ["reset", "reset"]),
-        (Rule(Kind.RESET, body="crm-7"), ["reset", None]),
-        (Rule(Kind.RESET, method="GET", body="crm-7"), [None, None]),
+        (Rule(FaultKind.RESET), ["reset", "reset"]),
+        (Rule(FaultKind.RESET, method="GET"), [None, "reset"]),
+        (Rule(FaultKind.RESET, path=r"^/contact/\d+$"), [None, "reset"]),
+        (Rule(FaultKind.RESET, path="contact"), ["reset", "reset"]),
+        (Rule(FaultKind.RESET, body="crm-7"), ["reset", None]),
+        (Rule(FaultKind.RESET, method="GET", body="crm-7"), [None, None]),
     ],
 )
 def test_a_rule_hits_what_it_matches(rule: Rule, expected: list[str | None]) -> None:
@@ -41,7 +41,7 @@ def test_a_rule_hits_what_it_matches(rule: Rule, expected: list[str | None]) -> 
 
 def test_a_rule_waits_and_wears_out() -> None:
     faults = Faults()
-    faults.configure([Rule(Kind.RESET, method="POST", after=1, times=2)])
+    faults.configure([Rule(FaultKind.RESET, method="POST", after=1, times=2)])
     assert met(faults, POST, GET, POST, POST, POST) == [
         None,
         None,
@@ -54,14 +54,16 @@ def test_a_rule_waits_and_wears_out() -> None:
 
 def test_the_first_rule_that_strikes_counts() -> None:
     faults = Faults()
-    faults.configure([Rule(Kind.RESET, times=1), Rule(Kind.THROTTLE, times=1)])
+    faults.configure(
+        [Rule(FaultKind.RESET, times=1), Rule(FaultKind.THROTTLE, times=1)]
+    )
     assert met(faults, POST, POST, POST) == ["reset", "throttle", None]
 
 
 def test_new_faults_replace_the_old_ones() -> None:
     faults = Faults()
-    faults.configure([Rule(Kind.RESET)])
-    faults.configure([Rule(Kind.LATENCY, method="GET")])
+    faults.configure([Rule(FaultKind.RESET)])
+    faults.configure([Rule(FaultKind.LATENCY, method="GET")])
     assert met(faults, POST, GET) == [None, "latency"]
     faults.clear()
     assert met(faults, POST, GET) == [None, None]
@@ -71,7 +73,9 @@ def test_a_chance_repeats_itself_and_keeps_its_share() -> None:
     def told(seed: int) -> list[Fault | None]:
         faults = Faults()
         faults.configure(
-            Chance(seed, 0.25, (Kind.RESET, Fault(Kind.THROTTLE, retry_after=2)))
+            Chance(
+                seed, 0.25, (FaultKind.RESET, Fault(FaultKind.THROTTLE, retry_after=2))
+            )
         )
         return [faults.choose(GET) for _ in range(4000)]
 
@@ -81,21 +85,21 @@ def test_a_chance_repeats_itself_and_keeps_its_share() -> None:
     assert 900 < sum(fault is not None for fault in first) < 1100
     assert {fault and (fault.kind, fault.retry_after) for fault in first} == {
         None,
-        (Kind.RESET, None),
-        (Kind.THROTTLE, 2),
+        (FaultKind.RESET, None),
+        (FaultKind.THROTTLE, 2),
     }
 
 
 @pytest.mark.parametrize(("share", "hits"), [(0.0, 0), (1.0, 100)])
 def test_a_share_of_nothing_and_of_all(share: float, hits: int) -> None:
     faults = Faults()
-    faults.configure(Chance(1, share, (Kind.RESET,)))
+    faults.configure(Chance(1, share, (FaultKind.RESET,)))
     assert sum(fault is not None for fault in map(faults.choose, [GET] * 100)) == hits
 
 
 def test_rules_are_read_from_json() -> None:
-    told: list[dict[str, Any]] = [{"kind": kind.value} for kind in Kind]
-    assert [rule.kind for rule in parsed(tuple[Rule, ...], told)] == list(Kind)
+    told: list[dict[str, Any]] = [{"kind": kind.value} for kind in FaultKind]
+    assert [rule.kind for rule in parsed(tuple[Rule, ...], told)] == list(FaultKind)
     read = parsed(
         Randomly,
         {
@@ -106,7 +110,7 @@ def test_rules_are_read_from_json() -> None:
             }
         },
     )
-    assert read.random.kinds == (Kind.RESET, Fault(Kind.REFUSE, status=422))
+    assert read.random.kinds == (FaultKind.RESET, Fault(FaultKind.REFUSE, status=422))
 
 
 @pytest.mark.parametrize(

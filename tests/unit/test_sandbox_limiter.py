@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncengine.sandbox.limiter import Limiter
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 
 
 def test_without_limits_everything_is_let_in() -> None:
@@ -21,7 +21,7 @@ def test_without_limits_everything_is_let_in() -> None:
 
 
 def test_a_sliding_window_frees_a_place_one_window_after_it_was_taken() -> None:
-    limiter = Limiter([Limit(2, 10.0)])
+    limiter = Limiter([TwinLimit(2, 10.0)])
     assert limiter.arrive("GET", 0.0) is None
     assert limiter.arrive("GET", 4.0) is None
     assert limiter.arrive("GET", 9.0) == pytest.approx(1.0)
@@ -31,7 +31,7 @@ def test_a_sliding_window_frees_a_place_one_window_after_it_was_taken() -> None:
 
 
 def test_a_fixed_window_frees_all_places_when_its_period_ends() -> None:
-    limiter = Limiter([Limit(2, 10.0, "fixed", phase=3.0)])
+    limiter = Limiter([TwinLimit(2, 10.0, "fixed", phase=3.0)])
     assert [limiter.arrive("GET", at) for at in (12.0, 12.9)] == [None, None]
     assert limiter.arrive("GET", 12.95) == pytest.approx(0.05)
     assert [limiter.arrive("GET", at) for at in (13.0, 13.0)] == [None, None]
@@ -39,7 +39,7 @@ def test_a_fixed_window_frees_all_places_when_its_period_ends() -> None:
 
 
 def test_a_refused_request_takes_no_place_in_any_limit() -> None:
-    limiter = Limiter([Limit(1, 1.0), Limit(3, 100.0)])
+    limiter = Limiter([TwinLimit(1, 1.0), TwinLimit(3, 100.0)])
     assert limiter.arrive("GET", 0.0) is None
     assert limiter.arrive("GET", 0.5) is not None
     assert limiter.arrive("GET", 1.0) is None
@@ -48,36 +48,36 @@ def test_a_refused_request_takes_no_place_in_any_limit() -> None:
 
 
 def test_a_limit_of_one_method_leaves_the_others_alone() -> None:
-    limiter = Limiter([Limit(1, 10.0, method="POST")])
+    limiter = Limiter([TwinLimit(1, 10.0, method="POST")])
     assert limiter.arrive("POST", 0.0) is None
     assert limiter.arrive("POST", 0.0) is not None
     assert limiter.arrive("GET", 0.0) is None
 
 
 def test_scopes_are_counted_apart() -> None:
-    limiter = Limiter([Limit(1, 10.0)])
+    limiter = Limiter([TwinLimit(1, 10.0)])
     assert limiter.arrive("GET", 0.0, "one") is None
     assert limiter.arrive("GET", 0.0, "two") is None
     assert limiter.arrive("GET", 0.0, "one") is not None
-    assert limiter.worst(Limit(1, 10.0)).calls == 2
+    assert limiter.worst(TwinLimit(1, 10.0)).calls == 2
 
 
 def test_new_limits_start_afresh_and_keep_the_arrivals() -> None:
-    limiter = Limiter([Limit(1, 10.0)])
+    limiter = Limiter([TwinLimit(1, 10.0)])
     limiter.arrive("GET", 0.0)
-    limiter.configure([Limit(2, 10.0)])
-    assert limiter.limits == (Limit(2, 10.0),)
+    limiter.configure([TwinLimit(2, 10.0)])
+    assert limiter.limits == (TwinLimit(2, 10.0),)
     assert [limiter.arrive("GET", 1.0) is None for _ in range(3)] == [True, True, False]
-    assert limiter.worst(Limit(1, 10.0)).calls == 4
+    assert limiter.worst(TwinLimit(1, 10.0)).calls == 4
     limiter.reset()
-    assert limiter.worst(Limit(1, 10.0)).calls == 0
+    assert limiter.worst(TwinLimit(1, 10.0)).calls == 0
     assert limiter.arrive("GET", 1.0) is None
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_no_window_lets_in_more_than_allowed_and_none_is_wasted(seed: int) -> None:
     generator = random.Random(seed)
-    limit = Limit(
+    limit = TwinLimit(
         7, 16.0, generator.choice(["sliding", "fixed"]), phase=generator.randrange(16)
     )
     limiter = Limiter([limit])
@@ -110,13 +110,13 @@ def test_the_worst_window_is_told(seed: int) -> None:
     fixed = max(
         sum(start <= at < start + 20 for at in times) for start in range(0, 300, 20)
     )
-    assert limiter.worst(Limit(1, 20.0)).calls == sliding
-    assert limiter.worst(Limit(1, 20.0, "fixed")).calls == fixed
-    assert limiter.worst(Limit(1, 20.0, method="POST")).calls == 0
+    assert limiter.worst(TwinLimit(1, 20.0)).calls == sliding
+    assert limiter.worst(TwinLimit(1, 20.0, "fixed")).calls == fixed
+    assert limiter.worst(TwinLimit(1, 20.0, method="POST")).calls == 0
 
 
 def test_a_bucket_lets_a_burst_in_and_then_its_rate() -> None:
-    limiter = Limiter([Limit(4, 1.0, "bucket", burst=2)])
+    limiter = Limiter([TwinLimit(4, 1.0, "bucket", burst=2)])
     assert [limiter.arrive("GET", 0.0) for _ in range(3)] == [None, None, 0.25]
     assert limiter.arrive("GET", 0.125) == pytest.approx(0.125)
     assert [limiter.arrive("GET", 0.25) for _ in range(2)] == [None, 0.25]
@@ -125,11 +125,11 @@ def test_a_bucket_lets_a_burst_in_and_then_its_rate() -> None:
 
 def test_only_a_bucket_has_a_burst() -> None:
     with pytest.raises(ValueError, match="only a bucket has a burst"):
-        Limit(4, 1.0, burst=2)
+        TwinLimit(4, 1.0, burst=2)
 
 
 def test_a_client_that_never_waits_stays_out_where_refused_requests_count() -> None:
-    limiter = Limiter([Limit(1, 4.0, count_refused=True)])
+    limiter = Limiter([TwinLimit(1, 4.0, count_refused=True)])
     assert [limiter.arrive("GET", float(at)) is None for at in range(12)] == [True] + [
         False
     ] * 11
@@ -138,7 +138,7 @@ def test_a_client_that_never_waits_stays_out_where_refused_requests_count() -> N
 
 
 def test_the_end_of_a_period_is_strict_where_rounding_blurs_it() -> None:
-    limit = Limit(1, 4.9, "fixed")
+    limit = TwinLimit(1, 4.9, "fixed")
     edge = 984_770 * limit.per  # belongs, divided again, to the period before
     assert limit.period(edge) == 984_769
     limiter = Limiter([limit])
@@ -147,7 +147,7 @@ def test_the_end_of_a_period_is_strict_where_rounding_blurs_it() -> None:
 
 
 def test_the_tightest_limit_is_told() -> None:
-    wide, narrow = Limit(10, 60.0), Limit(2, 10.0, method="POST")
+    wide, narrow = TwinLimit(10, 60.0), TwinLimit(2, 10.0, method="POST")
     limiter = Limiter([wide, narrow])
     assert Limiter().standing("GET", 0.0) is None
     limiter.arrive("POST", 0.0)
@@ -160,14 +160,14 @@ def test_the_tightest_limit_is_told() -> None:
 
 
 @st.composite
-def limits(draw: st.DrawFn) -> Limit:
+def limits(draw: st.DrawFn) -> TwinLimit:
     kinds: list[Literal["sliding", "fixed", "bucket"]] = ["sliding", "fixed", "bucket"]
     kind = draw(st.sampled_from(kinds))
     burst = draw(st.none() | st.integers(1, 6)) if kind == "bucket" else None
     # with powers of two every count below is exact
     calls, per = 2 ** draw(st.integers(0, 3)), 2.0 ** draw(st.integers(0, 4))
     method = draw(st.sampled_from([None, "POST"]))
-    return Limit(
+    return TwinLimit(
         calls,
         per,
         kind,
@@ -178,7 +178,7 @@ def limits(draw: st.DrawFn) -> Limit:
     )
 
 
-def room(limit: Limit, taken: list[float], now: float) -> bool:
+def room(limit: TwinLimit, taken: list[float], now: float) -> bool:
     """Whether a place is free, counted from the times at which places were taken."""
     if limit.kind == "sliding":
         return sum(now - limit.per < at for at in taken) < limit.calls
@@ -200,7 +200,7 @@ def room(limit: Limit, taken: list[float], now: float) -> bool:
     ),
 )
 def test_several_limits_agree_with_a_count_by_brute_force(
-    several: list[Limit], arrivals: list[tuple[int, str]]
+    several: list[TwinLimit], arrivals: list[tuple[int, str]]
 ) -> None:
     limiter = Limiter(several)
     taken: list[list[float]] = [[] for _ in several]
@@ -221,7 +221,7 @@ def test_several_limits_agree_with_a_count_by_brute_force(
 
 
 @given(limit=limits(), full=st.integers(1, 12))
-def test_who_waits_as_told_is_let_in(limit: Limit, full: int) -> None:
+def test_who_waits_as_told_is_let_in(limit: TwinLimit, full: int) -> None:
     limiter = Limiter([limit])
     now = 32.0
     for _ in range(full):

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import orjson
 import pytest
 
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 from tests.support.sandbox_client import Client, pairs
 
 
@@ -183,7 +183,7 @@ def test_who_does_not_accept_json_may_be_sent_away() -> None:
 
 def test_answers_tell_how_much_of_the_limit_is_left() -> None:
     client = Client("respond_io")
-    client.twin.limiter.configure([Limit(2, 60.0, "fixed")])
+    client.twin.limiter.configure([TwinLimit(2, 60.0, "fixed")])
     told = [client.raw("GET", "/contact/1", now=90.0).headers for _ in range(3)]
     assert [each["x-ratelimit-remaining"] for each in told] == ["1", "0", "0"]
     assert [each.get("x-ratelimit-reset") for each in told] == [None, "120", "120"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins import load
 from syncengine.sandbox.twins.twin import Seed
 from tests.support.respond_io_v2_client import EMAIL, GONE, ILSE, PHONE, Client, pairs
@@ -83,7 +83,7 @@ def test_every_method_and_route_is_limited_by_itself_over_all_tokens() -> None:
 )
 def test_a_429_has_its_headers(switches: dict[str, Any], names: dict[str, str]) -> None:
     client = Client(**switches)
-    client.twin.limiter.configure([Limit(1, 1.0, "fixed")])
+    client.twin.limiter.configure([TwinLimit(1, 1.0, "fixed")])
     first, refused = (client.raw("GET", "/contact/id:1", now=100.2) for _ in range(2))
     assert refused.status == 429
     assert {

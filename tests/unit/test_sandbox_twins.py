@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from syncengine.sandbox.duplicates import duplicates
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins import load
 from syncengine.sandbox.twins.twin import Seed
 from tests.support.sandbox_client import AUTH, Client
@@ -26,7 +26,7 @@ def test_a_wrong_key_is_refused(name: str) -> None:
 @pytest.mark.parametrize("told", [True, False])
 def test_a_full_window_says_when_to_come_back(name: str, *, told: bool) -> None:
     client = Client(name, send_retry_after=told)
-    client.twin.limiter.configure([Limit(1, 60.0, "fixed")])
+    client.twin.limiter.configure([TwinLimit(1, 60.0, "fixed")])
     assert client.raw("GET", "/contact/1", now=10.0).status != 429
     refused = client.raw("GET", "/contact/1", now=10.5)
     assert refused.status == 429

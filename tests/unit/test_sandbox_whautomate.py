@@ -10,7 +10,7 @@ import pytest
 
 from syncengine.model.http import Response
 from syncengine.sandbox.duplicates import duplicates
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.twin import Seed, TwinRequest
 from syncengine.sandbox.twins.whautomate import WhautomateTwin
 from syncengine.sandbox.twins.whautomate_wire import LOCATION, STAGES, Fired
@@ -309,7 +309,7 @@ def test_a_wrong_key_is_forbidden() -> None:
 
 def test_the_minute_and_the_day_are_refused_in_their_own_words() -> None:
     client = Client()
-    client.twin.limiter.configure([Limit(2, 60.0), Limit(3, 86_400.0, "fixed")])
+    client.twin.limiter.configure([TwinLimit(2, 60.0), TwinLimit(3, 86_400.0, "fixed")])
     times = (0.0, 1.0, 2.0, 70.0, 71.0)
     told = [client.raw("GET", NOBODY, now=now) for now in times]
     assert [each.status for each in told] == [404, 404, 429, 404, 429]

@@ -14,7 +14,7 @@ import orjson
 
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.account import Accounts, Definitions
 from syncengine.sandbox.twins.charles_people import (
     NAMES,
@@ -96,7 +96,7 @@ class Account:
 class CharlesTwin:
     """See ``Twin``. The vendor documents no limit; the one here is a guess."""
 
-    vendor_limits = (Limit(10, 1.0, "bucket", burst=10),)
+    vendor_limits = (TwinLimit(10, 1.0, "bucket", burst=10),)
     screen_kind = CharlesScreen
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.account import Accounts, Definitions
 from syncengine.sandbox.twins.chartmogul_screen import ChartMogulScreen
 from syncengine.sandbox.twins.chartmogul_wire import (
@@ -97,7 +97,7 @@ class Account:
 class ChartMogulTwin:
     """See ``Twin``. Paths may begin with ``/v1``. It comes with one data source and five customers."""
 
-    vendor_limits = (Limit(40, 1.0, "bucket"),)
+    vendor_limits = (TwinLimit(40, 1.0, "bucket"),)
     max_in_flight = 20
     screen_kind = ChartMogulScreen
 

@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.account import Accounts, Definitions
 from syncengine.sandbox.twins.dm_champ_screen import DmChampScreen
 from syncengine.sandbox.twins.dm_champ_wire import (
@@ -108,7 +108,7 @@ class Account:
 class DmChampTwin:
     """See ``Twin``. Paths may begin with ``/v1``. The vendor documents no limit; the one here is a guess."""
 
-    vendor_limits = (Limit(10, 1.0, "bucket", burst=10),)
+    vendor_limits = (TwinLimit(10, 1.0, "bucket", burst=10),)
     screen_kind = DmChampScreen
 
     def __init__(self) -> None:

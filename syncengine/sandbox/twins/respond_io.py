@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote
 
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.account import Accounts, Definitions
 from syncengine.sandbox.twins.respond_io_screen import RespondIoScreen
 from syncengine.sandbox.twins.respond_io_wire import (
@@ -150,7 +150,7 @@ class Account:
 class RespondIoTwin:
     """See ``Twin``. Paths may begin with ``/api/v1``."""
 
-    vendor_limits = (Limit(200, 60.0, "fixed"),)
+    vendor_limits = (TwinLimit(200, 60.0, "fixed"),)
     screen_kind = RespondIoScreen
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.account import Accounts, Definitions
 from syncengine.sandbox.twins.respond_io_v2_people import (
     CUSTOM,
@@ -112,7 +112,7 @@ class Account:
 class RespondIoV2Twin:
     """See ``Twin``. Paths may begin with ``/v2``. Limits count each method and route by itself, over all tokens."""
 
-    vendor_limits = (Limit(5, 1.0, "fixed"),)
+    vendor_limits = (TwinLimit(5, 1.0, "fixed"),)
     screen_kind = RespondIoV2Screen
 
     def __init__(self) -> None:

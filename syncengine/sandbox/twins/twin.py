@@ -14,8 +14,8 @@ import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from syncengine.model.http import Json, Response
-from syncengine.sandbox.limiter import Limiter, Standing
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limiter import Limiter, LimitStanding
+from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.screen import Screen
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class Twin(Protocol):
     """One account of a vendor. Times are seconds since 1970, and never go back."""
 
     limiter: Limiter
-    vendor_limits: tuple[Limit, ...]
+    vendor_limits: tuple[TwinLimit, ...]
     """The vendor's limits, as far as known; not in force until the limiter is given
     them."""
     screen_kind: type[Screen]
@@ -155,7 +155,7 @@ def answer(
     )
 
 
-def limit_headers(standing: Standing | None, now: float) -> dict[str, str]:
+def limit_headers(standing: LimitStanding | None, now: float) -> dict[str, str]:
     """``X-RateLimit-*``; the moment of the reset (seconds since 1970) only where no place is left."""
     if standing is None:
         return {}

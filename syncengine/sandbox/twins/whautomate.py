@@ -8,7 +8,7 @@ from itertools import count
 from syncengine.model.capabilities import matches
 from syncengine.model.http import Json, Response
 from syncengine.sandbox.limiter import Limiter
-from syncengine.sandbox.limits import Limit
+from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.account import Accounts, Definitions
 from syncengine.sandbox.twins.twin import (
     Seed,
@@ -58,7 +58,7 @@ class Account:
 class WhautomateTwin:
     """See ``Twin``."""
 
-    vendor_limits = (Limit(100, 60.0), Limit(144_000, _DAY, "fixed"))
+    vendor_limits = (TwinLimit(100, 60.0), TwinLimit(144_000, _DAY, "fixed"))
     screen_kind = WhautomateScreen
 
     def __init__(self) -> None:
