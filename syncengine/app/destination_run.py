@@ -120,7 +120,7 @@ class _Run:
 
     def begun(self, job: Job) -> None:
         """Count why a contact is worked on, at its first attempt."""
-        if job.turn == 1:
+        if job.attempt == 1:
             self.causes.add(job.state, job.desired, job.source_hash, job.plan.calls)
 
 
@@ -167,7 +167,7 @@ async def run_destination(
     cannot go on.
     """
     try:
-        async with broken_off_by(account.stopping.call):
+        async with broken_off_by(account.stopping.requested):
             recognised = await refuse_changes(destination, config, databases, request)
             recognised, request = resyncing(recognised, request)
             await refuse_empty_state(destination, databases, request, recognised)
@@ -197,7 +197,7 @@ async def run_destination(
     work: _Work | None = None
     end = _End()
     try:
-        async with broken_off_by(account.stopping.call):
+        async with broken_off_by(account.stopping.requested):
             work = await _prepared(run, config.engine.batch_size)
             await _remember(run)
             await _distrust(run)
@@ -263,7 +263,7 @@ async def _looked_at(run: _Run, work: _Work | None, unreached: int) -> _Looked:
         run.run_id,
         sum(run.tally.contacts.values()),
     )
-    is_whole = work is not None and not run.account.stopping.call.is_set()
+    is_whole = work is not None and not run.account.stopping.requested.is_set()
     try:
         standing = await number_standing(state, run.destination.name)
         noted = await notes(state, run_id, one_by_one=bool(run.request.contacts))
@@ -527,7 +527,7 @@ def _judged(end: _End, run: _Run) -> _End:
         end = _End("incomplete", 1, run.recreations.braked)
     if end.status == "done" and run.tally.fell_short:
         return _End(
-            "stopped" if run.account.stopping.call.is_set() else "incomplete",
+            "stopped" if run.account.stopping.requested.is_set() else "incomplete",
             1,
             end.said,
         )

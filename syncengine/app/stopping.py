@@ -5,51 +5,53 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal
 
 from syncengine.engine.pacing import Pacing
 from syncengine.errors import RunStopped
 
+_STOPPED = "the run was stopped before this contact was through; the next run goes on"
 
-class Stopping(asyncio.Event):
-    """Set when the whole call is to stop, or when this account is."""
 
-    def __init__(self, stop: asyncio.Event, pacing: Pacing) -> None:
-        super().__init__()
-        self.call = stop
-        """Set when the whole call is to."""
+class Stopping:
+    """Says that one account is to stop (an ``engine.stopping.StopSignal``).
+
+    That is so once somebody asks for a stop of everything, and once the account itself
+    is stopped, for example since its vendor refuses the key.
+    """
+
+    def __init__(self, requested: asyncio.Event, pacing: Pacing) -> None:
+        self.requested = requested
+        """Set when a stop of all accounts was asked for."""
         self._pacing = pacing
 
     def is_set(self) -> bool:
-        return self.call.is_set() or self._pacing.stopped is not None
+        """Return whether the account is to stop, for either reason."""
+        return self.requested.is_set() or self._pacing.stopped is not None
 
-    async def wait(self) -> Literal[True]:
-        """Wait for either stop.
-
-        ``stop_account_on`` makes a stop of the whole call a stop of this account.
-        """
-        return await self._pacing.over.wait()
+    async def wait(self) -> None:
+        """Return once the account is to stop, for either reason."""
+        # One wait is enough for both: ``stop_account_on`` makes a stop on request a
+        # stop of this account.
+        await self._pacing.over.wait()
 
 
 @asynccontextmanager
 async def stop_account_on(
-    stop: asyncio.Event, pacing: Pacing
+    requested: asyncio.Event, pacing: Pacing
 ) -> AsyncIterator[Stopping]:
-    """Let no request out any more once ``stop`` is set.
+    """Let no request out any more once ``requested`` is set.
 
-    Without that a vendor's limit may have them wait for an hour.
+    Without that, workers would wait for the vendor's limit before they notice: up to an
+    hour.
     """
 
-    async def heed() -> None:
-        await stop.wait()
-        pacing.stop(RunStopped(_TOLD))
+    async def stop_account() -> None:
+        await requested.wait()
+        pacing.stop(RunStopped(_STOPPED))
 
-    task = asyncio.create_task(heed(), name="stop")
+    task = asyncio.create_task(stop_account(), name="stop")
     try:
-        yield Stopping(stop, pacing)
+        yield Stopping(requested, pacing)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-_TOLD = "the run was stopped before this contact was through; the next run goes on"

@@ -11,7 +11,7 @@ from syncengine.app.accounts import LeasedAccount
 from syncengine.app.event_log import event_log
 from syncengine.app.run_request import RunRequest
 from syncengine.config.loading import DestinationConfig
-from syncengine.engine.retry import Patience, Retrier
+from syncengine.engine.retry import Retrier, RetryPolicy
 from syncengine.engine.task import Task
 from syncengine.errors import SyncEngineError
 from syncengine.model.distrust import Distrust
@@ -41,7 +41,7 @@ def task_of(destination: DestinationConfig, request: RunRequest | None = None) -
         recreates=options.on_gone is OnGone.RECREATE or request.names_contacts,
         gone_accepted=GONE in request.accept,
         in_flight=options.in_flight,
-        patience=Patience(attempts=options.attempts, max_wait=options.max_wait),
+        retry_policy=RetryPolicy(attempts=options.attempts, max_wait=options.max_wait),
     )
 
 
@@ -65,12 +65,13 @@ async def vendor_access(
         account.pacing,
         timeout=options.timeout,
         connections=options.in_flight,
-        stop=account.stopping.call,
+        stop=account.stopping.requested,
         proxy=options.proxy,
     ) as transport:
         told = _Told(transport, event_log(destination=destination.name))
         sender = _Heeding(told, account)
-        yield Retrier(sender, account.pacing, task_of(destination).patience, Random())  # noqa: S311 - jitter
+        policy = task_of(destination).retry_policy
+        yield Retrier(sender, account.pacing, policy, Random())  # noqa: S311 - jitter
 
 
 class _Told:

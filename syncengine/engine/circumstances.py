@@ -17,9 +17,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, replace
 
 from syncengine.engine import records
+from syncengine.engine.attempt import Ending
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.task import Job
-from syncengine.engine.turn import Ending
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.work import Alike, Batch, BatchKind, Member, Refusal, Status
 from syncengine.planning.refusals import ALIKE, is_tried_version
@@ -273,7 +273,7 @@ def _is_accepted(ending: Ending, before: Refusal) -> bool:
 def _is_failure(job: Job, ending: Ending, before: Refusal) -> bool:
     """Return whether a probe was not accepted, with nothing left to be settled."""
     outcome, known = ending.record.outcome, ending.record.known
-    if outcome is None or ending.postponed or ending.waits:
+    if outcome is None or ending.postponed or ending.waits_for:
         return False
     if outcome.kind is OutcomeKind.REJECTED or _is_alike(ending.record.refusal, before):
         return True

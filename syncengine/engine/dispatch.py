@@ -11,15 +11,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 
+from syncengine.engine.attempt import LAST_ATTEMPT, Ending
 from syncengine.engine.circumstances import Circumstances
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.judgement import Judge
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.recorder import Recorder
-from syncengine.engine.stopping import broken_off_by
+from syncengine.engine.stopping import StopSignal, broken_off_by
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Job
-from syncengine.engine.turn import LAST_TURN, Ending
 from syncengine.engine.waiting import Waiting
 from syncengine.errors import AccountStopped, RunStopped, SourceError
 from syncengine.model.calls import OutcomeKind
@@ -57,7 +57,7 @@ class Dispatcher:
         recorder: Recorder,
         tally: Tally,
         workers: int,
-        stopping: asyncio.Event,
+        stopping: StopSignal,
         stop: Callable[[AccountStopped], None],
         advance: Advance,
         tell: Tell = nobody,
@@ -110,8 +110,8 @@ class Dispatcher:
                 await self._feed()
                 await self._settle()
                 await self._recreate()
-                for turn in range(2, LAST_TURN + 1):
-                    await self._again(turn)
+                for attempt in range(2, LAST_ATTEMPT + 1):
+                    await self._again(attempt)
             except SourceError as error:
                 broken = error
                 await self._settle()
@@ -189,7 +189,7 @@ class Dispatcher:
             await self._work_on(await self._recreations(), 1, recreates=True)
 
     async def _work_on(
-        self, contact_ids: Sequence[str], turn: int, *, recreates: bool = False
+        self, contact_ids: Sequence[str], attempt: int, *, recreates: bool = False
     ) -> None:
         """Work on batches of these contacts only, to their end."""
         if not contact_ids:
@@ -202,10 +202,10 @@ class Dispatcher:
         wanted = set(contact_ids)
         async for batch in self._batches.waiting():
             if wanted.issuperset(batch.contact_ids):
-                await self._take(batch, turn, recreates=recreates)
+                await self._take(batch, attempt, recreates=recreates)
         await self._settle()
 
-    async def _again(self, turn: int) -> None:
+    async def _again(self, attempt: int) -> None:
         """Try the contacts again that waited for another contact or for the vendor.
 
         Those that wait since a former run, for a contact that has moved in this one,
@@ -221,19 +221,19 @@ class Dispatcher:
         waited = list(dict.fromkeys((*self._postponed, *moved)))
         if waited:
             self._postponed.clear()
-        await self._work_on(waited, turn)
+        await self._work_on(waited, attempt)
 
     async def _take(
-        self, batch: Batch, turn: int = 1, *, recreates: bool = False
+        self, batch: Batch, attempt: int = 1, *, recreates: bool = False
     ) -> None:
         await self._finish_batches()
         try:
             async with broken_off_by(self._stopping):
                 prepared = await self._preparer.prepare(
-                    batch, turn, recreates=recreates
+                    batch, attempt, recreates=recreates
                 )
         except RunStopped:
-            return  # its contacts are counted as those whose turn never came
+            return  # its contacts are counted as those whose attempt never came
         for record in prepared.records:
             self._emit(batch.number, record)
         self._advance(len(batch.contact_ids) - len(prepared.jobs))
@@ -259,10 +259,10 @@ class Dispatcher:
             self._tally.probes = self._circumstances.probes
         if ending.postponed:
             self._postponed[job.state.contact_id] = job.batch, ending.record
-            self._wait = max(self._wait, ending.wait)
+            self._wait = max(self._wait, ending.ready_in)
             self._recorder.put(job.batch, ending.record)
             self._close(job.batch)
-        elif ending.waits and self._waiting:
+        elif ending.waits_for and self._waiting:
             self._waiting.add(job.batch, ending)
             self._recorder.put(job.batch, ending.record)
         else:

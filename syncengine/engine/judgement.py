@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from syncengine.engine.turn import Ending
+from syncengine.engine.attempt import Ending
 from syncengine.errors import AccountStopped, VendorHalted
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.contact_ids import name_of

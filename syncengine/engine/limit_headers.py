@@ -24,7 +24,7 @@ _A_WINDOW = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Remaining:
     """Remainder of one limit."""
 
     remaining: int
@@ -33,21 +33,21 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LimitNotice:
     """Contents of the limit headers of one answer."""
 
     wait: float = 0.0
     """Seconds in which nothing is to be sent at all."""
-    left: Left | None = None
+    left: Remaining | None = None
     """The limit with the fewest requests left; None: the answer names none."""
     ignored: tuple[str, ...] = ()
     """Headers that make no sense, or ask for a longer wait than is granted."""
 
 
-NOTHING = Standing()
+NOTHING = LimitNotice()
 
 
-def read_limits(headers: Mapping[str, str], max_wait: float) -> Standing:
+def read_limits(headers: Mapping[str, str], max_wait: float) -> LimitNotice:
     """Return what the headers (names in small letters) say about the vendor's limits.
 
     No wait in it is negative or longer than ``max_wait``. Raises nothing.
@@ -64,16 +64,16 @@ def read_limits(headers: Mapping[str, str], max_wait: float) -> Standing:
             wait = asked
     limits = list(_limits(headers, max_wait, ignored))
     left = min(limits, key=_fewest_first, default=None)
-    return Standing(wait, left, tuple(dict.fromkeys(ignored)))
+    return LimitNotice(wait, left, tuple(dict.fromkeys(ignored)))
 
 
-def _fewest_first(left: Left) -> tuple[int, float]:
+def _fewest_first(left: Remaining) -> tuple[int, float]:
     return left.remaining, -(left.reset_in or 0.0)
 
 
 def _limits(
     headers: Mapping[str, str], max_wait: float, ignored: list[str]
-) -> Iterator[Left]:
+) -> Iterator[Remaining]:
     for family in _FAMILIES:
         remaining, reset = f"{family}-remaining", f"{family}-reset"
         if remaining in headers:
@@ -90,7 +90,7 @@ def _limits(
 
 def _policy(
     policy: str, headers: Mapping[str, str], max_wait: float, ignored: list[str]
-) -> Iterator[Left]:
+) -> Iterator[Remaining]:
     """Read one part of the one header, such as ``"minute";r=50;t=30``.
 
     In older drafts one limit is spread over the parts (``limit=100, remaining=50,
@@ -117,7 +117,7 @@ def _one(
     headers: Mapping[str, str],
     max_wait: float,
     ignored: list[str],
-) -> Iterator[Left]:
+) -> Iterator[Remaining]:
     """Return one limit, if both its headers can be obeyed."""
     name, written = remaining
     number = written.strip()
@@ -130,7 +130,7 @@ def _one(
         if reset_in is None or reset_in > max_wait:
             ignored.append(reset[0])
             return
-    yield Left(int(float(number)), reset_in)
+    yield Remaining(int(float(number)), reset_in)
 
 
 @dataclass(slots=True)
@@ -141,7 +141,7 @@ class _Allowance:
     until: float
 
 
-class Allowances:
+class HeaderAllowances:
     """Requests that the newest answers of one account allow, by the event loop's clock.
 
     They only ever delay requests: our own limits are checked apart. ``limits`` define
@@ -166,7 +166,7 @@ class Allowances:
         return method if method in self._apart else None
 
     def heed(
-        self, method: str, left: Left, out: int, now: float, *, room: bool
+        self, method: str, left: Remaining, out: int, now: float, *, room: bool
     ) -> float:
         """Note what is left at the vendor; return for how long that delays requests.
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from syncengine.engine.ledger import Ledger, Slot
-from syncengine.engine.limit_headers import NOTHING, Allowances, read_limits
+from syncengine.engine.limit_headers import NOTHING, HeaderAllowances, read_limits
 from syncengine.engine.pace import LONGEST_PACED, Pace
 from syncengine.engine.quota import Quotas
 from syncengine.errors import AccountStopped, LeaseLost, RunStopped
@@ -28,7 +28,7 @@ _EVERYWHERE = Slot((), 0.0)
 """The slot of a request that no limit counts."""
 
 
-class Permit:
+class GrantedPermit:
     """The right to send one request (``ports.Permit``).
 
     The first of its three endings counts.
@@ -69,7 +69,7 @@ class _Turn:
     """
 
     method: str
-    woken: asyncio.Future[Permit | None]
+    woken: asyncio.Future[GrantedPermit | None]
 
 
 class Pacing:
@@ -116,7 +116,7 @@ class Pacing:
             else None
         )
         self._pace = Pace([limit for limit in limits if limit.per <= LONGEST_PACED])
-        self._allowances = Allowances(limits, max_wait)
+        self._allowances = HeaderAllowances(limits, max_wait)
         self._max_wait = max_wait
         self._senseless: set[str] = set()
         self._out: Counter[str | None] = Counter()
@@ -147,7 +147,7 @@ class Pacing:
             self._pacer.cancel()
             await asyncio.gather(self._pacer, return_exceptions=True)
 
-    async def permit(self, method: str) -> Permit:
+    async def permit(self, method: str) -> GrantedPermit:
         """Wait until one request may be sent.
 
         Raises AccountStopped when the account is stopped, StorageError when a quota
@@ -319,7 +319,7 @@ class Pacing:
             ):  # a quota may have taken its time
                 turn.woken.set_result(self._grant(turn.method))
 
-    def _grant(self, method: str) -> Permit:
+    def _grant(self, method: str) -> GrantedPermit:
         """Grant a permit after everything was found open, with no await in between."""
         slot = self.ledger.take(method, self.now())
         assert slot is not None
@@ -327,11 +327,11 @@ class Pacing:
             self._quotas.draw(method)
         return self._launched(method, slot)
 
-    def _launched(self, method: str, slot: Slot) -> Permit:
+    def _launched(self, method: str, slot: Slot) -> GrantedPermit:
         self._allowances.take(method)
         self._flying += 1
         self._out[self._allowances.scope(method)] += 1
-        return Permit(self, method, slot)
+        return GrantedPermit(self, method, slot)
 
     def _has_room(self, method: str) -> bool:
         now = self.now()

@@ -168,7 +168,7 @@ class Preparer:
                 )
 
     async def prepare(
-        self, batch: Batch, turn: int = 1, *, recreates: bool = False
+        self, batch: Batch, attempt: int = 1, *, recreates: bool = False
     ) -> Prepared:
         """Load and plan a batch, and write its intents.
 
@@ -180,7 +180,7 @@ class Preparer:
             # A row that changed or vanished since would keep others from a key that nobody asks for any more.
             await self._claim(self._keys, batch, rows)
         prepared = await self._plan(
-            batch, rows, turn, recreates=recreates, hands_over=True
+            batch, rows, attempt, recreates=recreates, hands_over=True
         )
         await self._store.intend(
             [
@@ -201,7 +201,7 @@ class Preparer:
         self,
         batch: Batch,
         rows: Rows,
-        turn: int,
+        attempt: int,
         *,
         recreates: bool,
         hands_over: bool = False,
@@ -209,7 +209,7 @@ class Preparer:
         states = await self._store.load(batch.contact_ids)
         # In its first attempt it was looked up, and it is to be created again: it waits
         # for the contact that has its match key.
-        recreates = self._task.recreates and (recreates or turn > 1)
+        recreates = self._task.recreates and (recreates or attempt > 1)
         again = (
             {each for each, state in states.items() if state.gone}
             if recreates
@@ -246,7 +246,7 @@ class Preparer:
                 if not each.settled
             },
         )
-        planned = await self._planned(batch, facts, turn)
+        planned = await self._planned(batch, facts, attempt)
         found = (item for item in planned if isinstance(item, Job))
         jobs = {
             job.state.contact_id: replace(job, recreates=job.state.contact_id in again)
@@ -323,7 +323,7 @@ class Preparer:
         return self._task.on_removed is not OnRemoved.IGNORE
 
     async def _planned(
-        self, batch: Batch, facts: _Facts, turn: int
+        self, batch: Batch, facts: _Facts, attempt: int
     ) -> Sequence[Job | Record]:
         planned: list[Job | Record | None] = []
         for number, contact_id in enumerate(dict.fromkeys(batch.contact_ids)):
@@ -347,7 +347,9 @@ class Preparer:
             if isinstance(item, Job) and contact_id in facts.met:
                 item = replace(item, met=True)
             planned.append(
-                replace(item, turn=turn) if isinstance(item, Job) and turn > 1 else item
+                replace(item, attempt=attempt)
+                if isinstance(item, Job) and attempt > 1
+                else item
             )
         return [item for item in planned if item is not None]
 

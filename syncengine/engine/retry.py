@@ -32,7 +32,7 @@ asked again at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """Number and duration of the tries of a request."""
 
     attempts: int = 4
@@ -45,7 +45,7 @@ class Patience:
     account is halted: another program uses the limit up."""
 
 
-class Brakes(Protocol):
+class AccountControl(Protocol):
     """The part of the pacing that answers concern."""
 
     def prove(self) -> None:
@@ -80,11 +80,15 @@ class Retrier:
     """Runs exchanges of one account until they are answered."""
 
     def __init__(
-        self, sender: Sender, pacing: Brakes, patience: Patience, random: Random
+        self,
+        sender: Sender,
+        pacing: AccountControl,
+        policy: RetryPolicy,
+        random: Random,
     ) -> None:
         self._sender = sender
         self._pacing = pacing
-        self._patience = patience
+        self._policy = policy
         self._random = random
         self._refusals = 0
         """Number of refusals for the rate limit since the last answer to any contact;
@@ -131,7 +135,7 @@ class Retrier:
                 failures += 1
                 meter.lost = meter.lost or error.maybe_applied
                 meter.maybe_applied = meter.maybe_applied or meter.lost
-                if failures >= self._patience.attempts or (
+                if failures >= self._policy.attempts or (
                     meter.maybe_applied and not repeatable
                 ):
                     raise VendorUnavailable(
@@ -170,24 +174,24 @@ class Retrier:
     def _asked(self, error: VendorThrottled, times: int) -> float:
         if error.retry_after is not None:
             least = min(
-                _LONGEST_FLOOR, self._patience.max_wait, _FLOOR * 2.0 ** (times - 1)
+                _LONGEST_FLOOR, self._policy.max_wait, _FLOOR * 2.0 ** (times - 1)
             )
             return max(least, error.retry_after)
         return min(
-            self._patience.most,
-            self._patience.max_wait,
-            self._patience.base * 2.0**times,
+            self._policy.most,
+            self._policy.max_wait,
+            self._policy.base * 2.0**times,
         )
 
     def _too_long(self, error: VendorThrottled, times: int) -> VendorHalted | None:
         wait = self._asked(error, times)
-        if wait > self._patience.max_wait:
+        if wait > self._policy.max_wait:
             return VendorHalted(
                 f"{error}: the vendor asks to wait {_in_words(wait)}, longer than max_wait "
-                f"({self._patience.max_wait:.0f} s); the next run goes on",
+                f"({self._policy.max_wait:.0f} s); the next run goes on",
                 setting="max_wait",
             )
-        if times > self._patience.throttles:
+        if times > self._policy.throttles:
             return VendorHalted(
                 f"{error}: refused {times} times in a row although every wait was kept; does something else use this "
                 "account's limit? Lower limits in the destination's file",
@@ -197,7 +201,7 @@ class Retrier:
 
     def _backoff(self, failures: int) -> float:
         return self._random.uniform(
-            0, min(self._patience.most, self._patience.base * 2**failures)
+            0, min(self._policy.most, self._policy.base * 2**failures)
         )
 
 

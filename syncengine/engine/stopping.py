@@ -1,40 +1,61 @@
-"""End waits early once a run is to stop."""
+"""Early ends of waits, once a run is to stop."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import Protocol
 
 from syncengine.errors import RunStopped
 
+_NOTHING_SENT = "stopped before anything was sent; the next run begins again"
+
+
+class StopSignal(Protocol):
+    """Says that a run is to stop; ``asyncio.Event`` is one."""
+
+    def is_set(self) -> bool:
+        """Return whether the run is to stop."""
+        ...
+
+    async def wait(self) -> object:
+        """Return once the run is to stop."""
+        ...
+
+
+async def sleep_unless_stopped(stop: StopSignal, seconds: float) -> None:
+    """Sleep for so long, or until ``stop`` is set."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
 
 @asynccontextmanager
-async def broken_off_by(stop: asyncio.Event) -> AsyncIterator[None]:
-    """Break the block off once ``stop`` is set; it may send nothing.
+async def broken_off_by(stop: StopSignal) -> AsyncIterator[None]:
+    """Break the block off once ``stop`` is set; the block may send nothing.
 
     Raises RunStopped.
     """
     if stop.is_set():
-        raise RunStopped(_TOLD)
+        raise RunStopped(_NOTHING_SENT)
 
-    async def heed(block: asyncio.Timeout) -> None:
+    async def expire(block: asyncio.Timeout) -> None:
         await stop.wait()
         block.reschedule(0.0)
 
     try:
+        # The timeout has no time of its own: it serves to cancel the block, and to
+        # tell that cancellation from one of the task as a whole.
         async with asyncio.timeout(None) as block:
             watch = asyncio.create_task(
-                heed(block), name="stop of what precedes the first request"
+                expire(block), name="stop of what precedes the first request"
             )
             try:
                 yield
             finally:
                 watch.cancel()
     except TimeoutError:
+        # A TimeoutError that the block raised by itself has nothing to do with a stop.
         if not block.expired():
             raise
-        raise RunStopped(_TOLD) from None
-
-
-_TOLD = "stopped before anything was sent; the next run begins again"
+        raise RunStopped(_NOTHING_SENT) from None

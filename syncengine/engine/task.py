@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from syncengine.engine.retry import Patience
+from syncengine.engine.retry import RetryPolicy
 from syncengine.model.calls import Rejected
 from syncengine.model.contact import Desired, MatchKey
 from syncengine.model.mapping import Mapping, OnRemoved
@@ -31,7 +31,7 @@ class Task:
     """True where nothing is sent about suppressed contacts. False only for an erasure.
     """
     in_flight: int = 8
-    patience: Patience = field(default_factory=Patience)
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Job:
     the account: it is looked up, whatever ``find_first`` says."""
     wanted: Wanted | None = None
     """What other destinations want of a removed contact's copy; None: none wants it."""
-    turn: int = 1
+    attempt: int = 1
     """Number of the attempt: a contact waits once for another one to let go, and once
     for the vendor that has just created it."""
     gone: bool = False

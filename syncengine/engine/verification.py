@@ -45,7 +45,7 @@ class LinkedContacts(Protocol):
 
 
 @dataclass(slots=True)
-class Seen:
+class Findings:
     """Findings so far."""
 
     compared: int = 0
@@ -80,7 +80,7 @@ class Verification:
         advance: Callable[[int], None],
         repair: Repair | None,
     ) -> None:
-        self.seen = Seen()
+        self.seen = Findings()
         self._vendor = vendor
         self._retrier = retrier
         self._store = store

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncengine.engine import records
-from syncengine.engine.turn import Ending
+from syncengine.engine.attempt import Ending
 from syncengine.model.work import Record, Wait
 from syncengine.planning.waiting import judged
 from syncengine.ports import WaitStore
@@ -28,8 +28,8 @@ class Waiting:
 
     def add(self, batch: int, ending: Ending) -> None:
         """Keep a contact that still waits after its last attempt."""
-        assert ending.waits is not None, "only a contact that waits is kept"
-        self._ended[ending.record.contact_id] = batch, ending.record, ending.waits
+        assert ending.waits_for is not None, "only a contact that waits is kept"
+        self._ended[ending.record.contact_id] = batch, ending.record, ending.waits_for
 
     async def moved(self) -> Sequence[str]:
         """Return contacts judged in former runs that wait for one that has moved."""

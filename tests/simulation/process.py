@@ -96,7 +96,7 @@ class Process:
             settles_within=settles_within,
             check=keeper.check,
             timeout=TIMEOUT,
-            max_wait=settings.tasks[0].patience.max_wait,
+            max_wait=settings.tasks[0].retry_policy.max_wait,
         )
         try:
             async with keeper.kept(pacing.stop), pacing:
@@ -145,7 +145,7 @@ class Process:
         await _bring_back(await waiting.moved(), batches)
         recorder = Recorder(store)
         async with recorder.running():
-            retrier = Retrier(wire, pacing, task.patience, self._random)
+            retrier = Retrier(wire, pacing, task.retry_policy, self._random)
             stopping = _Stopping(pacing, self._life)
             await Dispatcher(
                 preparer=preparer,
@@ -269,13 +269,16 @@ def _chunks(ids: Sequence[str]) -> list[Sequence[str]]:
     return [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
 
 
-class _Stopping(asyncio.Event):
-    """Set when the process is to stop, or the account is."""
+class _Stopping:
+    """Says that the process is to stop, or that the account is."""
 
     def __init__(self, pacing: Pacing, life: Life) -> None:
-        super().__init__()
         self._pacing = pacing
         self._life = life
 
     def is_set(self) -> bool:
         return self._life.told_to_stop or self._pacing.stopped is not None
+
+    async def wait(self) -> None:
+        """Wait for ever: in a life that ends, every wait is cut off by its end."""
+        await asyncio.Event().wait()

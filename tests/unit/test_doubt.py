@@ -10,12 +10,12 @@ from typing import cast
 
 import pytest
 
+from syncengine.engine.attempt import Ending
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.exchange import Meter
 from syncengine.engine.recorder import Recorder
-from syncengine.engine.retry import Patience, Retrier
+from syncengine.engine.retry import Retrier, RetryPolicy
 from syncengine.engine.task import Job, Task
-from syncengine.engine.turn import Ending
 from syncengine.errors import (
     LeaseLost,
     VendorHalted,
@@ -72,7 +72,7 @@ class Line:
 
     @property
     def retrier(self) -> Retrier:
-        return Retrier(self, self, Patience(), Random(1))
+        return Retrier(self, self, RetryPolicy(), Random(1))
 
 
 def tried(

@@ -8,10 +8,10 @@ from typing import cast
 
 import pytest
 
+from syncengine.engine.attempt import Ending
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.recorder import Recorder
 from syncengine.engine.task import Job, Task
-from syncengine.engine.turn import Ending
 from syncengine.model.calls import Action, Answer, Applied, Call, Exists
 from syncengine.model.capabilities import Capabilities, Write
 from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
@@ -123,16 +123,16 @@ IN_DOUBT = Known(pending=Pending(creates=True, keys=(PHONE,), age=0.0))
 )
 def test_who_meets_what_another_was_given_waits_for_that_one(known: Known) -> None:
     ending, state = second_of_two(Household(CREATES), known)
-    assert ending.waits is not None
-    assert ending.waits.owner == "here/1"
+    assert ending.waits_for is not None
+    assert ending.waits_for.owner == "here/1"
     assert ending.record.known.external_id is None
     assert state.owners_made == []
 
 
 def test_of_several_found_the_one_that_another_was_given_is_that_ones() -> None:
     ending, state = second_of_two(Household(CREATES, (THERE, ANOTHER)), IN_DOUBT)
-    assert ending.waits is not None, "only one of the two is free"
-    assert ending.waits.owner == "here/1"
+    assert ending.waits_for is not None, "only one of the two is free"
+    assert ending.waits_for.owner == "here/1"
     assert state.owners_made == []
 
 
@@ -140,8 +140,8 @@ def test_an_upsert_that_reaches_what_another_was_given_waits_for_that_one() -> N
     ending, state = second_of_two(
         Household(UPSERTS), Known("v6", fields={"name": "old"})
     )
-    assert ending.waits is not None
-    assert (ending.waits.owner, ending.postponed) == ("here/1", False), (
+    assert ending.waits_for is not None
+    assert (ending.waits_for.owner, ending.postponed) == ("here/1", False), (
         "it is not sent again before that one moves"
     )
     assert state.owners_made == []

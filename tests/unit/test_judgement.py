@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 
+from syncengine.engine.attempt import Ending
 from syncengine.engine.judgement import Judge
-from syncengine.engine.turn import Ending
 from syncengine.errors import AccountStopped
 from syncengine.model.calls import Action, OutcomeKind
 from syncengine.model.contact import Known

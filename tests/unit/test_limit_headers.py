@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from syncengine.engine.limit_headers import NOTHING, Left, Standing, read_limits
+from syncengine.engine.limit_headers import NOTHING, LimitNotice, Remaining, read_limits
 from syncengine.engine.pacing import Pacing
 from syncengine.model.events import Event
 from syncengine.model.http import Json
@@ -28,23 +28,23 @@ A_YEAR = 365 * 86400
     [
         ({}, NOTHING),
         ({"content-type": "application/json", **DATE}, NOTHING),
-        ({"x-ratelimit-limit": "5"}, Standing()),
-        ({"x-ratelimit-remaining": "3"}, Standing(left=Left(3, None))),
+        ({"x-ratelimit-limit": "5"}, LimitNotice()),
+        ({"x-ratelimit-remaining": "3"}, LimitNotice(left=Remaining(3, None))),
         (
             {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "7"},
-            Standing(left=Left(0, 7.0)),
+            LimitNotice(left=Remaining(0, 7.0)),
         ),
         (
             {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(AT + 7), **DATE},
-            Standing(left=Left(0, 7.0)),
+            LimitNotice(left=Remaining(0, 7.0)),
         ),
         (
             {"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{AT}500", **DATE},
-            Standing(left=Left(0, 0.5)),
+            LimitNotice(left=Remaining(0, 0.5)),
         ),
         (
             {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(AT - 9), **DATE},
-            Standing(left=Left(0, 0.0)),
+            LimitNotice(left=Remaining(0, 0.0)),
         ),
         (
             {
@@ -52,33 +52,33 @@ A_YEAR = 365 * 86400
                 "x-ratelimit-reset": "1994-11-06T08:49:47Z",
                 **DATE,
             },
-            Standing(left=Left(0, 10.0)),
+            LimitNotice(left=Remaining(0, 10.0)),
         ),
         (
             {"ratelimit-remaining": " 0 ", "ratelimit-reset": "0.5"},
-            Standing(left=Left(0, 0.5)),
+            LimitNotice(left=Remaining(0, 0.5)),
         ),
         (
             {"ratelimit": "limit=100, remaining=2, reset=30"},
-            Standing(left=Left(2, 30.0)),
+            LimitNotice(left=Remaining(2, 30.0)),
         ),
-        ({"ratelimit": '"minute";r=0;t=30'}, Standing(left=Left(0, 30.0))),
+        ({"ratelimit": '"minute";r=0;t=30'}, LimitNotice(left=Remaining(0, 30.0))),
         (
             {"ratelimit": '"second";r=4;t=1, "minute";r=1;t=40'},
-            Standing(left=Left(1, 40.0)),
+            LimitNotice(left=Remaining(1, 40.0)),
         ),
         (
             {"x-ratelimit-remaining": "4", "ratelimit-remaining": "0"},
-            Standing(left=Left(0, None)),
+            LimitNotice(left=Remaining(0, None)),
         ),
-        ({"retry-after": "9"}, Standing(wait=9.0)),
+        ({"retry-after": "9"}, LimitNotice(wait=9.0)),
         (
             {"retry-after": "Sun, 06 Nov 1994 08:50:07 GMT", **DATE},
-            Standing(wait=30.0),
+            LimitNotice(wait=30.0),
         ),
     ],
 )
-def test_what_vendors_say(headers: Mapping[str, str], standing: Standing) -> None:
+def test_what_vendors_say(headers: Mapping[str, str], standing: LimitNotice) -> None:
     assert read_limits(headers, MAX_WAIT) == standing
 
 
@@ -121,7 +121,7 @@ def test_what_vendors_say(headers: Mapping[str, str], standing: Standing) -> Non
 def test_what_makes_no_sense_is_named_and_not_obeyed(
     headers: Mapping[str, str], ignored: str
 ) -> None:
-    assert read_limits(headers, MAX_WAIT) == Standing(ignored=(ignored,))
+    assert read_limits(headers, MAX_WAIT) == LimitNotice(ignored=(ignored,))
 
 
 _WORDS = st.text(max_size=12) | st.integers().map(str) | st.floats().map(str)

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from syncengine.engine.pacing import Pacing, Permit
+from syncengine.engine.pacing import GrantedPermit, Pacing
 from syncengine.errors import LeaseLost, StorageError, VendorHalted
 from syncengine.model.limits import Limit
 from tests.support.memory.quotas import Quotas
@@ -46,14 +46,14 @@ def gated(
 
 async def granted(
     gate: Pacing, *methods: str, within: float = 1.0
-) -> list[asyncio.Task[Permit]]:
+) -> list[asyncio.Task[GrantedPermit]]:
     """One task for each method, in their order; so much later."""
     tasks = [asyncio.create_task(gate.permit(method)) for method in methods]
     await asyncio.sleep(within)
     return tasks
 
 
-def done(tasks: Sequence[asyncio.Task[Permit]]) -> list[bool]:
+def done(tasks: Sequence[asyncio.Task[GrantedPermit]]) -> list[bool]:
     return [task.done() for task in tasks]
 
 
@@ -63,7 +63,7 @@ async def granting(gate: Pacing) -> None:
         await asyncio.sleep(0)
 
 
-async def let_go(tasks: Sequence[asyncio.Task[Permit]]) -> None:
+async def let_go(tasks: Sequence[asyncio.Task[GrantedPermit]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from syncengine.engine.exchange import Meter
-from syncengine.engine.retry import Patience, Retrier
+from syncengine.engine.retry import Retrier, RetryPolicy
 from syncengine.errors import (
     AccountStopped,
     RequestFailed,
@@ -69,14 +69,14 @@ def exchange() -> Generator[Request, Response, str]:
 def tried(
     *answers: Exception,
     repeatable: bool = True,
-    patience: Patience | None = None,
+    policy: RetryPolicy | None = None,
     seed: int = 1,
 ) -> tuple[Vendor, str | RequestFailed | AccountStopped]:
     """What became of the exchange, and what the vendor saw of it."""
     vendor = Vendor(list(answers))
 
     async def whole() -> str | RequestFailed | AccountStopped:
-        retrier = Retrier(vendor, vendor, patience or Patience(), Random(seed))
+        retrier = Retrier(vendor, vendor, policy or RetryPolicy(), Random(seed))
         try:
             return await retrier.run(exchange, Meter(), repeatable=repeatable)
         except (RequestFailed, AccountStopped) as error:
@@ -170,7 +170,7 @@ def test_without_a_word_how_long_the_wait_doubles_up_to_half_a_minute() -> None:
 
 def test_a_wait_of_ours_is_never_longer_than_the_longest_allowed() -> None:
     """Nobody asked for it: it would end a run and blame the vendor."""
-    vendor, result = tried(*[throttled()] * 7, patience=Patience(max_wait=5.0))
+    vendor, result = tried(*[throttled()] * 7, policy=RetryPolicy(max_wait=5.0))
     assert result == "answered 200"
     assert vendor.told[:-1] == [f"pause {seconds}" for seconds in (1, 2, 4, 5, 5, 5, 5)]
 
@@ -241,7 +241,7 @@ def test_behind_a_lost_write_of_what_was_read_the_next_call_waits_till_it_cannot
             yield request
 
     async def twice() -> None:
-        retrier, meter = Retrier(vendor, vendor, Patience(), Random(1)), Meter()
+        retrier, meter = Retrier(vendor, vendor, RetryPolicy(), Random(1)), Meter()
         await retrier.run(both, meter, repeatable=True)
         await retrier.run(both, meter, repeatable=True)
 
@@ -256,7 +256,7 @@ def test_a_limit_that_is_never_free_halts_the_account_after_as_many_waits_whoeve
     vendor = Vendor([throttled(0.0)] * 100)
 
     async def side_by_side() -> None:
-        retrier = Retrier(vendor, vendor, Patience(throttles=12), Random(1))
+        retrier = Retrier(vendor, vendor, RetryPolicy(throttles=12), Random(1))
         turns = [retrier.run(exchange, Meter(), repeatable=True) for _ in range(8)]
         await asyncio.gather(*turns, return_exceptions=True)
 

@@ -11,17 +11,17 @@ from typing import cast
 import pytest
 
 from syncengine.app.stopping import Stopping, stop_account_on
+from syncengine.engine.attempt import Ending
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.exchange import Meter
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.engine.recorder import Recorder
-from syncengine.engine.retry import Patience, Retrier
+from syncengine.engine.retry import Retrier, RetryPolicy
 from syncengine.engine.stopping import broken_off_by
 from syncengine.engine.tally import Tally
 from syncengine.engine.task import Job, Task
-from syncengine.engine.turn import Ending
 from syncengine.errors import (
     AccountStopped,
     RunStopped,
@@ -85,7 +85,7 @@ class Waiters:
         return Ending(
             Record("7", Known(), Status.PENDING, None, outcome=outcome),
             postponed=True,
-            wait=100.0,
+            ready_in=100.0,
         )
 
     async def prepare(self, batch: Batch, turn: int = 1, **_: bool) -> Prepared:
@@ -213,7 +213,9 @@ def test_a_lost_create_is_not_waited_for_once_the_account_is_stopped(
 
     async def whole() -> tuple[float, Record]:
         async with stopped_after(7.0, by_call=by_call) as (stopping, pacing):
-            retrier = Retrier(Paced(Answers(), pacing), pacing, Patience(), Random(1))
+            retrier = Retrier(
+                Paced(Answers(), pacing), pacing, RetryPolicy(), Random(1)
+            )
             vendor, store = cast("Vendor", Nobody()), cast("ContactStore", NoStore())
             recorder = Recorder(store)
             ending = await ContactSync(
@@ -244,9 +246,9 @@ def test_a_vendor_that_is_down_is_not_tried_again_once_the_account_is_stopped(
     *, by_call: bool
 ) -> None:
     async def whole() -> float:
-        patience = Patience(attempts=1000, base=1e9, most=1e9)
+        policy = RetryPolicy(attempts=1000, base=1e9, most=1e9)
         async with stopped_after(7.0, by_call=by_call) as (_, pacing):
-            retrier = Retrier(Paced(Down(), pacing), pacing, patience, Random(1))
+            retrier = Retrier(Paced(Down(), pacing), pacing, policy, Random(1))
             with pytest.raises(AccountStopped):
                 await retrier.run(lambda: Nobody().find(KEY), Meter(), repeatable=True)
             return now()

@@ -82,7 +82,7 @@ async def _adopt(
         told = f"{name}: {vendor.name} has no look-up; its contacts are recognised by the key they are sent with"
         return AdoptReport(name, "unreadable", error=told)
     began, sent = time.monotonic(), account.pacing.requests
-    async with broken_off_by(account.stopping.call):
+    async with broken_off_by(account.stopping.requested):
         recognised = await refuse_changes(destination, config, databases, RunRequest())
         await refuse_new_name(destination, config, databases, RunRequest())
         pool = databases.source(destination)
@@ -105,7 +105,7 @@ async def _adopt(
     async with vendor_access(destination, account) as retrier:
         adoption, total = Adoption(vendor, retrier, store, task.mapping.tag_prefix), 0
         try:
-            async with broken_off_by(account.stopping.call):
+            async with broken_off_by(account.stopping.requested):
                 async for piece in cut(
                     _everybody(destination, databases, source),
                     config.engine.batch_size,
@@ -116,7 +116,7 @@ async def _adopt(
                 await claim_keys(preparer, keys, batches)
             progress.started(name, total)
             async for batch in batches.waiting():
-                if account.stopping.call.is_set():
+                if account.stopping.requested.is_set():
                     status = "stopped"
                     break
                 prepared = await preparer.plan(batch)

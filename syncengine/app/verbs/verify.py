@@ -20,7 +20,7 @@ from syncengine.config.loading import Config, DestinationConfig
 from syncengine.engine.account_check import lacking_message
 from syncengine.engine.holding import shows
 from syncengine.engine.repair import Repair
-from syncengine.engine.verification import Seen, Verification
+from syncengine.engine.verification import Findings, Verification
 from syncengine.errors import (
     AccountStopped,
     ConfigError,
@@ -187,7 +187,7 @@ async def _verify(
             store,
             _owned(destination),
             Naming(destination.mapping),
-            account.stopping.call,
+            account.stopping.requested,
             lambda contacts: progress.advanced(
                 name, contacts, account.pacing.requests - sent
             ),
@@ -206,8 +206,8 @@ async def _verify(
         ) as failure:  # the vendor's list, without which nothing can be told of anybody
             status, said = "halted", f"{name}: {failure}"
     seen = verification.seen
-    if status == "done" and (account.stopping.call.is_set() or seen.unread):
-        status = "stopped" if account.stopping.call.is_set() else "incomplete"
+    if status == "done" and (account.stopping.requested.is_set() or seen.unread):
+        status = "stopped" if account.stopping.requested.is_set() else "incomplete"
     braked = None
     if repair is not None:
         braked = await _repaired(
@@ -265,7 +265,7 @@ _SETTLED = (Left.GONE, Left.DEAD_LETTER, Left.NOT_ASKED)
 """Reasons that concern nobody: the contacts are counted elsewhere, or left on purpose."""
 
 
-def _has_nobody(seen: Seen, wanted: Wanted) -> bool:
+def _has_nobody(seen: Findings, wanted: Wanted) -> bool:
     """Return whether the vendor has none of several contacts, which nobody named."""
     return not wanted.contacts and 1 < seen.compared == seen.found["gone"]
 

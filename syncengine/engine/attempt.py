@@ -10,7 +10,7 @@ from syncengine.model.calls import Action, Unsupported
 from syncengine.model.contact import Known
 from syncengine.model.work import Record, Wait
 
-LAST_TURN = 3
+LAST_ATTEMPT = 3
 """After one wait for another contact, and one for the vendor."""
 
 
@@ -27,10 +27,10 @@ class Ending:
     """The vendor judged nothing for as long as it was asked."""
     postponed: bool = False
     """True where another attempt is worth it: the contact that has its match key at the
-    vendor is about to let go, or see ``wait``."""
-    waits: Wait | None = None
+    vendor is about to let go, or see ``ready_in``."""
+    waits_for: Wait | None = None
     """Contact to wait for, where another one has its match key at the vendor."""
-    wait: float = 0.0
+    ready_in: float = 0.0
     """Seconds until the vendor, which has just created it, will let it be written to.
     """
     answered: int = 0
@@ -39,7 +39,7 @@ class Ending:
 
 
 @dataclass(slots=True)
-class Turn:
+class Attempt:
     """State of a contact's attempt so far."""
 
     job: Job
