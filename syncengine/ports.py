@@ -450,9 +450,7 @@ class BatchStore(Protocol):
         """
         ...
 
-    async def finish(
-        self, number: int, totals: Mapping[str, int], error: str | None
-    ) -> None: ...
+    async def finish(self, number: int, totals: Mapping[str, int]) -> None: ...
 
 
 class LeaseStore(Protocol):

@@ -24,11 +24,11 @@ from syncengine.errors import (
 from syncengine.model.events import Event
 from syncengine.model.limits import Limit
 from syncengine.model.work import LeaseGrant
-from syncengine.storage.patience import Patience
+from syncengine.storage.patience import DatabasePatience
+from syncengine.storage.state.accounts import is_remembered, remembered_elsewhere
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.state.lease import Leases
 from syncengine.storage.state.quota import QuotaCounts
-from syncengine.storage.state.runs import is_remembered, remembered_elsewhere
 
 
 @dataclass(slots=True)
@@ -129,7 +129,7 @@ async def leased_account(
         )
     )
     fence = Fence(
-        databases.state, name, grant.epoch, Patience(databases.wait, tell, stop)
+        databases.state, name, grant.epoch, DatabasePatience(databases.wait, tell, stop)
     )
     pacing = Pacing(
         limits,

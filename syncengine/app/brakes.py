@@ -32,16 +32,11 @@ from syncengine.planning.brakes import (
 from syncengine.planning.settle import may_double
 from syncengine.planning.survey import Survey
 from syncengine.storage.source.inspection import database_name
+from syncengine.storage.state.accounts import former_owners, remembered_elsewhere
+from syncengine.storage.state.contact_counts import holders, known_contacts
 from syncengine.storage.state.credentials import is_other_account
+from syncengine.storage.state.destinations import Identity, remembered
 from syncengine.storage.state.renaming import in_the_way
-from syncengine.storage.state.runs import (
-    Identity,
-    former_owners,
-    holders,
-    known_contacts,
-    remembered,
-    remembered_elsewhere,
-)
 from syncengine.vendors.kit.settings import normal_address
 
 _OF_ACCOUNT = ("account", "base_url")

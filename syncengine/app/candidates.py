@@ -10,17 +10,13 @@ from syncengine.app.run_request import RunRequest
 from syncengine.config.loading import DestinationConfig
 from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind, Scope
-from syncengine.storage.diff.differences import Diff
+from syncengine.storage.diff.comparison import Diff
 from syncengine.storage.source.spec import Source
+from syncengine.storage.state.contact_counts import known_contacts
+from syncengine.storage.state.destinations import compared_rows
 from syncengine.storage.state.refusals import all_dead_letters
-from syncengine.storage.state.runs import (
-    Leavers,
-    compared_rows,
-    known_contacts,
-    leavers,
-    moved_away,
-    unmade,
-)
+from syncengine.storage.state.removals import RemovedCounts, count_removed, moved_away
+from syncengine.storage.state.runs import unsuccessful_contacts
 
 
 class Candidates:
@@ -61,7 +57,9 @@ class Candidates:
     def _found(self) -> AsyncIterator[DiffSlice]:
         state, request = self._databases.state, self._request
         if request.retry_of is not None:
-            return self._again(unmade(state, request.retry_of, request.batch))
+            return self._again(
+                unsuccessful_contacts(state, request.retry_of, request.batch)
+            )
         if request.dead:
             name = self._destination.name
             return self._again(all_dead_letters(state, name, request.code))
@@ -83,7 +81,7 @@ class Candidates:
         )
 
     async def _again(self, found: AsyncIterator[DiffSlice]) -> AsyncIterator[DiffSlice]:
-        left = Leavers()
+        left = RemovedCounts()
         async for piece in found:
             left += await self._left(piece)
             yield piece
@@ -102,7 +100,7 @@ class Candidates:
             same_database=not self._destination.source.database,
             everything=self._request.kind in (RunKind.BACKFILL, RunKind.RESYNC),
         )
-        left = Leavers()
+        left = RemovedCounts()
         with placed(self._destination):
             async for piece in differ:
                 left += await self._left(piece)
@@ -114,15 +112,15 @@ class Candidates:
             yield piece
         self.scope = await self._scope_of(differ.totals, left)
 
-    async def _left(self, piece: DiffSlice) -> Leavers:
+    async def _left(self, piece: DiffSlice) -> RemovedCounts:
         """Count the contacts at the vendor that the source does not select any more."""
         if piece.kind is not BatchKind.REMOVALS:
-            return Leavers()
-        return await leavers(
+            return RemovedCounts()
+        return await count_removed(
             self._databases.state, self._destination.name, piece.contact_ids
         )
 
-    async def _scope_of(self, totals: DiffTotals, left: Leavers) -> Scope:
+    async def _scope_of(self, totals: DiffTotals, left: RemovedCounts) -> Scope:
         if not totals.changed and not totals.removed:
             return Scope(
                 source_rows=totals.source_rows

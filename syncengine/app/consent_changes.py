@@ -22,7 +22,7 @@ from syncengine.storage.source.column_types import Use
 from syncengine.storage.source.inspection import inspect
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import Source, SourceSpec
-from syncengine.storage.state.runs import held_back, held_elsewhere
+from syncengine.storage.state.removals import present_elsewhere, removed_or_opted_out
 
 
 def consent_rules(destination: DestinationConfig) -> ConsentRules:
@@ -138,10 +138,10 @@ class ConsentChange:
         Who moves is with another destination of the account, which selects it no more.
         """
         state, name = self._databases.state, self._destination.name
-        held = await held_back(state, name, sorted(contact_ids))
+        held = await removed_or_opted_out(state, name, sorted(contact_ids))
         if not held or self._neighbours is None:
             return held
-        moving = await held_elsewhere(
+        moving = await present_elsewhere(
             state, name, self._destination.account, sorted(held)
         )
         try:

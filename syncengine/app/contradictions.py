@@ -18,7 +18,7 @@ from syncengine.planning.wishes import EMPTY, equal
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import Source
 from syncengine.storage.state.fence import Fence
-from syncengine.storage.state.shares import Owned, Shares
+from syncengine.storage.state.shares import OwnedContact, Shares
 
 _MOST = 20
 """Contacts of a run that are looked at."""
@@ -74,7 +74,7 @@ async def contradictions(
 
 def _told(
     file: Path,
-    owned: Sequence[Owned],
+    owned: Sequence[OwnedContact],
     desired: Mapping[str, Desired | Rejected],
     several: tuple[str, ...],
 ) -> Iterator[str]:

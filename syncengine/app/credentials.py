@@ -13,8 +13,8 @@ from syncengine.config.rules import under_several_names
 from syncengine.errors import BrakeApplied, SyncEngineError
 from syncengine.model.contact_ids import as_argument
 from syncengine.storage.state import credentials as store
-from syncengine.storage.state.credentials import Named
-from syncengine.storage.state.runs import remembered
+from syncengine.storage.state.credentials import KnownAccount
+from syncengine.storage.state.destinations import remembered
 
 
 async def settled(config: Config) -> Config:
@@ -67,7 +67,7 @@ async def look_for_second_name(
     )
 
 
-async def keep_names(config: Config, databases: Databases) -> dict[str, Named]:
+async def keep_names(config: Config, databases: Databases) -> dict[str, KnownAccount]:
     """Note by which credentials each account is known.
 
     Returns those that are known under another name.
@@ -76,7 +76,7 @@ async def keep_names(config: Config, databases: Databases) -> dict[str, Named]:
 
 
 def refuse_second_name(
-    destination: DestinationConfig, config: Config, others: dict[str, Named]
+    destination: DestinationConfig, config: Config, others: dict[str, KnownAccount]
 ) -> None:
     """Raise BrakeApplied where the account is another one by name alone."""
     named = others.get(destination.account)

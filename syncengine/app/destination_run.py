@@ -63,24 +63,22 @@ from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import KeyKind, Source
+from syncengine.storage.state.batches import Batches
+from syncengine.storage.state.contact_counts import known_contacts
 from syncengine.storage.state.contacts import Contacts
-from syncengine.storage.state.identity import accept_restore
-from syncengine.storage.state.keys import Keys
-from syncengine.storage.state.refusals import Refusals
-from syncengine.storage.state.renaming import release
-from syncengine.storage.state.resync import distrust_all, distrust_contacts
-from syncengine.storage.state.runs import (
-    Batches,
-    finish_run,
-    known_contacts,
-    leavers,
+from syncengine.storage.state.destinations import (
     note_compared_rows,
     note_looked_up,
-    notes,
     remember,
     remember_meaning,
-    start_run,
 )
+from syncengine.storage.state.keys import Keys
+from syncengine.storage.state.refusals import Refusals
+from syncengine.storage.state.removals import count_removed
+from syncengine.storage.state.renaming import release
+from syncengine.storage.state.restores import accept_restore
+from syncengine.storage.state.resync import distrust_all, distrust_contacts
+from syncengine.storage.state.runs import finish_run, notes, start_run
 from syncengine.storage.state.shares import Shares
 from syncengine.storage.state.standing import number_standing
 from syncengine.storage.state.waits import Waits
@@ -606,7 +604,7 @@ async def _may_follow(
 async def _with_removals(run: _Run, scope: Scope, batches: Sequence[Batch]) -> Scope:
     for batch in batches:
         if batch.kind is BatchKind.REMOVALS:
-            left = await leavers(
+            left = await count_removed(
                 run.databases.state, run.destination.name, batch.contact_ids
             )
             touched = None if scope.touched is None else scope.touched + left.known

@@ -10,7 +10,7 @@ from syncengine.config.loading import DestinationConfig
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.mapping import OnRemoved
 from syncengine.planning.removal import takes_away
-from syncengine.storage.state.runs import earlier_leavers, number_earlier_leavers
+from syncengine.storage.state.removals import count_earlier_removed, earlier_removed
 
 
 async def still_there(
@@ -24,7 +24,7 @@ async def still_there(
     if not takes_away(policy, destination.vendor.capabilities):
         return ()
     tagged = policy is OnRemoved.UNTAG
-    return await earlier_leavers(databases.state, destination.name, tagged=tagged)
+    return await earlier_removed(databases.state, destination.name, tagged=tagged)
 
 
 async def of_earlier_leavers(
@@ -35,7 +35,7 @@ async def of_earlier_leavers(
     if not takes_away(policy, destination.vendor.capabilities):
         return (_nothing_to_apply(destination),) if request.removed else ()
     tagged = policy is OnRemoved.UNTAG
-    number = await number_earlier_leavers(
+    number = await count_earlier_removed(
         databases.state, destination.name, tagged=tagged
     )
     return tuple(_told(destination, number))

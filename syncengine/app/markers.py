@@ -26,7 +26,7 @@ from syncengine.errors import BrakeApplied, StorageError
 from syncengine.model.events import Event
 from syncengine.model.markers import Marker
 from syncengine.planning.markers import lost_to, older_by
-from syncengine.storage.state.identity import knows_nobody, newest_run, state_self
+from syncengine.storage.state.restores import knows_nobody, newest_run, state_self
 
 _MARKER = TypeAdapter(Marker)
 NEW_STATE = (

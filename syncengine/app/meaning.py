@@ -11,7 +11,7 @@ from syncengine.model.reports import CauseCount
 from syncengine.planning import normalise
 from syncengine.planning.causes import Causes, changed_parts, meaning, remapped_fields
 from syncengine.planning.survey import Survey
-from syncengine.storage.state.runs import remembered_meaning
+from syncengine.storage.state.destinations import remembered_meaning
 
 
 def meaning_of(destination: DestinationConfig) -> Mapping[str, str]:

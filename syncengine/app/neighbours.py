@@ -13,12 +13,12 @@ from syncengine.errors import SourceError
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.mapping import Mapping
 from syncengine.model.work import BatchKind, SourceRow
-from syncengine.storage.diff.differences import Diff
+from syncengine.storage.diff.comparison import Diff
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import Source
+from syncengine.storage.state.destinations import remembered
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.state.renaming import without_file
-from syncengine.storage.state.runs import remembered
 from syncengine.storage.state.shares import Shares
 
 

@@ -152,7 +152,7 @@ async def _forbidden(
 def _of_receipts(
     destination: DestinationConfig,
     contact_id: str,
-    receipts: Sequence[erasure.Standing],
+    receipts: Sequence[erasure.ErasureProgress],
 ) -> Iterator[str]:
     contact = as_argument(contact_id)
     for each in receipts:

@@ -18,7 +18,7 @@ from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import Source
 from syncengine.storage.state.contacts import Contacts
 from syncengine.storage.state.fence import Fence
-from syncengine.storage.state.outcomes import Ended, ended_in, last_ended
+from syncengine.storage.state.outcomes import ContactResult, ended_in, last_ended
 from syncengine.storage.state.standing import standing_of
 
 _SILENT = "sends nothing: "
@@ -103,7 +103,7 @@ async def _of_row(
     return f"the next run {outlook.next_run}"
 
 
-def _words(last: Ended) -> str:
+def _words(last: ContactResult) -> str:
     if last.unsupported:
         return in_words(last.unsupported)
     return f"{last.code}: {last.message}" if last.message else last.code

@@ -11,7 +11,7 @@ from syncengine.config.loading import DestinationConfig
 from syncengine.engine.task import Task
 from syncengine.planning.brakes import of_gone
 from syncengine.ports import ContactStore
-from syncengine.storage.state.runs import known_contacts
+from syncengine.storage.state.contact_counts import known_contacts
 
 
 class Recreations:

@@ -22,22 +22,21 @@ from syncengine.model.work import RunKind
 from syncengine.planning.refusals import DEAD_AFTER, dropped_with
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import Source
+from syncengine.storage.state.contact_counts import (
+    dead_letters,
+    gone,
+    known_contacts,
+    waiting,
+)
 from syncengine.storage.state.erasure import still_open
 from syncengine.storage.state.refusals import (
-    Dropped,
-    Told,
+    DroppedAlike,
+    RefusedAlike,
     codes_of_dead_letters,
     dropped_alike,
     refused_alike,
 )
-from syncengine.storage.state.runs import (
-    NOTES,
-    dead_letters,
-    gone,
-    known_contacts,
-    notes_left,
-    waiting,
-)
+from syncengine.storage.state.runs import NOTES, notes_left
 
 
 async def remarks(
@@ -231,7 +230,7 @@ async def of_groups(
     return *_of_alike(name, refused), *_of_dropped(dropped)
 
 
-def _of_alike(destination: str, groups: Sequence[Told]) -> Iterator[str]:
+def _of_alike(destination: str, groups: Sequence[RefusedAlike]) -> Iterator[str]:
     """Yield a line for each group of contacts that the vendor refuses alike."""
     for group in groups:
         one = name_of(group.contact_id)
@@ -247,7 +246,7 @@ def _of_alike(destination: str, groups: Sequence[Told]) -> Iterator[str]:
         )
 
 
-def _of_dropped(groups: Sequence[Dropped]) -> Iterator[str]:
+def _of_dropped(groups: Sequence[DroppedAlike]) -> Iterator[str]:
     """Yield a line for each group of which the vendor did not take the same values."""
     for group in groups:
         one = f"contact {name_of(group.contact_id)}"

@@ -20,8 +20,8 @@ from syncengine.logs import set_up
 from syncengine.model.reports import Progress, RunReport, Silent
 from syncengine.sandbox.server import serve
 from syncengine.shipped import shipped
-from syncengine.storage.csv_table import load_contacts, read_rows
-from syncengine.storage.scratch import scratch_database
+from syncengine.storage.demo.csv_table import load_contacts, read_rows
+from syncengine.storage.demo.scratch_database import scratch_database
 from syncengine.storage.server.embedded import embedded
 
 NIGHTS = ("2025-06-01", "2025-09-01")

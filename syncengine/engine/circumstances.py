@@ -250,7 +250,7 @@ class Circumstances:
     ) -> None:
         await self._store.put_back(fingerprints)
         for number in numbers:
-            await self._batches.finish(number, {}, "not sent: a brake stopped them")
+            await self._batches.finish(number, {})
 
 
 def _is_alike(one: Refusal | None, other: Refusal) -> bool:

@@ -298,7 +298,7 @@ class Dispatcher:
             await self._recorder.flush()
         for number in complete:
             totals = self._tally.of_batch(number)
-            await self._batches.finish(number, totals, None)
+            await self._batches.finish(number, totals)
             self._tell(Event.BATCH_FINISHED, batch=number, **totals)
 
 

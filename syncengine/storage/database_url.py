@@ -103,7 +103,7 @@ _FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl")
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class DatabaseAddress:
     """Address of a database: the driver's URL and options."""
 
     dsn: str = field(repr=False)
@@ -125,7 +125,7 @@ class Address:
         }
 
 
-def read_url(dsn: str, place: str) -> Address:
+def read_url(dsn: str, place: str) -> DatabaseAddress:
     """Read a URL's parameters. Raises StorageError with ``place`` in front.
 
     A text that is not a URL passes unchanged.
@@ -138,7 +138,7 @@ def read_url(dsn: str, place: str) -> Address:
             )
         )
     except ValueError:
-        return Address(dsn)  # the driver says what is wrong with it
+        return DatabaseAddress(dsn)  # the driver says what is wrong with it
     for name, value in asked.items():
         why = _refusal(name, value)
         if why is not None:
@@ -157,7 +157,7 @@ def read_url(dsn: str, place: str) -> Address:
         for part in parts.query.split("&")
         if part and unquote(part.partition("=")[0]) not in own
     )
-    return Address(
+    return DatabaseAddress(
         urlunsplit(parts._replace(query=kept)),
         _timeout(asked.get("connect_timeout")),
         asked.get("application_name") or asked.get("fallback_application_name"),

@@ -22,7 +22,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-class Patience:
+class DatabasePatience:
     """The patience of a run's writers with a database that is away.
 
     It is shared, lasts a number of seconds, less once ``stop`` is set, and knows
@@ -95,7 +95,7 @@ class Patient(Protocol):
     """An object with patience."""
 
     @property
-    def patience(self) -> Patience: ...
+    def patience(self) -> DatabasePatience: ...
 
 
 _S = TypeVar("_S", bound=Patient)

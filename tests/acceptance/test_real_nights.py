@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from syncengine.config.loading import load_config
-from syncengine.storage.csv_table import load_contacts, read_rows
+from syncengine.storage.demo.csv_table import load_contacts, read_rows
 from tests.support.expected import NIGHTS, Charles, RespondIo, night_file, rows_of
 from tests.support.running import World, world
 

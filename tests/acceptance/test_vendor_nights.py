@@ -9,7 +9,7 @@ import pytest
 from syncengine import vendors
 from syncengine.model.reports import RunReport
 from syncengine.sandbox.faults import Chance, Fault, FaultKind
-from syncengine.storage.csv_table import load_contacts, read_rows
+from syncengine.storage.demo.csv_table import load_contacts, read_rows
 from tests.support.expected import NIGHTS, night_file
 from tests.support.running import World
 from tests.support.vendor_nights import Oracle, congress, held, people_of

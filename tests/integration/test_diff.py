@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncengine.errors import SchemaOutdated, SourceError
-from syncengine.storage.diff.differences import Diff, Strategy, Way, choose
+from syncengine.storage.diff.comparison import Diff, Strategy, Way, choose
 from syncengine.storage.diff.findings import Findings
 from syncengine.storage.diff.ranges import range_findings
 from syncengine.storage.diff.streams import stream_findings

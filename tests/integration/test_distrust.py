@@ -13,10 +13,11 @@ from syncengine.model.work import Record, RunKind, Status
 from syncengine.planning.distrust import without_trust
 from syncengine.storage.connect import open_pool
 from syncengine.storage.state.contacts import Contacts
+from syncengine.storage.state.destinations import Identity
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.state.lease import Leases
 from syncengine.storage.state.resync import distrust_all, distrust_contacts
-from syncengine.storage.state.runs import Identity, start_run
+from syncengine.storage.state.runs import start_run
 
 DISTRUST = Distrust(
     fixed=("phone",),

@@ -18,10 +18,7 @@ import asyncpg
 import pytest
 
 from syncengine.errors import StorageError
-from syncengine.storage.server import child as server_child
-from syncengine.storage.server import lock as server_lock
-from syncengine.storage.server import process as server_process
-from syncengine.storage.server import server
+from syncengine.storage.server import child, lifecycle, lock, process
 from syncengine.storage.server.binaries import Binaries, find_binaries
 from syncengine.storage.server.embedded import embedded, embedded_sync
 
@@ -30,11 +27,11 @@ _ROOT = Path(__file__).resolve().parents[2]
 _OWNER = """
 import sys
 from pathlib import Path
-from syncengine.storage import server_process, server_visit
+from syncengine.storage.server import process, visit
 from syncengine.storage.server.embedded import embedded_sync
 folder, child = map(Path, sys.argv[1:3])
-server_process._CHILD = child
-server_visit._PATIENCE = float(sys.argv[3])
+process._CHILD = child
+visit._PATIENCE = float(sys.argv[3])
 with embedded_sync(folder, durable=False):
     print((folder / "data" / "postmaster.pid").read_text().split()[0], flush=True)
     sys.stdin.read()
@@ -131,7 +128,7 @@ class _Owner:
         self,
         folder: Path,
         *,
-        child: Path = Path(server_child.__file__),
+        child: Path = Path(child.__file__),
         patience: float = _DEADLINE,
     ) -> None:
         self.process = subprocess.Popen(
@@ -215,8 +212,8 @@ def test_no_server_outlives_its_owner(folder: Path, how: signal.Signals) -> None
 def test_where_there_is_no_death_signal_the_next_owner_stops_the_leftover(
     folder: Path, tmp_path: Path
 ) -> None:
-    deaf = tmp_path / "server_child.py"
-    script = Path(server_child.__file__).read_text(encoding="utf-8")
+    deaf = tmp_path / "child.py"
+    script = Path(child.__file__).read_text(encoding="utf-8")
     assert '"linux"' in script
     deaf.write_text(
         script.replace('"linux"', '"a system with a death signal"'), encoding="utf-8"
@@ -232,7 +229,7 @@ def test_where_there_is_no_death_signal_the_next_owner_stops_the_leftover(
 def test_a_second_owner_is_refused_and_the_first_not_disturbed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_lock, "_PATIENCE_WITH_OWNER", 0.0)
+    monkeypatch.setattr(lock, "_PATIENCE_WITH_OWNER", 0.0)
     owner = _Owner(folder)
     with (
         pytest.raises(StorageError, match=f"in use by process {owner.process.pid}"),
@@ -368,7 +365,7 @@ def test_only_the_main_thread_may_start_it(folder: Path) -> None:
 
     def elsewhere() -> None:
         try:
-            next(server.start(folder, durable=False))
+            next(lifecycle.start(folder, durable=False))
         except StorageError as error:
             raised.append(error)
 
@@ -394,7 +391,7 @@ def test_data_of_another_version_are_left_alone(folder: Path) -> None:
 def test_a_start_that_was_broken_off_leaves_nothing_that_is_taken_for_a_cluster(
     folder: Path,
 ) -> None:
-    steps = server.start(folder, durable=False)
+    steps = lifecycle.start(folder, durable=False)
     while not (folder / "data.new" / "PG_VERSION").exists():
         next(steps)
     steps.close()
@@ -405,12 +402,12 @@ def test_a_start_that_was_broken_off_leaves_nothing_that_is_taken_for_a_cluster(
 
 
 def test_a_stop_that_is_broken_off_leaves_no_process(folder: Path) -> None:
-    steps = server.start(folder, durable=False)
+    steps = lifecycle.start(folder, durable=False)
     try:
         while True:
             next(steps)
     except StopIteration as end:
-        running: server.Server = end.value
+        running: lifecycle.Server = end.value
     stopping = running.stop()
     next(stopping)
     stopping.close()
@@ -458,11 +455,11 @@ def test_root_without_namespaces_runs_it_as_another_user_and_back(
         )  # to where that user can reach it, wherever this checkout is
     programs = folder.parent / real.postgres.parent.relative_to(package.parent)
     reachable = Binaries(programs / "initdb", programs / "postgres", real.major)
-    other = server_process._unprivileged_user()
+    other = process._unprivileged_user()
     owners = []
     for identity in (other, "mapped", other):
-        monkeypatch.setattr(server, "identity", lambda identity=identity: identity)
-        monkeypatch.setattr(server, "find_binaries", lambda: reachable)
+        monkeypatch.setattr(lifecycle, "identity", lambda identity=identity: identity)
+        monkeypatch.setattr(lifecycle, "find_binaries", lambda: reachable)
         with embedded_sync(folder, durable=False) as dsn:
             assert _ask(dsn, "SELECT 1") == "1"
             owners.append(Path(f"/proc/{_server_pid(folder)}").stat().st_uid)

@@ -10,10 +10,12 @@ import pytest
 from syncengine.errors import StorageError
 from syncengine.model.work import Batch, BatchKind, RunKind
 from syncengine.storage.connect import Connection
-from syncengine.storage.patience import Patience
+from syncengine.storage.patience import DatabasePatience
+from syncengine.storage.state.batches import Batches
+from syncengine.storage.state.destinations import Identity
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.state.lease import Leases
-from syncengine.storage.state.runs import Batches, Identity, start_run
+from syncengine.storage.state.runs import start_run
 from tests.support.stores import ACCOUNT, HOLDS, InPostgres, in_postgres
 
 
@@ -35,7 +37,7 @@ async def test_a_batch_is_added_once(
         grant = await Leases(backend.pool).acquire(
             ACCOUNT, ttl=HOLDS, settles_within=0.0
         )
-        fence = Fence(backend.pool, ACCOUNT, grant.epoch, Patience(60.0))
+        fence = Fence(backend.pool, ACCOUNT, grant.epoch, DatabasePatience(60.0))
         identity = Identity(
             ACCOUNT, "respond_io", "https://example.org", {}, "crm.contacts by id"
         )

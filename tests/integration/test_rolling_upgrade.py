@@ -15,7 +15,7 @@ from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.shipped import shipped
 from syncengine.storage.connect import open_pool, transaction
 from syncengine.storage.failures import storage_errors
-from syncengine.storage.patience import Patience
+from syncengine.storage.patience import DatabasePatience
 from syncengine.storage.state import migrate as runner
 from syncengine.storage.statements import statements
 from tests.integration.test_statements import FILES, MAKERS, NAMES
@@ -174,7 +174,7 @@ async def test_a_write_that_a_migration_is_in_the_way_of_is_repeated(
                         return "written"
 
             holds, waits = asyncio.Event(), asyncio.Event()
-            writing = asyncio.create_task(Patience(60.0).wait_out(write))
+            writing = asyncio.create_task(DatabasePatience(60.0).wait_out(write))
             await holds.wait()
             async with other.transaction():
                 await other.execute("SET LOCAL deadlock_timeout = '60s'")

@@ -587,7 +587,7 @@ async def test_one_who_left_and_is_back_in_this_run_gives_nothing_up_before_its_
     await stores.batches.add(BatchKind.CHANGES, ["1", "7"])
     assert await stores.contacts.link("7", "ext") == Link("whatsapp/1")
     assert await _load(stores, "7") is None
-    await stores.batches.finish(1, {}, None)
+    await stores.batches.finish(1, {})
     assert (await stores.contacts.link("7", "ext")).owner is None
 
 
@@ -877,7 +877,7 @@ async def test_the_next_run_lets_go_of_keys_of_contacts_that_were_judged_and_nev
     assert await first.keys.losers(others) == rivals
     for contact_id in judged:
         await first.batches.add(BatchKind.CHANGES, [contact_id])
-    await first.batches.finish(3, {}, None)
+    await first.batches.finish(3, {})
     second = await backend.run()
     assert await second.keys.losers(others) == {"7": "2", "8": "3"}
 
@@ -938,12 +938,12 @@ async def test_finished_batches_do_not_come_again_and_new_ones_come_meanwhile(
     async for batch in stores.batches.waiting():
         seen.append(batch.number)
         if batch.number == 1:
-            await stores.batches.finish(2, {"applied": 1}, None)
+            await stores.batches.finish(2, {"applied": 1})
             await stores.batches.add(BatchKind.CHANGES, ["4", "5", "6"])
             await stores.batches.add(BatchKind.REMOVALS, ["7"])
     assert seen == [1, 3]
     assert await stores.batches.left() == 6
-    await stores.batches.finish(3, {}, "an error")
+    await stores.batches.finish(3, {})
     assert await stores.batches.left() == 3
 
 
@@ -980,7 +980,7 @@ async def test_after_the_lease_ran_out_what_happened_is_written_and_nothing_new_
     assert await stores.contacts.load(["7"]) == {}
     await stores.contacts.record(1, [Record("7", KNOWN, Status.SYNCED, 1)])
     await stores.batches.add(BatchKind.CHANGES, ["7"])
-    await stores.batches.finish(1, {}, None)
+    await stores.batches.finish(1, {})
     assert (await _load(stores, "7")) == ContactState("7", KNOWN, Status.SYNCED, 1)
 
 
@@ -999,7 +999,7 @@ async def test_after_a_take_over_nothing_is_written(
         stores.contacts.link("7", "ext"),
         stores.keys.claim({"7": [b"k"]}),
         stores.batches.add(BatchKind.CHANGES, ["8"]),
-        stores.batches.finish(1, {}, None),
+        stores.batches.finish(1, {}),
     ):
         with pytest.raises(LeaseLost):
             await writing

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from syncengine.model.work import BatchKind, DiffTotals, SourceRow
 from syncengine.storage.connect import Pool, open_pool
-from syncengine.storage.diff.differences import Diff
+from syncengine.storage.diff.comparison import Diff
 from syncengine.storage.source.inspection import inspect
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import Source, SourceSpec

@@ -25,11 +25,21 @@ from syncengine.ports import (
     WaitStore,
 )
 from syncengine.storage.connect import Pool, open_pool
-from syncengine.storage.diff.differences import Diff
+from syncengine.storage.diff.comparison import Diff
 from syncengine.storage.source.inspection import inspect
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import SourceSpec
-from syncengine.storage.state import contacts, fence, keys, lease, refusals, runs, waits
+from syncengine.storage.state import (
+    batches,
+    contacts,
+    destinations,
+    fence,
+    keys,
+    lease,
+    refusals,
+    runs,
+    waits,
+)
 from syncengine.storage.state.standing import number_standing
 from tests.support.memory import contacts as memory_contacts
 from tests.support.memory import database as memory_database
@@ -143,7 +153,7 @@ class InPostgres:
                 account, ttl=HOLDS, settles_within=0.0
             )
         fenced = fence.Fence(self.pool, account, self.grants[account].epoch)
-        identity = runs.Identity(
+        identity = destinations.Identity(
             account, "respond_io", "https://example.org", {}, "crm.contacts by id"
         )
         run_id = await runs.start_run(fenced, destination, identity, RunKind.SYNC)
@@ -152,7 +162,7 @@ class InPostgres:
             contacts.Contacts(fenced, destination, run_id, numbered=numbered),
             keys.Keys(fenced, destination, numbered=numbered),
             waits.Waits(fenced, destination),
-            runs.Batches(fenced, run_id),
+            batches.Batches(fenced, run_id),
             refusals.Refusals(fenced, destination, run_id),
         )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from syncengine.storage.diff.differences import Strategy, Way, choose
+from syncengine.storage.diff.comparison import Strategy, Way, choose
 from syncengine.storage.source.spec import KeyKind, Source, SourceSpec
 
 _TABLE = Source(

@@ -9,7 +9,7 @@ import pytest
 from syncengine.errors import StorageError
 from syncengine.model.events import Event
 from syncengine.model.http import Json
-from syncengine.storage.patience import Patience
+from syncengine.storage.patience import DatabasePatience
 from tests.support.virtual_time import run
 
 
@@ -26,7 +26,7 @@ def _told(*, waiters: int, away: float) -> list[Event]:
             raise error
 
     async def main() -> None:
-        patience = Patience(60.0, tell)
+        patience = DatabasePatience(60.0, tell)
         await asyncio.gather(
             *(patience.wait_out(attempt) for _ in range(waiters)),
             return_exceptions=True,
@@ -62,7 +62,7 @@ def test_once_the_run_is_to_stop_the_database_is_not_waited_for_long() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         loop.call_later(100.0, stop.set)
         with pytest.raises(StorageError, match="starting"):
-            await Patience(3600.0, stop=stop).wait_out(attempt)
+            await DatabasePatience(3600.0, stop=stop).wait_out(attempt)
         return loop.time()
 
     assert 100.0 < run(main()) < 115.0

@@ -108,10 +108,8 @@ class OneBatch:
         for batch in list(self.left.values()):
             yield batch
 
-    async def finish(
-        self, number: int, totals: Mapping[str, int], error: str | None
-    ) -> None:
-        del totals, error
+    async def finish(self, number: int, totals: Mapping[str, int]) -> None:
+        del totals
         self.left.pop(number, None)
 
 

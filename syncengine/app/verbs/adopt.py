@@ -27,12 +27,13 @@ from syncengine.model.copies import AdoptReport
 from syncengine.model.reports import Noteworthy, Progress, Silent
 from syncengine.model.work import Batch, BatchKind, DiffSlice, Record, RunKind, Status
 from syncengine.planning.match_keys import may_collide
-from syncengine.storage.diff.differences import Diff
+from syncengine.storage.diff.comparison import Diff
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import KeyKind, Source
+from syncengine.storage.state.batches import Batches
 from syncengine.storage.state.contacts import Contacts
 from syncengine.storage.state.keys import Keys
-from syncengine.storage.state.runs import Batches, finish_run, start_run
+from syncengine.storage.state.runs import finish_run, start_run
 
 _MOST_NAMED = 1000
 """Contacts that are named; more are only counted."""
@@ -129,7 +130,7 @@ async def _adopt(
                 notes += [
                     note for note in found if note and note.outcome not in _SILENT
                 ][: _MOST_NAMED - len(notes)]
-                await batches.finish(batch.number, {}, None)
+                await batches.finish(batch.number, {})
                 progress.advanced(
                     name, len(batch.contact_ids), account.pacing.requests - sent
                 )

@@ -43,7 +43,7 @@ from syncengine.model.mapping import Form, OnInvalid, OnRemoved
 from syncengine.model.reports import Check
 from syncengine.model.work import Held, SourceRow
 from syncengine.planning.mapping import unfit_values
-from syncengine.storage.source.column_types import Kind
+from syncengine.storage.source.column_types import ColumnKind
 from syncengine.storage.source.inspection import Counts, code_of_others, count
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import Source
@@ -269,7 +269,7 @@ def _zones(destination: DestinationConfig, source: Source) -> Iterator[Check]:
     moments = {
         column.name: column
         for column in source.columns
-        if column.kind is Kind.TIMESTAMP
+        if column.kind is ColumnKind.TIMESTAMP
     }
     for each in destination.mapping.fields:
         column = moments.get(each.column)

@@ -43,8 +43,9 @@ from syncengine.model.work import BatchKind, ContactState, RunKind, SourceRow
 from syncengine.planning.mapping import desire
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.state import erasure
+from syncengine.storage.state.batches import Batches
 from syncengine.storage.state.contacts import Contacts
-from syncengine.storage.state.runs import Batches, finish_run, start_run
+from syncengine.storage.state.runs import finish_run, start_run
 
 
 async def forget(config: Config, contact_id: str) -> list[Receipt]:
@@ -267,7 +268,7 @@ class _There:
         account: LeasedAccount,
         run_id: int,
         contact_id: str,
-        stands: erasure.Standing,
+        stands: erasure.ErasureProgress,
     ) -> None:
         self.destination = destination
         self.contact_id = contact_id
@@ -321,7 +322,7 @@ class _There:
             fence, destination.name, self._run_id, contact_id
         )
         if outcome is None and state.gone:
-            outcome = erasure.Outcome("applied", WAS_GONE, "")
+            outcome = erasure.ForgetOutcome("applied", WAS_GONE, "")
         self.was_gone = outcome is not None and outcome.code == WAS_GONE
         receipt = _receipt(destination, contact_id, external_id, outcome)
         return _with_what_stands(receipt, external_id, self._stands)
@@ -442,7 +443,7 @@ async def _delete(
 
 async def _standing(
     databases: Databases, destination: DestinationConfig, contact_id: str
-) -> erasure.Standing:
+) -> erasure.ErasureProgress:
     """Return the progress of the erasure before this run."""
     receipts = await erasure.receipts(databases.state, contact_id)
     return next(each for each in receipts if each.destination == destination.name)
@@ -471,7 +472,7 @@ def _receipt(
     destination: DestinationConfig,
     contact_id: str,
     external_id: str | None,
-    outcome: erasure.Outcome | None,
+    outcome: erasure.ForgetOutcome | None,
 ) -> Receipt:
     name = destination.name
     match outcome.kind if outcome else None:
@@ -494,7 +495,7 @@ def _receipt(
 
 
 def _deleted(
-    destination: DestinationConfig, contact_id: str, outcome: erasure.Outcome
+    destination: DestinationConfig, contact_id: str, outcome: erasure.ForgetOutcome
 ) -> Receipt:
     """Return the receipt where nothing is left to be deleted."""
     name = destination.name
@@ -518,7 +519,7 @@ def _told_gone(destination: DestinationConfig) -> str:
 
 
 def _with_what_stands(
-    receipt: Receipt, external_id: str | None, stands: erasure.Standing
+    receipt: Receipt, external_id: str | None, stands: erasure.ErasureProgress
 ) -> Receipt:
     """Return the receipt, or an earlier one that says more.
 

@@ -49,11 +49,11 @@ from syncengine.ports import Priced
 from syncengine.storage.connect import Connection
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import KeyKind
+from syncengine.storage.state.accounts import holds_contacts
 from syncengine.storage.state.contacts import Contacts
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.state.planned_keys import PlannedKeys, planned_claims
 from syncengine.storage.state.refusals import Refusals
-from syncengine.storage.state.runs import holds_contacts
 from syncengine.storage.state.shares import Shares
 from syncengine.storage.state.standing import number_standing
 from syncengine.storage.state.waits import Waits

@@ -11,7 +11,7 @@ from syncengine.errors import ConfigError, Problem
 from syncengine.model.reports import RenameReport
 from syncengine.storage.state import renaming
 from syncengine.storage.state.credentials import is_other_account
-from syncengine.storage.state.runs import Identity, remembered
+from syncengine.storage.state.destinations import Identity, remembered
 
 
 async def rename(config: Config, old: str, new: str) -> RenameReport:

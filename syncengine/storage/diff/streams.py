@@ -11,7 +11,7 @@ from functools import partial
 
 from syncengine.errors import SourceError, StorageError
 from syncengine.storage.connect import Connection, Pool, reading, transaction
-from syncengine.storage.copy_stream import TIMEOUT, CopyStream
+from syncengine.storage.diff.copy_stream import TIMEOUT, CopyStream
 from syncengine.storage.diff.findings import Findings, bad_keys
 from syncengine.storage.diff.merge import ENOUGH_EXAMPLES, Disordered, Merge
 from syncengine.storage.diff.ranges import next_bound, refuse_nulls

@@ -1,7 +1,7 @@
 """Becomes a Postgres program that ends with its parent and is never root.
 
-Run as a script, by path and with the standard library alone: ``server_child.py PARENT
-IDENTITY PROGRAM ARGUMENT...``. IDENTITY is ``same``, ``mapped`` (root, seen as an
+Run as a script, by path and with the standard library alone: ``child.py PARENT IDENTITY
+PROGRAM ARGUMENT...``. IDENTITY is ``same``, ``mapped`` (root, seen as an
 ordinary user inside a user namespace) or ``UID:GID``. Without PROGRAM only its exit
 code shows whether IDENTITY can be taken on. What must happen between fork and exec
 happens here rather than in a ``preexec_fn``, which may deadlock in a process with

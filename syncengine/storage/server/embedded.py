@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
+from syncengine.storage.server.lifecycle import Server, enter, start, succeed
 from syncengine.storage.server.lock import Steps, T
-from syncengine.storage.server.server import Server, enter, start, succeed
 
 
 @asynccontextmanager

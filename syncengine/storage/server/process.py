@@ -45,7 +45,7 @@ def child_environment() -> dict[str, str]:
 
 
 def identity() -> str:
-    """Return the identity under which Postgres can run here (see server_child).
+    """Return the identity under which Postgres can run here (see ``child.py``).
 
     Postgres refuses to run as root.
     """

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from syncengine.model.mapping import Form
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """Groups of types that are treated alike. A domain counts as its base type."""
 
     TEXT = "text"
@@ -50,20 +50,20 @@ _OF_TYPES = {
             "macaddr",
             "macaddr8",
         ),
-        Kind.TEXT,
+        ColumnKind.TEXT,
     ),
-    **dict.fromkeys(("int2", "int4", "int8", "oid"), Kind.INTEGER),
-    "numeric": Kind.NUMERIC,
-    **dict.fromkeys(("float4", "float8"), Kind.FLOAT),
-    "bool": Kind.BOOLEAN,
-    "date": Kind.DATE,
-    **dict.fromkeys(("timestamp", "timestamptz"), Kind.TIMESTAMP),
-    **dict.fromkeys(("time", "timetz"), Kind.TIME),
-    "interval": Kind.INTERVAL,
-    **dict.fromkeys(("json", "jsonb"), Kind.JSON),
-    "hstore": Kind.COMPOSITE,
+    **dict.fromkeys(("int2", "int4", "int8", "oid"), ColumnKind.INTEGER),
+    "numeric": ColumnKind.NUMERIC,
+    **dict.fromkeys(("float4", "float8"), ColumnKind.FLOAT),
+    "bool": ColumnKind.BOOLEAN,
+    "date": ColumnKind.DATE,
+    **dict.fromkeys(("timestamp", "timestamptz"), ColumnKind.TIMESTAMP),
+    **dict.fromkeys(("time", "timetz"), ColumnKind.TIME),
+    "interval": ColumnKind.INTERVAL,
+    **dict.fromkeys(("json", "jsonb"), ColumnKind.JSON),
+    "hstore": ColumnKind.COMPOSITE,
 }
-_OF_CLASSES = {"e": Kind.TEXT, "c": Kind.COMPOSITE}
+_OF_CLASSES = {"e": ColumnKind.TEXT, "c": ColumnKind.COMPOSITE}
 """Kinds by ``pg_type.typtype``: enums and rows."""
 
 
@@ -74,7 +74,7 @@ class Column:
     name: str
     type_name: str
     """The type as people write it: ``text[]``."""
-    kind: Kind
+    kind: ColumnKind
     is_array: bool
     value: str
     """SQL fragment that reads the column."""
@@ -97,27 +97,44 @@ class Several:
 Purpose: TypeAlias = Form | Use | Several | None
 """The use of a column; None: a field's value as it is."""
 
-_SCALARS = frozenset({Kind.TEXT, Kind.INTEGER, Kind.NUMERIC, Kind.FLOAT, Kind.JSON})
-_READABLE: dict[Form | Use, frozenset[Kind]] = {
-    Form.TEXT: frozenset(Kind) - {Kind.COMPOSITE},
+_SCALARS = frozenset(
+    {
+        ColumnKind.TEXT,
+        ColumnKind.INTEGER,
+        ColumnKind.NUMERIC,
+        ColumnKind.FLOAT,
+        ColumnKind.JSON,
+    }
+)
+_READABLE: dict[Form | Use, frozenset[ColumnKind]] = {
+    Form.TEXT: frozenset(ColumnKind) - {ColumnKind.COMPOSITE},
     Form.LOWER: _SCALARS,
     Form.E164: _SCALARS,
-    Form.NUMBER: _SCALARS | {Kind.BOOLEAN},
-    Form.BOOLEAN: _SCALARS | {Kind.BOOLEAN},
-    Form.DATE: frozenset({Kind.TEXT, Kind.DATE, Kind.TIMESTAMP, Kind.JSON}),
-    Use.FLAG: frozenset({Kind.BOOLEAN}),
-    Use.MEMBERS: frozenset({Kind.TEXT, Kind.INTEGER, Kind.NUMERIC}),
+    Form.NUMBER: _SCALARS | {ColumnKind.BOOLEAN},
+    Form.BOOLEAN: _SCALARS | {ColumnKind.BOOLEAN},
+    Form.DATE: frozenset(
+        {ColumnKind.TEXT, ColumnKind.DATE, ColumnKind.TIMESTAMP, ColumnKind.JSON}
+    ),
+    Use.FLAG: frozenset({ColumnKind.BOOLEAN}),
+    Use.MEMBERS: frozenset({ColumnKind.TEXT, ColumnKind.INTEGER, ColumnKind.NUMERIC}),
 }
 """Kinds that each purpose can be read from, value by value. A kind that is missing here
 could not be right for any contact."""
 _KEYS = frozenset(
-    {Kind.TEXT, Kind.INTEGER, Kind.NUMERIC, Kind.BOOLEAN, Kind.DATE, Kind.TIMESTAMP}
+    {
+        ColumnKind.TEXT,
+        ColumnKind.INTEGER,
+        ColumnKind.NUMERIC,
+        ColumnKind.BOOLEAN,
+        ColumnKind.DATE,
+        ColumnKind.TIMESTAMP,
+    }
 )
 
 
-def kind_of(name: str, type_class: str) -> Kind:
+def kind_of(name: str, type_class: str) -> ColumnKind:
     """Return the kind of a type by its name and class in ``pg_type``."""
-    return _OF_TYPES.get(name) or _OF_CLASSES.get(type_class, Kind.OTHER)
+    return _OF_TYPES.get(name) or _OF_CLASSES.get(type_class, ColumnKind.OTHER)
 
 
 def unfit(column: Column, purpose: Purpose) -> str | None:
@@ -127,9 +144,9 @@ def unfit(column: Column, purpose: Purpose) -> str | None:
     match purpose:
         case None:
             return None
-        case Use.FLAG if column.is_array or column.kind is not Kind.BOOLEAN:
+        case Use.FLAG if column.is_array or column.kind is not ColumnKind.BOOLEAN:
             return f"has type {column.type_name}, and has to be boolean; cast it in a view or query"
-        case Use.MEMBERS if column.kind is Kind.JSON and not column.is_array:
+        case Use.MEMBERS if column.kind is ColumnKind.JSON and not column.is_array:
             return None
         case Use.MEMBERS if (
             not column.is_array or column.kind not in _READABLE[purpose]

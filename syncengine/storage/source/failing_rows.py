@@ -41,7 +41,7 @@ _ALL: _Range = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _FailingRow:
     """A row, and a range that contains no other."""
 
     key: str
@@ -165,12 +165,12 @@ class _Search:
             f"{what}: {explain(error)}. Nothing is sent to this destination until then: {advice}",
         )
 
-    async def _failing(self, number: int | None) -> list[_Row]:
+    async def _failing(self, number: int | None) -> list[_FailingRow]:
         """Return rows that fail by themselves, in the order of their keys.
 
         Where many fail, only some are returned.
         """
-        found: list[_Row] = []
+        found: list[_FailingRow] = []
         open_ranges = [(_ALL, number)]
         while open_ranges and len(found) < _NAMED:
             try:
@@ -178,7 +178,7 @@ class _Search:
             except (_GaveUp, asyncpg.QueryCanceledError):
                 break
             open_ranges.pop()
-            if isinstance(smaller, _Row):
+            if isinstance(smaller, _FailingRow):
                 found.append(smaller)
             else:
                 open_ranges += smaller
@@ -187,7 +187,7 @@ class _Search:
 
     async def _halved(
         self, within: _Range, number: int | None
-    ) -> _Row | Sequence[tuple[_Range, int | None]]:
+    ) -> _FailingRow | Sequence[tuple[_Range, int | None]]:
         """Return the halves of a range that fails, or its only row.
 
         Nothing for a range that does not fail. ``number`` is the number of its rows.
@@ -203,10 +203,10 @@ class _Search:
             return []
         low, high = within
         if number <= 1:
-            return _Row(key, within)
+            return _FailingRow(key, within)
         return [((key, high), number - half), ((low, key), half)]
 
-    async def _blamed(self, rows: Sequence[_Row]) -> list[Problem]:
+    async def _blamed(self, rows: Sequence[_FailingRow]) -> list[Problem]:
         """Return the problems of these rows: in the selection, or in columns."""
         self._left, self._until = _STATEMENTS, monotonic() + _SECONDS
         groups: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
@@ -223,7 +223,7 @@ class _Search:
             for (place, name, why), keys in groups.items()
         ]
 
-    async def _wrong(self, row: _Row) -> list[tuple[str, str, str]]:
+    async def _wrong(self, row: _FailingRow) -> list[tuple[str, str, str]]:
         """Return place, name and cause of each part that fails at a row."""
         source, spec = self._source, self._source.spec
         wrong = await self._fails(row.within, "1", selected="TRUE")
@@ -301,11 +301,11 @@ class _Search:
             return await self._connection.fetchval(statement, *arguments)
 
 
-def _half_the_numbers(within: _Range) -> _Row | Sequence[tuple[_Range, None]]:
+def _half_the_numbers(within: _Range) -> _FailingRow | Sequence[tuple[_Range, None]]:
     low, high = within
     first = -(2**63) if low is None else int(low) + 1
     last = 2**63 - 1 if high is None else int(high)
     if first == last:
-        return _Row(str(last), within)
+        return _FailingRow(str(last), within)
     middle = str((first + last) // 2)
     return [((middle, high), None), ((low, middle), None)]

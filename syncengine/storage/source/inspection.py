@@ -20,7 +20,7 @@ from syncengine.storage.connect import Connection, Pool, attempt, reading
 from syncengine.storage.failures import explain, is_of_rows, storage_errors
 from syncengine.storage.source.column_types import (
     Column,
-    Kind,
+    ColumnKind,
     Use,
     is_key,
     kind_of,
@@ -234,7 +234,7 @@ class _Inspection:
         columns = {column.name: column for column in source.columns}
         for name, purpose, place in self._spec.purposes:
             column = columns[name]
-            if purpose is not Use.MEMBERS or column.kind is not Kind.JSON:
+            if purpose is not Use.MEMBERS or column.kind is not ColumnKind.JSON:
                 continue
             row = await self._members_of(source, column)
             if row is not None and row["looked_at"] and not row["lists"]:

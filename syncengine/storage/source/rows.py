@@ -21,7 +21,7 @@ from syncengine.model.texts import printable
 from syncengine.model.work import SourceRow
 from syncengine.storage.connect import Connection, Pool, reading
 from syncengine.storage.failures import storage_errors
-from syncengine.storage.patience import Patience, patient
+from syncengine.storage.patience import DatabasePatience, patient
 from syncengine.storage.source.column_types import Column
 from syncengine.storage.source.failing_rows import rows_named
 from syncengine.storage.source.spec import Source
@@ -47,9 +47,9 @@ class SourceRows:
     """
 
     def __init__(
-        self, pool: Pool, source: Source, patience: Patience | None = None
+        self, pool: Pool, source: Source, patience: DatabasePatience | None = None
     ) -> None:
-        self.patience = patience or Patience()
+        self.patience = patience or DatabasePatience()
         self._pool = pool
         self._source = source
 

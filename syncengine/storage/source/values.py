@@ -16,7 +16,7 @@ from syncengine.model.bounds import DEEPEST_VALUE, LONGEST_ROW
 from syncengine.model.http import Json
 from syncengine.model.texts import is_storable
 from syncengine.model.work import Unusable
-from syncengine.storage.source.column_types import Column, Kind
+from syncengine.storage.source.column_types import Column, ColumnKind
 
 _LONG = range(-(2**63), 2**63)
 """Integers that JSON encoders accept."""
@@ -147,12 +147,12 @@ def _interval(value: Json) -> Json:
     return _NO_INTERVAL if "infinity" in value else value
 
 
-_BY_KIND: dict[Kind, Callable[[Json], Json]] = {
-    Kind.NUMERIC: _numeric,
-    Kind.FLOAT: _float,
-    Kind.DATE: _date,
-    Kind.TIMESTAMP: _date,
-    Kind.INTERVAL: _interval,
+_BY_KIND: dict[ColumnKind, Callable[[Json], Json]] = {
+    ColumnKind.NUMERIC: _numeric,
+    ColumnKind.FLOAT: _float,
+    ColumnKind.DATE: _date,
+    ColumnKind.TIMESTAMP: _date,
+    ColumnKind.INTERVAL: _interval,
 }
 
 

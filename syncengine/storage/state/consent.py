@@ -13,6 +13,7 @@ from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.http import Json
 from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import state_database, storage_errors
+from syncengine.storage.state.access import read_state, write_state
 from syncengine.storage.statements import statements
 
 _SQL = statements("consent")
@@ -62,14 +63,10 @@ async def named_by(
     pool: Pool, subjects: Sequence[Subject]
 ) -> list[tuple[SubjectKind, str]]:
     """Return the kinds and reasons by which these subjects are suppressed."""
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            rows = await connection.fetch(
-                _SQL["named_by"], [subject.text for subject in subjects]
-            )
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(
+            _SQL["named_by"], [subject.text for subject in subjects]
+        )
     return [(SubjectKind(row["kind"]), row["reason"]) for row in rows]
 
 
@@ -79,10 +76,9 @@ async def suppress(pool: Pool, subjects: Sequence[Subject]) -> int:
     From the moment this returns nothing is sent about them any more. Contacts that were
     said to be other people than a suppressed one count as people of their own again.
     """
-    with storage_errors():
-        async with pool.acquire() as connection, transaction(connection):
-            await connection.execute(_SQL["no_other_people"], _contacts(subjects))
-            return len(await add(connection, subjects, SUPPRESSED))
+    async with write_state(pool) as connection:
+        await connection.execute(_SQL["no_other_people"], _contacts(subjects))
+        return len(await add(connection, subjects, SUPPRESSED))
 
 
 async def note_values(
@@ -103,21 +99,16 @@ async def note_values(
 
 async def learn_values(pool: Pool, values: Mapping[str, Sequence[Subject]]) -> None:
     """Store phones and addresses of suppressed contacts, as ``note_values``."""
-    with storage_errors():
-        async with pool.acquire() as connection, transaction(connection):
-            await note_values(connection, values)
+    async with write_state(pool) as connection:
+        await note_values(connection, values)
 
 
 async def known_values(
     pool: Pool, contact_ids: Sequence[str]
 ) -> dict[str, list[tuple[str, Json]]]:
     """Return what is known of contacts at all destinations: pairs of field and value."""
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            rows = await connection.fetch(_SQL["known_values"], list(contact_ids))
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(_SQL["known_values"], list(contact_ids))
     found: dict[str, list[tuple[str, Json]]] = {}
     for row in rows:
         found.setdefault(row["contact_id"], []).append(
@@ -128,24 +119,16 @@ async def known_values(
 
 async def without_values(pool: Pool) -> tuple[str, ...]:
     """Return contacts of the state that are suppressed by their id alone."""
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True, statement_timeout=0),
-        ):
-            rows = await connection.fetch(_SQL["without_values"])
+    async with read_state(pool, statement_timeout=0) as connection:
+        rows = await connection.fetch(_SQL["without_values"])
     return tuple(row["contact_id"] for row in rows)
 
 
 async def stranded(pool: Pool, besides: Sequence[str] = ()) -> Stranded:
     """Count the suppressions by id alone, without those of some contacts."""
     texts = [Subject(SubjectKind.CONTACT, contact_id).text for contact_id in besides]
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            row = await connection.fetchrow(_SQL["stranded"], texts)
+    async with read_state(pool) as connection:
+        row = await connection.fetchrow(_SQL["stranded"], texts)
     assert row is not None
     return Stranded(row["suppressed"], row["forgotten"])
 
@@ -167,12 +150,8 @@ async def forgotten_among(pool: Pool, subjects: Sequence[Subject]) -> tuple[str,
         for subject in subjects
         if subject.kind is SubjectKind.CONTACT
     }
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            rows = await connection.fetch(_SQL["forgotten_among"], list(texts))
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(_SQL["forgotten_among"], list(texts))
     return tuple(texts[row["subject"]] for row in rows)
 
 
@@ -230,12 +209,8 @@ _HOW_SALTED = (
 
 async def counts(pool: Pool) -> list[SuppressionCount]:
     """Return the number of suppressions by kind and reason."""
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            rows = await connection.fetch(_SQL["counts"])
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(_SQL["counts"])
     return [
         SuppressionCount(row["kind"], row["reason"], row["number"], row["latest"])
         for row in rows

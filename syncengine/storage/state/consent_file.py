@@ -13,8 +13,8 @@ from syncengine.model.consent_file import (
     KeptSuppression,
     KeptValue,
 )
-from syncengine.storage.connect import Connection, Pool, transaction
-from syncengine.storage.failures import storage_errors
+from syncengine.storage.connect import Connection, Pool
+from syncengine.storage.state.access import read_state, write_state
 from syncengine.storage.statements import statements
 
 _SQL = statements("consent")
@@ -27,12 +27,11 @@ T = TypeVar("T", KeptSuppression, KeptValue, KeptErasure)
 
 async def read_consents(pool: Pool) -> Consents:
     """Return all suppressions and erasures, as of one moment."""
-    with storage_errors():
-        async with pool.acquire() as connection, transaction(connection):
-            salt = await connection.fetchval(_SQL["own_salt"])
-            suppressions = await connection.fetch(_SQL["all_suppressions"])
-            values = await connection.fetch(_SQL["all_values"])
-            erasures = await connection.fetch(_SQL["all_erasures"])
+    async with write_state(pool) as connection:
+        salt = await connection.fetchval(_SQL["own_salt"])
+        suppressions = await connection.fetch(_SQL["all_suppressions"])
+        values = await connection.fetch(_SQL["all_values"])
+        erasures = await connection.fetch(_SQL["all_erasures"])
     return Consents(
         salt,
         tuple(KeptSuppression(*row.values()) for row in suppressions),
@@ -48,31 +47,24 @@ async def merge_consents(pool: Pool, consents: Consents) -> int:
     those that are there.
     """
     new = 0
-    with storage_errors():
-        async with pool.acquire() as connection, transaction(connection):
-            await connection.execute(_SQL["lock_hashed"])
-            await _take_salt(connection, consents.salt)
-            for columns in _columns(consents.suppressions, KeptSuppression):
-                new += len(
-                    await connection.fetch(_SQL["import_suppressions"], *columns)
-                )
-            for columns in _columns(consents.values, KeptValue):
-                await connection.fetch(_SQL["import_values"], *columns)
-            for columns in _columns(consents.erasures, KeptErasure):
-                new += len(await connection.fetch(_SQL["import_erasures"], *columns))
-            if new:
-                await connection.execute(_SQL["count_change"])
+    async with write_state(pool) as connection:
+        await connection.execute(_SQL["lock_hashed"])
+        await _take_salt(connection, consents.salt)
+        for columns in _columns(consents.suppressions, KeptSuppression):
+            new += len(await connection.fetch(_SQL["import_suppressions"], *columns))
+        for columns in _columns(consents.values, KeptValue):
+            await connection.fetch(_SQL["import_values"], *columns)
+        for columns in _columns(consents.erasures, KeptErasure):
+            new += len(await connection.fetch(_SQL["import_erasures"], *columns))
+        if new:
+            await connection.execute(_SQL["count_change"])
     return new
 
 
 async def forgotten_here(pool: Pool) -> tuple[str, ...]:
     """Return contacts that have a tombstone, and data here all the same."""
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            rows = await connection.fetch(_SQL["forgotten_here"], _NAMED)
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(_SQL["forgotten_here"], _NAMED)
     return tuple(row["contact_id"] for row in rows)
 
 

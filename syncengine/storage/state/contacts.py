@@ -15,7 +15,7 @@ from syncengine.model.contact import Fields, Known, MatchKey, Pending
 from syncengine.model.http import Json
 from syncengine.model.texts import printable
 from syncengine.model.work import ContactState, Intent, Link, Record, Refusal, Status
-from syncengine.storage.patience import Patience, patient
+from syncengine.storage.patience import DatabasePatience, patient
 from syncengine.storage.state.consent import find_suppressed
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.statements import statements
@@ -44,7 +44,7 @@ class Contacts:
         """Numbers of vendor contacts that were another destination's before, by it."""
 
     @property
-    def patience(self) -> Patience:
+    def patience(self) -> DatabasePatience:
         return self._fence.patience
 
     @patient

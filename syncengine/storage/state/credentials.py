@@ -7,15 +7,15 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from syncengine.storage.connect import Connection, Pool, transaction
-from syncengine.storage.failures import storage_errors
+from syncengine.storage.connect import Connection, Pool
+from syncengine.storage.state.access import read_state, write_state
 from syncengine.storage.statements import statements
 
 _SQL = statements("credentials")
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class KnownAccount:
     """The account under which credentials are known."""
 
     account: str
@@ -23,22 +23,20 @@ class Named:
     """Destinations that are remembered for the account."""
 
 
-async def known_names(pool: Pool, credentials: Mapping[str, str]) -> dict[str, Named]:
+async def known_names(
+    pool: Pool, credentials: Mapping[str, str]
+) -> dict[str, KnownAccount]:
     """Return the name under which the credentials of each account are known.
 
     Accounts with new credentials are left out.
     """
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            return await _known(connection, await _hashed(connection, credentials))
+    async with read_state(pool) as connection:
+        return await _known(connection, await _hashed(connection, credentials))
 
 
 async def keep_names(
     pool: Pool, credentials: Mapping[str, str], configured: frozenset[str]
-) -> dict[str, Named]:
+) -> dict[str, KnownAccount]:
     """Store the credentials of accounts; return those known under another name.
 
     Of these nothing is stored. A name is another one unless it is among these accounts,
@@ -46,23 +44,22 @@ async def keep_names(
     are ``configured`` under other names now. In the latter case the former name is kept
     until a run takes the destinations over, so that none of them is ever overlooked.
     """
-    with storage_errors():
-        async with pool.acquire() as connection, transaction(connection):
-            await connection.execute(_SQL["one_at_a_time"])
-            hashes = await _hashed(connection, credentials)
-            known = await _known(connection, hashes)
-            others = second_names(known, frozenset(credentials), configured)
-            waiting = renamed(known, frozenset(credentials))
-            kept = {
-                name: key_hash
-                for name, key_hash in hashes.items()
-                if name not in others and name not in waiting
-            }
-            former = {known[account].account for account in kept if account in known}
-            # Old rows go first: of accounts whose keys changed places, the new row of one
-            # has the hash in the old row of another, and hashes are unique.
-            await connection.execute(_SQL["let_go"], sorted(former | kept.keys()))
-            await connection.execute(_SQL["keep"], list(kept), list(kept.values()))
+    async with write_state(pool) as connection:
+        await connection.execute(_SQL["one_at_a_time"])
+        hashes = await _hashed(connection, credentials)
+        known = await _known(connection, hashes)
+        others = second_names(known, frozenset(credentials), configured)
+        waiting = renamed(known, frozenset(credentials))
+        kept = {
+            name: key_hash
+            for name, key_hash in hashes.items()
+            if name not in others and name not in waiting
+        }
+        former = {known[account].account for account in kept if account in known}
+        # Old rows go first: of accounts whose keys changed places, the new row of one
+        # has the hash in the old row of another, and hashes are unique.
+        await connection.execute(_SQL["let_go"], sorted(former | kept.keys()))
+        await connection.execute(_SQL["keep"], list(kept), list(kept.values()))
     return others
 
 
@@ -73,22 +70,20 @@ async def is_other_account(pool: Pool, account: str, credentials: str | None) ->
     """
     if credentials is None:
         return False
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            key_hash = await connection.fetchval(_SQL["key_of"], account)
-            hashes = await _hashed(connection, {account: credentials})
+    async with read_state(pool) as connection:
+        key_hash = await connection.fetchval(_SQL["key_of"], account)
+        hashes = await _hashed(connection, {account: credentials})
     return key_hash is not None and key_hash != hashes[account]
 
 
 def second_names(
-    known: Mapping[str, Named], accounts: frozenset[str], configured: frozenset[str]
-) -> dict[str, Named]:
+    known: Mapping[str, KnownAccount],
+    accounts: frozenset[str],
+    configured: frozenset[str],
+) -> dict[str, KnownAccount]:
     """Return the accounts whose credentials belong to another one, with that one."""
 
-    def is_another(account: str, named: Named) -> bool:
+    def is_another(account: str, named: KnownAccount) -> bool:
         if named.account == account or named.account in accounts:
             return False
         is_renamed = bool(named.destinations) and configured.issuperset(
@@ -101,7 +96,9 @@ def second_names(
     }
 
 
-def renamed(known: Mapping[str, Named], accounts: frozenset[str]) -> frozenset[str]:
+def renamed(
+    known: Mapping[str, KnownAccount], accounts: frozenset[str]
+) -> frozenset[str]:
     """Return the accounts with destinations still remembered under a former name."""
     return frozenset(
         account
@@ -124,10 +121,10 @@ async def _hashed(
 
 async def _known(
     connection: Connection, hashes: Mapping[str, bytes]
-) -> dict[str, Named]:
+) -> dict[str, KnownAccount]:
     rows = await connection.fetch(_SQL["known"], list(hashes.values()))
     named = {
-        row["key_hash"]: Named(row["account"], tuple(row["destinations"]))
+        row["key_hash"]: KnownAccount(row["account"], tuple(row["destinations"]))
         for row in rows
     }
     return {

@@ -9,9 +9,9 @@ import asyncpg
 
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.erasure import Erased, Receipt
-from syncengine.storage.connect import Connection, Pool, transaction
-from syncengine.storage.failures import storage_errors
+from syncengine.storage.connect import Connection, Pool
 from syncengine.storage.state import consent
+from syncengine.storage.state.access import read_state, write_state
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.statements import statements
 
@@ -26,7 +26,7 @@ _TRACES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ForgetOutcome:
     """Result of a contact in a run of kind ``forget``."""
 
     kind: str
@@ -46,13 +46,12 @@ async def begin(
     by which the person is recognised under another contact id.
     """
     subject = _subject(contact_id)
-    with storage_errors():
-        async with pool.acquire() as connection, transaction(connection):
-            await consent.add(connection, [subject], consent.FORGOTTEN)
-            await consent.note_values(connection, {contact_id: values})
-            await connection.execute(
-                _SQL["begin"], subject.text, contact_id, list(destinations)
-            )
+    async with write_state(pool) as connection:
+        await consent.add(connection, [subject], consent.FORGOTTEN)
+        await consent.note_values(connection, {contact_id: values})
+        await connection.execute(
+            _SQL["begin"], subject.text, contact_id, list(destinations)
+        )
 
 
 async def note_to_ask(
@@ -70,7 +69,7 @@ async def note_to_ask(
 
 async def outcome(
     fence: Fence, destination: str, run_id: int, contact_id: str
-) -> Outcome | None:
+) -> ForgetOutcome | None:
     """Return the contact's result in a run, or that of a run that was killed.
 
     An earlier run may have been killed before it kept its receipt. None: there was
@@ -80,11 +79,11 @@ async def outcome(
         row = await connection.fetchrow(
             _SQL["outcome"], destination, run_id, contact_id
         )
-    return Outcome(row["outcome"], row["code"], row["message"]) if row else None
+    return ForgetOutcome(row["outcome"], row["code"], row["message"]) if row else None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ErasureProgress:
     """Progress of an erasure at one destination, and what is still to be asked for."""
 
     destination: str
@@ -93,16 +92,12 @@ class Standing:
     to_ask: str
 
 
-async def receipts(pool: Pool, contact_id: str) -> list[Standing]:
+async def receipts(pool: Pool, contact_id: str) -> list[ErasureProgress]:
     """Return the progress of a contact's erasures."""
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            rows = await connection.fetch(_SQL["receipts"], _subject(contact_id).text)
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(_SQL["receipts"], _subject(contact_id).text)
     return [
-        Standing(
+        ErasureProgress(
             row["destination"], Erased(row["status"]), row["receipt"], row["to_ask"]
         )
         for row in rows
@@ -142,17 +137,13 @@ async def unconfigured(
     pool: Pool, contact_id: str, configured: Sequence[str]
 ) -> tuple[str, ...]:
     """Return unconfigured destinations that know the contact: their files are gone."""
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            rows = await connection.fetch(
-                _SQL["unconfigured"],
-                _subject(contact_id).text,
-                contact_id,
-                list(configured),
-            )
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(
+            _SQL["unconfigured"],
+            _subject(contact_id).text,
+            contact_id,
+            list(configured),
+        )
     return tuple(row["destination"] for row in rows)
 
 
@@ -161,19 +152,16 @@ async def end_unconfigured(pool: Pool, destination: str, contact_id: str) -> Rec
 
     Without its file there is no way to ask the vendor.
     """
-    with storage_errors():
-        async with pool.acquire() as connection, transaction(connection):
-            held = await connection.fetchrow(
-                _SQL["held_there"], destination, contact_id
-            )
-            asked = await connection.fetchrow(
-                _SQL["to_ask"], _subject(contact_id).text, destination
-            )
-            assert held is not None
-            receipt = _unconfigured_receipt(
-                destination, contact_id, held, asked["to_ask"] if asked else ""
-            )
-            await _end(connection, receipt)
+    async with write_state(pool) as connection:
+        held = await connection.fetchrow(_SQL["held_there"], destination, contact_id)
+        asked = await connection.fetchrow(
+            _SQL["to_ask"], _subject(contact_id).text, destination
+        )
+        assert held is not None
+        receipt = _unconfigured_receipt(
+            destination, contact_id, held, asked["to_ask"] if asked else ""
+        )
+        await _end(connection, receipt)
     return receipt
 
 
@@ -208,36 +196,27 @@ async def confirm(pool: Pool, destination: str, contact_id: str) -> bool:
 
     False where nothing was to be asked.
     """
-    with storage_errors():
-        async with pool.acquire() as connection, transaction(connection):
-            rows = await connection.fetch(
-                _SQL["confirm"], _subject(contact_id).text, destination
-            )
+    async with write_state(pool) as connection:
+        rows = await connection.fetch(
+            _SQL["confirm"], _subject(contact_id).text, destination
+        )
     return bool(rows)
 
 
 async def without_a_file(pool: Pool, configured: Sequence[str]) -> tuple[str, ...]:
     """Return the destinations that the state knows, but the configuration does not."""
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            rows = await connection.fetch(_SQL["without_a_file"], list(configured))
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(_SQL["without_a_file"], list(configured))
     return tuple(row["destination"] for row in rows)
 
 
 async def still_open(pool: Pool, destination: str, most: int = 5) -> tuple[str, ...]:
     """Return contacts whose erasure has begun and is not finished."""
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            return tuple(
-                row["contact_id"]
-                for row in await connection.fetch(_SQL["open"], destination, most)
-            )
+    async with read_state(pool) as connection:
+        return tuple(
+            row["contact_id"]
+            for row in await connection.fetch(_SQL["open"], destination, most)
+        )
 
 
 def _subject(contact_id: str) -> Subject:

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from syncengine.errors import LeaseLost
-from syncengine.storage.connect import Connection, Pool, transaction
-from syncengine.storage.failures import storage_errors
-from syncengine.storage.patience import Patience
+from syncengine.storage.connect import Connection, Pool
+from syncengine.storage.patience import DatabasePatience
+from syncengine.storage.state.access import read_state, write_state
 from syncengine.storage.statements import statements
 
 
@@ -23,7 +23,7 @@ class Fence:
     pool: Pool
     account: str
     epoch: int
-    patience: Patience = field(default_factory=Patience)
+    patience: DatabasePatience = field(default_factory=DatabasePatience)
     """The patience of its writers with a database that is away during a run."""
 
     @asynccontextmanager
@@ -33,28 +33,23 @@ class Fence:
         Results may be recorded as long as no other run took over. ``sending`` announces
         new requests, for which the lease must not have run out either.
         """
-        with storage_errors():
-            async with self.pool.acquire() as connection, transaction(connection):
-                row = await connection.fetchrow(
-                    statements("contacts")["fence"], self.account
+        async with write_state(self.pool) as connection:
+            row = await connection.fetchrow(
+                statements("contacts")["fence"], self.account
+            )
+            if (
+                row is None
+                or row["epoch"] != self.epoch
+                or (sending and not row["runs"])
+            ):
+                raise LeaseLost(
+                    f"the lease of account {self.account} ran out and another run may have it: this run stops "
+                    "here, and the next one settles what it left"
                 )
-                if (
-                    row is None
-                    or row["epoch"] != self.epoch
-                    or (sending and not row["runs"])
-                ):
-                    raise LeaseLost(
-                        f"the lease of account {self.account} ran out and another run may have it: this run stops "
-                        "here, and the next one settles what it left"
-                    )
-                yield connection
+            yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
         """Run a transaction that only reads."""
-        with storage_errors():
-            async with (
-                self.pool.acquire() as connection,
-                transaction(connection, read_only=True),
-            ):
-                yield connection
+        async with read_state(self.pool) as connection:
+            yield connection

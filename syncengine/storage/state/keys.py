@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from syncengine.storage.patience import Patience, patient
+from syncengine.storage.patience import DatabasePatience, patient
 from syncengine.storage.state.contacts import numbers
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.statements import statements
@@ -21,7 +21,7 @@ class Keys:
         self._numbered = numbered
 
     @property
-    def patience(self) -> Patience:
+    def patience(self) -> DatabasePatience:
         return self._fence.patience
 
     @patient

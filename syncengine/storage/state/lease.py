@@ -16,6 +16,7 @@ from syncengine.model.http import Json
 from syncengine.model.work import LeaseGrant
 from syncengine.storage.connect import Connection, Pool, transaction
 from syncengine.storage.failures import storage_errors
+from syncengine.storage.state.access import write_state
 from syncengine.storage.statements import statements
 
 _SQL = statements("lease")
@@ -73,40 +74,35 @@ class Leases:
             found = await self._look(account)
 
     async def _look(self, account: str) -> asyncpg.Record:
-        with storage_errors():
-            async with self._pool.acquire() as connection, transaction(connection):
-                found = await connection.fetchrow(_SQL["look"], account)
+        async with write_state(self._pool) as connection:
+            found = await connection.fetchrow(_SQL["look"], account)
         assert found is not None, "a lease is never deleted"
         return found
 
     async def _end(self, account: str, found: asyncpg.Record) -> None:
         """End a lease that its holder has not renewed since."""
-        with storage_errors():
-            async with self._pool.acquire() as connection, transaction(connection):
-                await connection.execute(
-                    _SQL["end"], account, found["epoch"], found["expires_at"]
-                )
+        async with write_state(self._pool) as connection:
+            await connection.execute(
+                _SQL["end"], account, found["epoch"], found["expires_at"]
+            )
 
     async def _try(
         self, account: str, ttl: float, settles_within: float
     ) -> LeaseGrant | asyncpg.Record:
-        with storage_errors():
-            async with self._pool.acquire() as connection, transaction(connection):
-                found = await connection.fetchrow(_SQL["look"], account)
-                if found is None:
-                    epoch = await connection.fetchval(
-                        _SQL["first"], account, self._holder, ttl
-                    )
-                    if epoch is not None:
-                        return LeaseGrant(account, epoch, ttl, wait=0.0, ledger={})
-                    # Another process took the lease since the look above.
-                    found = await connection.fetchrow(_SQL["look"], account)
-                    assert found is not None
-                if found["runs"] and not found["released"]:
-                    return found
+        async with write_state(self._pool) as connection:
+            found = await connection.fetchrow(_SQL["look"], account)
+            if found is None:
                 epoch = await connection.fetchval(
-                    _SQL["take"], account, self._holder, ttl
+                    _SQL["first"], account, self._holder, ttl
                 )
+                if epoch is not None:
+                    return LeaseGrant(account, epoch, ttl, wait=0.0, ledger={})
+                # Another process took the lease since the look above.
+                found = await connection.fetchrow(_SQL["look"], account)
+                assert found is not None
+            if found["runs"] and not found["released"]:
+                return found
+            epoch = await connection.fetchval(_SQL["take"], account, self._holder, ttl)
         return _granted(account, epoch, ttl, found, settles_within)
 
     async def formerly(
@@ -117,9 +113,8 @@ class Leases:
         Raises LeaseHeld while another run holds one of them.
         """
         for name in sorted({*names}):
-            with storage_errors():
-                async with self._pool.acquire() as connection, transaction(connection):
-                    found = await connection.fetchrow(_SQL["look"], name)
+            async with write_state(self._pool) as connection:
+                found = await connection.fetchrow(_SQL["look"], name)
             if (
                 found is not None
                 and found["runs"]
@@ -127,9 +122,8 @@ class Leases:
                 and _is_ahead(found, ttl)
             ):
                 await self._wait_out(name, found, ttl)
-        with storage_errors():
-            async with self._pool.acquire() as connection, transaction(connection):
-                leases = await _former(connection, account, names)
+        async with write_state(self._pool) as connection:
+            leases = await _former(connection, account, names)
         return [
             _granted(name, found["epoch"], 0.0, found, settles_within)
             for name, found in leases.items()
@@ -150,14 +144,13 @@ class Leases:
             )
 
     async def release(self, grant: LeaseGrant, ledger: Json) -> None:
-        with storage_errors():
-            async with self._pool.acquire() as connection, transaction(connection):
-                await connection.execute(
-                    _SQL["release"],
-                    grant.account,
-                    grant.epoch,
-                    orjson.dumps(ledger).decode(),
-                )
+        async with write_state(self._pool) as connection:
+            await connection.execute(
+                _SQL["release"],
+                grant.account,
+                grant.epoch,
+                orjson.dumps(ledger).decode(),
+            )
 
 
 async def fence_off(connection: Connection, account: str, names: Sequence[str]) -> None:

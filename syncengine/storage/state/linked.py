@@ -7,8 +7,8 @@ from typing import Any
 
 from syncengine.model.contact import MatchKey
 from syncengine.model.work import Held
-from syncengine.storage.connect import Pool, transaction
-from syncengine.storage.failures import storage_errors
+from syncengine.storage.connect import Pool
+from syncengine.storage.state.access import read_state
 from syncengine.storage.statements import statements
 
 _SQL = statements("linked")
@@ -55,14 +55,10 @@ class Linked:
         return {row[1]: row[0] for row in rows}
 
     async def _fetch(self, name: str, *arguments: object) -> Sequence[tuple[Any, ...]]:
-        with storage_errors():
-            async with (
-                self._pool.acquire() as connection,
-                transaction(connection, read_only=True),
-            ):
-                return [
-                    tuple(row)
-                    for row in await connection.fetch(
-                        _SQL[name], self._destination, *arguments
-                    )
-                ]
+        async with read_state(self._pool) as connection:
+            return [
+                tuple(row)
+                for row in await connection.fetch(
+                    _SQL[name], self._destination, *arguments
+                )
+            ]

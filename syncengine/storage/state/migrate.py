@@ -60,7 +60,7 @@ class Migration:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class AppliedMigration:
     """One row of ``sync_migration``."""
 
     number: int
@@ -126,7 +126,7 @@ def migrations() -> list[Migration]:
 
 
 def unapplied(
-    files: Sequence[Migration], applied: Sequence[Applied]
+    files: Sequence[Migration], applied: Sequence[AppliedMigration]
 ) -> list[Migration]:
     """Return the files still to be applied.
 
@@ -162,7 +162,7 @@ async def _unapplied(connection: Connection) -> list[Migration]:
             if table
             else []
         )
-    return unapplied(migrations(), [Applied(**row) for row in rows])
+    return unapplied(migrations(), [AppliedMigration(**row) for row in rows])
 
 
 @asynccontextmanager

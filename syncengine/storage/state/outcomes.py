@@ -9,15 +9,15 @@ import asyncpg
 import orjson
 
 from syncengine.model.calls import OutcomeKind, Unsupported
-from syncengine.storage.connect import Pool, transaction
-from syncengine.storage.failures import storage_errors
+from syncengine.storage.connect import Pool
+from syncengine.storage.state.access import read_state
 from syncengine.storage.statements import statements
 
 _SQL = statements("outcomes")
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ContactResult:
     """Result of a contact in a run."""
 
     kind: OutcomeKind
@@ -29,33 +29,27 @@ class Ended:
 
 async def ended_in(
     pool: Pool, run_id: int, contact_ids: Sequence[str]
-) -> Mapping[str, Ended]:
+) -> Mapping[str, ContactResult]:
     """Return the results of these contacts in a run.
 
     Contacts for which there was nothing to do are left out.
     """
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            rows = await connection.fetch(_SQL["ended_in"], run_id, list(contact_ids))
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(_SQL["ended_in"], run_id, list(contact_ids))
     return {row["contact_id"]: _ended(row) for row in rows}
 
 
-async def last_ended(pool: Pool, destination: str, contact_id: str) -> Ended | None:
+async def last_ended(
+    pool: Pool, destination: str, contact_id: str
+) -> ContactResult | None:
     """Return a contact's result in the newest run that had something to do for it."""
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            row = await connection.fetchrow(_SQL["last_ended"], destination, contact_id)
+    async with read_state(pool) as connection:
+        row = await connection.fetchrow(_SQL["last_ended"], destination, contact_id)
     return None if row is None else _ended(row)
 
 
-def _ended(row: asyncpg.Record) -> Ended:
-    return Ended(
+def _ended(row: asyncpg.Record) -> ContactResult:
+    return ContactResult(
         kind=OutcomeKind(row["outcome"]),
         code=row["code"],
         message=row["message"],

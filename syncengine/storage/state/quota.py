@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncengine.model.limits import REMEMBERED
-from syncengine.storage.patience import Patience, patient
+from syncengine.storage.patience import DatabasePatience, patient
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.statements import statements
 
@@ -24,7 +24,7 @@ class QuotaCounts:
         self._caught_up: set[str] = set()
 
     @property
-    def patience(self) -> Patience:
+    def patience(self) -> DatabasePatience:
         return self._fence.patience
 
     @patient

@@ -9,9 +9,9 @@ import asyncpg
 
 from syncengine.model.calls import Unsupported
 from syncengine.model.work import Alike, BatchKind, DiffSlice, Member, Refusal
-from syncengine.storage.connect import Pool, transaction
-from syncengine.storage.failures import storage_errors
-from syncengine.storage.patience import Patience, patient
+from syncengine.storage.connect import Pool
+from syncengine.storage.patience import DatabasePatience, patient
+from syncengine.storage.state.access import read_state
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.state.outcomes import unsupported_from
 from syncengine.storage.statements import statements
@@ -30,7 +30,7 @@ class Refusals:
         self._run_id = run_id
 
     @property
-    def patience(self) -> Patience:
+    def patience(self) -> DatabasePatience:
         return self._fence.patience
 
     @patient
@@ -99,7 +99,7 @@ def _kind(row: asyncpg.Record) -> BatchKind:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RefusedAlike:
     """Contacts that were refused alike, as reports tell of them."""
 
     contacts: int
@@ -114,19 +114,19 @@ async def refused_alike(
     pool: Pool,
     destination: str,
     most: int = 5,
-) -> tuple[Told, ...]:
+) -> tuple[RefusedAlike, ...]:
     """Return the largest groups that the vendor refuses alike."""
     rows = await _fetched(pool, "told", destination, most)
     return tuple(_told(row) for row in rows)
 
 
-def _told(row: asyncpg.Record) -> Told:
+def _told(row: asyncpg.Record) -> RefusedAlike:
     code, contact_id = row["code"] or "", row["contact_id"]
-    return Told(row["contacts"], code, contact_id, row["message"])
+    return RefusedAlike(row["contacts"], code, contact_id, row["message"])
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class DroppedAlike:
     """Contacts of which the vendor did not take the same values."""
 
     contacts: int
@@ -142,11 +142,11 @@ async def dropped_alike(
     pool: Pool,
     destination: str,
     most: int = 20,
-) -> tuple[Dropped, ...]:
+) -> tuple[DroppedAlike, ...]:
     """Return the largest groups of which the vendor did not take the same values."""
     rows = await _fetched(pool, "dropped", destination, most)
     return tuple(
-        Dropped(
+        DroppedAlike(
             contacts=row["contacts"],
             fingerprint=row["refusal"],
             contact_id=row["contact_id"],
@@ -185,9 +185,5 @@ async def _fetched(
     statement: str,
     *arguments: object,
 ) -> Sequence[asyncpg.Record]:
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            return await connection.fetch(_SQL[statement], *arguments)
+    async with read_state(pool) as connection:
+        return await connection.fetch(_SQL[statement], *arguments)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncengine.storage.connect import Pool, transaction
-from syncengine.storage.failures import storage_errors
+from syncengine.storage.connect import Pool
+from syncengine.storage.state.access import read_state
+from syncengine.storage.state.accounts import move_account
 from syncengine.storage.state.fence import Fence
-from syncengine.storage.state.runs import move_account
 from syncengine.storage.statements import statements
 
 _SQL = statements("renaming")
@@ -26,12 +26,8 @@ _RENAMED = (
 
 async def contacts_there(pool: Pool, destination: str) -> int:
     """Return how many of its contacts are at the vendor, or may be."""
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            return int(await connection.fetchval(_SQL["holds"], destination))
+    async with read_state(pool) as connection:
+        return int(await connection.fetchval(_SQL["holds"], destination))
 
 
 async def rename(fence: Fence, old: str, new: str) -> int:
@@ -65,14 +61,8 @@ async def without_file(
     pool: Pool, account: str, configured: Sequence[str]
 ) -> list[str]:
     """Return the destinations of an account that are not configured (any more)."""
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            rows = await connection.fetch(
-                _SQL["without_file"], account, list(configured)
-            )
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(_SQL["without_file"], account, list(configured))
     return [row["destination"] for row in rows]
 
 
@@ -83,12 +73,8 @@ async def in_the_way(
 
     Each comes with the number of contacts in question.
     """
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            rows = await connection.fetch(
-                _SQL["in_the_way"], destination, list(others), list(contact_ids)
-            )
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(
+            _SQL["in_the_way"], destination, list(others), list(contact_ids)
+        )
     return {row["destination"]: row["number"] for row in rows}

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from syncengine.storage.connect import Pool, transaction
-from syncengine.storage.failures import storage_errors
+from syncengine.storage.connect import Pool
+from syncengine.storage.state.access import read_state, write_state
 from syncengine.storage.statements import statements
 
 _SQL = statements("retention")
@@ -27,15 +27,11 @@ class Retention:
 
     async def expired_runs(self, seconds: float) -> list[int]:
         """Return the runs that ended longer ago, but not each destination's newest."""
-        with storage_errors():
-            async with (
-                self._pool.acquire() as connection,
-                transaction(connection, read_only=True),
-            ):
-                return [
-                    row["run_id"]
-                    for row in await connection.fetch(_SQL["expired_runs"], seconds)
-                ]
+        async with read_state(self._pool) as connection:
+            return [
+                row["run_id"]
+                for row in await connection.fetch(_SQL["expired_runs"], seconds)
+            ]
 
     async def outcomes(self, run_id: int) -> AsyncIterator[int]:
         """Delete a run's outcomes; yield their number, slice by slice."""
@@ -49,27 +45,22 @@ class Retention:
 
     async def run(self, run_id: int) -> bool:
         """Delete a run; False when another process already did."""
-        with storage_errors():
-            async with self._pool.acquire() as connection, transaction(connection):
-                return await connection.fetchval(_SQL["run"], run_id) is not None
+        async with write_state(self._pool) as connection:
+            return await connection.fetchval(_SQL["run"], run_id) is not None
 
     async def minutes(self, seconds: float) -> AsyncIterator[int]:
         """Delete older counts of quotas; yield the number of minutes by slice."""
         deleted = SLICE
         while deleted == SLICE:
-            with storage_errors():
-                async with self._pool.acquire() as connection, transaction(connection):
-                    deleted = await connection.fetchval(_SQL["minutes"], seconds, SLICE)
+            async with write_state(self._pool) as connection:
+                deleted = await connection.fetchval(_SQL["minutes"], seconds, SLICE)
             yield deleted
 
     async def _slices(self, statement: str, run_id: int) -> AsyncIterator[int]:
         last = None
         while True:
-            with storage_errors():
-                async with self._pool.acquire() as connection, transaction(connection):
-                    row = await connection.fetchrow(
-                        _SQL[statement], run_id, last, SLICE
-                    )
+            async with write_state(self._pool) as connection:
+                row = await connection.fetchrow(_SQL[statement], run_id, last, SLICE)
             assert row is not None
             if row["last"] is None:
                 return

@@ -10,7 +10,7 @@ import orjson
 
 from syncengine.model.contact import Known, MatchKey
 from syncengine.model.work import Met
-from syncengine.storage.patience import Patience, patient
+from syncengine.storage.patience import DatabasePatience, patient
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.statements import statements
 
@@ -18,7 +18,7 @@ _SQL = statements("shares")
 
 
 @dataclass(frozen=True, slots=True)
-class Owned:
+class OwnedContact:
     """A contact of a run that another destination of the account owns."""
 
     contact_id: str
@@ -34,7 +34,7 @@ class Shares:
         self._fence = fence
 
     @property
-    def patience(self) -> Patience:
+    def patience(self) -> DatabasePatience:
         return self._fence.patience
 
     @patient
@@ -112,14 +112,14 @@ class Shares:
     @patient
     async def owned_elsewhere(
         self, run_id: int, destination: str, most: int
-    ) -> list[Owned]:
+    ) -> list[OwnedContact]:
         """Return contacts that a run refused since another destination has them."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
                 _SQL["owned_elsewhere"], self._fence.account, run_id, destination, most
             )
         return [
-            Owned(
+            OwnedContact(
                 row["contact_id"],
                 row["owner"],
                 Known(fields=orjson.loads(row["fields"])),

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from syncengine.model.work import Standing
-from syncengine.storage.connect import Pool, transaction
-from syncengine.storage.failures import storage_errors
+from syncengine.storage.connect import Pool
+from syncengine.storage.state.access import read_state
 from syncengine.storage.statements import statements
 
 _SQL = statements("standing")
@@ -20,17 +20,13 @@ async def number_standing(
 
     With ``among``, only these contacts are counted.
     """
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            if among is None:
-                rows = await connection.fetch(_SQL["standing"], destination)
-            else:
-                rows = await connection.fetch(
-                    _SQL["standing_among"], destination, list(among)
-                )
+    async with read_state(pool) as connection:
+        if among is None:
+            rows = await connection.fetch(_SQL["standing"], destination)
+        else:
+            rows = await connection.fetch(
+                _SQL["standing_among"], destination, list(among)
+            )
     return Counter({Standing(row["standing"]): row["number"] for row in rows})
 
 
@@ -39,12 +35,8 @@ async def standing_of(pool: Pool, destination: str, contact_id: str) -> Standing
 
     None where it is in step, or planned again.
     """
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            found: str | None = await connection.fetchval(
-                _SQL["standing_of"], destination, contact_id
-            )
+    async with read_state(pool) as connection:
+        found: str | None = await connection.fetchval(
+            _SQL["standing_of"], destination, contact_id
+        )
     return None if found is None else Standing(found)

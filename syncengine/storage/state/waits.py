@@ -12,7 +12,7 @@ import orjson
 
 from syncengine.model.work import Holder, Status, Wait
 from syncengine.storage.connect import Connection
-from syncengine.storage.patience import Patience, patient
+from syncengine.storage.patience import DatabasePatience, patient
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.statements import statements
 
@@ -31,7 +31,7 @@ class Waits:
         self._destination = destination
 
     @property
-    def patience(self) -> Patience:
+    def patience(self) -> DatabasePatience:
         return self._fence.patience
 
     @patient

@@ -94,7 +94,6 @@ class Batches:
         self,
         number: int,
         totals: Mapping[str, int],
-        error: str | None,  # noqa: ARG002
     ) -> None:
         async with self._fence.writing("finish batch") as database:
             if row := database.batches.get((self._run_id, number)):

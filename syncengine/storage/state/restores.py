@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from syncengine.model.markers import RunMark, StateSelf
-from syncengine.storage.connect import Pool, transaction
-from syncengine.storage.failures import storage_errors
+from syncengine.storage.connect import Pool
+from syncengine.storage.state.access import read_state
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.statements import statements
 
@@ -15,36 +15,24 @@ _SQL = statements("resync")
 
 async def state_self(pool: Pool, run_ids: Iterable[int] = ()) -> StateSelf:
     """Return by what the state is recognised, and those of these runs that it has."""
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            row = await connection.fetchrow(_SQL["state_self"])
-            runs = await connection.fetch(_SQL["runs_of"], list(run_ids))
+    async with read_state(pool) as connection:
+        row = await connection.fetchrow(_SQL["state_self"])
+        runs = await connection.fetch(_SQL["runs_of"], list(run_ids))
     assert row is not None, "a migrated state knows itself"
     return StateSelf(**row, runs={run["run_id"]: RunMark(**run) for run in runs})
 
 
 async def newest_run(pool: Pool, destination: str) -> RunMark | None:
     """Return the newest run of a destination."""
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            row = await connection.fetchrow(_SQL["newest_run"], destination)
+    async with read_state(pool) as connection:
+        row = await connection.fetchrow(_SQL["newest_run"], destination)
     return RunMark(**row) if row else None
 
 
 async def knows_nobody(pool: Pool) -> bool:
     """Return whether the state knows no contact and no suppression, as a new one."""
-    with storage_errors():
-        async with (
-            pool.acquire() as connection,
-            transaction(connection, read_only=True),
-        ):
-            return bool(await connection.fetchval(_SQL["knows_nobody"]))
+    async with read_state(pool) as connection:
+        return bool(await connection.fetchval(_SQL["knows_nobody"]))
 
 
 async def accept_restore(fence: Fence, restores: int, destination: str | None) -> None:

@@ -1,0 +1,1 @@
+"""Databases for the demo: a scratch database, and a table loaded from CSV files."""

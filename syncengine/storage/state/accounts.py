@@ -1,0 +1,103 @@
+"""The destinations of an account, and their move to another account or name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from syncengine.storage.connect import Connection, Pool
+from syncengine.storage.state.access import read_state
+from syncengine.storage.state.lease import fence_off
+from syncengine.storage.statements import statements
+
+_SQL = statements("accounts")
+
+
+async def is_remembered(pool: Pool, account: str) -> bool:
+    """Return whether any destination is remembered under an account."""
+    async with read_state(pool) as connection:
+        return bool(await connection.fetchval(_SQL["is_remembered"], account))
+
+
+async def remembered_elsewhere(
+    pool: Pool, account: str, destinations: Sequence[str]
+) -> dict[str, str]:
+    """Return destinations that are remembered under other accounts, each with its own.
+
+    Only the given destinations are looked at.
+    """
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(
+            _SQL["remembered_elsewhere"], list(destinations), account
+        )
+    return {row["destination"]: row["account"] for row in rows}
+
+
+async def holds_contacts(pool: Pool, account: str) -> bool:
+    """Return whether a destination of this account owns contacts at the vendor."""
+    async with read_state(pool) as connection:
+        return bool(await connection.fetchval(_SQL["holds_contacts"], account))
+
+
+async def former_owners(
+    pool: Pool, account: str, configured: Sequence[str], newcomer: str
+) -> dict[str, int]:
+    """Return the number of contacts of each unconfigured destination of the account.
+
+    The result is empty if ``newcomer`` owns contacts itself.
+    """
+    async with read_state(pool) as connection:
+        rows = await connection.fetch(
+            _SQL["former_owners"], account, list(configured), newcomer
+        )
+    return {row["destination"]: row["number"] for row in rows}
+
+
+_ANEW = (
+    "ask_former_vendor",
+    "drop_known",
+    "drop_keys",
+    "drop_waits",
+    "drop_ids",
+    "look_everybody_up",
+)
+
+
+async def start_anew(connection: Connection, destination: str) -> None:
+    """Drop the ids and values of a destination whose account is another one."""
+    for statement in _ANEW:
+        await connection.execute(_SQL[statement], destination)
+
+
+async def move_account(
+    connection: Connection,
+    account: str,
+    destinations: Sequence[str],
+    beside: Collection[str] = (),
+) -> None:
+    """Give the account of these destinations its present name.
+
+    Raises LeaseHeld while another run holds a former one. Those ``beside`` are held by
+    this call: their last holders cannot write any more.
+    """
+    former = [
+        row["account"]
+        for row in await connection.fetch(
+            _SQL["former_accounts"], destinations, account
+        )
+    ]
+    if not former:
+        return
+    await fence_off(
+        connection, account, [name for name in former if name not in beside]
+    )
+    await connection.execute(_SQL["move_destinations"], destinations, account)
+    await connection.execute(_SQL["move_keys"], destinations, account)
+    for name in former:
+        for what in (
+            "move_credentials",
+            "drop_credentials",
+            "move_quota",
+            "move_erasing",
+            "move_runs",
+        ):
+            await connection.execute(_SQL[what], name, account)

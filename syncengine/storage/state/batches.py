@@ -1,0 +1,81 @@
+"""The batches of a run: slices of its contacts, and the unit of progress."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import asyncpg
+import orjson
+
+from syncengine.model.work import Batch, BatchKind
+from syncengine.storage.patience import DatabasePatience, patient
+from syncengine.storage.state.fence import Fence
+from syncengine.storage.statements import statements
+
+_SQL = statements("batches")
+
+
+class Batches:
+    """The batches of one run (``ports.BatchStore``), which is their only writer."""
+
+    def __init__(self, fence: Fence, run_id: int) -> None:
+        self._fence = fence
+        self._run_id = run_id
+        self._numbers = itertools.count(1)
+
+    @property
+    def patience(self) -> DatabasePatience:
+        return self._fence.patience
+
+    async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> int:
+        number = next(self._numbers)
+        await self._add(number, kind, contact_ids)
+        return number
+
+    @patient
+    async def _add(
+        self, number: int, kind: BatchKind, contact_ids: Sequence[str]
+    ) -> None:
+        async with self._fence.writing() as connection:
+            await connection.execute(
+                _SQL["add_batch"], self._run_id, number, kind.value, list(contact_ids)
+            )
+
+    async def waiting(self) -> AsyncIterator[Batch]:
+        behind_removals, number = False, 0
+        while True:
+            row = await self._next(number, behind_removals=behind_removals)
+            if row is None:
+                return
+            kind, number = BatchKind(row["kind"]), row["number"]
+            behind_removals = kind is not BatchKind.REMOVALS
+            yield Batch(number, kind, tuple(row["contact_ids"]))
+
+    @patient
+    async def _next(
+        self, number: int, *, behind_removals: bool
+    ) -> asyncpg.Record | None:
+        async with self._fence.reading() as connection:
+            return await connection.fetchrow(
+                _SQL["next_batch"], self._run_id, behind_removals, number
+            )
+
+    @patient
+    async def finish(self, number: int, totals: Mapping[str, int]) -> None:
+        async with self._fence.writing() as connection:
+            dumped = orjson.dumps(dict(totals)).decode()
+            await connection.execute(
+                _SQL["finish_batch"],
+                self._run_id,
+                number,
+                dumped,
+            )
+
+    @patient
+    async def left(self) -> int:
+        """Return the number of contacts in unfinished batches."""
+        async with self._fence.reading() as connection:
+            return int(
+                await connection.fetchval(_SQL["waiting_contacts"], self._run_id)
+            )
