@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from syncengine.app.databases import Databases
 from syncengine.app.event_log import event_log, sparingly
 from syncengine.app.stopping import Stopping, stop_account_on
-from syncengine.config.loading import Config, DestinationConfig
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.project import Config
 from syncengine.engine.lease import LeaseKeeper, boot_time
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.stopping import broken_off_by

@@ -9,7 +9,9 @@ from syncengine.app.databases import Databases
 from syncengine.app.markers import Restored, refuse_restored
 from syncengine.app.run_request import EMPTY_STATE, NO_FILE, SAME_ACCOUNT, RunRequest
 from syncengine.app.stranded import refuse_stranded
-from syncengine.config.loading import Config, DestinationConfig, quoted
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.paths import quoted
+from syncengine.config.project import Config
 from syncengine.engine.prepare import Prepared
 from syncengine.errors import BrakeApplied, StorageError
 from syncengine.model.consent_rules import ConsentRules

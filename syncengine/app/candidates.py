@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from syncengine.app.databases import Databases, placed
 from syncengine.app.earlier_leavers import still_there
 from syncengine.app.run_request import RunRequest
-from syncengine.config.loading import DestinationConfig
+from syncengine.config.destination import DestinationConfig
 from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.work import BatchKind, DiffSlice, DiffTotals, RunKind, Scope
 from syncengine.storage.diff.comparison import Diff

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from syncengine.app.brakes import Recognised
 from syncengine.app.databases import Databases, source_spec
 from syncengine.app.run_request import CONSENT, RunRequest
-from syncengine.config.loading import DestinationConfig
+from syncengine.config.destination import DestinationConfig
 from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.prepare import Prepared
 from syncengine.errors import BrakeApplied, SourceError

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from syncengine.app.databases import Databases
-from syncengine.config.loading import Config, DestinationConfig
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.project import Config
 from syncengine.engine.neighbours import desired_of
 from syncengine.errors import SourceError
 from syncengine.model.calls import Rejected

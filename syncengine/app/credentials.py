@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from syncengine.app.databases import Databases, open_databases
-from syncengine.config.loading import Config, DestinationConfig, quoted
-from syncengine.config.rules import under_several_names
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.paths import quoted
+from syncengine.config.project import Config
+from syncengine.config.shared_accounts import credentials_of_several_accounts
 from syncengine.errors import BrakeApplied, SyncEngineError
 from syncengine.model.contact_ids import as_argument
 from syncengine.storage.state import credentials as store
@@ -24,7 +26,7 @@ async def settled(config: Config) -> Config:
     accounts that the state does not know, the first destination that it remembers has
     the name to keep.
     """
-    several = under_several_names(config.readable)
+    several = credentials_of_several_accounts(config.readable)
     if not several:
         return config
     try:

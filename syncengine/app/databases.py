@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from syncengine.config.loading import Config, DestinationConfig
+from syncengine.config.destination import DestinationConfig
 from syncengine.config.models import DestinationFile
+from syncengine.config.project import Config
 from syncengine.errors import Problem, SourceError, StorageError
 from syncengine.model.capabilities import matches
 from syncengine.planning import normalise

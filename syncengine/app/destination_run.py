@@ -40,7 +40,8 @@ from syncengine.app.run_progress import RunProgress
 from syncengine.app.run_request import NO_FILE, RunRequest
 from syncengine.app.stranded import recognise_people
 from syncengine.app.vendor_access import distrust_by, task_of, vendor_access
-from syncengine.config.loading import Config, DestinationConfig
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.project import Config
 from syncengine.engine.circumstances import Circumstances, choose
 from syncengine.engine.consent import Consent
 from syncengine.engine.contact import ContactSync

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from syncengine.app.databases import Databases
 from syncengine.app.run_request import RunRequest
-from syncengine.config.loading import DestinationConfig
+from syncengine.config.destination import DestinationConfig
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.mapping import OnRemoved
 from syncengine.planning.removal import takes_away

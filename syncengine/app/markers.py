@@ -21,7 +21,8 @@ from pydantic import TypeAdapter, ValidationError
 from syncengine.app.databases import FOLDER, Databases, state_description
 from syncengine.app.event_log import event_log
 from syncengine.app.run_request import RESTORED, RunRequest
-from syncengine.config.loading import Config, DestinationConfig
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.project import Config
 from syncengine.errors import BrakeApplied, StorageError
 from syncengine.model.events import Event
 from syncengine.model.markers import Marker

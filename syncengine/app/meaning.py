@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from syncengine.app.brakes import Recognised
 from syncengine.app.databases import Databases
-from syncengine.config.loading import DestinationConfig
+from syncengine.config.destination import DestinationConfig
 from syncengine.model.reports import CauseCount
 from syncengine.planning import normalise
 from syncengine.planning.causes import Causes, changed_parts, meaning, remapped_fields

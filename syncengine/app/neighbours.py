@@ -7,7 +7,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from syncengine.app.databases import Databases, inspect_source, placed
-from syncengine.config.loading import Config, DestinationConfig
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.project import Config
 from syncengine.engine.neighbours import Neighbour, Neighbours
 from syncengine.errors import SourceError
 from syncengine.model.capabilities import Capabilities

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from syncengine.app.databases import Databases
 from syncengine.app.vendor_access import task_of
-from syncengine.config.loading import DestinationConfig
+from syncengine.config.destination import DestinationConfig
 from syncengine.engine.consent import SAME_PERSON, subjects_of
 from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.prepare import Prepared, Preparer

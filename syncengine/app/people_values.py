@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncengine.app.databases import Databases, inspect_source
-from syncengine.config.loading import DestinationConfig
+from syncengine.config.destination import DestinationConfig
 from syncengine.errors import SyncEngineError
 from syncengine.model.consent import Naming, Subject
 from syncengine.model.contact import Desired

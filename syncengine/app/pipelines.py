@@ -17,7 +17,8 @@ from syncengine.app.containment import broken_off, contained
 from syncengine.app.credentials import keep_names, refuse_second_name
 from syncengine.app.databases import Databases
 from syncengine.app.markers import note
-from syncengine.config.loading import Config, DestinationConfig
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.project import Config
 from syncengine.errors import CutShort, LeaseLost, SyncEngineError, Unforeseen, sentence
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from syncengine.app.databases import Databases
 from syncengine.app.outlook import Seen, look_ahead
-from syncengine.config.loading import DestinationConfig
+from syncengine.config.destination import DestinationConfig
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.contact import Desired
 from syncengine.model.contact_ids import name_of

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from syncengine.app.brakes import allowances_of, command_past
 from syncengine.app.databases import Databases
 from syncengine.app.run_request import RunRequest
-from syncengine.config.loading import DestinationConfig
+from syncengine.config.destination import DestinationConfig
 from syncengine.engine.task import Task
 from syncengine.planning.brakes import of_gone
 from syncengine.ports import ContactStore

@@ -8,7 +8,7 @@ from syncengine.app.databases import Databases
 from syncengine.app.earlier_leavers import of_earlier_leavers
 from syncengine.app.reasons import reasons
 from syncengine.app.run_request import RunRequest
-from syncengine.config.loading import DestinationConfig
+from syncengine.config.destination import DestinationConfig
 from syncengine.errors import SourceError
 from syncengine.model.calls import ADVICE
 from syncengine.model.contact_ids import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from syncengine.app.databases import Databases
 from syncengine.app.people_values import known_of
 from syncengine.app.run_request import SUPPRESSIONS, RunRequest
-from syncengine.config.loading import DestinationConfig
+from syncengine.config.destination import DestinationConfig
 from syncengine.errors import BrakeApplied
 from syncengine.storage.state.consent import (
     Stranded,

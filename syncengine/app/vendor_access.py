@@ -10,7 +10,7 @@ from random import Random
 from syncengine.app.accounts import LeasedAccount
 from syncengine.app.event_log import event_log
 from syncengine.app.run_request import RunRequest
-from syncengine.config.loading import DestinationConfig
+from syncengine.config.destination import DestinationConfig
 from syncengine.engine.retry import Retrier, RetryPolicy
 from syncengine.engine.task import Task
 from syncengine.errors import SyncEngineError

@@ -12,7 +12,7 @@ from syncengine import app as engine
 from syncengine.cli.carry import carry_out
 from syncengine.cli.root import AtLeastOne
 from syncengine.cli.tables_of_copies import print_adopted
-from syncengine.config.loading import Config
+from syncengine.config.project import Config
 from syncengine.model.copies import AdoptReport
 from syncengine.model.reports import Progress
 

@@ -13,7 +13,7 @@ from syncengine.cli import exits
 from syncengine.cli.root import options
 from syncengine.cli.tables import Public, print_json
 from syncengine.cli.terminal import Bars, Stopped, err, run_stoppable
-from syncengine.config.loading import Config
+from syncengine.config.project import Config
 from syncengine.model.reports import Progress, Silent
 
 

@@ -15,7 +15,8 @@ from syncengine import app as engine
 from syncengine.cli.root import options
 from syncengine.cli.tables import columns, duration, print_runs
 from syncengine.cli.terminal import Bars, Stopped, err, out, run_stoppable
-from syncengine.config.loading import Config, load_config
+from syncengine.config.loading import load_config
+from syncengine.config.project import Config
 from syncengine.logs import set_up
 from syncengine.model.reports import Progress, RunReport, Silent
 from syncengine.sandbox.server import serve

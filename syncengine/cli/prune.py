@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from syncengine import app as engine
 from syncengine.cli.carry import carry_out
 from syncengine.cli.tables import print_pruned
-from syncengine.config.loading import Config
+from syncengine.config.project import Config
 from syncengine.model.reports import Progress, PruneReport
 
 

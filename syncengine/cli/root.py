@@ -21,7 +21,7 @@ from syncengine.model.events import Level
 from syncengine.model.texts import escaped
 
 if TYPE_CHECKING:
-    from syncengine.config.loading import Config
+    from syncengine.config.project import Config
 
 AtLeastOne: TypeAlias = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 """A number of contacts."""

@@ -12,7 +12,7 @@ from syncengine import app as engine
 from syncengine.cli.carry import carry_out
 from syncengine.cli.root import AtLeastOne
 from syncengine.cli.tables import print_runs
-from syncengine.config.loading import Config
+from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.reports import Progress, RunReport
 

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from syncengine.cli.terminal import Stopped, out, run_stoppable
-from syncengine.config.words import near
+from syncengine.config.problems import near
 from syncengine.errors import ConfigError, Problem
 from syncengine.sandbox.server import Sandbox, serve
 from syncengine.vendors import names

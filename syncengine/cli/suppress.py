@@ -15,7 +15,7 @@ from syncengine import app as engine
 from syncengine.cli.root import options
 from syncengine.cli.tables import columns, print_json
 from syncengine.cli.terminal import out
-from syncengine.config.loading import Config
+from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.erasure import Suppressions
 

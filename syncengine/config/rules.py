@@ -1,391 +1,317 @@
-"""Rules across keys.
+"""Rules across the keys of one file.
 
-A key may be fine by itself, but not together with others, with this vendor, or beside
-another destination.
+A key may be fine by itself, but not together with others or with this vendor. Each
+function yields the problems it finds; ``where`` is the file's name, for messages.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
+from syncengine.config.mapping import normalised_default
 from syncengine.config.models import DestinationFile, FieldModel, SourceModel
-from syncengine.config.words import near
-from syncengine.config.yaml_files import (
+from syncengine.config.problems import near
+from syncengine.config.urls import is_loopback, passwords
+from syncengine.config.variables import (
     VARIABLES,
     is_variable,
     variables,
     with_defaults,
 )
 from syncengine.errors import Problem
-from syncengine.model.capabilities import matches
+from syncengine.model.capabilities import Capabilities, matches
 from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
-from syncengine.model.mapping import FieldMapping, Form, OnInvalid
-from syncengine.planning.normalise import NotNormal, normalise
+from syncengine.model.mapping import Form, OnInvalid
+from syncengine.planning.normalise import NotNormal
 from syncengine.ports import Vendor
 from syncengine.vendors.kit.settings import SHORTEST_SECRET
 
-if TYPE_CHECKING:
-    from syncengine.config.loading import DestinationConfig
 
-_KEYS = ("password", "sslpassword")
-"""Passwords in the query of a database's URL."""
-
-
-def of_source(source: SourceModel, where: str) -> Iterator[Problem]:
-    """Find problems of a destination's source, the common one's keys included."""
+def source_problems(source: SourceModel, where: str) -> Iterator[Problem]:
+    """Find what a destination's source lacks, the common keys counted in."""
     if source.table is None and source.query is None:
-        what = "names no table and no query: write table: SCHEMA.NAME or query: SELECT ..., here or in syncengine.yaml"
+        what = (
+            "names no table and no query: write table: SCHEMA.NAME or query: "
+            "SELECT ..., here or in syncengine.yaml"
+        )
         yield Problem(f"{where}: source", what)
     if source.key is None:
-        what = "is missing: name the column that tells contacts apart, here or in syncengine.yaml"
+        what = (
+            "is missing: name the column that tells contacts apart, here or in "
+            "syncengine.yaml"
+        )
         yield Problem(f"{where}: source.key", what)
 
 
-def of_mapping(options: DestinationFile, where: str) -> Iterator[Problem]:
+def mapping_problems(options: DestinationFile, where: str) -> Iterator[Problem]:
     """Find problems of the mapping that do not depend on the vendor."""
     if not options.fields:
-        yield Problem(
-            f"{where}: fields",
-            "maps nothing: name at least one vendor field and its column",
-        )
-    if options.where and options.where.rstrip().endswith(";"):
-        yield Problem(
-            f"{where}: where",
-            "is a condition, not a statement: leave the semicolon out",
-        )
-    if options.where and options.where.casefold().split()[:1] == ["where"]:
-        yield Problem(
-            f"{where}: where", "is the condition alone: leave the word where out"
-        )
+        what = "is empty: name at least one vendor field and its column"
+        yield Problem(f"{where}: fields", what)
+    if options.where is not None:
+        yield from _condition_problems(options.where, where)
     for name, item in options.fields.items():
-        if name.startswith(LISTS):
-            yield Problem(
-                f"{where}: fields.{name}",
-                "lists have a key of their own: lists: {from: COLUMN}",
-            )
-        yield from _of_form(name, item, where)
-        if item.on_invalid is OnInvalid.SKIP and options.match_on == (name,):
-            what = "cannot be skip: without its only match field nobody recognises the contact"
-            yield Problem(f"{where}: fields.{name}.on_invalid", what)
-    for name in options.match_on if options.fields else ():
+        yield from _field_problems(name, item, options, where)
+    # With no field at all, that alone is said.
+    match_fields = options.match_on if options.fields else ()
+    for name in match_fields:
         if name not in options.fields:
-            what = f'"{name}" is no mapped field{near(name, options.fields) or "; map it in fields first"}'
+            advice = near(name, options.fields) or "; map it there first"
+            what = f'"{name}" is not a key of fields{advice}'
             yield Problem(f"{where}: match_on", what)
 
 
-def _of_form(name: str, item: FieldModel, where: str) -> Iterator[Problem]:
-    """Find problems of a field's form, and of keys that go with some forms only."""
+def _condition_problems(condition: str, where: str) -> Iterator[Problem]:
+    if condition.rstrip().endswith(";"):
+        what = "is a condition, not a statement: leave the semicolon out"
+        yield Problem(f"{where}: where", what)
+    if condition.casefold().split()[:1] == ["where"]:
+        what = "is the condition alone: leave the word where out"
+        yield Problem(f"{where}: where", what)
+
+
+def _field_problems(
+    name: str, item: FieldModel, options: DestinationFile, where: str
+) -> Iterator[Problem]:
+    place = f"{where}: fields.{name}"
+    if name.startswith(LISTS):
+        yield Problem(place, "lists have a key of their own: lists: {from: COLUMN}")
     if item.region is not None and item.form is not Form.E164:
-        yield Problem(f"{where}: fields.{name}.region", "goes with as: e164 only")
+        yield Problem(f"{place}.region", "goes with as: e164 only")
     if item.zone is not None and item.form is not Form.DATE:
-        yield Problem(f"{where}: fields.{name}.zone", "goes with as: date only")
+        yield Problem(f"{place}.zone", "goes with as: date only")
     try:
-        normal_default(name, item)
+        normalised_default(name, item)
     except NotNormal as error:
-        yield Problem(
-            f"{where}: fields.{name}.default",
-            f"{error}, which as: {item.form} asks for",
+        what = f"{error}, which as: {item.form} asks for"
+        yield Problem(f"{place}.default", what)
+    if item.on_invalid is OnInvalid.SKIP and options.match_on == (name,):
+        what = (
+            "cannot be skip: this is the only field in match_on, and a contact "
+            "without it cannot be found at the vendor"
         )
+        yield Problem(f"{place}.on_invalid", what)
 
 
-def of_address(
+def address_problems(
     options: DestinationFile, base_url: str, where: str
 ) -> Iterator[Problem]:
-    """Find addresses to which keys and contacts would go unencrypted.
+    """Find an address to which keys and contacts would go unencrypted.
 
     Without encryption only this machine may be addressed, unless ``allow_http`` is set.
     """
-    if (
-        urlsplit(base_url).scheme == "http"
-        and not options.allow_http
-        and not is_loopback(base_url)
-    ):
-        yield Problem(
-            f"{where}: settings.base_url",
-            "sends keys and contacts unencrypted; use https, or say allow_http: true if that is meant",
-        )
+    is_encrypted = urlsplit(base_url).scheme != "http"
+    if is_encrypted or options.allow_http or is_loopback(base_url):
+        return
+    what = (
+        "sends keys and contacts unencrypted; use https, or say allow_http: true if "
+        "that is meant"
+    )
+    yield Problem(f"{where}: settings.base_url", what)
 
 
-def of_vendor(
+def vendor_problems(
     options: DestinationFile, vendor: Vendor, where: str
 ) -> Iterator[Problem]:
     """Find what the vendor cannot do, or cannot do without."""
     capabilities = vendor.capabilities
-    writes = capabilities.writes
-    if options.tags and not (
-        capabilities.add_tags or any(write.add_tags != 0 for write in writes)
-    ):
+    if options.tags and not has_tags(capabilities):
         yield Problem(f"{where}: tags", f"{vendor.name} has no tags; leave them out")
-    if options.lists and not (
-        capabilities.join_lists or any(write.join_lists != 0 for write in writes)
-    ):
+    if options.lists and not has_lists(capabilities):
         yield Problem(f"{where}: lists", f"{vendor.name} has no lists; leave them out")
-    patterns = tuple(
-        dict.fromkeys(pattern for write in writes for pattern in write.fields)
-    )
-    for name in options.fields:
-        if not matches(name, patterns) and not name.startswith(LISTS):
-            there = _named(patterns)
-            what = f"{vendor.name} has no such field (it has: {', '.join(there)}){near(name, there)}"
-            yield Problem(f"{where}: fields.{name}", what)
+    yield from _unknown_fields(options, vendor, where)
     for name, item in options.fields.items():
-        if why := capabilities.takes(name, item.default):
-            yield Problem(f"{where}: fields.{name}.default", why)
+        refusal = capabilities.takes(name, item.default)
+        if refusal:
+            yield Problem(f"{where}: fields.{name}.default", refusal)
     for name in options.settings.get("opt_outs") or ():
         if name not in options.fields:
-            what = f'"{name}" is no mapped field{near(name, options.fields)}'
+            what = f'"{name}" is not a key of fields{near(name, options.fields)}'
             yield Problem(f"{where}: settings.opt_outs", what)
-    yield from _missing(options, vendor, where)
-    yield from _match_on(options, vendor, where)
+    yield from _missing_fields(options, vendor, where)
+    yield from _match_field_problems(options, vendor, where)
 
 
-def of_connections(
-    options: DestinationFile, most: int | None, where: str
-) -> Iterator[Problem]:
-    """Find more connections than the vendor accepts."""
-    if most is not None and options.in_flight > most:
-        yield Problem(
-            f"{where}: in_flight",
-            f"must be {most} or less: {options.vendor} refuses connections beyond a number, and counts those of other "
-            "integrations too",
-        )
+def has_tags(capabilities: Capabilities) -> bool:
+    """Return whether a vendor takes tags, in a call of their own or inside a write."""
+    inside_writes = any(write.add_tags != 0 for write in capabilities.writes)
+    return bool(capabilities.add_tags) or inside_writes
 
 
-def of_secrets(model: type[BaseModel], raw: Json, where: str) -> Iterator[Problem]:
-    """Find secrets in files: many people read, copy and commit these."""
-    for name, info in model.model_fields.items():
-        given = raw.get(name) if isinstance(raw, dict) else None
-        if (
-            "Secret" in str(info.annotation)
-            and given is not None
-            and not is_variable(given)
-        ):
-            yield Problem(
-                f"{where}: settings.{name}",
-                "secrets come from the environment only: write ${NAME} here, without a default",
-            )
+def has_lists(capabilities: Capabilities) -> bool:
+    """Return whether a vendor takes lists, in a call of their own or inside a write."""
+    inside_writes = any(write.join_lists != 0 for write in capabilities.writes)
+    return bool(capabilities.join_lists) or inside_writes
 
 
-def of_short_secrets(
-    secrets: Mapping[str, str], raw: Json, where: str
-) -> Iterator[Problem]:
-    """Find secrets that cannot be told from ordinary words.
-
-    Hidden wherever they stand in a message, they would mangle its words.
-    """
-    for name, secret in secrets.items():
-        given = variables(raw.get(name)) if isinstance(raw, dict) else ()
-        if given and len(secret) < SHORTEST_SECRET:
-            yield Problem(
-                f"{where}: settings.{name}",
-                f"{' '.join(given)} is shorter than {SHORTEST_SECRET} characters, so it could not be told from "
-                "ordinary words and kept out of messages; use the whole key that the vendor gave out",
-            )
+def written_fields(capabilities: Capabilities) -> tuple[str, ...]:
+    """Return the patterns of all fields that some write may carry, each once."""
+    patterns = [pattern for write in capabilities.writes for pattern in write.fields]
+    return tuple(dict.fromkeys(patterns))
 
 
-def of_database(raw: Mapping[str, Json], where: str) -> Iterator[Problem]:
-    """Find passwords of databases or proxies in files."""
-    source = raw.get("source")
-    places = {
-        "database": raw.get("database"),
-        "proxy": raw.get("proxy"),
-        "source.database": source.get("database") if isinstance(source, dict) else None,
-    }
-    for place, url in places.items():
-        if isinstance(url, str) and passwords(with_defaults(url)):
-            yield Problem(
-                f"{where}: {place}",
-                "holds a password: take the URL, or its password, from the environment (${NAME})",
-            )
-
-
-def of_state_database(
-    raw: Json, environ: Mapping[str, str], where: str
-) -> Iterator[Problem]:
-    """Find an environment variable that is set, but empty.
-
-    That is a mistake of the person who was to set it: the state would silently be in
-    another database.
-    """
-    for found in VARIABLES.finditer(raw) if isinstance(raw, str) else ():
-        name, default = found[1], found[2]
-        if default and environ.get(name) == "":
-            yield Problem(
-                f"{where}: database",
-                f"the environment variable {name} is set, but empty; give it the database's URL, or unset it to use "
-                f"{default}",
-            )
-
-
-def under_several_names(
-    destinations: Sequence[DestinationConfig],
-) -> dict[str, list[DestinationConfig]]:
-    """Find credentials that several accounts have, with their destinations."""
-    sharing: dict[str, list[DestinationConfig]] = {}
-    for destination in destinations:
-        if destination.credentials:
-            sharing.setdefault(destination.credentials, []).append(destination)
-    return {
-        credentials: members
-        for credentials, members in sharing.items()
-        if len({member.account for member in members}) > 1
-    }
-
-
-def among(
-    destinations: Sequence[DestinationConfig], kept: Mapping[str, str]
-) -> Iterator[tuple[DestinationConfig, Problem]]:
-    """Find destinations that do not go with others.
-
-    One account under two names would be paced twice; two accounts under one name, as if
-    they were one. ``kept`` is the account's name by credentials, where it is known;
-    else the first destination's is the one to keep.
-    """
-    several = under_several_names(destinations)
-    by_account: dict[str, DestinationConfig] = {}
-    for destination in destinations:
-        sharing = several.get(destination.credentials or "", [])
-        name = (
-            kept.get(destination.credentials or "", sharing[0].account)
-            if sharing
-            else destination.account
-        )
-        if destination.account != name:
-            others = [each for each in sharing if each is not destination]
-            other = next((each for each in others if each.account == name), others[0])
-            what = (
-                f"has the same credentials as {other.file.name}, and the vendor counts their requests together: write "
-                f"account: {name} in both files"
-            )
-            yield destination, Problem(destination.place("account"), what)
-        for problem in _one_account(
-            destination, by_account.setdefault(destination.account, destination)
-        ):
-            yield destination, problem
-
-
-def passwords(url: Json) -> frozenset[str]:
-    """Return the passwords in a database's URL, as written and as meant.
-
-    Empty where there is none.
-    """
-    try:
-        parts = urlsplit(url) if isinstance(url, str) else None
-        if parts is None:
-            return frozenset()
-        asked = [
-            value
-            for key, _, value in (
-                part.partition("=") for part in parts.query.split("&")
-            )
-            if key in _KEYS
-        ]
-        found = [password for password in (parts.password, *asked) if password]
-    except ValueError:
-        return frozenset()
-    return frozenset(found) | {unquote(password) for password in found}
-
-
-def _one_account(
-    destination: DestinationConfig, other: DestinationConfig
-) -> Iterator[Problem]:
-    """Find differences between two destinations that share an account."""
-    differences = {
-        "vendor": (destination.vendor.name != other.vendor.name, "another vendor"),
-        "settings.base_url": (
-            destination.base_url != other.base_url,
-            "another base_url",
-        ),
-        "settings": (destination.secrets != other.secrets, "other credentials"),
-        "limits": (destination.limits != other.limits, "other limits"),
-    }
-    for key, (differs, what) in differences.items():
-        if differs:
-            yield Problem(
-                destination.place(key),
-                f"{other.file.name} is in the same account ({destination.account}) and has {what}; make them the same, "
-                "or give one of the two files another account",
-            )
-            return
-
-
-def _missing(options: DestinationFile, vendor: Vendor, where: str) -> Iterator[Problem]:
-    """Return the fields that are missing to create a contact at the vendor."""
-    capabilities = vendor.capabilities
-    firsts = [write for write in (capabilities.upsert, capabilities.create) if write]
-    lacking = [
-        [name for name in write.must_carry if name not in options.fields]
-        for write in firsts
-    ]
-    if lacking and all(lacking):
-        lacking.sort(key=len)
-        names = " and ".join(lacking[0])
-        it = "it" if len(lacking[0]) == 1 else "them"
-        yield Problem(
-            f"{where}: fields",
-            f"{vendor.name} takes no contact in without {names}: map {it}",
-        )
-
-
-def _match_on(
+def _unknown_fields(
     options: DestinationFile, vendor: Vendor, where: str
 ) -> Iterator[Problem]:
-    capabilities, place = vendor.capabilities, f"{where}: match_on"
-    keyed_by = capabilities.upsert.keyed_by if capabilities.upsert else ()
-    usable = (
-        (capabilities.identity,)
-        if capabilities.identity
-        else (*capabilities.find_by, *keyed_by)
-    )
-    known = "any field" if "*" in usable else " or ".join(_named(usable))
-    if keyed_by and not set(keyed_by) & set(options.match_on):
-        what = f"{vendor.name} takes contacts in by {' or '.join(keyed_by)}: map one of them, and name it here"
+    patterns = written_fields(vendor.capabilities)
+    for name in options.fields:
+        if matches(name, patterns) or name.startswith(LISTS):
+            continue
+        known = _as_written(patterns)
+        what = (
+            f"{vendor.name} has no such field (it has: {', '.join(known)})"
+            f"{near(name, known)}"
+        )
+        yield Problem(f"{where}: fields.{name}", what)
+
+
+def _missing_fields(
+    options: DestinationFile, vendor: Vendor, where: str
+) -> Iterator[Problem]:
+    """Find fields without which the vendor creates no contact."""
+    capabilities = vendor.capabilities
+    creating = [write for write in (capabilities.upsert, capabilities.create) if write]
+    missing = [
+        [name for name in write.must_carry if name not in options.fields]
+        for write in creating
+    ]
+    if not missing or not all(missing):
+        return  # one way to create a contact lacks nothing
+    fewest = min(missing, key=len)
+    names = " and ".join(fewest)
+    what = f"{vendor.name} creates no contact without {names}: map it here"
+    if len(fewest) > 1:
+        what = f"{vendor.name} creates no contact without {names}: map them here"
+    yield Problem(f"{where}: fields", what)
+
+
+def _match_field_problems(
+    options: DestinationFile, vendor: Vendor, where: str
+) -> Iterator[Problem]:
+    """Find what is wrong with the fields a contact is to be recognised by."""
+    capabilities = vendor.capabilities
+    place = f"{where}: match_on"
+    upsert_keys = capabilities.upsert.keyed_by if capabilities.upsert else ()
+    if capabilities.identity:
+        usable: tuple[str, ...] = (capabilities.identity,)
+    else:
+        usable = (*capabilities.find_by, *upsert_keys)
+    usable_names = "any field" if "*" in usable else " or ".join(_as_written(usable))
+
+    if upsert_keys and not set(upsert_keys) & set(options.match_on):
+        keys = " or ".join(upsert_keys)
+        what = (
+            f"{vendor.name} creates and updates contacts by {keys}: map one of them, "
+            "and name it here"
+        )
         yield Problem(place, what)
     elif not options.match_on and capabilities.identity is None:
-        what = f"is missing: {vendor.name} recognises contacts by {known}; map one, and name it here"
+        what = (
+            f"is missing: {vendor.name} recognises contacts by {usable_names}; map "
+            "one, and name it here"
+        )
         yield Problem(place, what)
     else:
         for name in options.match_on:
             if name in options.fields and not matches(name, usable):
-                yield Problem(
-                    place,
-                    f'{vendor.name} cannot recognise contacts by "{name}", only by {known}',
+                what = (
+                    f'{vendor.name} cannot recognise contacts by "{name}", only by '
+                    f"{usable_names}"
                 )
+                yield Problem(place, what)
 
 
-def normal_default(name: str, item: FieldModel) -> Json:
-    """Return a field's default in the form of the field. Raises NotNormal."""
-    return normalise(item.default, field_mapping(name, item))
-
-
-def field_mapping(name: str, item: FieldModel, default: Json = None) -> FieldMapping:
-    """Return a field as the planning needs it."""
-    return FieldMapping(
-        field=name,
-        column=item.column,
-        form=item.form,
-        region=item.region,
-        default=default,
-        on_invalid=item.on_invalid,
-        zone=item.zone,
-    )
-
-
-def _named(patterns: Iterable[str]) -> list[str]:
+def _as_written(patterns: Iterable[str]) -> list[str]:
     """Return patterns of fields as people write them, each once."""
-    return list(dict.fromkeys(pattern.replace("*", "NAME") for pattern in patterns))
+    names = [pattern.replace("*", "NAME") for pattern in patterns]
+    return list(dict.fromkeys(names))
 
 
-def is_loopback(base_url: str) -> bool:
-    """Return whether the address is this machine."""
-    host = urlsplit(base_url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def connection_problems(
+    options: DestinationFile, most: int | None, where: str
+) -> Iterator[Problem]:
+    """Find more requests in flight than the vendor accepts connections."""
+    if most is not None and options.in_flight > most:
+        what = (
+            f"must be {most} or less: {options.vendor} refuses connections beyond a "
+            "number, and counts those of other integrations too"
+        )
+        yield Problem(f"{where}: in_flight", what)
+
+
+def secret_problems(model: type[BaseModel], raw: Json, where: str) -> Iterator[Problem]:
+    """Find secrets written into a file: many people read, copy and commit it."""
+    if not isinstance(raw, dict):
+        return
+    for name, info in model.model_fields.items():
+        value = raw.get(name)
+        is_secret = "Secret" in str(info.annotation)
+        if is_secret and value is not None and not is_variable(value):
+            what = (
+                "secrets come from the environment only: write ${NAME} here, without "
+                "a default"
+            )
+            yield Problem(f"{where}: settings.{name}", what)
+
+
+def short_secret_problems(
+    secrets: Mapping[str, str], raw: Json, where: str
+) -> Iterator[Problem]:
+    """Find secrets that are too short to be kept out of messages.
+
+    A secret is hidden wherever its text occurs. A short one occurs in ordinary words,
+    too, and hiding it would spoil these.
+    """
+    if not isinstance(raw, dict):
+        return
+    for name, secret in secrets.items():
+        names = variables(raw.get(name))
+        if names and len(secret) < SHORTEST_SECRET:
+            what = (
+                f"{' '.join(names)} is shorter than {SHORTEST_SECRET} characters, so "
+                "it could not be told from ordinary words and kept out of messages; "
+                "use the whole key that the vendor gave out"
+            )
+            yield Problem(f"{where}: settings.{name}", what)
+
+
+def database_problems(raw: Mapping[str, Json], where: str) -> Iterator[Problem]:
+    """Find passwords of databases or proxies written into a file."""
+    source = raw.get("source")
+    urls = {
+        "database": raw.get("database"),
+        "proxy": raw.get("proxy"),
+        "source.database": source.get("database") if isinstance(source, dict) else None,
+    }
+    for key, url in urls.items():
+        # A default is in the file as well, so a password there counts.
+        if isinstance(url, str) and passwords(with_defaults(url)):
+            what = (
+                "holds a password: take the URL, or its password, from the "
+                "environment (${NAME})"
+            )
+            yield Problem(f"{where}: {key}", what)
+
+
+def state_database_problems(
+    raw: Json, environ: Mapping[str, str], where: str
+) -> Iterator[Problem]:
+    """Find an environment variable that is set, but empty.
+
+    That is a mistake of whoever was to set it. The default would take its place, and
+    the state would silently be kept in another database.
+    """
+    if not isinstance(raw, str):
+        return
+    for variable in VARIABLES.finditer(raw):
+        name, default = variable["name"], variable["default"]
+        if default and environ.get(name) == "":
+            what = (
+                f"the environment variable {name} is set, but empty; give it the "
+                f"database's URL, or unset it to use {default}"
+            )
+            yield Problem(f"{where}: database", what)

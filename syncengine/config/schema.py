@@ -20,7 +20,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from syncengine import vendors
 from syncengine.config import models as config_models
-from syncengine.config import texts
+from syncengine.config import schema_texts as texts
 from syncengine.config.models import (
     DestinationFile,
     EngineFile,
@@ -29,8 +29,8 @@ from syncengine.config.models import (
     SourceModel,
     time_zones,
 )
-from syncengine.config.texts import Schema
-from syncengine.config.vendor_schema import of_vendor
+from syncengine.config.schema_of_vendor import of_vendor
+from syncengine.config.schema_texts import Schema
 from syncengine.model.contact import LISTS
 from syncengine.model.http import Json
 from syncengine.model.mapping import Form

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,6 @@ import yaml
 
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.http import Json
-
-VARIABLE = r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}"
-"""``${NAME}`` or ``${NAME:-default}``, as a regular expression."""
-VARIABLES = re.compile(VARIABLE)
-_ESCAPE = "$${"
-"""What is written for a literal ``${``."""
-_PARTS = re.compile(rf"\$(?P<literal>\$\{{)|{VARIABLE}")
 
 _PLAIN_TYPES = {
     "tag:yaml.org,2002:bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
@@ -268,7 +261,7 @@ def _check_tag(node: yaml.Node) -> None:
                 node.start_mark,
             )
         return
-    if not _is_text(node.value):
+    if not is_storable(node.value):
         raise _UnusableError(
             "holds a character that no text may hold (NUL, or half of a character)",
             node.start_mark,
@@ -296,7 +289,7 @@ def _check_tag(node: yaml.Node) -> None:
         )
 
 
-def _is_text(value: str) -> bool:
+def is_storable(value: str) -> bool:
     """Return whether Postgres can store a text and UTF-8 can encode it."""
     return "\0" not in value and not any(
         "\ud800" <= letter <= "\udfff" for letter in value
@@ -312,73 +305,3 @@ def _is_number_kept(node: yaml.ScalarNode) -> bool:
 def _short(tag: str) -> str:
     """Return a tag as people write it."""
     return tag.replace("tag:yaml.org,2002:", "!!")
-
-
-def fill_in(
-    value: Json,
-    environ: Mapping[str, str],
-    where: str,
-    problems: list[Problem],
-    path: str = "",
-) -> Json:
-    """Return the value with every ``${NAME}`` and ``${NAME:-default}`` replaced.
-
-    Notes variables that are not set.
-    """
-    if isinstance(value, dict):
-        return {
-            key: fill_in(
-                item, environ, where, problems, f"{path}.{key}" if path else str(key)
-            )
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [
-            fill_in(item, environ, where, problems, f"{path}.{index}")
-            for index, item in enumerate(value)
-        ]
-    if not isinstance(value, str):
-        return value
-
-    def replaced(found: re.Match[str]) -> str:
-        if found["literal"]:
-            return found["literal"]
-        name, default = found[2], found[3]
-        if environ.get(name):
-            if not _is_text(environ[name]):
-                what = f"the environment variable {name} holds bytes that are not UTF-8"
-                problems.append(Problem(f"{where}: {path}", what))
-            return environ[name]
-        if default is None:
-            how = "is set, but empty" if name in environ else "is not set"
-            problems.append(
-                Problem(f"{where}: {path}", f"the environment variable {name} {how}")
-            )
-            return ""
-        return default
-
-    if "${" in _PARTS.sub("", value):
-        what = f"holds a ${{ that begins no variable: write ${{NAME}} or ${{NAME:-default}}, or {_ESCAPE} for the text ${{"  # noqa: E501
-        problems.append(Problem(f"{where}: {path}", what))
-    return _PARTS.sub(replaced, value)
-
-
-def variables(value: Json) -> tuple[str, ...]:
-    """Return the environment variables that a text is made of, as ``${NAME}``."""
-    if not isinstance(value, str):
-        return ()
-    return tuple(f"${{{found[2]}}}" for found in _PARTS.finditer(value) if found[2])
-
-
-def with_defaults(value: str) -> str:
-    """Return a text as it is where no variable is set."""
-    return _PARTS.sub(lambda found: found["literal"] or found[3] or "", value)
-
-
-def is_variable(value: Json) -> bool:
-    """Return whether a raw value is a single variable without a default."""
-    return (
-        isinstance(value, str)
-        and (found := VARIABLES.fullmatch(value.strip())) is not None
-        and found[2] is None
-    )

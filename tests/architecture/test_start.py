@@ -20,6 +20,7 @@ _HEAVY = {
     "yaml",
     "syncengine.app",
     "syncengine.config.loading",
+    "syncengine.config.models",
 }
 
 

@@ -14,7 +14,8 @@ import asyncpg
 import yaml
 
 from syncengine import app
-from syncengine.config.loading import Config, load_config
+from syncengine.config.loading import load_config
+from syncengine.config.project import Config
 from syncengine.model.contact import Remote
 from syncengine.model.reports import PlanReport, RunReport
 from syncengine.sandbox.server import Sandbox, serve

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from syncengine.config.loading import Config, load_config
+from syncengine.config.loading import load_config
+from syncengine.config.project import Config
 from syncengine.errors import ConfigError
 
 ENGINE = """

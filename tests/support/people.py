@@ -13,7 +13,8 @@ import asyncpg
 import yaml
 
 from syncengine import app
-from syncengine.config.loading import Config, load_config
+from syncengine.config.loading import load_config
+from syncengine.config.project import Config
 from syncengine.model.reports import PlanReport, RunReport
 from syncengine.sandbox.faults import Chance, FaultKind, Rule
 from syncengine.sandbox.server import Sandbox, serve

@@ -12,7 +12,8 @@ from typing import Any
 import asyncpg
 
 from syncengine import app
-from syncengine.config.loading import Config, load_config
+from syncengine.config.loading import load_config
+from syncengine.config.project import Config
 from syncengine.model.reports import PlanReport, RunReport
 from syncengine.sandbox.server import Sandbox, serve
 from tests.support.expected import ROOT

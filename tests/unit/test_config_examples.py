@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 from syncengine import vendors
 from syncengine.config import models as config_models
-from syncengine.config.loading import Config, DestinationConfig, load_config
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.loading import load_config
 from syncengine.config.models import (
     DestinationFile,
     EngineFile,
@@ -22,6 +23,7 @@ from syncengine.config.models import (
     LimitModel,
     MembersModel,
 )
+from syncengine.config.project import Config
 from syncengine.config.schema import as_text
 from syncengine.config.yaml_files import read_yaml
 from tests.support.expected import ROOT

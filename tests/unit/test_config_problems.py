@@ -143,7 +143,7 @@ FIELDS = [
     ("fields: x", f"fields: {MAPPING}"),
     (
         "fields: {}",
-        "fields: maps nothing: name at least one vendor field and its column",
+        "fields: is empty: name at least one vendor field and its column",
     ),
     ("fields: {crm_id: id, firstName: }", f"fields.firstName: {NO_VALUE}"),
     ("fields: {crm_id: id, firstName: 5}", f"fields.firstName: {COLUMN}"),
@@ -183,7 +183,10 @@ FIELDS = [
     ),
     (
         "fields: {crm_id: {from: id, on_invalid: skip}}",
-        "fields.crm_id.on_invalid: cannot be skip: without its only match field nobody recognises the contact",
+        (
+            "fields.crm_id.on_invalid: cannot be skip: this is the only field in "
+            "match_on, and a contact without it cannot be found at the vendor"
+        ),
     ),
     (
         "fields: {crm_id: id, age: {from: age, as: number, default: unknown}}",
@@ -201,11 +204,11 @@ FIELDS = [
     ("match_on: [5]", f"match_on.0: {TEXT}"),
     (
         "match_on: [crmid]",
-        'match_on: "crmid" is no mapped field; did you mean "crm_id"?',
+        'match_on: "crmid" is not a key of fields; did you mean "crm_id"?',
     ),
     (
         "match_on: [email]",
-        'match_on: "email" is no mapped field; map it in fields first',
+        'match_on: "email" is not a key of fields; map it there first',
     ),
     (
         "match_on: []",

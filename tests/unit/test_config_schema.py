@@ -129,7 +129,7 @@ def test_what_the_engine_takes_the_schema_takes_and_nothing_else(
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"match_on": ["nobody"]}, 'match_on: "nobody" is no mapped field'),
+        ({"match_on": ["nobody"]}, 'match_on: "nobody" is not a key of fields'),
         (
             {
                 "settings": {
@@ -137,7 +137,7 @@ def test_what_the_engine_takes_the_schema_takes_and_nothing_else(
                     "opt_outs": {"nobody": True},
                 }
             },
-            '"nobody" is no mapped field',
+            '"nobody" is not a key of fields',
         ),
         (
             {

@@ -46,7 +46,7 @@ def test_what_the_changes_below_are_made_to_is_good(
         (
             "charles",
             "match_on: [external_reference_id]",
-            'match_on: "external_reference_id" is no mapped field; map it in fields first',
+            'match_on: "external_reference_id" is not a key of fields; map it there first',
         ),
         (
             "charles",
@@ -61,7 +61,7 @@ def test_what_the_changes_below_are_made_to_is_good(
         (
             "chartmogul",
             "fields: {external_id: id}",
-            "fields: chartmogul takes no contact in without customer_uuid: map it",
+            "fields: chartmogul creates no contact without customer_uuid: map it here",
         ),
         (
             "chartmogul",
@@ -84,7 +84,7 @@ def test_what_the_changes_below_are_made_to_is_good(
         (
             "respond_io_v2",
             "match_on: [firstName]",
-            "match_on: respond_io_v2 takes contacts in by phone or email: map one of them, and name it here",
+            "match_on: respond_io_v2 creates and updates contacts by phone or email: map one of them, and name it here",
         ),
         (
             "whautomate",
@@ -94,7 +94,7 @@ def test_what_the_changes_below_are_made_to_is_good(
         (
             "whautomate",
             "fields: {phoneNumber: phone}",
-            "fields: whautomate takes no contact in without name: map it",
+            "fields: whautomate creates no contact without name: map it here",
         ),
         (
             "whautomate",

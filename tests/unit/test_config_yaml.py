@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncengine.config.yaml_files import fill_in, read_yaml
+from syncengine.config.variables import fill_in
+from syncengine.config.yaml_files import read_yaml
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.http import Json
 

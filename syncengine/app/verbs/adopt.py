@@ -17,7 +17,8 @@ from syncengine.app.pipelines import side_by_side
 from syncengine.app.run_request import RunRequest
 from syncengine.app.vendor_access import task_of, vendor_access
 from syncengine.app.verbs.run import how_it_ended
-from syncengine.config.loading import Config, DestinationConfig
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.project import Config
 from syncengine.engine.adoption import Adopted, Adoption, Finding
 from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.engine.stopping import broken_off_by

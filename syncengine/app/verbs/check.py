@@ -25,7 +25,8 @@ from syncengine.app.databases import (
 from syncengine.app.markers import advice_where_new, is_writable
 from syncengine.app.neighbours import differing
 from syncengine.app.run_request import RunRequest
-from syncengine.config.loading import Config, DestinationConfig
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.project import Config
 from syncengine.engine.account_check import lacking_message, number_lacking
 from syncengine.engine.exchange import Meter, drive
 from syncengine.engine.pacing import Pacing

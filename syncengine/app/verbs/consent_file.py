@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from syncengine.app.databases import open_databases
 from syncengine.app.markers import lacking_consents, note_consents
-from syncengine.config.loading import Config
+from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.consent_file import (
     ConsentReport,

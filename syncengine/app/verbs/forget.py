@@ -15,7 +15,8 @@ from syncengine.app.people_values import in_source, known_of
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.run_request import RESTORED, RunRequest
 from syncengine.app.vendor_access import task_of, vendor_access
-from syncengine.config.loading import Config, DestinationConfig
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.project import Config
 from syncengine.engine.contact import ContactSync
 from syncengine.engine.dispatch import Dispatcher
 from syncengine.engine.erasing import CopiesThere, copies_there, keys_of_person

@@ -31,7 +31,8 @@ from syncengine.app.recreations import Recreations
 from syncengine.app.remarks import of_gone, of_groups
 from syncengine.app.run_request import NO_FILE, RunRequest
 from syncengine.app.vendor_access import distrust_by, task_of
-from syncengine.config.loading import Config, DestinationConfig
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.project import Config
 from syncengine.engine.circumstances import Probe, choose
 from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.errors import BrakeApplied, RunRefused, SyncEngineError, named

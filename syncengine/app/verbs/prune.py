@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator
 from pydantic import TypeAdapter, ValidationError
 
 from syncengine.app.databases import open_databases
-from syncengine.config.loading import Config
 from syncengine.config.models import Retention as Kept
+from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.limits import REMEMBERED
 from syncengine.model.reports import PruneReport

@@ -6,7 +6,9 @@ import asyncio
 
 from syncengine.app.accounts import leased_account
 from syncengine.app.databases import Databases, open_databases
-from syncengine.config.loading import Config, DestinationConfig, quoted
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.paths import quoted
+from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.reports import RenameReport
 from syncengine.storage.state import renaming

@@ -15,7 +15,8 @@ from syncengine.app.markers import warn_where_new
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.run_progress import RunProgress
 from syncengine.app.run_request import RunRequest
-from syncengine.config.loading import Config, DestinationConfig
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.project import Config
 from syncengine.errors import (
     ConfigError,
     CutShort,

@@ -15,7 +15,8 @@ from syncengine.app.outlook import Outlook, Seen, look_ahead
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.run_request import RunRequest
 from syncengine.app.vendor_access import vendor_access
-from syncengine.config.loading import Config, DestinationConfig
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.project import Config
 from syncengine.engine.exchange import Meter
 from syncengine.engine.holding import held, shows
 from syncengine.engine.retry import Retrier

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from syncengine.app.databases import open_databases
 from syncengine.app.markers import lacking_consents, note_consents
 from syncengine.app.people_values import in_source, known_of
-from syncengine.config.loading import Config
+from syncengine.config.project import Config
 from syncengine.errors import ConfigError, Problem
 from syncengine.model.consent import (
     Subject,

@@ -16,7 +16,8 @@ from syncengine.app.pipelines import side_by_side
 from syncengine.app.run_request import RunRequest
 from syncengine.app.vendor_access import vendor_access
 from syncengine.app.verbs.run import how_it_ended
-from syncengine.config.loading import Config, DestinationConfig
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.project import Config
 from syncengine.engine.account_check import lacking_message
 from syncengine.engine.holding import shows
 from syncengine.engine.repair import Repair

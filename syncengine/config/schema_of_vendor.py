@@ -12,8 +12,8 @@ from typing import Any, get_args
 
 from pydantic import SecretStr
 
-from syncengine.config import texts
-from syncengine.config.texts import Schema
+from syncengine.config import schema_texts as texts
+from syncengine.config.schema_texts import Schema
 from syncengine.model.capabilities import Capabilities, Write, matches
 from syncengine.vendors import VendorModule
 from syncengine.vendors.kit import VendorSettings

@@ -1,0 +1,104 @@
+"""The whole configuration: the common settings and all destinations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from syncengine.config.destination import DestinationConfig
+from syncengine.config.models import EngineFile
+from syncengine.config.problems import near
+from syncengine.config.shared_accounts import account_conflicts
+from syncengine.config.urls import passwords
+from syncengine.errors import ConfigError, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything in the configuration's folder.
+
+    A destination is *readable* where its own file has no problem, and *usable* where
+    it also fits the other destinations. All others are *broken*.
+    """
+
+    file: Path
+    engine: EngineFile = field(repr=False)
+    destinations: tuple[DestinationConfig, ...] = ()
+    """The usable destinations."""
+    broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+    """The problems of each destination that cannot be used, by its name."""
+    problems: tuple[Problem, ...] = ()
+    """Problems that matter only where all destinations are asked for, such as that
+    there is none."""
+    readable: tuple[DestinationConfig, ...] = ()
+    """Destinations whose own files have no problem, whether or not they fit each other.
+    """
+    keeps_markers: bool = True
+    """True where the newest run is noted beside the configuration."""
+    unreadable: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+    """The problems of each destination whose own file has some, by its name."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Return the values that must never be printed."""
+        secrets: set[str] = set()
+        secrets |= passwords(self.engine.database)
+        secrets |= passwords(self.engine.source.database)
+        for destination in self.readable:
+            secrets |= destination.secrets
+            secrets |= passwords(destination.source.database)
+            secrets |= passwords(destination.options.proxy)
+        return frozenset(secrets)
+
+    def keeping(self, accounts: Mapping[str, str]) -> Config:
+        """Return the configuration, judged with the account names that the state knows.
+
+        ``accounts`` maps credentials to names. Destinations that name their account
+        otherwise are broken in the result.
+        """
+        broken = dict(self.unreadable)
+        for destination, problem in account_conflicts(self.readable, accounts):
+            broken[destination.name] = (*broken.get(destination.name, ()), problem)
+        usable = tuple(
+            destination
+            for destination in self.readable
+            if destination.name not in broken
+        )
+        return replace(self, destinations=usable, broken=broken)
+
+    def chosen(self, names: tuple[str, ...]) -> tuple[DestinationConfig, ...]:
+        """Return the destinations of these names; without names, all.
+
+        Raises ConfigError with every problem of the destinations asked for. Problems
+        of other destinations do not count.
+        """
+        if not names:
+            self._refuse_any_problem()
+            return self.destinations
+        usable = {destination.name: destination for destination in self.destinations}
+        problems = [
+            problem for name in names for problem in self._problems_of(name, usable)
+        ]
+        if problems:
+            raise ConfigError(problems)
+        # A name given twice is asked for once.
+        return tuple(usable[name] for name in dict.fromkeys(names))
+
+    def _refuse_any_problem(self) -> None:
+        problems = list(self.problems)
+        for found in self.broken.values():
+            problems += found
+        if problems:
+            raise ConfigError(problems)
+
+    def _problems_of(
+        self, name: str, usable: Mapping[str, DestinationConfig]
+    ) -> tuple[Problem, ...]:
+        if name in self.broken:
+            return self.broken[name]
+        if name in usable:
+            return ()
+        known = {**usable, **self.broken}
+        missing = f'there is no destination "{name}"{near(name, known)}'
+        return (Problem("--destination", missing),)
