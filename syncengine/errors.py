@@ -8,7 +8,6 @@ SyncEngineError
  ├── ContactSuppressed            one contact; nothing is sent about it (any more)
  ├── AccountStopped               one account; its contacts are deferred (exit 1)
  │    ├── VendorHalted            bad key, quota, breaker
- │    ├── ProtocolViolation       the vendor broke the rules its adapter relies on
  │    ├── LeaseLost               another run took this account over
  │    ├── CutShort                what a run stands on broke away after requests
  │    ├── Unforeseen              a mistake of ours or an adapter, not contained
@@ -97,13 +96,6 @@ class VendorHalted(AccountStopped):
     def __init__(self, message: str, *, setting: str | None = None) -> None:
         super().__init__(message)
         self.setting = setting
-
-
-class ProtocolViolation(AccountStopped):
-    """The vendor answered against the rules its adapter relies on.
-
-    Nothing it says can be trusted now.
-    """
 
 
 class LeaseLost(AccountStopped):
@@ -197,12 +189,12 @@ class LeaseHeld(SyncEngineError):
     """Another run is working on this account."""
 
 
-def sentence(message: str) -> str:
+def as_sentence(message: str) -> str:
     """Return a message as a sentence, so that another may follow it."""
     return message if message.endswith((".", "?", "!")) else f"{message}."
 
 
-def named(error: BaseException) -> SyncEngineError:
+def root_error(error: BaseException) -> SyncEngineError:
     """Return the first error of ours that a failure comes down to.
 
     Unforeseen where it is none of ours.
@@ -217,7 +209,7 @@ def named(error: BaseException) -> SyncEngineError:
     )
 
 
-def one_contacts(error: BaseException) -> str | None:
+def contact_error(error: BaseException) -> str | None:
     """Return the message of an error that concerns one contact alone.
 
     It may be foreseen or not. None for all other errors.

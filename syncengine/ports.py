@@ -22,20 +22,20 @@ from syncengine.model.contact import Fields, MatchKey, Page, Pending, Remote
 from syncengine.model.costs import Cost
 from syncengine.model.http import Exchange, Json, Request, Response
 from syncengine.model.work import (
-    Alike,
     Batch,
     BatchKind,
+    Blocker,
     ContactState,
-    Holder,
+    GroupMember,
     Intent,
+    KeyWait,
     LeaseGrant,
-    Link,
-    Member,
-    Met,
+    LinkResult,
     Record,
     Refusal,
+    RefusalGroup,
+    SharedContact,
     SourceRow,
-    Wait,
 )
 
 
@@ -85,10 +85,10 @@ class Directory(Protocol):
 
 
 @runtime_checkable
-class Resembler(Protocol):
+class SimilarPhoneFinder(Protocol):
     """A vendor that can be asked for phones in more spellings than ``find`` tries."""
 
-    def resembling(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+    def find_similar(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         """Return every contact whose phone has the digits of the key's number.
 
         Some of them may be surely the same number, others another country's.
@@ -109,7 +109,7 @@ class Merger(Protocol):
 
 
 @runtime_checkable
-class Teller(Protocol):
+class DetailReader(Protocol):
     """Vendor that shows more of a contact than its fields and tags.
 
     Messages, channels and lists are such details.
@@ -121,7 +121,7 @@ class Teller(Protocol):
 
 
 @runtime_checkable
-class Priced(Protocol):
+class RequestCosts(Protocol):
     """Vendor some of whose exchanges differ from its capabilities in their requests."""
 
     def look_up_cost(self, key: MatchKey) -> Cost:
@@ -167,7 +167,7 @@ class Gate(Protocol):
         ...
 
 
-Allowed: TypeAlias = Callable[[], Awaitable[None]]
+SendCheck: TypeAlias = Callable[[], Awaitable[None]]
 """Raises ContactSuppressed when nothing may be sent about a contact any more."""
 
 
@@ -177,7 +177,9 @@ class Sender(Protocol):
     Raises VendorUnavailable when none came.
     """
 
-    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+    async def send(
+        self, request: Request, allowed: SendCheck | None = None
+    ) -> Response:
         """Send a request.
 
         ``allowed`` is called right before the bytes go out; what it raises keeps them
@@ -235,7 +237,7 @@ class ContactStore(Protocol):
         our_tags: frozenset[str] = frozenset(),
         *,
         takes_over: bool = True,
-    ) -> Link:
+    ) -> LinkResult:
         """Make the contact the owner of a vendor contact, unless another one owns it.
 
         The vendor contact was found or made. A contact that left the source gives its
@@ -261,7 +263,7 @@ class ContactStore(Protocol):
         """
         ...
 
-    async def want_again(self, contact_ids: Sequence[str]) -> None:
+    async def allow_recreation(self, contact_ids: Sequence[str]) -> None:
         """Let contacts that were deleted at the vendor be created again."""
         ...
 
@@ -273,7 +275,7 @@ class ContactStore(Protocol):
         """
         ...
 
-    async def remember_noes(self, noes: Mapping[str, Fields]) -> None:
+    async def remember_opt_outs(self, noes: Mapping[str, Fields]) -> None:
         """Note the opt-outs that the vendor shows, by contact; others are taken back.
 
         All else that is known stays. Contacts without an external id are passed over.
@@ -349,7 +351,7 @@ class ShareStore(Protocol):
         """Return which of its contacts claim these match keys."""
         ...
 
-    async def held_at(
+    async def still_owned_at(
         self, destination: str, contact_ids: Sequence[str]
     ) -> Mapping[str, bool]:
         """Return those of the contacts that it has not let go of.
@@ -365,9 +367,9 @@ class ShareStore(Protocol):
         """
         ...
 
-    async def met(
+    async def shared_contacts(
         self, destination: str, contact_ids: Sequence[str]
-    ) -> Mapping[str, Met]:
+    ) -> Mapping[str, SharedContact]:
         """Return contacts that others than this destination have, or may have, there."""
         ...
 
@@ -375,7 +377,7 @@ class ShareStore(Protocol):
 class WaitStore(Protocol):
     """Waits of one destination's contacts for other contacts of its account."""
 
-    async def keep(self, waits: Mapping[str, Wait]) -> None:
+    async def keep(self, waits: Mapping[str, KeyWait]) -> None:
         """Note the contacts that these wait for, with their present match keys."""
         ...
 
@@ -386,7 +388,7 @@ class WaitStore(Protocol):
         """
         ...
 
-    async def holders(self, contacts: Collection[str]) -> Mapping[str, Holder]:
+    async def blockers(self, contacts: Collection[str]) -> Mapping[str, Blocker]:
         """Return the state of these contacts and of all that keep them from moving.
 
         They are named ``destination/contact_id``. A contact never seen is left out.
@@ -400,15 +402,17 @@ class RefusalStore(Protocol):
     They stand: no run tries them but for one of each group, the probe.
     """
 
-    async def groups(self) -> Sequence[Alike]:
+    async def groups(self) -> Sequence[RefusalGroup]:
         """Return the groups, the one that was tried longest ago first."""
         ...
 
-    async def members(self, fingerprint: int, skip: int, most: int) -> Sequence[Member]:
+    async def members(
+        self, fingerprint: int, skip: int, most: int
+    ) -> Sequence[GroupMember]:
         """Return contacts of a group, those that were tried longest ago first."""
         ...
 
-    async def stand(self, at_least: int) -> None:
+    async def leave_alone(self, at_least: int) -> None:
         """Let the contacts stand of which so many were refused alike.
 
         What was counted against them is taken back. A contact with an unknown outcome
@@ -423,7 +427,9 @@ class RefusalStore(Protocol):
         """
         ...
 
-    async def revive(self, fingerprints: Sequence[int], most: int) -> Sequence[Member]:
+    async def revive(
+        self, fingerprints: Sequence[int], most: int
+    ) -> Sequence[GroupMember]:
         """Have contacts planned again that stand, or were refused, with one of these.
 
         Those that this run tried stay as they are. Returns who was revived; none: all

@@ -20,7 +20,7 @@ from syncengine.errors import (
     LeaseLost,
     StorageError,
     SyncEngineError,
-    named,
+    root_error,
 )
 from syncengine.model.events import Event
 from syncengine.model.limits import Limit
@@ -175,7 +175,7 @@ async def leased_account(
             yield account
         except Exception as error:
             if account.writes.sent == 0 and not isinstance(
-                named(error), StorageError | LeaseLost
+                root_error(error), StorageError | LeaseLost
             ):
                 with suppress(
                     SyncEngineError

@@ -22,16 +22,16 @@ from syncengine.planning.brakes import (
     EMPTY_SOURCE,
     REMOVALS,
     SHRUNK_SOURCE,
-    Allowance,
-    Allowances,
     Brake,
-    are_others,
+    BrakeLimit,
+    BrakeLimits,
+    are_replaced,
     are_rewritten,
-    grown,
-    of_scope,
-    of_survey,
+    brakes_of_diff,
+    brakes_of_survey,
+    has_grown,
 )
-from syncengine.planning.settle import may_double
+from syncengine.planning.look_up import may_duplicate
 from syncengine.planning.survey import Survey
 from syncengine.storage.source.inspection import database_name
 from syncengine.storage.state.accounts import former_owners, remembered_elsewhere
@@ -213,7 +213,7 @@ async def refuse_empty_state(
     looks_first = destination.options.find_first or recognised.looks_up
     if looks_first or request.contacts or EMPTY_STATE in request.accept:
         return
-    if not may_double(destination.vendor.capabilities):
+    if not may_duplicate(destination.vendor.capabilities):
         return
     if await known_contacts(databases.state, destination.name):
         return
@@ -405,7 +405,9 @@ def brake_on_scope(
     options = destination.options
     _apply(
         destination,
-        of_scope(scope, options.on_removed, allowances_of(destination), request.accept),
+        brakes_of_diff(
+            scope, options.on_removed, allowances_of(destination), request.accept
+        ),
         request,
     )
 
@@ -439,7 +441,8 @@ async def judge_scope(
     """
     on_removed, allowances = destination.options.on_removed, allowances_of(destination)
     names = {
-        brake.name for brake in of_scope(scope, on_removed, allowances, request.accept)
+        brake.name
+        for brake in brakes_of_diff(scope, on_removed, allowances, request.accept)
     }
     if not names.isdisjoint((REMOVALS, SHRUNK_SOURCE)) and request.limit is None:
         removed = await count()
@@ -467,9 +470,11 @@ async def brake_on_survey(
     ]
     had = await holders(databases.state, destination.name, enough) if enough else {}
     _apply(
-        destination, of_survey(survey, scope, had, allowances, request.accept), request
+        destination,
+        brakes_of_survey(survey, scope, had, allowances, request.accept),
+        request,
     )
-    have_other_ids = are_others(survey, scope, allowances)
+    have_other_ids = are_replaced(survey, scope, allowances)
     if have_other_ids or are_rewritten(survey, scope, allowances):
         why = (
             "most contacts have other ids now"
@@ -491,18 +496,18 @@ def compared_as_a_whole(
     """
     if request.retry_of is not None or request.removed:
         return False
-    return request.limit is None or not grown(
+    return request.limit is None or not has_grown(
         scope, scope.source_rows, allowances_of(destination).creates
     )
 
 
-def allowances_of(destination: DestinationConfig) -> Allowances:
+def allowances_of(destination: DestinationConfig) -> BrakeLimits:
     """Return the allowances of a destination's brakes."""
     brakes = destination.options.brakes
     given = {name: getattr(brakes, name) for name in type(brakes).model_fields}
-    return Allowances(
+    return BrakeLimits(
         **{
-            name: Allowance(brake.share, brake.at_least)
+            name: BrakeLimit(brake.share, brake.at_least)
             for name, brake in given.items()
         }
     )

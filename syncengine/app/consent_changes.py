@@ -16,7 +16,7 @@ from syncengine.errors import BrakeApplied, SourceError
 from syncengine.model.consent_rules import ConsentRules
 from syncengine.model.mapping import Mapping
 from syncengine.model.work import Batch, BatchKind
-from syncengine.planning.loosening import Loosening, loosening
+from syncengine.planning.loosening import Loosening, find_loosening
 from syncengine.planning.mapping import has_opted_out
 from syncengine.storage.source.column_types import Use
 from syncengine.storage.source.inspection import inspect
@@ -81,7 +81,7 @@ class ConsentChange:
         self._before = _comparable(recognised, consent_rules(destination))
         self._loosening = Loosening()
         if self._before is not None:
-            self._loosening = loosening(consent_rules(destination), self._before)
+            self._loosening = find_loosening(consent_rules(destination), self._before)
         self._former: SourceRows | None = None
         self._is_prepared = False
         self._is_unknown = False
@@ -121,7 +121,7 @@ class ConsentChange:
         found = self._loosening
         if CONSENT in request.accept or not found.is_possible:
             return
-        told, concerned = list(found.told), self._let_through
+        told, concerned = list(found.loosened), self._let_through
         if not told and self._back.contacts:
             told, concerned = (
                 ["the source or its where selects contacts that it did not select"],
@@ -193,7 +193,7 @@ def refuse_loosened(
     """Raise BrakeApplied for files that ask for less consent, without a look at anybody."""
     rules = consent_rules(destination)
     before = _comparable(recognised, rules)
-    told = loosening(rules, before).told if before is not None else ()
+    told = find_loosening(rules, before).loosened if before is not None else ()
     if told and CONSENT not in request.accept:
         whom = f"`syncengine plan -d {destination.name}` counts whom that concerns"
         raise _refusal(destination, request, told, whom)

@@ -11,7 +11,7 @@ import traceback
 from contextlib import suppress
 
 from syncengine.app.event_log import event_log
-from syncengine.errors import SyncEngineError, Unforeseen, named
+from syncengine.errors import SyncEngineError, Unforeseen, root_error
 from syncengine.model.events import Event
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.state.runs import break_off_run
@@ -24,7 +24,7 @@ async def broken_off(
 
     Returns the error as one of ours.
     """
-    found = named(error)
+    found = root_error(error)
     if not isinstance(found, Unforeseen):
         return found
     with suppress(SyncEngineError):  # without a database, the next run ends it
@@ -37,7 +37,7 @@ def contained(error: BaseException, account: str) -> SyncEngineError:
 
     The traceback is printed where SYNCENGINE_DEBUG asks for it.
     """
-    found = named(error)
+    found = root_error(error)
     if isinstance(found, Unforeseen):
         event_log(account=account)(Event.ACCOUNT_HALTED, error=str(found), setting=None)
         if os.environ.get("SYNCENGINE_DEBUG"):

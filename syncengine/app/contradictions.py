@@ -15,7 +15,7 @@ from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, Known
 from syncengine.model.contact_ids import name_of
-from syncengine.planning.wishes import EMPTY, equal
+from syncengine.planning.changes import EMPTY, equal_as_json
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import Source
 from syncengine.storage.state.fence import Fence
@@ -103,5 +103,9 @@ def _different(
     for name, value in wanted.fields.items():
         theirs = known.fields.get(name)
         empty = value in EMPTY or theirs in EMPTY
-        if not empty and not matches(name, several) and not equal(value, theirs):
+        if (
+            not empty
+            and not matches(name, several)
+            and not equal_as_json(value, theirs)
+        ):
             yield name

@@ -56,10 +56,10 @@ from syncengine.engine.waiting import Waiting
 from syncengine.errors import BrakeApplied, RunRefused, RunStopped, StorageError
 from syncengine.model.calls import Action
 from syncengine.model.contact_ids import contact_id_of
-from syncengine.model.events import Event, Tell
+from syncengine.model.events import Event, OnEvent
 from syncengine.model.reports import Noteworthy, Progress, RunReport
 from syncengine.model.work import Batch, BatchKind, Scope, Standing
-from syncengine.planning.causes import Causes
+from syncengine.planning.causes import CauseCounter
 from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
 from syncengine.storage.source.rows import SourceRows
@@ -105,7 +105,7 @@ class _Run:
     task: Task
     recreations: Recreations
     progress_so_far: RunProgress
-    causes: Causes
+    causes: CauseCounter
     neighbours: Neighbours | None
     without_file: tuple[str, ...]
     """Destinations of the account that have no file (any more)."""
@@ -539,7 +539,7 @@ def _started(
     request: RunRequest,
     progress: Progress,
     total: int,
-) -> Tell:
+) -> OnEvent:
     """Report that the first request may go out.
 
     Returns the function that reports later events.

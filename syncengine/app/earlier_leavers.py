@@ -9,7 +9,7 @@ from syncengine.app.run_request import RunRequest
 from syncengine.config.destination import DestinationConfig
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.mapping import OnRemoved
-from syncengine.planning.removal import takes_away
+from syncengine.planning.removal import can_take_away
 from syncengine.storage.state.removals import count_earlier_removed, earlier_removed
 
 
@@ -21,7 +21,7 @@ async def still_there(
     Raises StorageError.
     """
     policy = destination.options.on_removed
-    if not takes_away(policy, destination.vendor.capabilities):
+    if not can_take_away(policy, destination.vendor.capabilities):
         return ()
     tagged = policy is OnRemoved.UNTAG
     return await earlier_removed(databases.state, destination.name, tagged=tagged)
@@ -32,7 +32,7 @@ async def of_earlier_leavers(
 ) -> tuple[str, ...]:
     """Return the remark on contacts that left earlier, if there are any."""
     policy = destination.options.on_removed
-    if not takes_away(policy, destination.vendor.capabilities):
+    if not can_take_away(policy, destination.vendor.capabilities):
         return (_nothing_to_apply(destination),) if request.removed else ()
     tagged = policy is OnRemoved.UNTAG
     number = await count_earlier_removed(

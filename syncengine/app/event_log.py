@@ -9,20 +9,20 @@ from typing import assert_never
 
 import structlog
 
-from syncengine.model.events import Event, Tell, nobody
+from syncengine.model.events import Event, OnEvent, ignore_event
 from syncengine.model.http import Json
 
 _REMINDER = 30.0
 """Seconds between two lines about a database that stays away."""
 
 
-def event_log(**context: Json) -> Tell:
+def event_log(**context: Json) -> OnEvent:
     """Return a function that writes events to the log, each with this context.
 
     Nothing is written as long as logs are not set up.
     """
     if not structlog.is_configured():
-        return nobody
+        return ignore_event
     log = structlog.get_logger().bind(**context)
 
     def tell(event: Event, /, **facts: Json) -> None:
@@ -31,7 +31,7 @@ def event_log(**context: Json) -> Tell:
     return tell
 
 
-def sparingly(tell: Tell, clock: Callable[[], float] = time.monotonic) -> Tell:
+def sparingly(tell: OnEvent, clock: Callable[[], float] = time.monotonic) -> OnEvent:
     """Return a function that passes events on, and repeats little of an absent database.
 
     The lease and the writers of an account notice by themselves that the database is

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from syncengine.engine.prepare import Prepared
 from syncengine.engine.task import Job
-from syncengine.model.work import Status, Wait
+from syncengine.model.work import KeyWait, Status
 
 _LEAVES = "*"
 """Placeholder for all fields of a contact that leaves."""
@@ -18,7 +18,7 @@ _LEAVES = "*"
 class Followers:
     """The waiting contacts of one destination, while its run is planned."""
 
-    def __init__(self, destination: str, waits: Mapping[str, Wait]) -> None:
+    def __init__(self, destination: str, waits: Mapping[str, KeyWait]) -> None:
         self._destination = destination
         self._waits = dict(waits)
         self._owners = {wait.owner for wait in waits.values()}
@@ -42,7 +42,7 @@ class Followers:
             del self._waits[contact_id]
         return found
 
-    def _moves(self, wait: Wait) -> bool:
+    def _moves(self, wait: KeyWait) -> bool:
         fields = self._moving.get(wait.owner, frozenset())
         return not fields.isdisjoint((_LEAVES, *wait.fields))
 

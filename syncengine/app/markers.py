@@ -26,7 +26,7 @@ from syncengine.config.project import Config
 from syncengine.errors import BrakeApplied, StorageError
 from syncengine.model.events import Event
 from syncengine.model.markers import Marker
-from syncengine.planning.markers import lost_to, older_by
+from syncengine.planning.markers import marker_of_other_state, missing_in_state
 from syncengine.storage.state.restores import knows_nobody, newest_run, state_self
 
 _MARKER = TypeAdapter(Marker)
@@ -65,10 +65,12 @@ async def refuse_restored(
         state = await state_self(
             databases.state, [run.run_id for run in own.runs.values()]
         )
-        if lacking := older_by(own, state, destination.name):
+        if lacking := missing_in_state(own, state, destination.name):
             _refuse_older(destination, config, request, lacking, own.state_id)
             return Restored(max(own.restores, state.restores), whole=True)
-    other = lost_to(destination.name, address_of(destination), own, markers.values())
+    other = marker_of_other_state(
+        destination.name, address_of(destination), own, markers.values()
+    )
     if other is not None:
         _refuse_other(destination, config, request, _file(config, other.state_id))
         return Restored(state.restores, whole=False)
@@ -149,9 +151,12 @@ async def _note(
     state = await state_self(databases.state, noted)
     own = markers.pop(state.state_id, None)
     address = address_of(destination)
-    if own is not None and older_by(own, state):
+    if own is not None and missing_in_state(own, state):
         return
-    if lost_to(destination.name, address, own, markers.values()) and not accepted:
+    if (
+        marker_of_other_state(destination.name, address, own, markers.values())
+        and not accepted
+    ):
         return
     # Read again and written without a pause: other destinations note theirs meanwhile.
     marker = _read(_file(config, state.state_id))

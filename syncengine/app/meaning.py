@@ -9,7 +9,12 @@ from syncengine.app.databases import Databases
 from syncengine.config.destination import DestinationConfig
 from syncengine.model.reports import CauseCount
 from syncengine.planning import normalise
-from syncengine.planning.causes import Causes, changed_parts, meaning, remapped_fields
+from syncengine.planning.causes import (
+    CauseCounter,
+    changed_parts,
+    meaning,
+    remapped_fields,
+)
 from syncengine.planning.survey import Survey
 from syncengine.storage.state.destinations import remembered_meaning
 
@@ -26,10 +31,12 @@ def meaning_of(destination: DestinationConfig) -> Mapping[str, str]:
     return meaning(destination.mapping, version)
 
 
-async def causes_since(destination: DestinationConfig, databases: Databases) -> Causes:
+async def causes_since(
+    destination: DestinationConfig, databases: Databases
+) -> CauseCounter:
     """Return a count of causes that knows what has changed in the configuration."""
     before = await remembered_meaning(databases.state, destination.name)
-    return Causes(changed_parts(before, meaning_of(destination)))
+    return CauseCounter(changed_parts(before, meaning_of(destination)))
 
 
 async def survey_of(
@@ -49,19 +56,19 @@ async def survey_of(
     return Survey(remapped=remapped_fields(changed, destination.mapping))
 
 
-def counted_causes(causes: Causes) -> tuple[CauseCount, ...]:
+def counted_causes(causes: CauseCounter) -> tuple[CauseCount, ...]:
     """Return the causes for a report."""
     return tuple(
         CauseCount(cause.why.value, cause.field, contacts, cause.in_words)
-        for cause, contacts in causes.told()
+        for cause, contacts in causes.counts()
     )
 
 
-def remarks_on(causes: Causes) -> Iterator[str]:
+def remarks_on(causes: CauseCounter) -> Iterator[str]:
     """Yield one line about what was sent because the configuration changed."""
     told = [
         f"{cause.in_words}: {_contacts(number)}"
-        for cause, number in causes.told()
+        for cause, number in causes.counts()
         if cause.why.is_configuration
     ]
     if told:

@@ -14,7 +14,7 @@ from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.engine.records import like_suppressed
 from syncengine.engine.task import Job
 from syncengine.model.calls import OutcomeKind
-from syncengine.model.consent import Naming, SubjectKind
+from syncengine.model.consent import SubjectFinder, SubjectKind
 from syncengine.model.contact import Desired, Pending
 from syncengine.model.contact_ids import as_argument
 from syncengine.model.erasure import Erased
@@ -28,10 +28,11 @@ from syncengine.model.work import (
     Standing,
     Status,
 )
+from syncengine.planning.intents import still_unknown
+from syncengine.planning.look_up import plan_look_up
 from syncengine.planning.mapping import has_opted_out
 from syncengine.planning.plan import Plan
 from syncengine.planning.refusals import DEAD_AFTER, version
-from syncengine.planning.settle import needs_look_up, unasked
 from syncengine.ports import ContactStore, SourceReader
 from syncengine.storage.state import consent, erasure
 from syncengine.storage.state.outcomes import last_ended
@@ -116,7 +117,7 @@ async def _forbidden(
 ) -> tuple[str | None, tuple[str, ...]]:
     """Return why nothing may be sent, if so, and remarks that explain it."""
     job = Job(0, seen.state, seen.desired, None, Plan())
-    subjects = subjects_of(job, Naming(destination.mapping))
+    subjects = subjects_of(job, SubjectFinder(destination.mapping))
     named = await consent.named_by(databases.state, subjects)
     receipts = await erasure.receipts(databases.state, seen.state.contact_id)
     remarks = list(_of_receipts(destination, seen.state.contact_id, receipts))
@@ -233,7 +234,7 @@ def _kept(seen: Seen, prepared: Prepared) -> Pending | None:
     if is_settled_first or pending.merged_with is not None or job.desired is None:
         return None
     manages_tags = job.desired.manages_tags
-    return unasked(seen.state.known, job.plan, manages_tags=manages_tags)
+    return still_unknown(seen.state.known, job.plan, manages_tags=manages_tags)
 
 
 def _gone(destination: DestinationConfig, seen: Seen, row: SourceRow) -> str | None:
@@ -270,7 +271,7 @@ def _of_job(destination: DestinationConfig, job: Job) -> str:
     capabilities = destination.vendor.capabilities
     if job.refusal is not None:
         return f"looks it up, and rejects it ({job.refusal.code})"
-    first = needs_look_up(
+    first = plan_look_up(
         job.desired,
         job.state.known,
         capabilities,

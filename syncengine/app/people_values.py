@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from syncengine.app.databases import Databases, inspect_source
 from syncengine.config.destination import DestinationConfig
 from syncengine.errors import SyncEngineError
-from syncengine.model.consent import Naming, Subject
+from syncengine.model.consent import Subject, SubjectFinder
 from syncengine.model.contact import Desired
 from syncengine.model.mapping import Mapping
-from syncengine.planning.mapping import desire
+from syncengine.planning.mapping import map_row
 from syncengine.storage.connect import Pool
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.state.consent import known_values
@@ -26,7 +26,7 @@ async def known_of(
     state: Pool, contact_ids: Sequence[str]
 ) -> dict[str, tuple[Subject, ...]]:
     """Return what is known of the contacts, as far as it names a person."""
-    naming = Naming(Mapping())
+    naming = SubjectFinder(Mapping())
     found: dict[str, tuple[Subject, ...]] = {}
     for start in range(0, len(contact_ids), _SLICE):
         known = await known_values(state, contact_ids[start : start + _SLICE])
@@ -61,12 +61,12 @@ async def _in_one(
 ) -> dict[str, tuple[Subject, ...]]:
     pool = databases.source(destination)
     source = await inspect_source(destination, pool)
-    rows, naming = SourceRows(pool, source), Naming(destination.mapping)
+    rows, naming = SourceRows(pool, source), SubjectFinder(destination.mapping)
     capabilities = destination.vendor.capabilities
     found: dict[str, tuple[Subject, ...]] = {}
     for start in range(0, len(contact_ids), _SLICE):
         for row in await rows.load(contact_ids[start : start + _SLICE]):
-            wanted = desire(
+            wanted = map_row(
                 row,
                 destination.mapping,
                 capabilities.identity,

@@ -19,7 +19,13 @@ from syncengine.app.databases import Databases
 from syncengine.app.markers import note
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
-from syncengine.errors import CutShort, LeaseLost, SyncEngineError, Unforeseen, sentence
+from syncengine.errors import (
+    CutShort,
+    LeaseLost,
+    SyncEngineError,
+    Unforeseen,
+    as_sentence,
+)
 
 T = TypeVar("T")
 
@@ -87,5 +93,5 @@ def _cut_short(error: SyncEngineError, *, wrote: bool) -> CutShort:
     if isinstance(error, LeaseLost | Unforeseen) or not wrote:
         return CutShort(str(error))
     return CutShort(
-        f"{sentence(str(error))} The next run settles what was sent and not written down"
+        f"{as_sentence(str(error))} The next run settles what was sent and not written down"
     )

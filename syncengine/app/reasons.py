@@ -13,7 +13,7 @@ from syncengine.model.contact import Desired
 from syncengine.model.contact_ids import name_of
 from syncengine.model.unsupported import in_words
 from syncengine.model.work import ContactState, SourceRow, Standing
-from syncengine.planning.mapping import desire
+from syncengine.planning.mapping import map_row
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import Source
 from syncengine.storage.state.contacts import Contacts
@@ -81,7 +81,7 @@ async def _of_row(
     known = (await store.load([row.contact_id])).get(row.contact_id) or ContactState(
         row.contact_id
     )
-    wanted = desire(row, destination.mapping, destination.vendor.capabilities.identity)
+    wanted = map_row(row, destination.mapping, destination.vendor.capabilities.identity)
     seen = Seen(known, row, wanted if isinstance(wanted, Desired) else None)
     outlook = await look_ahead(
         destination,

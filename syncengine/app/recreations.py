@@ -9,7 +9,7 @@ from syncengine.app.databases import Databases
 from syncengine.app.run_request import RunRequest
 from syncengine.config.destination import DestinationConfig
 from syncengine.engine.task import Task
-from syncengine.planning.brakes import of_gone
+from syncengine.planning.brakes import brake_of_recreations
 from syncengine.ports import ContactStore
 from syncengine.storage.state.contact_counts import known_contacts
 
@@ -59,7 +59,9 @@ class Recreations:
             return gone
         destination = self._destination
         known = await known_contacts(self._databases.state, destination.name)
-        brake = of_gone(len(gone), known, allowances_of(destination), request.accept)
+        brake = brake_of_recreations(
+            len(gone), known, allowances_of(destination), request.accept
+        )
         if brake is None:
             return gone
         self.braked = (

@@ -15,12 +15,12 @@ from syncengine.engine.retry import Retrier, RetryPolicy
 from syncengine.engine.task import Task
 from syncengine.errors import SyncEngineError
 from syncengine.model.distrust import Distrust
-from syncengine.model.events import Event, Tell
+from syncengine.model.events import Event, OnEvent
 from syncengine.model.http import Request, Response
 from syncengine.model.mapping import OnGone
 from syncengine.planning.brakes import GONE
 from syncengine.planning.distrust import distrust_of
-from syncengine.ports import Allowed, Sender
+from syncengine.ports import SendCheck, Sender
 from syncengine.transport.client import Transport
 
 
@@ -77,11 +77,13 @@ async def vendor_access(
 class _Told:
     """Sender that reports how each request went (``ports.Sender``)."""
 
-    def __init__(self, sender: Sender, tell: Tell) -> None:
+    def __init__(self, sender: Sender, tell: OnEvent) -> None:
         self._sender = sender
         self._tell = tell
 
-    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+    async def send(
+        self, request: Request, allowed: SendCheck | None = None
+    ) -> Response:
         began = time.monotonic()
         try:
             response = await self._sender.send(request, allowed)
@@ -113,7 +115,9 @@ class _Heeding:
         self._pacing = account.pacing
         self._writes = account.writes
 
-    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+    async def send(
+        self, request: Request, allowed: SendCheck | None = None
+    ) -> Response:
         self._writes.sent += request.writes
         response = await self._sender.send(request, allowed)
         self._pacing.heed(request.method, response.headers, response.status)

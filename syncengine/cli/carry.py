@@ -14,7 +14,7 @@ from syncengine.cli.root import options
 from syncengine.cli.tables import Public, print_json
 from syncengine.cli.terminal import Bars, Stopped, err, run_stoppable
 from syncengine.config.project import Config
-from syncengine.model.reports import Progress, Silent
+from syncengine.model.reports import NoProgress, Progress
 
 
 class Report(Public, Protocol):
@@ -42,7 +42,7 @@ def carry_out(
 
     async def watched(stop: asyncio.Event) -> Sequence[R]:
         if not options.progress or not err.is_terminal:
-            return await work(config, Silent(), stop)
+            return await work(config, NoProgress(), stop)
         with Bars() as bars:
             return await work(config, bars, stop)
 

@@ -18,7 +18,7 @@ from syncengine.cli.terminal import Bars, Stopped, err, out, run_stoppable
 from syncengine.config.loading import load_config
 from syncengine.config.project import Config
 from syncengine.logs import set_up
-from syncengine.model.reports import Progress, RunReport, Silent
+from syncengine.model.reports import NoProgress, Progress, RunReport
 from syncengine.sandbox.server import serve
 from syncengine.shipped import shipped
 from syncengine.storage.demo.csv_table import load_contacts, read_rows
@@ -119,7 +119,7 @@ async def _run(config: Config, stop: asyncio.Event) -> list[RunReport]:
         )
 
     if not options.progress or not err.is_terminal:
-        return await go(Silent())
+        return await go(NoProgress())
     with Bars() as bars:
         return await go(bars)
 

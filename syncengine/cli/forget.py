@@ -67,6 +67,7 @@ def forget(
         print_json(receipts)
     else:
         for receipt in receipts:
-            line = f"{receipt.destination}, contact {name_of(receipt.contact_id)}: {receipt.status}: {receipt.told}"
+            contact = f"{receipt.destination}, contact {name_of(receipt.contact_id)}"
+            line = f"{contact}: {receipt.status}: {receipt.full_message}"
             out.print(line, markup=False, soft_wrap=True)
     return exits.worst(receipt.exit_code for receipt in receipts)

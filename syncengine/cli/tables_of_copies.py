@@ -8,7 +8,7 @@ from syncengine.cli.tables import columns, counted, duration
 from syncengine.cli.terminal import out
 from syncengine.model.contact_ids import as_argument, name_of
 from syncengine.model.copies import AdoptReport, VerifyReport
-from syncengine.planning.repair import Left
+from syncengine.planning.repair import NotRepaired
 
 _SHOWN = 20
 _WAYS = {
@@ -23,15 +23,18 @@ _WAYS = {
 
 
 _LEFT = {
-    Left.OPTED_OUT: "they opted out there, and nothing else drifted",
-    Left.DEAD_LETTER: "dead letters: refused for good until their row changes, or `syncengine retry` tries them again",
-    Left.GONE: (
+    NotRepaired.OPTED_OUT: "they opted out there, and nothing else drifted",
+    NotRepaired.DEAD_LETTER: (
+        "dead letters: refused for good until their row changes, or "
+        "`syncengine retry` tries them again"
+    ),
+    NotRepaired.GONE: (
         "deleted there; the next run looks them up by their match keys and links what it finds. `syncengine verify -d "
         "{name} --repair --recreate` has them created again"
     ),
-    Left.NOT_ASKED: "they drifted in other fields than those of --field",
-    Left.BRAKE: "a brake stopped the repair",
-    Left.UNFINISHED: "the comparison did not come to its end: verify again",
+    NotRepaired.NOT_ASKED: "they drifted in other fields than those of --field",
+    NotRepaired.BRAKE: "a brake stopped the repair",
+    NotRepaired.UNFINISHED: "the comparison did not come to its end: verify again",
 }
 
 
@@ -99,7 +102,7 @@ def _advice(report: VerifyReport) -> Iterator[str]:
         )
         yield f"  {name}: the next `syncengine run -d {name}` mends {contacts}"
     for reason, number in report.left.items():
-        yield f"  {name}: {number} left: {_LEFT[Left(reason)].format(name=name)}"
+        yield f"  {name}: {number} left: {_LEFT[NotRepaired(reason)].format(name=name)}"
     if report.other_account:
         return
     if not report.repaired and not report.left and report.drifted > report.opted_out:

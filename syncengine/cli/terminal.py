@@ -99,7 +99,7 @@ class Bars:
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn(
-                "contacts, {task.fields[requests]} requests {task.fields[note]}",
+                "contacts, {task.fields[requests]} requests",
                 markup=False,
             ),
             TimeRemainingColumn(),
@@ -119,7 +119,7 @@ class Bars:
         if not total:
             return  # a bar that cannot move says less than the report
         self._tasks[destination] = self._progress.add_task(
-            destination, total=total, requests=0, note=""
+            destination, total=total, requests=0
         )
 
     def advanced(self, destination: str, contacts: int, requests: int) -> None:
@@ -127,10 +127,6 @@ class Bars:
             self._progress.update(
                 self._tasks[destination], advance=contacts, requests=requests
             )
-
-    def note(self, destination: str, text: str) -> None:
-        if destination in self._tasks:
-            self._progress.update(self._tasks[destination], note=text)
 
     def finished(self, destination: str) -> None:
         if destination in self._tasks:

@@ -19,7 +19,7 @@ from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired
 from syncengine.model.contact_ids import name_of
 from syncengine.model.http import Exchange
-from syncengine.model.work import ContactState, Held
+from syncengine.model.work import ContactState, LinkedContact
 from syncengine.planning.plan import Plan
 from syncengine.ports import ContactStore, Vendor
 
@@ -86,7 +86,7 @@ class AccountCheck:
         asked = Meter(allowed)
         known = state.known
         assert known.external_id is not None, "only a contact in step is looked at"
-        held = Held(state.contact_id, known.external_id, known.key)
+        held = LinkedContact(state.contact_id, known.external_id, known.key)
         look = partial(_look, self._vendor, held)
         try:
             return await self._retrier.run(look, asked, repeatable=True)
@@ -96,7 +96,9 @@ class AccountCheck:
             meter.requests += asked.requests
 
 
-def number_lacking(vendor: Vendor, known: Sequence[Held]) -> Exchange[int | None]:
+def number_lacking(
+    vendor: Vendor, known: Sequence[LinkedContact]
+) -> Exchange[int | None]:
     """Return how many contacts were looked at if the vendor has none of them.
 
     They are looked at one by one. None as soon as one is there, 0 where the vendor
@@ -123,7 +125,7 @@ def lacking_message(destination: str, lacking: int) -> str:
     )
 
 
-def _look(vendor: Vendor, held: Held) -> Exchange[bool | None]:
+def _look(vendor: Vendor, held: LinkedContact) -> Exchange[bool | None]:
     """Return whether the vendor has a contact; None where it cannot be asked."""
     capabilities = vendor.capabilities
     if capabilities.reads:

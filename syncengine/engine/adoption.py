@@ -14,14 +14,20 @@ from functools import partial
 from syncengine.engine.exchange import Meter
 from syncengine.engine.retry import Retrier
 from syncengine.engine.task import Job
-from syncengine.errors import one_contacts
+from syncengine.errors import contact_error
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, MatchKey, Remote
 from syncengine.model.contact_ids import name_of_owner
 from syncengine.model.phones import surely_same
 from syncengine.model.work import Record, Status
-from syncengine.planning import settle
-from syncengine.ports import ContactStore, Resembler, Vendor
+from syncengine.planning.found_contacts import (
+    known_from_remote,
+    tags_with_prefix,
+    unique_remotes,
+    with_inherited,
+    with_seen_opt_outs,
+)
+from syncengine.ports import ContactStore, SimilarPhoneFinder, Vendor
 
 
 class Finding(StrEnum):
@@ -76,7 +82,7 @@ class Adoption:
         broken: BaseException | None = None
         for job, result in zip(new, results, strict=True):
             if isinstance(result, BaseException):
-                told = one_contacts(result)
+                told = contact_error(result)
                 if told is None:
                     broken = broken or result
                 else:
@@ -107,7 +113,7 @@ class Adoption:
             )
         (remote,) = found
         hidden = self._vendor.capabilities.hidden
-        known = settle.link(
+        known = known_from_remote(
             remote,
             desired,
             job.state.known,
@@ -116,8 +122,10 @@ class Adoption:
             key,
             self._prefix,
         )
-        known = settle.noted(known, job.state.known, remote, self._vendor.capabilities)
-        ours = settle.prefixed(remote.tags, self._prefix)
+        known = with_seen_opt_outs(
+            known, job.state.known, remote, self._vendor.capabilities
+        )
+        ours = tags_with_prefix(remote.tags, self._prefix)
         link = await self._store.link(
             contact_id, remote.external_id, key, known.found_tags, ours
         )
@@ -129,7 +137,7 @@ class Adoption:
             )
         record = Record(
             contact_id=contact_id,
-            known=settle.inherit(known, link.tags & remote.tags, link.fields, hidden),
+            known=with_inherited(known, link.tags & remote.tags, link.fields, hidden),
             status=Status.PENDING,
             source_hash=None,
             rejections=job.state.rejections,
@@ -163,10 +171,10 @@ class Adoption:
         alike: list[Remote] = []
         for key in desired.keys:
             can = matches(key.field, self._vendor.capabilities.find_by)
-            if not can or not isinstance(self._vendor, Resembler):
+            if not can or not isinstance(self._vendor, SimilarPhoneFinder):
                 continue
             found = await self._retrier.run(
-                partial(self._vendor.resembling, key), Meter(), repeatable=True
+                partial(self._vendor.find_similar, key), Meter(), repeatable=True
             )
             sure = [
                 each
@@ -174,9 +182,9 @@ class Adoption:
                 if surely_same(key.value, each.fields.get(key.field), key.region)
             ]
             if sure:
-                return key, settle.unique(sure), ()
+                return key, unique_remotes(sure), ()
             alike += found
-        return None, (), settle.unique(alike)
+        return None, (), unique_remotes(alike)
 
     async def _find(
         self, desired: Desired
@@ -188,5 +196,5 @@ class Adoption:
                     partial(self._vendor.find, key), Meter(), repeatable=True
                 )
                 if hits:
-                    return key, settle.unique(hits)
+                    return key, unique_remotes(hits)
         return None, ()

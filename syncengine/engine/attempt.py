@@ -8,7 +8,7 @@ from syncengine.engine.exchange import Meter
 from syncengine.engine.task import Job
 from syncengine.model.calls import Action, Unsupported
 from syncengine.model.contact import Known
-from syncengine.model.work import Record, Wait
+from syncengine.model.work import KeyWait, Record
 
 LAST_ATTEMPT = 3
 """After one wait for another contact, and one for the vendor."""
@@ -28,7 +28,7 @@ class Ending:
     postponed: bool = False
     """True where another attempt is worth it: the contact that has its match key at the
     vendor is about to let go, or see ``ready_in``."""
-    waits_for: Wait | None = None
+    waits_for: KeyWait | None = None
     """Contact to wait for, where another one has its match key at the vendor."""
     ready_in: float = 0.0
     """Seconds until the vendor, which has just created it, will let it be written to.

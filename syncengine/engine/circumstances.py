@@ -21,7 +21,14 @@ from syncengine.engine.attempt import Ending
 from syncengine.engine.prepare import Preparer
 from syncengine.engine.task import Job
 from syncengine.model.calls import OutcomeKind
-from syncengine.model.work import Alike, Batch, BatchKind, Member, Refusal, Status
+from syncengine.model.work import (
+    Batch,
+    BatchKind,
+    GroupMember,
+    Refusal,
+    RefusalGroup,
+    Status,
+)
 from syncengine.planning.refusals import ALIKE, is_tried_version
 from syncengine.ports import BatchStore, RefusalStore
 
@@ -55,7 +62,7 @@ class Probe:
 
 
 async def choose(
-    groups: Sequence[Alike],
+    groups: Sequence[RefusalGroup],
     store: RefusalStore,
     preparer: Preparer,
     limit: int | None = None,
@@ -95,7 +102,9 @@ async def _probe_of(
     return None
 
 
-async def _planned(members: Sequence[Member], preparer: Preparer) -> Mapping[str, Job]:
+async def _planned(
+    members: Sequence[GroupMember], preparer: Preparer
+) -> Mapping[str, Job]:
     jobs: dict[str, Job] = {}
     for kind, contact_ids in _by_kind(members).items():
         # Of those who were deleted at the vendor, what was refused is to create them again.
@@ -104,7 +113,7 @@ async def _planned(members: Sequence[Member], preparer: Preparer) -> Mapping[str
     return jobs
 
 
-def _by_kind(members: Sequence[Member]) -> dict[BatchKind, tuple[str, ...]]:
+def _by_kind(members: Sequence[GroupMember]) -> dict[BatchKind, tuple[str, ...]]:
     found: dict[BatchKind, tuple[str, ...]] = {}
     for kind in BatchKind:
         contact_ids = tuple(each.contact_id for each in members if each.kind is kind)
@@ -132,7 +141,7 @@ class Circumstances:
         store: RefusalStore,
         batches: BatchStore,
         preparer: Preparer,
-        groups: Sequence[Alike] = (),
+        groups: Sequence[RefusalGroup] = (),
         *,
         brings_back: bool,
         allowed: Allowed = _always,
@@ -158,7 +167,7 @@ class Circumstances:
 
     async def add(self, probes: Sequence[Probe]) -> None:
         """Add the probes to the run."""
-        members = [Member(probe.contact_id, probe.kind) for probe in probes]
+        members = [GroupMember(probe.contact_id, probe.kind) for probe in probes]
         self._probes |= {probe.contact_id: probe.refusal for probe in probes}
         for kind, contact_ids in _by_kind(members).items():
             for ids in _pieces(contact_ids):
@@ -215,7 +224,7 @@ class Circumstances:
         accepted = sorted(self._accepted)
         while accepted and await self._store.revive(accepted, _A_PAGE):
             pass
-        await self._store.stand(ALIKE)
+        await self._store.leave_alone(ALIKE)
 
     async def _revive(self, fingerprints: Sequence[int]) -> list[int]:
         numbers: list[int] = []
@@ -226,7 +235,9 @@ class Circumstances:
                 numbers += [await self._batches.add(kind, ids) for ids in pieces]
         return numbers
 
-    async def _not_in_run(self, members: Sequence[Member]) -> Sequence[Member]:
+    async def _not_in_run(
+        self, members: Sequence[GroupMember]
+    ) -> Sequence[GroupMember]:
         """Leave out those that the run tries anyway: their row changed or left.
 
         Two attempts of one contact side by side would be two creates.

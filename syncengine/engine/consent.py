@@ -8,11 +8,11 @@ from functools import partial
 
 from syncengine.engine.task import Job
 from syncengine.errors import ContactSuppressed
-from syncengine.model.consent import Naming, Subject
+from syncengine.model.consent import Subject, SubjectFinder
 from syncengine.model.contact import Pending
 from syncengine.model.mapping import Mapping as ContactMapping
 from syncengine.planning.mapping import has_opted_out
-from syncengine.ports import Allowed, ContactStore, SourceReader
+from syncengine.ports import ContactStore, SendCheck, SourceReader
 
 OPTED_OUT = "opted_out"
 """Reason where the source's own opt-out column is true."""
@@ -24,7 +24,7 @@ LEFT_SOURCE = "left_source"
 be read then."""
 
 
-def subjects_of(job: Job, naming: Naming) -> tuple[Subject, ...]:
+def subjects_of(job: Job, naming: SubjectFinder) -> tuple[Subject, ...]:
     """Return all subjects by which a suppression may name the job's contact.
 
     They are its desired values, its known values, and those that are unknown.
@@ -68,11 +68,11 @@ class Consent:
         self._store = store
         self._source = source
         self._mapping = mapping
-        self._naming = Naming(mapping)
+        self._naming = SubjectFinder(mapping)
         self._turn = asyncio.Lock()
         self._waiting: list[_Question] = []
 
-    def about(self, job: Job) -> Allowed:
+    def about(self, job: Job) -> SendCheck:
         """Return the check to make before each request about this job's contact.
 
         The check raises ContactSuppressed, StorageError.

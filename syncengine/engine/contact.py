@@ -56,19 +56,36 @@ from syncengine.model.calls import (
     Call,
     Exists,
     Rejected,
-    other_id,
+    rejected_other_id,
 )
 from syncengine.model.contact import MatchKey, Pending, Remote
 from syncengine.model.contact_ids import name_of, name_of_owner
 from syncengine.model.http import Exchange
 from syncengine.model.mapping import OnRemoved
-from syncengine.model.work import Intent, Link, Wait
-from syncengine.planning import settle
-from syncengine.planning.distrust import is_read_back, read_back
-from syncengine.planning.match_keys import held_keys
+from syncengine.model.work import Intent, KeyWait, LinkResult
+from syncengine.planning.distrust import known_from_read_back, should_read_back
+from syncengine.planning.found_contacts import (
+    known_after_not_found,
+    known_from_remote,
+    tags_with_prefix,
+    unique_remotes,
+    with_inherited,
+    with_seen_opt_outs,
+    with_tags_to_remove,
+)
+from syncengine.planning.intents import (
+    intent_of_plan,
+    remaining_intent,
+    still_unknown,
+    with_all_unknown,
+)
+from syncengine.planning.learning import learn, learn_from_other_contact
+from syncengine.planning.look_up import LookUp, plan_look_up
+from syncengine.planning.match_keys import keys_at_vendor
+from syncengine.planning.merges import after_merge, has_open_merge, merge_wait
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.refusals import weight
-from syncengine.planning.removal import left_in_doubt, plan_removal
+from syncengine.planning.removal import plan_removal, unknown_after_removal
 from syncengine.ports import ContactStore, Vendor
 
 _MAKING = (Action.CREATE, Action.UPSERT)
@@ -177,7 +194,7 @@ class ContactSync:
             return ending
         if ending := await self._read_back(attempt):
             return ending
-        look_up = settle.needs_look_up(
+        look_up = plan_look_up(
             desired,
             attempt.known,
             self._capabilities,
@@ -205,7 +222,7 @@ class ContactSync:
                 await asyncio.wait_for(self._stopping.wait(), look_up.wait)
             found, ending = await self._look_up(attempt, look_up)
         if not found:
-            attempt.known = settle.absent(attempt.known, self._capabilities)
+            attempt.known = known_after_not_found(attempt.known, self._capabilities)
         if self._is_gone(attempt):
             return self._gone(attempt, ending)
         return ending or self._refusal(attempt)
@@ -217,9 +234,9 @@ class ContactSync:
         handled as one that was deleted, as soon as something is sent about it.
         """
         known, into = attempt.known, attempt.known.external_id
-        if not settle.is_merging(known) or known.pending is None or into is None:
+        if not has_open_merge(known) or known.pending is None or into is None:
             return None
-        wait = settle.merge_wait(known, self._capabilities)
+        wait = merge_wait(known, self._capabilities)
         if wait > self._task.retry_policy.max_wait or (
             wait > 0 and self._stopping.is_set()
         ):
@@ -230,7 +247,7 @@ class ContactSync:
         other = known.pending.merged_with
         assert other is not None, "a merge is of two"
         remote = await self._read(attempt, into) or await self._read(attempt, other)
-        attempt.known = settle.merged(known)
+        attempt.known = after_merge(known)
         return await self._link(attempt, remote) if remote is not None else None
 
     def _is_gone(self, attempt: Attempt) -> bool:
@@ -244,7 +261,7 @@ class ContactSync:
         that no known key finds need not be gone.
         """
         known, job = attempt.known, attempt.job
-        if job.refusal or not is_read_back(known, self._capabilities):
+        if job.refusal or not should_read_back(known, self._capabilities):
             return None
         assert known.external_id is not None, "only a linked contact is read back"
         if self._capabilities.reads:
@@ -255,18 +272,20 @@ class ContactSync:
             self._account.seen()
             same, hidden = self._vendor.same, self._capabilities.hidden
             prefix = self._task.mapping.tag_prefix
-            shown = read_back(remote, job.desired, known, same, hidden, prefix)
-            attempt.known = settle.noted(shown, known, remote, self._capabilities)
+            shown = known_from_read_back(
+                remote, job.desired, known, same, hidden, prefix
+            )
+            attempt.known = with_seen_opt_outs(shown, known, remote, self._capabilities)
         elif self._capabilities.reads and job.desired is None:
             await self._account.check(job.state.contact_id, attempt.meter)
-            attempt.known = settle.absent(known, self._capabilities)
+            attempt.known = known_after_not_found(known, self._capabilities)
         elif self._capabilities.reads:
             return await self._look_for(attempt, known.external_id)
         return None
 
     async def _find_own(self, attempt: Attempt, external_id: str) -> Remote | None:
         """Find the contact's own vendor contact by the keys it is known under."""
-        for key in held_keys(attempt.known, self._capabilities):
+        for key in keys_at_vendor(attempt.known, self._capabilities):
             find = partial(self._vendor.find, key)
             for remote in await self._retrier.run(find, attempt.meter, repeatable=True):
                 if remote.external_id == external_id:
@@ -296,7 +315,7 @@ class ContactSync:
         return None
 
     async def _look_up(
-        self, attempt: Attempt, look_up: settle.LookUp
+        self, attempt: Attempt, look_up: LookUp
     ) -> tuple[bool, Ending | None]:
         """Look up the contact by each key.
 
@@ -307,7 +326,7 @@ class ContactSync:
             find = partial(self._vendor.find, key)
             found = await self._retrier.run(find, attempt.meter, repeatable=True)
             # A look-up may show for a while what cannot be written to any more.
-            hits = settle.unique(
+            hits = unique_remotes(
                 remote for remote in found if remote.external_id != attempt.missing
             )
             asked = attempt.job.takes_over and key in attempt.job.keys
@@ -355,7 +374,7 @@ class ContactSync:
         self, attempt: Attempt, remote: Remote, key: MatchKey | None = None
     ) -> Ending | None:
         hidden, prefix = self._capabilities.hidden, self._task.mapping.tag_prefix
-        known = settle.link(
+        known = known_from_remote(
             remote,
             attempt.job.desired,
             attempt.known,
@@ -364,21 +383,23 @@ class ContactSync:
             key,
             prefix,
         )
-        known = settle.noted(known, attempt.known, remote, self._capabilities)
+        known = with_seen_opt_outs(known, attempt.known, remote, self._capabilities)
         link = await self._own(
             attempt,
             remote.external_id,
             key,
             known.found_tags,
-            settle.prefixed(remote.tags, prefix),
+            tags_with_prefix(remote.tags, prefix),
             takes_over=attempt.job.takes_over,
         )
         if link.owner is None:
-            attempt.known = settle.inherit(
+            attempt.known = with_inherited(
                 known, link.tags & remote.tags, link.fields, hidden
             )
             if attempt.job.desired and not attempt.job.desired.manages_tags:
-                attempt.known = settle.disowned(attempt.known, link.tags & remote.tags)
+                attempt.known = with_tags_to_remove(
+                    attempt.known, link.tags & remote.tags
+                )
             return None
         return self._held(attempt, link.owner)
 
@@ -391,14 +412,14 @@ class ContactSync:
         our_tags: frozenset[str] = frozenset(),
         *,
         takes_over: bool = True,
-    ) -> Link:
+    ) -> LinkResult:
         """Make the contact the owner of a vendor contact, unless another one is.
 
         Another one also is if it was just answered with that id.
         """
         contact_id = attempt.job.state.contact_id
         if owner := self._given.give(external_id, contact_id):
-            return Link(owner)
+            return LinkResult(owner)
         link = await self._store.link(
             contact_id, external_id, key, found_tags, our_tags, takes_over=takes_over
         )
@@ -425,7 +446,7 @@ class ContactSync:
                 else replace(planned, external_id=newest)
             )
             open_calls = partial(
-                settle.remaining,
+                remaining_intent,
                 (call, *plan.calls[index + 1 :]),
                 age=0.0,
                 besides=left,
@@ -466,7 +487,7 @@ class ContactSync:
             self._learn(attempt, call, answer)
             # Noted after each call: after a crash only the rest counts as unknown.
             if rest := plan.calls[index + 1 :]:
-                open_still = settle.remaining(rest, besides=left)
+                open_still = remaining_intent(rest, besides=left)
                 self._recorder.put(
                     attempt.job.batch,
                     records.step(attempt.job, attempt.known, open_still),
@@ -508,7 +529,7 @@ class ContactSync:
             or attempt.missing is not None
         )
         if found_late and plan is not attempt.job.plan and plan.calls:
-            pending = settle.intent(attempt.job.desired, attempt.known, plan)
+            pending = intent_of_plan(attempt.job.desired, attempt.known, plan)
             await self._store.intend([Intent(attempt.job.state.contact_id, pending)])
 
     async def _answer(
@@ -531,7 +552,7 @@ class ContactSync:
             isinstance(answer, Exists) and attempt.meter.lost
         ):  # maybe by that very try, and its tags are ours
             attempt.known = replace(
-                attempt.known, pending=settle.remaining((call,), age=0.0)
+                attempt.known, pending=remaining_intent((call,), age=0.0)
             )
         return answer
 
@@ -661,7 +682,7 @@ class ContactSync:
         told = answer.external_id
         assert told is not None, "an answer without an id names nobody"
         attempt.known = replace(attempt.known, pending=in_doubt())
-        refusal = other_id(call.external_id, told)
+        refusal = rejected_other_id(call.external_id, told)
         if attempt.moved or attempt.job.desired is None:
             return self._rejected(attempt, refusal)
         if call.action is Action.UPSERT:
@@ -694,14 +715,14 @@ class ContactSync:
         """
         await self._account.check(attempt.job.state.contact_id, attempt.meter)
         attempt.missing = missing
-        attempt.known = settle.absent(attempt.known, self._capabilities)
+        attempt.known = known_after_not_found(attempt.known, self._capabilities)
         # Flushed before anything is found: after a crash in between, the values of the
         # former contact would count as known of the new one.
         self._recorder.put(
             attempt.job.batch, records.missing(attempt.job, attempt.known)
         )
         await self._recorder.flush()
-        look_up = settle.needs_look_up(
+        look_up = plan_look_up(
             attempt.job.desired,
             attempt.known,
             self._capabilities,
@@ -756,7 +777,9 @@ class ContactSync:
         link = await self._own(attempt, applied.external_id, call.key)
         if link.owner is not None:
             return self._written_over(attempt, call, link.owner, applied.external_id)
-        attempt.known = settle.remade(attempt.known, call, applied, self._capabilities)
+        attempt.known = learn_from_other_contact(
+            attempt.known, call, applied, self._capabilities
+        )
         attempt.actions = (*attempt.actions, call.action)
         return await self._send(attempt)
 
@@ -765,7 +788,7 @@ class ContactSync:
 
         It may not be true of the contact behind the new id.
         """
-        attempt.known = settle.doubted(attempt.known, attempt.known.pending)
+        attempt.known = with_all_unknown(attempt.known, attempt.known.pending)
         self._recorder.put(
             attempt.job.batch,
             records.step(attempt.job, attempt.known, attempt.known.pending),
@@ -798,13 +821,13 @@ class ContactSync:
                 if attempt.job.wanted is None
                 else OnRemoved.IGNORE
             )
-            return left_in_doubt(attempt.known, policy, self._capabilities)
-        return settle.unasked(
+            return unknown_after_removal(attempt.known, policy, self._capabilities)
+        return still_unknown(
             attempt.known, plan, manages_tags=attempt.job.desired.manages_tags
         )
 
     def _learn(self, attempt: Attempt, call: Call, applied: Applied) -> None:
-        learned = settle.learn(attempt.known, call, applied, self._capabilities)
+        learned = learn(attempt.known, call, applied, self._capabilities)
         pending = attempt.known.pending
         attempt.known = (
             learned if learned.pending is pending else replace(learned, pending=pending)
@@ -883,7 +906,7 @@ class ContactSync:
         """
         job = attempt.job
         attempt.known = replace(
-            attempt.known, pending=settle.intent(job.desired, attempt.known, job.plan)
+            attempt.known, pending=intent_of_plan(job.desired, attempt.known, job.plan)
         )
         message = f"something unforeseen: {where_it_broke(error)}; the next run looks at the contact again"
         return self._deferred(
@@ -937,5 +960,5 @@ class ContactSync:
             requests=attempt.meter.requests,
         )
         fields = tuple(key.field for key in attempt.job.keys)
-        wait = Wait(owner, fields, attempt.job.source_hash)
+        wait = KeyWait(owner, fields, attempt.job.source_hash)
         return Ending(record, postponed=attempt.job.attempt == 1, waits_for=wait)

@@ -23,7 +23,7 @@ from syncengine.engine.task import Job
 from syncengine.engine.waiting import Waiting
 from syncengine.errors import AccountStopped, RunStopped, SourceError
 from syncengine.model.calls import OutcomeKind
-from syncengine.model.events import Event, Tell, nobody
+from syncengine.model.events import Event, OnEvent, ignore_event
 from syncengine.model.work import Batch, BatchKind, ContactOutcome, Record, Status
 from syncengine.ports import BatchStore
 
@@ -60,7 +60,7 @@ class Dispatcher:
         stopping: StopSignal,
         stop: Callable[[AccountStopped], None],
         advance: Advance,
-        tell: Tell = nobody,
+        tell: OnEvent = ignore_event,
         unsettled: Callable[[], float] = lambda: 0.0,
         waiting: Waiting | None = None,
         recreations: Recreations = nobody_is_created_again,
@@ -302,7 +302,9 @@ class Dispatcher:
             self._tell(Event.BATCH_FINISHED, batch=number, **totals)
 
 
-def _tell_of(record: Record, outcome: ContactOutcome, batch: int, tell: Tell) -> None:
+def _tell_of(
+    record: Record, outcome: ContactOutcome, batch: int, tell: OnEvent
+) -> None:
     """Report a contact that was rejected, deferred, or is unknown.
 
     The vendor's words are left out: reports and ``sync_outcome`` have them.

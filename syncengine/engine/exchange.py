@@ -14,7 +14,7 @@ from syncengine.errors import (
     where_it_broke,
 )
 from syncengine.model.http import Exchange, Request, Response
-from syncengine.ports import Allowed, Sender
+from syncengine.ports import SendCheck, Sender
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ they show is kept."""
 class Meter:
     """Counts the requests of one contact; ``allowed`` is asked before each goes out."""
 
-    def __init__(self, allowed: Allowed | None = None) -> None:
+    def __init__(self, allowed: SendCheck | None = None) -> None:
         self.requests = 0
         self.maybe_applied = False
         """True where a part of the exchange under way may have been carried out, and no

@@ -9,7 +9,7 @@ from syncengine.engine.retry import Retrier
 from syncengine.errors import VendorUnavailable
 from syncengine.model.capabilities import Capabilities, matches
 from syncengine.model.contact import Known, Remote
-from syncengine.planning.match_keys import held_keys
+from syncengine.planning.match_keys import keys_at_vendor
 from syncengine.ports import Vendor
 
 
@@ -38,7 +38,7 @@ async def held(vendor: Vendor, retrier: Retrier, known: Known) -> Remote | None:
             )
         return remote
     told = False
-    for key in held_keys(known, can):
+    for key in keys_at_vendor(known, can):
         hits = await retrier.run(partial(vendor.find, key), Meter(), repeatable=True)
         for remote in hits:
             if remote.external_id == external_id:

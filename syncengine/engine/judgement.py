@@ -14,7 +14,7 @@ from syncengine.model.calls import OutcomeKind
 from syncengine.model.contact_ids import name_of
 from syncengine.model.work import ContactOutcome, Record, Status
 from syncengine.planning.outages import TRIPS_AFTER, Outage
-from syncengine.planning.refusals import Rows
+from syncengine.planning.refusals import RefusalStreak
 
 _ACQUITTED = (
     "nothing is held against them. Mend what the last refusal names, and run again; if those rows are bad indeed, run "
@@ -36,7 +36,7 @@ class Judge:
     ) -> None:
         self._emit = emit
         self._stop = stop
-        self._rows = Rows(standing or {})
+        self._rows = RefusalStreak(standing or {})
         self._held: list[tuple[int, Ending]] = []
         self._outage = Outage()
         self._is_down = False
@@ -176,7 +176,8 @@ def _changed(last: Record, contacts: int) -> VendorHalted:
 
 def _down(last: Record, outage: Outage) -> VendorHalted:
     return VendorHalted(
-        f"the vendor judged none of {TRIPS_AFTER} contacts in a row: {outage.told()} What became of them is open, and "
+        f"the vendor judged none of {TRIPS_AFTER} contacts in a row: "
+        f"{outage.describe()} What became of them is open, and "
         f"the next run goes on. {_last(last)}"
     )
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from syncengine.errors import AccountStopped, LeaseLost, StorageError
-from syncengine.model.events import Event, Tell, nobody
+from syncengine.model.events import Event, OnEvent, ignore_event
 from syncengine.model.work import LeaseGrant
 from syncengine.ports import LeaseStore
 
@@ -39,7 +39,7 @@ class LeaseKeeper:
         grant: LeaseGrant,
         asked: float,
         clock: Callable[[], float],
-        tell: Tell = nobody,
+        tell: OnEvent = ignore_event,
     ) -> None:
         self._store = store
         self._grant = grant

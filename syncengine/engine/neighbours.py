@@ -14,10 +14,15 @@ from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Desired, Known
 from syncengine.model.mapping import Mapping as DestinationMapping
-from syncengine.model.work import Met, SourceRow
-from syncengine.planning.mapping import desire, has_opted_out
+from syncengine.model.work import SharedContact, SourceRow
+from syncengine.planning.mapping import has_opted_out, map_row
 from syncengine.planning.match_keys import hashes
-from syncengine.planning.sharing import Wanted, keys_there, share_a_key, wanted_by
+from syncengine.planning.sharing import (
+    WantedByOthers,
+    keys_there,
+    share_a_key,
+    wanted_by_row,
+)
 from syncengine.ports import ShareStore
 
 
@@ -77,12 +82,12 @@ class Neighbours:
         self._failed: SourceError | None = None
         self._released: frozenset[str] = frozenset()
 
-    async def met(self, contact_ids: Sequence[str]) -> Mapping[str, Met]:
+    async def met(self, contact_ids: Sequence[str]) -> Mapping[str, SharedContact]:
         """Return contacts that the vendor has, or may have, from another destination.
 
         Raises StorageError.
         """
-        met = await self._shares.met(self._destination, contact_ids)
+        met = await self._shares.shared_contacts(self._destination, contact_ids)
         return {
             each: replace(of, owner=None) if of.owner in self._released else of
             for each, of in met.items()
@@ -102,7 +107,7 @@ class Neighbours:
         """
         found: list[Leaving] = []
         for neighbour in self._neighbours:
-            held = await self._shares.held_at(neighbour.name, contact_ids)
+            held = await self._shares.still_owned_at(neighbour.name, contact_ids)
             if not held:
                 continue
             try:
@@ -164,35 +169,37 @@ class Neighbours:
                 ):
                     ahead.setdefault(ours, set()).add(row.contact_id)
 
-    async def wanting(self, removed: Mapping[str, Known]) -> Mapping[str, Wanted]:
+    async def wanting(
+        self, removed: Mapping[str, Known]
+    ) -> Mapping[str, WantedByOthers]:
         """Return what others want of these contacts; those nobody wants are left out.
 
         Raises SourceError where another destination cannot be asked, and StorageError.
         """
         if self._failed is not None:
             raise self._failed
-        found: dict[str, Wanted] = {}
+        found: dict[str, WantedByOthers] = {}
         for neighbour in self._neighbours:
             for contact_id, wanted in await self._wanted_by(neighbour, removed):
-                found[contact_id] = found.get(contact_id, Wanted()) | wanted
+                found[contact_id] = found.get(contact_id, WantedByOthers()) | wanted
         return found
 
     async def _wanted_by(
         self, neighbour: Neighbour, removed: Mapping[str, Known]
-    ) -> Sequence[tuple[str, Wanted]]:
+    ) -> Sequence[tuple[str, WantedByOthers]]:
         keys = {
             each: frozenset(_hashes(neighbour, known))
             for each, known in removed.items()
         }
         maybe = await self._maybe_the_same(neighbour, removed, keys)
         owned = await self._shares.owned_at(neighbour.name, list(maybe))
-        found: list[tuple[str, Wanted]] = []
+        found: list[tuple[str, WantedByOthers]] = []
         for row in await neighbour.load(list(maybe)):
             desired = desired_of(row, neighbour.mapping, neighbour.capabilities)
             if isinstance(desired, Rejected) or has_opted_out(row, neighbour.mapping):
-                wanted = Wanted(everything=True)
+                wanted = WantedByOthers(everything=True)
             else:
-                wanted = wanted_by(desired)
+                wanted = wanted_by_row(desired)
             for ours in maybe[row.contact_id]:
                 own = owned.get(row.contact_id)
                 shares = own is None and share_a_key(desired, keys[ours])
@@ -238,6 +245,6 @@ def desired_of(
 ) -> Desired | Rejected:
     """Return the desired contact of a row that another run judges."""
     try:
-        return desire(row, mapping, capabilities.identity, capabilities.accumulates)
+        return map_row(row, mapping, capabilities.identity, capabilities.accumulates)
     except Exception:  # noqa: BLE001 - its own run reports what is wrong with the row
         return Rejected("cannot_be_planned", "", by_vendor=False)

@@ -20,7 +20,7 @@ from syncengine.engine.limit_headers import NOTHING, HeaderAllowances, read_limi
 from syncengine.engine.pace import LONGEST_PACED, Pace
 from syncengine.engine.quota import Quotas
 from syncengine.errors import AccountStopped, LeaseLost, RunStopped
-from syncengine.model.events import Event, Tell, nobody
+from syncengine.model.events import Event, OnEvent, ignore_event
 from syncengine.model.limits import Limit
 from syncengine.ports import QuotaStore
 
@@ -93,7 +93,7 @@ class Pacing:
         timeout: float = 30.0,
         max_wait: float = 120.0,
         tight: bool = False,
-        tell: Tell = nobody,
+        tell: OnEvent = ignore_event,
     ) -> None:
         long = [
             limit

@@ -18,7 +18,7 @@ from syncengine.engine.task import Job, Task
 from syncengine.errors import SourceError, SyncEngineError, where_it_broke
 from syncengine.model.calls import Rejected
 from syncengine.model.capabilities import Capabilities
-from syncengine.model.consent import Naming
+from syncengine.model.consent import SubjectFinder
 from syncengine.model.contact import Desired, Known
 from syncengine.model.contact_ids import name_of, name_of_owner
 from syncengine.model.mapping import OnRemoved
@@ -27,26 +27,26 @@ from syncengine.model.work import (
     BatchKind,
     ContactState,
     Intent,
-    Met,
     Record,
+    SharedContact,
     SourceRow,
     Status,
 )
-from syncengine.planning.distrust import believed, is_read_back
-from syncengine.planning.mapping import desire, has_opted_out, no_match_key
-from syncengine.planning.match_keys import hashes
-from syncengine.planning.plan import Plan, plan_contact
-from syncengine.planning.removal import left_in_doubt, plan_removal
-from syncengine.planning.settle import (
-    doubted,
-    intent,
-    is_merging,
-    made_under,
-    needs_look_up,
-    revived,
-    unasked,
+from syncengine.planning.distrust import known_before_distrust, should_read_back
+from syncengine.planning.intents import (
+    after_unknown_deletion,
+    intent_of_plan,
+    still_unknown,
+    with_all_unknown,
 )
-from syncengine.planning.sharing import Wanted
+from syncengine.planning.learning import with_key_of_create
+from syncengine.planning.look_up import plan_look_up
+from syncengine.planning.mapping import has_opted_out, map_row, no_match_key
+from syncengine.planning.match_keys import hashes
+from syncengine.planning.merges import has_open_merge
+from syncengine.planning.plan import Plan, plan_contact
+from syncengine.planning.removal import plan_removal, unknown_after_removal
+from syncengine.planning.sharing import WantedByOthers
 from syncengine.planning.survey import Survey
 from syncengine.ports import ContactStore, KeyStore, SourceReader
 
@@ -76,9 +76,9 @@ class _Facts:
     states: Mapping[str, ContactState]
     losers: Mapping[str, str]
     """Contacts that must not have a match key they claim, each with its owner."""
-    wanted: Mapping[str, Wanted] | SourceError
+    wanted: Mapping[str, WantedByOthers] | SourceError
     """What other destinations want of removed contacts; or why they cannot be asked."""
-    met: Mapping[str, Met]
+    met: Mapping[str, SharedContact]
     """Contacts that the vendor has, or may have, from other destinations."""
     unsettled: Mapping[str, str]
     """Contacts that another destination does not select any more, and has to let go of
@@ -98,7 +98,7 @@ class Preparer:
         neighbours: Neighbours | None = None,
     ) -> None:
         self._task = task
-        self._naming = Naming(task.mapping)
+        self._naming = SubjectFinder(task.mapping)
         self._capabilities = capabilities
         self._source = source
         self._store = store
@@ -164,7 +164,9 @@ class Preparer:
                 row, self._task.mapping
             ):
                 survey.add(
-                    desired, believed(states[row.contact_id].known), self._capabilities
+                    desired,
+                    known_before_distrust(states[row.contact_id].known),
+                    self._capabilities,
                 )
 
     async def prepare(
@@ -185,7 +187,8 @@ class Preparer:
         await self._store.intend(
             [
                 Intent(
-                    job.state.contact_id, intent(job.desired, job.state.known, job.plan)
+                    job.state.contact_id,
+                    intent_of_plan(job.desired, job.state.known, job.plan),
                 )
                 for job in prepared.jobs
                 if job.plan.calls
@@ -281,7 +284,7 @@ class Preparer:
 
     async def _removed(
         self, batch: Batch, rows: Rows, states: Mapping[str, ContactState]
-    ) -> Mapping[str, Wanted] | SourceError:
+    ) -> Mapping[str, WantedByOthers] | SourceError:
         """Return what others want of the batch's removed contacts.
 
         An error where another destination cannot be asked.
@@ -312,7 +315,7 @@ class Preparer:
         ]
         return await self._neighbours.leaving(new) if new else ()
 
-    async def _met(self, batch: Batch) -> Mapping[str, Met]:
+    async def _met(self, batch: Batch) -> Mapping[str, SharedContact]:
         finds = self._task.find_first and self._capabilities.find_by
         if self._neighbours is None or finds or batch.kind is BatchKind.REMOVALS:
             return {}
@@ -366,9 +369,11 @@ class Preparer:
             if has_opted_out(row, self._task.mapping):
                 return _opted_out(state, row)
             if self._may_be_overwritten(state, facts):
-                state = replace(state, known=doubted(state.known, state.known.pending))
+                state = replace(
+                    state, known=with_all_unknown(state.known, state.known.pending)
+                )
             met, winner = (
-                facts.met.get(row.contact_id, Met()),
+                facts.met.get(row.contact_id, SharedContact()),
                 facts.losers.get(row.contact_id),
             )
             other = facts.unsettled.get(row.contact_id)
@@ -391,7 +396,7 @@ class Preparer:
             job, state.known, "not_let_go", _not_let_go(f"{other}/{row.contact_id}")
         )
 
-    def _is_owned(self, met: Met, desired: Desired, known: Known) -> bool:
+    def _is_owned(self, met: SharedContact, desired: Desired, known: Known) -> bool:
         """Return whether another destination owns what an upsert would write over."""
         asks = not self._capabilities.find_by and known.external_id is None
         return asks and met.owner is not None and met.key in desired.keys
@@ -410,7 +415,7 @@ class Preparer:
         A row at which anything unforeseen happens is rejected.
         """
         try:
-            return desire(
+            return map_row(
                 row,
                 self._task.mapping,
                 self._capabilities.identity,
@@ -427,11 +432,11 @@ class Preparer:
         state: ContactState,
         row: SourceRow,
         winner: str | None,
-        met: Met,
+        met: SharedContact,
     ) -> Job | Record | None:
         if state.gone:
             return self._gone(batch, state, row, winner)
-        known = made_under(self._revived(state.known), self._capabilities)
+        known = with_key_of_create(self._revived(state.known), self._capabilities)
         if known is not state.known:
             state = replace(state, known=known)
         desired = self._desired(row)
@@ -445,14 +450,18 @@ class Preparer:
         if isinstance(plan, Rejected):
             return self._refused(batch, state, desired, row, plan)
         job = Job(batch, state, desired, row.source_hash, plan)
-        if plan.calls or is_read_back(known, self._capabilities) or is_merging(known):
+        if (
+            plan.calls
+            or should_read_back(known, self._capabilities)
+            or has_open_merge(known)
+        ):
             return job
         settled = (
             state.status is Status.SYNCED
             and state.source_hash == row.source_hash
             and known.pending is None
         )
-        left = unasked(known, plan, manages_tags=desired.manages_tags)
+        left = still_unknown(known, plan, manages_tags=desired.manages_tags)
         return (
             None
             if settled
@@ -474,7 +483,7 @@ class Preparer:
             desired if isinstance(desired, Desired) else Desired(row.contact_id, {})
         )
         job = Job(batch, state, wanted, row.source_hash, Plan(), refusal, gone=True)
-        unknown = needs_look_up(None, state.known, self._capabilities, find_first=False)
+        unknown = plan_look_up(None, state.known, self._capabilities, find_first=False)
         if refusal is None or unknown:
             return job
         return records.rejected(state, state.known, row.source_hash, refusal)
@@ -499,7 +508,7 @@ class Preparer:
         row: SourceRow,
         refusal: Rejected,
     ) -> Job | Record:
-        if needs_look_up(None, state.known, self._capabilities, find_first=False):
+        if plan_look_up(None, state.known, self._capabilities, find_first=False):
             wanted = (
                 desired
                 if isinstance(desired, Desired)
@@ -509,13 +518,13 @@ class Preparer:
         return records.rejected(state, state.known, row.source_hash, refusal)
 
     def _revived(self, known: Known) -> Known:
-        return revived(known, self._task.mapping.match_on)
+        return after_unknown_deletion(known, self._task.mapping.match_on)
 
     def _removal(
         self,
         batch: int,
         state: ContactState,
-        others: Mapping[str, Wanted] | SourceError,
+        others: Mapping[str, WantedByOthers] | SourceError,
     ) -> Job | Record | None:
         if isinstance(others, SourceError):
             job = Job(batch, state, None, None, Plan())
@@ -524,27 +533,30 @@ class Preparer:
             state.known.pending and state.known.pending.creates
         ):  # it was back and may have been created anew
             state = replace(
-                state, known=made_under(self._revived(state.known), self._capabilities)
+                state,
+                known=with_key_of_create(
+                    self._revived(state.known), self._capabilities
+                ),
             )
         policy, wanted = self._task.on_removed, others.get(state.contact_id)
         plan = plan_removal(
             state.contact_id, state.known, policy, self._capabilities, wanted
         )
         job = Job(batch, state, None, None, plan, wanted=wanted)
-        unknown = needs_look_up(None, state.known, self._capabilities, find_first=False)
-        ends_there = policy is not OnRemoved.IGNORE and is_merging(state.known)
+        unknown = plan_look_up(None, state.known, self._capabilities, find_first=False)
+        ends_there = policy is not OnRemoved.IGNORE and has_open_merge(state.known)
         if plan.calls or unknown or ends_there or self._is_untagged_unread(state.known):
             return job
         if wanted is not None and state.status is Status.REMOVED:
             return None  # it was reported when it left; the other destination is still to take it over
         kept = policy if wanted is None else OnRemoved.IGNORE
-        left = left_in_doubt(state.known, kept, self._capabilities)
+        left = unknown_after_removal(state.known, kept, self._capabilities)
         return records.in_step(job, state.known, (), 0, plan.unsupported, left=left)
 
     def _is_untagged_unread(self, known: Known) -> bool:
         """Return whether a removed contact may have tags of ours that are not known."""
         untags = self._task.on_removed is OnRemoved.UNTAG
-        return untags and is_read_back(known, self._capabilities)
+        return untags and should_read_back(known, self._capabilities)
 
 
 def _not_asked(error: SourceError) -> str:

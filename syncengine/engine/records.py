@@ -12,9 +12,9 @@ from syncengine.model.contact_ids import as_argument
 from syncengine.model.work import ContactOutcome, ContactState, Record, Status
 from syncengine.planning.refusals import (
     DEAD_AFTER,
-    likeness,
-    likeness_of_dropped,
-    refused,
+    common_refusal,
+    common_refusal_of_dropped,
+    count_refusal,
     version,
 )
 
@@ -59,7 +59,7 @@ def in_step(
         outcome=outcome,
         removal=job.desired is None,
         moved=job.wanted is not None and known.external_id is not None,
-        refusal=likeness_of_dropped(dropped) if job.desired is not None else None,
+        refusal=common_refusal_of_dropped(dropped) if job.desired is not None else None,
     )
 
 
@@ -222,7 +222,7 @@ def rejected(
 
     A removal that keeps being refused is not tried any more.
     """
-    status, rejections = refused(state, source_hash)
+    status, rejections = count_refusal(state, source_hash)
     message = refusal.message + (_LAST if status is Status.DEAD and not removal else "")
     return Record(
         contact_id=state.contact_id,
@@ -240,7 +240,7 @@ def rejected(
             refusal.status,
         ),
         removal=removal,
-        refusal=likeness(refusal),
+        refusal=common_refusal(refusal),
     )
 
 

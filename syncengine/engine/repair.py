@@ -9,10 +9,18 @@ from dataclasses import replace
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Known, Pending, Remote
 from syncengine.model.work import ContactState, Record, Status
-from syncengine.planning.drift import Drift, corrected
-from syncengine.planning.match_keys import held_keys
-from syncengine.planning.repair import Asked, Left, Mend, RepairScope, asked_of, mend_of
-from syncengine.planning.settle import absent, doubted
+from syncengine.planning.drift import Drift, known_with_drift
+from syncengine.planning.found_contacts import known_after_not_found
+from syncengine.planning.intents import with_all_unknown
+from syncengine.planning.match_keys import keys_at_vendor
+from syncengine.planning.repair import (
+    NotRepaired,
+    PlannedRepair,
+    RepairRequest,
+    RepairScope,
+    planned_repair,
+    requested_part,
+)
 from syncengine.ports import ContactStore
 
 _SLICE = 200
@@ -22,30 +30,30 @@ _OF_NO_RUN = 0
 class Repair:
     """Collects the contacts to be mended, and notes them once nothing forbids it."""
 
-    def __init__(self, capabilities: Capabilities, asked: Asked) -> None:
+    def __init__(self, capabilities: Capabilities, asked: RepairRequest) -> None:
         self.scope = RepairScope()
-        self.left: Counter[Left] = Counter()
+        self.left: Counter[NotRepaired] = Counter()
         self.mended = 0
         """Number of contacts that the next run mends."""
         self._capabilities = capabilities
         self._asked = asked
-        self._mends: list[Mend] = []
+        self._mends: list[PlannedRepair] = []
 
     def add(self, state: ContactState, remote: Remote | None, found: Drift) -> None:
         """Take a contact that drifted."""
-        part = asked_of(found, self._asked)
+        part = requested_part(found, self._asked)
         if found == Drift(opted_out=found.opted_out):
-            self.left[Left.OPTED_OUT] += 1
+            self.left[NotRepaired.OPTED_OUT] += 1
         elif not part:
-            self.left[Left.NOT_ASKED] += 1
+            self.left[NotRepaired.NOT_ASKED] += 1
         elif state.status is Status.DEAD:
-            self.left[Left.DEAD_LETTER] += 1
+            self.left[NotRepaired.DEAD_LETTER] += 1
         else:
-            mend = mend_of(state.contact_id, part, remote, self._asked)
+            mend = planned_repair(state.contact_id, part, remote, self._asked)
             self.scope.add(mend)
             self._mends.append(mend)
 
-    def give_up(self, reason: Left) -> None:
+    def give_up(self, reason: NotRepaired) -> None:
         """Mend nothing of all that was collected."""
         if self._mends:
             self.left[reason] += len(self._mends)
@@ -57,7 +65,7 @@ class Repair:
             await self._note(store, self._mends[start : start + _SLICE])
         self._mends.clear()
 
-    async def _note(self, store: ContactStore, mends: Sequence[Mend]) -> None:
+    async def _note(self, store: ContactStore, mends: Sequence[PlannedRepair]) -> None:
         states = await store.load([mend.contact_id for mend in mends])
         pairs = [
             (mend, states[mend.contact_id])
@@ -74,23 +82,25 @@ class Repair:
             if mend.found.gone and self._asked.recreate
         ]
         if again:
-            await store.want_again(again)
+            await store.allow_recreation(again)
         self.mended += len(records) - len(gone)
         if gone:
-            self.left[Left.GONE] += len(gone)
+            self.left[NotRepaired.GONE] += len(gone)
 
-    def _record(self, mend: Mend, state: ContactState) -> Record:
+    def _record(self, mend: PlannedRepair, state: ContactState) -> Record:
         if mend.remote is not None:
             return _planned_again(
-                state, corrected(state.known, mend.remote, mend.found)
+                state, known_with_drift(state.known, mend.remote, mend.found)
             )
         if self._asked.recreate:
             return _planned_again(state, self._to_be_created(state.known))
         if not self._capabilities.reads:
             # No look-up finds it, which does not prove that it is gone: it is written to
             # by its id, whole, and the answer tells.
-            return _planned_again(state, doubted(state.known, state.known.pending))
-        known = absent(state.known, self._capabilities)
+            return _planned_again(
+                state, with_all_unknown(state.known, state.known.pending)
+            )
+        known = known_after_not_found(state.known, self._capabilities)
         return Record(state.contact_id, known, Status.GONE, source_hash=None)
 
     def _to_be_created(self, known: Known) -> Known:
@@ -103,12 +113,13 @@ class Repair:
             dict.fromkeys(
                 (
                     *((known.key,) if known.key else ()),
-                    *held_keys(known, self._capabilities),
+                    *keys_at_vendor(known, self._capabilities),
                 )
             )
         )
         return replace(
-            absent(known, self._capabilities), pending=Pending(creates=True, keys=keys)
+            known_after_not_found(known, self._capabilities),
+            pending=Pending(creates=True, keys=keys),
         )
 
 

@@ -10,7 +10,7 @@ from syncengine.model.contact import Desired, MatchKey
 from syncengine.model.mapping import Mapping, OnRemoved
 from syncengine.model.work import ContactState
 from syncengine.planning.plan import Plan
-from syncengine.planning.sharing import Wanted
+from syncengine.planning.sharing import WantedByOthers
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Job:
     met: bool = False
     """True where the vendor has, or may have, the contact from another destination of
     the account: it is looked up, whatever ``find_first`` says."""
-    wanted: Wanted | None = None
+    wanted: WantedByOthers | None = None
     """What other destinations want of a removed contact's copy; None: none wants it."""
     attempt: int = 1
     """Number of the attempt: a contact waits once for another one to let go, and once

@@ -20,14 +20,14 @@ from syncengine.engine.exchange import Meter
 from syncengine.engine.holding import held
 from syncengine.engine.repair import Repair
 from syncengine.engine.retry import Retrier
-from syncengine.errors import SyncEngineError, one_contacts
+from syncengine.errors import SyncEngineError, contact_error
 from syncengine.model.capabilities import matches
-from syncengine.model.consent import Naming
+from syncengine.model.consent import SubjectFinder
 from syncengine.model.contact import Fields, Remote
 from syncengine.model.copies import Drifted
 from syncengine.model.work import ContactState, Status
-from syncengine.planning.drift import Drift, Owned, drift
-from syncengine.planning.settle import noes_of
+from syncengine.planning.drift import Drift, ManagedParts, drift
+from syncengine.planning.found_contacts import opt_outs_to_remember
 from syncengine.ports import ContactStore, Directory, Vendor
 
 _SLICE = 200
@@ -74,8 +74,8 @@ class Verification:
         vendor: Vendor,
         retrier: Retrier,
         store: ContactStore,
-        owned: Owned,
-        naming: Naming,
+        owned: ManagedParts,
+        naming: SubjectFinder,
         stop: asyncio.Event,
         advance: Callable[[int], None],
         repair: Repair | None,
@@ -142,7 +142,7 @@ class Verification:
             )
             for answer in answers:
                 if isinstance(answer, BaseException):
-                    if one_contacts(answer) is None:
+                    if contact_error(answer) is None:
                         raise answer
                     self.seen.unread += 1
 
@@ -222,7 +222,7 @@ class Verification:
     async def _compare(
         self, pairs: Sequence[tuple[ContactState, Remote | None]]
     ) -> None:
-        await self._store.remember_noes(dict(self._new_noes(pairs)))
+        await self._store.remember_opt_outs(dict(self._new_noes(pairs)))
         for state, remote in pairs:
             self.seen.compared += 1
             same, whole = self._vendor.same, self._vendor.capabilities.reads
@@ -253,11 +253,11 @@ class Verification:
         """
         for state, remote in pairs:
             noes = (
-                noes_of(state.known, remote, self._vendor.capabilities)
+                opt_outs_to_remember(state.known, remote, self._vendor.capabilities)
                 if remote
-                else state.known.noes
+                else state.known.seen_opt_outs
             )
-            if noes != state.known.noes:
+            if noes != state.known.seen_opt_outs:
                 yield state.contact_id, noes
 
     def _is_passed_over(self, state: ContactState, name: str) -> bool:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from syncengine.engine import records
 from syncengine.engine.attempt import Ending
-from syncengine.model.work import Record, Wait
-from syncengine.planning.waiting import judged
+from syncengine.model.work import KeyWait, Record
+from syncengine.planning.waiting import refusal_of_waiting
 from syncengine.ports import WaitStore
 
 
@@ -24,7 +24,7 @@ class Waiting:
         self._store = store
         self._brings_back = brings_back
         """True where the run is about all contacts, and not about some only."""
-        self._ended: dict[str, tuple[int, Record, Wait]] = {}
+        self._ended: dict[str, tuple[int, Record, KeyWait]] = {}
 
     def add(self, batch: int, ending: Ending) -> None:
         """Keep a contact that still waits after its last attempt."""
@@ -51,15 +51,15 @@ class Waiting:
         ]
 
     async def _refused(
-        self, ended: dict[str, tuple[int, Record, Wait]]
+        self, ended: dict[str, tuple[int, Record, KeyWait]]
     ) -> dict[str, Record]:
-        holders = await self._store.holders(
+        holders = await self._store.blockers(
             {wait.owner for _, _, wait in ended.values()}
         )
         refused: dict[str, Record] = {}
         for contact_id, (_, record, wait) in ended.items():
             waiter = f"{self._destination}/{contact_id}"
-            refusal = judged(waiter, wait.owner, holders, self._destination)
+            refusal = refusal_of_waiting(waiter, wait.owner, holders, self._destination)
             if refusal is not None:
                 refused[contact_id] = records.held(record, wait.source_hash, refusal)
         if refused:

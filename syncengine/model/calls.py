@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -111,15 +110,13 @@ class Rejected:
     by_vendor: bool = True
     words: str = ""
     """The vendor's own words, cleaned like ``message``; empty where it has none."""
-    vendor_fields: Mapping[str, str] = field(default_factory=dict)
-    """Field name to the vendor's message about it, where the vendor names fields."""
 
 
 ADVICE = "; correct the row or the mapping"
 """End of the text of a vendor's refusal, as far as it is about a single contact."""
 
 
-def other_id(asked: str, told: str) -> Rejected:
+def rejected_other_id(asked: str, told: str) -> Rejected:
     """Return the rejection of a contact whose call was answered with another id."""
     return Rejected(
         "other_id",

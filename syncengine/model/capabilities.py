@@ -35,7 +35,7 @@ class OptOut:
     no: Json = True
     """The value that means opted out."""
 
-    def says_no(self, value: Json) -> bool:
+    def is_opted_out(self, value: Json) -> bool:
         """Return whether the value means opted out, even if it is written as text."""
         return str(value).casefold() == str(self.no).casefold()
 
@@ -179,16 +179,16 @@ class Capabilities:
     def lowers_opt_out(self, name: str, value: Json) -> bool:
         """Return whether writing the value could take back an opt-out at the vendor."""
         return any(
-            name == opt_out.field and not opt_out.says_no(value)
+            name == opt_out.field and not opt_out.is_opted_out(value)
             for opt_out in self.opt_outs
         )
 
-    def noes(self, fields: Mapping[str, Json]) -> dict[str, Json]:
+    def opt_outs_in(self, fields: Mapping[str, Json]) -> dict[str, Json]:
         """Return those of the fields that are opt-outs and mean opted out."""
         return {
             opt_out.field: fields[opt_out.field]
             for opt_out in self.opt_outs
-            if opt_out.field in fields and opt_out.says_no(fields[opt_out.field])
+            if opt_out.field in fields and opt_out.is_opted_out(fields[opt_out.field])
         }
 
     def takes(self, name: str, value: Json) -> str:

@@ -108,7 +108,7 @@ _MOST_TRIES = 2_000
 """Number of parts of one contact that are read as phone numbers."""
 
 
-class Naming:
+class SubjectFinder:
     """Every subject by which a suppression may name a mapping's contacts.
 
     In doubt it finds too many, so that nothing is sent about a person who is

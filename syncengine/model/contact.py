@@ -102,7 +102,7 @@ class Known:
     """Tags at the vendor that were there when the contact was linked; never removed by
     us."""
     pending: Pending | None = None
-    noes: Fields = dataclasses.field(default_factory=dict, repr=False)
+    seen_opt_outs: Fields = dataclasses.field(default_factory=dict, repr=False)
     """Opt-outs that the vendor showed when it was last looked at, whoever set them. They
     count where the contact is created again."""
 

@@ -74,14 +74,14 @@ class Receipt:
         return int(self.status in (Erased.OPEN, Erased.IMPOSSIBLE))
 
     @property
-    def told(self) -> str:
+    def full_message(self) -> str:
         """Return the message, with the command that closes an erasure to be asked for."""
         if self.status is not Erased.IMPOSSIBLE:
             return self.message
         command = f"syncengine forget {as_argument(self.contact_id)} --confirmed -d {as_argument(self.destination)}"
         return f"{self.message}. Once that is done, `{command}` closes it"
 
-    def also(self, to_ask: str) -> Receipt:
+    def with_earlier_request(self, to_ask: str) -> Receipt:
         """Return the receipt together with an earlier request.
 
         That is what a person was to ask the vendor for before, and has not confirmed.
@@ -98,5 +98,5 @@ class Receipt:
             "destination": self.destination,
             "contact": self.contact_id,
             "status": self.status.value,
-            "message": self.told,
+            "message": self.full_message,
         }

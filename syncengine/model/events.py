@@ -63,11 +63,11 @@ class Event(StrEnum):
     """route, error, seconds: it is tried again, or its contact is deferred."""
 
 
-class Tell(Protocol):
+class OnEvent(Protocol):
     """Receives events. Must not raise."""
 
     def __call__(self, event: Event, /, **facts: Json) -> None: ...
 
 
-def nobody(event: Event, /, **facts: Json) -> None:
+def ignore_event(event: Event, /, **facts: Json) -> None:
     """Ignore an event."""

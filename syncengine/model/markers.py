@@ -30,7 +30,7 @@ class Marker:
 
 
 @dataclass(frozen=True, slots=True)
-class StateSelf:
+class StateIdentity:
     """A state as it is now."""
 
     state_id: str

@@ -74,7 +74,7 @@ _NOT_ONE = "is not one phone number"
 _MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 
 
-class _Written:
+class _PhoneParts:
     """Parts of a phone number as they are written."""
 
     __slots__ = ("digits", "extension", "international", "trunk_zero")
@@ -129,7 +129,7 @@ def phone_readings(value: Json, regions: Iterable[str]) -> frozenset[str]:
     return frozenset() if written is None else _readings(written, regions)
 
 
-def _readings(written: _Written, regions: Iterable[str]) -> frozenset[str]:
+def _readings(written: _PhoneParts, regions: Iterable[str]) -> frozenset[str]:
     found: list[PhoneNumber | None] = []
     if written.international:
         found = [_international(written.digits)]
@@ -469,7 +469,7 @@ def phone_digits(value: str) -> str:
     return _e164_digits(number) if number and _is_possible(number) else written.digits
 
 
-def _written(value: Json) -> _Written | None:
+def _written(value: Json) -> _PhoneParts | None:
     """Take a value apart; None when it is empty. Raises NotReadError."""
     text = _phone_text(value)
     if len(text) > _LONGEST:
@@ -507,7 +507,7 @@ def _in_ascii(character: str) -> str:
     return str(unicodedata.decimal(character)) if is_digit else character
 
 
-def _numbered(body: str, *, international: bool, extension: bool) -> _Written:
+def _numbered(body: str, *, international: bool, extension: bool) -> _PhoneParts:
     """Take apart a number whose punctuation is valid."""
     digits, trunk_zero = _digits(body), None
     if (
@@ -523,7 +523,7 @@ def _numbered(body: str, *, international: bool, extension: bool) -> _Written:
         trunk_zero, digits = digits, _digits(_TRUNK_ZERO.sub("", body, count=1))
     if not digits:
         raise NotReadError(_NOT_ONE)
-    return _Written(
+    return _PhoneParts(
         digits, international=international, trunk_zero=trunk_zero, extension=extension
     )
 
@@ -572,7 +572,7 @@ def _refuse_several(body: str) -> None:
         raise NotReadError(_NOT_ONE)
 
 
-def _without_trunk_zero(written: _Written) -> PhoneNumber | None:
+def _without_trunk_zero(written: _PhoneParts) -> PhoneNumber | None:
     """Return the number meant by ``+49 (0)171``; in Italy the zero may belong to it."""
     number = _international(written.digits)
     if written.trunk_zero is None:

@@ -102,7 +102,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
+class RefusalGroup:
     """Contacts that stand because the vendor refused them alike."""
 
     refusal: Refusal
@@ -110,7 +110,7 @@ class Alike:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class GroupMember:
     """One of the contacts that stand because the vendor refused them alike."""
 
     contact_id: str
@@ -145,7 +145,7 @@ class ContactState:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LinkedContact:
     """A contact that the vendor held when it was last written."""
 
     contact_id: str
@@ -318,7 +318,7 @@ class LeaseGrant:
 
 
 @dataclass(frozen=True, slots=True)
-class Met:
+class SharedContact:
     """A contact that another destination of the account has there, or may have."""
 
     owner: str | None = None
@@ -328,7 +328,7 @@ class Met:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class LinkResult:
     """The result of trying to become the owner of a vendor contact that was found."""
 
     owner: str | None = None
@@ -342,7 +342,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class KeyWait:
     """The wait of a contact for the owner of its match key.
 
     That other contact owns the vendor contact that has the key.
@@ -358,7 +358,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class Blocker:
     """State of a contact that another one waits for.
 
     It may also keep such a contact from moving.

@@ -11,7 +11,7 @@ from syncengine.model.contact import Desired, Fields, Known, MatchKey
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class TagAddress:
     """Name of a contact in a tag call."""
 
     key: MatchKey | None
@@ -20,7 +20,7 @@ class Address:
     first."""
 
 
-def identity(
+def identity_key(
     desired: Desired, known: Known, capabilities: Capabilities
 ) -> tuple[MatchKey | None, tuple[Unsupported, ...]]:
     """Return the key calls go by.
@@ -60,7 +60,7 @@ def create_key(desired: Desired, write: Write) -> str | None:
     )
 
 
-def findable(
+def match_fields_to_carry(
     desired: Desired, create: Write, capabilities: Capabilities
 ) -> Sequence[str]:
     """Return the match fields of which a create needs room for one.
@@ -81,7 +81,9 @@ def findable(
     return names[:1] if create.max_fields is None else names
 
 
-def namers(desired: Desired, write: Write, capabilities: Capabilities) -> Sequence[str]:
+def naming_fields(
+    desired: Desired, write: Write, capabilities: Capabilities
+) -> Sequence[str]:
     """Return the fields by which tag calls could name the contact.
 
     The write that creates it needs room for them.
@@ -115,14 +117,14 @@ def other_addresses(
 
 def tag_address(
     call: TagCall, key: MatchKey | None, known: Known, written: Fields
-) -> Address | None:
+) -> TagAddress | None:
     """Return how a tag call names the contact while the writes change ``written``.
 
     None when no key is certain. ``key`` serves where the vendor's own id, or its only
     identity, names the contact.
     """
     if not call.addressed_by:
-        return Address(key)
+        return TagAddress(key)
     doubtful = known.pending.fields if known.pending else {}
     sure = {
         name: known.fields.get(name)
@@ -134,8 +136,8 @@ def tag_address(
             None,
             "",
         ):
-            return Address(MatchKey(name, str(value)))
+            return TagAddress(MatchKey(name, str(value)))
     for name, value in sure.items():
         if value not in (None, ""):
-            return Address(MatchKey(name, str(value)), early=True)
+            return TagAddress(MatchKey(name, str(value)), early=True)
     return None

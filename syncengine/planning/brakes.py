@@ -36,7 +36,7 @@ NAMES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class BrakeLimit:
     """Limit of a brake, exceeded above a share, and from a number of contacts on."""
 
     share: float
@@ -47,18 +47,18 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowances:
+class BrakeLimits:
     """A destination's brakes."""
 
-    removals: Allowance = field(default=Allowance(0.05, 10))
-    shrunk_source: Allowance = field(default=Allowance(0.2, 10))
-    creates: Allowance = field(default=Allowance(0.5, 100))
-    nulls: Allowance = field(default=Allowance(0.2, 50))
-    tags: Allowance = field(default=Allowance(0.3, 50))
-    lists: Allowance = field(default=Allowance(0.3, 50))
-    rewrites: Allowance = field(default=Allowance(0.5, 10))
-    gone: Allowance = field(default=Allowance(0.05, 10))
-    repair: Allowance = field(default=Allowance(0.5, 10))
+    removals: BrakeLimit = field(default=BrakeLimit(0.05, 10))
+    shrunk_source: BrakeLimit = field(default=BrakeLimit(0.2, 10))
+    creates: BrakeLimit = field(default=BrakeLimit(0.5, 100))
+    nulls: BrakeLimit = field(default=BrakeLimit(0.2, 50))
+    tags: BrakeLimit = field(default=BrakeLimit(0.3, 50))
+    lists: BrakeLimit = field(default=BrakeLimit(0.3, 50))
+    rewrites: BrakeLimit = field(default=BrakeLimit(0.5, 10))
+    gone: BrakeLimit = field(default=BrakeLimit(0.05, 10))
+    repair: BrakeLimit = field(default=BrakeLimit(0.5, 10))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class Brake:
     """Description of what would have happened, and of what is allowed."""
 
 
-def of_scope(
-    scope: Scope, policy: OnRemoved, allowances: Allowances, accepted: AbstractSet[str]
+def brakes_of_diff(
+    scope: Scope, policy: OnRemoved, allowances: BrakeLimits, accepted: AbstractSet[str]
 ) -> list[Brake]:
     """Return the brakes that the diff alone trips."""
     known = scope.known
@@ -87,11 +87,11 @@ def of_scope(
     ]
 
 
-def of_survey(
+def brakes_of_survey(
     survey: Survey,
     scope: Scope,
     had: Mapping[str, int],
-    allowances: Allowances,
+    allowances: BrakeLimits,
     accepted: AbstractSet[str],
 ) -> list[Brake]:
     """Return the brakes that the run's contacts trip.
@@ -105,8 +105,8 @@ def of_survey(
     ]
 
 
-def of_gone(
-    gone: int, known: int, allowances: Allowances, accepted: AbstractSet[str]
+def brake_of_recreations(
+    gone: int, known: int, allowances: BrakeLimits, accepted: AbstractSet[str]
 ) -> Brake | None:
     """Return the brake that contacts to be created again trip.
 
@@ -123,8 +123,8 @@ def of_gone(
     )
 
 
-def of_repair(
-    scope: RepairScope, allowances: Allowances, accepted: AbstractSet[str]
+def brakes_of_repair(
+    scope: RepairScope, allowances: BrakeLimits, accepted: AbstractSet[str]
 ) -> list[Brake]:
     """Return the brakes that the repair of what drifted at the vendor trips."""
     return [
@@ -132,7 +132,7 @@ def of_repair(
     ]
 
 
-def _of_repair(scope: RepairScope, allowances: Allowances) -> Iterator[Brake]:
+def _of_repair(scope: RepairScope, allowances: BrakeLimits) -> Iterator[Brake]:
     compared = scope.compared
     nobody_left = scope.gone == compared > 1
     if nobody_left or allowances.gone.exceeded(scope.gone, compared):
@@ -164,7 +164,7 @@ def _of_repair(scope: RepairScope, allowances: Allowances) -> Iterator[Brake]:
             )
 
 
-def grown(scope: Scope, creates: int, allowed: Allowance) -> bool:
+def has_grown(scope: Scope, creates: int, allowed: BrakeLimit) -> bool:
     """Return whether so many creates come from a surprising growth of the source.
 
     Creates that are left of an unfinished first sync are no growth: the source had
@@ -176,7 +176,7 @@ def grown(scope: Scope, creates: int, allowed: Allowance) -> bool:
     )
 
 
-def are_others(survey: Survey, scope: Scope, allowances: Allowances) -> bool:
+def are_replaced(survey: Survey, scope: Scope, allowances: BrakeLimits) -> bool:
     """Return whether most known contacts went and others came in their place.
 
     They may be the same people under other ids.
@@ -185,13 +185,13 @@ def are_others(survey: Survey, scope: Scope, allowances: Allowances) -> bool:
     return min(scope.removed, unknown) > allowances.creates.share * scope.known
 
 
-def are_rewritten(survey: Survey, scope: Scope, allowances: Allowances) -> bool:
+def are_rewritten(survey: Survey, scope: Scope, allowances: BrakeLimits) -> bool:
     """Return whether most known contacts would become other people under their ids."""
     return allowances.rewrites.exceeded(survey.rewritten, scope.known)
 
 
 def _of_scope(
-    scope: Scope, policy: OnRemoved, allowances: Allowances
+    scope: Scope, policy: OnRemoved, allowances: BrakeLimits
 ) -> Iterator[Brake]:
     known, removed = scope.known, scope.removed
     less = known - scope.source_rows - scope.moved
@@ -213,21 +213,21 @@ def _of_scope(
 
 
 def _of_creates(
-    survey: Survey, scope: Scope, allowances: Allowances
+    survey: Survey, scope: Scope, allowances: BrakeLimits
 ) -> Iterator[Brake]:
     known, removed, allowed = scope.known, scope.removed, allowances.creates
     unknown = survey.creates if scope.unseen is None else scope.unseen
     would = f"the run would have created {survey.creates} contacts, while {known} are known here"
     if scope.unseen is not None:  # a limit leaves most of them to later runs
         would = f"the run would have begun to create {scope.unseen} contacts, while {known} are known here"
-    if are_others(survey, scope, allowances):
+    if are_replaced(survey, scope, allowances):
         yield Brake(
             CREATES,
             f"{would}: {removed} of these ({removed / known:.1%}) are no longer in the source, and {unknown} that are "
             "not known came in their place. Did its key column change, or where? Then people would be there twice. "
             f"The brake allows {allowed.share:.0%}",
         )
-    elif grown(scope, survey.creates, allowed):
+    elif has_grown(scope, survey.creates, allowed):
         before = scope.compared_rows or 0
         more = scope.source_rows - before
         yield Brake(
@@ -239,7 +239,7 @@ def _of_creates(
 
 
 def _of_survey(
-    survey: Survey, scope: Scope, had: Mapping[str, int], allowances: Allowances
+    survey: Survey, scope: Scope, had: Mapping[str, int], allowances: BrakeLimits
 ) -> Iterator[Brake]:
     known = scope.known
     yield from _of_creates(survey, scope, allowances)

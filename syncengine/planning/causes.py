@@ -14,7 +14,7 @@ from syncengine.model.http import Json
 from syncengine.model.mapping import Mapping as ContactMapping
 from syncengine.model.mapping import OnUnmap
 from syncengine.model.work import ContactState, Status
-from syncengine.planning.wishes import EMPTY
+from syncengine.planning.changes import EMPTY
 
 _FIELD = "fields."
 _TAGS, _LISTS, _ON_NULL, _ON_UNMAP, _VERSION = (
@@ -27,7 +27,7 @@ _TAGS, _LISTS, _ON_NULL, _ON_UNMAP, _VERSION = (
 _PREFIX = "tags_prefix"
 
 
-class Why(StrEnum):
+class CauseKind(StrEnum):
     """Causes, in the order in which they are told."""
 
     NEW = "new"
@@ -55,32 +55,32 @@ class Why(StrEnum):
 
 _OF_CONFIGURATION = frozenset(
     {
-        Why.MAPPING,
-        Why.PREFIX,
-        Why.TAGS,
-        Why.LISTS,
-        Why.ON_NULL,
-        Why.ON_UNMAP,
-        Why.VERSION,
+        CauseKind.MAPPING,
+        CauseKind.PREFIX,
+        CauseKind.TAGS,
+        CauseKind.LISTS,
+        CauseKind.ON_NULL,
+        CauseKind.ON_UNMAP,
+        CauseKind.VERSION,
     },
 )
 _IN_WORDS = {
-    Why.NEW: "new",
-    Why.RETURNED: "back in the source",
-    Why.LEFT: "left the source",
-    Why.ROW: "row changed",
-    Why.MAPPING: "mapping of {field} changed",
-    Why.PREFIX: "prefix of the tags changed",
-    Why.TAGS: "mapping of the tags changed",
-    Why.LISTS: "mapping of the lists changed",
-    Why.ON_NULL: "on_null changed",
-    Why.ON_UNMAP: "on_unmap changed",
-    Why.VERSION: "a new version of syncengine reads or sends values in another way",
-    Why.LIFTED: "no longer suppressed or opted out",
-    Why.REJECTED: "rejected before",
-    Why.UNFINISHED: "not finished before, or noted by verify --repair",
-    Why.GONE: "deleted at the vendor",
-    Why.OUT_OF_STEP: "out of step although the row did not change",
+    CauseKind.NEW: "new",
+    CauseKind.RETURNED: "back in the source",
+    CauseKind.LEFT: "left the source",
+    CauseKind.ROW: "row changed",
+    CauseKind.MAPPING: "mapping of {field} changed",
+    CauseKind.PREFIX: "prefix of the tags changed",
+    CauseKind.TAGS: "mapping of the tags changed",
+    CauseKind.LISTS: "mapping of the lists changed",
+    CauseKind.ON_NULL: "on_null changed",
+    CauseKind.ON_UNMAP: "on_unmap changed",
+    CauseKind.VERSION: "a new version of syncengine reads or sends values in another way",
+    CauseKind.LIFTED: "no longer suppressed or opted out",
+    CauseKind.REJECTED: "rejected before",
+    CauseKind.UNFINISHED: "not finished before, or noted by verify --repair",
+    CauseKind.GONE: "deleted at the vendor",
+    CauseKind.OUT_OF_STEP: "out of step although the row did not change",
 }
 
 
@@ -88,7 +88,7 @@ _IN_WORDS = {
 class Cause:
     """Reason why a contact is worked on; a contact may have several."""
 
-    why: Why
+    why: CauseKind
     field: str = ""
     """The vendor field, of a changed mapping."""
 
@@ -97,7 +97,7 @@ class Cause:
         return _IN_WORDS[self.why].format(field=self.field)
 
 
-class Causes:
+class CauseCounter:
     """Numbers of contacts by cause."""
 
     def __init__(self, changed: Iterable[str] = ()) -> None:
@@ -113,11 +113,13 @@ class Causes:
         calls: Sequence[Call],
     ) -> None:
         """Count one contact."""
-        self._counts.update(causes(state, desired, source_hash, calls, self._changed))
+        self._counts.update(
+            causes_of(state, desired, source_hash, calls, self._changed)
+        )
 
-    def told(self) -> tuple[tuple[Cause, int], ...]:
+    def counts(self) -> tuple[tuple[Cause, int], ...]:
         """Return the causes with their numbers of contacts, in order."""
-        order = list(Why)
+        order = list(CauseKind)
         return tuple(
             sorted(
                 self._counts.items(),
@@ -172,7 +174,7 @@ def remapped_fields(changed: frozenset[str], mapping: ContactMapping) -> frozens
     return frozenset(name for name in fields if _FIELD + name in changed)
 
 
-def causes(
+def causes_of(
     state: ContactState,
     desired: Desired | None,
     source_hash: int | None,
@@ -182,13 +184,13 @@ def causes(
     """Return why a contact is worked on; at least one cause."""
     if (earlier := _earlier(state, desired, source_hash)) is not None:
         return frozenset({Cause(earlier)})
-    rest = Why.ROW
+    rest = CauseKind.ROW
     if state.source_hash is None and state.status is Status.SYNCED:
-        rest = Why.UNFINISHED
+        rest = CauseKind.UNFINISHED
     elif _VERSION in changed:
-        rest = Why.VERSION
+        rest = CauseKind.VERSION
     elif state.source_hash == source_hash:
-        rest = Why.OUT_OF_STEP
+        rest = CauseKind.OUT_OF_STEP
     found = {
         _of_change(part, value, changed) or Cause(rest)
         for part, value in _changes(calls, state.known)
@@ -197,25 +199,27 @@ def causes(
 
 
 _BY_STATUS = {
-    Status.REMOVED: Why.RETURNED,
-    Status.SUPPRESSED: Why.LIFTED,
-    Status.REJECTED: Why.REJECTED,
-    Status.GONE: Why.GONE,
+    Status.REMOVED: CauseKind.RETURNED,
+    Status.SUPPRESSED: CauseKind.LIFTED,
+    Status.REJECTED: CauseKind.REJECTED,
+    Status.GONE: CauseKind.GONE,
 }
 
 
 def _earlier(
     state: ContactState, desired: Desired | None, source_hash: int | None
-) -> Why | None:
+) -> CauseKind | None:
     """Return the cause that lies in what is known of the contact; None: look further."""
     if state.known.pending is not None:
-        return Why.UNFINISHED
+        return CauseKind.UNFINISHED
     if desired is None:
-        return Why.LEFT
+        return CauseKind.LEFT
     if state.status is Status.PENDING:
-        return Why.NEW if state.known.external_id is None else Why.UNFINISHED
+        return (
+            CauseKind.NEW if state.known.external_id is None else CauseKind.UNFINISHED
+        )
     if state.status is Status.DEAD and state.rejected_hash in (None, source_hash):
-        return Why.REJECTED  # tried again as it was
+        return CauseKind.REJECTED  # tried again as it was
     return _BY_STATUS.get(state.status)
 
 
@@ -238,12 +242,12 @@ def _of_change(part: str, value: Json, changed: frozenset[str]) -> Cause | None:
     """Return the cause that lies in the configuration, if it does."""
     if part in changed:
         if part.startswith(_FIELD):
-            return Cause(Why.MAPPING, part.removeprefix(_FIELD))
+            return Cause(CauseKind.MAPPING, part.removeprefix(_FIELD))
         if part == _LISTS:
-            return Cause(Why.LISTS)
-        return Cause(Why.PREFIX if _PREFIX in changed else Why.TAGS)
+            return Cause(CauseKind.LISTS)
+        return Cause(CauseKind.PREFIX if _PREFIX in changed else CauseKind.TAGS)
     if _ON_NULL in changed and value in EMPTY:
-        return Cause(Why.ON_NULL)
+        return Cause(CauseKind.ON_NULL)
     if _ON_UNMAP in changed and (value in EMPTY or part in (_TAGS, _LISTS)):
-        return Cause(Why.ON_UNMAP)
+        return Cause(CauseKind.ON_UNMAP)
     return None

@@ -14,8 +14,8 @@ from syncengine.model.contact import LISTS, Desired, Known, MatchKey, Pending, R
 from syncengine.model.distrust import Distrust
 from syncengine.model.http import Json
 from syncengine.model.work import ContactState, Status
+from syncengine.planning.found_contacts import known_from_remote
 from syncengine.planning.normalise import text
-from syncengine.planning.settle import link
 
 
 def distrust_of(fields: Sequence[str], capabilities: Capabilities) -> Distrust:
@@ -33,16 +33,16 @@ def distrust_of(fields: Sequence[str], capabilities: Capabilities) -> Distrust:
     )
 
 
-def distrusted(known: Known, distrust: Distrust) -> Known:
+def with_distrust(known: Known, distrust: Distrust) -> Known:
     """Return what is known with its values marked unknown; its vendor id stays."""
     pending = known.pending or Pending()
     noes = {
         each.field
         for each in distrust.opt_outs
-        if each.field in known.fields and each.says_no(known.fields[each.field])
+        if each.field in known.fields and each.is_opted_out(known.fields[each.field])
     }
     stay = {*distrust.fixed, *distrust.kept, *noes}
-    believed = {
+    trusted = {
         name: value
         for name, value in known.fields.items()
         if name not in distrust.fixed
@@ -53,14 +53,18 @@ def distrusted(known: Known, distrust: Distrust) -> Known:
         tags=frozenset(),
         pending=replace(
             pending,
-            fields={**dict.fromkeys(distrust.emptied), **believed, **pending.fields},
+            fields={
+                **dict.fromkeys(distrust.emptied),
+                **trusted,
+                **pending.fields,
+            },
             add_tags=known.tags | pending.add_tags,
             distrusted=True,
         ),
     )
 
 
-def without_trust(state: ContactState, distrust: Distrust) -> ContactState:
+def distrusted_state(state: ContactState, distrust: Distrust) -> ContactState:
     """Return the state of a contact once a re-sync has distrusted it."""
     if state.status is Status.REMOVED:
         hash_, refused = state.source_hash, state.rejected_hash
@@ -69,14 +73,14 @@ def without_trust(state: ContactState, distrust: Distrust) -> ContactState:
     linked = state.known.external_id is not None
     return replace(
         state,
-        known=distrusted(state.known, distrust) if linked else state.known,
+        known=with_distrust(state.known, distrust) if linked else state.known,
         status=Status.PENDING if state.status is Status.SYNCED else state.status,
         source_hash=hash_,
         rejected_hash=refused,
     )
 
 
-def believed(known: Known) -> Known:
+def known_before_distrust(known: Known) -> Known:
     """Return what was known before it was distrusted, as far as brakes are concerned.
 
     They would else take every field and tag for new.
@@ -95,14 +99,14 @@ def believed(known: Known) -> Known:
     )
 
 
-def is_read_back(known: Known, capabilities: Capabilities) -> bool:
+def should_read_back(known: Known, capabilities: Capabilities) -> bool:
     """Return whether the contact is read before anything is sent about it."""
     distrusts = known.pending is not None and known.pending.distrusted
     shown = capabilities.reads or bool(capabilities.find_by)
     return distrusts and shown and known.external_id is not None
 
 
-def read_back(
+def known_from_read_back(
     remote: Remote,
     desired: Desired | None,
     known: Known,
@@ -112,7 +116,7 @@ def read_back(
 ) -> Known:
     """Return what is known of a distrusted contact now that the vendor has shown it."""
     pending = known.pending or Pending()
-    shown = link(remote, desired, known, same, hidden, prefix=prefix)
+    shown = known_from_remote(remote, desired, known, same, hidden, prefix=prefix)
     unshown = {
         name: value for name, value in known.fields.items() if name not in remote.fields
     }

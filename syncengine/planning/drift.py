@@ -13,7 +13,7 @@ _EMPTY: tuple[Json, ...] = (None, "", [])
 
 
 @dataclass(frozen=True, slots=True)
-class Owned:
+class ManagedParts:
     """Parts of a vendor contact that we manage."""
 
     fields: tuple[str, ...]
@@ -52,7 +52,7 @@ class Drift:
 def drift(
     known: Known,
     remote: Remote | None,
-    owned: Owned,
+    owned: ManagedParts,
     same: Callable[[str, Json, Json], bool],
     passed_over: Callable[[str], bool],
     *,
@@ -80,7 +80,7 @@ def drift(
         opt_out.field
         for opt_out in owned.opt_outs
         if opt_out.field in (*changed, *extra)
-        and opt_out.says_no(remote.fields[opt_out.field])
+        and opt_out.is_opted_out(remote.fields[opt_out.field])
     }
     return Drift(
         changed=tuple(name for name in changed if name not in opted_out),
@@ -112,7 +112,7 @@ def _extra(
             yield name
 
 
-def corrected(known: Known, remote: Remote, found: Drift) -> Known:
+def known_with_drift(known: Known, remote: Remote, found: Drift) -> Known:
     """Return what is known with the drift taken over, so that a plan mends it.
 
     What drifted besides stays as it was known: nothing is sent about it.

@@ -15,12 +15,13 @@ from syncengine.model.costs import Cost, Duration, exactly, total
 from syncengine.model.http import Json
 from syncengine.model.limits import Limit
 from syncengine.model.mapping import OnRemoved
-from syncengine.planning.distrust import believed, is_read_back
-from syncengine.planning.match_keys import held_keys
+from syncengine.planning.changes import EMPTY
+from syncengine.planning.distrust import known_before_distrust, should_read_back
+from syncengine.planning.found_contacts import known_after_not_found
+from syncengine.planning.look_up import LookUp, plan_look_up
+from syncengine.planning.match_keys import keys_at_vendor
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.planning.removal import plan_removal
-from syncengine.planning.settle import LookUp, absent, needs_look_up
-from syncengine.planning.wishes import EMPTY
 
 _SOMEBODY = "?"
 """The external id of a contact that may be found."""
@@ -70,10 +71,10 @@ def expense(
     all there is to do is to settle what was sent before. ``gone``: it was deleted at
     the vendor and is only looked up; ``recreates``: it is created again.
     """
-    if not refused and is_read_back(known, prices.capabilities):
+    if not refused and should_read_back(known, prices.capabilities):
         return _of_read_back(desired, known, prices)
     wanted = None if refused else desired
-    look_up = needs_look_up(
+    look_up = plan_look_up(
         wanted,
         known,
         prices.capabilities,
@@ -104,9 +105,9 @@ def likely(
 
     For a contact that is read back first it goes by what was known before.
     """
-    if desired is None or not is_read_back(known, capabilities):
+    if desired is None or not should_read_back(known, capabilities):
         return plan
-    foreseen = plan_contact(desired, believed(known), capabilities)
+    foreseen = plan_contact(desired, known_before_distrust(known), capabilities)
     return foreseen if isinstance(foreseen, Plan) else plan
 
 
@@ -116,11 +117,11 @@ def _of_read_back(desired: Desired | None, known: Known, prices: Prices) -> Expe
     At best it is in step; at worst it is there with other values, or gone and created.
     """
     can = prices.capabilities
-    keys = held_keys(known, can)
+    keys = keys_at_vendor(known, can)
     found = exactly(1) if can.reads else total(map(prices.look_up, keys))
     if desired is None:
         return Expense(0, found + _removal_read_back(known, prices))
-    plan = plan_contact(desired, believed(known), can)
+    plan = plan_contact(desired, known_before_distrust(known), can)
     sent = _requests(plan, prices) if isinstance(plan, Plan) else 0
     most = max(sent, _found_at_most(desired, known, prices))
     if can.reads:
@@ -131,7 +132,7 @@ def _of_read_back(desired: Desired | None, known: Known, prices: Prices) -> Expe
 def _removal_read_back(known: Known, prices: Prices) -> Cost:
     """Return the requests that remove a contact once it was read back."""
     policy, can = prices.on_removed, prices.capabilities
-    usual = plan_removal("", believed(known), policy, can)
+    usual = plan_removal("", known_before_distrust(known), policy, can)
     most = plan_removal("", replace(known, tags=_maybe_ours(known)), policy, can)
     return Cost(
         0,
@@ -142,7 +143,7 @@ def _removal_read_back(known: Known, prices: Prices) -> Cost:
 
 def _anew_at_most(desired: Desired, known: Known, prices: Prices) -> int:
     """Return the requests that look up and create a contact that is gone."""
-    nobody = absent(known, prices.capabilities)
+    nobody = known_after_not_found(known, prices.capabilities)
     plan = plan_contact(desired, nobody, prices.capabilities)
     if not isinstance(plan, Plan):
         return 0
@@ -175,7 +176,11 @@ def _of_calls(
 def _after_look_up(desired: Desired, known: Known, plan: Plan, prices: Prices) -> Cost:
     """Return the cost of what follows a look-up."""
     fresh = (
-        plan_contact(desired, absent(known, prices.capabilities), prices.capabilities)
+        plan_contact(
+            desired,
+            known_after_not_found(known, prices.capabilities),
+            prices.capabilities,
+        )
         if known.pending
         else plan
     )

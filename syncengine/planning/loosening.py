@@ -33,7 +33,7 @@ _Condition: TypeAlias = frozenset[_Alternative]
 class Loosening:
     """Consent that a changed configuration no longer asks for."""
 
-    told: tuple[str, ...] = ()
+    loosened: tuple[str, ...] = ()
     """The changes by which consent may be asked for less, in words. Whether anybody is
     concerned today does not matter: somebody may say no tomorrow."""
     selects_otherwise: bool = False
@@ -42,7 +42,7 @@ class Loosening:
 
     @property
     def is_possible(self) -> bool:
-        return bool(self.told or self.selects_otherwise)
+        return bool(self.loosened or self.selects_otherwise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class _Selection:
     """The rest of a query: what it reads from where, and how it is ordered."""
 
 
-def loosening(now: ConsentRules, before: ConsentRules) -> Loosening:
+def find_loosening(now: ConsentRules, before: ConsentRules) -> Loosening:
     """Return how the present rules may be looser than the former ones.
 
     A condition about consent that is written in another way counts as looser, unless it

@@ -28,7 +28,7 @@ INVALID_VALUE = "invalid_value"
 """Code of contacts with a value that has not the form of its field."""
 
 
-def desire(
+def map_row(
     row: SourceRow,
     mapping: Mapping,
     identity: str | None,

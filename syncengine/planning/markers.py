@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from syncengine.model.markers import Marker, RunMark, StateSelf
+from syncengine.model.markers import Marker, RunMark, StateIdentity
 
 
-def older_by(marker: Marker, state: StateSelf, destination: str = "") -> str:
+def missing_in_state(
+    marker: Marker, state: StateIdentity, destination: str = ""
+) -> str:
     """Return what the state lacks of what the marker has noted; empty: nothing.
 
     A run of ``destination`` is named before those of others.
@@ -30,7 +32,7 @@ def older_by(marker: Marker, state: StateSelf, destination: str = "") -> str:
     return ""
 
 
-def _named(destination: str, run: RunMark, state: StateSelf) -> str:
+def _named(destination: str, run: RunMark, state: StateIdentity) -> str:
     """Return the name of a run that is lacking, and what has its number instead."""
     name = f"run {run.run_id} of {destination}, which began {run.started_at[:16]} UTC"
     found = state.runs.get(run.run_id)
@@ -41,7 +43,7 @@ def _named(destination: str, run: RunMark, state: StateSelf) -> str:
     return f"{name} (the run {run.run_id} that it has began {found.started_at[:16]} UTC, and is another one)"
 
 
-def _lacks(run: RunMark, state: StateSelf) -> bool:
+def _lacks(run: RunMark, state: StateIdentity) -> bool:
     found = state.runs.get(run.run_id)
     if found is None:  # `prune` deletes old runs, never the newest
         return state.newest_run <= run.run_id
@@ -50,7 +52,7 @@ def _lacks(run: RunMark, state: StateSelf) -> bool:
     return run.ended_at is not None and found.ended_at != run.ended_at
 
 
-def lost_to(
+def marker_of_other_state(
     destination: str, address: str, own: Marker | None, others: Iterable[Marker]
 ) -> Marker | None:
     """Return the marker of another state that knew the destination at this address.

@@ -44,7 +44,7 @@ def hashes(keys: Sequence[MatchKey]) -> list[bytes]:
     return [key_hash(key) for key in keys]
 
 
-def held_keys(known: Known, capabilities: Capabilities) -> tuple[MatchKey, ...]:
+def keys_at_vendor(known: Known, capabilities: Capabilities) -> tuple[MatchKey, ...]:
     """Return the keys by which a vendor that only finds can be asked for a contact.
 
     Keys by which the vendor shows all contacts that have them come first.

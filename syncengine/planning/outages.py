@@ -28,7 +28,7 @@ _LOOK_AT = {
 }
 
 
-def trouble(status: int | None) -> Trouble:
+def trouble_of(status: int | None) -> Trouble:
     """Return the kind of a failure from the answer's status (None: no answer)."""
     match status:
         case None:
@@ -49,14 +49,14 @@ class Outage:
 
     def add(self, status: int | None) -> bool:
         """Count one more; return whether this makes it an outage."""
-        self._kinds[trouble(status)] += 1
+        self._kinds[trouble_of(status)] += 1
         return self._kinds.total() == TRIPS_AFTER
 
     def end(self) -> None:
         """End the outage: the vendor judged a contact."""
         self._kinds.clear()
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Return what came instead of judgements, and where to look."""
         kinds = self._kinds.most_common()
         what = ", ".join(f"{kind.value} ({times} times)" for kind, times in kinds)

@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 Names: TypeAlias = tuple[str, ...]
 
 
-class Members(NamedTuple, Generic[_T]):
+class BySetChange(NamedTuple, Generic[_T]):
     """Values for each way in which tags and lists can change.
 
     Lists go by their names as fields.
@@ -42,7 +42,7 @@ class Members(NamedTuple, Generic[_T]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kind:
+class WriteKind:
     """A kind of write as it can be used for one contact."""
 
     action: Action
@@ -63,9 +63,9 @@ class Kind:
         )
 
     @property
-    def rooms(self) -> Members[int | None]:
+    def rooms(self) -> BySetChange[int | None]:
         """Return the numbers of tags and lists one call has room for."""
-        return Members(
+        return BySetChange(
             self.write.add_tags, self.write.remove_tags, self.write.join_lists, 0
         )
 
@@ -85,13 +85,14 @@ class Kind:
         withheld = {
             opt_out.field
             for opt_out in self.opt_outs
-            if opt_out.field in names and not opt_out.says_no(fields[opt_out.field])
+            if opt_out.field in names
+            and not opt_out.is_opted_out(fields[opt_out.field])
         }
         return names - withheld
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class CallDraft:
     """One call in the making."""
 
     action: Action
@@ -101,34 +102,37 @@ class Parcel:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class PackableChanges:
     """Fields and members to pack; all of them fit somewhere."""
 
     fields: Fields
     """Without lists."""
-    members: Members[Names]
+    members: BySetChange[Names]
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class Packing:
     """The cheapest packing found."""
 
-    writes: tuple[Parcel, ...]
+    writes: tuple[CallDraft, ...]
     """In the order they have to be sent."""
-    calls: tuple[Parcel, ...]
+    calls: tuple[CallDraft, ...]
     """About tags and lists alone."""
     requests: int
 
 
 def pack(
-    first: Kind | None, later: Sequence[Kind], capabilities: Capabilities, load: Load
-) -> Packed | None:
+    first: WriteKind | None,
+    later: Sequence[WriteKind],
+    capabilities: Capabilities,
+    load: PackableChanges,
+) -> Packing | None:
     """Return the packing with the fewest requests, or None without any that fits.
 
     ``first`` is the write that creates a new contact (None: it exists); ``later`` are
     the kinds usable behind it.
     """
-    best: Packed | None = None
+    best: Packing | None = None
     dearest = _dearest(first, later, load)
     for writes in _numbers(first, later):
         cost = sum(kind.write.requests for kind in writes)
@@ -144,7 +148,7 @@ def pack(
             continue
         placed = _place(writes, load.fields)
         if placed is not None:
-            best = Packed(
+            best = Packing(
                 _written(writes, placed, members),
                 tuple(parcel for parcel, _ in calls),
                 cost,
@@ -152,7 +156,9 @@ def pack(
     return best
 
 
-def _dearest(first: Kind | None, later: Sequence[Kind], load: Load) -> int:
+def _dearest(
+    first: WriteKind | None, later: Sequence[WriteKind], load: PackableChanges
+) -> int:
     """Return an upper bound for the cost of writes: one write for each change."""
     wishes = len(load.fields) + sum(map(len, load.members))
     return (first.write.requests if first else 0) + wishes * max(
@@ -160,7 +166,9 @@ def _dearest(first: Kind | None, later: Sequence[Kind], load: Load) -> int:
     )
 
 
-def _numbers(first: Kind | None, later: Sequence[Kind]) -> Iterator[list[Kind]]:
+def _numbers(
+    first: WriteKind | None, later: Sequence[WriteKind]
+) -> Iterator[list[WriteKind]]:
     """Yield all lists of writes, cheapest first; endless where later kinds exist."""
     start = [first] if first else []
     yield start
@@ -170,7 +178,7 @@ def _numbers(first: Kind | None, later: Sequence[Kind]) -> Iterator[list[Kind]]:
         extra += 1
 
 
-def _chosen(kinds: Sequence[Kind], cost: int) -> Iterator[list[Kind]]:
+def _chosen(kinds: Sequence[WriteKind], cost: int) -> Iterator[list[WriteKind]]:
     """Yield all selections of these kinds that cost exactly so many requests.
 
     A kind may be repeated.
@@ -186,19 +194,21 @@ def _chosen(kinds: Sequence[Kind], cost: int) -> Iterator[list[Kind]]:
             yield [head] * number + rest
 
 
-def _ride(writes: Sequence[Kind], load: Load) -> list[Members[Names]]:
+def _ride(
+    writes: Sequence[WriteKind], load: PackableChanges
+) -> list[BySetChange[Names]]:
     """Return the tags and lists inside each write; last, those without room."""
     riding, rest = [], load.members
     for kind in writes:
         riding.append(
-            Members(
+            BySetChange(
                 *(
                     members[:room]
                     for members, room in zip(rest, kind.rooms, strict=True)
                 )
             )
         )
-        rest = Members(
+        rest = BySetChange(
             *(
                 members[len(taken) :]
                 for members, taken in zip(rest, riding[-1], strict=True)
@@ -209,9 +219,9 @@ def _ride(writes: Sequence[Kind], load: Load) -> list[Members[Names]]:
 
 def set_offers(
     capabilities: Capabilities,
-) -> Members[tuple[Action, TagCall | ListCall | None]]:
+) -> BySetChange[tuple[Action, TagCall | ListCall | None]]:
     """Return the calls about tags and lists alone."""
-    return Members(
+    return BySetChange(
         (Action.ADD_TAGS, capabilities.add_tags),
         (Action.REMOVE_TAGS, capabilities.remove_tags),
         (Action.JOIN_LISTS, capabilities.join_lists),
@@ -220,13 +230,13 @@ def set_offers(
 
 
 def _set_calls(
-    rest: Members[Names], capabilities: Capabilities
-) -> list[tuple[Parcel, int]] | None:
+    rest: BySetChange[Names], capabilities: Capabilities
+) -> list[tuple[CallDraft, int]] | None:
     """Return the calls for tags and lists that ride in no write, with their requests.
 
     None where the vendor has no such calls.
     """
-    calls: list[tuple[Parcel, int]] = []
+    calls: list[tuple[CallDraft, int]] = []
     for names, (action, offer) in zip(rest, set_offers(capabilities), strict=True):
         if not names:
             continue
@@ -242,28 +252,30 @@ def _set_calls(
     return calls
 
 
-def _set_call(action: Action, members: Names) -> Parcel:
+def _set_call(action: Action, members: Names) -> CallDraft:
     match action:
         case Action.ADD_TAGS:
-            return Parcel(action, add_tags=members)
+            return CallDraft(action, add_tags=members)
         case Action.REMOVE_TAGS:
-            return Parcel(action, remove_tags=members)
+            return CallDraft(action, remove_tags=members)
         case _:
-            return Parcel(
+            return CallDraft(
                 action,
                 dict.fromkeys(members, True if action is Action.JOIN_LISTS else None),
             )
 
 
 def _written(
-    writes: Sequence[Kind], placed: Sequence[Fields], members: Sequence[Members[Names]]
-) -> tuple[Parcel, ...]:
+    writes: Sequence[WriteKind],
+    placed: Sequence[Fields],
+    members: Sequence[BySetChange[Names]],
+) -> tuple[CallDraft, ...]:
     """Return the writes.
 
     What one clears and another has to carry is cleared last.
     """
     parcels = [
-        Parcel(
+        CallDraft(
             kind.action,
             {**kind.carried, **fields, **dict.fromkeys(riding.join_lists, True)},
             riding.add_tags,
@@ -282,7 +294,7 @@ def _written(
     )
 
 
-def _place(writes: list[Kind], fields: Fields) -> list[dict[str, Json]] | None:
+def _place(writes: list[WriteKind], fields: Fields) -> list[dict[str, Json]] | None:
     """Match each field to a write that can carry it and has room (augmenting paths).
 
     Returns None when some find no place.

@@ -10,29 +10,29 @@ from syncengine.model.capabilities import Capabilities, OptOut, Write, matches
 from syncengine.model.contact import LISTS, Desired, Fields, Known, MatchKey
 from syncengine.model.http import Json
 from syncengine.planning.addresses import (
-    Address,
+    TagAddress,
     create_key,
-    findable,
-    identity,
-    namers,
+    identity_key,
+    match_fields_to_carry,
+    naming_fields,
     other_addresses,
     tag_address,
     upsert_key,
 )
-from syncengine.planning.match_keys import held_keys
+from syncengine.planning.changes import Changes, changes_between
+from syncengine.planning.match_keys import keys_at_vendor
 from syncengine.planning.packing import (
-    Kind,
-    Load,
-    Members,
+    BySetChange,
+    CallDraft,
     Names,
-    Packed,
-    Parcel,
+    PackableChanges,
+    Packing,
+    WriteKind,
     pack,
     set_offers,
 )
-from syncengine.planning.wishes import Wishes, wishes
 
-_CODES = Members("add_tag", "remove_tag", "join_list", "leave_list")
+_CODES = BySetChange("add_tag", "remove_tag", "join_list", "leave_list")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ class Plan:
 class _Draft:
     """A way to do it."""
 
-    packed: Packed
+    packed: Packing
     dropped: tuple[Unsupported, ...]
-    addresses: Mapping[Action, Address]
+    addresses: Mapping[Action, TagAddress]
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -71,10 +71,10 @@ def plan_contact(
     if refusal is not None:
         return refusal
     desired = _without_empty_choices(desired, capabilities)
-    wanted = wishes(desired, known, capabilities)
+    wanted = changes_between(desired, known, capabilities)
     skipped = tuple(Unsupported("invalid_value", name) for name in desired.invalid)
     exists = known.external_id is not None
-    key, key_change = identity(desired, known, capabilities)
+    key, key_change = identity_key(desired, known, capabilities)
     if exists and not wanted:
         return Plan(unsupported=wanted.stays + key_change + skipped)
     later = [
@@ -82,7 +82,7 @@ def plan_contact(
         for kind in (_usable(offer, desired, known) for offer in _later(capabilities))
         if kind
     ]
-    firsts: list[Kind | None] = [None]
+    firsts: list[WriteKind | None] = [None]
     if not exists:
         offered = list(_firsts(desired, known, capabilities))
         if not offered:
@@ -99,7 +99,7 @@ def plan_contact(
     ]
     best = min(drafts, key=lambda draft: draft.rank)
     keys = {action: address.key for action, address in best.addresses.items()}
-    if held := held_keys(known, capabilities):
+    if held := keys_at_vendor(known, capabilities):
         keys[Action.UPDATE] = held[0]
     if capabilities.upsert and capabilities.upsert.keyed_by:
         keys[Action.UPSERT] = upsert_key(desired, capabilities.upsert)
@@ -165,7 +165,7 @@ def _checked(capabilities: Capabilities) -> tuple[str, ...]:
     return (*capabilities.whole_numbers, *choices)
 
 
-def _in_order(draft: _Draft) -> list[Parcel]:
+def _in_order(draft: _Draft) -> list[CallDraft]:
     """Return the calls in order.
 
     Tag calls come behind the writes that set the key they name the contact by, or
@@ -185,33 +185,33 @@ def _in_order(draft: _Draft) -> list[Parcel]:
 
 def _firsts(
     desired: Desired, known: Known, capabilities: Capabilities
-) -> Iterator[Kind]:
+) -> Iterator[WriteKind]:
     """Return the writes that can create a contact.
 
     Each comes as it is, and with a field that tag calls could name the contact by.
     """
     for kind in _makers(desired, known, capabilities):
         yield kind
-        for name in namers(desired, kind.write, capabilities):
+        for name in naming_fields(desired, kind.write, capabilities):
             yield replace(kind, carried={**kind.carried, name: desired.fields[name]})
 
 
 def _makers(
     desired: Desired, known: Known, capabilities: Capabilities
-) -> Iterator[Kind]:
+) -> Iterator[WriteKind]:
     # Who said no before, and is made again, says no again.
-    noes = capabilities.noes(known.fields)
+    noes = capabilities.opt_outs_in(known.fields)
     # An upsert is safe to repeat, so it wins a draw.
     if upsert := capabilities.upsert:
         carried = _that_it_takes(noes, upsert)
-        yield Kind(Action.UPSERT, upsert, carried, capabilities.opt_outs)
+        yield WriteKind(Action.UPSERT, upsert, carried, capabilities.opt_outs)
     if create := capabilities.create:
         kept = tuple(each for each in capabilities.opt_outs if each.field in noes)
         carried = _that_it_takes(noes, create)
         # A create without a key that can be looked up would be made twice, should its answer be lost.
-        for name in findable(desired, create, capabilities) or (None,):
+        for name in match_fields_to_carry(desired, create, capabilities) or (None,):
             key = {} if name is None else {name: desired.fields[name]}
-            yield Kind(Action.CREATE, create, {**carried, **key}, kept)
+            yield WriteKind(Action.CREATE, create, {**carried, **key}, kept)
 
 
 def _that_it_takes(fields: Fields, write: Write) -> dict[str, Json]:
@@ -220,20 +220,20 @@ def _that_it_takes(fields: Fields, write: Write) -> dict[str, Json]:
     }
 
 
-def _later(capabilities: Capabilities) -> Iterator[Kind]:
+def _later(capabilities: Capabilities) -> Iterator[WriteKind]:
     opt_outs = capabilities.opt_outs
     if capabilities.update:
-        yield Kind(Action.UPDATE, capabilities.update, {}, opt_outs)
+        yield WriteKind(Action.UPDATE, capabilities.update, {}, opt_outs)
     # An upsert that goes by a match key may hit another contact; the external id cannot.
     if capabilities.upsert and not (
         capabilities.upsert.keyed_by and capabilities.update
     ):
-        yield Kind(Action.UPSERT, capabilities.upsert, {}, opt_outs)
+        yield WriteKind(Action.UPSERT, capabilities.upsert, {}, opt_outs)
     if capabilities.set_lifecycle:
-        yield Kind(Action.SET_LIFECYCLE, capabilities.set_lifecycle, {}, opt_outs)
+        yield WriteKind(Action.SET_LIFECYCLE, capabilities.set_lifecycle, {}, opt_outs)
 
 
-def _usable(kind: Kind, desired: Desired, known: Known) -> Kind | None:
+def _usable(kind: WriteKind, desired: Desired, known: Known) -> WriteKind | None:
     """Return the kind with its must-carry fields filled in.
 
     None when one has no value or there is no room for them.
@@ -268,7 +268,7 @@ def _to_carry(
     """Return the value of a must-carry field: what is desired, else what is known."""
     wished, held = desired.fields.get(name), known.fields.get(name)
     for opt_out in opt_outs:
-        if opt_out.field == name and opt_out.says_no(held):
+        if opt_out.field == name and opt_out.is_opted_out(held):
             return held
     return held if wished is None else wished
 
@@ -284,9 +284,9 @@ def _missing(write: Write, desired: Desired) -> Rejected:
 
 
 def _draft(
-    wanted: Wishes,
-    first: Kind | None,
-    later: Sequence[Kind],
+    wanted: Changes,
+    first: WriteKind | None,
+    later: Sequence[WriteKind],
     capabilities: Capabilities,
     key: MatchKey | None,
     known: Known,
@@ -312,7 +312,7 @@ def _draft(
             add_tags=add if adding else None,
             remove_tags=remove if removing else None,
         )
-    wished = Members(
+    wished = BySetChange(
         wanted.add_tags,
         wanted.remove_tags,
         tuple(name for name, value in lists.items() if value is not None),
@@ -324,7 +324,7 @@ def _draft(
             Unsupported(code, name if code in _CODES[:2] else name.removeprefix(LISTS))
             for name in names[len(fit) :]
         ]
-    packed = pack(first, later, offers, Load(fields, members))
+    packed = pack(first, later, offers, PackableChanges(fields, members))
     if packed is None:
         raise AssertionError("an expressible load has a packing")
     addresses = ((Action.ADD_TAGS, adding), (Action.REMOVE_TAGS, removing))
@@ -336,7 +336,7 @@ def _draft(
 
 
 def _surely_carried(
-    first: Kind | None, later: Sequence[Kind], fields: Fields
+    first: WriteKind | None, later: Sequence[WriteKind], fields: Fields
 ) -> Fields:
     """Return the fields that are sent anyway, whichever writes are chosen.
 
@@ -355,8 +355,8 @@ def _surely_carried(
 
 def _expressible(
     wanted: Fields,
-    first: Kind | None,
-    later: Sequence[Kind],
+    first: WriteKind | None,
+    later: Sequence[WriteKind],
     known: Known,
     capabilities: Capabilities,
 ) -> tuple[Fields, list[Unsupported]]:
@@ -393,27 +393,27 @@ def _field_code(
         return "lower_opt_out"
     if value is None:
         return "clear_field"
-    # Of a field that accumulates, the value that stays is told of apart (``Wishes.stays``).
+    # Of a field that accumulates, the value that stays is told of apart (``Changes.stays``).
     changes = name in known.fields and not matches(name, capabilities.accumulates)
     return "change_field" if changes else "set_field"
 
 
 def _that_fit(
-    wished: Members[Names],
-    first: Kind | None,
-    later: Sequence[Kind],
+    wished: BySetChange[Names],
+    first: WriteKind | None,
+    later: Sequence[WriteKind],
     offers: Capabilities,
-) -> Members[Names]:
+) -> BySetChange[Names]:
     """Return the tags and lists that some call can carry.
 
     Where only the first write can, it is as many as it has room for.
     """
-    once = first.rooms if first else Members(0, 0, 0, 0)
+    once = first.rooms if first else BySetChange(0, 0, 0, 0)
     anytime = [
         offer is not None or any(kind.rooms[place] != 0 for kind in later)
         for place, (_, offer) in enumerate(set_offers(offers))
     ]
-    return Members(
+    return BySetChange(
         *(
             names if always else names[:room]
             for names, always, room in zip(wished, anytime, once, strict=True)

@@ -41,7 +41,7 @@ _REMOVAL = 0
 """Version of a row that left the source."""
 
 
-def likeness(refusal: Rejected) -> Refusal | None:
+def common_refusal(refusal: Rejected) -> Refusal | None:
     """Return what a refusal has in common with others for the same cause.
 
     None for refusals of our own check, and for those that are about one contact alone.
@@ -53,7 +53,7 @@ def likeness(refusal: Rejected) -> Refusal | None:
     return Refusal(_fingerprint(alike), refusal.code)
 
 
-def likeness_of_dropped(dropped: Sequence[Unsupported]) -> Refusal | None:
+def common_refusal_of_dropped(dropped: Sequence[Unsupported]) -> Refusal | None:
     """Return what contacts have in common of which the vendor did not take the same.
 
     That is the names of the fields and tags. None where it took every value. A field
@@ -80,7 +80,7 @@ def dropped_with(
     """
     for start in range(len(unsupported)):
         dropped = unsupported[start:]
-        alike = likeness_of_dropped(dropped)
+        alike = common_refusal_of_dropped(dropped)
         if alike is not None and alike.fingerprint == fingerprint:
             return dropped
     return ()
@@ -126,7 +126,7 @@ def version(source_hash: int | None) -> int:
     return _REMOVAL if source_hash is None else source_hash
 
 
-def refused(state: ContactState, source_hash: int | None) -> tuple[Status, int]:
+def count_refusal(state: ContactState, source_hash: int | None) -> tuple[Status, int]:
     """Return status and number of refusals after one more of this version."""
     again = state.rejections if state.rejected_hash == version(source_hash) else 0
     rejections = min(again + 1, DEAD_AFTER)
@@ -147,7 +147,7 @@ def weight(state: ContactState, source_hash: int | None) -> int:
 
 
 @dataclass(slots=True)
-class Rows:
+class RefusalStreak:
     """The refusals of a run since a contact was last accepted.
 
     Before any was, all kinds are one row: configuration. Later each code is a row of

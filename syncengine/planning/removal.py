@@ -9,7 +9,7 @@ from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import LISTS, Desired, Fields, Known, Pending
 from syncengine.model.mapping import OnRemoved
 from syncengine.planning.plan import Plan, plan_contact
-from syncengine.planning.sharing import Wanted
+from syncengine.planning.sharing import WantedByOthers
 
 
 def plan_removal(
@@ -17,7 +17,7 @@ def plan_removal(
     known: Known,
     policy: OnRemoved,
     capabilities: Capabilities,
-    wanted: Wanted | None = None,
+    wanted: WantedByOthers | None = None,
 ) -> Plan:
     """Return the calls of the policy; none if the contact never reached the vendor.
 
@@ -51,7 +51,7 @@ def plan_removal(
 
 
 def _unwanted(
-    contact_id: str, known: Known, capabilities: Capabilities, wanted: Wanted
+    contact_id: str, known: Known, capabilities: Capabilities, wanted: WantedByOthers
 ) -> Plan:
     """Return the calls that take away what is ours and nobody wants."""
     if wanted.everything or known.external_id is None:
@@ -77,7 +77,7 @@ def _without(fields: Fields, names: frozenset[str]) -> Fields:
     return {name: value for name, value in fields.items() if name not in names}
 
 
-def takes_away(policy: OnRemoved, capabilities: Capabilities) -> bool:
+def can_take_away(policy: OnRemoved, capabilities: Capabilities) -> bool:
     """Return whether the policy takes anything away that the vendor can take away."""
     match policy:
         case OnRemoved.IGNORE:
@@ -92,7 +92,7 @@ def takes_away(policy: OnRemoved, capabilities: Capabilities) -> bool:
             return any(calls) or any(write.remove_tags != 0 for write in writes)
 
 
-def left_in_doubt(
+def unknown_after_removal(
     known: Known, policy: OnRemoved, capabilities: Capabilities
 ) -> Pending | None:
     """Return the intents that stay unknown once a removal is carried out.

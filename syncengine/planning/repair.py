@@ -13,7 +13,7 @@ TAGS = "tags"
 """Name of the tags among the fields that a repair may be restricted to."""
 
 
-class Left(StrEnum):
+class NotRepaired(StrEnum):
     """Reasons why a drifted contact is not mended."""
 
     OPTED_OUT = "opted_out"
@@ -32,7 +32,7 @@ class Left(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RepairRequest:
     """Repairs that somebody asked for."""
 
     fields: frozenset[str] = frozenset()
@@ -44,7 +44,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Mend:
+class PlannedRepair:
     """One contact to be mended, with no more of the vendor's values than that takes."""
 
     contact_id: str
@@ -66,7 +66,7 @@ class RepairScope:
     swings: Counter[str] = field(default_factory=Counter)
     """Number of contacts that a tag would be added to or removed from, by tag."""
 
-    def add(self, mend: Mend) -> None:
+    def add(self, mend: PlannedRepair) -> None:
         """Count a contact that would be mended."""
         if mend.found.gone:
             self.gone += 1
@@ -76,7 +76,7 @@ class RepairScope:
         self.swings.update((*mend.found.missing_tags, *mend.found.extra_tags))
 
 
-def asked_of(found: Drift, asked: Asked) -> Drift:
+def requested_part(found: Drift, asked: RepairRequest) -> Drift:
     """Return the part of a drift that is to be mended."""
     whole = replace(found, opted_out=())
     if not asked.fields:
@@ -95,12 +95,14 @@ def asked_of(found: Drift, asked: Asked) -> Drift:
     )
 
 
-def mend_of(contact_id: str, found: Drift, remote: Remote | None, asked: Asked) -> Mend:
+def planned_repair(
+    contact_id: str, found: Drift, remote: Remote | None, asked: RepairRequest
+) -> PlannedRepair:
     """Return a contact to be mended."""
     if remote is None:
-        return Mend(contact_id, found, None)
+        return PlannedRepair(contact_id, found, None)
     drifted = {name: remote.fields[name] for name in (*found.changed, *found.extra)}
     with_tags = remote.shows_tags and (not asked.fields or TAGS in asked.fields)
-    return Mend(
+    return PlannedRepair(
         contact_id, found, replace(remote, fields=drifted, shows_tags=with_tags)
     )

@@ -12,7 +12,7 @@ from syncengine.planning.normalise import text
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedByOthers:
     """The part of a vendor contact that other destinations want to keep."""
 
     tags: frozenset[str] = frozenset()
@@ -22,18 +22,18 @@ class Wanted:
     """True where another destination selects the contact, and its row opted out or
     cannot be made into a contact: then nothing at all is taken away."""
 
-    def __or__(self, other: Wanted) -> Wanted:
-        return Wanted(
+    def __or__(self, other: WantedByOthers) -> WantedByOthers:
+        return WantedByOthers(
             tags=self.tags | other.tags,
             lists=self.lists | other.lists,
             everything=self.everything or other.everything,
         )
 
 
-def wanted_by(desired: Desired) -> Wanted:
+def wanted_by_row(desired: Desired) -> WantedByOthers:
     """Return what a row of another destination wants of its vendor contact."""
     lists = frozenset(name for name in desired.fields if name.startswith(LISTS))
-    return Wanted(tags=desired.tags, lists=lists)
+    return WantedByOthers(tags=desired.tags, lists=lists)
 
 
 def keys_there(known: Known, fields: frozenset[str]) -> tuple[MatchKey, ...]:

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from syncengine.model.capabilities import Capabilities
-from syncengine.model.consent import Naming
+from syncengine.model.consent import SubjectFinder
 from syncengine.model.contact import LISTS, Desired, Fields, Known
 from syncengine.model.http import Json
 from syncengine.model.mapping import Mapping
+from syncengine.planning.changes import EMPTY, changes_between
 from syncengine.planning.plan import Plan, plan_contact
-from syncengine.planning.wishes import EMPTY, wishes
 
-_NAMING = Naming(Mapping())
+_NAMING = SubjectFinder(Mapping())
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ def _is_rewritten(
 
     What is unknown counts as it was known: after a crash nobody is another person.
     """
-    asked = wishes(desired, replace(known, pending=None), capabilities).fields
+    asked = changes_between(desired, replace(known, pending=None), capabilities).fields
     compared = {
         name: value
         for name, value in known.fields.items()

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 
 from syncengine.model.calls import Rejected
 from syncengine.model.contact_ids import name_of_owner
-from syncengine.model.work import Holder, Status
+from syncengine.model.work import Blocker, Status
 
 KEY_HELD = "key_held"
 AMBIGUOUS = "ambiguous_match"
 _REFUSED = (Status.REJECTED, Status.DEAD)
 
 
-def judged(
-    waiter: str, owner: str, holders: Mapping[str, Holder], destination: str
+def refusal_of_waiting(
+    waiter: str, owner: str, holders: Mapping[str, Blocker], destination: str
 ) -> Rejected | None:
     """Return the refusal of a contact that waits for one that cannot move.
 
@@ -45,7 +45,9 @@ def _destination(contact: str) -> str:
     return contact.partition("/")[0]
 
 
-def _chain(waiter: str, owner: str, holders: Mapping[str, Holder]) -> Iterator[Holder]:
+def _chain(
+    waiter: str, owner: str, holders: Mapping[str, Blocker]
+) -> Iterator[Blocker]:
     """Yield the owner, then the contact that keeps it from moving, and so on.
 
     Each contact is yielded once.
@@ -59,7 +61,7 @@ def _chain(waiter: str, owner: str, holders: Mapping[str, Holder]) -> Iterator[H
         contact = holder.waits_for if holder.status in _REFUSED else None
 
 
-def _situation(holder: Holder) -> str:
+def _situation(holder: Blocker) -> str:
     """Say why a contact of the chain does not move."""
     other = f"contact {name_of_owner(holder.waits_for or '')}"
     match holder.status:
@@ -80,7 +82,7 @@ def _situation(holder: Holder) -> str:
     return said
 
 
-def _advice(chain: list[Holder]) -> str:
+def _advice(chain: list[Blocker]) -> str:
     """Say which row to correct, or what else to do."""
     first, last = chain[0], chain[-1]
     match first.status:

@@ -11,7 +11,7 @@ from functools import partial, update_wrapper
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from syncengine.errors import RunRefused
-from syncengine.model.events import Event, Tell, nobody
+from syncengine.model.events import Event, OnEvent, ignore_event
 
 _FIRST, _MOST = 0.1, 3.0
 """Seconds between two attempts, at first and at most."""
@@ -32,7 +32,7 @@ class DatabasePatience:
     def __init__(
         self,
         seconds: float = 0.0,
-        tell: Tell = nobody,
+        tell: OnEvent = ignore_event,
         stop: asyncio.Event | None = None,
     ) -> None:
         self._seconds = seconds

@@ -33,7 +33,7 @@ from syncengine.errors import (
     VendorUnavailable,
 )
 from syncengine.model.http import Request, Response
-from syncengine.ports import Allowed, Gate, Permit
+from syncengine.ports import Gate, Permit, SendCheck
 from syncengine.transport.errors import TooLong, in_words
 from syncengine.transport.lines import Connector, Line, UnaskedError, taken
 
@@ -107,7 +107,9 @@ class Transport:
         for attempts in self._under_way:
             attempts.hurry(self._drain)
 
-    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+    async def send(
+        self, request: Request, allowed: SendCheck | None = None
+    ) -> Response:
         """Send one request and read its response to the end.
 
         Raises VendorUnavailable when no whole response came, AccountStopped when
@@ -196,7 +198,7 @@ class _Attempts:
     aiohttp calls it for each.
     """
 
-    def __init__(self, gate: Gate, timeout: float, allowed: Allowed | None) -> None:
+    def __init__(self, gate: Gate, timeout: float, allowed: SendCheck | None) -> None:
         self.deadline = asyncio.timeout(None)
         self.maybe_arrived = False
         self.resent = False

@@ -243,7 +243,7 @@ class DmChamp:
         remote = yield from self._look(key)
         return (remote,) if remote else ()
 
-    def resembling(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+    def find_similar(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         hits: dict[str, Remote] = {}
         if (
             key.field == _PHONE

@@ -177,7 +177,7 @@ class RespondIo:
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         return self._all_hits(key, self._spellings(key), _is_hit)
 
-    def resembling(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+    def find_similar(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         spellings: tuple[str, ...] = ()
         if (
             key.field == "phone"

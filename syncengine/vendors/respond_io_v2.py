@@ -223,7 +223,7 @@ class RespondIoV2:
                 return hits
         return (yield from self._with_any(key, _spellings(key), self._is_hit))
 
-    def resembling(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+    def find_similar(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         if not self._respells(key):
             return ()
         whole = usual_spellings(key.value, None)

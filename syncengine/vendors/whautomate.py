@@ -20,7 +20,7 @@ from syncengine.model.calls import (
     Exists,
     Rejected,
     Unsupported,
-    other_id,
+    rejected_other_id,
 )
 from syncengine.model.capabilities import Capabilities, Choice, Deletion, TagCall, Write
 from syncengine.model.contact import Fields, MatchKey, Page, Remote
@@ -217,7 +217,7 @@ class Whautomate:
     def find(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         return self._searched(key, self._is_hit)
 
-    def resembling(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
+    def find_similar(self, key: MatchKey) -> Exchange[Sequence[Remote]]:
         if key.field != _PHONE or not E164.fullmatch(key.value):
             return nothing(())
         return self._searched(
@@ -350,7 +350,7 @@ class Whautomate:
         if (
             held.id != contact
         ):  # what it shows would be written over the contact that was asked for
-            return other_id(contact, held.id)
+            return rejected_other_id(contact, held.id)
         before = {
             name: value
             for name, value in held.remote().fields.items()

@@ -10,7 +10,7 @@ import pytest
 
 from syncengine.app.run_request import RunRequest
 from syncengine.config.models import BrakesModel
-from syncengine.planning.brakes import EMPTY_SOURCE, NAMES, Allowance, Allowances
+from syncengine.planning.brakes import EMPTY_SOURCE, NAMES, BrakeLimit, BrakeLimits
 from tests.support.people import CHARLES, RESPOND_IO, people
 
 NAME = "respond_io"
@@ -168,5 +168,5 @@ def test_every_brake_is_a_setting_and_can_be_accepted() -> None:
     assert {*BrakesModel.model_fields, EMPTY_SOURCE} == set(NAMES)
     RunRequest(accept=frozenset(NAMES))
     for name, info in BrakesModel.model_fields.items():
-        allowed = getattr(Allowances(), name)
-        assert Allowance(info.default.share, info.default.at_least) == allowed
+        allowed = getattr(BrakeLimits(), name)
+        assert BrakeLimit(info.default.share, info.default.at_least) == allowed

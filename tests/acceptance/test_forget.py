@@ -312,7 +312,10 @@ async def test_what_a_person_has_to_ask_for_stands_until_it_is_confirmed(
         assert (code, "goes with --confirmed only" in said) == (2, True)
         assert (await forgotten(here))[name] == first
 
-        assert f"`syncengine forget 1 --confirmed -d {name}` closes it" in first.told
+        assert (
+            f"`syncengine forget 1 --confirmed -d {name}` closes it"
+            in first.full_message
+        )
         external_id = str(here.held(name)[1]["id"])
         here.sandbox.twin(name).screen(0.0).delete(external_id)
         code, said = await here.command("forget", "1", "--confirmed", "-d", name)

@@ -98,7 +98,7 @@ async def test_another_contact_of_ours_keeps_what_is_its_own(
         receipt = await _receipt(here)
         assert receipt.status is Erased.IMPOSSIBLE
         assert f"contact {external_id} belongs to {NAME}/2" in receipt.message
-        assert "forget 1 --confirmed -d respond_io_v2" in receipt.told
+        assert "forget 1 --confirmed -d respond_io_v2" in receipt.full_message
         assert 2 in _held(here, NAME)
 
 

@@ -79,7 +79,7 @@ async def lose(here: People, name: str) -> None:
     await here.change(1, name="New")
 
 
-def says_no(here: People, name: str) -> bool:
+def is_opted_out(here: People, name: str) -> bool:
     value = here.held(name)[1]["fields"].get(FIELD[name])
     return str(value).lower() == str(NO[name]).lower()
 
@@ -101,7 +101,7 @@ async def test_who_is_created_again_has_opted_out_still(
         await lose(here, name)
         assert (await here.run(name)).public()["standing"]["gone"] == 1
         report = await here.run(name, contacts=("1",))
-        assert says_no(here, name)
+        assert is_opted_out(here, name)
         assert here.held(name)[1]["fields"]["firstName"] == "New"
         outcome = (await here.outcomes(report.run_id))[1]
         lowered = [["lower_opt_out", FIELD[name]]] if mapped else []
@@ -120,12 +120,12 @@ async def test_every_way_of_creating_again_keeps_it(
         await verified(here, name)
         await lose(here, name)
         await here.run(name)
-        assert says_no(here, name), "on_gone: recreate"
+        assert is_opted_out(here, name), "on_gone: recreate"
         await lose(here, name)
         await here.change(1, name="Newer")
         await app.verify(here.config, (name,), repair=True, recreate=True)
         await here.run(name)
-        assert says_no(here, name), "verify --repair --recreate"
+        assert is_opted_out(here, name), "verify --repair --recreate"
 
 
 @pytest.mark.asyncio
@@ -142,4 +142,4 @@ async def test_one_that_was_taken_back_there_is_forgotten(
         await lose(here, name)
         await here.run(name)
         await here.run(name, contacts=("1",))
-        assert not says_no(here, name)
+        assert not is_opted_out(here, name)

@@ -10,7 +10,7 @@ from syncengine.model.capabilities import OptOut
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.distrust import Distrust
 from syncengine.model.work import Record, RunKind, Status
-from syncengine.planning.distrust import without_trust
+from syncengine.planning.distrust import distrusted_state
 from syncengine.storage.connect import open_pool
 from syncengine.storage.state.contacts import Contacts
 from syncengine.storage.state.destinations import Identity
@@ -96,7 +96,7 @@ async def test_as_the_pure_function_has_it(
         )
         before = await contacts.load(list(KNOWN))
         expected = {
-            each: without_trust(state, DISTRUST) for each, state in before.items()
+            each: distrusted_state(state, DISTRUST) for each, state in before.items()
         }
         for _ in range(1 + twice):
             if named:

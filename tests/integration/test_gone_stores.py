@@ -130,18 +130,23 @@ async def test_an_opt_out_that_was_seen_stays_whatever_else_is_written(
     stores: Stores,
 ) -> None:
     await _own(stores, "7", "V-7")
-    await stores.contacts.remember_noes({"7": {"news": False}, "8": {"news": False}})
+    await stores.contacts.remember_opt_outs(
+        {"7": {"news": False}, "8": {"news": False}}
+    )
     assert await _load(stores, "8") is None, (
         "of one that is not linked nothing is noted"
     )
     state = await _load(stores, "7")
     assert state is not None
-    assert (state.known.external_id, state.known.noes) == ("V-7", {"news": False})
+    assert (state.known.external_id, state.known.seen_opt_outs) == (
+        "V-7",
+        {"news": False},
+    )
     await stores.contacts.record(1, [Record("7", state.known, Status.SYNCED, 5)])
     state = await _load(stores, "7")
     assert state is not None
-    assert (state.status, state.known.noes) == (Status.SYNCED, {"news": False})
-    await stores.contacts.remember_noes({"7": {}})
+    assert (state.status, state.known.seen_opt_outs) == (Status.SYNCED, {"news": False})
+    await stores.contacts.remember_opt_outs({"7": {}})
     state = await _load(stores, "7")
     assert state is not None
-    assert state.known.noes == {}
+    assert state.known.seen_opt_outs == {}

@@ -13,20 +13,20 @@ from syncengine.errors import LeaseHeld, LeaseLost
 from syncengine.model.calls import Action, OutcomeKind, Unsupported
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.work import (
-    Alike,
     Batch,
     BatchKind,
+    Blocker,
     ContactOutcome,
     ContactState,
     DiffTotals,
-    Holder,
     Intent,
-    Link,
+    KeyWait,
+    LinkResult,
     Record,
     Refusal,
+    RefusalGroup,
     Standing,
     Status,
-    Wait,
 )
 from tests.support.databases import Databases
 from tests.support.stores import ACCOUNT, HOLDS, Backend, InMemory, Stores, in_postgres
@@ -339,9 +339,9 @@ async def test_destinations_have_states_of_their_own(
 
 @pytest.mark.asyncio
 async def test_a_vendor_contact_nobody_owns_is_ours_at_once(stores: Stores) -> None:
-    assert await stores.contacts.link("7", "ext") == Link()
+    assert await stores.contacts.link("7", "ext") == LinkResult()
     assert await _load(stores, "7") == ContactState("7", Known("ext"))
-    assert await stores.contacts.link("7", "ext") == Link()
+    assert await stores.contacts.link("7", "ext") == LinkResult()
 
 
 @pytest.mark.asyncio
@@ -370,9 +370,9 @@ async def test_a_link_keeps_what_is_known_and_pending(stores: Stores) -> None:
 @pytest.mark.asyncio
 async def test_an_owner_keeps_its_vendor_contact(stores: Stores) -> None:
     await _own(stores, "1", "ext")
-    assert await stores.contacts.link("7", "ext") == Link("whatsapp/1")
+    assert await stores.contacts.link("7", "ext") == LinkResult("whatsapp/1")
     await stores.contacts.intend([Intent("1", Pending())])
-    assert await stores.contacts.link("7", "ext") == Link("whatsapp/1")
+    assert await stores.contacts.link("7", "ext") == LinkResult("whatsapp/1")
     assert await _load(stores, "7") is None
 
 
@@ -381,7 +381,7 @@ async def test_a_contact_that_left_gives_its_vendor_contact_and_its_tags_up(
     stores: Stores,
 ) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
-    assert await stores.contacts.link("7", "ext") == Link(
+    assert await stores.contacts.link("7", "ext") == LinkResult(
         tags=frozenset({"tag of 1"}), fields=frozenset({"name"})
     )
     assert await _load(stores, "1") == ContactState(
@@ -389,7 +389,7 @@ async def test_a_contact_that_left_gives_its_vendor_contact_and_its_tags_up(
     )
     doubt = Pending(fields={"name": None}, remove_tags=frozenset({"tag of 1"}))
     assert await _load(stores, "7") == ContactState("7", Known("ext", pending=doubt))
-    assert await stores.contacts.link("7", "ext") == Link(
+    assert await stores.contacts.link("7", "ext") == LinkResult(
         tags=frozenset({"tag of 1"}), fields=frozenset({"name"})
     ), "the first answer was lost"
 
@@ -408,7 +408,7 @@ async def test_a_contact_that_left_gives_up_its_fields_and_the_lists_it_was_put_
         [Intent("7", Pending(creates=True, fields={"name": "Ilse", "lists.c": True}))]
     )
     fields = frozenset({"city", "name", "lists.a", "lists.b", "lists.c"})
-    assert await stores.contacts.link("7", "ext") == Link(fields=fields)
+    assert await stores.contacts.link("7", "ext") == LinkResult(fields=fields)
     state = await _load(stores, "7")
     assert state is not None
     assert state.known.pending is not None
@@ -419,7 +419,7 @@ async def test_a_contact_that_left_gives_up_its_fields_and_the_lists_it_was_put_
         "lists.b": None,
         "lists.c": True,
     }
-    assert await stores.contacts.link("7", "ext") == Link(fields=fields), (
+    assert await stores.contacts.link("7", "ext") == LinkResult(fields=fields), (
         "the first answer was lost"
     )
 
@@ -439,7 +439,9 @@ async def test_a_contact_that_left_keeps_its_vendor_contact_from_whoever_takes_n
     assert await stores.contacts.owners("7", ["ext"], takes_over=False) == {
         "ext": "whatsapp/1"
     }
-    assert await stores.contacts.link("7", "of nobody", takes_over=False) == Link()
+    assert (
+        await stores.contacts.link("7", "of nobody", takes_over=False) == LinkResult()
+    )
 
 
 async def _given_up(stores: Stores, contact_id: str) -> tuple[str | None, str | None]:
@@ -462,7 +464,7 @@ async def test_what_was_given_up_may_be_had_back_until_somebody_else_is_written_
     await stores.contacts.record(1, [gone])
     assert await _given_up(stores, "1") == ("ext", None)
 
-    assert await stores.contacts.link("1", "ext") == Link()
+    assert await stores.contacts.link("1", "ext") == LinkResult()
     assert (await _given_up(stores, "1"), await _given_up(stores, "7")) == (
         (None, None),
         (None, "1"),
@@ -523,7 +525,7 @@ async def test_a_link_tells_which_tags_are_of_others(stores: Stores) -> None:
     link = await stores.contacts.link(
         "7", "ext", found_tags=frozenset({"theirs", "tag of 1"})
     )
-    assert link == Link(tags=frozenset({"tag of 1"}), fields=frozenset({"name"}))
+    assert link == LinkResult(tags=frozenset({"tag of 1"}), fields=frozenset({"name"}))
     state = await _load(stores, "7")
     assert state is not None
     assert state.known.found_tags == {"theirs"}
@@ -568,7 +570,7 @@ async def test_tags_that_were_in_doubt_when_their_contact_left_are_given_up_too(
     await stores.contacts.intend(
         [Intent("7", Pending(creates=True, add_tags=frozenset({"new"})))]
     )
-    assert await stores.contacts.link("7", "ext") == Link(
+    assert await stores.contacts.link("7", "ext") == LinkResult(
         tags=frozenset({"set", "maybe", "maybe gone"})
     )
     (state,) = (await stores.contacts.load(["7"])).values()
@@ -585,7 +587,7 @@ async def test_one_who_left_and_is_back_in_this_run_gives_nothing_up_before_its_
 ) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     await stores.batches.add(BatchKind.CHANGES, ["1", "7"])
-    assert await stores.contacts.link("7", "ext") == Link("whatsapp/1")
+    assert await stores.contacts.link("7", "ext") == LinkResult("whatsapp/1")
     assert await _load(stores, "7") is None
     await stores.batches.finish(1, {})
     assert (await stores.contacts.link("7", "ext")).owner is None
@@ -602,7 +604,7 @@ async def test_one_whose_removal_is_due_in_this_run_is_not_back(stores: Stores) 
 async def test_an_owner_in_the_source_goes_before_one_that_left(stores: Stores) -> None:
     await _own(stores, "1", "ext", status=Status.REMOVED)
     await _own(stores, "2", "ext")
-    assert await stores.contacts.link("7", "ext") == Link("whatsapp/2")
+    assert await stores.contacts.link("7", "ext") == LinkResult("whatsapp/2")
 
 
 @pytest.mark.asyncio
@@ -624,9 +626,9 @@ async def test_ownership_holds_in_the_whole_account_and_not_beyond(
 ) -> None:
     await _own(stores, "1", "ext")
     beside = await backend.run("viber")
-    assert await beside.contacts.link("7", "ext") == Link("whatsapp/1")
+    assert await beside.contacts.link("7", "ext") == LinkResult("whatsapp/1")
     elsewhere = await backend.run("charles", "another account")
-    assert await elsewhere.contacts.link("7", "ext") == Link()
+    assert await elsewhere.contacts.link("7", "ext") == LinkResult()
 
 
 # --- match keys -----------------------------------------------------------------------------------------------------
@@ -760,7 +762,7 @@ async def test_a_dead_duplicate_is_freed_once_it_loses_no_key(stores: Stores) ->
 
 
 async def _wait(stores: Stores, contact_id: str, owner: str) -> None:
-    await stores.waits.keep({contact_id: Wait(owner, ("phone", "mail"), 5)})
+    await stores.waits.keep({contact_id: KeyWait(owner, ("phone", "mail"), 5)})
     await _die(stores, contact_id, "key_held")
 
 
@@ -834,12 +836,12 @@ async def test_whoever_keeps_an_owner_from_moving_is_told_over_the_whole_account
     await stores.keys.claim({"2": [b"k"]})
     await _die(stores, "2", "duplicate_match_key")
     await _wait(stores, "3", "whatsapp/2")
-    assert await stores.waits.holders(["whatsapp/3", "whatsapp/never seen"]) == {
-        "whatsapp/3": Holder("whatsapp/3", Status.DEAD, "key_held", "whatsapp/2"),
-        "whatsapp/2": Holder(
+    assert await stores.waits.blockers(["whatsapp/3", "whatsapp/never seen"]) == {
+        "whatsapp/3": Blocker("whatsapp/3", Status.DEAD, "key_held", "whatsapp/2"),
+        "whatsapp/2": Blocker(
             "whatsapp/2", Status.DEAD, "duplicate_match_key", "viber/1"
         ),
-        "viber/1": Holder("viber/1", Status.SYNCED, ""),
+        "viber/1": Blocker("viber/1", Status.SYNCED, ""),
     }
 
 
@@ -847,7 +849,7 @@ async def test_whoever_keeps_an_owner_from_moving_is_told_over_the_whole_account
 async def test_a_ring_of_waits_is_read_once(stores: Stores) -> None:
     await _wait(stores, "1", "whatsapp/2")
     await _wait(stores, "2", "whatsapp/1")
-    found = await stores.waits.holders(["whatsapp/1"])
+    found = await stores.waits.blockers(["whatsapp/1"])
     assert {contact: holder.waits_for for contact, holder in found.items()} == {
         "whatsapp/1": "whatsapp/2",
         "whatsapp/2": "whatsapp/1",
@@ -1223,7 +1225,7 @@ async def test_three_refused_alike_stand_and_nothing_is_counted_against_them(
     await _refuse(stores, "1", "2")
     await _refuse(stores, "8", refusal=ZIP)
     await _refuse(stores, "9", refusal=None)
-    await stores.refusals.stand(3)
+    await stores.refusals.leave_alone(3)
     assert await _groups(stores) == {}
     state = await _load(stores, "1")
     assert state is not None
@@ -1231,7 +1233,7 @@ async def test_three_refused_alike_stand_and_nothing_is_counted_against_them(
 
     await _refuse(stores, "3", status=Status.DEAD, rejections=3)
     await _refuse(stores, "4", rejected_hash=0)
-    await stores.refusals.stand(3)
+    await stores.refusals.leave_alone(3)
     for contact_id in "123":
         state = await _load(stores, contact_id)
         assert state is not None
@@ -1248,7 +1250,7 @@ async def test_three_refused_alike_stand_and_nothing_is_counted_against_them(
         0,
     )
     assert await backend.standing() == {Standing.DEAD_LETTER: 4}
-    assert [*await stores.refusals.groups()] == [Alike(CITY, 4)]
+    assert [*await stores.refusals.groups()] == [RefusalGroup(CITY, 4)]
     members = await stores.refusals.members(CITY.fingerprint, 0, 100)
     assert {each.contact_id: each.kind for each in members} == {
         **dict.fromkeys("123", BatchKind.CHANGES),
@@ -1263,10 +1265,10 @@ async def test_whose_outcome_is_unknown_stands_once_it_is_refused_again(
 ) -> None:
     await _refuse(stores, "1", "2", "3")
     await _refuse(stores, "4", known=replace(KNOWN, pending=PENDING))
-    await stores.refusals.stand(3)
+    await stores.refusals.leave_alone(3)
     assert await _ids(stores) == ["1", "2", "3"]
     await _refuse(stores, "4", known=replace(KNOWN, pending=PENDING), rejections=2)
-    await stores.refusals.stand(3)
+    await stores.refusals.leave_alone(3)
     assert await _ids(stores) == ["1", "2", "3", "4"], "no look-up settles it"
 
 
@@ -1297,7 +1299,7 @@ async def test_who_was_acquitted_in_this_run_stands_and_who_is_under_way_does_no
             )
         ],
     )
-    await second.refusals.stand(3)
+    await second.refusals.leave_alone(3)
     assert await _ids(second) == ["2", "3"]
     state = await _load(second, "1")
     assert state is not None
@@ -1309,7 +1311,7 @@ async def test_the_one_tried_longest_ago_comes_first(backend: Backend) -> None:
     stores = await backend.run(numbered=True)
     await _refuse(stores, "10", "9", "100")
     await _refuse(stores, *"567", refusal=ZIP)
-    await stores.refusals.stand(3)
+    await stores.refusals.leave_alone(3)
     assert await _ids(stores) == ["9", "10", "100"]
     page = [
         await stores.refusals.members(CITY.fingerprint, skip, 2) for skip in (0, 2, 4)
@@ -1340,7 +1342,7 @@ async def test_a_group_of_other_words_is_renamed_unless_others_stand_for_them(
 ) -> None:
     first = await backend.run()
     await _refuse(first, "1", "2", "3", "4")
-    await first.refusals.stand(3)
+    await first.refusals.leave_alone(3)
     second = await backend.run()
     await _refuse(second, "2", refusal=ZIP, status=Status.DEAD, rejections=0)
     await second.refusals.relabel(CITY.fingerprint, ZIP)
@@ -1350,7 +1352,7 @@ async def test_a_group_of_other_words_is_renamed_unless_others_stand_for_them(
     assert state.refusal == ZIP
 
     await _refuse(second, "7", "8", "9")
-    await second.refusals.stand(3)
+    await second.refusals.leave_alone(3)
     third = await backend.run()
     await _refuse(third, "2", status=Status.DEAD, rejections=0)
     await third.refusals.relabel(ZIP.fingerprint, CITY)
@@ -1364,7 +1366,7 @@ async def test_a_revived_group_is_planned_again_but_for_whom_this_run_tried(
     first = await backend.run()
     await _refuse(first, "1", "2", "3")
     await _refuse(first, "4", rejected_hash=0)
-    await first.refusals.stand(3)
+    await first.refusals.leave_alone(3)
     await _refuse(first, "5", rejections=2)
     await _refuse(first, "6", refusal=ZIP)
     second = await backend.run()

@@ -19,8 +19,10 @@ from syncengine.model.calls import Applied, Call
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Known
 from syncengine.model.work import Record
-from syncengine.planning import settle
-from syncengine.planning.sharing import Wanted
+from syncengine.planning.found_contacts import with_inherited
+from syncengine.planning.intents import remaining_intent
+from syncengine.planning.learning import learn
+from syncengine.planning.sharing import WantedByOthers
 from tests.simulation.drawing import drawn
 from tests.simulation.history import play
 from tests.support.memory.contacts import Contacts
@@ -34,8 +36,8 @@ Break = Callable[[pytest.MonkeyPatch], None]
 
 
 def _nobody_is_looked_up(patch: pytest.MonkeyPatch) -> None:
-    for module in (settle, prepare):
-        patch.setattr(module, "needs_look_up", lambda *_, **__: None)
+    for module in (contact, prepare):
+        patch.setattr(module, "plan_look_up", lambda *_, **__: None)
 
 
 def _nobody_owns_anything(patch: pytest.MonkeyPatch) -> None:
@@ -43,8 +45,6 @@ def _nobody_owns_anything(patch: pytest.MonkeyPatch) -> None:
 
 
 def _answers_move_contacts(patch: pytest.MonkeyPatch) -> None:
-    learn = settle.learn
-
     def believes(
         known: Known, call: Call, applied: Applied, capabilities: Capabilities
     ) -> Known:
@@ -52,16 +52,17 @@ def _answers_move_contacts(patch: pytest.MonkeyPatch) -> None:
         return replace(learned, external_id=applied.external_id or learned.external_id)
 
     patch.setattr(contact, "names_another", lambda *_: False)
-    patch.setattr(settle, "learn", believes)
+    patch.setattr(contact, "learn", believes)
 
 
 def _lists_stay_behind(patch: pytest.MonkeyPatch) -> None:
-    inherit = settle.inherit
-    patch.setattr(settle, "inherit", lambda known, tags, *_: inherit(known, tags))
+    patch.setattr(
+        contact, "with_inherited", lambda known, tags, *_: with_inherited(known, tags)
+    )
 
 
 def _tags_stay_behind(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(settle, "inherit", lambda known, *_: known)
+    patch.setattr(contact, "with_inherited", lambda known, *_: known)
 
 
 def _nobody_is_asked_about_suppressions(patch: pytest.MonkeyPatch) -> None:
@@ -109,15 +110,16 @@ def _nobody_is_told_that_an_owner_has_moved(patch: pytest.MonkeyPatch) -> None:
 
 
 def _nobody_asks_the_other_destination(patch: pytest.MonkeyPatch) -> None:
-    async def nobody(*_: object) -> dict[str, Wanted]:
+    async def nobody(*_: object) -> dict[str, WantedByOthers]:
         return {}
 
     patch.setattr(Neighbours, "wanting", nobody)
 
 
 def _lost_answers_are_successes(patch: pytest.MonkeyPatch) -> None:
-    remaining = settle.remaining
-    patch.setattr(settle, "remaining", lambda *_, **__: remaining((), besides=None))
+    patch.setattr(
+        contact, "remaining_intent", lambda *_, **__: remaining_intent((), besides=None)
+    )
 
 
 BREAKS: dict[str, tuple[Break, str, str]] = {

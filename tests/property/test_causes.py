@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from syncengine.model.calls import Action, Call
 from syncengine.model.contact import LISTS, Desired, Known, Pending
 from syncengine.model.work import ContactState, Status
-from syncengine.planning.causes import Why, causes
+from syncengine.planning.causes import CauseKind, causes_of
 
 NAMES = ("phone", "name", f"{LISTS}a")
 PARTS = (
@@ -50,11 +50,11 @@ CALLS = st.lists(
     max_size=3,
 )
 OF_PART = {
-    Why.TAGS: "tags",
-    Why.LISTS: "lists",
-    Why.ON_NULL: "on_null",
-    Why.ON_UNMAP: "on_unmap",
-    Why.VERSION: "version",
+    CauseKind.TAGS: "tags",
+    CauseKind.LISTS: "lists",
+    CauseKind.ON_NULL: "on_null",
+    CauseKind.ON_UNMAP: "on_unmap",
+    CauseKind.VERSION: "version",
 }
 
 
@@ -70,16 +70,16 @@ def test_every_contact_has_a_cause_and_none_that_is_not_there(
     changed: frozenset[str],
     desired: Desired | None,
 ) -> None:
-    found = causes(state, desired, 2, calls, changed)
+    found = causes_of(state, desired, 2, calls, changed)
     assert found
     sent = {name for call in calls for name in call.fields}
     for cause in found:
-        if cause.why is Why.MAPPING:
+        if cause.why is CauseKind.MAPPING:
             assert f"fields.{cause.field}" in changed
             assert cause.field in sent
         elif cause.why.is_configuration:
             assert OF_PART[cause.why] in changed
-        assert bool(cause.field) == (cause.why is Why.MAPPING)
+        assert bool(cause.field) == (cause.why is CauseKind.MAPPING)
         assert cause.in_words
     if desired is None:
-        assert {cause.why for cause in found} <= {Why.LEFT, Why.UNFINISHED}
+        assert {cause.why for cause in found} <= {CauseKind.LEFT, CauseKind.UNFINISHED}

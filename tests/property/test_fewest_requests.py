@@ -351,7 +351,7 @@ SPOILED: dict[str, tuple[ModuleType, str, Callable[..., object]]] = {
         packing,
         "_ride",
         lambda writes, load: [
-            *([packing.Members((), (), (), ())] * len(writes)),
+            *([packing.BySetChange((), (), (), ())] * len(writes)),
             load.members,
         ],
     ),

@@ -11,11 +11,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from syncengine.model.calls import Rejected
-from syncengine.model.consent import Naming, of_email, of_phone, regions_of
+from syncengine.model.consent import SubjectFinder, of_email, of_phone, regions_of
 from syncengine.model.mapping import FieldMapping, Form, Mapping, OnInvalid, SetMapping
 from syncengine.model.work import SourceRow
 from syncengine.model.written import NotReadError
-from syncengine.planning.mapping import desire
+from syncengine.planning.mapping import map_row
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,10 @@ def mapping(form: Form | None, region: str | None) -> Mapping:
 
 def named(value: object, asked: Mapping) -> set[str]:
     """What a suppression may name a row with this value by."""
-    wanted = desire(SourceRow("7", 1, ("7", value)), asked, None)
+    wanted = map_row(SourceRow("7", 1, ("7", value)), asked, None)
     assert not isinstance(wanted, Rejected)
     values = (*wanted.fields.items(), *wanted.invalid.items())
-    return {subject.text for subject in Naming(asked).subjects("7", values)}
+    return {subject.text for subject in SubjectFinder(asked).subjects("7", values)}
 
 
 @given(
@@ -150,7 +150,7 @@ def test_what_is_sent_is_the_number_that_was_written_or_nothing(
 ) -> None:
     country, national = number
     asked = mapping(Form.E164, country.region)
-    wanted = desire(
+    wanted = map_row(
         SourceRow("7", 1, ("7", SPELLINGS[held](country, national))), asked, None
     )
     assert not isinstance(wanted, Rejected)
@@ -324,7 +324,9 @@ def found(
     )
     return {
         subject.text
-        for subject in Naming(asked).subjects(contact_id, cast("Any", values), tags)
+        for subject in SubjectFinder(asked).subjects(
+            contact_id, cast("Any", values), tags
+        )
     }
 
 
@@ -333,12 +335,12 @@ def test_an_id_is_not_taken_for_a_number_of_any_country() -> None:
     asked = Mapping(
         (FieldMapping("crm_id", "id"), FieldMapping("phone", "phone", Form.E164, "NO"))
     )
-    wanted = desire(SourceRow("40123456", 1, (40123456, None)), asked, None)
+    wanted = map_row(SourceRow("40123456", 1, (40123456, None)), asked, None)
     assert not isinstance(wanted, Rejected)
-    subjects = Naming(asked).subjects(
+    subjects = SubjectFinder(asked).subjects(
         "40123456", [*wanted.fields.items(), ("notes", "40123456")]
     )
     assert "phone:4740123456" not in {subject.text for subject in subjects}
-    other = Naming(asked).subjects("7", [("notes", "+47 401 23 456")])
+    other = SubjectFinder(asked).subjects("7", [("notes", "+47 401 23 456")])
     assert "phone:4740123456" in {subject.text for subject in other}
     assert regions_of(mapping(Form.E164, "DE")) == ("DE",)

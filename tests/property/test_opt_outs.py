@@ -53,10 +53,10 @@ def test_only_a_create_carries_anything_but_a_no(
         carried = "silent" in call.fields
         if call.action is Action.CREATE or not carried or "silent" in write.must_carry:
             continue
-        assert NO.says_no(call.fields["silent"])
+        assert NO.is_opted_out(call.fields["silent"])
     told = Unsupported("lower_opt_out", "silent")
     if told in plan.unsupported:
-        assert not NO.says_no(fields["silent"])
+        assert not NO.is_opted_out(fields["silent"])
 
 
 @given(_KNOWN, _CAPABILITIES)
@@ -65,7 +65,7 @@ def test_what_an_update_has_to_carry_is_the_no_that_is_known(
 ) -> None:
     desired = Desired("7", {"key": "k", "silent": False, "name": "c"})
     plan = plan_contact(desired, known, can)
-    if isinstance(plan, Plan) and NO.says_no(known.fields.get("silent")):
+    if isinstance(plan, Plan) and NO.is_opted_out(known.fields.get("silent")):
         later = [call for call in plan.calls if call.action is not Action.CREATE]
         carried = [call.fields["silent"] for call in later if "silent" in call.fields]
-        assert all(NO.says_no(value) for value in carried)
+        assert all(NO.is_opted_out(value) for value in carried)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncengine.model.work import Holder, Status
-from syncengine.planning.waiting import judged
+from syncengine.model.work import Blocker, Status
+from syncengine.planning.waiting import refusal_of_waiting
 
 WAITER, OWNER, OTHER = "here/9", "here/1", "there/1"
 CONTACTS = ("here/1", "here/2", "here/3", "there/1", WAITER)
@@ -15,10 +15,10 @@ STUCK = (Status.REJECTED, Status.DEAD)
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> dict[str, Holder]:
+def worlds(draw: st.DrawFn) -> dict[str, Blocker]:
     """Contacts in any state, in any chain or ring."""
     return {
-        contact: Holder(
+        contact: Blocker(
             contact,
             draw(st.sampled_from(Status)),
             draw(st.sampled_from(("", "http_422", "duplicate_match_key", "key_held"))),
@@ -28,7 +28,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Holder]:
     }
 
 
-def told(holders: dict[str, Holder], owner: str) -> list[str]:
+def told(holders: dict[str, Blocker], owner: str) -> list[str]:
     """The contacts from the owner on, each of which is kept from moving by the next."""
     chain: list[str] = []
     contact: str | None = owner
@@ -42,9 +42,9 @@ def told(holders: dict[str, Holder], owner: str) -> list[str]:
 
 @given(worlds(), st.sampled_from((OWNER, OTHER)))
 def test_the_refusal_names_everybody_from_the_owner_to_the_end(
-    holders: dict[str, Holder], owner: str
+    holders: dict[str, Blocker], owner: str
 ) -> None:
-    refusal = judged(WAITER, owner, holders, "here")
+    refusal = refusal_of_waiting(WAITER, owner, holders, "here")
     holder = holders.get(owner)
     moves = holder is None or holder.status is Status.REMOVED
     planned_again = (
@@ -74,35 +74,39 @@ def test_the_refusal_names_everybody_from_the_owner_to_the_end(
     ("holders", "advice"),
     [
         (
-            [Holder(OWNER, Status.DEAD, "invalid_value")],
+            [Blocker(OWNER, Status.DEAD, "invalid_value")],
             "Correct the row of contact here/1;",
         ),
         (
             [
-                Holder(OWNER, Status.DEAD, "duplicate_match_key", "here/2"),
-                Holder("here/2", Status.SYNCED, ""),
+                Blocker(OWNER, Status.DEAD, "duplicate_match_key", "here/2"),
+                Blocker("here/2", Status.SYNCED, ""),
             ],
             "Correct the row of contact here/1 or of contact here/2;",
         ),
         (
-            [Holder(OWNER, Status.SYNCED, "")],
+            [Blocker(OWNER, Status.SYNCED, "")],
             "Correct the row of this contact or of contact here/1;",
         ),
         (
-            [Holder(OWNER, Status.SUPPRESSED, "opted_out")],
+            [Blocker(OWNER, Status.SUPPRESSED, "opted_out")],
             "Correct the row of this contact or of contact here/1;",
         ),
     ],
 )
 def test_the_refusal_says_which_row_to_correct(
-    holders: list[Holder], advice: str
+    holders: list[Blocker], advice: str
 ) -> None:
-    refusal = judged(WAITER, OWNER, {each.contact: each for each in holders}, "here")
+    refusal = refusal_of_waiting(
+        WAITER, OWNER, {each.contact: each for each in holders}, "here"
+    )
     assert refusal is not None
     assert advice in refusal.message
 
 
 def test_who_waits_for_another_destination_is_told_to_run_it() -> None:
-    refusal = judged(WAITER, OTHER, {OTHER: Holder(OTHER, Status.PENDING, "")}, "here")
+    refusal = refusal_of_waiting(
+        WAITER, OTHER, {OTHER: Blocker(OTHER, Status.PENDING, "")}, "here"
+    )
     assert refusal is not None
     assert "Run destination there;" in refusal.message

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from syncengine.errors import VendorUnavailable
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.http import Request, Response
-from syncengine.ports import Allowed, Gate
+from syncengine.ports import Gate, SendCheck
 from syncengine.sandbox.twins.twin import Twin
 from tests.simulation.life import Life
 from tests.support.vendors.benches import over_the_wire
@@ -239,14 +239,16 @@ class Wire:
         network: Network,
         gate: Gate,
         life: Life,
-        sends: Callable[[Allowed | None, bool], None],
+        sends: Callable[[SendCheck | None, bool], None],
     ) -> None:
         self._network = network
         self._gate = gate
         self._life = life
         self._sends = sends
 
-    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+    async def send(
+        self, request: Request, allowed: SendCheck | None = None
+    ) -> Response:
         self._life.point(f"{request.route}: permit asked")
         permit = await self._gate.permit(request.method)
         try:

@@ -26,7 +26,7 @@ from syncengine.model.limits import Limit
 from syncengine.model.mapping import Mapping as DestinationMapping
 from syncengine.model.work import BatchKind, LeaseGrant, SourceRow, Status
 from syncengine.planning.match_keys import may_collide
-from syncengine.ports import Allowed, Vendor
+from syncengine.ports import SendCheck, Vendor
 from syncengine.storage.state.contacts import MOVED
 from tests.simulation.life import Life
 from tests.simulation.network import TIMEOUT, Network, Wire
@@ -65,7 +65,7 @@ class Process:
         network: Network,
         life: Life,
         random: Random,
-        sends: Callable[[int, Allowed | None, bool], None],
+        sends: Callable[[int, SendCheck | None, bool], None],
     ) -> None:
         self.run_ids: list[int] = []
         self.requests = 0

@@ -20,7 +20,7 @@ from syncengine.model.http import Json, Request
 from syncengine.model.limits import Limit
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Status
-from syncengine.ports import Allowed
+from syncengine.ports import SendCheck
 from syncengine.sandbox.limits import TwinLimit
 from syncengine.sandbox.twins.screen import Screen
 from syncengine.sandbox.twins.twin import Seed, Twin
@@ -435,7 +435,7 @@ class World:
         }
         return request.writes and bool(texts & set(_texts(request.json)))
 
-    def _sends(self, epoch: int, allowed: Allowed | None, writes: bool) -> None:  # noqa: FBT001 - as the wire tells it
+    def _sends(self, epoch: int, allowed: SendCheck | None, writes: bool) -> None:  # noqa: FBT001 - as the wire tells it
         """A process that took the account in this epoch lets a request out."""
         contact_id, _, wanted = (
             allowed.args if isinstance(allowed, partial) else ("", (), False)

@@ -22,8 +22,8 @@ from syncengine.errors import AccountStopped, CannotBeSent, RequestFailed
 from syncengine.model.calls import Action, Applied, Exists, Rejected
 from syncengine.model.contact import Desired, Known, Page, Remote
 from syncengine.model.http import Exchange, Request, Response
-from syncengine.planning import settle
-from syncengine.ports import Allowed, Directory, Merger, Teller
+from syncengine.planning.found_contacts import known_from_remote
+from syncengine.ports import DetailReader, Directory, Merger, SendCheck
 from tests.soak.figures import say
 from tests.soak.hostile import hostile
 from tests.support.vendors.benches import Bench
@@ -60,7 +60,9 @@ class Mad:
     answers: int = 0
     last: Request | None = None
 
-    async def send(self, request: Request, _allowed: Allowed | None = None) -> Response:
+    async def send(
+        self, request: Request, _allowed: SendCheck | None = None
+    ) -> Response:
         good = self.errand.answers[min(self.answers, len(self.errand.answers) - 1)]
         self.answers += 1
         self.last = request
@@ -164,7 +166,7 @@ def _unfit(errand: Errand, remote: Remote) -> str | None:
     vendor = errand.subject.vendor
     desired = Desired("contact-1", errand.subject.fields(1), frozenset({"vip"}))
     try:
-        known = settle.link(remote, desired, Known(), vendor.same)
+        known = known_from_remote(remote, desired, Known(), vendor.same)
         stored = orjson.dumps(
             [dict(known.fields), sorted(known.tags | known.found_tags)]
         )
@@ -217,7 +219,7 @@ def _errands(subject: Subject) -> Iterator[Errand]:
         yield _told(bench, "read", partial(vendor.read, external_id))
     if isinstance(vendor, Directory):
         yield _told(bench, "page", partial(vendor.page, None))
-    if isinstance(vendor, Teller):
+    if isinstance(vendor, DetailReader):
         yield _told(bench, "details", partial(vendor.details, external_id))
     if isinstance(vendor, Merger):
         yield _told(bench, "merge", partial(vendor.merge, external_id, other))

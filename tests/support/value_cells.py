@@ -13,7 +13,7 @@ from syncengine.model.calls import Rejected
 from syncengine.model.http import Json
 from syncengine.model.mapping import FieldMapping, Form, Mapping, SetMapping
 from syncengine.model.work import SourceRow
-from syncengine.planning.mapping import desire
+from syncengine.planning.mapping import map_row
 from syncengine.storage.source.column_types import Purpose, Use
 from syncengine.storage.source.spec import SourceSpec
 from tests.support.sources import Scene
@@ -96,11 +96,11 @@ def _cell(name: str, value: Json, purpose: Purpose) -> Json:
     """What a row with this one column asks for."""
     row = SourceRow("1", 0, (value,))
     if purpose is Use.MEMBERS:
-        desired = desire(row, Mapping(tags=SetMapping(name)), None)
+        desired = map_row(row, Mapping(tags=SetMapping(name)), None)
         sent = None if isinstance(desired, Rejected) else sorted(desired.tags)
     else:
         assert purpose is None or isinstance(purpose, Form)
-        desired = desire(
+        desired = map_row(
             row, Mapping((FieldMapping("x", name, purpose, region="DE"),)), None
         )
         sent = None if isinstance(desired, Rejected) else desired.fields.get("x")

@@ -6,7 +6,7 @@ import pytest
 
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import Scope
-from syncengine.planning.brakes import Allowances, of_scope, of_survey
+from syncengine.planning.brakes import BrakeLimits, brakes_of_diff, brakes_of_survey
 from syncengine.planning.survey import Survey
 
 SCOPES = {
@@ -54,11 +54,13 @@ SCOPES = {
 @pytest.mark.parametrize("name", SCOPES)
 def test_the_brake_for_creates(name: str) -> None:
     scope, creates, stops = SCOPES[name]
-    brakes = of_survey(Survey(creates=creates), scope, {}, Allowances(), frozenset())
+    brakes = brakes_of_survey(
+        Survey(creates=creates), scope, {}, BrakeLimits(), frozenset()
+    )
     assert [brake.name for brake in brakes] == (["creates"] if stops else [])
     assert (
-        of_survey(
-            Survey(creates=creates), scope, {}, Allowances(), frozenset({"creates"})
+        brakes_of_survey(
+            Survey(creates=creates), scope, {}, BrakeLimits(), frozenset({"creates"})
         )
         == []
     )
@@ -66,4 +68,4 @@ def test_the_brake_for_creates(name: str) -> None:
 
 def test_whom_no_vendor_ever_held_is_missed_by_no_brake() -> None:
     for scope in (Scope(0, 0, 0), Scope(100, 0, 0)):
-        assert of_scope(scope, OnRemoved.DELETE, Allowances(), frozenset()) == []
+        assert brakes_of_diff(scope, OnRemoved.DELETE, BrakeLimits(), frozenset()) == []

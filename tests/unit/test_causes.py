@@ -13,9 +13,9 @@ from syncengine.model.mapping import FieldMapping, Form, Mapping, OnNull, SetMap
 from syncengine.model.work import ContactState, Status
 from syncengine.planning.causes import (
     Cause,
-    Causes,
-    Why,
-    causes,
+    CauseCounter,
+    CauseKind,
+    causes_of,
     changed_parts,
     meaning,
 )
@@ -43,70 +43,83 @@ def why(
     removed: bool = False,
 ) -> set[Cause]:
     desired = None if removed else Desired("1", {})
-    return set(causes(state, desired, 2, calls, frozenset(changed)))
+    return set(causes_of(state, desired, 2, calls, frozenset(changed)))
 
 
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
-        (ContactState("1"), Why.NEW),
-        (replace(SYNCED, status=Status.REMOVED), Why.RETURNED),
-        (replace(SYNCED, status=Status.SUPPRESSED), Why.LIFTED),
-        (replace(SYNCED, status=Status.REJECTED), Why.REJECTED),
-        (replace(SYNCED, status=Status.GONE), Why.GONE),
-        (replace(SYNCED, status=Status.PENDING), Why.UNFINISHED),
-        (replace(SYNCED, known=replace(KNOWN, pending=Pending())), Why.UNFINISHED),
-        (ContactState("1", Known(pending=Pending(creates=True))), Why.UNFINISHED),
-        (replace(SYNCED, source_hash=None), Why.UNFINISHED),
-        (SYNCED, Why.ROW),
-        (replace(SYNCED, status=Status.DEAD, rejected_hash=1), Why.ROW),
-        (replace(SYNCED, status=Status.DEAD, rejected_hash=2), Why.REJECTED),
-        (replace(SYNCED, status=Status.DEAD, rejected_hash=None), Why.REJECTED),
-        (ContactState("1", status=Status.DEAD, rejected_hash=1), Why.ROW),
-        (replace(SYNCED, source_hash=2), Why.OUT_OF_STEP),
+        (ContactState("1"), CauseKind.NEW),
+        (replace(SYNCED, status=Status.REMOVED), CauseKind.RETURNED),
+        (replace(SYNCED, status=Status.SUPPRESSED), CauseKind.LIFTED),
+        (replace(SYNCED, status=Status.REJECTED), CauseKind.REJECTED),
+        (replace(SYNCED, status=Status.GONE), CauseKind.GONE),
+        (replace(SYNCED, status=Status.PENDING), CauseKind.UNFINISHED),
+        (
+            replace(SYNCED, known=replace(KNOWN, pending=Pending())),
+            CauseKind.UNFINISHED,
+        ),
+        (ContactState("1", Known(pending=Pending(creates=True))), CauseKind.UNFINISHED),
+        (replace(SYNCED, source_hash=None), CauseKind.UNFINISHED),
+        (SYNCED, CauseKind.ROW),
+        (replace(SYNCED, status=Status.DEAD, rejected_hash=1), CauseKind.ROW),
+        (replace(SYNCED, status=Status.DEAD, rejected_hash=2), CauseKind.REJECTED),
+        (replace(SYNCED, status=Status.DEAD, rejected_hash=None), CauseKind.REJECTED),
+        (ContactState("1", status=Status.DEAD, rejected_hash=1), CauseKind.ROW),
+        (replace(SYNCED, source_hash=2), CauseKind.OUT_OF_STEP),
     ],
 )
 def test_what_is_known_of_a_contact_tells_why(
-    state: ContactState, expected: Why
+    state: ContactState, expected: CauseKind
 ) -> None:
     assert why(state, call(name="Bea")) == {Cause(expected)}
 
 
 def test_who_is_not_selected_any_more_left() -> None:
-    assert why(SYNCED, call(), removed=True) == {Cause(Why.LEFT)}
+    assert why(SYNCED, call(), removed=True) == {Cause(CauseKind.LEFT)}
     assert why(
         replace(SYNCED, known=replace(KNOWN, pending=Pending())), removed=True
-    ) == {Cause(Why.UNFINISHED)}
+    ) == {Cause(CauseKind.UNFINISHED)}
 
 
 def test_a_changed_mapping_is_named_by_field_and_only_where_its_field_is_sent() -> None:
     changed = ("fields.phone", "tags")
     assert why(SYNCED, call(phone="+492"), changed=changed) == {
-        Cause(Why.MAPPING, "phone")
+        Cause(CauseKind.MAPPING, "phone")
     }
-    assert why(SYNCED, call(name="Bea"), changed=changed) == {Cause(Why.ROW)}
-    assert why(SYNCED, TAGGED, changed=changed) == {Cause(Why.TAGS)}
-    both = {Cause(Why.MAPPING, "phone"), Cause(Why.ROW), Cause(Why.TAGS)}
+    assert why(SYNCED, call(name="Bea"), changed=changed) == {Cause(CauseKind.ROW)}
+    assert why(SYNCED, TAGGED, changed=changed) == {Cause(CauseKind.TAGS)}
+    both = {
+        Cause(CauseKind.MAPPING, "phone"),
+        Cause(CauseKind.ROW),
+        Cause(CauseKind.TAGS),
+    }
     assert why(SYNCED, call(phone="+492", name="Bea"), TAGGED, changed=changed) == both
 
 
 def test_what_is_sent_unchanged_is_no_cause() -> None:
     assert why(SYNCED, call(name="Ann", phone="+492"), changed=("fields.name",)) == {
-        Cause(Why.ROW)
+        Cause(CauseKind.ROW)
     }
 
 
 def test_lists_nulls_and_versions_are_causes_too() -> None:
     assert why(SYNCED, call(**{"lists.b": True}), changed=("lists",)) == {
-        Cause(Why.LISTS)
+        Cause(CauseKind.LISTS)
     }
-    assert why(SYNCED, call(phone=None), changed=("on_null",)) == {Cause(Why.ON_NULL)}
-    assert why(SYNCED, call(phone="+492"), changed=("on_null",)) == {Cause(Why.ROW)}
-    assert why(SYNCED, call(phone="+492"), changed=("version",)) == {Cause(Why.VERSION)}
+    assert why(SYNCED, call(phone=None), changed=("on_null",)) == {
+        Cause(CauseKind.ON_NULL)
+    }
+    assert why(SYNCED, call(phone="+492"), changed=("on_null",)) == {
+        Cause(CauseKind.ROW)
+    }
+    assert why(SYNCED, call(phone="+492"), changed=("version",)) == {
+        Cause(CauseKind.VERSION)
+    }
 
 
 def test_who_needs_nothing_sent_has_a_cause_all_the_same() -> None:
-    assert why(SYNCED) == {Cause(Why.ROW)}
+    assert why(SYNCED) == {Cause(CauseKind.ROW)}
 
 
 @pytest.mark.parametrize(
@@ -155,9 +168,11 @@ def test_the_parts_of_a_mapping_that_changed_are_told_from_their_meaning(
 
 
 def test_another_prefix_is_told_as_such_and_only_where_there_was_one() -> None:
-    assert why(SYNCED, TAGGED, changed=("tags", "tags_prefix")) == {Cause(Why.PREFIX)}
+    assert why(SYNCED, TAGGED, changed=("tags", "tags_prefix")) == {
+        Cause(CauseKind.PREFIX)
+    }
     assert why(SYNCED, call(**{"lists.b": True}), changed=("lists", "tags_prefix")) == {
-        Cause(Why.LISTS)
+        Cause(CauseKind.LISTS)
     }
     before = meaning(MAPPING, (1,))
     without = {name: mark for name, mark in before.items() if name != "tags_prefix"}
@@ -175,12 +190,12 @@ def test_a_version_is_a_part_of_the_meaning_and_without_a_former_one_nothing_cha
 
 
 def test_causes_are_counted_by_contact_and_told_in_one_order() -> None:
-    counted = Causes(("fields.phone", "fields.name"))
+    counted = CauseCounter(("fields.phone", "fields.name"))
     for number in range(2, 5):
         counted.add(SYNCED, Desired("1", {}), 2, (call(phone=f"+49{number}"),))
     counted.add(SYNCED, Desired("1", {}), 2, (call(name="Bea"), call(phone="+492")))
     counted.add(ContactState("2"), Desired("2", {}), 2, (call(name="Cem"),))
-    assert [(cause.in_words, number) for cause, number in counted.told()] == [
+    assert [(cause.in_words, number) for cause, number in counted.counts()] == [
         ("new", 1),
         ("mapping of name changed", 1),
         ("mapping of phone changed", 4),

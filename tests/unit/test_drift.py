@@ -7,8 +7,8 @@ import pytest
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Known, MatchKey, Remote
 from syncengine.model.http import Json
-from syncengine.planning.drift import Drift, Owned, corrected, drift
-from syncengine.planning.match_keys import held_keys
+from syncengine.planning.drift import Drift, ManagedParts, drift, known_with_drift
+from syncengine.planning.match_keys import keys_at_vendor
 
 KNOWN = Known(
     external_id="x",
@@ -17,7 +17,7 @@ KNOWN = Known(
     tags=frozenset({"crm:a"}),
     found_tags=frozenset({"theirs"}),
 )
-OWNED = Owned(fields=("phone", "city", "title"), tag_prefix="crm:")
+OWNED = ManagedParts(fields=("phone", "city", "title"), tag_prefix="crm:")
 AS_LEFT = Remote(
     "x",
     {"phone": "491", "city": "Bonn", "title": "", "note": "x"},
@@ -29,7 +29,7 @@ def same(name: str, ours: Json, theirs: Json) -> bool:
     return ours == theirs or (name == "phone" and str(ours).lstrip("+") == theirs)
 
 
-def found(remote: Remote | None, owned: Owned = OWNED) -> Drift:
+def found(remote: Remote | None, owned: ManagedParts = OWNED) -> Drift:
     return drift(KNOWN, remote, owned, same, lambda name: name == "history")
 
 
@@ -39,7 +39,7 @@ def remote(*tags: str, **fields: Json) -> Remote:
 
 def test_a_copy_as_we_left_it_has_not_drifted() -> None:
     assert not found(AS_LEFT)
-    assert corrected(KNOWN, AS_LEFT, Drift()) == KNOWN
+    assert known_with_drift(KNOWN, AS_LEFT, Drift()) == KNOWN
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_copy_as_we_left_it_has_not_drifted() -> None:
 def test_what_somebody_did_there_is_told(there: Remote | None, told: Drift) -> None:
     assert found(there) == told
     if there is not None:
-        known = corrected(KNOWN, there, told)
+        known = known_with_drift(KNOWN, there, told)
         assert not drift(known, there, OWNED, same, lambda _: False)
 
 
@@ -87,7 +87,7 @@ def test_where_a_look_up_shows_less_than_there_is_only_that_is_judged(
 ) -> None:
     assert drift(KNOWN, there, OWNED, same, lambda _: False, whole=False) == told
     if there is not None and not there.shows_tags:
-        known = corrected(KNOWN, there, told)
+        known = known_with_drift(KNOWN, there, told)
         assert (known.tags, known.found_tags) == (KNOWN.tags, KNOWN.found_tags)
         assert known.fields == {
             **KNOWN.fields,
@@ -128,11 +128,11 @@ HOLDER = Capabilities(find_by=("email", "phone", "ref"), shows_one=("email",))
 def test_what_a_contact_can_be_found_by_is_what_it_is_known_to_hold(
     known: Known, asked: list[tuple[str, str]]
 ) -> None:
-    assert [(key.field, key.value) for key in held_keys(known, HOLDER)] == asked
+    assert [(key.field, key.value) for key in keys_at_vendor(known, HOLDER)] == asked
 
 
 def test_what_is_not_ours_is_no_drift() -> None:
-    assert not found(remote("crm:a", "crm:b", title="Dr."), Owned((), ""))
+    assert not found(remote("crm:a", "crm:b", title="Dr."), ManagedParts((), ""))
 
 
 def test_fields_that_prove_nothing_are_passed_over() -> None:
@@ -143,7 +143,7 @@ def test_fields_that_prove_nothing_are_passed_over() -> None:
 def test_the_tags_of_others_that_vanish_are_forgotten() -> None:
     there = remote("crm:a")
     assert not found(there)
-    assert corrected(KNOWN, there, Drift()).found_tags == frozenset()
+    assert known_with_drift(KNOWN, there, Drift()).found_tags == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_the_tags_of_others_that_vanish_are_forgotten() -> None:
 def test_what_a_vendor_does_not_show_as_a_rule_is_judged_where_it_does(
     fields: dict[str, Json], missing: tuple[str, ...], changed: tuple[str, ...]
 ) -> None:
-    owned = Owned((), "", hidden=("city",))
+    owned = ManagedParts((), "", hidden=("city",))
     there = Remote("x", fields, AS_LEFT.tags)
     told = drift(KNOWN, there, owned, same, lambda _: False)
     assert (told.missing, told.changed) == (missing, changed)

@@ -18,7 +18,7 @@ from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
 from syncengine.model.http import Request, Response
 from syncengine.model.mapping import Mapping as FieldMapping
 from syncengine.model.mapping import OnRemoved
-from syncengine.model.work import ContactState, Link
+from syncengine.model.work import ContactState, LinkResult
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.ports import ContactStore, Vendor
 from tests.support.virtual_time import run
@@ -49,9 +49,9 @@ class Unaware:
 
     async def link(
         self, contact_id: str, external_id: str, *_: object, **__: object
-    ) -> Link:
+    ) -> LinkResult:
         self.owners_made.append((contact_id, external_id))
-        return Link()
+        return LinkResult()
 
     async def owners(self, *_: object, **__: object) -> Mapping[str, str]:
         return {}

@@ -13,8 +13,14 @@ from syncengine.errors import AccountStopped
 from syncengine.model.calls import Action, OutcomeKind
 from syncengine.model.contact import Known
 from syncengine.model.work import ContactOutcome, ContactState, Record, Status
-from syncengine.planning.outages import TRIPS_AFTER, Outage, Trouble, trouble
-from syncengine.planning.refusals import IN_A_ROW, Rows, refused, version, weight
+from syncengine.planning.outages import TRIPS_AFTER, Outage, Trouble, trouble_of
+from syncengine.planning.refusals import (
+    IN_A_ROW,
+    RefusalStreak,
+    count_refusal,
+    version,
+    weight,
+)
 
 THIS, OTHER = 77, 78
 
@@ -47,13 +53,13 @@ def test_what_one_more_refusal_counts_and_weighs(
     rejections: int,
     weighs: int,
 ) -> None:
-    assert refused(before, source_hash) == (status, rejections)
+    assert count_refusal(before, source_hash) == (status, rejections)
     assert weight(before, source_hash) == weighs
 
 
 def tripped(*refusals: str | int) -> bool:
     """After these: a code is a refusal that is news, a number one of code "x" that weighs so much, "" an acceptance."""
-    rows, trips = Rows(), False
+    rows, trips = RefusalStreak(), False
     for refusal in refusals:
         if refusal == "":
             rows.accept()
@@ -116,7 +122,7 @@ def test_a_row_of_refusals_that_are_news_halts(
 def test_a_run_in_which_nobody_was_accepted_is_one_row(
     refusals: tuple[str | int, ...], *, trips: bool
 ) -> None:
-    rows = Rows()
+    rows = RefusalStreak()
     for refusal in refusals:
         if isinstance(refusal, int):
             assert not rows.refuse("x", refusal)
@@ -132,7 +138,7 @@ def test_bad_rows_next_to_each_other_let_others_through_before_long(
     """Each night those who were acquitted before speak for the data: it takes few nights, and every night gets on."""
     acquitted, places = 0, []
     while True:
-        rows = Rows()
+        rows = RefusalStreak()
         rows.accept()
         bad = (-1 if number < acquitted else 1 for number in range(length))
         place = next(
@@ -353,21 +359,21 @@ def test_who_was_accepted_in_part_proves_the_mapping_and_is_in_the_row_all_the_s
     ],
 )
 def test_what_came_instead_of_a_judgement(status: int | None, kind: Trouble) -> None:
-    assert trouble(status) is kind
+    assert trouble_of(status) is kind
     outage = Outage()
     assert [outage.add(status) for _ in range(TRIPS_AFTER + 1)] == [
         *[False] * (TRIPS_AFTER - 1),
         True,
         False,
     ]
-    assert outage.told().startswith(f"{kind.value} ({TRIPS_AFTER + 1} times); ")
+    assert outage.describe().startswith(f"{kind.value} ({TRIPS_AFTER + 1} times); ")
 
 
 def test_an_outage_names_what_there_was_most_of_and_ends_with_a_judgement() -> None:
     outage = Outage()
     for status in (None, 502, 502):
         outage.add(status)
-    assert outage.told() == (
+    assert outage.describe() == (
         "an error of the vendor's own (2 times), no answer (1 times); does the vendor tell of an outage?"
     )
     outage.end()

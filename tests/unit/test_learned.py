@@ -5,7 +5,7 @@ from __future__ import annotations
 from syncengine.model.calls import Action, Applied, Call, Unsupported
 from syncengine.model.capabilities import Capabilities
 from syncengine.model.contact import Known
-from syncengine.planning.settle import learn
+from syncengine.planning.learning import learn
 
 KNOWN = Known(
     "v7",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from syncengine.model.consent_rules import ConsentRules
-from syncengine.planning.loosening import dropped_words, loosening
+from syncengine.planning.loosening import dropped_words, find_loosening
 
 CONDITIONS = {
     "the same": ("opted_in", "opted_in -- yes", ()),
@@ -154,28 +154,28 @@ def test_the_column_of_an_opt_out_is_about_consent_whatever_its_name() -> None:
 
 def test_a_view_named_after_consent_is_a_condition() -> None:
     rules = ConsentRules(table="crm.opted_in_people")
-    assert loosening(ConsentRules(table="crm.people"), rules).told == (
+    assert find_loosening(ConsentRules(table="crm.people"), rules).loosened == (
         "opted_in_people is not asked for any more",
     )
-    assert loosening(rules, ConsentRules(table="crm.people")).told == ()
+    assert find_loosening(rules, ConsentRules(table="crm.people")).loosened == ()
 
 
 @pytest.mark.parametrize("name", TIGHTENED)
 def test_tightening_is_no_loosening(name: str) -> None:
-    assert loosening(TIGHTENED[name], RULES).told == ()
+    assert find_loosening(TIGHTENED[name], RULES).loosened == ()
 
 
 @pytest.mark.parametrize("name", LOOSENED)
 def test_loosening_is_named(name: str) -> None:
     rules, told = LOOSENED[name]
-    assert loosening(rules, RULES).told == (told,)
+    assert find_loosening(rules, RULES).loosened == (told,)
 
 
 def test_a_condition_may_move_from_the_query_to_where() -> None:
     before = ConsentRules(query="SELECT * FROM crm.people WHERE vip AND opted_in")
     now = ConsentRules(query="SELECT * FROM crm.people WHERE vip", where="opted_in")
-    found = loosening(now, before)
-    assert (found.told, found.selects_otherwise) == ((), True)
-    assert loosening(replace(now, where=None), before).told == (
+    found = find_loosening(now, before)
+    assert (found.loosened, found.selects_otherwise) == ((), True)
+    assert find_loosening(replace(now, where=None), before).loosened == (
         "opted_in is not asked for any more",
     )

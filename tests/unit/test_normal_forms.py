@@ -11,7 +11,7 @@ from syncengine.model.capabilities import Capabilities, Write
 from syncengine.model.contact import Desired, Known
 from syncengine.model.mapping import FieldMapping, Form, Mapping, OnInvalid, OnNull
 from syncengine.model.work import SourceRow
-from syncengine.planning.mapping import desire
+from syncengine.planning.mapping import map_row
 from syncengine.planning.normalise import NotNormal, normalise
 from syncengine.planning.plan import Plan, plan_contact
 
@@ -152,7 +152,7 @@ KEY = FieldMapping("ref", "id")
 
 def wanted(value: Any, field: FieldMapping, **keys: Any) -> Desired | Rejected:
     mapping = Mapping((KEY, field), match_on=keys.pop("match_on", ("ref",)), **keys)
-    return desire(SourceRow("7", 1, ("7", value)), mapping, None)
+    return map_row(SourceRow("7", 1, ("7", value)), mapping, None)
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from syncengine.engine.task import Job
 from syncengine.model.calls import Action, Call
 from syncengine.model.contact import Desired
 from syncengine.model.work import (
-    Alike,
     Batch,
     BatchKind,
     ContactState,
-    Member,
+    GroupMember,
     Refusal,
+    RefusalGroup,
     Status,
 )
 from syncengine.planning.plan import Plan
@@ -36,10 +36,10 @@ class _Crowd:
 
     async def members(
         self, _fingerprint: int, skip: int, most: int
-    ) -> Sequence[Member]:
+    ) -> Sequence[GroupMember]:
         self.pages += 1
         numbers = range(skip, min(skip + most, _CONTACTS))
-        return [Member(str(number), BatchKind.CHANGES) for number in numbers]
+        return [GroupMember(str(number), BatchKind.CHANGES) for number in numbers]
 
     async def plan(self, batch: Batch, *, recreates: bool) -> Prepared:  # noqa: ARG002 - see Preparer
         self.seen += batch.contact_ids
@@ -53,7 +53,8 @@ async def test_a_large_group_of_whom_nobody_may_be_tried_is_looked_through_in_la
     crowd = _Crowd()
     store, preparer = cast("RefusalStore", crowd), cast("Preparer", crowd)
     assert (
-        await choose([Alike(Refusal(1, "http_422"), _CONTACTS)], store, preparer) == []
+        await choose([RefusalGroup(Refusal(1, "http_422"), _CONTACTS)], store, preparer)
+        == []
     )
     assert crowd.seen == [str(number) for number in range(_CONTACTS)]
     assert crowd.pages < 20, "each page reads and orders the whole group"
@@ -64,8 +65,8 @@ class _Many:
 
     async def members(
         self, fingerprint: int, skip: int, _most: int
-    ) -> Sequence[Member]:
-        return [] if skip else [Member(str(fingerprint), BatchKind.CHANGES)]
+    ) -> Sequence[GroupMember]:
+        return [] if skip else [GroupMember(str(fingerprint), BatchKind.CHANGES)]
 
     async def plan(self, batch: Batch, *, recreates: bool) -> Prepared:  # noqa: ARG002 - see Preparer
         (contact_id,) = batch.contact_ids
@@ -89,7 +90,7 @@ async def test_of_many_groups_only_a_few_are_tried_in_one_run(
     many = _Many()
     store, preparer = cast("RefusalStore", many), cast("Preparer", many)
     groups = [
-        Alike(Refusal(number, "field_not_shown"), 1)
+        RefusalGroup(Refusal(number, "field_not_shown"), 1)
         for number in range(1, 2 * MOST_PROBES)
     ]
     chosen = await choose(groups, store, preparer, limit)

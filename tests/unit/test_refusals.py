@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncengine.model.calls import Rejected, other_id
-from syncengine.planning.refusals import ALIKE, IN_A_ROW, Rows, likeness, words
+from syncengine.model.calls import Rejected, rejected_other_id
+from syncengine.planning.refusals import (
+    ALIKE,
+    IN_A_ROW,
+    RefusalStreak,
+    common_refusal,
+    words,
+)
 
 _SAID = "The contact {} cannot be saved: the field city is required"
 _IDS = st.text(ascii_letters + digits + "-_", min_size=1).filter(
@@ -46,7 +52,7 @@ def _refused(said: str, code: str = "http_422", status: int | None = 422) -> Rej
 def test_values_numbers_ids_and_quoted_parts_make_no_difference(
     one: str, other: str
 ) -> None:
-    assert likeness(_refused(_SAID.format(one))) == likeness(
+    assert common_refusal(_refused(_SAID.format(one))) == common_refusal(
         _refused(_SAID.format(other))
     )
 
@@ -75,18 +81,18 @@ def test_any_text_has_words_and_they_are_the_same_every_time(said: str) -> None:
     ],
 )
 def test_other_words_codes_and_statuses_are_another_cause(other: Rejected) -> None:
-    mine = likeness(_refused("the field city is required"))
+    mine = common_refusal(_refused("the field city is required"))
     assert mine is not None
-    assert likeness(other) not in (mine, None)
+    assert common_refusal(other) not in (mine, None)
 
 
 def test_in_json_the_names_of_fields_count_although_they_are_quoted() -> None:
     blank, invalid = (
-        likeness(_refused(f'{{"{each}"}}'))
+        common_refusal(_refused(f'{{"{each}"}}'))
         for each in ('city":"can\'t be blank', 'email":"is invalid')
     )
     assert blank != invalid
-    assert likeness(_refused('{"city":"[...] is invalid"}')) == likeness(
+    assert common_refusal(_refused('{"city":"[...] is invalid"}')) == common_refusal(
         _refused('{"city":"B2 is invalid"}')
     )
 
@@ -95,10 +101,10 @@ def test_case_and_blanks_make_no_difference_and_neither_does_the_end_of_a_long_m
     None
 ):
     long = "The following fields are missing: " + "and another one, " * 12
-    assert likeness(_refused("The  Field CITY\nis required.")) == likeness(
+    assert common_refusal(_refused("The  Field CITY\nis required.")) == common_refusal(
         _refused("the field city is required")
     )
-    assert likeness(_refused(long + "which is cu")) == likeness(
+    assert common_refusal(_refused(long + "which is cu")) == common_refusal(
         _refused(long + "which is cut off")
     )
 
@@ -108,8 +114,8 @@ def test_without_words_of_the_vendor_ours_are_compared() -> None:
         Rejected("inactive", f"contact {number} is shown as 'inactive'")
         for number in (1, 2)
     )
-    assert likeness(one) == likeness(other)
-    assert likeness(Rejected("inactive", "archived")) != likeness(
+    assert common_refusal(one) == common_refusal(other)
+    assert common_refusal(Rejected("inactive", "archived")) != common_refusal(
         Rejected("inactive", "deleted")
     )
 
@@ -118,25 +124,25 @@ def test_without_words_of_the_vendor_ours_are_compared() -> None:
     "refusal",
     [
         Rejected("not_found", "the vendor has no such contact", 404),
-        other_id("1", "2"),
+        rejected_other_id("1", "2"),
         Rejected("invalid_value", "our own check", by_vendor=False),
     ],
 )
 def test_what_is_about_one_contact_has_nothing_in_common_with_others(
     refusal: Rejected,
 ) -> None:
-    assert likeness(refusal) is None
+    assert common_refusal(refusal) is None
 
 
 @given(st.integers(0, 10_000))
 def test_known_circumstances_let_twice_as_many_more_through(standing: int) -> None:
-    rows = Rows({"http_422": standing})
+    rows = RefusalStreak({"http_422": standing})
     allowed = IN_A_ROW + 2 * standing
     assert [rows.refuse("http_422", 1) for _ in range(allowed)] == [
         *[False] * (allowed - 1),
         True,
     ]
-    others = Rows({"http_422": standing})
+    others = RefusalStreak({"http_422": standing})
     others.accept()
     assert [others.refuse("http_400", 1) for _ in range(IN_A_ROW)][-1], (
         "of another code nothing is known"
@@ -146,7 +152,7 @@ def test_known_circumstances_let_twice_as_many_more_through(standing: int) -> No
 def test_all_come_to_rest_in_few_nights() -> None:
     left, standing, nights = 1_000_000, 0, 0
     while left:
-        rows = Rows({"x": standing})
+        rows = RefusalStreak({"x": standing})
         tried = 0
         while tried < left and not rows.refuse("x", 1):
             tried += 1

@@ -43,7 +43,7 @@ from syncengine.model.work import (
     Status,
 )
 from syncengine.planning.plan import Plan
-from syncengine.ports import Allowed, BatchStore, ContactStore, Sender, Vendor
+from syncengine.ports import BatchStore, ContactStore, SendCheck, Sender, Vendor
 from tests.support.virtual_time import run
 
 KEY = MatchKey("ref", "7")
@@ -184,7 +184,9 @@ class Nobody:
 class Answers:
     """A vendor that answers."""
 
-    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+    async def send(
+        self, request: Request, allowed: SendCheck | None = None
+    ) -> Response:
         del request, allowed
         return Response(200)
 
@@ -196,7 +198,9 @@ class Paced:
         self._sender = sender
         self._pacing = pacing
 
-    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+    async def send(
+        self, request: Request, allowed: SendCheck | None = None
+    ) -> Response:
         (await self._pacing.permit(request.method)).answered()
         return await self._sender.send(request, allowed)
 
@@ -234,7 +238,9 @@ def test_a_lost_create_is_not_waited_for_once_the_account_is_stopped(
 class Down:
     """A vendor that is down."""
 
-    async def send(self, request: Request, allowed: Allowed | None = None) -> Response:
+    async def send(
+        self, request: Request, allowed: SendCheck | None = None
+    ) -> Response:
         del request, allowed
         raise VendorUnavailable("down", maybe_applied=False)
 

@@ -11,7 +11,11 @@ import syncengine
 from syncengine.engine.conclusions import about
 from syncengine.model.calls import Action, Call, Rejected, Unsupported
 from syncengine.model.unsupported import in_words
-from syncengine.planning.refusals import dropped_with, likeness, likeness_of_dropped
+from syncengine.planning.refusals import (
+    common_refusal,
+    common_refusal_of_dropped,
+    dropped_with,
+)
 
 _REFUSED = Rejected(
     "http_404", "the vendor refused it; correct the row", 404, words="List not found"
@@ -67,7 +71,7 @@ def test_changes_of_one_kind_are_one_sentence() -> None:
 def test_what_a_group_lacks_is_told_from_what_else_was_not_done(
     others: tuple[Unsupported, ...], dropped: tuple[Unsupported, ...]
 ) -> None:
-    alike = likeness_of_dropped(dropped)
+    alike = common_refusal_of_dropped(dropped)
     assert alike is not None
     assert dropped_with(alike.fingerprint, (*others, *dropped)) == dropped
     assert dropped_with(alike.fingerprint + 1, (*others, *dropped)) == ()
@@ -94,6 +98,6 @@ def test_a_refusal_names_what_its_call_carried_if_that_is_one_thing(
 ) -> None:
     told = about(call, _REFUSED)
     assert told.message == named + _REFUSED.message
-    assert likeness(told) == likeness(_REFUSED)
+    assert common_refusal(told) == common_refusal(_REFUSED)
     wordless = Rejected("http_404", "the vendor refused it", 404)
-    assert likeness(about(call, wordless)) == likeness(wordless)
+    assert common_refusal(about(call, wordless)) == common_refusal(wordless)

@@ -7,7 +7,8 @@ import pytest
 from syncengine.model.capabilities import Capabilities, Write
 from syncengine.model.contact import Desired, Known, MatchKey, Pending
 from syncengine.model.http import Json
-from syncengine.planning.settle import made_under, needs_look_up
+from syncengine.planning.learning import with_key_of_create
+from syncengine.planning.look_up import plan_look_up
 
 EMAIL, PHONE = MatchKey("email", "i@example.org"), MatchKey("phone", "+491")
 SENT = MatchKey("email", "old@example.org")
@@ -27,7 +28,7 @@ def looked_up(
     phone: Json = "+491",
 ) -> list[MatchKey]:
     desired = Desired("7", {"email": "i@example.org", "phone": phone}, keys=keys)
-    look_up = needs_look_up(
+    look_up = plan_look_up(
         desired, known or Known(), vendor(tells=tells), find_first=find_first
     )
     return list(look_up.keys) if look_up else []
@@ -70,7 +71,7 @@ def test_an_upsert_that_may_write_over_somebody_is_never_spared_its_look_up(
     upserts = Capabilities(
         upsert=Write(repeatable=True, keyed_by=keyed_by), find_by=("email",)
     )
-    look_up = needs_look_up(
+    look_up = plan_look_up(
         Desired("7", {}, keys=(EMAIL,)), Known(), upserts, find_first=False
     )
     assert (look_up.keys if look_up else ()) == found
@@ -89,7 +90,7 @@ def noted(
 
 
 def test_a_contact_holds_the_key_it_was_made_under_though_no_more_was_noted() -> None:
-    known = made_under(noted(PHONE), vendor(tells=False))
+    known = with_key_of_create(noted(PHONE), vendor(tells=False))
     assert known.fields == {"phone": "+491"}
     assert known.pending is not None
     assert known.pending.fields == {"email": "i@example.org", "ref": "7"}
@@ -106,4 +107,4 @@ def test_a_contact_holds_the_key_it_was_made_under_though_no_more_was_noted() ->
     ],
 )
 def test_else_nothing_is_sure(known: Known) -> None:
-    assert made_under(known, vendor(tells=False)) == known
+    assert with_key_of_create(known, vendor(tells=False)) == known

@@ -15,7 +15,7 @@ import pytest
 from syncengine.errors import VendorHalted
 from syncengine.model.calls import Action, Applied, Call, Rejected
 from syncengine.model.http import Request, Response
-from syncengine.ports import Directory, Merger, Teller
+from syncengine.ports import DetailReader, Directory, Merger
 from tests.support.vendors.benches import Bench
 from tests.support.vendors.driving import answer, drive, html
 from tests.support.vendors.subjects import Subject
@@ -55,7 +55,7 @@ def _asked() -> Iterator[Act]:
         vendor = subject.vendor
         if isinstance(vendor, Directory):
             yield Act(subject, "page", partial(vendor.page, None), ())
-        if isinstance(vendor, Teller):
+        if isinstance(vendor, DetailReader):
             yield Act(subject, "details", partial(vendor.details, ID), ())
         if isinstance(vendor, Merger):
             yield Act(subject, "merge", partial(vendor.merge, ID, OTHER), ())

@@ -14,8 +14,8 @@ from syncengine.model.calls import Action, Call, Exists, Unsupported
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, Fields, Known, Pending
 from syncengine.model.http import Json
-from syncengine.planning import settle
-from syncengine.planning.drift import Owned, corrected, drift
+from syncengine.planning.drift import ManagedParts, drift, known_with_drift
+from syncengine.planning.found_contacts import known_after_not_found, known_from_remote
 from syncengine.planning.plan import Plan, plan_contact
 from syncengine.ports import Vendor
 from tests.support.vendors.benches import Bench
@@ -116,7 +116,7 @@ class Scene:
             answer = self.bench.send(call)
             self.assert_kept()
             if isinstance(answer, Exists):
-                met = settle.link(answer.remote, self.desired, known, vendor.same)
+                met = known_from_remote(answer.remote, self.desired, known, vendor.same)
                 return self.play(met)
             external_id = external_id or getattr(answer, "external_id", None)
         return plan.unsupported
@@ -161,7 +161,7 @@ def test_a_no_stays_where_a_contact_is_found_or_taken_over(
         scene.play(Known())
         return
     (remote,) = scene.bench.do(vendor.find(scene.desired.keys[0]))
-    linked = settle.link(remote, scene.desired, Known(), vendor.same)
+    linked = known_from_remote(remote, scene.desired, Known(), vendor.same)
     assert Unsupported("lower_opt_out", name) in scene.play(linked)
     scene.play(Known())
 
@@ -175,12 +175,12 @@ def test_verify_tells_of_a_no_and_repairs_it_not(
     if not vendor.capabilities.reads:
         return
     remote = scene.bench.read(scene.id)
-    owned = Owned((), "", opt_outs=vendor.capabilities.opt_outs)
+    owned = ManagedParts((), "", opt_outs=vendor.capabilities.opt_outs)
     found = drift(scene.known, remote, owned, vendor.same, lambda _: False)
     assert found.opted_out == (name,)
     assert name not in (*found.changed, *found.missing, *found.extra)
     assert remote is not None
-    scene.play(corrected(scene.known, remote, found))
+    scene.play(known_with_drift(scene.known, remote, found))
 
 
 @every_opt_out
@@ -224,7 +224,7 @@ def test_who_is_made_again_says_no_again(subject: Subject, name: str, no: Json) 
     scene = Scene(subject, name, no)
     vendor = scene.kept.vendor
     said = replace(scene.known, fields={**scene.known.fields, name: no})
-    gone = settle.absent(said, vendor.capabilities)
+    gone = known_after_not_found(said, vendor.capabilities)
     plan = plan_contact(scene.desired, gone, vendor.capabilities)
     assert isinstance(plan, Plan)
     sent = [call.fields[name] for call in plan.calls if name in call.fields]

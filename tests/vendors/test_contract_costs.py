@@ -8,7 +8,7 @@ import pytest
 
 from syncengine.model.contact import MatchKey
 from syncengine.model.costs import Cost, exactly
-from syncengine.ports import Priced
+from syncengine.ports import RequestCosts
 from tests.support.vendors.benches import Bench
 from tests.support.vendors.subjects import Subject, subjects
 
@@ -21,7 +21,7 @@ BRAZIL = "+5511987654321"
 
 def _cost(subject: Subject, key: MatchKey) -> Cost:
     vendor = subject.vendor
-    return vendor.look_up_cost(key) if isinstance(vendor, Priced) else exactly(1)
+    return vendor.look_up_cost(key) if isinstance(vendor, RequestCosts) else exactly(1)
 
 
 def _spent(bench: Bench, key: MatchKey) -> int:

@@ -16,7 +16,7 @@ from syncengine.errors import CannotBeSent, VendorUnavailable
 from syncengine.model.calls import Action
 from syncengine.model.contact import Remote
 from syncengine.model.http import Exchange, Json, Request, Response
-from syncengine.ports import Allowed
+from syncengine.ports import SendCheck
 from tests.soak import answers
 from tests.support.vendors.benches import Bench
 from tests.support.vendors.driving import answer
@@ -109,7 +109,9 @@ class Noting:
     def __init__(self) -> None:
         self.paths: list[str] = []
 
-    async def send(self, request: Request, _allowed: Allowed | None = None) -> Response:
+    async def send(
+        self, request: Request, _allowed: SendCheck | None = None
+    ) -> Response:
         self.paths.append(request.path)
         raise CannotBeSent("noted")
 

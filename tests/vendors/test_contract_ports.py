@@ -1,4 +1,4 @@
-"""The contract: what vendors may offer beyond calls (``Directory``, ``Merger``, ``Teller``). Names no vendor."""
+"""The contract: what vendors may offer beyond calls (``Directory``, ``Merger``, ``DetailReader``). Names no vendor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from syncengine.errors import RequestFailed, VendorHalted, VendorUnavailable
 from syncengine.model.calls import Applied, Rejected
 from syncengine.model.contact import Page
 from syncengine.model.http import Exchange
-from syncengine.ports import Directory, Merger, Teller
+from syncengine.ports import DetailReader, Directory, Merger
 from tests.support.vendors.benches import ENDLESS, Bench
 from tests.support.vendors.driving import answer, html
 from tests.support.vendors.mutants import mutants
@@ -82,9 +82,9 @@ def test_a_merge_needs_two_contacts_that_are_there(subject: Subject) -> None:
     assert bench.state() == before
 
 
-@offering(Teller)
+@offering(DetailReader)
 def test_details_are_told_as_json_and_change_nothing(subject: Subject) -> None:
-    assert isinstance(subject.vendor, Teller)
+    assert isinstance(subject.vendor, DetailReader)
     bench = Bench(subject)
     one = bench.make(1)
     before = bench.state()
@@ -101,7 +101,7 @@ def asked(subject: Subject) -> list[tuple[str, Any]]:
         ways.append(("page", lambda: vendor.page(None)))
     if isinstance(vendor, Merger):
         ways.append(("merge", lambda: vendor.merge("5501", "5502")))
-    if isinstance(vendor, Teller):
+    if isinstance(vendor, DetailReader):
         ways.append(("details", lambda: vendor.details("5501")))
     return ways
 

@@ -8,7 +8,7 @@ import pytest
 
 from syncengine.model.capabilities import matches
 from syncengine.model.contact import MatchKey, Remote
-from syncengine.ports import Resembler
+from syncengine.ports import SimilarPhoneFinder
 from tests.support.vendors.benches import Bench
 from tests.support.vendors.subjects import Subject, subjects
 
@@ -52,10 +52,10 @@ class Desk:
     def found(self, region: str | None) -> list[str]:
         return _ids(self.bench.do(self.bench.subject.vendor.find(self.key(region))))
 
-    def resembling(self, region: str | None = None) -> list[str]:
+    def find_similar(self, region: str | None = None) -> list[str]:
         vendor = self.bench.subject.vendor
-        assert isinstance(vendor, Resembler)
-        return _ids(self.bench.do(vendor.resembling(self.key(region))))
+        assert isinstance(vendor, SimilarPhoneFinder)
+        return _ids(self.bench.do(vendor.find_similar(self.key(region))))
 
 
 def _ids(remotes: Sequence[Remote]) -> list[str]:
@@ -100,7 +100,7 @@ def test_whoever_may_be_the_same_can_be_named(subject: Subject, phone: str) -> N
     desk = Desk(subject)
     made = desk.enter(phone)
     # What a look-up has found needs no further search.
-    assert {*desk.found(None), *desk.resembling()} == {made}
+    assert {*desk.found(None), *desk.find_similar()} == {made}
 
 
 @pytest.mark.parametrize("region", [None, "DE", "AT", "US"])
@@ -119,4 +119,4 @@ def test_an_account_of_others_resembles_nobody(subject: Subject) -> None:
     desk = Desk(subject)
     for phone in OTHERS[:4]:
         desk.enter(phone)
-    assert desk.resembling() == []
+    assert desk.find_similar() == []

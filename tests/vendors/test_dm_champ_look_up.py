@@ -7,7 +7,7 @@ import pytest
 from syncengine.errors import RequestFailed, VendorHalted, VendorUnavailable
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.http import Json, Request, Response
-from syncengine.ports import Teller
+from syncengine.ports import DetailReader
 from tests.support.vendors.driving import answer, html, scripted, sent
 from tests.support.vendors.of_dm_champ import (
     GONE,
@@ -117,11 +117,11 @@ def test_further_spellings_are_asked_for_by_themselves() -> None:
     key = MatchKey("phoneNumber", PHONE, "DE")
     hit = seen({"phoneNumber": f"0151 {PHONE[6:]}"})
     requests, found = scripted(
-        dm_champ().resembling(key), GONE, hit, failed(400, "no"), GONE, GONE
+        dm_champ().find_similar(key), GONE, hit, failed(400, "no"), GONE, GONE
     )
     assert len(requests) == 5
     assert [remote.external_id for remote in found] == [ID]
-    assert scripted(dm_champ(look_up_phones="both").resembling(key))[1] == ()
+    assert scripted(dm_champ(look_up_phones="both").find_similar(key))[1] == ()
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_refused_look_up_judges_nobody(response: Response) -> None:
 
 def test_details_are_tags_and_messages() -> None:
     vendor = dm_champ()
-    assert isinstance(vendor, Teller)
+    assert isinstance(vendor, DetailReader)
     tags, messages = [{"name": "vip", "description": "x"}], [{"text": "Hi"}]
     requests, told = scripted(vendor.details("a?b"), answer(tags), answer(messages))
     assert [request.path for request in requests] == [

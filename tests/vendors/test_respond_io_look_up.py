@@ -219,7 +219,7 @@ def test_a_phone_is_looked_up_in_its_plain_spellings_of_which_some_may_be_refuse
 def test_further_spellings_are_asked_for_by_themselves() -> None:
     key = MatchKey("phone", "+4915111223344", "DE")
     rows = [row("1", {"phone": "0151 11223344"}), row("2", {"phone": "0151 99"})]
-    requests, found = scripted(respond_io().resembling(key), *[page(*rows)] * 5)
+    requests, found = scripted(respond_io().find_similar(key), *[page(*rows)] * 5)
     tried = [dict(request.query)["value"] for request in requests]
     assert tried == [
         "01511 1223344",
@@ -229,5 +229,5 @@ def test_further_spellings_are_asked_for_by_themselves() -> None:
         "+49 151 11223344",
     ]
     assert [remote.external_id for remote in found] == ["1"]
-    assert scripted(respond_io(look_up_phones="both").resembling(key))[1] == ()
-    assert scripted(respond_io().resembling(MatchKey("crm_id", "7")))[1] == ()
+    assert scripted(respond_io(look_up_phones="both").find_similar(key))[1] == ()
+    assert scripted(respond_io().find_similar(MatchKey("crm_id", "7")))[1] == ()

@@ -8,7 +8,7 @@ from syncengine.errors import VendorHalted, VendorUnavailable
 from syncengine.model.calls import Applied, Rejected
 from syncengine.model.contact import MatchKey, Page, Remote
 from syncengine.model.http import Json, Response
-from syncengine.ports import Teller
+from syncengine.ports import DetailReader
 from tests.support.vendors.benches import Bench
 from tests.support.vendors.driving import answer, html, scripted, sent
 from tests.support.vendors.of_respond_io_v2 import (
@@ -272,9 +272,9 @@ def test_all_channels_of_the_twin_are_shown() -> None:
     assert [each["id"] for each in told["channels"]] == list(range(1, 26))
 
 
-def respond_io_v2_at(bench: Bench) -> Teller:
+def respond_io_v2_at(bench: Bench) -> DetailReader:
     vendor = bench.subject.vendor
-    assert isinstance(vendor, Teller)
+    assert isinstance(vendor, DetailReader)
     return vendor
 
 
@@ -357,8 +357,8 @@ def test_a_refused_look_up_in_odd_spellings_is_made_in_the_common_ones() -> None
 def test_whoever_resembles_is_asked_for_in_one_request() -> None:
     key = MatchKey("phone", "+4915111223344")
     rows = [row(5501, phone="0151 11223344"), row(5502, phone="0151 112233445")]
-    requests, found = scripted(respond_io_v2().resembling(key), page(*rows))
+    requests, found = scripted(respond_io_v2().find_similar(key), page(*rows))
     assert len(requests) == 1
     assert [remote.external_id for remote in found] == ["5501"]
-    assert scripted(respond_io_v2().resembling(key), refusal("phone", 400))[1] == ()
-    assert scripted(respond_io_v2().resembling(EMAIL))[1] == ()
+    assert scripted(respond_io_v2().find_similar(key), refusal("phone", 400))[1] == ()
+    assert scripted(respond_io_v2().find_similar(EMAIL))[1] == ()

@@ -8,7 +8,7 @@ from syncengine.errors import VendorHalted, VendorThrottled, VendorUnavailable
 from syncengine.model.calls import Action, Applied, Call, Exists, Rejected, Unsupported
 from syncengine.model.contact import MatchKey, Remote
 from syncengine.model.http import Json, Request, Response
-from syncengine.ports import Directory, Teller
+from syncengine.ports import DetailReader, Directory
 from tests.support.vendors.driving import answer, html, requested, scripted, sent
 from tests.support.vendors.of_whautomate import (
     ADD,
@@ -544,7 +544,7 @@ def test_read() -> None:
 
 def test_there_is_more_to_tell_than_fields() -> None:
     adapter = whautomate()
-    assert isinstance(adapter, Teller)
+    assert isinstance(adapter, DetailReader)
     _, details = scripted(adapter.details(ID), answer(HELD))
     assert details == {
         "location": {"id": "loc-9", "title": "Bonn"},

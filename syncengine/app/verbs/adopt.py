@@ -25,7 +25,7 @@ from syncengine.engine.stopping import broken_off_by
 from syncengine.errors import AccountStopped, RunRefused, RunStopped, SyncEngineError
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.copies import AdoptReport
-from syncengine.model.reports import Noteworthy, Progress, Silent
+from syncengine.model.reports import NoProgress, Noteworthy, Progress
 from syncengine.model.work import Batch, BatchKind, DiffSlice, Record, RunKind, Status
 from syncengine.planning.match_keys import may_collide
 from syncengine.storage.diff.comparison import Diff
@@ -55,7 +55,7 @@ async def adopt(
     """
     config = await settled(config)
     destinations = config.chosen(tuple(names))
-    heard, ended = progress or Silent(), stop or asyncio.Event()
+    heard, ended = progress or NoProgress(), stop or asyncio.Event()
     async with open_databases(config, destinations) as databases:
 
         async def work(

@@ -36,13 +36,13 @@ from syncengine.errors import (
     StorageError,
     SyncEngineError,
     VendorUnavailable,
-    named,
+    root_error,
 )
-from syncengine.model.consent import Naming
+from syncengine.model.consent import SubjectFinder
 from syncengine.model.contact_ids import LONGEST_KEY
 from syncengine.model.mapping import Form, OnInvalid, OnRemoved
 from syncengine.model.reports import Check
-from syncengine.model.work import Held, SourceRow
+from syncengine.model.work import LinkedContact, SourceRow
 from syncengine.planning.mapping import unfit_values
 from syncengine.storage.source.column_types import ColumnKind
 from syncengine.storage.source.inspection import Counts, code_of_others, count
@@ -71,7 +71,7 @@ async def check(config: Config) -> list[Check]:
         unreachable = _unreachable(config, databases) if databases else {}
         checks += dict.fromkeys(unreachable.values())
         for destination in config.destinations:
-            known: Sequence[Held] = ()
+            known: Sequence[LinkedContact] = ()
             if databases:
                 if destination.name not in unreachable:
                     checks += await _source(destination, databases)
@@ -89,11 +89,11 @@ async def check(config: Config) -> list[Check]:
 
 async def _to_look_at(
     destination: DestinationConfig, databases: Databases
-) -> Sequence[Held]:
+) -> Sequence[LinkedContact]:
     """Return a few contacts that the vendor held; none about whom nothing is sent."""
     linked = Linked(databases.state, destination.name)
-    naming = Naming(destination.mapping)
-    chosen: list[Held] = []
+    naming = SubjectFinder(destination.mapping)
+    chosen: list[LinkedContact] = []
     for held in await linked.known_longest_and_last():
         values = [(held.key.field, held.key.value)] if held.key else []
         subjects = naming.subjects(held.contact_id, values)
@@ -376,7 +376,9 @@ async def _refuse_strays(
             )
 
 
-async def _vendor(destination: DestinationConfig, known: Sequence[Held]) -> list[Check]:
+async def _vendor(
+    destination: DestinationConfig, known: Sequence[LinkedContact]
+) -> list[Check]:
     """Check the credentials, and that they lead to the account that is known here.
 
     ``known`` are contacts that the vendor held. One is looked at, and the others only
@@ -403,7 +405,7 @@ async def _vendor(destination: DestinationConfig, known: Sequence[Held]) -> list
                 partial(number_lacking, vendor, known), transport, Meter()
             )
     except Exception as unexpected:  # noqa: BLE001 - a check tells of everything
-        error = named(unexpected)
+        error = root_error(unexpected)
         way = "settings.base_url" if destination.options.proxy is None else "proxy"
         setting = (
             way

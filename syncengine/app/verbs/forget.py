@@ -33,7 +33,7 @@ from syncengine.errors import (
     RunRefused,
     SourceError,
     SyncEngineError,
-    sentence,
+    as_sentence,
 )
 from syncengine.model.consent import Subject
 from syncengine.model.contact import Desired, Known, MatchKey
@@ -41,7 +41,7 @@ from syncengine.model.contact_ids import as_argument, name_of, name_of_owner
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.model.mapping import OnRemoved
 from syncengine.model.work import BatchKind, ContactState, RunKind, SourceRow
-from syncengine.planning.mapping import desire
+from syncengine.planning.mapping import map_row
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.state import erasure
 from syncengine.storage.state.batches import Batches
@@ -253,7 +253,7 @@ async def _keys(
         [contact_id]
     )
     wanted = [
-        desire(row, mapping, capabilities.identity, capabilities.accumulates)
+        map_row(row, mapping, capabilities.identity, capabilities.accumulates)
         for row in rows
     ]
     desired = next((each for each in wanted if isinstance(each, Desired)), None)
@@ -308,7 +308,8 @@ class _There:
                 _what_to_ask(destination, before),
             )
             self._stands = replace(
-                self._stands, to_ask=asked.also(self._stands.to_ask).message
+                self._stands,
+                to_ask=asked.with_earlier_request(self._stands.to_ask).message,
             )
             await erasure.note_to_ask(
                 fence, destination.name, contact_id, self._stands.to_ask
@@ -400,9 +401,9 @@ class _There:
         if self.was_gone:
             vendor = self.destination.vendor.name
             told = f"{_not_there(vendor)}, and {told}"
-        return replace(receipt, status=Erased.IMPOSSIBLE, message=told).also(
-            self._stands.to_ask
-        )
+        return replace(
+            receipt, status=Erased.IMPOSSIBLE, message=told
+        ).with_earlier_request(self._stands.to_ask)
 
     def _stopped(self, stopped: AccountStopped) -> Receipt:
         told = stopped_by(stopped, self.destination)
@@ -530,7 +531,7 @@ def _with_what_stands(
         return replace(receipt, message=stands.to_ask)  # it names the contact there
     if stands.status is Erased.SCHEDULED and receipt.message == _NOTHING:
         receipt = replace(receipt, status=Erased.SCHEDULED, message=stands.receipt)
-    return receipt.also(stands.to_ask)
+    return receipt.with_earlier_request(stands.to_ask)
 
 
 def _braked(name: str, contact_id: str, error: BrakeApplied) -> Receipt:
@@ -545,5 +546,5 @@ def _braked(name: str, contact_id: str, error: BrakeApplied) -> Receipt:
 
 
 def _open(name: str, contact_id: str, error: SyncEngineError) -> Receipt:
-    told = f"{sentence(str(error))} Nothing is sent about it meanwhile; `syncengine forget` tries again"
+    told = f"{as_sentence(str(error))} Nothing is sent about it meanwhile; `syncengine forget` tries again"
     return Receipt(name, contact_id, Erased.OPEN, told)

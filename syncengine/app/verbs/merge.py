@@ -36,7 +36,18 @@ from syncengine.model.contact import Known, Remote
 from syncengine.model.contact_ids import as_argument, name_of, name_of_owner
 from syncengine.model.copies import MergeReport
 from syncengine.model.work import ContactState, Record, Status
-from syncengine.planning import settle
+from syncengine.planning.found_contacts import (
+    known_from_remote,
+    tags_with_prefix,
+    with_inherited,
+    with_seen_opt_outs,
+)
+from syncengine.planning.merges import (
+    after_merge,
+    before_merge,
+    has_open_merge,
+    with_external_id,
+)
 from syncengine.ports import Merger
 from syncengine.storage.state.contacts import Contacts
 
@@ -95,18 +106,20 @@ class _Ours:
         Returns the other contact that owns that one already.
         """
         vendor, prefix = destination.vendor, destination.mapping.tag_prefix
-        hidden, known = vendor.capabilities.hidden, settle.merged(self.noted)
+        hidden, known = vendor.capabilities.hidden, after_merge(self.noted)
         if remote is not None:
-            linked = settle.link(remote, None, known, vendor.same, hidden, None, prefix)
-            known = settle.noted(linked, known, remote, vendor.capabilities)
+            linked = known_from_remote(
+                remote, None, known, vendor.same, hidden, None, prefix
+            )
+            known = with_seen_opt_outs(linked, known, remote, vendor.capabilities)
         tags = remote.tags if remote else frozenset[str]()
-        ours = settle.prefixed(tags, prefix)
+        ours = tags_with_prefix(tags, prefix)
         link = await self.store.link(
             self.state.contact_id, left, None, known.found_tags, ours
         )
         if link.owner is None:
-            known = settle.inherit(known, link.tags & tags, link.fields, hidden)
-            await self._record(settle.at(known, left))
+            known = with_inherited(known, link.tags & tags, link.fields, hidden)
+            await self._record(with_external_id(known, left))
         return link.owner
 
     async def _record(self, known: Known) -> None:
@@ -253,14 +266,14 @@ async def _of_ours(pair: _Pair, store: Contacts, state: ContactState) -> MergeRe
     name, whose = pair.destination.name, name_of(state.contact_id)
     command = f"syncengine run -d {name} --contact {as_argument(state.contact_id)}"
     finds_out = f"the next run, or `{command}`, finds out which of the two is left"
-    if settle.is_merging(state.known):
+    if has_open_merge(state.known):
         what = f"an earlier merge of the copy of contact {whose} is not settled yet: {finds_out}"
         return MergeReport(name, "refused", error=what, exit_code=2)
     other = await pair.read(pair.other)
     if other is None:
         what = f"the vendor has no contact {pair.other} to be merged; nothing was sent"
         return MergeReport(name, "rejected", error=what, exit_code=1)
-    ours = _Ours(store, state, settle.merging(state.known, other))
+    ours = _Ours(store, state, before_merge(state.known, other))
     await ours.note()
     try:
         answer = await pair.merged()

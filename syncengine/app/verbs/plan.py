@@ -35,18 +35,18 @@ from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
 from syncengine.engine.circumstances import Probe, choose
 from syncengine.engine.prepare import Prepared, Preparer
-from syncengine.errors import BrakeApplied, RunRefused, SyncEngineError, named
+from syncengine.errors import BrakeApplied, RunRefused, SyncEngineError, root_error
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.costs import Cost, exactly
 from syncengine.model.reports import PlanReport
 from syncengine.model.work import Batch, BatchKind, ContactState, Scope, Standing
-from syncengine.planning.causes import Causes
-from syncengine.planning.distrust import without_trust
+from syncengine.planning.causes import CauseCounter
+from syncengine.planning.distrust import distrusted_state
 from syncengine.planning.forecast import Prices, duration, expense, first_call, likely
 from syncengine.planning.mapping import INVALID_VALUE
 from syncengine.planning.match_keys import may_collide
 from syncengine.planning.survey import Survey
-from syncengine.ports import Priced
+from syncengine.ports import RequestCosts
 from syncengine.storage.connect import Connection
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.source.spec import KeyKind
@@ -96,7 +96,7 @@ class _Forecast:
     invalid: Counter[str] = field(default_factory=Counter)
     suppressed: Counter[str] = field(default_factory=Counter)
     standing: Counter[Standing] = field(default_factory=Counter)
-    causes: Causes = field(default_factory=Causes)
+    causes: CauseCounter = field(default_factory=CauseCounter)
     anew: bool = False
     """True where the run would drop what is known of the contacts."""
     resync: bool = False
@@ -226,7 +226,7 @@ async def _plan(
     except SyncEngineError:
         raise
     except Exception as unforeseen:  # noqa: BLE001 - the other destinations are planned all the same
-        return forecast.report(error=named(unforeseen))
+        return forecast.report(error=root_error(unforeseen))
     return forecast.report()
 
 
@@ -411,7 +411,7 @@ class _Distrusting(Contacts):
     async def load(self, contact_ids: Sequence[str]) -> Mapping[str, ContactState]:
         states = await super().load(contact_ids)
         return {
-            contact_id: without_trust(state, self._distrust)
+            contact_id: distrusted_state(state, self._distrust)
             for contact_id, state in states.items()
         }
 
@@ -465,9 +465,11 @@ async def _prices(
         on_removed=task.on_removed,
         find_first=task.find_first,
         look_up=vendor.look_up_cost
-        if isinstance(vendor, Priced)
+        if isinstance(vendor, RequestCosts)
         else lambda _: exactly(1),
-        extra=vendor.extra_requests if isinstance(vendor, Priced) else lambda _: 0,
+        extra=vendor.extra_requests
+        if isinstance(vendor, RequestCosts)
+        else lambda _: 0,
         rounds=1 if alone else 2,
     )
 

@@ -28,7 +28,7 @@ from syncengine.errors import (
     SyncEngineError,
 )
 from syncengine.model.events import Event
-from syncengine.model.reports import Progress, RunReport, Silent
+from syncengine.model.reports import NoProgress, Progress, RunReport
 from syncengine.storage.state.runs import former_run
 from syncengine.storage.state.standing import number_standing
 
@@ -50,7 +50,7 @@ async def run(
     """
     config = await settled(config)
     underway: dict[str, RunProgress] = {}
-    heard, ended = progress or Silent(), stop or asyncio.Event()
+    heard, ended = progress or NoProgress(), stop or asyncio.Event()
     destinations = (
         config.destinations
         if request.retry_of is not None

@@ -35,9 +35,9 @@ from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
 from syncengine.model.copies import Copy, ShowReport
 from syncengine.model.http import Json
 from syncengine.model.work import ContactState
-from syncengine.planning.mapping import desire
-from syncengine.planning.settle import noes_of, unique
-from syncengine.ports import Teller
+from syncengine.planning.found_contacts import opt_outs_to_remember, unique_remotes
+from syncengine.planning.mapping import map_row
+from syncengine.ports import DetailReader
 from syncengine.storage.source.rows import SourceRows
 from syncengine.storage.state.contacts import Contacts
 from syncengine.storage.state.fence import Fence
@@ -125,7 +125,7 @@ async def _local(
         source = SourceRows(pool, await inspect_source(destination, pool))
         row = next(iter(await source.load([contact_id])), None)
         wanted = (
-            desire(row, destination.mapping, destination.vendor.capabilities.identity)
+            map_row(row, destination.mapping, destination.vendor.capabilities.identity)
             if row
             else None
         )
@@ -192,7 +192,7 @@ async def _at_vendor(
                 told = _with(
                     told, f"{remote.external_id} at the vendor matches; {linked}"
                 )
-            if isinstance(vendor, Teller):
+            if isinstance(vendor, DetailReader):
                 details = await retrier.run(
                     partial(vendor.details, remote.external_id),
                     Meter(),
@@ -217,10 +217,10 @@ async def _remember_noes(
 
     Should the contact be deleted there, it is created again with them.
     """
-    noes = noes_of(known, remote, destination.vendor.capabilities)
-    if noes != known.noes:
+    noes = opt_outs_to_remember(known, remote, destination.vendor.capabilities)
+    if noes != known.seen_opt_outs:
         store = Contacts(account.fence, destination.name, 0, numbered=False)
-        await store.remember_noes({contact_id: noes})
+        await store.remember_opt_outs({contact_id: noes})
 
 
 async def _remotes(
@@ -240,7 +240,7 @@ async def _remotes(
                 partial(vendor.find, key), Meter(), repeatable=True
             )
             if found:
-                return unique(found)
+                return unique_remotes(found)
     return ()
 
 

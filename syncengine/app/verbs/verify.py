@@ -31,15 +31,15 @@ from syncengine.errors import (
     RunStopped,
     SyncEngineError,
 )
-from syncengine.model.consent import Naming
+from syncengine.model.consent import SubjectFinder
 from syncengine.model.contact_ids import as_argument, contact_id_of, name_of
 from syncengine.model.copies import VerifyReport
 from syncengine.model.mapping import OnNull
-from syncengine.model.reports import Progress, Silent
+from syncengine.model.reports import NoProgress, Progress
 from syncengine.model.work import RunKind
-from syncengine.planning.brakes import of_repair
-from syncengine.planning.drift import Owned
-from syncengine.planning.repair import TAGS, Asked, Left
+from syncengine.planning.brakes import brakes_of_repair
+from syncengine.planning.drift import ManagedParts
+from syncengine.planning.repair import TAGS, NotRepaired, RepairRequest
 from syncengine.ports import Directory
 from syncengine.storage.state.contacts import Contacts
 from syncengine.storage.state.linked import Linked
@@ -85,8 +85,10 @@ class Wanted:
             raise ConfigError([Problem("verify", what)])
 
     @property
-    def asked(self) -> Asked:
-        return Asked(frozenset(self.fields), self.recreate, by_name=bool(self.contacts))
+    def asked(self) -> RepairRequest:
+        return RepairRequest(
+            frozenset(self.fields), self.recreate, by_name=bool(self.contacts)
+        )
 
     def command(self, destination: str, *accept: str) -> str:
         """Return the command of the same repair for one destination, accepting more."""
@@ -128,7 +130,7 @@ async def verify(
     config = await settled(config)
     destinations = config.chosen(tuple(names))
     _refuse_unknown_fields(destinations, wanted)
-    heard, ended = progress or Silent(), stop or asyncio.Event()
+    heard, ended = progress or NoProgress(), stop or asyncio.Event()
     async with open_databases(config, destinations) as databases:
 
         async def work(
@@ -187,7 +189,7 @@ async def _verify(
             retrier,
             store,
             _owned(destination),
-            Naming(destination.mapping),
+            SubjectFinder(destination.mapping),
             account.stopping.requested,
             lambda contacts: progress.advanced(
                 name, contacts, account.pacing.requests - sent
@@ -219,7 +221,9 @@ async def _verify(
             seen.compared,
             finished=status in _FINISHED,
         )
-    mended, left = (repair.mended, repair.left) if repair else (0, Counter[Left]())
+    mended, left = (
+        (repair.mended, repair.left) if repair else (0, Counter[NotRepaired]())
+    )
     status, said = ("refused", braked) if braked else (status, said)
     is_settled = seen.drifted <= mended + seen.opted_out + sum(
         left[reason] for reason in _SETTLED
@@ -241,7 +245,7 @@ async def _verify(
         unread=seen.unread,
         strangers=seen.strangers,
         repaired=mended,
-        left={reason.value: left[reason] for reason in Left if left[reason]},
+        left={reason.value: left[reason] for reason in NotRepaired if left[reason]},
         opted_out=seen.opted_out,
         other_account=is_other_account,
         requests=account.pacing.requests - sent,
@@ -262,7 +266,7 @@ async def _verify(
 _MOST_ERASING = 20
 """Contacts with an unfinished erasure that are named; more are named the next time."""
 _FINISHED = ("done", "incomplete")
-_SETTLED = (Left.GONE, Left.DEAD_LETTER, Left.NOT_ASKED)
+_SETTLED = (NotRepaired.GONE, NotRepaired.DEAD_LETTER, NotRepaired.NOT_ASKED)
 """Reasons that concern nobody: the contacts are counted elsewhere, or left on purpose."""
 
 
@@ -271,11 +275,11 @@ def _has_nobody(seen: Findings, wanted: Wanted) -> bool:
     return not wanted.contacts and 1 < seen.compared == seen.found["gone"]
 
 
-def _owned(destination: DestinationConfig) -> Owned:
+def _owned(destination: DestinationConfig) -> ManagedParts:
     """Return the parts of a vendor contact that are compared."""
     mapping, capabilities = destination.mapping, destination.vendor.capabilities
     clears = mapping.on_null is OnNull.CLEAR
-    return Owned(
+    return ManagedParts(
         fields=tuple(field.field for field in mapping.fields) if clears else (),
         tag_prefix=mapping.tag_prefix,
         hidden=capabilities.hidden,
@@ -339,18 +343,18 @@ async def _repaired(
 ) -> str | None:
     """Carry the repair out; return the brake that stopped it."""
     if not finished:
-        repair.give_up(Left.UNFINISHED)
+        repair.give_up(NotRepaired.UNFINISHED)
         return None
     repair.scope.compared = compared
     brakes = (
         ()
         if wanted.contacts
-        else of_repair(repair.scope, allowances_of(destination), wanted.accept)
+        else brakes_of_repair(repair.scope, allowances_of(destination), wanted.accept)
     )
     if not brakes:
         await repair.carry_out(store)
         return None
-    repair.give_up(Left.BRAKE)
+    repair.give_up(NotRepaired.BRAKE)
     names = tuple(dict.fromkeys(brake.name for brake in brakes))
     told = " ".join(f"brake {brake.name}: {brake.message}." for brake in brakes)
     keys = ", ".join(f"brakes.{each}" for each in names)

@@ -14,7 +14,14 @@ from syncengine.model.consent import Subject
 from syncengine.model.contact import Fields, Known, MatchKey, Pending
 from syncengine.model.http import Json
 from syncengine.model.texts import printable
-from syncengine.model.work import ContactState, Intent, Link, Record, Refusal, Status
+from syncengine.model.work import (
+    ContactState,
+    Intent,
+    LinkResult,
+    Record,
+    Refusal,
+    Status,
+)
 from syncengine.storage.patience import DatabasePatience, patient
 from syncengine.storage.state.consent import find_suppressed
 from syncengine.storage.state.fence import Fence
@@ -145,7 +152,7 @@ class Contacts:
         our_tags: frozenset[str] = frozenset(),
         *,
         takes_over: bool = True,
-    ) -> Link:
+    ) -> LinkResult:
         account = self._fence.account
         async with self._fence.writing(sending=True) as connection:
             await connection.execute(_SQL["one_at_a_time"], account, external_id)
@@ -154,7 +161,7 @@ class Contacts:
                 _SQL["owner"], account, external_id, *mine
             )
             if owner is not None and not (owner["gone"] and takes_over):
-                return Link(f"{owner['destination']}/{owner['contact_id']}")
+                return LinkResult(f"{owner['destination']}/{owner['contact_id']}")
             (number,) = self._numbers([contact_id])
             await connection.execute(
                 _SQL["own"],
@@ -207,7 +214,7 @@ class Contacts:
                 )
         if owner is not None and owner["destination"] != self._destination:
             self.taken_over[owner["destination"]] += 1
-        return Link(tags=doubt.remove_tags, fields=frozenset(doubt.fields))
+        return LinkResult(tags=doubt.remove_tags, fields=frozenset(doubt.fields))
 
     @patient
     async def owners(
@@ -249,14 +256,14 @@ class Contacts:
         return [row["contact_id"] for row in rows]
 
     @patient
-    async def want_again(self, contact_ids: Sequence[str]) -> None:
+    async def allow_recreation(self, contact_ids: Sequence[str]) -> None:
         async with self._fence.writing() as connection:
             await connection.execute(
                 _SQL["want_again"], self._destination, list(contact_ids)
             )
 
     @patient
-    async def remember_noes(self, noes: Mapping[str, Fields]) -> None:
+    async def remember_opt_outs(self, noes: Mapping[str, Fields]) -> None:
         if not noes:
             return
         columns = list(noes), [_dump(dict(each)) for each in noes.values()]
@@ -310,7 +317,7 @@ def _known_columns(records: Sequence[Record]) -> list[list[object]]:
             _dump(dict(record.known.fields)),
             _dump(sorted(record.known.tags)),
             _dump(sorted(record.known.found_tags)),
-            _dump(dict(record.known.noes)),
+            _dump(dict(record.known.seen_opt_outs)),
             _dump(_pending_json(record.known.pending))
             if record.known.pending
             else None,
@@ -355,7 +362,7 @@ def _state(row: asyncpg.Record) -> ContactState:
         fields=orjson.loads(row["fields"] or "{}"),
         tags=frozenset(orjson.loads(row["tags"] or "[]")),
         found_tags=frozenset(orjson.loads(row["found_tags"] or "[]")),
-        noes=orjson.loads(row["noes"] or "{}"),
+        seen_opt_outs=orjson.loads(row["noes"] or "{}"),
         pending=pending,
     )
     return ContactState(

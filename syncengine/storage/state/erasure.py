@@ -185,7 +185,9 @@ def _unconfigured_receipt(
             else "what it may hold of this contact"
         )
         told = f"no configuration for {destination}: ask {where} to delete {who}"
-        return Receipt(destination, contact_id, Erased.IMPOSSIBLE, told).also(asked)
+        return Receipt(
+            destination, contact_id, Erased.IMPOSSIBLE, told
+        ).with_earlier_request(asked)
     if asked:
         return Receipt(destination, contact_id, Erased.IMPOSSIBLE, asked)
     return Receipt(destination, contact_id, Erased.DONE, "nothing is known of it there")

@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 
 from syncengine.errors import LeaseHeld, LeaseLost
-from syncengine.model.events import Event, Tell, nobody
+from syncengine.model.events import Event, OnEvent, ignore_event
 from syncengine.model.http import Json
 from syncengine.model.work import LeaseGrant
 from syncengine.storage.connect import Connection, Pool, transaction
@@ -28,7 +28,7 @@ _JITTER = 1.0
 class Leases:
     """Leases in the state database, timed by its clock."""
 
-    def __init__(self, pool: Pool, tell: Tell = nobody) -> None:
+    def __init__(self, pool: Pool, tell: OnEvent = ignore_event) -> None:
         self._pool = pool
         self._tell = tell
         self._holder = f"{socket.gethostname()} process {os.getpid()}"

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from syncengine.model.contact import MatchKey
-from syncengine.model.work import Held
+from syncengine.model.work import LinkedContact
 from syncengine.storage.connect import Pool
 from syncengine.storage.state.access import read_state
 from syncengine.storage.statements import statements
@@ -41,11 +41,11 @@ class Linked:
         """Return those of these contacts that are linked."""
         return [row[0] for row in await self._fetch("among", list(contact_ids))]
 
-    async def known_longest_and_last(self) -> Sequence[Held]:
+    async def known_longest_and_last(self) -> Sequence[LinkedContact]:
         """Return a few contacts in step: the last ones first, then the longest known."""
         rows = await self._fetch("known_longest_and_last")
         return [
-            Held(row[0], row[1], MatchKey(row[2], row[3]) if row[2] else None)
+            LinkedContact(row[0], row[1], MatchKey(row[2], row[3]) if row[2] else None)
             for row in rows
         ]
 

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import asyncpg
 
 from syncengine.model.calls import Unsupported
-from syncengine.model.work import Alike, BatchKind, DiffSlice, Member, Refusal
+from syncengine.model.work import (
+    BatchKind,
+    DiffSlice,
+    GroupMember,
+    Refusal,
+    RefusalGroup,
+)
 from syncengine.storage.connect import Pool
 from syncengine.storage.patience import DatabasePatience, patient
 from syncengine.storage.state.access import read_state
@@ -34,19 +40,21 @@ class Refusals:
         return self._fence.patience
 
     @patient
-    async def groups(self) -> Sequence[Alike]:
+    async def groups(self) -> Sequence[RefusalGroup]:
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["groups"], self._destination)
         return [_alike(row) for row in rows]
 
     @patient
-    async def members(self, fingerprint: int, skip: int, most: int) -> Sequence[Member]:
+    async def members(
+        self, fingerprint: int, skip: int, most: int
+    ) -> Sequence[GroupMember]:
         async with self._fence.reading() as connection:
             group = self._destination, fingerprint
             rows = await connection.fetch(_SQL["members"], *group, skip, most)
         return _members(rows)
 
-    async def stand(self, at_least: int) -> None:
+    async def leave_alone(self, at_least: int) -> None:
         await self._page_by_page("stand", at_least, self._run_id)
 
     async def relabel(self, former: int, now: Refusal) -> None:
@@ -76,7 +84,9 @@ class Refusals:
         return not done.endswith(" 0")
 
     @patient
-    async def revive(self, fingerprints: Sequence[int], most: int) -> Sequence[Member]:
+    async def revive(
+        self, fingerprints: Sequence[int], most: int
+    ) -> Sequence[GroupMember]:
         async with self._fence.writing() as connection:
             groups = self._destination, list(fingerprints)
             rows = await connection.fetch(_SQL["revive"], *groups, self._run_id, most)
@@ -86,12 +96,12 @@ class Refusals:
         await self._page_by_page("put_back", list(fingerprints), self._run_id)
 
 
-def _alike(row: asyncpg.Record) -> Alike:
-    return Alike(Refusal(row["refusal"], row["code"] or ""), row["contacts"])
+def _alike(row: asyncpg.Record) -> RefusalGroup:
+    return RefusalGroup(Refusal(row["refusal"], row["code"] or ""), row["contacts"])
 
 
-def _members(rows: Sequence[asyncpg.Record]) -> Sequence[Member]:
-    return [Member(row["contact_id"], _kind(row)) for row in rows]
+def _members(rows: Sequence[asyncpg.Record]) -> Sequence[GroupMember]:
+    return [GroupMember(row["contact_id"], _kind(row)) for row in rows]
 
 
 def _kind(row: asyncpg.Record) -> BatchKind:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from syncengine.model.markers import RunMark, StateSelf
+from syncengine.model.markers import RunMark, StateIdentity
 from syncengine.storage.connect import Pool
 from syncengine.storage.state.access import read_state
 from syncengine.storage.state.fence import Fence
@@ -13,13 +13,13 @@ from syncengine.storage.statements import statements
 _SQL = statements("resync")
 
 
-async def state_self(pool: Pool, run_ids: Iterable[int] = ()) -> StateSelf:
+async def state_self(pool: Pool, run_ids: Iterable[int] = ()) -> StateIdentity:
     """Return by what the state is recognised, and those of these runs that it has."""
     async with read_state(pool) as connection:
         row = await connection.fetchrow(_SQL["state_self"])
         runs = await connection.fetch(_SQL["runs_of"], list(run_ids))
     assert row is not None, "a migrated state knows itself"
-    return StateSelf(**row, runs={run["run_id"]: RunMark(**run) for run in runs})
+    return StateIdentity(**row, runs={run["run_id"]: RunMark(**run) for run in runs})
 
 
 async def newest_run(pool: Pool, destination: str) -> RunMark | None:

@@ -9,7 +9,7 @@ import asyncpg
 import orjson
 
 from syncengine.model.contact import Known, MatchKey
-from syncengine.model.work import Met
+from syncengine.model.work import SharedContact
 from syncengine.storage.patience import DatabasePatience, patient
 from syncengine.storage.state.fence import Fence
 from syncengine.storage.statements import statements
@@ -72,18 +72,20 @@ class Shares:
         return found
 
     @patient
-    async def met(
+    async def shared_contacts(
         self, destination: str, contact_ids: Sequence[str]
-    ) -> Mapping[str, Met]:
+    ) -> Mapping[str, SharedContact]:
         account = self._fence.account
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
                 _SQL["met"], account, destination, list(contact_ids)
             )
-        return {row["contact_id"]: Met(row["owner"], _key(row)) for row in rows}
+        return {
+            row["contact_id"]: SharedContact(row["owner"], _key(row)) for row in rows
+        }
 
     @patient
-    async def held_at(
+    async def still_owned_at(
         self, destination: str, contact_ids: Sequence[str]
     ) -> Mapping[str, bool]:
         async with self._fence.reading() as connection:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import orjson
 
-from syncengine.model.work import Holder, Status, Wait
+from syncengine.model.work import Blocker, KeyWait, Status
 from syncengine.storage.connect import Connection
 from syncengine.storage.patience import DatabasePatience, patient
 from syncengine.storage.state.fence import Fence
@@ -35,7 +35,7 @@ class Waits:
         return self._fence.patience
 
     @patient
-    async def keep(self, waits: Mapping[str, Wait]) -> None:
+    async def keep(self, waits: Mapping[str, KeyWait]) -> None:
         owners = [wait.owner.partition("/") for wait in waits.values()]
         fields = [orjson.dumps(wait.fields).decode() for wait in waits.values()]
         async with self._fence.writing() as connection:
@@ -49,12 +49,12 @@ class Waits:
             )
 
     @patient
-    async def kept(self) -> Mapping[str, Wait]:
+    async def kept(self) -> Mapping[str, KeyWait]:
         """Return the contacts that wait since a former run, and their waits."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(_SQL["kept"], self._destination)
         return {
-            row["contact_id"]: Wait(row["owner"], tuple(row["fields"]), None)
+            row["contact_id"]: KeyWait(row["owner"], tuple(row["fields"]), None)
             for row in rows
         }
 
@@ -65,8 +65,8 @@ class Waits:
         return [row["contact_id"] for row in rows]
 
     @patient
-    async def holders(self, contacts: Collection[str]) -> Mapping[str, Holder]:
-        found: dict[str, Holder] = {}
+    async def blockers(self, contacts: Collection[str]) -> Mapping[str, Blocker]:
+        found: dict[str, Blocker] = {}
         async with self._fence.reading() as connection:
             unread = set(contacts)
             # An owner may wait itself: follow the chain. Each contact is read once, so a
@@ -81,7 +81,7 @@ class Waits:
 
     async def _read(
         self, connection: Connection, contacts: Collection[str]
-    ) -> dict[str, Holder]:
+    ) -> dict[str, Blocker]:
         places = [contact.partition("/") for contact in sorted(contacts)]
         rows = await connection.fetch(
             _SQL["holders"],
@@ -100,13 +100,13 @@ class Waits:
                 winners[f"{destination}/{lost['contact_id']}"] = (
                     f"{lost['destination']}/{lost['winner']}"
                 )
-        holders: dict[str, Holder] = {}
+        holders: dict[str, Blocker] = {}
         for row in rows:
             contact = f"{row['destination']}/{row['contact_id']}"
             waits_for = winners.get(contact)
             if row["owner_destination"] is not None:
                 waits_for = f"{row['owner_destination']}/{row['owner_contact_id']}"
-            holders[contact] = Holder(
+            holders[contact] = Blocker(
                 contact, Status(row["status"]), row["code"], waits_for
             )
         return holders

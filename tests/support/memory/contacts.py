@@ -14,13 +14,13 @@ from syncengine.model.work import (
     ContactOutcome,
     ContactState,
     Intent,
-    Link,
+    LinkResult,
     Record,
     Refusal,
     Standing,
     Status,
 )
-from syncengine.planning.settle import merge
+from syncengine.planning.intents import combined_intent
 from syncengine.storage.state.contacts import MOVED
 from tests.support.memory.database import (
     Database,
@@ -131,13 +131,13 @@ class Contacts:
         our_tags: frozenset[str] = frozenset(),
         *,
         takes_over: bool = True,
-    ) -> Link:
+    ) -> LinkResult:
         async with self._fence.writing("link", sending=True) as database:
             owner = self._owner(database, contact_id, external_id)
             if owner and not (
                 takes_over and self._lets_go(database, owner, contact_id, external_id)
             ):
-                link = Link("/".join(owner))
+                link = LinkResult("/".join(owner))
             else:
                 state = self._state(database, contact_id)
                 if state.external_id is None:
@@ -170,10 +170,12 @@ class Contacts:
                     self._known(database, contact_id).pending = doubt
                 if theirs := found_tags - doubt.remove_tags:
                     self._known(database, contact_id).found_tags = theirs
-                link = Link(tags=doubt.remove_tags, fields=frozenset(doubt.fields))
+                link = LinkResult(
+                    tags=doubt.remove_tags, fields=frozenset(doubt.fields)
+                )
         return link
 
-    async def want_again(self, contact_ids: Sequence[str]) -> None:
+    async def allow_recreation(self, contact_ids: Sequence[str]) -> None:
         async with self._fence.writing("want again") as database:
             for contact_id in contact_ids:
                 row = self._state(database, contact_id)
@@ -185,12 +187,12 @@ class Contacts:
                         None,
                     )
 
-    async def remember_noes(self, noes: Mapping[str, Fields]) -> None:
+    async def remember_opt_outs(self, noes: Mapping[str, Fields]) -> None:
         async with self._fence.writing("remember noes") as database:
             for contact_id, fields in noes.items():
                 row = database.states.get((self._destination, contact_id))
                 if row is not None and row.external_id is not None:
-                    self._known(database, contact_id).noes = dict(fields)
+                    self._known(database, contact_id).seen_opt_outs = dict(fields)
 
     async def overwritten(self, owner: str, external_id: str, written: Pending) -> None:
         destination, _, contact_id = owner.partition("/")
@@ -202,7 +204,7 @@ class Contacts:
                     Status.PENDING if row.status is Status.SYNCED else row.status
                 )
                 known = database.known.setdefault((destination, contact_id), KnownRow())
-                known.pending = merge(known.pending or Pending(), written)
+                known.pending = combined_intent(known.pending or Pending(), written)
 
     async def gone(self, *, all_of_them: bool) -> Sequence[str]:
         async with self._fence.reading("load gone") as database:
@@ -412,7 +414,7 @@ class Contacts:
             fields=kept(dict(known.fields)),
             tags=known.tags,
             found_tags=known.found_tags,
-            noes=kept(dict(known.noes)),
+            seen_opt_outs=kept(dict(known.seen_opt_outs)),
             pending=replace(known.pending, fields=kept(dict(known.pending.fields)))
             if known.pending
             else None,

@@ -13,7 +13,7 @@ from syncengine.errors import LeaseLost
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.contact import Known, MatchKey, Pending
 from syncengine.model.http import Json
-from syncengine.model.work import BatchKind, ContactOutcome, Standing, Status, Wait
+from syncengine.model.work import BatchKind, ContactOutcome, KeyWait, Standing, Status
 
 Hop = Callable[[str], Awaitable[None]]
 """A way from the process to the database or back, named by what is asked; where a process may die."""
@@ -60,7 +60,7 @@ class KnownRow:
     fields: dict[str, Json] = field(default_factory=dict)
     tags: frozenset[str] = frozenset()
     found_tags: frozenset[str] = frozenset()
-    noes: dict[str, Json] = field(default_factory=dict)
+    seen_opt_outs: dict[str, Json] = field(default_factory=dict)
     pending: Pending | None = None
     pending_at: float | None = None
 
@@ -95,7 +95,7 @@ class Database:
     """By run and number."""
     outcomes: dict[tuple[int, str], ContactOutcome] = field(default_factory=dict)
     """By run and contact."""
-    waits: dict[tuple[str, str], tuple[Wait, str]] = field(default_factory=dict)
+    waits: dict[tuple[str, str], tuple[KeyWait, str]] = field(default_factory=dict)
     """Whom a contact waits for, and what that one held then."""
     suppressed: dict[str, str] = field(default_factory=dict)
     erasing: dict[str, float] = field(default_factory=dict)
@@ -180,5 +180,5 @@ def known_of(row: KnownRow | None, external_id: str | None, now: float) -> Known
         row.tags,
         row.found_tags,
         pending,
-        kept(row.noes),
+        kept(row.seen_opt_outs),
     )

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from syncengine.model.work import Alike, BatchKind, Member, Refusal, Standing, Status
+from syncengine.model.work import (
+    BatchKind,
+    GroupMember,
+    Refusal,
+    RefusalGroup,
+    Standing,
+    Status,
+)
 from tests.support.memory.database import Database, Fence, StateRow
 
 _REFUSED = (Status.REJECTED, Status.DEAD, Status.REMOVED)
@@ -18,7 +25,7 @@ class Refusals:
         self._destination = destination
         self._run_id = run_id
 
-    async def groups(self) -> Sequence[Alike]:
+    async def groups(self) -> Sequence[RefusalGroup]:
         async with self._fence.reading("groups") as database:
             found: dict[int, list[StateRow]] = {}
             for _, row in self._mine(database):
@@ -29,14 +36,16 @@ class Refusals:
                 key=lambda each: (max(row.tried_in or 0 for row in found[each]), each),
             )
             return [
-                Alike(
+                RefusalGroup(
                     Refusal(each, max(row.code or "" for row in found[each])),
                     len(found[each]),
                 )
                 for each in order
             ]
 
-    async def members(self, fingerprint: int, skip: int, most: int) -> Sequence[Member]:
+    async def members(
+        self, fingerprint: int, skip: int, most: int
+    ) -> Sequence[GroupMember]:
         async with self._fence.reading("members") as database:
             found = [
                 (
@@ -50,14 +59,14 @@ class Refusals:
                 if row.refusal == fingerprint and _stands(row)
             ]
         return [
-            Member(
+            GroupMember(
                 contact_id,
                 BatchKind.REMOVALS if status is Status.REMOVED else BatchKind.CHANGES,
             )
             for *_, contact_id, status in sorted(found)[skip : skip + most]
         ]
 
-    async def stand(self, at_least: int) -> None:
+    async def leave_alone(self, at_least: int) -> None:
         async with self._fence.writing("stand") as database:
             numbers = Counter(
                 row.refusal
@@ -91,7 +100,9 @@ class Refusals:
                 if row.refusal == former:
                     row.refusal, row.code = now.fingerprint, now.code
 
-    async def revive(self, fingerprints: Sequence[int], most: int) -> Sequence[Member]:
+    async def revive(
+        self, fingerprints: Sequence[int], most: int
+    ) -> Sequence[GroupMember]:
         async with self._fence.writing("revive") as database:
             found = sorted(
                 (contact_id, row)
@@ -101,7 +112,7 @@ class Refusals:
                 and _is_revived(row)
             )[:most]
             revived = [
-                Member(
+                GroupMember(
                     contact_id,
                     BatchKind.REMOVALS if _is_removal(row) else BatchKind.CHANGES,
                 )

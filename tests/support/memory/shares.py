@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from syncengine.model.work import Met, Status
+from syncengine.model.work import SharedContact, Status
 from syncengine.storage.state.contacts import MOVED
 from tests.support.memory.database import Fence, KnownRow
 
@@ -49,7 +49,7 @@ class Shares:
                     found.setdefault(key, []).append(contact_id)
         return found
 
-    async def held_at(
+    async def still_owned_at(
         self, destination: str, contact_ids: Sequence[str]
     ) -> Mapping[str, bool]:
         found: dict[str, bool] = {}
@@ -85,10 +85,10 @@ class Shares:
                 if place[0] == destination and place[1] in contact_ids:
                     del database.keys[place]
 
-    async def met(
+    async def shared_contacts(
         self, destination: str, contact_ids: Sequence[str]
-    ) -> Mapping[str, Met]:
-        found: dict[str, Met] = {}
+    ) -> Mapping[str, SharedContact]:
+        found: dict[str, SharedContact] = {}
         async with self._fence.reading("met beside") as database:
             for (place, contact_id), row in sorted(database.states.items()):
                 if (
@@ -101,7 +101,7 @@ class Shares:
                 may_be_made = known.pending is not None and known.pending.creates
                 owns = row.external_id is not None and row.status is not Status.REMOVED
                 if owns:
-                    found[contact_id] = Met(place, known.key)
+                    found[contact_id] = SharedContact(place, known.key)
                 elif row.external_id is not None or may_be_made:
-                    found.setdefault(contact_id, Met(None, known.key))
+                    found.setdefault(contact_id, SharedContact(None, known.key))
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from syncengine.model.work import Holder, Status, Wait
+from syncengine.model.work import Blocker, KeyWait, Status
 from tests.support.memory.database import Database, Fence, StateRow
 from tests.support.memory.keys import Keys
 
@@ -14,7 +14,7 @@ class Waits:
         self._fence = fence
         self._destination = destination
 
-    async def keep(self, waits: Mapping[str, Wait]) -> None:
+    async def keep(self, waits: Mapping[str, KeyWait]) -> None:
         async with self._fence.writing("keep waits") as database:
             for contact_id, wait in waits.items():
                 database.waits[self._destination, contact_id] = (
@@ -35,8 +35,8 @@ class Waits:
                 and held != _held(database, wait)
             ]
 
-    async def holders(self, contacts: Collection[str]) -> Mapping[str, Holder]:
-        found: dict[str, Holder] = {}
+    async def blockers(self, contacts: Collection[str]) -> Mapping[str, Blocker]:
+        found: dict[str, Blocker] = {}
         async with self._fence.reading("holders") as database:
             unread = set(contacts)
             while unread:
@@ -49,7 +49,7 @@ class Waits:
                     )
         return found
 
-    def _holder(self, database: Database, contact: str) -> Holder | None:
+    def _holder(self, database: Database, contact: str) -> Blocker | None:
         place = _place(contact)
         row = database.states.get(place)
         if row is None:
@@ -62,7 +62,7 @@ class Waits:
             waits_for = "/".join(winner) if winner else None
         if _waits(row) and place in database.waits:
             waits_for = database.waits[place][0].owner
-        return Holder(contact, row.status, row.code or "", waits_for)
+        return Blocker(contact, row.status, row.code or "", waits_for)
 
 
 def _waits(row: StateRow) -> bool:
@@ -74,7 +74,7 @@ def _place(contact: str) -> tuple[str, str]:
     return destination, contact_id
 
 
-def _held(database: Database, wait: Wait) -> str:
+def _held(database: Database, wait: KeyWait) -> str:
     place = _place(wait.owner)
     state, known = database.states.get(place), database.known.get(place)
     there = (state.external_id, state.status is Status.REMOVED) if state else None

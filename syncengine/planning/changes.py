@@ -15,12 +15,12 @@ EMPTY: tuple[Json, ...] = (None, "", [])
 """
 
 
-def equal(ours: Json, theirs: Json) -> bool:
+def equal_as_json(ours: Json, theirs: Json) -> bool:
     """Return whether values are equal as JSON: ``true`` is not 1."""
     return bool(ours == theirs) and isinstance(ours, bool) == isinstance(theirs, bool)
 
 
-def several(value: Json) -> list[Json]:
+def distinct_values(value: Json) -> list[Json]:
     """Return the values that a field is to have beside each other, each once."""
     found: list[Json] = []
     for each in value if isinstance(value, list) else [value]:
@@ -30,11 +30,11 @@ def several(value: Json) -> list[Json]:
 
 
 def _among(value: Json, values: Iterable[Json]) -> bool:
-    return any(equal(value, each) for each in values)
+    return any(equal_as_json(value, each) for each in values)
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Changes:
     """The changes, before it is checked what the vendor can express."""
 
     fields: Fields
@@ -49,7 +49,9 @@ class Wishes:
         return bool(self.fields or self.add_tags or self.remove_tags)
 
 
-def wishes(desired: Desired, known: Known, capabilities: Capabilities) -> Wishes:
+def changes_between(
+    desired: Desired, known: Known, capabilities: Capabilities
+) -> Changes:
     """Return the changes from the known contact to the desired one.
 
     What is pending may or may not have happened, so it differs from every desired
@@ -70,7 +72,7 @@ def wishes(desired: Desired, known: Known, capabilities: Capabilities) -> Wishes
         doubtful = name in doubtful_fields
         if matches(name, capabilities.accumulates):
             held = known.fields.get(name) or []
-            asked = several(value)
+            asked = distinct_values(value)
             # What it was known to hold it still holds, whatever else may have been sent,
             # unless even that is distrusted.
             distrusts = doubtful and pending is not None and pending.distrusted
@@ -84,7 +86,9 @@ def wishes(desired: Desired, known: Known, capabilities: Capabilities) -> Wishes
             if known.fields.get(name) not in EMPTY or doubtful:
                 fields[name] = value
         elif (
-            doubtful or name not in known.fields or not equal(value, known.fields[name])
+            doubtful
+            or name not in known.fields
+            or not equal_as_json(value, known.fields[name])
         ):
             fields[name] = value
     fields |= {
@@ -93,7 +97,7 @@ def wishes(desired: Desired, known: Known, capabilities: Capabilities) -> Wishes
         if name not in desired.fields
     }
     fields |= dict.fromkeys(_unmapped(desired, known, capabilities))
-    return Wishes(
+    return Changes(
         fields=fields,
         add_tags=tuple(
             sorted(desired.tags - (known.tags - doubtful_tags) - known.found_tags)
