@@ -38,7 +38,7 @@ from syncengine.engine.consent import LEFT_SOURCE, OPTED_OUT, Consent
 from syncengine.engine.exchange import Meter
 from syncengine.engine.given_ids import GivenIds
 from syncengine.engine.recorder import Recorder
-from syncengine.engine.retry import Retrier
+from syncengine.engine.retry import Answered, Retrier
 from syncengine.engine.stopping import StopSignal
 from syncengine.engine.task import Job, Task
 from syncengine.errors import (
@@ -453,7 +453,7 @@ class ContactSync:
             )
             again = repeatable(call, self._capabilities)
             try:
-                answer = await self._answer(attempt, call, repeatable=again)
+                answered = await self._answer(attempt, call, repeatable=again)
             except (RequestFailed, AccountStopped, ContactSuppressed) as error:
                 maybe = isinstance(error, VendorUnavailable) and error.maybe_applied
                 attempt.known = replace(
@@ -469,9 +469,10 @@ class ContactSync:
                 ):
                     return None
                 raise
+            answer = answered.value
             if isinstance(answer, Rejected):
                 # A refusal is definite: only a try before it may have been carried out.
-                lost = attempt.meter.lost or (doubtful and index > 0)
+                lost = answered.after_lost_try or (doubtful and index > 0)
                 return await self._refused(
                     attempt,
                     call,
@@ -534,12 +535,15 @@ class ContactSync:
 
     async def _answer(
         self, attempt: Attempt, call: Call, *, repeatable: bool
-    ) -> Answer:
+    ) -> Answered[Answer]:
         def make() -> Exchange[Answer]:
             exchange = self._vendor.send(call)
             return visible(exchange) if created(attempt.actions) else exchange
 
-        answer = await self._retrier.run(make, attempt.meter, repeatable=repeatable)
+        answered = await self._retrier.run_to_answer(
+            make, attempt.meter, repeatable=repeatable
+        )
+        answer = answered.value
         attempt.answered = next(self._answers)
         if isinstance(answer, Rejected) and gone(answer, attempt.job.desired):
             answer = Applied(was_gone=True)
@@ -549,12 +553,12 @@ class ContactSync:
         if isinstance(answer, Applied) and self._was_known(attempt, call, answer):
             self._account.seen()
         if (
-            isinstance(answer, Exists) and attempt.meter.lost
+            isinstance(answer, Exists) and answered.after_lost_try
         ):  # maybe by that very try, and its tags are ours
             attempt.known = replace(
                 attempt.known, pending=remaining_intent((call,), age=0.0)
             )
-        return answer
+        return replace(answered, value=answer)
 
     def _was_known(self, attempt: Attempt, call: Call, applied: Applied) -> bool:
         """Return whether a call was about the contact that was known before the run."""

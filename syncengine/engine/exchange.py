@@ -18,27 +18,59 @@ from syncengine.ports import SendCheck, Sender
 
 T = TypeVar("T")
 
-
 _MOST_BYTES = 16 * 1024 * 1024
 """Bytes that all answers of one exchange may have together: pages may be many, and what
 they show is kept."""
 
 
 class Meter:
-    """Counts the requests of one contact; ``allowed`` is asked before each goes out."""
+    """Counts the requests of one contact, and asks before each whether it may go out.
+
+    ``allowed`` is that question; None: it is not asked.
+    """
+
+    __slots__ = ("_has_late_write", "allowed", "requests")
 
     def __init__(self, allowed: SendCheck | None = None) -> None:
         self.requests = 0
-        self.maybe_applied = False
-        """True where a part of the exchange under way may have been carried out, and no
-        answer confirms or denies it."""
-        self.lost = False
-        """True where an earlier try of it was given up and may have been carried out.
-        """
-        self.overdue = False
-        """True where a write was given up that carries values read before it: if it
-        still arrives, it undoes everything written since."""
         self.allowed = allowed
+        self._has_late_write = False
+
+    def note_late_write(self) -> None:
+        """Note a write that was given up, and that carries values read before it.
+
+        If it still arrives, it undoes everything written since.
+        """
+        self._has_late_write = True
+
+    def take_late_write(self) -> bool:
+        """Return whether such a write was noted since the last call, and forget it.
+
+        Whoever is told of it waits until it cannot arrive any more.
+        """
+        had_late_write = self._has_late_write
+        self._has_late_write = False
+        return had_late_write
+
+
+@dataclass(slots=True)
+class Doubt:
+    """Traces that the tries of one exchange may have left at the vendor.
+
+    There is one for each exchange, shared by its tries: what an earlier try may have
+    done is not made undone by a later one that fails.
+    """
+
+    part_written: bool = False
+    """True where a write of the exchange was accepted and more was to follow: that part
+    stands, whatever comes of the rest."""
+    lost_try: bool = False
+    """True where a try was given up, and may have been carried out."""
+
+    @property
+    def maybe_applied(self) -> bool:
+        """Return whether anything may have been done that no answer tells of."""
+        return self.part_written or self.lost_try
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,53 +80,61 @@ class _Result(Generic[T]):
     value: T
 
 
-async def drive(make: Callable[[], Exchange[T]], sender: Sender, meter: Meter) -> T:
+async def drive(
+    make: Callable[[], Exchange[T]],
+    sender: Sender,
+    meter: Meter,
+    doubt: Doubt | None = None,
+) -> T:
     """Send what the exchange yields and hand it the responses; returns its result.
+
+    What the exchange has written is noted in ``doubt``, for a caller that tries again.
 
     What the sender or the vendor raises on purpose is passed on. Anything else that an
     adapter raises is contained: before the first request nothing can be sent
     (CannotBeSent), and after an answer that answer is unreadable (VendorUnavailable).
     """
-    begun, read = meter.requests, 0
-    exchange, step = _begun(make)
+    requests_before = meter.requests
+    bytes_read = 0
+    exchange, step = _begin(make)
     try:
         while not isinstance(step, _Result):
             request = step
             meter.requests += 1
+            is_first = meter.requests == requests_before + 1
             response = await sender.send(request, meter.allowed)
-            written = request.writes
-            # The write was sent twice and carries what this exchange read before it:
+            # The write was sent twice, and carries what this exchange read before it:
             # its first copy may still arrive behind later writes.
-            if response.resent and written and meter.requests > begun + 1:
-                meter.overdue = True
-            read += len(response.body)
-            _refuse_flood(request, read)
-            step = _answered(exchange, request, response)
-            if not isinstance(step, _Result):
-                # It goes on: what was written stands, whatever comes of the rest.
-                accepted = written and response.status < 400
-                meter.maybe_applied = meter.maybe_applied or accepted
+            if response.resent and request.writes and not is_first:
+                meter.note_late_write()
+            bytes_read += len(response.body)
+            _refuse_flood(request, bytes_read)
+            step = _next_step(exchange, request, response)
+            is_accepted = request.writes and response.status < 400
+            if doubt is not None and is_accepted and not isinstance(step, _Result):
+                doubt.part_written = True
     except VendorUnavailable as error:
-        if error.maybe_applied and meter.requests > begun + 1 and request.writes:
-            meter.overdue = True
+        # Only a loop iteration that sent a request can have raised it: ``request`` is
+        # the one that failed.
+        if error.maybe_applied and request.writes and not is_first:
+            meter.note_late_write()
         raise
     finally:
-        with suppress(
-            Exception
-        ):  # an adapter that cannot be closed has nothing left to say
+        # An adapter that cannot even be closed has nothing left to say.
+        with suppress(Exception):
             exchange.close()
     return step.value
 
 
-def _refuse_flood(request: Request, read: int) -> None:
-    if read > _MOST_BYTES:
+def _refuse_flood(request: Request, bytes_read: int) -> None:
+    if bytes_read > _MOST_BYTES:
         raise VendorUnavailable(
             f"{request.route}: all answers together are far too long",
             maybe_applied=request.writes,
         )
 
 
-def _begun(make: Callable[[], Exchange[T]]) -> tuple[Exchange[T], Request | _Result[T]]:
+def _begin(make: Callable[[], Exchange[T]]) -> tuple[Exchange[T], Request | _Result[T]]:
     """Return the exchange and its first request, or its result without one."""
     try:
         exchange = make()
@@ -104,30 +144,35 @@ def _begun(make: Callable[[], Exchange[T]]) -> tuple[Exchange[T], Request | _Res
             return exchange, _Result(end.value)
     except SyncEngineError:
         raise
-    except ValueError:  # an adapter's own word for what it cannot send
-        broken = ""
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is about this one contact
-        broken = f" ({where_it_broke(error)})"
+    except ValueError:
+        # By a ValueError an adapter itself says that a value cannot be sent: where it
+        # was raised is of no use to the reader.
+        place = ""
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is about this contact
+        place = f" ({where_it_broke(error)})"
+    # Raised out here, where the adapter's exception does not cling to it as its
+    # context: the text of that one may hold values.
     raise CannotBeSent(
-        f"no request can be made of what is to be sent{broken}; look at the values of its row, and at what the mapping "
-        "makes of them"
+        f"no request can be made of what is to be sent{place}; "
+        "look at the values of its row, and at what the mapping makes of them"
     )
 
 
-def _answered(
+def _next_step(
     exchange: Exchange[T], request: Request, response: Response
 ) -> Request | _Result[T]:
-    """Return the next request, or the result."""
+    """Hand the response to the exchange; return its next request, or its result."""
     try:
         return _request(exchange.send(response))
     except StopIteration as end:
         return _Result(end.value)
     except SyncEngineError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is about this one answer
-        reason = where_it_broke(error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is about this answer
+        place = where_it_broke(error)
     raise VendorUnavailable(
-        f"{request.route}: the answer (status {response.status}) cannot be read ({reason})",
+        f"{request.route}: the answer (status {response.status}) "
+        f"cannot be read ({place})",
         maybe_applied=request.writes,
         status=response.status,
     )

@@ -24,14 +24,14 @@ from syncengine.model.events import Event, OnEvent, ignore_event
 from syncengine.model.limits import Limit
 from syncengine.ports import QuotaStore
 
-_EVERYWHERE = Slot((), 0.0)
+_UNCOUNTED = Slot((), 0.0)
 """The slot of a request that no limit counts."""
 
 
 class GrantedPermit:
     """The right to send one request (``ports.Permit``).
 
-    The first of its three endings counts.
+    It ends in one of three ways; the first one counts, and later ones do nothing.
     """
 
     __slots__ = ("_method", "_pacing", "_slot")
@@ -40,29 +40,41 @@ class GrantedPermit:
         self._pacing = pacing
         self._method = method
         self._slot: Slot | None = slot
+        """None once the permit has ended."""
 
     def answered(self) -> None:
-        slot, self._slot = self._slot, None
-        if slot is not None:
-            if slot.pages:
-                self._pacing.ledger.answered(slot, self._pacing.now())
-            self._pacing.landed(self._method, 1)
+        slot = self._end()
+        if slot is None:
+            return
+        # The slot of a request that no limit counts has no time: it tells nothing about
+        # round trips.
+        if slot.pages:
+            self._pacing.ledger.answered(slot, self._pacing.now())
+        self._pacing.permit_ended(self._method, was_sent=True)
 
     def abandoned(self) -> None:
-        slot, self._slot = self._slot, None
-        if slot is not None:
-            self._pacing.ledger.abandoned(slot, self._pacing.now())
-            self._pacing.landed(self._method, 1)
+        slot = self._end()
+        if slot is None:
+            return
+        self._pacing.ledger.abandoned(slot, self._pacing.now())
+        self._pacing.permit_ended(self._method, was_sent=True)
 
     def unsent(self) -> None:
-        slot, self._slot = self._slot, None
-        if slot is not None:
-            self._pacing.ledger.unsent(slot)
-            self._pacing.landed(self._method, 0)
+        slot = self._end()
+        if slot is None:
+            return
+        self._pacing.ledger.unsent(slot)
+        self._pacing.permit_ended(self._method, was_sent=False)
+
+    def _end(self) -> Slot | None:
+        """Return the slot, once; None at every further ending."""
+        slot = self._slot
+        self._slot = None
+        return slot
 
 
 @dataclass(slots=True, eq=False)
-class _Turn:
+class _Waiter:
     """A worker in the line.
 
     Woken with a permit, or with none: then the account is stopped.
@@ -70,6 +82,13 @@ class _Turn:
 
     method: str
     woken: asyncio.Future[GrantedPermit | None]
+
+    def give_back(self) -> None:
+        """Give the permit back that a cancelled worker was granted, if it was."""
+        if self.woken.done() and not self.woken.cancelled():
+            permit = self.woken.result()
+            if permit is not None:
+                permit.unsent()
 
 
 class Pacing:
@@ -95,13 +114,11 @@ class Pacing:
         tight: bool = False,
         tell: OnEvent = ignore_event,
     ) -> None:
-        long = [
-            limit
-            for limit in limits
-            if limit.per > LONGEST_PACED and quotas is not None
-        ]
+        long_limits: list[Limit] = []
+        if quotas is not None:
+            long_limits = [limit for limit in limits if limit.per > LONGEST_PACED]
         self.ledger = Ledger(
-            [limit for limit in limits if limit not in long],
+            [limit for limit in limits if limit not in long_limits],
             settles_within,
             tight=tight,
         )
@@ -110,26 +127,29 @@ class Pacing:
         self.throttled = 0
         self.over = asyncio.Event()
         """Set once nothing is let through any more."""
-        self._quotas = (
-            Quotas(long, quotas, late=timeout + settles_within, max_wait=max_wait)
-            if quotas
-            else None
-        )
+        self._quotas: Quotas | None = None
+        if quotas is not None:
+            late = timeout + settles_within
+            self._quotas = Quotas(long_limits, quotas, late=late, max_wait=max_wait)
         self._pace = Pace([limit for limit in limits if limit.per <= LONGEST_PACED])
         self._allowances = HeaderAllowances(limits, max_wait)
         self._max_wait = max_wait
-        self._senseless: set[str] = set()
+        self._ignored_headers: set[str] = set()
+        """Names of headers that made no sense; each is reported once."""
         self._out: Counter[str | None] = Counter()
-        self._unlimited = not limits
+        """Requests under way, by what the vendor counts them with."""
+        self._is_unlimited = not limits
         self._in_flight = in_flight
         self._check = check
-        self._tell_of = tell
+        self._tell = tell
         self._flying = 0
+        """Requests under way, all together."""
         self._proven = False
         self._paused_until = 0.0
         self._error: Exception | None = None
-        self._line: deque[_Turn] = deque()
+        self._line: deque[_Waiter] = deque()
         self._news: asyncio.Future[None] | None = None
+        """Set when something has changed that the pacer may wait for."""
         self._loop = asyncio.get_running_loop()
         self._pacer: asyncio.Task[None] | None = None
 
@@ -153,35 +173,27 @@ class Pacing:
         Raises AccountStopped when the account is stopped, StorageError when a quota
         cannot be read.
         """
-        if self._error is not None:
-            self._raise_error()
-        if (
-            self._unlimited
-            and not self._line
-            and self._open()
-            and self._allowances.held_until(method, self.now()) is None
-        ):
-            return self._launched(method, _EVERYWHERE)
-        turn = _Turn(method, self._loop.create_future())
-        self._line.append(turn)
-        self._tell()
+        self._raise_if_stopped()
+        # Without limits the pacer has nothing to wait for: its task is passed over,
+        # unless somebody is in the line before.
+        if self._is_unlimited and not self._line and self._is_open(method):
+            return self._launch(method, _UNCOUNTED)
+        waiter = _Waiter(method, self._loop.create_future())
+        self._line.append(waiter)
+        self._wake_pacer()
         try:
-            permit = await turn.woken
+            permit = await waiter.woken
         except asyncio.CancelledError:
-            if (
-                turn.woken.done()
-                and not turn.woken.cancelled()
-                and (permit := turn.woken.result()) is not None
-            ):
-                permit.unsent()
-            self._tell()
+            # The permit may have been granted before the worker heard of its
+            # cancellation: kept, it would take its place in the limits for ever.
+            waiter.give_back()
+            self._wake_pacer()
             raise
-        if (
-            self._error is not None and permit is not None
-        ):  # stopped between the grant and now
+        # The account may have been stopped between the grant and now.
+        if self._error is not None and permit is not None:
             permit.unsent()
-        self._raise_error()
-        assert permit is not None
+        self._raise_if_stopped()
+        assert permit is not None, "a worker is woken without a permit by a stop only"
         return permit
 
     def check(self) -> None:
@@ -189,7 +201,7 @@ class Pacing:
 
         Called right before the bytes go out.
         """
-        self._raise_error()
+        self._raise_if_stopped()
         self._check()
 
     def pause(self, seconds: float) -> None:
@@ -198,9 +210,9 @@ class Pacing:
         The longest pause wins.
         """
         self.throttled += 1
-        self._tell_of(Event.THROTTLED, seconds=round(seconds, 3))
+        self._tell(Event.THROTTLED, seconds=round(seconds, 3))
         self._paused_until = max(self._paused_until, self.now() + seconds)
-        self._tell()
+        self._wake_pacer()
 
     def heed(self, method: str, headers: Mapping[str, str], status: int) -> None:
         """Slow down as the headers of an answer ask for, before the vendor refuses.
@@ -208,31 +220,38 @@ class Pacing:
         They never let more through than the limits of the account. The wait that a
         refusal for the limit (429) asks for is kept by the retrier.
         """
-        standing = read_limits(headers, self._max_wait)
-        if standing is NOTHING:
+        notice = read_limits(headers, self._max_wait)
+        if notice is NOTHING:
             return
-        for name in standing.ignored:
-            if name not in self._senseless:
-                self._senseless.add(name)
-                self._tell_of(Event.HEADER_IGNORED, header=name)
-        now, wait = self.now(), 0.0
-        if standing.wait and status != 429:
-            wait = standing.wait
+        self._report_ignored(notice.ignored)
+        now = self.now()
+        wait = 0.0
+        if notice.wait and status != 429:
+            wait = notice.wait
             self._paused_until = max(self._paused_until, now + wait)
-        if standing.left is not None:
-            out = self._out[self._allowances.scope(method)]
-            room = self.ledger.room(method, now)
-            held = self._allowances.heed(method, standing.left, out, now, room=room)
-            wait = max(wait, held)
+        if notice.left is not None:
+            # The vendor may not have counted yet what is under way.
+            under_way = self._out[self._allowances.scope(method)]
+            has_room = self.ledger.room(method, now)
+            withheld = self._allowances.heed(
+                method, notice.left, under_way, now, room=has_room
+            )
+            wait = max(wait, withheld)
         if wait:
-            self._tell_of(Event.LIMIT_NEAR, method=method, seconds=round(wait, 3))
-        self._tell()
+            self._tell(Event.LIMIT_NEAR, method=method, seconds=round(wait, 3))
+        self._wake_pacer()
+
+    def _report_ignored(self, headers: Sequence[str]) -> None:
+        for name in headers:
+            if name not in self._ignored_headers:
+                self._ignored_headers.add(name)
+                self._tell(Event.HEADER_IGNORED, header=name)
 
     def prove(self) -> None:
         """Let more than one request out: the vendor accepts the credentials."""
         if not self._proven:
             self._proven = True
-            self._tell()
+            self._wake_pacer()
 
     def stop(self, error: AccountStopped) -> None:
         """Let nothing through any more; every waiting worker gets the error.
@@ -240,8 +259,8 @@ class Pacing:
         The first stop counts.
         """
         if self._error is None:
-            self._tell_of(
-                _stopped_by(error),
+            self._tell(
+                _event_of_stop(error),
                 error=str(error),
                 setting=getattr(error, "setting", None),
             )
@@ -259,15 +278,16 @@ class Pacing:
         """
         return self.ledger.unsettled(self.now())
 
-    async def calm(self) -> None:
+    async def wait_until_settled(self) -> None:
         """Wait until no request that was given up can arrive any more.
 
         The wait ends, too, when the account is stopped.
         """
-        if wait := self.unsettled():
-            await self.rest(wait)
+        wait = self.unsettled()
+        if wait:
+            await self.sleep(wait)
 
-    async def rest(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         """Wait so long, or until the account is stopped."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.over.wait(), seconds)
@@ -280,13 +300,14 @@ class Pacing:
     def now(self) -> float:
         return self._loop.time()
 
-    def landed(self, method: str, sent: int) -> None:
-        """Note that a permit came to its end."""
+    def permit_ended(self, method: str, *, was_sent: bool) -> None:
+        """Note that a permit came to its end, and make room for the next one."""
         self._flying -= 1
         self._out[self._allowances.scope(method)] -= 1
-        self.requests += sent
+        if was_sent:
+            self.requests += 1
         if self._line:
-            self._tell()
+            self._wake_pacer()
 
     async def _serve(self) -> None:
         """Serve the workers in the order they came.
@@ -296,71 +317,93 @@ class Pacing:
         try:
             while True:
                 while not self._line:
-                    await self._change(None)
+                    await self._wait_for_news(until=None)
+                # It stays first in the line while it is served: so nobody who comes
+                # meanwhile passes it by, and a stop reaches it.
                 await self._serve_first(self._line[0])
                 self._line.popleft()
         except Exception as error:  # noqa: BLE001 - a pacer that died silently would leave all workers waiting
             self._fail(error)
 
-    async def _serve_first(self, turn: _Turn) -> None:
+    async def _serve_first(self, waiter: _Waiter) -> None:
         """Give the first one its permit.
 
         Returns without when its worker was cancelled meanwhile.
         """
-        if not turn.woken.done():
-            await self._pace.draw(turn.method)
-        while not turn.woken.done():
-            if not self._open() or not self._has_room(turn.method):
-                await self._change(self._look_again(turn.method))
-            elif self._quotas and (wait := await self._quotas.wait(turn.method)):
-                await self._change(self.now() + wait)
-            elif (
-                not turn.woken.done() and self._open()
-            ):  # a quota may have taken its time
-                turn.woken.set_result(self._grant(turn.method))
+        if not waiter.woken.done():
+            await self._pace.draw(waiter.method)
+        while not waiter.woken.done():
+            permit = self._try_grant(waiter.method)
+            if permit is not None:
+                waiter.woken.set_result(permit)
+            else:
+                await self._wait_for_room(waiter.method)
 
-    def _grant(self, method: str) -> GrantedPermit:
-        """Grant a permit after everything was found open, with no await in between."""
-        slot = self.ledger.take(method, self.now())
-        assert slot is not None
-        if self._quotas:
-            self._quotas.draw(method)
-        return self._launched(method, slot)
+    def _try_grant(self, method: str) -> GrantedPermit | None:
+        """Take a place in everything that limits a request, or in nothing at all.
 
-    def _launched(self, method: str, slot: Slot) -> GrantedPermit:
+        This is no coroutine, and calls none: nothing else can run between the checks
+        and the taking, so that no limit is exceeded by what happened in between. What
+        has to be waited for is waited for in ``_wait_for_room``; then all is checked
+        again.
+        """
+        now = self.now()
+        if not self._is_open(method) or not self.ledger.room(method, now):
+            return None
+        if self._quotas is not None and not self._quotas.try_draw(method):
+            return None
+        slot = self.ledger.take(method, now)
+        assert slot is not None, "there was room, and nothing ran since"
+        return self._launch(method, slot)
+
+    async def _wait_for_room(self, method: str) -> None:
+        """Wait until it is worthwhile to try the grant again; that may still fail."""
+        if not self._is_open(method) or not self.ledger.room(method, self.now()):
+            await self._wait_for_news(until=self._next_look(method))
+        elif self._quotas is not None:
+            # Only now, with everything else open: a block that is reserved and not
+            # used up within its life is lost.
+            wait = await self._quotas.refill(method)
+            if wait:
+                await self._wait_for_news(until=self.now() + wait)
+
+    def _launch(self, method: str, slot: Slot) -> GrantedPermit:
         self._allowances.take(method)
         self._flying += 1
         self._out[self._allowances.scope(method)] += 1
         return GrantedPermit(self, method, slot)
 
-    def _has_room(self, method: str) -> bool:
-        now = self.now()
-        held = self._allowances.held_until(method, now) is not None
-        return not held and self.ledger.room(method, now)
+    def _is_open(self, method: str) -> bool:
+        """Return whether nothing but the limits keeps a request back."""
+        if not self._has_free_flight() or self.now() < self._paused_until:
+            return False
+        return self._allowances.held_until(method, self.now()) is None
 
-    def _open(self) -> bool:
-        room = self._in_flight if self._proven else 1
-        return self._flying < room and (
-            not self._paused_until or self.now() >= self._paused_until
-        )
+    def _has_free_flight(self) -> bool:
+        most = self._in_flight if self._proven else 1
+        return self._flying < most
 
-    def _look_again(self, method: str) -> float | None:
-        """Return when to try again without any event before; None: not before one."""
+    def _next_look(self, method: str) -> float | None:
+        """Return when to try again should nothing happen before; None: never."""
         if self.now() < self._paused_until:
             return self._paused_until
-        if not self._open():
+        if not self._has_free_flight():
             return None
-        held_until = self._allowances.held_until(method, self.now())
-        return self.ledger.free_at(method) if held_until is None else held_until
+        withheld_until = self._allowances.held_until(method, self.now())
+        if withheld_until is not None:
+            return withheld_until
+        return self.ledger.free_at(method)
 
-    def _tell(self) -> None:
+    def _wake_pacer(self) -> None:
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
 
-    async def _change(self, until: float | None) -> None:
-        """Wait for news, at most until then."""
+    async def _wait_for_news(self, *, until: float | None) -> None:
+        """Wait until something changes, at most until a time of the loop."""
         self._news = self._loop.create_future()
-        timer = None if until is None else self._loop.call_at(until, self._tell)
+        timer = None
+        if until is not None:
+            timer = self._loop.call_at(until, self._wake_pacer)
         try:
             await self._news
         finally:
@@ -368,19 +411,23 @@ class Pacing:
                 timer.cancel()
 
     def _fail(self, error: Exception) -> None:
-        self._error = self._error or error
+        """Let nothing through any more, and wake everybody; the first error counts."""
+        if self._error is None:
+            self._error = error
         self.over.set()
-        for turn in self._line:
-            if not turn.woken.done():
-                turn.woken.set_result(None)
-        self._tell()
+        for waiter in self._line:
+            if not waiter.woken.done():
+                waiter.woken.set_result(None)
+        self._wake_pacer()
 
-    def _raise_error(self) -> None:
+    def _raise_if_stopped(self) -> None:
         if self._error is not None:
+            # Without the traceback: the same error is raised for every worker, and
+            # would grow by the frames of each.
             raise self._error.with_traceback(None)
 
 
-def _stopped_by(error: AccountStopped) -> Event:
+def _event_of_stop(error: AccountStopped) -> Event:
     match error:
         case RunStopped():
             return Event.RUN_STOPPED

@@ -22,6 +22,7 @@ from syncengine.ports import QuotaStore
 BLOCK_LIFE = 60.0
 """Seconds; what is left of a block then is lost."""
 _LARGEST = 1000
+"""Requests of a block, at most."""
 _SHARE = 100
 """A block is at most this part of a limit, so that a lull wastes little of it."""
 
@@ -32,34 +33,54 @@ class _Quota:
 
     method: str | None
     windows: tuple[tuple[int, float], ...]
+    """Pairs of requests and seconds, the seconds already longer by what may pass
+    between a reservation and the arrival of its request."""
     size: int = 1
+    """Requests of the block in use when it was reserved."""
     left: int = 0
+    """Requests of the block that are not drawn yet."""
     used: int = 0
     asked: float = 0.0
+    """The loop's time right before the block was asked for."""
     empty_until: float = 0.0
+    """The loop's time until which the store has none to grant."""
 
     @property
     def name(self) -> str:
+        """The name under which the store counts the quota."""
         return self.method or "all"
+
+    def has_block(self, now: float) -> bool:
+        """Return whether a request may be drawn from the block in use.
+
+        The rest of an expired block is lost: the windows of the store are longer by one
+        BLOCK_LIFE only, so a later draw could exceed the vendor's limit.
+        """
+        return self.left > 0 and now < self.asked + BLOCK_LIFE
 
     def next_size(self, now: float) -> int:
         """Return the size of the next block: few round trips, little waste.
 
         It is larger when the block was used up at once, smaller when it was not used.
         """
-        most = max(1, min(_LARGEST, *(calls // _SHARE for calls, _ in self.windows)))
+        shares = (calls // _SHARE for calls, _ in self.windows)
+        most = max(1, min(_LARGEST, *shares))
         # A part of the last block expired: ask only for as many as were used.
         if self.left:
             return max(1, self.used)
-        return (
-            min(most, self.size * 2) if now - self.asked < BLOCK_LIFE / 4 else self.size
-        )
+        if now - self.asked < BLOCK_LIFE / 4:
+            return min(most, self.size * 2)
+        return self.size
 
 
 class Quotas:
     """The long windows of one account. Only the pacer calls it.
 
     ``late`` is how long after its permit a request may arrive, in seconds.
+
+    ``try_draw`` draws from blocks in memory and never waits, so that it can be one step
+    with the other checks of a request; where it fails, ``refill`` may wait for the
+    store, and then the whole step is tried again.
     """
 
     def __init__(
@@ -72,58 +93,77 @@ class Quotas:
     ) -> None:
         self._store = store
         self._max_wait = max_wait
+        methods = dict.fromkeys(limit.method for limit in limits)
         self._quotas = [
-            _Quota(
-                method,
-                tuple(
-                    (limit.calls, limit.per * (1 + CLOCK_DRIFT) + BLOCK_LIFE + late)
-                    for limit in limits
-                    if limit.method == method
-                ),
-            )
-            for method in dict.fromkeys(limit.method for limit in limits)
+            _Quota(method, _windows(limits, method, late)) for method in methods
         ]
 
-    async def wait(self, method: str) -> float:
-        """Return 0 when one more request may be drawn now, else seconds to wait.
+    def try_draw(self, method: str) -> bool:
+        """Count one request in every quota that applies, or in none of them.
 
-        Raises VendorHalted when that is longer than ``max_wait``, StorageError.
+        Returns False where one of them has no block to draw from: see ``refill``.
+        """
+        now = _now()
+        quotas = self._applying(method)
+        if not all(quota.has_block(now) for quota in quotas):
+            return False
+        for quota in quotas:
+            quota.left -= 1
+            quota.used += 1
+        return True
+
+    async def refill(self, method: str) -> float:
+        """Reserve blocks where they are missing.
+
+        Returns the seconds until that can succeed, 0 where it has. Raises VendorHalted
+        when that is longer than ``max_wait``, StorageError.
         """
         for quota in self._applying(method):
-            if wait := await self._refill(quota):
+            wait = await self._refill(quota)
+            if wait:
                 return wait
         return 0.0
 
-    def draw(self, method: str) -> None:
-        """Count one request, right after ``wait`` returned 0."""
-        for quota in self._applying(method):
-            quota.left -= 1
-            quota.used += 1
-
     async def _refill(self, quota: _Quota) -> float:
-        asked = _now()
-        # The rest of an expired block is lost: the windows of the store are longer by
-        # one BLOCK_LIFE only, so a later draw could exceed the vendor's limit.
-        if quota.left and asked < quota.asked + BLOCK_LIFE:
+        now = _now()
+        if quota.has_block(now):
             return 0.0
-        if asked < quota.empty_until:
-            return quota.empty_until - asked
-        size = quota.next_size(asked)
+        if now < quota.empty_until:
+            return quota.empty_until - now
+        size = quota.next_size(now)
         granted, wait = await self._store.reserve(quota.name, quota.windows, size)
-        quota.left, quota.used, quota.size, quota.asked = granted, 0, size, asked
+        quota.left = granted
+        quota.used = 0
+        quota.size = size
+        # The time from before the question: the store counted the block at some moment
+        # since, and a block must not outlive what the store allows for.
+        quota.asked = now
         if granted:
             return 0.0
         if wait > self._max_wait:
             raise VendorHalted(
-                f"the quota of {_in_words(quota)} is used up for another {_duration(wait)}, longer than max_wait "
-                f"({_duration(self._max_wait)}): what is left is deferred, and the next run goes on with it",
+                f"the quota of {_in_words(quota)} is used up for another "
+                f"{_duration(wait)}, longer than max_wait "
+                f"({_duration(self._max_wait)}): "
+                "what is left is deferred, and the next run goes on with it",
                 setting="limits",
             )
-        quota.empty_until = asked + wait
+        quota.empty_until = now + wait
         return wait
 
     def _applying(self, method: str) -> list[_Quota]:
         return [quota for quota in self._quotas if quota.method in (None, method)]
+
+
+def _windows(
+    limits: Sequence[Limit], method: str | None, late: float
+) -> tuple[tuple[int, float], ...]:
+    """Return the windows that the store is asked for, for one method's limits."""
+    return tuple(
+        (limit.calls, limit.per * (1 + CLOCK_DRIFT) + BLOCK_LIFE + late)
+        for limit in limits
+        if limit.method == method
+    )
 
 
 def _now() -> float:
@@ -131,12 +171,17 @@ def _now() -> float:
 
 
 def _in_words(quota: _Quota) -> str:
-    calls = " and ".join(f"{calls}" for calls, _ in quota.windows)
-    return f"{calls} {quota.method or ''} requests".replace("  ", " ")
+    calls = " and ".join(str(calls) for calls, _ in quota.windows)
+    if quota.method is None:
+        return f"{calls} requests"
+    return f"{calls} {quota.method} requests"
 
 
 def _duration(seconds: float) -> str:
-    hours, minutes = int(seconds // 3600), int(seconds % 3600 // 60)
+    hours = int(seconds // 3600)
+    minutes = int(seconds % 3600 // 60)
     if hours:
         return f"{hours} h {minutes} min"
-    return f"{minutes} min" if minutes else f"{seconds:.0f} s"
+    if minutes:
+        return f"{minutes} min"
+    return f"{seconds:.0f} s"

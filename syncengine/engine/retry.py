@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from syncengine.engine.exchange import Meter, drive
+from syncengine.engine.exchange import Doubt, Meter, drive
 from syncengine.errors import (
     AccountStopped,
     CannotBeSent,
@@ -24,11 +24,15 @@ from syncengine.model.http import Exchange
 from syncengine.ports import Sender
 
 T = TypeVar("T")
+
 _FOR_EVER = 10 * 365 * 86400.0
-_FLOOR, _LONGEST_FLOOR = 0.1, 0.5
-"""Seconds waited at least after a refusal for the rate limit: the first, doubled each
-time up to the second. A vendor that asks for no wait at all, again and again, is not
-asked again at once."""
+"""Seconds; a longer wait is a vendor's way of saying never."""
+_FIRST_FLOOR = 0.1
+"""Seconds waited at least after the first refusal for the rate limit, doubled with each
+further one. A vendor that asks for no wait at all, again and again, is not asked again
+at once."""
+_LONGEST_FLOOR = 0.5
+"""Seconds up to which that minimum doubles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +43,16 @@ class RetryPolicy:
     max_wait: float = 120.0
     """Seconds; a vendor that asks for a longer wait ends the run."""
     base: float = 0.5
+    """Seconds; the wait before the second try is drawn from twice this."""
     most: float = 30.0
+    """Seconds; the longest wait that the vendor did not ask for."""
     throttles: int = 12
     """Number of refusals for the rate limit in a row, all waited out, before the
     account is halted: another program uses the limit up."""
 
 
 class AccountControl(Protocol):
-    """The part of the pacing that answers concern."""
+    """The part of the pacing that is controlled by what requests are answered with."""
 
     def prove(self) -> None:
         """Note that the vendor accepts the credentials."""
@@ -64,16 +70,25 @@ class AccountControl(Protocol):
         """Note that the vendor carries something out later."""
         ...
 
-    async def calm(self) -> None:
+    async def wait_until_settled(self) -> None:
         """Wait until no request that was given up can arrive any more.
 
         The wait ends, too, when the account is stopped.
         """
         ...
 
-    async def rest(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         """Wait so long, or until the account is stopped."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Generic[T]):
+    """Result of an exchange, and a note on the tries before it."""
+
+    value: T
+    after_lost_try: bool
+    """True where an earlier try was given up, and may have been carried out."""
 
 
 class Retrier:
@@ -82,12 +97,12 @@ class Retrier:
     def __init__(
         self,
         sender: Sender,
-        pacing: AccountControl,
+        control: AccountControl,
         policy: RetryPolicy,
         random: Random,
     ) -> None:
         self._sender = sender
-        self._pacing = pacing
+        self._control = control
         self._policy = policy
         self._random = random
         self._refusals = 0
@@ -101,6 +116,16 @@ class Retrier:
     ) -> T:
         """Run an exchange with retries, and return its result.
 
+        Raises as ``run_to_answer`` does.
+        """
+        answered = await self.run_to_answer(make, meter, repeatable=repeatable)
+        return answered.value
+
+    async def run_to_answer(
+        self, make: Callable[[], Exchange[T]], meter: Meter, *, repeatable: bool
+    ) -> Answered[T]:
+        """Run an exchange with retries; the result tells of lost tries before it.
+
         Raises VendorUnavailable when the attempts are used up, or at once when the
         vendor may have carried out something that must not be repeated; its
         ``maybe_applied`` covers all attempts. Raises AccountStopped, or
@@ -109,110 +134,120 @@ class Retrier:
         """
         # A read-change-write was given up, and its write may still arrive: it would
         # undo whatever is written before that, so wait until it cannot arrive any more.
-        if meter.overdue:
-            meter.overdue = False
-            await self._pacing.calm()
+        if meter.take_late_write():
+            await self._control.wait_until_settled()
+        doubt = Doubt()
         failures = throttled = 0
-        meter.maybe_applied = meter.lost = False
         while True:
             try:
-                result = await drive(make, self._sender, meter)
+                value = await drive(make, self._sender, meter, doubt)
             except AccountStopped as error:
-                self._pacing.stop(error)
-                _tell_doubt(error, meter)
+                self._control.stop(error)
+                _raise_if_in_doubt(error, doubt)
                 raise
             except (ContactSuppressed, CannotBeSent) as error:
-                _tell_doubt(error, meter)
+                _raise_if_in_doubt(error, doubt)
                 raise
             except VendorThrottled as error:
                 throttled += 1
                 # The refused try did nothing, but one before it may have been carried
-                # out.
+                # out: then the exchange must not be sent once more.
                 if not repeatable:
-                    _tell_doubt(error, meter)
-                self._wait_for_limit(error, throttled, meter)
+                    _raise_if_in_doubt(error, doubt)
+                self._pause_for_limit(error, throttled, doubt)
             except VendorUnavailable as error:
                 failures += 1
-                meter.lost = meter.lost or error.maybe_applied
-                meter.maybe_applied = meter.maybe_applied or meter.lost
-                if failures >= self._policy.attempts or (
-                    meter.maybe_applied and not repeatable
-                ):
-                    raise VendorUnavailable(
-                        str(error),
-                        maybe_applied=meter.maybe_applied,
-                        status=error.status,
-                    ) from None
-                await self._pacing.rest(self._backoff(failures))
+                doubt.lost_try = doubt.lost_try or error.maybe_applied
+                must_not_repeat = doubt.maybe_applied and not repeatable
+                if must_not_repeat or failures >= self._policy.attempts:
+                    raise _covering_all_tries(error, doubt) from None
+                await self._control.sleep(self._backoff(failures))
             else:
                 self._refusals = 0
-                self._pacing.prove()
-                return result
+                self._control.prove()
+                return Answered(value, doubt.lost_try)
 
     def scheduled(self) -> None:
         """Note that the vendor carries out something later.
 
         It is waited for as requests are that may arrive late.
         """
-        self._pacing.scheduled()
+        self._control.scheduled()
 
-    def _wait_for_limit(self, error: VendorThrottled, times: int, meter: Meter) -> None:
+    def _pause_for_limit(
+        self, error: VendorThrottled, refusals: int, doubt: Doubt
+    ) -> None:
+        """Pause the account after a refusal for the rate limit.
+
+        ``refusals`` are those of this exchange. Raises VendorHalted where no wait helps.
+        """
         now = asyncio.get_running_loop().time()
         # Requests that were out together are refused together: they count as one.
         if now >= self._waits_until:
             self._refusals += 1
-        times = max(times, self._refusals)
-        halted = self._too_long(error, times)
+        refusals = max(refusals, self._refusals)
+        halted = self._reason_to_halt(error, refusals)
         if halted is not None:
-            self._pacing.stop(halted)
-            _tell_doubt(halted, meter)
+            self._control.stop(halted)
+            _raise_if_in_doubt(halted, doubt)
             raise halted from None
-        wait = self._asked(error, times)
+        wait = self._wait_after(error, refusals)
         self._waits_until = max(self._waits_until, now + wait)
-        self._pacing.pause(wait)
+        self._control.pause(wait)
 
-    def _asked(self, error: VendorThrottled, times: int) -> float:
-        if error.retry_after is not None:
-            least = min(
-                _LONGEST_FLOOR, self._policy.max_wait, _FLOOR * 2.0 ** (times - 1)
-            )
-            return max(least, error.retry_after)
-        return min(
-            self._policy.most,
-            self._policy.max_wait,
-            self._policy.base * 2.0**times,
-        )
+    def _wait_after(self, error: VendorThrottled, refusals: int) -> float:
+        """Return the seconds to wait after so many refusals for the rate limit."""
+        policy = self._policy
+        if error.retry_after is None:
+            return min(policy.most, policy.max_wait, policy.base * 2.0**refusals)
+        floor = _FIRST_FLOOR * 2.0 ** (refusals - 1)
+        return max(error.retry_after, min(floor, _LONGEST_FLOOR, policy.max_wait))
 
-    def _too_long(self, error: VendorThrottled, times: int) -> VendorHalted | None:
-        wait = self._asked(error, times)
+    def _reason_to_halt(
+        self, error: VendorThrottled, refusals: int
+    ) -> VendorHalted | None:
+        wait = self._wait_after(error, refusals)
         if wait > self._policy.max_wait:
             return VendorHalted(
-                f"{error}: the vendor asks to wait {_in_words(wait)}, longer than max_wait "
-                f"({self._policy.max_wait:.0f} s); the next run goes on",
+                f"{error}: the vendor asks to wait {_in_words(wait)}, longer than "
+                f"max_wait ({self._policy.max_wait:.0f} s); the next run goes on",
                 setting="max_wait",
             )
-        if times > self._policy.throttles:
+        if refusals > self._policy.throttles:
             return VendorHalted(
-                f"{error}: refused {times} times in a row although every wait was kept; does something else use this "
-                "account's limit? Lower limits in the destination's file",
+                f"{error}: refused {refusals} times in a row although every wait was "
+                "kept; does something else use this account's limit? "
+                "Lower limits in the destination's file",
                 setting="limits",
             )
         return None
 
     def _backoff(self, failures: int) -> float:
-        return self._random.uniform(
-            0, min(self._policy.most, self._policy.base * 2**failures)
-        )
+        """Return the wait before the next try: anything up to a bound that doubles.
+
+        "Full jitter": contacts that failed together do not come back together.
+        """
+        longest = min(self._policy.most, self._policy.base * 2**failures)
+        return self._random.uniform(0, longest)
 
 
 def _in_words(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < _FOR_EVER else "for ever"
+    if seconds >= _FOR_EVER:
+        return "for ever"
+    return f"{seconds:.0f} s"
 
 
-def _tell_doubt(error: Exception, meter: Meter) -> None:
-    """Raise VendorUnavailable in the error's place where that hides a doubt.
+def _raise_if_in_doubt(error: Exception, doubt: Doubt) -> None:
+    """Raise VendorUnavailable in the error's place where an earlier try is in doubt.
 
-    An attempt before may have been carried out then.
+    The error by itself says that nothing was sent, which is true of the last try only.
     """
-    if meter.maybe_applied:
+    if doubt.maybe_applied:
         raise VendorUnavailable(str(error), maybe_applied=True) from None
+
+
+def _covering_all_tries(error: VendorUnavailable, doubt: Doubt) -> VendorUnavailable:
+    """Return the error of the last try, with what all tries may have done."""
+    return VendorUnavailable(
+        str(error), maybe_applied=doubt.maybe_applied, status=error.status
+    )

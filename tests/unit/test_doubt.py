@@ -62,9 +62,9 @@ class Line:
 
     def scheduled(self) -> None: ...
 
-    async def calm(self) -> None: ...
+    async def wait_until_settled(self) -> None: ...
 
-    async def rest(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
     def put(self, batch: int, record: object) -> None:

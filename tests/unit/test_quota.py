@@ -30,9 +30,8 @@ async def send(
     """When each of these requests was drawn, waited for as the pacer does."""
     times = []
     for _ in range(requests):
-        while wait := await pool.wait(method):  # noqa: ASYNC110 - the store has no event to offer
-            await asyncio.sleep(wait)
-        pool.draw(method)
+        while not pool.try_draw(method):  # noqa: ASYNC110 - the store has no event to offer
+            await asyncio.sleep(await pool.refill(method))
         times.append(now())
         await asyncio.sleep(every)
     return times
@@ -74,10 +73,10 @@ def test_a_method_with_a_limit_of_its_own_counts_against_both() -> None:
         pool = quotas(store, Limit(40, DAY), Limit(10, DAY, "POST"))
         await send(pool, 10, method="POST")
         with pytest.raises(VendorHalted, match="10 POST requests is used up"):
-            await pool.wait("POST")
+            await pool.refill("POST")
         await send(pool, 30)
         with pytest.raises(VendorHalted, match="40 requests is used up"):
-            await pool.wait("GET")
+            await pool.refill("GET")
 
     in_time(both)
 
@@ -87,7 +86,7 @@ def test_a_new_process_goes_on_with_the_counts_of_the_one_before() -> None:
         for _ in range(100):
             await send(quotas(store, Limit(100, DAY)), 1)
         with pytest.raises(VendorHalted):
-            await quotas(store, Limit(100, DAY)).wait("GET")
+            await quotas(store, Limit(100, DAY)).refill("GET")
 
     in_time(lives)
 
@@ -96,7 +95,7 @@ def test_a_lowered_limit_counts_what_was_sent_under_the_old_one() -> None:
     async def lowered(store: Store) -> None:
         await send(quotas(store, Limit(1000, DAY)), 60)
         with pytest.raises(VendorHalted):
-            await quotas(store, Limit(50, DAY)).wait("GET")
+            await quotas(store, Limit(50, DAY)).refill("GET")
 
     in_time(lowered)
 
@@ -108,10 +107,10 @@ def test_a_short_wait_is_waited_out_and_a_long_one_ends_the_run_with_words() -> 
             VendorHalted,
             match=r"for another 1 h .*longer than max_wait \(2 min\).*next run goes on",
         ):
-            await quotas(store, Limit(10, HOUR)).wait("GET")
+            await quotas(store, Limit(10, HOUR)).refill("GET")
         assert (
             0.0
-            < await quotas(store, Limit(10, HOUR), max_wait=DAY).wait("GET")
+            < await quotas(store, Limit(10, HOUR), max_wait=DAY).refill("GET")
             < 1.1 * HOUR
         )
 
@@ -122,10 +121,10 @@ def test_while_it_waits_it_does_not_ask_again() -> None:
     async def patient(store: Store) -> None:
         pool = quotas(store, Limit(10, HOUR), max_wait=DAY)
         await send(pool, 10)
-        wait = await pool.wait("GET")
+        wait = await pool.refill("GET")
         asked = store.asked
         await asyncio.sleep(wait / 2)
-        assert await pool.wait("GET") == pytest.approx(wait / 2)
+        assert await pool.refill("GET") == pytest.approx(wait / 2)
         assert store.asked == asked
 
     in_time(patient)
@@ -151,7 +150,7 @@ def test_what_is_left_of_a_block_is_not_used_later() -> None:
         await send(pool, 1000)
         asked = store.asked
         await asyncio.sleep(BLOCK_LIFE)
-        await pool.wait("GET")
+        await pool.refill("GET")
         assert store.asked == asked + 1
 
     in_time(stale)
@@ -162,7 +161,7 @@ def test_a_request_may_arrive_long_after_it_was_reserved_and_is_counted_from_the
 ):
     async def late(store: Store) -> None:
         pool = quotas(store, Limit(100, HOUR), max_wait=DAY)
-        await pool.wait("GET")  # reserves
+        await pool.refill("GET")  # reserves
         await asyncio.sleep(BLOCK_LIFE - 1.0)
         await send(pool, 1)
         arrives = now() + LATE

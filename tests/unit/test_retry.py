@@ -54,10 +54,10 @@ class Vendor:
 
     def scheduled(self) -> None: ...
 
-    async def calm(self) -> None:
+    async def wait_until_settled(self) -> None:
         self.told.append("calm")
 
-    async def rest(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
