@@ -57,7 +57,7 @@ from syncengine.errors import BrakeApplied, RunRefused, RunStopped, StorageError
 from syncengine.model.calls import Action
 from syncengine.model.contact_ids import contact_id_of
 from syncengine.model.events import Event, OnEvent
-from syncengine.model.reports import Noteworthy, Progress, RunReport
+from syncengine.model.reports import Noteworthy, Progress, RunReport, RunStatus
 from syncengine.model.work import Batch, BatchKind, Scope, Standing
 from syncengine.planning.causes import CauseCounter
 from syncengine.planning.match_keys import may_collide
@@ -137,8 +137,7 @@ class _Work:
 class _End:
     """Result of a run."""
 
-    status: str = "done"
-    exit_code: int = 0
+    status: RunStatus = RunStatus.DONE
     said: str | None = None
 
 
@@ -173,13 +172,9 @@ async def run_destination(
             await refuse_new_name(destination, config, databases, request)
             source = await inspect_source(destination, databases.source(destination))
     except RunRefused as error:
-        return RunReport(
-            destination.name, None, "refused", error=str(error), exit_code=2
-        )
+        return RunReport(destination.name, None, RunStatus.REFUSED, error=str(error))
     except RunStopped as stopped:
-        return RunReport(
-            destination.name, None, "stopped", error=str(stopped), exit_code=1
-        )
+        return RunReport(destination.name, None, RunStatus.STOPPED, error=str(stopped))
     others = await beside(destination, config, databases, account.fence)
     await _accept(destination, account, recognised)
     run = await _begun(
@@ -206,21 +201,25 @@ async def run_destination(
         # A refusal promises that nothing was sent.
         if progress_so_far.requests:
             raise
-        end = _End("refused", 2, str(refused))
+        end = _End(RunStatus.REFUSED, str(refused))
     except RunStopped as stopped:
-        end = _End("stopped", 1, str(stopped))
+        end = _End(RunStatus.STOPPED, str(stopped))
     unreached = 0
-    if work is not None and end.status != "refused":
+    if work is not None and end.status != RunStatus.REFUSED:
         unreached = await run.batches.left()
         run.tally.defer(unreached)
     end = _judged(end, run)
-    if end.status == "done" and run.recognised.looks_up and run.request.about_everybody:
+    if (
+        end.status == RunStatus.DONE
+        and run.recognised.looks_up
+        and run.request.about_everybody
+    ):
         await note_looked_up(account.fence, destination.name)
     if work is not None and _is_whole(run, end, unreached):
         await remember_meaning(account.fence, destination.name, meaning_of(destination))
     looked = await _looked_at(run, work, unreached)
     report = replace(
-        progress_so_far.report(end.status, end.exit_code, end.said),
+        progress_so_far.report(end.status, end.said),
         standing=looked.standing,
         noteworthy=looked.noteworthy,
         remarks=(
@@ -246,7 +245,7 @@ def _is_whole(run: _Run, end: _End, unreached: int) -> bool:
     """Return whether every contact was compared by the present mapping."""
     return (
         run.request.about_everybody
-        and end.status in ("done", "incomplete")
+        and end.status in (RunStatus.DONE, RunStatus.INCOMPLETE)
         and not unreached
     )
 
@@ -511,9 +510,9 @@ async def _carried_out(run: _Run, progress: Progress, work: _Work) -> _End:
         return _End()
     said = f"{destination.file}: {broken}; the next run goes on"
     return (
-        _End("incomplete", 1, said)
+        _End(RunStatus.INCOMPLETE, said)
         if account.pacing.requests > sent
-        else _End("refused", 2, said)
+        else _End(RunStatus.REFUSED, said)
     )
 
 
@@ -521,13 +520,14 @@ def _judged(end: _End, run: _Run) -> _End:
     """Return the end, adjusted for a stopped account and contacts that fell short."""
     halted = run.account.pacing.stopped
     if halted is not None and not isinstance(halted, RunStopped):
-        return _End("halted", 1, stopped_by(halted, run.destination))
-    if end.status == "done" and run.recreations.braked:
-        end = _End("incomplete", 1, run.recreations.braked)
-    if end.status == "done" and run.tally.fell_short:
+        return _End(RunStatus.HALTED, stopped_by(halted, run.destination))
+    if end.status == RunStatus.DONE and run.recreations.braked:
+        end = _End(RunStatus.INCOMPLETE, run.recreations.braked)
+    if end.status == RunStatus.DONE and run.tally.fell_short:
         return _End(
-            "stopped" if run.account.stopping.requested.is_set() else "incomplete",
-            1,
+            RunStatus.STOPPED
+            if run.account.stopping.requested.is_set()
+            else RunStatus.INCOMPLETE,
             end.said,
         )
     return end

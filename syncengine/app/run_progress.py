@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from syncengine.engine.pacing import Pacing
 from syncengine.engine.tally import Tally
-from syncengine.model.reports import RunReport
+from syncengine.model.reports import RunReport, RunStatus
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class RunProgress:
         if self.total is not None:
             self.tally.defer(max(0, self.total - self.tally.contacts.total()))
 
-    def report(self, status: str, exit_code: int, error: str | None) -> RunReport:
+    def report(self, status: RunStatus, error: str | None) -> RunReport:
         """Return the report of what was counted."""
         return RunReport(
             destination=self.destination,
@@ -56,5 +56,4 @@ class RunProgress:
             throttled=self.pacing.throttled - self._throttled,
             seconds=time.monotonic() - self._began,
             error=error,
-            exit_code=exit_code,
         )

@@ -7,24 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from syncengine.cli import exits
 from syncengine.cli.root import options
-from syncengine.cli.tables import Public, print_json
+from syncengine.cli.tables import print_json
 from syncengine.cli.terminal import Bars, Stopped, err, run_stoppable
 from syncengine.config.project import Config
-from syncengine.model.reports import NoProgress, Progress
+from syncengine.model.copies import AdoptReport, VerifyReport
+from syncengine.model.reports import NoProgress, Progress, PruneReport, RunReport
 
-
-class Report(Public, Protocol):
-    """One destination's."""
-
-    @property
-    def exit_code(self) -> int: ...
-
-
-R = TypeVar("R", bound=Report)
+R = TypeVar("R", AdoptReport, PruneReport, RunReport, VerifyReport)
 
 
 def carry_out(
@@ -53,7 +46,7 @@ def carry_out(
         print_json(reports)
     else:
         show(reports)
-    code = exits.worst(report.exit_code for report in reports)
+    code = exits.worst(map(exits.exit_code, reports))
     return (
         stopped.exit_code if stopped.exit_code is not None and code in (0, 1) else code
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from textwrap import shorten
 
 from syncengine import app as engine
+from syncengine.cli import exits
 from syncengine.cli.root import options
 from syncengine.cli.tables import columns, duration, print_runs
 from syncengine.cli.terminal import Bars, Stopped, err, out, run_stoppable
@@ -107,7 +108,11 @@ async def _nights(config: Config, dsn: str, stop: asyncio.Event) -> int:
     _summary(runs)
     return (
         0
-        if all(report.exit_code == 0 for _, reports in runs for report in reports)
+        if all(
+            exits.exit_code(report) == exits.IN_STEP
+            for _, reports in runs
+            for report in reports
+        )
         else 1
     )
 

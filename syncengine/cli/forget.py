@@ -70,4 +70,4 @@ def forget(
             contact = f"{receipt.destination}, contact {name_of(receipt.contact_id)}"
             line = f"{contact}: {receipt.status}: {receipt.full_message}"
             out.print(line, markup=False, soft_wrap=True)
-    return exits.worst(receipt.exit_code for receipt in receipts)
+    return exits.worst(map(exits.exit_code, receipts))

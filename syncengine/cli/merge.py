@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from syncengine import app as engine
+from syncengine.cli import exits
 from syncengine.cli.root import options
 from syncengine.cli.tables import print_json
 from syncengine.cli.terminal import out
@@ -42,7 +43,7 @@ def merge(
         print_json([report])
     else:
         out.print(_told(report, into, other), markup=False, soft_wrap=True)
-    return report.exit_code
+    return exits.exit_code(report)
 
 
 def _told(report: MergeReport, into: str, other: str) -> str:

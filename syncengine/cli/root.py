@@ -131,7 +131,7 @@ def _run(tokens: list[str]) -> int:
             raise
         words = str(error) if isinstance(error, SyncEngineError) else _unexpected(error)
         _complain(words)
-        code = exits.of_error(error)
+        code = exits.exit_code_of_error(error)
     if as_json:
         _print_failure(words, code)
     return code

@@ -41,4 +41,4 @@ def show(
         print_json(reports)
     else:
         print_shown(reports)
-    return exits.worst(report.exit_code for report in reports)
+    return exits.worst(map(exits.exit_code, reports))

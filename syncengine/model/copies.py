@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from syncengine.model.http import Json
-from syncengine.model.reports import Noteworthy
+from syncengine.model.reports import Noteworthy, RunStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +14,7 @@ class AdoptReport:
     """Contacts that an account already holds. The names in ``public`` are stable."""
 
     destination: str
-    status: str
-    """The status as of a run, or ``unreadable`` where the vendor has no look-up."""
+    status: RunStatus
     linked: int = 0
     unmatched: int = 0
     """Contacts without a match at the vendor: the next run creates them."""
@@ -39,14 +38,13 @@ class AdoptReport:
     requests: int = 0
     seconds: float = 0.0
     error: str | None = None
-    exit_code: int = 0
     contacts: tuple[Noteworthy, ...] = ()
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``adopt --json`` prints."""
         return {
             "destination": self.destination,
-            "status": self.status,
+            "status": self.status.value,
             "linked": self.linked,
             "unmatched": self.unmatched,
             "alike": self.alike,
@@ -71,6 +69,10 @@ class AdoptReport:
         }
 
 
+_LEFT_ALONE = ("gone", "dead_letter", "not_asked")
+"""Reasons of ``planning.repair.NotRepaired`` that need nobody's attention."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drifted:
     """A contact whose copy differs from what was last written there.
@@ -89,8 +91,7 @@ class VerifyReport:
     """State of the copies at one destination. The names in ``public`` are stable."""
 
     destination: str
-    status: str
-    """The status as of a run, or ``unreadable`` where the vendor shows no contacts."""
+    status: RunStatus
     compared: int = 0
     drifted: int = 0
     found: Mapping[str, int] = field(default_factory=dict)
@@ -124,14 +125,23 @@ class VerifyReport:
     requests: int = 0
     seconds: float = 0.0
     error: str | None = None
-    exit_code: int = 0
     contacts: tuple[Drifted, ...] = ()
+
+    @property
+    def is_settled(self) -> bool:
+        """Return whether no drifted contact needs a person's attention.
+
+        Those that are repaired do not, nor opt-outs, nor what is left alone on purpose
+        or counted elsewhere.
+        """
+        left_alone = sum(self.left.get(reason, 0) for reason in _LEFT_ALONE)
+        return self.drifted <= self.repaired + self.opted_out + left_alone
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``verify --json`` prints."""
         return {
             "destination": self.destination,
-            "status": self.status,
+            "status": self.status.value,
             "compared": self.compared,
             "drifted": self.drifted,
             "found": dict(self.found),
@@ -189,7 +199,9 @@ class ShowReport:
     remarks: tuple[str, ...] = ()
     next_run: str = ""
     """Description of the next run's calls for the contact."""
-    exit_code: int = 0
+    look_up: RunStatus = RunStatus.DONE
+    """How the look at the vendor ended: done, incomplete where the vendor gave no answer
+    or several contacts match, held while another run works on the account."""
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``show --json`` prints."""
@@ -211,22 +223,20 @@ class MergeReport:
     """Result of a merge of two vendor contacts. The names in ``public`` are stable."""
 
     destination: str
-    status: str
-    """``done``, ``rejected``, ``incomplete`` (unknown), ``halted``, ``refused`` or
-    ``held``."""
+    status: RunStatus
+    """Incomplete where it is unknown whether the two were merged."""
     left: str | None = None
     """The external id of the contact that remains."""
     contact_id: str | None = None
     """The contact to which the remaining copy belongs; None where it is none of
     ours."""
     error: str | None = None
-    exit_code: int = 0
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``merge --json`` prints."""
         return {
             "destination": self.destination,
-            "status": self.status,
+            "status": self.status.value,
             "external_id": self.left,
             "contact": self.contact_id,
             "error": self.error,

@@ -70,8 +70,9 @@ class Receipt:
     message: str
 
     @property
-    def exit_code(self) -> int:
-        return int(self.status in (Erased.OPEN, Erased.IMPOSSIBLE))
+    def is_closed(self) -> bool:
+        """Return whether nobody has to do anything more about it."""
+        return self.status in (Erased.DONE, Erased.SCHEDULED)
 
     @property
     def full_message(self) -> str:

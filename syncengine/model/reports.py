@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from syncengine.model.http import Json
@@ -23,6 +24,28 @@ FELL_SHORT = ("rejected", "deferred", "unknown")
 """Outcomes that a person should look at."""
 
 
+class RunStatus(StrEnum):
+    """How the work at one destination ended."""
+
+    DONE = "done"
+    """Everything was done; contacts that stand are counted elsewhere."""
+    INCOMPLETE = "incomplete"
+    """Something fell short: contacts were rejected or deferred, or their outcome is
+    unknown."""
+    HALTED = "halted"
+    """The account stopped, for example for a bad key or a quota that is used up."""
+    STOPPED = "stopped"
+    """Somebody asked the run to stop; it ended cleanly."""
+    REFUSED = "refused"
+    """Nothing was sent: configuration, database, source or a brake."""
+    HELD = "held"
+    """Nothing was sent: another run works on the account."""
+    REJECTED = "rejected"
+    """The vendor refused to merge; of a merge only."""
+    UNREADABLE = "unreadable"
+    """The vendor does not show its contacts; of ``verify`` and ``adopt`` only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Noteworthy:
     """A contact worth a look."""
@@ -39,8 +62,7 @@ class RunReport:
 
     destination: str
     run_id: int | None
-    status: str
-    """``done``, ``incomplete``, ``halted``, ``stopped``, ``refused`` or ``held``."""
+    status: RunStatus
     contacts: Mapping[str, int] = field(
         default_factory=lambda: dict.fromkeys(CONTACTS, 0)
     )
@@ -56,7 +78,6 @@ class RunReport:
     throttled: int = 0
     seconds: float = 0.0
     error: str | None = None
-    exit_code: int = 0
     noteworthy: tuple[Noteworthy, ...] = ()
     remarks: tuple[str, ...] = ()
     """Remarks for a person although nothing fell short."""
@@ -66,7 +87,7 @@ class RunReport:
         return {
             "destination": self.destination,
             "run_id": self.run_id,
-            "status": self.status,
+            "status": self.status.value,
             "contacts": dict(self.contacts),
             "standing": public_standing(self.standing),
             "actions": dict(self.actions),
@@ -178,7 +199,6 @@ class PruneReport:
     outcomes: int
     quota_minutes: int
     seconds: float
-    exit_code: int = 0
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``prune --json`` prints."""
@@ -200,7 +220,6 @@ class RenameReport:
     new: str
     contacts: int
     """Number of contacts that the state has of it."""
-    exit_code: int = 0
 
     def public(self) -> dict[str, Json]:
         """Return the object that ``rename --json`` prints."""

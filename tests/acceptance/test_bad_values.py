@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from syncengine.cli.exits import exit_code
 from syncengine.model.contact_ids import LONGEST_KEY, contact_id_of
 from tests.support.people import RESPOND_IO, people
 
@@ -72,7 +73,7 @@ async def test_one_value_stops_nobody_else_and_costs_nothing_once_it_is_a_dead_l
         bad = {number: column for number, (_, _, column) in _VALUES.items() if column}
         for _ in range(3):
             report = await here.run("respond_io")
-            assert (report.status, report.exit_code) == ("incomplete", 1), report.error
+            assert (report.status, exit_code(report)) == ("incomplete", 1), report.error
             outcomes = await here.outcomes(report.run_id)
             refused = {
                 number: row
@@ -101,7 +102,7 @@ async def test_one_value_stops_nobody_else_and_costs_nothing_once_it_is_a_dead_l
         report = await here.run("respond_io")
         assert (
             report.status,
-            report.exit_code,
+            exit_code(report),
             report.contacts.get("rejected", 0),
         ) == ("done", 0, 0)
         assert here.requests("respond_io") == sent
@@ -110,7 +111,7 @@ async def test_one_value_stops_nobody_else_and_costs_nothing_once_it_is_a_dead_l
             "UPDATE crm.people SET j = NULL, labels = '{a}' WHERE id IN (3, 14)"
         )
         report = await here.run("respond_io")
-        assert (report.exit_code, report.contacts["applied"]) == (0, 2)
+        assert (exit_code(report), report.contacts["applied"]) == (0, 2)
 
 
 @pytest.mark.asyncio
@@ -147,7 +148,9 @@ async def test_a_row_that_the_database_cannot_compute_is_named_by_every_verb(
             "SELECT id, tags, 1 / nullif(id - 7, 0) AS ratio, opted_in FROM crm.people"
         )
         report = await here.run("respond_io")
-        assert (report.exit_code, len(here.held("respond_io"))) == (0, 20), report.error
+        assert (exit_code(report), len(here.held("respond_io"))) == (0, 20), (
+            report.error
+        )
 
 
 @pytest.mark.parametrize(
@@ -191,7 +194,7 @@ async def test_a_key_too_long_to_be_kept_is_refused_like_a_bad_value(
 
         for _ in range(3):
             report = await here.run("respond_io")
-            assert (report.status, report.exit_code) == ("incomplete", 1), report.error
+            assert (report.status, exit_code(report)) == ("incomplete", 1), report.error
             rows = await here.source.fetch(
                 "SELECT * FROM syncengine.sync_outcome WHERE run_id = $1 AND outcome = 'rejected'",
                 report.run_id,
@@ -202,7 +205,7 @@ async def test_a_key_too_long_to_be_kept_is_refused_like_a_bad_value(
         assert here.held("respond_io").keys() == {4, 5, 6, 7}
 
         report = await here.run("respond_io")
-        assert (report.status, report.exit_code) == ("done", 0)
+        assert (report.status, exit_code(report)) == ("done", 0)
         plan = await here.plan("respond_io")
         assert (plan.error, plan.requests) == (None, 0)
 
@@ -318,14 +321,14 @@ async def test_a_column_that_could_never_be_right_is_refused_by_its_type(
         plan = await here.plan("respond_io")
         report = await here.run("respond_io")
         if told is None:
-            assert (code, plan.error, report.exit_code) == (0, None, 0), said
+            assert (code, plan.error, exit_code(report)) == (0, None, 0), said
             return
         assert code == 2
         place = f"{here.destination_file('respond_io')}: {told}"
         assert f"BAD  respond_io: source: {place}" in said, said
         assert place in str(plan.error)
         assert place in str(report.error)
-        assert (report.status, report.exit_code, here.requests("respond_io")) == (
+        assert (report.status, exit_code(report), here.requests("respond_io")) == (
             "refused",
             2,
             1,
@@ -382,7 +385,7 @@ async def test_a_key_that_comes_twice_or_not_at_all_is_counted_by_check_and_neve
         )
         assert "anna" not in said
         assert (await here.plan("respond_io")).error is not None
-        assert (await here.run("respond_io")).exit_code == 2
+        assert exit_code(await here.run("respond_io")) == 2
 
 
 @pytest.mark.asyncio
@@ -392,7 +395,7 @@ async def test_a_first_run_over_no_row_says_so(database: str, tmp_path: Path) ->
     ) as here:
         await here.add([1, 2])
         report = await here.run("respond_io")
-        assert (report.status, report.exit_code) == ("done", 0)
+        assert (report.status, exit_code(report)) == ("done", 0)
         assert (
             "the source selects no row, and nobody is known here" in report.remarks[0]
         )
@@ -421,7 +424,7 @@ async def test_row_level_security_that_hides_all_rows_is_refused_and_else_told(
             code, said = await here.command("check")
             assert (code, f"{told}, which sees no row of it" in said) == (2, True)
             assert told in str((await here.plan("respond_io")).error)
-            assert (await here.run("respond_io")).exit_code == 2
+            assert exit_code(await here.run("respond_io")) == 2
             await here.source.execute(
                 f"CREATE POLICY three ON crm.people TO {role} USING (id < 4)"
             )

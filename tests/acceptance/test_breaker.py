@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people import BOTH, RESPOND_IO, People, people, refusing
 
@@ -41,7 +42,7 @@ async def test_what_is_refused_to_everybody_since_the_middle_of_a_run_halts_it_a
             here.fail(vendor, _withdrawn(vendor, after=10))
             before = here.requests(vendor)
             report = await here.run(vendor)
-            assert (report.status, report.exit_code) == ("halted", 1)
+            assert (report.status, exit_code(report)) == ("halted", 1)
             assert (report.contacts["applied"], report.contacts["rejected"]) == (10, 0)
             assert report.contacts["deferred"] == 120 - 10 * night
             cost = 10 + 2 * _IN_A_ROW * night + _IN_FLIGHT
@@ -61,7 +62,7 @@ async def test_what_is_refused_to_everybody_since_the_middle_of_a_run_halts_it_a
 
         here.heal(vendor)
         report = await here.run(vendor)
-        assert (report.status, report.exit_code, report.contacts["applied"]) == (
+        assert (report.status, exit_code(report), report.contacts["applied"]) == (
             "done",
             0,
             100,
@@ -99,7 +100,7 @@ async def test_bad_rows_next_to_each_other_halt_one_night_and_are_judged_the_nex
         } == {*bad}
         assert await _rejections(here, "respond_io") == {0}, "they are refused alike"
         report = await here.run("respond_io")
-        assert (report.exit_code, report.contacts["rejected"], report.probes) == (
+        assert (exit_code(report), report.contacts["rejected"], report.probes) == (
             0,
             0,
             1,
@@ -143,7 +144,7 @@ async def test_a_mistake_that_stays_for_nights_is_held_against_nobody(
             assert await _rejections(here, "respond_io") == {0}
         for _ in range(2):
             report = await here.run("respond_io")
-            assert (report.exit_code, report.probes, report.contacts["changed"]) == (
+            assert (exit_code(report), report.probes, report.contacts["changed"]) == (
                 0,
                 1,
                 0,
@@ -182,7 +183,7 @@ async def test_removals_that_are_all_refused_keep_nobody_else_from_the_vendor_fo
             report.contacts["applied"],
         ) == ("incomplete", 10, 1)
         report = await here.run("respond_io")
-        assert (report.exit_code, report.probes, report.contacts["changed"]) == (
+        assert (exit_code(report), report.probes, report.contacts["changed"]) == (
             0,
             1,
             0,
@@ -214,7 +215,7 @@ async def test_the_rest_of_what_is_sent_for_each_contact_may_be_what_everybody_i
         here.heal("respond_io")
         before = here.requests("respond_io")
         report = await here.run("respond_io")
-        assert (report.exit_code, report.contacts["applied"]) == (0, 55)
+        assert (exit_code(report), report.contacts["applied"]) == (0, 55)
         assert here.requests("respond_io") - before == (made - 5) + 3 * (60 - made), (
             "nothing is created twice"
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from syncengine.cli.exits import exit_code
 from tests.support.people import CHARLES, RESPOND_IO, People, people
 
 
@@ -39,7 +40,7 @@ async def test_others_go_on(database: str, tmp_path: Path, how: str) -> None:
         database, tmp_path / "world", {"charles": CHARLES, "respond_io": RESPOND_IO}
     ) as here:
         await here.add(range(1, 4))
-        assert {report.exit_code for report in (await here.runs()).values()} == {0}
+        assert {exit_code(report) for report in (await here.runs()).values()} == {0}
         told = await _break(here, how)
 
         await here.change(1, name="Zoë")

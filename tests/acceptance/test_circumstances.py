@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from syncengine.cli.exits import exit_code
 from syncengine.model.reports import RunReport
 from syncengine.model.work import Standing
 from syncengine.sandbox.faults import FaultKind, Rule
@@ -71,7 +72,7 @@ async def test_three_refused_alike_stand_and_one_is_tried_each_night_until_all_a
         here.fail(vendor, *_alike(_REFUSED))
         report = await here.run(vendor)
         assert (
-            report.exit_code,
+            exit_code(report),
             report.contacts["rejected"],
             report.contacts["applied"],
         ) == (1, 3, 7)
@@ -95,7 +96,7 @@ async def test_three_refused_alike_stand_and_one_is_tried_each_night_until_all_a
         tried: list[int] = []
         for _ in range(4):
             report = await _night(here, vendor)
-            assert (report.exit_code, report.status, report.probes) == (0, "done", 1)
+            assert (exit_code(report), report.status, report.probes) == (0, "done", 1)
             assert not any(report.contacts.values())
             assert report.standing == {Standing.DEAD_LETTER: 3}
             assert report.remarks[0].startswith("3 contacts are refused alike")
@@ -107,7 +108,7 @@ async def test_three_refused_alike_stand_and_one_is_tried_each_night_until_all_a
         here.heal(vendor)
         report = await here.run(vendor)
         assert (
-            report.exit_code,
+            exit_code(report),
             report.probes,
             report.contacts["applied"],
             report.standing,
@@ -126,7 +127,7 @@ async def test_two_refused_alike_are_judged_one_by_one_until_a_third_comes(
         here.fail(NAME, *_alike(_REFUSED))
         for night in (1, 2):
             report = await _night(here)
-            assert (report.exit_code, report.probes) == (1, 0)
+            assert (exit_code(report), report.probes) == (1, 0)
             assert {
                 (await here.states(NAME))[number]["rejections"] for number in (3, 5)
             } == {night}
@@ -137,7 +138,7 @@ async def test_two_refused_alike_are_judged_one_by_one_until_a_third_comes(
 
         await here.add([7])
         report = await here.run(NAME)
-        assert (report.exit_code, report.contacts["rejected"]) == (1, 1)
+        assert (exit_code(report), report.contacts["rejected"]) == (1, 1)
         assert await _standing(here) == dict.fromkeys(_REFUSED, ("dead", 0))
         assert (await _night(here)).probes == 1
         here.heal(NAME)
@@ -157,11 +158,11 @@ async def test_other_words_are_another_problem_with_a_probe_of_its_own(
         here.fail(NAME, *first, *second)
         await here.run(NAME)
         report = await _night(here)
-        assert (report.exit_code, report.probes) == (0, 2)
+        assert (exit_code(report), report.probes) == (0, 2)
         assert len(report.remarks) == 2
         here.fail(NAME, *second)
         report = await here.run(NAME)
-        assert (report.exit_code, report.probes, report.contacts["applied"]) == (
+        assert (exit_code(report), report.probes, report.contacts["applied"]) == (
             0,
             2,
             3,
@@ -186,7 +187,7 @@ async def test_a_group_that_is_refused_in_new_words_stays_one_group(
         )
         for _ in range(3):
             report = await _night(here)
-            assert (report.exit_code, report.probes, len(report.remarks)) == (0, 1, 1)
+            assert (exit_code(report), report.probes, len(report.remarks)) == (0, 1, 1)
             assert "missing in" in report.remarks[0]
             assert (await _standing(here)).keys() == set(range(1, 6))
         here.heal(NAME)
@@ -206,11 +207,11 @@ async def test_a_refused_account_that_halts_comes_to_rest_and_back(
             assert report.contacts["rejected"] == 0
         for _ in range(2):
             report = await _night(here)
-            assert (report.exit_code, report.requests, report.probes) == (0, 1, 1)
+            assert (exit_code(report), report.requests, report.probes) == (0, 1, 1)
         assert await _standing(here) == dict.fromkeys(range(1, 61), ("dead", 0))
         here.sandbox.twin(NAME).configure({"custom_fields": None})
         report = await here.run(NAME)
-        assert (report.exit_code, report.contacts["applied"], report.standing) == (
+        assert (exit_code(report), report.contacts["applied"], report.standing) == (
             0,
             60,
             {},
@@ -227,7 +228,7 @@ async def test_whose_row_changes_is_sent_and_nobody_else(
         await here.run(NAME)
         await here.change(3, name="Corrected")
         report = await here.run(NAME)
-        assert (report.exit_code, report.contacts["applied"], report.probes) == (
+        assert (exit_code(report), report.contacts["applied"], report.probes) == (
             0,
             1,
             1,
@@ -252,7 +253,7 @@ async def test_whose_row_changes_in_the_night_of_the_mending_is_sent_once(
         here.heal(NAME)
         await here.change(5, name="Corrected")
         report = await here.run(NAME)
-        assert (report.exit_code, report.actions, report.probes) == (
+        assert (exit_code(report), report.actions, report.probes) == (
             0,
             {"create": 3},
             1,
@@ -285,7 +286,7 @@ async def test_a_brake_stops_a_group_that_is_too_large_and_nobody_else(
         here.heal(NAME)
         await here.change(20, name="Another")
         report = await here.run(NAME)
-        assert (report.exit_code, report.actions, report.probes) == (
+        assert (exit_code(report), report.actions, report.probes) == (
             0,
             {"remove_tags": 1, "update": 1},
             1,
@@ -296,7 +297,7 @@ async def test_a_brake_stops_a_group_that_is_too_large_and_nobody_else(
         )
         assert len(await _standing(here)) == 11
         report = await here.run(NAME, accept=frozenset({"removals"}))
-        assert (report.exit_code, report.actions, report.standing) == (
+        assert (exit_code(report), report.actions, report.standing) == (
             0,
             {"remove_tags": 11},
             {},
@@ -381,14 +382,14 @@ async def test_removals_that_are_refused_alike_are_one_problem_too(
             ),
         )
         report = await here.run(NAME, accept=frozenset({"removals"}))
-        assert (report.exit_code, report.contacts["rejected"]) == (1, 3)
+        assert (exit_code(report), report.contacts["rejected"]) == (1, 3)
         assert await _standing(here) == dict.fromkeys(_REFUSED, ("removed", 0))
         for _ in range(2):
             report = await _night(here)
-            assert (report.exit_code, report.probes, report.requests) == (0, 1, 1)
+            assert (exit_code(report), report.probes, report.requests) == (0, 1, 1)
         here.heal(NAME)
         report = await here.run(NAME)
-        assert (report.exit_code, report.actions, report.standing) == (
+        assert (exit_code(report), report.actions, report.standing) == (
             0,
             {"remove_tags": 3},
             {},
@@ -510,11 +511,11 @@ async def test_those_who_are_to_be_created_again_are_tried_too(
         assert await _standing(here) == dict.fromkeys(_REFUSED, ("dead", 0))
         for _ in range(2):
             report = await _night(here)
-            assert (report.exit_code, report.probes) == (0, 1)
+            assert (exit_code(report), report.probes) == (0, 1)
         here.heal(NAME)
         report = await here.run(NAME)
         assert (
-            report.exit_code,
+            exit_code(report),
             report.probes,
             report.contacts["applied"],
             report.standing,

@@ -7,6 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from syncengine.cli.exits import exit_code
 from tests.support.people import RESPOND_IO, people
 
 NAME = "respond_io"
@@ -21,7 +22,7 @@ async def test_a_run_says_that_the_clock_was_set_back_and_takes_over(
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         here.configure_engine(lease_ttl="1s")
         await here.add([1])
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         await here.source.execute(_BACK)
         if written_by != "this version":
             await here.source.execute("UPDATE syncengine.sync_lease SET ttl = NULL")
@@ -47,11 +48,11 @@ async def test_a_lease_under_the_account_s_former_name_is_waited_out_too(
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         here.configure_engine(lease_ttl="1s")
         await here.add([1])
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         await here.source.execute(_BACK)
         here.configure(NAME, account="another_word")
         report = await here.run(NAME, accept=frozenset({"account"}))
-        assert (report.exit_code, report.status) == (0, "done"), report.error
+        assert (exit_code(report), report.status) == (0, "done"), report.error
 
 
 @pytest.mark.asyncio
@@ -60,7 +61,7 @@ async def test_what_was_sent_before_the_clock_was_set_back_is_settled_in_its_own
 ) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await here.add([1])
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         await here.source.execute(
             "UPDATE syncengine.sync_state SET source_hash = NULL, external_id = NULL, status = 'pending'"
         )
@@ -70,5 +71,5 @@ async def test_what_was_sent_before_the_clock_was_set_back_is_settled_in_its_own
             """ "remove_tags": []}'"""
         )
         report = await here.run(NAME)
-        assert (report.exit_code, report.status) == (0, "done"), report
+        assert (exit_code(report), report.status) == (0, "done"), report
         assert set(here.held(NAME)) == {1}

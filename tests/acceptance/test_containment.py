@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from syncengine import app
+from syncengine.cli.exits import exit_code
 from syncengine.engine.prepare import Prepared, Preparer
 from syncengine.model.contact import Remote
 from syncengine.model.copies import AdoptReport, VerifyReport
@@ -59,7 +60,7 @@ async def test_what_nobody_foresaw_ends_one_account_and_its_run(
             _breaks_for("charles", patch)
             reports = await here.runs()
         halted = reports["charles"]
-        assert (halted.status, halted.exit_code) == ("halted", 1)
+        assert (halted.status, exit_code(halted)) == ("halted", 1)
         assert halted.run_id is not None
         assert halted.error is not None
         assert (
@@ -68,7 +69,7 @@ async def test_what_nobody_foresaw_ends_one_account_and_its_run(
         )
         assert _SECRET not in halted.error
         done = reports["respond_io"]
-        assert (done.status, done.exit_code, done.contacts["applied"]) == (
+        assert (done.status, exit_code(done), done.contacts["applied"]) == (
             "done",
             0,
             len(_CONTACTS),
@@ -98,7 +99,7 @@ async def test_an_adapter_that_breaks_ends_with_the_contact(
             reports = await here.runs()
         assert reports["charles"].status == "done"
         broken = reports["respond_io"]
-        assert (broken.status, broken.exit_code, broken.contacts["applied"]) == (
+        assert (broken.status, exit_code(broken), broken.contacts["applied"]) == (
             "incomplete",
             1,
             0,
@@ -122,7 +123,7 @@ async def test_an_answer_that_an_adapter_stumbles_over_is_an_unknown_write_of_th
         with monkeypatch.context() as patch:
             patch.setattr(Charles, "_dropped", _broken)
             report = await here.run("charles")
-        assert (report.status, report.exit_code, report.contacts["unknown"]) == (
+        assert (report.status, exit_code(report), report.contacts["unknown"]) == (
             "incomplete",
             1,
             len(_CONTACTS),
@@ -172,7 +173,7 @@ async def test_what_an_adapter_stumbles_over_is_one_contact_unread(
 
         monkeypatch.setattr(RespondIo, "same", stumbling)
         (report,) = await verb(here)
-        assert (report.status, report.exit_code, report.unread) == ("incomplete", 1, 1)
+        assert (report.status, exit_code(report), report.unread) == ("incomplete", 1, 1)
         assert await _statuses(here) == {"respond_io": "incomplete"}
 
 
@@ -187,7 +188,7 @@ async def test_a_run_of_any_kind_is_ended_when_it_breaks(
         if verb == "verify":
             monkeypatch.setattr(Linked, "count", _broken)
             (report,) = await _verify(here)
-            assert (report.status, report.exit_code) == ("halted", 1)
+            assert (report.status, exit_code(report)) == ("halted", 1)
             assert "something unforeseen: ZeroDivisionError" in str(report.error)
         else:
             monkeypatch.setattr(Preparer, "prepare", _broken)

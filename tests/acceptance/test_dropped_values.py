@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from syncengine.cli.exits import exit_code
 from syncengine.model.reports import RunReport
 from syncengine.model.work import Standing
 from tests.support.people import CHARLES, CHARTMOGUL, People, people, refusing
@@ -79,7 +80,7 @@ async def test_one_is_tried_each_night_and_all_follow(
             await here.change(number, company="silver", name="Changed")
         report = await here.run(name)
         assert (
-            report.exit_code,
+            exit_code(report),
             report.contacts["unsupported"],
             report.contacts["applied"],
         ) == (0, 3, 0)
@@ -95,7 +96,7 @@ async def test_one_is_tried_each_night_and_all_follow(
         for _ in range(4):
             report = await night(here, name)
             assert (
-                report.exit_code,
+                exit_code(report),
                 report.status,
                 report.probes,
                 report.requests,
@@ -115,7 +116,7 @@ async def test_one_is_tried_each_night_and_all_follow(
 
         here.fail(name, *(refusing(number, "not now") for number in (1, 2, 3)))
         report = await here.run(name)
-        assert (report.exit_code, report.probes, report.standing) == (
+        assert (exit_code(report), report.probes, report.standing) == (
             0,
             1,
             {Standing.UNSUPPORTED: 3},
@@ -125,7 +126,7 @@ async def test_one_is_tried_each_night_and_all_follow(
         screen.define("field", bare(FIELDS[name]))
         report = await here.run(name)
         assert (
-            report.exit_code,
+            exit_code(report),
             report.probes,
             report.contacts["applied"],
             report.standing,
@@ -152,18 +153,18 @@ async def test_what_is_still_not_taken_is_a_group_of_its_own(
             screen.define("field", bare(field))
             screen.undefine_field(field)
         report = await here.run(name)
-        assert (report.exit_code, report.standing) == (0, {Standing.UNSUPPORTED: 6})
+        assert (exit_code(report), report.standing) == (0, {Standing.UNSUPPORTED: 6})
         assert (await night(here, name)).probes == 1
 
         screen.define("field", bare(FIELDS[name]))
         report = await here.run(name)
-        assert (report.exit_code, report.standing) == (0, {Standing.UNSUPPORTED: 6})
+        assert (exit_code(report), report.standing) == (0, {Standing.UNSUPPORTED: 6})
         assert set((await shown(here, name, FIELDS[name])).values()) == {"gold"}
         assert (await night(here, name)).probes == 1
 
         screen.define("field", bare(CITIES[name]))
         report = await here.run(name)
-        assert (report.exit_code, report.standing) == (0, {})
+        assert (exit_code(report), report.standing) == (0, {})
         assert set((await shown(here, name, CITIES[name])).values()) == {"Rome"}
         assert (await night(here, name)).requests == 0
 
@@ -178,7 +179,7 @@ async def test_a_changed_row_is_tried_by_itself(database: str, tmp_path: Path) -
         await here.run(name)
         await here.source.execute("UPDATE crm.people SET company = NULL")
         report = await here.run(name)
-        assert (report.exit_code, report.probes, report.requests, report.standing) == (
+        assert (exit_code(report), report.probes, report.requests, report.standing) == (
             0,
             0,
             0,
@@ -200,11 +201,11 @@ async def test_a_brake_leaves_those_that_would_follow_as_they_were(
         screen = twin.screen(0.0)
         screen.undefine_tag("vip")
         report = await here.run(name)
-        assert (report.exit_code, report.standing) == (0, {Standing.UNSUPPORTED: 61})
+        assert (exit_code(report), report.standing) == (0, {Standing.UNSUPPORTED: 61})
         screen.define("tag", "vip")
 
         report = await here.run(name)
-        assert (report.exit_code, report.requests, report.standing) == (
+        assert (exit_code(report), report.requests, report.standing) == (
             0,
             1,
             {Standing.UNSUPPORTED: 60},
@@ -215,7 +216,7 @@ async def test_a_brake_leaves_those_that_would_follow_as_they_were(
         assert all(state["source_hash"] is not None for state in states.values())
 
         report = await here.run(name, accept=frozenset({"tags"}))
-        assert (report.exit_code, report.requests, report.standing) == (0, 60, {})
+        assert (exit_code(report), report.requests, report.standing) == (0, 60, {})
         assert all(
             contact["tags"] == ["vip"] for contact in here.sandbox.contacts(name)
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from syncengine.cli.exits import exit_code
 from syncengine.errors import ConfigError
 from tests.support.people import CHARLES, CHARTMOGUL, RESPOND_IO, People, people
 
@@ -17,7 +18,7 @@ async def _left(here: People, vendor: str, number: int = 2) -> None:
     await here.run(vendor)
     await here.remove(range(1, number + 1))
     report = await here.run(vendor)
-    assert (report.exit_code, report.requests, report.remarks) == (0, 0, ())
+    assert (exit_code(report), report.requests, report.remarks) == (0, 0, ())
 
 
 @pytest.mark.asyncio
@@ -36,7 +37,7 @@ async def test_they_are_told_of_and_deleted_when_that_is_asked_for(
         )
         assert told in (await here.plan(vendor)).remarks
         report = await here.run(vendor)
-        assert (report.exit_code, report.requests, report.remarks) == (0, 0, (told,))
+        assert (exit_code(report), report.requests, report.remarks) == (0, 0, (told,))
         assert here.held(vendor).keys() == set(range(1, 7))
 
         plan = await here.plan(vendor, removed=True)
@@ -46,7 +47,7 @@ async def test_they_are_told_of_and_deleted_when_that_is_asked_for(
         assert here.held(vendor).keys() == {3, 4, 5, 6}
         for removed in (True, False):
             report = await here.run(vendor, removed=removed)
-            assert (report.exit_code, report.requests, report.remarks) == (0, 0, ())
+            assert (exit_code(report), report.requests, report.remarks) == (0, 0, ())
 
 
 @pytest.mark.asyncio
@@ -81,14 +82,14 @@ async def test_brakes_judge_them_and_who_is_back_is_spared(
         await here.add([3])
         sent = here.requests("chartmogul")
         report = await here.run("chartmogul", removed=True)
-        assert (report.exit_code, here.requests("chartmogul")) == (2, sent)
+        assert (exit_code(report), here.requests("chartmogul")) == (2, sent)
         assert "`syncengine run -d chartmogul --removed --accept removals`" in str(
             report.error
         )
         report = await here.run(
             "chartmogul", removed=True, accept=frozenset({"removals"})
         )
-        assert (report.exit_code, report.actions["delete"]) == (0, 2)
+        assert (exit_code(report), report.actions["delete"]) == (0, 2)
         assert here.held("chartmogul").keys() == {3, 4, 5, 6}
 
 
@@ -133,7 +134,7 @@ async def test_where_nothing_can_be_taken_away_that_is_said(
             here.configure("respond_io", on_removed=policy)
             assert (await here.run("respond_io")).remarks == ()
             report = await here.run("respond_io", removed=True)
-            assert (report.exit_code, report.requests) == (0, 0)
+            assert (exit_code(report), report.requests) == (0, 0)
             (remark,) = report.remarks
             assert (
                 f"on_removed is {policy}, and respond_io has nothing to carry out for that"

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from syncengine import app
+from syncengine.cli.exits import exit_code
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.killing import locked
@@ -226,7 +227,7 @@ async def test_a_vendor_in_trouble_leaves_it_open(
         await here.run(name)
         here.fail(name, Rule(FaultKind.ERROR_HTML, status=503))
         receipt = (await forgotten(here))[name]
-        assert (receipt.status, receipt.exit_code) == (Erased.OPEN, 1)
+        assert (receipt.status, exit_code(receipt)) == (Erased.OPEN, 1)
         assert "tries again" in receipt.message
         here.heal(name)
         here.environ["CHARTMOGUL_KEY"] = "not-this-key"
@@ -292,7 +293,7 @@ async def test_what_a_person_has_to_ask_for_stands_until_it_is_confirmed(
         await here.add([1, 2])
         await here.runs()
         first = (await forgotten(here))[name]
-        assert (first.status, first.exit_code) == (Erased.IMPOSSIBLE, 1)
+        assert (first.status, exit_code(first)) == (Erased.IMPOSSIBLE, 1)
         assert (await forgotten(here))[name] == first, "asked twice, it says the same"
         code, said = await here.command("forget", "1")
         assert (code, first.message in said) == (1, True)
@@ -321,7 +322,7 @@ async def test_what_a_person_has_to_ask_for_stands_until_it_is_confirmed(
         code, said = await here.command("forget", "1", "--confirmed", "-d", name)
         assert (code, f"{name}, contact 1: done: confirmed" in said) == (0, True)
         again = (await forgotten(here))[name]
-        assert (again.status, again.exit_code, again.message) == (
+        assert (again.status, exit_code(again), again.message) == (
             Erased.DONE,
             0,
             "nothing is known of it there",
@@ -372,7 +373,7 @@ async def test_a_destination_without_a_file_is_erased_here_and_asked_for(
         assert "there is no file for it" in checked[f"{vendor}: file"].message
         receipts = await forgotten(here)
         told = receipts[vendor]
-        assert (told.status, told.exit_code) == (Erased.IMPOSSIBLE, 1)
+        assert (told.status, exit_code(told)) == (Erased.IMPOSSIBLE, 1)
         assert told.message.startswith(f"no configuration for {vendor}: ask {vendor} (")
         assert told.message.endswith(f"to delete contact {external_id}")
         assert await traces(here) == []
@@ -401,7 +402,7 @@ async def test_a_destination_without_a_file_is_left_open_while_a_run_works_on_it
             name,
         )
         receipt = (await forgotten(here))[name]
-        assert (receipt.status, receipt.exit_code) == (Erased.OPEN, 1)
+        assert (receipt.status, exit_code(receipt)) == (Erased.OPEN, 1)
         assert await traces(here) != []
         await free_the_lease(here)
         assert (await forgotten(here))[name].status is Erased.IMPOSSIBLE

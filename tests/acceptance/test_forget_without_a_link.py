@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from syncengine import app
+from syncengine.cli.exits import exit_code
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.erasure import Erased, Receipt
 from syncengine.sandbox.faults import FaultKind, Rule
@@ -49,11 +50,11 @@ def _held(here: People, name: str) -> dict[int, str]:
 async def _lost(here: People, database: str, name: str = NAME) -> None:
     """The state is lost after contact 1 was sent, and said no."""
     await here.add([1, 2])
-    assert (await here.run(name)).exit_code == 0
+    assert exit_code(await here.run(name)) == 0
     await lose(database)
     await app.migrate(here.config)
     await app.suppress(here.config, [CONTACT_1])
-    assert (await here.run(name, accept=RESTORED)).exit_code == 0
+    assert exit_code(await here.run(name, accept=RESTORED)) == 0
     assert (await here.states(name))[1]["external_id"] is None
 
 
@@ -153,10 +154,10 @@ async def test_before_the_acceptance_it_is_open_and_asks_for_no_import(
 ) -> None:
     async with people(database, tmp_path, {NAME: V2}, twins=[NAME]) as here:
         await here.add([1])
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         dump(database, tmp_path / "state.dump")
         await here.change(1, name="Later")
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         await restore_whole(database, tmp_path / "state.dump")
         receipt = await _receipt(here)
         assert receipt.status is Erased.OPEN
@@ -217,10 +218,10 @@ async def test_verify_and_adopt_say_who_may_not_be_written_to(
         database, tmp_path, {NAME: {**V2, "opted_out": "opted_in"}}, twins=[NAME]
     ) as here:
         await here.add([1, 2, 3, 4], opted_in=False)
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         await here.change(2, opted_in=True)
         await app.suppress(here.config, [CONTACT_1])
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         here.fail(NAME, Rule(FaultKind.ERROR_HTML, status=503))
         await app.forget(here.config, "3")
         here.heal(NAME)
@@ -236,7 +237,7 @@ async def test_verify_and_adopt_say_who_may_not_be_written_to(
         await lose(database)
         await app.migrate(here.config)
         await app.suppress(here.config, [CONTACT_1])
-        assert (await here.run(NAME, accept=RESTORED)).exit_code == 0
+        assert exit_code(await here.run(NAME, accept=RESTORED)) == 0
         (adopted,) = await app.adopt(here.config, (NAME,))
         assert (adopted.silent, adopted.linked) == (2, 0)
         assert (
@@ -254,16 +255,16 @@ async def test_show_promises_nothing_by_a_state_that_was_not_accepted(
 ) -> None:
     async with people(database, tmp_path, {NAME: V2}, twins=[NAME]) as here:
         await here.add([1])
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         dump(database, tmp_path / "state.dump")
         await here.change(1, name="Name 1 later")
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         await restore_whole(database, tmp_path / "state.dump")
         (shown,) = await app.show(here.config, (NAME,), "1")
         assert shown.next_run == "is refused, and suppressions may be missing here"
         assert any(
             "is older than the last runs from here" in each for each in shown.remarks
         )
-        assert (await here.run(NAME, accept=RESTORED)).exit_code == 0
+        assert exit_code(await here.run(NAME, accept=RESTORED)) == 0
         (shown,) = await app.show(here.config, (NAME,), "1")
         assert "refused" not in shown.next_run

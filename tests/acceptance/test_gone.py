@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from syncengine import app, vendors
+from syncengine.cli.exits import exit_code
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.work import Standing
 from syncengine.sandbox.faults import FaultKind, Rule
@@ -25,7 +26,7 @@ async def _in_step(here: Anyone, contacts: int = 3) -> None:
     for contact in range(1, contacts + 1):
         await here.put(contact, contact, tags=["a"])
     report = await here.run()
-    assert (report.exit_code, report.contacts["applied"]) == (0, contacts), report
+    assert (exit_code(report), report.contacts["applied"]) == (0, contacts), report
 
 
 @pytest.mark.asyncio
@@ -39,7 +40,7 @@ async def test_a_deleted_contact_is_reported_and_left_alone_until_somebody_wants
         assert (await here.run()).requests == 0, "an unchanged row costs nothing"
         await here.put(1, 1, (2, 2), ["a"])
         report = await here.run()
-        assert (report.exit_code, report.status, report.standing) == (
+        assert (exit_code(report), report.status, report.standing) == (
             0,
             "done",
             {Standing.GONE: 1},
@@ -55,13 +56,13 @@ async def test_a_deleted_contact_is_reported_and_left_alone_until_somebody_wants
         for _ in range(3):
             plan = await here.plan()
             report = await here.run()
-            assert (report.exit_code, report.requests, plan.requests) == (0, 0, 0)
+            assert (exit_code(report), report.requests, plan.requests) == (0, 0, 0)
             assert remark in plan.remarks
             assert report.standing == plan.standing == {Standing.GONE: 1}
         await here.put(1, 1, (3, 3), ["a"])
         plan = await here.plan()
         report = await here.run()
-        assert (report.exit_code, report.standing, here.copies(1)) == (
+        assert (exit_code(report), report.standing, here.copies(1)) == (
             0,
             {Standing.GONE: 1},
             [],
@@ -69,7 +70,7 @@ async def test_a_deleted_contact_is_reported_and_left_alone_until_somebody_wants
         assert report.requests == plan.requests, "it is looked up, no more"
 
         report = await here.run(contacts=(contact_id(1),))
-        assert (report.exit_code, report.contacts["applied"], report.standing) == (
+        assert (exit_code(report), report.contacts["applied"], report.standing) == (
             0,
             1,
             {},
@@ -96,7 +97,7 @@ async def test_it_is_created_again_whole_where_the_file_says_so(
         await here.put(1, 1, (2, 1), ["a"])
         report = await here.run()
         assert (
-            report.exit_code,
+            exit_code(report),
             report.contacts["changed"],
             report.contacts["applied"],
         ) == (0, 1, 1), report
@@ -120,7 +121,7 @@ async def test_one_created_again_by_hand_is_linked(
         made = here.screen.recreate(await here.external_id(1))
         await here.put(1, 1, (2, 2), ["a"])
         report = await here.run()
-        assert (report.exit_code, report.contacts["applied"], report.standing) == (
+        assert (exit_code(report), report.contacts["applied"], report.standing) == (
             0,
             1,
             {},
@@ -151,17 +152,17 @@ async def test_a_change_of_tags_alone_notices_it_too(
         for contact in (1, 2):
             await here.put(contact, contact, tags=["a", "b"])
         report = await here.run()
-        assert (report.exit_code, report.standing) == (0, {Standing.GONE: 1}), report
+        assert (exit_code(report), report.standing) == (0, {Standing.GONE: 1}), report
         assert await here.external_id(2) == made
         assert here.held()[made].tags >= {"a", "b"}
         here.screen.swap("foreign")
         await here.put(3, 3, tags=["a", "b"])
         for _ in range(3):
             report = await here.run()
-            assert (report.exit_code, report.status) == (1, "halted"), report
+            assert (exit_code(report), report.status) == (1, "halted"), report
         here.screen.swap("main")
         report = await here.run()
-        assert (report.exit_code, report.standing) == (0, {Standing.GONE: 1}), (
+        assert (exit_code(report), report.standing) == (0, {Standing.GONE: 1}), (
             "the outage cost nobody anything"
         )
 
@@ -180,7 +181,7 @@ async def test_who_comes_back_under_a_key_that_leads_to_another_contact_does_not
         await here.run()
         for _ in range(3):
             report = await here.run()
-        assert (report.exit_code, report.standing, report.requests) == (
+        assert (exit_code(report), report.standing, report.requests) == (
             0,
             {Standing.DEAD_LETTER: 1},
             0,
@@ -210,7 +211,7 @@ async def test_an_emptied_account_is_not_taken_for_deleted_contacts(
         before = await here.external_id(1)
         for _ in range(3):
             report = await here.run()
-            assert (report.exit_code, report.status, report.standing) == (
+            assert (exit_code(report), report.status, report.standing) == (
                 1,
                 "halted",
                 {},
@@ -220,7 +221,7 @@ async def test_an_emptied_account_is_not_taken_for_deleted_contacts(
             assert "not the account that is known here" in report.error
             assert (await here.external_id(1), here.held()) == (before, {})
         report = await here.run(accept=frozenset({"gone"}))
-        assert (report.exit_code, len(here.copies(1))) == (0, 1), report
+        assert (exit_code(report), len(here.copies(1))) == (0, 1), report
 
 
 @pytest.mark.asyncio
@@ -240,7 +241,7 @@ async def test_newcomers_say_nothing_about_the_account(
         here.sandbox.faults(here.name).configure([Rule(FaultKind.LATENCY, seconds=0.4)])
         for _ in range(2):
             report = await here.run()
-            assert (report.exit_code, report.status, report.standing) == (
+            assert (exit_code(report), report.status, report.standing) == (
                 1,
                 "halted",
                 {},
@@ -261,7 +262,7 @@ async def test_a_resync_gives_no_ids_up_in_an_emptied_account(
         if leaves:
             await here.take_out(1)
         report = await here.run(resync=True, accept=frozenset({"removals"}))
-        assert (report.exit_code, report.status) == (1, "halted"), report
+        assert (exit_code(report), report.status) == (1, "halted"), report
         assert {contact: await here.external_id(contact) for contact in ids} == ids
 
 
@@ -280,11 +281,11 @@ async def test_a_removal_is_not_done_by_an_account_that_has_nobody(
             report = await here.run()
             if not report.requests:
                 return  # this vendor cannot take a tag away, and nothing was sent
-            assert (report.exit_code, report.status) == (1, "halted"), report
+            assert (exit_code(report), report.status) == (1, "halted"), report
             assert await here.external_id(1) == before
         here.screen.swap("main")
         report = await here.run()
-        assert (report.exit_code, report.status) == (0, "done"), report
+        assert (exit_code(report), report.status) == (0, "done"), report
         assert len(here.held()) == (2 if pair.can.delete else 3)
         assert all(not remote.tags for remote in here.copies(1))
 
@@ -305,7 +306,7 @@ async def test_many_are_created_again_only_if_somebody_accepts_it(
         await here.put(3, 3, (2, 2), ["a"])
         for night in range(3):
             report = await here.run()
-            assert (report.exit_code, report.status, report.standing) == (
+            assert (exit_code(report), report.status, report.standing) == (
                 1,
                 "incomplete",
                 {Standing.GONE: 2},
@@ -320,7 +321,7 @@ async def test_many_are_created_again_only_if_somebody_accepts_it(
             )
             assert here.copies(1) == here.copies(2) == []
         report = await here.run(accept=frozenset({"gone"}))
-        assert (report.exit_code, report.standing) == (0, {}), report
+        assert (exit_code(report), report.standing) == (0, {}), report
         assert [len(here.copies(contact)) for contact in (1, 2)] == [1, 1]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from syncengine import vendors
+from syncengine.cli.exits import exit_code
 from tests.simulation.pair import Pair, pairs
 from tests.support.any_vendor import Anyone, anyone
 
@@ -21,7 +22,7 @@ NAMES = [pair.name for pair in SHOWN]
 async def _in_step(here: Anyone, contacts: int) -> None:
     for contact in range(1, contacts + 1):
         await here.put(contact, contact)
-    assert (await here.run()).exit_code == 0
+    assert exit_code(await here.run()) == 0
 
 
 async def _checked(here: Anyone) -> tuple[int, str, int]:

@@ -10,6 +10,7 @@ import pytest
 
 from syncengine import app
 from syncengine.app.markers import NEW_STATE
+from syncengine.cli.exits import exit_code
 from syncengine.errors import RunRefused
 from syncengine.model.consent import Subject, SubjectKind
 from syncengine.model.reports import Check
@@ -30,11 +31,11 @@ async def test_a_restored_state_is_refused_until_it_is_accepted(
     """Then every destination is re-synced, each once, whenever its turn comes."""
     async with people(database, tmp_path / "config", BOTH) as here:
         await here.add(range(1, 4))
-        assert {each.exit_code for each in (await here.runs()).values()} == {0}
+        assert {exit_code(each) for each in (await here.runs()).values()} == {0}
         dump(database, tmp_path / "state.dump")
         await here.change(1, name="Later")
         newest = await here.runs()
-        assert {each.exit_code for each in newest.values()} == {0}
+        assert {exit_code(each) for each in newest.values()} == {0}
         await restore_whole(database, tmp_path / "state.dump")
         await here.change(1, name="Name 1")
         sent = here.requests(NAME), here.requests("charles")
@@ -60,11 +61,14 @@ async def test_a_restored_state_is_refused_until_it_is_accepted(
         plan = await here.plan(NAME, accept=RESTORED)
         assert plan.requests_least <= 3 <= plan.requests
         first = await here.run(NAME, accept=RESTORED)
-        assert (first.exit_code, await _kind(here, first.run_id)) == (0, RunKind.RESYNC)
+        assert (exit_code(first), await _kind(here, first.run_id)) == (
+            0,
+            RunKind.RESYNC,
+        )
         assert here.held(NAME)[1]["fields"]["firstName"] == "Name 1"
         # Nothing more is asked: the acceptance stays, and charles is re-synced in turn.
         then = await here.runs()
-        assert {each.exit_code for each in then.values()} == {0}
+        assert {exit_code(each) for each in then.values()} == {0}
         assert await _kind(here, then["charles"].run_id) == RunKind.RESYNC
         assert (await _kind(here, then[NAME].run_id), then[NAME].requests) == (
             RunKind.SYNC,
@@ -130,7 +134,7 @@ async def test_who_has_another_match_key_at_the_vendor_is_created_and_said(
         await lose(database)
         await app.migrate(here.config)
         report = await here.run(NAME, accept=RESTORED)
-        assert (report.exit_code, report.actions.get("create")) == (0, 1)
+        assert (exit_code(report), report.actions.get("create")) == (0, 1)
         assert (
             "1 contact was created after a restore or loss of the state"
             in report.remarks[0]
@@ -153,7 +157,7 @@ async def test_suppressions_alone_are_missed_as_well(
     """Also after others were made: what is lacking is lacking."""
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         await here.add(range(1, 4))
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         dump(database, tmp_path / "state.dump")
         await app.suppress(here.config, [CONTACT_1])
         await restore_whole(database, tmp_path / "state.dump")
@@ -165,7 +169,7 @@ async def test_suppressions_alone_are_missed_as_well(
         assert "lacks 1 change of the suppressions" in (
             (await here.run(NAME)).error or ""
         )
-        assert (await here.run(NAME, accept=RESTORED)).exit_code == 0
+        assert exit_code(await here.run(NAME, accept=RESTORED)) == 0
         assert (await here.run(NAME)).requests == 0
 
 
@@ -182,9 +186,9 @@ async def test_another_machine_does_not_ask_again(
         marker = _marker(here)
         elsewhere = marker.read_bytes()
         await restore_whole(database, tmp_path / "state.dump")
-        assert (await here.run(NAME, accept=RESTORED)).exit_code == 0
+        assert exit_code(await here.run(NAME, accept=RESTORED)) == 0
         marker.write_bytes(elsewhere)
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
 
         await restore_whole(database, tmp_path / "state.dump")
         assert "lacks an accepted restore" in ((await here.run(NAME)).error or "")
@@ -209,9 +213,7 @@ async def test_what_ran_elsewhere_meanwhile_is_no_excuse(
             await restore_whole(database, tmp_path / "state.dump")
         marker.unlink()
         for _ in range(4):
-            assert (await here.run(NAME)).exit_code == 0, (
-                "on a machine without a marker"
-            )
+            assert exit_code(await here.run(NAME)) == 0, "on a machine without a marker"
         for elsewhere in marker.parent.glob("state-*.json"):
             elsewhere.unlink()
         marker.write_bytes(noted)
@@ -220,7 +222,7 @@ async def test_what_ran_elsewhere_meanwhile_is_no_excuse(
             assert {each.status for each in await app.verify(here.config, (NAME,))} == {
                 "refused"
             }
-        assert (await here.run(NAME, accept=RESTORED)).exit_code == 0
+        assert exit_code(await here.run(NAME, accept=RESTORED)) == 0
         assert (await here.run(NAME)).requests == 0
 
 
@@ -229,19 +231,19 @@ async def test_a_lost_state_is_refused(database: str, tmp_path: Path) -> None:
     careless = {NAME: {**RESPOND_IO, "find_first": False}}
     async with people(database, tmp_path / "config", careless) as here:
         await here.add(range(1, 4))
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         await lose(database)
         await app.migrate(here.config)
         refused = await here.run(NAME)
-        assert (refused.exit_code, refused.requests) == (2, 0)
+        assert (exit_code(refused), refused.requests) == (2, 0)
         assert "is another state than the one that respond_io was last run with" in (
             refused.error or ""
         )
-        assert (await here.run(NAME, accept=RESTORED)).exit_code == 0
+        assert exit_code(await here.run(NAME, accept=RESTORED)) == 0
         assert here.held(NAME).keys() == {1, 2, 3}
         await here.add([4])
         new = await here.run(NAME)
-        assert new.exit_code == 0
+        assert exit_code(new) == 0
         assert here.held(NAME).keys() == {1, 2, 3, 4}
         assert (await here.run(NAME)).requests == 0
 
@@ -256,10 +258,10 @@ async def test_an_empty_state_asks_where_nothing_would_be_looked_up(
         here.configure(NAME, find_first=False)
         assert "no contact is known there" in ((await here.plan(NAME)).brake or "")
         refused = await here.run(NAME)
-        assert (refused.exit_code, here.requests(NAME)) == (2, 0)
+        assert (exit_code(refused), here.requests(NAME)) == (2, 0)
         assert "--accept empty_state" in (refused.error or "")
-        assert (await here.run(NAME, contacts=("1",))).exit_code == 0
-        assert (await here.run(NAME)).exit_code == 0, "somebody is known now"
+        assert exit_code(await here.run(NAME, contacts=("1",))) == 0
+        assert exit_code(await here.run(NAME)) == 0, "somebody is known now"
 
 
 async def test_where_no_marker_can_be_kept_nothing_stops(
@@ -268,7 +270,7 @@ async def test_where_no_marker_can_be_kept_nothing_stops(
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         (here.file.parent / ".syncengine").write_text("in the way")
         await here.add([1])
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         with pytest.raises(RunRefused, match="no brake"):
             await here.run(NAME, accept=frozenset({"restore"}))
 

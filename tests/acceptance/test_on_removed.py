@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.twin import Seed
 from tests.support.people import BOTH, People, people
@@ -50,7 +51,7 @@ async def test_ignore_sends_nothing_and_a_return_costs_what_changed(
     async with people(database, tmp_path, _only(vendor, "ignore")) as here:
         ids = await _four_of_whom_two_leave(here, vendor)
         report = await here.run(vendor)
-        assert (report.exit_code, report.requests, await _removed(here, vendor)) == (
+        assert (exit_code(report), report.requests, await _removed(here, vendor)) == (
             0,
             0,
             {2, 3},
@@ -61,7 +62,7 @@ async def test_ignore_sends_nothing_and_a_return_costs_what_changed(
         await here.add([2], tags=["vip", "new"])
         await here.add([3], tags=["vip", "new"], name="New 3")
         report = await here.run(vendor)
-        assert (report.exit_code, report.requests, await _removed(here, vendor)) == (
+        assert (exit_code(report), report.requests, await _removed(here, vendor)) == (
             0,
             1,
             set(),
@@ -78,7 +79,7 @@ async def test_untag_takes_our_tags_away_and_a_return_brings_them_back(
     async with people(database, tmp_path, _only("respond_io", "untag")) as here:
         ids = await _four_of_whom_two_leave(here, "respond_io")
         report = await here.run("respond_io")
-        assert (report.exit_code, report.requests, dict(report.actions)) == (
+        assert (exit_code(report), report.requests, dict(report.actions)) == (
             0,
             2,
             {"remove_tags": 2},
@@ -93,7 +94,7 @@ async def test_untag_takes_our_tags_away_and_a_return_brings_them_back(
 
         await here.add([2], tags=["vip"])
         report = await here.run("respond_io")
-        assert (report.exit_code, report.requests, dict(report.actions)) == (
+        assert (exit_code(report), report.requests, dict(report.actions)) == (
             0,
             1,
             {"add_tags": 1},
@@ -122,7 +123,7 @@ async def test_untag_leaves_the_tags_of_others_alone(
         await here.run("respond_io")
         assert _tags(here, "respond_io")[1] == ["shop:vip", "vip"]
         await here.remove([1])
-        assert (await here.run("respond_io")).exit_code == 0
+        assert exit_code(await here.run("respond_io")) == 0
         assert _tags(here, "respond_io")[1] == ["shop:vip"]
 
 
@@ -133,7 +134,7 @@ async def test_untag_is_more_than_charles_can_and_that_is_said_once(
     async with people(database, tmp_path, _only("charles", "untag")) as here:
         await _four_of_whom_two_leave(here, "charles")
         report = await here.run("charles")
-        assert (report.status, report.exit_code, report.requests) == ("done", 0, 0)
+        assert (report.status, exit_code(report), report.requests) == ("done", 0, 0)
         assert report.contacts["unsupported"] == 2
         assert [
             (note.contact_id, note.outcome, note.message) for note in report.noteworthy
@@ -156,7 +157,7 @@ async def test_delete_erases_and_a_return_makes_a_new_contact(
     async with people(database, tmp_path, _only("charles", "delete")) as here:
         ids = await _four_of_whom_two_leave(here, "charles")
         report = await here.run("charles")
-        assert (report.exit_code, report.requests, dict(report.actions)) == (
+        assert (exit_code(report), report.requests, dict(report.actions)) == (
             0,
             2,
             {"delete": 2},
@@ -170,7 +171,7 @@ async def test_delete_erases_and_a_return_makes_a_new_contact(
 
         await here.add([2], tags=["vip"])
         report = await here.run("charles")
-        assert (report.exit_code, report.requests) == (0, 1)
+        assert (exit_code(report), report.requests) == (0, 1)
         held = here.held("charles")
         assert (held[2]["fields"]["first_name"], sorted(held[2]["tags"])) == (
             "Name 2",
@@ -187,7 +188,7 @@ async def test_delete_is_more_than_respond_io_can_and_that_is_said_once(
     async with people(database, tmp_path, _only("respond_io", "delete")) as here:
         await _four_of_whom_two_leave(here, "respond_io")
         report = await here.run("respond_io")
-        assert (report.status, report.exit_code, report.requests) == ("done", 0, 0)
+        assert (report.status, exit_code(report), report.requests) == ("done", 0, 0)
         assert [(note.contact_id, note.outcome) for note in report.noteworthy] == [
             ("2", "unsupported"),
             ("3", "unsupported"),
@@ -210,7 +211,7 @@ async def test_who_left_before_the_vendor_knew_them_costs_nothing(
         here.environ["RESPOND_IO_TOKEN"], here.environ["CHARLES_KEY"] = right
         await here.remove([1, 2])
         report = await here.run(vendor)
-        assert (report.exit_code, report.contacts["applied"]) == (0, 2)
+        assert (exit_code(report), report.contacts["applied"]) == (0, 2)
         assert here.held(vendor).keys() == {3, 4}
         assert (await here.run(vendor)).requests == 0
 
@@ -224,7 +225,7 @@ async def test_a_deletion_that_the_vendor_refuses_is_let_be_after_the_third_time
         here.fail("charles", Rule(FaultKind.REFUSE, method="DELETE", status=422))
         for _ in range(3):
             report = await here.run("charles")
-            assert (report.status, report.exit_code, report.contacts["rejected"]) == (
+            assert (report.status, exit_code(report), report.contacts["rejected"]) == (
                 "incomplete",
                 1,
                 2,

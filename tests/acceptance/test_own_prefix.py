@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from syncengine import app
+from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.people import RESPOND_IO, People, people
 
@@ -22,7 +23,7 @@ _LOST = (
 async def _lost_state(here: People) -> None:
     """The vendor holds two tags that we set, the row asks for one of them, and the state is lost."""
     await here.add([1], tags=["vip", "old"])
-    assert (await here.run(NAME)).exit_code == 0
+    assert exit_code(await here.run(NAME)) == 0
     assert set(here.held(NAME)[1]["tags"]) == {
         f"{_prefix(here)}vip",
         f"{_prefix(here)}old",
@@ -48,7 +49,7 @@ async def test_after_a_loss_of_the_state_they_are_removed_where_the_row_does_not
         if adopts:
             (adopted,) = await app.adopt(here.config, (NAME,))
             assert adopted.linked == 1
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         assert here.held(NAME)[1]["tags"] == ["crm:vip"]
         assert (await here.run(NAME)).requests == 0
 
@@ -59,7 +60,7 @@ async def test_without_a_prefix_found_tags_stay_others(
 ) -> None:
     async with people(database, tmp_path, {NAME: RESPOND_IO}) as here:
         await _lost_state(here)
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         assert set(here.held(NAME)[1]["tags"]) == {"vip", "old"}
 
 
@@ -68,7 +69,7 @@ async def test_tags_with_another_s_prefix_stay(database: str, tmp_path: Path) ->
     async with people(database, tmp_path, {NAME: OURS}) as here:
         await _lost_state(here)
         here.configure(NAME, tags={"from": "tags", "prefix": "crm:v"})
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         assert set(here.held(NAME)[1]["tags"]) == {"crm:vvip", "crm:old"}, (
             "crm:vip begins with crm:v, crm:old does not"
         )
@@ -91,5 +92,5 @@ async def test_they_are_ours_also_if_the_process_dies_right_after_the_contact_wa
         await here.source.execute(
             "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp()"
         )
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         assert here.held(NAME)[1]["tags"] == ["crm:vip"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from syncengine import app, vendors
+from syncengine.cli.exits import exit_code
 from syncengine.errors import ConfigError
 from syncengine.model.copies import VerifyReport
 from syncengine.model.work import Standing
@@ -44,7 +45,7 @@ async def verified(here: Anyone | People, name: str, **options: Any) -> VerifyRe
 async def _in_step(here: Anyone, contacts: int) -> None:
     for contact in range(1, contacts + 1):
         await here.put(contact, contact, tags=["a"])
-    assert (await here.run(accept=frozenset({"empty_state"}))).exit_code == 0
+    assert exit_code(await here.run(accept=frozenset({"empty_state"}))) == 0
 
 
 @pytest.mark.asyncio
@@ -56,10 +57,10 @@ async def test_who_was_deleted_is_created_again_only_if_somebody_says_so(
         await _in_step(here, 4)
         here.screen.delete(await here.external_id(1))
         report = await verified(here, here.name, repair=True)
-        assert (report.exit_code, report.repaired, report.left) == (0, 0, {"gone": 1})
+        assert (exit_code(report), report.repaired, report.left) == (0, 0, {"gone": 1})
         for _ in range(3):
             run = await here.run()
-            assert (run.exit_code, run.standing, here.copies(1)) == (
+            assert (exit_code(run), run.standing, here.copies(1)) == (
                 0,
                 {Standing.GONE: 1},
                 [],
@@ -67,9 +68,11 @@ async def test_who_was_deleted_is_created_again_only_if_somebody_says_so(
         assert (await here.run()).requests == 0
 
         report = await verified(here, here.name, repair=True, recreate=True)
-        assert (report.exit_code, report.repaired, report.left) == (0, 1, {})
+        assert (exit_code(report), report.repaired, report.left) == (0, 1, {})
         run = await here.run()
-        assert (run.exit_code, run.standing, run.contacts["applied"]) == (0, {}, 1), run
+        assert (exit_code(run), run.standing, run.contacts["applied"]) == (0, {}, 1), (
+            run
+        )
         (copy,) = here.copies(1)
         row = here.pair.row(1, 1, (1, 1), ())
         assert all(
@@ -93,7 +96,7 @@ async def test_who_was_created_again_by_hand_is_linked_and_not_made_twice(
         made = here.screen.recreate(await here.external_id(1))
         await verified(here, here.name, repair=True, recreate=recreate)
         run = await here.run()
-        assert (run.exit_code, run.standing) == (0, {}), run
+        assert (exit_code(run), run.standing) == (0, {}), run
         assert await here.external_id(1) == made
         assert len(here.copies(1)) == 1
         assert (
@@ -115,7 +118,7 @@ async def test_a_vendor_that_finds_nobody_by_the_known_keys_is_asked_by_the_id(
             "a look-up that finds nothing does not prove it"
         )
         run = await here.run()
-        assert (run.exit_code, run.standing, here.copies(1)) == (
+        assert (exit_code(run), run.standing, here.copies(1)) == (
             0,
             {Standing.GONE: 1},
             [],
@@ -144,7 +147,7 @@ async def test_fields_and_contacts_that_nobody_named_are_left(
         report = await verified(
             here, NAME, repair=True, fields=["phone"], contacts=["1"]
         )
-        assert (report.exit_code, report.compared, report.repaired, report.left) == (
+        assert (exit_code(report), report.compared, report.repaired, report.left) == (
             0,
             1,
             1,
@@ -161,7 +164,7 @@ async def test_fields_and_contacts_that_nobody_named_are_left(
         assert held[2]["fields"]["phone"] == "+49176000002"
 
         report = await verified(here, NAME, repair=True, fields=["tags"])
-        assert (report.exit_code, report.drifted, report.repaired, report.left) == (
+        assert (exit_code(report), report.drifted, report.repaired, report.left) == (
             0,
             3,
             2,
@@ -181,7 +184,7 @@ async def test_contacts_without_a_copy_are_named(database: str, tmp_path: Path) 
         await here.add([1])
         await here.run(NAME)
         report = await verified(here, NAME, contacts=["1", "77"])
-        assert (report.exit_code, report.compared, report.requests) == (1, 1, 1)
+        assert (exit_code(report), report.compared, report.requests) == (1, 1, 1)
         assert (
             report.error
             == "respond_io: no vendor contact is known of contact 77: nothing to compare"
@@ -219,7 +222,7 @@ async def test_a_brake_stops_the_whole_repair_and_is_accepted_by_name(
         before = await _known(here)
 
         report = await verified(here, NAME, repair=True)
-        assert (report.exit_code, report.status, report.repaired, report.left) == (
+        assert (exit_code(report), report.status, report.repaired, report.left) == (
             2,
             "refused",
             0,
@@ -239,11 +242,12 @@ async def test_a_brake_stops_the_whole_repair_and_is_accepted_by_name(
         assert (await here.run(NAME)).requests == 0
 
         report = await verified(here, NAME, repair=True, accept=[brake])
-        assert report.exit_code == 0
+        assert exit_code(report) == 0
         assert report.repaired + report.left.get("gone", 0) == 5
         assert (
-            await verified(here, NAME, repair=True, contacts=list("1234"))
-        ).exit_code == 0, "no brake judges them"
+            exit_code(await verified(here, NAME, repair=True, contacts=list("1234")))
+            == 0
+        ), "no brake judges them"
 
 
 async def _known(here: People) -> list[dict[str, Any]]:
@@ -267,7 +271,7 @@ async def test_an_account_where_nobody_is_left_is_another_account(
         screen.empty()
         for recreate in (False, True):
             report = await verified(here, NAME, repair=True, recreate=recreate)
-            assert (report.exit_code, report.left) == (2, {"brake": 3})
+            assert (exit_code(report), report.left) == (2, {"brake": 3})
             assert "is this the account that is known here?" in str(report.error)
         assert all(row["external_id"] for row in (await here.states(NAME)).values())
 
@@ -298,7 +302,7 @@ async def test_an_opt_out_there_stays_whatever_the_row_and_the_repair_say(
         screen.edit(ids[1], no)
         screen.edit(ids[2], {**no, "firstName": "By hand"})
         report = await verified(here, NAME, repair=True)
-        assert (report.exit_code, report.repaired, report.left) == (
+        assert (exit_code(report), report.repaired, report.left) == (
             0,
             1,
             {"opted_out": 1},

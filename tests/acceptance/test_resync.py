@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from syncengine.cli.exits import exit_code
 from syncengine.model.work import Standing
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.screen import Screen
@@ -38,7 +39,7 @@ async def test_it_mends_whatever_is_there_otherwise_and_writes_nothing_else(
 ) -> None:
     async with people(database, tmp_path / "config", {NAME: TAGGED}) as here:
         await here.add(range(1, 6), name="Ann", tags=["a"])
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         ids = {
             number: str(contact["id"]) for number, contact in here.held(NAME).items()
         }
@@ -48,7 +49,7 @@ async def test_it_mends_whatever_is_there_otherwise_and_writes_nothing_else(
         assert (await here.run(NAME)).requests == 0
         plan = await here.plan(NAME, resync=True)
         report = await here.run(NAME, resync=True)
-        assert (report.exit_code, report.actions) == (
+        assert (exit_code(report), report.actions) == (
             0,
             {"remove_tags": 1, "update": 1},
         )
@@ -76,7 +77,7 @@ async def test_one_that_is_interrupted_goes_on_with_an_ordinary_run(
     """What was to be distrusted was so before the first request, also when it is killed."""
     async with people(database, tmp_path / "config", {NAME: TAGGED}) as here:
         await here.add(range(1, 9), name="Ann", tags=["a"])
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         _by_hand(here, {"firstName": "By hand"})
         if limit is None:
             here.fail(NAME, Rule(FaultKind.HOLD_BEFORE_COMMIT, after=4, times=8))
@@ -96,7 +97,7 @@ async def test_one_that_is_interrupted_goes_on_with_an_ordinary_run(
         plan = await here.plan(NAME)
         assert plan.brake is None, "what was known counts for the brakes"
         report = await here.run(NAME)
-        assert (report.exit_code, _first_names(here)) == (0, {"Ann"}), report
+        assert (exit_code(report), _first_names(here)) == (0, {"Ann"}), report
         assert plan.requests_least <= report.requests <= plan.requests_most
         assert (await here.run(NAME)).requests == 0
 
@@ -104,7 +105,7 @@ async def test_one_that_is_interrupted_goes_on_with_an_ordinary_run(
 async def test_one_contact_alone(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path / "config", {NAME: TAGGED}) as here:
         await here.add(range(1, 6), name="Ann")
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         _by_hand(here, {"firstName": "By hand"})
         report = await here.run(NAME, resync=True, contacts=("2",))
         assert (report.requests, report.actions) == (2, {"update": 1})
@@ -122,7 +123,7 @@ async def test_consent_is_never_lowered(database: str, tmp_path: Path) -> None:
     async with people(database, tmp_path / "config", {NAME: keys}) as here:
         await here.add([1, 2, 3, 4])
         await here.change(2, opted_in=False)
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         ids = {
             number: str(contact["id"]) for number, contact in here.held(NAME).items()
         }
@@ -133,7 +134,7 @@ async def test_consent_is_never_lowered(database: str, tmp_path: Path) -> None:
         _screen(here).delete(ids[2])
         await here.source.execute("UPDATE crm.people SET opted_in = true")
         report = await here.run(NAME, resync=True, accept=frozenset({"gone"}))
-        assert report.exit_code == 0, report
+        assert exit_code(report) == 0, report
         await here.run(NAME, backfill=True)
         held = here.held(NAME)
         says = {
@@ -148,15 +149,15 @@ async def test_who_is_gone_is_gone_as_the_file_says(
 ) -> None:
     async with people(database, tmp_path / "config", {NAME: RESPOND_IO}) as here:
         await here.add(range(1, 5))
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         ids = {
             number: str(contact["id"]) for number, contact in here.held(NAME).items()
         }
         _screen(here).delete(ids[2])
         report = await here.run(NAME, resync=True)
-        assert (report.exit_code, report.standing) == (0, {Standing.GONE: 1})
+        assert (exit_code(report), report.standing) == (0, {Standing.GONE: 1})
         assert here.held(NAME).keys() == {1, 3, 4}
-        assert (await here.run(NAME, contacts=("2",))).exit_code == 0
+        assert exit_code(await here.run(NAME, contacts=("2",))) == 0
         assert here.held(NAME).keys() == {1, 2, 3, 4}
 
 
@@ -166,10 +167,10 @@ async def test_where_nothing_is_shown_everything_is_sent(
     destinations = {"charles": CHARLES}
     async with people(database, tmp_path / "config", destinations) as here:
         await here.add(range(1, 4), tags=["a"])
-        assert (await here.run("charles")).exit_code == 0
+        assert exit_code(await here.run("charles")) == 0
         plan = await here.plan("charles", resync=True)
         report = await here.run("charles", resync=True)
-        assert (report.exit_code, report.requests, plan.requests) == (0, 3, 3)
+        assert (exit_code(report), report.requests, plan.requests) == (0, 3, 3)
         assert report.standing == {}
         assert (await here.run("charles")).requests == 0
 
@@ -182,14 +183,14 @@ async def test_a_vendor_that_only_finds_is_asked_by_key(
         database, tmp_path / "config", {"dm_champ": DM_CHAMP}, twins
     ) as here:
         await here.add(range(1, 4), tags=["a"])
-        assert (await here.run("dm_champ")).exit_code == 0
+        assert exit_code(await here.run("dm_champ")) == 0
         ids = {
             number: str(contact["id"])
             for number, contact in here.held("dm_champ").items()
         }
         here.sandbox.twin("dm_champ").screen(0.0).edit(ids[1], {"firstName": "By hand"})
         report = await here.run("dm_champ", resync=True)
-        assert (report.exit_code, report.standing, report.actions) == (
+        assert (exit_code(report), report.standing, report.actions) == (
             0,
             {},
             {"update": 1},
@@ -203,7 +204,7 @@ async def test_the_forecast_and_the_brakes_hold(database: str, tmp_path: Path) -
     keys = {**RESPOND_IO, "on_null": "clear"}
     async with people(database, tmp_path / "config", {NAME: keys}) as here:
         await here.add(range(1, 61))
-        assert (await here.run(NAME)).exit_code == 0
+        assert exit_code(await here.run(NAME)) == 0
         await here.source.execute("UPDATE crm.people SET name = NULL")
         refused = await here.run(NAME, resync=True)
         assert (refused.status, refused.requests) == ("refused", 0)
@@ -213,7 +214,7 @@ async def test_the_forecast_and_the_brakes_hold(database: str, tmp_path: Path) -
         )
         assert row["number"] == 0
         await here.source.execute("UPDATE crm.people SET name = 'Ann'")
-        assert (await here.run(NAME, resync=True, limit=1)).exit_code == 0
+        assert exit_code(await here.run(NAME, resync=True, limit=1)) == 0
         await here.source.execute("UPDATE crm.people SET name = NULL")
         refused = await here.run(NAME)
         assert (refused.status, refused.requests) == ("refused", 0), (

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from syncengine import app
+from syncengine.cli.exits import exit_code
 from syncengine.model.work import Standing
 from tests.support.people import CHARLES, RESPOND_IO, People, people
 
@@ -42,7 +43,7 @@ async def test_another_key_brings_nobody_back(database: str, tmp_path: Path) -> 
         await here.run(NAME)
         here.configure(NAME, source=OTHER_KEY)
         report = await here.run(NAME, accept=ACCEPTED)
-        assert (report.exit_code, report.contacts["rejected"], report.actions) == (
+        assert (exit_code(report), report.contacts["rejected"], report.actions) == (
             1,
             2,
             {"upsert": 8},
@@ -60,12 +61,12 @@ async def test_another_key_brings_nobody_back(database: str, tmp_path: Path) -> 
         assert held[5]["fields"]["first_name"] == "Name 5"
 
         silent = await here.run(NAME)
-        assert (silent.exit_code, silent.requests) == (0, 0), "once is enough"
+        assert (exit_code(silent), silent.requests) == (0, 0), "once is enough"
         assert silent.standing is not None
         assert silent.standing[Standing.SUPPRESSED] == 2
         assert await _lift(here, "106") == 1
         report = await here.run(NAME)
-        assert (report.exit_code, report.actions) == (0, {"upsert": 1}), (
+        assert (exit_code(report), report.actions) == (0, {"upsert": 1}), (
             "the other one is not told of again"
         )
         assert 106 in here.held(NAME)
@@ -83,16 +84,16 @@ async def test_a_household_is_not_silenced_with_one_of_its_members(
         await here.remove([1])
         await here.change(2, name="Changed")
         report = await here.run(NAME)
-        assert (report.exit_code, report.actions) == (0, {"upsert": 1}), (
+        assert (exit_code(report), report.actions) == (0, {"upsert": 1}), (
             "it was there before, as somebody else"
         )
 
         await here.add([4, 5], phone="+49 151 00000001")
         report = await here.run(NAME)
-        assert (report.exit_code, report.contacts["rejected"]) == (1, 2)
+        assert (exit_code(report), report.contacts["rejected"]) == (1, 2)
         await here.change(5, phone="+4915100000005")
         report = await here.run(NAME)
-        assert (report.exit_code, report.actions) == (0, {"upsert": 1}), (
+        assert (exit_code(report), report.actions) == (0, {"upsert": 1}), (
             "the source decided"
         )
         assert await _lift(here, "4") == 1
@@ -120,7 +121,7 @@ async def test_suppressions_by_id_alone_have_to_be_settled_first(
         sent = here.requests(NAME)
         for options in ({}, {"contacts": ("106",)}):
             report = await here.run(NAME, accept=ACCEPTED, **options)
-            assert (report.status, report.exit_code) == ("refused", 2)
+            assert (report.status, exit_code(report)) == ("refused", 2)
             said = str(report.error)
             assert "the source's key was id and is now uid" in said
             assert (
@@ -138,7 +139,7 @@ async def test_suppressions_by_id_alone_have_to_be_settled_first(
         )
         await _suppress(here, "105", "106")
         report = await here.run(NAME, accept=ACCEPTED | {"suppressions"})
-        assert report.exit_code == 0, report.error
+        assert exit_code(report) == 0, report.error
         assert not {105, 106} & here.held(NAME).keys()
         assert 107 in here.held(NAME)
 

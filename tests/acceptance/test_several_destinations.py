@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.limits import TwinLimit
 from tests.support.killing import Command
@@ -162,7 +163,7 @@ async def test_a_run_that_finds_one_account_held_does_the_others(
         async with _held_at_the_vendor(here):
             reports = await here.runs()
             assert {
-                name: (report.status, report.exit_code)
+                name: (report.status, exit_code(report))
                 for name, report in reports.items()
             } == {
                 "charles": ("done", 0),

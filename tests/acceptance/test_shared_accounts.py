@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from syncengine import app
+from syncengine.cli.exits import exit_code
 from syncengine.config.loading import read_config
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.sandbox.twins.charles import CharlesTwin
@@ -59,13 +60,13 @@ async def _synced(here: People) -> None:
     for number in (4, 5, 6):
         await _move(here, number)
     for name in ("one", "two"):
-        assert (await here.run(name)).exit_code == 0
+        assert exit_code(await here.run(name)) == 0
 
 
 async def _runs(here: People, times: int = 3) -> None:
     for _ in range(times):
         reports = await here.runs()
-    assert {report.exit_code for report in reports.values()} == {0}
+    assert {exit_code(report) for report in reports.values()} == {0}
     assert sum(report.requests for report in reports.values()) == 0, (
         "nothing is left to do"
     )
@@ -101,7 +102,7 @@ async def test_a_contact_that_moves_keeps_its_copy(
         )
         await here.change(number, name="New name")
         report = await here.run(owner)
-        assert (report.exit_code, dict(report.actions)) == (0, _WRITTEN[vendor])
+        assert (exit_code(report), dict(report.actions)) == (0, _WRITTEN[vendor])
         assert "New name" in str(here.held(vendor)[number]["fields"])
 
 
@@ -129,7 +130,7 @@ async def test_who_moved_and_waits_to_be_taken_over_keeps_nobody_from_a_limited_
         await here.run("one")
         await here.add([7])
         report = await here.run("one", limit=1)
-        assert (report.exit_code, report.contacts["applied"]) == (0, 1)
+        assert (exit_code(report), report.contacts["applied"]) == (0, 1)
         assert 7 in here.held("charles")
         await _runs(here)
 
@@ -152,7 +153,7 @@ async def test_where_only_the_former_destination_runs_nothing_is_deleted(
         )
         for _ in range(2):
             report = await here.run("one")
-            assert (report.exit_code, report.requests) == (0, 0)
+            assert (exit_code(report), report.requests) == (0, 0)
         assert _there(here, vendor) == before
         await _runs(here)
         assert _there(here, vendor) == before
@@ -173,7 +174,7 @@ async def test_another_row_with_the_same_match_key_keeps_the_copy(
         await here.add([9], tags=["vip", "new"], opted_in=False)
         await here.change(9, phone=phone)
         report = await here.run("one")
-        assert (report.exit_code, report.requests) == (0, 0)
+        assert (exit_code(report), report.requests) == (0, 0)
         await _runs(here)
         after = _there(here, "dm_champ")
         assert after == before
@@ -195,7 +196,7 @@ async def test_untagging_takes_away_only_what_the_other_destination_does_not_wan
         await _synced(here)
         await _move(here, 2)
         report = await here.run("one")
-        assert (report.exit_code, dict(report.actions)) == (0, {"remove_tags": 1})
+        assert (exit_code(report), dict(report.actions)) == (0, {"remove_tags": 1})
         assert _there(here, "respond_io")[2][1] == ["vip"]
         await _runs(here)
         assert _there(here, "respond_io")[2][1] == ["two", "vip"]
@@ -214,7 +215,7 @@ async def test_a_destination_that_cannot_be_asked_keeps_everything(
         await here.remove([3])
         here.configure("two", where="no_such_column")
         report = await here.run("one")
-        assert (report.exit_code, report.requests, report.contacts["deferred"]) == (
+        assert (exit_code(report), report.requests, report.contacts["deferred"]) == (
             1,
             0,
             2,
@@ -229,7 +230,7 @@ async def test_a_destination_that_cannot_be_asked_keeps_everything(
         (report,) = await app.run(
             read_config(here.file, here.environ), ("one",), app.RunRequest()
         )
-        assert (report.exit_code, report.requests, report.contacts["deferred"]) == (
+        assert (exit_code(report), report.requests, report.contacts["deferred"]) == (
             1,
             0,
             2,
@@ -294,7 +295,7 @@ async def test_what_another_destination_of_the_account_owns_is_not_written_over(
             told = f"{two} and {one} want different values of first_name for 2 contacts of the account, such as contact 1"  # noqa: E501
             assert any(told in remark for remark in report.remarks) is (night < 3)
             assert (await here.run("one")).requests == 0
-        assert (report.exit_code, report.contacts["rejected"]) == (0, 0)
+        assert (exit_code(report), report.contacts["rejected"]) == (0, 0)
         assert here.held("charles") == before
         assert {row["status"] for row in (await here.states("two")).values()} == {
             "dead"
@@ -303,7 +304,7 @@ async def test_what_another_destination_of_the_account_owns_is_not_written_over(
         here.configure("one", where="id <> 1")
         assert (await here.run("one")).requests == 0
         report = await here.run("two")
-        assert (report.exit_code, report.contacts["applied"]) == (0, 1)
+        assert (exit_code(report), report.contacts["applied"]) == (0, 1)
         after = here.held("charles")
         assert after[1]["id"] == before[1]["id"]
         assert after[1]["fields"]["first_name"] == before[1]["fields"][
@@ -330,7 +331,7 @@ async def test_an_erasure_under_way_is_waited_for(
         await here.add([2], opted_in=name == "one", **row)
         for _ in range(4):
             report = await here.run(name)
-            assert (report.exit_code, report.contacts["deferred"]) == (1, 1)
+            assert (exit_code(report), report.contacts["deferred"]) == (1, 1)
             assert "whose erasure was asked for before" in report.noteworthy[0].message
 
         twin = here.sandbox.twin("charles")
@@ -360,13 +361,13 @@ async def test_no_brake_counts_contacts_that_moved_to_another_destination(
         await here.source.execute("UPDATE crm.people SET opted_in = id <= 5")
         assert (await here.plan("one")).brake is None
         report = await here.run("one")
-        assert (report.exit_code, report.error, report.requests) == (0, None, 0)
+        assert (exit_code(report), report.error, report.requests) == (0, None, 0)
         await _runs(here)
         assert _there(here, "chartmogul") == before
 
         await here.remove([1, *range(6, 21)])
         report = await here.run("two")
-        assert (report.exit_code, "15 of 35 known contacts" in str(report.error)) == (
+        assert (exit_code(report), "15 of 35 known contacts" in str(report.error)) == (
             2,
             True,
         )
@@ -391,7 +392,7 @@ async def test_contacts_that_change_places_between_two_files_do_so_in_one_run(
             assert (plan.error, plan.brake, plan.rejected) == (None, None, {})
         reports = await here.runs()
         assert {
-            name: (report.exit_code, report.error) for name, report in reports.items()
+            name: (exit_code(report), report.error) for name, report in reports.items()
         } == {
             "one": (0, None),
             "two": (0, None),

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from syncengine import app
+from syncengine.cli.exits import exit_code
 from syncengine.model.consent import Subject, SubjectKind, of_email, of_phone
 from syncengine.model.copies import Copy, ShowReport
 from syncengine.sandbox.faults import FaultKind, Rule
@@ -32,7 +33,7 @@ async def test_the_three_stand_side_by_side(database: str, tmp_path: Path) -> No
         reports = await shown(here)
         at_respond_io = reports[NAME]
         fields = {"crm_id": "1", "firstName": "Name 1", "phone": "+491510000001"}
-        assert (at_respond_io.status, at_respond_io.exit_code) == ("synced", 0)
+        assert (at_respond_io.status, exit_code(at_respond_io)) == ("synced", 0)
         assert at_respond_io.external_id == here.held(NAME)[1]["id"]
         assert at_respond_io.source == Copy(
             {**fields, "crm_id": 1, "firstName": "New"}, ("vip",)
@@ -59,7 +60,7 @@ async def test_a_vendor_that_only_finds_shows_what_its_look_up_tells(
         await here.run(name)
         await here.change(1, phone="+4915199")
         report = (await shown(here))[name]
-        assert (report.status, report.exit_code, report.remarks) == ("synced", 0, ())
+        assert (report.status, exit_code(report), report.remarks) == ("synced", 0, ())
         assert report.vendor is not None
         assert report.vendor.fields["phoneNumber"] == "+491510000001"
         assert report.vendor.fields["firstName"] == "Name 1"
@@ -121,7 +122,7 @@ async def test_while_a_run_works_the_vendor_is_not_asked(
         await here.sandbox.holds(NAME).wait_for(1)
         here.heal(NAME)
         report = (await shown(here))[NAME]
-        assert (report.exit_code, report.vendor) == (3, None)
+        assert (exit_code(report), report.vendor) == (3, None)
         assert (
             "the vendor was not asked: another run is working on account"
             in report.remarks[0]
@@ -140,13 +141,13 @@ async def test_a_vendor_in_trouble_hides_nothing_else(
         await here.run(NAME)
         here.fail(NAME, Rule(FaultKind.ERROR_HTML))
         report = (await shown(here))[NAME]
-        assert report.exit_code == 1
+        assert exit_code(report) == 1
         assert "the vendor gave no answer" in report.remarks[0]
         assert report.source is not None
         here.heal(NAME)
         here.environ["RESPOND_IO_TOKEN"] = "wrong-token"
         report = (await shown(here))[NAME]
-        assert report.exit_code == 1
+        assert exit_code(report) == 1
         assert "settings.token" in report.remarks[0]
 
 
@@ -207,7 +208,7 @@ async def test_who_may_not_be_sent_anything_about_is_told_with_the_reason(
         }
         for contact, (status, why) in by.items():
             report = (await shown(here, contact))[NAME]
-            assert (report.status, report.next_run, report.exit_code) == (
+            assert (report.status, report.next_run, exit_code(report)) == (
                 status,
                 "sends nothing about it",
                 0,

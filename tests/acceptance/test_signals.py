@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from syncengine.cli.exits import exit_code
 from syncengine.sandbox.faults import FaultKind, Rule
 from tests.support.killing import Command, until, until_true
 from tests.support.people import BOTH, RESPOND_IO, People, people
@@ -115,7 +116,7 @@ async def test_the_second_signal_stops_at_once_and_the_next_run_settles(
             "UPDATE syncengine.sync_lease SET expires_at = clock_timestamp()"
         )
         report = await here.run("respond_io")
-        assert (report.status, report.exit_code) == ("done", 0)
+        assert (report.status, exit_code(report)) == ("done", 0)
         assert here.held("respond_io").keys() == set(_ALL)
         assert (
             await here.one("SELECT status FROM syncengine.sync_run ORDER BY run_id")

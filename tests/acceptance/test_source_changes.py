@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from syncengine.cli.exits import exit_code
 from syncengine.model.reports import RunReport
 from syncengine.sandbox.faults import FaultKind, Rule
 from syncengine.storage.failures import describe
@@ -49,7 +50,7 @@ async def test_what_changes_between_diff_and_load_is_sent_as_it_is_then(
             await here.change(1, opted_in=False)  # too late: it is on its way
             await here.add([25])  # too late: after the diff
         report = run.result()
-        assert (report.status, report.exit_code, report.contacts["applied"]) == (
+        assert (report.status, exit_code(report), report.contacts["applied"]) == (
             "done",
             0,
             22,
@@ -77,7 +78,7 @@ async def test_who_leaves_between_diff_and_load_is_the_next_run_s_business(
         await here.source.execute("UPDATE crm.people SET name = 'New ' || id")
         async with _while_a_run_waits(here) as run:
             await here.remove(range(13, 25))
-        assert (run.result().exit_code, run.result().contacts["applied"]) == (0, 12)
+        assert (exit_code(run.result()), run.result().contacts["applied"]) == (0, 12)
         held = here.held("respond_io")
         assert {number for number, contact in held.items() if contact["tags"]} == set(
             range(1, 25)
@@ -101,7 +102,7 @@ async def test_who_returns_between_diff_and_load_keeps_its_tags(
             newest = "SELECT contact_ids[1] FROM syncengine.sync_batch ORDER BY run_id DESC, number DESC"
             returning = int(await here.source.fetchval(newest))
             await here.add([returning], tags=["vip"])
-        assert run.result().exit_code == 0
+        assert exit_code(run.result()) == 0
         tagged = {
             number
             for number, contact in here.held("respond_io").items()
@@ -164,7 +165,7 @@ async def test_a_source_that_breaks_in_mid_run_ends_it_and_the_next_one_finishes
         async with _while_a_run_waits(here) as run:
             await here.source.execute(damage)
         report = run.result()
-        assert (report.status, report.exit_code) == ("incomplete", 1)
+        assert (report.status, exit_code(report)) == ("incomplete", 1)
         made = report.contacts["applied"]
         assert 4 <= made <= 12, "what was loaded is finished"
         assert (report.contacts["deferred"], report.contacts["rejected"]) == (
@@ -235,7 +236,7 @@ async def test_a_source_in_another_database_is_synced_night_after_night(
             "UPDATE crm.people SET name = 'New' WHERE id = 5; DELETE FROM crm.people WHERE id = 6"
         )
         report = await here.run("respond_io")
-        assert (report.exit_code, report.requests) == (0, 1)
+        assert (exit_code(report), report.requests) == (0, 1)
         assert here.held("respond_io")[5]["fields"]["firstName"] == "New"
         assert (await here.states("respond_io"))[6]["status"] == "removed"
 
@@ -280,7 +281,7 @@ async def test_a_source_s_database_that_goes_away_in_mid_run_ends_it_and_the_nex
                 name,
             )
         report = run.result()
-        assert (report.status, report.exit_code) == ("incomplete", 1)
+        assert (report.status, exit_code(report)) == ("incomplete", 1)
         made = report.contacts["applied"]
         assert 4 <= made <= 12
         assert report.contacts["deferred"] == 24 - made

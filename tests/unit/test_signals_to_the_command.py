@@ -16,6 +16,7 @@ _PATIENCE = 60.0
 """Seconds after which something that has to happen counts as not happening."""
 _DEAF = """
 import asyncio, sys
+from syncengine.cli.exits import exit_code
 from syncengine.cli import terminal
 
 async def work(stop):

@@ -16,7 +16,7 @@ from syncengine.app.destination_run import claim_keys
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.run_request import RunRequest
 from syncengine.app.vendor_access import task_of, vendor_access
-from syncengine.app.verbs.run import how_it_ended
+from syncengine.app.verbs.run import status_of
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
 from syncengine.engine.adoption import Adopted, Adoption, Finding
@@ -25,7 +25,7 @@ from syncengine.engine.stopping import broken_off_by
 from syncengine.errors import AccountStopped, RunRefused, RunStopped, SyncEngineError
 from syncengine.model.calls import OutcomeKind
 from syncengine.model.copies import AdoptReport
-from syncengine.model.reports import NoProgress, Noteworthy, Progress
+from syncengine.model.reports import NoProgress, Noteworthy, Progress, RunStatus
 from syncengine.model.work import Batch, BatchKind, DiffSlice, Record, RunKind, Status
 from syncengine.planning.match_keys import may_collide
 from syncengine.storage.diff.comparison import Diff
@@ -82,7 +82,7 @@ async def _adopt(
     vendor, name = destination.vendor, destination.name
     if not vendor.capabilities.find_by:
         told = f"{name}: {vendor.name} has no look-up; its contacts are recognised by the key they are sent with"
-        return AdoptReport(name, "unreadable", error=told)
+        return AdoptReport(name, RunStatus.UNREADABLE, error=told)
     began, sent = time.monotonic(), account.pacing.requests
     async with broken_off_by(account.stopping.requested):
         recognised = await refuse_changes(destination, config, databases, RunRequest())
@@ -103,7 +103,8 @@ async def _adopt(
     )
     counts: Counter[str] = Counter()
     notes: list[Noteworthy] = []
-    status, said = "done", None
+    status: RunStatus = RunStatus.DONE
+    said: str | None = None
     async with vendor_access(destination, account) as retrier:
         adoption, total = Adoption(vendor, retrier, store, task.mapping.tag_prefix), 0
         try:
@@ -119,7 +120,7 @@ async def _adopt(
             progress.started(name, total)
             async for batch in batches.waiting():
                 if account.stopping.requested.is_set():
-                    status = "stopped"
+                    status = RunStatus.STOPPED
                     break
                 prepared = await preparer.plan(batch)
                 counts[_SILENCED] += await _silent(store, batch, prepared)
@@ -136,11 +137,11 @@ async def _adopt(
                     name, len(batch.contact_ids), account.pacing.requests - sent
                 )
         except RunStopped:
-            status = "stopped"
+            status = RunStatus.STOPPED
         except AccountStopped as stopped:
-            status, said = "halted", stopped_by(stopped, destination)
-    if status == "done" and counts[Finding.UNREAD]:
-        status = "incomplete"
+            status, said = RunStatus.HALTED, stopped_by(stopped, destination)
+    if status == RunStatus.DONE and counts[Finding.UNREAD]:
+        status = RunStatus.INCOMPLETE
     report = AdoptReport(
         destination=name,
         status=status,
@@ -156,7 +157,6 @@ async def _adopt(
         requests=account.pacing.requests - sent,
         seconds=time.monotonic() - began,
         error=said,
-        exit_code=int(status != "done" or bool(notes)),
         contacts=tuple(notes),
     )
     await finish_run(
@@ -217,5 +217,4 @@ def _refused(record: Record) -> Noteworthy | None:
 async def _failed(
     destination: DestinationConfig, error: SyncEngineError
 ) -> AdoptReport:
-    status, code = how_it_ended(error)
-    return AdoptReport(destination.name, status, error=str(error), exit_code=code)
+    return AdoptReport(destination.name, status_of(error), error=str(error))

@@ -17,7 +17,7 @@ from syncengine.app.databases import Databases, open_databases
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.run_request import RunRequest
 from syncengine.app.vendor_access import vendor_access
-from syncengine.app.verbs.run import how_it_ended
+from syncengine.app.verbs.run import status_of
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
 from syncengine.engine.exchange import Meter
@@ -35,6 +35,7 @@ from syncengine.model.calls import Applied, Rejected
 from syncengine.model.contact import Known, Remote
 from syncengine.model.contact_ids import as_argument, name_of, name_of_owner
 from syncengine.model.copies import MergeReport
+from syncengine.model.reports import RunStatus
 from syncengine.model.work import ContactState, Record, Status
 from syncengine.planning.found_contacts import (
     known_from_remote,
@@ -199,7 +200,7 @@ async def _merge(
         **await store.owners("", [other], takes_over=True),
     }
     if why := _refusal(name, owners, into, other):
-        return MergeReport(name, "refused", error=why, exit_code=2)
+        return MergeReport(name, RunStatus.REFUSED, error=why)
     try:
         async with vendor_access(destination, account) as retrier:
             pair = _Pair(destination, retrier, into, other)
@@ -210,10 +211,10 @@ async def _merge(
             return await _of_ours(pair, store, state)
     except AccountStopped as stopped:
         return MergeReport(
-            name, "halted", error=stopped_by(stopped, destination), exit_code=1
+            name, RunStatus.HALTED, error=stopped_by(stopped, destination)
         )
     except RequestFailed as error:
-        return MergeReport(name, "rejected", error=str(error), exit_code=1)
+        return MergeReport(name, RunStatus.REJECTED, error=str(error))
 
 
 def _refusal(name: str, owners: dict[str, str], into: str, other: str) -> str:
@@ -254,11 +255,11 @@ async def _of_strangers(pair: _Pair) -> MergeReport:
     except RequestFailed as error:
         return _failed_request(name, error, look)
     if isinstance(answer, Rejected):
-        return MergeReport(name, "rejected", error=answer.message, exit_code=1)
+        return MergeReport(name, RunStatus.REJECTED, error=answer.message)
     left = answer.external_id
     if left not in (None, pair.into, pair.other):
-        return MergeReport(name, "incomplete", error=_third(left, look), exit_code=1)
-    return MergeReport(name, "done", left=left or pair.into)
+        return MergeReport(name, RunStatus.INCOMPLETE, error=_third(left, look))
+    return MergeReport(name, RunStatus.DONE, left=left or pair.into)
 
 
 async def _of_ours(pair: _Pair, store: Contacts, state: ContactState) -> MergeReport:
@@ -268,11 +269,11 @@ async def _of_ours(pair: _Pair, store: Contacts, state: ContactState) -> MergeRe
     finds_out = f"the next run, or `{command}`, finds out which of the two is left"
     if has_open_merge(state.known):
         what = f"an earlier merge of the copy of contact {whose} is not settled yet: {finds_out}"
-        return MergeReport(name, "refused", error=what, exit_code=2)
+        return MergeReport(name, RunStatus.REFUSED, error=what)
     other = await pair.read(pair.other)
     if other is None:
         what = f"the vendor has no contact {pair.other} to be merged; nothing was sent"
-        return MergeReport(name, "rejected", error=what, exit_code=1)
+        return MergeReport(name, RunStatus.REJECTED, error=what)
     ours = _Ours(store, state, before_merge(state.known, other))
     await ours.note()
     try:
@@ -285,7 +286,7 @@ async def _of_ours(pair: _Pair, store: Contacts, state: ContactState) -> MergeRe
         return _failed_request(name, error, finds_out)
     if isinstance(answer, Rejected):
         await ours.restore()
-        return MergeReport(name, "rejected", error=answer.message, exit_code=1)
+        return MergeReport(name, RunStatus.REJECTED, error=answer.message)
     return await _owned(pair, ours, answer.external_id, finds_out)
 
 
@@ -301,12 +302,14 @@ async def _owned(
             if told
             else f"the vendor does not show which of the two is left: {finds_out}"
         )
-        return MergeReport(name, "incomplete", error=what, exit_code=1)
+        return MergeReport(name, RunStatus.INCOMPLETE, error=what)
     left, remote = found
     if owner := await ours.own(left, remote, pair.destination):
         what = f"{left} is left, which belongs to contact {_named(owner, name)}: correct one of the two rows"
-        return MergeReport(name, "incomplete", error=what, exit_code=1)
-    return MergeReport(name, "done", left=left, contact_id=ours.state.contact_id)
+        return MergeReport(name, RunStatus.INCOMPLETE, error=what)
+    return MergeReport(
+        name, RunStatus.DONE, left=left, contact_id=ours.state.contact_id
+    )
 
 
 def _third(told: str | None, then: str) -> str:
@@ -316,14 +319,11 @@ def _third(told: str | None, then: str) -> str:
 async def _failed(
     destination: DestinationConfig, error: SyncEngineError
 ) -> MergeReport:
-    status, code = how_it_ended(error)
-    return MergeReport(destination.name, status, error=str(error), exit_code=code)
+    return MergeReport(destination.name, status_of(error), error=str(error))
 
 
 def _failed_request(name: str, error: RequestFailed, then: str) -> MergeReport:
     if isinstance(error, VendorUnavailable) and error.maybe_applied:
         what = f"{error}; whether the two were merged is not known: {then}"
-        return MergeReport(name, "incomplete", error=what, exit_code=1)
-    return MergeReport(
-        name, "rejected", error=f"{error}; nothing was merged", exit_code=1
-    )
+        return MergeReport(name, RunStatus.INCOMPLETE, error=what)
+    return MergeReport(name, RunStatus.REJECTED, error=f"{error}; nothing was merged")

@@ -28,7 +28,7 @@ from syncengine.errors import (
     SyncEngineError,
 )
 from syncengine.model.events import Event
-from syncengine.model.reports import NoProgress, Progress, RunReport
+from syncengine.model.reports import NoProgress, Progress, RunReport, RunStatus
 from syncengine.storage.state.runs import former_run
 from syncengine.storage.state.standing import number_standing
 
@@ -129,24 +129,22 @@ def failed(
     progress_so_far: RunProgress | None,
 ) -> RunReport:
     """Return the report of a destination whose run could not begin or go on."""
-    status, code = how_it_ended(error)
+    status = status_of(error)
     if progress_so_far is None:
-        return RunReport(
-            destination.name, None, status, error=str(error), exit_code=code
-        )
+        return RunReport(destination.name, None, status, error=str(error))
     if isinstance(error, CutShort):
         progress_so_far.break_off()
-    return progress_so_far.report(status, code, str(error))
+    return progress_so_far.report(status, str(error))
 
 
-def how_it_ended(error: SyncEngineError) -> tuple[str, int]:
-    """Return status and exit code of a destination that this error ended."""
+def status_of(error: SyncEngineError) -> RunStatus:
+    """Return the status of a destination that this error ended."""
     match error:
         case LeaseHeld():
-            return "held", 3
+            return RunStatus.HELD
         case RunRefused():
-            return "refused", 2
+            return RunStatus.REFUSED
         case RunStopped():
-            return "stopped", 1
+            return RunStatus.STOPPED
         case _:
-            return "halted", 1
+            return RunStatus.HALTED

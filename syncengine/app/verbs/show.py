@@ -34,6 +34,7 @@ from syncengine.model.capabilities import matches
 from syncengine.model.contact import Desired, Known, MatchKey, Pending, Remote
 from syncengine.model.copies import Copy, ShowReport
 from syncengine.model.http import Json
+from syncengine.model.reports import RunStatus
 from syncengine.model.work import ContactState
 from syncengine.planning.found_contacts import opt_outs_to_remember, unique_remotes
 from syncengine.planning.mapping import map_row
@@ -67,8 +68,9 @@ async def show(
             destination: DestinationConfig, error: SyncEngineError
         ) -> ShowReport:
             told = f"the vendor was not asked: {error}"
-            code = 3 if isinstance(error, LeaseHeld) else 1
-            return _report(_with(local[destination.name], told), code)
+            is_held = isinstance(error, LeaseHeld)
+            ended = RunStatus.HELD if is_held else RunStatus.INCOMPLETE
+            return _report(_with(local[destination.name], told), ended)
 
         return await side_by_side(config, databases, destinations, work, failed)
 
@@ -166,18 +168,18 @@ async def _at_vendor(
     """Return the report with the vendor's copy added."""
     vendor = destination.vendor
     if not shows(vendor.capabilities):
-        return _report(_with(local, f"{vendor.name} shows nothing of what it holds"), 0)
+        return _report(_with(local, f"{vendor.name} shows nothing of what it holds"))
     known = local.state.known if local.state else Known()
     try:
         async with vendor_access(destination, account) as retrier:
             remotes = await _remotes(destination, retrier, known, local.desired)
             if not remotes:
-                return _report(_with(local, "the vendor knows no such contact"), 0)
+                return _report(_with(local, "the vendor knows no such contact"))
             if len(remotes) > 1:
                 ids = ", ".join(remote.external_id for remote in remotes)
                 return _report(
                     _with(local, f"{len(remotes)} contacts at the vendor match: {ids}"),
-                    1,
+                    RunStatus.INCOMPLETE,
                 )
             (remote,) = remotes
             told = replace(local, vendor=_copy(remote.fields, remote.tags))
@@ -199,11 +201,15 @@ async def _at_vendor(
                     repeatable=True,
                 )
                 told = replace(told, details=details)
-            return _report(told, 0)
+            return _report(told)
     except AccountStopped as stopped:
-        return _report(_with(local, stopped_by(stopped, destination)), 1)
+        return _report(
+            _with(local, stopped_by(stopped, destination)), RunStatus.INCOMPLETE
+        )
     except RequestFailed as error:
-        return _report(_with(local, f"the vendor gave no answer: {error}"), 1)
+        return _report(
+            _with(local, f"the vendor gave no answer: {error}"), RunStatus.INCOMPLETE
+        )
 
 
 async def _remember_noes(
@@ -252,7 +258,7 @@ def _copy(fields: Mapping[str, Json], tags: frozenset[str]) -> Copy:
     return Copy(dict(sorted(fields.items())), tuple(sorted(tags)))
 
 
-def _report(local: _Local, exit_code: int) -> ShowReport:
+def _report(local: _Local, look_up: RunStatus = RunStatus.DONE) -> ShowReport:
     state, desired = local.state, local.desired
     known = state.known if state else Known()
     return ShowReport(
@@ -268,7 +274,7 @@ def _report(local: _Local, exit_code: int) -> ShowReport:
         details=local.details,
         remarks=(*local.remarks, *_of_pending(known, local.outlook.kept)),
         next_run=local.outlook.next_run,
-        exit_code=exit_code,
+        look_up=look_up,
     )
 
 

@@ -15,7 +15,7 @@ from syncengine.app.databases import Databases, open_databases
 from syncengine.app.pipelines import side_by_side
 from syncengine.app.run_request import RunRequest
 from syncengine.app.vendor_access import vendor_access
-from syncengine.app.verbs.run import how_it_ended
+from syncengine.app.verbs.run import status_of
 from syncengine.config.destination import DestinationConfig
 from syncengine.config.project import Config
 from syncengine.engine.account_check import lacking_message
@@ -35,7 +35,7 @@ from syncengine.model.consent import SubjectFinder
 from syncengine.model.contact_ids import as_argument, contact_id_of, name_of
 from syncengine.model.copies import VerifyReport
 from syncengine.model.mapping import OnNull
-from syncengine.model.reports import NoProgress, Progress
+from syncengine.model.reports import NoProgress, Progress, RunStatus
 from syncengine.model.work import RunKind
 from syncengine.planning.brakes import brakes_of_repair
 from syncengine.planning.drift import ManagedParts
@@ -171,7 +171,7 @@ async def _verify(
     if not shows(vendor.capabilities):
         return VerifyReport(
             name,
-            "unreadable",
+            RunStatus.UNREADABLE,
             error=f"{name}: {vendor.name} shows nothing of what it holds",
         )
     began, sent = time.monotonic(), account.pacing.requests
@@ -182,7 +182,8 @@ async def _verify(
     run_id = await start_run(account.fence, name, recognised.at_start, RunKind.VERIFY)
     store = Contacts(account.fence, name, run_id, numbered=False)
     repair = Repair(vendor.capabilities, wanted.asked) if wanted.repair else None
-    status, said = "done", None
+    status: RunStatus = RunStatus.DONE
+    said: str | None = None
     async with vendor_access(destination, account) as retrier:
         verification = Verification(
             vendor,
@@ -201,16 +202,22 @@ async def _verify(
                 verification, destination, databases, store, wanted, run_id, progress
             )
         except RunStopped:
-            status = "stopped"
+            status = RunStatus.STOPPED
         except AccountStopped as stopped:
-            status, said = "halted", stopped_by(stopped, destination)
+            status, said = RunStatus.HALTED, stopped_by(stopped, destination)
         except (
             RequestFailed
         ) as failure:  # the vendor's list, without which nothing can be told of anybody
-            status, said = "halted", f"{name}: {failure}"
+            status, said = RunStatus.HALTED, f"{name}: {failure}"
     seen = verification.seen
-    if status == "done" and (account.stopping.requested.is_set() or seen.unread):
-        status = "stopped" if account.stopping.requested.is_set() else "incomplete"
+    if status == RunStatus.DONE and (
+        account.stopping.requested.is_set() or seen.unread
+    ):
+        status = (
+            RunStatus.STOPPED
+            if account.stopping.requested.is_set()
+            else RunStatus.INCOMPLETE
+        )
     braked = None
     if repair is not None:
         braked = await _repaired(
@@ -224,11 +231,10 @@ async def _verify(
     mended, left = (
         (repair.mended, repair.left) if repair else (0, Counter[NotRepaired]())
     )
-    status, said = ("refused", braked) if braked else (status, said)
-    is_settled = seen.drifted <= mended + seen.opted_out + sum(
-        left[reason] for reason in _SETTLED
+    status, said = (RunStatus.REFUSED, braked) if braked else (status, said)
+    is_other_account = (
+        status == RunStatus.DONE and repair is None and _has_nobody(seen, wanted)
     )
-    is_other_account = status == "done" and repair is None and _has_nobody(seen, wanted)
     if is_other_account:
         said = f"{name}: {lacking_message(name, seen.compared)}"
     report = VerifyReport(
@@ -251,9 +257,6 @@ async def _verify(
         requests=account.pacing.requests - sent,
         seconds=time.monotonic() - began,
         error=said,
-        exit_code=2
-        if braked
-        else int(status != "done" or said is not None or not is_settled),
         contacts=tuple(seen.contacts),
     )
     await finish_run(
@@ -265,9 +268,7 @@ async def _verify(
 
 _MOST_ERASING = 20
 """Contacts with an unfinished erasure that are named; more are named the next time."""
-_FINISHED = ("done", "incomplete")
-_SETTLED = (NotRepaired.GONE, NotRepaired.DEAD_LETTER, NotRepaired.NOT_ASKED)
-"""Reasons that concern nobody: the contacts are counted elsewhere, or left on purpose."""
+_FINISHED = (RunStatus.DONE, RunStatus.INCOMPLETE)
 
 
 def _has_nobody(seen: Findings, wanted: Wanted) -> bool:
@@ -367,5 +368,4 @@ async def _repaired(
 async def _failed(
     destination: DestinationConfig, error: SyncEngineError
 ) -> VerifyReport:
-    status, code = how_it_ended(error)
-    return VerifyReport(destination.name, status, error=str(error), exit_code=code)
+    return VerifyReport(destination.name, status_of(error), error=str(error))
