@@ -103,8 +103,9 @@ def suppress(
     if json:
         print_json([report])
     else:
-        known = "was not suppressed" if lift else "was suppressed already"
-        rest = f"; of the others each {known}" if report.changed < report.named else ""
+        unchanged = report.named - report.changed
+        known = "not suppressed before" if lift else "suppressed already"
+        rest = f" ({unchanged} {known})" if unchanged else ""
         out.print(f"{report.action}: {report.changed} of {report.named}{rest}")
         if reasons := _unlike(people, len(subjects), report.named):
             out.print(

@@ -25,12 +25,13 @@ from syncengine.model.work import Standing
 
 _OTHER = CONTACTS[2:]
 _STANDING = {
-    Standing.DEAD_LETTER: "refused for good",
-    Standing.GONE: "gone at the vendor",
-    Standing.UNSUPPORTED: "unsupported",
-    Standing.SUPPRESSED: "suppressed",
-    Standing.OPTED_OUT: "opted out",
+    Standing.DEAD_LETTER: ("dead letter", "dead letters"),
+    Standing.GONE: ("gone at the vendor", "gone at the vendor"),
+    Standing.UNSUPPORTED: ("unsupported", "unsupported"),
+    Standing.SUPPRESSED: ("suppressed", "suppressed"),
+    Standing.OPTED_OUT: ("opted out", "opted out"),
 }
+"""Words for one and for several contacts of a standing."""
 
 
 class Public(Protocol):
@@ -48,7 +49,7 @@ def print_json(reports: Iterable[Public]) -> None:
 def print_runs(reports: Sequence[RunReport]) -> None:
     """Print the results of each destination's run, and the contacts to look at."""
     table = columns(
-        "destination", "run", "status", "applied", "other", "requests", "time"
+        "destination", "run", "status", "applied", "not applied", "requests", "time"
     )
     for report in reports:
         table.add_row(
@@ -77,26 +78,39 @@ def print_runs(reports: Sequence[RunReport]) -> None:
             out.print(f"  {report.destination}: {remark}", markup=False, soft_wrap=True)
         if report.status == "refused":
             out.print(f"  Nothing was sent to {report.destination}.", markup=False)
-        elif report.run_id is not None and any(
-            report.contacts.get(name) for name in FELL_SHORT
-        ):
-            out.print(
-                f"  The next run goes on where this one fell short; `syncengine retry {report.run_id}` does it now.",
-                markup=False,
-                soft_wrap=True,
-            )
+        else:
+            _print_retry(report)
+
+
+def _print_retry(report: RunReport) -> None:
+    """Print which contacts the next run tries again, and how to try them now."""
+    again = []
+    for name in FELL_SHORT:
+        number = report.contacts.get(name, 0)
+        if number and name == "rejected":
+            again.append(f"{number} rejected (unless left alone)")
+        elif number:
+            again.append(f"{number} {name}")
+    if report.run_id is None or not again:
+        return
+    out.print(
+        f"  {report.destination}: the next run tries again: {', '.join(again)}. "
+        f"`syncengine retry {report.run_id}` tries them now.",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def _print_standing(destination: str, standing: Mapping[Standing, int] | None) -> None:
     """Print the numbers of contacts that are not in step and not tried any more."""
-    numbers = {
-        name: number
-        for each, name in _STANDING.items()
-        if (number := (standing or {}).get(each, 0))
-    }
+    numbers: dict[str, int] = {}
+    for each, (one, several) in _STANDING.items():
+        number = standing.get(each, 0) if standing else 0
+        if number:
+            numbers[one if number == 1 else several] = number
     if numbers:
         out.print(
-            f"{destination}: not tried any more: {counted(numbers)}",
+            f"{destination}: left alone until something changes: {counted(numbers)}",
             markup=False,
             soft_wrap=True,
         )
@@ -110,12 +124,17 @@ def _worth_a_look(report: RunReport) -> Iterator[str]:
             name_of(note.contact_id)
         )
     for (outcome, code, message), contact_ids in alike.items():
-        yield f"contact{'s' if len(contact_ids) > 1 else ''} {', '.join(contact_ids)}: {outcome} ({code}) {message}"
+        contacts = "contact" if len(contact_ids) == 1 else "contacts"
+        # Some codes say no more than the outcome: "suppressed (suppressed)".
+        ended = outcome if code in ("", outcome) else f"{outcome} ({code})"
+        yield f"{contacts} {', '.join(contact_ids)}: {ended}: {message}"
 
 
 def print_plans(reports: Sequence[PlanReport]) -> None:
     """Print what each destination's run would send."""
-    table = columns("destination", "contacts", "other", "look-ups", "requests", "time")
+    table = columns(
+        "destination", "contacts", "not sent", "look-ups", "requests", "time"
+    )
     for report in reports:
         table.add_row(
             report.destination,
@@ -149,7 +168,7 @@ def print_plans(reports: Sequence[PlanReport]) -> None:
             )
         for told, number in report.invalid.items():
             out.print(
-                f"{report.destination}: invalid_value: {number}: {told}",
+                f"{report.destination}: invalid_value at {number}: {told}",
                 markup=False,
                 soft_wrap=True,
             )
@@ -173,7 +192,10 @@ def _print_plan_notes(report: PlanReport) -> None:
     if report.probes:
         many = f"{report.probes} contacts are"
         tried = "1 contact is" if report.probes == 1 else many
-        told = f"{report.destination}: {tried} tried for others that fare alike there"
+        told = (
+            f"{report.destination}: {tried} tried as a probe for others that the vendor "
+            "refused for the same reason"
+        )
         out.print(told, markup=False)
     for remark in report.remarks:
         out.print(f"  {report.destination}: {remark}", markup=False, soft_wrap=True)
@@ -187,9 +209,10 @@ def _print_range(report: PlanReport) -> None:
     if report.requests_least == report.requests_most:
         return
     out.print(
-        f"{report.destination}: that is if look-ups find nobody; from {report.requests_least} requests in "
-        f"{duration(report.seconds_least)}, should all be there and in step, to {report.requests_most} in "
-        f"{duration(report.seconds_most)}",
+        f"{report.destination}: this assumes that the look-ups find no contact. "
+        f"If all are there and in step: {report.requests_least} requests in "
+        f"{duration(report.seconds_least)}; at most: {report.requests_most} in "
+        f"{duration(report.seconds_most)}.",
         markup=False,
         soft_wrap=True,
     )
@@ -201,7 +224,9 @@ def print_pruned(reports: Sequence[PruneReport]) -> None:
         days = f"{report.older_than / 86400:g} days"
         if not report.runs + report.batches + report.outcomes + report.quota_minutes:
             out.print(
-                f"No run is older than {days}, but for the newest of each destination."
+                f"Nothing was deleted: no run is older than {days}. "
+                "The newest run of each destination is always kept.",
+                soft_wrap=True,
             )
             continue
         out.print(
@@ -220,8 +245,10 @@ def print_checks(checks: Sequence[Check]) -> None:
         )
     bad = sum(not check.ok for check in checks)
     if bad:
+        failed = "1 check failed" if bad == 1 else f"{bad} checks failed"
         out.print(
-            f"{bad} to mend: nothing can be sent there before. Then `syncengine check` again.",
+            f"{failed} (BAD above): a run would send nothing there. "
+            "Correct what is named, then run `syncengine check` again.",
             soft_wrap=True,
         )
     else:

@@ -12,36 +12,39 @@ from syncengine.planning.repair import NotRepaired
 
 _SHOWN = 20
 _WAYS = {
-    "gone": "not there any more",
-    "changed": "changed there",
-    "missing": "without a value there",
-    "extra": "with a value there that we know nothing of",
-    "opted_out": "opted out there (left as it is)",
-    "missing_tags": "without the tags",
-    "extra_tags": "with the tags",
+    "gone": "deleted at the vendor",
+    "changed": "other values at the vendor in",
+    "missing": "no value at the vendor in",
+    "extra": "unexpected value at the vendor in",
+    "opted_out": "opted out at the vendor (left as it is) in",
+    "missing_tags": "missing tags:",
+    "extra_tags": "unexpected tags:",
 }
 
 
 _LEFT = {
-    NotRepaired.OPTED_OUT: "they opted out there, and nothing else drifted",
+    NotRepaired.OPTED_OUT: "they opted out at the vendor, and nothing else drifted",
     NotRepaired.DEAD_LETTER: (
-        "dead letters: refused for good until their row changes, or "
-        "`syncengine retry` tries them again"
+        "they are dead letters, left alone until their row changes. "
+        "`syncengine retry --dead -d {name}` tries them again"
     ),
     NotRepaired.GONE: (
-        "deleted there; the next run looks them up by their match keys and links what it finds. `syncengine verify -d "
-        "{name} --repair --recreate` has them created again"
+        "they were deleted at the vendor. The next run links those that it finds by "
+        "their match keys; `syncengine verify -d {name} --repair --recreate` has the "
+        "others created again"
     ),
     NotRepaired.NOT_ASKED: "they drifted in other fields than those of --field",
     NotRepaired.BRAKE: "a brake stopped the repair",
-    NotRepaired.UNFINISHED: "the comparison did not come to its end: verify again",
+    NotRepaired.UNFINISHED: (
+        "the comparison stopped before its end. Run `syncengine verify` again"
+    ),
 }
 
 
 def print_verified(reports: Sequence[VerifyReport]) -> None:
     """Print the state of each destination's copies, and the contacts that drifted."""
     shown = columns(
-        "destination", "status", "compared", "drifted", "repaired", "requests", "time"
+        "destination", "status", "compared", "drifted", "to repair", "requests", "time"
     )
     for report in reports:
         shown.add_row(
@@ -63,7 +66,8 @@ def print_verified(reports: Sequence[VerifyReport]) -> None:
 
 def _found(report: VerifyReport) -> Iterator[str]:
     if report.found:
-        yield f"{report.destination}: {counted(report.found)}; in {counted(report.subjects) or 'no field'}"
+        where = f", in {counted(report.subjects)}" if report.subjects else ""
+        yield f"{report.destination}: {counted(report.found)}{where}"
     for contact in report.contacts[:_SHOWN]:
         ways = "; ".join(
             f"{_WAYS[way]} {', '.join(names)}".rstrip()
@@ -71,42 +75,53 @@ def _found(report: VerifyReport) -> Iterator[str]:
         )
         yield f"  {report.destination}, contact {name_of(contact.contact_id)}: {ways}"
     if report.drifted > _SHOWN:
-        yield f"  and {report.drifted - _SHOWN} more; --json names up to 1000 of them"
+        yield f"  and {report.drifted - _SHOWN} more (--json lists up to 1000)"
 
 
 def _advice(report: VerifyReport) -> Iterator[str]:
     name = report.destination
     if "opted_out" in report.found:
         yield (
-            f"  {name}: an opt-out at the vendor is never taken back, unless settings.lower_opt_outs names its field"
+            f"  {name}: an opt-out at the vendor is never taken back, unless "
+            "settings.lower_opt_outs names its field"
         )
     yield from _not_compared(report)
     if report.gone:
         contacts = "1 contact" if report.gone == 1 else f"{report.gone} contacts"
         yield (
-            f"  {name}: {contacts} gone, not compared: deleted at the vendor before, and left alone. "
-            f"`syncengine run -d {name} --contact ID` creates one again, `syncengine verify -d {name} --repair "
-            "--recreate` all of them"
+            f"  {name}: {contacts} not compared: gone, that is deleted at the vendor "
+            "earlier, and left alone. "
+            f"`syncengine run -d {name} --contact ID` creates one again, "
+            f"`syncengine verify -d {name} --repair --recreate` all of them"
         )
     if report.unread:
-        yield f"  {name}: {report.unread} contacts could not be read, the vendor gave no answer: verify again later"
+        could = "1 contact" if report.unread == 1 else f"{report.unread} contacts"
+        yield (
+            f"  {name}: {could} could not be read, because the vendor did not answer. "
+            "Run `syncengine verify` again later"
+        )
     if report.strangers:
         yield (
-            f"  {name}: {_belong(report.strangers)} to nobody here; `syncengine adopt -d {name}` "
-            "links those that are in the source, except those about whom nothing may be sent (suppressed, opted out or "
-            "forgotten: those are not linked, and `syncengine forget ID` finds them)"
+            f"  {name}: {_belong(report.strangers)} to no contact known here. "
+            f"`syncengine adopt -d {name}` links those that are in the source, except "
+            "suppressed, opted-out and forgotten ones (`syncengine forget ID` finds "
+            "those)"
         )
     if report.repaired:
         contacts = (
             "1 contact" if report.repaired == 1 else f"{report.repaired} contacts"
         )
-        yield f"  {name}: the next `syncengine run -d {name}` mends {contacts}"
+        yield f"  {name}: the next `syncengine run -d {name}` repairs {contacts}"
     for reason, number in report.left.items():
-        yield f"  {name}: {number} left: {_LEFT[NotRepaired(reason)].format(name=name)}"
+        why = _LEFT[NotRepaired(reason)].format(name=name)
+        yield f"  {name}: {number} not repaired: {why}"
     if report.other_account:
         return
     if not report.repaired and not report.left and report.drifted > report.opted_out:
-        yield f"  {name}: `syncengine verify -d {name} --repair` lets the next run mend what drifted"
+        yield (
+            f"  {name}: `syncengine verify -d {name} --repair` has the next run repair "
+            "what drifted"
+        )
 
 
 def print_adopted(reports: Sequence[AdoptReport]) -> None:
@@ -120,7 +135,7 @@ def print_adopted(reports: Sequence[AdoptReport]) -> None:
         "gone",
         "ambiguous",
         "owned",
-        "refused",
+        "rejected",
         "requests",
         "time",
     )
@@ -150,16 +165,20 @@ def _not_compared(report: VerifyReport) -> Iterator[str]:
     name = report.destination
     if report.in_doubt:
         were, them = _were(report.in_doubt)
-        yield f"  {name}: {were} not compared: the next run has to settle {them} first"
+        yield (
+            f"  {name}: {were} not compared: a request of an earlier run got no answer. "
+            f"The next run settles {them} first"
+        )
     if report.silent:
         were, them = _were(report.silent)
         yield (
-            f"  {name}: {were} not compared: nothing may be sent about {them} (suppressed, or opted out in the source)"
+            f"  {name}: {were} not compared: nothing may be sent about {them} "
+            "(suppressed, or opted out in the source)"
         )
     for contact_id in report.erasing:
         yield (
-            f"  {name}: contact {name_of(contact_id)} was not compared: its erasure is not finished; "
-            f"`syncengine forget {as_argument(contact_id)}` finishes it"
+            f"  {name}: contact {name_of(contact_id)} was not compared: its erasure is "
+            f"not finished. `syncengine forget {as_argument(contact_id)}` finishes it"
         )
 
 
@@ -183,40 +202,57 @@ def _left_out(report: AdoptReport) -> Iterator[str]:
     if report.silent:
         were, them = _were(report.silent)
         yield (
-            f"  {name}: {were} not looked up and not linked: nothing may be sent about {them} (suppressed, opted out "
-            "or forgotten)"
+            f"  {name}: {were} not looked up and not linked: nothing may be sent about "
+            f"{them} (suppressed, opted out or forgotten)"
         )
 
 
 def _decisions(report: AdoptReport) -> Iterator[str]:
     name = report.destination
     for note in report.contacts[:_SHOWN]:
-        yield f"  {name}, contact {name_of(note.contact_id)}: {note.outcome}: {note.message}"
+        contact = name_of(note.contact_id)
+        yield f"  {name}, contact {contact}: {note.outcome}: {note.message}"
     if len(report.contacts) > _SHOWN:
-        yield f"  and {len(report.contacts) - _SHOWN} more; --json names up to 1000 of them"
+        yield f"  and {len(report.contacts) - _SHOWN} more (--json lists up to 1000)"
     if report.alike:
         yield (
-            f"  {name}: alike: somebody there has the same digits without a country code, and may be another person. "
-            "Write the country code there, or give the field a region, and adopt again"
+            f"  {name}: alike: a contact at the vendor has the same digits without a "
+            "country code, and may be another person. Write the country code there, or "
+            "give the field a region, and run `syncengine adopt` again"
         )
     if report.ambiguous:
         yield (
-            f"  {name}: nothing is guessed. `syncengine merge INTO OTHER -d {name}` makes one contact of two where the "
-            "vendor can; else delete one there, or add a field to match_on that tells them apart, and adopt again"
+            f"  {name}: ambiguous: several contacts at the vendor match, and none was "
+            f"linked. `syncengine merge INTO OTHER -d {name}` merges two where the vendor "
+            "can; else delete one there, or add a field to match_on that tells them apart, "
+            "and run `syncengine adopt` again"
         )
     if report.owned:
         yield (
-            f"  {name}: owned: another contact of yours is linked to the one that was found. Two rows stand for one "
-            "person there: correct one of them, or add a field to match_on that tells them apart"
+            f"  {name}: owned: the vendor's contact is linked to another row already, so "
+            "two rows match one contact there. Correct one of the rows, or add a field to "
+            "match_on that tells them apart"
         )
     if report.refused:
-        yield f"  {name}: refused: the row itself has to be corrected before it can be looked up; nothing was asked"
+        yield (
+            f"  {name}: rejected: the row has invalid values, so the vendor was not "
+            "asked. Correct the row and run `syncengine adopt` again"
+        )
     if report.unread:
-        yield f"  {name}: {report.unread} contacts could not be looked up, the vendor gave no answer: adopt again later"
+        could = "1 contact" if report.unread == 1 else f"{report.unread} contacts"
+        yield (
+            f"  {name}: {could} could not be looked up, because the vendor did not "
+            "answer. Run `syncengine adopt` again later"
+        )
     if report.gone:
         yield (
-            f"  {name}: {report.gone} gone: deleted at the vendor, and nobody there has their match keys. They are "
-            f"left alone; `syncengine run -d {name} --contact ID` creates one again, on_gone: recreate all"
+            f"  {name}: {report.gone} gone: deleted at the vendor, no contact there has "
+            "their match keys, and they are left alone. "
+            f"`syncengine run -d {name} --contact ID` creates one again, "
+            "`on_gone: recreate` all"
         )
     if report.unmatched:
-        yield f"  {name}: the next run creates those who are unmatched; `syncengine plan -d {name}` tells what it sends"
+        yield (
+            f"  {name}: unmatched: the next run creates these contacts. "
+            f"`syncengine plan -d {name}` shows what it sends"
+        )

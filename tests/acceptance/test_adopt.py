@@ -201,17 +201,17 @@ async def test_the_command_lists_what_needs_a_decision(
             if line.startswith(("destination", f"{NAME} "))
         ]
         counts = dict(zip(heads, rows[0], strict=False))
-        assert {name: counts[name] for name in ("ambiguous", "owned", "refused")} == {
+        assert {name: counts[name] for name in ("ambiguous", "owned", "rejected")} == {
             "ambiguous": "1",
             "owned": "0",
-            "refused": "1",
+            "rejected": "1",
         }
-        assert "respond_io: refused: the row itself has to be corrected" in said
+        assert "respond_io: rejected: the row has invalid values" in said
         assert "charles: charles has no look-up" in said
         assert (
             "respond_io, contact 1: ambiguous: 2 contacts at the vendor match" in said
         )
-        assert "respond_io: the next run creates those who are unmatched" in said
+        assert "respond_io: unmatched: the next run creates these contacts" in said
         assert "151000" not in said
 
 
@@ -233,8 +233,8 @@ async def test_who_was_deleted_there_is_not_told_to_be_created_by_the_next_run(
         assert (report.gone, report.unmatched, report.public()["gone"]) == (1, 1, 1)
         _, said = await here.command("adopt", "-d", NAME)
         assert (
-            "1 gone: deleted at the vendor, and nobody there has their match keys. They are left alone; "
-            in said
+            "1 gone: deleted at the vendor, no contact there has their match keys, and "
+            "they are left alone. " in said
         )
         assert f"`syncengine run -d {NAME} --contact ID` creates one again" in said
         await here.run(NAME)

@@ -119,9 +119,9 @@ async def test_credentials_and_addresses_are_told_with_file_and_key(
             here.environ |= {"RESPOND_IO_TOKEN": token, "RESPOND_IO_URL": url}
             lines = await checked(here, 2)
             assert [line for line in lines if re.match(f"{place}: {told}", line)], lines
-            assert (
-                lines[-1]
-                == "1 to mend: nothing can be sent there before. Then `syncengine check` again."
+            assert lines[-1] == (
+                "1 check failed (BAD above): a run would send nothing there. "
+                "Correct what is named, then run `syncengine check` again."
             )
             assert wrong not in "".join(lines)
 
@@ -381,6 +381,6 @@ async def test_a_form_that_hardly_a_value_has_is_named_by_field_and_column(
         told = 'column "name" for field "firstName" is no number: correct the row or the mapping'
         assert (await here.plan("respond_io")).public()["invalid"] == {told: 2}
         _, said = await here.command("plan")
-        assert f"respond_io: invalid_value: 2: {told}" in said
+        assert f"respond_io: invalid_value at 2: {told}" in said
         await here.change(2, name="2")
         assert not [line for line in await checked(here, 0) if ": values: " in line]

@@ -216,9 +216,10 @@ async def test_where_finding_decides_the_range_holds(
         assert planned.requests_least < report.requests < planned.requests_most
         assert report.requests < planned.requests, "some were there"
         code, said = await here.command("plan")
-        assert (code, "that is if look-ups find nobody" in said) == (0, False), (
-            "all are linked by now, or refused"
-        )
+        assert (code, "this assumes that the look-ups find no contact" in said) == (
+            0,
+            False,
+        ), "all are linked by now, or refused"
 
 
 @pytest.mark.asyncio

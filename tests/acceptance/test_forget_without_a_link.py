@@ -245,7 +245,7 @@ async def test_verify_and_adopt_say_who_may_not_be_written_to(
             in (await here.command("adopt"))[1]
         )
         assert (
-            "2 contacts at the vendor belong to nobody here"
+            "2 contacts at the vendor belong to no contact known here"
             in (await here.command("verify"))[1]
         )
 

@@ -214,7 +214,7 @@ async def test_the_command_tells_what_it_deleted(database: str, tmp_path: Path) 
         code, said = await here.command("prune")
         assert (code, said) == (
             0,
-            "No run is older than 90 days, but for the newest of each destination.\n",
+            "Nothing was deleted: no run is older than 90 days. The newest run of each destination is always kept.\n",
         )
 
 

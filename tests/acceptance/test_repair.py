@@ -354,8 +354,8 @@ async def test_the_command_says_what_was_left_and_why(
         screen.edit(ids[2], {"firstName": "By hand"})
         code, said = await here.command("verify", "--repair")
         assert code == 0
-        assert "the next `syncengine run -d respond_io` mends 1 contact" in said
-        assert "respond_io: 1 left: deleted there; the next run looks them up" in said
+        assert "the next `syncengine run -d respond_io` repairs 1 contact" in said
+        assert "respond_io: 1 not repaired: they were deleted at the vendor" in said
         code, said = await here.command(
             "verify", "--contact", "1", "--repair", "--recreate", "--json"
         )

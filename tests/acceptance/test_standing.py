@@ -105,7 +105,7 @@ async def test_every_run_and_every_plan_counts_who_is_not_tried_any_more(
         code, said = await here.command("run")
         assert (
             code,
-            "not tried any more: 1 refused for good, 1 unsupported, 1 suppressed, 1 opted out"
+            "left alone until something changes: 1 dead letter, 1 unsupported, 1 suppressed, 1 opted out"
             in said,
         ) == (
             0,

@@ -314,7 +314,10 @@ async def test_the_command_prints_names_and_never_values(
         )
         code, said = await here.command("verify")
         assert code == 1
-        assert "respond_io, contact 1: changed there firstName, phone" in said
+        assert (
+            "respond_io, contact 1: other values at the vendor in firstName, phone"
+            in said
+        )
         assert "syncengine verify -d respond_io --repair" in said
         assert not [
             value for value in ("Renamed", "Name 1", "+4917699") if value in said
@@ -402,7 +405,8 @@ async def test_who_stands_as_gone_is_counted_apart(
         code, said = await here.command("verify", "-d", name)
         assert (
             code,
-            "1 contact gone, not compared: deleted at the vendor before" in said,
+            "1 contact not compared: gone, that is deleted at the vendor earlier"
+            in said,
         ) == (0, True)
         named = await verified(here, name, contacts=["1"])
         assert (named.compared, named.drifted, named.gone) == (1, 1, 0)
@@ -431,7 +435,7 @@ async def test_an_emptied_account_is_said_to_be_one_and_nobody_offers_to_repair_
         )
         _, said = await here.command("verify", "-d", name)
         assert (
-            "--repair` lets the next run" in said,
+            "--repair` has the next run" in said,
             "leads to another account" in said,
         ) == (True, False)
 

@@ -64,13 +64,16 @@ def test_large_numbers_and_long_names_stay_whole(
     ]
     folded = text[text.index("186 h") :].partition("whatsapp_de: ")[0].splitlines()[1:]
     assert "".join(line[:30].split(" ")[0] for line in folded) == LONG
-    told = "that is if look-ups find nobody; from 1000000 requests in 83 h 20 min, should all be there and in step, "
+    told = (
+        "this assumes that the look-ups find no contact. If all are there and in step: "
+        "1000000 requests in 83 h 20 min; "
+    )
     for line in (
-        f"whatsapp_de: {told}to 3234567 in 269 h 32 min",
+        f"whatsapp_de: {told}at most: 3234567 in 269 h 32 min.",
         "whatsapp_de: rejected: 3 no_match_key",
         "whatsapp_de: nothing is sent about: 2 opted_out",
         "whatsapp_de: 12 unsupported",
-        "whatsapp_de: not tried any more: 168 refused for good, 4 opted out",
+        "whatsapp_de: left alone until something changes: 168 dead letters, 4 opted out",
         "Nothing was sent.",
     ):
         assert line in text.splitlines()
