@@ -13,10 +13,10 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from syncengine.errors import RunRefused
 from syncengine.model.events import Event, OnEvent, ignore_event
 
-_FIRST, _MOST = 0.1, 3.0
-"""Seconds between two attempts, at first and at most."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
+"""Seconds between two attempts. The pause doubles from the first to the longest."""
 _DRAIN = 8.0
-"""Seconds to wait once the run is to stop."""
+"""Seconds to wait once the run is to stop: whoever stops it does not wait for long."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -25,8 +25,8 @@ _T = TypeVar("_T")
 class DatabasePatience:
     """The patience of a run's writers with a database that is away.
 
-    It is shared, lasts a number of seconds, less once ``stop`` is set, and knows
-    whether one of them waits now.
+    It is shared by all writers of a run, lasts ``seconds``, less once ``stop`` is set,
+    and knows whether one of them waits now.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class DatabasePatience:
         self._tell = tell
         self._stop = stop or asyncio.Event()
         self._waiting = 0
+        """Number of writers that wait now."""
         self._nobody_waits = asyncio.Event()
         self._nobody_waits.set()
 
@@ -54,12 +55,16 @@ class DatabasePatience:
         except RunRefused as error:
             if not error.may_pass:
                 raise
+            # Many writers meet the same outage at once. One event is enough.
             if not self._waiting:
                 self._tell(Event.DATABASE_AWAY, error=str(error))
+        # No await since the failed attempt: as soon as a write has failed, ``over``
+        # holds back the sender, which would else send what cannot be recorded.
         self._waiting += 1
         self._nobody_waits.clear()
         try:
-            result = await self._again(attempt)
+            result = await self._try_again(attempt)
+            # The last writer to get through reports the end of the outage.
             if self._waiting == 1:
                 self._tell(Event.DATABASE_BACK)
             return result
@@ -75,24 +80,32 @@ class DatabasePatience:
         """
         await self._nobody_waits.wait()
 
-    async def _again(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
+    async def _try_again(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
+        """Repeat an attempt until it succeeds, or the patience is at its end."""
         loop = asyncio.get_running_loop()
-        until, wait, hurried = loop.time() + self._seconds, _FIRST, False
+        until = loop.time() + self._seconds
+        pause = _FIRST_PAUSE
+        is_hurried = False
         while True:
-            if self._stop.is_set() and not hurried:
-                until, hurried = min(until, loop.time() + _DRAIN), True
-            left = until - loop.time()
-            await asyncio.sleep(min(wait, max(left, 0.0)))
+            # A stop that is asked for during the outage shortens the wait once, counted
+            # from the moment at which it is noticed.
+            if self._stop.is_set() and not is_hurried:
+                until = min(until, loop.time() + _DRAIN)
+                is_hurried = True
+            seconds_left = until - loop.time()
+            await asyncio.sleep(min(pause, max(seconds_left, 0.0)))
             try:
                 return await attempt()
             except RunRefused as error:
-                if not error.may_pass or left <= wait:
+                # The pause before this attempt used up what was left: it was the last.
+                is_last = seconds_left <= pause
+                if is_last or not error.may_pass:
                     raise
-            wait = min(2 * wait, _MOST)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 class Patient(Protocol):
-    """An object with patience."""
+    """An object whose methods may be decorated with ``patient``."""
 
     @property
     def patience(self) -> DatabasePatience: ...

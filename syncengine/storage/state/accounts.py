@@ -52,7 +52,7 @@ async def former_owners(
     return {row["destination"]: row["number"] for row in rows}
 
 
-_ANEW = (
+_START_ANEW = (
     "ask_former_vendor",
     "drop_known",
     "drop_keys",
@@ -60,11 +60,27 @@ _ANEW = (
     "drop_ids",
     "look_everybody_up",
 )
+"""Statements by which a destination forgets its former account. The erasures come
+first: what a person has to ask the former vendor for names ids that are dropped later.
+"""
+_MOVE_ACCOUNT = (
+    "move_credentials",
+    "drop_credentials",
+    "move_quota",
+    "move_erasing",
+    "move_runs",
+)
+"""Statements that move what is stored by the account's name. Each of them acts only on
+names that no destination has any more."""
 
 
 async def start_anew(connection: Connection, destination: str) -> None:
-    """Drop the ids and values of a destination whose account is another one."""
-    for statement in _ANEW:
+    """Drop the ids and values of a destination whose account is another one.
+
+    Works in the caller's transaction: with only some of the statements done, ids of the
+    former account would be used at the present one.
+    """
+    for statement in _START_ANEW:
         await connection.execute(_SQL[statement], destination)
 
 
@@ -76,28 +92,23 @@ async def move_account(
 ) -> None:
     """Give the account of these destinations its present name.
 
-    Raises LeaseHeld while another run holds a former one. Those ``beside`` are held by
-    this call: their last holders cannot write any more.
+    Works in the caller's transaction. Raises LeaseHeld while another run holds a former
+    name. Those ``beside`` are held by the caller: their last holders cannot write any
+    more.
     """
-    former = [
-        row["account"]
-        for row in await connection.fetch(
-            _SQL["former_accounts"], destinations, account
-        )
-    ]
+    rows = await connection.fetch(_SQL["former_accounts"], destinations, account)
+    former = [row["account"] for row in rows]
     if not former:
         return
-    await fence_off(
-        connection, account, [name for name in former if name not in beside]
-    )
+    # A run under a former name would go on writing to contacts of this account, and
+    # neither of the two would see what the other one sends. So its lease is taken
+    # before anything moves.
+    others = [name for name in former if name not in beside]
+    await fence_off(connection, account, others)
+    # Destinations first: the statements after them ask whether any is left under the
+    # former name.
     await connection.execute(_SQL["move_destinations"], destinations, account)
     await connection.execute(_SQL["move_keys"], destinations, account)
     for name in former:
-        for what in (
-            "move_credentials",
-            "drop_credentials",
-            "move_quota",
-            "move_erasing",
-            "move_runs",
-        ):
-            await connection.execute(_SQL[what], name, account)
+        for statement in _MOVE_ACCOUNT:
+            await connection.execute(_SQL[statement], name, account)

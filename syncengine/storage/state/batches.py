@@ -29,6 +29,8 @@ class Batches:
         return self._fence.patience
 
     async def add(self, kind: BatchKind, contact_ids: Sequence[str]) -> int:
+        # The number is fixed before the first try. Should the answer to the commit be
+        # lost, the next try inserts the same row, which then is there already.
         number = next(self._numbers)
         await self._add(number, kind, contact_ids)
         return number
@@ -43,34 +45,35 @@ class Batches:
             )
 
     async def waiting(self) -> AsyncIterator[Batch]:
-        behind_removals, number = False, 0
+        # Removals are worked first: they free match keys that changes may wait for.
+        # Each batch is read on its own, since others may be added meanwhile, and no
+        # transaction may stay open while a vendor is called.
+        is_behind_removals = False
+        number = 0
         while True:
-            row = await self._next(number, behind_removals=behind_removals)
+            row = await self._next(number, is_behind_removals=is_behind_removals)
             if row is None:
                 return
-            kind, number = BatchKind(row["kind"]), row["number"]
-            behind_removals = kind is not BatchKind.REMOVALS
+            kind = BatchKind(row["kind"])
+            number = row["number"]
+            is_behind_removals = kind is not BatchKind.REMOVALS
             yield Batch(number, kind, tuple(row["contact_ids"]))
 
     @patient
     async def _next(
-        self, number: int, *, behind_removals: bool
+        self, number: int, *, is_behind_removals: bool
     ) -> asyncpg.Record | None:
+        """Return the first unfinished batch after ``number``, of its kind or a later one."""
         async with self._fence.reading() as connection:
             return await connection.fetchrow(
-                _SQL["next_batch"], self._run_id, behind_removals, number
+                _SQL["next_batch"], self._run_id, is_behind_removals, number
             )
 
     @patient
     async def finish(self, number: int, totals: Mapping[str, int]) -> None:
         async with self._fence.writing() as connection:
-            dumped = orjson.dumps(dict(totals)).decode()
-            await connection.execute(
-                _SQL["finish_batch"],
-                self._run_id,
-                number,
-                dumped,
-            )
+            stored = orjson.dumps(dict(totals)).decode()
+            await connection.execute(_SQL["finish_batch"], self._run_id, number, stored)
 
     @patient
     async def left(self) -> int:

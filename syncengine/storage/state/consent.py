@@ -53,9 +53,9 @@ async def find_suppressed(
         for contact_id, subjects in asked.items()
         for subject in subjects
     ]
-    rows = await connection.fetch(
-        _SQL["suppressed"], [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    )
+    contact_ids = [contact_id for contact_id, _ in pairs]
+    texts = [text for _, text in pairs]
+    rows = await connection.fetch(_SQL["suppressed"], contact_ids, texts)
     return {row["contact_id"]: row["reason"] for row in rows}
 
 
@@ -76,6 +76,8 @@ async def suppress(pool: Pool, subjects: Sequence[Subject]) -> int:
     From the moment this returns nothing is sent about them any more. Contacts that were
     said to be other people than a suppressed one count as people of their own again.
     """
+    # Every run asks for suppressions right before each request. So the commit is the
+    # moment from which nothing is sent: no run has to be told.
     async with write_state(pool) as connection:
         await connection.execute(_SQL["no_other_people"], _contacts(subjects))
         return len(await add(connection, subjects, SUPPRESSED))
@@ -94,7 +96,8 @@ async def note_values(
         for subject in subjects
     ]
     owners = [Subject(SubjectKind.CONTACT, contact_id).text for contact_id, _ in pairs]
-    await connection.execute(_SQL["note_values"], owners, [text for _, text in pairs])
+    texts = [text for _, text in pairs]
+    await connection.execute(_SQL["note_values"], owners, texts)
 
 
 async def learn_values(pool: Pool, values: Mapping[str, Sequence[Subject]]) -> None:
@@ -119,6 +122,8 @@ async def known_values(
 
 async def without_values(pool: Pool) -> tuple[str, ...]:
     """Return contacts of the state that are suppressed by their id alone."""
+    # Hashes the id of every contact in the state, which may take longer than the usual
+    # limit of a statement.
     async with read_state(pool, statement_timeout=0) as connection:
         rows = await connection.fetch(_SQL["without_values"])
     return tuple(row["contact_id"] for row in rows)
@@ -136,7 +141,9 @@ async def stranded(pool: Pool, besides: Sequence[str] = ()) -> Stranded:
 async def add(
     connection: Connection, subjects: Sequence[Subject], reason: str
 ) -> Sequence[object]:
-    """Suppress subjects in the caller's transaction."""
+    """Suppress subjects in the caller's transaction; return the new suppressions."""
+    # In the same transaction: a restored copy of the state is recognised by its smaller
+    # count, so no suppression may be there that is not counted.
     await connection.execute(_SQL["count_change"])
     return await connection.fetch(
         _SQL["suppress"], [subject.text for subject in subjects], reason
@@ -171,6 +178,7 @@ async def lift(pool: Pool, subjects: Sequence[Subject]) -> int:
                 )
             # Only once the lift can be seen: a run that planned one of these contacts
             # before would pass it over again, and nothing would plan it after that.
+            # Should the process die in between, lifting once more does the rest.
             async with transaction(connection):
                 await connection.execute(_SQL["plan_again"])
     return len(lifted)
@@ -193,17 +201,19 @@ async def require_own_salt(connection: Connection) -> None:
         found = await connection.fetchrow(_SQL["by_salt"])
     assert found is not None
     raise StorageError(
-        f"{state_database()}: {found['foreign']} of its {found['number']} suppressions and "
-        "erasures were hashed with another salt than it has, so they would match nobody and "
-        f"nothing is sent. {_HOW_SALTED}"
+        f"{state_database()}: {found['foreign']} of its {found['number']} suppressions "
+        "and erasures were hashed with another salt than it has, so they would match "
+        f"nobody and nothing is sent. {_HOW_SALTED}"
     )
 
 
 _HOW_SALTED = (
-    "That is so after a restore of data without its salt. Restore the whole dump into an "
-    "empty database; or bring the salt along: `DELETE FROM syncengine.sync_salt`, then "
-    "`pg_restore --data-only --schema=syncengine --table=sync_salt`. Where suppressions were "
-    "added under both salts, restore into an empty database and enter the newer ones again"
+    "That is so after a restore of data without its salt. "
+    "Restore the whole dump into an empty database; or bring the salt along: "
+    "`DELETE FROM syncengine.sync_salt`, then "
+    "`pg_restore --data-only --schema=syncengine --table=sync_salt`. "
+    "Where suppressions were added under both salts, restore into an empty database "
+    "and enter the newer ones again"
 )
 
 

@@ -19,14 +19,17 @@ from syncengine.storage.statements import statements
 
 _SQL = statements("consent")
 _SLICE = 5000
+"""Rows that one statement imports."""
 _NAMED = 1000
-"""Contacts that are named; more have to be looked for once more."""
+"""Number of contacts that ``forgotten_here`` names at most."""
 
 T = TypeVar("T", KeptSuppression, KeptValue, KeptErasure)
 
 
 async def read_consents(pool: Pool) -> Consents:
-    """Return all suppressions and erasures, as of one moment."""
+    """Return all suppressions and erasures, with the salt of their hashes."""
+    # Not read-only: the first statement locks the salt until all is read, so that no
+    # import exchanges it in between.
     async with write_state(pool) as connection:
         salt = await connection.fetchval(_SQL["own_salt"])
         suppressions = await connection.fetch(_SQL["all_suppressions"])
@@ -47,7 +50,10 @@ async def merge_consents(pool: Pool, consents: Consents) -> int:
     those that are there.
     """
     new = 0
+    # One transaction: an import that fails half-way leaves nothing behind.
     async with write_state(pool) as connection:
+        # Before the question whether anything is hashed already: no suppression may be
+        # added with the present salt after it was answered.
         await connection.execute(_SQL["lock_hashed"])
         await _take_salt(connection, consents.salt)
         for columns in _columns(consents.suppressions, KeptSuppression):
@@ -77,10 +83,10 @@ async def _take_salt(connection: Connection, salt: bytes) -> None:
             [
                 Problem(
                     "import --consent",
-                    "the file was hashed with another salt than the suppressions of this state, and "
-                    "hashes cannot be converted: nothing was imported. Import it into a state that "
-                    "has no suppressions yet, then enter the others there again with "
-                    "`syncengine suppress`",
+                    "the file was hashed with another salt than the suppressions of "
+                    "this state, and hashes cannot be converted: nothing was imported. "
+                    "Import it into a state that has no suppressions yet, then enter "
+                    "the others there again with `syncengine suppress`",
                 )
             ]
         )
@@ -91,8 +97,7 @@ async def _take_salt(connection: Connection, salt: bytes) -> None:
 
 def _columns(rows: Sequence[T], kind: type[T]) -> Iterator[list[list[object]]]:
     """Yield the rows as columns, some thousand at a time."""
+    width = len(fields(kind))
     for start in range(0, len(rows), _SLICE):
         values = [astuple(row) for row in rows[start : start + _SLICE]]
-        yield [
-            [value[number] for value in values] for number in range(len(fields(kind)))
-        ]
+        yield [[value[column] for value in values] for column in range(width)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import asyncpg
+
 from syncengine.storage.connect import Pool
 from syncengine.storage.state.access import read_state
 from syncengine.storage.statements import statements
@@ -35,9 +37,8 @@ async def waiting(
     """
     async with read_state(pool) as connection:
         rows = await connection.fetch(_SQL["waiting"], destination, most)
-    return (rows[0]["number"] if rows else 0), tuple(
-        (row["contact_id"], row["owner"]) for row in rows
-    )
+    examples = tuple((row["contact_id"], row["owner"]) for row in rows)
+    return _number(rows), examples
 
 
 async def dead_letters(
@@ -59,5 +60,13 @@ async def _some(
 ) -> tuple[int, tuple[str, ...]]:
     async with read_state(pool) as connection:
         rows = await connection.fetch(_SQL[query], destination, most)
-    number = rows[0]["number"] if rows else 0
-    return number, tuple(row["contact_id"] for row in rows)
+    examples = tuple(row["contact_id"] for row in rows)
+    return _number(rows), examples
+
+
+def _number(rows: Sequence[asyncpg.Record]) -> int:
+    """Return the number of all contacts, which each row of the examples carries."""
+    if not rows:
+        return 0
+    number: int = rows[0]["number"]
+    return number

@@ -15,6 +15,7 @@ from syncengine.model.contact import Fields, Known, MatchKey, Pending
 from syncengine.model.http import Json
 from syncengine.model.texts import printable
 from syncengine.model.work import (
+    ContactOutcome,
     ContactState,
     Intent,
     LinkResult,
@@ -22,6 +23,7 @@ from syncengine.model.work import (
     Refusal,
     Status,
 )
+from syncengine.storage.connect import Connection
 from syncengine.storage.patience import DatabasePatience, patient
 from syncengine.storage.state.consent import find_suppressed
 from syncengine.storage.state.fence import Fence
@@ -36,8 +38,8 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")
 class Contacts:
     """Set-based reads and writes of contacts.
 
-    Rows are always written in key order, since two writers in order of arrival
-    deadlock.
+    Rows are always written in the order of their keys: two writers that lock the same
+    rows in order of arrival would deadlock.
     """
 
     def __init__(
@@ -65,7 +67,8 @@ class Contacts:
     async def suppressed(
         self, asked: Mapping[str, Sequence[Subject]]
     ) -> Mapping[str, str]:
-        # What was sent cannot be recorded while the database is away: send nothing more.
+        # This question is asked right before sending. While the database is away, what
+        # was sent cannot be recorded, so nothing more may be sent.
         await self.patience.over()
         return await self._suppressed(asked)
 
@@ -82,6 +85,11 @@ class Contacts:
             return
         ids = [intent.contact_id for intent in intents]
         pending = [_dump(_pending_json(intent.pending)) for intent in intents]
+        deleted = [intent.contact_id for intent in intents if intent.pending.deletes]
+        # One transaction clears the acknowledged hash and notes what is about to be
+        # sent. Nothing is sent before it is committed, durably (``connect.transaction``).
+        # So after a crash at any later moment, the next diff finds these contacts, and
+        # the note says what may have happened to them.
         async with self._fence.writing(sending=True) as connection:
             await connection.execute(
                 _SQL["intend_state"], self._destination, ids, self._numbers(ids)
@@ -89,9 +97,9 @@ class Contacts:
             await connection.execute(
                 _SQL["intend_known"], self._destination, ids, pending
             )
-            if deleted := [
-                intent.contact_id for intent in intents if intent.pending.deletes
-            ]:
+            # A vendor may show a deleted contact for a while. It is noted by its id, so
+            # that no run takes it over meanwhile, as if it were somebody's.
+            if deleted:
                 await connection.execute(_SQL["erased_long_ago"], self._fence.account)
                 await connection.execute(
                     _SQL["erasing"], self._fence.account, self._destination, deleted
@@ -108,18 +116,27 @@ class Contacts:
 
     @patient
     async def record(self, batch: int, records: Sequence[Record]) -> None:
+        # A contact may have several records in one flush. The last one holds its state,
+        # and a statement may not write the same row twice.
         latest = {record.contact_id: record for record in records}
-        kept = [record for record in latest.values() if record.known != Known()]
-        gone = [
-            record.contact_id for record in latest.values() if record.known == Known()
+        nothing_known = Known()
+        kept = [each for each in latest.values() if each.known != nothing_known]
+        forgotten = [
+            each.contact_id for each in latest.values() if each.known == nothing_known
         ]
         finished = [record for record in records if record.outcome]
-        written = [
+        written_to = [
             record.known.external_id
             for record in records
             if record.known.external_id and record.has_written
         ]
+        # All of it is one transaction: if the process dies before the commit, the
+        # intents still stand, and the contacts are settled by the next run. Not
+        # ``sending``: these requests were sent already, and their outcome counts even
+        # if the lease has run out since.
         async with self._fence.writing() as connection:
+            # Tables always in this order, and rows in the order of their keys (the
+            # statements sort them). In order of arrival, two flushes would deadlock.
             await connection.execute(
                 _SQL["record_state"],
                 self._destination,
@@ -129,17 +146,19 @@ class Contacts:
                 await connection.execute(
                     _SQL["record_known"], self._destination, *_known_columns(kept)
                 )
-            if gone:
-                await connection.execute(_SQL["forget_known"], self._destination, gone)
+            if forgotten:
+                await connection.execute(
+                    _SQL["forget_known"], self._destination, forgotten
+                )
             if finished:
                 await connection.execute(
                     _SQL["record_outcome"],
                     self._run_id,
                     *_outcome_columns(batch, finished),
                 )
-            if written:
+            if written_to:
                 await connection.execute(
-                    _SQL["written_to"], self._fence.account, written
+                    _SQL["written_to"], self._fence.account, written_to
                 )
 
     @patient
@@ -153,98 +172,147 @@ class Contacts:
         *,
         takes_over: bool = True,
     ) -> LinkResult:
-        account = self._fence.account
+        # Committed before anything is written to the vendor contact. Should the process
+        # die in between, the contact owns it, and its pending note says what is unknown.
         async with self._fence.writing(sending=True) as connection:
-            await connection.execute(_SQL["one_at_a_time"], account, external_id)
-            mine = self._destination, contact_id, self._run_id
+            # Between the question for the owner and the answer of this transaction, no
+            # other contact may become the owner.
+            await connection.execute(
+                _SQL["one_at_a_time"], self._fence.account, external_id
+            )
             owner = await connection.fetchrow(
-                _SQL["owner"], account, external_id, *mine
+                _SQL["owner"],
+                self._fence.account,
+                external_id,
+                self._destination,
+                contact_id,
+                self._run_id,
             )
             if owner is not None and not (owner["gone"] and takes_over):
                 return LinkResult(f"{owner['destination']}/{owner['contact_id']}")
-            (number,) = self._numbers([contact_id])
-            await connection.execute(
-                _SQL["own"],
-                self._destination,
-                contact_id,
-                number,
-                external_id,
-                takes_over,
+            await self._own(
+                connection, contact_id, external_id, key, takes_over=takes_over
             )
-            if key is not None:
-                await connection.execute(
-                    _SQL["held_under"],
-                    self._destination,
-                    contact_id,
-                    key.field,
-                    key.value,
-                )
-            doubt = _doubt(
-                await connection.fetchval(
-                    _SQL["pending"], self._destination, contact_id
-                )
-            )
-            if owner is not None:
-                # Unknown until the contact is recorded: the owner may have been about to add
-                # or remove some.
-                fields = {**dict.fromkeys(_fields(owner)), **doubt.fields}
-                doubt = replace(
-                    doubt, remove_tags=doubt.remove_tags | _ours(owner), fields=fields
-                )
-                await connection.execute(
-                    _SQL["give_up"], owner["destination"], owner["contact_id"]
-                )
-                await connection.execute(
-                    _SQL["forget_known"], owner["destination"], [owner["contact_id"]]
-                )
-            if our_tags:
-                # Unknown likewise: after a crash nothing else says that they are ours.
-                doubt = replace(doubt, remove_tags=doubt.remove_tags | our_tags)
-            if owner is not None or our_tags:
-                inherited = _dump(_pending_json(doubt))
-                await connection.execute(
-                    _SQL["inherit"], self._destination, contact_id, inherited
-                )
-            if theirs := found_tags - doubt.remove_tags:
+            unknown = await self._inherit(connection, contact_id, owner, our_tags)
+            found_before_us = found_tags - unknown.remove_tags
+            if found_before_us:
                 await connection.execute(
                     _SQL["found_with"],
                     self._destination,
                     contact_id,
-                    _dump(sorted(theirs)),
+                    _dump(sorted(found_before_us)),
                 )
+        # After the commit: an attempt that was rolled back and repeated counts once.
         if owner is not None and owner["destination"] != self._destination:
             self.taken_over[owner["destination"]] += 1
-        return LinkResult(tags=doubt.remove_tags, fields=frozenset(doubt.fields))
+        return LinkResult(tags=unknown.remove_tags, fields=frozenset(unknown.fields))
+
+    async def _own(
+        self,
+        connection: Connection,
+        contact_id: str,
+        external_id: str,
+        key: MatchKey | None,
+        *,
+        takes_over: bool,
+    ) -> None:
+        """Make a contact the owner of a vendor contact, found under a match key."""
+        (number,) = self._numbers([contact_id])
+        await connection.execute(
+            _SQL["own"],
+            self._destination,
+            contact_id,
+            number,
+            external_id,
+            takes_over,
+        )
+        if key is not None:
+            await connection.execute(
+                _SQL["held_under"], self._destination, contact_id, key.field, key.value
+            )
+
+    async def _inherit(
+        self,
+        connection: Connection,
+        contact_id: str,
+        owner: asyncpg.Record | None,
+        our_tags: frozenset[str],
+    ) -> Pending:
+        """Take over what a removed owner knew, as unknown; return what is unknown now.
+
+        ``our_tags`` were found at the vendor contact, and are known to be ours.
+        """
+        stored = await connection.fetchval(
+            _SQL["pending"], self._destination, contact_id
+        )
+        unknown = _unknown_of(stored)
+        if owner is None and not our_tags:
+            return unknown
+        if owner is not None:
+            # The owner's fields and tags may still be at the vendor, or not: it may
+            # have been about to add or remove some when its run died. What it knew is
+            # so unknown until the contact is recorded, and is sent again or removed.
+            # The contact's own unknown values come last, since they are newer.
+            fields = {**dict.fromkeys(_field_names(owner)), **unknown.fields}
+            unknown = replace(
+                unknown,
+                remove_tags=unknown.remove_tags | _tags_of_ours(owner),
+                fields=fields,
+            )
+            await connection.execute(
+                _SQL["give_up"], owner["destination"], owner["contact_id"]
+            )
+            await connection.execute(
+                _SQL["forget_known"], owner["destination"], [owner["contact_id"]]
+            )
+        if our_tags:
+            # Unknown likewise: after a crash nothing else says that they are ours.
+            unknown = replace(unknown, remove_tags=unknown.remove_tags | our_tags)
+        await connection.execute(
+            _SQL["inherit"],
+            self._destination,
+            contact_id,
+            _dump(_pending_json(unknown)),
+        )
+        return unknown
 
     @patient
     async def owners(
         self, contact_id: str, external_ids: Sequence[str], *, takes_over: bool = True
     ) -> Mapping[str, str]:
-        mine = self._destination, contact_id, takes_over
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
-                _SQL["owners"], self._fence.account, list(external_ids), *mine
+                _SQL["owners"],
+                self._fence.account,
+                list(external_ids),
+                self._destination,
+                contact_id,
+                takes_over,
             )
         return {row["external_id"]: row["owner"] for row in rows}
 
     @patient
     async def overwritten(self, owner: str, external_id: str, written: Pending) -> None:
-        place = owner.partition("/")
-        destination, contact_id = place[0], place[2]
+        # A destination's name has no slash, and a contact id may have some.
+        destination, _, contact_id = owner.partition("/")
         async with self._fence.writing() as connection:
+            # The owner may have let go of the vendor contact, or have been removed,
+            # since it was looked up.
             is_owner = await connection.fetchval(
                 _SQL["overwritten"], destination, contact_id, external_id
             )
             if not is_owner:
                 return
             stored = await connection.fetchval(_SQL["pending"], destination, contact_id)
-            before = _doubt(stored)
-            doubt = replace(
+            before = _unknown_of(stored)
+            # What was written for another contact counts as unknown for the owner: its
+            # next run sends its own values over it.
+            unknown = replace(
                 before,
                 fields={**before.fields, **written.fields},
                 add_tags=before.add_tags | written.add_tags,
             )
-            pending = _dump(_pending_json(doubt))
+            pending = _dump(_pending_json(unknown))
             await connection.execute(_SQL["inherit"], destination, contact_id, pending)
 
     @patient
@@ -266,96 +334,132 @@ class Contacts:
     async def remember_opt_outs(self, noes: Mapping[str, Fields]) -> None:
         if not noes:
             return
-        columns = list(noes), [_dump(dict(each)) for each in noes.values()]
+        contact_ids = list(noes)
+        stored = [_dump(dict(fields)) for fields in noes.values()]
         async with self._fence.writing() as connection:
-            await connection.execute(_SQL["remember_noes"], self._destination, *columns)
+            await connection.execute(
+                _SQL["remember_noes"], self._destination, contact_ids, stored
+            )
 
     @patient
     async def in_step(self, besides: str, number: int) -> Sequence[str]:
         async with self._fence.reading() as connection:
-            mine = self._destination, besides, number, self._run_id
-            rows = await connection.fetch(_SQL["in_step"], *mine)
+            rows = await connection.fetch(
+                _SQL["in_step"], self._destination, besides, number, self._run_id
+            )
         return [row["contact_id"] for row in rows]
 
     def _numbers(self, contact_ids: Sequence[str]) -> list[int | None]:
         return numbers(contact_ids, numbered=self._numbered)
 
     def _state_columns(self, records: Iterable[Record]) -> list[list[object]]:
-        rows = [
-            (
-                record.contact_id,
-                *self._numbers([record.contact_id]),
-                record.known.external_id,
-                record.source_hash,
-                record.status.value,
-                record.rejections,
-                record.rejected_hash,
-                _code(record),
-                record.standing,
-                record.refusal.fingerprint if record.refusal else None,
-                self._run_id if record.refusal else None,
-            )
-            for record in records
-        ]
-        return [list(column) for column in zip(*rows, strict=True)]
+        return _columns(self._state_row(record) for record in records)
+
+    def _state_row(self, record: Record) -> tuple[object, ...]:
+        """Return a record's values in the order of the statement ``record_state``."""
+        (number,) = self._numbers([record.contact_id])
+        fingerprint = None
+        tried_in = None
+        if record.refusal:
+            fingerprint = record.refusal.fingerprint
+            tried_in = self._run_id
+        return (
+            record.contact_id,
+            number,
+            record.known.external_id,
+            record.source_hash,
+            record.status.value,
+            record.rejections,
+            record.rejected_hash,
+            _code(record),
+            record.standing,
+            fingerprint,
+            tried_in,
+        )
 
 
 def numbers(contact_ids: Sequence[str], *, numbered: bool) -> list[int | None]:
-    """Return the contact ids as numbers, where the source's key is an integer."""
-    return [
-        int(text) if numbered and _INTEGER.fullmatch(text) else None
-        for text in contact_ids
-    ]
+    """Return the contact ids as numbers, where the source's key is an integer.
+
+    None for an id that is no number: the destination had another key before.
+    """
+    if not numbered:
+        return [None] * len(contact_ids)
+    return [int(text) if _INTEGER.fullmatch(text) else None for text in contact_ids]
+
+
+def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
+    """Return rows as columns, which ``unnest`` makes rows of again.
+
+    One statement for all rows takes a fraction of the time of one for each.
+    """
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _known_columns(records: Sequence[Record]) -> list[list[object]]:
-    rows = [
-        (
-            record.contact_id,
-            record.known.key.field if record.known.key else None,
-            record.known.key.value if record.known.key else None,
-            _dump(dict(record.known.fields)),
-            _dump(sorted(record.known.tags)),
-            _dump(sorted(record.known.found_tags)),
-            _dump(dict(record.known.seen_opt_outs)),
-            _dump(_pending_json(record.known.pending))
-            if record.known.pending
-            else None,
-            record.known.pending.age if record.known.pending else None,
-        )
-        for record in records
-    ]
-    return [list(column) for column in zip(*rows, strict=True)]
+    return _columns(_known_row(record) for record in records)
+
+
+def _known_row(record: Record) -> tuple[object, ...]:
+    """Return a record's values in the order of the statement ``record_known``."""
+    known = record.known
+    match_field = None
+    match_key = None
+    if known.key:
+        match_field = known.key.field
+        match_key = known.key.value
+    pending = None
+    age = None
+    if known.pending:
+        pending = _dump(_pending_json(known.pending))
+        age = known.pending.age
+    return (
+        record.contact_id,
+        match_field,
+        match_key,
+        _dump(dict(known.fields)),
+        _dump(sorted(known.tags)),
+        _dump(sorted(known.found_tags)),
+        _dump(dict(known.seen_opt_outs)),
+        pending,
+        age,
+    )
 
 
 def _outcome_columns(batch: int, records: Sequence[Record]) -> list[list[object]]:
     latest = {record.contact_id: record for record in records}
-    rows = [
-        (
-            record.contact_id,
-            batch,
-            outcome.kind.value,
-            ",".join(outcome.actions),
-            outcome.requests,
-            outcome.code or None,
-            printable(outcome.message) or None,
-            outcome.http_status,
-            _dump([[item.code, item.subject] for item in outcome.unsupported])
-            if outcome.unsupported
-            else None,
-        )
+    return _columns(
+        _outcome_row(batch, record.contact_id, record.outcome)
         for record in latest.values()
-        if (outcome := record.outcome)
-    ]
-    return [list(column) for column in zip(*rows, strict=True)]
+        if record.outcome
+    )
+
+
+def _outcome_row(
+    batch: int, contact_id: str, outcome: ContactOutcome
+) -> tuple[object, ...]:
+    """Return an outcome's values in the order of the statement ``record_outcome``."""
+    unsupported = None
+    if outcome.unsupported:
+        unsupported = _dump([[each.code, each.subject] for each in outcome.unsupported])
+    return (
+        contact_id,
+        batch,
+        outcome.kind.value,
+        # As one text, since ``unnest`` would flatten an array of arrays.
+        ",".join(outcome.actions),
+        outcome.requests,
+        outcome.code or None,
+        printable(outcome.message) or None,
+        outcome.http_status,
+        unsupported,
+    )
 
 
 def _state(row: asyncpg.Record) -> ContactState:
-    pending = (
-        _pending(orjson.loads(row["pending"]), row["pending_age"])
-        if row["pending"]
-        else None
-    )
+    pending = None
+    if row["pending"]:
+        pending = _pending(orjson.loads(row["pending"]), row["pending_age"])
     known = Known(
         external_id=row["external_id"],
         key=_key(row),
@@ -397,6 +501,8 @@ def _code(record: Record) -> str | None:
         return MOVED
     if record.status is Status.SYNCED:
         return None
+    # The code of the group comes before that of the last try: a contact whose whole
+    # group was refused may have a last outcome that says only this.
     if record.refusal is not None:
         return record.refusal.code
     if record.outcome is None or record.status is Status.PENDING:
@@ -408,25 +514,33 @@ def _dump(value: Json) -> str:
     return orjson.dumps(value).decode()
 
 
-def _doubt(stored: str | None) -> Pending:
-    return _pending(orjson.loads(stored), None) if stored else Pending()
+def _unknown_of(stored: str | None) -> Pending:
+    """Return what the column ``pending`` says is unknown, or an empty note."""
+    if not stored:
+        return Pending()
+    return _pending(orjson.loads(stored), age=None)
 
 
-def _ours(owner: asyncpg.Record) -> frozenset[str]:
-    """Return the tags that an owner set, or may have set."""
-    tags, found = (
-        frozenset(orjson.loads(owner[name] or "[]")) for name in ("tags", "found_tags")
-    )
-    doubt = _doubt(owner["pending"])
-    return tags | ((doubt.add_tags | doubt.remove_tags) - found)
+def _tags_of_ours(owner: asyncpg.Record) -> frozenset[str]:
+    """Return the tags that an owner set, or may have set.
+
+    Tags that the vendor contact had before us are never ours to remove.
+    """
+    tags = frozenset(orjson.loads(owner["tags"] or "[]"))
+    found = frozenset(orjson.loads(owner["found_tags"] or "[]"))
+    unknown = _unknown_of(owner["pending"])
+    return tags | ((unknown.add_tags | unknown.remove_tags) - found)
 
 
-def _fields(owner: asyncpg.Record) -> Sequence[str]:
+def _field_names(owner: asyncpg.Record) -> list[str]:
     """Return the names of the fields that an owner has or may have, lists included."""
-    return *orjson.loads(owner["fields"] or "{}"), *_doubt(owner["pending"]).fields
+    known = orjson.loads(owner["fields"] or "{}")
+    unknown = _unknown_of(owner["pending"]).fields
+    return [*known, *unknown]
 
 
 def _pending_json(pending: Pending) -> Json:
+    """Return a note as it is stored. Runs of older versions read it too."""
     return {
         "creates": pending.creates,
         "deletes": pending.deletes,
@@ -447,7 +561,8 @@ def _pending(stored: Json, age: float | None) -> Pending:
         fields=stored["fields"],
         add_tags=frozenset(stored["add_tags"]),
         remove_tags=frozenset(stored["remove_tags"]),
-        merged_with=stored.get("merged_with"),
         age=age,
+        # Notes of older versions lack these two.
+        merged_with=stored.get("merged_with"),
         distrusted=stored.get("distrusted", False),
     )

@@ -39,12 +39,14 @@ async def keep_names(
 ) -> dict[str, KnownAccount]:
     """Store the credentials of accounts; return those known under another name.
 
-    Of these nothing is stored. A name is another one unless it is among these accounts,
-    whose keys may have changed places, or all destinations that are remembered for it
-    are ``configured`` under other names now. In the latter case the former name is kept
-    until a run takes the destinations over, so that none of them is ever overlooked.
+    Nothing is stored of the latter. A name is another one unless it is among these
+    accounts, whose keys may have changed places, or all destinations that are
+    remembered for it are ``configured`` under other names now. In the latter case the
+    former name is kept until a run takes the destinations over, so that none of them is
+    ever overlooked.
     """
     async with write_state(pool) as connection:
+        # Before the first read: what another process stored for the same key is seen.
         await connection.execute(_SQL["one_at_a_time"])
         hashes = await _hashed(connection, credentials)
         known = await _known(connection, hashes)
@@ -112,6 +114,7 @@ def renamed(
 async def _hashed(
     connection: Connection, credentials: Mapping[str, str]
 ) -> dict[str, bytes]:
+    """Return the salted hash of each account's credentials, in which none can be read."""
     salt: bytes = await connection.fetchval(_SQL["salt"])
     return {
         account: hmac.digest(salt, text.encode(), hashlib.sha256)

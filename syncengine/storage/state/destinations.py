@@ -54,8 +54,10 @@ class Identity:
             "database": (before.database, self.database),
         }
         changed = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+        # A query that was only laid out anew selects the same contacts.
         if "source" in changed and _is_same_source(before.source, self.source):
             del changed["source"]
+        # Older versions stored no database. That is no reason to refuse a run.
         if before.database is None or self.database is None:
             changed.pop("database", None)
         return changed
@@ -68,7 +70,8 @@ def _relation_and_key(source: str) -> tuple[str, str]:
 
 def _is_same_source(one: str, other: str) -> bool:
     """Return whether two sources differ at most in how their query is laid out."""
-    (relation, key), (other_relation, other_key) = map(_relation_and_key, (one, other))
+    relation, key = _relation_and_key(one)
+    other_relation, other_key = _relation_and_key(other)
     return key == other_key and is_same(relation, other_relation)
 
 
@@ -102,17 +105,21 @@ async def remembered(pool: Pool, destination: str) -> RememberedDestination | No
         source=row["source"],
         database=row["source_database"],
     )
-    consent = ConsentRules(**orjson.loads(row["consent"])) if row["consent"] else None
+    consent = None
+    if row["consent"]:
+        consent = ConsentRules(**orjson.loads(row["consent"]))
     return RememberedDestination(identity, consent, row["looks_up"], row["resync"])
 
 
 async def remember(
     fence: Fence, destination: str, identity: Identity, consent: ConsentRules | None
 ) -> None:
-    """Record the identity that a run was let pass with, and its rules of consent.
+    """Record the identity and the rules of consent that a run was let pass with.
 
-    None: the former rules stay.
+    Without ``consent``, the former rules stay.
     """
+    # One transaction: the next run compares both, and must not find the new identity
+    # beside the rules of the former one.
     async with fence.writing(sending=True) as connection:
         await write_remembered(connection, destination, identity)
         if consent is not None:
@@ -123,6 +130,7 @@ async def remember(
 async def write_remembered(
     connection: Connection, destination: str, identity: Identity
 ) -> None:
+    """Record an identity in the caller's transaction."""
     settings = orjson.dumps(dict(identity.settings)).decode()
     await connection.execute(
         _SQL["remember"],
@@ -143,9 +151,9 @@ async def note_looked_up(fence: Fence, destination: str) -> None:
 
 
 async def compared_rows(pool: Pool, destination: str) -> int | None:
-    """Return the source's rows when a run last compared all of it.
+    """Return the number of the source's rows when a run last compared all of it.
 
-    That run also passed its brakes. None: no run did yet.
+    That run also passed its brakes. None where no run did yet.
     """
     async with read_state(pool) as connection:
         number: int | None = await connection.fetchval(
@@ -161,20 +169,22 @@ async def note_compared_rows(fence: Fence, destination: str, rows: int) -> None:
 
 
 async def remembered_meaning(pool: Pool, destination: str) -> Mapping[str, str] | None:
-    """Return what the mapping meant when a run last finished about everybody.
+    """Return the meaning of the mapping by which all contacts were compared last.
 
-    None: no run did yet.
+    None where no run has compared all of them yet.
     """
     async with read_state(pool) as connection:
         stored = await connection.fetchval(_SQL["remembered_meaning"], destination)
-    return orjson.loads(stored) if stored else None
+    if not stored:
+        return None
+    meaning: dict[str, str] = orjson.loads(stored)
+    return meaning
 
 
 async def remember_meaning(
     fence: Fence, destination: str, meaning: Mapping[str, str]
 ) -> None:
-    """Record what the mapping means: every contact was compared by it."""
+    """Record the meaning of the mapping by which every contact was compared."""
+    stored = orjson.dumps(dict(meaning)).decode()
     async with fence.writing() as connection:
-        await connection.execute(
-            _SQL["remember_meaning"], destination, orjson.dumps(dict(meaning)).decode()
-        )
+        await connection.execute(_SQL["remember_meaning"], destination, stored)

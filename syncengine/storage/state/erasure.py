@@ -23,6 +23,7 @@ _TRACES = (
     "forget_outcomes",
     "forget_state",
 )
+"""Statements that delete all other knowledge of a contact at one destination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ async def begin(
     by which the person is recognised under another contact id.
     """
     subject = _subject(contact_id)
+    # One transaction: with a tombstone alone, nobody would know where it is still to be
+    # erased; without one, a run could create the contact again meanwhile.
     async with write_state(pool) as connection:
         await consent.add(connection, [subject], consent.FORGOTTEN)
         await consent.note_values(connection, {contact_id: values})
@@ -61,6 +64,8 @@ async def note_to_ask(
 
     This comes first: once the deletion is recorded, the vendor's id is lost.
     """
+    # A commit of its own: should the process die during the deletion, the next run
+    # still knows what to ask for.
     async with fence.writing() as connection:
         await connection.execute(
             _SQL["note_to_ask"], _subject(contact_id).text, destination, to_ask
@@ -70,16 +75,18 @@ async def note_to_ask(
 async def outcome(
     fence: Fence, destination: str, run_id: int, contact_id: str
 ) -> ForgetOutcome | None:
-    """Return the contact's result in a run, or that of a run that was killed.
+    """Return the contact's result in a run, or in an earlier one that was killed.
 
-    An earlier run may have been killed before it kept its receipt. None: there was
-    nothing to do.
+    That one may have deleted the contact at the vendor, and not have kept its receipt.
+    None where there was nothing to do.
     """
     async with fence.reading() as connection:
         row = await connection.fetchrow(
             _SQL["outcome"], destination, run_id, contact_id
         )
-    return ForgetOutcome(row["outcome"], row["code"], row["message"]) if row else None
+    if row is None:
+        return None
+    return ForgetOutcome(row["outcome"], row["code"], row["message"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +116,14 @@ async def end(fence: Fence, receipt: Receipt) -> None:
 
     Where something is still open, that knowledge stays.
     """
+    # Receipt and traces in one transaction: a contact without traces and without a
+    # receipt would be one that was never erased.
     async with fence.writing() as connection:
         await _end(connection, receipt)
 
 
 async def _end(connection: Connection, receipt: Receipt) -> None:
+    """Do as ``end``, in the caller's transaction."""
     if receipt.status is not Erased.OPEN:
         for trace in _TRACES:
             await connection.execute(
@@ -121,15 +131,19 @@ async def _end(connection: Connection, receipt: Receipt) -> None:
             )
     # The request to the vendor names the vendor's contact: it is kept until a person
     # confirms that it was made.
-    impossible = receipt.status is Erased.IMPOSSIBLE
+    kept_receipt = receipt.message
+    to_ask = ""
+    if receipt.status is Erased.IMPOSSIBLE:
+        kept_receipt = ""
+        to_ask = receipt.message
     await connection.execute(
         _SQL["end"],
         _subject(receipt.contact_id).text,
         receipt.destination,
         receipt.contact_id,
         receipt.status.value,
-        "" if impossible else receipt.message,
-        receipt.message if impossible else "",
+        kept_receipt,
+        to_ask,
     )
 
 
@@ -152,44 +166,44 @@ async def end_unconfigured(pool: Pool, destination: str, contact_id: str) -> Rec
 
     Without its file there is no way to ask the vendor.
     """
+    # Without a fence: there is no account to take a lease of. The statement
+    # ``held_there`` says whether a run that has the file is working there.
     async with write_state(pool) as connection:
         held = await connection.fetchrow(_SQL["held_there"], destination, contact_id)
         asked = await connection.fetchrow(
             _SQL["to_ask"], _subject(contact_id).text, destination
         )
         assert held is not None
-        receipt = _unconfigured_receipt(
-            destination, contact_id, held, asked["to_ask"] if asked else ""
-        )
+        asked_before = asked["to_ask"] if asked else ""
+        receipt = _unconfigured_receipt(destination, contact_id, held, asked_before)
         await _end(connection, receipt)
     return receipt
 
 
 def _unconfigured_receipt(
-    destination: str, contact_id: str, held: asyncpg.Record, asked: str
+    destination: str, contact_id: str, held: asyncpg.Record, asked_before: str
 ) -> Receipt:
+    """Return the receipt of an erasure without a way to ask the vendor.
+
+    ``asked_before`` is what a person already has to ask for since an earlier erasure.
+    """
     if held["in_use"]:
-        told = (
+        message = (
             "a run of another machine is working there; `syncengine forget` tries again"
         )
-        return Receipt(destination, contact_id, Erased.OPEN, told)
+        return Receipt(destination, contact_id, Erased.OPEN, message)
     if held["may_be_there"]:
-        where = (
-            f"{held['vendor']} ({held['base_url']})"
-            if held["base_url"]
-            else held["vendor"]
-        )
-        who = (
-            f"contact {held['external_id']}"
-            if held["external_id"]
-            else "what it may hold of this contact"
-        )
-        told = f"no configuration for {destination}: ask {where} to delete {who}"
-        return Receipt(
-            destination, contact_id, Erased.IMPOSSIBLE, told
-        ).with_earlier_request(asked)
-    if asked:
-        return Receipt(destination, contact_id, Erased.IMPOSSIBLE, asked)
+        vendor = held["vendor"]
+        if held["base_url"]:
+            vendor = f"{held['vendor']} ({held['base_url']})"
+        what = "what it may hold of this contact"
+        if held["external_id"]:
+            what = f"contact {held['external_id']}"
+        message = f"no configuration for {destination}: ask {vendor} to delete {what}"
+        receipt = Receipt(destination, contact_id, Erased.IMPOSSIBLE, message)
+        return receipt.with_earlier_request(asked_before)
+    if asked_before:
+        return Receipt(destination, contact_id, Erased.IMPOSSIBLE, asked_before)
     return Receipt(destination, contact_id, Erased.DONE, "nothing is known of it there")
 
 

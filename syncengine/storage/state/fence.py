@@ -1,12 +1,13 @@
 """The fence: every write of a run checks that the run still holds the lease.
 
-The check is part of the write's own transaction.
+The check is part of the write's own transaction. So a process that was frozen while
+another one took the account over cannot write any more once it wakes up.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 from syncengine.errors import LeaseLost
@@ -18,11 +19,12 @@ from syncengine.storage.statements import statements
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """The lease a writer stands on."""
+    """The lease under which a run writes, and the pool that it writes through."""
 
     pool: Pool
     account: str
     epoch: int
+    """Number of the lease. Each takeover of the account increases it."""
     patience: DatabasePatience = field(default_factory=DatabasePatience)
     """The patience of its writers with a database that is away during a run."""
 
@@ -34,22 +36,32 @@ class Fence:
         new requests, for which the lease must not have run out either.
         """
         async with write_state(self.pool) as connection:
-            row = await connection.fetchrow(
+            # This statement locks the lease's row in shared mode until the transaction
+            # ends. A takeover updates that row, so it waits for us, and a write can
+            # never land after it. It comes before every other lock of the transaction:
+            # all writers lock in that order, so none of them waits in a circle.
+            lease = await connection.fetchrow(
                 statements("contacts")["fence"], self.account
             )
-            if (
-                row is None
-                or row["epoch"] != self.epoch
-                or (sending and not row["runs"])
-            ):
-                raise LeaseLost(
-                    f"the lease of account {self.account} ran out and another run may have it: this run stops "
-                    "here, and the next one settles what it left"
-                )
+            if lease is None or lease["epoch"] != self.epoch:
+                raise self._lost()
+            # The outcome of a request that was sent must not be thrown away just
+            # because the lease ran out: nobody else has written since. A new request
+            # is different, since another run may start at any moment.
+            if sending and not lease["runs"]:
+                raise self._lost()
             yield connection
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Connection]:
-        """Run a transaction that only reads."""
-        async with read_state(self.pool) as connection:
-            yield connection
+    def reading(self) -> AbstractAsyncContextManager[Connection]:
+        """Return the context of a transaction that only reads.
+
+        It needs no lease, since every decision that it leads to is written, and so
+        fenced, later.
+        """
+        return read_state(self.pool)
+
+    def _lost(self) -> LeaseLost:
+        return LeaseLost(
+            f"the lease of account {self.account} ran out and another run may have it: "
+            "this run stops here, and the next one settles what it left"
+        )

@@ -26,12 +26,14 @@ class Keys:
 
     @patient
     async def claim(self, claims: Mapping[str, Sequence[bytes]]) -> None:
-        pairs = [
-            (contact_id, key)
-            for contact_id, keys in sorted(claims.items())
-            for key in dict.fromkeys(keys)
-        ]
-        ids, keys = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        ids: list[str] = []
+        keys: list[bytes] = []
+        for contact_id, contact_keys in sorted(claims.items()):
+            each_once = list(dict.fromkeys(contact_keys))
+            ids += [contact_id] * len(each_once)
+            keys += each_once
+        # Old claims end in the transaction in which the new ones begin: no moment is
+        # seen in which a contact has no claim, and loses its key to another one.
         async with self._fence.writing(sending=True) as connection:
             await connection.execute(
                 _SQL["let_go"], self._destination, list(claims), ids, keys
@@ -58,13 +60,11 @@ class Keys:
 
     async def freed(self) -> Sequence[str]:
         async with self._fence.reading() as connection:
-            dead = [
-                row["contact_id"]
-                for row in await connection.fetch(
-                    _SQL["dead_duplicates"], self._destination
-                )
-            ]
-        if not dead:
+            rows = await connection.fetch(_SQL["dead_duplicates"], self._destination)
+        duplicates = [row["contact_id"] for row in rows]
+        if not duplicates:
             return []
-        still = await self.losers(dead)
-        return [contact_id for contact_id in dead if contact_id not in still]
+        # Other destinations may let go of keys at any time without a word to this one,
+        # so the question is asked anew for all of them.
+        losers = await self.losers(duplicates)
+        return [contact_id for contact_id in duplicates if contact_id not in losers]

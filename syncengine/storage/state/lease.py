@@ -14,13 +14,13 @@ from syncengine.errors import LeaseHeld, LeaseLost
 from syncengine.model.events import Event, OnEvent, ignore_event
 from syncengine.model.http import Json
 from syncengine.model.work import LeaseGrant
-from syncengine.storage.connect import Connection, Pool, transaction
-from syncengine.storage.failures import storage_errors
+from syncengine.storage.connect import Connection, Pool
 from syncengine.storage.state.access import write_state
 from syncengine.storage.statements import statements
 
 _SQL = statements("lease")
 _LOOK_AGAIN = 1.0
+"""Seconds between two looks at a lease that is waited for."""
 _JITTER = 1.0
 """Seconds by which a clock that is being adjusted may step back."""
 
@@ -52,8 +52,11 @@ class Leases:
         own, no holder is alive that has not renewed for as long as a lease lasts.
         Raises LeaseHeld when the holder renews it.
         """
-        clock, renewal = asyncio.get_running_loop().time, found["expires_at"]
-        lasts = ttl if found["ttl"] is None else found["ttl"]
+        clock = asyncio.get_running_loop().time
+        renewal = found["expires_at"]
+        lasts = _duration(found, ttl)
+        # ``since`` is negative until the lease runs out. Where the database's clock was
+        # set back, that may be hours from now, so our own clock bounds the wait.
         wait = min(-found["since"], lasts)
         over = clock() + wait
         self._tell(Event.LEASE_AWAITED, holder=found["holder"], seconds=round(wait, 3))
@@ -64,13 +67,16 @@ class Leases:
                 runs_for=round(-found["since"], 3),
                 lasts=lasts,
             )
-        while found["runs"] and not found["released"]:
+        while _is_held(found):
             if found["expires_at"] != renewal:
+                # It was renewed while we looked: its holder is alive.
                 raise _held(account, found)
             if clock() >= over:
                 await self._end(account, found)
                 return
             await asyncio.sleep(min(_LOOK_AGAIN, max(0.01, over - clock())))
+            # Each look is a transaction of its own: no lock is kept while we sleep, so
+            # the holder can renew.
             found = await self._look(account)
 
     async def _look(self, account: str) -> asyncpg.Record:
@@ -80,7 +86,10 @@ class Leases:
         return found
 
     async def _end(self, account: str, found: asyncpg.Record) -> None:
-        """End a lease that its holder has not renewed since."""
+        """End a lease that its holder has not renewed since.
+
+        The statement checks that once more, under the lock of the row.
+        """
         async with write_state(self._pool) as connection:
             await connection.execute(
                 _SQL["end"], account, found["epoch"], found["expires_at"]
@@ -89,9 +98,14 @@ class Leases:
     async def _try(
         self, account: str, ttl: float, settles_within: float
     ) -> LeaseGrant | asyncpg.Record:
+        """Take the lease; return the lease of another holder where one keeps it."""
         async with write_state(self._pool) as connection:
+            # Locks the row: it waits for the writes of the former holder that are under
+            # way, and those that come later find another epoch.
             found = await connection.fetchrow(_SQL["look"], account)
             if found is None:
+                # There is no row to lock yet. Of two processes, one inserts it, and the
+                # other one gets no epoch.
                 epoch = await connection.fetchval(
                     _SQL["first"], account, self._holder, ttl
                 )
@@ -100,7 +114,7 @@ class Leases:
                 # Another process took the lease since the look above.
                 found = await connection.fetchrow(_SQL["look"], account)
                 assert found is not None
-            if found["runs"] and not found["released"]:
+            if _is_held(found):
                 return found
             epoch = await connection.fetchval(_SQL["take"], account, self._holder, ttl)
         return _granted(account, epoch, ttl, found, settles_within)
@@ -115,12 +129,9 @@ class Leases:
         for name in sorted({*names}):
             async with write_state(self._pool) as connection:
                 found = await connection.fetchrow(_SQL["look"], name)
-            if (
-                found is not None
-                and found["runs"]
-                and not found["released"]
-                and _is_ahead(found, ttl)
-            ):
+            # A lease that a set back clock has made endless is waited out here. Any
+            # other one that is held is refused below.
+            if found is not None and _is_held(found) and _is_ahead(found, ttl):
                 await self._wait_out(name, found, ttl)
         async with write_state(self._pool) as connection:
             leases = await _former(connection, account, names)
@@ -130,17 +141,19 @@ class Leases:
         ]
 
     async def renew(self, grant: LeaseGrant) -> None:
-        with storage_errors():
-            async with (
-                self._pool.acquire() as connection,
-                transaction(connection, statement_timeout=grant.ttl / 2),
-            ):
-                epoch = await connection.fetchval(
-                    _SQL["renew"], grant.account, grant.epoch, grant.ttl
-                )
+        # A renewal that hangs must fail while the lease still has time for another one.
+        async with write_state(
+            self._pool, statement_timeout=grant.ttl / 2
+        ) as connection:
+            epoch = await connection.fetchval(
+                _SQL["renew"], grant.account, grant.epoch, grant.ttl
+            )
+        # A lease that ran out is not revived, even if nobody took it: new requests have
+        # been refused since, and another run may be about to start.
         if epoch is None:
             raise LeaseLost(
-                f"the lease of account {grant.account} ran out or was taken over: this run stops here"
+                f"the lease of account {grant.account} ran out or was taken over: "
+                "this run stops here"
             )
 
     async def release(self, grant: LeaseGrant, ledger: Json) -> None:
@@ -165,50 +178,76 @@ async def fence_off(connection: Connection, account: str, names: Sequence[str]) 
 async def _former(
     connection: Connection, account: str, names: Sequence[str]
 ) -> dict[str, asyncpg.Record]:
+    """Return the leases of former accounts, by name, and lock their rows.
+
+    Raises LeaseHeld while a run holds one of them.
+    """
     leases: dict[str, asyncpg.Record] = {}
+    # In the order of their names: two runs that move several accounts at once lock
+    # them in the same order.
     for name in sorted({*names}):
         found = await connection.fetchrow(_SQL["look"], name)
-        if found is not None and found["runs"] and not found["released"]:
+        if found is None:
+            continue
+        if _is_held(found):
             raise LeaseHeld(
-                f"destinations of account {account} were in account {name}, and another run is working on that one: "
-                f"{found['holder']}, whose lease runs until {found['expires_at']:%H:%M:%S} UTC unless it renews it "
-                "again. Nothing was sent. Wait for it to end, or stop it there"
+                f"destinations of account {account} were in account {name}, and "
+                f"another run is working on that one: {_holder_and_end(found)}. "
+                "Nothing was sent. Wait for it to end, or stop it there"
             )
-        if found is not None:
-            leases[name] = found
+        leases[name] = found
     return leases
+
+
+def _is_held(found: asyncpg.Record) -> bool:
+    """Return whether a run has the lease: it did not run out, and was not released."""
+    return bool(found["runs"]) and not found["released"]
+
+
+def _duration(found: asyncpg.Record, ttl: float) -> float:
+    """Return for how many seconds a renewal lets a lease run.
+
+    ``ttl`` is that of a lease whose holder stored none, as older versions do.
+    """
+    if found["ttl"] is None:
+        return ttl
+    return float(found["ttl"])
 
 
 def _is_ahead(found: asyncpg.Record, ttl: float) -> bool:
     """Return whether a lease runs for longer than any renewal lets it.
 
-    Then the database's clock was set back. ``ttl`` is that of a lease whose holder
-    stored none, as older versions do.
+    Then the database's clock was set back. ``ttl`` is as for ``_duration``.
     """
-    lasts: float = ttl if found["ttl"] is None else found["ttl"]
-    return -float(found["since"]) > lasts + _JITTER
+    return -float(found["since"]) > _duration(found, ttl) + _JITTER
+
+
+def _holder_and_end(found: asyncpg.Record) -> str:
+    return (
+        f"{found['holder']}, whose lease runs until {found['expires_at']:%H:%M:%S} "
+        "UTC unless it renews it again"
+    )
 
 
 def _held(account: str, found: asyncpg.Record) -> LeaseHeld:
     return LeaseHeld(
-        f"another run is working on account {account}: {found['holder']}, whose lease runs until "
-        f"{found['expires_at']:%H:%M:%S} UTC unless it renews it again. Nothing was sent. Wait for it to end, or stop "
-        "it there"
+        f"another run is working on account {account}: {_holder_and_end(found)}. "
+        "Nothing was sent. Wait for it to end, or stop it there"
     )
 
 
 def _granted(
     account: str, epoch: int, ttl: float, found: asyncpg.Record, settles_within: float
 ) -> LeaseGrant:
-    """Return the lease with what its last holder left.
-
-    After a crash, requests of the last holder may still be on their way.
-    """
+    """Return the lease with what its last holder left."""
     if found["released"]:
+        # A holder that ended in order left the ledger of its recent requests. They
+        # still count at the vendor, so the pacing goes on from there.
         ledger = orjson.loads(found["ledger"] or "null")
         return LeaseGrant(
             account, epoch, ttl, wait=0.0, ledger=ledger, elapsed=found["since"]
         )
-    return LeaseGrant(
-        account, epoch, ttl, wait=max(0.0, settles_within - found["since"]), ledger=None
-    )
+    # The holder died. Its last requests may still be on their way to the vendor, and a
+    # look-up that came before them would find nothing.
+    wait = max(0.0, settles_within - found["since"])
+    return LeaseGrant(account, epoch, ttl, wait=wait, ledger=None)

@@ -28,8 +28,14 @@ class Linked:
 
     async def slices(self, size: int) -> AsyncIterator[Sequence[str]]:
         """Yield all of them, in the order of their ids."""
+        # No contact id is empty, so all of them come after "". Each slice has its own
+        # transaction, since the caller reads each contact at the vendor meanwhile.
         last = ""
-        while ids := [row[0] for row in await self._fetch("after", last, size)]:
+        while True:
+            rows = await self._fetch("after", last, size)
+            if not rows:
+                return
+            ids = [row[0] for row in rows]
             yield ids
             last = ids[-1]
 
@@ -44,10 +50,11 @@ class Linked:
     async def known_longest_and_last(self) -> Sequence[LinkedContact]:
         """Return a few contacts in step: the last ones first, then the longest known."""
         rows = await self._fetch("known_longest_and_last")
-        return [
-            LinkedContact(row[0], row[1], MatchKey(row[2], row[3]) if row[2] else None)
-            for row in rows
-        ]
+        found: list[LinkedContact] = []
+        for contact_id, external_id, match_field, match_key in rows:
+            key = MatchKey(match_field, match_key) if match_field else None
+            found.append(LinkedContact(contact_id, external_id, key))
+        return found
 
     async def owners(self, external_ids: Sequence[str]) -> dict[str, str]:
         """Return external id to the contact it belongs to, for those that are known."""
@@ -56,9 +63,5 @@ class Linked:
 
     async def _fetch(self, name: str, *arguments: object) -> Sequence[tuple[Any, ...]]:
         async with read_state(self._pool) as connection:
-            return [
-                tuple(row)
-                for row in await connection.fetch(
-                    _SQL[name], self._destination, *arguments
-                )
-            ]
+            rows = await connection.fetch(_SQL[name], self._destination, *arguments)
+        return [tuple(row) for row in rows]

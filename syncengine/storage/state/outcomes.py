@@ -36,7 +36,7 @@ async def ended_in(
     """
     async with read_state(pool) as connection:
         rows = await connection.fetch(_SQL["ended_in"], run_id, list(contact_ids))
-    return {row["contact_id"]: _ended(row) for row in rows}
+    return {row["contact_id"]: _result(row) for row in rows}
 
 
 async def last_ended(
@@ -45,10 +45,12 @@ async def last_ended(
     """Return a contact's result in the newest run that had something to do for it."""
     async with read_state(pool) as connection:
         row = await connection.fetchrow(_SQL["last_ended"], destination, contact_id)
-    return None if row is None else _ended(row)
+    if row is None:
+        return None
+    return _result(row)
 
 
-def _ended(row: asyncpg.Record) -> ContactResult:
+def _result(row: asyncpg.Record) -> ContactResult:
     return ContactResult(
         kind=OutcomeKind(row["outcome"]),
         code=row["code"],
@@ -59,6 +61,5 @@ def _ended(row: asyncpg.Record) -> ContactResult:
 
 def unsupported_from(column: str | None) -> tuple[Unsupported, ...]:
     """Return the changes of an outcome that were not made."""
-    return tuple(
-        Unsupported(code, subject) for code, subject in orjson.loads(column or "[]")
-    )
+    pairs = orjson.loads(column or "[]")
+    return tuple(Unsupported(code, subject) for code, subject in pairs)

@@ -14,6 +14,7 @@ from syncengine.storage.state.contacts import numbers
 from syncengine.storage.statements import statements
 
 _SQL = statements("planned_keys")
+_MAKE_TABLES = ("make_claims", "index_by_hash", "index_by_contact", "make_view")
 
 
 class PlannedKeys:
@@ -31,21 +32,24 @@ class PlannedKeys:
         self._numbered = numbered
 
     async def claim(self, claims: Mapping[str, Sequence[bytes]]) -> None:
-        pairs: list[tuple[str, bytes | None]] = []
-        for contact_id, keys in claims.items():
-            pairs += [(contact_id, key) for key in dict.fromkeys(keys)] or [
-                (contact_id, None)
-            ]
-        ids = [contact_id for contact_id, _ in pairs]
-        whose = (
-            self._account,
-            self._destination,
-            ids,
-            numbers(ids, numbered=self._numbered),
-        )
+        ids: list[str] = []
+        key_hashes: list[bytes | None] = []
+        for contact_id, contact_keys in claims.items():
+            # A contact that would claim nothing gets a row too. By it, its claims in
+            # the state do not count any more.
+            planned: list[bytes | None] = [*dict.fromkeys(contact_keys)]
+            if not planned:
+                planned = [None]
+            ids += [contact_id] * len(planned)
+            key_hashes += planned
         with storage_errors():
             await self._connection.execute(
-                _SQL["claim"], *whose, [key for _, key in pairs]
+                _SQL["claim"],
+                self._account,
+                self._destination,
+                ids,
+                numbers(ids, numbered=self._numbered),
+                key_hashes,
             )
 
     async def release(self, destinations: Sequence[str]) -> None:
@@ -67,9 +71,11 @@ class PlannedKeys:
             rows = await self._connection.fetch(
                 _SQL["dead_duplicates"], self._destination
             )
-        dead = [row["contact_id"] for row in rows]
-        still = await self.losers(dead) if dead else {}
-        return [contact_id for contact_id in dead if contact_id not in still]
+        duplicates = [row["contact_id"] for row in rows]
+        if not duplicates:
+            return []
+        losers = await self.losers(duplicates)
+        return [contact_id for contact_id in duplicates if contact_id not in losers]
 
     async def reach(self, contact_ids: Sequence[str]) -> None:
         """Note contacts that would be at the vendor by now."""
@@ -87,20 +93,19 @@ async def planned_claims(pool: Pool) -> AsyncIterator[Connection]:
     """
     with storage_errors():
         async with pool.acquire() as connection:
-            undone = connection.transaction(isolation="read_committed")
-            await undone.start()
+            # One transaction from the first claim to the last question. A temporary
+            # table lives in a session, and behind a pooler in transaction mode only a
+            # transaction keeps its session. The rollback drops the table, so nothing is
+            # left in a session that serves others afterwards.
+            planned = connection.transaction(isolation="read_committed")
+            await planned.start()
             try:
                 await connection.execute(
                     f"{statements('connect')['search_path']}; {_SQL['stay']}"
                 )
                 with storage_errors(right=PLANS):
-                    for maker in (
-                        "make_claims",
-                        "index_by_hash",
-                        "index_by_contact",
-                        "make_view",
-                    ):
-                        await connection.execute(_SQL[maker])
+                    for statement in _MAKE_TABLES:
+                        await connection.execute(_SQL[statement])
                 yield connection
             finally:
-                await undone.rollback()
+                await planned.rollback()

@@ -14,6 +14,7 @@ from syncengine.storage.statements import statements
 
 _SQL = statements("quota")
 _SOON = 0.01
+"""Shortest wait in seconds: with none, the caller would ask again at once."""
 
 
 class QuotaCounts:
@@ -32,8 +33,14 @@ class QuotaCounts:
         self, quota: str, windows: Sequence[tuple[int, float]], wanted: int
     ) -> tuple[int, float]:
         account = self._fence.account
-        granted, frees_in = wanted, 0.0
+        granted = wanted
+        frees_in = 0.0
+        # Committed before any of the requests is sent. After a crash they count as
+        # sent, which is safe; and so do those that are reserved a second time, since
+        # the answer to the first commit was lost.
         async with self._fence.writing(sending=True) as connection:
+            # The lease does not suffice here: this run reserves for many requests at
+            # once, and each reservation counts those before it.
             await connection.execute(_SQL["lock"], account, quota)
             if quota not in self._caught_up:
                 await connection.execute(_SQL["catch_up"], account, quota, REMEMBERED)
@@ -42,15 +49,19 @@ class QuotaCounts:
                     _SQL["spent"], account, quota, per, calls
                 )
                 assert row is not None
-                left = calls - row["spent"]
-                granted = min(granted, left)
-                if left <= 0:
+                calls_left = calls - row["spent"]
+                granted = min(granted, calls_left)
+                if calls_left <= 0:
                     frees_in = max(frees_in, row["frees_in"] or 0.0, _SOON)
             if granted > 0:
                 await connection.execute(_SQL["reserve"], account, quota, granted)
+                # Minutes are kept for two minutes more than the longest window needs,
+                # since a count may fall into the window with a whole minute.
                 longest = max(per for _, per in windows)
-                await connection.execute(
-                    _SQL["forget"], account, quota, max(longest + 120.0, REMEMBERED)
-                )
+                kept_for = max(longest + 120.0, REMEMBERED)
+                await connection.execute(_SQL["forget"], account, quota, kept_for)
+        # Only after the commit: else the requests of former runs would not count.
         self._caught_up.add(quota)
-        return (granted, 0.0) if granted > 0 else (0, frees_in)
+        if granted > 0:
+            return granted, 0.0
+        return 0, frees_in

@@ -50,8 +50,9 @@ class Refusals:
         self, fingerprint: int, skip: int, most: int
     ) -> Sequence[GroupMember]:
         async with self._fence.reading() as connection:
-            group = self._destination, fingerprint
-            rows = await connection.fetch(_SQL["members"], *group, skip, most)
+            rows = await connection.fetch(
+                _SQL["members"], self._destination, fingerprint, skip, most
+            )
         return _members(rows)
 
     async def leave_alone(self, at_least: int) -> None:
@@ -64,14 +65,21 @@ class Refusals:
     @patient
     async def _stood_before(self, refusal: Refusal) -> bool:
         async with self._fence.reading() as connection:
-            mine = self._destination, refusal.fingerprint, self._run_id
-            return bool(await connection.fetchval(_SQL["stood_before"], *mine))
+            return bool(
+                await connection.fetchval(
+                    _SQL["stood_before"],
+                    self._destination,
+                    refusal.fingerprint,
+                    self._run_id,
+                )
+            )
 
     async def _page_by_page(self, statement: str, *arguments: object) -> None:
         """Execute a statement until it finds nothing any more.
 
-        Each page is a transaction of its own: as long as one lasts, the lease cannot be
-        renewed.
+        Each page is a transaction of its own: it keeps the lease's row locked (see
+        ``Fence.writing``), so as long as it lasts, the lease cannot be renewed. After a
+        crash between two pages, the statement finds the rest the next time.
         """
         while await self._page(statement, arguments):
             pass
@@ -79,17 +87,24 @@ class Refusals:
     @patient
     async def _page(self, statement: str, arguments: Sequence[object]) -> bool:
         async with self._fence.writing() as connection:
-            mine = self._destination, *arguments
-            done = await connection.execute(_SQL[statement], *mine, _PAGE)
-        return not done.endswith(" 0")
+            status = await connection.execute(
+                _SQL[statement], self._destination, *arguments, _PAGE
+            )
+        # The status ends with the number of rows: ``UPDATE 10000``.
+        return not status.endswith(" 0")
 
     @patient
     async def revive(
         self, fingerprints: Sequence[int], most: int
     ) -> Sequence[GroupMember]:
         async with self._fence.writing() as connection:
-            groups = self._destination, list(fingerprints)
-            rows = await connection.fetch(_SQL["revive"], *groups, self._run_id, most)
+            rows = await connection.fetch(
+                _SQL["revive"],
+                self._destination,
+                list(fingerprints),
+                self._run_id,
+                most,
+            )
         return _members(rows)
 
     async def put_back(self, fingerprints: Sequence[int]) -> None:
@@ -105,19 +120,21 @@ def _members(rows: Sequence[asyncpg.Record]) -> Sequence[GroupMember]:
 
 
 def _kind(row: asyncpg.Record) -> BatchKind:
-    return BatchKind.REMOVALS if row["removal"] else BatchKind.CHANGES
+    if row["removal"]:
+        return BatchKind.REMOVALS
+    return BatchKind.CHANGES
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedAlike:
-    """Contacts that were refused alike, as reports tell of them."""
+    """A group of contacts that were refused alike, as reports show it."""
 
     contacts: int
     code: str
     contact_id: str
     """One of them."""
     message: str | None
-    """What it was refused with; None where that run is deleted already."""
+    """The words of its refusal; None where that run is deleted already."""
 
 
 async def refused_alike(
@@ -127,12 +144,15 @@ async def refused_alike(
 ) -> tuple[RefusedAlike, ...]:
     """Return the largest groups that the vendor refuses alike."""
     rows = await _fetched(pool, "told", destination, most)
-    return tuple(_told(row) for row in rows)
-
-
-def _told(row: asyncpg.Record) -> RefusedAlike:
-    code, contact_id = row["code"] or "", row["contact_id"]
-    return RefusedAlike(row["contacts"], code, contact_id, row["message"])
+    return tuple(
+        RefusedAlike(
+            contacts=row["contacts"],
+            code=row["code"] or "",
+            contact_id=row["contact_id"],
+            message=row["message"],
+        )
+        for row in rows
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +164,8 @@ class DroppedAlike:
     contact_id: str
     """One of them."""
     unsupported: tuple[Unsupported, ...]
-    """What was not done of it when it was tried last, the values that were not taken
-    among them; empty where that run is deleted already."""
+    """The changes that were not made when it was tried last, the values that were not
+    taken among them; empty where that run is deleted already."""
 
 
 async def dropped_alike(
@@ -176,7 +196,11 @@ async def all_dead_letters(
     With ``code``, only those that were refused with it.
     """
     last: str | None = None
-    while rows := await _fetched(pool, "dead_letters", destination, code, last, _PAGE):
+    while True:
+        # By key and not by offset: a page takes as long as the first one did.
+        rows = await _fetched(pool, "dead_letters", destination, code, last, _PAGE)
+        if not rows:
+            return
         last = rows[-1]["contact_id"]
         for kind in BatchKind:
             ids = tuple(row["contact_id"] for row in rows if _kind(row) is kind)

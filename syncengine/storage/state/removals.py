@@ -15,7 +15,7 @@ _SQL = statements("removals")
 
 @dataclass(frozen=True, slots=True)
 class RemovedCounts:
-    """Number of removed contacts."""
+    """Numbers of removed contacts."""
 
     known: int = 0
     """Contacts that the vendor is known to hold."""
@@ -41,9 +41,9 @@ async def count_removed(
 async def earlier_removed(
     pool: Pool, destination: str, *, tagged: bool
 ) -> tuple[str, ...]:
-    """Return contacts that left the source earlier and still stand at the vendor.
+    """Return contacts that left the source earlier and are still at the vendor.
 
-    ``tagged``: only those that have or may have tags or lists of ours.
+    With ``tagged``, only those that have or may have tags or lists of ours.
     """
     async with read_state(pool) as connection:
         rows = await connection.fetch(
@@ -53,7 +53,7 @@ async def earlier_removed(
 
 
 async def count_earlier_removed(pool: Pool, destination: str, *, tagged: bool) -> int:
-    """Return the number of these contacts."""
+    """Return the number of contacts that ``earlier_removed`` returns."""
     async with read_state(pool) as connection:
         return int(
             await connection.fetchval(
@@ -76,7 +76,7 @@ async def moved_away(pool: Pool, destination: str) -> tuple[str, ...]:
 async def removed_or_opted_out(
     pool: Pool, destination: str, contact_ids: Sequence[str]
 ) -> frozenset[str]:
-    """Return those of the contacts that are known to have left or opted out."""
+    """Return those of the contacts that are known to be removed or opted out."""
     async with read_state(pool) as connection:
         rows = await connection.fetch(_SQL["held_back"], destination, list(contact_ids))
     return frozenset(row["contact_id"] for row in rows)
@@ -85,10 +85,10 @@ async def removed_or_opted_out(
 async def present_elsewhere(
     pool: Pool, destination: str, account: str, contact_ids: Sequence[str]
 ) -> frozenset[str]:
-    """Return contacts that other destinations of the account have.
+    """Return those of the contacts that other destinations of the account have.
 
-    Also those that they had when this one last ran (they may have run since), and those
-    that both let go of for another destination.
+    A contact also counts if another destination had it when this one last ran (it may
+    have run since), or if both let go of it for a third destination.
     """
     async with read_state(pool) as connection:
         rows = await connection.fetch(

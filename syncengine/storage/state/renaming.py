@@ -11,8 +11,14 @@ from syncengine.storage.state.fence import Fence
 from syncengine.storage.statements import statements
 
 _SQL = statements("renaming")
-_DROPPED = ("drop_state", "drop_known", "drop_keys", "drop_waits", "drop_destination")
-_RENAMED = (
+_DROP_NEW_NAME = (
+    "drop_state",
+    "drop_known",
+    "drop_keys",
+    "drop_waits",
+    "drop_destination",
+)
+_RENAME = (
     "rename_destination",
     "rename_state",
     "rename_known",
@@ -37,17 +43,22 @@ async def rename(fence: Fence, old: str, new: str) -> int:
     What the state has under the new name is dropped: nothing of it is at the vendor.
     """
     async with fence.writing(sending=True) as connection:
+        # First the account, since it locks leases, and every transaction locks these
+        # before rows of contacts.
         await move_account(connection, fence.account, [old])
-        for name in _DROPPED:
+        # Then the new name is cleared, or its rows would meet the renamed ones.
+        for name in _DROP_NEW_NAME:
             await connection.execute(_SQL[name], new)
         await connection.execute(_SQL["drop_erasures"], old, new)
-        for name in _RENAMED:
+        for name in _RENAME:
             await connection.execute(_SQL[name], old, new)
         return int(await connection.fetchval(_SQL["contacts"], new))
 
 
 async def release(fence: Fence, destinations: Sequence[str]) -> None:
     """Let go of the contacts of destinations of the account that have no file."""
+    # Contacts and their claims in one transaction: nobody else would ever delete claims
+    # of a destination without a file.
     async with fence.writing(sending=True) as connection:
         await connection.execute(
             _SQL["release_contacts"], fence.account, list(destinations)

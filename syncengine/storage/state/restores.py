@@ -1,4 +1,4 @@
-"""The state about itself: by what it is recognised after a restore."""
+"""Restores of the state from a backup: how they are recognised and accepted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ async def newest_run(pool: Pool, destination: str) -> RunMark | None:
     """Return the newest run of a destination."""
     async with read_state(pool) as connection:
         row = await connection.fetchrow(_SQL["newest_run"], destination)
-    return RunMark(**row) if row else None
+    if row is None:
+        return None
+    return RunMark(**row)
 
 
 async def knows_nobody(pool: Pool) -> bool:
@@ -42,6 +44,8 @@ async def accept_restore(fence: Fence, restores: int, destination: str | None) -
     Where a ``destination`` is named, it concerns that one alone.
     """
     async with fence.writing(sending=True) as connection:
+        # The statement returns nothing where this restore was accepted before, by the
+        # run of another destination: then all of them are marked already.
         accepted = await connection.fetchval(_SQL["accept_restore"], restores)
         if destination is not None:
             await connection.execute(_SQL["begin"], destination)

@@ -16,9 +16,15 @@ _SLICE = 5000
 
 
 async def distrust_all(fence: Fence, destination: str, distrust: Distrust) -> None:
-    """Distrust what is known of every contact of the destination."""
+    """Distrust what is known of every contact of the destination.
+
+    Raises LeaseLost. A crash at any moment is harmless: until the end, the destination
+    is marked for a re-sync, and the next run begins it again.
+    """
     async with fence.writing(sending=True) as connection:
         await connection.execute(_SQL["begin"], destination)
+    # Slice by slice in the order of the ids. A transaction over all contacts would keep
+    # the lease from being renewed.
     after: str | None = None
     while True:
         async with fence.reading() as connection:
@@ -38,7 +44,9 @@ async def distrust_contacts(
     fence: Fence, destination: str, contact_ids: Sequence[str], distrust: Distrust
 ) -> None:
     """Distrust what is known of some contacts."""
+    # In the order of the keys, in which all writers lock these rows.
     ids = sorted(contact_ids)
+    fields_that_may_have_values = dict.fromkeys(distrust.emptied)
     async with fence.writing(sending=True) as connection:
         await connection.execute(
             _SQL["distrust_known"],
@@ -46,7 +54,7 @@ async def distrust_contacts(
             ids,
             list(distrust.fixed),
             list(distrust.kept),
-            orjson.dumps(dict.fromkeys(distrust.emptied)).decode(),
+            orjson.dumps(fields_that_may_have_values).decode(),
             [each.field for each in distrust.opt_outs],
             [str(each.no).casefold() for each in distrust.opt_outs],
         )

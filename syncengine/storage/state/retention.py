@@ -28,10 +28,8 @@ class Retention:
     async def expired_runs(self, seconds: float) -> list[int]:
         """Return the runs that ended longer ago, but not each destination's newest."""
         async with read_state(self._pool) as connection:
-            return [
-                row["run_id"]
-                for row in await connection.fetch(_SQL["expired_runs"], seconds)
-            ]
+            rows = await connection.fetch(_SQL["expired_runs"], seconds)
+        return [row["run_id"] for row in rows]
 
     async def outcomes(self, run_id: int) -> AsyncIterator[int]:
         """Delete a run's outcomes; yield their number, slice by slice."""
@@ -44,19 +42,30 @@ class Retention:
             yield deleted
 
     async def run(self, run_id: int) -> bool:
-        """Delete a run; False when another process already did."""
+        """Delete a run; False when another process already did.
+
+        Its outcomes and batches have to be deleted before, slice by slice: the cascade
+        of the foreign keys would delete all of them in one long transaction.
+        """
         async with write_state(self._pool) as connection:
             return await connection.fetchval(_SQL["run"], run_id) is not None
 
     async def minutes(self, seconds: float) -> AsyncIterator[int]:
         """Delete older counts of quotas; yield the number of minutes by slice."""
-        deleted = SLICE
-        while deleted == SLICE:
+        while True:
             async with write_state(self._pool) as connection:
                 deleted = await connection.fetchval(_SQL["minutes"], seconds, SLICE)
             yield deleted
+            # A slice that is not full was the last one.
+            if deleted < SLICE:
+                return
 
     async def _slices(self, statement: str, run_id: int) -> AsyncIterator[int]:
+        """Delete rows of a run in the order of their keys, from slice to slice.
+
+        The next slice begins after the ``last`` key. Starting from the beginning each
+        time, Postgres would step over all rows deleted before.
+        """
         last = None
         while True:
             async with write_state(self._pool) as connection:

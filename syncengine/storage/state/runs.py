@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 
+import asyncpg
 import orjson
 
 from syncengine.errors import ConfigError, Problem
@@ -49,24 +50,40 @@ async def former_run(pool: Pool, run_id: int, batch: int | None) -> FormerRun:
         last = await connection.fetchval(_SQL["last_run"])
         batches = await connection.fetchval(_SQL["last_batch"], run_id)
     if row is None:
-        raise ConfigError([Problem(f"retry {run_id}", _no_run(run_id, last))])
+        raise _retry_error(run_id, _no_run(run_id, last))
     if batch is not None and not 1 <= batch <= batches:
-        only = f", only 1 to {batches}" if batches else ": it found nothing to do"
-        raise ConfigError(
-            [Problem(f"retry {run_id}", f"run {run_id} has no batch {batch}{only}")]
+        raise _retry_error(run_id, _no_batch(run_id, batch, batches))
+    # A run that was stopped after its batches were written has contacts that it did not
+    # reach, and these can be retried. A refused run has judged nobody.
+    is_without_work = row["status"] == "stopped" and not batches
+    if row["status"] == "refused" or is_without_work:
+        raise _retry_error(
+            run_id,
+            "that run was stopped before it sent anything, so nothing is to be "
+            "retried: start a new `run`",
         )
-    if row["status"] == "refused" or (row["status"] == "stopped" and not batches):
-        what = "that run was stopped before it sent anything, so nothing is to be retried: start a new `run`"
-        raise ConfigError([Problem(f"retry {run_id}", what)])
     return FormerRun(row["run_id"], row["destination"], row["status"])
+
+
+def _retry_error(run_id: int, what: str) -> ConfigError:
+    return ConfigError([Problem(f"retry {run_id}", what)])
 
 
 def _no_run(run_id: int, last: int | None) -> str:
     if last is None:
         return "no run has taken place yet"
     if 0 < run_id < last:
-        return f"there is no run {run_id} (any more: `syncengine prune` deletes old ones); the last one was {last}"
+        return (
+            f"there is no run {run_id} (any more: `syncengine prune` deletes old "
+            f"ones); the last one was {last}"
+        )
     return f"there is no run {run_id}; the last one was {last}"
+
+
+def _no_batch(run_id: int, batch: int, batches: int) -> str:
+    if batches:
+        return f"run {run_id} has no batch {batch}, only 1 to {batches}"
+    return f"run {run_id} has no batch {batch}: it found nothing to do"
 
 
 async def unsuccessful_contacts(
@@ -78,8 +95,10 @@ async def unsuccessful_contacts(
     async with read_state(pool) as connection:
         rows = await connection.fetch(_SQL["unmade"], run_id, batch)
     for kind in BatchKind:
-        of_kind = (row["contact_id"] for row in rows if row["kind"] == kind.value)
-        if contact_ids := tuple(of_kind):
+        contact_ids = tuple(
+            row["contact_id"] for row in rows if row["kind"] == kind.value
+        )
+        if contact_ids:
             yield DiffSlice(kind, contact_ids)
 
 
@@ -102,13 +121,19 @@ async def start_run(
     are known of their contacts, since the account is another one. ``beside`` are former
     accounts whose leases this call took.
     """
+    # All of it is one transaction. A crash leaves either no trace of this run, and the
+    # next one does the same again, or a run that counts as running until the next one
+    # finds it and marks it as died.
     async with fence.writing(sending=True) as connection:
+        # In the order of their names, as everywhere: two processes that lock rows of
+        # several destinations never wait for each other.
         for name in sorted({*starting_anew}):
             await start_anew(connection, name)
         await move_account(connection, fence.account, [destination, *moving], beside)
         await connection.execute(_SQL["died"], destination)
         await write_remembered(connection, destination, identity)
-        # Before the new run exists: these look at the waiting batches of the last run.
+        # These three look at the waiting batches of the destination's newest run. So
+        # they come before the insert, after which the newest run would be this one.
         await connection.execute(_SQL["let_go_unmade"], destination)
         await connection.execute(_SQL["look_again"], destination)
         await connection.execute(_SQL["no_longer_waiting"], destination)
@@ -123,29 +148,35 @@ def printable_error(error: str | None) -> str | None:
 
     Some read it with psql, in a terminal.
     """
-    return None if error is None else printable(error, lines=True)
+    if error is None:
+        return None
+    return printable(error, lines=True)
 
 
 async def finish_run(
     fence: Fence, run_id: int, status: str, totals: Json, error: str | None
 ) -> None:
-    """Record how a run ended."""
+    """Record how a run ended. Raises LeaseLost once another run took over."""
+    stored_totals = orjson.dumps(totals).decode()
+    stored_error = printable_error(error)
 
     async def note() -> None:
+        # Not ``sending``: a run whose lease ran out may still say how it ended, unless
+        # another one took over, which has marked it as died by then.
         async with fence.writing() as connection:
             await connection.execute(
-                _SQL["finish"],
-                run_id,
-                status,
-                orjson.dumps(totals).decode(),
-                printable_error(error),
+                _SQL["finish"], run_id, status, stored_totals, stored_error
             )
 
     await fence.patience.wait_out(note)
 
 
 async def break_off_run(fence: Fence, destination: str, error: str) -> None:
-    """End the run that an unforeseen error left unfinished, if one was under way."""
+    """End the run that an unforeseen error left unfinished, if one was under way.
+
+    The run is found by the epoch of its lease, since the error may have come before its
+    id was known.
+    """
 
     async def note() -> None:
         async with fence.writing() as connection:
@@ -169,19 +200,18 @@ async def notes(
 ) -> list[Note]:
     """Return the contacts of a run that did not simply succeed, the worst first.
 
-    Those that are refused alike are told of together, unless ``one_by_one``.
+    Those that are refused alike are reported as a group, elsewhere, and left out here
+    unless ``one_by_one``.
     """
     async with read_state(pool) as connection:
         rows = await connection.fetch(_SQL["noteworthy"], run_id, one_by_one, most)
-    return [
-        Note(
-            row["contact_id"],
-            row["outcome"],
-            row["code"],
-            row["message"] or in_words(unsupported_from(row["unsupported"])),
-        )
-        for row in rows
-    ]
+    return [_note(row) for row in rows]
+
+
+def _note(row: asyncpg.Record) -> Note:
+    # An outcome that is only ``unsupported`` has no message of the vendor.
+    message = row["message"] or in_words(unsupported_from(row["unsupported"]))
+    return Note(row["contact_id"], row["outcome"], row["code"], message)
 
 
 async def notes_left(
@@ -193,6 +223,7 @@ async def notes_left(
 ) -> int:
     """Return the number of contacts that ``notes`` does not name."""
     async with read_state(pool) as connection:
-        mine = run_id, one_by_one
-        number = int(await connection.fetchval(_SQL["noteworthy_number"], *mine))
+        number = int(
+            await connection.fetchval(_SQL["noteworthy_number"], run_id, one_by_one)
+        )
     return max(0, number - most)

@@ -96,6 +96,9 @@ class Shares:
 
     @patient
     async def hand_over(self, destination: str, contact_ids: Sequence[str]) -> None:
+        # Both or neither: a contact that was handed over and still claims its keys would
+        # keep the other destination from using them. ``sending``, since what follows is
+        # a request of this run to a contact that was another destination's.
         async with self._fence.writing(sending=True) as connection:
             await connection.execute(_SQL["hand_over"], destination, list(contact_ids))
             await connection.execute(
@@ -104,7 +107,10 @@ class Shares:
 
     @patient
     async def let_go(self, destination: str) -> Sequence[str]:
-        """Return contacts that were refused for another destination that let go of them."""
+        """Return contacts that another destination owned, and has let go of since.
+
+        They were refused here for that.
+        """
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
                 _SQL["let_go"], self._fence.account, destination
@@ -115,7 +121,7 @@ class Shares:
     async def owned_elsewhere(
         self, run_id: int, destination: str, most: int
     ) -> list[OwnedContact]:
-        """Return contacts that a run refused since another destination has them."""
+        """Return contacts that a run refused because another destination has them."""
         async with self._fence.reading() as connection:
             rows = await connection.fetch(
                 _SQL["owned_elsewhere"], self._fence.account, run_id, destination, most
@@ -131,6 +137,6 @@ class Shares:
 
 
 def _key(row: asyncpg.Record) -> MatchKey | None:
-    return (
-        MatchKey(row["match_field"], row["match_key"]) if row["match_field"] else None
-    )
+    if not row["match_field"]:
+        return None
+    return MatchKey(row["match_field"], row["match_key"])

@@ -39,4 +39,6 @@ async def standing_of(pool: Pool, destination: str, contact_id: str) -> Standing
         found: str | None = await connection.fetchval(
             _SQL["standing_of"], destination, contact_id
         )
-    return None if found is None else Standing(found)
+    if found is None:
+        return None
+    return Standing(found)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
+import asyncpg
 import orjson
 
 from syncengine.model.work import Blocker, KeyWait, Status
@@ -36,6 +37,7 @@ class Waits:
 
     @patient
     async def keep(self, waits: Mapping[str, KeyWait]) -> None:
+        # A destination's name has no slash, and a contact id may have some.
         owners = [wait.owner.partition("/") for wait in waits.values()]
         fields = [orjson.dumps(wait.fields).decode() for wait in waits.values()]
         async with self._fence.writing() as connection:
@@ -68,15 +70,16 @@ class Waits:
     async def blockers(self, contacts: Collection[str]) -> Mapping[str, Blocker]:
         found: dict[str, Blocker] = {}
         async with self._fence.reading() as connection:
+            # An owner may wait itself, so the chain is followed. Each contact is read
+            # once: a circle of contacts that wait for each other ends too.
             unread = set(contacts)
-            # An owner may wait itself: follow the chain. Each contact is read once, so a
-            # circle ends too.
             while unread:
                 read = await self._read(connection, unread)
                 found |= read
-                unread = {
+                next_ones = {
                     holder.waits_for for holder in read.values() if holder.waits_for
-                } - found.keys()
+                }
+                unread = next_ones - found.keys()
         return found
 
     async def _read(
@@ -88,25 +91,36 @@ class Waits:
             [destination for destination, _, _ in places],
             [contact_id for _, _, contact_id in places],
         )
-        duplicates: defaultdict[str, list[str]] = defaultdict(list)
-        for row in rows:
-            if row["code"] == "duplicate_match_key":
-                duplicates[row["destination"]].append(row["contact_id"])
-        winners: dict[str, str] = {}
-        for destination, contact_ids in duplicates.items():
-            for lost in await connection.fetch(
-                _LOSERS, self._fence.account, destination, contact_ids
-            ):
-                winners[f"{destination}/{lost['contact_id']}"] = (
-                    f"{lost['destination']}/{lost['winner']}"
-                )
+        winners = await self._winners(connection, rows)
         holders: dict[str, Blocker] = {}
         for row in rows:
             contact = f"{row['destination']}/{row['contact_id']}"
             waits_for = winners.get(contact)
+            # A wait that was kept says more than the present winner of the key.
             if row["owner_destination"] is not None:
                 waits_for = f"{row['owner_destination']}/{row['owner_contact_id']}"
             holders[contact] = Blocker(
                 contact, Status(row["status"]), row["code"], waits_for
             )
         return holders
+
+    async def _winners(
+        self, connection: Connection, rows: Sequence[asyncpg.Record]
+    ) -> dict[str, str]:
+        """Return contact to the winner of its match key, for the losers among them.
+
+        Contacts are named ``DESTINATION/CONTACT_ID``.
+        """
+        duplicates: defaultdict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            if row["code"] == "duplicate_match_key":
+                duplicates[row["destination"]].append(row["contact_id"])
+        winners: dict[str, str] = {}
+        for destination, contact_ids in duplicates.items():
+            losers = await connection.fetch(
+                _LOSERS, self._fence.account, destination, contact_ids
+            )
+            for loser in losers:
+                contact = f"{destination}/{loser['contact_id']}"
+                winners[contact] = f"{loser['destination']}/{loser['winner']}"
+        return winners
