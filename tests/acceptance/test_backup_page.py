@@ -21,7 +21,7 @@ from tests.support.dumps import lose, program, restore
 from tests.support.expected import ROOT
 from tests.support.people import RESPOND_IO, People, people
 
-PAGE = ROOT / "docs" / "backup-restore-loss.md"
+PAGE = ROOT / "docs" / "how-to" / "backup-restore-loss.md"
 NAME = "whatsapp_de"
 FAILING = ["sync_batch", "sync_migration", "sync_outcome", "sync_salt", "sync_self"]
 """Tables that a restore of the data alone leaves out."""

@@ -15,14 +15,13 @@ import pytest
 from tests.support.expected import ROOT
 from tests.support.people import RESPOND_IO, People, people
 
-_README = (ROOT / "README.md").read_text(encoding="utf-8")
-_SECTION = _README.partition("## Who may do what (grants)")[2].partition("\n## ")[0]
-MIGRATES, CONNECTS, RUNS, READS = re.findall(r"```sql\n(.*?)```", _SECTION, re.DOTALL)
-"""README's own words: what the databases' owners and, after the first migration, the schema's owner have to say."""
+_PAGE = (ROOT / "docs" / "how-to" / "grants.md").read_text(encoding="utf-8")
+MIGRATES, CONNECTS, RUNS, READS = re.findall(r"```sql\n(.*?)```", _PAGE, re.DOTALL)
+"""The page's own words: what the databases' owners and, after the first migration, the schema's owner have to say."""
 
 
 def _said(block: str, dsn: str, **roles: str) -> str:
-    """A block of README about this database, these roles and the tests' table."""
+    """A block of the page about this database, these roles and the tests' table."""
     about = re.sub(r"\bDATABASE \w+", f"DATABASE {_name(dsn)}", block)
     about = about.replace(
         "(id, first_name, mobile, tags) ON crm.contacts",

@@ -72,8 +72,3 @@ def test_every_verb_of_run_exists(document: str) -> None:
     assert {"test"} <= verbs
     script = (ROOT / "run").read_text(encoding="utf-8")
     assert sorted(verb for verb in verbs if f'"{verb}"' not in script) == []
-
-
-def test_every_verb_of_the_command_is_in_the_readme() -> None:
-    rows = set(re.findall(r"^\| `([a-z]+)\b", _text("README.md"), re.MULTILINE))
-    assert sorted(VERBS.keys() - rows) == []
