@@ -133,9 +133,9 @@ class RunRequest:
 
 def _no_such(name: str) -> str:
     close = difflib.get_close_matches(name, _ACCEPTABLE, n=1)
-    meant = (
-        f'did you mean "{close[0]}"?'
-        if close
-        else f"there are {', '.join(_ACCEPTABLE)}"
-    )
-    return f'there is no brake "{name}"; {meant}'
+    if close:
+        advice = f'did you mean "{close[0]}"?'
+    else:
+        changes = [each for each in _ACCEPTABLE if each not in NAMES]
+        advice = f"brakes: {', '.join(NAMES)}; changes: {', '.join(changes)}"
+    return f'"{name}" is neither a brake nor a change that can be accepted; {advice}'

@@ -24,7 +24,8 @@ Name = Annotated[str, Field(min_length=1)]
 def _long_enough(seconds: float) -> float:
     if seconds < REMEMBERED:
         raise ValueError(
-            f"must be {REMEMBERED / 86400:.0f}d or more: by its outcomes a long limit knows what was sent"
+            f"must be {REMEMBERED / 86400:.0f}d or more: limits with long windows count "
+            "the requests of past runs by their outcomes"
         )
     return seconds
 

@@ -612,7 +612,7 @@ def _of_another(owner: str) -> Rejected:
 def _duplicate(winner: str) -> Rejected:
     return Rejected(
         "duplicate_match_key",
-        f"contact {name_of(winner)} has the same match key, and a vendor would take the two for one: "
-        "correct the row, or add a field to match_on that tells them apart",
+        f"contact {name_of(winner)} has the same match key, so the vendor could not tell "
+        "the two apart: correct the row, or add a field to match_on in which they differ",
         by_vendor=False,
     )

@@ -43,7 +43,7 @@ class Subject:
 def of_contact(line: str) -> tuple[Subject, ...]:
     """Return the contact ids that a line of a list means. Raises NotReadError."""
     if any(unicodedata.category(character) == "Cc" for character in line.strip()):
-        raise NotReadError("holds a control character, and is no contact id")
+        raise NotReadError("holds a control character, so it is not a contact id")
     return tuple(
         Subject(SubjectKind.CONTACT, each) for each in written.id_spellings(line)
     )

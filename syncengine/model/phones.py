@@ -210,7 +210,7 @@ def surely_named(value: Json, regions: Iterable[str]) -> frozenset[str]:
     if not written.international and not sure:
         _refuse_unlikely(written.digits, regions)
     if not readings:
-        raise NotReadError(f"is no phone number in full: {_WRITE_IT_OUT}")
+        raise NotReadError(f"is not a complete phone number: {_WRITE_IT_OUT}")
     return readings
 
 
@@ -557,7 +557,9 @@ def _with_parameters(text: str, parameters: Iterable[str]) -> tuple[str, bool]:
             extension = True
         elif name == "phone-context" and not text.startswith("+"):
             if not re.fullmatch(r"\+\d+", value.strip()):
-                raise NotReadError("is a local number whose context is no country code")
+                raise NotReadError(
+                    "is a local number whose context is not a country code"
+                )
             text = value.strip() + " " + text
     return text, extension
 
@@ -607,7 +609,7 @@ def _of_region(digits: str, region: str) -> PhoneNumber | None:
         return national
     if abroad is None:
         raise NotReadError(
-            f"is no phone number of region {region} in full: {_WRITE_IT_OUT}"
+            f"is not a complete phone number of region {region}: {_WRITE_IT_OUT}"
         )
     own = phonenumbers.country_code_for_region(region)
     is_mobile = phonenumbers.number_type(abroad) in _MOBILE
@@ -693,7 +695,7 @@ def _refuse_unlikely(digits: str, regions: tuple[str, ...]) -> None:
     if not digits.startswith("0") and _abroad(digits) is not None:
         return
     if regions:
-        raise NotReadError(f"is no phone number in full: {_WRITE_IT_OUT}")
+        raise NotReadError(f"is not a complete phone number: {_WRITE_IT_OUT}")
     raise NotReadError(
         f"has no country code, and no destination has a region: {_WRITE_IT_OUT}"
     )
@@ -731,10 +733,10 @@ def _is_possible(number: PhoneNumber) -> bool:
 def _e164(number: PhoneNumber | None, region: str | None) -> str:
     of_region = f" of region {region}" if region else ""
     if number is None:
-        raise NotReadError(f"is no phone number{of_region}")
+        raise NotReadError(f"is not a phone number{of_region}")
     if not _is_possible(number):
         why = "too short, too long, or without its area code"
-        raise NotReadError(f"is no possible phone number{of_region} ({why})")
+        raise NotReadError(f"is not a possible phone number{of_region} ({why})")
     return "+" + _e164_digits(number)
 
 

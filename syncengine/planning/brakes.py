@@ -45,6 +45,14 @@ class BrakeLimit:
     def exceeded(self, number: int, of: int) -> bool:
         return number >= self.at_least and number > self.share * of
 
+    @property
+    def in_words(self) -> str:
+        """Return what is allowed, as the end of a brake's message."""
+        return (
+            f"The brake allows up to {self.share:.0%}, "
+            f"and up to {self.at_least - 1:,} contacts whatever their share"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class BrakeLimits:
@@ -118,8 +126,7 @@ def brake_of_recreations(
     return Brake(
         GONE,
         f"{gone} of {before} contacts ({gone / before:.1%}) were deleted at the vendor, "
-        "and none of them was created again. The brake allows "
-        f"{allowances.gone.share:.0%}",
+        f"and none of them was created again. {allowances.gone.in_words}",
     )
 
 
@@ -136,31 +143,36 @@ def _of_repair(scope: RepairScope, allowances: BrakeLimits) -> Iterator[Brake]:
     compared = scope.compared
     nobody_left = scope.gone == compared > 1
     if nobody_left or allowances.gone.exceeded(scope.gone, compared):
+        allowed = allowances.gone.in_words
+        if nobody_left:
+            allowed = "The brake never allows that all of them are missing"
         yield Brake(
             GONE,
-            f"{scope.gone} of the {compared} contacts that were compared ({scope.gone / compared:.1%}) are not at the "
-            "vendor any more: is this the account that is known here? "
-            f"The brake allows {allowances.gone.share:.0%}",
+            f"{scope.gone} of the {compared} contacts that were compared "
+            f"({scope.gone / compared:.1%}) are not at the vendor any more. "
+            "Do the credentials still lead to the same account? "
+            f"{allowed}",
         )
     if allowances.repair.exceeded(scope.mended, compared):
         yield Brake(
             REPAIR,
-            f"the repair would have written to {scope.mended} of the {compared} contacts that were compared "
-            f"({scope.mended / compared:.1%}). The brake allows {allowances.repair.share:.0%}",
+            f"the repair would have written to {scope.mended} of the {compared} contacts "
+            f"that were compared ({scope.mended / compared:.1%}). "
+            f"{allowances.repair.in_words}",
         )
     for name, number in sorted(scope.nulls.items()):
         if allowances.nulls.exceeded(number, compared):
             yield Brake(
                 NULLS,
-                f"the repair would have emptied {name} at {number} of {compared} contacts. "
-                f"The brake allows {allowances.nulls.share:.0%}",
+                f"the repair would have emptied field {name} of {number} of {compared} "
+                f"contacts. {allowances.nulls.in_words}",
             )
     for tag, number in sorted(scope.swings.items()):
         if allowances.tags.exceeded(number, compared):
             yield Brake(
                 TAGS,
-                f'the repair would have added or removed tag "{tag}" at {number} of {compared} contacts. '
-                f"The brake allows {allowances.tags.share:.0%}",
+                f'the repair would have added or removed tag "{tag}" at {number} of '
+                f"{compared} contacts. {allowances.tags.in_words}",
             )
 
 
@@ -200,15 +212,15 @@ def _of_scope(
     ):
         yield Brake(
             REMOVALS,
-            f"{removed} of {known} known contacts ({removed / known:.1%}) left the source: {_would(policy, scope)}. "
-            f"The brake allows {allowances.removals.share:.0%}",
+            f"{removed} of {known} known contacts ({removed / known:.1%}) left the "
+            f"source: {_would(policy, scope)}. {allowances.removals.in_words}",
         )
     elif allowances.shrunk_source.exceeded(less, known):
         yield Brake(
             SHRUNK_SOURCE,
-            f"the source has {scope.source_rows} rows, {less / known:.1%} fewer than the {known} contacts known here, "
-            f"and {_would(policy, scope)}: is the source complete? "
-            f"The brake allows {allowances.shrunk_source.share:.0%}",
+            f"the source has {scope.source_rows} rows, {less / known:.1%} fewer than the "
+            f"{known} contacts known here, and {_would(policy, scope)}. "
+            f"Is the source complete? {allowances.shrunk_source.in_words}",
         )
 
 
@@ -223,18 +235,22 @@ def _of_creates(
     if are_replaced(survey, scope, allowances):
         yield Brake(
             CREATES,
-            f"{would}: {removed} of these ({removed / known:.1%}) are no longer in the source, and {unknown} that are "
-            "not known came in their place. Did its key column change, or where? Then people would be there twice. "
-            f"The brake allows {allowed.share:.0%}",
+            f"{would}: {removed} of these ({removed / known:.1%}) are no longer in the "
+            f"source, and {unknown} that are not known came in their place. "
+            "Did the key column or `where` change? "
+            "Then people would be at the vendor twice. "
+            f"The brake allows up to {allowed.share:.0%}",
         )
     elif has_grown(scope, survey.creates, allowed):
         before = scope.compared_rows or 0
         more = scope.source_rows - before
         yield Brake(
             CREATES,
-            f"{would}: the source has {scope.source_rows} rows, {more} more than the {before} it had when a run last "
-            f"compared it. Was something loaded twice, or where widened? The brake allows {allowed.share:.0%} more, "
-            f"or {allowed.at_least - 1}",
+            f"{would}: the source has {scope.source_rows} rows, {more} more than the "
+            f"{before} it had when a run last compared it. "
+            "Was something loaded twice, or `where` widened? "
+            f"The brake allows it to grow by up to {allowed.share:.0%}, "
+            f"and by up to {allowed.at_least - 1:,} contacts whatever their share",
         )
 
 
@@ -246,31 +262,33 @@ def _of_survey(
     if are_rewritten(survey, scope, allowances):
         yield Brake(
             REWRITES,
-            f"the run would have changed most fields, or phone and e-mail address, at {survey.rewritten} of {known} "
-            "known contacts: are these rows of another source, such as a copy for tests, or of other people? "
-            f"The brake allows {allowances.rewrites.share:.0%}",
+            "the run would have changed most fields, or phone and e-mail address, at "
+            f"{survey.rewritten} of {known} known contacts. "
+            "Are these rows of another source, such as a copy for tests, or of other "
+            f"people? {allowances.rewrites.in_words}",
         )
     for name, number in sorted(survey.nulls.items()):
         holders = had.get(name, number)
         if allowances.nulls.exceeded(number, holders):
             yield Brake(
                 NULLS,
-                f"the run would have emptied {name} at {number} of the {holders} contacts that have it, since its "
-                f"column is empty now or not mapped any more. The brake allows {allowances.nulls.share:.0%}",
+                f"the run would have emptied field {name} of {number} of the {holders} "
+                "contacts that have it, because its column is empty now or no longer "
+                f"mapped. {allowances.nulls.in_words}",
             )
     for tag, number in sorted(survey.tags.items()):
         if allowances.tags.exceeded(number, known):
             yield Brake(
                 TAGS,
-                f'the run would have added or removed tag "{tag}" at {number} of {known} known contacts. '
-                f"The brake allows {allowances.tags.share:.0%}",
+                f'the run would have added or removed tag "{tag}" at {number} of {known} '
+                f"known contacts. {allowances.tags.in_words}",
             )
     for name, number in sorted(survey.lists.items()):
         if allowances.lists.exceeded(number, known):
             yield Brake(
                 LISTS,
-                f'the run would have put {number} of {known} known contacts on list "{name}", or taken them off. '
-                f"The brake allows {allowances.lists.share:.0%}",
+                f"the run would have put {number} of {known} known contacts on list "
+                f'"{name}", or taken them off it. {allowances.lists.in_words}',
             )
 
 

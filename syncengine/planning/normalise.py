@@ -81,7 +81,7 @@ def _number(value: Json, _: FieldMapping) -> int | float | None:
     if not raw:
         return None
     if not _NUMBER.fullmatch(raw):
-        raise NotNormal("is no number")
+        raise NotNormal("is not a number")
     number = Decimal(raw)
     if number == number.to_integral_value() and number.adjusted() < 20:
         whole = int(number)
@@ -115,7 +115,7 @@ def _date(value: Json, mapping: FieldMapping) -> str | None:
         return None
     moment = _MOMENT.fullmatch(raw)
     if not moment and not _DAY.fullmatch(raw):
-        raise NotNormal("is no date (YYYY-MM-DD)")
+        raise NotNormal("is not a date (YYYY-MM-DD)")
     try:
         if not moment or moment["offset"] is None:
             return dt.datetime.fromisoformat(raw).date().isoformat()
@@ -123,7 +123,7 @@ def _date(value: Json, mapping: FieldMapping) -> str | None:
             raw.replace(moment["offset"], moment["offset"].strip())
         )
     except (ValueError, OverflowError):  # a 30th of February
-        raise NotNormal("is no date (YYYY-MM-DD)") from None
+        raise NotNormal("is not a date (YYYY-MM-DD)") from None
     zone = mapping.zone or "UTC"
     try:
         return at.astimezone(ZoneInfo(zone)).date().isoformat()

@@ -48,7 +48,7 @@ _WORDS = {
     "0A": ("it asks for what this server cannot do", ""),
     "22": ("a value of a row cannot be used as it is meant to be", ""),
     "22003": ("a number of a row is out of range", ""),
-    "22007": ("a value of a row is no date or time", ""),
+    "22007": ("a value of a row is not a date or time", ""),
     "22008": ("a date or time of a row is out of range", ""),
     "22012": ("something is divided by zero", ""),
     "22021": ("a text of a row is not in the encoding of its database", ""),

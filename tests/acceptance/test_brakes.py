@@ -56,7 +56,7 @@ async def test_when_many_left_nothing_is_sent_until_that_is_accepted(
                 f"{name}: brake removals: 10 of 20 known contacts (50.0%) left the source"
                 in said
             )
-            assert f"the run would have {would}. The brake allows 5%" in said
+            assert f"the run would have {would}. The brake allows up to 5%" in said
             assert (
                 f"`syncengine run -d {name} --accept removals` lets it pass this once"
                 in said
@@ -288,7 +288,10 @@ async def test_a_brake_that_there_is_not_cannot_be_accepted(
     async with people(database, tmp_path, _UNTAG) as here:
         assert await here.command("run", "--accept", "removal") == (
             2,
-            'syncengine: --accept: there is no brake "removal"; did you mean "removals"?\n',
+            (
+                'syncengine: --accept: "removal" is neither a brake nor a change that can be '
+                'accepted; did you mean "removals"?\n'
+            ),
         )
 
 

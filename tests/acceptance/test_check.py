@@ -375,10 +375,10 @@ async def test_a_form_that_hardly_a_value_has_is_named_by_field_and_column(
         (said,) = [line for line in await checked(here, 0) if ": values: " in line]
         assert said == (
             "note respond_io: values: destinations/respond_io.yaml: fields.firstName: 2 of 3 values looked at of "
-            'column "name" are invalid, such as one that is no number. For each of them its contact is rejected '
+            'column "name" are invalid, such as one that is not a number. For each of them its contact is rejected '
             "(invalid_value): correct the mapping or the rows"
         )
-        told = 'column "name" for field "firstName" is no number: correct the row or the mapping'
+        told = 'column "name" for field "firstName" is not a number: correct the row or the mapping'
         assert (await here.plan("respond_io")).public()["invalid"] == {told: 2}
         _, said = await here.command("plan")
         assert f"respond_io: invalid_value at 2: {told}" in said

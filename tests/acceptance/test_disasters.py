@@ -60,12 +60,12 @@ DISASTERS = {
     "null storm": Disaster(
         "nulls",
         "UPDATE crm.people SET phone = NULL",
-        "would have emptied phone at 60 of the 60 contacts that have it",
+        "would have emptied field phone of 60 of the 60 contacts that have it",
     ),
     "storm of blanks": Disaster(
         "nulls",
         "UPDATE crm.people SET phone = ' '",
-        "would have emptied phone at 60 of the 60 contacts that have it",
+        "would have emptied field phone of 60 of the 60 contacts that have it",
     ),
     "whole-list tag": Disaster(
         "tags",

@@ -228,7 +228,7 @@ async def test_nothing_is_deleted_by_which_a_limit_may_count(
         newest = await _past(here, _OLD)
         code, said = await here.command("prune", f"--older-than={age}")
         why = (
-            "must be 35d or more: by its outcomes"
+            "must be 35d or more: limits with long windows"
             if age == "34d"
             else "must be a duration such as"
         )

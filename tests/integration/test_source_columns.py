@@ -14,7 +14,7 @@ from syncengine.model.work import Unusable
 from syncengine.storage.source.spec import SourceSpec
 from tests.support.sources import Scene, scene
 
-NO_NUMBER = Unusable("holds NaN or infinity, which is no number")
+NO_NUMBER = Unusable("holds NaN or infinity, which is not a number")
 NO_DATE = Unusable(
     "holds a date that is infinite, before the year 1 or after the year 9999"
 )

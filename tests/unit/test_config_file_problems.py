@@ -61,7 +61,10 @@ VENDORS = ", ".join(vendors.names())
         ("lease_ttl: long", f"lease_ttl: {DURATION}"),
         (
             "keep_outcomes: 30d",
-            "keep_outcomes: must be 35d or more: by its outcomes a long limit knows what was sent",
+            (
+                "keep_outcomes: must be 35d or more: limits with long windows count the "
+                "requests of past runs by their outcomes"
+            ),
         ),
     ],
 )

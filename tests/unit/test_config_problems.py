@@ -190,11 +190,11 @@ FIELDS = [
     ),
     (
         "fields: {crm_id: id, age: {from: age, as: number, default: unknown}}",
-        "fields.age.default: is no number, which as: number asks for",
+        "fields.age.default: is not a number, which as: number asks for",
     ),
     (
         "fields: {crm_id: id, born: {from: born, as: date, default: 31.12.1999}}",
-        "fields.born.default: is no date (YYYY-MM-DD), which as: date asks for",
+        "fields.born.default: is not a date (YYYY-MM-DD), which as: date asks for",
     ),
     (
         "fields: {crm_id: id, lists.a: x}",

@@ -29,7 +29,7 @@ _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
 _NO_TEXT = Unusable(
     "holds a character that no text may hold (NUL, or half of a character)"
 )
-_NO_NUMBER = Unusable("holds NaN or infinity, which is no number")
+_NO_NUMBER = Unusable("holds NaN or infinity, which is not a number")
 _NO_DATE = Unusable(
     "holds a date that is infinite, before the year 1 or after the year 9999"
 )

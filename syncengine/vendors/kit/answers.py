@@ -16,7 +16,7 @@ from syncengine.model.http import Json, Request, Response
 from syncengine.vendors.kit.reading import Unreadable, read_json
 from syncengine.vendors.kit.retry_after import retry_after
 from syncengine.vendors.kit.values import text
-from syncengine.vendors.kit.words import cleaned
+from syncengine.vendors.kit.words import REMOVED, cleaned
 
 BASE_URL = "settings.base_url"
 NOT_THERE = (404, 410)
@@ -249,6 +249,8 @@ def refused(
     """
     words = _repeatable(request, said, sent)
     reason = f' and says: "{words}"' if words else " without saying why"
+    if REMOVED in words:
+        reason += f" ({REMOVED} stands for a value)"
     return Rejected(
         code or f"http_{reply.status}",
         f"the vendor refused it with status {reply.status}{reason}{ADVICE}",

@@ -14,7 +14,8 @@ LENGTH = 300
 _READ = 4_000
 """Characters of a vendor's message that are read at most."""
 
-_GONE = "[...]"
+REMOVED = "[...]"
+"""Stands where a value was taken out of a message."""
 _QUERY = re.compile(r"\?[^\s?\"'<>]*=[^\s\"'<>]*")
 """The query of a URL: some vendors take keys there."""
 _MASKED = re.compile(r"(?<![^\s\"'<>])[^\s\"'<>*\u2022]*[*\u2022]{3,}[^\s\"'<>]*")
@@ -34,12 +35,12 @@ def cleaned(said: str, sent: Iterable[Json]) -> str:
     concealer = Concealer(
         (text(leaf) for value in sent for leaf in _leaves(value)), words=True
     )
-    words = concealer.hide(decoded(said[:_READ]), _GONE)
+    words = concealer.hide(decoded(said[:_READ]), REMOVED)
     if len(said) > _READ:  # a value that was cut in two may be left at the end
         words = words[: -concealer.longest or None]
     words = _one_line(words)
     for pattern in (_QUERY, _MASKED, _PERSONAL):
-        words = pattern.sub(_GONE, words)
+        words = pattern.sub(REMOVED, words)
     return words if len(words) <= LENGTH else words[: LENGTH - 3].rstrip() + "..."
 
 
