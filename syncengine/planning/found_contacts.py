@@ -1,4 +1,7 @@
-"""Contacts that were found at the vendor, or not found: what is known of them then."""
+"""Contacts that were found at the vendor, or not found: what is known of them then.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -29,43 +32,55 @@ def known_from_remote(
 ) -> Known:
     """Return what is known of a found contact: the vendor's values.
 
-    They are in our form where it means the same. ``key`` is the one that found it, and
-    so the one that the vendor has, even if the row has another by now; None where the
-    contact was not looked up.
+    They are in our form where it means the same by ``same``, the vendor's own notion of
+    equal values. ``key`` is the one that found it, and so the one that the vendor has,
+    even if the row has another by now; None where the contact was not looked up.
 
     Tags that our own unknown calls added or were to remove count as ours, and so do
     those with our own ``prefix``; all others belong to others. What was sent and the
     vendor does not show (lists, and the fields it hides) stays unknown.
     """
-    fields, pending = {}, known.pending
-    # Of who left, what was sent is looked at: it matters when the contact returns.
-    asked = desired.fields if desired else pending.fields if pending else {}
-    for name, value in asked.items():
-        if name in remote.fields:
-            theirs = remote.fields[name]
-            if same(name, value, theirs):
-                fields[name] = value
-            elif is_storable_value(theirs):
-                fields[name] = theirs
-            # What cannot be kept is as good as not known: ours is sent.
-    sent = pending.fields if pending else {}
-    unseen = {
+    sent = known.pending or Pending()
+    # Of a removed contact, what was sent is compared: it matters when it returns.
+    compared = desired.fields if desired is not None else sent.fields
+    ours = known.tags | sent.add_tags | sent.remove_tags
+    ours |= tags_with_prefix(remote.tags, prefix)
+    unshown = {
         name: value
-        for name, value in sent.items()
+        for name, value in sent.fields.items()
         if name not in remote.fields and _is_hidden(name, hidden)
     }
-    mine = known.tags | (
-        (pending.add_tags | pending.remove_tags) if pending else frozenset()
-    )
-    mine |= tags_with_prefix(remote.tags, prefix)
     return Known(
         external_id=remote.external_id,
-        key=key or known.key or (desired.keys[0] if desired and desired.keys else None),
-        fields={name: value for name, value in fields.items() if value is not None},
-        tags=remote.tags & mine,
-        found_tags=remote.tags - mine,
-        pending=Pending(fields=unseen) if unseen else None,
+        key=key or known.key or _first_key(desired),
+        fields=_shown_fields(remote, compared, same),
+        tags=remote.tags & ours,
+        found_tags=remote.tags - ours,
+        pending=Pending(fields=unshown) if unshown else None,
     )
+
+
+def _shown_fields(
+    remote: Remote, compared: Fields, same: Callable[[str, Json, Json], bool]
+) -> Fields:
+    """Return the fields that the vendor shows, in our form where that is the same."""
+    fields: dict[str, Json] = {}
+    for name, value in compared.items():
+        if name not in remote.fields:
+            continue
+        theirs = remote.fields[name]
+        if same(name, value, theirs):
+            fields[name] = value
+        elif is_storable_value(theirs):
+            fields[name] = theirs
+        # A value that cannot be stored counts as not known, so that ours is sent.
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _first_key(desired: Desired | None) -> MatchKey | None:
+    if desired is None or not desired.keys:
+        return None
+    return desired.keys[0]
 
 
 def tags_with_prefix(tags: frozenset[str], prefix: str) -> frozenset[str]:
@@ -73,7 +88,9 @@ def tags_with_prefix(tags: frozenset[str], prefix: str) -> frozenset[str]:
 
     Nobody else sets such tags. After a loss of the state they are known by it.
     """
-    return frozenset(tag for tag in tags if prefix and tag.startswith(prefix))
+    if not prefix:
+        return frozenset()
+    return frozenset(tag for tag in tags if tag.startswith(prefix))
 
 
 def is_storable_value(value: Json) -> bool:
@@ -81,17 +98,16 @@ def is_storable_value(value: Json) -> bool:
 
     Text with a NUL cannot be stored.
     """
-    match value:
-        case str():
-            return "\0" not in value
-        case dict():
-            return all(
-                is_storable_value(part) for item in value.items() for part in item
-            )
-        case list():
-            return all(map(is_storable_value, value))
-        case _:
-            return True
+    if isinstance(value, str):
+        return "\0" not in value
+    if isinstance(value, dict):
+        return all(
+            is_storable_value(name) and is_storable_value(part)
+            for name, part in value.items()
+        )
+    if isinstance(value, list):
+        return all(is_storable_value(part) for part in value)
+    return True
 
 
 def _is_hidden(name: str, hidden: tuple[str, ...]) -> bool:
@@ -105,22 +121,22 @@ def with_inherited(
     fields: frozenset[str] = frozenset(),
     hidden: tuple[str, ...] = (),
 ) -> Known:
-    """Return what is known of a found contact when these of its tags are ours.
+    """Return what is known of a found contact that a removed one has given up.
 
-    Of ``fields`` that it may have from us as well, those the vendor does not show stay
-    unknown.
+    ``tags`` of it are ours. Of ``fields`` that it may have from us as well, those the
+    vendor does not show stay unknown.
     """
     found = replace(known, tags=known.tags | tags, found_tags=known.found_tags - tags)
-    unseen = [
+    unshown = [
         name
         for name in sorted(fields)
         if name not in known.fields and _is_hidden(name, hidden)
     ]
-    if not unseen:
+    if not unshown:
         return found
     pending = known.pending or Pending()
-    doubtful = {**dict.fromkeys(unseen), **pending.fields}
-    return replace(found, pending=replace(pending, fields=doubtful))
+    unknown_fields = {**dict.fromkeys(unshown), **pending.fields}
+    return replace(found, pending=replace(pending, fields=unknown_fields))
 
 
 def with_tags_to_remove(known: Known, tags: frozenset[str]) -> Known:
@@ -131,9 +147,8 @@ def with_tags_to_remove(known: Known, tags: frozenset[str]) -> Known:
     if not tags:
         return known
     pending = known.pending or Pending()
-    return replace(
-        known, pending=replace(pending, remove_tags=pending.remove_tags | tags)
-    )
+    removals = replace(pending, remove_tags=pending.remove_tags | tags)
+    return replace(known, pending=removals)
 
 
 def known_after_not_found(known: Known, capabilities: Capabilities) -> Known:
@@ -141,11 +156,11 @@ def known_after_not_found(known: Known, capabilities: Capabilities) -> Known:
 
     Nothing is left but the opt-outs of the contact.
     """
-    noes = {
+    opt_outs = {
         **capabilities.opt_outs_in(known.seen_opt_outs),
         **capabilities.opt_outs_in(known.fields),
     }
-    return Known(key=known.key, fields=noes)
+    return Known(key=known.key, fields=opt_outs)
 
 
 def opt_outs_to_remember(
@@ -155,27 +170,27 @@ def opt_outs_to_remember(
 
     One that was seen before and is not shown now counts on: nobody has taken it back.
     """
-    unshown = {
-        name: no
-        for name, no in known.seen_opt_outs.items()
+    opt_outs = {
+        name: value
+        for name, value in known.seen_opt_outs.items()
         if name not in remote.fields
     }
     shown = capabilities.opt_outs_in(remote.fields)
-    said = {
-        each.field: each.no for each in capabilities.opt_outs if each.field in shown
-    }
-    return {**unshown, **said}
+    for opt_out in capabilities.opt_outs:
+        if opt_out.field in shown:
+            opt_outs[opt_out.field] = opt_out.no
+    return opt_outs
 
 
 def with_seen_opt_outs(
     linked: Known, before: Known, remote: Remote, capabilities: Capabilities
 ) -> Known:
     """Return what is known of a found contact, with the opt-outs it was shown with."""
-    return replace(
-        linked, seen_opt_outs=opt_outs_to_remember(before, remote, capabilities)
-    )
+    opt_outs = opt_outs_to_remember(before, remote, capabilities)
+    return replace(linked, seen_opt_outs=opt_outs)
 
 
 def unique_remotes(remotes: Iterable[Remote]) -> tuple[Remote, ...]:
     """Return each vendor contact once."""
-    return tuple({remote.external_id: remote for remote in remotes}.values())
+    by_id = {remote.external_id: remote for remote in remotes}
+    return tuple(by_id.values())

@@ -1,12 +1,17 @@
-"""Intents: what is about to be sent, and what of it stays unknown."""
+"""Intents: what is about to be sent, and what of it stays unknown.
+
+An intent is written to the database before its calls go out. If the process dies, the
+next run finds it and treats everything in it as possibly carried out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from syncengine.model.calls import Action, Call
 from syncengine.model.contact import Desired, Known, MatchKey, Pending
+from syncengine.model.http import Json
 from syncengine.planning.normalise import text
 from syncengine.planning.plan import Plan
 
@@ -18,33 +23,27 @@ def intent_of_plan(desired: Desired | None, known: Known, plan: Plan) -> Pending
     to be created it covers everything a create would carry: whether a look-up finds it
     is not known yet.
     """
-    new = known.external_id is None
-    before = known.pending or Pending()
-    sent = Pending(
-        creates=new and desired is not None,
-        keys=desired.keys if new and desired else (),
-        fields={
-            name: value for call in plan.calls for name, value in call.fields.items()
-        },
-        add_tags=frozenset(tag for call in plan.calls for tag in call.add_tags),
-        remove_tags=frozenset(tag for call in plan.calls for tag in call.remove_tags),
-        deletes=any(call.action is Action.DELETE for call in plan.calls),
+    may_create = known.external_id is None and desired is not None
+    intent = replace(
+        _changes_of(plan.calls),
+        creates=may_create,
+        keys=desired.keys if may_create and desired is not None else (),
     )
-    return combined_intent(before, sent)
+    return combined_intent(known.pending or Pending(), intent)
 
 
-def combined_intent(one: Pending, two: Pending) -> Pending:
-    """Return both of what may have been sent."""
+def combined_intent(earlier: Pending, later: Pending) -> Pending:
+    """Return the intent of everything that may have been sent, with the later age."""
     return Pending(
-        creates=one.creates or two.creates,
-        deletes=one.deletes or two.deletes,
-        keys=tuple(dict.fromkeys((*one.keys, *two.keys))),
-        fields={**one.fields, **two.fields},
-        add_tags=one.add_tags | two.add_tags,
-        remove_tags=one.remove_tags | two.remove_tags,
-        merged_with=one.merged_with or two.merged_with,
-        age=two.age,
-        distrusted=one.distrusted or two.distrusted,
+        creates=earlier.creates or later.creates,
+        deletes=earlier.deletes or later.deletes,
+        keys=tuple(dict.fromkeys((*earlier.keys, *later.keys))),
+        fields={**earlier.fields, **later.fields},
+        add_tags=earlier.add_tags | later.add_tags,
+        remove_tags=earlier.remove_tags | later.remove_tags,
+        merged_with=earlier.merged_with or later.merged_with,
+        age=later.age,
+        distrusted=earlier.distrusted or later.distrusted,
     )
 
 
@@ -62,16 +61,35 @@ def remaining_intent(
         for call in calls
         if call.external_id is None and call.action in (Action.CREATE, Action.UPSERT)
     ]
-    left = Pending(
+    intent = replace(
+        _changes_of(calls),
         creates=bool(creates),
-        deletes=any(call.action is Action.DELETE for call in calls),
         keys=tuple(dict.fromkeys(call.key for call in creates if call.key)),
-        fields={name: value for call in calls for name, value in call.fields.items()},
-        add_tags=frozenset(tag for call in calls for tag in call.add_tags),
-        remove_tags=frozenset(tag for call in calls for tag in call.remove_tags),
         age=age,
     )
-    return combined_intent(besides, left) if besides else left
+    if besides is None:
+        return intent
+    return combined_intent(besides, intent)
+
+
+def _changes_of(calls: Iterable[Call]) -> Pending:
+    """Return the fields, tags and deletions of some calls as an intent."""
+    fields: dict[str, Json] = {}
+    add_tags: set[str] = set()
+    remove_tags: set[str] = set()
+    deletes = False
+    for call in calls:
+        fields.update(call.fields)
+        add_tags.update(call.add_tags)
+        remove_tags.update(call.remove_tags)
+        if call.action is Action.DELETE:
+            deletes = True
+    return Pending(
+        deletes=deletes,
+        fields=fields,
+        add_tags=frozenset(add_tags),
+        remove_tags=frozenset(remove_tags),
+    )
 
 
 def still_unknown(
@@ -79,28 +97,25 @@ def still_unknown(
 ) -> Pending | None:
     """Return the part of earlier intents that a plan leaves unknown.
 
-    Tags are part of it where none are managed.
-
-    They are not desired now. Once they are, the values at the vendor must not be taken
-    for known.
+    It is not desired now. Once it is, the values at the vendor must not be taken for
+    known. Tags are part of it where none are managed.
     """
     if known.pending is None:
         return None
-    touched = {name for call in plan.calls for name in call.fields}
-    fields = {
-        name: value
-        for name, value in known.pending.fields.items()
-        if name not in touched
-    }
-    left = Pending(fields=fields)
+    sent = _changes_of(plan.calls)
+    left = Pending(
+        fields={
+            name: value
+            for name, value in known.pending.fields.items()
+            if name not in sent.fields
+        }
+    )
     if not manages_tags:
-        sent = frozenset(
-            tag for call in plan.calls for tag in (*call.add_tags, *call.remove_tags)
-        )
+        sent_tags = sent.add_tags | sent.remove_tags
         left = replace(
             left,
-            add_tags=known.pending.add_tags - sent,
-            remove_tags=known.pending.remove_tags - sent,
+            add_tags=known.pending.add_tags - sent_tags,
+            remove_tags=known.pending.remove_tags - sent_tags,
         )
     return left if left != Pending() else None
 
@@ -108,37 +123,35 @@ def still_unknown(
 def with_all_unknown(known: Known, sent: Pending | None) -> Known:
     """Return what is known with all of it marked unknown.
 
-    It is open then which vendor contact it is true of.
+    ``sent`` is unknown as well. It is open which vendor contact any of it is true of.
     """
-    held = Pending(fields=known.fields, add_tags=known.tags)
-    return replace(
-        known,
-        fields={},
-        tags=frozenset(),
-        pending=combined_intent(held, sent or Pending()),
-    )
+    former = Pending(fields=known.fields, add_tags=known.tags)
+    pending = combined_intent(former, sent or Pending())
+    return replace(known, fields={}, tags=frozenset(), pending=pending)
 
 
 def after_unknown_deletion(known: Known, match_on: Sequence[str]) -> Known:
-    """Return what is known of a contact that is wanted again after an unknown deletion.
+    """Return what is known of a contact that is desired again after its deletion.
 
-    Only that it may exist. The deletion stays unknown until this is settled: should the
-    process die on the way, the next run begins here too.
+    Whether it was deleted is unknown, so all that is known is that it may exist. The
+    deletion stays unknown until this is settled: should the process die on the way, the
+    next run begins here too.
     """
     pending = known.pending
     if pending is None or not pending.deletes:
         return known
-    taken_in = (known.key,) if known.key else ()
-    held = (
+    known_keys = [known.key] if known.key else []
+    match_values = [
         MatchKey(name, text(known.fields[name]))
         for name in match_on
         if name in known.fields
-    )
-    doubt = replace(
+    ]
+    keys = [*known_keys, *match_values, *pending.keys]
+    unknown = replace(
         pending,
         creates=True,
-        keys=tuple(dict.fromkeys((*taken_in, *held, *pending.keys))),
+        keys=tuple(dict.fromkeys(keys)),
         fields={**known.fields, **pending.fields},
         add_tags=known.tags | pending.add_tags,
     )
-    return Known(key=known.key, seen_opt_outs=known.seen_opt_outs, pending=doubt)
+    return Known(key=known.key, seen_opt_outs=known.seen_opt_outs, pending=unknown)

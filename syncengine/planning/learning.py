@@ -1,13 +1,13 @@
-"""What is known of a contact once a call was applied."""
+"""Knowledge of a contact after a call was applied. Pure."""
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Collection
 from dataclasses import replace
 
 from syncengine.model.calls import Action, Applied, Call
 from syncengine.model.capabilities import Capabilities, matches
-from syncengine.model.contact import Known, MatchKey, Pending
+from syncengine.model.contact import Fields, Known, MatchKey, Pending
 from syncengine.model.http import Json
 from syncengine.planning.changes import distinct_values
 from syncengine.planning.normalise import text
@@ -18,43 +18,53 @@ def learn(
 ) -> Known:
     """Return what is known after a call was applied.
 
-    An answer gives an id only to a contact that was not known by one.
+    Changes that the answer does not show are left out. An answer gives an id only to a
+    contact that was not known by one.
     """
     if call.action is Action.DELETE:
         return Known()
-    dropped = {
-        item.subject
-        for item in applied.dropped
-        if item.code.startswith(("field", "clear"))
-    }
-    lost_tags = {
-        item.subject for item in applied.dropped if item.code == "tag_not_shown"
-    }
-    removed = set(call.remove_tags) - {
-        item.subject for item in applied.dropped if item.code == "remove_tag"
-    }
+    fields_not_taken: set[str] = set()
+    tags_not_added: set[str] = set()
+    tags_not_removed: set[str] = set()
+    for item in applied.dropped:
+        if item.code.startswith(("field", "clear")):
+            fields_not_taken.add(item.subject)
+        elif item.code == "tag_not_shown":
+            tags_not_added.add(item.subject)
+        elif item.code == "remove_tag":
+            tags_not_removed.add(item.subject)
+    removed = set(call.remove_tags) - tags_not_removed
+    return replace(
+        known,
+        external_id=call.external_id or applied.external_id or known.external_id,
+        key=known.key or call.key,
+        fields=_written_fields(known, call, fields_not_taken, capabilities),
+        tags=(known.tags | set(call.add_tags)) - removed - tags_not_added,
+        found_tags=known.found_tags - removed,
+    )
+
+
+def _written_fields(
+    known: Known,
+    call: Call,
+    not_taken: Collection[str],
+    capabilities: Capabilities,
+) -> Fields:
+    """Return the known fields with those that the call has set or cleared."""
     fields = dict(known.fields)
     for name, value in call.fields.items():
-        if name in dropped:
+        if name in not_taken:
             continue
         if matches(name, capabilities.accumulates):
-            held = list(fields.get(name) or [])
-            fields[name] = [
-                *held,
-                *(each for each in distinct_values(value) if each not in held),
-            ]
+            # The vendor keeps every value it was ever sent: the new ones are added.
+            before = list(fields.get(name) or [])
+            added = [each for each in distinct_values(value) if each not in before]
+            fields[name] = before + added
         elif value is None:
             fields.pop(name, None)
         else:
             fields[name] = value
-    return dataclasses.replace(
-        known,
-        external_id=call.external_id or applied.external_id or known.external_id,
-        key=known.key or call.key,
-        fields=fields,
-        tags=(known.tags | set(call.add_tags)) - removed - lost_tags,
-        found_tags=known.found_tags - removed,
-    )
+    return fields
 
 
 def learn_from_other_contact(
@@ -62,53 +72,67 @@ def learn_from_other_contact(
 ) -> Known:
     """Return what is known after an upsert reached another vendor contact.
 
-    It is what the upsert carried, and no more.
+    It is what the upsert carried, and no more: the rest was true of the former one.
     """
     pending = known.pending or Pending()
-    fields = {
+    unsent_fields = {
         name: value for name, value in pending.fields.items() if name not in call.fields
     }
     rest = replace(
-        pending, fields=fields, add_tags=pending.add_tags - set(call.add_tags)
+        pending, fields=unsent_fields, add_tags=pending.add_tags - set(call.add_tags)
     )
     blank = Known(key=known.key, seen_opt_outs=known.seen_opt_outs, pending=rest)
-    return learn(blank, replace(call, external_id=None), applied, capabilities)
+    without_id = replace(call, external_id=None)
+    return learn(blank, without_id, applied, capabilities)
 
 
 def with_key_of_create(known: Known, capabilities: Capabilities) -> Known:
     """Return what is known of a contact whose create reached a vendor contact.
 
-    It adds the key to a contact of which no more was noted. The vendor tells contacts
-    apart by the key it was sent under: that value is there, unless a later write could
-    set another one. Of several keys it is the one that was noted when the contact was
-    linked.
+    It adds the match key to a contact of which no more was noted. The vendor tells
+    contacts apart by the key that the create was sent under: that value is there,
+    unless a later write could set another one.
     """
-    create, pending = capabilities.create, known.pending
-    if (
-        known.external_id is None
-        or pending is None
-        or not pending.creates
-        or create is None
-    ):
+    create = capabilities.create
+    pending = known.pending
+    if known.external_id is None or create is None:
         return known
-    sure = pending.keys[0] if len(pending.keys) == 1 else known.key
-    if sure is None or sure.field not in create.keyed_by:
+    if pending is None or not pending.creates:
         return known
-    fields = {sure.field: _held(sure, pending)}
-    writes = [write for write in (capabilities.update, capabilities.upsert) if write]
-    changed = pending.fields.get(sure.field, sure.value) != fields[sure.field]
-    if changed and any(matches(sure.field, write.fields) for write in writes):
-        return known  # a later write may have been sent, and may have arrived
-    left = {name: value for name, value in pending.fields.items() if name not in fields}
+    key = known.key
+    if len(pending.keys) == 1:
+        # Of several keys, the one noted when the contact was linked is the sent one.
+        key = pending.keys[0]
+    if key is None or key.field not in create.keyed_by:
+        return known
+    value = _value_at_vendor(key, pending)
+    intended = pending.fields.get(key.field, key.value)
+    if intended != value and _can_be_written_later(key.field, capabilities):
+        # A later write may have been sent with another value, and may have arrived.
+        return known
+    unsettled = {
+        name: other for name, other in pending.fields.items() if name != key.field
+    }
     return replace(
-        known, fields={**known.fields, **fields}, pending=replace(pending, fields=left)
+        known,
+        fields={**known.fields, key.field: value},
+        pending=replace(pending, fields=unsettled),
     )
 
 
-def _held(key: MatchKey, pending: Pending) -> Json:
-    """Return the value that the vendor has for the key's field.
+def _can_be_written_later(name: str, capabilities: Capabilities) -> bool:
+    for write in (capabilities.update, capabilities.upsert):
+        if write is not None and matches(name, write.fields):
+            return True
+    return False
 
-    A later intent may only repeat the key, or have another value.
+
+def _value_at_vendor(key: MatchKey, pending: Pending) -> Json:
+    """Return the value that the vendor has for the key's field, in our own form.
+
+    A later intent may repeat the key (as a number, say), or have another value.
     """
     value = pending.fields.get(key.field)
-    return value if value is not None and text(value) == key.value else key.value
+    if value is not None and text(value) == key.value:
+        return value
+    return key.value

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from syncengine.model.capabilities import Capabilities, matches
-from syncengine.model.contact import Desired, Known, MatchKey
+from syncengine.model.contact import Desired, Known, MatchKey, Pending
 from syncengine.model.phones import E164, phone_digits, phone_forms
 
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """Look the contact up before anything else."""
+    """A look-up that comes before anything else."""
 
     keys: tuple[MatchKey, ...]
     wait: float
@@ -29,39 +29,84 @@ def plan_look_up(
 ) -> LookUp | None:
     """Return the look-up of a contact without external id; None where none is needed.
 
-    An unknown create goes first by the keys it was sent with, then by the present ones.
-    ``desired`` is None for a contact that left the source. ``always``: even where a
+    An unknown create is looked up by the keys it was sent with, then by the present
+    ones. ``desired`` is None for a removed contact. ``always``: look up even where a
     create would tell whether the contact is there, because none may be sent.
     """
     if known.external_id is not None or not capabilities.find_by:
         return None
-    present = (*desired.keys, *_untold(desired, capabilities)) if desired else ()
-    unknown = known.pending is not None and known.pending.creates
-    wanted = find_first or _says_nothing(capabilities)
-    safe = desired is None or not wanted or _guarded(desired, capabilities)
-    if not unknown and not always and safe:
+    unknown_create = _unknown_create(known)
+    is_needed = (
+        unknown_create is not None
+        or always
+        or not _is_first_write_safe(desired, capabilities, find_first=find_first)
+    )
+    if not is_needed:
         return None
-    sent = known.pending.keys if known.pending and unknown else ()
-    # Of two equal keys the present one counts: it carries the region of its phone.
-    unique_keys = {key: key for key in (*sent, *present)}.values()
-    keys = tuple(key for key in unique_keys if matches(key.field, capabilities.find_by))
-    age = known.pending.age if known.pending and unknown else None
-    wait = 0.0 if age is None else max(0.0, capabilities.settles_within - age)
-    return LookUp(keys, wait) if keys else None
+    keys = _look_up_keys(desired, unknown_create, capabilities)
+    if not keys:
+        return None
+    return LookUp(keys, _seconds_to_settle(unknown_create, capabilities))
 
 
-def _untold(desired: Desired, capabilities: Capabilities) -> Iterator[MatchKey]:
-    """Return keys by which a create would silently take over an existing contact."""
+def may_duplicate(capabilities: Capabilities) -> bool:
+    """Return whether a create without a look-up may make a second contact."""
+    return bool(capabilities.find_by) and not _is_silent_about_existing(capabilities)
+
+
+def _unknown_create(known: Known) -> Pending | None:
+    """Return the intent of a create whose outcome is unknown; None without one."""
+    if known.pending is not None and known.pending.creates:
+        return known.pending
+    return None
+
+
+def _seconds_to_settle(
+    unknown_create: Pending | None, capabilities: Capabilities
+) -> float:
+    """Return the seconds after which the create is visible or never carried out."""
+    if unknown_create is None or unknown_create.age is None:
+        return 0.0
+    return max(0.0, capabilities.settles_within - unknown_create.age)
+
+
+def _look_up_keys(
+    desired: Desired | None,
+    unknown_create: Pending | None,
+    capabilities: Capabilities,
+) -> tuple[MatchKey, ...]:
+    """Return the keys to look a contact up by, each once, in the order to try them."""
+    keys: list[MatchKey] = []
+    if unknown_create is not None:
+        keys += unknown_create.keys
+    if desired is not None:
+        keys += desired.keys
+        keys += _silent_create_keys(desired, capabilities)
+    # Of two equal keys the later one counts: a present key carries the region of its
+    # phone, which the key in an old intent may lack. Regions are not compared.
+    unique_keys = {key: key for key in keys}.values()
+    return tuple(key for key in unique_keys if matches(key.field, capabilities.find_by))
+
+
+def _silent_create_keys(
+    desired: Desired, capabilities: Capabilities
+) -> Sequence[MatchKey]:
+    """Return keys by which a create would silently take over an existing contact.
+
+    They are the vendor's own keys that are not among the match keys.
+    """
     create = capabilities.create
     if create is None or create.tells_existing or not desired.keys:
-        return
-    for name in create.keyed_by:
-        value = desired.fields.get(name)
-        if value not in (None, "") and all(key.field != name for key in desired.keys):
-            yield desired.key(name)
+        return []
+    match_fields = {key.field for key in desired.keys}
+    return [
+        desired.key(name)
+        for name in create.keyed_by
+        if desired.fields.get(name) not in (None, "") and name not in match_fields
+    ]
 
 
-def _says_nothing(capabilities: Capabilities) -> bool:
+def _is_silent_about_existing(capabilities: Capabilities) -> bool:
     """Return whether the first write silently reaches an existing contact by its key.
 
     It may be another contact of ours. An upsert writes over it; of some creates it is
@@ -73,31 +118,46 @@ def _says_nothing(capabilities: Capabilities) -> bool:
     return create is not None and bool(create.keyed_by) and not create.tells_existing
 
 
-def may_duplicate(capabilities: Capabilities) -> bool:
-    """Return whether a create without a look-up may make a second contact."""
-    return bool(capabilities.find_by) and not _says_nothing(capabilities)
+def _is_first_write_safe(
+    desired: Desired | None, capabilities: Capabilities, *, find_first: bool
+) -> bool:
+    """Return whether the first write may go out without a look-up.
+
+    With ``find_first: false`` the configuration vouches for it: the account is known to
+    be empty. That does not cover a first write that is silent about what it found.
+    """
+    if desired is None:
+        return True
+    if not find_first and not _is_silent_about_existing(capabilities):
+        return True
+    return _makes_no_second_contact(desired, capabilities)
 
 
-def _guarded(desired: Desired, capabilities: Capabilities) -> bool:
-    """Return whether the first write is safe without a look-up.
+def _makes_no_second_contact(desired: Desired, capabilities: Capabilities) -> bool:
+    """Return whether the first write makes no second contact of the same person.
 
-    It makes no second contact then, and writes to none that another contact owns.
+    It does not write to a contact that another one owns either.
     """
     if capabilities.upsert is not None:
         return not capabilities.upsert.keyed_by
-    if any(len(phone_forms(phone_digits(key.value))) > 1 for key in desired.keys):
-        return False  # the vendor may know the same person by another number
-    if any(_is_respelled(key, capabilities) for key in desired.keys):
-        return False  # the vendor may have the same phone in another spelling
+    if any(_may_be_known_otherwise(key, capabilities) for key in desired.keys):
+        return False
     create = capabilities.create
     if create is None:
         return True
-    told = create.repeatable and create.tells_existing
-    return told and all(
-        not create.keyed_by or key.field in create.keyed_by for key in desired.keys
-    )
+    if not create.repeatable or not create.tells_existing:
+        return False
+    if not create.keyed_by:
+        return True
+    return all(key.field in create.keyed_by for key in desired.keys)
 
 
-def _is_respelled(key: MatchKey, capabilities: Capabilities) -> bool:
-    respelled = matches(key.field, capabilities.respelled)
-    return respelled and E164.fullmatch(key.value) is not None
+def _may_be_known_otherwise(key: MatchKey, capabilities: Capabilities) -> bool:
+    """Return whether the vendor may know the same person by another value of the key."""
+    if len(phone_forms(phone_digits(key.value))) > 1:
+        # WhatsApp may know the person by another number.
+        return True
+    # The vendor may have the same phone in another spelling.
+    if not matches(key.field, capabilities.respelled):
+        return False
+    return E164.fullmatch(key.value) is not None

@@ -1,4 +1,8 @@
-"""Merges of two vendor contacts, of which one is left."""
+"""Merges of two vendor contacts, of which one is left.
+
+Which one is left is the vendor's choice, and a lost answer leaves it unknown. So all
+that is known becomes unknown before the request goes out, and is read back afterwards.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +23,8 @@ def before_merge(known: Known, other: Remote) -> Known:
         known, tags=known.tags - other.tags, found_tags=known.found_tags | other.tags
     )
     open_merge = Pending(merged_with=other.external_id, age=0.0)
-    return with_all_unknown(
-        ours, combined_intent(known.pending or Pending(), open_merge)
-    )
+    earlier = known.pending or Pending()
+    return with_all_unknown(ours, combined_intent(earlier, open_merge))
 
 
 def has_open_merge(known: Known) -> bool:
@@ -31,19 +34,18 @@ def has_open_merge(known: Known) -> bool:
 
 def after_merge(known: Known) -> Known:
     """Return what is known once it has been found out which contact is left."""
-    return (
-        replace(known, pending=replace(known.pending, merged_with=None))
-        if known.pending
-        else known
-    )
+    if known.pending is None:
+        return known
+    return replace(known, pending=replace(known.pending, merged_with=None))
 
 
 def with_external_id(known: Known, external_id: str) -> Known:
-    """Return the same of the vendor contact with this id."""
+    """Return the same knowledge of the vendor contact with this id."""
     return replace(known, external_id=external_id)
 
 
 def merge_wait(known: Known, capabilities: Capabilities) -> float:
-    """Return the seconds after which the vendor shows what became of a merge."""
-    age = known.pending.age if known.pending else None
-    return 0.0 if age is None else max(0.0, capabilities.settles_within - age)
+    """Return the seconds after which the vendor shows the result of a merge."""
+    if known.pending is None or known.pending.age is None:
+        return 0.0
+    return max(0.0, capabilities.settles_within - known.pending.age)
