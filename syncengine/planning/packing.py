@@ -1,10 +1,10 @@
-"""Packing of changes into the fewest requests a vendor's capabilities permit.
+"""Packing of changes into the fewest requests a vendor's capabilities permit. Pure.
 
-A plan is a number of writes of each kind plus pure tag calls. Writes are few kinds (a
-first one for a new contact, then updates or upserts), so their numbers are searched
-outright, cheapest first; whether the fields fit is a bipartite matching, and the tags
-that found no room in the writes go out in tag calls. Every further write costs at least
-one request, which bounds the search by the best plan found.
+A plan is a number of writes of each kind plus pure tag and list calls. Writes are few
+kinds (a first one for a new contact, then updates or upserts), so their numbers are
+searched outright, cheapest first; whether the fields fit is a bipartite matching, and
+the tags that found no room in the writes go out in tag calls. Every further write costs
+at least one request, which bounds the search by the best packing found.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Names: TypeAlias = tuple[str, ...]
 
 
 class BySetChange(NamedTuple, Generic[_T]):
-    """Values for each way in which tags and lists can change.
+    """One value for each way in which tags and lists can change.
 
     Lists go by their names as fields.
     """
@@ -55,45 +55,46 @@ class WriteKind:
 
     @property
     def room(self) -> int | None:
-        """Return the number of further fields one call has room for."""
-        return (
-            None
-            if self.write.max_fields is None
-            else self.write.max_fields - len(self.carried)
-        )
+        """Number of further fields one call has room for; None: no limit."""
+        if self.write.max_fields is None:
+            return None
+        return self.write.max_fields - len(self.carried)
 
     @property
-    def rooms(self) -> BySetChange[int | None]:
-        """Return the numbers of tags and lists one call has room for."""
-        return BySetChange(
-            self.write.add_tags, self.write.remove_tags, self.write.join_lists, 0
-        )
+    def set_rooms(self) -> BySetChange[int | None]:
+        """Numbers of tags and lists one call has room for; None: no limit."""
+        write = self.write
+        # No vendor's write takes a contact off a list.
+        return BySetChange(write.add_tags, write.remove_tags, write.join_lists, 0)
 
-    def able(self, fields: Fields) -> frozenset[str]:
-        """Return those of the fields that a call of it can set, or clear."""
-        carried, write, roomy = self.carried, self.write, self.room != 0
-        names = frozenset(
+    def writable(self, fields: Fields) -> frozenset[str]:
+        """Return the names of those fields that one call of it can set, or clear."""
+        has_room = self.room != 0
+        names = {
             name
             for name, value in fields.items()
-            if (
-                value is not None
-                if name in carried
-                else roomy
-                and matches(name, write.clears if value is None else write.fields)
-            )
-        )
-        withheld = {
-            opt_out.field
-            for opt_out in self.opt_outs
-            if opt_out.field in names
-            and not opt_out.is_opted_out(fields[opt_out.field])
+            if self._can_write(name, value, has_room=has_room)
         }
-        return names - withheld
+        for opt_out in self.opt_outs:
+            name = opt_out.field
+            # The vendor may hold an opt-out that we do not know: it is never lowered.
+            if name in names and not opt_out.is_opted_out(fields[name]):
+                names.remove(name)
+        return frozenset(names)
+
+    def _can_write(self, name: str, value: Json, *, has_room: bool) -> bool:
+        if name in self.carried:
+            # A field that each call has to carry with a value cannot be cleared by it.
+            return value is not None
+        if not has_room:
+            return False
+        patterns = self.write.clears if value is None else self.write.fields
+        return matches(name, patterns)
 
 
 @dataclass(frozen=True, slots=True)
 class CallDraft:
-    """One call in the making."""
+    """The content of one call, before it is addressed to a contact."""
 
     action: Action
     fields: Fields = field(default_factory=dict)
@@ -103,21 +104,21 @@ class CallDraft:
 
 @dataclass(frozen=True, slots=True)
 class PackableChanges:
-    """Fields and members to pack; all of them fit somewhere."""
+    """Fields, tags and lists to pack; all of them fit somewhere."""
 
     fields: Fields
     """Without lists."""
-    members: BySetChange[Names]
+    set_changes: BySetChange[Names]
 
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """The cheapest packing found."""
+    """A division of the changes into calls."""
 
     writes: tuple[CallDraft, ...]
     """In the order they have to be sent."""
-    calls: tuple[CallDraft, ...]
-    """About tags and lists alone."""
+    set_calls: tuple[CallDraft, ...]
+    """Calls about tags and lists alone."""
     requests: int
 
 
@@ -125,7 +126,7 @@ def pack(
     first: WriteKind | None,
     later: Sequence[WriteKind],
     capabilities: Capabilities,
-    load: PackableChanges,
+    changes: PackableChanges,
 ) -> Packing | None:
     """Return the packing with the fewest requests, or None without any that fits.
 
@@ -133,94 +134,114 @@ def pack(
     the kinds usable behind it.
     """
     best: Packing | None = None
-    dearest = _dearest(first, later, load)
-    for writes in _numbers(first, later):
-        cost = sum(kind.write.requests for kind in writes)
+    most_requests = _most_write_requests(first, later, changes)
+    for writes in _selections(first, later):
+        write_requests = sum(kind.write.requests for kind in writes)
         # Selections come cheapest first: none behind this one can be cheaper.
-        if cost > dearest or (best is not None and cost >= best.requests):
+        if write_requests > most_requests:
             break
-        members = _ride(writes, load)
-        calls = _set_calls(members[-1], capabilities)
-        if calls is None:
-            continue
-        cost += sum(requests for _, requests in calls)
-        if best is not None and cost >= best.requests:
-            continue
-        placed = _place(writes, load.fields)
-        if placed is not None:
-            best = Packing(
-                _written(writes, placed, members),
-                tuple(parcel for parcel, _ in calls),
-                cost,
-            )
+        if best is not None and write_requests >= best.requests:
+            break
+        candidate = _pack_into(writes, capabilities, changes, best)
+        if candidate is not None:
+            best = candidate
     return best
 
 
-def _dearest(
-    first: WriteKind | None, later: Sequence[WriteKind], load: PackableChanges
-) -> int:
-    """Return an upper bound for the cost of writes: one write for each change."""
-    wishes = len(load.fields) + sum(map(len, load.members))
-    return (first.write.requests if first else 0) + wishes * max(
-        (kind.write.requests for kind in later), default=0
+def _pack_into(
+    writes: list[WriteKind],
+    capabilities: Capabilities,
+    changes: PackableChanges,
+    best: Packing | None,
+) -> Packing | None:
+    """Return the packing with exactly these writes, if it fits and beats ``best``."""
+    in_writes, rest = _distribute(writes, changes.set_changes)
+    set_calls = _set_calls(rest, capabilities)
+    if set_calls is None:
+        return None
+    requests = sum(kind.write.requests for kind in writes)
+    requests += sum(call_requests for _, call_requests in set_calls)
+    # The matching of fields is the dear part: it is left out where it cannot help.
+    if best is not None and requests >= best.requests:
+        return None
+    placed = _place_fields(writes, changes.fields)
+    if placed is None:
+        return None
+    return Packing(
+        writes=_write_drafts(writes, placed, in_writes),
+        set_calls=tuple(draft for draft, _ in set_calls),
+        requests=requests,
     )
 
 
-def _numbers(
+def _most_write_requests(
+    first: WriteKind | None, later: Sequence[WriteKind], changes: PackableChanges
+) -> int:
+    """Return an upper bound for the cost of writes: one write for each change."""
+    number = len(changes.fields)
+    number += sum(len(names) for names in changes.set_changes)
+    first_requests = first.write.requests if first else 0
+    dearest_later = max((kind.write.requests for kind in later), default=0)
+    return first_requests + number * dearest_later
+
+
+def _selections(
     first: WriteKind | None, later: Sequence[WriteKind]
 ) -> Iterator[list[WriteKind]]:
     """Yield all lists of writes, cheapest first; endless where later kinds exist."""
     start = [first] if first else []
     yield start
-    extra = 1
-    while later:
-        yield from (start + chosen for chosen in _chosen(later, extra))
-        extra += 1
+    if not later:
+        return
+    requests = 1
+    while True:
+        for chosen in _selections_costing(requests, later):
+            yield start + chosen
+        requests += 1
 
 
-def _chosen(kinds: Sequence[WriteKind], cost: int) -> Iterator[list[WriteKind]]:
+def _selections_costing(
+    requests: int, kinds: Sequence[WriteKind]
+) -> Iterator[list[WriteKind]]:
     """Yield all selections of these kinds that cost exactly so many requests.
 
     A kind may be repeated.
     """
-    if cost == 0:
+    if requests == 0:
         yield []
         return
     if not kinds:
         return
     head, tail = kinds[0], kinds[1:]
-    for number in range(cost // head.write.requests, -1, -1):
-        for rest in _chosen(tail, cost - number * head.write.requests):
+    most = requests // head.write.requests
+    for number in range(most, -1, -1):
+        left = requests - number * head.write.requests
+        for rest in _selections_costing(left, tail):
             yield [head] * number + rest
 
 
-def _ride(
-    writes: Sequence[WriteKind], load: PackableChanges
-) -> list[BySetChange[Names]]:
-    """Return the tags and lists inside each write; last, those without room."""
-    riding, rest = [], load.members
+def _distribute(
+    writes: Sequence[WriteKind], changes: BySetChange[Names]
+) -> tuple[list[BySetChange[Names]], BySetChange[Names]]:
+    """Return the tags and lists inside each write, and those without room."""
+    in_writes: list[BySetChange[Names]] = []
+    rest = changes
     for kind in writes:
-        riding.append(
-            BySetChange(
-                *(
-                    members[:room]
-                    for members, room in zip(rest, kind.rooms, strict=True)
-                )
-            )
-        )
-        rest = BySetChange(
-            *(
-                members[len(taken) :]
-                for members, taken in zip(rest, riding[-1], strict=True)
-            )
-        )
-    return [*riding, rest]
+        taken = []
+        left = []
+        for names, room in zip(rest, kind.set_rooms, strict=True):
+            # A room of None takes them all.
+            taken.append(names[:room])
+            left.append(names[len(taken[-1]) :])
+        in_writes.append(BySetChange(*taken))
+        rest = BySetChange(*left)
+    return in_writes, rest
 
 
 def set_offers(
     capabilities: Capabilities,
 ) -> BySetChange[tuple[Action, TagCall | ListCall | None]]:
-    """Return the calls about tags and lists alone."""
+    """Return the calls about tags and lists alone; None where the vendor lacks one."""
     return BySetChange(
         (Action.ADD_TAGS, capabilities.add_tags),
         (Action.REMOVE_TAGS, capabilities.remove_tags),
@@ -232,7 +253,7 @@ def set_offers(
 def _set_calls(
     rest: BySetChange[Names], capabilities: Capabilities
 ) -> list[tuple[CallDraft, int]] | None:
-    """Return the calls for tags and lists that ride in no write, with their requests.
+    """Return the calls for tags and lists that are in no write, with their requests.
 
     None where the vendor has no such calls.
     """
@@ -242,90 +263,110 @@ def _set_calls(
             continue
         if offer is None:
             return None
-        most = (
-            offer.max_tags if isinstance(offer, TagCall) else offer.max_lists
-        ) or len(names)
-        calls += (
-            (_set_call(action, names[at : at + most]), offer.requests)
-            for at in range(0, len(names), most)
-        )
+        most = offer.max_tags if isinstance(offer, TagCall) else offer.max_lists
+        size = most or len(names)
+        for start in range(0, len(names), size):
+            draft = _set_call(action, names[start : start + size])
+            calls.append((draft, offer.requests))
     return calls
 
 
-def _set_call(action: Action, members: Names) -> CallDraft:
+def _set_call(action: Action, names: Names) -> CallDraft:
     match action:
         case Action.ADD_TAGS:
-            return CallDraft(action, add_tags=members)
+            return CallDraft(action, add_tags=names)
         case Action.REMOVE_TAGS:
-            return CallDraft(action, remove_tags=members)
+            return CallDraft(action, remove_tags=names)
+        case Action.JOIN_LISTS:
+            return CallDraft(action, fields=dict.fromkeys(names, True))
         case _:
-            return CallDraft(
-                action,
-                dict.fromkeys(members, True if action is Action.JOIN_LISTS else None),
-            )
+            return CallDraft(action, fields=dict.fromkeys(names))
 
 
-def _written(
+def _write_drafts(
     writes: Sequence[WriteKind],
     placed: Sequence[Fields],
-    members: Sequence[BySetChange[Names]],
+    in_writes: Sequence[BySetChange[Names]],
 ) -> tuple[CallDraft, ...]:
-    """Return the writes.
+    """Return the writes in the order they have to be sent.
 
-    What one clears and another has to carry is cleared last.
+    A field that one write clears and another has to carry is cleared last, or the other
+    write would set it again.
     """
-    parcels = [
+    drafts = [
         CallDraft(
             kind.action,
-            {**kind.carried, **fields, **dict.fromkeys(riding.join_lists, True)},
-            riding.add_tags,
-            riding.remove_tags,
+            {**kind.carried, **fields, **dict.fromkeys(changes.join_lists, True)},
+            changes.add_tags,
+            changes.remove_tags,
         )
-        for kind, fields, riding in zip(writes, placed, members, strict=False)
+        for kind, fields, changes in zip(writes, placed, in_writes, strict=True)
     ]
     carried = {name for kind in writes for name in kind.carried}
-    return tuple(
-        sorted(
-            parcels,
-            key=lambda parcel: any(
-                parcel.fields.get(name, True) is None for name in carried
-            ),
+
+    def clears_carried(draft: CallDraft) -> bool:
+        return any(
+            name in draft.fields and draft.fields[name] is None for name in carried
         )
-    )
+
+    # Sorting is stable: all else stays in its order.
+    return tuple(sorted(drafts, key=clears_carried))
 
 
-def _place(writes: list[WriteKind], fields: Fields) -> list[dict[str, Json]] | None:
-    """Match each field to a write that can carry it and has room (augmenting paths).
+def _place_fields(
+    writes: list[WriteKind], fields: Fields
+) -> list[dict[str, Json]] | None:
+    """Match each field to a write that can carry it and has room.
 
-    Returns None when some find no place.
+    Returns the fields of each write, or None when some find no place.
     """
-    free = {
+    carried_anyway = {
         name for kind in writes for name in kind.carried if fields.get(name) is not None
     }
+    names = [name for name in fields if name not in carried_anyway]
     rooms = [kind.room for kind in writes]
-    if sum(len(fields) if room is None else room for room in rooms) < len(fields) - len(
-        free
-    ):
+    if _total_room(rooms, most=len(fields)) < len(names):
         return None
-    places: list[list[str]] = [[] for _ in writes]
-    able = {kind: kind.able(fields) for kind in dict.fromkeys(writes)}
+    matching = _Matching(writes, rooms, fields)
+    if not all(matching.place(name, set()) for name in names):
+        return None
+    return [{name: fields[name] for name in placed} for placed in matching.placed]
 
-    def settle(name: str, tried: set[int]) -> bool:
-        for index, kind in enumerate(writes):
-            if index in tried or name not in able[kind]:
+
+def _total_room(rooms: Sequence[int | None], most: int) -> int:
+    return sum(most if room is None else room for room in rooms)
+
+
+class _Matching:
+    """A bipartite matching of fields to writes, found by augmenting paths."""
+
+    def __init__(
+        self, writes: Sequence[WriteKind], rooms: Sequence[int | None], fields: Fields
+    ) -> None:
+        self._writes = writes
+        self._rooms = rooms
+        # One write may be listed many times: what it can carry is found out once.
+        self._writable = {kind: kind.writable(fields) for kind in dict.fromkeys(writes)}
+        self.placed: list[list[str]] = [[] for _ in writes]
+        """Names of the fields in each write."""
+
+    def place(self, name: str, tried: set[int]) -> bool:
+        """Find a place for a field, moving others where that makes room.
+
+        ``tried`` are the indexes of writes that were tried on this path. Returns
+        whether a place was found.
+        """
+        for index, kind in enumerate(self._writes):
+            if index in tried or name not in self._writable[kind]:
                 continue
             tried.add(index)
-            room = rooms[index]
-            if room is None or len(places[index]) < room:
-                places[index].append(name)
+            placed = self.placed[index]
+            room = self._rooms[index]
+            if room is None or len(placed) < room:
+                placed.append(name)
                 return True
-            for position, other in enumerate(places[index]):
-                if settle(other, tried):
-                    places[index][position] = name
+            for position, other in enumerate(placed):
+                if self.place(other, tried):
+                    placed[position] = name
                     return True
         return False
-
-    for name in fields:
-        if name not in free and not settle(name, set()):
-            return None
-    return [{name: fields[name] for name in names} for names in places]

@@ -1,4 +1,4 @@
-"""Plan of one contact: desired minus known gives calls, or the reason for none."""
+"""Plan of one contact: desired minus known gives calls, or the reason for none. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncengine.model.calls import Action, Call, Rejected, Unsupported
-from syncengine.model.capabilities import Capabilities, OptOut, Write, matches
+from syncengine.model.capabilities import (
+    Capabilities,
+    OptOut,
+    TagCall,
+    Write,
+    matches,
+)
 from syncengine.model.contact import LISTS, Desired, Fields, Known, MatchKey
 from syncengine.model.http import Json
 from syncengine.planning.addresses import (
@@ -32,7 +38,8 @@ from syncengine.planning.packing import (
     set_offers,
 )
 
-_CODES = BySetChange("add_tag", "remove_tag", "join_list", "leave_list")
+_UNSUPPORTED_CODES = BySetChange("add_tag", "remove_tag", "join_list", "leave_list")
+_NO_ROOM = BySetChange[int | None](0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +53,17 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
-    """A way to do it."""
+class _PlanDraft:
+    """One way to make the changes, of several to choose from."""
 
-    packed: Packing
+    packing: Packing
     dropped: tuple[Unsupported, ...]
     addresses: Mapping[Action, TagAddress]
 
     @property
     def rank(self) -> tuple[int, int]:
         """Return the sort key: as much expressed as possible, then fewest requests."""
-        return len(self.dropped), self.packed.requests
+        return len(self.dropped), self.packing.requests
 
 
 def plan_contact(
@@ -67,80 +74,102 @@ def plan_contact(
     A contact without external id does not exist at the vendor: it is created or
     upserted first. Raises nothing.
     """
-    refusal = _untakeable(desired, capabilities)
+    refusal = _check_values(desired, capabilities)
     if refusal is not None:
         return refusal
     desired = _without_empty_choices(desired, capabilities)
-    wanted = changes_between(desired, known, capabilities)
+    changes = changes_between(desired, known, capabilities)
     skipped = tuple(Unsupported("invalid_value", name) for name in desired.invalid)
     exists = known.external_id is not None
     key, key_change = identity_key(desired, known, capabilities)
-    if exists and not wanted:
-        return Plan(unsupported=wanted.stays + key_change + skipped)
-    later = [
-        kind
-        for kind in (_usable(offer, desired, known) for offer in _later(capabilities))
-        if kind
-    ]
-    firsts: list[WriteKind | None] = [None]
+    if exists and not changes:
+        return Plan(unsupported=changes.stays + key_change + skipped)
+    firsts: Sequence[WriteKind | None] | Plan | Rejected = [None]
     if not exists:
-        offered = list(_firsts(desired, known, capabilities))
-        if not offered:
-            return Plan(unsupported=(Unsupported("create", ""),))
-        firsts = [
-            kind
-            for kind in (_usable(first, desired, known) for first in offered)
-            if kind
-        ]
-        if not firsts:
-            return _missing(offered[0].write, desired)
+        firsts = _usable_firsts(desired, known, capabilities)
+    if isinstance(firsts, Plan | Rejected):
+        return firsts
+    later = _usable(_later_kinds(capabilities), desired, known)
     drafts = [
-        _draft(wanted, first, later, capabilities, key, known) for first in firsts
+        _draft(changes, first, later, capabilities, key, known) for first in firsts
     ]
+    # Of equally good drafts the first one wins, so their order matters.
     best = min(drafts, key=lambda draft: draft.rank)
-    keys = {action: address.key for action, address in best.addresses.items()}
-    if held := keys_at_vendor(known, capabilities):
-        keys[Action.UPDATE] = held[0]
+    return Plan(
+        calls=_addressed_calls(best, desired, known, capabilities, key),
+        unsupported=changes.stays + best.dropped + key_change + skipped,
+        requests=best.packing.requests,
+    )
+
+
+def _usable_firsts(
+    desired: Desired, known: Known, capabilities: Capabilities
+) -> Sequence[WriteKind] | Plan | Rejected:
+    """Return the writes that can create the contact, or the reason for having none.
+
+    The reason is a plan without calls where the vendor has no such write at all, and a
+    rejection where the contact lacks a field that each of them needs.
+    """
+    offered = list(_first_kinds(desired, known, capabilities))
+    if not offered:
+        return Plan(unsupported=(Unsupported("create", ""),))
+    return _usable(offered, desired, known) or _missing_field(offered[0].write, desired)
+
+
+def _addressed_calls(
+    draft: _PlanDraft,
+    desired: Desired,
+    known: Known,
+    capabilities: Capabilities,
+    identity: MatchKey | None,
+) -> tuple[Call, ...]:
+    """Return the calls of a draft in order, with the keys that name the contact."""
+    keys = {action: address.key for action, address in draft.addresses.items()}
+    at_vendor = keys_at_vendor(known, capabilities)
+    if at_vendor:
+        keys[Action.UPDATE] = at_vendor[0]
     if capabilities.upsert and capabilities.upsert.keyed_by:
         keys[Action.UPSERT] = upsert_key(desired, capabilities.upsert)
-    calls = tuple(
+    return tuple(
         Call(
-            action=parcel.action,
+            action=call.action,
             contact_id=desired.contact_id,
             external_id=known.external_id,
-            key=keys.get(parcel.action, key),
-            other_keys=_others(
-                parcel.action, keys.get(parcel.action), desired, known, capabilities
+            key=keys.get(call.action, identity),
+            other_keys=_other_keys(
+                call.action, keys.get(call.action), desired, known, capabilities
             ),
-            fields=parcel.fields,
-            add_tags=parcel.add_tags,
-            remove_tags=parcel.remove_tags,
+            fields=call.fields,
+            add_tags=call.add_tags,
+            remove_tags=call.remove_tags,
         )
-        for parcel in _in_order(best)
-    )
-    return Plan(
-        calls, wanted.stays + best.dropped + key_change + skipped, best.packed.requests
+        for call in _in_order(draft)
     )
 
 
-def _others(
+def _other_keys(
     action: Action,
     key: MatchKey | None,
     desired: Desired,
     known: Known,
     capabilities: Capabilities,
 ) -> tuple[MatchKey, ...]:
-    tagging = {
-        Action.ADD_TAGS: capabilities.add_tags,
-        Action.REMOVE_TAGS: capabilities.remove_tags,
-    }.get(action)
-    return other_addresses(tagging, key, desired, known) if tagging and key else ()
+    """Return the keys under which a tag call may find the contact besides ``key``."""
+    offer: TagCall | None = None
+    if action is Action.ADD_TAGS:
+        offer = capabilities.add_tags
+    elif action is Action.REMOVE_TAGS:
+        offer = capabilities.remove_tags
+    if offer is None or key is None:
+        return ()
+    return other_addresses(offer, key, desired, known)
 
 
-def _untakeable(desired: Desired, capabilities: Capabilities) -> Rejected | None:
-    """Return the refusal of a contact with a value that its field cannot take."""
-    for name in _checked(capabilities):
-        if why := capabilities.takes(name, desired.fields.get(name)):
+def _check_values(desired: Desired, capabilities: Capabilities) -> Rejected | None:
+    """Return the rejection of a contact with a value that its field cannot take."""
+    for name in _checked_fields(capabilities):
+        why = capabilities.takes(name, desired.fields.get(name))
+        if why:
             return Rejected(
                 "invalid_value",
                 f'field "{name}" {why}; correct the row or the mapping',
@@ -154,185 +183,230 @@ def _without_empty_choices(desired: Desired, capabilities: Capabilities) -> Desi
 
     A field with choices has no value then where the empty text is none of them.
     """
-    names = [each for each in _checked(capabilities) if desired.fields.get(each) == ""]
-    if not names:
+    empty = [
+        name for name in _checked_fields(capabilities) if desired.fields.get(name) == ""
+    ]
+    if not empty:
         return desired
-    return replace(desired, fields={**desired.fields, **dict.fromkeys(names)})
+    return replace(desired, fields={**desired.fields, **dict.fromkeys(empty)})
 
 
-def _checked(capabilities: Capabilities) -> tuple[str, ...]:
-    choices = tuple(each.field for each in capabilities.choices)
+def _checked_fields(capabilities: Capabilities) -> tuple[str, ...]:
+    choices = tuple(choice.field for choice in capabilities.choices)
     return (*capabilities.whole_numbers, *choices)
 
 
-def _in_order(draft: _Draft) -> list[CallDraft]:
-    """Return the calls in order.
+def _in_order(draft: _PlanDraft) -> list[CallDraft]:
+    """Return the calls in the order they have to be sent.
 
     Tag calls come behind the writes that set the key they name the contact by, or
-    before those that end it.
+    before those that change it.
     """
-    early = [
-        call
-        for call in draft.packed.calls
-        if call.action in draft.addresses and draft.addresses[call.action].early
-    ]
-    return [
-        *early,
-        *draft.packed.writes,
-        *(call for call in draft.packed.calls if call not in early),
-    ]
+    early: list[CallDraft] = []
+    late: list[CallDraft] = []
+    for call in draft.packing.set_calls:
+        address = draft.addresses.get(call.action)
+        if address is not None and address.early:
+            early.append(call)
+        else:
+            late.append(call)
+    return [*early, *draft.packing.writes, *late]
 
 
-def _firsts(
+def _first_kinds(
     desired: Desired, known: Known, capabilities: Capabilities
 ) -> Iterator[WriteKind]:
-    """Return the writes that can create a contact.
+    """Yield the writes that can create a contact.
 
     Each comes as it is, and with a field that tag calls could name the contact by.
     """
-    for kind in _makers(desired, known, capabilities):
+    for kind in _creating_kinds(desired, known, capabilities):
         yield kind
         for name in naming_fields(desired, kind.write, capabilities):
             yield replace(kind, carried={**kind.carried, name: desired.fields[name]})
 
 
-def _makers(
+def _creating_kinds(
     desired: Desired, known: Known, capabilities: Capabilities
 ) -> Iterator[WriteKind]:
-    # Who said no before, and is made again, says no again.
-    noes = capabilities.opt_outs_in(known.fields)
-    # An upsert is safe to repeat, so it wins a draw.
-    if upsert := capabilities.upsert:
-        carried = _that_it_takes(noes, upsert)
+    # A contact that opted out before, and is created again, is still opted out.
+    opt_outs = capabilities.opt_outs_in(known.fields)
+    # An upsert is safe to repeat, so it comes first and wins a draw.
+    upsert = capabilities.upsert
+    if upsert:
+        carried = _fields_it_takes(opt_outs, upsert)
         yield WriteKind(Action.UPSERT, upsert, carried, capabilities.opt_outs)
-    if create := capabilities.create:
-        kept = tuple(each for each in capabilities.opt_outs if each.field in noes)
-        carried = _that_it_takes(noes, create)
-        # A create without a key that can be looked up would be made twice, should its answer be lost.
-        for name in match_fields_to_carry(desired, create, capabilities) or (None,):
-            key = {} if name is None else {name: desired.fields[name]}
-            yield WriteKind(Action.CREATE, create, {**carried, **key}, kept)
+    create = capabilities.create
+    if create:
+        carried = _fields_it_takes(opt_outs, create)
+        kept = tuple(each for each in capabilities.opt_outs if each.field in opt_outs)
+        # A create without a key that can be looked up would be made twice, should its
+        # answer be lost.
+        names = match_fields_to_carry(desired, create, capabilities)
+        for name in names:
+            with_key = {**carried, name: desired.fields[name]}
+            yield WriteKind(Action.CREATE, create, with_key, kept)
+        if not names:
+            yield WriteKind(Action.CREATE, create, carried, kept)
 
 
-def _that_it_takes(fields: Fields, write: Write) -> dict[str, Json]:
+def _fields_it_takes(fields: Fields, write: Write) -> dict[str, Json]:
     return {
         name: value for name, value in fields.items() if matches(name, write.fields)
     }
 
 
-def _later(capabilities: Capabilities) -> Iterator[WriteKind]:
+def _later_kinds(capabilities: Capabilities) -> Iterator[WriteKind]:
+    """Yield the writes that can change a contact that exists."""
     opt_outs = capabilities.opt_outs
-    if capabilities.update:
-        yield WriteKind(Action.UPDATE, capabilities.update, {}, opt_outs)
-    # An upsert that goes by a match key may hit another contact; the external id cannot.
-    if capabilities.upsert and not (
-        capabilities.upsert.keyed_by and capabilities.update
-    ):
-        yield WriteKind(Action.UPSERT, capabilities.upsert, {}, opt_outs)
+    update, upsert = capabilities.update, capabilities.upsert
+    if update:
+        yield WriteKind(Action.UPDATE, update, {}, opt_outs)
+    # An upsert that goes by a match key may reach another contact. An update goes by
+    # the external id and cannot, so the upsert is used only where there is no update.
+    if upsert and not (upsert.keyed_by and update):
+        yield WriteKind(Action.UPSERT, upsert, {}, opt_outs)
     if capabilities.set_lifecycle:
         yield WriteKind(Action.SET_LIFECYCLE, capabilities.set_lifecycle, {}, opt_outs)
 
 
-def _usable(kind: WriteKind, desired: Desired, known: Known) -> WriteKind | None:
+def _usable(
+    kinds: Iterator[WriteKind] | Sequence[WriteKind], desired: Desired, known: Known
+) -> list[WriteKind]:
+    """Return those kinds that the contact has all values for, with these values."""
+    filled = (_filled_in(kind, desired, known) for kind in kinds)
+    return [kind for kind in filled if kind is not None]
+
+
+def _filled_in(kind: WriteKind, desired: Desired, known: Known) -> WriteKind | None:
     """Return the kind with its must-carry fields filled in.
 
     None when one has no value or there is no room for them.
     """
-    if (
-        kind.action is Action.UPSERT
-        and kind.write.keyed_by
-        and upsert_key(desired, kind.write) is None
-    ):
+    write = kind.write
+    is_keyed_upsert = kind.action is Action.UPSERT and bool(write.keyed_by)
+    if is_keyed_upsert and upsert_key(desired, write) is None:
         return None
     carried = dict(kind.carried)
-    for name in kind.write.must_carry:
-        value = _to_carry(name, kind.opt_outs, desired, known)
+    for name in write.must_carry:
+        value = _value_to_carry(name, kind.opt_outs, desired, known)
         if value is None:
             return None
         carried[name] = value
-    keyed_by = kind.write.keyed_by if kind.action is Action.CREATE else ()
-    if keyed_by and not any(carried.get(name) not in (None, "") for name in keyed_by):
+    if kind.action is Action.CREATE and not _has_vendor_key(carried, write):
         # Without one of them the vendor could not tell a second contact from the first.
-        key = create_key(desired, kind.write)
+        key = create_key(desired, write)
         if key is None:
             return None
         carried[key] = desired.fields[key]
-    if kind.write.max_fields is not None and kind.write.max_fields < len(carried):
+    if write.max_fields is not None and write.max_fields < len(carried):
         return None
     return replace(kind, carried=carried)
 
 
-def _to_carry(
+def _has_vendor_key(carried: Fields, create: Write) -> bool:
+    """Return whether a create carries a field that the vendor tells contacts apart by.
+
+    Also true where the vendor has no such fields.
+    """
+    if not create.keyed_by:
+        return True
+    return any(carried.get(name) not in (None, "") for name in create.keyed_by)
+
+
+def _value_to_carry(
     name: str, opt_outs: Sequence[OptOut], desired: Desired, known: Known
 ) -> Json:
-    """Return the value of a must-carry field: what is desired, else what is known."""
-    wished, held = desired.fields.get(name), known.fields.get(name)
+    """Return the value of a must-carry field: what is desired, else what is known.
+
+    A known opt-out is carried on, whatever is desired.
+    """
+    known_value = known.fields.get(name)
     for opt_out in opt_outs:
-        if opt_out.field == name and opt_out.is_opted_out(held):
-            return held
-    return held if wished is None else wished
+        if opt_out.field == name and opt_out.is_opted_out(known_value):
+            return known_value
+    desired_value = desired.fields.get(name)
+    return known_value if desired_value is None else desired_value
 
 
-def _missing(write: Write, desired: Desired) -> Rejected:
+def _missing_field(write: Write, desired: Desired) -> Rejected:
     absent = [name for name in write.must_carry if desired.fields.get(name) is None]
-    needs = " and ".join(absent) or " or ".join(write.keyed_by)
+    needed = " and ".join(absent) or " or ".join(write.keyed_by)
     return Rejected(
         "missing_field",
-        f"the vendor needs {needs}, which the source leaves empty: fill it there or set a default",
+        f"the vendor needs {needed}, which the source leaves empty: "
+        "fill it there or set a default",
         by_vendor=False,
     )
 
 
 def _draft(
-    wanted: Changes,
+    changes: Changes,
     first: WriteKind | None,
     later: Sequence[WriteKind],
     capabilities: Capabilities,
     key: MatchKey | None,
     known: Known,
-) -> _Draft:
+) -> _PlanDraft:
     """Pack the changes that fit somewhere; the vendor cannot express the others."""
-    lists = {
-        name: value for name, value in wanted.fields.items() if name.startswith(LISTS)
-    }
-    plain = (
-        {name: value for name, value in wanted.fields.items() if name not in lists}
-        if lists
-        else wanted.fields
-    )
-    fields, dropped = _expressible(plain, first, later, known, capabilities)
-    add, remove = capabilities.add_tags, capabilities.remove_tags
-    written = {**_surely_carried(first, later, fields), **fields}
-    adding = tag_address(add, key, known, written) if add else None
-    removing = tag_address(remove, key, known, written) if remove else None
-    offers = capabilities
-    if (add and not adding) or (remove and not removing):
-        offers = replace(
-            capabilities,
-            add_tags=add if adding else None,
-            remove_tags=remove if removing else None,
-        )
-    wished = BySetChange(
-        wanted.add_tags,
-        wanted.remove_tags,
+    plain, lists = _without_lists(changes.fields)
+    fields, dropped = _expressible_fields(plain, first, later, known, capabilities)
+    addresses = _tag_addresses(first, later, fields, key, known, capabilities)
+    offers = _addressable_offers(capabilities, addresses)
+    desired_sets = BySetChange(
+        changes.add_tags,
+        changes.remove_tags,
         tuple(name for name, value in lists.items() if value is not None),
         tuple(name for name, value in lists.items() if value is None),
     )
-    members = _that_fit(wished, first, later, offers)
-    for code, names, fit in zip(_CODES, wished, members, strict=True):
-        dropped += [
-            Unsupported(code, name if code in _CODES[:2] else name.removeprefix(LISTS))
-            for name in names[len(fit) :]
-        ]
-    packed = pack(first, later, offers, PackableChanges(fields, members))
-    if packed is None:
-        raise AssertionError("an expressible load has a packing")
-    addresses = ((Action.ADD_TAGS, adding), (Action.REMOVE_TAGS, removing))
-    return _Draft(
-        packed,
-        tuple(dropped),
-        {action: address for action, address in addresses if address},
-    )
+    sets = _expressible_sets(desired_sets, first, later, offers)
+    dropped += _dropped_sets(desired_sets, sets)
+    packing = pack(first, later, offers, PackableChanges(fields, sets))
+    if packing is None:
+        raise AssertionError("expressible changes have a packing")
+    return _PlanDraft(packing, tuple(dropped), addresses)
+
+
+def _without_lists(changed: Fields) -> tuple[Fields, Fields]:
+    """Return the changed fields that are no lists, and those that are."""
+    lists = {name: value for name, value in changed.items() if name.startswith(LISTS)}
+    if not lists:
+        return changed, lists
+    plain = {name: value for name, value in changed.items() if name not in lists}
+    return plain, lists
+
+
+def _tag_addresses(
+    first: WriteKind | None,
+    later: Sequence[WriteKind],
+    fields: Fields,
+    key: MatchKey | None,
+    known: Known,
+    capabilities: Capabilities,
+) -> dict[Action, TagAddress]:
+    """Return how tag calls name the contact, for those calls that can name it."""
+    written = {**_surely_carried(first, later, fields), **fields}
+    addresses: dict[Action, TagAddress] = {}
+    for action, offer in (
+        (Action.ADD_TAGS, capabilities.add_tags),
+        (Action.REMOVE_TAGS, capabilities.remove_tags),
+    ):
+        address = tag_address(offer, key, known, written) if offer else None
+        if address is not None:
+            addresses[action] = address
+    return addresses
+
+
+def _addressable_offers(
+    capabilities: Capabilities, addresses: Mapping[Action, TagAddress]
+) -> Capabilities:
+    """Return the capabilities without tag calls that cannot name this contact."""
+    offers = capabilities
+    if offers.add_tags and Action.ADD_TAGS not in addresses:
+        offers = replace(offers, add_tags=None)
+    if offers.remove_tags and Action.REMOVE_TAGS not in addresses:
+        offers = replace(offers, remove_tags=None)
+    return offers
 
 
 def _surely_carried(
@@ -344,62 +418,65 @@ def _surely_carried(
     """
     if first:
         return first.carried
-    kinds = later if fields else ()
-    carried = kinds[0].carried if kinds else {}
+    if not fields or not later:
+        return {}
     return {
         name: value
-        for name, value in carried.items()
-        if all(name in kind.carried for kind in kinds)
+        for name, value in later[0].carried.items()
+        if all(name in kind.carried for kind in later)
     }
 
 
-def _expressible(
-    wanted: Fields,
+def _expressible_fields(
+    changed: Fields,
     first: WriteKind | None,
     later: Sequence[WriteKind],
     known: Known,
     capabilities: Capabilities,
 ) -> tuple[Fields, list[Unsupported]]:
-    """Return the changed fields that some write can carry, and the unsupported."""
+    """Return the changed fields that some write can carry, and the unsupported.
+
+    A field that only the first write can carry takes room there.
+    """
+    anytime = frozenset[str]().union(*(kind.writable(changed) for kind in later))
+    at_first = frozenset[str]()
+    if first and len(anytime) < len(changed):
+        at_first = first.writable(changed)
+    room = first.room if first else 0
     fields: dict[str, Json] = {}
     dropped: list[Unsupported] = []
-    room = first.room if first else 0
-    anytime = frozenset[str]().union(*(kind.able(wanted) for kind in later))
-    at_first = (
-        first.able(wanted) if first and len(anytime) < len(wanted) else frozenset[str]()
-    )
-    for name, value in wanted.items():
+    for name, value in changed.items():
+        is_carried = first is not None and name in first.carried
+        has_room = room is None or room > 0
         if name in anytime:
             fields[name] = value
-        elif (
-            first
-            and name in at_first
-            and (name in first.carried or room is None or room > 0)
-        ):
+        elif name in at_first and (is_carried or has_room):
             fields[name] = value
-            if room is not None and name not in first.carried:
+            if room is not None and not is_carried:
                 room -= 1
         else:
-            dropped.append(
-                Unsupported(_field_code(name, value, known, capabilities), name)
-            )
+            code = _unsupported_code(name, value, known, capabilities)
+            dropped.append(Unsupported(code, name))
     return fields, dropped
 
 
-def _field_code(
+def _unsupported_code(
     name: str, value: Json, known: Known, capabilities: Capabilities
 ) -> str:
     if capabilities.lowers_opt_out(name, value):
         return "lower_opt_out"
     if value is None:
         return "clear_field"
-    # Of a field that accumulates, the value that stays is told of apart (``Changes.stays``).
-    changes = name in known.fields and not matches(name, capabilities.accumulates)
-    return "change_field" if changes else "set_field"
+    # Of a field that accumulates, the value that stays is reported by itself, in
+    # ``Changes.stays``.
+    accumulates = matches(name, capabilities.accumulates)
+    if name in known.fields and not accumulates:
+        return "change_field"
+    return "set_field"
 
 
-def _that_fit(
-    wished: BySetChange[Names],
+def _expressible_sets(
+    desired: BySetChange[Names],
     first: WriteKind | None,
     later: Sequence[WriteKind],
     offers: Capabilities,
@@ -408,14 +485,26 @@ def _that_fit(
 
     Where only the first write can, it is as many as it has room for.
     """
-    once = first.rooms if first else BySetChange(0, 0, 0, 0)
-    anytime = [
-        offer is not None or any(kind.rooms[place] != 0 for kind in later)
-        for place, (_, offer) in enumerate(set_offers(offers))
-    ]
-    return BySetChange(
-        *(
-            names if always else names[:room]
-            for names, always, room in zip(wished, anytime, once, strict=True)
-        )
-    )
+    rooms_at_first = first.set_rooms if first else _NO_ROOM
+    rooms_later = [kind.set_rooms for kind in later]
+    expressible: list[Names] = []
+    for place, (_, offer) in enumerate(set_offers(offers)):
+        names = desired[place]
+        has_call = offer is not None
+        if has_call or any(rooms[place] != 0 for rooms in rooms_later):
+            expressible.append(names)
+        else:
+            expressible.append(names[: rooms_at_first[place]])
+    return BySetChange(*expressible)
+
+
+def _dropped_sets(
+    desired: BySetChange[Names], expressible: BySetChange[Names]
+) -> Iterator[Unsupported]:
+    """Yield the tags and lists that no call can carry: the last ones of each kind."""
+    for code, names, kept in zip(_UNSUPPORTED_CODES, desired, expressible, strict=True):
+        for name in names[len(kept) :]:
+            # Lists go by their field's name here, and by their own in a report.
+            is_list = code.endswith("_list")
+            subject = name.removeprefix(LISTS) if is_list else name
+            yield Unsupported(code, subject)

@@ -349,16 +349,16 @@ def test_no_sequence_of_requests_is_shorter_or_gets_further(chunk: int) -> None:
 SPOILED: dict[str, tuple[ModuleType, str, Callable[..., object]]] = {
     "nothing rides inside a write": (
         packing,
-        "_ride",
-        lambda writes, load: [
-            *([packing.BySetChange((), (), (), ())] * len(writes)),
-            load.members,
-        ],
+        "_distribute",
+        lambda writes, changes: (
+            [packing.BySetChange((), (), (), ())] * len(writes),
+            changes,
+        ),
     ),
     "the calls go out back to front": (
         plan,
         "_in_order",
-        lambda draft: [*draft.packed.calls, *draft.packed.writes],
+        lambda draft: [*draft.packing.set_calls, *draft.packing.writes],
     ),
 }
 
