@@ -1,4 +1,4 @@
-"""The key each call names its contact by, where it is not the vendor's own id."""
+"""The key each call names its contact by, where it is not the vendor's own id. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from syncengine.model.calls import Unsupported
 from syncengine.model.capabilities import Capabilities, TagCall, Write, matches
 from syncengine.model.contact import Desired, Fields, Known, MatchKey
+from syncengine.model.http import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,41 +24,48 @@ class TagAddress:
 def identity_key(
     desired: Desired, known: Known, capabilities: Capabilities
 ) -> tuple[MatchKey | None, tuple[Unsupported, ...]]:
-    """Return the key calls go by.
+    """Return the key calls go by, and the change of it that the vendor cannot make.
 
-    Where it is the only identity, the one the contact was created under stays.
+    Where the key is the only identity, the one the contact was created under stays.
     """
-    wished = desired.keys[0] if desired.keys else None
-    taken_in = known.key
-    if (
-        taken_in is None
-        and known.pending
-        and known.pending.creates
-        and known.pending.keys
-    ):
-        taken_in = known.pending.keys[
-            0
-        ]  # it may be there under this one, and could not be told from a second one
-    if capabilities.identity is None or taken_in is None:
-        return wished, ()
-    changed = wished is not None and wished != taken_in
-    return taken_in, (
-        Unsupported("change_key", capabilities.identity),
-    ) if changed else ()
+    desired_key = desired.keys[0] if desired.keys else None
+    if capabilities.identity is None:
+        return desired_key, ()
+    known_key = known.key or _key_of_unknown_create(known)
+    if known_key is None:
+        return desired_key, ()
+    if desired_key is None or desired_key == known_key:
+        return known_key, ()
+    return known_key, (Unsupported("change_key", capabilities.identity),)
 
 
-def upsert_key(desired: Desired, write: Write) -> MatchKey | None:
+def _key_of_unknown_create(known: Known) -> MatchKey | None:
+    """Return the key of a create without outcome.
+
+    The contact may be there under it. A create under another key could make a second
+    contact, which nobody could tell from the first.
+    """
+    pending = known.pending
+    if pending is None or not pending.creates or not pending.keys:
+        return None
+    return pending.keys[0]
+
+
+def upsert_key(desired: Desired, upsert: Write) -> MatchKey | None:
     """Return the key for an upsert, of those the vendor tells contacts apart by."""
     keys = {key.field: key for key in desired.keys}
-    return next((keys[name] for name in write.keyed_by if name in keys), None)
+    for name in upsert.keyed_by:
+        if name in keys:
+            return keys[name]
+    return None
 
 
-def create_key(desired: Desired, write: Write) -> str | None:
+def create_key(desired: Desired, create: Write) -> str | None:
     """Return the field for a create, of those the vendor tells contacts apart by."""
-    names = (name for name in write.keyed_by if matches(name, write.fields))
-    return next(
-        (name for name in names if desired.fields.get(name) not in (None, "")), None
-    )
+    for name in create.keyed_by:
+        if matches(name, create.fields) and not _is_empty(desired.fields.get(name)):
+            return name
+    return None
 
 
 def match_fields_to_carry(
@@ -68,17 +76,19 @@ def match_fields_to_carry(
     By that one it could be found again. None where a field it has to carry serves, or
     where there is no room.
     """
-    names = [
+    findable = [
         key.field
         for key in desired.keys
         if key.field in desired.fields and matches(key.field, capabilities.find_by)
     ]
-    if any(name in create.must_carry for name in names):
+    if any(name in create.must_carry for name in findable):
         return ()
-    if create.max_fields is not None and create.max_fields <= len(create.must_carry):
+    settable = [name for name in findable if matches(name, create.fields)]
+    if create.max_fields is None:
+        return settable[:1]
+    if create.max_fields <= len(create.must_carry):
         return ()
-    names = [name for name in names if matches(name, create.fields)]
-    return names[:1] if create.max_fields is None else names
+    return settable
 
 
 def naming_fields(
@@ -86,15 +96,17 @@ def naming_fields(
 ) -> Sequence[str]:
     """Return the fields by which tag calls could name the contact.
 
-    The write that creates it needs room for them.
+    The write that creates it needs room for them. None where it has no limit.
     """
     if write.max_fields is None:
         return ()
-    calls = (capabilities.add_tags, capabilities.remove_tags)
-    names = dict.fromkeys(name for call in calls if call for name in call.addressed_by)
+    names: list[str] = []
+    for call in (capabilities.add_tags, capabilities.remove_tags):
+        if call is not None:
+            names += call.addressed_by
     return [
         name
-        for name in names
+        for name in dict.fromkeys(names)
         if desired.fields.get(name) is not None and matches(name, write.fields)
     ]
 
@@ -106,13 +118,13 @@ def other_addresses(
 
     Somebody may have changed it there by hand, to what the row asks for maybe.
     """
-    values = [
-        MatchKey(name, str(fields[name]))
-        for fields in (desired.fields, known.fields)
-        for name in call.addressed_by
-        if fields.get(name) not in (None, "")
-    ]
-    return tuple(each for each in dict.fromkeys(values) if each != key)
+    keys: list[MatchKey] = []
+    for fields in (desired.fields, known.fields):
+        for name in call.addressed_by:
+            value = fields.get(name)
+            if not _is_empty(value):
+                keys.append(MatchKey(name, str(value)))
+    return tuple(each for each in dict.fromkeys(keys) if each != key)
 
 
 def tag_address(
@@ -125,19 +137,22 @@ def tag_address(
     """
     if not call.addressed_by:
         return TagAddress(key)
-    doubtful = known.pending.fields if known.pending else {}
-    sure = {
+    unknown_fields = known.pending.fields if known.pending else {}
+    certain = {
         name: known.fields.get(name)
         for name in call.addressed_by
-        if name not in doubtful
+        if name not in unknown_fields
     }
     for name in call.addressed_by:
-        if (value := written[name] if name in written else sure.get(name)) not in (
-            None,
-            "",
-        ):
+        value = written[name] if name in written else certain.get(name)
+        if not _is_empty(value):
             return TagAddress(MatchKey(name, str(value)))
-    for name, value in sure.items():
-        if value not in (None, ""):
+    # Every key is cleared by the writes: until then the present one still names it.
+    for name, value in certain.items():
+        if not _is_empty(value):
             return TagAddress(MatchKey(name, str(value)), early=True)
     return None
+
+
+def _is_empty(value: Json) -> bool:
+    return value in (None, "")

@@ -1,4 +1,4 @@
-"""Mapping of a source row to a desired contact."""
+"""Mapping of a source row to a desired contact. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,15 @@ from syncengine.model.work import SourceRow, Unusable
 from syncengine.planning.normalise import NotNormal, normalise, text
 
 INVALID_VALUE = "invalid_value"
-"""Code of contacts with a value that has not the form of its field."""
+"""Code of contacts with a value that does not have the form of its field."""
+
+
+class _Unfit(NotNormal):
+    """A value cannot be used for its field or column, which ``what`` names."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(why)
+        self.what = what
 
 
 def map_row(
@@ -42,46 +50,48 @@ def map_row(
     (``Capabilities.accumulates``): of a list each item is one.
     """
     if row.refusal:
-        return _invalid(row.refusal)
-    values = dict(zip(mapping.columns, row.values, strict=True))
+        return _rejected(row.refusal)
+    values = _values_by_column(row, mapping)
     fields: dict[str, Json] = {}
     invalid: dict[str, Json] = {}
-    refusal: Rejected | None = None
+    invalid_key: Rejected | None = None
     for field in mapping.fields:
+        raw = values[field.column]
         try:
-            value = _read(values[field.column], field, several)
+            value = _read_field(raw, field, several)
         except NotNormal as error:
+            rejection = _invalid_value(field, error)
             if field.on_invalid is OnInvalid.REJECT:
-                return _invalid_value(field, error)
-            invalid[field.field] = (
-                None
-                if isinstance(values[field.column], Unusable)
-                else values[field.column]
-            )
-            if field.field in mapping.match_on:
-                refusal = refusal or _invalid_value(field, error)
+                return rejection
+            invalid[field.field] = None if isinstance(raw, Unusable) else raw
+            if field.field in mapping.match_on and invalid_key is None:
+                invalid_key = rejection
             continue
         if value is not None or mapping.on_null is OnNull.CLEAR:
             fields[field.field] = value
     try:
         _check_length(fields)
-        keys = _keys(row, fields, mapping, identity)
+        keys = _match_keys(row, fields, mapping, identity)
         lists = _members(values, mapping.lists)
         tags = _members(values, mapping.tags)
     except _Unfit as error:
-        return _invalid(f"{error.what} {error}: correct the row or the mapping")
-    if refusal is not None and not keys:
-        return refusal  # without that value nobody could recognise the contact
-    removes = mapping.on_unmap is OnUnmap.REMOVE
-    fields |= {LISTS + member: True for member in sorted(lists)}
+        return _rejected(f"{error.what} {error}: correct the row or the mapping")
+    if invalid_key is not None and not keys:
+        # Without that value nobody could recognise the contact, so skipping it alone
+        # is not enough.
+        return invalid_key
+    for member in sorted(lists):
+        fields[LISTS + member] = True
+    removes_unmapped = mapping.on_unmap is OnUnmap.REMOVE
+    mapped = frozenset(field.field for field in mapping.fields)
     return Desired(
         row.contact_id,
         fields,
         tags,
         tuple(keys),
-        manages_lists=mapping.lists is not None or removes,
-        manages_tags=mapping.tags is not None or removes,
-        mapped=frozenset(field.field for field in mapping.fields) if removes else None,
+        manages_lists=mapping.lists is not None or removes_unmapped,
+        manages_tags=mapping.tags is not None or removes_unmapped,
+        mapped=mapped if removes_unmapped else None,
         invalid=invalid,
         regions=mapping.regions,
     )
@@ -90,86 +100,116 @@ def map_row(
 def unfit_values(
     row: SourceRow, mapping: Mapping, several: tuple[str, ...] = ()
 ) -> dict[str, str | None]:
-    """Return the fields for which a row has a value, with what is wrong with it."""
-    values = (
-        dict(zip(mapping.columns, row.values, strict=True)) if not row.refusal else {}
-    )
-    found: dict[str, str | None] = {}
+    """Return the fields for which a row has a value, with the reason why it is unfit.
+
+    The reason is None where the value can be used.
+    """
+    if row.refusal:
+        return {}
+    values = _values_by_column(row, mapping)
+    reasons: dict[str, str | None] = {}
     for field in mapping.fields:
-        raw = values.get(field.column)
+        raw = values[field.column]
         if raw in (None, ""):
             continue
         try:
-            _read(raw, field, several)
+            _read_field(raw, field, several)
         except NotNormal as error:
-            found[field.field] = str(error)
+            reasons[field.field] = str(error)
         else:
-            found[field.field] = None
-    return found
+            reasons[field.field] = None
+    return reasons
 
 
-def _read(raw: Json, field: FieldMapping, several: tuple[str, ...]) -> Json:
-    """Return what a column sends to a field. Raises NotNormal."""
+def has_opted_out(row: SourceRow, mapping: Mapping) -> bool:
+    """Return whether the row has opted its contact out."""
+    if mapping.opted_out is None:
+        return False
+    return _values_by_column(row, mapping)[mapping.opted_out] is True
+
+
+def no_match_key(mapping: Mapping) -> Rejected:
+    """Return the rejection of a contact without any match key."""
+    return Rejected(
+        "no_match_key",
+        f"all match fields ({', '.join(mapping.match_on)}) are empty: "
+        "fill one in, or add a field to match_on",
+        by_vendor=False,
+    )
+
+
+def _rejected(message: str) -> Rejected:
+    return Rejected(INVALID_VALUE, message, by_vendor=False)
+
+
+def _invalid_value(field: FieldMapping, error: NotNormal) -> Rejected:
+    return _rejected(
+        f'column "{field.column}" for field "{field.field}" {error}: '
+        "correct the row or the mapping"
+    )
+
+
+def _values_by_column(row: SourceRow, mapping: Mapping) -> dict[str, Json]:
+    return dict(zip(mapping.columns, row.values, strict=True))
+
+
+def _read_field(raw: Json, field: FieldMapping, several: tuple[str, ...]) -> Json:
+    """Return the value that a column sends to a field. Raises NotNormal."""
     if isinstance(raw, list) and matches(field.field, several):
-        return _values(raw, field)
-    return _value(raw, field)
+        return _read_list(raw, field)
+    return _read_value(raw, field)
+
+
+def _read_value(raw: Json, field: FieldMapping) -> Json:
+    """Return a column's value in the field's form, or its default where it is empty.
+
+    Raises NotNormal.
+    """
+    value = normalise(raw, field)
+    if value in (None, "") and field.default is not None:
+        return field.default
+    return value
+
+
+def _read_list(raw: list[Json], field: FieldMapping) -> Json:
+    """Return the items of a list in the field's form. Raises NotNormal."""
+    if any(isinstance(item, list | dict) for item in raw):
+        raise NotNormal("holds a list in which not every item is a single value")
+    items = [normalise(item, field) for item in raw]
+    filled = [item for item in items if item not in (None, "")]
+    return filled or field.default
 
 
 def _check_length(fields: dict[str, Json]) -> None:
-    """Raise _Unfit where a vendor's echo could not be read.
+    """Raise _Unfit where the fields are so long that a vendor's echo cannot be read.
 
-    One column may have gone to several fields.
+    The columns of a row are limited as well, but one column may go to several fields.
     """
-    if (
-        sum(len(orjson.dumps(value).decode()) for value in fields.values())
-        > LONGEST_ROW
-    ):
+    characters = sum(len(orjson.dumps(value).decode()) for value in fields.values())
+    if characters > LONGEST_ROW:
         raise _Unfit(
             "its fields", f"hold more than {LONGEST_ROW:,} characters together"
         )
 
 
-def _value(raw: Json, field: FieldMapping) -> Json:
-    """Return a column's value in the field's form, or its default.
-
-    The default stands in where there is no value. Raises NotNormal.
-    """
-    value = normalise(raw, field)
-    return field.default if value in (None, "") and field.default is not None else value
-
-
-def _values(raw: list[Json], field: FieldMapping) -> Json:
-    """Return the items of a list in the field's form. Raises NotNormal."""
-    if any(isinstance(each, list | dict) for each in raw):
-        raise NotNormal("holds a list in which not every item is a single value")
-    items = [normalise(each, field) for each in raw]
-    return [each for each in items if each not in (None, "")] or field.default
-
-
-def _invalid_value(field: FieldMapping, error: NotNormal) -> Rejected:
-    return _invalid(
-        f'column "{field.column}" for field "{field.field}" {error}: correct the row or the mapping'
-    )
-
-
-def _keys(
+def _match_keys(
     row: SourceRow, fields: dict[str, Json], mapping: Mapping, identity: str | None
 ) -> list[MatchKey]:
-    """Return what the vendor is to recognise the contact by. Raises _Unfit."""
-    names = [name for name in mapping.match_on if fields.get(name) not in (None, "")]
-    keys = [_key(name, fields[name], mapping.regions.get(name)) for name in names]
+    """Return the keys by which the vendor is to recognise the contact. Raises _Unfit."""
+    filled = [name for name in mapping.match_on if fields.get(name) not in (None, "")]
+    keys = [
+        _match_key(name, fields[name], mapping.regions.get(name)) for name in filled
+    ]
     if identity is None:
         return keys
-    if mapping.match_on and fields.get(mapping.match_on[0]) in (None, ""):
+    if not mapping.match_on:
+        return [MatchKey(identity, row.contact_id)]
+    if mapping.match_on[0] not in filled:
         return []
-    return [
-        MatchKey(
-            identity, keys[0].value if mapping.match_on and keys else row.contact_id
-        )
-    ]
+    return [MatchKey(identity, keys[0].value)]
 
 
-def _key(field: str, value: Json, region: str | None) -> MatchKey:
+def _match_key(field: str, value: Json, region: str | None) -> MatchKey:
     what = f'field "{field}", a match key,'
     try:
         key = MatchKey(field, text(value), region)
@@ -180,82 +220,56 @@ def _key(field: str, value: Json, region: str | None) -> MatchKey:
     return key
 
 
-def has_opted_out(row: SourceRow, mapping: Mapping) -> bool:
-    """Return whether the row has opted its contact out."""
-    if mapping.opted_out is None:
-        return False
-    return (
-        dict(zip(mapping.columns, row.values, strict=True))[mapping.opted_out] is True
-    )
-
-
-class _Unfit(NotNormal):
-    """A value is not valid for its field or column, which ``what`` names."""
-
-    def __init__(self, what: str, why: str) -> None:
-        super().__init__(why)
-        self.what = what
-
-
 def _members(values: dict[str, Json], mapping: SetMapping | None) -> frozenset[str]:
     """Return a managed set's members. Raises _Unfit."""
     if mapping is None:
         return frozenset()
     members = [
-        member for member, column in mapping.columns if _flag(column, values[column])
+        member for member, column in mapping.columns if _read_flag(column, values)
     ]
     if mapping.column:
-        members += _listed(mapping.column, values[mapping.column])
-    return frozenset(_name(mapping.prefix + member) for member in members)
+        members += _read_array(mapping.column, values)
+    names = [mapping.prefix + member for member in members]
+    for name in names:
+        _check_name(name)
+    return frozenset(names)
 
 
-def _name(member: str) -> str:
-    """Return the name, if the vendor's answer can be read back with it.
-
-    Raises _Unfit.
-    """
-    if not is_storable(member):
+def _check_name(name: str) -> None:
+    """Raise _Unfit where a vendor's answer with this tag or list cannot be read back."""
+    if not is_storable(name):
         raise _Unfit(
             "a tag or list",
             "holds a character that no text may hold (NUL, or half of a character)",
         )
-    if len(member) > LONGEST_NAME:
+    if len(name) > LONGEST_NAME:
         raise _Unfit("a tag or list", f"is longer than {LONGEST_NAME:,} characters")
-    return member
 
 
-def _flag(column: str, value: Json) -> bool:
+def _read_flag(column: str, values: dict[str, Json]) -> bool:
+    value = values[column]
     if isinstance(value, Unusable):
         raise _Unfit(f'column "{column}"', value.why)
     return value is True
 
 
-def _listed(column: str, value: Json) -> Iterator[str]:
-    """Return the members in an array, without those that are NULL or empty."""
+def _read_array(column: str, values: dict[str, Json]) -> Iterator[str]:
+    """Yield the members in an array, without those that are NULL or empty.
+
+    Raises _Unfit.
+    """
+    value = values[column]
+    what = f'column "{column}"'
     if isinstance(value, Unusable):
-        raise _Unfit(f'column "{column}"', value.why)
+        raise _Unfit(what, value.why)
     if value is None:
         return
     if not isinstance(value, list):
-        raise _Unfit(f'column "{column}"', "holds no list")
+        raise _Unfit(what, "holds no list")
     for item in value:
         if isinstance(item, bool | list | dict):
             raise _Unfit(
-                f'column "{column}"',
-                "holds a list in which not every item is a text or a number",
+                what, "holds a list in which not every item is a text or a number"
             )
         if item not in (None, ""):
             yield text(item)
-
-
-def _invalid(message: str) -> Rejected:
-    return Rejected(INVALID_VALUE, message, by_vendor=False)
-
-
-def no_match_key(mapping: Mapping) -> Rejected:
-    """Return the rejection of a contact without any match key."""
-    return Rejected(
-        "no_match_key",
-        f"all match fields ({', '.join(mapping.match_on)}) are empty: fill one in, or add a field to match_on",
-        by_vendor=False,
-    )

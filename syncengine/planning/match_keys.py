@@ -13,6 +13,9 @@ from syncengine.model.mapping import Mapping
 from syncengine.model.phones import phone_forms
 from syncengine.planning.normalise import text
 
+_OF_TWO_FORMS = re.compile(r"\+5[245][0-9]{10,11}")
+"""Numbers of Mexico, Argentina and Brazil."""
+
 
 def key_hash(key: MatchKey) -> bytes:
     """Return 16 bytes of SHA-256 over field and value.
@@ -35,10 +38,6 @@ def _person(value: str) -> str:
     return value
 
 
-_OF_TWO_FORMS = re.compile(r"\+5[245][0-9]{10,11}")
-"""Numbers of Mexico, Argentina and Brazil."""
-
-
 def hashes(keys: Sequence[MatchKey]) -> list[bytes]:
     """Return the hashes of a contact's keys, in order."""
     return [key_hash(key) for key in keys]
@@ -49,20 +48,19 @@ def keys_at_vendor(known: Known, capabilities: Capabilities) -> tuple[MatchKey, 
 
     Keys by which the vendor shows all contacts that have them come first.
     """
-    taken_in = (known.key,) if known.key else ()
-    values = (
-        MatchKey(name, text(value))
-        for name, value in known.fields.items()
-        if value not in (None, "") and not isinstance(value, dict | list)
-    )
-    keys = (
-        key
-        for key in dict.fromkeys((*taken_in, *values))
-        if matches(key.field, capabilities.find_by)
-    )
-    return tuple(
-        sorted(keys, key=lambda key: matches(key.field, capabilities.shows_one))
-    )
+    keys = [known.key] if known.key else []
+    for name, value in known.fields.items():
+        is_single = not isinstance(value, dict | list)
+        if is_single and value not in (None, ""):
+            keys.append(MatchKey(name, text(value)))
+    findable = [
+        key for key in dict.fromkeys(keys) if matches(key.field, capabilities.find_by)
+    ]
+
+    def shows_one(key: MatchKey) -> bool:
+        return matches(key.field, capabilities.shows_one)
+
+    return tuple(sorted(findable, key=shows_one))
 
 
 def may_collide(mapping: Mapping, source_key: str) -> bool:
@@ -70,8 +68,8 @@ def may_collide(mapping: Mapping, source_key: str) -> bool:
 
     They cannot when all keys come straight from the source key.
     """
-    columns = {field.field: field for field in mapping.fields}
+    mapped = {field.field: field for field in mapping.fields}
+    match_fields = [mapped[name] for name in mapping.match_on]
     return any(
-        columns[name].column != source_key or columns[name].form is not None
-        for name in mapping.match_on
+        field.column != source_key or field.form is not None for field in match_fields
     )
