@@ -31,7 +31,7 @@ _QUOTED = re.compile(
     r"""|\u201c[^\u201d]*\u201d|\u201e[^\u201c]*\u201c"""
     r"""|\u2018[^\u2019]*\u2019|\xab[^\xbb]*\xbb"""
 )
-_ADDRESS = re.compile(r"\S+(?:@|://)\S+")
+_ADDRESS = re.compile(r"\S*(?:@|://)\S+")
 _WORD = re.compile(r"\w+(?:[.\-]\w+)*")
 _DIGIT = re.compile(r"\d")
 IN_A_ROW = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from string import ascii_letters, digits
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from syncengine.model.calls import Rejected, rejected_other_id
@@ -58,6 +58,7 @@ def test_values_numbers_ids_and_quoted_parts_make_no_difference(
 
 
 @given(_VARIABLE)
+@example("''@A.AC")
 def test_nothing_of_them_is_in_the_words(value: str) -> None:
     assert words(_SAID.format(value)) == words(_SAID.format(""))
 
