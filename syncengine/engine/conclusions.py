@@ -119,18 +119,6 @@ def gone_message(destination: str, contact_id: str, owner: str | None) -> str:
     )
 
 
-UNSETTLED = (
-    "a create was sent and its answer was lost; it could not be found yet, and a second one is not created before the "
-    "vendor has had time to settle. The next run looks again"
-)
-UNSETTLED_MERGE = (
-    "two vendor contacts were to be merged, and which of them is left is not known before the vendor has had time to "
-    "settle. The next run looks"
-)
-ERASURE_UNDER_WAY = (
-    "the vendor still has the contact, whose erasure was asked for before and is not carried out yet; what is written "
-    "meanwhile would be erased with it. Once it is gone, the contact is made anew"
-)
 AMBIGUOUS = Rejected(
     "ambiguous_match",
     "the vendor holds several contacts with this match key, and guessing would write to the wrong person: merge them "

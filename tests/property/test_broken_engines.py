@@ -12,7 +12,13 @@ from itertools import chain
 
 import pytest
 
-from syncengine.engine import consent, contact, prepare
+from syncengine.engine import (
+    call_sender,
+    consent,
+    contact_finder,
+    prepare,
+    settlement,
+)
 from syncengine.engine.neighbours import Neighbours
 from syncengine.engine.waiting import Waiting
 from syncengine.model.calls import Applied, Call
@@ -36,7 +42,7 @@ Break = Callable[[pytest.MonkeyPatch], None]
 
 
 def _nobody_is_looked_up(patch: pytest.MonkeyPatch) -> None:
-    for module in (contact, prepare):
+    for module in (settlement, prepare):
         patch.setattr(module, "plan_look_up", lambda *_, **__: None)
 
 
@@ -51,18 +57,20 @@ def _answers_move_contacts(patch: pytest.MonkeyPatch) -> None:
         learned = learn(known, call, applied, capabilities)
         return replace(learned, external_id=applied.external_id or learned.external_id)
 
-    patch.setattr(contact, "names_another", lambda *_: False)
-    patch.setattr(contact, "learn", believes)
+    patch.setattr(call_sender, "names_another", lambda *_: False)
+    patch.setattr(call_sender, "learn", believes)
 
 
 def _lists_stay_behind(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        contact, "with_inherited", lambda known, tags, *_: with_inherited(known, tags)
+        contact_finder,
+        "with_inherited",
+        lambda known, tags, *_: with_inherited(known, tags),
     )
 
 
 def _tags_stay_behind(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(contact, "with_inherited", lambda known, *_: known)
+    patch.setattr(contact_finder, "with_inherited", lambda known, *_: known)
 
 
 def _nobody_is_asked_about_suppressions(patch: pytest.MonkeyPatch) -> None:
@@ -118,7 +126,9 @@ def _nobody_asks_the_other_destination(patch: pytest.MonkeyPatch) -> None:
 
 def _lost_answers_are_successes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        contact, "remaining_intent", lambda *_, **__: remaining_intent((), besides=None)
+        call_sender,
+        "remaining_intent",
+        lambda *_, **__: remaining_intent((), besides=None),
     )
 
 

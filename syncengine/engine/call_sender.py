@@ -1,0 +1,457 @@
+"""Sending of a contact's calls, one after the other, and the judgement of answers."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+
+from syncengine.engine import endings, records
+from syncengine.engine.account_check import AccountCheck
+from syncengine.engine.attempt import Attempt, Ending, Next
+from syncengine.engine.conclusions import (
+    about,
+    by_key,
+    created,
+    gone,
+    is_missing,
+    is_same_person,
+    names_another,
+    owned,
+    repeatable,
+    visible,
+)
+from syncengine.engine.contact_finder import ContactFinder
+from syncengine.engine.ownership import Ownership
+from syncengine.engine.recorder import Recorder
+from syncengine.engine.retry import Answered, Retrier
+from syncengine.engine.settlement import Settlement
+from syncengine.engine.stopping import StopSignal
+from syncengine.engine.task import Task
+from syncengine.errors import (
+    AccountStopped,
+    ContactSuppressed,
+    RequestFailed,
+    VendorUnavailable,
+)
+from syncengine.model.calls import (
+    Action,
+    Answer,
+    Applied,
+    Call,
+    Exists,
+    Rejected,
+    rejected_other_id,
+)
+from syncengine.model.contact import Known, Pending, Remote
+from syncengine.model.http import Exchange
+from syncengine.model.mapping import OnRemoved
+from syncengine.model.work import Intent
+from syncengine.planning.intents import (
+    intent_of_plan,
+    remaining_intent,
+    still_unknown,
+    with_all_unknown,
+)
+from syncengine.planning.learning import learn, learn_from_other_contact
+from syncengine.planning.plan import Plan, plan_contact
+from syncengine.planning.removal import plan_removal, unknown_after_removal
+from syncengine.ports import ContactStore, Vendor
+
+_ACTIONS_THAT_GIVE_IDS = (Action.CREATE, Action.UPSERT)
+"""The actions whose answer may give a contact its external id."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One call of a plan, and what is unknown before and after its answer."""
+
+    call: Call
+    rest: tuple[Call, ...]
+    """Calls of the plan behind this one."""
+    left: Pending | None
+    """What stays unknown even once the whole plan is carried out."""
+    was_unknown: bool
+    """True where something was unknown before the plan's first call."""
+    is_first: bool
+
+    def unknown_without_answer(self) -> Pending | None:
+        """Return what is unknown while the call may have been carried out or not."""
+        return remaining_intent((self.call, *self.rest), age=0.0, besides=self.left)
+
+    def unknown_when_applied(self) -> Pending | None:
+        """Return what is unknown once the call is applied, and the rest is not sent."""
+        return remaining_intent(self.rest, besides=self.left)
+
+
+class CallSender:
+    """Plans and sends the calls of the contacts of one destination."""
+
+    def __init__(
+        self,
+        task: Task,
+        vendor: Vendor,
+        retrier: Retrier,
+        store: ContactStore,
+        recorder: Recorder,
+        stopping: StopSignal,
+        finder: ContactFinder,
+        ownership: Ownership,
+        account: AccountCheck,
+        settlement: Settlement,
+    ) -> None:
+        self._task = task
+        self._vendor = vendor
+        self._capabilities = vendor.capabilities
+        self._retrier = retrier
+        self._store = store
+        self._recorder = recorder
+        self._stopping = stopping
+        self._finder = finder
+        self._ownership = ownership
+        self._account = account
+        self._settlement = settlement
+        self._answer_numbers = itertools.count(1)
+        self._overwritten: list[tuple[str, str, Pending]] = []
+        """Owners of vendor contacts that another contact's values were written to, with
+        what was written."""
+
+    async def send(self, attempt: Attempt) -> Ending | Next:
+        """Plan against what is known now, and send the plan's calls in order."""
+        plan = self._plan(attempt)
+        if isinstance(plan, Rejected):
+            return endings.rejected(attempt, plan)
+        # Before the first request: a crash in between leaves an intent without an
+        # outcome, which the next run settles. The other way round it would leave a
+        # change at the vendor that nobody knows of.
+        if self._needs_late_intent(attempt, plan):
+            await self._write_intent(attempt, plan)
+        left = self._left_unknown(attempt, plan)
+        was_unknown = attempt.known.pending is not None
+        for index, planned in enumerate(plan.calls):
+            call = _with_newest_id(planned, attempt.known)
+            rest = plan.calls[index + 1 :]
+            step = _Step(call, rest, left, was_unknown, is_first=index == 0)
+            result = await self._send_call(attempt, step)
+            if result is not None:
+                return result
+        return endings.in_step(attempt, plan, left)
+
+    async def note_overwritten(self) -> None:
+        """Note which vendor contacts were written over, so that the next run mends them.
+
+        It is done once all owners are recorded: one that was being worked on meanwhile
+        would else be recorded as in step afterwards.
+        """
+        overwritten, self._overwritten = self._overwritten, []
+        for owner, external_id, written in overwritten:
+            await self._store.overwritten(owner, external_id, written)
+
+    def _plan(self, attempt: Attempt) -> Plan | Rejected:
+        job = attempt.job
+        if attempt.known == job.state.known:
+            # Nothing was learned since the batch was planned.
+            return job.plan
+        if job.desired is not None:
+            return plan_contact(job.desired, attempt.known, self._capabilities)
+        return plan_removal(
+            attempt.contact_id,
+            attempt.known,
+            self._task.on_removed,
+            self._capabilities,
+            job.wanted,
+        )
+
+    def _needs_late_intent(self, attempt: Attempt, plan: Plan) -> bool:
+        """Return whether the intent of a plan is not written down yet.
+
+        When its batch was prepared nothing was to be sent about the contact: it was
+        removed, or it was gone at the vendor.
+        """
+        job = attempt.job
+        if plan is job.plan or not plan.calls:
+            return False
+        return job.desired is None or job.gone or attempt.missing is not None
+
+    async def _write_intent(self, attempt: Attempt, plan: Plan) -> None:
+        pending = intent_of_plan(attempt.job.desired, attempt.known, plan)
+        await self._store.intend([Intent(attempt.contact_id, pending)])
+
+    def _left_unknown(self, attempt: Attempt, plan: Plan) -> Pending | None:
+        """Return what stays unknown once the plan is carried out."""
+        job = attempt.job
+        if job.desired is not None:
+            return still_unknown(
+                attempt.known, plan, manages_tags=job.desired.manages_tags
+            )
+        policy = self._task.on_removed if job.wanted is None else OnRemoved.IGNORE
+        return unknown_after_removal(attempt.known, policy, self._capabilities)
+
+    async def _send_call(self, attempt: Attempt, step: _Step) -> Ending | Next | None:
+        """Send one call and judge its answer; None where the next call follows."""
+        call = step.call
+        is_repeatable = repeatable(call, self._capabilities)
+        try:
+            answered = await self._answer(attempt, call, repeatable=is_repeatable)
+        except (RequestFailed, AccountStopped, ContactSuppressed) as error:
+            maybe_applied = isinstance(error, VendorUnavailable) and error.maybe_applied
+            is_unknown = maybe_applied or step.was_unknown
+            attempt.note_unknown(step.unknown_without_answer() if is_unknown else None)
+            # The create may have been carried out: it must not be repeated, but a
+            # look-up finds what it made.
+            if maybe_applied and not is_repeatable and self._may_look_up():
+                return Next.SETTLE
+            raise
+        match answered.value:
+            case Rejected() as refusal:
+                return await self._judge_refusal(
+                    attempt, step, refusal, after_lost_try=answered.after_lost_try
+                )
+            case Exists(remote):
+                ending = await self._finder.link(attempt, remote)
+                return Next.SETTLE if ending is None else ending
+            case Applied() as applied:
+                return await self._judge_applied(attempt, step, applied)
+
+    def _may_look_up(self) -> bool:
+        return bool(self._capabilities.find_by) and not self._stopping.is_set()
+
+    async def _answer(
+        self, attempt: Attempt, call: Call, *, repeatable: bool
+    ) -> Answered[Answer]:
+        """Send a call until it is answered."""
+
+        def make() -> Exchange[Answer]:
+            exchange = self._vendor.send(call)
+            if created(attempt.actions):
+                return visible(exchange)
+            return exchange
+
+        answered = await self._retrier.run_to_answer(
+            make, attempt.meter, repeatable=repeatable
+        )
+        attempt.answered = next(self._answer_numbers)
+        answer = answered.value
+        if isinstance(answer, Rejected) and gone(answer, attempt.job.desired):
+            # Not found, and it was to be removed: that is what was wanted.
+            answer = Applied(was_gone=True)
+            answered = replace(answered, value=answer)
+        if isinstance(answer, Applied):
+            await self._check_account(attempt, call, answer)
+        if isinstance(answer, Exists) and answered.after_lost_try:
+            # Maybe the lost try made it, and its tags are ours then.
+            attempt.note_unknown(remaining_intent((call,), age=0.0))
+        return answered
+
+    async def _check_account(
+        self, attempt: Attempt, call: Call, applied: Applied
+    ) -> None:
+        """Compare the account with the known one, as far as an answer tells."""
+        if applied.was_gone:
+            # In another account every contact is missing: no removal is done by that.
+            await self._account.check(attempt.contact_id, attempt.meter)
+            return
+        known_before = attempt.job.state.known.external_id
+        is_about_known = known_before is not None and call.external_id == known_before
+        if is_about_known and not names_another(call, applied):
+            self._account.seen()
+
+    async def _judge_refusal(
+        self, attempt: Attempt, step: _Step, refusal: Rejected, *, after_lost_try: bool
+    ) -> Ending | Next:
+        """Judge a call that the vendor refused."""
+        # A refusal is definite: only a try before it may have been carried out, or
+        # what was unknown before the plan and was not sent again.
+        is_unknown = after_lost_try or (step.was_unknown and not step.is_first)
+        unknown = attempt.known.pending
+        if is_unknown:
+            unknown = step.unknown_without_answer()
+        external_id = step.call.external_id
+        if attempt.missing is None and is_missing(step.call, refusal):
+            assert external_id is not None, "only what was known can be gone"
+            return await self._plan_without(attempt, external_id)
+        attempt.note_unknown(unknown)
+        return endings.rejected(attempt, about(step.call, refusal))
+
+    async def _plan_without(self, attempt: Attempt, missing: str) -> Ending | Next:
+        """Look up a contact whose known vendor contact is gone, and plan it anew."""
+        ending = await self._settlement.look_for_missing(attempt, missing)
+        return Next.PLAN if ending is None else ending
+
+    async def _judge_applied(
+        self, attempt: Attempt, step: _Step, applied: Applied
+    ) -> Ending | Next | None:
+        """Judge a call that was applied; None where the next call follows."""
+        call = step.call
+        if names_another(call, applied):
+            return await self._judge_other_id(attempt, step, applied)
+        gives_id = (
+            call.action in _ACTIONS_THAT_GIVE_IDS and not attempt.known.external_id
+        )
+        if gives_id and applied.external_id:
+            ending = await self._take_ownership(attempt, step, applied.external_id)
+            if ending is not None:
+                return ending
+        self._learn(attempt, call, applied)
+        if step.rest:
+            # Noted after each call: after a crash only the rest counts as unknown.
+            record = records.step(
+                attempt.job, attempt.known, step.unknown_when_applied()
+            )
+            self._recorder.put(attempt.job.batch, record)
+        return None
+
+    def _learn(self, attempt: Attempt, call: Call, applied: Applied) -> None:
+        learned = learn(attempt.known, call, applied, self._capabilities)
+        # A deletion forgets everything; what is pending stays until the plan's end.
+        pending = attempt.known.pending
+        if learned.pending is not pending:
+            learned = replace(learned, pending=pending)
+        attempt.known = learned
+        attempt.actions = (*attempt.actions, call.action)
+        attempt.dropped += applied.dropped
+        attempt.was_gone = attempt.was_gone or applied.was_gone
+        if applied.receipt:
+            attempt.receipt = applied.receipt
+            self._retrier.scheduled()
+
+    async def _take_ownership(
+        self, attempt: Attempt, step: _Step, external_id: str
+    ) -> Ending | None:
+        """Make the contact the owner of what its create or upsert reached.
+
+        Returns the end of the attempt where another one owns it.
+        """
+        call = step.call
+        if await self._is_about_to_be_erased(attempt, external_id):
+            # Once it is gone, the same write makes a new one.
+            ready_in = min(
+                self._capabilities.settles_within, self._task.retry_policy.max_wait
+            )
+            return endings.erasure_under_way(attempt, ready_in)
+        try:
+            owner = await self._ownership.owner_of_answer(attempt, call, external_id)
+        except AccountStopped:
+            # The lease is lost, and nothing written says yet that this contact is
+            # there: its create has to count as unknown.
+            attempt.note_unknown(step.unknown_without_answer())
+            raise
+        if owner is None:
+            return None
+        if call.action is Action.CREATE and not by_key(call, self._capabilities):
+            # The vendor claims to have made it: maybe it did, under an id that the
+            # answer does not tell.
+            attempt.note_unknown(step.unknown_without_answer())
+            return endings.rejected(attempt, owned(owner))
+        return self._end_overwriting(attempt, call, owner, external_id)
+
+    async def _is_about_to_be_erased(self, attempt: Attempt, external_id: str) -> bool:
+        deletion = self._capabilities.delete
+        if deletion is None or not deletion.within or attempt.job.desired is None:
+            return False
+        return await self._store.is_erasing(external_id, deletion.within)
+
+    def _end_overwriting(
+        self, attempt: Attempt, call: Call, owner: str, external_id: str
+    ) -> Ending:
+        """End the attempt of a contact whose write reached another one's copy.
+
+        The vendor takes the two for one: it is not sent again before that one moves.
+        """
+        written = Pending(
+            fields=dict.fromkeys(call.fields), add_tags=frozenset(call.add_tags)
+        )
+        self._overwritten.append((owner, external_id, written))
+        return replace(endings.key_reserved(attempt, owner), postponed=False)
+
+    async def _judge_other_id(
+        self, attempt: Attempt, step: _Step, applied: Applied
+    ) -> Ending | Next:
+        """Judge a call whose answer names another vendor contact than the call.
+
+        An upsert goes by its key and may have reached another contact than before. Of
+        any other call nothing follows, except where the vendor merges contacts: the one
+        it names is read, and linked if it has one of our match keys and the known one
+        is gone.
+        """
+        call = step.call
+        asked, named = call.external_id, applied.external_id
+        assert asked is not None, "only a call about a known contact can be"
+        assert named is not None, "an answer without an id names nobody"
+        attempt.note_unknown(step.unknown_without_answer())
+        refusal = rejected_other_id(asked, named)
+        # Once only: a vendor that names another contact each time would be followed
+        # for ever.
+        if attempt.moved or attempt.job.desired is None:
+            return endings.rejected(attempt, refusal)
+        if call.action is Action.UPSERT:
+            attempt.moved = True
+            return await self._follow_upsert(attempt, call, applied)
+        survivor = await self._survivor_of_merge(attempt, asked, named)
+        if survivor is not None:
+            attempt.moved = True
+            await self._write_all_unknown(attempt)
+            ending = await self._finder.link(attempt, survivor)
+            return Next.PLAN if ending is None else ending
+        reads = self._capabilities.reads
+        if reads and await self._finder.read(attempt, asked) is None:
+            return await self._plan_without(attempt, asked)
+        return endings.rejected(attempt, refusal)
+
+    async def _survivor_of_merge(
+        self, attempt: Attempt, known: str, named: str
+    ) -> Remote | None:
+        """Return the contact that the known one was merged into.
+
+        None where nothing says that it was.
+        """
+        desired = attempt.job.desired
+        if not self._capabilities.merges or desired is None:
+            return None
+        remote = await self._finder.read(attempt, named)
+        if remote is None or not is_same_person(
+            remote, desired.keys, self._vendor.same
+        ):
+            return None
+        # Two contacts may share a match key: nobody has merged them while both are
+        # there.
+        if await self._finder.read(attempt, known) is not None:
+            return None
+        return remote
+
+    async def _follow_upsert(
+        self, attempt: Attempt, call: Call, applied: Applied
+    ) -> Ending | Next:
+        """Link the vendor contact that an upsert reached in place of the known one.
+
+        That fails where another contact owns it.
+        """
+        assert applied.external_id is not None, "the answer names a contact"
+        await self._write_all_unknown(attempt)
+        link = await self._ownership.claim(attempt, applied.external_id, call.key)
+        if link.owner is not None:
+            return self._end_overwriting(attempt, call, link.owner, applied.external_id)
+        attempt.known = learn_from_other_contact(
+            attempt.known, call, applied, self._capabilities
+        )
+        attempt.actions = (*attempt.actions, call.action)
+        return Next.PLAN
+
+    async def _write_all_unknown(self, attempt: Attempt) -> None:
+        """Write down, before the id changes, that what is known is unknown from now on.
+
+        It may not be true of the contact behind the new id.
+        """
+        attempt.known = with_all_unknown(attempt.known, attempt.known.pending)
+        record = records.step(attempt.job, attempt.known, attempt.known.pending)
+        self._recorder.put(attempt.job.batch, record)
+        # Flushed before the id changes: after a crash in between, the old values would
+        # count as known of the new contact.
+        await self._recorder.flush()
+
+
+def _with_newest_id(planned: Call, known: Known) -> Call:
+    """Return the call with the id that an earlier call of the plan may have given."""
+    newest = known.external_id or planned.external_id
+    if planned.external_id == newest:
+        return planned
+    return replace(planned, external_id=newest)

@@ -1,0 +1,162 @@
+"""Search for a contact at the vendor, and the link to what is found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum, auto
+from functools import partial
+
+from syncengine.engine import endings
+from syncengine.engine.attempt import Attempt, Ending
+from syncengine.engine.conclusions import AMBIGUOUS
+from syncengine.engine.ownership import Ownership
+from syncengine.engine.retry import Retrier
+from syncengine.model.contact import MatchKey, Remote
+from syncengine.planning.found_contacts import (
+    known_from_remote,
+    tags_with_prefix,
+    unique_remotes,
+    with_inherited,
+    with_seen_opt_outs,
+    with_tags_to_remove,
+)
+from syncengine.planning.look_up import LookUp
+from syncengine.planning.match_keys import keys_at_vendor
+from syncengine.ports import Vendor
+
+
+class Found(Enum):
+    """Result of a look-up that does not end the attempt."""
+
+    NOTHING = auto()
+    LINKED = auto()
+    """The contact owns what was found, and ``Attempt.known`` has it."""
+
+
+class ContactFinder:
+    """Reads and finds contacts at the vendor, and links them."""
+
+    def __init__(
+        self, vendor: Vendor, retrier: Retrier, ownership: Ownership, tag_prefix: str
+    ) -> None:
+        self._vendor = vendor
+        self._capabilities = vendor.capabilities
+        self._retrier = retrier
+        self._ownership = ownership
+        self._tag_prefix = tag_prefix
+
+    async def read(self, attempt: Attempt, external_id: str) -> Remote | None:
+        """Read a vendor contact.
+
+        Returns None where it is gone, or another one is shown in its place.
+        """
+        remote = await self._retrier.run(
+            partial(self._vendor.read, external_id), attempt.meter, repeatable=True
+        )
+        if remote is None or remote.external_id != external_id:
+            return None
+        return remote
+
+    async def read_redirected(
+        self, attempt: Attempt, external_id: str
+    ) -> Remote | None:
+        """Read a vendor contact, or the one that the vendor shows in its place."""
+        return await self._retrier.run(
+            partial(self._vendor.read, external_id), attempt.meter, repeatable=True
+        )
+
+    async def find_known(self, attempt: Attempt, external_id: str) -> Remote | None:
+        """Find the contact's own vendor contact by the keys it is known under."""
+        for key in keys_at_vendor(attempt.known, self._capabilities):
+            for remote in await self._find(attempt, key):
+                if remote.external_id == external_id:
+                    return remote
+        return None
+
+    async def look_up(self, attempt: Attempt, look_up: LookUp) -> Found | Ending:
+        """Look up the contact by each key, and link what is found.
+
+        Returns the end of the attempt where what is found cannot be its own.
+        """
+        for key in look_up.keys:
+            result = await self._look_up_by(attempt, key)
+            if result is not Found.NOTHING:
+                return result
+        return Found.NOTHING
+
+    async def _look_up_by(self, attempt: Attempt, key: MatchKey) -> Found | Ending:
+        remotes = await self._find(attempt, key)
+        # A look-up may show for a while what cannot be written to any more.
+        hits = unique_remotes(
+            remote for remote in remotes if remote.external_id != attempt.missing
+        )
+        owners: Mapping[str, str] = {}
+        if len(hits) > 1:
+            owners = await self._ownership.others_among(attempt, hits)
+        is_asked_for = attempt.job.takes_over and key in attempt.job.keys
+        if not is_asked_for:
+            # The key was sent once, and the contact does not ask for it any more: a
+            # vendor contact that another one owns says nothing about this one.
+            hits = tuple(hit for hit in hits if hit.external_id not in owners)
+        if not hits:
+            return Found.NOTHING
+        if len(hits) > 1:
+            return _one_of_several(attempt, hits, owners)
+        ending = await self.link(attempt, hits[0], key)
+        if ending is None:
+            return Found.LINKED
+        # For the same reason another owner is in the way only of who asks for the key.
+        return ending if is_asked_for else Found.NOTHING
+
+    async def link(
+        self, attempt: Attempt, remote: Remote, key: MatchKey | None = None
+    ) -> Ending | None:
+        """Link a vendor contact that was found, by ``key`` if it was looked up.
+
+        Returns the end of the attempt where another contact owns it.
+        """
+        job = attempt.job
+        hidden = self._capabilities.hidden
+        found = known_from_remote(
+            remote,
+            job.desired,
+            attempt.known,
+            self._vendor.same,
+            hidden,
+            key,
+            self._tag_prefix,
+        )
+        found = with_seen_opt_outs(found, attempt.known, remote, self._capabilities)
+        link = await self._ownership.claim(
+            attempt,
+            remote.external_id,
+            key,
+            found.found_tags,
+            tags_with_prefix(remote.tags, self._tag_prefix),
+            takes_over=job.takes_over,
+        )
+        if link.owner is not None:
+            return endings.key_reserved(attempt, link.owner)
+        our_tags = link.tags & remote.tags
+        attempt.known = with_inherited(found, our_tags, link.fields, hidden)
+        if job.desired is not None and not job.desired.manages_tags:
+            attempt.known = with_tags_to_remove(attempt.known, our_tags)
+        return None
+
+    async def _find(self, attempt: Attempt, key: MatchKey) -> Sequence[Remote]:
+        return await self._retrier.run(
+            partial(self._vendor.find, key), attempt.meter, repeatable=True
+        )
+
+
+def _one_of_several(
+    attempt: Attempt, hits: Sequence[Remote], owners: Mapping[str, str]
+) -> Ending:
+    """End the attempt where several vendor contacts were found.
+
+    It is ambiguous, unless all but one belong to contacts of ours that may let go.
+    """
+    free = [remote for remote in hits if remote.external_id not in owners]
+    if len(free) > 1:
+        return endings.rejected(attempt, AMBIGUOUS)
+    return endings.key_reserved(attempt, min(owners.values()))

@@ -1,0 +1,219 @@
+"""Ends of a contact's attempt, in the words that its outcome is stored with. Pure."""
+
+from __future__ import annotations
+
+from syncengine.engine import records
+from syncengine.engine.attempt import LAST_ATTEMPT, Attempt, Ending
+from syncengine.engine.conclusions import gone_message
+from syncengine.engine.consent import LEFT_SOURCE, OPTED_OUT
+from syncengine.errors import AccountStopped, VendorUnavailable, where_it_broke
+from syncengine.model.calls import Rejected
+from syncengine.model.contact import Pending
+from syncengine.model.contact_ids import name_of, name_of_owner
+from syncengine.model.work import KeyWait
+from syncengine.planning.intents import intent_of_plan
+from syncengine.planning.plan import Plan
+from syncengine.planning.refusals import weight
+
+UNSETTLED_CREATE = (
+    "a create was sent and its answer was lost; it could not be found yet, and a "
+    "second one is not created before the vendor has had time to settle. "
+    "The next run looks again"
+)
+UNSETTLED_MERGE = (
+    "two vendor contacts were to be merged, and which of them is left is not known "
+    "before the vendor has had time to settle. The next run looks"
+)
+_ERASURE_UNDER_WAY = (
+    "the vendor still has the contact, whose erasure was asked for before and is not "
+    "carried out yet; what is written meanwhile would be erased with it. "
+    "Once it is gone, the contact is made anew"
+)
+
+
+def in_step(attempt: Attempt, plan: Plan, left: Pending | None) -> Ending:
+    """Return the end of a contact whose plan was carried out.
+
+    ``left`` is what stays unknown all the same.
+    """
+    # A contact that was just deleted has nothing at the vendor that could be unknown.
+    was_deleted = not attempt.known.external_id and bool(plan.calls)
+    record = records.in_step(
+        attempt.job,
+        attempt.known,
+        attempt.actions,
+        attempt.meter.requests,
+        plan.unsupported,
+        attempt.receipt,
+        None if was_deleted else left,
+        attempt.dropped,
+        was_gone=attempt.was_gone,
+    )
+    return Ending(record)
+
+
+def rejected(attempt: Attempt, refusal: Rejected) -> Ending:
+    """Return the end of a contact that the vendor refused, or our own check."""
+    job = attempt.job
+    record = records.rejected(
+        job.state,
+        attempt.known,
+        job.source_hash,
+        refusal,
+        removal=job.desired is None,
+        actions=attempt.actions,
+        requests=attempt.meter.requests,
+    )
+    return Ending(
+        record, refused=refusal.by_vendor, weight=weight(job.state, job.source_hash)
+    )
+
+
+def own_refusal(attempt: Attempt) -> Ending | None:
+    """Return the end of a contact that our own check refused, else None."""
+    if attempt.job.refusal is None:
+        return None
+    return rejected(attempt, attempt.job.refusal)
+
+
+def deferred(
+    attempt: Attempt, code: str, error: VendorUnavailable | AccountStopped
+) -> Ending:
+    """Return the end of a contact that the vendor did not judge."""
+    is_unreachable = isinstance(error, VendorUnavailable)
+    record = records.deferred(
+        attempt.job,
+        attempt.known,
+        code,
+        str(error),
+        actions=attempt.actions,
+        requests=attempt.meter.requests,
+        unknown=is_unreachable and attempt.known.pending is not None,
+        status=error.status if isinstance(error, VendorUnavailable) else None,
+    )
+    # A vendor that carried out a call before is not down.
+    return Ending(record, unreachable=is_unreachable and not attempt.actions)
+
+
+def unsettled(attempt: Attempt, message: str = UNSETTLED_CREATE) -> Ending:
+    """Return the end of a contact whose unknown outcome cannot be settled yet."""
+    error = VendorUnavailable(message, maybe_applied=True)
+    return deferred(attempt, "unsettled", error)
+
+
+def unforeseen(attempt: Attempt, error: Exception) -> Ending:
+    """Return the end for a contact at which something unforeseen happened.
+
+    That may have been before a request or after one: all that the plan would send is
+    unknown.
+    """
+    job = attempt.job
+    attempt.note_unknown(intent_of_plan(job.desired, attempt.known, job.plan))
+    message = (
+        f"something unforeseen: {where_it_broke(error)}; "
+        "the next run looks at the contact again"
+    )
+    return deferred(
+        attempt, "unforeseen", VendorUnavailable(message, maybe_applied=True)
+    )
+
+
+def suppressed(attempt: Attempt, reason: str) -> Ending:
+    """Return the end of a contact about which nothing may be sent any more."""
+    job = attempt.job
+    requests = attempt.meter.requests
+    if reason == LEFT_SOURCE:
+        return Ending(records.left(job, attempt.known, attempt.actions, requests))
+    # The row that opted out is another version than the one that was read: without a
+    # hash the next run reads it.
+    source_hash = None if reason == OPTED_OUT else job.source_hash
+    record = records.suppressed(
+        job.state,
+        attempt.known,
+        source_hash,
+        reason,
+        removal=job.desired is None,
+        actions=attempt.actions,
+        requests=requests,
+    )
+    return Ending(record)
+
+
+def gone(
+    attempt: Attempt, destination: str, reserved_by: Ending | None = None
+) -> Ending:
+    """Return the end of a contact that was deleted at the vendor.
+
+    ``reserved_by`` is the end it would have had otherwise: its look-up found contacts,
+    and none that could be linked.
+    """
+    owner = None
+    if reserved_by is not None and reserved_by.waits_for is not None:
+        owner = reserved_by.waits_for.owner
+    record = records.gone(
+        attempt.job,
+        attempt.known,
+        gone_message(destination, attempt.contact_id, owner),
+        actions=attempt.actions,
+        requests=attempt.meter.requests,
+    )
+    return Ending(record)
+
+
+def key_reserved(attempt: Attempt, owner: str) -> Ending:
+    """Return the end of a contact whose match key another one has at the vendor.
+
+    ``owner`` is that other one, as ``destination/contact_id``.
+    """
+    message = (
+        f"its match key still belongs to contact {name_of_owner(owner)} at the vendor, "
+        "which has to be synced first"
+    )
+    record = records.deferred(
+        attempt.job,
+        attempt.known,
+        "key_still_held",
+        message,
+        actions=attempt.actions,
+        requests=attempt.meter.requests,
+    )
+    fields = tuple(key.field for key in attempt.job.keys)
+    wait = KeyWait(owner, fields, attempt.job.source_hash)
+    # One more attempt in this run is worth it: the owner may let go in between.
+    return Ending(record, postponed=attempt.job.attempt == 1, waits_for=wait)
+
+
+def behind_newcomer(attempt: Attempt, newcomer: str) -> Ending:
+    """Return the end of a contact whose former vendor contact another one took over.
+
+    The ``newcomer`` is about to write to it: whose it will be is not known before.
+    """
+    message = (
+        f"contact {name_of(newcomer)} took its former vendor contact over and has to "
+        "be written there first"
+    )
+    record = records.deferred(
+        attempt.job,
+        attempt.known,
+        "key_still_held",
+        message,
+        requests=attempt.meter.requests,
+    )
+    return Ending(record, postponed=attempt.job.attempt == 1)
+
+
+def erasure_under_way(attempt: Attempt, ready_in: float) -> Ending:
+    """Return the end where a write reached a contact that is about to be deleted.
+
+    Another attempt comes after ``ready_in`` seconds, if this was not the last one.
+    """
+    attempt.note_unknown(None)
+    record = records.deferred(
+        attempt.job,
+        attempt.known,
+        "erasure_under_way",
+        _ERASURE_UNDER_WAY,
+        requests=attempt.meter.requests,
+    )
+    is_last = attempt.job.attempt >= LAST_ATTEMPT
+    return Ending(record, postponed=not is_last, ready_in=ready_in)

@@ -1,0 +1,238 @@
+"""Settlement of what is unknown about a contact, before anything is sent about it."""
+
+from __future__ import annotations
+
+from syncengine.engine import endings, records
+from syncengine.engine.account_check import AccountCheck
+from syncengine.engine.attempt import Attempt, Ending
+from syncengine.engine.contact_finder import ContactFinder, Found
+from syncengine.engine.recorder import Recorder
+from syncengine.engine.stopping import StopSignal, sleep_unless_stopped
+from syncengine.engine.task import Task
+from syncengine.model.contact import Remote
+from syncengine.planning.distrust import known_from_read_back, should_read_back
+from syncengine.planning.found_contacts import (
+    known_after_not_found,
+    with_seen_opt_outs,
+)
+from syncengine.planning.look_up import LookUp, plan_look_up
+from syncengine.planning.merges import after_merge, has_open_merge, merge_wait
+from syncengine.ports import Vendor
+
+
+class Settlement:
+    """Settles what is unknown about the contacts of one destination.
+
+    It reads and looks up, and links what is found; it never writes to the vendor.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        vendor: Vendor,
+        finder: ContactFinder,
+        account: AccountCheck,
+        recorder: Recorder,
+        stopping: StopSignal,
+    ) -> None:
+        self._task = task
+        self._vendor = vendor
+        self._capabilities = vendor.capabilities
+        self._finder = finder
+        self._account = account
+        self._recorder = recorder
+        self._stopping = stopping
+
+    async def settle(self, attempt: Attempt) -> Ending | None:
+        """Find out what has to be known before the contact can be planned.
+
+        Returns the end of the attempt, or None when the contact is ready to be planned.
+        """
+        ending = await self._settle_known_contact(attempt)
+        if ending is not None:
+            return ending
+        look_up = self._plan_look_up(attempt)
+        if look_up is None:
+            return self._end_unless_plannable(attempt)
+        result = await self._look_up_twice(attempt, look_up)
+        if result is None:
+            return endings.unsettled(attempt)
+        if result is Found.NOTHING:
+            attempt.known = known_after_not_found(attempt.known, self._capabilities)
+        in_the_way = result if isinstance(result, Ending) else None
+        return self._end_unless_plannable(attempt, in_the_way)
+
+    def _end_unless_plannable(
+        self, attempt: Attempt, in_the_way: Ending | None = None
+    ) -> Ending | None:
+        """Return the end of a contact about which nothing is to be sent, else None.
+
+        ``in_the_way`` is the end that its look-up would have it come to.
+        """
+        if attempt.is_gone:
+            return endings.gone(attempt, self._task.destination, in_the_way)
+        if in_the_way is not None:
+            return in_the_way
+        return endings.own_refusal(attempt)
+
+    async def look_for_missing(self, attempt: Attempt, missing: str) -> Ending | None:
+        """Look up a contact whose known contact at the vendor is gone.
+
+        Somebody may have created it again there, or merged it into another one. What is
+        found is linked, if no other contact owns it, and the result is None; else the
+        contact counts as gone.
+        """
+        # Before anything is given up: in another account every contact is missing.
+        await self._account.check(attempt.contact_id, attempt.meter)
+        attempt.missing = missing
+        attempt.known = known_after_not_found(attempt.known, self._capabilities)
+        # Flushed before anything is found: after a crash in between, the values of the
+        # former contact would count as known of the new one.
+        record = records.missing(attempt.job, attempt.known)
+        self._recorder.put(attempt.job.batch, record)
+        await self._recorder.flush()
+        look_up = plan_look_up(
+            attempt.job.desired,
+            attempt.known,
+            self._capabilities,
+            find_first=True,
+            always=True,
+        )
+        if look_up is None:
+            return endings.gone(attempt, self._task.destination)
+        result = await self._finder.look_up(attempt, look_up)
+        if result is Found.LINKED:
+            return None
+        in_the_way = result if isinstance(result, Ending) else None
+        return endings.gone(attempt, self._task.destination, in_the_way)
+
+    async def _settle_known_contact(self, attempt: Attempt) -> Ending | None:
+        """Settle what can be read of the contact without a look-up by match key."""
+        if has_open_merge(attempt.known) and attempt.known.external_id is not None:
+            ending = await self._settle_merge(attempt, attempt.known.external_id)
+            if ending is not None:
+                return ending
+        if attempt.known.external_id is None and attempt.job.takes_over:
+            ending = await self._take_back(attempt)
+            if ending is not None:
+                return ending
+        is_distrusted = should_read_back(attempt.known, self._capabilities)
+        if is_distrusted and not attempt.job.refusal:
+            return await self._read_back(attempt)
+        return None
+
+    async def _settle_merge(self, attempt: Attempt, into: str) -> Ending | None:
+        """Link the one that is left of two vendor contacts that were to be merged.
+
+        The known one, ``into``, is if nothing came of it. Where neither is shown, the
+        contact is handled as one that was deleted, as soon as something is sent about
+        it.
+        """
+        known = attempt.known
+        wait = merge_wait(known, self._capabilities)
+        if wait > 0 and not await self._has_waited(wait):
+            return endings.unsettled(attempt, endings.UNSETTLED_MERGE)
+        assert known.pending is not None, "an open merge is pending"
+        other = known.pending.merged_with
+        assert other is not None, "a merge is of two"
+        remote = await self._finder.read(attempt, into)
+        if remote is None:
+            remote = await self._finder.read(attempt, other)
+        attempt.known = after_merge(known)
+        if remote is None:
+            return None
+        return await self._finder.link(attempt, remote)
+
+    async def _take_back(self, attempt: Attempt) -> Ending | None:
+        """Link the vendor contact that a newcomer took over and never wrote to.
+
+        It has the values that were written about this contact, maybe under another key
+        than the present one: no look-up finds it, and a create would make a second one.
+        As long as the newcomer is about to write, its attempt comes first.
+        """
+        state = attempt.job.state
+        if state.taken_by is not None:
+            return endings.behind_newcomer(attempt, state.taken_by)
+        if state.given_up is None or not self._capabilities.reads:
+            return None
+        remote = await self._finder.read_redirected(attempt, state.given_up)
+        if remote is None:
+            return None
+        return await self._finder.link(attempt, remote)
+
+    async def _read_back(self, attempt: Attempt) -> Ending | None:
+        """Read the vendor contact where what was known of it is distrusted.
+
+        Where the vendor only finds, and does not find it, it is sent whole: a contact
+        that no known key finds need not be gone.
+        """
+        external_id = attempt.known.external_id
+        assert external_id is not None, "only a linked contact is read back"
+        reads = self._capabilities.reads
+        if reads:
+            remote = await self._finder.read(attempt, external_id)
+        else:
+            remote = await self._finder.find_known(attempt, external_id)
+        if remote is not None:
+            self._believe(attempt, remote)
+            return None
+        if not reads:
+            return None
+        if attempt.job.desired is not None:
+            return await self.look_for_missing(attempt, external_id)
+        # A removed contact that is gone has nothing left to remove; but in another
+        # account every contact is missing.
+        await self._account.check(attempt.contact_id, attempt.meter)
+        attempt.known = known_after_not_found(attempt.known, self._capabilities)
+        return None
+
+    def _believe(self, attempt: Attempt, remote: Remote) -> None:
+        """Take what the vendor shows of a distrusted contact for what is known."""
+        self._account.seen()
+        shown = known_from_read_back(
+            remote,
+            attempt.job.desired,
+            attempt.known,
+            self._vendor.same,
+            self._capabilities.hidden,
+            self._task.mapping.tag_prefix,
+        )
+        attempt.known = with_seen_opt_outs(
+            shown, attempt.known, remote, self._capabilities
+        )
+
+    def _plan_look_up(self, attempt: Attempt) -> LookUp | None:
+        job = attempt.job
+        # A contact that is not to be written to is looked for under what was sent only:
+        # its present keys are others' to ask for.
+        desired = job.desired if job.takes_over else None
+        return plan_look_up(
+            desired,
+            attempt.known,
+            self._capabilities,
+            find_first=self._task.find_first or job.recreates or job.met,
+            always=job.gone,
+        )
+
+    async def _look_up_twice(
+        self, attempt: Attempt, look_up: LookUp
+    ) -> Found | Ending | None:
+        """Look a contact up, and where nothing is found once more after a wait.
+
+        What a create has just made may not be visible yet: only after ``look_up.wait``
+        does an empty result mean that there is nothing. Returns None where that wait is
+        too long, or the run is stopped.
+        """
+        result = await self._finder.look_up(attempt, look_up)
+        if result is not Found.NOTHING or look_up.wait <= 0:
+            return result
+        if not await self._has_waited(look_up.wait):
+            return None
+        return await self._finder.look_up(attempt, look_up)
+
+    async def _has_waited(self, seconds: float) -> bool:
+        """Wait so long, or until the run is stopped; return False if not at all."""
+        if seconds > self._task.retry_policy.max_wait or self._stopping.is_set():
+            return False
+        await sleep_unless_stopped(self._stopping, seconds)
+        return True
