@@ -30,7 +30,10 @@ from syncengine.storage.database_url import read_url
 from syncengine.storage.failures import CONNECTS, describe, explain, storage_errors
 from syncengine.storage.statements import statements
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Connection: TypeAlias = (
+    "asyncpg.Connection[asyncpg.Record]"
+    " | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+)
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 APPLICATION = "syncengine"
@@ -41,15 +44,17 @@ OLDEST = 14
 
 
 class _ReadOnly(asyncpg.Connection):
-    """A connection whose transactions are all read-only."""
+    """A connection to a source, whose transactions are all read-only."""
 
-    direct = False
+    is_direct = False
     """True where the session at the server is ours alone: no pooler lends it to
     others."""
 
     def transaction(
         self, *, isolation: Any = None, readonly: bool = False, deferrable: bool = False
     ) -> Transaction:
+        # Whatever the caller asks for. The database itself then refuses every write, also
+        # one of a function behind a view, which no look at the SQL would find.
         del readonly
         return super().transaction(
             isolation=isolation, readonly=True, deferrable=deferrable
@@ -92,9 +97,13 @@ async def open_pool(
     """
     address = read_url(dsn, describe(dsn))
     options = address.options(application_name) | _options(read_only=read_only)
-    # No connection is kept open by force: when the server is gone, asyncpg would go on
-    # connecting in the background, and log that.
-    init, reset = (_introduce, _discard) if read_only else (_check_version, _leave)
+    # ``init`` runs once for each new connection, ``reset`` each time that one is given
+    # back. asyncpg's own reset would cost a round trip for every transaction.
+    init, reset = _check_version, _reset_nothing
+    if read_only:
+        init, reset = _prepare_source_connection, _discard_session
+    # With ``min_size=0`` no connection is kept open by force: when the server is gone,
+    # asyncpg would go on connecting in the background, and log that.
     pool = asyncpg.create_pool(
         address.dsn, min_size=0, max_size=size, init=init, reset=reset, **options
     )
@@ -102,17 +111,23 @@ async def open_pool(
         await pool
     try:
         with _opening(dsn):
+            # An empty pool connects to nothing. One connection shows that host, user
+            # and password are right, before a run relies on them.
             async with pool.acquire():
-                pass  # one connection shows that there is a way
+                pass
         yield pool
     except BaseException:
-        pool.terminate()  # never wait for connections that an error or a cancellation left behind
+        # ``close`` waits until all connections were given back. After an error or a
+        # cancellation some may never be.
+        pool.terminate()
         raise
     try:
         async with asyncio.timeout(_GOODBYE):
             await pool.close()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        pool.terminate()  # the server is gone, so nothing is left to close
+        # The server is gone, or does not answer any more (a TimeoutError is an OSError):
+        # nothing is left to close.
+        pool.terminate()
 
 
 @asynccontextmanager
@@ -126,11 +141,13 @@ async def transaction(
 
     These are TimeZone UTC, ISO dates and intervals, and limits on waiting. Functions,
     operators and types are those of Postgres itself. ``statement_timeout`` is in
-    seconds, for each statement; None: five minutes, 0: none.
+    seconds, for each statement: five minutes where it is None, no limit where it is 0.
     """
     sql = statements("connect")
     async with connection.transaction(isolation="read_committed", readonly=read_only):
-        # No parameters: a single round trip, nothing to decode.
+        # Settings of the transaction and not of the session: a pooler may hand the
+        # session to another client right after it. Without parameters, Postgres takes
+        # all of them in one message: a single round trip.
         await connection.execute(
             f"{sql['search_path']}; {sql['pin']}; {sql['pin_writes']}"
         )
@@ -149,12 +166,15 @@ async def reading(
     """
     sql = statements("connect")
     try:
+        # asyncpg's own transaction would begin with a message of its own. The search
+        # path is not pinned, see above.
         await connection.execute(f"{sql['begin_reading']}; {sql['pin']}")
         await _limit(connection, statement_timeout)
         yield
     finally:
-        # An advisory lock of the session outlives a transaction. Its release is in one
-        # message with the rollback, so that it reaches the same session behind a pooler.
+        # Foreign code may have taken an advisory lock of the session, which outlives the
+        # transaction. Its release is in one message with the rollback: behind a pooler,
+        # the next message may reach another session.
         if not connection.is_closed():
             await connection.execute(f"{sql['end_reading']}; {sql['unlock']}")
 
@@ -169,17 +189,21 @@ async def attempt(
     operators and types are those of Postgres itself.
     """
     sql = statements("connect")
-    await connection.execute(
-        sql["attempt"] + (f"; {sql['search_path']}" if pinned else "")
-    )
+    beginning = sql["attempt"]
+    if pinned:
+        beginning = f"{sql['attempt']}; {sql['search_path']}"
+    await connection.execute(beginning)
     try:
         yield
     finally:
+        # The savepoint is undone in any case. After an error that is the only way on;
+        # without one, it undoes the search path.
         if not connection.is_closed():
             await connection.execute(f"{sql['undo_attempt']}; {sql['end_attempt']}")
 
 
 async def _limit(connection: Connection, statement_timeout: float | None) -> None:
+    """Limit each statement to these seconds; None keeps the limit of ``pin``."""
     if statement_timeout is not None:
         wait = f"{round(statement_timeout * 1000)}ms"
         await connection.fetchrow(statements("connect")["statement_timeout"], wait)
@@ -187,6 +211,8 @@ async def _limit(connection: Connection, statement_timeout: float | None) -> Non
 
 def _options(*, read_only: bool) -> dict[str, Any]:
     return {
+        # A cached statement is prepared in a session. Behind a pooler the next use may
+        # come to another session, which does not know it.
         "statement_cache_size": 0,
         "connection_class": _ReadOnly if read_only else asyncpg.Connection,
     }
@@ -194,18 +220,24 @@ def _options(*, read_only: bool) -> dict[str, Any]:
 
 @contextmanager
 def _opening(dsn: str) -> Iterator[None]:
+    """Raise what goes wrong while connecting as StorageError, with advice."""
     _refuse_nameless(dsn)
     with storage_errors(describe(dsn), right=CONNECTS):
         try:
             yield
         except ValueError as error:
+            # asyncpg could not read the URL. Not chained: its message may quote the
+            # password.
             raise StorageError(f"{describe(dsn)}: {explain(error)}") from None
         except PermissionError as error:
+            # Without a file name it concerns the connection, and ``storage_errors``
+            # reports that. With one, it is ~/.pgpass or a file in ~/.postgresql.
             if error.filename is None:
                 raise
             raise StorageError(
-                f"{describe(dsn)}: {error.filename} cannot be looked at: permission denied. Keys and passwords for "
-                "Postgres are looked for in the home folder; set HOME to a folder that this user may read"
+                f"{describe(dsn)}: {error.filename} cannot be looked at: permission "
+                "denied. Keys and passwords for Postgres are looked for in the home "
+                "folder; set HOME to a folder that this user may read"
             ) from None
 
 
@@ -216,21 +248,19 @@ def _refuse_nameless(dsn: str) -> None:
     """
     try:
         parts = urlsplit(dsn)
-        named = (
-            parts.username
-            or "user" in parse_qs(parts.query)
-            or os.environ.get("PGUSER")
-        )
+        in_url = parts.username or "user" in parse_qs(parts.query)
     except ValueError:
         return  # connecting reports what is wrong with it
-    if named:
+    if in_url or os.environ.get("PGUSER"):
         return
+    # asyncpg would ask the same question, and fail with a bare KeyError.
     try:
         getpass.getuser()
     except (KeyError, OSError):
         raise StorageError(
-            f"{describe(dsn)}: the URL names no user, and the user of this process (uid {os.getuid()}) has no name "
-            "either; write the user into the URL: postgresql://USER@HOST:5432/NAME"
+            f"{describe(dsn)}: the URL names no user, and the user of this process "
+            f"(uid {os.getuid()}) has no name either; write the user into the URL: "
+            "postgresql://USER@HOST:5432/NAME"
         ) from None
 
 
@@ -238,30 +268,31 @@ async def _check_version(connection: Connection) -> None:
     version = connection.get_server_version()
     if version.major < OLDEST:
         raise StorageError(
-            f"the server runs Postgres {version.major}; syncengine needs {OLDEST} or newer: use another server"
+            f"the server runs Postgres {version.major}; syncengine needs {OLDEST} or "
+            "newer: use another server"
         )
 
 
-async def _leave(connection: Connection) -> None:
+async def _reset_nothing(connection: Connection) -> None:
     """Reset nothing: no statement of ours outlives its transaction."""
 
 
-async def _introduce(connection: Connection) -> None:
-    """Check the version of a source's server, and detect a pooler.
-
-    The process id that a pooler announces is not that of the process that serves.
-    """
+async def _prepare_source_connection(connection: Connection) -> None:
+    """Check the version of a source's server, and detect a pooler."""
     await _check_version(connection)
+    # The process id that a pooler announces at the beginning is not that of the process
+    # that carries out the statement.
     if isinstance(connection, _ReadOnly):
         backend = await connection.fetchval(statements("connect")["backend"])
-        connection.direct = backend == connection.get_server_pid()
+        connection.is_direct = backend == connection.get_server_pid()
 
 
-async def _discard(connection: Connection) -> None:
-    """Discard what is left in a source's session, such as a prepared statement.
+async def _discard_session(connection: Connection) -> None:
+    """Discard what a user's function may have left in a source's session.
 
-    A user's function may have left it. Behind a pooler the next transaction has another
-    session: there, only the end of the transaction cleans up.
+    That may be a prepared statement, or a setting. Behind a pooler it is not ours to
+    discard: the session may serve another client by now, and the next transaction has
+    another one. There, only the end of the transaction cleans up.
     """
-    if isinstance(connection, _ReadOnly) and connection.direct:
+    if isinstance(connection, _ReadOnly) and connection.is_direct:
         await connection.execute(statements("connect")["discard"])

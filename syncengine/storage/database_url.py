@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
@@ -49,6 +49,7 @@ _HONOURED = frozenset(
         "gsslib",
     )
 )
+"""Parameters that the driver understands as libpq does."""
 _VALUES: Mapping[str, tuple[str, ...]] = {
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
     "target_session_attrs": (
@@ -100,6 +101,21 @@ _REFUSED = frozenset(
 )
 """Parameters of libpq that the driver does not know."""
 _FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl")
+"""Parameters that name a file."""
+_HANDLED_HERE = frozenset(
+    ("connect_timeout", "application_name", "fallback_application_name")
+)
+"""Parameters that reach the driver as arguments, and so leave the URL."""
+_OF_TLS = frozenset(
+    (
+        "sslrootcert",
+        "sslmode",
+        "sslcert",
+        "sslkey",
+        "sslpassword",
+        "sslnegotiation",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +132,14 @@ class DatabaseAddress:
 
     def options(self, application_name: str) -> dict[str, Any]:
         """Return the driver's arguments other than the URL."""
-        return {
+        name = self.application_name or application_name
+        options: dict[str, Any] = {
             "timeout": self.timeout,
-            "server_settings": {
-                "application_name": self.application_name or application_name
-            },
-            **({} if self.tls is None else {"ssl": self.tls}),
+            "server_settings": {"application_name": name},
         }
+        if self.tls is not None:
+            options["ssl"] = self.tls
+        return options
 
 
 def read_url(dsn: str, place: str) -> DatabaseAddress:
@@ -132,37 +149,47 @@ def read_url(dsn: str, place: str) -> DatabaseAddress:
     """
     try:
         parts = urlsplit(dsn)
-        asked = dict(
-            parse_qsl(
-                parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)
-            )
+        # Strict parsing takes an empty query for an error.
+        pairs = parse_qsl(
+            parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)
         )
     except ValueError:
         return DatabaseAddress(dsn)  # the driver says what is wrong with it
-    for name, value in asked.items():
+    parameters = dict(pairs)
+    for name, value in parameters.items():
         why = _refusal(name, value)
         if why is not None:
             raise StorageError(f"{place}: its URL's parameter {name} {why}")
-    system = asked.get("sslrootcert") == "system"
-    own = {"connect_timeout", "application_name", "fallback_application_name"} | set(
-        _HARMLESS
-    )
-    own |= (
-        {"sslrootcert", "sslmode", "sslcert", "sslkey", "sslpassword", "sslnegotiation"}
-        if system
-        else set()
-    )
-    kept = "&".join(
-        part
-        for part in parts.query.split("&")
-        if part and unquote(part.partition("=")[0]) not in own
-    )
+    handled_here = {*_HANDLED_HERE, *_HARMLESS}
+    tls = None
+    # The driver takes ``system`` for the name of a file. So all that concerns TLS is
+    # read here, and handed over as a context.
+    if parameters.get("sslrootcert") == "system":
+        handled_here |= _OF_TLS
+        tls = _system_tls(parameters)
     return DatabaseAddress(
-        urlunsplit(parts._replace(query=kept)),
-        _timeout(asked.get("connect_timeout")),
-        asked.get("application_name") or asked.get("fallback_application_name"),
-        _of_the_system(asked) if system else None,
+        urlunsplit(parts._replace(query=_without(parts.query, handled_here))),
+        timeout=_timeout(parameters.get("connect_timeout")),
+        application_name=(
+            parameters.get("application_name")
+            or parameters.get("fallback_application_name")
+        ),
+        tls=tls,
     )
+
+
+def _without(query: str, names: Collection[str]) -> str:
+    """Return a query without these parameters; the text of the others stays as it is.
+
+    The driver would send a parameter that it does not know to the server, as a setting,
+    and the server would refuse it.
+    """
+    kept: list[str] = []
+    for part in query.split("&"):
+        name = unquote(part.partition("=")[0])
+        if part and name not in names:
+            kept.append(part)
+    return "&".join(kept)
 
 
 def _refusal(name: str, value: str) -> str | None:
@@ -173,9 +200,9 @@ def _refusal(name: str, value: str) -> str | None:
         return "cannot be honoured here; take it out of the URL"
     if name not in _HARMLESS:
         close = difflib.get_close_matches(name, _HONOURED, n=1)
-        return "is none of Postgres; " + (
-            f"did you mean {close[0]}?" if close else "take it out of the URL"
-        )
+        if close:
+            return f"is none of Postgres; did you mean {close[0]}?"
+        return "is none of Postgres; take it out of the URL"
     allowed = _HARMLESS[name]
     if allowed and value.lower() not in allowed:
         return f"may only be {' or '.join(allowed)} here; take it out of the URL"
@@ -189,19 +216,24 @@ def _refusal_of_value(name: str, value: str) -> str | None:
         return f"must be {', '.join(allowed[:-1])} or {allowed[-1]}"
     if name == "connect_timeout" and re.fullmatch("-?[0-9]{1,6}", value) is None:
         return "must be a whole number of seconds"
-    if name in _FILES and value not in ("", "system") and not os.access(value, os.R_OK):
+    # The driver would report a missing file without its name.
+    is_file = name in _FILES and value not in ("", "system")
+    if is_file and not os.access(value, os.R_OK):
         return "names a file that cannot be read"
     return None
 
 
 def _timeout(asked: str | None) -> float | None:
+    """Return the seconds to wait for a connection; None where the URL sets no limit."""
     if asked is None:
         return _TIMEOUT
     seconds = int(asked)
-    return max(_SHORTEST, float(seconds)) if seconds > 0 else None
+    if seconds <= 0:  # as in libpq: wait as long as it takes
+        return None
+    return max(_SHORTEST, float(seconds))
 
 
-def _of_the_system(asked: Mapping[str, str]) -> ssl.SSLContext:
+def _system_tls(asked: Mapping[str, str]) -> ssl.SSLContext:
     """Return TLS settings with the certificates that the operating system trusts."""
     context = ssl.create_default_context()
     if asked.get("sslcert"):

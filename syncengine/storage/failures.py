@@ -32,17 +32,28 @@ _MISSING = (
 
 _LOST = "the connection was lost; run again when the server is reachable"
 _IN_WORDS: dict[type[BaseException], str] = {
-    socket.gaierror: "its host is unknown; check the host's name in the database URL, and DNS",
+    socket.gaierror: (
+        "its host is unknown; check the host's name in the database URL, and DNS"
+    ),
     TimeoutError: "it did not answer in time; check host, port and firewall",
-    ConnectionRefusedError: "nothing listens there; check host and port, and whether the server runs",
+    ConnectionRefusedError: (
+        "nothing listens there; check host and port, and whether the server runs"
+    ),
     ConnectionError: _LOST,
-    UnicodeDecodeError: "it sent text that is not UTF-8; move what it holds to a database with the encoding UTF8",
-    ValueError: "its URL cannot be read; it has to look like postgresql://user:password@host:5432/name, with special "
-    "characters percent-encoded",
+    UnicodeDecodeError: (
+        "it sent text that is not UTF-8; move what it holds to a database with the "
+        "encoding UTF8"
+    ),
+    ValueError: (
+        "its URL cannot be read; it has to look like "
+        "postgresql://user:password@host:5432/name, with special characters "
+        "percent-encoded"
+    ),
     asyncpg.InterfaceError: _LOST,
     asyncpg.InternalClientError: _LOST,
 }
-"""Explanations by kind of error; the first kind that fits counts."""
+"""Explanations by kind of error; the first kind that fits counts. A subclass comes before
+its base: ConnectionRefusedError is a ConnectionError, UnicodeDecodeError a ValueError."""
 _WORDS = {
     "08": ("the connection broke", "run again when the server is reachable"),
     "0A": ("it asks for what this server cannot do", ""),
@@ -57,7 +68,10 @@ _WORDS = {
     "23": ("a rule of a table is broken", ""),
     "25006": (
         "something in it would write, where only reading is allowed",
-        "a source is only read: leave out what writes; the state needs the URL of a primary, not of a read replica",
+        (
+            "a source is only read: leave out what writes; the state needs the URL of "
+            "a primary, not of a read replica"
+        ),
     ),
     "28": (
         "the server does not take this user",
@@ -70,7 +84,10 @@ _WORDS = {
     "3F000": ("it names a schema that is not there", ""),
     "40": (
         "another transaction stood in its way",
-        "run again; a read replica that keeps cancelling needs a larger max_standby_streaming_delay",
+        (
+            "run again; a read replica that keeps cancelling needs a larger "
+            "max_standby_streaming_delay"
+        ),
     ),
     "42": ("its SQL is not right", ""),
     "42501": ("this user lacks a right", ""),
@@ -110,11 +127,20 @@ _WORDS = {
 (https://www.postgresql.org/docs/current/errcodes-appendix.html). The server's own words
 are never used: they may contain a value of a row, come in any language, and a function
 behind a view can make them up."""
-READS = "grant this user USAGE on the schema, and SELECT on the table or its columns, or use another user"
-RUNS = "grant this user USAGE on the schema syncengine, and SELECT, INSERT, UPDATE and DELETE on all of its tables"
+READS = (
+    "grant this user USAGE on the schema, and SELECT on the table or its columns, or "
+    "use another user"
+)
+RUNS = (
+    "grant this user USAGE on the schema syncengine, and SELECT, INSERT, UPDATE and "
+    "DELETE on all of its tables"
+)
 CONNECTS = "grant this user CONNECT on the database, or use another user"
 PLANS = "grant this user TEMPORARY on the database"
-MIGRATES = "grant this user CREATE on the database, or let the owner of the schema syncengine migrate, where it is there"  # noqa: E501
+MIGRATES = (
+    "grant this user CREATE on the database, or let the owner of the schema syncengine "
+    "migrate, where it is there"
+)
 MAKES_DATABASES = (
     "let this user make databases (ALTER ROLE ... CREATEDB), or use another user"
 )
@@ -126,6 +152,10 @@ _NAME = re.compile(r'"[^"]{1,63}"|[^\W\d][\w.$]{0,126}|[^\s\w"\'$]')
 """A name or a sign of a statement, and no literal."""
 
 
+_HOSTS = re.compile(r"([^:@]|\[.*\]|:\d+(?=,|$))*")
+"""The hosts of a URL that was split in the right places, each perhaps with a port."""
+_OURS = re.compile(r"\bsync(engine|_\w+)")
+"""Names of the state's schema and tables."""
 _PASSING = ("08", "25006", "40", "53", "55P03", "57P")
 """Beginnings of the SQLSTATEs of a server that is away, out of room, or takes no writes
 for now; and of transactions that another one, such as a migration, was in the way of."""
@@ -138,8 +168,9 @@ run."""
 
 def is_of_rows(error: BaseException) -> bool:
     """Return whether the values of a row may be to blame."""
-    state = getattr(error, "sqlstate", None) or ""
-    return isinstance(error, asyncpg.PostgresError) and state.startswith(_OF_ROWS)
+    if not isinstance(error, asyncpg.PostgresError):
+        return False
+    return (error.sqlstate or "").startswith(_OF_ROWS)
 
 
 def describe(dsn: str) -> str:
@@ -154,19 +185,26 @@ def describe(dsn: str) -> str:
     login, _, hosts = parts.netloc.rpartition("@")
     # A password that was not percent-encoded splits the URL in the wrong place: then
     # nothing of it may be shown.
-    misread = "@" in parts.path + parts.query + parts.fragment or not re.fullmatch(
-        r"([^:@]|\[.*\]|:\d+(?=,|$))*", hosts
+    is_misread = (
+        "@" in parts.path + parts.query + parts.fragment
+        or _HOSTS.fullmatch(hosts) is None
     )
-    if misread or parts.scheme not in {"postgres", "postgresql"}:
+    if is_misread or parts.scheme not in {"postgres", "postgresql"}:
         return "the database"
-    asked = dict(parse_qsl(parts.query))
-    name = unquote(parts.path.lstrip("/")) or asked.get("dbname")
-    user = unquote(login.partition(":")[0]) or asked.get("user")
-    place = hosts or asked.get("host")
-    described = f"database {name or '(default)'}" + (f" at {place}" if place else "")
-    return printable(described + (f" as user {user}" if user else ""))
+    parameters = dict(parse_qsl(parts.query))
+    name = unquote(parts.path.lstrip("/")) or parameters.get("dbname")
+    user = unquote(login.partition(":")[0]) or parameters.get("user")
+    place = hosts or parameters.get("host")
+    described = f"database {name or '(default)'}"
+    if place:
+        described += f" at {place}"
+    if user:
+        described += f" as user {user}"
+    return printable(described)
 
 
+# Of the context and not of the module: two projects in one process, each in its own task,
+# have state databases of their own.
 _state: ContextVar[str] = ContextVar("state", default="the state database")
 
 
@@ -187,47 +225,56 @@ def explain(error: BaseException, right: str = READS) -> str:
     """
     if isinstance(error, asyncpg.PostgresError):
         return _explain_postgres(error, right)
+    # asyncpg raises a bare ConnectionError for this; only its text tells it apart.
     if isinstance(error, ConnectionError) and "SSL" in str(error):
-        return "the server does not speak TLS, which sslmode asks for; turn it on there, or choose another sslmode"
-    known = next(
-        (text for kind, text in _IN_WORDS.items() if isinstance(error, kind)), None
-    )
-    return (
-        known
-        or f"it cannot be reached ({printable(str(error))}); check host, port and network"
-    )
+        return (
+            "the server does not speak TLS, which sslmode asks for; turn it on there, "
+            "or choose another sslmode"
+        )
+    for kind, text in _IN_WORDS.items():
+        if isinstance(error, kind):
+            return text
+    reason = printable(str(error))
+    return f"it cannot be reached ({reason}); check host, port and network"
 
 
 def _explain_postgres(error: asyncpg.PostgresError, right: str) -> str:
     state = error.sqlstate or ""
+    # A function behind a view can raise any state, and so put a value of a row into it.
     if not re.fullmatch("[0-9A-Z]{5}", state):
         state = "unknown"
-    lengths = (5, 3, 2)
-    what, advice = next(
-        (_WORDS[state[:n]] for n in lengths if state[:n] in _WORDS), ("it failed", "")
-    )
+    explanation, advice = _words_of(state)
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
         advice = right
-    name = _named(error) if state.startswith(_NAMING) else None
-    return (
-        what
-        + (f": {name}" if name else "")
-        + f" (SQLSTATE {state})"
-        + (f"; {advice}" if advice else "")
-    )
+    if state.startswith(_NAMING):
+        name = _name_in_statement(error)
+        if name is not None:
+            explanation += f": {name}"
+    explanation += f" (SQLSTATE {state})"
+    if advice:
+        explanation += f"; {advice}"
+    return explanation
 
 
-def _named(error: asyncpg.PostgresError) -> str | None:
+def _words_of(state: str) -> tuple[str, str]:
+    """Return explanation and advice of the most special entry that fits a SQLSTATE."""
+    for length in (5, 3, 2):
+        if state[:length] in _WORDS:
+            return _WORDS[state[:length]]
+    return "it failed", ""
+
+
+def _name_in_statement(error: asyncpg.PostgresError) -> str | None:
     """Return the name at the position in our statement to which the server points.
 
     The statement's words are those of the configuration, so they may be shown.
     """
-    statement, position = (
-        getattr(error, "query", None),
-        getattr(error, "position", None),
-    )
+    # asyncpg sets these attributes only where the server sent them.
+    statement = getattr(error, "query", None)
+    position = getattr(error, "position", None)
     if not isinstance(statement, str) or not str(position).isdigit():
         return None
+    # The position counts characters from 1.
     found = _NAME.match(statement, int(str(position)) - 1)
     if found is None:
         return None
@@ -251,24 +298,32 @@ def storage_errors(
     exceptions pass unchanged.
     """
     place = place or state_database()
-    right = right or (READS if failure is SourceError else RUNS)
+    reads_source = failure is SourceError
+    if right is None:
+        right = READS if reads_source else RUNS
     try:
         yield
-    except _MISSING as error:
-        if failure is StorageError and re.search(
-            r"\bsync(engine|_\w+)", str(error.args[0])
-        ):
+    except _CAUGHT as error:
+        if failure is StorageError and _is_outdated_schema(error):
             raise SchemaOutdated(
-                f"{place}: the state schema does not fit this version ({explain(error)}); run `syncengine migrate`"
+                f"{place}: the state schema does not fit this version "
+                f"({explain(error)}); run `syncengine migrate`"
             ) from None
         refused = failure(f"{place}: {explain(error, right)}")
         refused.of_rows = is_of_rows(error)
+        refused.may_pass = _may_pass(error, reads=reads_source)
         raise refused from None
-    except _CAUGHT as error:
-        refused = failure(f"{place}: {explain(error, right)}")
-        refused.of_rows = is_of_rows(error)
-        refused.may_pass = _may_pass(error, reads=failure is SourceError)
-        raise refused from None
+
+
+def _is_outdated_schema(error: BaseException) -> bool:
+    """Return whether a table or column of ours is missing.
+
+    The server's words are looked at, and never shown. They name what is missing in
+    every language.
+    """
+    if not isinstance(error, _MISSING):
+        return False
+    return _OURS.search(str(error.args[0])) is not None
 
 
 def _may_pass(error: BaseException, *, reads: bool) -> bool:

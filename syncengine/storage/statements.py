@@ -23,7 +23,9 @@ def statements(name: str) -> MappingProxyType[str, str]:
         title, _, body = block.partition("\n")
         if title.strip() in found:
             raise ValueError(
-                f"sql/{name}.sql: statement {title.strip()} stands there twice"
+                f"sql/{name}.sql: statement {title.strip()} is there twice"
             )
+        # Without the semicolon, since some are joined, and one inside COPY must have
+        # none.
         found[title.strip()] = body.strip().rstrip(";")
     return MappingProxyType(found)

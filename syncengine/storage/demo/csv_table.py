@@ -15,7 +15,7 @@ _SQL = statements("demo")
 
 
 def read_rows(path: Path) -> tuple[list[str], list[list[str | None]]]:
-    """Return header and rows of a gzipped CSV file; empty means NULL."""
+    """Return header and rows of a gzipped CSV file, with None for an empty cell."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     return header, [[cell or None for cell in row] for row in rows]
@@ -31,12 +31,19 @@ async def load_contacts(
     """
     connection = await connect(dsn)
     try:
+        # One transaction: a run beside the demo sees one night's contacts or the next
+        # night's, and never some of both.
         with storage_errors("the demo's database"):
             async with connection.transaction():
                 await connection.execute(_SQL["table"])
                 columns = [list(column) for column in zip(*rows, strict=True)]
-                left = await connection.execute(_SQL["leave"], columns[0])
+                deleted = await connection.execute(_SQL["leave"], columns[0])
                 changed = await connection.execute(_SQL["load"], *columns)
     finally:
         await connection.close()
-    return int(changed.rsplit(" ", 1)[1]), int(left.rsplit(" ", 1)[1])
+    return _number(changed), _number(deleted)
+
+
+def _number(status: str) -> int:
+    """Return the number of rows at the end of a status such as ``INSERT 0 12``."""
+    return int(status.rsplit(" ", 1)[1])

@@ -24,12 +24,16 @@ async def scratch_database(url: str) -> AsyncIterator[str]:
     connection = await connect(url)
     try:
         with storage_errors(describe(url), right=MAKES_DATABASES):
+            # template1 may have been changed, and may have another encoding. The name is
+            # made above and needs no quoting by the server.
             await connection.execute(
                 f'CREATE DATABASE "{name}" TEMPLATE template0 ENCODING UTF8'
             )
         try:
             yield urlunsplit(urlsplit(url)._replace(path=f"/{quote(name)}"))
         finally:
+            # FORCE ends sessions that are still there, such as one that was left by a
+            # process of the demo that died.
             with storage_errors(describe(url)):
                 await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:

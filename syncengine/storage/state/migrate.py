@@ -28,7 +28,10 @@ from syncengine.storage.statements import statements
 _LOCK = int.from_bytes(
     hashlib.sha256(b"syncengine.sync_migration").digest()[:8], "big", signed=True
 )
+"""Key of the advisory lock under which migrations are applied: 64 bits of a hash, so that
+no other application uses the same number by chance."""
 _POLL = 0.1
+"""Seconds between two tries."""
 _IN_THE_WAY = 300
 """Milliseconds to wait for a table in use, before it is left to its users for a
 moment."""
@@ -77,21 +80,27 @@ async def migrate(connection: Connection, *, patience: float = 60.0) -> list[str
     else StorageError.
     """
     _require_version(connection)
-    done: list[str] = []
-    deadline = asyncio.get_running_loop().time() + patience
-    while todo := await _unapplied(connection):
-        if await _apply_next(connection, todo[0]):
-            done.append(todo[0].name)
-            deadline = asyncio.get_running_loop().time() + patience
-        elif asyncio.get_running_loop().time() > deadline:
+    clock = asyncio.get_running_loop().time
+    applied_here: list[str] = []
+    deadline = clock() + patience
+    while True:
+        # Read anew each time: another process may have applied some meanwhile.
+        missing = await _unapplied(connection)
+        if not missing:
+            return applied_here
+        following = missing[0]
+        if await _apply_next(connection, following):
+            applied_here.append(following.name)
+            deadline = clock() + patience
+        elif clock() > deadline:
             raise StorageError(
-                f"{todo[0].name} could not be applied: for {patience:g} s another process has been migrating this "
-                "database, or using its tables without a pause. Look for it in pg_stat_activity, and run `syncengine "
-                "migrate` again when it is done"
+                f"{following.name} could not be applied: for {patience:g} s another "
+                "process has been migrating this database, or using its tables without "
+                "a pause. Look for it in pg_stat_activity, and run `syncengine migrate` "
+                "again when it is done"
             )
         else:
             await asyncio.sleep(_POLL)
-    return done
 
 
 async def pending(connection: Connection) -> list[str]:
@@ -108,21 +117,22 @@ async def require_current(connection: Connection) -> None:
 
     Raises StorageError for an encoding other than UTF8.
     """
-    if missing := await pending(connection):
+    missing = await pending(connection)
+    if missing:
         raise SchemaOutdated(
-            f"{state_database()} lacks {', '.join(missing)}: run `syncengine migrate`, then start again"
+            f"{state_database()} lacks {', '.join(missing)}: run `syncengine migrate`, "
+            "then start again"
         )
 
 
 def migrations() -> list[Migration]:
     """Return the files of this version, in order."""
     files = sorted(shipped("migrations").glob("[0-9]*_*.sql"))
-    return [
-        Migration(
-            int(file.name.split("_", 1)[0]), file.name, file.read_text(encoding="utf-8")
-        )
-        for file in files
-    ]
+    found: list[Migration] = []
+    for file in files:
+        number = int(file.name.split("_", 1)[0])
+        found.append(Migration(number, file.name, file.read_text(encoding="utf-8")))
+    return found
 
 
 def unapplied(
@@ -136,32 +146,33 @@ def unapplied(
     for row in applied:
         file = known.get(row.number)
         if file is None:
+            last = files[-1].name if files else "no migration"
             raise SchemaOutdated(
-                f"{state_database()} was brought to {row.name} by a newer syncengine than this one, which ends with "
-                f"{files[-1].name if files else 'no migration'}: use the newer version"
+                f"{state_database()} was brought to {row.name} by a newer syncengine "
+                f"than this one, which ends with {last}: use the newer version"
             )
         if (file.name, file.checksum) != (row.name, row.checksum):
             raise SchemaOutdated(
-                f"migrations/{file.name} is not the file that was applied to {state_database()} as {row.name}. An "
-                "applied migration must never be edited: restore it, and put the change into a new file"
+                f"migrations/{file.name} is not the file that was applied to "
+                f"{state_database()} as {row.name}. An applied migration must never be "
+                "edited: restore it, and put the change into a new file"
             )
     done = {row.number for row in applied}
     return [file for file in files if file.number not in done]
 
 
 async def _unapplied(connection: Connection) -> list[Migration]:
-    # In a transaction, as everything here: a pooler may change the server connection behind each.
+    # In a transaction, as everything here: asyncpg needs two round trips for a statement
+    # with a result, and without one a pooler may send them to two sessions.
     async with _transaction(connection):
-        table = await connection.fetchval(
+        has_table = await connection.fetchval(
             "SELECT to_regclass('syncengine.sync_migration') IS NOT NULL"
         )
-        rows = (
-            await connection.fetch(
+        rows: list[asyncpg.Record] = []
+        if has_table:
+            rows = await connection.fetch(
                 "SELECT number, name, checksum FROM syncengine.sync_migration"
             )
-            if table
-            else []
-        )
     return unapplied(migrations(), [AppliedMigration(**row) for row in rows])
 
 
@@ -189,19 +200,20 @@ async def _apply_next(connection: Connection, migration: Migration) -> bool:
             return await _apply_in_transaction(connection, migration)
         return await _apply_alone(connection, migration)
     except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+        # A run uses the table. The migration gives way: all of it was undone, and it is
+        # tried again in a moment.
         return False
     except asyncpg.InsufficientPrivilegeError as error:
         raise StorageError(
-            f"migrations/{migration.name} may not be applied by this database user: {explain(error, MIGRATES)}. "
-            "Or let an administrator run CREATE SCHEMA syncengine AUTHORIZATION <that user>, or run `syncengine "
-            "migrate` as a user who may"
+            f"migrations/{migration.name} may not be applied by this database user: "
+            f"{explain(error, MIGRATES)}. Or let an administrator run "
+            "CREATE SCHEMA syncengine AUTHORIZATION <that user>, or run "
+            "`syncengine migrate` as a user who may"
         ) from None
     except asyncpg.PostgresError as error:
-        kept = (
-            "nothing of it was kept"
-            if migration.in_transaction
-            else "look for what it left, such as an invalid index"
-        )
+        kept = "nothing of it was kept"
+        if not migration.in_transaction:
+            kept = "look for what it left, such as an invalid index"
         raise StorageError(
             f"migrations/{migration.name} failed ({kept}): {explain(error)}"
         ) from None
@@ -213,15 +225,16 @@ async def _apply_in_transaction(connection: Connection, migration: Migration) ->
     async with _transaction(connection):
         if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
             return False
-        # While it waits for a table, all statements of runs wait behind it: not for long,
-        # and not until Postgres takes the two for a deadlock and ends the run's.
+        # While a migration waits for a table, all later statements of runs queue behind
+        # it. So it does not wait for long, and gives up before Postgres takes the two for
+        # a deadlock and ends the run's statement (deadlock_timeout, 1 s by default).
         await connection.execute(f"SET LOCAL lock_timeout = '{_IN_THE_WAY}ms'")
         return await _apply_locked(connection, migration)
 
 
 async def _apply_alone(connection: Connection, migration: Migration) -> bool:
-    # There is no transaction for the lock, so it is a session's: that needs a
-    # connection that keeps its session.
+    # There is no transaction for the lock, so it is the session's. That needs a
+    # connection that keeps its session, and so no pooler in transaction mode.
     await connection.execute(statements("connect")["session_search_path"])
     try:
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
@@ -235,19 +248,28 @@ async def _apply_alone(connection: Connection, migration: Migration) -> bool:
 
 
 async def _apply_locked(connection: Connection, migration: Migration) -> bool:
+    """Apply a file under the lock; return False where another process already did."""
     # Ask first: CREATE SCHEMA IF NOT EXISTS needs the right to create schemas even
     # where there is nothing to create.
-    if not await connection.fetchval(
+    has_schema = await connection.fetchval(
         "SELECT to_regnamespace('syncengine') IS NOT NULL"
-    ):
+    )
+    if not has_schema:
         await connection.execute("CREATE SCHEMA syncengine")
     await connection.execute(_TABLE)
-    if migration.number not in {file.number for file in await _unapplied(connection)}:
+    # Ask again: between the first question and the lock, another process may have
+    # applied the file.
+    still_missing = {file.number for file in await _unapplied(connection)}
+    if migration.number not in still_missing:
         return False
     await connection.execute(migration.sql)
+    # A savepoint of the migration's own transaction. For a file without one it is a
+    # transaction: should the process die before it, the file runs a second time, which
+    # such a file has to bear.
     async with _transaction(connection):
         await connection.execute(
-            "INSERT INTO syncengine.sync_migration (number, name, checksum) VALUES ($1, $2, $3)",
+            "INSERT INTO syncengine.sync_migration (number, name, checksum) "
+            "VALUES ($1, $2, $3)",
             migration.number,
             migration.name,
             migration.checksum,
@@ -259,7 +281,8 @@ def _require_version(connection: Connection) -> None:
     version = connection.get_server_version()
     if version.major < OLDEST:
         raise StorageError(
-            f"{state_database()} is Postgres {version.major}.{version.minor}; syncengine needs {OLDEST} or newer"
+            f"{state_database()} is Postgres {version.major}.{version.minor}; "
+            f"syncengine needs {OLDEST} or newer"
         )
     _require_encoding(connection)
 
@@ -272,6 +295,7 @@ def _require_encoding(connection: Connection) -> None:
     encoding = connection.get_settings().server_encoding
     if encoding != "UTF8":
         raise StorageError(
-            f"{state_database()} has the encoding {encoding}, which cannot hold every text; it has to be UTF8: "
-            "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+            f"{state_database()} has the encoding {encoding}, which cannot hold every "
+            "text; it has to be UTF8: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE "
+            "template0"
         )
