@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncengine.errors import SchemaOutdated, SourceError
-from syncengine.storage.diff.comparison import Diff, Strategy, Way, choose
+from syncengine.storage.diff.comparison import Diff
 from syncengine.storage.diff.findings import Findings
 from syncengine.storage.diff.ranges import range_findings
+from syncengine.storage.diff.strategy import Strategy, Way, choose_strategy
 from syncengine.storage.diff.streams import stream_findings
 from syncengine.storage.source.spec import Source, SourceSpec
 from tests.support.databases import Databases
@@ -273,9 +274,9 @@ async def test_many_contacts_in_many_ranges(
         SourceSpec(table="contacts", key="id", columns=("name",))
     )
     way = Way.STREAMS if apart_too else Way.RANGES
-    assert choose(source, same_database=not apart_too, numbered=True) == Strategy(
-        way, by_number=True, cut=True
-    )
+    assert choose_strategy(
+        source, same_database=not apart_too, numbered=True
+    ) == Strategy(way, by_number=True, cut=True)
     await both.settle(source)
     await both.execute(
         "UPDATE contacts SET name = 'm' WHERE id % 1000 = 0",

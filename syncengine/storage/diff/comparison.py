@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from syncengine.errors import SourceError
 from syncengine.model.contact_ids import SHORTENED, contact_id_of, is_shortened
@@ -13,31 +12,13 @@ from syncengine.model.work import BatchKind, DiffSlice, DiffTotals
 from syncengine.storage.connect import Pool, transaction
 from syncengine.storage.diff.findings import Findings
 from syncengine.storage.diff.ranges import range_findings
+from syncengine.storage.diff.strategy import Way, choose_strategy
 from syncengine.storage.diff.streams import stream_findings
 from syncengine.storage.failures import storage_errors
 from syncengine.storage.source.failing_rows import rows_named
 from syncengine.storage.source.rows import long_keys
 from syncengine.storage.source.spec import KeyKind, Source
 from syncengine.storage.statements import statements
-
-
-class Way(StrEnum):
-    """Ways to compare source and state."""
-
-    RANGES = "ranges"
-    """One statement per range of keys joins the two; unchanged rows never leave the
-    database."""
-    STREAMS = "streams"
-    """Both are read in one order, and compared in this process."""
-
-
-@dataclass(frozen=True, slots=True)
-class Strategy:
-    """The way, and for streams their order and whether they are cut into ranges."""
-
-    way: Way
-    by_number: bool
-    cut: bool
 
 
 class Diff:
@@ -49,9 +30,9 @@ class Diff:
     With ``same_database``, source and state may be joined.
 
     Takes a connection of each pool while it runs (of a shared pool up to two); a caller
-    that stops early closes the iterator (``contextlib.aclosing``). Raises SourceError when the
-    source has rows without key or keys more than once, at the latest at the end: so
-    nothing may be acted upon before.
+    that stops early closes the iterator (``contextlib.aclosing``). Raises SourceError
+    when the source has rows without key or keys more than once, at the latest at the
+    end: so nothing may be acted upon before.
     """
 
     def __init__(
@@ -74,6 +55,8 @@ class Diff:
         """Counts so far; complete after the last slice."""
 
     async def __aiter__(self) -> AsyncGenerator[DiffSlice, None]:
+        # ``rows_named`` is the outer one: it looks for the failing rows on a connection
+        # of the pool, which the pieces have given back by then.
         async with (
             rows_named(self._source_pool, self._source),
             aclosing(self._pieces()) as pieces,
@@ -84,29 +67,31 @@ class Diff:
     async def _pieces(self) -> AsyncGenerator[DiffSlice, None]:
         has_long_keys = False
         async with aclosing(await self._findings()) as findings:
-            async for whole in findings:
-                found = kept(whole)
-                has_long_keys |= found is not whole
-                self.totals = DiffTotals(
-                    source_rows=self.totals.source_rows + found.source_rows,
-                    known_contacts=self.totals.known_contacts + found.known_contacts,
-                    changed=self.totals.changed + len(found.changes),
-                    removed=self.totals.removed + len(found.removals),
-                )
-                for piece in _slices(found):
+            async for found in findings:
+                storable = without_long_keys(found)
+                if storable is not found:
+                    has_long_keys = True
+                self._count(storable)
+                for piece in _slices(storable):
                     yield piece
+        # Keys that are too long are stored shortened, in another order than the source
+        # has them in. So they are compared apart, and only where there are any.
         if has_long_keys:
             found = await self._under_long_keys()
-            self.totals = replace(
-                self.totals,
-                changed=self.totals.changed + len(found.changes),
-                removed=self.totals.removed + len(found.removals),
-            )
+            self._count(found)
             for piece in _slices(found):
                 yield piece
 
+    def _count(self, found: Findings) -> None:
+        self.totals = DiffTotals(
+            source_rows=self.totals.source_rows + found.source_rows,
+            known_contacts=self.totals.known_contacts + found.known_contacts,
+            changed=self.totals.changed + len(found.changes),
+            removed=self.totals.removed + len(found.removals),
+        )
+
     async def _findings(self) -> AsyncGenerator[Findings, None]:
-        strategy = choose(
+        strategy = choose_strategy(
             self._source,
             same_database=self._same_database,
             numbered=await self._is_numbered(),
@@ -147,7 +132,8 @@ class Diff:
                     self._destination,
                     SHORTENED,
                 )
-        held = {
+        # The statement finds ids of the right length; some may be whole keys.
+        known = {
             row["contact_id"]: row["hash"]
             for row in rows
             if is_shortened(row["contact_id"])
@@ -155,12 +141,22 @@ class Diff:
         changes = [
             contact_id
             for contact_id, source_hash in wanted.items()
-            if self._everything or held.get(contact_id) != source_hash
+            if self._everything or known.get(contact_id) != source_hash
         ]
-        removals = [contact_id for contact_id in held if contact_id not in wanted]
-        return Findings(0, 0, tuple(changes), tuple(removals))
+        removals = [contact_id for contact_id in known if contact_id not in wanted]
+        # Both sides were counted with the ranges or streams already.
+        return Findings(
+            source_rows=0,
+            known_contacts=0,
+            changes=tuple(changes),
+            removals=tuple(removals),
+        )
 
     async def _is_numbered(self) -> bool:
+        """Return whether source and state can be joined by number.
+
+        Contacts that were recorded under a former key, which was text, have none.
+        """
         if self._source.kind is not KeyKind.NUMBER:
             return False
         with storage_errors():
@@ -173,7 +169,7 @@ class Diff:
                 )
 
 
-def kept(found: Findings) -> Findings:
+def without_long_keys(found: Findings) -> Findings:
     """Return the findings without contacts whose key is too long to be stored.
 
     Where there are none, the findings themselves are returned.
@@ -192,25 +188,3 @@ def _slices(found: Findings) -> Iterator[DiffSlice]:
         yield DiffSlice(BatchKind.REMOVALS, found.removals)
     if found.changes:
         yield DiffSlice(BatchKind.CHANGES, found.changes)
-
-
-def choose(source: Source, *, same_database: bool, numbered: bool) -> Strategy:
-    """Return the fastest strategy that is correct for this source.
-
-    Ranges need an index that admits no key twice, and rows that lie in its order: else
-    each of them would read the whole table (uuid keys at random: 2.0 times the hash
-    scan in memory, against 1.5 for the streams, and far more from a disk). Streams are
-    always correct. They are cut where that costs nothing, or to survive on a replica,
-    which cancels long statements.
-
-    With ``numbered``, every contact of the state has a number to be joined by.
-    """
-    by_number = source.kind is KeyKind.NUMBER and numbered
-    follows = source.indexed and (by_number or source.kind is not KeyKind.NUMBER)
-    if same_database and follows and source.unique and source.in_key_order:
-        return Strategy(Way.RANGES, by_number, cut=True)
-    return Strategy(
-        Way.STREAMS,
-        by_number,
-        cut=follows and (source.in_key_order or source.on_replica),
-    )

@@ -28,6 +28,8 @@ class CopyStream:
         self._connection = connection
         self._query = query
         self._opened = opened
+        # The queue has no limit of its own, so that the empty block at the end never
+        # waits for room: ``_copy`` must end even if nobody reads any more.
         self._blocks: asyncio.Queue[bytes] = asyncio.Queue()
         self._room = asyncio.Semaphore(_AHEAD)
         self._task: asyncio.Task[None] | None = None
@@ -43,6 +45,7 @@ class CopyStream:
         traceback: TracebackType | None,
     ) -> None:
         assert self._task is not None
+        # Waits until the transaction was left: the connection may serve others then.
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -56,6 +59,7 @@ class CopyStream:
         if block:
             self._room.release()
         else:
+            # The end, or an error: then this raises it.
             await self._task
         return block
 
@@ -67,5 +71,6 @@ class CopyStream:
             self._blocks.put_nowait(b"")
 
     async def _take(self, block: bytes) -> None:
+        """Take a block from asyncpg, which reads no further until this returns."""
         await self._room.acquire()
         self._blocks.put_nowait(block)

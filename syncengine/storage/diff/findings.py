@@ -29,19 +29,18 @@ def bad_keys(
     spec = source.spec
     problems: list[Problem] = []
     if nulls:
-        problems.append(
-            Problem(
-                spec.key_place,
-                f'{nulls} selected row{"s" if nulls > 1 else ""} of {spec.label} have no key: column "{spec.key}" is '
-                "NULL; every contact needs one. Fill it in, or leave these rows out (where)",
-            )
+        rows = "row" if nulls == 1 else "rows"
+        what = (
+            f'{nulls} selected {rows} of {spec.label} have no key: column "{spec.key}" '
+            "is NULL; every contact needs one. Fill it in, or leave these rows out "
+            "(where)"
         )
+        problems.append(Problem(spec.key_place, what))
     if repeated:
-        problems.append(
-            Problem(
-                spec.key_place,
-                f'column "{spec.key}" of {spec.label} holds the same key more than once, such as '
-                f"{', '.join(repeated)}; every contact needs one of its own. Choose another key, or mend the rows",
-            )
+        what = (
+            f'column "{spec.key}" of {spec.label} holds the same key more than once, '
+            f"such as {', '.join(repeated)}; every contact needs one of its own. Choose "
+            "another key, or mend the rows"
         )
+        problems.append(Problem(spec.key_place, what))
     return SourceError("\n".join(str(problem) for problem in problems), problems)

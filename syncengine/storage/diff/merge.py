@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 ENOUGH_EXAMPLES = 5
+"""Number of repeated keys after which a diff ends: no message names more."""
 _NULL_KEY = b"\\N\t"
+"""Beginning of a line whose key is NULL."""
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _ESCAPES = {
     b"b": b"\b",
@@ -62,33 +64,46 @@ class Side:
 
         Where the first line is longer than that, it alone is returned.
         """
-        cut = self.buffer.rfind(b"\n", 0, reach) + 1 or self.buffer.find(b"\n") + 1
+        cut = self.buffer.rfind(b"\n", 0, reach) + 1
+        if cut == 0:
+            cut = self.buffer.find(b"\n") + 1
         return self.buffer[:cut].split(b"\n")[:-1]
 
     def drop(self, lines: list[bytes]) -> None:
+        """Drop lines that were compared, each with its line end."""
         self.buffer = self.buffer[sum(map(len, lines)) + len(lines) :]
         self.lines += len(lines)
 
     def skip(self, cut: int) -> None:
-        """Drop a whole block."""
+        """Drop a whole block, which ends with a line end at ``cut``."""
         self.lines += self.buffer.count(b"\n", 0, cut)
-        self.passed(self.buffer[self.buffer.rfind(b"\n", 0, cut - 1) + 1 : cut - 1])
+        last_line_at = self.buffer.rfind(b"\n", 0, cut - 1) + 1
+        self.passed(self.buffer[last_line_at : cut - 1])
         self.buffer = self.buffer[cut:]
 
     def passed(self, line: bytes) -> None:
         """Note a line that the other side has too, and that so is in its place."""
-        self.last, self._last_place = line, None
+        self.last = line
+        # Worked out only if it is needed: most lines of a diff are equal.
+        self._last_place = None
 
     def place(self, line: bytes) -> Place:
         key = line[: line.index(b"\t")]
-        return (int(key), b"") if self.by_number else (0, _unescaped(key))
+        if self.by_number:
+            return int(key), b""
+        return 0, _unescaped(key)
 
     def follow(self, line: bytes) -> str:
         """Return the contact id of the next line. Raises Disordered."""
         place = self.place(line)
-        if self.last and place <= (self._last_place or self.place(self.last)):
-            raise Disordered
-        self.last, self._last_place = line, place
+        if self.last:
+            last_place = self._last_place or self.place(self.last)
+            # In any other order the merge would silently miss contacts, and take
+            # others for removed.
+            if place <= last_place:
+                raise Disordered
+        self.last = line
+        self._last_place = place
         return _contact_id(line)
 
 
@@ -123,14 +138,21 @@ class Merge:
             self.removals += [state.follow(line) for line in lines]
             state.drop(lines)
         else:
-            # No further than the shorter side: unused lines would be split again each time.
+            # No further than the shorter side: lines that are not used now would be
+            # split again at the next call.
             reach = min(len(source.buffer), len(state.buffer))
-            ours, theirs = source.whole_lines(reach), state.whole_lines(reach)
-            i, j = self._walk(ours, theirs)
-            source.drop(ours[:i])
-            state.drop(theirs[:j])
+            ours = source.whole_lines(reach)
+            theirs = state.whole_lines(reach)
+            used_of_ours, used_of_theirs = self._walk(ours, theirs)
+            source.drop(ours[:used_of_ours])
+            state.drop(theirs[:used_of_theirs])
 
     def _skip_equal(self) -> None:
+        """Skip the lines that both sides have at their beginning, without splitting them.
+
+        One comparison of bytes stands for thousands of lines: on an ordinary night, that
+        is nearly all of the work.
+        """
         ours, theirs = self.source.buffer, self.state.buffer
         cut = ours.rfind(b"\n", 0, min(len(ours), len(theirs))) + 1
         if cut and ours[:cut] == theirs[:cut]:
@@ -145,24 +167,35 @@ class Merge:
         source, state = self.source, self.state
         i = j = 0
         while i < len(ours) and j < len(theirs):
-            if ours[i] == theirs[j]:
+            our_line, their_line = ours[i], theirs[j]
+            if our_line == their_line:
+                # Same key, same hash: in step.
                 if self._everything:
-                    self.changes.append(_contact_id(ours[i]))
-                source.passed(ours[i])
-                state.passed(ours[i])
-                i, j = i + 1, j + 1
-            elif ours[i].startswith(_NULL_KEY) or (here := source.place(ours[i])) < (
-                there := state.place(theirs[j])
-            ):
-                self._source_alone(ours[i])
+                    self.changes.append(_contact_id(our_line))
+                source.passed(our_line)
+                state.passed(our_line)
                 i += 1
-            elif here > there:
-                self.removals.append(state.follow(theirs[j]))
+                j += 1
+                continue
+            if our_line.startswith(_NULL_KEY):
+                # It has no place. Only the source has such rows.
+                self._source_alone(our_line)
+                i += 1
+                continue
+            our_place = source.place(our_line)
+            their_place = state.place(their_line)
+            if our_place < their_place:
+                self._source_alone(our_line)
+                i += 1
+            elif our_place > their_place:
+                self.removals.append(state.follow(their_line))
                 j += 1
             else:
-                self.changes.append(source.follow(ours[i]))
-                state.passed(theirs[j])
-                i, j = i + 1, j + 1
+                # Same key, another hash: the row has changed.
+                self.changes.append(source.follow(our_line))
+                state.passed(their_line)
+                i += 1
+                j += 1
         return i, j
 
     def _source_alone(self, line: bytes) -> None:
@@ -172,14 +205,16 @@ class Merge:
         """
         if line.startswith(_NULL_KEY):
             self.nulls += 1
-        elif self.source.last.startswith(line[: line.index(b"\t") + 1]):
-            if (
-                len(self.repeated) < ENOUGH_EXAMPLES
-                and _contact_id(line) not in self.repeated
-            ):
-                self.repeated.append(_contact_id(line))
-        else:
+            return
+        key_and_tab = line[: line.index(b"\t") + 1]
+        if not self.source.last.startswith(key_and_tab):
             self.changes.append(self.source.follow(line))
+            return
+        # The first row with this key was matched with the contact. This one follows it
+        # directly, since the stream is ordered.
+        contact_id = _contact_id(line)
+        if len(self.repeated) < ENOUGH_EXAMPLES and contact_id not in self.repeated:
+            self.repeated.append(contact_id)
 
 
 def _contact_id(line: bytes) -> str:
@@ -191,8 +226,6 @@ def _unescaped(key: bytes) -> bytes:
 
     Escapes do not sort as the characters that they stand for.
     """
-    return (
-        _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), key)
-        if b"\\" in key
-        else key
-    )
+    if b"\\" not in key:
+        return key
+    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), key)

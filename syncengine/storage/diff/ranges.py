@@ -40,38 +40,45 @@ async def range_findings(
     statement has a transaction of its own, so that what those functions set does not
     reach the next one.
     """
+    # Numbers are ordered otherwise than their texts: 10 comes after 9. So each of the two
+    # statements follows the order of its own index.
     suffix = "by_number" if by_number else "by_text"
     state_bound = statements("diff")[f"state_bound_{suffix}"]
     joined = source.sql("diff", f"range_{suffix}")
 
-    def place(bound: str | None) -> int | str | None:
-        return int(bound) if by_number and bound is not None else bound
+    async def compare(low: str | None, high: str | None) -> asyncpg.Record | None:
+        """Compare the keys after ``low``, up to and with ``high``; None means open."""
+        return await _row(
+            connection,
+            joined,
+            destination,
+            _place(low, by_number=by_number),
+            _place(high, by_number=by_number),
+            everything,
+            most_known,
+        )
 
+    most_known = _CROWD * size
     async with pool.acquire() as connection:
         if source.nullable:
             await refuse_nulls(connection, source)
+        # The first range has no lower bound and the last one no upper bound: contacts of
+        # the state beyond the source's keys are found too, as removed ones.
         low: str | None = None
         while True:
             with storage_errors(
                 f"comparing {source.spec.described} with the state of {destination}"
             ):
                 high = await _one(connection, source.sql("diff", "bound"), low, size)
-                arguments = (everything, _CROWD * size)
-                row = await _row(
-                    connection, joined, destination, place(low), place(high), *arguments
-                )
-                if row is not None and row["known_contacts"] == _CROWD * size:
-                    high = await _one(
-                        connection, state_bound, destination, place(low), size
-                    )
-                    row = await _row(
-                        connection,
-                        joined,
-                        destination,
-                        place(low),
-                        place(high),
-                        *arguments,
-                    )
+                row = await compare(low, high)
+                # The statement reads no more contacts of the state than this. Where it
+                # met the limit, its result is void: contacts that were cut off look like
+                # new ones. The source lost most of its rows there, so the range is cut
+                # by the state's keys instead, and no result is too large for memory.
+                if row is not None and row["known_contacts"] == most_known:
+                    place = _place(low, by_number=by_number)
+                    high = await _one(connection, state_bound, destination, place, size)
+                    row = await compare(low, high)
             assert row is not None
             yield Findings(
                 source_rows=row["source_rows"],
@@ -84,15 +91,26 @@ async def range_findings(
             low = high
 
 
+def _place(bound: str | None, *, by_number: bool) -> int | str | None:
+    """Return a bound as the statement takes it."""
+    if bound is None or not by_number:
+        return bound
+    return int(bound)
+
+
 async def _one(connection: Connection, statement: str, *arguments: Any) -> str | None:
     """Return the single value of a statement; None where it returns no row."""
     row = await _row(connection, statement, *arguments)
-    return None if row is None else row[0]
+    if row is None:
+        return None
+    value: str | None = row[0]
+    return value
 
 
 async def _row(
     connection: Connection, statement: str, *arguments: Any
 ) -> asyncpg.Record | None:
+    """Return the first row of a statement, which has a transaction of its own."""
     async with reading(connection):
         return await connection.fetchrow(statement, *arguments)
 

@@ -43,17 +43,20 @@ async def stream_findings(
 
     Raises SourceError for rows without key or with a repeated one, StorageError.
     """
+    # The state's connection first, in every diff: diffs that share both pools could else
+    # each keep one connection and wait for the other.
     async with (
         state_pool.acquire() as state_connection,
         source_pool.acquire() as source_connection,
     ):
+        # A range has no place for a row without a key. A stream over all has, at its end.
         if cut and source.nullable:
             await refuse_nulls(source_connection, source)
         low: str | None = None
         while True:
-            high = (
-                await _next_bound(source_connection, source, low, size) if cut else None
-            )
+            high: str | None = None
+            if cut:
+                high = await _next_bound(source_connection, source, low, size)
             literals = await _literals(state_connection, destination, low, high)
             streams = _Streams(
                 CopyStream(
@@ -89,6 +92,7 @@ async def _next_bound(
 async def _literals(
     connection: Connection, destination: str, low: str | None, high: str | None
 ) -> dict[str, str]:
+    """Return values quoted by Postgres: COPY takes no parameters."""
     with storage_errors():
         async with transaction(connection, read_only=True):
             row = await connection.fetchrow(
@@ -105,16 +109,16 @@ def _source_query(
         return source.sql(
             "diff", "source_stream_range", low=literals["low"], high=literals["high"]
         )
-    by_key = by_number or source.kind in {KeyKind.UUID, KeyKind.TEXT}
-    return source.sql(
-        "diff", "source_stream", order=source.key if by_key else source.text_order
-    )
+    # In the key's own order where it is also that of the state: an index may have it.
+    order = source.text_order
+    if by_number or source.kind in {KeyKind.UUID, KeyKind.TEXT}:
+        order = source.key
+    return source.sql("diff", "source_stream", order=order)
 
 
 def _state_query(literals: dict[str, str], *, by_number: bool) -> str:
-    return statements("diff")[
-        "state_stream_by_number" if by_number else "state_stream_by_text"
-    ].format(**literals)
+    name = "state_stream_by_number" if by_number else "state_stream_by_text"
+    return statements("diff")[name].format(**literals)
 
 
 class _Streams:
@@ -133,7 +137,8 @@ class _Streams:
         self._merge = merge
         self._source = source
         self._destination = destination
-        self._told = (0, 0)
+        self._counted = (0, 0)
+        """Lines of source and state that former findings have counted."""
 
     async def findings(self) -> AsyncGenerator[Findings, None]:
         merge = self._merge
@@ -143,11 +148,16 @@ class _Streams:
                 self._compare()
                 if len(merge.changes) >= _SLICE or len(merge.removals) >= _SLICE:
                     yield self._take()
+        # Before the last findings: the caller acts only once the diff has ended.
         if merge.nulls or merge.repeated:
             raise bad_keys(self._source, nulls=merge.nulls, repeated=merge.repeated)
         yield self._take()
 
     async def _read(self) -> None:
+        """Read a block of each side that has no whole line left.
+
+        Errors are named after the database in which they happened.
+        """
         if self._merge.source.wants:
             with storage_errors(self._source.spec.described, failure=SourceError):
                 self._merge.source.feed(await self._source_stream.read())
@@ -160,8 +170,9 @@ class _Streams:
             self._merge.compare()
         except Disordered:
             raise StorageError(
-                f"{self._source.spec.label} and the state of {self._destination} sort their keys differently, so they "
-                "cannot be compared; the state database has to have the encoding UTF8"
+                f"{self._source.spec.label} and the state of {self._destination} sort "
+                "their keys differently, so they cannot be compared; the state database "
+                "has to have the encoding UTF8"
             ) from None
         if len(self._merge.repeated) == ENOUGH_EXAMPLES:
             raise bad_keys(
@@ -170,11 +181,12 @@ class _Streams:
 
     def _take(self) -> Findings:
         """Return what was found since the last call."""
-        merge, told = self._merge, self._told
-        self._told = (merge.source.lines, merge.state.lines)
+        merge = self._merge
+        rows_before, contacts_before = self._counted
+        self._counted = (merge.source.lines, merge.state.lines)
         found = Findings(
-            source_rows=self._told[0] - told[0],
-            known_contacts=self._told[1] - told[1],
+            source_rows=merge.source.lines - rows_before,
+            known_contacts=merge.state.lines - contacts_before,
             changes=tuple(merge.changes),
             removals=tuple(merge.removals),
         )
